@@ -1,0 +1,116 @@
+package webhook
+
+import "time"
+
+// Status is where a delivery stands.
+type Status string
+
+// The statuses. All but StatusPending are terminal within a round.
+const (
+	StatusPending   Status = "pending"
+	StatusDelivered Status = "delivered"
+	StatusFailed    Status = "failed"    // attempts used up, 410, or the target said to stop
+	StatusCancelled Status = "cancelled" // the webhook was not Active when its turn came
+	StatusExpired   Status = "expired"   // the event was gone before it could be delivered
+)
+
+// Terminal reports whether the status ends a round.
+func (s Status) Terminal() bool { return s != StatusPending && s != "" }
+
+// AttemptError says in one word why an attempt failed. The list is closed: it
+// is part of the API.
+type AttemptError string
+
+// The errors of an attempt.
+const (
+	AttemptOK       AttemptError = ""
+	AttemptDNS      AttemptError = "dns"
+	AttemptRefused  AttemptError = "refused"
+	AttemptReset    AttemptError = "reset"
+	AttemptTLS      AttemptError = "tls"
+	AttemptTimeout  AttemptError = "timeout"
+	AttemptFast     AttemptError = "fast_timeout"    // cut short in the fast lane; does not count as an attempt
+	AttemptBlocked  AttemptError = "blocked_address" // the target's address is not allowed
+	AttemptRedirect AttemptError = "redirect"        // 3xx; redirects are not followed
+	AttemptStatus   AttemptError = "status"          // an answer that is no success
+	AttemptProtocol AttemptError = "protocol"        // no HTTP answer could be read
+	AttemptTooLarge AttemptError = "too_large"       // answer headers over the limit
+	AttemptSecret   AttemptError = "secret_unavailable"
+	AttemptAborted  AttemptError = "aborted" // the target asked for no further attempt
+	AttemptInternal AttemptError = "internal"
+)
+
+// Attempt is one POST as the row remembers it.
+type Attempt struct {
+	Number     int // 1, 2, … within its round; 0 for a fast-lane timeout
+	At         time.Time
+	Duration   time.Duration
+	StatusCode int // 0 without an answer
+	Error      AttemptError
+}
+
+// MaxStoredAttempts is how many attempts a row keeps; earlier ones are only
+// counted.
+const MaxStoredAttempts = 12
+
+// MaxStoredResponse is the size in bytes of the answer's excerpt that a row
+// keeps.
+const MaxStoredResponse = 512
+
+// DeliveryKey names one delivery: one event to one webhook.
+type DeliveryKey struct {
+	Tenant  Tenant
+	Webhook int32
+	Event   EventID
+}
+
+// Delivery is a delivery's row. Times have a resolution of one millisecond.
+// The zero Delivery stands for "no row".
+//
+// A row is unleased if LeaseBy is empty. A terminal row has no LeaseBy,
+// LeaseUntil, NextAt or SweepAt: they are removed, never zeroed.
+type Delivery struct {
+	DeliveryKey
+	EventName  string
+	PrimaryKey int32
+
+	Status  Status
+	Round   int // from 1
+	Attempt int // the last one begun in this round; 0 before the first
+	// Reason is why the delivery was cancelled, failed or expired, for people.
+	Reason string
+
+	LeaseBy    string
+	LeaseUntil time.Time
+	// NextAt is when the next attempt is due, as shown to users.
+	NextAt time.Time
+	// SweepAt is when the sweep looks at the row if nobody else did before.
+	SweepAt time.Time
+	// Resends counts the sweep's messages since the last attempt.
+	Resends int
+	// Replay is the job that started this round, if one did.
+	Replay string
+
+	Attempts     []Attempt // the last MaxStoredAttempts
+	AttemptCount int       // all of them, over all rounds
+	Response     string    // excerpt of the last answer
+
+	Created   time.Time
+	Updated   time.Time
+	ExpiresAt time.Time // when the store may forget the row
+}
+
+// Exists reports whether there is a row.
+func (d Delivery) Exists() bool { return d.Status != "" }
+
+// Leased reports whether somebody holds the right to attempt at now.
+func (d Delivery) Leased(now time.Time) bool {
+	return d.LeaseBy != "" && !d.LeaseUntil.Before(now)
+}
+
+// DueShards is the number of partitions of the index of due deliveries.
+const DueShards = 16
+
+// DueShard is the partition of a webhook's deliveries in the index of due
+// deliveries.
+func DueShard(webhook int32) int { return int(uint32(webhook) % DueShards) } //nolint:gosec // only the remainder matters

@@ -1,0 +1,78 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// The sentinels of the domain. Callers compare with errors.Is; implementations
+// wrap them with what was being done. The API turns each into exactly one HTTP
+// status (one table in pkg/httpapi).
+var (
+	// ErrNotFound: no such thing, or it belongs to somebody else. The two are
+	// never told apart.
+	ErrNotFound = errors.New("not found")
+
+	// ErrExists: a thing under this key is there already.
+	ErrExists = errors.New("already exists")
+
+	// ErrConflict: the thing changed since it was read. Reading again and
+	// repeating the change is safe.
+	ErrConflict = errors.New("changed meanwhile")
+
+	// ErrRefused: a delivery row did not meet the condition of a write. The
+	// method that returns it returns the row as it stands as well.
+	ErrRefused = errors.New("refused by the row's state")
+
+	// ErrUnavailable: the store, queue or secret store cannot answer now
+	// (throttled, timed out, unreachable). Nothing is known about whether a
+	// write took place.
+	ErrUnavailable = errors.New("temporarily unavailable")
+
+	// ErrSecretUnavailable: a secret's version cannot be read now. A delivery
+	// that meets it is tried later, never sent unsigned.
+	ErrSecretUnavailable = errors.New("secret version not readable")
+
+	// ErrUnauthorized: no credential, or none that is known.
+	ErrUnauthorized = errors.New("not authenticated")
+
+	// ErrForbidden: the credential is known and lacks a scope.
+	ErrForbidden = errors.New("not allowed")
+
+	// ErrWrongTenant: the call names another tenant than its credential's.
+	ErrWrongTenant = errors.New("wrong tenant")
+
+	// ErrPrecondition: a condition that the caller stated does not hold.
+	ErrPrecondition = errors.New("precondition failed")
+
+	// ErrTooLarge: an input is over a documented limit of size.
+	ErrTooLarge = errors.New("too large")
+
+	// ErrLoop: a signal has passed through webhooks too often.
+	ErrLoop = errors.New("loop detected")
+
+	// ErrIdempotencyKeyReused: an idempotency key came back with another body.
+	ErrIdempotencyKeyReused = errors.New("idempotency key used with another body")
+)
+
+// ValidationError lists everything that is wrong with an input, one sentence
+// per fault, in the order of the entity's members. It never holds a secret.
+type ValidationError struct{ Faults []string }
+
+func (e *ValidationError) Error() string { return strings.Join(e.Faults, "; ") }
+
+// Invalid returns a [ValidationError] with one formatted fault.
+func Invalid(format string, args ...any) error {
+	return &ValidationError{Faults: []string{fmt.Sprintf(format, args...)}}
+}
+
+// ThrottledError says that a documented rate was exceeded and when to come
+// back.
+type ThrottledError struct {
+	Reason string
+	After  time.Duration
+}
+
+func (e *ThrottledError) Error() string { return e.Reason }

@@ -1,0 +1,115 @@
+package webhook
+
+import (
+	"math"
+	"time"
+)
+
+// Health is what is known of a webhook's target: the counters of SuperOffice's
+// entity, and what decides about lanes and about disabling. It lies beside the
+// webhook, never in it, so that saving a webhook and counting a call do not
+// meet. The zero Health is that of a webhook that was never called.
+type Health struct {
+	TotalCalls        int32 // saturate at the largest int32
+	TotalErrors       int32
+	ConsecutiveErrors int32 // since the last success under this activation
+	LastError         string
+	// Activation is the one that the members below and ConsecutiveErrors
+	// belong to.
+	Activation int64
+	// LastOK is when the last attempt that succeeded began.
+	LastOK time.Time
+	// FailingSince is when the first failed attempt after LastOK began; zero
+	// when the last one succeeded.
+	FailingSince time.Time
+	// LastCounted is when the last failed attempt that counted began.
+	LastCounted time.Time
+	// Latency is a moving average of the time that answers take.
+	Latency time.Duration
+	// FastTimeout is when the last attempt in the fast lane was cut short.
+	FastTimeout time.Time
+	// Version counts the writes of this row; stores make writes conditional on
+	// it.
+	Version int64
+}
+
+// MaxLastError is the size in bytes that LastError is cut to.
+const MaxLastError = 4000
+
+// HealthReport is one attempt as health sees it.
+type HealthReport struct {
+	Activation int64 // of the webhook that the attempt was made for
+	At         time.Time
+	Duration   time.Duration
+	Error      AttemptError // AttemptOK for a success
+	LastError  string       // text for people if the attempt failed
+	Policy     Policy
+}
+
+// Observe counts attempts, in the order given, and returns the new health.
+//
+// A failure counts towards ConsecutiveErrors if its attempt began after the
+// last success and under the same activation; under the durable policy at most
+// one failure a second counts, so that a burst does not disable a webhook. A
+// success sets everything back. A fast-lane timeout is neither call nor error.
+func (h Health) Observe(reports ...HealthReport) Health {
+	for _, r := range reports {
+		if r.Activation > h.Activation {
+			h.Activation = r.Activation
+			h.ConsecutiveErrors, h.FailingSince, h.LastCounted = 0, time.Time{}, time.Time{}
+		}
+		if r.Error == AttemptFast {
+			if r.At.After(h.FastTimeout) {
+				h.FastTimeout = r.At
+			}
+			continue
+		}
+		h.TotalCalls = saturatingIncrement(h.TotalCalls)
+		if h.Latency == 0 {
+			h.Latency = r.Duration
+		} else {
+			h.Latency += (r.Duration - h.Latency) / 8
+		}
+		if r.Error == AttemptOK {
+			if r.At.After(h.LastOK) {
+				h.LastOK = r.At
+			}
+			if r.Activation == h.Activation {
+				h.ConsecutiveErrors, h.FailingSince, h.LastCounted = 0, time.Time{}, time.Time{}
+			}
+			continue
+		}
+		h.TotalErrors = saturatingIncrement(h.TotalErrors)
+		h.LastError = truncate(r.LastError, MaxLastError)
+		if r.Activation != h.Activation || !r.At.After(h.LastOK) {
+			continue
+		}
+		if r.Policy != PolicySuperOffice && !h.LastCounted.IsZero() && r.At.Sub(h.LastCounted) < time.Second {
+			continue
+		}
+		h.ConsecutiveErrors = saturatingIncrement(h.ConsecutiveErrors)
+		h.LastCounted = r.At
+		if h.FailingSince.IsZero() {
+			h.FailingSince = r.At
+		}
+	}
+	return h
+}
+
+func saturatingIncrement(n int32) int32 {
+	if n == math.MaxInt32 {
+		return n
+	}
+	return n + 1
+}
+
+// truncate cuts a text to at most n bytes without splitting a character.
+func truncate(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	for n > 0 && text[n]&0xc0 == 0x80 {
+		n--
+	}
+	return text[:n]
+}

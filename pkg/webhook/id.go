@@ -1,0 +1,82 @@
+package webhook
+
+import (
+	"encoding/hex"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"time"
+)
+
+// EventID identifies an event: a UUIDv7 (RFC 9562 section 5.7) printed as a
+// GUID, 36 lower-case characters. It is the EventId of the body, the
+// webhook-id header, the receivers' idempotency key and the sort key of the
+// stores; text order is time order, to the millisecond.
+type EventID string
+
+// NewEventID makes an id from a time and ten random bytes. It fails only if
+// random does.
+func NewEventID(now time.Time, random io.Reader) (EventID, error) {
+	var b [16]byte
+	ms := uint64(now.UnixMilli()) //nolint:gosec // times before 1970 do not occur
+	for i := range 6 {
+		b[i] = byte(ms >> (40 - 8*i))
+	}
+	if _, err := io.ReadFull(random, b[6:]); err != nil {
+		return "", fmt.Errorf("new event id: %w", err)
+	}
+	b[6] = b[6]&0x0f | 0x70
+	b[8] = b[8]&0x3f | 0x80
+	return formatGUID(b), nil
+}
+
+// FirstEventID is the smallest id of an instant: the lower bound of a listing
+// by time.
+func FirstEventID(at time.Time) EventID {
+	var b [16]byte
+	ms := uint64(max(at.UnixMilli(), 0)) //nolint:gosec // not negative
+	for i := range 6 {
+		b[i] = byte(ms >> (40 - 8*i))
+	}
+	return formatGUID(b)
+}
+
+func formatGUID(b [16]byte) EventID {
+	var out [36]byte
+	hex.Encode(out[0:8], b[0:4])
+	hex.Encode(out[9:13], b[4:6])
+	hex.Encode(out[14:18], b[6:8])
+	hex.Encode(out[19:23], b[8:10])
+	hex.Encode(out[24:36], b[10:16])
+	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
+	return EventID(out[:])
+}
+
+// Valid reports whether the id has the shape of a GUID in lower case.
+func (id EventID) Valid() bool {
+	if len(id) != 36 {
+		return false
+	}
+	for i := range len(id) {
+		c := id[i]
+		switch i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		default:
+			if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Partition spreads ids over n partitions, evenly and for ever the same: FNV-1a
+// of the text, modulo n.
+func (id EventID) Partition(n int) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id))
+	return int(h.Sum32() % uint32(n)) //nolint:gosec // n is a small constant
+}

@@ -1,0 +1,90 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// MessageKind says what a message asks for.
+type MessageKind string
+
+// The kinds.
+const (
+	MessageAttempt MessageKind = "attempt" // make attempt (Round, Attempt) of a delivery
+	MessageExpand  MessageKind = "expand"  // match an event again and make its deliveries
+	MessageRecord  MessageKind = "record"  // write down a success whose row could not be written
+)
+
+// Message is work on the delivery queue. Everything but what stands here is
+// read fresh by whoever takes it.
+type Message struct {
+	Kind    MessageKind `json:"kind"`
+	Tenant  Tenant      `json:"tenant"`
+	Webhook int32       `json:"webhook,omitempty"`
+	Event   EventID     `json:"event"`
+	Round   int         `json:"round,omitempty"`
+	Attempt int         `json:"attempt,omitempty"`
+	// Hops counts the sends since the last row, so that a fault of ours cannot
+	// circle for ever.
+	Hops int `json:"hops,omitempty"`
+	// Replay is the job that began the round.
+	Replay string `json:"replay,omitempty"`
+	// Accepted is the change feed's stamp of an event to expand.
+	Accepted time.Time `json:"accepted,omitzero"`
+	// From and To bound the webhook ids of an expand, both included; To 0
+	// means no upper bound.
+	From int32 `json:"from,omitempty"`
+	To   int32 `json:"to,omitempty"`
+	// Success is the attempt to write down.
+	Success *Attempt `json:"success,omitempty"`
+}
+
+// Key names the delivery that the message is about.
+func (m Message) Key() DeliveryKey {
+	return DeliveryKey{Tenant: m.Tenant, Webhook: m.Webhook, Event: m.Event}
+}
+
+// Group is the message's fairness group: one webhook's work never waits behind
+// another's.
+func (m Message) Group() string {
+	if m.Replay != "" {
+		return fmt.Sprintf("%s-%d-replay", m.Tenant, m.Webhook)
+	}
+	return fmt.Sprintf("%s-%d", m.Tenant, m.Webhook)
+}
+
+// EncodeMessage gives the message's form on the queue: one JSON object.
+func EncodeMessage(m Message) string {
+	text, err := json.Marshal(m)
+	if err != nil { // strings, numbers and times always marshal
+		panic(err)
+	}
+	return string(text)
+}
+
+// DecodeMessage reads what EncodeMessage wrote and checks that it can be acted
+// on.
+func DecodeMessage(text string) (Message, error) {
+	var m Message
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		return Message{}, fmt.Errorf("decode message: %w", err)
+	}
+	if !m.Tenant.Valid() || !m.Event.Valid() {
+		return Message{}, Invalid("message without tenant or event")
+	}
+	switch m.Kind {
+	case MessageAttempt:
+		if m.Webhook == 0 || m.Round < 1 || m.Attempt < 1 {
+			return Message{}, Invalid("attempt message without webhook, round or attempt")
+		}
+	case MessageRecord:
+		if m.Webhook == 0 || m.Round < 1 || m.Success == nil {
+			return Message{}, Invalid("record message without webhook, round or attempt")
+		}
+	case MessageExpand:
+	default:
+		return Message{}, Invalid("message of unknown kind %q", m.Kind)
+	}
+	return m, nil
+}

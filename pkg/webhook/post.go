@@ -1,0 +1,67 @@
+package webhook
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Post is one HTTP POST to be made: everything that its bytes depend on but
+// the clock.
+type Post struct {
+	Webhook Webhook
+	Event   Event
+	Secrets SecretDocument
+	// Retry counts the attempts of this round that were made before; printed
+	// as X-SuperOffice-Retry unless 0.
+	Retry int
+	// Replay marks a round that a replay or a manual retry began.
+	Replay bool
+	// Test marks the ping.
+	Test bool
+	// SignWithPrevious puts the previous secret's signature into
+	// X-SuperOffice-Signature, which has room for one: the fallback when a
+	// target refused the new one during a rotation.
+	SignWithPrevious bool
+	// Timeout bounds the whole attempt. Zero: DefaultAttemptTimeout.
+	Timeout time.Duration
+}
+
+// DefaultAttemptTimeout bounds an attempt where nothing else does.
+const DefaultAttemptTimeout = 30 * time.Second
+
+// Result is what came of a POST. It holds nothing secret: no URL, and an
+// excerpt that is scrubbed of what was sent.
+type Result struct {
+	At         time.Time // when the attempt began
+	Duration   time.Duration
+	StatusCode int
+	Error      AttemptError // AttemptOK exactly for a success (any 2xx)
+	// Response is an excerpt of the answer, headers and body, for people: at
+	// most MaxLastError bytes. Rows keep the first MaxStoredResponse of it.
+	Response string
+	// RetryAfter is how long the target asked to wait (429 and 503 only).
+	RetryAfter time.Duration
+	// Location is where a redirect pointed, host and path only.
+	Location string
+}
+
+// Attempt gives the result as a row keeps it.
+func (r Result) Attempt(number int) Attempt {
+	return Attempt{Number: number, At: r.At, Duration: r.Duration, StatusCode: r.StatusCode, Error: r.Error}
+}
+
+// Outcome joins a result and what a policy decided about it. SweepAt is
+// NextAt; a caller that also sends a message moves it.
+func (r Result) Outcome(number int, d Decision) Outcome {
+	return Outcome{
+		Attempt: r.Attempt(number), Response: truncate(r.Response, MaxStoredResponse),
+		Status: d.Status, Reason: d.Reason, NextAt: d.NextAt, SweepAt: d.NextAt,
+	}
+}
+
+// LogValue keeps the excerpt out of logs.
+func (r Result) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.Int("status", r.StatusCode), slog.String("error", string(r.Error)),
+		slog.Int64("duration_ms", r.Duration.Milliseconds()))
+}

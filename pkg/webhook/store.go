@@ -1,0 +1,167 @@
+package webhook
+
+import (
+	"context"
+	"time"
+)
+
+// The three store contracts. They have two implementations (DynamoDB, and the
+// embedded file of the local run) and one conformance suite, pkg/store/storetest,
+// whose subtests carry the sentences below as their names.
+//
+// What holds for all methods of all three:
+//   - They may be called concurrently, from any number of processes.
+//   - A read that follows a write that returned, in real time, sees it, unless
+//     the method says otherwise.
+//   - A write is durable when its method returns nil. If it returns
+//     ErrUnavailable, or the context ended, it may or may not have taken place.
+//   - Absent things are ErrNotFound, never a zero value with a nil error,
+//     unless the method says otherwise.
+//   - Items whose ExpiresAt has passed are absent, whether or not the store has
+//     removed them.
+//   - Times keep their milliseconds; an event's At keeps 100 ns.
+//   - What is returned belongs to the caller, and what was passed in may be
+//     changed by the caller afterwards.
+
+// Webhooks stores webhooks, finds those that want an event, and keeps what is
+// known of their targets.
+type Webhooks interface {
+	// NextID draws the tenant's next webhook id: 1, 2, …; never the same
+	// twice, with gaps where a caller dies. An error once int32 is used up.
+	NextID(ctx context.Context, tenant Tenant) (int32, error)
+
+	// Create stores a new webhook, its pointers, and raises the tenant's
+	// epoch. The webhook's Revision must be 1. ErrExists if the id is taken;
+	// then nothing changed.
+	Create(ctx context.Context, w Webhook) error
+
+	// Get reads a webhook.
+	Get(ctx context.Context, tenant Tenant, id int32) (Webhook, error)
+
+	// List returns up to limit webhooks of the tenant with ids greater than
+	// after, in ascending order. A short list means there are no more.
+	List(ctx context.Context, tenant Tenant, after int32, limit int) ([]Webhook, error)
+
+	// Update replaces a webhook whose Revision is w.Revision-1, raises the
+	// tenant's epoch, and stores the raised events, all in one transaction.
+	// ErrConflict if the revision is another, ErrNotFound if the webhook is
+	// gone; in both cases nothing changed and no event was stored. At no time
+	// does the webhook miss a pointer that the old and the new Events share,
+	// and once Update has returned nil all pointers of the new Events are
+	// there, whatever other writers do.
+	Update(ctx context.Context, w Webhook, raised ...Event) error
+
+	// Delete removes a webhook of this revision with its pointers and health,
+	// and raises the epoch. ErrConflict and ErrNotFound as for Update.
+	Delete(ctx context.Context, tenant Tenant, id int32, revision int64) error
+
+	// Epoch returns the number that every Create, Update and Delete of one of
+	// the tenant's webhooks raises, in the same transaction; 0 for a tenant
+	// without webhooks. A list of Subscribed that was loaded after an Epoch
+	// was read is valid as long as Epoch returns that same number.
+	Epoch(ctx context.Context, tenant Tenant) (int64, error)
+
+	// Subscribed returns every webhook of the tenant that has a pointer for
+	// the subscription key (see SubscriptionKeys), in ascending order of id,
+	// read to the end and consistently. It may return webhooks whose Events no
+	// longer hold the key, or that are not Active: the caller asks
+	// Webhook.Matches. It never misses a webhook whose last Create or Update
+	// returned before the call began.
+	Subscribed(ctx context.Context, tenant Tenant, key string) ([]Webhook, error)
+
+	// Health reads the health of several webhooks; those that have none are
+	// absent from the map. It may be a few seconds old.
+	Health(ctx context.Context, tenant Tenant, ids []int32) (map[int32]Health, error)
+
+	// UpdateHealth replaces a webhook's health by change(current) atomically.
+	// Under contention change is called again. It returns the new health.
+	UpdateHealth(ctx context.Context, tenant Tenant, id int32, change func(Health) Health) (Health, error)
+
+	// PutIntent notes that a secret is about to be made or deleted, so that
+	// the sweep finds it if the caller dies on the way. Putting one again
+	// keeps the first time.
+	PutIntent(ctx context.Context, intent Intent) error
+
+	// RemoveIntent forgets the note. Removing one that is gone is fine.
+	RemoveIntent(ctx context.Context, secret string) error
+
+	// Intents returns up to limit intents made before a time, oldest first.
+	Intents(ctx context.Context, before time.Time, limit int) ([]Intent, error)
+}
+
+// Intent is a note that the secret of a webhook may exist without its webhook
+// naming it.
+type Intent struct {
+	Secret  string // name in the secret store
+	Tenant  Tenant
+	Webhook int32
+	At      time.Time
+}
+
+// Events stores events. Storing one is promising its delivery: the change feed
+// hands it to the dispatcher, at least once.
+type Events interface {
+	// Put stores an event under its id if there is none and puts it into the
+	// change feed in the same write. If the id is there already nothing
+	// changes and Put returns nil: a repeated signal is one event.
+	Put(ctx context.Context, e Event) error
+
+	// Get reads an event.
+	Get(ctx context.Context, tenant Tenant, id EventID) (Event, error)
+
+	// List returns up to limit events of the tenant in the order of their
+	// ids, from the first id (included) to the last (included). A short list
+	// means there are no more.
+	List(ctx context.Context, tenant Tenant, first, last EventID, limit int) ([]Event, error)
+
+	// Remember claims an idempotency key for an event until expires. If the
+	// key is free, or its claim has expired by now, the claim given is stored
+	// and returned; else the one that stands.
+	Remember(ctx context.Context, tenant Tenant, key string, claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error)
+}
+
+// IdempotencyClaim is what an idempotency key stands for.
+type IdempotencyClaim struct {
+	Event   EventID
+	Body    string // hash of what was sent
+	Expires time.Time
+}
+
+// Deliveries stores delivery rows. Its writes are the transitions of the row
+// protocol (protocol.go), each one conditional write.
+//
+// Every transition returns the row as it stands afterwards. Where its condition
+// is not met the error is ErrRefused and the row is the one that stood in the
+// way (the zero Delivery if there is none), as of the very moment of the
+// refusal, so that callers decide on that and never on an earlier read.
+type Deliveries interface {
+	Lease(ctx context.Context, l Lease) (Delivery, error)
+	Finish(ctx context.Context, f Finish) (Delivery, error)
+	RecordFirst(ctx context.Context, r RecordFirst) (Delivery, error)
+	MarkDelivered(ctx context.Context, m MarkDelivered) (Delivery, error)
+	StartRound(ctx context.Context, s StartRound) (Delivery, error)
+	End(ctx context.Context, e End) (Delivery, error)
+	MakeDue(ctx context.Context, m MakeDue) (Delivery, error)
+	Claim(ctx context.Context, c Claim) (Delivery, error)
+
+	// Get reads a row.
+	Get(ctx context.Context, key DeliveryKey) (Delivery, error)
+
+	// List returns up to limit rows of a webhook, the newest event
+	// first, with event ids less than before (empty: from the newest on).
+	List(ctx context.Context, tenant Tenant, webhook int32, before EventID, limit int) ([]Delivery, error)
+
+	// Due returns up to limit rows of a shard (0 to DueShards-1) whose SweepAt
+	// is at or before a time, the earliest first. It may lag behind writes:
+	// rows may be missing for a while, or shown with an old SweepAt; Claim
+	// decides.
+	Due(ctx context.Context, shard int, before time.Time, limit int) ([]DueDelivery, error)
+}
+
+// DueDelivery is what the index of due deliveries shows of a row.
+type DueDelivery struct {
+	DeliveryKey
+	SweepAt time.Time
+	NextAt  time.Time
+	Resends int
+}

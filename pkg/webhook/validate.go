@@ -1,0 +1,398 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of a webhook, in characters unless the name says bytes. The sizes are
+// those of SuperOffice's columns.
+const (
+	MaxName           = 400
+	MaxEvents         = 4000 // all patterns of a webhook, joined by commas
+	MaxTargetURL      = 4000
+	MaxSecret         = 400
+	MaxType           = 100
+	MaxErrorsEmail    = 239
+	MaxDescription    = 4000
+	MaxHeaders        = 50
+	MaxHeaderBytes    = 16 << 10 // names and values of all headers together
+	MaxPropertyBytes  = 32 << 10
+	MaxEventDataBytes = 256 << 10 // compact
+	MaxJSONDepth      = 64
+	MaxErrorEmails    = 50
+)
+
+// TypeWebhook is the built-in plugin: an HTTP POST.
+const TypeWebhook = "webhook"
+
+// typeCRMScript is SuperOffice's script plugin, which is not offered.
+const typeCRMScript = "crmscript"
+
+// Rules are what a deployment asks of a webhook beyond the wire's own limits.
+// The zero Rules are the strict ones, with no check of the target's address.
+type Rules struct {
+	// AllowHTTP accepts http targets beside https ones.
+	AllowHTTP bool
+	// RefuseUnknownTypes accepts no Type but "webhook".
+	RefuseUnknownTypes bool
+	// OwnHosts are the API's own hosts, which are no targets: a webhook that
+	// calls its own service would loop.
+	OwnHosts []string
+	// CheckHost says why a target's host may not be called, judging by its
+	// spelling alone, without DNS; nil if it may. Unset: no such check.
+	CheckHost func(host string) error
+}
+
+// Draft is what a client wants a webhook to be: the writable members of the
+// entity. A save replaces them all, but for those that are not stated.
+type Draft struct {
+	Name      string
+	Events    []string
+	TargetURL string
+	// Secret: nil or the mask keeps what is stored, "" removes it, another
+	// value replaces it.
+	Secret *Secret
+	// State: StateUnknown keeps what is stored, and is Active on create.
+	State State
+	// Type: "" is "webhook".
+	Type string
+	// Headers: a value that is the mask keeps what is stored under the name.
+	Headers    []DraftHeader
+	Properties json.RawMessage // one JSON object, or empty
+
+	ErrorsEmail     string
+	ErrorEmails     []string
+	ErrorAssociates json.RawMessage // a JSON array, or empty
+	Description     string
+	NotifyVia       int32
+	NotifyWhen      int32
+}
+
+// DraftHeader is a header as a client states it. The value is held as a Secret
+// since nobody knows yet whether it is one.
+type DraftHeader struct {
+	Name  string
+	Value Secret
+}
+
+// faults gathers everything that is wrong with an input.
+type faults []string
+
+func (f *faults) add(format string, args ...any) { *f = append(*f, fmt.Sprintf(format, args...)) }
+
+func (f *faults) limit(member, text string, limit int) {
+	if n := utf8.RuneCountInString(text); n > limit {
+		f.add("%s has %d characters, more than %d", member, n, limit)
+	}
+	if !utf8.ValidString(text) {
+		f.add("%s is not valid UTF-8", member)
+	}
+}
+
+func (f faults) err() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return &ValidationError{Faults: f}
+}
+
+// Validate reports everything that is wrong with the draft as a
+// *ValidationError, in the order of the entity's members, or nil. It does not
+// look at what is stored: whether a mask stands for something is checked on
+// saving.
+func (d Draft) Validate(rules Rules) error {
+	var f faults
+	f.limit("Name", d.Name, MaxName)
+	f.events(d.Events)
+	f.target(d.TargetURL, rules)
+	f.secret(d.Secret)
+	if d.State < StateUnknown || d.State > StateTooManyErrors {
+		f.add("State %d is none of Unknown, Active, Stopped, TooManyErrors", d.State)
+	}
+	f.pluginType(d.Type, rules)
+	f.headers(d.Headers)
+	f.properties(d.Properties)
+	f.limit("ErrorsEmail", d.ErrorsEmail, MaxErrorsEmail)
+	if len(d.ErrorEmails) > MaxErrorEmails {
+		f.add("ErrorEmails has %d addresses, more than %d", len(d.ErrorEmails), MaxErrorEmails)
+	}
+	for i, address := range d.ErrorEmails {
+		f.limit(fmt.Sprintf("ErrorEmails[%d]", i), address, MaxErrorsEmail)
+	}
+	if len(d.ErrorAssociates) > MaxPropertyBytes {
+		f.add("ErrorAssociates has %d bytes, more than %d", len(d.ErrorAssociates), MaxPropertyBytes)
+	}
+	f.limit("Description", d.Description, MaxDescription)
+	if d.NotifyVia < 0 || d.NotifyVia > 2 {
+		f.add("NotifyVia %d is none of None, Email, InApp", d.NotifyVia)
+	}
+	if d.NotifyWhen < 0 || d.NotifyWhen > 3 {
+		f.add("NotifyWhen %d is no combination of FirstFailure and Disabling", d.NotifyWhen)
+	}
+	return f.err()
+}
+
+func (f *faults) events(patterns []string) {
+	if len(patterns) == 0 {
+		f.add("Events is empty: name at least one event")
+		return
+	}
+	for _, p := range patterns {
+		if !ValidEventPattern(p) {
+			f.add("Events: %q is no event name (up to 200 characters of A-Z a-z 0-9 _ . -), \"*\" or \"<entity>.*\"", truncate(p, 200))
+		}
+	}
+	if n := len(strings.Join(patterns, ",")); n > MaxEvents {
+		f.add("Events has %d characters with commas between, more than %d", n, MaxEvents)
+	}
+}
+
+func (f *faults) target(text string, rules Rules) {
+	if strings.TrimSpace(text) == "" {
+		f.add("TargetUrl is empty")
+		return
+	}
+	f.limit("TargetUrl", text, MaxTargetURL)
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Hostname() == "" || u.Opaque != "" {
+		f.add("TargetUrl is no absolute URL")
+		return
+	}
+	switch {
+	case u.Scheme == "https":
+	case u.Scheme == "http" && rules.AllowHTTP:
+	case u.Scheme == "http":
+		f.add("TargetUrl must be https")
+	default:
+		f.add("TargetUrl must be an http or https URL")
+		return
+	}
+	if u.User != nil {
+		f.add("TargetUrl must not hold a user or password")
+	}
+	if strings.Contains(text, "#") {
+		f.add("TargetUrl must not have a fragment")
+	}
+	if port := u.Port(); port != "" {
+		n, err := strconv.Atoi(port)
+		switch {
+		case err == nil && (n == 443 || n >= 1024 && n <= 65535):
+		case err == nil && n == 80 && u.Scheme == "http":
+		default:
+			f.add("TargetUrl has port %s; 443 and 1024-65535 are allowed", port)
+		}
+	}
+	for _, own := range rules.OwnHosts {
+		if strings.EqualFold(strings.TrimSuffix(u.Hostname(), "."), own) {
+			f.add("TargetUrl points to this service itself")
+		}
+	}
+	if rules.CheckHost != nil {
+		if err := rules.CheckHost(u.Hostname()); err != nil {
+			f.add("TargetUrl: %v", err)
+		}
+	}
+}
+
+const standardPrefix = "whsec_"
+
+func (f *faults) secret(s *Secret) {
+	if s == nil {
+		return
+	}
+	if n := utf8.RuneCountInString(s.text); n > MaxSecret {
+		f.add("Secret has %d characters, more than %d", n, MaxSecret)
+	}
+	if !utf8.ValidString(s.text) {
+		f.add("Secret is not valid UTF-8")
+	}
+	if encoded, ok := strings.CutPrefix(s.text, standardPrefix); ok {
+		if key, err := base64.StdEncoding.DecodeString(encoded); err != nil || len(key) == 0 {
+			f.add("Secret begins with %q, but what follows is no standard base64", standardPrefix)
+		}
+	}
+}
+
+func (f *faults) pluginType(name string, rules Rules) {
+	f.limit("Type", name, MaxType)
+	switch {
+	case strings.EqualFold(name, typeCRMScript):
+		f.add("Type %q is not offered: only HTTP webhooks are", name)
+	case rules.RefuseUnknownTypes && name != "" && !strings.EqualFold(name, TypeWebhook):
+		f.add("Type %q is not known; %q is", truncate(name, MaxType), TypeWebhook)
+	}
+}
+
+// refusedHeaders may not be set by a webhook: they belong to the connection, to
+// the service, or would make Go's client send a POST twice.
+var refusedHeaders = map[string]bool{
+	"host": true, "content-length": true, "transfer-encoding": true, "connection": true, "keep-alive": true,
+	"proxy-connection": true, "proxy-authenticate": true, "te": true, "trailer": true, "upgrade": true, "expect": true,
+	"content-type": true, "content-encoding": true, "user-agent": true,
+	"idempotency-key": true, "x-idempotency-key": true,
+	"webhook-id": true, "webhook-timestamp": true, "webhook-signature": true, "x-hook-test": true,
+}
+
+// SecretHeader reports whether the value of a header of this name is treated as
+// a secret.
+func SecretHeader(name string) bool {
+	name = strings.ToLower(name)
+	switch name {
+	case "authorization", "cookie", "proxy-authorization":
+		return true
+	}
+	for _, word := range []string{"key", "token", "secret", "password"} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *faults) headers(headers []DraftHeader) {
+	if len(headers) > MaxHeaders {
+		f.add("Headers has %d members, more than %d", len(headers), MaxHeaders)
+	}
+	total := 0
+	seen := map[string]bool{}
+	for _, h := range headers {
+		total += len(h.Name) + len(h.Value.text)
+		lower := strings.ToLower(h.Name)
+		switch {
+		case !headerName(h.Name):
+			f.add("Headers: %q is no header name", truncate(h.Name, 200))
+		case refusedHeaders[lower] || strings.HasPrefix(lower, "x-superoffice-") || strings.HasPrefix(lower, "x-posthaste-"):
+			f.add("Headers: %s may not be set", h.Name)
+		case seen[lower]:
+			f.add("Headers: %s stands twice", h.Name)
+		}
+		seen[lower] = true
+		if !headerValue(h.Value.text) {
+			f.add("Headers: the value of %q holds a control character", truncate(h.Name, 200))
+		}
+	}
+	if total > MaxHeaderBytes {
+		f.add("Headers has %d bytes, more than %d", total, MaxHeaderBytes)
+	}
+}
+
+// headerName reports whether the text is a token (RFC 9110 section 5.6.2).
+func headerName(name string) bool {
+	if name == "" || len(name) > 200 {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func headerValue(value string) bool {
+	for i := range len(value) {
+		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *faults) properties(raw json.RawMessage) {
+	if len(raw) == 0 {
+		return
+	}
+	if len(raw) > MaxPropertyBytes {
+		f.add("Properties has %d bytes, more than %d", len(raw), MaxPropertyBytes)
+		return
+	}
+	if err := CheckObject(raw); err != nil {
+		f.add("Properties %v", err)
+	}
+}
+
+// CheckObject reports whether the text is exactly one JSON object, nested no
+// deeper than MaxJSONDepth. The error is a clause without a subject.
+func CheckObject(raw []byte) error {
+	if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
+		return Invalid("is no JSON object")
+	}
+	if !utf8.Valid(raw) {
+		return Invalid("is not valid UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber() // 1e999 is a number too
+	for depth := 0; ; {
+		token, err := dec.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return Invalid("is no valid JSON: %v", err)
+		}
+		delim, ok := token.(json.Delim)
+		switch {
+		case ok && (delim == '{' || delim == '['):
+			if depth++; depth > MaxJSONDepth {
+				return Invalid("is nested deeper than %d", MaxJSONDepth)
+			}
+		case ok:
+			depth--
+		}
+	}
+	if !json.Valid(raw) {
+		return Invalid("is not one JSON object")
+	}
+	return nil
+}
+
+// ObjectMember is one member of a JSON object.
+type ObjectMember struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// ObjectMembers lists the members of a JSON object in their order, values as
+// they were written. Of members with the same name the last counts, as for most
+// readers. An empty text has no members.
+func ObjectMembers(raw json.RawMessage) ([]ObjectMember, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, Invalid("is no JSON object")
+	}
+	var members []ObjectMember
+	at := map[string]int{}
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return nil, fmt.Errorf("read member name: %w", err)
+		}
+		name, _ := token.(string)
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, fmt.Errorf("read member value: %w", err)
+		}
+		if i, twice := at[name]; twice {
+			members[i].Value = value
+			continue
+		}
+		at[name] = len(members)
+		members = append(members, ObjectMember{Name: name, Value: value})
+	}
+	return members, nil
+}

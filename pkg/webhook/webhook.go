@@ -1,0 +1,157 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// State says whether a webhook gets events. Its numbers are the wire's.
+type State int8
+
+// The states.
+const (
+	StateUnknown       State = 0 // not stated; never stored
+	StateActive        State = 1
+	StateStopped       State = 2 // by its owner
+	StateTooManyErrors State = 3 // by the service, after failures or a 410
+)
+
+func (s State) String() string {
+	switch s {
+	case StateActive:
+		return "Active"
+	case StateStopped:
+		return "Stopped"
+	case StateTooManyErrors:
+		return "TooManyErrors"
+	case StateUnknown:
+		return "Unknown"
+	}
+	return fmt.Sprintf("State(%d)", int8(s))
+}
+
+// Header is one HTTP header that a webhook adds to its POSTs. Where Secret is
+// set the value lies in the secret store and Value is empty.
+type Header struct {
+	Name   string
+	Value  string
+	Secret bool
+}
+
+// SecretRef points to the version of a webhook's secret document that counts.
+type SecretRef struct {
+	// Name of the secret in its store. Empty: the webhook has nothing secret.
+	Name string
+	// Version of the document; versions are immutable.
+	Version string
+	// Signed says that the document holds a signing secret, so that readers of
+	// the webhook know it without reading the document.
+	Signed bool
+}
+
+// Options is what a webhook has beyond SuperOffice's entity. Zero values mean
+// the deployment's default.
+type Options struct {
+	Policy        Policy
+	Timeout       time.Duration  // of one attempt, 1-100 s
+	SecretOverlap *time.Duration // how long the old secret still signs after a rotation; nil: 24 h
+}
+
+// Webhook is a tenant's subscription: which events, to which target, in which
+// state. It holds no secret text, so it may be logged field by field.
+type Webhook struct {
+	Tenant Tenant
+	ID     int32 // counted per tenant from 1
+
+	Name      string
+	Events    []string // patterns as given; compare with FoldEventName
+	TargetURL string
+	State     State
+	Type      string // plugin name as given; "webhook" if none was
+	Headers   []Header
+	// Properties is one JSON object, compact, or empty. Its members are merged
+	// into every body after the standard keys, in their order.
+	Properties json.RawMessage
+
+	Registered   time.Time // UTC
+	RegisteredBy Associate
+	Updated      time.Time // UTC
+	UpdatedBy    Associate
+
+	ErrorsEmail     string
+	ErrorEmails     []string
+	ErrorAssociates json.RawMessage // JSON array as given, or empty
+	Description     string
+	NotifyVia       int32 // SuperOffice's numbers: 0 None, 1 Email, 2 InApp
+	NotifyWhen      int32 // bit flags: 1 FirstFailure, 2 Disabling
+
+	// App registered the webhook. Empty: no app, seen by principals without one.
+	App     string
+	Options Options
+	Secret  SecretRef
+	// Rotations counts the versions made of the secret on RotationDay
+	// (YYYY-MM-DD, UTC).
+	Rotations   int
+	RotationDay string
+
+	// Revision counts the changes, from 1. Every write is conditional on it.
+	Revision int64
+	// Activation counts the changes to Active, from 1 if created active, and
+	// ActivatedAt says when the last one was. A delivery belongs to the
+	// activation under which it was made.
+	Activation  int64
+	ActivatedAt time.Time
+}
+
+// activationGrace is how much older than its webhook's activation an event may
+// be and still match: a re-read of the stream must not send a day of old events
+// to a webhook that was just made.
+const activationGrace = 60 * time.Second
+
+// Matches reports whether the webhook is to get an event that was accepted at
+// the given time: it is Active, one of its patterns matches, and it was not
+// activated more than 60 s later. The webhook item alone decides this, so a
+// stale pointer or list is harmless.
+func (w Webhook) Matches(name string, accepted time.Time) bool {
+	return w.State == StateActive &&
+		!w.ActivatedAt.After(accepted.Add(activationGrace)) &&
+		w.Subscribes(name)
+}
+
+// Subscribes reports whether one of the webhook's patterns matches the name.
+func (w Webhook) Subscribes(name string) bool {
+	for _, key := range SubscriptionKeys(name) {
+		for _, pattern := range w.Events {
+			if strings.EqualFold(pattern, key) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// PointerKeys lists the folded patterns of the webhook, each once, in the order
+// given.
+func (w Webhook) PointerKeys() []string {
+	seen := make(map[string]bool, len(w.Events))
+	keys := make([]string, 0, len(w.Events))
+	for _, pattern := range w.Events {
+		if key := FoldEventName(pattern); !seen[key] {
+			seen[key] = true
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// HeaderNamed finds a header without regard to case.
+func (w Webhook) HeaderNamed(name string) (Header, bool) {
+	for _, h := range w.Headers {
+		if strings.EqualFold(h.Name, name) {
+			return h, true
+		}
+	}
+	return Header{}, false
+}
