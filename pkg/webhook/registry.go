@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -109,7 +110,7 @@ func (r *Registry) Create(ctx context.Context, who Principal, d Draft) (Webhook,
 	if w.ID, err = r.Webhooks.NextID(ctx, who.Tenant); err != nil {
 		return Webhook{}, fmt.Errorf("create webhook: %w", err)
 	}
-	if err := r.ping(ctx, Webhook{}, w, doc, false); err != nil {
+	if err := r.ping(ctx, Webhook{}, w, doc, true); err != nil {
 		return Webhook{}, err
 	}
 	if !doc.IsZero() {
@@ -159,19 +160,24 @@ func (r *Registry) save(ctx context.Context, who Principal, current Webhook, edi
 	if w.State == StateActive && current.State != StateActive {
 		w.Activation, w.ActivatedAt = current.Activation+1, now
 	}
-	old, err := r.Document(ctx, current)
-	if err != nil {
-		return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
+	var old SecretDocument
+	reads := d.touchesSecrets(current) || r.pings(current, w)
+	if reads {
+		if old, err = r.Document(ctx, current); err != nil {
+			return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
+		}
 	}
 	overlap := defaultOverlap
 	if current.Options.SecretOverlap != nil {
 		overlap = *current.Options.SecretOverlap
 	}
-	doc, err := d.document(old, now.Add(overlap))
-	if err != nil {
-		return Webhook{}, err
+	doc, changed := old, false
+	if reads {
+		if doc, err = d.document(old, now.Add(overlap)); err != nil {
+			return Webhook{}, err
+		}
+		changed = EncodeSecretDocument(doc) != EncodeSecretDocument(old)
 	}
-	changed := EncodeSecretDocument(doc) != EncodeSecretDocument(old)
 	if err := r.ping(ctx, current, w, doc, changed); err != nil {
 		return Webhook{}, err
 	}
@@ -303,6 +309,31 @@ func (d Draft) document(old SecretDocument, overlapEnd time.Time) (SecretDocumen
 	return doc, f.err()
 }
 
+// touchesSecrets reports whether the draft may change anything secret about the
+// stored webhook, so that the others, a renaming or a stop, need no secret store.
+func (d Draft) touchesSecrets(w Webhook) bool {
+	if d.Secret != nil && (d.Secret.text != MaskedSecret || !w.Secret.Signed) {
+		return true
+	}
+	kept := 0
+	for _, h := range d.Headers {
+		stored, known := w.HeaderNamed(h.Name)
+		masked := h.Value.text == MaskedSecret
+		switch {
+		case masked && known && stored.Secret:
+			kept++
+		case masked || SecretHeader(h.Name):
+			return true
+		}
+	}
+	for _, h := range w.Headers {
+		if h.Secret {
+			kept--
+		}
+	}
+	return kept != 0
+}
+
 func headerSecret(values map[string]Secret, name string) (Secret, bool) {
 	for have, value := range values {
 		if strings.EqualFold(have, name) {
@@ -376,10 +407,7 @@ func (r *Registry) dropSecret(ctx context.Context, secret string) {
 // Active, and the webhook is new or re-activated, or its target, secret or
 // headers changed. A dead target thus never prevents stopping or renaming.
 func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument, secretsChanged bool) error {
-	switch {
-	case r.Ping == nil || w.State != StateActive:
-		return nil
-	case old.State == StateActive && old.TargetURL == w.TargetURL && !secretsChanged && sameHeaders(old.Headers, w.Headers):
+	if r.Ping == nil || w.State != StateActive || !secretsChanged && !r.pings(old, w) {
 		return nil
 	}
 	result, err := r.Test(ctx, w, doc)
@@ -402,6 +430,13 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 	return Invalid("%s", text)
 }
 
+// pings reports whether the change of a webhook, leaving its secrets aside, asks
+// for a test of its target.
+func (r *Registry) pings(old, w Webhook) bool {
+	return r.Ping != nil && w.State == StateActive &&
+		(old.State != StateActive || old.TargetURL != w.TargetURL || !slices.Equal(old.Headers, w.Headers))
+}
+
 // Test sends the test event to a webhook's target, signed, and returns what
 // came of it. The webhook need not be stored.
 func (r *Registry) Test(ctx context.Context, w Webhook, doc SecretDocument) (Result, error) {
@@ -415,18 +450,6 @@ func (r *Registry) Test(ctx context.Context, w Webhook, doc SecretDocument) (Res
 	}
 	event := Event{Tenant: w.Tenant, ID: id, Name: TestEventName, At: now}
 	return r.Ping(ctx, Post{Webhook: w, Event: event, Secrets: doc, Test: true, Timeout: pingTimeout}), nil
-}
-
-func sameHeaders(a, b []Header) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // stateEvent gives the event that a change of state raises: started on

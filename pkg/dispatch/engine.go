@@ -1,0 +1,244 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Webhooks is what dispatch needs of webhook.Webhooks.
+type Webhooks interface {
+	Get(ctx context.Context, tenant webhook.Tenant, id int32) (webhook.Webhook, error)
+	Update(ctx context.Context, w webhook.Webhook, raised ...webhook.Event) error
+	Epoch(ctx context.Context, tenant webhook.Tenant) (int64, error)
+	Subscribed(ctx context.Context, tenant webhook.Tenant, key string) ([]webhook.Webhook, error)
+	Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
+	UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (webhook.Health, error)
+}
+
+// Events is what dispatch needs of webhook.Events.
+type Events interface {
+	Get(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) (webhook.Event, error)
+}
+
+// Deliveries is what dispatch needs of webhook.Deliveries.
+type Deliveries interface {
+	Lease(ctx context.Context, l webhook.Lease) (webhook.Delivery, error)
+	Finish(ctx context.Context, f webhook.Finish) (webhook.Delivery, error)
+	RecordFirst(ctx context.Context, r webhook.RecordFirst) (webhook.Delivery, error)
+	MarkDelivered(ctx context.Context, m webhook.MarkDelivered) (webhook.Delivery, error)
+	End(ctx context.Context, e webhook.End) (webhook.Delivery, error)
+	MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Delivery, error)
+}
+
+// Secrets reads the version of a secret document that a webhook names.
+type Secrets interface {
+	Read(ctx context.Context, ref webhook.SecretRef) (webhook.SecretDocument, error)
+}
+
+// Sender makes one POST. It returns within the post's timeout and never fails
+// otherwise than through its result.
+type Sender interface {
+	Send(ctx context.Context, p webhook.Post) webhook.Result
+}
+
+// DeadLetters takes what cannot be understood, so that a person can look at it.
+type DeadLetters interface {
+	Bury(ctx context.Context, raw []byte) error
+}
+
+// Config holds what an Engine is made of. All members must be set but those
+// whose comment says otherwise.
+type Config struct {
+	Webhooks    Webhooks
+	Events      Events
+	Deliveries  Deliveries
+	Secrets     Secrets
+	Sender      Sender
+	Messages    webhook.Queue
+	Visibility  webhook.Visibility
+	DeadLetters DeadLetters
+	Logger      *slog.Logger
+	Now         func() time.Time
+	Random      io.Reader
+
+	// Policy is what webhooks have that name none.
+	Policy webhook.Policy
+	// EventLife is how long state events are kept.
+	EventLife time.Duration
+	// RowLife is how long a delivery row is kept after its last write.
+	RowLife time.Duration
+}
+
+// Limits of concurrency and time.
+const (
+	maxInFlight           = 256 // attempts of this process
+	maxInFlightPerWebhook = 16
+	maxQueuePerWebhook    = 5 // attempts of one webhook in a queue consumer
+
+	viewLife        = 3 * time.Second  // no attempt starts on an older view of the webhooks
+	startWindow     = 15 * time.Second // of an invocation; later no fast attempt starts
+	handOverReserve = 20 * time.Second // of an invocation, kept for recording
+	youngestToFail  = 3 * time.Second  // age of a record before its failure is reported
+
+	leaseMargin     = 10 * time.Second // lease beyond the attempt's timeout
+	leaseSpare      = 2 * time.Second  // left over when a POST may still start
+	sweepMargin     = 5 * time.Minute  // the sweep looks at a row this long after its message was due
+	secretRetry     = 30 * time.Second
+	timeRetry       = 5 * time.Second // for a message that the invocation had no time for
+	maxMessageHops  = 8
+	maxExpandDirect = 500
+)
+
+// Engine dispatches. Make it with New; its methods may be called concurrently.
+type Engine struct {
+	Config
+	lists    *subscriptions
+	inFlight *slots
+}
+
+// New makes an Engine.
+func New(c Config) *Engine {
+	return &Engine{Config: c, lists: newSubscriptions(c.Webhooks), inFlight: newSlots(maxInFlight, maxInFlightPerWebhook)}
+}
+
+func (e *Engine) policy(w webhook.Webhook) webhook.Policy {
+	if w.Options.Policy.Valid() {
+		return w.Options.Policy
+	}
+	return e.Policy
+}
+
+func timeout(w webhook.Webhook) time.Duration {
+	if w.Options.Timeout > 0 {
+		return w.Options.Timeout
+	}
+	return webhook.DefaultAttemptTimeout
+}
+
+// seed is what a row of this delivery begins with.
+func (e *Engine) seed(event webhook.Event, replay string, now time.Time) webhook.Seed {
+	return webhook.Seed{EventName: event.Name, PrimaryKey: event.PrimaryKey, Replay: replay, ExpiresAt: now.Add(e.RowLife)}
+}
+
+// document reads what is secret about a webhook; most have one cached version.
+func (e *Engine) document(ctx context.Context, w webhook.Webhook) (webhook.SecretDocument, error) {
+	if w.Secret.Name == "" {
+		return webhook.SecretDocument{}, nil
+	}
+	doc, err := e.Secrets.Read(ctx, w.Secret)
+	if err != nil {
+		return webhook.SecretDocument{}, fmt.Errorf("secret of webhook %d: %w", w.ID, err)
+	}
+	return doc, nil
+}
+
+// send makes the POST and logs it. A panic of the sender is an attempt that
+// failed: by then the target may have seen it.
+func (e *Engine) send(ctx context.Context, lane webhook.Lane, round, attempt int, p webhook.Post) (result webhook.Result) {
+	began := e.Now()
+	defer func() {
+		if cause := recover(); cause != nil {
+			e.Logger.ErrorContext(ctx, "attempt panicked", "error", fmt.Sprint(cause))
+			result = webhook.Result{At: began, Duration: e.Now().Sub(began), Error: webhook.AttemptInternal}
+		}
+		e.Logger.InfoContext(ctx, "delivery attempted",
+			"tenant", string(p.Webhook.Tenant), "webhook_id", p.Webhook.ID, "event", p.Event.Name, "event_id", string(p.Event.ID),
+			"lane", string(lane), "round", round, "attempt", attempt, "outcome", outcomeWord(result), "status", result.StatusCode,
+			"duration_ms", result.Duration.Milliseconds(), "host", webhook.TargetHost(p.Webhook.TargetURL))
+	}()
+	return e.Sender.Send(ctx, p)
+}
+
+func outcomeWord(r webhook.Result) string {
+	if r.Error == webhook.AttemptOK {
+		return "delivered"
+	}
+	return string(r.Error)
+}
+
+// next is the message for the attempt after this one, and whether there is one:
+// a wait longer than the queue's is left to the row alone, and so is a delivery
+// that has hopped too often.
+func next(m webhook.Message, outcome *webhook.Outcome, now time.Time) (webhook.Outgoing, bool) {
+	delay := outcome.NextAt.Sub(now)
+	if outcome.Status != webhook.StatusPending || delay > webhook.MaxDelay || m.Hops+1 >= maxMessageHops {
+		return webhook.Outgoing{}, false
+	}
+	outcome.SweepAt = outcome.NextAt.Add(sweepMargin)
+	m.Attempt++
+	m.Hops++
+	return webhook.Outgoing{Message: m, Delay: delay}, true
+}
+
+// success is the message that writes down a success later, when its row could
+// not be written now. It is never dropped and never makes a second POST.
+func (e *Engine) success(m webhook.Message, a webhook.Attempt) webhook.Outgoing {
+	m.Kind, m.Success, m.Attempt = webhook.MessageRecord, &a, 0
+	return webhook.Outgoing{Message: m, Delay: 30*time.Second + time.Duration(e.fraction()*float64(270*time.Second))}
+}
+
+// sendAll sends messages and returns the indexes of those that nobody has now.
+// Entries that the queue refused are tried once more.
+func (e *Engine) sendAll(ctx context.Context, out []webhook.Outgoing) map[int]bool {
+	lost := map[int]bool{}
+	rest := make([]int, len(out))
+	for i := range out {
+		rest[i] = i
+	}
+	for try := 0; try < 3 && len(rest) > 0; try++ {
+		batch := make([]webhook.Outgoing, len(rest))
+		for k, i := range rest {
+			batch[k] = out[i]
+		}
+		failed, err := e.Messages.Send(ctx, batch)
+		if err != nil {
+			e.Logger.WarnContext(ctx, "queue send failed", "count", len(batch), "error", err)
+			continue
+		}
+		still := make([]int, len(failed))
+		for k, i := range failed {
+			still[k] = rest[i]
+		}
+		rest = still
+	}
+	for _, i := range rest {
+		lost[i] = true
+	}
+	return lost
+}
+
+// fraction is a random number in [0, 1).
+func (e *Engine) fraction() float64 {
+	var b [8]byte
+	if _, err := io.ReadFull(e.Random, b[:]); err != nil {
+		return 0.5 // jitter is no security; the middle will do
+	}
+	return float64(binary.BigEndian.Uint64(b[:])>>11) / (1 << 53)
+}
+
+// token is fresh for each try at a lease.
+func (e *Engine) token() (string, error) {
+	var b [12]byte
+	if _, err := io.ReadFull(e.Random, b[:]); err != nil {
+		return "", fmt.Errorf("draw lease token: %w", err)
+	}
+	return hex.EncodeToString(b[:]), nil
+}
+
+// elapsed is the time from a to b by whichever clock moved further: the
+// monotonic one stands still while an environment is frozen, and the wall clock
+// can be set back.
+func elapsed(a, b time.Time) time.Duration {
+	return max(b.Sub(a), b.Round(0).Sub(a.Round(0)))
+}
+
+// gone reports whether a thing is away for good, rather than out of reach.
+func gone(err error) bool { return errors.Is(err, webhook.ErrNotFound) }

@@ -1,0 +1,135 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// reports gathers what the attempts of one call say about their webhooks, so
+// that each webhook's health is written once a call.
+type reports struct {
+	mu      sync.Mutex
+	about   map[webhookKey]*report
+	ordered []webhookKey
+}
+
+type report struct {
+	webhook  webhook.Webhook // with the newest activation that was attempted
+	observed []webhook.HealthReport
+	gone     bool // the target answered 410
+}
+
+func newReports() *reports { return &reports{about: map[webhookKey]*report{}} }
+
+func (r *reports) of(w webhook.Webhook) *report {
+	key := webhookKey{w.Tenant, w.ID}
+	have := r.about[key]
+	if have == nil {
+		have = &report{webhook: w}
+		r.about[key] = have
+		r.ordered = append(r.ordered, key)
+	}
+	if w.Activation > have.webhook.Activation {
+		have.webhook = w
+	}
+	return have
+}
+
+// add notes an attempt.
+func (r *reports) add(e *Engine, w webhook.Webhook, result webhook.Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	have := r.of(w)
+	have.observed = append(have.observed, webhook.HealthReport{
+		Activation: w.Activation, At: result.At, Duration: result.Duration, Error: result.Error,
+		LastError: lastError(result), Policy: e.policy(w),
+	})
+}
+
+// disable notes that the target asked for no more events.
+func (r *reports) disable(w webhook.Webhook) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if have := r.of(w); have.webhook.Activation == w.Activation {
+		have.gone = true
+	}
+}
+
+// lastError is what a webhook's LastError says of an attempt.
+func lastError(result webhook.Result) string {
+	if result.Response != "" {
+		return result.Response
+	}
+	return string(result.Error)
+}
+
+// flush writes the health of every webhook that was attempted and disables
+// those whose time has come. A failure costs statistics, never a delivery, so
+// it is only logged.
+func (r *reports) flush(ctx context.Context, e *Engine) {
+	var wg sync.WaitGroup
+	for _, key := range r.ordered {
+		have := r.about[key]
+		wg.Go(func() {
+			if err := e.report(ctx, have); err != nil {
+				e.Logger.WarnContext(ctx, "health not written", "tenant", string(key.tenant), "webhook_id", key.id, "error", err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (e *Engine) report(ctx context.Context, r *report) error {
+	w := r.webhook
+	health, err := e.Webhooks.UpdateHealth(ctx, w.Tenant, w.ID, func(h webhook.Health) webhook.Health {
+		return h.Observe(r.observed...)
+	})
+	exhausted := err == nil && health.Activation == w.Activation && e.policy(w).Exhausted(health, e.Now())
+	if r.gone || exhausted {
+		return errors.Join(err, e.disable(ctx, w))
+	}
+	return err
+}
+
+// disableTries bounds how often disabling starts over when the webhook changes
+// meanwhile.
+const disableTries = 5
+
+// disable turns a webhook off for its errors, if it is still Active under the
+// activation whose attempts failed. The change and the event that tells of it
+// are one transaction.
+func (e *Engine) disable(ctx context.Context, seen webhook.Webhook) error {
+	for range disableTries {
+		w, err := e.Webhooks.Get(ctx, seen.Tenant, seen.ID)
+		if err != nil {
+			if gone(err) {
+				return nil
+			}
+			return err
+		}
+		if w.State != webhook.StateActive || w.Activation != seen.Activation {
+			return nil
+		}
+		now := e.Now().UTC().Truncate(time.Millisecond)
+		w.State, w.Updated, w.Revision = webhook.StateTooManyErrors, now, w.Revision+1
+		event, err := webhook.NewStateEvent(w, "errors", now, e.Random, e.EventLife)
+		if err != nil {
+			return err
+		}
+		err = e.Webhooks.Update(ctx, w, event)
+		switch {
+		case err == nil:
+			e.Logger.WarnContext(ctx, "webhook disabled after errors", "tenant", string(w.Tenant), "webhook_id", w.ID, "host", webhook.TargetHost(w.TargetURL))
+			return nil
+		case gone(err):
+			return nil
+		case !errors.Is(err, webhook.ErrConflict):
+			return err
+		}
+	}
+	return webhook.ErrConflict
+}

@@ -1,0 +1,72 @@
+package dispatch
+
+import (
+	"context"
+	"sync"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// webhookKey names a webhook across tenants.
+type webhookKey struct {
+	tenant webhook.Tenant
+	id     int32
+}
+
+// slots bounds how many attempts run at once: in all, and per webhook, so that
+// a target that hangs uses up its own slots and nobody else's.
+type slots struct {
+	all  chan struct{}
+	each int
+
+	mu  sync.Mutex
+	per map[webhookKey]*slot
+}
+
+type slot struct {
+	tokens chan struct{}
+	users  int
+}
+
+func newSlots(all, each int) *slots {
+	return &slots{all: make(chan struct{}, all), each: each, per: map[webhookKey]*slot{}}
+}
+
+// acquire waits for a slot of the webhook and one of the process, in that
+// order, so that attempts that wait for their webhook hold up no other. It
+// returns false when the context ends first; else release must be called.
+func (s *slots) acquire(ctx context.Context, key webhookKey) (release func(), ok bool) {
+	s.mu.Lock()
+	own := s.per[key]
+	if own == nil {
+		own = &slot{tokens: make(chan struct{}, s.each)}
+		s.per[key] = own
+	}
+	own.users++
+	s.mu.Unlock()
+	leave := func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if own.users--; own.users == 0 {
+			delete(s.per, key)
+		}
+	}
+	select {
+	case own.tokens <- struct{}{}:
+	case <-ctx.Done():
+		leave()
+		return nil, false
+	}
+	select {
+	case s.all <- struct{}{}:
+	case <-ctx.Done():
+		<-own.tokens
+		leave()
+		return nil, false
+	}
+	return func() {
+		<-s.all
+		<-own.tokens
+		leave()
+	}, true
+}

@@ -1,0 +1,195 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Deliveries is what the sweep needs of webhook.Deliveries.
+type Deliveries interface {
+	Due(ctx context.Context, shard int, before time.Time, limit int) ([]webhook.DueDelivery, error)
+	Claim(ctx context.Context, c webhook.Claim) (webhook.Delivery, error)
+	MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Delivery, error)
+}
+
+// Webhooks is what the sweep needs of webhook.Webhooks.
+type Webhooks interface {
+	Get(ctx context.Context, tenant webhook.Tenant, id int32) (webhook.Webhook, error)
+	Intents(ctx context.Context, before time.Time, limit int) ([]webhook.Intent, error)
+	RemoveIntent(ctx context.Context, secret string) error
+}
+
+// Secrets deletes a secret that no webhook names.
+type Secrets interface {
+	Delete(ctx context.Context, name string) error
+}
+
+// DeadLetters is the queue of messages that were received too often.
+type DeadLetters interface {
+	// Receive takes up to limit messages; they stay until they are removed.
+	// None is an empty slice.
+	Receive(ctx context.Context, limit int) ([]webhook.Received, error)
+	// Remove forgets a received message.
+	Remove(ctx context.Context, receipt string) error
+}
+
+// Config holds what a Sweeper is made of. All members must be set.
+type Config struct {
+	Deliveries  Deliveries
+	Webhooks    Webhooks
+	Secrets     Secrets
+	Messages    webhook.Queue
+	DeadLetters DeadLetters
+	Logger      *slog.Logger
+	Now         func() time.Time
+	// RowLife is how long a delivery row is kept after its last write.
+	RowLife time.Duration
+}
+
+const (
+	lookAhead     = time.Minute // rows due within it are sent now, delayed to the second
+	pageSize      = 100
+	shardsAtOnce  = 4
+	resendStep    = 5 * time.Minute
+	maxResendStep = 6 * time.Hour
+	alarmResends  = 8
+	stopBefore    = 10 * time.Second // the function's timeout
+	intentAge     = time.Hour
+	intentPage    = 100
+	deadPage      = 10
+	maxDeadPages  = 50
+)
+
+// Sweeper sweeps. Several may run at once: claims keep them apart.
+type Sweeper struct{ Config }
+
+// New makes a Sweeper.
+func New(c Config) *Sweeper { return &Sweeper{c} }
+
+// Run does one minute's work. What it did not get done, or what failed, the
+// next one does; the error joins the faults met, for the log and the metric.
+func (s *Sweeper) Run(ctx context.Context) error {
+	if deadline, bounded := ctx.Deadline(); bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-stopBefore))
+		defer cancel()
+	}
+	return errors.Join(s.drainDeadLetters(ctx), s.sendDue(ctx), s.clearIntents(ctx))
+}
+
+// sendDue walks all shards of the index of due deliveries.
+func (s *Sweeper) sendDue(ctx context.Context) error {
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		errs []error
+	)
+	slots := make(chan struct{}, shardsAtOnce)
+	for shard := range webhook.DueShards {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if err := s.sendShard(ctx, shard); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// sendShard sends what is due in one shard, the earliest first, until nothing
+// is left or a page brings nothing new: the index may lag and show rows that
+// are claimed already.
+func (s *Sweeper) sendShard(ctx context.Context, shard int) error {
+	for ctx.Err() == nil {
+		due, err := s.Deliveries.Due(ctx, shard, s.Now().Add(lookAhead), pageSize)
+		if err != nil {
+			return err
+		}
+		messages, err := s.claim(ctx, due)
+		if err != nil {
+			return errors.Join(err, s.send(ctx, messages))
+		}
+		if err := s.send(ctx, messages); err != nil {
+			return err
+		}
+		if len(messages) == 0 || len(due) < pageSize {
+			return nil
+		}
+	}
+	return nil
+}
+
+// claim takes the right to send a message for each row and builds it. A row
+// whose message is then lost comes up again later, at growing distances.
+func (s *Sweeper) claim(ctx context.Context, due []webhook.DueDelivery) ([]webhook.Outgoing, error) {
+	var out []webhook.Outgoing
+	for _, d := range due {
+		now := s.Now()
+		row, err := s.Deliveries.Claim(ctx, webhook.Claim{
+			Key: d.DeliveryKey, Seen: d.SweepAt, Now: now,
+			Next: later(now, d.NextAt).Add(resendGap(d.Resends)),
+		})
+		if errors.Is(err, webhook.ErrRefused) {
+			continue
+		}
+		if err != nil {
+			return out, err
+		}
+		if row.Resends >= alarmResends {
+			s.Logger.ErrorContext(ctx, "delivery resent again and again",
+				"tenant", string(row.Tenant), "webhook_id", row.Webhook, "event_id", string(row.Event), "count", row.Resends)
+		}
+		out = append(out, webhook.Outgoing{Message: message(row), Delay: max(row.NextAt.Sub(now), 0)})
+	}
+	return out, nil
+}
+
+// message asks for the attempt that a row waits for: the next one, or, where a
+// lease is on it, live or not, that very attempt, whose holder may be dead.
+func message(row webhook.Delivery) webhook.Message {
+	attempt := row.Attempt
+	if row.LeaseBy == "" {
+		attempt++
+	}
+	return webhook.Message{
+		Kind: webhook.MessageAttempt, Tenant: row.Tenant, Webhook: row.Webhook, Event: row.Event,
+		Round: row.Round, Attempt: attempt, Replay: row.Replay,
+	}
+}
+
+func resendGap(resends int) time.Duration {
+	gap := resendStep
+	for range resends {
+		if gap *= 2; gap >= maxResendStep {
+			return maxResendStep
+		}
+	}
+	return gap
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func (s *Sweeper) send(ctx context.Context, messages []webhook.Outgoing) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	failed, err := s.Messages.Send(ctx, messages)
+	if err == nil && len(failed) > 0 {
+		err = webhook.ErrUnavailable
+	}
+	return err
+}

@@ -1,0 +1,69 @@
+package webhook
+
+import "time"
+
+// Lane is which way a first attempt goes.
+type Lane string
+
+// The lanes.
+const (
+	LaneNone  Lane = ""      // no attempt: the webhook is not Active
+	LaneFast  Lane = "fast"  // at once, in the stream consumer, cut short after FastTimeout
+	LaneQueue Lane = "queue" // by the delivery queue, with the webhook's full timeout
+)
+
+// FastTimeout cuts an attempt in the fast lane short, so that a slow target
+// holds up nobody. It counts neither as an attempt nor as an error.
+const FastTimeout = 1500 * time.Millisecond
+
+const (
+	fastMaxLatency  = 500 * time.Millisecond
+	fastPenalty     = 10 * time.Minute
+	fastShare       = 32
+	redeliveryAge   = 2 * time.Second
+	unknownMaxShare = 1
+)
+
+// LaneQuestion is all that the choice of a lane depends on.
+type LaneQuestion struct {
+	Active bool
+	// Known says whether the webhook has health at all.
+	Known  bool
+	Health Health
+	// InBatch is how many attempts of the batch already went to this webhook
+	// by the fast lane.
+	InBatch int
+	// Alone says that no other webhook matches anything in the batch.
+	Alone bool
+	// Age is how old the record was when the invocation began.
+	Age time.Duration
+	// TimeShort says that the invocation has no time for another attempt.
+	TimeShort bool
+	Now       time.Time
+}
+
+// Choose answers the question. The fast lane is earned: by a target that
+// answers within half a second on average and was not cut short in the last
+// ten minutes. A webhook without health gets one attempt of each batch to earn
+// it. A record that is two seconds old or more is perhaps a redelivery: the
+// queue's lease keeps it from being sent twice.
+func (q LaneQuestion) Choose() Lane {
+	share := fastShare
+	if q.Alone {
+		share = q.InBatch + 1
+	}
+	if !q.Known {
+		share = unknownMaxShare
+	}
+	switch {
+	case !q.Active:
+		return LaneNone
+	case q.Age >= redeliveryAge, q.TimeShort, q.InBatch >= share:
+		return LaneQueue
+	case q.Health.Latency >= fastMaxLatency:
+		return LaneQueue
+	case !q.Health.FastTimeout.IsZero() && q.Now.Sub(q.Health.FastTimeout) < fastPenalty:
+		return LaneQueue
+	}
+	return LaneFast
+}
