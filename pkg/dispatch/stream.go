@@ -118,17 +118,23 @@ func (b *batch) plan(ctx context.Context) []delivery {
 // health reads the health of all webhooks of a batch. Without it webhooks count
 // as unknown, which is the careful side.
 func (b *batch) health(ctx context.Context, all []delivery) map[webhookKey]webhook.Health {
+	var tenants []webhook.Tenant // in the batch's order, so that a run can be repeated
 	ids := map[webhook.Tenant][]int32{}
 	seen := map[webhookKey]bool{}
 	for _, d := range all {
-		if key := (webhookKey{d.event.Tenant, d.webhook.ID}); !seen[key] {
-			seen[key] = true
-			ids[key.tenant] = append(ids[key.tenant], key.id)
+		key := webhookKey{d.event.Tenant, d.webhook.ID}
+		if seen[key] {
+			continue
 		}
+		seen[key] = true
+		if ids[key.tenant] == nil {
+			tenants = append(tenants, key.tenant)
+		}
+		ids[key.tenant] = append(ids[key.tenant], key.id)
 	}
 	out := make(map[webhookKey]webhook.Health, len(seen))
-	for tenant, ids := range ids {
-		found, err := b.Webhooks.Health(ctx, tenant, ids)
+	for _, tenant := range tenants {
+		found, err := b.Webhooks.Health(ctx, tenant, ids[tenant])
 		if err != nil {
 			b.Logger.WarnContext(ctx, "health unreadable", "tenant", string(tenant), "error", err)
 			continue
