@@ -1,0 +1,47 @@
+package webhook_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func TestLaneQuestion_Choose(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	good := webhook.LaneQuestion{Active: true, Known: true, Now: now, Health: webhook.Health{Latency: 20 * time.Millisecond}}
+	with := func(change func(*webhook.LaneQuestion)) webhook.LaneQuestion {
+		q := good
+		change(&q)
+		return q
+	}
+	tests := []struct {
+		name string
+		ask  webhook.LaneQuestion
+		want webhook.Lane
+	}{
+		{"a quick target earns the fast lane", good, webhook.LaneFast},
+		{"nothing when not Active", with(func(q *webhook.LaneQuestion) { q.Active = false }), webhook.LaneNone},
+		{"a slow target does not", with(func(q *webhook.LaneQuestion) { q.Health.Latency = 500 * time.Millisecond }), webhook.LaneQueue},
+		{"not within ten minutes of a fast timeout", with(func(q *webhook.LaneQuestion) { q.Health.FastTimeout = now.Add(-9 * time.Minute) }), webhook.LaneQueue},
+		{"again after ten minutes", with(func(q *webhook.LaneQuestion) { q.Health.FastTimeout = now.Add(-10 * time.Minute) }), webhook.LaneFast},
+		{"a share of 32 a batch", with(func(q *webhook.LaneQuestion) { q.InBatch = 31 }), webhook.LaneFast},
+		{"no more than the share", with(func(q *webhook.LaneQuestion) { q.InBatch = 32 }), webhook.LaneQueue},
+		{"the whole batch when alone", with(func(q *webhook.LaneQuestion) { q.InBatch, q.Alone = 99, true }), webhook.LaneFast},
+		{"one attempt a batch without health", webhook.LaneQuestion{Active: true, Now: now}, webhook.LaneFast},
+		{"the second without health waits", webhook.LaneQuestion{Active: true, InBatch: 1, Now: now}, webhook.LaneQueue},
+		{"even when alone", webhook.LaneQuestion{Active: true, InBatch: 1, Alone: true, Now: now}, webhook.LaneQueue},
+		{"a record of 2 s is perhaps a redelivery", with(func(q *webhook.LaneQuestion) { q.Age = 2 * time.Second }), webhook.LaneQueue},
+		{"a record under 2 s is not", with(func(q *webhook.LaneQuestion) { q.Age = 1999 * time.Millisecond }), webhook.LaneFast},
+		{"no time left", with(func(q *webhook.LaneQuestion) { q.TimeShort = true }), webhook.LaneQueue},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := tt.ask.Choose(); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,139 @@
+package webhook_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Each condition of the row protocol, one row at a time. That the stores carry
+// these very functions out is pkg/store/storetest's to show.
+func TestProtocol_Conditions(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	key := webhook.DeliveryKey{Tenant: "Default", Webhook: 7, Event: "01234567-89ab-7fff-bfff-ffffffffffff"}
+	absent := webhook.Delivery{}
+	pending := func(round, attempt int) webhook.Delivery {
+		return webhook.Delivery{DeliveryKey: key, Status: webhook.StatusPending, Round: round, Attempt: attempt, SweepAt: now.Add(time.Minute)}
+	}
+	leased := func(round, attempt int, until time.Time) webhook.Delivery {
+		d := pending(round, attempt)
+		d.LeaseBy, d.LeaseUntil = "me", until
+		return d
+	}
+	ended := func(round int, status webhook.Status) webhook.Delivery {
+		return webhook.Delivery{DeliveryKey: key, Status: status, Round: round, Attempt: 1}
+	}
+	live, over := now.Add(time.Second), now.Add(-time.Second)
+	lease := func(round, attempt int) webhook.Lease {
+		return webhook.Lease{Key: key, Round: round, Attempt: attempt, Token: "new", Now: now, Until: now.Add(40 * time.Second)}
+	}
+	finish := webhook.Finish{Key: key, Round: 1, Attempt: 2, Token: "me", Now: now, Outcome: webhook.Outcome{Status: webhook.StatusDelivered}}
+	mark := webhook.MarkDelivered{Key: key, Round: 1, Now: now, Attempt: webhook.Attempt{Number: 1}}
+	first := webhook.RecordFirst{Key: key, Now: now, Outcome: webhook.Outcome{Status: webhook.StatusDelivered}}
+	round := webhook.StartRound{Key: key, Now: now, Job: "job", SweepAt: now.Add(time.Minute)}
+	end := webhook.End{Key: key, Round: 1, Status: webhook.StatusCancelled, Now: now}
+	due := webhook.MakeDue{Key: key, Round: 1, Attempt: 2, Now: now, SweepAt: now}
+	claim := webhook.Claim{Key: key, Seen: now.Add(time.Minute), Next: now.Add(time.Hour), Now: now}
+	ofJob := func(d webhook.Delivery) webhook.Delivery { d.Replay = "job"; return d }
+
+	type transition interface {
+		Apply(webhook.Delivery) (webhook.Delivery, bool)
+	}
+	tests := []struct {
+		name string
+		do   transition
+		row  webhook.Delivery
+		want bool
+	}{
+		{"Lease: the first attempt makes the row", lease(1, 1), absent, true},
+		{"Lease: a later attempt needs a row", lease(1, 2), absent, false},
+		{"Lease: a later round needs a row", lease(2, 1), absent, false},
+		{"Lease: the next attempt", lease(1, 2), pending(1, 1), true},
+		{"Lease: not the attempt after the next", lease(1, 3), pending(1, 1), false},
+		{"Lease: not an attempt that is over", lease(1, 1), pending(1, 1), false},
+		{"Lease: not while the attempt before is leased", lease(1, 2), leased(1, 1, live), false},
+		{"Lease: not even when that lease ran out", lease(1, 2), leased(1, 1, over), false},
+		{"Lease: takes over a lease that ran out", lease(1, 1), leased(1, 1, over), true},
+		{"Lease: does not take over a live one", lease(1, 1), leased(1, 1, live), false},
+		{"Lease: does not take over at the very end", lease(1, 1), leased(1, 1, now), false},
+		{"Lease: another round", lease(1, 2), pending(2, 1), false},
+		{"Lease: a terminal row", lease(1, 2), ended(1, webhook.StatusDelivered), false},
+		{"Finish: by the holder", finish, leased(1, 2, live), true},
+		{"Finish: by the holder after its lease ran out unclaimed", finish, leased(1, 2, over), true},
+		{"Finish: not by another", webhook.Finish{Key: key, Round: 1, Attempt: 2, Token: "you", Now: now}, leased(1, 2, live), false},
+		{"Finish: not another attempt", finish, leased(1, 3, live), false},
+		{"Finish: not another round", finish, leased(2, 2, live), false},
+		{"Finish: not a terminal row", finish, ended(1, webhook.StatusDelivered), false},
+		{"Finish: no row", finish, absent, false},
+		{"RecordFirst: no row", first, absent, true},
+		{"RecordFirst: any row", first, pending(1, 0), false},
+		{"MarkDelivered: no row", mark, absent, true},
+		{"MarkDelivered: in other hands", mark, leased(1, 1, live), true},
+		{"MarkDelivered: failed in the same round", mark, ended(1, webhook.StatusFailed), true},
+		{"MarkDelivered: delivered already", mark, ended(1, webhook.StatusDelivered), false},
+		{"MarkDelivered: a later round", mark, pending(2, 0), false},
+		{"StartRound: no row", round, absent, true},
+		{"StartRound: a terminal row", round, ended(1, webhook.StatusFailed), true},
+		{"StartRound: a pending row", round, pending(1, 3), true},
+		{"StartRound: not under a live lease", round, leased(1, 3, live), false},
+		{"StartRound: once a job", round, ofJob(ended(2, webhook.StatusDelivered)), false},
+		{"End: no row", end, absent, true},
+		{"End: a pending row", end, pending(1, 2), true},
+		{"End: a lease that ran out", end, leased(1, 2, over), true},
+		{"End: not under a live lease", end, leased(1, 2, live), false},
+		{"End: not another round", end, pending(2, 1), false},
+		{"End: not a terminal row", end, ended(1, webhook.StatusDelivered), false},
+		{"MakeDue: no row", due, absent, true},
+		{"MakeDue: at the attempt", due, pending(1, 2), true},
+		{"MakeDue: before the attempt", due, pending(1, 1), true},
+		{"MakeDue: past the attempt", due, pending(1, 3), false},
+		{"MakeDue: another round", due, pending(2, 1), false},
+		{"MakeDue: a terminal row", due, ended(1, webhook.StatusCancelled), false},
+		{"Claim: as seen", claim, pending(1, 1), true},
+		{"Claim: moved meanwhile", webhook.Claim{Key: key, Seen: now, Next: now, Now: now}, pending(1, 1), false},
+		{"Claim: a terminal row", claim, ended(1, webhook.StatusDelivered), false},
+		{"Claim: no row", claim, absent, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, ok := tt.do.Apply(tt.row)
+			if ok != tt.want {
+				t.Fatalf("got %v, want %v", ok, tt.want)
+			}
+			if !ok {
+				return
+			}
+			if got.DeliveryKey != key {
+				t.Errorf("got key %v, want %v", got.DeliveryKey, key)
+			}
+			if got.Status.Terminal() && (got.LeaseBy != "" || !got.LeaseUntil.IsZero() || !got.SweepAt.IsZero() || !got.NextAt.IsZero()) {
+				t.Errorf("a terminal row keeps lease or times: %+v", got)
+			}
+			if got.Status == webhook.StatusPending && got.SweepAt.IsZero() && tt.row.Exists() && !tt.row.SweepAt.IsZero() {
+				t.Errorf("a pending row lost its SweepAt: %+v", got)
+			}
+		})
+	}
+}
+
+func TestProtocol_AttemptsAreCapped(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	row := webhook.Delivery{Status: webhook.StatusPending, Round: 1, Attempt: 1, LeaseBy: "me"}
+	for n := 1; n <= webhook.MaxStoredAttempts+3; n++ {
+		var ok bool
+		row.Attempt, row.LeaseBy = n, "me"
+		row, ok = webhook.Finish{Round: 1, Attempt: n, Token: "me", Now: now, Outcome: webhook.Outcome{
+			Status: webhook.StatusPending, Attempt: webhook.Attempt{Number: n}, SweepAt: now,
+		}}.Apply(row)
+		if !ok {
+			t.Fatalf("attempt %d was refused", n)
+		}
+	}
+	if len(row.Attempts) != webhook.MaxStoredAttempts || row.AttemptCount != webhook.MaxStoredAttempts+3 || row.Attempts[0].Number != 4 {
+		t.Errorf("got %d attempts from number %d on, %d counted", len(row.Attempts), row.Attempts[0].Number, row.AttemptCount)
+	}
+}
