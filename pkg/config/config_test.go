@@ -1,0 +1,140 @@
+package config_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/config"
+)
+
+func env(pairs ...string) config.Lookup {
+	return func(name string) (string, bool) {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1], true
+			}
+		}
+		return "", false
+	}
+}
+
+var template = []string{
+	"STAGE", "dev", "WEBHOOKS_TABLE", "w", "EVENTS_TABLE", "e", "DELIVERIES_TABLE", "d", "SECRET_PREFIX", "p/",
+	"FIRST_CREDENTIAL_SECRET", "f", "ADMIN_SECRET", "a", "DELIVERY_QUEUE_URL", "q", "DEAD_LETTER_QUEUE_URL", "dlq",
+}
+
+func TestLoadLocal_Faults(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		env  []string
+		want []string
+	}{
+		{"an empty environment is the defaults", nil, nil},
+		{"a boolean is true or false only", []string{"ALLOW_HTTP", "yes"}, []string{`ALLOW_HTTP is "yes", must be true or false`}},
+		{"every fault is reported", []string{"HTTP2", "1", "LOG_LEVEL", "loud"}, []string{`LOG_LEVEL is "loud", must be debug or info or warn or error`, `HTTP2 is "1", must be true or false`}},
+		{"events are kept 14 days at least", []string{"EVENT_TTL_DAYS", "13"}, []string{`EVENT_TTL_DAYS is "13", must be a whole number of days from 14 to 3650`}},
+		{"deliveries are kept 3 days more at least", []string{"DELIVERY_EXTRA_DAYS", "2"}, []string{`DELIVERY_EXTRA_DAYS is "2", must be a whole number of days from 3 to 3650`}},
+		{"all addresses need own credentials", []string{"ADDR", ":8080"}, []string{"FIRST_CREDENTIAL must be other than the default where ADDR is not a loopback address", "ADMIN_CREDENTIAL must be other than the default where ADDR is not a loopback address"}},
+		{"own credentials may listen anywhere", []string{"ADDR", ":8080", "FIRST_CREDENTIAL", "a:b", "ADMIN_CREDENTIAL", "c:d"}, nil},
+		{"IPv6 loopback is loopback", []string{"ADDR", "[::1]:8080"}, nil},
+		{"an address needs a port", []string{"ADDR", "localhost"}, []string{`ADDR is "localhost", must be host:port, such as 127.0.0.1:8080`}},
+		{"a secret's value is not shown", []string{"FIRST_CREDENTIAL", "hunter2"}, []string{"FIRST_CREDENTIAL must be user:password"}},
+		{"a URL's password is not shown", []string{"PUBLIC_URL", "https://u:hunter2@x"}, []string{"PUBLIC_URL must not hold a user or password"}},
+		{"a network that holds link-local addresses is refused", []string{"ALLOWED_TARGET_CIDRS", "10.0.0.0/8, 0.0.0.0/0"}, []string{`ALLOWED_TARGET_CIDRS is "0.0.0.0/0", must be networks that do not overlap 169.254.0.0/16`}},
+		{"a duration has a unit", []string{"SHUTDOWN_TIMEOUT", "10"}, []string{`SHUTDOWN_TIMEOUT is "10", must be a positive duration such as 10s`}},
+		{"an issuer needs an audience", []string{"OIDC_ISSUER", "https://id.example.com/"}, []string{`OIDC_AUDIENCE is "", must be set, since OIDC_ISSUER is`}},
+		{"a misspelt variable of make is named with the closest setting", []string{"MAKE_OVERRIDES", "ADRR DATA_DIR"}, []string{"ADRR is not a setting; the closest one is ADDR"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := config.LoadLocal(env(tt.env...))
+			var got []string
+			if err != nil {
+				got = strings.Split(err.Error(), "\n")
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLoad_DefaultsDifferBetweenLocalAndDeployed(t *testing.T) {
+	t.Parallel()
+	local, err := config.LoadLocal(env())
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := config.LoadAPI(env(template...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !local.AllowHTTP || !local.AllowPrivate || local.RequireTargetCheck {
+		t.Error("the local run is not open to local targets")
+	}
+	if api.AllowHTTP || api.AllowPrivate || !api.RequireTargetCheck {
+		t.Error("the deployed API is not strict")
+	}
+	if api.EventTTL != 30*24*time.Hour || api.Agent("1.2") != "Posthaste/1.2" {
+		t.Errorf("EventTTL %v, agent %q", api.EventTTL, api.Agent("1.2"))
+	}
+}
+
+func TestLoadDeployed_NamesWhatTheTemplateForgot(t *testing.T) {
+	t.Parallel()
+	loads := map[string]func(config.Lookup) error{
+		"api":     func(l config.Lookup) error { _, err := config.LoadAPI(l); return err },
+		"deliver": func(l config.Lookup) error { _, err := config.LoadDeliver(l); return err },
+		"retry":   func(l config.Lookup) error { _, err := config.LoadRetry(l); return err },
+		"sweep":   func(l config.Lookup) error { _, err := config.LoadSweep(l); return err },
+		"ingest":  func(l config.Lookup) error { _, err := config.LoadIngest(l); return err },
+	}
+	for name, load := range loads {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := load(env(template...)); err != nil {
+				t.Errorf("complete environment: %v", err)
+			}
+			if err := load(env()); err == nil || !strings.Contains(err.Error(), "EVENTS_TABLE is not set") {
+				t.Errorf("empty environment: %v", err)
+			}
+		})
+	}
+}
+
+func TestLoadDeliver_RefusesPrivateTargets(t *testing.T) {
+	t.Parallel()
+	if _, err := config.LoadDeliver(env(append([]string{"ALLOW_PRIVATE_TARGETS", "true"}, template...)...)); err == nil {
+		t.Error("accepted")
+	}
+}
+
+// UPDATE_README=1 rewrites the table instead of comparing it.
+func TestReadmeHasTheTableOfSettings(t *testing.T) {
+	t.Parallel()
+	const path, begin, end = "../../README.md", "<!-- settings:begin -->\n", "<!-- settings:end -->"
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Skip("no README yet")
+	}
+	before, rest, ok := strings.Cut(string(data), begin)
+	table, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Skip("README has no markers of the table yet")
+	}
+	if os.Getenv("UPDATE_README") != "" {
+		if err := os.WriteFile(path, []byte(before+begin+config.Markdown()+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(config.Markdown(), table); diff != "" {
+		t.Errorf("UPDATE_README=1 go test ./pkg/config rewrites it (-want +got):\n%s", diff)
+	}
+}

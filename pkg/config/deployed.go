@@ -1,0 +1,101 @@
+package config
+
+// API is the configuration of functions/api.
+type API struct {
+	Deployed
+	Serving
+	Sending // the ping on save
+	Delivering
+	SecretPrefix string
+	// FirstCredentialSecret and AdminSecret are names or ARNs in Secrets
+	// Manager, not the secrets themselves.
+	FirstCredentialSecret, AdminSecret string
+}
+
+// Deliver is the configuration of functions/deliver.
+type Deliver struct {
+	Deployed
+	Sending
+	Delivering
+	SecretPrefix     string
+	DeliveryQueueURL string
+}
+
+// Retry is the configuration of functions/retry.
+type Retry struct {
+	Deployed
+	Sending
+	Delivering
+	SecretPrefix     string
+	DeliveryQueueURL string
+}
+
+// Sweep is the configuration of functions/sweep.
+type Sweep struct {
+	Deployed
+	Delivering
+	SecretPrefix       string
+	DeliveryQueueURL   string
+	DeadLetterQueueURL string
+}
+
+// Ingest is the configuration of functions/ingest.
+type Ingest struct {
+	Deployed
+	Delivering
+}
+
+// LoadAPI reads ApiFunction's settings. The error joins one line per fault.
+func LoadAPI(lookup Lookup) (API, error) {
+	return load(lookup, func(r *reader) API {
+		return API{
+			Deployed: r.common(), Serving: r.serving(), Sending: r.sending(), Delivering: r.delivering(),
+			SecretPrefix: r.required("SECRET_PREFIX"), FirstCredentialSecret: r.required("FIRST_CREDENTIAL_SECRET"), AdminSecret: r.required("ADMIN_SECRET"),
+		}
+	})
+}
+
+// LoadDeliver reads DeliverFunction's settings. The error joins one line per fault.
+func LoadDeliver(lookup Lookup) (Deliver, error) {
+	return load(lookup, func(r *reader) Deliver {
+		return Deliver{
+			Deployed: r.common(), Sending: r.sending(), Delivering: r.delivering(),
+			SecretPrefix: r.required("SECRET_PREFIX"), DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"),
+		}
+	})
+}
+
+// LoadRetry reads RetryFunction's settings. The error joins one line per fault.
+func LoadRetry(lookup Lookup) (Retry, error) {
+	c, err := LoadDeliver(lookup)
+	return Retry(c), err
+}
+
+// LoadSweep reads SweepFunction's settings. The error joins one line per fault.
+func LoadSweep(lookup Lookup) (Sweep, error) {
+	return load(lookup, func(r *reader) Sweep {
+		return Sweep{
+			Deployed: r.common(), Delivering: r.delivering(), SecretPrefix: r.required("SECRET_PREFIX"),
+			DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"), DeadLetterQueueURL: r.required("DEAD_LETTER_QUEUE_URL"),
+		}
+	})
+}
+
+// LoadIngest reads IngestFunction's settings. The error joins one line per fault.
+func LoadIngest(lookup Lookup) (Ingest, error) {
+	return load(lookup, func(r *reader) Ingest {
+		return Ingest{Deployed: r.common(), Delivering: r.delivering()}
+	})
+}
+
+// load returns the zero value with the faults, so that nobody starts on half a
+// configuration.
+func load[T any](lookup Lookup, read func(*reader) T) (T, error) {
+	r := &reader{lookup: lookup, deployed: true}
+	c := read(r)
+	if err := r.err(); err != nil {
+		var none T
+		return none, err
+	}
+	return c, nil
+}

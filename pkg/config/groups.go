@@ -1,0 +1,127 @@
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Targets says which addresses a webhook may have; the API and the senders
+// must agree on it.
+type Targets struct {
+	AllowHTTP bool
+	// AllowPrivate is always false in a deployed function.
+	AllowPrivate bool
+	AllowedCIDRs []netip.Prefix
+}
+
+// Sending is what every function that makes attempts or pings needs.
+type Sending struct {
+	Targets
+	// UserAgent may hold "<version>" for the build's version: see Agent.
+	UserAgent string
+	HTTP2     bool
+	// OmitFieldValues: EVENT_DATA=names.
+	OmitFieldValues bool
+	// RuntimeAPI is the host:port of Lambda's Runtime API, which is never a
+	// target. Empty in the local run.
+	RuntimeAPI string
+}
+
+// Agent returns the User-Agent of a build.
+func (s Sending) Agent(version string) string {
+	return strings.ReplaceAll(s.UserAgent, "<version>", version)
+}
+
+// Delivering is what every function that writes deliveries needs.
+type Delivering struct {
+	Policy        webhook.Policy
+	EventTTL      time.Duration // how long an event is kept
+	DeliveryExtra time.Duration // how much longer its deliveries are
+}
+
+// Serving is what the API needs, deployed or local.
+type Serving struct {
+	PublicURL          string // "": the call's own scheme and Host
+	RequireTargetCheck bool
+	SecretVisible      bool
+	RefuseUnknownTypes bool
+	StrictAccept       bool
+	OIDC               OIDC
+}
+
+// OIDC describes the bearer tokens that are accepted. Without an Issuer none
+// are. An empty claim name is auth's own default.
+type OIDC struct {
+	Issuer, Audience                              string
+	TenantClaim, UserClaim, AppClaim, ScopesClaim string
+}
+
+// Tables are the DynamoDB tables' names.
+type Tables struct{ Webhooks, Events, Deliveries string }
+
+// Deployed is what every Lambda function has.
+type Deployed struct {
+	Stage    string
+	LogLevel slog.Level
+	Tables   Tables
+}
+
+func (r *reader) targets() Targets {
+	t := Targets{AllowHTTP: r.boolean("ALLOW_HTTP"), AllowedCIDRs: r.cidrs("ALLOWED_TARGET_CIDRS")}
+	if !r.deployed {
+		t.AllowPrivate = r.boolean("ALLOW_PRIVATE_TARGETS")
+	} else if v := r.optional("ALLOW_PRIVATE_TARGETS"); v != "" {
+		r.fault("ALLOW_PRIVATE_TARGETS", v, "unset: it exists in the local run only")
+	}
+	return t
+}
+
+func (r *reader) sending() Sending {
+	s := Sending{
+		Targets: r.targets(), UserAgent: r.text("USER_AGENT"), HTTP2: r.boolean("HTTP2"),
+		OmitFieldValues: r.oneOf("EVENT_DATA", "values", "names") == "names",
+		RuntimeAPI:      r.optional("AWS_LAMBDA_RUNTIME_API"),
+	}
+	if strings.ContainsFunc(s.UserAgent, func(c rune) bool { return c < ' ' || c > '~' }) {
+		r.fault("USER_AGENT", s.UserAgent, "printable ASCII")
+	}
+	return s
+}
+
+func (r *reader) delivering() Delivering {
+	return Delivering{
+		Policy:        webhook.Policy(r.oneOf("DELIVERY_POLICY", string(webhook.PolicyDurable), string(webhook.PolicySuperOffice))),
+		EventTTL:      r.days("EVENT_TTL_DAYS", 14),
+		DeliveryExtra: r.days("DELIVERY_EXTRA_DAYS", 3),
+	}
+}
+
+func (r *reader) serving() Serving {
+	s := Serving{
+		PublicURL:          strings.TrimSuffix(r.url("PUBLIC_URL"), "/"),
+		RequireTargetCheck: r.oneOf("TARGET_CHECK", "require", "off") == "require",
+		SecretVisible:      r.oneOf("SECRET_ON_READ", "masked", "visible") == "visible",
+		RefuseUnknownTypes: r.oneOf("UNKNOWN_TYPE", "accept", "refuse") == "refuse",
+		StrictAccept:       r.boolean("STRICT_ACCEPT"),
+		// An issuer is compared as spelt, so its closing slash stays.
+		OIDC: OIDC{
+			Issuer: r.url("OIDC_ISSUER"), Audience: r.text("OIDC_AUDIENCE"),
+			TenantClaim: r.text("OIDC_TENANT_CLAIM"), UserClaim: r.text("OIDC_USER_CLAIM"),
+			AppClaim: r.text("OIDC_APP_CLAIM"), ScopesClaim: r.text("OIDC_SCOPES_CLAIM"),
+		},
+	}
+	if s.OIDC.Issuer != "" && s.OIDC.Audience == "" {
+		r.fault("OIDC_AUDIENCE", "", "set, since OIDC_ISSUER is")
+	}
+	return s
+}
+
+func (r *reader) common() Deployed {
+	d := Deployed{Stage: r.required("STAGE"), LogLevel: r.level("LOG_LEVEL")}
+	d.Tables = Tables{Webhooks: r.required("WEBHOOKS_TABLE"), Events: r.required("EVENTS_TABLE"), Deliveries: r.required("DELIVERIES_TABLE")}
+	return d
+}

@@ -1,0 +1,78 @@
+package config
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Local is the configuration of functions/local: everything in one process.
+type Local struct {
+	Addr    string // host:port
+	DataDir string
+	// FirstCredential and AdminCredential are user:password.
+	FirstCredential, AdminCredential webhook.Secret
+	LogLevel                         slog.Level
+	ShutdownTimeout                  time.Duration
+	Serving
+	Sending
+	Delivering
+}
+
+// LoadLocal reads the local run's settings. The error joins one line per fault.
+func LoadLocal(lookup Lookup) (Local, error) {
+	r := &reader{lookup: lookup}
+	r.faults = unknownOverrides(r.optional(overridesName))
+	first, admin := r.credential("FIRST_CREDENTIAL"), r.credential("ADMIN_CREDENTIAL")
+	c := Local{
+		Addr:            r.address("ADDR"),
+		DataDir:         r.text("DATA_DIR"),
+		FirstCredential: webhook.NewSecret(first),
+		AdminCredential: webhook.NewSecret(admin),
+		LogLevel:        r.level("LOG_LEVEL"),
+		ShutdownTimeout: r.duration("SHUTDOWN_TIMEOUT"),
+		Serving:         r.serving(),
+		Sending:         r.sending(),
+		Delivering:      r.delivering(),
+	}
+	if !loopback(c.Addr) {
+		if first == DefaultCredential {
+			r.fault("FIRST_CREDENTIAL", "", "other than the default where ADDR is not a loopback address")
+		}
+		if admin == DefaultAdmin {
+			r.fault("ADMIN_CREDENTIAL", "", "other than the default where ADDR is not a loopback address")
+		}
+	}
+	if err := r.err(); err != nil {
+		return Local{}, err
+	}
+	return c, nil
+}
+
+func (r *reader) address(name string) string {
+	v := r.text(name)
+	_, port, err := net.SplitHostPort(v)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		r.fault(name, v, "host:port, such as 127.0.0.1:8080")
+	}
+	return v
+}
+
+// loopback errs on the safe side: an empty host listens everywhere, and a name
+// other than localhost may resolve to anything. A malformed address has been
+// reported, and its credentials need no second fault.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil || host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}

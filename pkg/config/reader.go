@@ -1,0 +1,152 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Lookup answers like os.LookupEnv.
+type Lookup = func(name string) (string, bool)
+
+// reader reads settings one by one and keeps the faults for the end.
+type reader struct {
+	lookup   Lookup
+	deployed bool
+	faults   []error
+}
+
+func (r *reader) err() error { return errors.Join(r.faults...) }
+
+func (r *reader) fault(name, value, allowed string) {
+	if s, _ := find(name); s.Secret {
+		r.faults = append(r.faults, fmt.Errorf("%s must be %s", name, allowed))
+		return
+	}
+	r.faults = append(r.faults, fmt.Errorf("%s is %q, must be %s", name, value, allowed))
+}
+
+// text returns the setting's value, or its default where it is unset or empty.
+func (r *reader) text(name string) string {
+	s, ok := find(name)
+	if !ok {
+		panic("config: " + name + " is not in the table of settings")
+	}
+	byDefault := s.Local
+	if r.deployed {
+		byDefault = s.Deployed
+	}
+	if v, ok := r.lookup(name); ok && v != "" {
+		return v
+	}
+	return byDefault
+}
+
+// required returns a name that the template passes.
+func (r *reader) required(name string) string {
+	v, _ := r.lookup(name)
+	if v == "" {
+		r.faults = append(r.faults, fmt.Errorf("%s is not set; the template passes it", name))
+	}
+	return v
+}
+
+func (r *reader) optional(name string) string {
+	v, _ := r.lookup(name)
+	return v
+}
+
+func (r *reader) boolean(name string) bool {
+	return r.oneOf(name, "true", "false") == "true"
+}
+
+func (r *reader) oneOf(name string, allowed ...string) string {
+	v := r.text(name)
+	if !slices.Contains(allowed, v) {
+		r.fault(name, v, strings.Join(allowed, " or "))
+	}
+	return v
+}
+
+func (r *reader) days(name string, least int) time.Duration {
+	const most = 3650
+	v := r.text(name)
+	n, err := strconv.Atoi(v)
+	if err != nil || n < least || n > most {
+		r.fault(name, v, fmt.Sprintf("a whole number of days from %d to %d", least, most))
+		return 0
+	}
+	return time.Duration(n) * 24 * time.Hour
+}
+
+func (r *reader) duration(name string) time.Duration {
+	v := r.text(name)
+	d, err := time.ParseDuration(v)
+	if err != nil || d <= 0 {
+		r.fault(name, v, "a positive duration such as 10s")
+	}
+	return d
+}
+
+// url returns an absolute http or https URL without its closing slash, or "".
+func (r *reader) url(name string) string {
+	v := r.text(name)
+	if v == "" {
+		return ""
+	}
+	u, err := url.Parse(v)
+	switch {
+	case err == nil && u.User != nil:
+		// Not quoted: it may hold a password.
+		r.faults = append(r.faults, fmt.Errorf("%s must not hold a user or password", name))
+	case err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") || u.RawQuery != "" || u.Fragment != "":
+		r.fault(name, v, "an http or https URL with a host and no query")
+	}
+	return v
+}
+
+var linkLocal = netip.MustParsePrefix("169.254.0.0/16")
+
+func (r *reader) cidrs(name string) []netip.Prefix {
+	var prefixes []netip.Prefix
+	for part := range strings.SplitSeq(r.text(name), ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(part)
+		switch {
+		case err != nil || p != p.Masked() || p.Addr().Is4In6():
+			r.fault(name, part, "networks such as 10.0.0.0/8, comma-separated, with no bits set beyond the mask")
+		case p.Overlaps(linkLocal):
+			r.fault(name, part, "networks that do not overlap "+linkLocal.String())
+		default:
+			prefixes = append(prefixes, p)
+		}
+	}
+	return prefixes
+}
+
+func (r *reader) level(name string) slog.Level {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(r.oneOf(name, "debug", "info", "warn", "error"))); err != nil {
+		return slog.LevelInfo // oneOf reported it
+	}
+	return l
+}
+
+// credential returns a user:password pair; both parts must be there.
+func (r *reader) credential(name string) string {
+	v := r.text(name)
+	user, password, _ := strings.Cut(v, ":")
+	if user == "" || password == "" {
+		r.fault(name, "", "user:password")
+	}
+	return v
+}

@@ -1,0 +1,91 @@
+package config
+
+import "strings"
+
+// Setting is one row of the table of settings: the source of every default,
+// of the README's table, and of the names make accepts on its command line.
+type Setting struct {
+	// Name is the environment variable.
+	Name string
+	// Local and Deployed are the defaults in the local run and in a Lambda
+	// function. Absent means that the setting does not exist there.
+	Local, Deployed string
+	// Meaning is one line for the README.
+	Meaning string
+	// Secret settings are never shown in an error.
+	Secret bool
+}
+
+// Absent, as a default, says that a setting does not exist in that place.
+const Absent = "–"
+
+// DefaultCredential and DefaultAdmin are what a local run accepts unless told
+// otherwise. They are public, so they are refused off loopback.
+const (
+	DefaultCredential = "tje0:Tje0"
+	DefaultAdmin      = "admin:admin"
+)
+
+var settings = []Setting{
+	{Name: "ADDR", Local: "127.0.0.1:8080", Deployed: Absent, Meaning: "host:port to listen on; off loopback it refuses to start with a default credential"},
+	{Name: "DATA_DIR", Local: ".data", Deployed: Absent, Meaning: "folder of the embedded store"},
+	{Name: "FIRST_CREDENTIAL", Local: DefaultCredential, Deployed: Absent, Meaning: "`user:password` of tenant Default; deployed, the template's `FirstCredential`", Secret: true},
+	{Name: "ADMIN_CREDENTIAL", Local: DefaultAdmin, Deployed: Absent, Meaning: "`user:password` of `/admin/v1`; deployed, the template generates it", Secret: true},
+	{Name: "PUBLIC_URL", Meaning: "base of `_Links`; empty: the call's own scheme and Host"},
+	{Name: "TARGET_CHECK", Local: "off", Deployed: "require", Meaning: "`require` a signed ping to succeed when a webhook is saved, or `off`"},
+	{Name: "ALLOW_HTTP", Local: "true", Deployed: "false", Meaning: "accept http targets beside https ones"},
+	{Name: "ALLOW_PRIVATE_TARGETS", Local: "true", Deployed: Absent, Meaning: "accept targets at private and loopback addresses"},
+	{Name: "ALLOWED_TARGET_CIDRS", Meaning: "comma-separated networks to allow beside public addresses, e.g. a VPC's; none that overlaps 169.254.0.0/16"},
+	{Name: "DELIVERY_POLICY", Local: "durable", Deployed: "durable", Meaning: "default of the webhook option `Policy`: `durable` or `superoffice`"},
+	{Name: "EVENT_TTL_DAYS", Local: "30", Deployed: "30", Meaning: "days an event is kept; at least 14"},
+	{Name: "DELIVERY_EXTRA_DAYS", Local: "3", Deployed: "3", Meaning: "days a delivery is kept beyond its event; at least 3"},
+	{Name: "EVENT_DATA", Local: "values", Deployed: "values", Meaning: "`values`, or `names` to send no FieldValues"},
+	{Name: "SECRET_ON_READ", Local: "masked", Deployed: "masked", Meaning: "show a webhook's secret on reads: `masked` or `visible`"},
+	{Name: "UNKNOWN_TYPE", Local: "accept", Deployed: "accept", Meaning: "`accept` or `refuse` webhooks of a Type that is not built in"},
+	{Name: "STRICT_ACCEPT", Local: "false", Deployed: "false", Meaning: "answer 406 to an Accept that cannot be served"},
+	{Name: "USER_AGENT", Local: userAgent, Deployed: userAgent, Meaning: "User-Agent of deliveries"},
+	{Name: "HTTP2", Local: "false", Deployed: "false", Meaning: "offer HTTP/2 to targets"},
+	{Name: "OIDC_ISSUER", Meaning: "issuer URL of accepted bearer tokens; empty: none are accepted"},
+	{Name: "OIDC_AUDIENCE", Meaning: "audience that a token must name; required with `OIDC_ISSUER`"},
+	{Name: "OIDC_TENANT_CLAIM", Meaning: "claim that holds the tenant"},
+	{Name: "OIDC_USER_CLAIM", Meaning: "claim that holds the user"},
+	{Name: "OIDC_APP_CLAIM", Meaning: "claim that holds the app"},
+	{Name: "OIDC_SCOPES_CLAIM", Meaning: "claim that holds the scopes"},
+	{Name: "LOG_LEVEL", Local: "info", Deployed: "info", Meaning: "`debug`, `info`, `warn` or `error`"},
+	{Name: "SHUTDOWN_TIMEOUT", Local: "10s", Deployed: Absent, Meaning: "how long a stop waits for attempts in flight"},
+}
+
+// userAgent is completed with the build's version by the reader.
+const userAgent = "Posthaste/<version>"
+
+// Settings returns the table, in the order of the README.
+func Settings() []Setting { return append([]Setting(nil), settings...) }
+
+func find(name string) (Setting, bool) {
+	for _, s := range settings {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Setting{}, false
+}
+
+// Markdown returns the table as it stands in the README.
+func Markdown() string {
+	var b strings.Builder
+	b.WriteString("| setting | deployed | local run | meaning |\n|---|---|---|---|\n")
+	for _, s := range settings {
+		b.WriteString("| `" + s.Name + "` | " + cell(s.Deployed) + " | " + cell(s.Local) + " | " + s.Meaning + " |\n")
+	}
+	return b.String()
+}
+
+func cell(value string) string {
+	switch value {
+	case Absent:
+		return Absent
+	case "":
+		return "empty"
+	}
+	return "`" + value + "`"
+}

@@ -1,0 +1,49 @@
+package telemetry
+
+import (
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+var keys = []string{
+	"tenant", "webhook_id", "event", "event_id", "lane", "attempt", "outcome", "status",
+	"duration_ms", "due_at", "host", "round", "error", "request_id", "trace_id", "user", "app",
+	"action", "count",
+}
+
+// Keys returns the closed list of keys.
+func Keys() []string { return slices.Clone(keys) }
+
+// NewHandler writes one JSON object per line, as Lambda's log format wants it.
+// It is safe for concurrent use.
+func NewHandler(w io.Writer, level slog.Leveler) slog.Handler {
+	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: listed})
+}
+
+// NewTextHandler writes key=value lines with the time of day only, for a
+// terminal. It is safe for concurrent use.
+func NewTextHandler(w io.Writer, level slog.Leveler) slog.Handler {
+	return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime {
+			return slog.String(slog.TimeKey, a.Value.Time().Format(time.TimeOnly))
+		}
+		return listed(groups, a)
+	}})
+}
+
+// listed leaves out what is not on the list; slog drops an empty Attr.
+func listed(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) > 0 {
+		return slog.Attr{}
+	}
+	switch a.Key {
+	case slog.TimeKey, slog.LevelKey, slog.MessageKey:
+		return a
+	}
+	if !slices.Contains(keys, a.Key) {
+		return slog.Attr{}
+	}
+	return a
+}
