@@ -1,0 +1,68 @@
+// Command local runs all of Posthaste in one process on one embedded file: the
+// same packages as the Lambda functions, without AWS.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/config"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends, then finishes what is in flight.
+func run(ctx context.Context) error {
+	cfg, err := config.LoadLocal(os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return fmt.Errorf("ADDR %s is taken by another program; try: make run ADDR=127.0.0.1:8081", cfg.Addr)
+		}
+		return fmt.Errorf("listen on ADDR %s: %w", cfg.Addr, err)
+	}
+	service, err := newService(cfg, os.Stderr)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	server := &http.Server{Handler: service.handler, ReadHeaderTimeout: 10 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	pumped := make(chan struct{})
+	pumping, stopPump := context.WithCancel(context.WithoutCancel(ctx))
+	go func() { defer close(pumped); service.pump(pumping) }()
+	fmt.Print(banner(cfg, listener.Addr().String()))
+
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-served:
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
+	defer cancel()
+	err = errors.Join(err, server.Shutdown(closing))
+	stopPump()
+	<-pumped
+	return errors.Join(err, service.close())
+}

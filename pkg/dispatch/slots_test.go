@@ -1,0 +1,37 @@
+package dispatch
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestSlots_OneWebhookLeavesRoomForOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlots(3, 2)
+		busy, other := webhookKey{"Default", 1}, webhookKey{"Default", 2}
+		hold := func(key webhookKey) func() {
+			t.Helper()
+			release, ok := s.acquire(t.Context(), key)
+			if !ok {
+				t.Fatal("no slot")
+			}
+			return release
+		}
+		first, second := hold(busy), hold(busy)
+		waiting, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, ok := s.acquire(waiting, busy); ok {
+			t.Error("a third attempt of the webhook got a slot, want it to wait")
+		}
+		third := hold(other) // the one that waited holds no slot of the process
+		first()
+		second()
+		third()
+		if len(s.per) != 0 || len(s.all) != 0 {
+			t.Errorf("%d webhooks and %d slots are left, want none", len(s.per), len(s.all))
+		}
+	})
+}
