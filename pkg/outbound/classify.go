@@ -1,0 +1,47 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// classify names what went wrong before there was an answer, by the types of
+// the error alone: texts change, and hold the target's URL. seen is nil if no
+// connection was made.
+func classify(ctx context.Context, err error, seen *connection) webhook.AttemptError {
+	var (
+		lookup    *lookupError
+		handshake *handshakeError
+		network   net.Error
+	)
+	switch {
+	case errors.Is(err, ErrBlocked):
+		return webhook.AttemptBlocked
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return webhook.AttemptTimeout
+	case errors.Is(ctx.Err(), context.Canceled):
+		return webhook.AttemptInternal // ours, not the target's
+	case errors.As(err, &lookup):
+		return webhook.AttemptDNS
+	case errors.As(err, &network) && network.Timeout():
+		return webhook.AttemptTimeout
+	case errors.As(err, &handshake):
+		return webhook.AttemptTLS
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return webhook.AttemptRefused
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrUnexpectedEOF):
+		return webhook.AttemptReset
+	case seen == nil:
+		return webhook.AttemptInternal
+	case seen.received() == 0:
+		return webhook.AttemptReset
+	case seen.received() >= maxResponseHeader:
+		return webhook.AttemptTooLarge
+	}
+	return webhook.AttemptProtocol
+}

@@ -1,0 +1,132 @@
+package outbound
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// dialer connects to targets that the guard lets pass.
+type dialer struct {
+	guard  *Guard
+	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	tls    *tls.Config
+}
+
+// handshakeError marks whatever went wrong between the TCP connection and the
+// end of the TLS handshake; crypto/tls has no one type for it.
+type handshakeError struct{ err error }
+
+func (e *handshakeError) Error() string { return "TLS handshake: " + e.err.Error() }
+func (e *handshakeError) Unwrap() error { return e.err }
+
+// lookupError marks a failed resolution, whoever resolved.
+type lookupError struct{ err error }
+
+func (e *lookupError) Error() string { return "lookup: " + e.err.Error() }
+func (e *lookupError) Unwrap() error { return e.err }
+
+// dial resolves the host, refuses it if any of its addresses is refused, and
+// connects to the first that answers. IPv4 goes first since many networks have
+// no way out for IPv6.
+func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	host, port, err := splitTarget(address)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.guard.CheckHost(host); err != nil {
+		return nil, err
+	}
+	ips, err := d.resolve(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	for _, ip := range ips {
+		if err := d.guard.CheckAddress(netip.AddrPortFrom(ip, port)); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(ips, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() })
+	var failures []error
+	for i, ip := range ips {
+		conn, err := d.connect(ctx, netip.AddrPortFrom(ip, port), len(ips)-i)
+		if err == nil {
+			return conn, nil
+		}
+		failures = append(failures, err)
+	}
+	return nil, errors.Join(failures...)
+}
+
+func (d *dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{ip.Unmap()}, nil
+	}
+	lookup := d.lookup
+	if lookup == nil {
+		lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return new(net.Resolver).LookupNetIP(ctx, "ip", host)
+		}
+	}
+	found, err := lookup(ctx, host)
+	if err != nil {
+		return nil, &lookupError{err}
+	}
+	if len(found) == 0 {
+		return nil, &lookupError{errors.New("no address")}
+	}
+	ips := make([]netip.Addr, len(found))
+	for i, ip := range found {
+		ips[i] = ip.Unmap()
+	}
+	return ips, nil
+}
+
+// connect leaves time for the addresses that are still to be tried.
+func (d *dialer) connect(ctx context.Context, target netip.AddrPort, left int) (net.Conn, error) {
+	nd := net.Dialer{Control: d.guard.Control, Timeout: handshakeTimeout / time.Duration(min(5, left))}
+	conn, err := nd.DialContext(ctx, "tcp", target.String())
+	if err != nil {
+		return nil, err
+	}
+	return &countedConn{Conn: conn}, nil
+}
+
+func (d *dialer) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
+	raw, err := d.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	host, _, err := splitTarget(address)
+	if err != nil {
+		return nil, err
+	}
+	config := d.tls.Clone()
+	config.ServerName = host
+	conn := tls.Client(raw, config)
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, &handshakeError{err}
+	}
+	return conn, nil
+}
+
+// countedConn counts what was read, which tells an answer that never came from
+// one that was too large or made no sense: net/http has no types for these.
+type countedConn struct {
+	net.Conn
+	received atomic.Int64
+}
+
+func (c *countedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.received.Add(int64(n))
+	return n, err
+}

@@ -1,0 +1,119 @@
+package outbound
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// standardKeys may not be replaced by a webhook's Properties.
+var standardKeys = map[string]bool{
+	"EventId": true, "Timestamp": true, "Changes": true, "Event": true, "PrimaryKey": true, "Entity": true,
+	"ContextIdentifier": true, "ChangedByAssociateId": true, "WebhookName": true, "Values": true, "FieldValues": true,
+}
+
+// timestampLayout drops the zeros at the end of the fraction.
+const timestampLayout = "2006-01-02T15:04:05.9999999Z"
+
+// appendEnvelope writes the body of a post: SuperOffice's keys in SuperOffice's
+// order, the event's data as it came, and the webhook's Properties last. It is
+// written by hand so that data and numbers keep every byte.
+func appendEnvelope(b []byte, post webhook.Post, namesOnly bool) ([]byte, error) {
+	e := post.Event
+	name, state := webhook.IsStateEvent(e.Name)
+	switch {
+	case post.Test:
+		name, e.Name, e.PrimaryKey, e.Data = webhook.TestEventName, webhook.TestEventName, 0, nil
+	case !state:
+		name = e.Name
+	}
+	deleted := !state && e.Name[strings.LastIndexByte(e.Name, '.')+1:] == "deleted"
+
+	b = appendString(append(b, `{"EventId":`...), string(e.ID))
+	b = e.At.UTC().AppendFormat(append(b, `,"Timestamp":"`...), timestampLayout)
+	b = append(b, `","Changes":[`...)
+	if !deleted {
+		var err error
+		if b, err = appendNames(b, e.Data); err != nil {
+			return nil, err
+		}
+	}
+	b = appendString(append(b, `],"Event":`...), name)
+	b = strconv.AppendInt(append(b, `,"PrimaryKey":`...), int64(e.PrimaryKey), 10)
+	if !state {
+		b = appendString(append(b, `,"Entity":`...), e.Entity())
+	}
+	b = appendString(append(b, `,"ContextIdentifier":`...), string(e.Tenant))
+	b = strconv.AppendInt(append(b, `,"ChangedByAssociateId":`...), int64(e.ChangedBy), 10)
+	b = appendString(append(b, `,"WebhookName":`...), post.Webhook.Name)
+	if deleted {
+		b = appendObject(append(b, `,"Values":`...), e.Data)
+		e.Data = nil
+	}
+	if !namesOnly {
+		b = appendObject(append(b, `,"FieldValues":`...), e.Data)
+	}
+	members, err := webhook.ObjectMembers(post.Webhook.Properties)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range members {
+		if !standardKeys[m.Name] {
+			b = append(appendString(append(b, ','), m.Name), ':')
+			b = append(b, m.Value...)
+		}
+	}
+	return append(b, '}'), nil
+}
+
+func appendObject(b []byte, data json.RawMessage) []byte {
+	if len(data) == 0 {
+		return append(b, "{}"...)
+	}
+	return append(b, data...)
+}
+
+// appendNames lists the keys of the data, sorted.
+func appendNames(b []byte, data json.RawMessage) ([]byte, error) {
+	members, err := webhook.ObjectMembers(data)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(members, func(a, b webhook.ObjectMember) int { return strings.Compare(a.Name, b.Name) })
+	for i, m := range members {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, m.Name)
+	}
+	return b, nil
+}
+
+// appendString writes a JSON string, escaping only what JSON demands. Invalid
+// UTF-8 becomes U+FFFD.
+func appendString(b []byte, s string) []byte {
+	const hexDigits = "0123456789abcdef"
+	b = append(b, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r == '\n':
+			b = append(b, `\n`...)
+		case r == '\r':
+			b = append(b, `\r`...)
+		case r == '\t':
+			b = append(b, `\t`...)
+		case r < ' ':
+			b = append(b, `\u00`...)
+			b = append(b, hexDigits[r>>4], hexDigits[r&0xf])
+		default:
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return append(b, '"')
+}

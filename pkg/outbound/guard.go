@@ -1,0 +1,116 @@
+package outbound
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"code.dny.dev/ssrf"
+)
+
+// ErrBlocked: the target's address, name or port may not be called.
+var ErrBlocked = errors.New("may not be called")
+
+// never are refused whatever the configuration says: link-local addresses,
+// where metadata services and the Lambda runtime live, and ranges that wrap an
+// IPv4 address that the other checks would not see.
+var never = []netip.Prefix{
+	netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("fe80::/10"),
+	netip.MustParsePrefix("fd00:ec2::/32"),  // the metadata service, by IPv6
+	netip.MustParsePrefix("64:ff9b::/96"),   // NAT64
+	netip.MustParsePrefix("64:ff9b:1::/48"), // NAT64, local
+	netip.MustParsePrefix("2002::/16"),      // 6to4
+	netip.MustParsePrefix("2001::/32"),      // Teredo
+	netip.MustParsePrefix("::/96"),          // IPv4-compatible, but for ::1
+}
+
+// Guard decides which hosts, addresses and ports may be called. It may be used
+// concurrently.
+type Guard struct {
+	public       *ssrf.Guardian
+	allowHTTP    bool
+	allowPrivate bool
+	allowed      []netip.Prefix
+	runtime      netip.AddrPort
+}
+
+// NewGuard makes the guard of a configuration. It fails if RuntimeAPI is set
+// and no address.
+func NewGuard(config Config) (*Guard, error) {
+	g := &Guard{
+		public:    ssrf.New(ssrf.WithAnyPort()),
+		allowHTTP: config.AllowHTTP, allowPrivate: config.AllowPrivate, allowed: config.AllowedCIDRs,
+	}
+	if config.RuntimeAPI != "" {
+		runtime, err := netip.ParseAddrPort(config.RuntimeAPI)
+		if err != nil {
+			return nil, fmt.Errorf("runtime API address: %w", err)
+		}
+		g.runtime = netip.AddrPortFrom(runtime.Addr().Unmap(), runtime.Port())
+	}
+	return g, nil
+}
+
+// Control is the check of [net.Dialer]: it sees the address that is really
+// about to be called, so that no trick with names gets past it. ErrBlocked.
+func (g *Guard) Control(network, address string, _ syscall.RawConn) error {
+	target, err := netip.ParseAddrPort(address)
+	if err != nil || network != "tcp4" && network != "tcp6" {
+		return ErrBlocked
+	}
+	return g.CheckAddress(target)
+}
+
+// CheckAddress says whether an address and port may be called. ErrBlocked.
+func (g *Guard) CheckAddress(target netip.AddrPort) error {
+	port := target.Port()
+	if port != 443 && port < 1024 && (port != 80 || !g.allowHTTP) {
+		return fmt.Errorf("port %d %w", port, ErrBlocked)
+	}
+	return g.checkIP(target.Addr(), port)
+}
+
+// checkIP judges an address; port 0 stands for any port.
+func (g *Guard) checkIP(ip netip.Addr, port uint16) error {
+	if ip.Zone() != "" {
+		return fmt.Errorf("an address with a zone %w", ErrBlocked)
+	}
+	ip = ip.Unmap()
+	private := g.allowPrivate && (ip.IsLoopback() || ip.IsPrivate())
+	if g.runtime.IsValid() && ip == g.runtime.Addr() && (!private || port == g.runtime.Port()) {
+		return fmt.Errorf("this address %w", ErrBlocked)
+	}
+	for _, prefix := range never {
+		if prefix.Contains(ip) && !ip.IsLoopback() {
+			return fmt.Errorf("this address %w", ErrBlocked)
+		}
+	}
+	if private {
+		return nil
+	}
+	for _, prefix := range g.allowed {
+		if prefix.Contains(ip) {
+			return nil
+		}
+	}
+	if g.public.SafeAddr(ip) != nil {
+		return fmt.Errorf("this address %w", ErrBlocked)
+	}
+	return nil
+}
+
+// splitTarget takes the address of a dial apart.
+func splitTarget(address string) (host string, port uint16, err error) {
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, ErrBlocked
+	}
+	number, err := net.LookupPort("tcp", service)
+	if err != nil || number < 1 || number > 65535 {
+		return "", 0, ErrBlocked
+	}
+	return host, uint16(number), nil
+}

@@ -1,0 +1,116 @@
+// Package outbound makes the POSTs: it writes the body and headers of a
+// delivery, signs them, sends them to the target and says what came of it.
+//
+// It refuses to reach anything inside: every address is checked after name
+// resolution, redirects are not followed, and no proxy is asked. It refuses to
+// repeat a POST of which a byte may have arrived: retries are the policy's. It
+// never prints an error of net/http, which would hold the target's URL; errors
+// become one of the words of [webhook.AttemptError], by their type.
+package outbound
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// Config is what a [Sender] depends on. Now must be set; the zero values of all
+// else are the strict ones.
+type Config struct {
+	UserAgent string
+	// AllowHTTP permits http targets, and port 80 for them.
+	AllowHTTP bool
+	// AllowPrivate permits loopback and private addresses and names: for the
+	// local run.
+	AllowPrivate bool
+	// AllowedCIDRs are permitted though they are not public.
+	AllowedCIDRs []netip.Prefix
+	// RuntimeAPI is AWS_LAMBDA_RUNTIME_API, host:port; it is never a target.
+	RuntimeAPI string
+	// EventData is EventDataValues (the default) or EventDataNames.
+	EventData string
+	// HTTP2 is offered to targets beside HTTP/1.1.
+	HTTP2 bool
+	// RootCAs that targets' certificates are checked against. nil: the
+	// system's.
+	RootCAs *x509.CertPool
+	Now     func() time.Time
+	// Lookup resolves a host name. nil: the system's resolver.
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+}
+
+// What a body says of an event's data.
+const (
+	EventDataValues = "values" // names in Changes, values in FieldValues
+	EventDataNames  = "names"  // names in Changes, no FieldValues
+)
+
+const (
+	maxResponseHeader = 64 << 10 // bytes of an answer's headers
+	maxIdle           = 1024     // connections, over all hosts
+	maxIdlePerHost    = 128      // tenants share hosts
+	sessions          = 2048     // TLS sessions to resume
+	handshakeTimeout  = 10 * time.Second
+	idleTimeout       = 90 * time.Second
+	// freeze is how long an environment may sleep before its idle connections
+	// are presumed dead: targets and NAT gateways forget them meanwhile.
+	freeze = 20 * time.Second
+)
+
+// Sender sends POSTs. It may be used concurrently.
+type Sender struct {
+	config    Config
+	guard     *Guard
+	transport *http.Transport
+}
+
+// New makes a sender. It fails if RuntimeAPI is set and no address: then the
+// guard could not refuse it.
+func New(config Config) (*Sender, error) {
+	guard, err := NewGuard(config)
+	if err != nil {
+		return nil, err
+	}
+	d := &dialer{guard: guard, lookup: config.Lookup, tls: &tls.Config{
+		MinVersion: tls.VersionTLS12, RootCAs: config.RootCAs,
+		ClientSessionCache: tls.NewLRUClientSessionCache(sessions),
+		NextProtos:         []string{"http/1.1"},
+		Time:               config.Now,
+	}}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	if config.HTTP2 {
+		protocols.SetHTTP2(true)
+		d.tls.NextProtos = []string{"h2", "http/1.1"}
+	}
+	return &Sender{config: config, guard: guard, transport: &http.Transport{
+		Proxy:                  nil, // a proxy would dial past the guard
+		DialContext:            d.dial,
+		DialTLSContext:         d.dialTLS,
+		Protocols:              protocols,
+		DisableCompression:     true,
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxResponseHeader,
+	}}, nil
+}
+
+// Guard is what decides which targets the sender may reach.
+func (s *Sender) Guard() *Guard { return s.guard }
+
+// CloseIdle closes the connections that no attempt uses.
+func (s *Sender) CloseIdle() { s.transport.CloseIdleConnections() }
+
+// Resume is called when an environment that was perhaps frozen goes on.
+// Connections that were idle for more than 20 s of it are closed: a POST on a
+// connection that the other side has forgotten would fail. lastEnd is when the
+// last invocation ended; zero: there was none.
+func (s *Sender) Resume(lastEnd, now time.Time) {
+	if !lastEnd.IsZero() && now.Sub(lastEnd) > freeze {
+		s.CloseIdle()
+	}
+}

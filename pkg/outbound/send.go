@@ -1,0 +1,157 @@
+package outbound
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/signature"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+const (
+	keepBody  = 4 << 10  // bytes of an answer's body that an excerpt is made of
+	drainBody = 64 << 10 // bytes that are read so that the connection can be used again
+)
+
+// Send makes one attempt and says what came of it. It has the shape of
+// webhook.Registry's Ping. Post.Timeout bounds all of it, name resolution and
+// the answer's body included; ctx may end it earlier.
+func (s *Sender) Send(ctx context.Context, post webhook.Post) webhook.Result {
+	start := s.config.Now()
+	result := s.attempt(ctx, post, start)
+	result.At, result.Duration = start, s.config.Now().Sub(start)
+	return result
+}
+
+func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) webhook.Result {
+	target, err := url.Parse(post.Webhook.TargetURL)
+	if err != nil || target.Host == "" {
+		return webhook.Result{Error: webhook.AttemptInternal}
+	}
+	if target.User != nil || target.Scheme != "https" && (target.Scheme != "http" || !s.config.AllowHTTP) {
+		return webhook.Result{Error: webhook.AttemptBlocked}
+	}
+	target.Fragment = ""
+	body, err := appendEnvelope(make([]byte, 0, 512+len(post.Event.Data)*2+len(post.Webhook.Properties)), post, s.config.EventData == EventDataNames)
+	if err != nil {
+		return webhook.Result{Error: webhook.AttemptInternal}
+	}
+	header, scrub, err := s.headers(post, body, now)
+	switch {
+	case errors.Is(err, webhook.ErrSecretUnavailable), errors.Is(err, signature.ErrKey):
+		return webhook.Result{Error: webhook.AttemptSecret}
+	case err != nil:
+		return webhook.Result{Error: webhook.AttemptInternal}
+	}
+
+	timeout := post.Timeout
+	if timeout <= 0 {
+		timeout = webhook.DefaultAttemptTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var seen *connection
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { seen = newConnection(info.Conn) },
+	})
+	resp, err := s.transport.RoundTrip(s.request(traced, target, header, body))
+	if err != nil {
+		return webhook.Result{Error: classify(ctx, err, seen)}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return answer(resp, scrub, now)
+}
+
+// request makes a POST that net/http sends at most once: it repeats a request
+// only if it has an idempotency header, or if not one byte of it was written
+// and GetBody can bring the body back. The second case, an idle connection that
+// the target had closed, is harmless and common, so GetBody is there for
+// HTTP/1.1. HTTP/2 would use it in cases that are less certain.
+func (s *Sender) request(ctx context.Context, target *url.URL, header http.Header, body []byte) *http.Request {
+	req := &http.Request{
+		Method: http.MethodPost, URL: target, Host: target.Host, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
+	}
+	if !s.config.HTTP2 {
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	}
+	return req.WithContext(ctx)
+}
+
+// answer judges a response. What becomes of its body no longer matters: the
+// status has said whether the target took the event.
+func answer(resp *http.Response, scrub *scrubber, now time.Time) webhook.Result {
+	kept := make([]byte, 0, 512)
+	buffer := bytes.NewBuffer(kept)
+	n, _ := io.CopyN(buffer, resp.Body, keepBody)
+	cut := n == keepBody
+	_, _ = io.CopyN(io.Discard, resp.Body, drainBody-n)
+	result := webhook.Result{
+		StatusCode: resp.StatusCode,
+		Error:      judge(resp),
+		Response:   excerpt(resp, buffer.Bytes(), cut, scrub),
+	}
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		result.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), now)
+	}
+	if result.Error == webhook.AttemptRedirect {
+		result.Location = plain(scrub.clean(location(resp)))
+	}
+	return result
+}
+
+func judge(resp *http.Response) webhook.AttemptError {
+	switch code := resp.StatusCode; {
+	case code >= 200 && code <= 299:
+		return webhook.AttemptOK
+	case strings.EqualFold(strings.TrimSpace(resp.Header.Get("Webhook-Delivery")), "abort-message"):
+		return webhook.AttemptAborted
+	case code >= 300 && code <= 399:
+		return webhook.AttemptRedirect
+	}
+	return webhook.AttemptStatus
+}
+
+// retryAfter reads both forms of the header: seconds, or a date. What makes no
+// sense, or lies in the past, is no wait.
+func retryAfter(text string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64); err == nil {
+		return time.Duration(min(max(seconds, 0), int64(webhook.MaxRetryAfter/time.Second))) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(at.Sub(now), 0), webhook.MaxRetryAfter)
+	}
+	return 0
+}
+
+// connection is what an attempt saw of the connection that it was given.
+type connection struct {
+	conn   *countedConn
+	before int64
+}
+
+func newConnection(conn net.Conn) *connection {
+	if secured, ok := conn.(*tls.Conn); ok {
+		conn = secured.NetConn()
+	}
+	counted, ok := conn.(*countedConn)
+	if !ok {
+		return nil
+	}
+	return &connection{conn: counted, before: counted.received.Load()}
+}
+
+// received is how many bytes came since the attempt got the connection.
+func (c *connection) received() int64 { return c.conn.received.Load() - c.before }
