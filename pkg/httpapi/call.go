@@ -1,0 +1,146 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// call is one request on its way, and what is found out about it.
+type call struct {
+	*http.Request
+	who webhook.Principal
+	// action is the route's method and pattern, "" if no route matched.
+	action string
+	// tenantSegment is the tenant that the path began with, "" if none.
+	tenantSegment webhook.Tenant
+	requestID     string
+	status        int
+	// cause is the error that was answered, for the log.
+	cause error
+}
+
+type callKey struct{}
+
+// callOf gives the call that observed put beside a request.
+func callOf(r *http.Request) *call {
+	c, _ := r.Context().Value(callKey{}).(*call)
+	return c
+}
+
+// observed gives every request its call and its one log line, and turns a panic
+// into a 500.
+func (a *api) observed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun := a.Now()
+		c := &call{}
+		if a.RequestID != nil {
+			c.requestID = a.RequestID(r.Context())
+		}
+		c.Request = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+		defer func() {
+			if p := recover(); p != nil {
+				a.write(w, c, failed(c, fmt.Errorf("panic: %v\n%s", p, debug.Stack())))
+			}
+			a.log(c, a.Now().Sub(begun).Milliseconds())
+		}()
+		next.ServeHTTP(w, c.Request)
+	})
+}
+
+// operation is a route's handler: who calls, may they, do it, answer.
+func (a *api) operation(rt route) http.Handler {
+	fail := rt.fail
+	if fail == nil {
+		fail = failed
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := callOf(r)
+		c.Request = r // with the path in the route's spelling and its values
+		c.action = rt.method + " " + rt.pattern
+		if err := a.admit(c, rt.scope); err != nil {
+			a.write(w, c, failed(c, err))
+			return
+		}
+		answer, err := rt.handle(c)
+		if err != nil {
+			answer = fail(c, err)
+		}
+		a.write(w, c, answer)
+	})
+}
+
+// admit finds out who calls and whether they may.
+func (a *api) admit(c *call, scope webhook.Scope) error {
+	if scope == open {
+		return nil
+	}
+	who, err := a.Auth.Authenticate(c.Request)
+	if err != nil {
+		if a.UnauthorizedHint != "" {
+			err = hint(err, webhook.ErrUnauthorized, a.UnauthorizedHint)
+		}
+		return err
+	}
+	c.who = who
+	if c.tenantSegment != "" && c.tenantSegment != who.Tenant {
+		return webhook.ErrWrongTenant
+	}
+	if !who.May(scope) {
+		return explain(webhook.ErrForbidden, "The credential lacks the scope %q", scope)
+	}
+	return nil
+}
+
+// log writes the call's line. A request that no route matched shows neither its
+// path nor a method that somebody made up.
+func (a *api) log(c *call, milliseconds int64) {
+	action := c.action
+	if action == "" {
+		action = "unmatched"
+	}
+	line := []slog.Attr{
+		slog.String("action", action), slog.Int("status", c.status), slog.Int64("duration_ms", milliseconds),
+	}
+	for _, attr := range []slog.Attr{
+		slog.String("tenant", string(c.who.Tenant)), slog.String("user", c.who.Associate.UserName),
+		slog.String("app", c.who.App), slog.String("request_id", c.requestID),
+	} {
+		if attr.Value.String() != "" {
+			line = append(line, attr)
+		}
+	}
+	level := slog.LevelInfo
+	if c.status >= http.StatusInternalServerError {
+		level = slog.LevelError
+		line = append(line, slog.Any("error", c.cause))
+	}
+	a.Logger.LogAttrs(c.Context(), level, "request", line...)
+}
+
+// query gives a query parameter's first value, its name in any letter case.
+func (c *call) query(name string) string {
+	for key, values := range c.URL.Query() {
+		if strings.EqualFold(key, name) && len(values) > 0 {
+			return values[0]
+		}
+	}
+	return ""
+}
+
+// webhookID reads the id of a webhook from the path. A text that is no id names
+// no webhook.
+func (c *call) webhookID(wildcard string) (int32, error) {
+	text := c.PathValue(wildcard)
+	id, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0, explain(webhook.ErrNotFound, "Webhook id %q not found", shorten(text))
+	}
+	return int32(id), nil //nolint:gosec // ParseInt saw to its size
+}

@@ -1,0 +1,193 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// stated is what a body says about a webhook.
+type stated struct {
+	id     int32
+	draft  webhook.Draft
+	faults faults
+}
+
+// writable lists the members that a client may state, in the order of the
+// entity. Whatever else a body holds is the server's or unknown, and is skipped
+// unread: clients send back what they got, in types of their own.
+var writable = []struct {
+	name string
+	read func(*stated, value)
+}{
+	{"WebhookId", func(s *stated, v value) { s.id = v.number() }},
+	{"Name", func(s *stated, v value) { s.draft.Name = v.text() }},
+	{"Events", func(s *stated, v value) { s.draft.Events = v.texts() }},
+	{"TargetUrl", func(s *stated, v value) { s.draft.TargetURL = v.text() }},
+	{"Secret", (*stated).secret},
+	{"State", func(s *stated, v value) { s.draft.State = webhook.State(v.enum(stateNames, false)) }}, //nolint:gosec // 0-3
+	{"Type", func(s *stated, v value) { s.draft.Type = v.text() }},
+	{"Headers", (*stated).headers},
+	{"Properties", func(s *stated, v value) { s.draft.Properties = v.object() }},
+	{"ErrorsEmail", func(s *stated, v value) { s.draft.ErrorsEmail = v.text() }},
+	{"ErrorEmails", func(s *stated, v value) { s.draft.ErrorEmails = v.texts() }},
+	{"ErrorAssociates", func(s *stated, v value) { s.draft.ErrorAssociates = v.listItems() }},
+	{"Description", func(s *stated, v value) { s.draft.Description = v.text() }},
+	{"NotifyVia", func(s *stated, v value) { s.draft.NotifyVia = v.enum(notifyViaNames, false) }},
+	{"NotifyWhen", func(s *stated, v value) { s.draft.NotifyWhen = v.enum(notifyWhenNames, true) }},
+}
+
+func writableIndex(name string) int {
+	for i, m := range writable {
+		if strings.EqualFold(m.name, name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// decodeWebhook reads a webhook from a checked JSON object. Names of members
+// may be in any letter case; of members of one name the last counts.
+func decodeWebhook(object []byte) (stated, error) {
+	var s stated
+	members, err := webhook.ObjectMembers(object)
+	if err != nil {
+		return s, webhook.Invalid("the body %v", err)
+	}
+	last := make([]json.RawMessage, len(writable))
+	for _, m := range members {
+		if i := writableIndex(m.Name); i >= 0 {
+			last[i] = m.Value
+		}
+	}
+	for i, raw := range last {
+		if raw != nil {
+			writable[i].read(&s, value{writable[i].name, raw, &s.faults})
+		}
+	}
+	return s, nil
+}
+
+func (s *stated) secret(v value) {
+	if v.isNull() {
+		return
+	}
+	secret := webhook.NewSecret(v.text())
+	s.draft.Secret = &secret
+}
+
+func (s *stated) headers(v value) {
+	if v.isNull() {
+		return
+	}
+	s.draft.Headers = []webhook.DraftHeader{}
+	for _, m := range v.members() {
+		if m.kind() != '"' {
+			s.faults.add("Headers: the value of %q must be text", shorten(m.member))
+			continue
+		}
+		s.draft.Headers = append(s.draft.Headers, webhook.DraftHeader{Name: m.member, Value: webhook.NewSecret(m.text())})
+	}
+}
+
+// check joins what was wrong with the members' types with what the rules find,
+// if there is something to join: a draft that was read without fault is
+// checked by the registry. Of a member whose type was wrong nothing more is
+// said.
+func (s stated) check(rules webhook.Rules) error {
+	if len(s.faults) == 0 {
+		return nil
+	}
+	misread := map[string]bool{}
+	for _, f := range s.faults {
+		misread[memberOf(f)] = true
+	}
+	all := slices.Clone(s.faults)
+	var invalid *webhook.ValidationError
+	if errors.As(s.draft.Validate(rules), &invalid) {
+		for _, f := range invalid.Faults {
+			if !misread[memberOf(f)] {
+				all = append(all, f)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b string) int {
+		return writableIndex(memberOf(a)) - writableIndex(memberOf(b))
+	})
+	return all.err()
+}
+
+// memberOf gives the member that a fault is about: its first word.
+func memberOf(fault string) string {
+	end := strings.IndexFunc(fault, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })
+	if end < 0 {
+		return fault
+	}
+	return fault[:end]
+}
+
+// shorten cuts a text that is quoted in an answer.
+func shorten(text string) string {
+	const most = 100
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most])
+	}
+	return text
+}
+
+// listItem is SuperOffice's MDOListItem, of which ErrorAssociates is made. Its
+// TableRight and FieldProperties are the server's: not read, and written as
+// everywhere.
+type listItem struct {
+	ID              int32 `json:"Id"`
+	Name            string
+	ToolTip         string
+	Deleted         bool
+	Rank            int32
+	Type            string
+	ChildItems      []listItem
+	IconHint        string
+	ColorBlock      int32
+	ExtraInfo       string
+	StyleHint       string
+	FullName        string
+	TableRight      serverOwned[tableRight]
+	FieldProperties serverOwned[fieldProperties]
+}
+
+// serverOwned is a member that is skipped when it comes in.
+type serverOwned[T any] struct{}
+
+func (serverOwned[T]) UnmarshalJSON([]byte) error { return nil }
+
+func (serverOwned[T]) MarshalJSON() ([]byte, error) {
+	var constant T
+	if right, isRight := any(&constant).(*tableRight); isRight {
+		*right = *fullRight
+	}
+	return encode(constant)
+}
+
+// listItems gives an array of MDOListItems in the wire's own spelling.
+func (v value) listItems() json.RawMessage {
+	if v.isNull() {
+		return nil
+	}
+	list := []listItem{}
+	for _, each := range v.items("objects") {
+		var item listItem
+		if each.kind() != '{' || json.Unmarshal(each.raw, &item) != nil {
+			v.faults.add("%s must be an object with the members of an MDOListItem", each.member)
+			continue
+		}
+		list = append(list, item)
+	}
+	encoded, err := encode(list)
+	if err != nil || len(list) == 0 {
+		return nil
+	}
+	return encoded
+}

@@ -1,0 +1,113 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// reply is an answer before it is written.
+type reply struct {
+	status int
+	header http.Header // nil: none of its own
+	body   any         // nil with noContent: nothing is written
+	empty  bool
+}
+
+func ok(body any) reply { return reply{status: http.StatusOK, body: body} }
+
+func noContent(header http.Header) reply {
+	return reply{status: http.StatusNoContent, header: header, empty: true}
+}
+
+// write sends an answer. Answers may hold what only this caller may see, so
+// nobody may keep them.
+func (a *api) write(w http.ResponseWriter, c *call, answer reply) {
+	var body []byte
+	if !answer.empty {
+		var err error
+		if body, err = encode(answer.body); err != nil {
+			answer = failed(c, err)
+			body, _ = encode(answer.body) // an errorBody always encodes
+		}
+	}
+	c.status = answer.status
+	header := w.Header()
+	for name, values := range answer.header {
+		header[name] = values
+	}
+	header.Set("Cache-Control", "no-store")
+	if answer.empty {
+		w.WriteHeader(answer.status)
+		return
+	}
+	header.Set("Content-Type", "application/json; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(answer.status)
+	if c.Method != http.MethodHead {
+		_, _ = w.Write(body) // a caller that went away is nobody's fault
+	}
+}
+
+// encode gives the JSON of an answer: members in the order of their structs,
+// non-ASCII text and <, >, & as they are.
+func encode(body any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// textOrNull is a text whose zero value is null, as SuperOffice writes it.
+type textOrNull string
+
+func (t textOrNull) MarshalJSON() ([]byte, error) {
+	if t == "" {
+		return []byte("null"), nil
+	}
+	return encode(string(t))
+}
+
+// wireTime is a time as the wire has it: UTC without zone or fraction. The zero
+// time is .NET's.
+type wireTime struct{ time.Time }
+
+func (t wireTime) MarshalJSON() ([]byte, error) {
+	return []byte(t.UTC().Format(`"2006-01-02T15:04:05"`)), nil
+}
+
+// member is one member of an object whose order counts.
+type member struct{ name, value string }
+
+// members is an object of texts that keeps its order. nil is null.
+type members []member
+
+func (m members) MarshalJSON() ([]byte, error) {
+	if m == nil {
+		return []byte("null"), nil
+	}
+	var buf bytes.Buffer
+	buf.WriteByte('{')
+	for i, each := range m {
+		if i > 0 {
+			buf.WriteByte(',')
+		}
+		for j, text := range []string{each.name, each.value} {
+			encoded, err := encode(text)
+			if err != nil {
+				return nil, err
+			}
+			if j > 0 {
+				buf.WriteByte(':')
+			}
+			buf.Write(encoded)
+		}
+	}
+	buf.WriteByte('}')
+	return buf.Bytes(), nil
+}

@@ -1,0 +1,141 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// What goes wrong in HTTP alone; the domain's sentinels say the rest.
+var (
+	errMethod    = errors.New("method not allowed")
+	errMediaType = errors.New("media type not supported")
+	errTestOp    = errors.New("test operation did not hold")
+)
+
+// errorTable says what becomes of each error: the first row that errors.Is
+// finds counts, and what no row matches is internal. The text is for callers;
+// where a handler explained the error, its words take the text's place.
+var errorTable = []struct {
+	is        error
+	status    int
+	errorType string
+	text      string
+}{
+	{webhook.ErrUnauthorized, http.StatusUnauthorized, "SoUnauthorizedException", "A credential is needed that is known and valid"},
+	{webhook.ErrForbidden, http.StatusForbidden, "SoSecurityException", "The credential does not allow this"},
+	{webhook.ErrWrongTenant, http.StatusMisdirectedRequest, "SoWrongTenantException", "The address names another tenant than the credential's"},
+	{webhook.ErrNotFound, http.StatusNotFound, "SoNotFoundException", "Not found"},
+	{errMethod, http.StatusMethodNotAllowed, "NotSupportedException", "The address does not have this method; the header Allow lists those it has"},
+	{errMediaType, http.StatusUnsupportedMediaType, "SoMediaTypeException", "The body's media type is not supported; send application/json"},
+	{webhook.ErrExists, http.StatusConflict, "SoConflictException", "It exists already"},
+	{webhook.ErrConflict, http.StatusConflict, "SoConflictException", "It was changed by others at the same time; read it again and repeat the change"},
+	{webhook.ErrRefused, http.StatusConflict, "SoConflictException", "Its present state does not allow this"},
+	{errTestOp, http.StatusConflict, "SoConflictException", "A test operation found another value"},
+	{webhook.ErrPrecondition, http.StatusPreconditionFailed, "SoPreconditionFailedException", "It was changed after the time that the condition names"},
+	{webhook.ErrTooLarge, http.StatusRequestEntityTooLarge, "SoPayloadTooLargeException", "Too large: a body may have 1 MiB, an event's data 256 KiB in compact form"},
+	{webhook.ErrIdempotencyKeyReused, http.StatusUnprocessableEntity, "SoIdempotencyException", "The Idempotency-Key was used before, with another content"},
+	{webhook.ErrLoop, http.StatusLoopDetected, "SoLoopException", "The signal came through too many webhooks: it runs in a loop"},
+	{webhook.ErrUnavailable, http.StatusServiceUnavailable, "SoUnavailableException", "The service cannot answer now; try again"},
+	{webhook.ErrSecretUnavailable, http.StatusServiceUnavailable, "SoUnavailableException", "The webhook's secret cannot be read now; try again"},
+	{context.DeadlineExceeded, http.StatusServiceUnavailable, "SoUnavailableException", "The service did not finish in time; try again"},
+	{context.Canceled, http.StatusServiceUnavailable, "SoUnavailableException", "The call was ended before its answer"},
+}
+
+// unavailableRetryAfter is what a 503 asks a caller to wait, in seconds.
+const unavailableRetryAfter = "2"
+
+// errorBody is the error that SuperOffice's clients know, and Message, which
+// other readers look for.
+type errorBody struct {
+	Error        bool
+	ErrorType    string
+	ErrorMessage string
+	ErrorSource  string
+	Message      string
+}
+
+// failed turns an error into its answer, and keeps the error for the log.
+func failed(c *call, err error) reply {
+	c.cause = err
+	status, errorType, text := classify(err)
+	answer := reply{status: status, header: http.Header{}}
+	switch status {
+	case http.StatusInternalServerError:
+		if c.requestID != "" {
+			text += "; request id " + c.requestID
+		}
+	case http.StatusServiceUnavailable:
+		answer.header.Set("Retry-After", unavailableRetryAfter)
+	case http.StatusTooManyRequests:
+		var throttled *webhook.ThrottledError
+		if errors.As(err, &throttled) {
+			answer.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(throttled.After.Seconds()))))
+		}
+	case http.StatusUnauthorized:
+		answer.header.Set("WWW-Authenticate", `Basic realm="Posthaste"`)
+	}
+	answer.body = errorBody{true, errorType, text, "Posthaste", text}
+	return answer
+}
+
+// classify gives an error's status, type and the text that a caller may see.
+func classify(err error) (status int, errorType, text string) {
+	var (
+		invalid   *webhook.ValidationError
+		throttled *webhook.ThrottledError
+		explained *explainedError
+	)
+	switch {
+	case errors.As(err, &invalid):
+		return http.StatusBadRequest, "ArgumentException", invalid.Error()
+	case errors.As(err, &throttled):
+		return http.StatusTooManyRequests, "SoThrottledException", throttled.Reason
+	}
+	for _, row := range errorTable {
+		if !errors.Is(err, row.is) {
+			continue
+		}
+		if errors.As(err, &explained) {
+			return row.status, row.errorType, explained.text
+		}
+		return row.status, row.errorType, row.text
+	}
+	return http.StatusInternalServerError, "SoServerException", "Internal error"
+}
+
+// explainedError is an error with words for the caller.
+type explainedError struct {
+	cause error
+	text  string
+}
+
+func (e *explainedError) Error() string { return e.text + ": " + e.cause.Error() }
+func (e *explainedError) Unwrap() error { return e.cause }
+
+// explain gives an error a text that callers may see.
+func explain(cause error, format string, args ...any) error {
+	return &explainedError{cause, fmt.Sprintf(format, args...)}
+}
+
+// hint adds a sentence to the text of one kind of error.
+func hint(err, kind error, sentence string) error {
+	if !errors.Is(err, kind) {
+		return err
+	}
+	_, _, text := classify(err)
+	return explain(err, "%s. %s", text, sentence)
+}
+
+// webhookNotFound words the absence of a webhook as SuperOffice does.
+func webhookNotFound(err error, id int32) error {
+	if !errors.Is(err, webhook.ErrNotFound) {
+		return err
+	}
+	return explain(err, "Webhook id %d not found", id)
+}

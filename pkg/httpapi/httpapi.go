@@ -1,0 +1,66 @@
+// Package httpapi is the API as an http.Handler: SuperOffice's REST operations
+// on webhooks, their rules and their wire format.
+//
+// routes.go is the table of routes, errors.go the table of errors; decode.go
+// and draft.go read what comes in, encode.go and entity.go write what goes out;
+// each other file holds the operations on one resource.
+//
+// The package refuses to know where webhooks are stored, how a credential is
+// checked and how a POST is made: the domain's Registry and Publisher, and the
+// functions of Config, do that. It never writes the text of an internal error
+// into an answer, nor a path, query, body or secret into a log.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Authenticator finds out who makes a call.
+type Authenticator interface {
+	// Authenticate returns the principal of the request's credential.
+	// webhook.ErrUnauthorized where there is none that is known.
+	Authenticate(r *http.Request) (webhook.Principal, error)
+}
+
+// Config is everything that the API needs. Fields must be set unless they say
+// what being unset means.
+type Config struct {
+	Registry  *webhook.Registry
+	Publisher *webhook.Publisher
+	Auth      Authenticator
+	// Health reads the counters of webhooks, as webhook.Webhooks.Health does.
+	Health func(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
+	// Ping makes the POST of the operation Test. Unset: Test answers 503.
+	Ping func(ctx context.Context, post webhook.Post) webhook.Result
+	// PublicURL is what _Links are built on: scheme, host and perhaps a path,
+	// without a trailing slash. Empty: the call's own scheme and Host.
+	PublicURL string
+	// SecretVisible shows secrets in clear on every read, as SuperOffice once
+	// did. Unset: only to the call that sets them.
+	SecretVisible bool
+	// Version is what /healthz tells.
+	Version string
+	Logger  *slog.Logger
+	Now     func() time.Time
+	// RequestID gives the id that a call's log line and a 500's answer carry.
+	// Unset: there is none.
+	RequestID func(ctx context.Context) string
+	// UnauthorizedHint is added to the text of a 401: the local run says which
+	// credential to try. Empty: no hint.
+	UnauthorizedHint string
+}
+
+// api is the receiver of all operations.
+type api struct{ Config }
+
+// New makes the API's handler. It may serve any number of calls at a time; it
+// starts no goroutine, and keeps nothing between calls.
+func New(cfg Config) http.Handler {
+	a := &api{cfg}
+	return a.observed(newRouter(a))
+}

@@ -1,0 +1,42 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// route is one operation. A GET answers HEAD as well.
+type route struct {
+	method  string
+	pattern string // as for http.ServeMux, in the spelling that is documented
+	// scope is what a credential must hold; open needs no credential.
+	scope  webhook.Scope
+	handle func(*call) (reply, error)
+	// fail words an error. nil: as all of REST does (errors.go).
+	fail func(*call, error) reply
+}
+
+// open marks routes that need no credential.
+const open webhook.Scope = ""
+
+// routes is the whole API. Literals are matched in any letter case, with or
+// without a trailing slash; a literal beats a wildcard.
+func (a *api) routes() []route {
+	const (
+		get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
+
+		webhooks, events = webhook.ScopeWebhooks, webhook.ScopeEvents
+	)
+	return []route{
+		{get, "/healthz", open, a.healthz, nil},
+
+		{get, "/api/v1/Webhook/default", webhooks, a.defaultWebhook, nil},
+		{get, "/api/v1/Webhook", webhooks, a.listWebhooks, nil},
+		{post, "/api/v1/Webhook", webhooks, a.createWebhook, nil},
+		{get, "/api/v1/Webhook/{id}", webhooks, a.getWebhook, nil},
+		{put, "/api/v1/Webhook/{id}", webhooks, a.putWebhook, nil},
+		{del, "/api/v1/Webhook/{id}", webhooks, a.deleteWebhook, nil},
+		{post, "/api/v1/Webhook/{event}/{primaryKey}", events, a.signalEvent, nil},
+	}
+}

@@ -1,0 +1,55 @@
+package httpapi
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// The headers of SignalEvent, spelled as documented.
+const (
+	headerEventID        = "X-SuperOffice-EventId"
+	headerHops           = "X-Posthaste-Hops"
+	headerIdempotencyKey = "Idempotency-Key"
+)
+
+// signalEvent accepts an event. A webhook that wants it or none: the answer is
+// the same.
+func (a *api) signalEvent(c *call) (reply, error) {
+	data, err := readObject(c)
+	if err != nil {
+		return reply{}, err
+	}
+	var f faults
+	key, err := strconv.ParseInt(c.PathValue("primaryKey"), 10, 32)
+	if err != nil {
+		f.add("PrimaryKey must be a whole number of 32 bits")
+	}
+	hops, err := hopsOf(c.Header)
+	if err != nil {
+		f.add("%s must be a number, 0 or more", headerHops)
+	}
+	if err := f.err(); err != nil {
+		return reply{}, err
+	}
+	id, err := a.Publisher.Publish(c.Context(), c.who, webhook.Signal{
+		Name: c.PathValue("event"), PrimaryKey: int32(key), //nolint:gosec // ParseInt saw to its size
+		Data: data, Hops: hops, IdempotencyKey: c.Header.Get(headerIdempotencyKey),
+	})
+	if err != nil {
+		return reply{}, err
+	}
+	return noContent(http.Header{headerEventID: {string(id)}}), nil
+}
+
+// hopsOf reads how many webhooks a signal came through. A count that cannot be
+// read is refused: taken for none it would let a loop run on.
+func hopsOf(h http.Header) (int, error) {
+	text := h.Get(headerHops)
+	if text == "" {
+		return 0, nil
+	}
+	hops, err := strconv.ParseUint(text, 10, 16)
+	return int(hops), err //nolint:gosec // 16 bits
+}

@@ -1,0 +1,138 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func (a *api) defaultWebhook(*call) (reply, error) {
+	return ok(showWebhook(webhook.Default(), webhook.Health{}, clearTexts{})), nil
+}
+
+// createWebhook always creates: an id in the body is ignored.
+func (a *api) createWebhook(c *call) (reply, error) {
+	s, err := a.readWebhook(c)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := s.check(a.Registry.Rules); err != nil {
+		return reply{}, err
+	}
+	w, err := a.Registry.Create(c.Context(), c.who, s.draft)
+	if err != nil {
+		return reply{}, err
+	}
+	return a.saved(c, w, webhook.Health{}, s.draft), nil
+}
+
+func (a *api) getWebhook(c *call) (reply, error) {
+	id, err := c.webhookID("id")
+	if err != nil {
+		return reply{}, err
+	}
+	w, err := a.Registry.Get(c.Context(), c.who, id)
+	if err != nil {
+		return reply{}, webhookNotFound(err, id)
+	}
+	shown, err := a.show(c.Context(), c.who.Tenant, w)
+	if err != nil {
+		return reply{}, err
+	}
+	shown[0].Links = a.links(c, id)
+	return ok(shown[0]), nil
+}
+
+// putWebhook replaces a webhook. The address says which one.
+func (a *api) putWebhook(c *call) (reply, error) {
+	id, err := c.webhookID("id")
+	if err != nil {
+		return reply{}, err
+	}
+	s, err := a.readWebhook(c)
+	if err != nil {
+		return reply{}, err
+	}
+	if s.id != 0 && s.id != id {
+		s.faults.add("WebhookId is %d, and the address says %d", s.id, id)
+	}
+	if err := s.check(a.Registry.Rules); err != nil {
+		return reply{}, err
+	}
+	w, err := a.Registry.Save(c.Context(), c.who, id, func(webhook.Webhook) (webhook.Draft, error) { return s.draft, nil })
+	if err != nil {
+		return reply{}, webhookNotFound(err, id)
+	}
+	return a.saved(c, w, a.healthIfKnown(c.Context(), w), s.draft), nil
+}
+
+func (a *api) deleteWebhook(c *call) (reply, error) {
+	id, err := c.webhookID("id")
+	if err != nil {
+		return reply{}, err
+	}
+	if err := a.Registry.Delete(c.Context(), c.who, id, nil); err != nil {
+		return reply{}, webhookNotFound(err, id)
+	}
+	return noContent(nil), nil
+}
+
+// readWebhook reads the webhook that a call's body must hold.
+func (a *api) readWebhook(c *call) (stated, error) {
+	object, err := readObject(c)
+	if err != nil {
+		return stated{}, err
+	}
+	if object == nil {
+		return stated{}, webhook.Invalid("the body holds no webhook")
+	}
+	return decodeWebhook(object)
+}
+
+// saved answers a save, which is done whatever happens now: what cannot be read
+// any more is masked or zero.
+func (a *api) saved(c *call, w webhook.Webhook, health webhook.Health, d webhook.Draft) reply {
+	clear := clearIn(d)
+	if a.SecretVisible {
+		if doc, err := a.Registry.Document(c.Context(), w); err == nil {
+			clear = clearOf(doc)
+		}
+	}
+	shown := showWebhook(w, health, clear)
+	shown.Links = a.links(c, w.ID)
+	return ok(shown)
+}
+
+// show gives stored webhooks of a tenant as they are shown to everyone.
+func (a *api) show(ctx context.Context, tenant webhook.Tenant, webhooks ...webhook.Webhook) ([]entity, error) {
+	ids := make([]int32, len(webhooks))
+	for i, w := range webhooks {
+		ids[i] = w.ID
+	}
+	healths, err := a.Health(ctx, tenant, ids)
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]entity, len(webhooks))
+	for i, w := range webhooks {
+		var clear clearTexts
+		if a.SecretVisible {
+			doc, err := a.Registry.Document(ctx, w)
+			if err != nil {
+				return nil, err
+			}
+			clear = clearOf(doc)
+		}
+		shown[i] = showWebhook(w, healths[w.ID], clear)
+	}
+	return shown, nil
+}
+
+// healthIfKnown reads a webhook's counters for an answer that must not fail.
+func (a *api) healthIfKnown(ctx context.Context, w webhook.Webhook) webhook.Health {
+	healths, err := a.Health(ctx, w.Tenant, []int32{w.ID})
+	if err != nil {
+		return webhook.Health{}
+	}
+	return healths[w.ID]
+}
