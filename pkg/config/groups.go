@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -115,7 +116,7 @@ func (r *reader) serving() Serving {
 		},
 	}
 	if s.OIDC.Issuer != "" && s.OIDC.Audience == "" {
-		r.fault("OIDC_AUDIENCE", "", "set, since OIDC_ISSUER is")
+		r.faults = append(r.faults, errors.New("OIDC_AUDIENCE is not set, and OIDC_ISSUER is"))
 	}
 	return s
 }

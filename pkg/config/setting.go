@@ -16,13 +16,13 @@ type Setting struct {
 	Secret bool
 }
 
-// Absent, as a default, says that a setting does not exist in that place.
+// Absent is the default that says that a setting does not exist in that place.
 const Absent = "–"
 
 // DefaultCredential and DefaultAdmin are what a local run accepts unless told
 // otherwise. They are public, so they are refused off loopback.
 const (
-	DefaultCredential = "tje0:Tje0"
+	DefaultCredential = "tje0:Tje0" //nolint:gosec // documented, and refused off loopback
 	DefaultAdmin      = "admin:admin"
 )
 

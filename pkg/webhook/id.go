@@ -20,7 +20,7 @@ func NewEventID(now time.Time, random io.Reader) (EventID, error) {
 	var b [16]byte
 	ms := uint64(now.UnixMilli()) //nolint:gosec // times before 1970 do not occur
 	for i := range 6 {
-		b[i] = byte(ms >> (40 - 8*i))
+		b[i] = byte(ms >> (40 - 8*i)) //nolint:gosec // the low byte is what is meant
 	}
 	if _, err := io.ReadFull(random, b[6:]); err != nil {
 		return "", fmt.Errorf("new event id: %w", err)
@@ -36,7 +36,7 @@ func FirstEventID(at time.Time) EventID {
 	var b [16]byte
 	ms := uint64(max(at.UnixMilli(), 0)) //nolint:gosec // not negative
 	for i := range 6 {
-		b[i] = byte(ms >> (40 - 8*i))
+		b[i] = byte(ms >> (40 - 8*i)) //nolint:gosec // the low byte is what is meant
 	}
 	return formatGUID(b)
 }

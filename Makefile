@@ -1,0 +1,87 @@
+# `make` or `make help` lists the targets. Each section stands alone.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+
+MODULE  := github.com/posthaste-dev/posthaste
+VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo dev)
+TOOLS   := $(CURDIR)/.tools
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# The names on make's own command line: `make run ADRR=:8080` must not start
+# as if nothing had been said. The program knows the settings and judges them.
+OVERRIDES := $(sort $(foreach v,$(filter-out -%,$(.VARIABLES)),$(if $(findstring command line,$(origin $v)),$v)))
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+.PHONY: need-go
+need-go:
+	@command -v go >/dev/null || { echo "Go 1.26 or newer is needed, and there is no go in PATH" >&2; exit 1; }
+	@v=$$(GOTOOLCHAIN=local go env GOVERSION); case $$v in go1.2[6-9]*|go1.[3-9][0-9]*|go[2-9]*|devel*) ;; \
+	  *) echo "Go 1.26 or newer is needed, this is $$v" >&2; exit 1;; esac
+
+# --- local run ---------------------------------------------------------------
+
+.PHONY: run
+# exec: the signal goes to the program itself. Make is interrupted too; the
+# program ends first, and its own exit status is what counts.
+run: need-go ## build and start everything on 127.0.0.1:8080; settings as NAME=value
+	@go build -trimpath -ldflags='$(LDFLAGS)' -o bin/local ./functions/local
+	@MAKE_OVERRIDES='$(OVERRIDES)' exec bin/local
+
+# --- tests -------------------------------------------------------------------
+
+.PHONY: test
+test: need-go ## all tests that need Go alone, shuffled
+	@cc=$$(go env CC); \
+	if echo 'int main(void){return 0;}' | $$cc -x c - -o /dev/null 2>/dev/null; then \
+	  echo "race detector: on ($$cc)"; CGO_ENABLED=1 go test -race -shuffle=on ./...; \
+	else echo "race detector: off (no working C compiler)"; go test -shuffle=on ./...; fi
+
+.PHONY: bench
+bench: need-go ## benchmarks; figures, never a verdict
+	@go test -run='^$$' -bench=. -benchmem ./...
+
+# --- checks ------------------------------------------------------------------
+
+GOLANGCI_VERSION := v2.13.1
+GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
+
+$(GOLANGCI): | need-go
+	@echo "installing golangci-lint $(GOLANGCI_VERSION) into .tools"
+	@mkdir -p $(TOOLS)
+	@GOBIN=$(TOOLS)/golangci-install go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv $(TOOLS)/golangci-install/golangci-lint $@ && rmdir $(TOOLS)/golangci-install
+
+.PHONY: check
+check: need-go $(GOLANGCI) ## vet, golangci-lint, formatting
+	@go vet ./...
+	@$(GOLANGCI) run ./...
+	@$(GOLANGCI) fmt --diff ./...
+
+# --- Lambda binaries ---------------------------------------------------------
+
+ARCH ?= arm64
+GOARCH_OF_arm64  := arm64
+GOARCH_OF_x86_64 := amd64
+MAX_BYTES := 10000000
+LAMBDAS := $(filter-out local,$(notdir $(patsubst %/,%,$(dir $(wildcard functions/*/main.go)))))
+
+# SAM calls `make build-ApiFunction ARTIFACTS_DIR=…` for functions/api.
+build-%Function: need-go
+	@test -n "$(GOARCH_OF_$(ARCH))" || { echo "ARCH is $(ARCH), must be arm64 or x86_64" >&2; exit 1; }
+	@test -n "$(ARTIFACTS_DIR)" || { echo "ARTIFACTS_DIR is not set" >&2; exit 1; }
+	@CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_OF_$(ARCH)) go build -tags lambda.norpc -trimpath -ldflags='$(LDFLAGS)' \
+	  -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(shell echo '$*' | tr A-Z a-z)
+
+.PHONY: build
+build: need-go ## build every Lambda function into .build/, at most 10,000,000 bytes each
+	@test -n "$(LAMBDAS)" || { echo "there is no Lambda function to build yet" >&2; exit 1; }
+	@set -e; for f in $(LAMBDAS); do \
+	  $(MAKE) build-$${f}Function ARTIFACTS_DIR=.build/$$f; \
+	  n=$$(wc -c < .build/$$f/bootstrap); printf '%-10s %9d bytes\n' $$f $$n; \
+	  if [ $$n -gt $(MAX_BYTES) ]; then echo "$$f is larger than $(MAX_BYTES) bytes" >&2; exit 1; fi; \
+	done
