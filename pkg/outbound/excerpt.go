@@ -16,6 +16,10 @@ import (
 
 const redacted = "[redacted]"
 
+// minPublic is the length in bytes from which the value of a header that is no
+// secret is taken out too; a "1" or "yes" would take the answer apart.
+const minPublic = 4
+
 // scrubber takes out of an answer what was sent: targets in debug mode echo the
 // request, and the excerpt is shown to people and stored in rows.
 type scrubber struct{ texts []string }
@@ -32,7 +36,8 @@ func (s *scrubber) secret(text string) {
 	if quoted, err := json.Marshal(text); err == nil {
 		s.add(string(quoted[1 : len(quoted)-1]))
 	}
-	s.add(string(appendString(nil, text)[1 : len(appendString(nil, text))-1]))
+	raw := appendString(nil, text)
+	s.add(string(raw[1 : len(raw)-1]))
 	s.add(url.QueryEscape(text))
 	s.add(url.PathEscape(text))
 	s.add(html.EscapeString(text))
@@ -41,7 +46,9 @@ func (s *scrubber) secret(text string) {
 // header adds a header's value and, of a secret one, its parts: "Bearer x" may
 // be echoed without its first word, "Basic x" decoded.
 func (s *scrubber) header(value string, secret bool) {
-	s.secret(value)
+	if secret || len(value) >= minPublic {
+		s.secret(value)
+	}
 	if !secret {
 		return
 	}

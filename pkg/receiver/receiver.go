@@ -1,0 +1,191 @@
+// Package receiver is the local run's target: it records the POSTs that it gets
+// and says whether their signatures verify, so that a newcomer sees a signed
+// delivery within minutes.
+//
+// It refuses to be more than that: what it records lies in memory, is shown to
+// whoever asks, and is forgotten at the end. It is never deployed.
+package receiver
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/signature"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+const (
+	// Path is where the receiver is mounted, sub-paths included.
+	Path = "/_receiver"
+
+	maxReceived = 1000
+	maxBody     = 1 << 20
+	maxDelay    = 30 * time.Second
+	tolerance   = 5 * time.Minute
+)
+
+// Verdict is what became of checking a signature.
+type Verdict string
+
+// The verdicts.
+const (
+	Valid   Verdict = "valid"
+	Invalid Verdict = "invalid"
+	Absent  Verdict = "absent"
+)
+
+// Received is one recorded POST.
+type Received struct {
+	At               time.Time
+	Path             string // with the query
+	Headers          http.Header
+	Body             string
+	SuperOffice      Verdict
+	StandardWebhooks Verdict
+}
+
+// Receiver is an http.Handler for Path and what lies under it: POST records,
+// GET shows, DELETE empties. It may be used concurrently; its fields must be
+// set before use.
+//
+// Two query parameters of a POST try failures: status answers with another
+// status (200-599), delay (a duration, at most 30 s) answers late.
+type Receiver struct {
+	// Secrets lists the secrets, old ones included, of the webhooks whose
+	// TargetUrl is the URL that was hit.
+	Secrets func(ctx context.Context, url string) []webhook.Secret
+	Now     func() time.Time
+
+	mu       sync.Mutex
+	received []Received
+}
+
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if req.URL.Path != Path && !strings.HasPrefix(req.URL.Path, Path+"/") {
+		http.NotFound(w, req)
+		return
+	}
+	switch req.Method {
+	case http.MethodPost:
+		r.record(w, req)
+	case http.MethodGet, http.MethodHead:
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		_ = json.NewEncoder(w).Encode(map[string][]Received{"Received": r.All()})
+	case http.MethodDelete:
+		r.Empty()
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Set("Allow", "GET, HEAD, POST, DELETE")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	}
+}
+
+// All lists what was received, newest last; never nil.
+func (r *Receiver) All() []Received {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]Received{}, r.received...)
+}
+
+// Empty forgets what was received.
+func (r *Receiver) Empty() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.received = nil
+}
+
+func (r *Receiver) record(w http.ResponseWriter, req *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
+	if err != nil {
+		http.Error(w, "body over 1 MiB, or cut off", http.StatusRequestEntityTooLarge)
+		return
+	}
+	status, delay, ok := scripted(req)
+	if !ok {
+		http.Error(w, "status must be 200-599, delay a duration up to 30s", http.StatusBadRequest)
+		return
+	}
+	got := Received{At: r.Now().UTC(), Path: req.URL.RequestURI(), Headers: req.Header.Clone(), Body: string(body)}
+	var secrets []webhook.Secret
+	if r.Secrets != nil {
+		secrets = r.Secrets(req.Context(), targetURL(req))
+	}
+	got.SuperOffice, got.StandardWebhooks = verify(req.Header, body, secrets, got.At)
+	r.add(got)
+	if delay > 0 {
+		timer := time.NewTimer(delay)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-req.Context().Done():
+			return
+		}
+	}
+	w.WriteHeader(status)
+}
+
+func (r *Receiver) add(got Received) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.received) >= maxReceived {
+		r.received = append([]Received(nil), r.received[len(r.received)-maxReceived+1:]...)
+	}
+	r.received = append(r.received, got)
+}
+
+func scripted(req *http.Request) (status int, delay time.Duration, ok bool) {
+	query := req.URL.Query()
+	status = http.StatusOK
+	if text := query.Get("status"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 200 || n > 599 {
+			return 0, 0, false
+		}
+		status = n
+	}
+	if text := query.Get("delay"); text != "" {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < 0 || d > maxDelay {
+			return 0, 0, false
+		}
+		delay = d
+	}
+	return status, delay, true
+}
+
+// targetURL is the URL as a webhook names it.
+func targetURL(req *http.Request) string {
+	scheme := "http"
+	if req.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + req.Host + req.URL.RequestURI()
+}
+
+// verify tries every secret: several webhooks may share the URL, and during a
+// rotation each has two.
+func verify(h http.Header, body []byte, secrets []webhook.Secret, now time.Time) (superOffice, standard Verdict) {
+	superOffice, standard = Absent, Absent
+	one, list := h.Get("X-Superoffice-Signature"), h.Get("Webhook-Signature")
+	if one != "" {
+		superOffice = Invalid
+	}
+	if list != "" {
+		standard = Invalid
+	}
+	for _, s := range secrets {
+		if one != "" && signature.VerifySuperOffice(s.Reveal(), body, one) {
+			superOffice = Valid
+		}
+		if list != "" && signature.VerifyStandard(s.Reveal(), h.Get("Webhook-Id"), h.Get("Webhook-Timestamp"), list, body, now, tolerance) == nil {
+			standard = Valid
+		}
+	}
+	return superOffice, standard
+}

@@ -1,0 +1,98 @@
+package webhooktest
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+)
+
+// Request is a request as it came.
+type Request struct {
+	Method string
+	URI    string // path and query
+	Header http.Header
+	Body   []byte
+}
+
+// Answer is what a Receiver answers. The zero value is an empty 200.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   string
+	// Wait, if set, holds the answer back until it is closed or the client
+	// gave up.
+	Wait <-chan struct{}
+}
+
+// Receiver is a target on the loopback interface. It records every request
+// before it answers. It may be used concurrently.
+type Receiver struct {
+	URL string
+
+	mu       sync.Mutex
+	script   []Answer
+	received []Request
+}
+
+// NewReceiver starts a target that lives as long as the test. It gives the
+// answers in turn, and the last one, or an empty 200, for ever after.
+func NewReceiver(t testing.TB, answers ...Answer) *Receiver {
+	t.Helper()
+	r := &Receiver{script: answers}
+	server := httptest.NewServer(r)
+	t.Cleanup(server.Close)
+	r.URL = server.URL
+	return r
+}
+
+// Requests lists what came so far, in order of arrival.
+func (r *Receiver) Requests() []Request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]Request(nil), r.received...)
+}
+
+// Script replaces the answers that are still to come.
+func (r *Receiver) Script(answers ...Answer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.script = answers
+}
+
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return
+	}
+	answer := r.take(Request{Method: req.Method, URI: req.URL.RequestURI(), Header: req.Header.Clone(), Body: body})
+	if answer.Wait != nil {
+		select {
+		case <-answer.Wait:
+		case <-req.Context().Done():
+			return
+		}
+	}
+	for name, values := range answer.Header {
+		w.Header()[name] = values
+	}
+	if answer.Status != 0 {
+		w.WriteHeader(answer.Status)
+	}
+	_, _ = io.WriteString(w, answer.Body)
+}
+
+func (r *Receiver) take(req Request) Answer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.received = append(r.received, req)
+	if len(r.script) == 0 {
+		return Answer{}
+	}
+	answer := r.script[0]
+	if len(r.script) > 1 {
+		r.script = r.script[1:]
+	}
+	return answer
+}
