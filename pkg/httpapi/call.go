@@ -48,7 +48,7 @@ func (a *api) observed(next http.Handler) http.Handler {
 			if p := recover(); p != nil {
 				a.write(w, c, failed(c, fmt.Errorf("panic: %v\n%s", p, debug.Stack())))
 			}
-			a.log(c, a.Now().Sub(begun).Milliseconds())
+			a.log(r.Context(), c, a.Now().Sub(begun).Milliseconds())
 		}()
 		next.ServeHTTP(w, c.Request)
 	})
@@ -100,7 +100,7 @@ func (a *api) admit(c *call, scope webhook.Scope) error {
 
 // log writes the call's line. A request that no route matched shows neither its
 // path nor a method that somebody made up.
-func (a *api) log(c *call, milliseconds int64) {
+func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 	action := c.action
 	if action == "" {
 		action = "unmatched"
@@ -121,7 +121,7 @@ func (a *api) log(c *call, milliseconds int64) {
 		level = slog.LevelError
 		line = append(line, slog.Any("error", c.cause))
 	}
-	a.Logger.LogAttrs(c.Context(), level, "request", line...)
+	a.Logger.LogAttrs(ctx, level, "request", line...)
 }
 
 // query gives a query parameter's first value, its name in any letter case.
