@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"syscall"
 
 	"code.dny.dev/ssrf"
 )
 
-// ErrBlocked: the target's address, name or port may not be called.
+// ErrBlocked says that the target's address, name or port may not be called.
 var ErrBlocked = errors.New("may not be called")
 
 // never are refused whatever the configuration says: link-local addresses,
@@ -108,8 +109,8 @@ func splitTarget(address string) (host string, port uint16, err error) {
 	if err != nil {
 		return "", 0, ErrBlocked
 	}
-	number, err := net.LookupPort("tcp", service)
-	if err != nil || number < 1 || number > 65535 {
+	number, err := strconv.ParseUint(service, 10, 16)
+	if err != nil {
 		return "", 0, ErrBlocked
 	}
 	return host, uint16(number), nil

@@ -109,24 +109,28 @@ func TestSend_BytesOnTheWire(t *testing.T) {
 				p.Webhook.Name = "a\xff\x01"
 			}, nil,
 			`{"EventId":"88f91933-edce-4c1a-8ded-ade8e2f72434","Timestamp":"2025-09-16T07:24:33Z","Changes":[],"Event":"list.category.deleted","PrimaryKey":5,"Entity":"list.category","ContextIdentifier":"Cust12345","ChangedByAssociateId":7,"WebhookName":"a` + "\uFFFD" + `\u0001","Values":{"name":"<ø>","amount":1.50},"FieldValues":{}}`,
-			[]string{"X-SuperOffice-Retry: 2", "X-Posthaste-Replay: true"}, nil,
+			[]string{"X-SuperOffice-Retry: 2", "X-Posthaste-Replay: true"},
+			nil,
 		},
 		{
 			"a state event", func(p *webhook.Post) { p.Event.Name, p.Event.Data = "webhook123.errors", nil }, nil,
 			`{"EventId":"88f91933-edce-4c1a-8ded-ade8e2f72434","Timestamp":"2025-09-16T07:24:33.27583Z","Changes":[],"Event":"webhook.errors","PrimaryKey":5,"ContextIdentifier":"Cust12345","ChangedByAssociateId":7,"WebhookName":"a\"b","FieldValues":{}}`,
-			[]string{"X-SuperOffice-Event: webhook123.errors"}, nil,
+			[]string{"X-SuperOffice-Event: webhook123.errors"},
+			nil,
 		},
 		{
 			"the ping", func(p *webhook.Post) { p.Test = true }, nil,
 			`{"EventId":"88f91933-edce-4c1a-8ded-ade8e2f72434","Timestamp":"2025-09-16T07:24:33.27583Z","Changes":[],"Event":"test","PrimaryKey":0,"Entity":"test","ContextIdentifier":"Cust12345","ChangedByAssociateId":7,"WebhookName":"a\"b","FieldValues":{}}`,
-			[]string{"X-SuperOffice-Event: test", "X-Hook-Test: true"}, nil,
+			[]string{"X-SuperOffice-Event: test", "X-Hook-Test: true"},
+			nil,
 		},
 		{
 			"custom headers, one of them secret, none replaces ours", func(p *webhook.Post) {
 				p.Webhook.Headers = []webhook.Header{{Name: "x-Own", Value: "v"}, {Name: "authorization", Secret: true}, {Name: "WEBHOOK-ID", Value: "evil"}, {Name: "x-superoffice-event", Value: "evil"}, {Name: "idempotency-KEY", Value: "evil"}}
 				p.Secrets.Headers = map[string]webhook.Secret{"Authorization": webhook.NewSecret("Bearer t")}
 			}, nil, "",
-			[]string{"x-Own: v", "authorization: Bearer t"}, []string{"evil"},
+			[]string{"x-Own: v", "authorization: Bearer t"},
+			[]string{"evil"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -358,14 +362,14 @@ func TestSend_ReusesConnectionsUntilAFreeze(t *testing.T) {
 
 func TestSend_ExcerptHoldsNothingThatWasSent(t *testing.T) {
 	t.Parallel()
-	const secret, old, token = "s3cret \"<ø>", "former-secret", "tok-en-123456"
+	const secret, old, token = "s3cret \"<ø>", "former-secret", "tok-en-0123456789-0123456789-0123456789-0123456789-0123456789"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Echo", r.Header.Get("X-SuperOffice-Signature"))
 		w.Header().Set("Set-Cookie", "session=1")
 		w.WriteHeader(500)
 		quoted, _ := json.Marshal(secret)
 		_, _ = io.WriteString(w, "bad\x00\x1b[1m\xff\n"+token+secret+string(quoted)+old+r.Header.Get("X-Own")+r.Header.Get("Webhook-Signature"))
-		_, _ = io.WriteString(w, strings.Repeat("é", 1900)+strings.Repeat(token, 200))
+		_, _ = io.WriteString(w, strings.Repeat("é", 100)+strings.Repeat(token, 200))
 	}))
 	t.Cleanup(server.Close)
 	w := hook(server.URL)
@@ -377,8 +381,8 @@ func TestSend_ExcerptHoldsNothingThatWasSent(t *testing.T) {
 	if !strings.HasPrefix(r.Response, "HTTP 500 Internal Server Error\n") || len(r.Response) > webhook.MaxLastError {
 		t.Errorf("%d bytes: %.80q", len(r.Response), r.Response)
 	}
-	for _, text := range []string{secret, "s3cret", old, token, "plain-value", "\x00", "\x1b", "\xff", "session", "v1,", signature.SuperOffice(secret, nil)[:0] + "tok-"} {
-		if text != "v1," && strings.Contains(r.Response, text) {
+	for _, text := range []string{secret, "s3cret", old, token, "plain-value", "\x00", "\x1b", "\xff", "session", "tok-"} {
+		if strings.Contains(r.Response, text) {
 			t.Errorf("%q is in %q", text, r.Response)
 		}
 	}

@@ -6,6 +6,7 @@
 package webhooktest
 
 import (
+	"encoding/binary"
 	"io"
 	"math/rand/v2"
 	"sync"
@@ -48,9 +49,7 @@ func (c *Clock) Advance(d time.Duration) time.Time {
 // concurrently; the order of concurrent reads is then not determined.
 func Random(seed uint64) io.Reader {
 	var key [32]byte
-	for i := range 8 {
-		key[i] = byte(seed >> (8 * i))
-	}
+	binary.LittleEndian.PutUint64(key[:], seed)
 	return &lockedReader{source: rand.NewChaCha8(key)}
 }
 
