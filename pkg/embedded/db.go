@@ -1,0 +1,296 @@
+package embedded
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+)
+
+// Options says how a DB behaves. Now and Random must be set.
+type Options struct {
+	Now    func() time.Time
+	Random io.Reader
+	// SecretPrefix begins the names of secrets. Empty: "local".
+	SecretPrefix string
+	// Visibility is how long a received message is hidden. 0: 15 min.
+	Visibility time.Duration
+	// MaxReceives is how often a message is received before it becomes a dead
+	// letter. 0: 20.
+	MaxReceives int
+}
+
+// linger is how long the committing goroutine waits for company: long against
+// the time a writer needs to come back, short against a sync.
+const linger = 300 * time.Microsecond
+
+// lockWait bounds the wait for another process's lock on the file.
+const lockWait = 500 * time.Millisecond
+
+var bucketNames = []string{
+	"webhooks", "pointers", "epochs", "ids", "health", "intents", "events", "claims", "feed",
+	"deliveries", "due", "queue", "ready", "dead", "secrets",
+}
+
+// DB is an open file. Its methods may be called concurrently.
+type DB struct {
+	Options
+	bolt   *bbolt.DB
+	writes chan *write
+	closed chan struct{} // closed when the committing goroutine has ended
+
+	mu      sync.Mutex
+	closing bool
+	senders sync.WaitGroup
+
+	fed    *signal // something entered the feed
+	queued *signal // something entered the queue, or became visible sooner
+}
+
+// write is one change on its way into a transaction.
+type write struct {
+	change func(*bbolt.Tx) error
+	done   chan error
+}
+
+// Open opens the file posthaste.db in a directory, making both if need be. The
+// file is synced at each commit. An error says so if another process has it.
+func Open(dir string, o Options) (*DB, error) {
+	if o.SecretPrefix == "" {
+		o.SecretPrefix = "local"
+	}
+	if o.Visibility == 0 {
+		o.Visibility = 15 * time.Minute
+	}
+	if o.MaxReceives == 0 {
+		o.MaxReceives = 20
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	bolt, err := bbolt.Open(filepath.Join(dir, "posthaste.db"), 0o600, &bbolt.Options{
+		Timeout: lockWait, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
+	})
+	if errors.Is(err, bbolterrors.ErrTimeout) {
+		return nil, fmt.Errorf("the data in %s is in use by another process", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the data in %s: %w", dir, err)
+	}
+	db := &DB{
+		Options: o, bolt: bolt, writes: make(chan *write, 1024), closed: make(chan struct{}),
+		fed: newSignal(), queued: newSignal(),
+	}
+	err = bolt.Update(func(tx *bbolt.Tx) error {
+		for _, name := range bucketNames {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return fmt.Errorf("make bucket %s: %w", name, err)
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = db.release()
+	}
+	if err != nil {
+		return nil, errors.Join(err, bolt.Close())
+	}
+	go db.commit()
+	return db, nil
+}
+
+// Close waits for the writes that have begun and closes the file.
+func (db *DB) Close() error {
+	db.mu.Lock()
+	if db.closing {
+		db.mu.Unlock()
+		<-db.closed
+		return nil
+	}
+	db.closing = true
+	db.mu.Unlock()
+	db.senders.Wait()
+	close(db.writes)
+	<-db.closed
+	if err := db.bolt.Close(); err != nil {
+		return fmt.Errorf("close the data: %w", err)
+	}
+	return nil
+}
+
+var errClosed = errors.New("the data is closed")
+
+// update has a change committed and returns its error, or the commit's. When
+// the context ends first its error is returned, and the change may still take
+// place.
+func (db *DB) update(ctx context.Context, change func(*bbolt.Tx) error) error {
+	w := &write{change: change, done: make(chan error, 1)}
+	db.mu.Lock()
+	if db.closing {
+		db.mu.Unlock()
+		return errClosed
+	}
+	db.senders.Add(1)
+	db.mu.Unlock()
+	defer db.senders.Done()
+	select {
+	case db.writes <- w:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-w.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// view reads the last committed state.
+func (db *DB) view(ctx context.Context, read func(*bbolt.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return db.bolt.View(read)
+}
+
+// commit is the committing goroutine.
+func (db *DB) commit() {
+	defer close(db.closed)
+	for first := range db.writes {
+		db.commitGroup(db.gather(first))
+	}
+}
+
+// maxGroup bounds the changes of one transaction.
+const maxGroup = 1024
+
+// gather takes what is waiting, and what comes while it lingers.
+func (db *DB) gather(first *write) []*write {
+	group := []*write{first}
+	timer := time.NewTimer(linger)
+	defer timer.Stop()
+	for len(group) < maxGroup {
+		select {
+		case w, open := <-db.writes:
+			if !open {
+				return group
+			}
+			group = append(group, w)
+		case <-timer.C:
+			return group
+		}
+	}
+	return group
+}
+
+// commitGroup runs the changes of a group in one transaction. A change that
+// panics ends only itself; bbolt's own failure ends all.
+func (db *DB) commitGroup(group []*write) {
+	results := make([]error, len(group))
+	err := db.bolt.Update(func(tx *bbolt.Tx) error {
+		for i, w := range group {
+			results[i] = run(w, tx)
+		}
+		return nil
+	})
+	for i, w := range group {
+		if err != nil {
+			w.done <- fmt.Errorf("commit: %w", err)
+			continue
+		}
+		w.done <- results[i]
+	}
+	db.fed.raise()
+	db.queued.raise()
+}
+
+func run(w *write, tx *bbolt.Tx) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("change panicked: %v", cause)
+		}
+	}()
+	return w.change(tx)
+}
+
+// signal wakes everyone who waits.
+type signal struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func newSignal() *signal { return &signal{ch: make(chan struct{})} }
+
+func (s *signal) raise() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.ch)
+	s.ch = make(chan struct{})
+}
+
+// raised is closed by the next raise.
+func (s *signal) raised() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ch
+}
+
+// key joins the parts of a key: texts end with a zero byte if something
+// follows, numbers are big-endian.
+func key(parts ...any) []byte {
+	var out []byte
+	for i, part := range parts {
+		switch p := part.(type) {
+		case string:
+			out = append(out, p...)
+			if i < len(parts)-1 {
+				out = append(out, 0)
+			}
+		case int32:
+			out = binary.BigEndian.AppendUint32(out, uint32(p)) //nolint:gosec // ids are positive
+		case uint64:
+			out = binary.BigEndian.AppendUint64(out, p)
+		case byte:
+			out = append(out, p)
+		case time.Time:
+			out = binary.BigEndian.AppendUint64(out, uint64(max(p.UnixMilli(), 0))) //nolint:gosec // not negative
+		default:
+			panic(fmt.Sprintf("key part of type %T", part))
+		}
+	}
+	return out
+}
+
+func load(bucket *bbolt.Bucket, k []byte, into any) (found bool, err error) {
+	stored := bucket.Get(k)
+	if stored == nil {
+		return false, nil
+	}
+	if err := json.Unmarshal(stored, into); err != nil {
+		return false, fmt.Errorf("read stored item: %w", err)
+	}
+	return true, nil
+}
+
+func save(bucket *bbolt.Bucket, k []byte, item any) error {
+	text, err := json.Marshal(item)
+	if err != nil {
+		return fmt.Errorf("encode item: %w", err)
+	}
+	if err := bucket.Put(k, text); err != nil {
+		return fmt.Errorf("write item: %w", err)
+	}
+	return nil
+}
+
+func bucket(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }

@@ -1,0 +1,85 @@
+package embedded
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// DeadLetters is the dead-letter queue of a DB.
+type DeadLetters struct{ db *DB }
+
+// DeadLetters gives the dead-letter queue.
+func (db *DB) DeadLetters() DeadLetters { return DeadLetters{db} }
+
+// letterHidden is how long a received letter is hidden.
+const letterHidden = 30 * time.Second
+
+type storedLetter struct {
+	Body    string
+	Visible time.Time
+}
+
+func bury(tx *bbolt.Tx, body string) error {
+	b := bucket(tx, "dead")
+	n, err := b.NextSequence()
+	if err != nil {
+		return fmt.Errorf("number the dead letters: %w", err)
+	}
+	return save(b, key(n), storedLetter{Body: body})
+}
+
+// Bury puts what cannot be understood where a person finds it.
+func (d DeadLetters) Bury(ctx context.Context, raw []byte) error {
+	body := string(raw)
+	return d.db.update(ctx, func(tx *bbolt.Tx) error { return bury(tx, body) })
+}
+
+// Receive takes up to limit letters and hides them for half a minute.
+func (d DeadLetters) Receive(ctx context.Context, limit int) (letters []webhook.Received, err error) {
+	err = d.db.update(ctx, func(tx *bbolt.Tx) error {
+		letters = nil
+		now := d.db.Now()
+		taken := map[uint64]storedLetter{}
+		err := bucket(tx, "dead").ForEach(func(k, stored []byte) error {
+			var letter storedLetter
+			if err := json.Unmarshal(stored, &letter); err != nil {
+				return fmt.Errorf("read dead letter: %w", err)
+			}
+			if len(letters) == limit || letter.Visible.After(now) {
+				return nil
+			}
+			n := binary.BigEndian.Uint64(k)
+			letter.Visible = now.Add(letterHidden)
+			taken[n] = letter
+			letters = append(letters, decodeReceived(strconv.FormatUint(n, 10), letter.Body, 1))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for n, letter := range taken {
+			if err := save(bucket(tx, "dead"), key(n), letter); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return letters, err
+}
+
+// Remove forgets a letter. One that is gone is fine.
+func (d DeadLetters) Remove(ctx context.Context, receipt string) error {
+	n, err := strconv.ParseUint(receipt, 10, 64)
+	if err != nil {
+		return fmt.Errorf("malformed receipt: %w", err)
+	}
+	return d.db.update(ctx, func(tx *bbolt.Tx) error { return bucket(tx, "dead").Delete(key(n)) })
+}

@@ -1,0 +1,213 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Deliveries is the delivery store of a DB. Its writes are the pure functions
+// of the row protocol, each in a transaction.
+type Deliveries struct{ db *DB }
+
+var _ webhook.Deliveries = Deliveries{}
+
+// Deliveries gives the delivery store.
+func (db *DB) Deliveries() Deliveries { return Deliveries{db} }
+
+func deliveryKey(k webhook.DeliveryKey) []byte {
+	return append(webhookKey(k.Tenant, k.Webhook), k.Event...)
+}
+
+// dueKey is a row's place in the index of due deliveries; nil for a row that
+// has none.
+func dueKey(d webhook.Delivery) []byte {
+	if d.SweepAt.IsZero() {
+		return nil
+	}
+	return append(key(byte(webhook.DueShard(d.Webhook)), d.SweepAt), deliveryKey(d.DeliveryKey)...) //nolint:gosec // a shard is small
+}
+
+func loadDelivery(tx *bbolt.Tx, k []byte, now time.Time) (d webhook.Delivery, err error) {
+	if _, err = load(bucket(tx, "deliveries"), k, &d); err != nil {
+		return webhook.Delivery{}, err
+	}
+	if expired(d.ExpiresAt, now) {
+		return webhook.Delivery{}, nil
+	}
+	return d, nil
+}
+
+// transition carries a change of the row protocol out.
+func (s Deliveries) transition(ctx context.Context, id webhook.DeliveryKey, apply func(webhook.Delivery) (webhook.Delivery, bool)) (row webhook.Delivery, err error) {
+	err = s.db.update(ctx, func(tx *bbolt.Tx) error {
+		k := deliveryKey(id)
+		before, err := loadDelivery(tx, k, s.db.Now())
+		if err != nil {
+			return err
+		}
+		after, ok := apply(before)
+		if !ok {
+			row = before
+			return fmt.Errorf("delivery of %s to webhook %d: %w", id.Event, id.Webhook, webhook.ErrRefused)
+		}
+		row = rounded(after)
+		return writeDelivery(tx, k, row)
+	})
+	return row, err
+}
+
+// writeDelivery replaces a row and its place in the index. The old place is
+// read from what is stored: a row that has expired still has one.
+func writeDelivery(tx *bbolt.Tx, k []byte, row webhook.Delivery) error {
+	var stored webhook.Delivery
+	if _, err := load(bucket(tx, "deliveries"), k, &stored); err != nil {
+		return err
+	}
+	due := bucket(tx, "due")
+	if was := dueKey(stored); was != nil {
+		if err := due.Delete(was); err != nil {
+			return fmt.Errorf("delete from index: %w", err)
+		}
+	}
+	if is := dueKey(row); is != nil {
+		if err := due.Put(is, nil); err != nil {
+			return fmt.Errorf("write index: %w", err)
+		}
+	}
+	return save(bucket(tx, "deliveries"), k, row)
+}
+
+// rounded cuts a row's times to the milliseconds that the contract keeps, in
+// UTC, so that a row reads as it was returned.
+func rounded(d webhook.Delivery) webhook.Delivery {
+	for _, at := range []*time.Time{&d.LeaseUntil, &d.NextAt, &d.SweepAt, &d.Created, &d.Updated, &d.ExpiresAt} {
+		*at = milliseconds(*at)
+	}
+	attempts := make([]webhook.Attempt, len(d.Attempts))
+	for i, a := range d.Attempts {
+		a.At, a.Duration = milliseconds(a.At), a.Duration.Truncate(time.Millisecond)
+		attempts[i] = a
+	}
+	if d.Attempts != nil {
+		d.Attempts = attempts
+	}
+	return d
+}
+
+func milliseconds(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return time.UnixMilli(t.UnixMilli()).UTC()
+}
+
+// Lease implements webhook.Deliveries.
+func (s Deliveries) Lease(ctx context.Context, l webhook.Lease) (webhook.Delivery, error) {
+	return s.transition(ctx, l.Key, l.Apply)
+}
+
+// Finish implements webhook.Deliveries.
+func (s Deliveries) Finish(ctx context.Context, f webhook.Finish) (webhook.Delivery, error) {
+	return s.transition(ctx, f.Key, f.Apply)
+}
+
+// RecordFirst implements webhook.Deliveries.
+func (s Deliveries) RecordFirst(ctx context.Context, r webhook.RecordFirst) (webhook.Delivery, error) {
+	return s.transition(ctx, r.Key, r.Apply)
+}
+
+// MarkDelivered implements webhook.Deliveries.
+func (s Deliveries) MarkDelivered(ctx context.Context, m webhook.MarkDelivered) (webhook.Delivery, error) {
+	return s.transition(ctx, m.Key, m.Apply)
+}
+
+// StartRound implements webhook.Deliveries.
+func (s Deliveries) StartRound(ctx context.Context, r webhook.StartRound) (webhook.Delivery, error) {
+	return s.transition(ctx, r.Key, r.Apply)
+}
+
+// End implements webhook.Deliveries.
+func (s Deliveries) End(ctx context.Context, e webhook.End) (webhook.Delivery, error) {
+	return s.transition(ctx, e.Key, e.Apply)
+}
+
+// MakeDue implements webhook.Deliveries.
+func (s Deliveries) MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Delivery, error) {
+	return s.transition(ctx, m.Key, m.Apply)
+}
+
+// Claim implements webhook.Deliveries.
+func (s Deliveries) Claim(ctx context.Context, c webhook.Claim) (webhook.Delivery, error) {
+	return s.transition(ctx, c.Key, c.Apply)
+}
+
+// Get implements webhook.Deliveries.
+func (s Deliveries) Get(ctx context.Context, id webhook.DeliveryKey) (row webhook.Delivery, err error) {
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		row, err = loadDelivery(tx, deliveryKey(id), s.db.Now())
+		if err == nil && !row.Exists() {
+			err = fmt.Errorf("delivery of %s to webhook %d: %w", id.Event, id.Webhook, webhook.ErrNotFound)
+		}
+		return err
+	})
+	return row, err
+}
+
+// List implements webhook.Deliveries.
+func (s Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, before webhook.EventID, limit int) (page []webhook.Delivery, err error) {
+	prefix, now := webhookKey(tenant, id), s.db.Now()
+	start := append(bytes.Clone(prefix), before...)
+	if before == "" {
+		start = append(bytes.Clone(prefix), 0xff)
+	}
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		c := bucket(tx, "deliveries").Cursor()
+		k, _ := c.Seek(start)
+		if k == nil {
+			k, _ = c.Last()
+		} else {
+			k, _ = c.Prev()
+		}
+		for ; bytes.HasPrefix(k, prefix) && len(page) < limit; k, _ = c.Prev() {
+			row, err := loadDelivery(tx, k, now)
+			if err != nil {
+				return err
+			}
+			if row.Exists() {
+				page = append(page, row)
+			}
+		}
+		return nil
+	})
+	return page, err
+}
+
+// Due implements webhook.Deliveries. It never lags.
+func (s Deliveries) Due(ctx context.Context, shard int, before time.Time, limit int) (due []webhook.DueDelivery, err error) {
+	now := s.db.Now()
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		prefix := key(byte(shard)) //nolint:gosec // a shard is small
+		c := bucket(tx, "due").Cursor()
+		for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix) && len(due) < limit; k, _ = c.Next() {
+			if int64(binary.BigEndian.Uint64(k[1:])) > before.UnixMilli() { //nolint:gosec // written from a time
+				return nil
+			}
+			row, err := loadDelivery(tx, k[9:], now)
+			if err != nil {
+				return err
+			}
+			if row.Exists() {
+				due = append(due, webhook.DueDelivery{DeliveryKey: row.DeliveryKey, SweepAt: row.SweepAt, NextAt: row.NextAt, Resends: row.Resends})
+			}
+		}
+		return nil
+	})
+	return due, err
+}

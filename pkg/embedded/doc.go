@@ -1,0 +1,39 @@
+// Package embedded is the store, the queue, the secret store and the change
+// feed of the local run, in one bbolt file: durable twins of DynamoDB, SQS,
+// Secrets Manager and DynamoDB Streams that pass the same conformance suites.
+//
+// One goroutine commits. Writers hand it their change; it takes all that are
+// waiting, runs them in one transaction, syncs once, and wakes them: so a
+// hundred writers cost one sync, and each still waits for its own. A change
+// that is refused must not have written anything; every function here checks
+// before it writes.
+//
+// [Pump] plays AWS's event source mappings: it hands the feed, the queue and
+// the minute to whoever handles them.
+//
+// The package is for one process on one machine: a second one that opens the
+// file gets an error at once. It is no server and does no encryption; the file
+// is readable by its owner alone.
+//
+// # Layout
+//
+//	bucket      key                                         value
+//	webhooks    tenant 0 id                                 webhook, JSON
+//	pointers    tenant 0 subscription key 0 id              -
+//	epochs      tenant                                      number
+//	ids         tenant                                      last id drawn
+//	health      tenant 0 id                                 health, JSON
+//	intents     secret name                                 intent, JSON
+//	events      tenant 0 event id                           event, JSON
+//	claims      tenant 0 idempotency key                    claim, JSON
+//	feed        partition, sequence                         commit time, key of the event
+//	deliveries  tenant 0 webhook id, event id               row, JSON
+//	due         shard, sweep time, key of the delivery      -
+//	queue       number                                      message, JSON
+//	ready       time when visible, number                   -
+//	dead        number                                      letter, JSON
+//	secrets     secret name                                 versions and labels, JSON
+//
+// Numbers and times are big-endian, ids 4 bytes, all others 8, times in
+// milliseconds.
+package embedded

@@ -1,0 +1,136 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Events is the event store of a DB.
+type Events struct{ db *DB }
+
+var _ webhook.Events = Events{}
+
+// Events gives the event store.
+func (db *DB) Events() Events { return Events{db} }
+
+// storedEvent keeps data that is absent from being stored as null.
+type storedEvent struct {
+	webhook.Event
+	Data json.RawMessage `json:",omitempty"`
+}
+
+func decodeEvent(stored []byte) (webhook.Event, error) {
+	var s storedEvent
+	if err := json.Unmarshal(stored, &s); err != nil {
+		return webhook.Event{}, fmt.Errorf("read stored event: %w", err)
+	}
+	e := s.Event
+	e.Data = s.Data
+	return e, nil
+}
+
+func expired(expiresAt, now time.Time) bool { return !expiresAt.IsZero() && !now.Before(expiresAt) }
+
+func eventKey(tenant webhook.Tenant, id webhook.EventID) []byte {
+	return key(string(tenant), string(id))
+}
+
+// putEvent stores an event and its place in the feed, in the transaction that
+// promises its delivery.
+func putEvent(tx *bbolt.Tx, e webhook.Event, now time.Time) error {
+	events, k := bucket(tx, "events"), eventKey(e.Tenant, e.ID)
+	if events.Get(k) != nil {
+		return nil
+	}
+	// Compacting on the way would rewrite what must stay as it came.
+	text, err := encodeEvent(e)
+	if err != nil {
+		return err
+	}
+	if err := events.Put(k, text); err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	return feedEvent(tx, e, now)
+}
+
+func encodeEvent(e webhook.Event) ([]byte, error) {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false) // of the data nothing is changed
+	if err := enc.Encode(storedEvent{e, e.Data}); err != nil {
+		return nil, fmt.Errorf("encode event: %w", err)
+	}
+	return text.Bytes(), nil
+}
+
+// Put implements webhook.Events.
+func (s Events) Put(ctx context.Context, e webhook.Event) error {
+	return s.db.update(ctx, func(tx *bbolt.Tx) error { return putEvent(tx, e, s.db.Now()) })
+}
+
+// Get implements webhook.Events.
+func (s Events) Get(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) (e webhook.Event, err error) {
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		stored := bucket(tx, "events").Get(eventKey(tenant, id))
+		if stored == nil {
+			return fmt.Errorf("event %s: %w", id, webhook.ErrNotFound)
+		}
+		if e, err = decodeEvent(stored); err != nil {
+			return err
+		}
+		if expired(e.ExpiresAt, s.db.Now()) {
+			return fmt.Errorf("event %s has expired: %w", id, webhook.ErrNotFound)
+		}
+		return nil
+	})
+	if err != nil {
+		return webhook.Event{}, err
+	}
+	return e, nil
+}
+
+// List implements webhook.Events.
+func (s Events) List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) (page []webhook.Event, err error) {
+	end, prefix, now := eventKey(tenant, last), key(string(tenant), ""), s.db.Now()
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		c := bucket(tx, "events").Cursor()
+		k, stored := c.Seek(eventKey(tenant, first))
+		for ; bytes.HasPrefix(k, prefix) && bytes.Compare(k, end) <= 0 && len(page) < limit; k, stored = c.Next() {
+			e, err := decodeEvent(stored)
+			if err != nil {
+				return err
+			}
+			if !expired(e.ExpiresAt, now) {
+				page = append(page, e)
+			}
+		}
+		return nil
+	})
+	return page, err
+}
+
+// Remember implements webhook.Events.
+func (s Events) Remember(ctx context.Context, tenant webhook.Tenant, name string, claim webhook.IdempotencyClaim, now time.Time) (stands webhook.IdempotencyClaim, err error) {
+	err = s.db.update(ctx, func(tx *bbolt.Tx) error {
+		b, k := bucket(tx, "claims"), key(string(tenant), name)
+		var have webhook.IdempotencyClaim
+		found, err := load(b, k, &have)
+		if err != nil {
+			return err
+		}
+		if found && !expired(have.Expires, now) {
+			stands = have
+			return nil
+		}
+		stands = claim
+		return save(b, k, claim)
+	})
+	return stands, err
+}

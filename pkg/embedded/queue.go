@@ -1,0 +1,232 @@
+package embedded
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Queue is the delivery queue of a DB: messages with delay, visibility, receive
+// counts and fairness groups, as SQS has them.
+type Queue struct{ db *DB }
+
+var (
+	_ webhook.Queue      = Queue{}
+	_ webhook.Visibility = Queue{}
+)
+
+// Queue gives the delivery queue.
+func (db *DB) Queue() Queue { return Queue{db} }
+
+// storedMessage is a message in the queue.
+type storedMessage struct {
+	Body     string
+	Group    string
+	Visible  time.Time
+	Receives int
+	Held     bool // received, and neither acknowledged nor visible again
+}
+
+// Send implements webhook.Queue. All messages of a call are stored, or none.
+func (q Queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed []int, err error) {
+	if len(messages) == 0 {
+		return nil, nil
+	}
+	return nil, q.db.update(ctx, func(tx *bbolt.Tx) error {
+		now := q.db.Now()
+		for _, m := range messages {
+			n, err := bucket(tx, "queue").NextSequence()
+			if err != nil {
+				return fmt.Errorf("number the queue: %w", err)
+			}
+			delay := min(max(m.Delay, 0), webhook.MaxDelay)
+			if rest := delay % time.Second; rest > 0 {
+				delay += time.Second - rest
+			}
+			item := storedMessage{Body: webhook.EncodeMessage(m.Message), Group: m.Message.Group(), Visible: milliseconds(now.Add(delay))}
+			if err := putMessage(tx, n, storedMessage{}, item); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// putMessage writes a message and its place among those that wait.
+func putMessage(tx *bbolt.Tx, n uint64, was, is storedMessage) error {
+	ready := bucket(tx, "ready")
+	if !was.Visible.IsZero() {
+		if err := ready.Delete(key(was.Visible, n)); err != nil {
+			return fmt.Errorf("move message: %w", err)
+		}
+	}
+	if err := ready.Put(key(is.Visible, n), nil); err != nil {
+		return fmt.Errorf("move message: %w", err)
+	}
+	return save(bucket(tx, "queue"), key(n), is)
+}
+
+func dropMessage(tx *bbolt.Tx, n uint64, was storedMessage) error {
+	if err := bucket(tx, "ready").Delete(key(was.Visible, n)); err != nil {
+		return fmt.Errorf("delete message: %w", err)
+	}
+	if err := bucket(tx, "queue").Delete(key(n)); err != nil {
+		return fmt.Errorf("delete message: %w", err)
+	}
+	return nil
+}
+
+// window is how many waiting messages fairness looks at.
+const window = 500
+
+// Receive takes up to limit visible messages, taking turns between groups, and
+// hides them. A message that was received too often becomes a dead letter
+// instead.
+func (q Queue) Receive(ctx context.Context, limit int) (received []webhook.Received, err error) {
+	if next, waits, err := q.nextVisible(ctx); err != nil || !waits || next.After(q.db.Now()) {
+		return nil, err
+	}
+	err = q.db.update(ctx, func(tx *bbolt.Tx) error {
+		received = nil
+		now := q.db.Now()
+		waiting, err := visible(tx, now)
+		if err != nil {
+			return err
+		}
+		for _, w := range takeTurns(waiting, limit) {
+			item := w.item
+			item.Receives++
+			if item.Receives > q.db.MaxReceives {
+				if err := dropMessage(tx, w.number, w.item); err != nil {
+					return err
+				}
+				if err := bury(tx, item.Body); err != nil {
+					return err
+				}
+				continue
+			}
+			item.Visible, item.Held = milliseconds(now.Add(q.db.Visibility)), true
+			if err := putMessage(tx, w.number, w.item, item); err != nil {
+				return err
+			}
+			received = append(received, decodeReceived(receipt(w.number, item.Receives), item.Body, item.Receives))
+		}
+		return nil
+	})
+	return received, err
+}
+
+func decodeReceived(id, body string, receives int) webhook.Received {
+	r := webhook.Received{ID: id, Receipt: id, Receives: receives}
+	var err error
+	if r.Message, err = webhook.DecodeMessage(body); err != nil {
+		r.Message, r.Undecodable = webhook.Message{}, body
+	}
+	return r
+}
+
+type waitingMessage struct {
+	number uint64
+	item   storedMessage
+}
+
+// visible lists messages whose time has come, the oldest first.
+func visible(tx *bbolt.Tx, now time.Time) (waiting []waitingMessage, err error) {
+	c := bucket(tx, "ready").Cursor()
+	for k, _ := c.First(); k != nil && len(waiting) < window; k, _ = c.Next() {
+		if int64(binary.BigEndian.Uint64(k)) > now.UnixMilli() { //nolint:gosec // written from a time
+			break
+		}
+		w := waitingMessage{number: binary.BigEndian.Uint64(k[8:])}
+		if _, err := load(bucket(tx, "queue"), key(w.number), &w.item); err != nil {
+			return nil, err
+		}
+		waiting = append(waiting, w)
+	}
+	return waiting, nil
+}
+
+// takeTurns picks messages, one of each group in turn.
+func takeTurns(waiting []waitingMessage, limit int) (taken []waitingMessage) {
+	var groups []string
+	of := map[string][]waitingMessage{}
+	for _, w := range waiting {
+		if of[w.item.Group] == nil {
+			groups = append(groups, w.item.Group)
+		}
+		of[w.item.Group] = append(of[w.item.Group], w)
+	}
+	for turn := 0; len(taken) < min(limit, len(waiting)); turn++ {
+		for _, g := range groups {
+			if turn < len(of[g]) && len(taken) < limit {
+				taken = append(taken, of[g][turn])
+			}
+		}
+	}
+	return taken
+}
+
+func receipt(n uint64, receives int) string { return fmt.Sprintf("%d.%d", n, receives) }
+
+// held finds the message of a receipt, if that receipt still counts.
+func held(tx *bbolt.Tx, text string) (n uint64, item storedMessage, ok bool, err error) {
+	number, receives, _ := strings.Cut(text, ".")
+	if n, err = strconv.ParseUint(number, 10, 64); err != nil {
+		return 0, storedMessage{}, false, fmt.Errorf("malformed receipt: %w", err)
+	}
+	found, err := load(bucket(tx, "queue"), key(n), &item)
+	return n, item, found && strconv.Itoa(item.Receives) == receives && item.Held, err
+}
+
+// Ack forgets received messages. A receipt that no longer counts is fine.
+func (q Queue) Ack(ctx context.Context, receipts []string) error {
+	if len(receipts) == 0 {
+		return nil
+	}
+	return q.db.update(ctx, func(tx *bbolt.Tx) error {
+		for _, r := range receipts {
+			n, item, ok, err := held(tx, r)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+			if err := dropMessage(tx, n, item); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Postpone implements webhook.Visibility.
+func (q Queue) Postpone(ctx context.Context, r string, delay time.Duration) error {
+	return q.db.update(ctx, func(tx *bbolt.Tx) error {
+		n, was, ok, err := held(tx, r)
+		if err != nil || !ok {
+			return err
+		}
+		is := was
+		is.Visible = milliseconds(q.db.Now().Add(delay))
+		return putMessage(tx, n, was, is)
+	})
+}
+
+// nextVisible is when the first message that waits becomes visible.
+func (q Queue) nextVisible(ctx context.Context) (at time.Time, waits bool, err error) {
+	err = q.db.view(ctx, func(tx *bbolt.Tx) error {
+		if k, _ := bucket(tx, "ready").Cursor().First(); k != nil {
+			at, waits = time.UnixMilli(int64(binary.BigEndian.Uint64(k))).UTC(), true //nolint:gosec // written from a time
+		}
+		return nil
+	})
+	return at, waits, err
+}

@@ -1,0 +1,123 @@
+package embedded
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Secrets is the secret store of a DB. It keeps documents in the clear, in a
+// file that its owner alone can read: good enough for the local run it is for.
+type Secrets struct{ db *DB }
+
+var _ webhook.Secrets = Secrets{}
+
+// Secrets gives the secret store.
+func (db *DB) Secrets() Secrets { return Secrets{db} }
+
+// storedSecret is a secret with its versions. Its texts are in the clear.
+type storedSecret struct {
+	Versions          map[string]string
+	Current, Previous string // labels AWSCURRENT and AWSPREVIOUS
+}
+
+func (s Secrets) draw(n int) (string, error) {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(s.db.Random, b); err != nil {
+		return "", fmt.Errorf("draw a name: %w", err)
+	}
+	return hex.EncodeToString(b), nil
+}
+
+// Name implements webhook.Secrets.
+func (s Secrets) Name(tenant webhook.Tenant, id int32) (string, error) {
+	random, err := s.draw(8)
+	return fmt.Sprintf("%s/%s/%d/%s", s.db.SecretPrefix, tenant, id, random), err
+}
+
+// Create implements webhook.Secrets.
+func (s Secrets) Create(ctx context.Context, name string, doc webhook.SecretDocument) (webhook.SecretRef, error) {
+	version, err := s.draw(16)
+	if err != nil {
+		return webhook.SecretRef{}, err
+	}
+	err = s.db.update(ctx, func(tx *bbolt.Tx) error {
+		b := bucket(tx, "secrets")
+		if b.Get([]byte(name)) != nil {
+			return fmt.Errorf("secret %s: %w", name, webhook.ErrExists)
+		}
+		return save(b, []byte(name), storedSecret{
+			Versions: map[string]string{version: webhook.EncodeSecretDocument(doc).Reveal()}, Current: version,
+		})
+	})
+	if err != nil {
+		return webhook.SecretRef{}, err
+	}
+	return webhook.SecretRef{Name: name, Version: version, Signed: !doc.Current.IsZero()}, nil
+}
+
+// Read implements webhook.Secrets.
+func (s Secrets) Read(ctx context.Context, ref webhook.SecretRef) (doc webhook.SecretDocument, err error) {
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		var stored storedSecret
+		if _, err := load(bucket(tx, "secrets"), []byte(ref.Name), &stored); err != nil {
+			return webhook.ErrSecretUnavailable
+		}
+		text, found := stored.Versions[ref.Version]
+		if !found {
+			return fmt.Errorf("version %s of secret %s: %w", ref.Version, ref.Name, webhook.ErrNotFound)
+		}
+		doc, err = webhook.DecodeSecretDocument(webhook.NewSecret(text))
+		return err
+	})
+	return doc, err
+}
+
+// Put implements webhook.Secrets.
+func (s Secrets) Put(ctx context.Context, committed webhook.SecretRef, doc webhook.SecretDocument) (webhook.SecretRef, error) {
+	version, err := s.draw(16)
+	if err != nil {
+		return webhook.SecretRef{}, err
+	}
+	err = s.db.update(ctx, func(tx *bbolt.Tx) error {
+		var stored storedSecret
+		found, err := load(bucket(tx, "secrets"), []byte(committed.Name), &stored)
+		if err != nil {
+			return webhook.ErrUnavailable
+		}
+		if !found || stored.Versions[committed.Version] == "" {
+			return fmt.Errorf("version %s of secret %s: %w", committed.Version, committed.Name, webhook.ErrNotFound)
+		}
+		stored.Versions[version] = webhook.EncodeSecretDocument(doc).Reveal()
+		stored.Current, stored.Previous = version, committed.Version
+		return save(bucket(tx, "secrets"), []byte(committed.Name), stored)
+	})
+	if err != nil {
+		return webhook.SecretRef{}, err
+	}
+	return webhook.SecretRef{Name: committed.Name, Version: version, Signed: !doc.Current.IsZero()}, nil
+}
+
+// Delete implements webhook.Secrets.
+func (s Secrets) Delete(ctx context.Context, name string) error {
+	return s.db.update(ctx, func(tx *bbolt.Tx) error { return bucket(tx, "secrets").Delete([]byte(name)) })
+}
+
+// Labels gives the versions that bear AWSCURRENT and AWSPREVIOUS, for tests and
+// people.
+func (s Secrets) Labels(ctx context.Context, name string) (labels map[string]string, err error) {
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		var stored storedSecret
+		if _, err := load(bucket(tx, "secrets"), []byte(name), &stored); err != nil {
+			return err
+		}
+		labels = map[string]string{"AWSCURRENT": stored.Current, "AWSPREVIOUS": stored.Previous}
+		return nil
+	})
+	return labels, err
+}

@@ -1,0 +1,288 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"sort"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Webhooks is the webhook store of a DB.
+type Webhooks struct{ db *DB }
+
+var _ webhook.Webhooks = Webhooks{}
+
+// Webhooks gives the webhook store.
+func (db *DB) Webhooks() Webhooks { return Webhooks{db} }
+
+// storedWebhook keeps raw JSON that is absent from being stored as null.
+type storedWebhook struct {
+	webhook.Webhook
+	Properties      json.RawMessage `json:",omitempty"`
+	ErrorAssociates json.RawMessage `json:",omitempty"`
+}
+
+func saveWebhook(tx *bbolt.Tx, w webhook.Webhook) error {
+	return save(bucket(tx, "webhooks"), webhookKey(w.Tenant, w.ID), storedWebhook{w, w.Properties, w.ErrorAssociates})
+}
+
+func decodeWebhook(stored []byte) (webhook.Webhook, error) {
+	var s storedWebhook
+	if err := json.Unmarshal(stored, &s); err != nil {
+		return webhook.Webhook{}, fmt.Errorf("read stored webhook: %w", err)
+	}
+	w := s.Webhook
+	w.Properties, w.ErrorAssociates = s.Properties, s.ErrorAssociates
+	return w, nil
+}
+
+func loadWebhook(tx *bbolt.Tx, tenant webhook.Tenant, id int32) (webhook.Webhook, error) {
+	stored := bucket(tx, "webhooks").Get(webhookKey(tenant, id))
+	if stored == nil {
+		return webhook.Webhook{}, fmt.Errorf("webhook %d: %w", id, webhook.ErrNotFound)
+	}
+	return decodeWebhook(stored)
+}
+
+func webhookKey(tenant webhook.Tenant, id int32) []byte { return key(string(tenant), id) }
+
+// raiseEpoch counts a change of one of the tenant's webhooks.
+func raiseEpoch(tx *bbolt.Tx, tenant webhook.Tenant) error {
+	b := bucket(tx, "epochs")
+	return b.Put([]byte(tenant), key(number(b.Get([]byte(tenant)))+1))
+}
+
+func number(stored []byte) uint64 {
+	if len(stored) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(stored)
+}
+
+// NextID implements webhook.Webhooks.
+func (s Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (id int32, err error) {
+	err = s.db.update(ctx, func(tx *bbolt.Tx) error {
+		b := bucket(tx, "ids")
+		last := number(b.Get([]byte(tenant)))
+		if last >= math.MaxInt32 {
+			return fmt.Errorf("tenant %s has used up its webhook ids", tenant)
+		}
+		id = int32(last) + 1 //nolint:gosec // bounded above
+		return b.Put([]byte(tenant), key(last+1))
+	})
+	return id, err
+}
+
+// Create implements webhook.Webhooks.
+func (s Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
+	return s.db.update(ctx, func(tx *bbolt.Tx) error {
+		if bucket(tx, "webhooks").Get(webhookKey(w.Tenant, w.ID)) != nil {
+			return fmt.Errorf("webhook %d: %w", w.ID, webhook.ErrExists)
+		}
+		return replace(tx, webhook.Webhook{}, w)
+	})
+}
+
+// Update implements webhook.Webhooks.
+func (s Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webhook.Event) error {
+	return s.db.update(ctx, func(tx *bbolt.Tx) error {
+		current, err := at(tx, w.Tenant, w.ID, w.Revision-1)
+		if err != nil {
+			return err
+		}
+		for _, e := range raised {
+			if err := putEvent(tx, e, s.db.Now()); err != nil {
+				return err
+			}
+		}
+		return replace(tx, current, w)
+	})
+}
+
+// at reads a webhook that must have a revision.
+func at(tx *bbolt.Tx, tenant webhook.Tenant, id int32, revision int64) (webhook.Webhook, error) {
+	current, err := loadWebhook(tx, tenant, id)
+	if err != nil {
+		return webhook.Webhook{}, err
+	}
+	if current.Revision != revision {
+		return webhook.Webhook{}, fmt.Errorf("webhook %d has revision %d, not %d: %w", id, current.Revision, revision, webhook.ErrConflict)
+	}
+	return current, nil
+}
+
+// replace writes a webhook, its pointers and the epoch.
+func replace(tx *bbolt.Tx, old, w webhook.Webhook) error {
+	pointers := bucket(tx, "pointers")
+	for _, k := range old.PointerKeys() {
+		if err := pointers.Delete(key(string(w.Tenant), k, w.ID)); err != nil {
+			return fmt.Errorf("delete pointer: %w", err)
+		}
+	}
+	for _, k := range w.PointerKeys() {
+		if err := pointers.Put(key(string(w.Tenant), k, w.ID), nil); err != nil {
+			return fmt.Errorf("write pointer: %w", err)
+		}
+	}
+	if err := saveWebhook(tx, w); err != nil {
+		return err
+	}
+	return raiseEpoch(tx, w.Tenant)
+}
+
+// Delete implements webhook.Webhooks.
+func (s Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, revision int64) error {
+	return s.db.update(ctx, func(tx *bbolt.Tx) error {
+		current, err := at(tx, tenant, id, revision)
+		if err != nil {
+			return err
+		}
+		for _, k := range current.PointerKeys() {
+			if err := bucket(tx, "pointers").Delete(key(string(tenant), k, id)); err != nil {
+				return fmt.Errorf("delete pointer: %w", err)
+			}
+		}
+		for _, name := range []string{"webhooks", "health"} {
+			if err := bucket(tx, name).Delete(webhookKey(tenant, id)); err != nil {
+				return fmt.Errorf("delete webhook: %w", err)
+			}
+		}
+		return raiseEpoch(tx, tenant)
+	})
+}
+
+// Get implements webhook.Webhooks.
+func (s Webhooks) Get(ctx context.Context, tenant webhook.Tenant, id int32) (w webhook.Webhook, err error) {
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		w, err = loadWebhook(tx, tenant, id)
+		return err
+	})
+	return w, err
+}
+
+// List implements webhook.Webhooks.
+func (s Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, limit int) (page []webhook.Webhook, err error) {
+	prefix := key(string(tenant), "")
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		c := bucket(tx, "webhooks").Cursor()
+		k, stored := c.Seek(webhookKey(tenant, after+1))
+		for ; bytes.HasPrefix(k, prefix) && len(page) < limit; k, stored = c.Next() {
+			w, err := decodeWebhook(stored)
+			if err != nil {
+				return err
+			}
+			page = append(page, w)
+		}
+		return nil
+	})
+	return page, err
+}
+
+// Epoch implements webhook.Webhooks.
+func (s Webhooks) Epoch(ctx context.Context, tenant webhook.Tenant) (epoch int64, err error) {
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		epoch = int64(number(bucket(tx, "epochs").Get([]byte(tenant)))) //nolint:gosec // counts changes
+		return nil
+	})
+	return epoch, err
+}
+
+// Subscribed implements webhook.Webhooks.
+func (s Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscription string) (found []webhook.Webhook, err error) {
+	prefix := key(string(tenant), subscription, "")
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		c := bucket(tx, "pointers").Cursor()
+		for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+			id := int32(binary.BigEndian.Uint32(k[len(prefix):])) //nolint:gosec // written from an int32
+			w, err := loadWebhook(tx, tenant, id)
+			if err != nil {
+				return err
+			}
+			found = append(found, w)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// Health implements webhook.Webhooks.
+func (s Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error) {
+	healths := make(map[int32]webhook.Health, len(ids))
+	err := s.db.view(ctx, func(tx *bbolt.Tx) error {
+		for _, id := range ids {
+			var h webhook.Health
+			found, err := load(bucket(tx, "health"), webhookKey(tenant, id), &h)
+			if err != nil {
+				return err
+			}
+			if found {
+				healths[id] = h
+			}
+		}
+		return nil
+	})
+	return healths, err
+}
+
+// UpdateHealth implements webhook.Webhooks. A webhook that is gone keeps no
+// health.
+func (s Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (h webhook.Health, err error) {
+	err = s.db.update(ctx, func(tx *bbolt.Tx) error {
+		if bucket(tx, "webhooks").Get(webhookKey(tenant, id)) == nil {
+			return fmt.Errorf("webhook %d: %w", id, webhook.ErrNotFound)
+		}
+		var current webhook.Health
+		if _, err := load(bucket(tx, "health"), webhookKey(tenant, id), &current); err != nil {
+			return err
+		}
+		h = change(current)
+		h.Version = current.Version + 1
+		return save(bucket(tx, "health"), webhookKey(tenant, id), h)
+	})
+	if err != nil {
+		return webhook.Health{}, err
+	}
+	return h, nil
+}
+
+// PutIntent implements webhook.Webhooks.
+func (s Webhooks) PutIntent(ctx context.Context, intent webhook.Intent) error {
+	return s.db.update(ctx, func(tx *bbolt.Tx) error {
+		b := bucket(tx, "intents")
+		if b.Get([]byte(intent.Secret)) != nil {
+			return nil
+		}
+		return save(b, []byte(intent.Secret), intent)
+	})
+}
+
+// RemoveIntent implements webhook.Webhooks.
+func (s Webhooks) RemoveIntent(ctx context.Context, secret string) error {
+	return s.db.update(ctx, func(tx *bbolt.Tx) error { return bucket(tx, "intents").Delete([]byte(secret)) })
+}
+
+// Intents implements webhook.Webhooks.
+func (s Webhooks) Intents(ctx context.Context, before time.Time, limit int) (found []webhook.Intent, err error) {
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		return bucket(tx, "intents").ForEach(func(_, stored []byte) error {
+			var intent webhook.Intent
+			if err := json.Unmarshal(stored, &intent); err != nil {
+				return fmt.Errorf("read stored intent: %w", err)
+			}
+			if intent.At.Before(before) {
+				found = append(found, intent)
+			}
+			return nil
+		})
+	})
+	sort.SliceStable(found, func(i, j int) bool { return found[i].At.Before(found[j].At) })
+	return found[:min(limit, len(found))], err
+}
