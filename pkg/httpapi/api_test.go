@@ -218,11 +218,21 @@ func TestErrorsKeepInternalTextInside(t *testing.T) {
 		err    error
 		status int
 	}{
-		{webhook.ErrNotFound, 404}, {webhook.ErrExists, 409}, {webhook.ErrConflict, 409}, {webhook.ErrRefused, 409},
-		{webhook.ErrUnavailable, 503}, {webhook.ErrSecretUnavailable, 503}, {webhook.ErrUnauthorized, 401},
-		{webhook.ErrForbidden, 403}, {webhook.ErrWrongTenant, 421}, {webhook.ErrPrecondition, 412},
-		{webhook.ErrTooLarge, 413}, {webhook.ErrLoop, 508}, {webhook.ErrIdempotencyKeyReused, 422},
-		{&webhook.ThrottledError{Reason: "too often", After: 1500 * time.Millisecond}, 429}, {errors.New("disk"), 500},
+		{webhook.ErrNotFound, 404},
+		{webhook.ErrExists, 409},
+		{webhook.ErrConflict, 409},
+		{webhook.ErrRefused, 409},
+		{webhook.ErrUnavailable, 503},
+		{webhook.ErrSecretUnavailable, 503},
+		{webhook.ErrUnauthorized, 401},
+		{webhook.ErrForbidden, 403},
+		{webhook.ErrWrongTenant, 421},
+		{webhook.ErrPrecondition, 412},
+		{webhook.ErrTooLarge, 413},
+		{webhook.ErrLoop, 508},
+		{webhook.ErrIdempotencyKeyReused, 422},
+		{&webhook.ThrottledError{Reason: "too often", After: 1500 * time.Millisecond}, 429},
+		{errors.New("disk"), 500},
 	} {
 		t.Run(test.err.Error(), func(t *testing.T) {
 			t.Parallel()
@@ -273,11 +283,25 @@ func TestSignalEvent(t *testing.T) {
 		t.Fatalf("got %d %s and %d events", got.Code, got.Body, len(s.events))
 	}
 	e := s.events[0]
+	//nolint:staticcheck // the documented spelling is what goes out
 	if ids := got.Header()["X-SuperOffice-EventId"]; len(ids) != 1 || ids[0] != string(e.ID) {
 		t.Errorf("event ids %v, stored %s", ids, e.ID)
 	}
 	if e.Name != "Contact.Changed" || e.PrimaryKey != 7 || string(e.Data) != `{"b":1.10,"a":"<å>"}` || e.ChangedBy != 1 {
 		t.Errorf("stored %+v", e)
+	}
+}
+
+func TestTextAndNumbersStayAsTheyCame(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	const properties = `{"z":1.10,"a":"<å>&","n":12345678901234567890}`
+	s.call("POST", "/api/v1/Webhook", `{"name":"<å>&","events":["a"],"targeturl":"https://example.com/?a=1&b=2","properties":`+properties+`}`)
+	got := s.call("GET", "/api/v1/Webhook/1", "").Body.String()
+	for _, want := range []string{`"Name":"<å>&"`, `"TargetUrl":"https://example.com/?a=1&b=2"`, `"Properties":` + properties} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }
 

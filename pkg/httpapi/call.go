@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -44,14 +45,17 @@ func (a *api) observed(next http.Handler) http.Handler {
 			c.requestID = a.RequestID(r.Context())
 		}
 		c.Request = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
-		defer func() {
-			if p := recover(); p != nil {
-				a.write(w, c, failed(c, fmt.Errorf("panic: %v\n%s", p, debug.Stack())))
-			}
-			a.log(r.Context(), c, a.Now().Sub(begun).Milliseconds())
-		}()
+		defer a.finish(r.Context(), w, c, begun)
 		next.ServeHTTP(w, c.Request)
 	})
+}
+
+// finish ends a call: deferred itself, so that recover is heard.
+func (a *api) finish(ctx context.Context, w http.ResponseWriter, c *call, begun time.Time) {
+	if p := recover(); p != nil {
+		a.write(w, c, failed(c, fmt.Errorf("panic: %v\n%s", p, debug.Stack())))
+	}
+	a.log(ctx, c, a.Now().Sub(begun).Milliseconds())
 }
 
 // operation is a route's handler: who calls, may they, do it, answer.
