@@ -17,9 +17,9 @@ func banner(cfg config.Local, addr string) string {
 	if cfg.FirstCredential.Reveal() != config.DefaultCredential {
 		user = "$FIRST_CREDENTIAL"
 	}
-	fmt.Fprintf(&b, "  curl -u %s %s/api/v1/Webhook -d '%s'\n\n", user, base,
+	fmt.Fprintf(&b, "  curl -u %s -H 'Content-Type: application/json' %s/api/v1/Webhook -d '%s'\n\n", user, base,
 		`{"Name": "My first webhook", "Events": ["contact.*"], "TargetUrl": "`+base+`/_receiver", "Secret": "Something Super Secret"}`)
-	fmt.Fprintf(&b, "  curl -u %s -X POST %s/api/v1/Webhook/contact.changed/7 -d '%s'\n\n", user, base, `{"name": "Blåbær AS", "category_idx": 3}`)
+	fmt.Fprintf(&b, "  curl -u %s -H 'Content-Type: application/json' %s/api/v1/Webhook/contact.changed/7 -d '%s'\n\n", user, base, `{"name": "Blåbær AS", "category_idx": 3}`)
 	fmt.Fprintf(&b, "  curl %s/_receiver\n\n", base)
 	var open []string
 	if cfg.AllowHTTP {

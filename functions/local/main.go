@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends, then finishes what is in flight.
+// run puts everything together and serves until ctx ends.
 func run(ctx context.Context) error {
 	cfg, err := config.LoadLocal(os.LookupEnv)
 	if err != nil {
@@ -46,17 +46,23 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	server := &http.Server{Handler: service.handler, ReadHeaderTimeout: 10 * time.Second}
+	fmt.Print(banner(cfg, listener.Addr().String()))
+	return serve(ctx, cfg, service, listener)
+}
+
+// serve answers calls and pumps until ctx ends, then finishes what is in flight.
+func serve(ctx context.Context, cfg config.Local, s *service, listener net.Listener) error {
+	server := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	pumped := make(chan struct{})
 	pumping, stopPump := context.WithCancel(context.WithoutCancel(ctx))
-	go func() { defer close(pumped); service.pump(pumping) }()
-	fmt.Print(banner(cfg, listener.Addr().String()))
+	defer stopPump()
+	pumped := make(chan struct{})
+	go func() { defer close(pumped); s.pump(pumping) }()
 
+	var err error
 	select {
 	case <-ctx.Done():
-		err = nil
 	case err = <-served:
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
@@ -64,5 +70,5 @@ func run(ctx context.Context) error {
 	err = errors.Join(err, server.Shutdown(closing))
 	stopPump()
 	<-pumped
-	return errors.Join(err, service.close())
+	return errors.Join(err, s.db.Close())
 }

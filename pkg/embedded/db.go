@@ -155,6 +155,9 @@ func (db *DB) update(ctx context.Context, change func(*bbolt.Tx) error) error {
 	}
 }
 
+// Changed is closed by the next commit, for those who wait for a change.
+func (db *DB) Changed() <-chan struct{} { return db.queued.raised() }
+
 // view reads the last committed state.
 func (db *DB) view(ctx context.Context, read func(*bbolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {

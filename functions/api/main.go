@@ -1,0 +1,77 @@
+// Command api is ApiFunction: it saves webhooks and accepts events.
+package main
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/posthaste-dev/posthaste/pkg/auth"
+	"github.com/posthaste-dev/posthaste/pkg/awsenv"
+	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/outbound"
+	"github.com/posthaste-dev/posthaste/pkg/secrets"
+	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+	"github.com/posthaste-dev/posthaste/pkg/telemetry"
+	"github.com/posthaste-dev/posthaste/pkg/trigger"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	handler, err := wire(os.LookupEnv)
+	if err != nil {
+		slog.New(telemetry.NewHandler(os.Stdout, slog.LevelInfo)).Error("cannot start", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(handler)
+}
+
+func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
+	cfg, err := config.LoadAPI(lookup)
+	if err != nil {
+		return nil, err
+	}
+	aws, err := awsenv.Config(lookup)
+	if err != nil {
+		return nil, err
+	}
+	logger := slog.New(telemetry.NewHandler(os.Stdout, cfg.LogLevel))
+	eventData := outbound.EventDataValues
+	if cfg.OmitFieldValues {
+		eventData = outbound.EventDataNames
+	}
+	sender, err := outbound.New(outbound.Config{
+		UserAgent: cfg.Agent(version), AllowHTTP: cfg.AllowHTTP, AllowedCIDRs: cfg.AllowedCIDRs,
+		RuntimeAPI: cfg.RuntimeAPI, EventData: eventData, HTTP2: cfg.HTTP2, Now: time.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	store := dynamo.New(dynamodb.NewFromConfig(aws), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now})
+	manager := secretsmanager.NewFromConfig(aws)
+	registry := &webhook.Registry{
+		Webhooks: store.Webhooks(), Secrets: &secrets.Manager{Client: manager, Prefix: cfg.SecretPrefix, Random: rand.Reader},
+		Rules: webhook.Rules{AllowHTTP: cfg.AllowHTTP, RefuseUnknownTypes: cfg.RefuseUnknownTypes, CheckHost: sender.Guard().CheckHost},
+		Now:   time.Now, Random: rand.Reader, EventLife: cfg.EventTTL,
+	}
+	if cfg.RequireTargetCheck {
+		registry.Ping = sender.Send
+	}
+	api := httpapi.New(httpapi.Config{
+		Registry:  registry,
+		Publisher: &webhook.Publisher{Events: store.Events(), Now: time.Now, Random: rand.Reader, Life: cfg.EventTTL},
+		Auth:      &auth.Authenticator{First: secrets.Value(manager, cfg.FirstCredentialSecret), Now: time.Now},
+		Health:    store.Webhooks().Health, Ping: sender.Send, PublicURL: cfg.PublicURL, SecretVisible: cfg.SecretVisible,
+		Version: version, Logger: logger, Now: time.Now, RequestID: trigger.RequestID,
+	})
+	return trigger.Resumed(trigger.HTTP(api, logger), time.Now, sender.Resume), nil
+}

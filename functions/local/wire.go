@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/auth"
+	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/dispatch"
+	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/outbound"
+	"github.com/posthaste-dev/posthaste/pkg/receiver"
+	"github.com/posthaste-dev/posthaste/pkg/sweep"
+	"github.com/posthaste-dev/posthaste/pkg/telemetry"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// service is everything that Lambda would run, put together on one file.
+type service struct {
+	handler http.Handler
+	pump    func(ctx context.Context)
+	db      *embedded.DB
+}
+
+// newService opens the data and wires the parts: the same packages as the
+// Lambda functions, with embedded ones in the place of AWS's.
+func newService(cfg config.Local, logs io.Writer) (*service, error) {
+	logger := slog.New(telemetry.NewTextHandler(logs, cfg.LogLevel))
+	db, err := embedded.Open(cfg.DataDir, embedded.Options{Now: time.Now, Random: rand.Reader})
+	if err != nil {
+		return nil, err
+	}
+	eventData := outbound.EventDataValues
+	if cfg.OmitFieldValues {
+		eventData = outbound.EventDataNames
+	}
+	sender, err := outbound.New(outbound.Config{
+		UserAgent: cfg.Agent(version), AllowHTTP: cfg.AllowHTTP, AllowPrivate: cfg.AllowPrivate, AllowedCIDRs: cfg.AllowedCIDRs,
+		RuntimeAPI: cfg.RuntimeAPI, EventData: eventData, HTTP2: cfg.HTTP2, Now: time.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	rowLife := cfg.EventTTL + cfg.DeliveryExtra
+	registry := &webhook.Registry{
+		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Now: time.Now, Random: rand.Reader, EventLife: cfg.EventTTL,
+		Rules: webhook.Rules{AllowHTTP: cfg.AllowHTTP, RefuseUnknownTypes: cfg.RefuseUnknownTypes, CheckHost: sender.Guard().CheckHost},
+	}
+	if cfg.RequireTargetCheck {
+		registry.Ping = sender.Send
+	}
+	engine := dispatch.New(dispatch.Config{
+		Webhooks: db.Webhooks(), Events: db.Events(), Deliveries: db.Deliveries(), Secrets: db.Secrets(), Sender: sender,
+		Messages: db.Queue(), Visibility: db.Queue(), DeadLetters: db.DeadLetters(), Logger: logger,
+		Now: time.Now, Random: rand.Reader, Policy: cfg.Policy, EventLife: cfg.EventTTL, RowLife: rowLife,
+	})
+	sweeper := sweep.New(sweep.Config{
+		Deliveries: db.Deliveries(), Webhooks: db.Webhooks(), Secrets: db.Secrets(), Messages: db.Queue(),
+		DeadLetters: db.DeadLetters(), Logger: logger, Now: time.Now, RowLife: rowLife,
+	})
+	pump := &embedded.Pump{
+		DB: db, Logger: logger, Stream: engine.Stream, Queue: engine.Queue, Drain: cfg.ShutdownTimeout,
+		Minute: func(ctx context.Context) {
+			if err := sweeper.Run(ctx); err != nil {
+				logger.WarnContext(ctx, "sweep incomplete", "error", err)
+			}
+		},
+	}
+	api := httpapi.New(httpapi.Config{
+		Registry:  registry,
+		Publisher: &webhook.Publisher{Events: db.Events(), Now: time.Now, Random: rand.Reader, Life: cfg.EventTTL},
+		Auth:      &auth.Authenticator{First: func(context.Context) (webhook.Secret, error) { return cfg.FirstCredential, nil }, Now: time.Now},
+		Health:    db.Webhooks().Health, Ping: sender.Send, PublicURL: cfg.PublicURL, SecretVisible: cfg.SecretVisible,
+		Version: version, Logger: logger, Now: time.Now, UnauthorizedHint: hint(cfg),
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/", api)
+	received := &receiver.Receiver{Now: time.Now, Secrets: secretsOfTarget(registry)}
+	mux.Handle(receiver.Path, received)
+	mux.Handle(receiver.Path+"/", received)
+	return &service{handler: mux, pump: pump.Run, db: db}, nil
+}
+
+// hint tells a newcomer which credential to try, as long as that is no secret.
+func hint(cfg config.Local) string {
+	if cfg.FirstCredential.Reveal() != config.DefaultCredential {
+		return ""
+	}
+	return "Try Basic " + config.DefaultCredential
+}
+
+// secretsOfTarget gives the receiver what it verifies with: the secrets of the
+// webhooks whose target is the URL that was hit.
+func secretsOfTarget(registry *webhook.Registry) func(ctx context.Context, url string) []webhook.Secret {
+	return func(ctx context.Context, url string) (secrets []webhook.Secret) {
+		who := webhook.Principal{Tenant: auth.FirstTenant}
+		for after := int32(0); ; {
+			page, next, err := registry.List(ctx, who, after, 100)
+			if err != nil {
+				return secrets
+			}
+			for _, w := range page {
+				if w.TargetURL != url {
+					continue
+				}
+				if doc, err := registry.Document(ctx, w); err == nil {
+					secrets = append(secrets, doc.Current, doc.Previous)
+				}
+			}
+			if after = next; next == 0 {
+				return secrets
+			}
+		}
+	}
+}
