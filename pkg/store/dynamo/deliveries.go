@@ -1,0 +1,155 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Deliveries is the store of delivery rows; see webhook.Deliveries.
+//
+// The row protocol is written down once, as the pure functions of package
+// webhook. Every transition here applies such a function to the row that is
+// known to stand, and puts the result on the condition that it still does: by
+// ver, which every write raises, and created, which tells a row from one that
+// TTL removed and somebody made anew. Where the condition fails, DynamoDB
+// returns the row that stands, and the function is asked again about that one;
+// so each transition takes effect as one conditional write, and a refusal is
+// about the very row that refused.
+//
+// What differs is how a transition begins, which is only a matter of price:
+//   - RecordFirst and the lease of a first attempt expect no row and begin with
+//     the put: one write unit, no read.
+//   - Other leases and Claim begin with an update that states the protocol's
+//     condition, and a little more, as an expression: one write, no read. The
+//     expression may refuse what the function grants, never the other way
+//     round; the function decides on the row that comes back.
+//   - All others expect a row and begin with a read.
+type Deliveries struct{ table }
+
+// RecordFirst records a first attempt made without a lease.
+func (s *Deliveries) RecordFirst(ctx context.Context, r webhook.RecordFirst) (webhook.Delivery, error) {
+	return s.write(ctx, "record", r.Key, nil, r.Apply)
+}
+
+// Lease grants the right to make an attempt.
+func (s *Deliveries) Lease(ctx context.Context, l webhook.Lease) (webhook.Delivery, error) {
+	if l.Round == 1 && l.Attempt == 1 {
+		return s.write(ctx, "lease", l.Key, nil, l.Apply)
+	}
+	change, c := leaseUpdate(l, s.now())
+	return s.tryUpdate(ctx, "lease", l.Key, change, c, l.Apply)
+}
+
+// Claim gives the sweep the right to send a message for a row.
+func (s *Deliveries) Claim(ctx context.Context, cl webhook.Claim) (webhook.Delivery, error) {
+	change, c := claimUpdate(cl, s.now())
+	return s.tryUpdate(ctx, "claim", cl.Key, change, c, cl.Apply)
+}
+
+// Finish records the outcome of a leased attempt.
+func (s *Deliveries) Finish(ctx context.Context, f webhook.Finish) (webhook.Delivery, error) {
+	return s.readAndWrite(ctx, "finish", f.Key, f.Apply)
+}
+
+// MarkDelivered records a success that found its row in other hands.
+func (s *Deliveries) MarkDelivered(ctx context.Context, m webhook.MarkDelivered) (webhook.Delivery, error) {
+	return s.readAndWrite(ctx, "mark delivered", m.Key, m.Apply)
+}
+
+// StartRound begins the next round.
+func (s *Deliveries) StartRound(ctx context.Context, r webhook.StartRound) (webhook.Delivery, error) {
+	return s.readAndWrite(ctx, "start round of", r.Key, r.Apply)
+}
+
+// End finishes a delivery without an attempt.
+func (s *Deliveries) End(ctx context.Context, e webhook.End) (webhook.Delivery, error) {
+	return s.readAndWrite(ctx, "end", e.Key, e.Apply)
+}
+
+// MakeDue turns an attempt into a row that the sweep finds.
+func (s *Deliveries) MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Delivery, error) {
+	return s.readAndWrite(ctx, "make due", m.Key, m.Apply)
+}
+
+type transition func(webhook.Delivery) (webhook.Delivery, bool)
+
+func (s *Deliveries) readAndWrite(ctx context.Context, what string, key webhook.DeliveryKey, apply transition) (webhook.Delivery, error) {
+	stands, err := s.get(ctx, deliveryKey(key), true)
+	if err != nil {
+		return webhook.Delivery{}, fault(err, "%s delivery %s", what, key.Event)
+	}
+	return s.write(ctx, what, key, stands, apply)
+}
+
+func (s *Deliveries) tryUpdate(ctx context.Context, what string, key webhook.DeliveryKey, change string, c condition, apply transition) (webhook.Delivery, error) {
+	it, ok, err := s.update(ctx, deliveryKey(key), change, c)
+	if err != nil {
+		return webhook.Delivery{}, fault(err, "%s delivery %s", what, key.Event)
+	}
+	if !ok {
+		return s.write(ctx, what, key, it, apply)
+	}
+	return decodeDelivery(it)
+}
+
+// write applies a transition to the row that stands, nil for none, until it is
+// written or refused. Every turn of the loop is another writer's success.
+func (s *Deliveries) write(ctx context.Context, what string, key webhook.DeliveryKey, stands item, apply transition) (webhook.Delivery, error) {
+	for {
+		row, err := s.row(stands)
+		if err != nil {
+			return webhook.Delivery{}, err
+		}
+		next, granted := apply(row)
+		if !granted {
+			return row, fmt.Errorf("%s delivery %s: %w", what, key.Event, webhook.ErrRefused)
+		}
+		it, err := encodeDelivery(next)
+		if err != nil {
+			return webhook.Delivery{}, err
+		}
+		c := absent
+		if stands != nil {
+			r := reader{item: stands}
+			it[attrVer] = number(r.int64(attrVer) + 1)
+			c = condition{
+				text:   "ver = :ver AND created = :created",
+				values: item{":ver": stands[attrVer], ":created": stands[attrCreated]},
+			}
+		}
+		var ok bool
+		if stands, ok, err = s.put(ctx, it, c); err != nil {
+			return webhook.Delivery{}, fault(err, "%s delivery %s", what, key.Event)
+		}
+		if ok {
+			return decodeDelivery(it)
+		}
+	}
+}
+
+// row reads an item as a row: none if it is absent or has expired.
+func (s *Deliveries) row(it item) (webhook.Delivery, error) {
+	if it == nil || it.expired(s.now()) {
+		return webhook.Delivery{}, nil
+	}
+	return decodeDelivery(it)
+}
+
+// Get reads a row.
+func (s *Deliveries) Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error) {
+	it, err := s.get(ctx, deliveryKey(key), true)
+	if err != nil {
+		return webhook.Delivery{}, fault(err, "get delivery %s", key.Event)
+	}
+	row, err := s.row(it)
+	if err == nil && !row.Exists() {
+		err = webhook.ErrNotFound
+	}
+	if errors.Is(err, webhook.ErrNotFound) {
+		return webhook.Delivery{}, fmt.Errorf("get delivery %s: %w", key.Event, err)
+	}
+	return row, err
+}

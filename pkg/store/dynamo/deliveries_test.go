@@ -1,0 +1,120 @@
+package dynamo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// TestDeliveries_AgreeWithTheProtocol makes long random walks of transitions
+// and holds the store, after each, to the pure function of package webhook.
+func TestDeliveries_AgreeWithTheProtocol(t *testing.T) {
+	t.Parallel()
+	client := local(t)
+	base := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	tables := newTables(t, client)
+	for seed := range uint64(24) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			now := base
+			store := dynamo.New(client, tables, dynamo.Options{Now: func() time.Time { return now }}).Deliveries()
+			rnd := rand.New(rand.NewPCG(seed, 1))
+			key := webhook.DeliveryKey{Tenant: "Default", Webhook: 7, Event: webhook.FirstEventID(base.Add(time.Duration(seed) * time.Hour))}
+			var model webhook.Delivery
+			granted := 0
+			for step := range 60 {
+				now = now.Add(time.Duration(rnd.IntN(1500)) * time.Millisecond)
+				name, apply, call := randomTransition(rnd, store, key, model, now)
+				if !model.ExpiresAt.IsZero() && !model.ExpiresAt.After(now) {
+					model = webhook.Delivery{}
+				}
+				want, ok := apply(model)
+				got, err := call()
+				if ok == errors.Is(err, webhook.ErrRefused) || err != nil && !errors.Is(err, webhook.ErrRefused) {
+					t.Fatalf("step %d: %s of %+v: granted %v, store says %v", step, name, model, ok, err)
+				}
+				if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+					t.Fatalf("step %d: %s (granted %v) (-protocol +store):\n%s", step, name, ok, diff)
+				}
+				if ok {
+					model = want
+					granted++
+				}
+				if stored, err := store.Get(t.Context(), key); model.Exists() && (err != nil || !cmp.Equal(model, stored, cmpopts.EquateEmpty())) {
+					t.Fatalf("step %d: after %s stored %+v, %v, want %+v", step, name, stored, err, model)
+				}
+			}
+			if granted < 10 {
+				t.Fatalf("only %d transitions were granted: the walk shows nothing", granted)
+			}
+		})
+	}
+}
+
+// randomTransition draws a transition that has a fair chance to be granted.
+func randomTransition(rnd *rand.Rand, store *dynamo.Deliveries, key webhook.DeliveryKey, row webhook.Delivery, now time.Time) (string, func(webhook.Delivery) (webhook.Delivery, bool), func() (webhook.Delivery, error)) {
+	ctx := context.Background()
+	round, attempt := max(row.Round, 1)-rnd.IntN(4)/3, row.Attempt+rnd.IntN(2)
+	lives := []time.Duration{time.Minute, time.Minute + 1, 20 * time.Second, 3 * time.Second, 700 * time.Millisecond}
+	expires := now.Add(lives[rnd.IntN(len(lives))]).Truncate(time.Millisecond)
+	if rnd.IntN(8) == 0 {
+		expires = time.Time{}
+	}
+	seed := webhook.Seed{EventName: "contact.changed", PrimaryKey: 5, ExpiresAt: expires}
+	outcome := webhook.Outcome{
+		Attempt:  webhook.Attempt{Number: attempt, At: now, Duration: 123 * time.Millisecond, StatusCode: 500, Error: webhook.AttemptStatus},
+		Response: "sorry", Status: webhook.StatusPending, NextAt: now.Add(time.Second), SweepAt: now.Add(2 * time.Second),
+	}
+	switch rnd.IntN(4) {
+	case 0:
+		outcome.Status, outcome.Response, outcome.NextAt, outcome.SweepAt = webhook.StatusDelivered, "", time.Time{}, time.Time{}
+		outcome.Attempt.Error, outcome.Attempt.StatusCode = "", 204
+	case 1:
+		outcome.Status, outcome.Reason, outcome.NextAt, outcome.SweepAt = webhook.StatusFailed, "every attempt failed", time.Time{}, time.Time{}
+	}
+	tokens := []string{"x", "y"}
+	token := tokens[rnd.IntN(2)]
+	switch rnd.IntN(12) {
+	case 0:
+		r := webhook.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}
+		return "record", r.Apply, func() (webhook.Delivery, error) { return store.RecordFirst(ctx, r) }
+	case 1:
+		m := webhook.MarkDelivered{Key: key, Round: round, Now: now, Seed: seed, Attempt: outcome.Attempt, ExpiresAt: expires}
+		return "mark", m.Apply, func() (webhook.Delivery, error) { return store.MarkDelivered(ctx, m) }
+	case 2, 3:
+		s := webhook.StartRound{Key: key, Now: now, SweepAt: now.Add(5 * time.Second), Seed: seed}
+		if rnd.IntN(2) == 0 {
+			s.Job = tokens[rnd.IntN(2)]
+		}
+		return "start", s.Apply, func() (webhook.Delivery, error) { return store.StartRound(ctx, s) }
+	case 4:
+		e := webhook.End{Key: key, Round: round, Status: webhook.StatusCancelled, Reason: "stopped", Now: now, Seed: seed}
+		return "end", e.Apply, func() (webhook.Delivery, error) { return store.End(ctx, e) }
+	case 5:
+		m := webhook.MakeDue{Key: key, Round: round, Attempt: attempt + rnd.IntN(2), Now: now, SweepAt: now.Add(time.Second), Seed: seed}
+		return "make due", m.Apply, func() (webhook.Delivery, error) { return store.MakeDue(ctx, m) }
+	case 6:
+		c := webhook.Claim{Key: key, Seen: row.SweepAt, Next: now.Add(9 * time.Second), Now: now}
+		if rnd.IntN(3) == 0 || c.Seen.IsZero() {
+			c.Seen = now
+		}
+		return "claim", c.Apply, func() (webhook.Delivery, error) { return store.Claim(ctx, c) }
+	case 7, 8:
+		f := webhook.Finish{Key: key, Round: round, Attempt: row.Attempt, Token: token, Now: now, ExpiresAt: expires, Outcome: outcome}
+		if rnd.IntN(2) == 0 {
+			f.Token = row.LeaseBy
+		}
+		return "finish", f.Apply, func() (webhook.Delivery, error) { return store.Finish(ctx, f) }
+	}
+	l := webhook.Lease{Key: key, Round: round, Attempt: attempt, Token: token, Now: now, Until: now.Add(2 * time.Second), SweepAt: now.Add(time.Minute), Seed: seed}
+	return "lease", l.Apply, func() (webhook.Delivery, error) { return store.Lease(ctx, l) }
+}

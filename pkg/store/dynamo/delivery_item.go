@@ -1,0 +1,144 @@
+package dynamo
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// The attributes of a row that conditions or the index name.
+const (
+	attrStatus   = "status"
+	attrVer      = "ver"
+	attrCreated  = "created"
+	attrDueShard = "due_shard"
+	attrSweepAt  = "sweep_at"
+	attrNextAt   = "next_at"
+	attrResends  = "resends"
+)
+
+// deliveryPartitions spreads the rows of one webhook.
+const deliveryPartitions = 8
+
+func deliveryPK(tenant webhook.Tenant, id int32, n int) string {
+	return fmt.Sprintf("T#%s#W#%d#%d", tenant, id, n)
+}
+
+func deliveryKey(k webhook.DeliveryKey) item {
+	return key(deliveryPK(k.Tenant, k.Webhook, k.Event.Partition(deliveryPartitions)), string(k.Event))
+}
+
+// readDeliveryKey undoes deliveryKey.
+func readDeliveryKey(r *reader) webhook.DeliveryKey {
+	parts := strings.Split(r.text(attrPK), "#")
+	if len(parts) != 5 {
+		r.fail(attrPK, r.item[attrPK])
+		return webhook.DeliveryKey{}
+	}
+	id, err := strconv.ParseInt(parts[3], 10, 32)
+	if err != nil {
+		r.fail(attrPK, r.item[attrPK])
+	}
+	return webhook.DeliveryKey{Tenant: webhook.Tenant(parts[1]), Webhook: int32(id), Event: webhook.EventID(r.text(attrSK))}
+}
+
+// encodeDelivery gives a row's item. Zero members are left out, so that a lease
+// is removed and never zeroed, and the index holds unfinished rows alone.
+func encodeDelivery(d webhook.Delivery) (item, error) {
+	if len(d.Response) > webhook.MaxStoredResponse {
+		return nil, fmt.Errorf("delivery %s: response of %d bytes", d.Event, len(d.Response))
+	}
+	it := deliveryKey(d.DeliveryKey)
+	it[attrVer] = number(1)
+	it[attrStatus] = text(string(d.Status))
+	it[attrCreated] = millis(d.Created)
+	it["updated"] = millis(d.Updated)
+	it["round"] = number(d.Round)
+	it["attempt"] = number(d.Attempt)
+	it.setText("event", d.EventName)
+	it.setInt("key", int64(d.PrimaryKey))
+	it.setText("reason", d.Reason)
+	it.setText("lease_by", d.LeaseBy)
+	it.setTime("lease_until", d.LeaseUntil)
+	it.setTime(attrNextAt, d.NextAt)
+	if !d.SweepAt.IsZero() {
+		it[attrSweepAt] = millis(d.SweepAt)
+		it[attrDueShard] = number(webhook.DueShard(d.Webhook))
+	}
+	it.setInt(attrResends, int64(d.Resends))
+	it.setText("replay", d.Replay)
+	if len(d.Attempts) > 0 {
+		list := make([]types.AttributeValue, len(d.Attempts))
+		for i, a := range d.Attempts {
+			list[i] = text(encodeAttempt(a))
+		}
+		it["attempts"] = &types.AttributeValueMemberL{Value: list}
+	}
+	it.setInt("count", int64(d.AttemptCount))
+	it.setText("response", d.Response)
+	it.setExpiry(d.ExpiresAt)
+	return it, nil
+}
+
+func decodeDelivery(it item) (webhook.Delivery, error) {
+	r := reader{item: it}
+	d := webhook.Delivery{
+		DeliveryKey: readDeliveryKey(&r), EventName: r.text("event"), PrimaryKey: r.int32("key"),
+		Status: webhook.Status(r.text(attrStatus)), Round: r.int("round"), Attempt: r.int("attempt"), Reason: r.text("reason"),
+		LeaseBy: r.text("lease_by"), LeaseUntil: r.time("lease_until"), NextAt: r.time(attrNextAt), SweepAt: r.time(attrSweepAt),
+		Resends: r.int(attrResends), Replay: r.text("replay"),
+		AttemptCount: r.int("count"), Response: r.text("response"),
+		Created: r.time(attrCreated), Updated: r.time("updated"), ExpiresAt: r.time(attrExpiresMS),
+	}
+	for _, s := range r.texts("attempts") {
+		a, err := decodeAttempt(s)
+		if err != nil {
+			r.fail("attempts", it["attempts"])
+		}
+		d.Attempts = append(d.Attempts, a)
+	}
+	if r.err != nil {
+		return webhook.Delivery{}, fmt.Errorf("read delivery: %w", r.err)
+	}
+	return d, nil
+}
+
+// encodeAttempt gives an attempt as "number at duration code error": both times
+// in milliseconds to base 36, so that twelve of them fit beside an answer in a
+// row of one write unit.
+func encodeAttempt(a webhook.Attempt) string {
+	s := strconv.Itoa(a.Number) + " " + strconv.FormatInt(a.At.UnixMilli(), 36) + " " +
+		strconv.FormatInt(a.Duration.Milliseconds(), 36) + " " + strconv.Itoa(a.StatusCode)
+	if a.Error != webhook.AttemptOK {
+		s += " " + string(a.Error)
+	}
+	return s
+}
+
+func decodeAttempt(s string) (webhook.Attempt, error) {
+	fields := strings.Split(s, " ")
+	if len(fields) < 4 {
+		return webhook.Attempt{}, fmt.Errorf("attempt %q has %d fields", s, len(fields))
+	}
+	var n [4]int64
+	for i, base := range [4]int{10, 36, 36, 10} {
+		v, err := strconv.ParseInt(fields[i], base, 64)
+		if err != nil {
+			return webhook.Attempt{}, fmt.Errorf("attempt %q: %w", s, err)
+		}
+		n[i] = v
+	}
+	a := webhook.Attempt{
+		Number: int(n[0]), At: time.UnixMilli(n[1]).UTC(),
+		Duration: time.Duration(n[2]) * time.Millisecond, StatusCode: int(n[3]),
+	}
+	if len(fields) > 4 {
+		a.Error = webhook.AttemptError(fields[4])
+	}
+	return a, nil
+}

@@ -1,0 +1,85 @@
+package dynamo
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// dueIndex is the sparse index of unfinished rows.
+const dueIndex = "due"
+
+// List merges the webhook's partitions, the newest event first.
+func (s *Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, before webhook.EventID, limit int) ([]webhook.Delivery, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	parts, err := eachPartition(deliveryPartitions, func(n int) ([]webhook.Delivery, error) {
+		in := dynamodb.QueryInput{
+			KeyConditionExpression:    aws.String("pk = :pk"),
+			ExpressionAttributeValues: item{":pk": text(deliveryPK(tenant, id, n))},
+			ConsistentRead:            aws.Bool(true),
+			ScanIndexForward:          aws.Bool(false),
+			Limit:                     pageLimit(limit),
+		}
+		if before != "" {
+			in.KeyConditionExpression = aws.String("pk = :pk AND sk < :before")
+			in.ExpressionAttributeValues[":before"] = text(string(before))
+		}
+		var found []webhook.Delivery
+		var broken error
+		err := s.query(ctx, in, func(it item) bool {
+			row, err := s.row(it)
+			if err != nil {
+				broken = err
+				return false
+			}
+			if row.Exists() {
+				found = append(found, row)
+			}
+			return len(found) < limit
+		})
+		if err != nil {
+			return nil, fault(err, "list deliveries of webhook %d", id)
+		}
+		return found, broken
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Concat(parts...)
+	slices.SortFunc(all, func(a, b webhook.Delivery) int { return strings.Compare(string(b.Event), string(a.Event)) })
+	return all[:min(len(all), limit)], nil
+}
+
+// Due reads the index, which is eventually consistent always.
+func (s *Deliveries) Due(ctx context.Context, shard int, before time.Time, limit int) ([]webhook.DueDelivery, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	var found []webhook.DueDelivery
+	var broken error
+	err := s.query(ctx, dynamodb.QueryInput{
+		IndexName:                 aws.String(dueIndex),
+		KeyConditionExpression:    aws.String("due_shard = :shard AND sweep_at <= :before"),
+		ExpressionAttributeValues: item{":shard": number(shard), ":before": millis(before)},
+		Limit:                     pageLimit(limit),
+	}, func(it item) bool {
+		r := reader{item: it}
+		found = append(found, webhook.DueDelivery{
+			DeliveryKey: readDeliveryKey(&r), SweepAt: r.time(attrSweepAt), NextAt: r.time(attrNextAt), Resends: r.int(attrResends),
+		})
+		broken = r.err
+		return broken == nil && len(found) < limit
+	})
+	if err != nil {
+		return nil, fault(err, "due deliveries of shard %d", shard)
+	}
+	return found, broken
+}

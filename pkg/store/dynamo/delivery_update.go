@@ -1,0 +1,45 @@
+package dynamo
+
+import (
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// leaseUpdate states Lease.Apply for a row that stands. Beyond the protocol's
+// own condition it asks that the row has not expired and that its life grows,
+// since an expression cannot take the later of two times.
+func leaseUpdate(l webhook.Lease, now time.Time) (change string, c condition) {
+	change = "SET attempt = :attempt, lease_by = :token, lease_until = :until, updated = :asked, ver = ver + :one"
+	c = condition{
+		text: "#status = :pending AND round = :round AND expires_ms > :now AND (" +
+			"attempt = :before AND attribute_not_exists(lease_by) OR " +
+			"attempt = :attempt AND attribute_exists(lease_by) AND lease_until < :asked)",
+		names: []string{attrStatus},
+		values: item{
+			":pending": text(string(webhook.StatusPending)), ":round": number(l.Round), ":now": millis(now),
+			":attempt": number(l.Attempt), ":before": number(l.Attempt - 1), ":asked": millis(l.Now),
+			":token": text(l.Token), ":until": millis(l.Until), ":one": number(1),
+		},
+	}
+	if !l.Seed.ExpiresAt.IsZero() {
+		change += ", expires_at = :expires, expires_ms = :expires_ms"
+		c.text = "expires_ms <= :expires_ms AND " + c.text
+		c.values[":expires"], c.values[":expires_ms"] = expirySeconds(l.Seed.ExpiresAt), millis(l.Seed.ExpiresAt)
+	}
+	return change, c
+}
+
+// claimUpdate states Claim.Apply. An item of the index has a SweepAt, so a Claim
+// that saw none is refused.
+func claimUpdate(cl webhook.Claim, now time.Time) (change string, c condition) {
+	return "SET sweep_at = :next, resends = if_not_exists(resends, :zero) + :one, updated = :asked, ver = ver + :one",
+		condition{
+			text:  "#status = :pending AND sweep_at = :seen AND expires_ms > :now",
+			names: []string{attrStatus},
+			values: item{
+				":pending": text(string(webhook.StatusPending)), ":seen": millis(cl.Seen), ":next": millis(cl.Next),
+				":asked": millis(cl.Now), ":now": millis(now), ":zero": number(0), ":one": number(1),
+			},
+		}
+}

@@ -1,0 +1,138 @@
+package dynamo
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// The attributes of an event. Its tenant and id are in the key.
+const (
+	attrName   = "name"
+	attrKey    = "key"    // primary key
+	attrData   = "data"   // JSON text, or
+	attrPacked = "packed" // the same deflated (RFC 1951)
+	attrBy     = "by"     // AssociateId
+	attrAt     = "at"     // ticks of 100 ns since 1970
+	attrHops   = "hops"
+)
+
+// writeUnit is what one unit of write capacity pays for, in bytes of item.
+const writeUnit = 1024
+
+// tick is the resolution of an event's At.
+const tick = 100
+
+func encodeEvent(e webhook.Event) (item, error) {
+	it := eventKey(e.Tenant, e.ID)
+	it[attrName] = text(e.Name)
+	it.setInt(attrKey, int64(e.PrimaryKey))
+	it.setText(attrData, string(e.Data))
+	it.setInt(attrBy, int64(e.ChangedBy))
+	if !e.At.IsZero() {
+		it[attrAt] = number(e.At.UnixNano() / tick)
+	}
+	it.setInt(attrHops, int64(e.Hops))
+	it.setExpiry(e.ExpiresAt)
+	size := it.size()
+	if size <= writeUnit {
+		return it, nil
+	}
+	packed, err := pack(e.Data)
+	if err != nil {
+		return nil, fmt.Errorf("pack event %s: %w", e.ID, err)
+	}
+	saved := len(attrData) + len(e.Data) - len(attrPacked) - len(packed)
+	if units(size-saved) < units(size) {
+		delete(it, attrData)
+		it[attrPacked] = &types.AttributeValueMemberB{Value: packed}
+	}
+	return it, nil
+}
+
+func units(size int) int { return (size + writeUnit - 1) / writeUnit }
+
+// size is what DynamoDB counts for an item of texts, numbers and bytes: names
+// and values, a number as half its digits and a little, rounded up.
+func (it item) size() int {
+	n := 0
+	for name, value := range it {
+		n += len(name)
+		switch v := value.(type) {
+		case *types.AttributeValueMemberS:
+			n += len(v.Value)
+		case *types.AttributeValueMemberN:
+			n += (len(v.Value)+1)/2 + 1
+		case *types.AttributeValueMemberB:
+			n += len(v.Value)
+		}
+	}
+	return n
+}
+
+func decodeEvent(it item) (webhook.Event, error) {
+	r := reader{item: it}
+	e := webhook.Event{
+		Name: r.text(attrName), PrimaryKey: r.int32(attrKey), Data: r.json(attrData), ChangedBy: r.int32(attrBy),
+		Hops: r.int(attrHops), ExpiresAt: r.time(attrExpiresMS),
+	}
+	if _, ok := it[attrAt]; ok {
+		e.At = time.Unix(0, r.int64(attrAt)*tick).UTC()
+	}
+	err := r.err
+	if packed, ok := it[attrPacked].(*types.AttributeValueMemberB); ok && err == nil {
+		e.Data, err = unpack(packed.Value)
+	}
+	if err == nil {
+		err = identify(&e, r.text(attrPK), r.text(attrSK))
+	}
+	if err != nil {
+		return webhook.Event{}, fmt.Errorf("read event: %w", err)
+	}
+	return e, nil
+}
+
+// packers keeps writers for reuse: a new one costs more than the work.
+var packers = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(nil, flate.DefaultCompression)
+	if err != nil { // the level is a constant
+		panic(err)
+	}
+	return w
+}}
+
+func pack(data []byte) ([]byte, error) {
+	w, _ := packers.Get().(*flate.Writer)
+	defer packers.Put(w)
+	var out bytes.Buffer
+	w.Reset(&out)
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// maxUnpacked bounds what an item can become in memory.
+const maxUnpacked = 1 << 20
+
+func unpack(packed []byte) (json.RawMessage, error) {
+	data, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxUnpacked+1))
+	if err != nil {
+		return nil, fmt.Errorf("unpack data: %w", err)
+	}
+	if len(data) > maxUnpacked {
+		return nil, fmt.Errorf("unpack data: %w", webhook.ErrTooLarge)
+	}
+	return data, nil
+}

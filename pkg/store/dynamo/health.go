@@ -1,0 +1,107 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// attrGone marks the tombstone of a deleted webhook's health: reports that come
+// late must not raise it again as a row that nobody would ever remove.
+const attrGone = "gone"
+
+func healthKey(tenant webhook.Tenant, id int32) item {
+	return key(fmt.Sprintf("H#%s#%d", tenant, id), "HEALTH")
+}
+
+// Health reads the health of several webhooks, eventually consistent: at half
+// the price, and the lane does not mind a second.
+func (s *Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error) {
+	found := make(map[int32]webhook.Health, len(ids))
+	asked := make(map[int32]bool, len(ids))
+	var keys []item
+	for _, id := range ids {
+		if !asked[id] {
+			asked[id] = true
+			keys = append(keys, healthKey(tenant, id))
+		}
+	}
+	items, err := s.getAll(ctx, keys, false)
+	if err != nil {
+		return nil, fault(err, "health of %d webhooks", len(keys))
+	}
+	for _, it := range items {
+		id, h, err := decodeHealth(it)
+		if err != nil {
+			return nil, err
+		}
+		if h.Version > 0 {
+			found[id] = h
+		}
+	}
+	return found, nil
+}
+
+// UpdateHealth replaces a webhook's health. That of a webhook that was deleted
+// stays gone: change is asked, and nothing is stored.
+func (s *Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (webhook.Health, error) {
+	stands, err := s.get(ctx, healthKey(tenant, id), true)
+	if err != nil {
+		return webhook.Health{}, fault(err, "health of webhook %d", id)
+	}
+	for {
+		_, old, err := decodeHealth(stands)
+		if err != nil {
+			return webhook.Health{}, err
+		}
+		h := change(old)
+		if _, gone := stands[attrGone]; gone {
+			return h, nil
+		}
+		h.Version = old.Version + 1
+		c := absent
+		if stands != nil {
+			c = condition{text: "version = :seen", values: item{":seen": number(old.Version)}}
+		}
+		it := encodeHealth(tenant, id, h)
+		var ok bool
+		if stands, ok, err = s.put(ctx, it, c); err != nil {
+			return webhook.Health{}, fault(err, "health of webhook %d", id)
+		}
+		if ok {
+			_, h, err = decodeHealth(it)
+			return h, err
+		}
+	}
+}
+
+func encodeHealth(tenant webhook.Tenant, id int32, h webhook.Health) item {
+	it := healthKey(tenant, id)
+	it["id"] = number(id)
+	it["version"] = number(h.Version)
+	it.setInt("total_calls", int64(h.TotalCalls))
+	it.setInt("total_errors", int64(h.TotalErrors))
+	it.setInt("consecutive_errors", int64(h.ConsecutiveErrors))
+	it.setText("last_error", h.LastError)
+	it.setInt("activation", h.Activation)
+	it.setTime("last_ok", h.LastOK)
+	it.setTime("failing_since", h.FailingSince)
+	it.setTime("last_counted", h.LastCounted)
+	it.setInt("latency_ns", int64(h.Latency))
+	it.setTime("fast_timeout", h.FastTimeout)
+	return it
+}
+
+func decodeHealth(it item) (int32, webhook.Health, error) {
+	r := reader{item: it}
+	h := webhook.Health{
+		TotalCalls: r.int32("total_calls"), TotalErrors: r.int32("total_errors"),
+		ConsecutiveErrors: r.int32("consecutive_errors"), LastError: r.text("last_error"),
+		Activation: r.int64("activation"), LastOK: r.time("last_ok"), FailingSince: r.time("failing_since"),
+		LastCounted: r.time("last_counted"), Latency: time.Duration(r.int64("latency_ns")),
+		FastTimeout: r.time("fast_timeout"), Version: r.int64("version"),
+	}
+	return r.int32("id"), h, r.err
+}

@@ -1,0 +1,37 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Remember claims an idempotency key for an event. The markers lie in the table
+// of events under keys that begin with K#, which the filter of the stream's
+// mapping leaves out.
+func (s *Events) Remember(ctx context.Context, tenant webhook.Tenant, hash string, claim webhook.IdempotencyClaim, now time.Time) (webhook.IdempotencyClaim, error) {
+	it := key(fmt.Sprintf("K#%s#%s", tenant, hash), "K")
+	it["event"] = text(string(claim.Event))
+	it.setText("body", claim.Body)
+	it.setExpiry(claim.Expires)
+	c := expiredBy(now)
+	c.text = "attribute_not_exists(pk) OR " + c.text
+	stands, ok, err := s.put(ctx, it, c)
+	if err != nil {
+		return webhook.IdempotencyClaim{}, fault(err, "claim idempotency key")
+	}
+	if ok {
+		stands = it
+	}
+	r := reader{item: stands}
+	return webhook.IdempotencyClaim{
+		Event: webhook.EventID(r.text("event")), Body: r.text("body"), Expires: r.time(attrExpiresMS),
+	}, r.err
+}
+
+// expiredBy holds for an item that counts as absent at now.
+func expiredBy(now time.Time) condition {
+	return condition{text: "expires_ms <= :now", values: item{":now": millis(now)}}
+}

@@ -1,0 +1,58 @@
+package dynamo
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// intentPK is the one partition of all intents, so that the sweep lists them by
+// key. What goes through it is bounded by the secret store, which makes and
+// deletes at most 50 secrets a second each.
+const intentPK = "O"
+
+// PutIntent notes that a secret may exist without its webhook naming it.
+func (s *Webhooks) PutIntent(ctx context.Context, intent webhook.Intent) error {
+	it := key(intentPK, intent.Secret)
+	it["tenant"] = text(string(intent.Tenant))
+	it["id"] = number(intent.Webhook)
+	it["at"] = millis(intent.At)
+	_, _, err := s.put(ctx, it, absent)
+	return fault(err, "put intent for webhook %d", intent.Webhook)
+}
+
+// RemoveIntent forgets the note.
+func (s *Webhooks) RemoveIntent(ctx context.Context, secret string) error {
+	return fault(s.remove(ctx, key(intentPK, secret), condition{}), "remove intent")
+}
+
+// Intents lists notes, oldest first. They are sorted here: there are as many as
+// callers died on the way, and those under way.
+func (s *Webhooks) Intents(ctx context.Context, before time.Time, limit int) ([]webhook.Intent, error) {
+	var found []webhook.Intent
+	var broken error
+	err := s.query(ctx, dynamodb.QueryInput{
+		KeyConditionExpression:    aws.String("pk = :pk"),
+		ExpressionAttributeValues: item{":pk": text(intentPK)},
+		ConsistentRead:            aws.Bool(true),
+	}, func(it item) bool {
+		r := reader{item: it}
+		intent := webhook.Intent{
+			Secret: r.text(attrSK), Tenant: webhook.Tenant(r.text("tenant")), Webhook: r.int32("id"), At: r.time("at"),
+		}
+		if broken = r.err; broken == nil && intent.At.Before(before) {
+			found = append(found, intent)
+		}
+		return broken == nil
+	})
+	if err != nil {
+		return nil, fault(err, "list intents")
+	}
+	slices.SortStableFunc(found, func(a, b webhook.Intent) int { return a.At.Compare(b.At) })
+	return found[:min(len(found), max(limit, 0))], broken
+}

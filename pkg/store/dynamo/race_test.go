@@ -1,0 +1,262 @@
+package dynamo_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// arena is a store behind a gate, with fresh webhooks for each run.
+type arena struct {
+	t      *testing.T
+	client *dynamodb.Client
+	tables dynamo.Tables
+	gate   *gate
+	store  *dynamo.Webhooks
+}
+
+func newArena(t *testing.T) *arena {
+	client := local(t)
+	tables := newTables(t, client)
+	g := &gate{Client: client, arrivals: make(chan arrival)}
+	return &arena{t: t, client: client, tables: tables, gate: g, store: dynamo.New(g, tables, dynamo.Options{Now: time.Now}).Webhooks()}
+}
+
+// webhook stores a new one at revision 1.
+func (a *arena) webhook(events ...string) webhook.Webhook {
+	a.t.Helper()
+	id, err := a.store.NextID(a.t.Context(), "Default")
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	w := webhook.Webhook{Tenant: "Default", ID: id, Events: events, State: webhook.StateActive, Revision: 1, TargetURL: "https://a.example"}
+	if err := a.store.Create(a.t.Context(), w); err != nil {
+		a.t.Fatal(err)
+	}
+	return w
+}
+
+func edited(w webhook.Webhook, events ...string) webhook.Webhook {
+	w.Events, w.Revision = events, w.Revision+1
+	return w
+}
+
+// noPointerLost fails if a stored webhook lacks a pointer of its events.
+func (a *arena) noPointerLost(id int32, schedule string) {
+	a.t.Helper()
+	w, err := a.store.Get(a.t.Context(), "Default", id)
+	if errors.Is(err, webhook.ErrNotFound) {
+		return
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for _, key := range w.PointerKeys() {
+		found, err := a.store.Subscribed(a.t.Context(), "Default", key)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		if !slices.ContainsFunc(found, func(f webhook.Webhook) bool { return f.ID == id }) {
+			a.t.Errorf("schedule %s: revision %d of webhook %d lost its pointer for %s", schedule, w.Revision, id, key)
+		}
+	}
+}
+
+// pointers lists which of the keys have a pointer to the webhook.
+func (a *arena) pointers(id int32, keys ...string) []string {
+	a.t.Helper()
+	var have []string
+	for _, k := range keys {
+		out, err := a.client.Query(a.t.Context(), &dynamodb.QueryInput{
+			TableName: &a.tables.Webhooks, KeyConditionExpression: aws.String("pk = :pk AND begins_with(sk, :prefix)"),
+			ExpressionAttributeValues: map[string]types.AttributeValue{
+				":pk":     &types.AttributeValueMemberS{Value: "T#Default"},
+				":prefix": &types.AttributeValueMemberS{Value: "S#" + k + "#"},
+			},
+			ConsistentRead: aws.Bool(true),
+		})
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		for _, it := range out.Items {
+			sk, _ := it["sk"].(*types.AttributeValueMemberS)
+			if sk.Value == "S#"+k+"#"+pad(id) {
+				have = append(have, k)
+			}
+		}
+	}
+	return have
+}
+
+func pad(id int32) string {
+	digits := []byte("0000000000")
+	for i := len(digits) - 1; id > 0; i, id = i-1, id/10 {
+		digits[i] += byte(id % 10)
+	}
+	return string(digits)
+}
+
+func TestRace_TwoSaves(t *testing.T) {
+	t.Parallel()
+	for name, second := range map[string][]string{
+		"different additions":              {"b", "d"},
+		"the same addition":                {"b", "c"},
+		"one keeps what the other removes": {"a", "b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newArena(t)
+			runs := everySchedule(t, a.gate, func() race {
+				w := a.webhook("a", "b")
+				var results [2]error
+				ended := 0
+				save := func(i int, w webhook.Webhook) func(context.Context) {
+					return func(ctx context.Context) { results[i] = a.store.Update(ctx, w); ended++ }
+				}
+				return race{
+					actors: []func(context.Context){save(0, edited(w, "b", "c")), save(1, edited(w, second...))},
+					between: func(schedule string) {
+						a.noPointerLost(w.ID, schedule)
+						if ended < 2 {
+							return
+						}
+						if (results[0] == nil) == (results[1] == nil) {
+							t.Errorf("schedule %s: results %v: exactly one must win", schedule, results)
+						}
+						want := []string{"b", "c"}
+						if results[1] == nil {
+							want = second
+						}
+						if have := a.pointers(w.ID, "a", "b", "c", "d"); !slices.Equal(have, want) {
+							t.Errorf("schedule %s: pointers %v, want %v", schedule, have, want)
+						}
+					},
+				}
+			})
+			t.Logf("%d schedules", runs)
+		})
+	}
+}
+
+func TestRace_ALoserThatTriesAgainKeepsItsPointers(t *testing.T) {
+	t.Parallel()
+	a := newArena(t)
+	save := func(id int32, change func(webhook.Webhook) webhook.Webhook) func(context.Context) {
+		return func(ctx context.Context) {
+			for {
+				w, err := a.store.Get(ctx, "Default", id)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err = a.store.Update(ctx, change(w)); !errors.Is(err, webhook.ErrConflict) {
+					if err != nil {
+						t.Error(err)
+					}
+					return
+				}
+			}
+		}
+	}
+	runs := everySchedule(t, a.gate, func() race {
+		w := a.webhook("a")
+		return race{
+			actors: []func(context.Context){
+				save(w.ID, func(w webhook.Webhook) webhook.Webhook { return edited(w, "b") }),
+				save(w.ID, func(w webhook.Webhook) webhook.Webhook { return edited(w, "c") }),
+			},
+			between: func(schedule string) { a.noPointerLost(w.ID, schedule) },
+		}
+	})
+	t.Logf("%d schedules", runs)
+}
+
+func TestRace_SaveAndDelete(t *testing.T) {
+	t.Parallel()
+	a := newArena(t)
+	runs := everySchedule(t, a.gate, func() race {
+		w := a.webhook("a", "b")
+		var saved, deleted error
+		ended := 0
+		return race{
+			actors: []func(context.Context){
+				func(ctx context.Context) { saved = a.store.Update(ctx, edited(w, "b", "c")); ended++ },
+				func(ctx context.Context) { deleted = a.store.Delete(ctx, "Default", w.ID, 1); ended++ },
+			},
+			between: func(schedule string) {
+				a.noPointerLost(w.ID, schedule)
+				if ended < 2 {
+					return
+				}
+				if (saved == nil) == (deleted == nil) {
+					t.Errorf("schedule %s: saved %v, deleted %v: exactly one must win", schedule, saved, deleted)
+				}
+				want := []string{"b", "c"}
+				if deleted == nil {
+					want = nil
+				}
+				if have := a.pointers(w.ID, "a", "b", "c"); !slices.Equal(have, want) {
+					t.Errorf("schedule %s: pointers %v, want %v", schedule, have, want)
+				}
+			},
+		}
+	})
+	t.Logf("%d schedules", runs)
+}
+
+func TestRace_SaveAndDispatch(t *testing.T) {
+	t.Parallel()
+	a := newArena(t)
+	runs := everySchedule(t, a.gate, func() race {
+		w := a.webhook("a", "b")
+		var label int64
+		var view []webhook.Webhook
+		savedBefore, ended := false, 0
+		saved := false
+		return race{
+			actors: []func(context.Context){
+				func(ctx context.Context) {
+					if err := a.store.Update(ctx, edited(w, "b", "c")); err != nil {
+						t.Error(err)
+					}
+					saved = true
+					ended++
+				},
+				func(ctx context.Context) { // as dispatch does: the label first
+					savedBefore = saved
+					var err error
+					if label, err = a.store.Epoch(ctx, "Default"); err != nil {
+						t.Error(err)
+					}
+					if view, err = a.store.Subscribed(ctx, "Default", "c"); err != nil {
+						t.Error(err)
+					}
+					ended++
+				},
+			},
+			between: func(schedule string) {
+				if ended < 2 {
+					return
+				}
+				now, err := a.store.Epoch(t.Context(), "Default")
+				if err != nil {
+					t.Fatal(err)
+				}
+				sees := slices.ContainsFunc(view, func(f webhook.Webhook) bool { return f.ID == w.ID && f.Subscribes("c") })
+				if !sees && (label == now || savedBefore) {
+					t.Errorf("schedule %s: a list without the webhook is still valid (label %d, epoch %d)", schedule, label, now)
+				}
+			},
+		}
+	})
+	t.Logf("%d schedules", runs)
+}

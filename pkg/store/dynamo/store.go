@@ -1,0 +1,87 @@
+package dynamo
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Client is what the stores use of the SDK's *dynamodb.Client. The SDK's own
+// retries are expected to be on: they answer throttling and lost connections
+// before the stores see them.
+type Client interface {
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+}
+
+var _ Client = (*dynamodb.Client)(nil)
+
+// Tables names the three tables. A part that uses only some of the stores may
+// leave the other names empty.
+type Tables struct{ Webhooks, Events, Deliveries string }
+
+// Options are what the stores need besides the tables.
+type Options struct {
+	// Now tells which items have expired. It must be set.
+	Now func() time.Time
+	// Wait pauses between two tries of a write that met another transaction;
+	// it returns early with the context's error. nil: a timer.
+	Wait func(context.Context, time.Duration) error
+}
+
+// Store holds the three stores of one deployment. It is immutable and may be
+// used concurrently.
+type Store struct {
+	webhooks   Webhooks
+	events     Events
+	deliveries Deliveries
+}
+
+// New makes the stores. It does no input or output.
+func New(client Client, tables Tables, options Options) *Store {
+	if options.Wait == nil {
+		options.Wait = wait
+	}
+	table := func(name string) table {
+		return table{client: client, name: name, now: options.Now, wait: options.Wait}
+	}
+	return &Store{
+		webhooks:   Webhooks{table: table(tables.Webhooks), events: tables.Events},
+		events:     Events{table: table(tables.Events)},
+		deliveries: Deliveries{table: table(tables.Deliveries)},
+	}
+}
+
+// Webhooks returns the store of webhooks, their pointers, health and intents.
+func (s *Store) Webhooks() *Webhooks { return &s.webhooks }
+
+// Events returns the store of events.
+func (s *Store) Events() *Events { return &s.events }
+
+// Deliveries returns the store of delivery rows.
+func (s *Store) Deliveries() *Deliveries { return &s.deliveries }
+
+var (
+	_ webhook.Webhooks   = (*Webhooks)(nil)
+	_ webhook.Events     = (*Events)(nil)
+	_ webhook.Deliveries = (*Deliveries)(nil)
+)
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,152 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// table is one table with the few calls that the stores make of it. Its errors
+// are the client's own; the stores wrap them by fault.
+type table struct {
+	client Client
+	name   string
+	now    func() time.Time
+	wait   func(context.Context, time.Duration) error
+}
+
+// get reads an item, nil if there is none. A consistent read sees every write
+// that returned before it.
+func (t *table) get(ctx context.Context, key item, consistent bool) (item, error) {
+	out, err := t.client.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &t.name, Key: key, ConsistentRead: aws.Bool(consistent),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out.Item, nil
+}
+
+// put writes an item under a condition. If the condition is not met, ok is
+// false and stands is the item that stood in the way, nil if there was none.
+func (t *table) put(ctx context.Context, it item, c condition) (stands item, ok bool, err error) {
+	err = t.retry(ctx, func() error {
+		_, err := t.client.PutItem(ctx, &dynamodb.PutItemInput{
+			TableName: &t.name, Item: it, ConditionExpression: &c.text,
+			ExpressionAttributeNames: c.nameMap(), ExpressionAttributeValues: c.values,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		})
+		return err
+	})
+	return refusal(err)
+}
+
+// update changes an item under a condition and returns it as it is afterwards.
+// If the condition is not met, ok is false and the item is the one that stood
+// in the way.
+func (t *table) update(ctx context.Context, key item, change string, c condition) (after item, ok bool, err error) {
+	err = t.retry(ctx, func() error {
+		in := &dynamodb.UpdateItemInput{
+			TableName: &t.name, Key: key, UpdateExpression: &change,
+			ExpressionAttributeNames: c.nameMap(), ExpressionAttributeValues: c.values,
+			ReturnValues:                        types.ReturnValueAllNew,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}
+		if c.text != "" {
+			in.ConditionExpression = &c.text
+		}
+		out, err := t.client.UpdateItem(ctx, in)
+		if err == nil {
+			after = out.Attributes
+		}
+		return err
+	})
+	if err != nil {
+		return refusal(err)
+	}
+	return after, true, nil
+}
+
+// remove deletes an item if the condition is met; else it does nothing.
+func (t *table) remove(ctx context.Context, key item, c condition) error {
+	err := t.retry(ctx, func() error {
+		in := &dynamodb.DeleteItemInput{
+			TableName: &t.name, Key: key, ExpressionAttributeNames: c.nameMap(), ExpressionAttributeValues: c.values,
+		}
+		if c.text != "" {
+			in.ConditionExpression = &c.text
+		}
+		_, err := t.client.DeleteItem(ctx, in)
+		return err
+	})
+	_, _, err = refusal(err)
+	return err
+}
+
+// refusal takes a condition that was not met out of the errors.
+func refusal(err error) (stands item, ok bool, other error) {
+	var failed *types.ConditionalCheckFailedException
+	if errors.As(err, &failed) {
+		return failed.Item, false, nil
+	}
+	return nil, err == nil, err
+}
+
+// query reads the items that match, page by page, until each returns false or
+// there are no more.
+func (t *table) query(ctx context.Context, in dynamodb.QueryInput, each func(item) bool) error {
+	in.TableName = &t.name
+	for {
+		out, err := t.client.Query(ctx, &in)
+		if err != nil {
+			return err
+		}
+		for _, it := range out.Items {
+			if !each(it) {
+				return nil
+			}
+		}
+		if len(out.LastEvaluatedKey) == 0 {
+			return nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+}
+
+// batchKeys is how many keys one BatchGetItem takes.
+const batchKeys = 100
+
+// getAll reads the items of distinct keys, in no order; those that are absent
+// are missing.
+func (t *table) getAll(ctx context.Context, keys []item, consistent bool) ([]item, error) {
+	var found []item
+	for len(keys) > 0 {
+		n := min(len(keys), batchKeys)
+		want := types.KeysAndAttributes{ConsistentRead: aws.Bool(consistent)}
+		for _, k := range keys[:n] {
+			want.Keys = append(want.Keys, k)
+		}
+		ask := map[string]types.KeysAndAttributes{t.name: want}
+		keys = keys[n:]
+		for try := 0; len(ask) > 0; try++ {
+			if try > 0 {
+				if err := t.pause(ctx, try, errUnprocessed); err != nil {
+					return nil, err
+				}
+			}
+			out, err := t.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: ask})
+			if err != nil {
+				return nil, err
+			}
+			for _, it := range out.Responses[t.name] {
+				found = append(found, it)
+			}
+			ask = out.UnprocessedKeys
+		}
+	}
+	return found, nil
+}

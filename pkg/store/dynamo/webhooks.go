@@ -1,0 +1,248 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Webhooks is the store of webhooks; see webhook.Webhooks.
+type Webhooks struct {
+	table
+	events string // table that raised events go to
+}
+
+// graveLife is how long the tombstone of a health row stands: longer than any
+// attempt or message can still report about a deleted webhook.
+const graveLife = 15 * 24 * time.Hour
+
+func tenantPK(tenant webhook.Tenant) string { return "T#" + string(tenant) }
+
+func webhookKey(tenant webhook.Tenant, id int32) item {
+	return key(tenantPK(tenant), webhookSK(id))
+}
+
+// webhookSK pads the id so that sort order is the order of ids.
+func webhookSK(id int32) string { return fmt.Sprintf("W#%010d", id) }
+
+// NextID draws the tenant's next webhook id.
+func (s *Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (int32, error) {
+	after, _, err := s.update(ctx, key(tenantPK(tenant), "SEQ"), "ADD n :one",
+		condition{values: item{":one": number(1)}})
+	if err != nil {
+		return 0, fault(err, "next webhook id of %s", tenant)
+	}
+	r := reader{item: after}
+	n := r.int64("n")
+	if r.err != nil || n > math.MaxInt32 {
+		return 0, fmt.Errorf("next webhook id of %s: the ids are used up", tenant)
+	}
+	return int32(n), nil
+}
+
+// Epoch reads the number that every change of a webhook raises.
+func (s *Webhooks) Epoch(ctx context.Context, tenant webhook.Tenant) (int64, error) {
+	it, err := s.get(ctx, epochKey(tenant), true)
+	if err != nil {
+		return 0, fault(err, "epoch of %s", tenant)
+	}
+	r := reader{item: it}
+	return r.int64("n"), r.err
+}
+
+func epochKey(tenant webhook.Tenant) item { return key(tenantPK(tenant), "EPOCH") }
+
+// Get reads a webhook.
+func (s *Webhooks) Get(ctx context.Context, tenant webhook.Tenant, id int32) (webhook.Webhook, error) {
+	it, err := s.get(ctx, webhookKey(tenant, id), true)
+	if err != nil {
+		return webhook.Webhook{}, fault(err, "get webhook %d", id)
+	}
+	if it == nil {
+		return webhook.Webhook{}, fmt.Errorf("get webhook %d: %w", id, webhook.ErrNotFound)
+	}
+	return decodeWebhook(it)
+}
+
+// List reads webhooks in order of id.
+func (s *Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, limit int) ([]webhook.Webhook, error) {
+	var found []webhook.Webhook
+	if limit <= 0 || after == math.MaxInt32 {
+		return nil, nil
+	}
+	var broken error
+	err := s.query(ctx, dynamodb.QueryInput{
+		KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :first AND :last"),
+		ExpressionAttributeValues: item{
+			":pk": text(tenantPK(tenant)), ":first": text(webhookSK(max(after, 0) + 1)), ":last": text(webhookSK(math.MaxInt32)),
+		},
+		ConsistentRead: aws.Bool(true),
+		Limit:          pageLimit(limit),
+	}, func(it item) bool {
+		w, err := decodeWebhook(it)
+		if err != nil {
+			broken = err
+			return false
+		}
+		found = append(found, w)
+		return len(found) < limit
+	})
+	if err != nil {
+		return nil, fault(err, "list webhooks of %s", tenant)
+	}
+	return found, broken
+}
+
+// Create stores a new webhook with its pointers.
+func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
+	if w.Revision != 1 {
+		return fmt.Errorf("create webhook %d: revision is %d, not 1", w.ID, w.Revision)
+	}
+	if err := s.point(ctx, w, w.PointerKeys()); err != nil {
+		return fault(err, "create webhook %d: pointers", w.ID)
+	}
+	c := absent
+	err := s.commit(ctx, w.Tenant, types.TransactWriteItem{Put: &types.Put{
+		TableName: &s.name, Item: encodeWebhook(w), ConditionExpression: &c.text,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}})
+	if stands, failed := failedCondition(err, 0); failed {
+		s.withdraw(ctx, w, w.PointerKeys(), stands)
+		return fmt.Errorf("create webhook %d: %w", w.ID, webhook.ErrExists)
+	}
+	return fault(err, "create webhook %d", w.ID)
+}
+
+// Update replaces a webhook. Which pointers to add and to prune follows from
+// the revision it replaces, so that is read first.
+func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webhook.Event) error {
+	old, err := s.revision(ctx, w.Tenant, w.ID, w.Revision-1)
+	if err != nil {
+		return fmt.Errorf("update webhook %d: %w", w.ID, err)
+	}
+	added, removed := without(w.PointerKeys(), old.PointerKeys()), without(old.PointerKeys(), w.PointerKeys())
+	if err := s.point(ctx, w, added); err != nil {
+		return fault(err, "update webhook %d: pointers", w.ID)
+	}
+	writes := []types.TransactWriteItem{{Put: &types.Put{
+		TableName: &s.name, Item: encodeWebhook(w), ConditionExpression: aws.String("rev = :old"),
+		ExpressionAttributeValues:           item{":old": number(old.Revision)},
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}}}
+	for _, e := range raised {
+		it, err := encodeEvent(e)
+		if err != nil {
+			return fmt.Errorf("update webhook %d: %w", w.ID, err)
+		}
+		writes = append(writes, types.TransactWriteItem{Put: &types.Put{
+			TableName: &s.events, Item: it, ConditionExpression: &absent.text,
+		}})
+	}
+	err = s.commit(ctx, w.Tenant, writes...)
+	if stands, failed := failedCondition(err, 0); failed {
+		s.withdraw(ctx, w, added, stands)
+		return fmt.Errorf("update webhook %d: %w", w.ID, lost(stands))
+	}
+	if err != nil {
+		return fault(err, "update webhook %d", w.ID)
+	}
+	s.prune(ctx, w.Tenant, w.ID, removed, w.Revision)
+	return nil
+}
+
+// Delete removes a webhook with its pointers and health.
+func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, revision int64) error {
+	old, err := s.revision(ctx, tenant, id, revision)
+	if err != nil {
+		return fmt.Errorf("delete webhook %d: %w", id, err)
+	}
+	grave := healthKey(tenant, id)
+	grave[attrGone] = number(1)
+	grave.setExpiry(s.now().Add(graveLife))
+	err = s.commit(ctx, tenant,
+		types.TransactWriteItem{Delete: &types.Delete{
+			TableName: &s.name, Key: webhookKey(tenant, id), ConditionExpression: aws.String("rev = :old"),
+			ExpressionAttributeValues:           item{":old": number(revision)},
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}},
+		types.TransactWriteItem{Put: &types.Put{TableName: &s.name, Item: grave}})
+	if stands, failed := failedCondition(err, 0); failed {
+		return fmt.Errorf("delete webhook %d: %w", id, lost(stands))
+	}
+	if err != nil {
+		return fault(err, "delete webhook %d", id)
+	}
+	s.prune(ctx, tenant, id, old.PointerKeys(), revision)
+	return nil
+}
+
+// revision reads a webhook that must be of this revision.
+func (s *Webhooks) revision(ctx context.Context, tenant webhook.Tenant, id int32, revision int64) (webhook.Webhook, error) {
+	w, err := s.Get(ctx, tenant, id)
+	if err == nil && w.Revision != revision {
+		return webhook.Webhook{}, webhook.ErrConflict
+	}
+	return w, err
+}
+
+// commit makes the writes and raises the tenant's epoch, all or nothing. The
+// writes come first, so that their conditions are those of the same index.
+func (s *Webhooks) commit(ctx context.Context, tenant webhook.Tenant, writes ...types.TransactWriteItem) error {
+	writes = append(slices.Clip(writes), types.TransactWriteItem{Update: &types.Update{
+		TableName: &s.name, Key: epochKey(tenant), UpdateExpression: aws.String("ADD n :one"),
+		ExpressionAttributeValues: item{":one": number(1)},
+	}})
+	return s.retry(ctx, func() error {
+		// Without a token of ours the SDK makes one, so that its own repeats
+		// of a call whose answer was lost are one transaction.
+		_, err := s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
+		return err
+	})
+}
+
+// lost says what a write met instead of the revision it was made for.
+func lost(stands item) error {
+	if stands == nil {
+		return webhook.ErrNotFound
+	}
+	return webhook.ErrConflict
+}
+
+// Subscribed reads the webhooks that have a pointer for a key.
+func (s *Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscription string) ([]webhook.Webhook, error) {
+	ids, err := s.pointed(ctx, tenant, subscription)
+	if err != nil {
+		return nil, fault(err, "webhooks subscribed to %s", subscription)
+	}
+	keys := make([]item, len(ids))
+	for i, id := range ids {
+		keys[i] = webhookKey(tenant, id)
+	}
+	items, err := s.getAll(ctx, keys, true)
+	if err != nil {
+		return nil, fault(err, "webhooks subscribed to %s", subscription)
+	}
+	found := make([]webhook.Webhook, 0, len(items))
+	var broken error
+	for _, it := range items {
+		w, err := decodeWebhook(it)
+		broken = errors.Join(broken, err)
+		found = append(found, w)
+	}
+	if broken != nil {
+		return nil, fmt.Errorf("webhooks subscribed to %s: %w", subscription, broken)
+	}
+	slices.SortFunc(found, func(a, b webhook.Webhook) int { return int(a.ID) - int(b.ID) })
+	return found, nil
+}
+
+func pageLimit(n int) *int32 { return aws.Int32(int32(min(n, 1000))) } //nolint:gosec // bounded
