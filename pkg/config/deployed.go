@@ -19,6 +19,8 @@ type Deliver struct {
 	Delivering
 	SecretPrefix     string
 	DeliveryQueueURL string
+	// DeadLetterQueueURL is where unreadable records are put aside.
+	DeadLetterQueueURL string
 }
 
 // Retry is the configuration of functions/retry.
@@ -26,8 +28,9 @@ type Retry struct {
 	Deployed
 	Sending
 	Delivering
-	SecretPrefix     string
-	DeliveryQueueURL string
+	SecretPrefix       string
+	DeliveryQueueURL   string
+	DeadLetterQueueURL string
 }
 
 // Sweep is the configuration of functions/sweep.
@@ -61,6 +64,7 @@ func LoadDeliver(lookup Lookup) (Deliver, error) {
 		return Deliver{
 			Deployed: r.common(), Sending: r.sending(), Delivering: r.delivering(),
 			SecretPrefix: r.required("SECRET_PREFIX"), DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"),
+			DeadLetterQueueURL: r.required("DEAD_LETTER_QUEUE_URL"),
 		}
 	})
 }

@@ -1,0 +1,159 @@
+package sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Client is what a Queue needs of an *sqs.Client.
+type Client interface {
+	SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatchInput, opts ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
+	ChangeMessageVisibility(ctx context.Context, in *sqs.ChangeMessageVisibilityInput, opts ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error)
+}
+
+const (
+	batchEntries = 10
+	// batchBytes is less than the 1 MiB that a call may carry, since the
+	// groups count as well.
+	batchBytes    = 1000 * 1000
+	maxVisibility = 12 * time.Hour
+)
+
+// Queue is webhook.Queue and webhook.Visibility on an SQS queue. Its fields
+// must be set before use and not changed after; its methods may be called
+// concurrently.
+type Queue struct {
+	Client Client
+	URL    string
+}
+
+var (
+	_ webhook.Queue      = (*Queue)(nil)
+	_ webhook.Visibility = (*Queue)(nil)
+)
+
+// Send implements webhook.Queue. Messages go ten to a call, one call after the
+// other; what a call that failed as a whole held is among the indexes returned,
+// so that the messages of calls that went well are not sent again. The error is
+// webhook.ErrUnavailable and comes only if no call went well.
+func (q *Queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed []int, err error) {
+	sent := false
+	var faults []error
+	for first := 0; first < len(messages); {
+		entries := batch(messages[first:])
+		missing, err := q.sendBatch(ctx, entries)
+		if err != nil {
+			faults = append(faults, err)
+		} else {
+			sent = true
+		}
+		for _, i := range missing {
+			failed = append(failed, first+i)
+		}
+		first += len(entries)
+	}
+	if len(faults) > 0 && !sent {
+		return nil, errors.Join(faults...)
+	}
+	return failed, nil
+}
+
+// batch gives the entries of the next call: as many of the messages as it can
+// carry, at least one. An entry's id is its index.
+func batch(messages []webhook.Outgoing) []types.SendMessageBatchRequestEntry {
+	var entries []types.SendMessageBatchRequestEntry
+	size := 0
+	for i, out := range messages {
+		body := webhook.EncodeMessage(out.Message)
+		if size += len(body); i == batchEntries || i > 0 && size > batchBytes {
+			break
+		}
+		entries = append(entries, types.SendMessageBatchRequestEntry{
+			Id: aws.String(strconv.Itoa(i)), MessageBody: &body,
+			MessageGroupId: aws.String(out.Message.Group()),
+			DelaySeconds:   wholeSeconds(out.Delay, webhook.MaxDelay),
+		})
+	}
+	return entries
+}
+
+// sendBatch makes one call and returns the indexes of the entries that were not
+// stored, in ascending order. An entry that the answer does not speak of was
+// not stored.
+func (q *Queue) sendBatch(ctx context.Context, entries []types.SendMessageBatchRequestEntry) ([]int, error) {
+	missing := make(map[int]bool, len(entries))
+	for i := range entries {
+		missing[i] = true
+	}
+	out, err := q.Client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &q.URL, Entries: entries})
+	if err == nil {
+		for _, stored := range out.Successful {
+			if i, wrong := strconv.Atoi(aws.ToString(stored.Id)); wrong == nil {
+				delete(missing, i)
+			}
+		}
+	} else {
+		err = fault("send messages", err)
+	}
+	indexes := make([]int, 0, len(missing))
+	for i := range missing {
+		indexes = append(indexes, i)
+	}
+	slices.Sort(indexes)
+	return indexes, err
+}
+
+// Postpone implements webhook.Visibility.
+func (q *Queue) Postpone(ctx context.Context, receipt string, delay time.Duration) error {
+	_, err := q.Client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
+		QueueUrl: &q.URL, ReceiptHandle: &receipt, VisibilityTimeout: wholeSeconds(delay, maxVisibility),
+	})
+	if err == nil || goneReceipt(err) {
+		return nil
+	}
+	return fault("postpone a message", err)
+}
+
+// goneReceipt reports whether the message has gone on without the receipt.
+func goneReceipt(err error) bool {
+	var (
+		invalid  *types.ReceiptHandleIsInvalid
+		inFlight *types.MessageNotInflight
+		api      smithy.APIError
+	)
+	return errors.As(err, &invalid) || errors.As(err, &inFlight) ||
+		errors.As(err, &api) && api.ErrorCode() == "InvalidParameterValue"
+}
+
+// wholeSeconds rounds a delay up, and cuts it to what is allowed.
+func wholeSeconds(delay, most time.Duration) int32 {
+	return int32(math.Ceil(min(max(delay, 0), most).Seconds()))
+}
+
+// fault keeps the service's code for an error, and leaves its text: that may
+// quote what was sent.
+func fault(doing string, err error) error {
+	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, ended) {
+			return fmt.Errorf("%s: %w (%w)", doing, webhook.ErrUnavailable, ended)
+		}
+	}
+	word := "no answer"
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		word = api.ErrorCode()
+	}
+	return fmt.Errorf("%s: %s: %w", doing, word, webhook.ErrUnavailable)
+}

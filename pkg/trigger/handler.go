@@ -1,0 +1,52 @@
+package trigger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/aws/aws-lambda-go/lambda"
+)
+
+// handler is a lambda.Handler that is a function.
+type handler func(ctx context.Context, payload []byte) ([]byte, error)
+
+var _ lambda.Handler = handler(nil)
+
+// Invoke implements lambda.Handler.
+func (h handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) { return h(ctx, payload) }
+
+// recovered gives a handler whose panics are errors.
+func recovered(logger *slog.Logger, h handler) handler {
+	return func(ctx context.Context, payload []byte) (answer []byte, err error) {
+		defer func() {
+			if cause := recover(); cause != nil {
+				logger.ErrorContext(ctx, "invocation panicked", "error", fmt.Sprintf("%v\n%s", cause, debug.Stack()))
+				answer, err = nil, fmt.Errorf("panic: %v", cause)
+			}
+		}()
+		return h(ctx, payload)
+	}
+}
+
+// batchAnswer is what Lambda reads from a consumer of batches. The list must be
+// there even if it is empty: some readers take null for a failure of the whole
+// batch.
+type batchAnswer struct {
+	Failures []batchFailure `json:"batchItemFailures"`
+}
+
+type batchFailure struct {
+	Item string `json:"itemIdentifier"`
+}
+
+// partial answers that some items of a batch failed.
+func partial(items ...string) ([]byte, error) {
+	answer := batchAnswer{Failures: make([]batchFailure, len(items))}
+	for i, item := range items {
+		answer.Failures[i].Item = item
+	}
+	return json.Marshal(answer)
+}

@@ -1,0 +1,53 @@
+package trigger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strconv"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// queueBatch is what is read of an SQS event.
+type queueBatch struct {
+	Records []struct {
+		MessageID     string `json:"messageId"`
+		ReceiptHandle string `json:"receiptHandle"`
+		Body          string `json:"body"`
+		Attributes    struct {
+			Receives string `json:"ApproximateReceiveCount"`
+		} `json:"attributes"`
+	} `json:"Records"`
+}
+
+// Queue gives the handler of an SQS queue. handle gets a batch's messages and
+// returns the IDs of those that are not done; these alone stay in the queue. A
+// body that is no message comes with Undecodable set. An error or a panic has
+// the whole batch received again.
+func Queue(handle func(ctx context.Context, received []webhook.Received) (failed []string), logger *slog.Logger) lambda.Handler {
+	return recovered(logger, func(ctx context.Context, payload []byte) ([]byte, error) {
+		var batch queueBatch
+		if err := json.Unmarshal(payload, &batch); err != nil {
+			return nil, fmt.Errorf("decode queue batch: %w", err)
+		}
+		if len(batch.Records) == 0 {
+			return partial()
+		}
+		received := make([]webhook.Received, len(batch.Records))
+		for i, r := range batch.Records {
+			receives, _ := strconv.Atoi(r.Attributes.Receives) // 0 where the queue did not count
+			received[i] = webhook.Received{ID: r.MessageID, Receipt: r.ReceiptHandle, Receives: receives}
+			m, err := webhook.DecodeMessage(r.Body)
+			if err != nil {
+				received[i].Undecodable = r.Body
+				continue
+			}
+			received[i].Message = m
+		}
+		return partial(handle(ctx, received)...)
+	})
+}

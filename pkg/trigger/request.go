@@ -1,0 +1,75 @@
+package trigger
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// gatewayRequest is what is read of a call, payload format 2.0.
+type gatewayRequest struct {
+	RawPath         string            `json:"rawPath"`
+	RawQueryString  string            `json:"rawQueryString"`
+	Cookies         []string          `json:"cookies"`
+	Headers         map[string]string `json:"headers"`
+	Body            string            `json:"body"`
+	IsBase64Encoded bool              `json:"isBase64Encoded"`
+	RequestContext  struct {
+		RequestID  string `json:"requestId"`
+		DomainName string `json:"domainName"`
+		HTTP       struct {
+			Method   string `json:"method"`
+			Protocol string `json:"protocol"`
+			SourceIP string `json:"sourceIp"`
+		} `json:"http"`
+	} `json:"requestContext"`
+}
+
+// request gives the call as a server of net/http would show it.
+func (g gatewayRequest) request(ctx context.Context) (*http.Request, error) {
+	body := []byte(g.Body)
+	if g.IsBase64Encoded {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(g.Body); err != nil {
+			return nil, fmt.Errorf("decode body: %w", err)
+		}
+	}
+	header := make(http.Header, len(g.Headers)+1)
+	for name, value := range g.Headers {
+		header.Set(name, value)
+	}
+	if len(g.Cookies) > 0 {
+		header.Set("Cookie", strings.Join(g.Cookies, "; "))
+	}
+	host := header.Get("Host")
+	if host == "" {
+		host = g.RequestContext.DomainName
+	}
+	header.Del("Host") // as servers do
+	// The gateway has decoded the path already. Parsing it would decode it
+	// again, and stumble over a percent sign that is meant as such.
+	target := &url.URL{Path: g.RawPath, RawQuery: g.RawQueryString}
+	if target.Path == "" {
+		target.Path = "/"
+	}
+	r := &http.Request{
+		Method: g.RequestContext.HTTP.Method, URL: target, Host: host, Header: header,
+		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+		RequestURI: target.RequestURI(), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		RemoteAddr: net.JoinHostPort(g.RequestContext.HTTP.SourceIP, "0"),
+	}
+	if r.Method == "" {
+		r.Method = http.MethodGet
+	}
+	if header.Get("X-Forwarded-Proto") == "https" {
+		r.TLS = &tls.ConnectionState{} // the gateway ended it; that there was one is all that is known
+	}
+	return r.WithContext(ctx), nil
+}

@@ -1,0 +1,20 @@
+package trigger
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/aws/aws-lambda-go/lambda"
+)
+
+// Schedule gives the handler of a schedule: it runs once for each invocation,
+// whatever the payload says. An error fails the invocation, so that the
+// function's metric shows it.
+func Schedule(run func(ctx context.Context) error, logger *slog.Logger) lambda.Handler {
+	return recovered(logger, func(ctx context.Context, _ []byte) ([]byte, error) {
+		if err := run(ctx); err != nil {
+			return nil, err
+		}
+		return []byte("null"), nil
+	})
+}
