@@ -153,7 +153,7 @@ func TestRace_ALoserThatTriesAgainKeepsItsPointers(t *testing.T) {
 	save := func(id int32, change func(webhook.Webhook) webhook.Webhook) func(context.Context) {
 		return func(ctx context.Context) {
 			for {
-				w, err := a.store.Get(ctx, "Default", id)
+				w, err := a.store.Get(t.Context(), "Default", id) // ungated: Update reads again
 				if err != nil {
 					t.Error(err)
 					return

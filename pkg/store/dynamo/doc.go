@@ -1,0 +1,98 @@
+// Package dynamo keeps webhooks, events and deliveries in three DynamoDB
+// tables: the contracts [webhook.Webhooks], [webhook.Events] and
+// [webhook.Deliveries]. [DecodeStream] reads what the stream of the events says.
+//
+// It refuses to scan, to write without a condition where another writer may
+// come between, to create tables (the template does) and to write rows by
+// BatchWriteItem, which takes no conditions.
+//
+// This page is the reference of the layout. All tables have the keys pk and sk,
+// both texts, are paid per request, and have the TTL attribute expires_at.
+// Moments are unix milliseconds unless said otherwise; what is zero is left out.
+// An expiry stands twice: expires_at (seconds, rounded up) is DynamoDB's to
+// remove the item by, days late perhaps; expires_ms decides what readers see.
+//
+// # Table Webhooks
+//
+//	item        pk             sk                    written by, if                        read by
+//	webhook     T#<tenant>     W#<id, 10 digits>     save: absent, or rev is the one read  API, dispatch
+//	pointer     T#<tenant>     S#<key>#<id>          save: absent, or rev < new            dispatch
+//	EPOCH       T#<tenant>     EPOCH                 every save: n + 1                     dispatch, each batch
+//	SEQ         T#<tenant>     SEQ                   create: n + 1                         create
+//	health      H#<tenant>#<id> HEALTH               delivery: absent, or version is the   API, dispatch (eventually
+//	                                                 one read                              consistent)
+//	intent      O              <secret name>         secrets' makers: absent               sweep
+//	credential  C#<sha256>     C                     reserved
+//
+// The webhook item alone is the truth about a webhook; encodeWebhook lists its
+// attributes. rev is its revision, which every write is conditional on. Its
+// write, EPOCH's, and the events that it raises are one transaction, so that a
+// list which dispatch loaded after it had read EPOCH is valid as long as EPOCH
+// stays. Pointers are put before that transaction and pruned after it; why that
+// never loses one stands in pointers.go. A writer that lost the race takes back
+// only pointers that the item which beat it does not hold.
+//
+// Deleting a webhook puts a tombstone (gone, kept 15 days) over its health in
+// the same transaction: late reports must not raise a row that nobody removes.
+// Intents lie in one partition of their own, so that the sweep lists them by
+// key; the secret store's limit of 50 new secrets a second bounds its traffic.
+//
+// # Table Events
+//
+// Stream NEW_IMAGE. No index.
+//
+//	item     pk                   sk           written, if                     read by
+//	event    T#<tenant>#<0..15>   <event id>   absent                          stream; API, retry, replay
+//	marker   K#<tenant>#<hash>    K            absent, or expires_ms <= now    the claim itself
+//
+// The number in an event's pk is EventID.Partition(16). Attributes: name, key
+// (primary key), data (JSON text) or packed (the same deflated, where that saves
+// a write unit of 1 KB), by (AssociateId), at (ticks of 100 ns), hops. A marker
+// has event and body. An event that has expired but was not removed yet is
+// deleted before it is put again: overwriting it would be no INSERT.
+//
+// The stream's event source mapping filters with
+//
+//	{"eventName":["INSERT"],"dynamodb":{"Keys":{"pk":{"S":[{"prefix":"T#"}]}}}}
+//
+// which leaves out markers and what TTL removes. DecodeStream leaves both out as
+// well, so that the filter saves invocations and decides nothing.
+//
+// # Table Deliveries
+//
+//	item    pk                          sk           read by
+//	row     T#<tenant>#W#<id>#<0..7>    <event id>   delivery, sweep, API
+//
+// The number is EventID.Partition(8). Attributes: status, round, attempt,
+// lease_by and lease_until (removed with the lease, never zeroed), next_at,
+// sweep_at and due_shard (only of rows that are not finished), resends, replay,
+// attempts (a list of "number at duration code error", times in milliseconds to
+// base 36), count (of all attempts), response, event, key, reason, created,
+// updated, and ver, which counts the writes.
+//
+// Every write is conditional: that no row is there, or that ver and created are
+// those of the row the protocol's function was applied to; see Deliveries. The
+// conditions of the two updates that begin without a read are:
+//
+//   - lease: status is pending, round is the lease's; and either attempt is the
+//     one before and there is no lease_by (the next attempt), or attempt is this
+//     one and lease_until has passed (the holder died). expires_ms > now, since
+//     an expired row is absent; expires_ms <= the new one, since a row's life
+//     never shrinks.
+//   - claim: status is pending and sweep_at the one seen, so that of two sweeps
+//     one wins. expires_ms > now.
+//
+// Index due: due_shard (number, DueShard of the webhook) and sweep_at (number),
+// projecting next_at and resends; read by the sweep. It is sparse: a delivery
+// that succeeds at once never enters it and costs one write unit. A lease
+// changes nothing in it.
+//
+// # Answers that are lost
+//
+// The SDK repeats a call whose answer it did not get. A transaction carries a
+// token and takes place once. A single write that did take place is then
+// refused by its own result. That is safe everywhere: a pointer is there, an
+// event is there, health is counted twice, a lease that nobody knows of runs
+// out, a claim's or a failure's row is found by the next sweep, and a success
+// goes on as MarkDelivered, which finds its work done.
+package dynamo

@@ -1,0 +1,158 @@
+package dynamo
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+var tested = time.Date(2026, 11, 24, 10, 0, 0, 123_000_000, time.UTC)
+
+// fill gives every member a value that is not zero, so that a member which the
+// mapping forgets is missed.
+func fill(v reflect.Value) {
+	switch v.Interface().(type) {
+	case time.Time:
+		v.Set(reflect.ValueOf(tested))
+		return
+	case json.RawMessage:
+		v.Set(reflect.ValueOf(json.RawMessage(`{"a":1}`)))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		fill(v.Index(0))
+		fill(v.Index(1))
+	case reflect.String:
+		v.SetString("text")
+	case reflect.Bool:
+		v.SetBool(true)
+	default: // integers
+		v.SetInt(int64(5 * time.Millisecond))
+		if v.Type().Size() < 8 {
+			v.SetInt(5)
+		}
+	}
+}
+
+func TestItems_KeepEveryMember(t *testing.T) {
+	t.Parallel()
+	var w webhook.Webhook
+	fill(reflect.ValueOf(&w).Elem())
+	if got, err := decodeWebhook(encodeWebhook(w)); err != nil || !cmp.Equal(w, got) {
+		t.Errorf("webhook: %v\n%s", err, cmp.Diff(w, got))
+	}
+	var d webhook.Delivery
+	fill(reflect.ValueOf(&d).Elem())
+	d.Webhook = 12
+	it, err := encodeDelivery(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := decodeDelivery(it); err != nil || !cmp.Equal(d, got) {
+		t.Errorf("delivery: %v\n%s", err, cmp.Diff(d, got))
+	}
+	var h webhook.Health
+	fill(reflect.ValueOf(&h).Elem())
+	if id, got, err := decodeHealth(encodeHealth("Default", 12, h)); err != nil || id != 12 || !cmp.Equal(h, got) {
+		t.Errorf("health: %v\n%s", err, cmp.Diff(h, got))
+	}
+	var e webhook.Event
+	fill(reflect.ValueOf(&e).Elem())
+	e.ID, e.At = webhook.FirstEventID(tested), tested.Add(700)
+	it, err = encodeEvent(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := decodeEvent(it); err != nil || !cmp.Equal(e, got) {
+		t.Errorf("event: %v\n%s", err, cmp.Diff(e, got))
+	}
+}
+
+func TestItems_TellAnEmptyListFromNone(t *testing.T) {
+	t.Parallel()
+	w := webhook.Webhook{Tenant: "Default", ID: 1, Headers: []webhook.Header{}, Events: []string{"a"}}
+	got, err := decodeWebhook(encodeWebhook(w))
+	if err != nil || !cmp.Equal(w, got) {
+		t.Errorf("%v\n%s", err, cmp.Diff(w, got))
+	}
+}
+
+func TestEvent_IsPackedOnlyWhereThatSavesAWriteUnit(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		data   string
+		packed bool
+	}{
+		"below one unit it stays text":                {`{"a":"` + strings.Repeat("b", 700) + `"}`, false},
+		"above one unit and repetitive it is packed":  {`{"a":"` + strings.Repeat("b", 3000) + `"}`, true},
+		"above one unit and incompressible it is not": {`{"a":"` + noise(1500) + `"}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := webhook.Event{Tenant: "Default", ID: webhook.FirstEventID(tested), Name: "contact.changed", Data: json.RawMessage(c.data)}
+			it, err := encodeEvent(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, packed := it[attrPacked]; packed != c.packed {
+				t.Errorf("packed %v, want %v", packed, c.packed)
+			}
+			if got, err := decodeEvent(it); err != nil || !cmp.Equal(e, got) {
+				t.Errorf("%v\n%s", err, cmp.Diff(e, got))
+			}
+		})
+	}
+}
+
+// noise is text of printable characters that deflate can do little with.
+func noise(n int) string {
+	b := make([]byte, n)
+	for i, x := 0, uint32(1); i < n; i++ {
+		x = x*1664525 + 1013904223
+		b[i] = '#' + byte(x>>24)%90
+		if b[i] == '\\' {
+			b[i] = '!'
+		}
+	}
+	return string(b)
+}
+
+func TestDelivery_FitsOneWriteUnitWithTwelveAttemptsAndAnAnswer(t *testing.T) {
+	t.Parallel()
+	d := webhook.Delivery{
+		DeliveryKey: webhook.DeliveryKey{Tenant: "Default", Webhook: 12, Event: webhook.FirstEventID(tested)},
+		EventName:   "contact.changed", PrimaryKey: 7, Status: webhook.StatusPending, Round: 1, Attempt: 9,
+		NextAt: tested, SweepAt: tested, Created: tested, Updated: tested, ExpiresAt: tested,
+		AttemptCount: 12, Response: strings.Repeat("x", 300),
+	}
+	for range webhook.MaxStoredAttempts {
+		d.Attempts = append(d.Attempts, webhook.Attempt{Number: 9, At: tested, Duration: 30 * time.Second, StatusCode: 500, Error: webhook.AttemptStatus})
+	}
+	it, err := encodeDelivery(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := it.size()
+	for _, a := range (&reader{item: it}).texts("attempts") {
+		size += len(a) + 1
+	}
+	t.Logf("%d bytes", size+3)
+	if size+3 > writeUnit {
+		t.Errorf("%d bytes, more than a write unit", size+3)
+	}
+}
