@@ -77,7 +77,7 @@ func (s *Deliveries) MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.De
 type transition func(webhook.Delivery) (webhook.Delivery, bool)
 
 func (s *Deliveries) readAndWrite(ctx context.Context, what string, key webhook.DeliveryKey, apply transition) (webhook.Delivery, error) {
-	stands, err := s.get(ctx, deliveryKey(key), true)
+	stands, err := s.get(ctx, deliveryKey(key))
 	if err != nil {
 		return webhook.Delivery{}, fault(err, "%s delivery %s", what, key.Event)
 	}
@@ -140,7 +140,7 @@ func (s *Deliveries) row(it item) (webhook.Delivery, error) {
 
 // Get reads a row.
 func (s *Deliveries) Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error) {
-	it, err := s.get(ctx, deliveryKey(key), true)
+	it, err := s.get(ctx, deliveryKey(key))
 	if err != nil {
 		return webhook.Delivery{}, fault(err, "get delivery %s", key.Event)
 	}

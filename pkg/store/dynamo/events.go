@@ -45,7 +45,7 @@ func (s *Events) Put(ctx context.Context, e webhook.Event) error {
 
 // Get reads an event.
 func (s *Events) Get(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) (webhook.Event, error) {
-	it, err := s.get(ctx, eventKey(tenant, id), true)
+	it, err := s.get(ctx, eventKey(tenant, id))
 	if err != nil {
 		return webhook.Event{}, fault(err, "get event %s", id)
 	}

@@ -47,7 +47,7 @@ func (s *Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int3
 // UpdateHealth replaces a webhook's health. That of a webhook that was deleted
 // stays gone: change is asked, and nothing is stored.
 func (s *Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (webhook.Health, error) {
-	stands, err := s.get(ctx, healthKey(tenant, id), true)
+	stands, err := s.get(ctx, healthKey(tenant, id))
 	if err != nil {
 		return webhook.Health{}, fault(err, "health of webhook %d", id)
 	}

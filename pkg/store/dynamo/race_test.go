@@ -147,6 +147,7 @@ func TestRace_TwoSaves(t *testing.T) {
 	}
 }
 
+// The second save takes back what the first may have removed and not yet pruned.
 func TestRace_ALoserThatTriesAgainKeepsItsPointers(t *testing.T) {
 	t.Parallel()
 	a := newArena(t)
@@ -172,7 +173,7 @@ func TestRace_ALoserThatTriesAgainKeepsItsPointers(t *testing.T) {
 		return race{
 			actors: []func(context.Context){
 				save(w.ID, func(w webhook.Webhook) webhook.Webhook { return edited(w, "b") }),
-				save(w.ID, func(w webhook.Webhook) webhook.Webhook { return edited(w, "c") }),
+				save(w.ID, func(w webhook.Webhook) webhook.Webhook { return edited(w, "a", "c") }),
 			},
 			between: func(schedule string) { a.noPointerLost(w.ID, schedule) },
 		}

@@ -19,11 +19,11 @@ type table struct {
 	wait   func(context.Context, time.Duration) error
 }
 
-// get reads an item, nil if there is none. A consistent read sees every write
+// get reads an item, nil if there is none. The read is consistent: it sees every write
 // that returned before it.
-func (t *table) get(ctx context.Context, key item, consistent bool) (item, error) {
+func (t *table) get(ctx context.Context, key item) (item, error) {
 	out, err := t.client.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: &t.name, Key: key, ConsistentRead: aws.Bool(consistent),
+		TableName: &t.name, Key: key, ConsistentRead: aws.Bool(true),
 	})
 	if err != nil {
 		return nil, err

@@ -46,12 +46,12 @@ func (s *Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (int32, er
 	if r.err != nil || n > math.MaxInt32 {
 		return 0, fmt.Errorf("next webhook id of %s: the ids are used up", tenant)
 	}
-	return int32(n), nil
+	return int32(n), nil //nolint:gosec // checked
 }
 
 // Epoch reads the number that every change of a webhook raises.
 func (s *Webhooks) Epoch(ctx context.Context, tenant webhook.Tenant) (int64, error) {
-	it, err := s.get(ctx, epochKey(tenant), true)
+	it, err := s.get(ctx, epochKey(tenant))
 	if err != nil {
 		return 0, fault(err, "epoch of %s", tenant)
 	}
@@ -63,7 +63,7 @@ func epochKey(tenant webhook.Tenant) item { return key(tenantPK(tenant), "EPOCH"
 
 // Get reads a webhook.
 func (s *Webhooks) Get(ctx context.Context, tenant webhook.Tenant, id int32) (webhook.Webhook, error) {
-	it, err := s.get(ctx, webhookKey(tenant, id), true)
+	it, err := s.get(ctx, webhookKey(tenant, id))
 	if err != nil {
 		return webhook.Webhook{}, fault(err, "get webhook %d", id)
 	}

@@ -1,0 +1,40 @@
+package dynamo_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Every change of a tenant's webhooks raises the same EPOCH, so that
+// transactions meet; the store waits and tries again.
+func TestWebhooks_ChangesOfOneTenantMeetAtItsEpoch(t *testing.T) {
+	t.Parallel()
+	client := local(t)
+	store := dynamo.New(client, newTables(t, client), dynamo.Options{Now: time.Now}).Webhooks()
+	const writers = 12
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			id, err := store.NextID(t.Context(), "Default")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			w := webhook.Webhook{Tenant: "Default", ID: id, Events: []string{"a"}, Revision: 1}
+			if err := store.Create(t.Context(), w); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n, err := store.Epoch(t.Context(), "Default"); err != nil || n != writers {
+		t.Errorf("epoch %d, %v, want %d", n, err, writers)
+	}
+	if found, err := store.Subscribed(t.Context(), "Default", "a"); err != nil || len(found) != writers {
+		t.Errorf("%d subscribed, %v, want %d", len(found), err, writers)
+	}
+}
