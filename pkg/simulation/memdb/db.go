@@ -1,0 +1,159 @@
+package memdb
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Operation is one call of a client's method, as the hooks see it.
+type Operation struct {
+	Name  string // "PutItem"
+	Table string // the first one, where a call names several
+	Key   string // "pk/sk" of each item, separated by blanks; of a Query the index and partition
+	Write bool
+}
+
+// Config sets a DB's surroundings. Now is required; the hooks are called
+// without the DB's lock, from the goroutine of the call, and may block.
+type Config struct {
+	Tables []Table
+	Now    func() time.Time
+
+	// Before runs before an operation takes effect. Its error is the call's,
+	// and there is no effect.
+	Before func(context.Context, Operation) error
+	// After runs after an operation that succeeded. Its error is the call's,
+	// although the effect took place: the answer was lost.
+	After func(context.Context, Operation) error
+
+	// Lag says how many commits behind the newest an eventually consistent
+	// read of a table is served; IndexLag the same for a query of an index.
+	// Nil means none. Called once per read, under the DB's lock: they must not
+	// call the DB. At most History commits back can be seen.
+	Lag      func(table string) int
+	IndexLag func(table, index string) int
+	// History is how many commits old states are kept for. Zero means 1,000.
+	History int
+
+	// PageBytes is the size after which a Query's page ends. Zero means 1 MiB.
+	PageBytes int
+	// BatchKeys is how many keys a BatchGetItem answers; the others come back
+	// as unprocessed. Zero means all.
+	BatchKeys int
+}
+
+// DB is an in-memory DynamoDB. Its methods may be called concurrently. Items
+// are copied in and out.
+type DB struct {
+	config Config
+
+	mu      sync.Mutex
+	tables  map[string]*table
+	commit  int // number of the newest commit; 0 is the empty database
+	parsed  map[parseKey]parseResult
+	repeats map[string]repeat
+}
+
+type table struct {
+	Table
+	base    *tree
+	indexes []*tree // one per Index, in its order
+	changes []Change
+}
+
+// New makes an empty database. It panics on a configuration that cannot be
+// meant: no clock, two tables of one name.
+func New(config Config) *DB {
+	if config.Now == nil {
+		panic("memdb: Config.Now is nil")
+	}
+	if config.History == 0 {
+		config.History = 1000
+	}
+	if config.PageBytes == 0 {
+		config.PageBytes = 1 << 20
+	}
+	db := &DB{
+		config:  config,
+		tables:  make(map[string]*table),
+		parsed:  make(map[parseKey]parseResult),
+		repeats: make(map[string]repeat),
+	}
+	for _, t := range config.Tables {
+		if _, twice := db.tables[t.Name]; twice {
+			panic("memdb: two tables are named " + t.Name)
+		}
+		made := &table{Table: t, base: newTree()}
+		for range t.Indexes {
+			made.indexes = append(made.indexes, newTree())
+		}
+		db.tables[t.Name] = made
+	}
+	return db
+}
+
+// Commits returns the number of commits so far. A transaction is one; a write
+// that changes nothing is none.
+func (db *DB) Commits() int {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.commit
+}
+
+// run calls an operation's effect between the hooks.
+func run[T any](ctx context.Context, db *DB, op Operation, effect func() (T, error)) (T, error) {
+	var zero T
+	if err := ctx.Err(); err != nil {
+		return zero, failed(op.Name, fmt.Errorf("request cancelled: %w", err))
+	}
+	if db.config.Before != nil {
+		if err := db.config.Before(ctx, op); err != nil {
+			return zero, failed(op.Name, err)
+		}
+	}
+	db.mu.Lock()
+	out, err := effect()
+	db.mu.Unlock()
+	if err != nil {
+		return zero, failed(op.Name, err)
+	}
+	if db.config.After != nil {
+		if err := db.config.After(ctx, op); err != nil {
+			return zero, failed(op.Name, err)
+		}
+	}
+	return out, nil
+}
+
+// asOf is the commit at which an eventually consistent read is served.
+func (db *DB) asOf(lag int) int {
+	return db.commit - max(0, min(lag, db.config.History, db.commit))
+}
+
+type parseKey struct {
+	kind, text string
+}
+
+type parseResult struct {
+	expression *expression
+	err        error
+}
+
+// parse returns the parsed text, nil for no text.
+func (db *DB) parse(kind string, text *string, rule func(*parser) error) (*expression, error) {
+	if text == nil {
+		return nil, nil
+	}
+	key := parseKey{kind, *text}
+	result, ok := db.parsed[key]
+	if !ok {
+		result.expression, result.err = parse(*text, rule)
+		if result.err != nil {
+			result.err = invalid("Invalid %s: %s", kind, message(result.err))
+		}
+		db.parsed[key] = result
+	}
+	return result.expression, result.err
+}

@@ -1,0 +1,111 @@
+package memdb
+
+import (
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// primary is an item's key in the form by which the trees are ordered.
+type primary struct {
+	partition, sort string
+}
+
+// tie tells the items of an index apart that share an index key.
+func (k primary) tie() string { return k.partition + "\x00" + k.sort }
+
+// text is the key as the hooks show it.
+func (k primary) text() string {
+	if k.sort == "" {
+		return k.partition
+	}
+	return k.partition + "/" + k.sort
+}
+
+// keyText checks one key attribute and returns its ordered form.
+func keyText(a Attribute, v types.AttributeValue) (string, error) {
+	want := a.Type
+	if want == "" {
+		want = types.ScalarAttributeTypeS
+	}
+	if kind(v) != string(want) {
+		return "", invalid("One or more parameter values were invalid: Type mismatch for key %s expected: %s actual: %s", a.Name, want, kind(v))
+	}
+	text := ""
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		text = v.Value
+	case *types.AttributeValueMemberB:
+		text = string(v.Value)
+	case *types.AttributeValueMemberN:
+		d, err := parseDecimal(v.Value)
+		return d.sortable(), err
+	}
+	if text == "" {
+		return "", invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: %s", a.Name)
+	}
+	return text, nil
+}
+
+// keyOf reads a key out of an item that may hold more.
+func keyOf(pk, sk Attribute, item Item) (primary, error) {
+	var k primary
+	for _, part := range []struct {
+		Attribute
+		into *string
+		max  int
+	}{{pk, &k.partition, 2048}, {sk, &k.sort, 1024}} {
+		if part.Name == "" {
+			continue
+		}
+		v, ok := item[part.Name]
+		if !ok {
+			return k, invalid("One or more parameter values were invalid: Missing the key %s in the item", part.Name)
+		}
+		text, err := keyText(part.Attribute, v)
+		if err != nil {
+			return k, err
+		}
+		if len(text) > part.max {
+			return k, invalid("One or more parameter values were invalid: Size of key %s has exceeded %d bytes", part.Name, part.max)
+		}
+		*part.into = text
+	}
+	return k, nil
+}
+
+// key reads a key that must hold nothing else.
+func (t *table) key(item Item) (primary, error) {
+	if len(item) != len(keyNames(t.PK, t.SK)) {
+		return primary{}, invalid("The provided key element does not match the schema")
+	}
+	k, err := keyOf(t.PK, t.SK, item)
+	if err != nil && item[t.PK.Name] == nil {
+		err = invalid("The provided key element does not match the schema")
+	}
+	return k, err
+}
+
+// indexKey returns the item's key in an index, and whether it is in it. A key
+// attribute of the wrong type or an empty one is refused.
+func (x *Index) indexKey(item Item) (primary, bool, error) {
+	for _, name := range keyNames(x.PK, x.SK) {
+		if _, ok := item[name]; !ok {
+			if err := x.checkPresent(item); err != nil {
+				return primary{}, false, err
+			}
+			return primary{}, false, nil
+		}
+	}
+	k, err := keyOf(x.PK, x.SK, item)
+	return k, err == nil, err
+}
+
+func (x *Index) checkPresent(item Item) error {
+	for _, a := range []Attribute{x.PK, x.SK} {
+		if v, ok := item[a.Name]; ok && a.Name != "" {
+			if _, err := keyText(a, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
