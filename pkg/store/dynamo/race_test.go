@@ -154,7 +154,7 @@ func TestRace_ALoserThatTriesAgainKeepsItsPointers(t *testing.T) {
 	save := func(id int32, change func(webhook.Webhook) webhook.Webhook) func(context.Context) {
 		return func(ctx context.Context) {
 			for {
-				w, err := a.store.Get(t.Context(), "Default", id) // ungated: Update reads again
+				w, err := a.store.Get(t.Context(), "Default", id) //nolint:contextcheck // ungated on purpose: Update reads again
 				if err != nil {
 					t.Error(err)
 					return
