@@ -1,0 +1,209 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func newKey(t *testing.T, tenant webhook.Tenant, id int32) webhook.DeliveryKey {
+	t.Helper()
+	return webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: newEventID(t, now())}
+}
+
+func newSeed() webhook.Seed {
+	return webhook.Seed{EventName: "Contact.Changed", PrimaryKey: 7, ExpiresAt: now().Add(33 * 24 * time.Hour).Truncate(time.Second)}
+}
+
+// pendingFirst is a first attempt that failed, next due at a time.
+func pendingFirst(key webhook.DeliveryKey, next time.Time) webhook.RecordFirst {
+	at := now()
+	return webhook.RecordFirst{Key: key, Now: at, Seed: newSeed(), Outcome: webhook.Outcome{
+		Attempt:  webhook.Attempt{Number: 1, At: at, Duration: 12 * time.Millisecond, StatusCode: 503, Error: webhook.AttemptStatus},
+		Response: "Blåbær ✓", Status: webhook.StatusPending, NextAt: next, SweepAt: next.Add(5 * time.Minute),
+	}}
+}
+
+// due lists the keys that the index shows of a tenant.
+func due(t *testing.T, h Harness, tenant webhook.Tenant, id int32, before time.Time) []webhook.DueDelivery {
+	t.Helper()
+	h.settle()
+	found := []webhook.DueDelivery{}
+	all, err := h.Deliveries.Due(t.Context(), webhook.DueShard(id), before, 10_000)
+	must(t, err)
+	for _, d := range all {
+		if d.Tenant == tenant {
+			found = append(found, d)
+		}
+	}
+	return found
+}
+
+func testDeliveries(t *testing.T, h Harness) {
+	t.Run("Get returns what a write returned", func(t *testing.T) {
+		t.Parallel()
+		key := newKey(t, newTenant(t), 7)
+		written, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, now().Add(5*time.Second)))
+		must(t, err)
+		got, err := h.Deliveries.Get(t.Context(), key)
+		must(t, err)
+		if diff := cmp.Diff(written, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		want, _ := pendingFirst(key, written.NextAt).Apply(webhook.Delivery{})
+		want.Created, want.Updated, want.ExpiresAt = got.Created, got.Updated, got.ExpiresAt
+		want.Attempts[0].At = got.Attempts[0].At
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("against the protocol (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("Get of an absent or expired row is ErrNotFound", func(t *testing.T) {
+		t.Parallel()
+		key := newKey(t, newTenant(t), 7)
+		if _, err := h.Deliveries.Get(t.Context(), key); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("absent: got %v", err)
+		}
+		first := pendingFirst(key, now())
+		first.Seed.ExpiresAt = now().Add(-time.Minute).Truncate(time.Second)
+		_, err := h.Deliveries.RecordFirst(t.Context(), first)
+		must(t, err)
+		if _, err := h.Deliveries.Get(t.Context(), key); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("expired: got %v", err)
+		}
+	})
+	t.Run("List shows the newest event first, paged, of one webhook", func(t *testing.T) {
+		t.Parallel()
+		tenant, start := newTenant(t), now()
+		var want []webhook.EventID
+		for i := range 25 {
+			key := webhook.DeliveryKey{Tenant: tenant, Webhook: 7, Event: newEventID(t, start.Add(time.Duration(i)*time.Millisecond))}
+			_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, start))
+			must(t, err)
+			want = append([]webhook.EventID{key.Event}, want...)
+		}
+		_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(newKey(t, tenant, 70), start))
+		must(t, err)
+		got := []webhook.EventID{}
+		for before := webhook.EventID(""); ; {
+			page, err := h.Deliveries.List(t.Context(), tenant, 7, before, 10)
+			must(t, err)
+			for _, row := range page {
+				got = append(got, row.Event)
+			}
+			if len(page) < 10 {
+				break
+			}
+			before = page[9].Event
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+	t.Run("Due shows pending rows whose time has come, the earliest first", func(t *testing.T) {
+		t.Parallel()
+		tenant, start := newTenant(t), now()
+		var keys []webhook.DeliveryKey
+		for i := range 5 {
+			key := newKey(t, tenant, int32(3+16*i)) //nolint:gosec // small; all in one shard
+			_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, start.Add(-time.Duration(i)*time.Hour)))
+			must(t, err)
+			keys = append([]webhook.DeliveryKey{key}, keys...)
+		}
+		got := due(t, h, tenant, 3, start.Add(-90*time.Minute))
+		if len(got) != 3 {
+			t.Fatalf("got %d rows, want 3", len(got))
+		}
+		for i, d := range got {
+			row, err := h.Deliveries.Get(t.Context(), keys[i])
+			must(t, err)
+			want := webhook.DueDelivery{DeliveryKey: row.DeliveryKey, SweepAt: row.SweepAt, NextAt: row.NextAt, Resends: row.Resends}
+			if diff := cmp.Diff(want, d); diff != "" {
+				t.Errorf("row %d (-want +got):\n%s", i, diff)
+			}
+		}
+		if other := due(t, h, tenant, 4, start.Add(time.Hour)); len(other) != 0 {
+			t.Errorf("another shard shows %d of its rows", len(other))
+		}
+	})
+	t.Run("a row that has ended is not due", func(t *testing.T) {
+		t.Parallel()
+		tenant, at := newTenant(t), now()
+		ends := []func(webhook.DeliveryKey) error{
+			func(k webhook.DeliveryKey) error {
+				_, err := h.Deliveries.MarkDelivered(t.Context(), webhook.MarkDelivered{Key: k, Round: 1, Now: at, Attempt: webhook.Attempt{Number: 1, At: at}})
+				return err
+			},
+			func(k webhook.DeliveryKey) error {
+				_, err := h.Deliveries.End(t.Context(), webhook.End{Key: k, Round: 1, Status: webhook.StatusCancelled, Reason: "stopped", Now: at})
+				return err
+			},
+		}
+		for _, end := range ends {
+			key := newKey(t, tenant, 3)
+			_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, at))
+			must(t, err)
+			must(t, end(key))
+		}
+		if got := due(t, h, tenant, 3, at.Add(time.Hour)); len(got) != 0 {
+			t.Errorf("got %v", got)
+		}
+	})
+	t.Run("a refusal returns the row that stood in the way", func(t *testing.T) {
+		t.Parallel()
+		key := newKey(t, newTenant(t), 7)
+		row, err := h.Deliveries.Lease(t.Context(), webhook.Lease{Key: key, Round: 1, Attempt: 2, Token: "a", Now: now(), Until: now()})
+		if !errors.Is(err, webhook.ErrRefused) || row.Exists() {
+			t.Errorf("no row: got %s, %v; want the zero row and ErrRefused", describe(row), err)
+		}
+		written, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, now()))
+		must(t, err)
+		got, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, now()))
+		if !errors.Is(err, webhook.ErrRefused) {
+			t.Fatalf("got %v, want ErrRefused", err)
+		}
+		if diff := cmp.Diff(written, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+	t.Run("an expired row is no row to a write", func(t *testing.T) {
+		t.Parallel()
+		key := newKey(t, newTenant(t), 7)
+		first := pendingFirst(key, now())
+		first.Seed.ExpiresAt = now().Add(-time.Minute).Truncate(time.Second)
+		_, err := h.Deliveries.RecordFirst(t.Context(), first)
+		must(t, err)
+		second := pendingFirst(key, now().Add(time.Hour))
+		row, err := h.Deliveries.RecordFirst(t.Context(), second)
+		must(t, err)
+		got, err := h.Deliveries.Get(t.Context(), key)
+		must(t, err)
+		if diff := cmp.Diff(row, got); diff != "" || got.AttemptCount != 1 {
+			t.Errorf("got %d attempts (-want +got):\n%s", got.AttemptCount, diff)
+		}
+	})
+	t.Run("the last twelve attempts are kept and all are counted", func(t *testing.T) {
+		t.Parallel()
+		key, at := newKey(t, newTenant(t), 7), now()
+		_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, at))
+		must(t, err)
+		for n := 2; n <= 15; n++ {
+			token := fmt.Sprint("t", n)
+			_, err := h.Deliveries.Lease(t.Context(), webhook.Lease{Key: key, Round: 1, Attempt: n, Token: token, Now: at, Until: at.Add(time.Minute)})
+			must(t, err)
+			_, err = h.Deliveries.Finish(t.Context(), webhook.Finish{Key: key, Round: 1, Attempt: n, Token: token, Now: at, Outcome: webhook.Outcome{
+				Attempt: webhook.Attempt{Number: n, At: at, Error: webhook.AttemptTimeout}, Status: webhook.StatusPending, NextAt: at, SweepAt: at,
+			}})
+			must(t, err)
+		}
+		got, err := h.Deliveries.Get(t.Context(), key)
+		must(t, err)
+		if len(got.Attempts) != webhook.MaxStoredAttempts || got.Attempts[0].Number != 4 || got.Attempts[11].Number != 15 || got.AttemptCount != 15 {
+			t.Errorf("got %d attempts of %d: %v", len(got.Attempts), got.AttemptCount, got.Attempts)
+		}
+	})
+}

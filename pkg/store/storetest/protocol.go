@@ -1,0 +1,118 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// transition is one write of the row protocol, for the model and for the store.
+type transition struct {
+	name  string
+	model func(webhook.Delivery) (webhook.Delivery, bool)
+	store func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error)
+}
+
+// testProtocol walks random paths through the row protocol, in the store and in
+// the pure functions that define it, and compares them write by write.
+func testProtocol(t *testing.T, h Harness) {
+	t.Run("every write does to the row what the protocol's function says", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		start := now()
+		expires := start.Add(33 * 24 * time.Hour).Truncate(time.Second)
+		rapid.Check(t, func(rt *rapid.T) {
+			key := newKey(t, tenant, 1+rapid.Int32Range(0, 40).Draw(rt, "webhook"))
+			at, row := start, webhook.Delivery{}
+			for step := range rapid.IntRange(1, 14).Draw(rt, "steps") {
+				at = at.Add(time.Duration(rapid.IntRange(0, 3).Draw(rt, "seconds")) * time.Second)
+				x := drawTransition(rt, key, at, expires, row)
+				want, ok := x.model(row)
+				got, err := x.store(t.Context(), h.Deliveries)
+				switch {
+				case ok && err != nil:
+					rt.Fatalf("step %d, %s on %s: got %v, want it to hold", step, x.name, describe(row), err)
+				case !ok && !errors.Is(err, webhook.ErrRefused):
+					rt.Fatalf("step %d, %s on %s: got %v, want ErrRefused", step, x.name, describe(row), err)
+				case !ok:
+					want = row
+				}
+				if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+					rt.Fatalf("step %d, %s on %s (-want +got):\n%s", step, x.name, describe(row), diff)
+				}
+				row = want
+			}
+			stored, err := h.Deliveries.Get(t.Context(), key)
+			if !row.Exists() {
+				if !errors.Is(err, webhook.ErrNotFound) {
+					rt.Fatalf("at the end: got %v, want ErrNotFound", err)
+				}
+				return
+			}
+			if diff := cmp.Diff(row, stored, cmpopts.EquateEmpty()); err != nil || diff != "" {
+				rt.Fatalf("at the end: %v (-want +got):\n%s", err, diff)
+			}
+		})
+	})
+}
+
+var statuses = []webhook.Status{webhook.StatusPending, webhook.StatusDelivered, webhook.StatusFailed}
+
+func drawTransition(rt *rapid.T, key webhook.DeliveryKey, at, expires time.Time, row webhook.Delivery) transition {
+	// Near the row's own state, so that conditions hold often and fail narrowly.
+	near := func(n, low int, name string) int { return max(low, n+rapid.IntRange(-1, 1).Draw(rt, name)) }
+	round, attempt := near(max(row.Round, 1), 1, "round"), near(row.Attempt, 1, "attempt")
+	token := rapid.SampledFrom([]string{"a", "b", row.LeaseBy}).Draw(rt, "token")
+	if token == "" {
+		token = "c"
+	}
+	seed := webhook.Seed{EventName: "contact.changed", PrimaryKey: 7, Replay: rapid.SampledFrom([]string{"", "job1"}).Draw(rt, "replay"), ExpiresAt: expires}
+	later := at.Add(time.Duration(rapid.IntRange(1, 9000).Draw(rt, "later")) * time.Millisecond)
+	tried := webhook.Attempt{Number: attempt, At: at, Duration: 5 * time.Millisecond, StatusCode: 500, Error: webhook.AttemptStatus}
+	outcome := webhook.Outcome{Attempt: tried, Response: "no", Status: rapid.SampledFrom(statuses).Draw(rt, "status")}
+	switch outcome.Status {
+	case webhook.StatusPending:
+		outcome.NextAt, outcome.SweepAt = later, later.Add(time.Minute)
+	case webhook.StatusFailed:
+		outcome.Reason = "every attempt failed"
+	}
+	switch kind := rapid.SampledFrom([]string{"Lease", "Lease", "Finish", "Finish", "RecordFirst", "MarkDelivered", "StartRound", "End", "MakeDue", "Claim"}).Draw(rt, "kind"); kind {
+	case "Lease":
+		x := webhook.Lease{Key: key, Round: round, Attempt: attempt, Token: token, Now: at, Until: later, SweepAt: later.Add(time.Minute), Seed: seed}
+		return transition{fmt.Sprintf("%s %d/%d by %s", kind, round, attempt, token), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.Lease(ctx, x) }}
+	case "Finish":
+		x := webhook.Finish{Key: key, Round: round, Attempt: attempt, Token: token, Now: at, ExpiresAt: expires, Outcome: outcome}
+		return transition{fmt.Sprintf("%s %d/%d by %s, %s", kind, round, attempt, token, outcome.Status), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.Finish(ctx, x) }}
+	case "RecordFirst":
+		x := webhook.RecordFirst{Key: key, Now: at, Seed: seed, Outcome: outcome}
+		return transition{fmt.Sprintf("%s, %s", kind, outcome.Status), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) {
+			return d.RecordFirst(ctx, x)
+		}}
+	case "MarkDelivered":
+		tried.StatusCode, tried.Error = 200, webhook.AttemptOK
+		x := webhook.MarkDelivered{Key: key, Round: round, Now: at, Seed: seed, Attempt: tried, Response: "ok", ExpiresAt: expires}
+		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) {
+			return d.MarkDelivered(ctx, x)
+		}}
+	case "StartRound":
+		x := webhook.StartRound{Key: key, Now: at, SweepAt: later, Job: rapid.SampledFrom([]string{"", "job1", "job2"}).Draw(rt, "job"), Seed: seed}
+		return transition{fmt.Sprintf("%s by job %q", kind, x.Job), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.StartRound(ctx, x) }}
+	case "End":
+		x := webhook.End{Key: key, Round: round, Status: webhook.StatusCancelled, Reason: "stopped", Now: at, Seed: seed}
+		return transition{fmt.Sprintf("%s %d", kind, round), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.End(ctx, x) }}
+	case "MakeDue":
+		x := webhook.MakeDue{Key: key, Round: round, Attempt: attempt, Now: at, SweepAt: later, Seed: seed}
+		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.MakeDue(ctx, x) }}
+	default:
+		x := webhook.Claim{Key: key, Seen: rapid.SampledFrom([]time.Time{row.SweepAt, at}).Draw(rt, "seen"), Next: later, Now: at}
+		return transition{kind, x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.Claim(ctx, x) }}
+	}
+}

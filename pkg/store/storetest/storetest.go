@@ -1,0 +1,132 @@
+// Package storetest is the conformance suite of the store contracts in
+// pkg/webhook: every store must pass it, and other tests may use a store
+// because it passes. Each sentence of the contracts that can be tested is a
+// subtest of that name.
+//
+// The suite draws its own tenants, so it may run on a store that holds other
+// things, and again on the same one. It knows nothing of how a store works.
+package storetest
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Harness is a store under test.
+type Harness struct {
+	Webhooks   webhook.Webhooks
+	Events     webhook.Events
+	Deliveries webhook.Deliveries
+	// Feed returns what the change feed has recorded of a tenant's events, in
+	// no particular order. nil: the feed is tested elsewhere.
+	Feed func(t *testing.T, tenant webhook.Tenant) []webhook.Record
+	// Settle returns when lagging reads (Due, Health) show all writes that
+	// returned before. nil: they never lag.
+	Settle func()
+}
+
+func (h Harness) settle() {
+	if h.Settle != nil {
+		h.Settle()
+	}
+}
+
+// Run runs the suite. open is called once per group of subtests and registers
+// its own cleanup.
+func Run(t *testing.T, open func(t *testing.T) Harness) {
+	t.Helper()
+	groups := []struct {
+		name string
+		run  func(t *testing.T, h Harness)
+	}{
+		{"Webhooks", testWebhooks},
+		{"Health", testHealth},
+		{"Intents", testIntents},
+		{"Events", testEvents},
+		{"Deliveries", testDeliveries},
+		{"Protocol", testProtocol},
+		{"Racing", testRacing},
+	}
+	for _, g := range groups {
+		t.Run(g.name, func(t *testing.T) {
+			t.Parallel()
+			g.run(t, open(t))
+		})
+	}
+}
+
+// now is the time of the suite's items: the real one, since stores judge
+// expiry by their own clock, in the milliseconds that stores keep.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+// newTenant draws a tenant that nothing is stored of.
+func newTenant(t *testing.T) webhook.Tenant {
+	t.Helper()
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		t.Fatal(err)
+	}
+	return webhook.Tenant("Suite" + hex.EncodeToString(b[:]))
+}
+
+func newEventID(t *testing.T, at time.Time) webhook.EventID {
+	t.Helper()
+	id, err := webhook.NewEventID(at, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// newWebhook gives a webhook with something in every member.
+func newWebhook(tenant webhook.Tenant, id int32, events ...string) webhook.Webhook {
+	overlap := time.Hour
+	return webhook.Webhook{
+		Tenant: tenant, ID: id, Name: "Blåbær <&> ✓", Events: events, TargetURL: "https://example.com/a?b=c", State: webhook.StateActive,
+		Type:       "aliquam",
+		Headers:    []webhook.Header{{Name: "X-B", Value: "1"}, {Name: "X-A", Value: "<2>"}, {Name: "Authorization", Secret: true}},
+		Properties: []byte(`{"n":1.50,"b":{"a":[]}}`),
+		Registered: now(), RegisteredBy: webhook.Associate{ID: 5, Name: "RJ", FullName: "Roy", UserName: "rj", Type: "InternalAssociate"},
+		Updated: now(), UpdatedBy: webhook.Associate{ID: 6, Name: "ØÅ"},
+		ErrorsEmail: "a@example.com", ErrorEmails: []string{"b@example.com"}, ErrorAssociates: []byte(`[{"Id":1}]`),
+		Description: "d", NotifyVia: 1, NotifyWhen: 3, App: "app",
+		Options:   webhook.Options{Policy: webhook.PolicySuperOffice, Timeout: 7 * time.Second, SecretOverlap: &overlap},
+		Secret:    webhook.SecretRef{Name: "p/t/1/x", Version: "v", Signed: true},
+		Rotations: 2, RotationDay: "2026-03-01",
+		Revision: 1, Activation: 1, ActivatedAt: now(),
+	}
+}
+
+// bareWebhook gives a webhook with as little as there can be.
+func bareWebhook(tenant webhook.Tenant, id int32, events ...string) webhook.Webhook {
+	return webhook.Webhook{
+		Tenant: tenant, ID: id, Events: events, TargetURL: "https://example.com/", State: webhook.StateStopped, Type: "webhook",
+		Registered: now(), Updated: now(), Revision: 1,
+	}
+}
+
+func newEvent(t *testing.T, tenant webhook.Tenant) webhook.Event {
+	t.Helper()
+	at := time.Now().UTC().Truncate(100 * time.Nanosecond)
+	return webhook.Event{
+		Tenant: tenant, ID: newEventID(t, at), Name: "Contact.Changed", PrimaryKey: 7,
+		Data: []byte(`{"name":"Blåbær <&> ✓","n":1.50,"big":12345678901234567890}`), ChangedBy: 5, At: at, Hops: 1,
+		ExpiresAt: now().Add(14 * 24 * time.Hour).Truncate(time.Second),
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func describe(d webhook.Delivery) string {
+	return fmt.Sprintf("%s round %d attempt %d lease %q", d.Status, d.Round, d.Attempt, d.LeaseBy)
+}

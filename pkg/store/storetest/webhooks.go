@@ -1,0 +1,413 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func ids(webhooks []webhook.Webhook) []int32 {
+	out := []int32{}
+	for _, w := range webhooks {
+		out = append(out, w.ID)
+	}
+	return out
+}
+
+func subscribed(t *testing.T, h Harness, tenant webhook.Tenant, key string) []int32 {
+	t.Helper()
+	found, err := h.Webhooks.Subscribed(t.Context(), tenant, key)
+	must(t, err)
+	return ids(found)
+}
+
+func epoch(t *testing.T, h Harness, tenant webhook.Tenant) int64 {
+	t.Helper()
+	e, err := h.Webhooks.Epoch(t.Context(), tenant)
+	must(t, err)
+	return e
+}
+
+func testWebhooks(t *testing.T, h Harness) {
+	t.Run("NextID draws 1, 2, … of each tenant", func(t *testing.T) {
+		t.Parallel()
+		a, b := newTenant(t), newTenant(t)
+		for want := int32(1); want <= 3; want++ {
+			for _, tenant := range []webhook.Tenant{a, b} {
+				got, err := h.Webhooks.NextID(t.Context(), tenant)
+				if err != nil || got != want {
+					t.Fatalf("got %d, %v; want %d", got, err, want)
+				}
+			}
+		}
+	})
+	t.Run("Get returns what Create stored, member by member", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		for _, want := range []webhook.Webhook{newWebhook(tenant, 1, "Contact.Changed", "et"), bareWebhook(tenant, 2, "non")} {
+			must(t, h.Webhooks.Create(t.Context(), want))
+			got, err := h.Webhooks.Get(t.Context(), tenant, want.ID)
+			must(t, err)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		}
+	})
+	t.Run("empty and absent headers stay apart", func(t *testing.T) {
+		t.Parallel()
+		w := bareWebhook(newTenant(t), 1, "non")
+		w.Headers = []webhook.Header{}
+		must(t, h.Webhooks.Create(t.Context(), w))
+		got, err := h.Webhooks.Get(t.Context(), w.Tenant, 1)
+		must(t, err)
+		if got.Headers == nil || len(got.Headers) != 0 {
+			t.Errorf("got %#v, want empty and not nil", got.Headers)
+		}
+	})
+	t.Run("Get of an absent webhook is ErrNotFound", func(t *testing.T) {
+		t.Parallel()
+		if _, err := h.Webhooks.Get(t.Context(), newTenant(t), 1); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("Create of a taken id is ErrExists and changes nothing", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		first := newWebhook(tenant, 1, "a.b")
+		must(t, h.Webhooks.Create(t.Context(), first))
+		before := epoch(t, h, tenant)
+		if err := h.Webhooks.Create(t.Context(), bareWebhook(tenant, 1, "c.d")); !errors.Is(err, webhook.ErrExists) {
+			t.Errorf("got %v, want ErrExists", err)
+		}
+		got, err := h.Webhooks.Get(t.Context(), tenant, 1)
+		must(t, err)
+		if diff := cmp.Diff(first, got); diff != "" || epoch(t, h, tenant) != before {
+			t.Errorf("the webhook or the epoch changed (-want +got):\n%s", diff)
+		}
+		found, err := h.Webhooks.Subscribed(t.Context(), tenant, "a.b")
+		must(t, err)
+		if diff := cmp.Diff([]int32{1}, ids(found)); diff != "" {
+			t.Errorf("Subscribed (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("List is in order of id, paged, and of one tenant", func(t *testing.T) {
+		t.Parallel()
+		tenant, other := newTenant(t), newTenant(t)
+		for _, id := range []int32{10, 2, 300, 1, 77} {
+			must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, id, "non")))
+		}
+		must(t, h.Webhooks.Create(t.Context(), bareWebhook(other, 5, "non")))
+		var got []int32
+		for after := int32(0); ; {
+			page, err := h.Webhooks.List(t.Context(), tenant, after, 2)
+			must(t, err)
+			got = append(got, ids(page)...)
+			if len(page) < 2 {
+				break
+			}
+			after = page[1].ID
+		}
+		if diff := cmp.Diff([]int32{1, 2, 10, 77, 300}, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+	t.Run("Update replaces the webhook of the revision before", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		must(t, h.Webhooks.Create(t.Context(), newWebhook(tenant, 1, "a.b")))
+		want := bareWebhook(tenant, 1, "c.d")
+		want.Revision = 2
+		must(t, h.Webhooks.Update(t.Context(), want))
+		got, err := h.Webhooks.Get(t.Context(), tenant, 1)
+		must(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+	t.Run("Update of another revision is ErrConflict, stores no event and changes nothing", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		first := newWebhook(tenant, 1, "a.b")
+		must(t, h.Webhooks.Create(t.Context(), first))
+		before, event := epoch(t, h, tenant), newEvent(t, tenant)
+		stale := bareWebhook(tenant, 1, "c.d")
+		stale.Revision = 3
+		if err := h.Webhooks.Update(t.Context(), stale, event); !errors.Is(err, webhook.ErrConflict) {
+			t.Errorf("got %v, want ErrConflict", err)
+		}
+		if _, err := h.Events.Get(t.Context(), tenant, event.ID); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("the raised event: got %v, want ErrNotFound", err)
+		}
+		got, err := h.Webhooks.Get(t.Context(), tenant, 1)
+		must(t, err)
+		if diff := cmp.Diff(first, got); diff != "" || epoch(t, h, tenant) != before {
+			t.Errorf("the webhook or the epoch changed (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]int32{1}, subscribed(t, h, tenant, "a.b")); diff != "" {
+			t.Errorf("Subscribed (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("Update and Delete of an absent webhook are ErrNotFound", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		w := bareWebhook(tenant, 1, "a.b")
+		w.Revision = 2
+		event := newEvent(t, tenant)
+		if err := h.Webhooks.Update(t.Context(), w, event); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("Update: got %v", err)
+		}
+		if err := h.Webhooks.Delete(t.Context(), tenant, 1, 1); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("Delete: got %v", err)
+		}
+		if _, err := h.Webhooks.Get(t.Context(), tenant, 1); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("a ghost: got %v", err)
+		}
+		if _, err := h.Events.Get(t.Context(), tenant, event.ID); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("the raised event: got %v", err)
+		}
+	})
+	t.Run("Update stores the raised events", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		w, event := bareWebhook(tenant, 1, "a.b"), newEvent(t, tenant)
+		must(t, h.Webhooks.Create(t.Context(), w))
+		w.Revision = 2
+		must(t, h.Webhooks.Update(t.Context(), w, event))
+		got, err := h.Events.Get(t.Context(), tenant, event.ID)
+		must(t, err)
+		if diff := cmp.Diff(event, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if h.Feed != nil && len(h.Feed(t, tenant)) != 1 {
+			t.Errorf("the feed has %d records of the tenant, want 1", len(h.Feed(t, tenant)))
+		}
+	})
+	t.Run("Delete removes webhook, pointers and health", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		must(t, h.Webhooks.Create(t.Context(), newWebhook(tenant, 1, "a.b")))
+		_, err := h.Webhooks.UpdateHealth(t.Context(), tenant, 1, func(h webhook.Health) webhook.Health { h.TotalCalls++; return h })
+		must(t, err)
+		if err := h.Webhooks.Delete(t.Context(), tenant, 1, 2); !errors.Is(err, webhook.ErrConflict) {
+			t.Errorf("another revision: got %v, want ErrConflict", err)
+		}
+		must(t, h.Webhooks.Delete(t.Context(), tenant, 1, 1))
+		if _, err := h.Webhooks.Get(t.Context(), tenant, 1); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("Get: got %v", err)
+		}
+		if got := subscribed(t, h, tenant, "a.b"); len(got) != 0 {
+			t.Errorf("Subscribed: got %v", got)
+		}
+		h.settle()
+		health, err := h.Webhooks.Health(t.Context(), tenant, []int32{1})
+		must(t, err)
+		if len(health) != 0 {
+			t.Errorf("Health: got %v", health)
+		}
+	})
+	t.Run("Epoch is 0 at first and raised by every Create, Update and Delete", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		last := epoch(t, h, tenant)
+		if last != 0 {
+			t.Errorf("got %d at first", last)
+		}
+		raised := func(step string) {
+			t.Helper()
+			e := epoch(t, h, tenant)
+			if e <= last {
+				t.Errorf("after %s: got %d, was %d", step, e, last)
+			}
+			last = e
+		}
+		w := bareWebhook(tenant, 1, "a.b")
+		must(t, h.Webhooks.Create(t.Context(), w))
+		raised("Create")
+		w.Revision = 2
+		must(t, h.Webhooks.Update(t.Context(), w))
+		raised("Update")
+		must(t, h.Webhooks.Delete(t.Context(), tenant, 1, 2))
+		raised("Delete")
+	})
+	t.Run("Subscribed follows the Events, in any letter case", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		one, two := bareWebhook(tenant, 1, "Contact.Changed", "SALE.*"), bareWebhook(tenant, 2, "contact.changed", "*")
+		must(t, h.Webhooks.Create(t.Context(), two))
+		must(t, h.Webhooks.Create(t.Context(), one))
+		for key, want := range map[string][]int32{
+			"contact.changed": {1, 2}, "sale.*": {1}, "*": {2}, "sale.sold": {}, "contact.*": {}, "contact": {},
+		} {
+			if diff := cmp.Diff(want, subscribed(t, h, tenant, key)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", key, diff)
+			}
+		}
+		one.Events, one.Revision = []string{"contact.changed", "person.created"}, 2
+		must(t, h.Webhooks.Update(t.Context(), one))
+		for key, want := range map[string][]int32{"contact.changed": {1, 2}, "sale.*": {}, "person.created": {1}} {
+			if diff := cmp.Diff(want, subscribed(t, h, tenant, key)); diff != "" {
+				t.Errorf("after Update, %s (-want +got):\n%s", key, diff)
+			}
+		}
+		if diff := cmp.Diff([]int32{}, subscribed(t, h, newTenant(t), "contact.changed")); diff != "" {
+			t.Errorf("another tenant (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("Subscribed returns the webhooks as they are now", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		w := newWebhook(tenant, 1, "a.b")
+		must(t, h.Webhooks.Create(t.Context(), w))
+		w.TargetURL, w.Revision = "https://example.org/", 2
+		must(t, h.Webhooks.Update(t.Context(), w))
+		found, err := h.Webhooks.Subscribed(t.Context(), tenant, "a.b")
+		must(t, err)
+		if diff := cmp.Diff([]webhook.Webhook{w}, found); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+	t.Run("Subscribed and List read to the end, past a page of a megabyte", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		const n = 120
+		want := []int32{}
+		for id := int32(1); id <= n; id++ {
+			w := bareWebhook(tenant, id, "a.b")
+			w.Description = strings.Repeat("x", 12<<10)
+			must(t, h.Webhooks.Create(t.Context(), w))
+			want = append(want, id)
+		}
+		if diff := cmp.Diff(want, subscribed(t, h, tenant, "a.b")); diff != "" {
+			t.Errorf("Subscribed (-want +got):\n%s", diff)
+		}
+		all, err := h.Webhooks.List(t.Context(), tenant, 0, n+1)
+		must(t, err)
+		if diff := cmp.Diff(want, ids(all)); diff != "" {
+			t.Errorf("List (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func testHealth(t *testing.T, h Harness) {
+	t.Run("Health leaves out webhooks that have none", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, 1, "a.b")))
+		got, err := h.Webhooks.Health(t.Context(), tenant, []int32{1, 2})
+		if err != nil || len(got) != 0 {
+			t.Errorf("got %v, %v", got, err)
+		}
+		if got, err = h.Webhooks.Health(t.Context(), tenant, nil); err != nil || len(got) != 0 {
+			t.Errorf("of no webhooks: got %v, %v", got, err)
+		}
+	})
+	t.Run("UpdateHealth stores what change returns, member by member", func(t *testing.T) {
+		t.Parallel()
+		tenant, at := newTenant(t), now()
+		want := webhook.Health{
+			TotalCalls: 5, TotalErrors: 4, ConsecutiveErrors: 3, LastError: "503 ✓", Activation: 2,
+			LastOK: at, FailingSince: at.Add(time.Second), LastCounted: at.Add(2 * time.Second),
+			Latency: 120 * time.Millisecond, FastTimeout: at.Add(3 * time.Second),
+		}
+		must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, 1, "a.b")))
+		returned, err := h.Webhooks.UpdateHealth(t.Context(), tenant, 1, func(old webhook.Health) webhook.Health {
+			if diff := cmp.Diff(webhook.Health{}, old); diff != "" {
+				t.Errorf("the first time (-want +got):\n%s", diff)
+			}
+			return want
+		})
+		must(t, err)
+		h.settle()
+		found, err := h.Webhooks.Health(t.Context(), tenant, []int32{1})
+		must(t, err)
+		ignore := cmpopts.IgnoreFields(webhook.Health{}, "Version")
+		if diff := cmp.Diff(want, found[1], ignore); diff != "" {
+			t.Errorf("stored (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(want, returned, ignore); diff != "" {
+			t.Errorf("returned (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("a save of the webhook leaves its health alone", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		w := bareWebhook(tenant, 1, "a.b")
+		must(t, h.Webhooks.Create(t.Context(), w))
+		_, err := h.Webhooks.UpdateHealth(t.Context(), tenant, 1, func(h webhook.Health) webhook.Health { h.TotalCalls = 9; return h })
+		must(t, err)
+		w.Revision = 2
+		must(t, h.Webhooks.Update(t.Context(), w))
+		h.settle()
+		found, err := h.Webhooks.Health(t.Context(), tenant, []int32{1})
+		must(t, err)
+		if found[1].TotalCalls != 9 {
+			t.Errorf("got %d calls, want 9", found[1].TotalCalls)
+		}
+	})
+	t.Run("Health of a hundred and fifty webhooks", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		var all []int32
+		for id := int32(1); id <= 150; id++ {
+			all = append(all, id)
+		}
+		for _, id := range []int32{1, 150} {
+			must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, id, "a.b")))
+			_, err := h.Webhooks.UpdateHealth(t.Context(), tenant, id, func(h webhook.Health) webhook.Health { h.TotalCalls = id; return h })
+			must(t, err)
+		}
+		h.settle()
+		found, err := h.Webhooks.Health(t.Context(), tenant, all)
+		must(t, err)
+		if len(found) != 2 || found[1].TotalCalls != 1 || found[150].TotalCalls != 150 {
+			t.Errorf("got %v", found)
+		}
+	})
+}
+
+func testIntents(t *testing.T, h Harness) {
+	t.Run("Intents returns what was put before a time, until it is removed", func(t *testing.T) {
+		t.Parallel()
+		tenant, at := newTenant(t), now().Add(-time.Hour)
+		mine := func(before time.Time) (found []webhook.Intent) {
+			t.Helper()
+			all, err := h.Webhooks.Intents(t.Context(), before, 1000)
+			must(t, err)
+			for _, intent := range all {
+				if intent.Tenant == tenant {
+					found = append(found, intent)
+				}
+			}
+			return found
+		}
+		var want []webhook.Intent
+		for i := range 3 {
+			intent := webhook.Intent{Secret: fmt.Sprintf("p/%s/%d/x", tenant, 3-i), Tenant: tenant, Webhook: int32(3 - i), At: at.Add(time.Duration(i) * time.Second)} //nolint:gosec // small
+			must(t, h.Webhooks.PutIntent(t.Context(), intent))
+			want = append(want, intent)
+		}
+		h.settle()
+		if diff := cmp.Diff(want[:2], mine(at.Add(2*time.Second))); diff != "" {
+			t.Errorf("before the third (-want +got):\n%s", diff)
+		}
+		again := want[0]
+		again.At = now()
+		must(t, h.Webhooks.PutIntent(t.Context(), again))
+		must(t, h.Webhooks.RemoveIntent(t.Context(), want[1].Secret))
+		must(t, h.Webhooks.RemoveIntent(t.Context(), want[1].Secret))
+		h.settle()
+		if diff := cmp.Diff([]webhook.Intent{want[0], want[2]}, mine(now())); diff != "" {
+			t.Errorf("after putting one again and removing one (-want +got):\n%s", diff)
+		}
+		for _, intent := range want {
+			must(t, h.Webhooks.RemoveIntent(t.Context(), intent.Secret))
+		}
+	})
+}
