@@ -1,0 +1,205 @@
+// Package queuetest is the conformance suite of the delivery queue: every queue
+// must pass it. Each sentence of the contract that can be tested is a subtest of
+// that name.
+package queuetest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Harness is an empty queue under test, with what AWS does to it: receiving is
+// not in the contract.
+type Harness struct {
+	Queue      webhook.Queue
+	Visibility webhook.Visibility
+	// Receive takes up to limit messages that are visible now.
+	Receive func(t *testing.T, limit int) []webhook.Received
+	// Ack forgets received messages.
+	Ack func(t *testing.T, received ...webhook.Received)
+	// Advance lets time pass.
+	Advance func(d time.Duration)
+	// DeadLetters takes what is in the dead-letter queue. nil: not tested.
+	DeadLetters func(t *testing.T) []webhook.Received
+	// VisibilityTimeout and MaxReceives are the queue's own.
+	VisibilityTimeout time.Duration
+	MaxReceives       int
+	// Fair says that fairness between groups shows within one batch. AWS
+	// promises it over time alone.
+	Fair bool
+}
+
+func message(id int32, n int) webhook.Message {
+	return webhook.Message{
+		Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: id, Round: 1, Attempt: n,
+		Event: webhook.EventID(fmt.Sprintf("01234567-89ab-7fff-bfff-%012x", n)),
+	}
+}
+
+func send(t *testing.T, h Harness, delay time.Duration, messages ...webhook.Message) {
+	t.Helper()
+	var out []webhook.Outgoing
+	for _, m := range messages {
+		out = append(out, webhook.Outgoing{Message: m, Delay: delay})
+	}
+	failed, err := h.Queue.Send(t.Context(), out)
+	if err != nil || len(failed) != 0 {
+		t.Fatalf("Send: got %v, %v", failed, err)
+	}
+}
+
+// all receives until nothing comes.
+func all(t *testing.T, h Harness) (received []webhook.Received) {
+	t.Helper()
+	for {
+		batch := h.Receive(t, 10)
+		if len(batch) == 0 {
+			return received
+		}
+		received = append(received, batch...)
+	}
+}
+
+func attempts(received []webhook.Received) []int {
+	out := []int{}
+	for _, r := range received {
+		out = append(out, r.Message.Attempt)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Run runs the suite. open gives an empty queue each time.
+func Run(t *testing.T, open func(t *testing.T) Harness) {
+	t.Helper()
+	t.Run("what is sent is received, member by member", func(t *testing.T) {
+		h := open(t)
+		accepted := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		want := []webhook.Message{
+			message(1, 1),
+			{Kind: webhook.MessageExpand, Tenant: "Default", Event: message(1, 2).Event, Accepted: accepted, From: 5, To: 9, Hops: 3},
+			{Kind: webhook.MessageRecord, Tenant: "Default", Webhook: 2, Event: message(1, 3).Event, Round: 2, Replay: "job", Success: &webhook.Attempt{
+				Number: 1, At: accepted, Duration: time.Second, StatusCode: 200,
+			}},
+		}
+		send(t, h, 0, want...)
+		got := all(t, h)
+		messages := make([]webhook.Message, 0, len(got))
+		for _, r := range got {
+			messages = append(messages, r.Message)
+			if r.Receives != 1 || r.ID == "" || r.Receipt == "" || r.Undecodable != "" {
+				t.Errorf("got %+v", r)
+			}
+		}
+		slices.SortFunc(messages, func(a, b webhook.Message) int { return strings.Compare(string(a.Event), string(b.Event)) })
+		if diff := cmp.Diff(want, messages); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+	t.Run("Send takes any number of messages, and none is no call", func(t *testing.T) {
+		h := open(t)
+		send(t, h, 0)
+		var many []webhook.Message
+		for n := 1; n <= 25; n++ {
+			many = append(many, message(1, n))
+		}
+		send(t, h, 0, many...)
+		if got := attempts(all(t, h)); len(got) != 25 || got[0] != 1 || got[24] != 25 {
+			t.Errorf("got %v", got)
+		}
+	})
+	t.Run("a delayed message is received when its delay is over", func(t *testing.T) {
+		h := open(t)
+		send(t, h, 2*time.Second, message(1, 1))
+		send(t, h, 0, message(1, 2))
+		if got := attempts(all(t, h)); !slices.Equal(got, []int{2}) {
+			t.Errorf("at once: got %v, want 2 alone", got)
+		}
+		h.Advance(3 * time.Second)
+		if got := attempts(all(t, h)); !slices.Equal(got, []int{1}) {
+			t.Errorf("later: got %v, want 1 alone", got)
+		}
+	})
+	t.Run("a received message is hidden, and comes again when it is not acknowledged", func(t *testing.T) {
+		h := open(t)
+		send(t, h, 0, message(1, 1), message(1, 2))
+		first := all(t, h)
+		if len(first) != 2 {
+			t.Fatalf("got %d messages, want 2", len(first))
+		}
+		h.Ack(t, first[0])
+		if got := all(t, h); len(got) != 0 {
+			t.Errorf("hidden: got %v", attempts(got))
+		}
+		h.Advance(h.VisibilityTimeout + time.Second)
+		again := all(t, h)
+		if len(again) != 1 || again[0].Message != first[1].Message || again[0].Receives != 2 {
+			t.Errorf("after the visibility timeout: got %+v", again)
+		}
+	})
+	t.Run("Postpone moves when a message comes again", func(t *testing.T) {
+		h := open(t)
+		send(t, h, 0, message(1, 1))
+		first := all(t, h)
+		if err := h.Visibility.Postpone(t.Context(), first[0].Receipt, 2*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if got := all(t, h); len(got) != 0 {
+			t.Errorf("at once: got %v", attempts(got))
+		}
+		h.Advance(3 * time.Second)
+		if got := all(t, h); len(got) != 1 {
+			t.Errorf("later: got %v", attempts(got))
+		}
+	})
+	t.Run("Postpone of a receipt that is no longer valid is no error", func(t *testing.T) {
+		h := open(t)
+		send(t, h, 0, message(1, 1))
+		first := all(t, h)
+		h.Ack(t, first...)
+		if err := h.Visibility.Postpone(t.Context(), first[0].Receipt, time.Second); err != nil {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a message that was received too often is a dead letter", func(t *testing.T) {
+		h := open(t)
+		if h.DeadLetters == nil {
+			t.Skip("the harness shows no dead letters: they are tested elsewhere")
+		}
+		send(t, h, 0, message(1, 1))
+		for n := 1; n <= h.MaxReceives; n++ {
+			got := all(t, h)
+			if len(got) != 1 || got[0].Receives != n {
+				t.Fatalf("receive %d: got %+v", n, got)
+			}
+			h.Advance(h.VisibilityTimeout + time.Second)
+		}
+		if got := all(t, h); len(got) != 0 {
+			t.Errorf("still in the queue: %+v", got)
+		}
+		letters := h.DeadLetters(t)
+		if len(letters) != 1 || letters[0].Message != message(1, 1) {
+			t.Errorf("got %+v", letters)
+		}
+	})
+	t.Run("a webhook with many messages does not hold up one with few", func(t *testing.T) {
+		h := open(t)
+		var many []webhook.Message
+		for n := 1; n <= 60; n++ {
+			many = append(many, message(1, n))
+		}
+		send(t, h, 0, many...)
+		send(t, h, 0, message(2, 61))
+		batch := append(h.Receive(t, 10), h.Receive(t, 10)...)
+		if !slices.Contains(attempts(batch), 61) && h.Fair {
+			t.Errorf("the other webhook's message is not among the first twenty: %v", attempts(batch))
+		}
+	})
+}
