@@ -22,3 +22,6 @@ func (db *DB) TenantFeed(t *testing.T, tenant webhook.Tenant) (records []webhook
 	}
 	return records
 }
+
+// Syncs reports whether each commit is synced to the disk.
+func (db *DB) Syncs() bool { return !db.bolt.NoSync }

@@ -72,7 +72,8 @@ func (p *Pump) feed(ctx, handling context.Context, partition int) {
 		if err == nil {
 			var done int
 			if done, err = p.stream(handling, records); done > 0 {
-				if ackErr := p.DB.acknowledge(handling, partition, records[:done]); ackErr != nil {
+				// Not given up with the handlers: what is done must not be done again.
+				if ackErr := p.DB.acknowledge(context.WithoutCancel(handling), partition, records[:done]); ackErr != nil {
 					err = ackErr
 				}
 			}
@@ -163,7 +164,7 @@ func (p *Pump) consume(ctx context.Context, received []webhook.Received) {
 			done = append(done, r.Receipt)
 		}
 	}
-	if err := p.DB.Queue().Ack(ctx, done); err != nil {
+	if err := p.DB.Queue().Ack(context.WithoutCancel(ctx), done); err != nil {
 		p.Logger.WarnContext(ctx, "messages not acknowledged", "count", len(done), "error", err)
 	}
 }

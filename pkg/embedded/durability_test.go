@@ -1,0 +1,298 @@
+package embedded_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func newEvent(t testing.TB) webhook.Event {
+	t.Helper()
+	at := time.Now().UTC().Truncate(100 * time.Nanosecond)
+	id, err := webhook.NewEventID(at, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return webhook.Event{Tenant: "Default", ID: id, Name: "contact.changed", PrimaryKey: 7, Data: []byte(`{"name":"Howell"}`), At: at, Hops: 1, ExpiresAt: at.Add(time.Hour)}
+}
+
+// copied is the file as another machine would find it if this one died now: it
+// is copied while the store has it open.
+func copied(t *testing.T, dir string) string {
+	t.Helper()
+	bytes, err := os.ReadFile(filepath.Join(dir, "posthaste.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := t.TempDir()
+	if err := os.WriteFile(filepath.Join(to, "posthaste.db"), bytes, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+func TestDB_SyncsEachCommit(t *testing.T) {
+	t.Parallel()
+	if db := open(t, t.TempDir()); !db.Syncs() {
+		t.Error("the file is not synced at each commit: an accepted event could be lost")
+	}
+}
+
+func TestDB_WhatWasWrittenIsThereWithoutClosing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := open(t, dir)
+	event := newEvent(t)
+	if err := db.Events().Put(t.Context(), event); err != nil {
+		t.Fatal(err)
+	}
+	after := open(t, copied(t, dir))
+	if _, err := after.Events().Get(t.Context(), "Default", event.ID); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if records := after.TenantFeed(t, "Default"); len(records) != 1 {
+		t.Errorf("the feed has %d records, want 1: it is what makes the event be delivered", len(records))
+	}
+}
+
+func TestDB_IsItsOwnersAlone(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	open(t, dir)
+	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, "posthaste.db"): 0o600} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s: got mode %o, want %o", path, got, want)
+		}
+	}
+	if _, err := embedded.Open(dir, embedded.Options{Now: time.Now, Random: rand.Reader}); err == nil || !strings.Contains(err.Error(), "in use by another process") {
+		t.Errorf("a second time: got %v", err)
+	}
+}
+
+func TestDB_ARefusedWriterLeavesItsCompanionsAlone(t *testing.T) {
+	t.Parallel()
+	db := open(t, t.TempDir())
+	w := webhook.Webhook{Tenant: "Default", ID: 1, Events: []string{"a.b"}, Revision: 1}
+	if err := db.Webhooks().Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	errs := make([]error, 40)
+	for i := range errs {
+		wg.Go(func() {
+			if i%2 == 0 {
+				errs[i] = db.Webhooks().Create(t.Context(), w)
+			} else {
+				errs[i] = db.Events().Put(t.Context(), newEvent(t))
+			}
+		})
+	}
+	wg.Wait()
+	for i, err := range errs {
+		if refused := errors.Is(err, webhook.ErrExists); refused != (i%2 == 0) || !refused && err != nil {
+			t.Errorf("writer %d: got %v", i, err)
+		}
+	}
+	if got := len(db.TenantFeed(t, "Default")); got != 20 {
+		t.Errorf("the feed has %d records, want 20", got)
+	}
+}
+
+func TestDB_AClosedOneRefuses(t *testing.T) {
+	t.Parallel()
+	db := open(t, t.TempDir())
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Events().Put(t.Context(), newEvent(t)); err == nil {
+		t.Error("a write to a closed store returned nil")
+	}
+}
+
+func TestDB_AnEndedProcessHoldsNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := open(t, dir)
+	event := newEvent(t)
+	key := webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: event.ID}
+	message := webhook.Message{Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: 1, Event: event.ID, Round: 1, Attempt: 1}
+	if _, err := db.Queue().Send(t.Context(), []webhook.Outgoing{{Message: message}}); err != nil {
+		t.Fatal(err)
+	}
+	if received, err := db.Queue().Receive(t.Context(), 1); err != nil || len(received) != 1 {
+		t.Fatalf("got %v, %v", received, err)
+	}
+	lease := func(db *embedded.DB, token string) error {
+		now := time.Now()
+		_, err := db.Deliveries().Lease(t.Context(), webhook.Lease{
+			Key: key, Round: 1, Attempt: 1, Token: token, Now: now, Until: now.Add(time.Minute), SweepAt: now.Add(time.Hour),
+			Seed: webhook.Seed{ExpiresAt: now.Add(time.Hour)},
+		})
+		return err
+	}
+	if err := lease(db, "a"); err != nil {
+		t.Fatal(err)
+	}
+	after := open(t, copied(t, dir))
+	if received, err := after.Queue().Receive(t.Context(), 1); err != nil || len(received) != 1 {
+		t.Errorf("the message: got %v, %v; want it visible again", received, err)
+	}
+	if err := lease(after, "b"); err != nil {
+		t.Errorf("the lease: got %v, want it free to take over", err)
+	}
+}
+
+// pumped runs a pump over a store until it is stopped.
+func pumped(t *testing.T, p *embedded.Pump) (stop func()) {
+	t.Helper()
+	p.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); p.Run(ctx) }()
+	return sync.OnceFunc(func() { cancel(); <-done })
+}
+
+func TestPump_HandsOverWhatIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := open(t, dir)
+	event := newEvent(t)
+	if err := db.Events().Put(t.Context(), event); err != nil {
+		t.Fatal(err)
+	}
+	calls := make(chan []webhook.Record, 10)
+	fail := true // touched by the handler alone: one record, one partition
+	stop := pumped(t, &embedded.Pump{DB: db, Stream: func(_ context.Context, records []webhook.Record) string {
+		calls <- records
+		if fail {
+			fail = false
+			return records[0].Sequence
+		}
+		return ""
+	}})
+	defer stop()
+	for range 2 {
+		if got := <-calls; len(got) != 1 || got[0].Event.ID != event.ID {
+			t.Fatalf("got %v", got)
+		}
+	}
+	stop()
+	if left := db.TenantFeed(t, "Default"); len(left) != 0 {
+		t.Errorf("%d records are left, want none", len(left))
+	}
+}
+
+func TestPump_APanicIsAFailedBatch(t *testing.T) {
+	t.Parallel()
+	db := open(t, t.TempDir())
+	if err := db.Events().Put(t.Context(), newEvent(t)); err != nil {
+		t.Fatal(err)
+	}
+	calls, first := make(chan struct{}, 10), true
+	stop := pumped(t, &embedded.Pump{DB: db, Stream: func(context.Context, []webhook.Record) string {
+		calls <- struct{}{}
+		if first {
+			first = false
+			panic("broken")
+		}
+		return ""
+	}})
+	<-calls
+	<-calls
+	stop()
+	if left := db.TenantFeed(t, "Default"); len(left) != 0 {
+		t.Errorf("%d records are left, want none", len(left))
+	}
+}
+
+func TestPump_StopsAfterItsHandlers(t *testing.T) {
+	t.Parallel()
+	db := open(t, t.TempDir())
+	if err := db.Events().Put(t.Context(), newEvent(t)); err != nil {
+		t.Fatal(err)
+	}
+	began, release := make(chan struct{}), make(chan struct{})
+	var handlerErr error
+	stop := pumped(t, &embedded.Pump{DB: db, Drain: time.Hour, Stream: func(ctx context.Context, _ []webhook.Record) string {
+		close(began)
+		<-release
+		handlerErr = ctx.Err()
+		return ""
+	}})
+	<-began
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); stop() }()
+	select {
+	case <-stopped:
+		t.Error("the pump stopped while a handler was at work")
+	case <-time.After(20 * time.Millisecond):
+	}
+	close(release)
+	<-stopped
+	if handlerErr != nil {
+		t.Errorf("the handler's context ended early: %v", handlerErr)
+	}
+	if left := db.TenantFeed(t, "Default"); len(left) != 0 {
+		t.Errorf("%d records are left, want none", len(left))
+	}
+}
+
+func TestPump_CallsEveryMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		stop := pumped(t, &embedded.Pump{Minute: func(context.Context) { calls++ }})
+		time.Sleep(3*time.Minute + time.Second)
+		stop()
+		if calls != 4 {
+			t.Errorf("got %d calls in three minutes, want 4: one at the start", calls)
+		}
+	})
+}
+
+// BenchmarkPut is the rate at which events are accepted.
+func BenchmarkPut(b *testing.B) {
+	for _, writers := range []int{1, 16, 64} {
+		b.Run(fmt.Sprintf("%d writers", writers), func(b *testing.B) {
+			db, err := embedded.Open(b.TempDir(), embedded.Options{Now: time.Now, Random: rand.Reader})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = db.Close() }()
+			var wg sync.WaitGroup
+			work := make(chan webhook.Event, writers)
+			for range writers {
+				wg.Go(func() {
+					for e := range work {
+						if err := db.Events().Put(b.Context(), e); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			for b.Loop() {
+				work <- newEvent(b)
+			}
+			close(work)
+			wg.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
