@@ -91,8 +91,8 @@ func (s *Sweeper) sendDue(ctx context.Context) error {
 	)
 	slots := make(chan struct{}, shardsAtOnce)
 	for shard := range webhook.DueShards {
+		slots <- struct{}{} // taken here, so that the shards start in their order
 		wg.Go(func() {
-			slots <- struct{}{}
 			defer func() { <-slots }()
 			if err := s.sendShard(ctx, shard); err != nil {
 				mu.Lock()
