@@ -184,7 +184,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		return
 	}
 	if elapsed(d.viewed, b.Now()) >= viewLife {
-		w, matches, err := b.view.still(ctx, d.event, b.records[d.record].Accepted, d.webhook.ID)
+		w, viewed, matches, err := b.view.still(ctx, d.event, b.records[d.record].Accepted, d.webhook.ID)
 		switch {
 		case err != nil:
 			b.queue(d)
@@ -192,11 +192,11 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		case !matches:
 			return // stopped meanwhile: silent, and the event is kept
 		}
-		d.webhook = w
+		d.webhook, d.viewed = w, viewed
 	}
 	doc, err := b.document(ctx, d.webhook)
-	if err != nil {
-		b.queue(d)
+	if err != nil || b.timeShort() || elapsed(d.viewed, b.Now()) >= viewLife {
+		b.queue(d) // reading may have taken long: the webhook may be stopped by now
 		return
 	}
 	limit := min(webhook.FastTimeout, timeout(d.webhook))

@@ -125,17 +125,17 @@ func (v *view) match(ctx context.Context, e webhook.Event, accepted time.Time) (
 	return matches, reading.at, nil
 }
 
-// still gives the webhook as the newest view has it, if it is to get the event
-// still; for attempts that had to wait.
-func (v *view) still(ctx context.Context, e webhook.Event, accepted time.Time, id int32) (webhook.Webhook, bool, error) {
-	matches, _, err := v.match(ctx, e, accepted)
+// still gives the webhook as the newest view has it, and as of when, if it is to
+// get the event still; for attempts that had to wait.
+func (v *view) still(ctx context.Context, e webhook.Event, accepted time.Time, id int32) (webhook.Webhook, time.Time, bool, error) {
+	matches, viewed, err := v.match(ctx, e, accepted)
 	if err != nil {
-		return webhook.Webhook{}, false, err
+		return webhook.Webhook{}, time.Time{}, false, err
 	}
 	for _, w := range matches {
 		if w.ID == id {
-			return w, true, nil
+			return w, viewed, true, nil
 		}
 	}
-	return webhook.Webhook{}, false, nil
+	return webhook.Webhook{}, time.Time{}, false, nil
 }
