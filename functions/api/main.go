@@ -45,13 +45,9 @@ func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
 		return nil, err
 	}
 	logger := slog.New(telemetry.NewHandler(os.Stdout, cfg.LogLevel))
-	eventData := outbound.EventDataValues
-	if cfg.OmitFieldValues {
-		eventData = outbound.EventDataNames
-	}
 	sender, err := outbound.New(outbound.Config{
 		UserAgent: cfg.Agent(version), AllowHTTP: cfg.AllowHTTP, AllowedCIDRs: cfg.AllowedCIDRs,
-		RuntimeAPI: cfg.RuntimeAPI, EventData: eventData, HTTP2: cfg.HTTP2, Now: time.Now,
+		RuntimeAPI: cfg.RuntimeAPI, OmitFieldValues: cfg.OmitFieldValues, HTTP2: cfg.HTTP2, Now: time.Now,
 	})
 	if err != nil {
 		return nil, err

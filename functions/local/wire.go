@@ -35,13 +35,9 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	eventData := outbound.EventDataValues
-	if cfg.OmitFieldValues {
-		eventData = outbound.EventDataNames
-	}
 	sender, err := outbound.New(outbound.Config{
 		UserAgent: cfg.Agent(version), AllowHTTP: cfg.AllowHTTP, AllowPrivate: cfg.AllowPrivate, AllowedCIDRs: cfg.AllowedCIDRs,
-		RuntimeAPI: cfg.RuntimeAPI, EventData: eventData, HTTP2: cfg.HTTP2, Now: time.Now,
+		RuntimeAPI: cfg.RuntimeAPI, OmitFieldValues: cfg.OmitFieldValues, HTTP2: cfg.HTTP2, Now: time.Now,
 	})
 	if err != nil {
 		return nil, err

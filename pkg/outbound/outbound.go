@@ -30,8 +30,9 @@ type Config struct {
 	AllowedCIDRs []netip.Prefix
 	// RuntimeAPI is AWS_LAMBDA_RUNTIME_API, host:port; it is never a target.
 	RuntimeAPI string
-	// EventData is EventDataValues (the default) or EventDataNames.
-	EventData string
+	// OmitFieldValues leaves FieldValues out of bodies: receivers see which
+	// members an event has, and no values.
+	OmitFieldValues bool
 	// HTTP2 is offered to targets beside HTTP/1.1.
 	HTTP2 bool
 	// RootCAs that targets' certificates are checked against. nil: the
@@ -41,12 +42,6 @@ type Config struct {
 	// Lookup resolves a host name. nil: the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 }
-
-// What a body says of an event's data.
-const (
-	EventDataValues = "values" // names in Changes, values in FieldValues
-	EventDataNames  = "names"  // names in Changes, no FieldValues
-)
 
 const (
 	maxResponseHeader = 64 << 10 // bytes of an answer's headers

@@ -42,7 +42,7 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 		return webhook.Result{Error: webhook.AttemptBlocked}
 	}
 	target.Fragment = ""
-	body, err := appendEnvelope(make([]byte, 0, 512+len(post.Event.Data)*2+len(post.Webhook.Properties)), post, s.config.EventData == EventDataNames)
+	body, err := appendEnvelope(make([]byte, 0, 512+len(post.Event.Data)*2+len(post.Webhook.Properties)), post, s.config.OmitFieldValues)
 	if err != nil {
 		return webhook.Result{Error: webhook.AttemptInternal}
 	}

@@ -99,7 +99,7 @@ func TestSend_BytesOnTheWire(t *testing.T) {
 		{
 			"names only, with properties that may not replace a key", func(p *webhook.Post) {
 				p.Webhook.Properties = json.RawMessage(`{"Event":"x","Values":1,"event":1e999,"Z":{"a":[1]}}`)
-			}, func(c *outbound.Config) { c.EventData = outbound.EventDataNames },
+			}, func(c *outbound.Config) { c.OmitFieldValues = true },
 			`{"EventId":"88f91933-edce-4c1a-8ded-ade8e2f72434","Timestamp":"2025-09-16T07:24:33.27583Z","Changes":["amount","name"],"Event":"contact.changed","PrimaryKey":5,"Entity":"contact","ContextIdentifier":"Cust12345","ChangedByAssociateId":7,"WebhookName":"a\"b","event":1e999,"Z":{"a":[1]}}`,
 			nil, nil,
 		},

@@ -47,7 +47,7 @@ func HTTP(h http.Handler, logger *slog.Logger) lambda.Handler {
 			return json.Marshal(fault(http.StatusBadRequest, "ArgumentException", "The body is no valid base64"))
 		}
 		w := newRecorder()
-		serve(h, w, r, logger)
+		serve(h, w, r, logger) //nolint:contextcheck // the request carries it
 		answer, err := json.Marshal(w.response(r.Method))
 		if err == nil && len(answer) > maxAnswer {
 			logger.ErrorContext(ctx, "answer too large", "request_id", id, "count", len(answer))

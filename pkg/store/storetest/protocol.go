@@ -78,10 +78,10 @@ func drawTransition(rt *rapid.T, key webhook.DeliveryKey, at, expires time.Time,
 	later := at.Add(time.Duration(rapid.IntRange(1, 9000).Draw(rt, "later")) * time.Millisecond)
 	tried := webhook.Attempt{Number: attempt, At: at, Duration: 5 * time.Millisecond, StatusCode: 500, Error: webhook.AttemptStatus}
 	outcome := webhook.Outcome{Attempt: tried, Response: "no", Status: rapid.SampledFrom(statuses).Draw(rt, "status")}
-	switch outcome.Status {
-	case webhook.StatusPending:
+	if outcome.Status == webhook.StatusPending {
 		outcome.NextAt, outcome.SweepAt = later, later.Add(time.Minute)
-	case webhook.StatusFailed:
+	}
+	if outcome.Status == webhook.StatusFailed {
 		outcome.Reason = "every attempt failed"
 	}
 	switch kind := rapid.SampledFrom([]string{"Lease", "Lease", "Finish", "Finish", "RecordFirst", "MarkDelivered", "StartRound", "End", "MakeDue", "Claim"}).Draw(rt, "kind"); kind {

@@ -83,11 +83,11 @@ func newEventID(t *testing.T, at time.Time) webhook.EventID {
 	return id
 }
 
-// newWebhook gives a webhook with something in every member.
-func newWebhook(tenant webhook.Tenant, id int32, events ...string) webhook.Webhook {
+// newWebhook gives webhook 1 of a tenant with something in every member.
+func newWebhook(tenant webhook.Tenant, events ...string) webhook.Webhook {
 	overlap := time.Hour
 	return webhook.Webhook{
-		Tenant: tenant, ID: id, Name: "Blåbær <&> ✓", Events: events, TargetURL: "https://example.com/a?b=c", State: webhook.StateActive,
+		Tenant: tenant, ID: 1, Name: "Blåbær <&> ✓", Events: events, TargetURL: "https://example.com/a?b=c", State: webhook.StateActive,
 		Type:       "aliquam",
 		Headers:    []webhook.Header{{Name: "X-B", Value: "1"}, {Name: "X-A", Value: "<2>"}, {Name: "Authorization", Secret: true}},
 		Properties: []byte(`{"n":1.50,"b":{"a":[]}}`),

@@ -51,7 +51,7 @@ func testWebhooks(t *testing.T, h Harness) {
 	t.Run("Get returns what Create stored, member by member", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
-		for _, want := range []webhook.Webhook{newWebhook(tenant, 1, "Contact.Changed", "et"), bareWebhook(tenant, 2, "non")} {
+		for _, want := range []webhook.Webhook{newWebhook(tenant, "Contact.Changed", "et"), bareWebhook(tenant, 2, "non")} {
 			must(t, h.Webhooks.Create(t.Context(), want))
 			got, err := h.Webhooks.Get(t.Context(), tenant, want.ID)
 			must(t, err)
@@ -80,7 +80,7 @@ func testWebhooks(t *testing.T, h Harness) {
 	t.Run("Create of a taken id is ErrExists and changes nothing", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
-		first := newWebhook(tenant, 1, "a.b")
+		first := newWebhook(tenant, "a.b")
 		must(t, h.Webhooks.Create(t.Context(), first))
 		before := epoch(t, h, tenant)
 		if err := h.Webhooks.Create(t.Context(), bareWebhook(tenant, 1, "c.d")); !errors.Is(err, webhook.ErrExists) {
@@ -121,7 +121,7 @@ func testWebhooks(t *testing.T, h Harness) {
 	t.Run("Update replaces the webhook of the revision before", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
-		must(t, h.Webhooks.Create(t.Context(), newWebhook(tenant, 1, "a.b")))
+		must(t, h.Webhooks.Create(t.Context(), newWebhook(tenant, "a.b")))
 		want := bareWebhook(tenant, 1, "c.d")
 		want.Revision = 2
 		must(t, h.Webhooks.Update(t.Context(), want))
@@ -134,7 +134,7 @@ func testWebhooks(t *testing.T, h Harness) {
 	t.Run("Update of another revision is ErrConflict, stores no event and changes nothing", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
-		first := newWebhook(tenant, 1, "a.b")
+		first := newWebhook(tenant, "a.b")
 		must(t, h.Webhooks.Create(t.Context(), first))
 		before, event := epoch(t, h, tenant), newEvent(t, tenant)
 		stale := bareWebhook(tenant, 1, "c.d")
@@ -192,7 +192,7 @@ func testWebhooks(t *testing.T, h Harness) {
 	t.Run("Delete removes webhook, pointers and health", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
-		must(t, h.Webhooks.Create(t.Context(), newWebhook(tenant, 1, "a.b")))
+		must(t, h.Webhooks.Create(t.Context(), newWebhook(tenant, "a.b")))
 		_, err := h.Webhooks.UpdateHealth(t.Context(), tenant, 1, func(h webhook.Health) webhook.Health { h.TotalCalls++; return h })
 		must(t, err)
 		if err := h.Webhooks.Delete(t.Context(), tenant, 1, 2); !errors.Is(err, webhook.ErrConflict) {
@@ -263,7 +263,7 @@ func testWebhooks(t *testing.T, h Harness) {
 	t.Run("Subscribed returns the webhooks as they are now", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
-		w := newWebhook(tenant, 1, "a.b")
+		w := newWebhook(tenant, "a.b")
 		must(t, h.Webhooks.Create(t.Context(), w))
 		w.TargetURL, w.Revision = "https://example.org/", 2
 		must(t, h.Webhooks.Update(t.Context(), w))
