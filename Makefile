@@ -45,6 +45,12 @@ test: need-go ## all tests that need Go alone, shuffled
 bench: need-go ## benchmarks; figures, never a verdict
 	@go test -run='^$$' -bench=. -benchmem ./...
 
+CRASHES ?= 20
+
+.PHONY: test-crash
+test-crash: need-go ## kill -9 the local run under load, CRASHES times, and look for lost events
+	@go test ./functions/local -run '^TestCrash$$' -count=1 -v -crashes $(CRASHES)
+
 # --- checks ------------------------------------------------------------------
 
 GOLANGCI_VERSION := v2.13.1

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bufio"
+	"crypto/rand"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+var crashes = flag.Int("crashes", 2, "how often TestCrash kills the local run")
+
+// recoveryLimit is how long after a restart the last event that was accepted
+// before may take.
+const recoveryLimit = 5 * time.Second
+
+// seen counts the POSTs of each event at a target.
+type seen struct {
+	mu      sync.Mutex
+	posts   map[webhook.EventID]int
+	changed chan struct{}
+}
+
+func (s *seen) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.posts[webhook.EventID(r.Header.Get("Webhook-Id"))]++
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// missing returns how many of the events the target has not seen, and a channel
+// that is closed when it sees another.
+func (s *seen) missing(events []webhook.EventID) (n int, changed <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range events {
+		if s.posts[id] == 0 {
+			n++
+		}
+	}
+	return n, s.changed
+}
+
+// process is the local run as a program of its own.
+type process struct {
+	cmd  *exec.Cmd
+	base string
+}
+
+func launch(t *testing.T, binary, dir string) *process {
+	t.Helper()
+	cmd := exec.Command(binary) //nolint:gosec // built by this test
+	cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "DATA_DIR="+dir, "LOG_LEVEL=error")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	_, rest, found := strings.Cut(line, "serves on ")
+	base, _, _ := strings.Cut(rest, " ")
+	if err != nil || !found {
+		t.Fatalf("the program printed %q (%v)", line, err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return &process{cmd: cmd, base: base}
+}
+
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.cmd.Wait() // says that it was killed
+}
+
+func (p *process) post(client *http.Client, path, body string) (*http.Response, error) {
+	req, err := http.NewRequest(http.MethodPost, p.base+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.SetBasicAuth("tje0", "Tje0")
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	return resp, err
+}
+
+// publish signals from several clients at once until stop is closed, and returns
+// the events that were accepted.
+func (p *process) publish(stop <-chan struct{}) (accepted []webhook.EventID) {
+	var (
+		mu sync.Mutex
+		wg sync.WaitGroup
+	)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	defer client.CloseIdleConnections()
+	for range 8 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				resp, err := p.post(client, "/api/v1/Webhook/contact.changed/7", `{"name":"Howell"}`)
+				if err != nil {
+					return // killed: nobody knows whether it was accepted
+				}
+				if resp.StatusCode == http.StatusNoContent {
+					mu.Lock()
+					accepted = append(accepted, webhook.EventID(resp.Header.Get("X-Superoffice-Eventid")))
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return accepted
+}
+
+// The local run is killed in the middle of its work, again and again: no event
+// that it accepted is lost.
+func TestCrash(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "local")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	target := &seen{posts: map[webhook.EventID]int{}, changed: make(chan struct{})}
+	server := httptest.NewServer(target)
+	defer server.Close()
+	dir := t.TempDir()
+	p := launch(t, binary, dir)
+	webhookBody, err := json.Marshal(map[string]any{"Events": []string{"*"}, "TargetUrl": server.URL, "Secret": "ea"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := p.post(http.DefaultClient, "/api/v1/Webhook", string(webhookBody))
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("create: %v, %v", resp, err)
+	}
+	var accepted []webhook.EventID
+	var slowest time.Duration
+	for n := range *crashes {
+		stop := make(chan struct{})
+		published := make(chan []webhook.EventID)
+		go func() { published <- p.publish(stop) }()
+		<-time.After(time.Duration(50+mathrand.IntN(400)) * time.Millisecond)
+		p.kill(t)
+		close(stop)
+		accepted = append(accepted, <-published...)
+
+		p = launch(t, binary, dir)
+		took := recovered(t, target, accepted)
+		slowest = max(slowest, took)
+		t.Logf("crash %d: %d events accepted so far, all delivered %v after the restart", n+1, len(accepted), took.Round(time.Millisecond))
+	}
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("after an interrupt: %v", err)
+	}
+	duplicates := 0
+	for _, posts := range target.posts {
+		duplicates += posts - 1
+	}
+	t.Logf("%d crashes: %d events accepted, %d duplicates, slowest recovery %v", *crashes, len(accepted), duplicates, slowest.Round(time.Millisecond))
+	everyRowEnded(t, dir, accepted)
+}
+
+// recovered waits until the target has seen all events.
+func recovered(t *testing.T, target *seen, accepted []webhook.EventID) time.Duration {
+	t.Helper()
+	began := time.Now()
+	late := time.After(recoveryLimit)
+	for {
+		missing, changed := target.missing(accepted)
+		if missing == 0 {
+			return time.Since(began)
+		}
+		select {
+		case <-changed:
+		case <-late:
+			t.Fatalf("%v after the restart %d of %d events are not delivered", recoveryLimit, missing, len(accepted))
+		}
+	}
+}
+
+// everyRowEnded looks at the data afterwards: each event has its row.
+func everyRowEnded(t *testing.T, dir string, accepted []webhook.EventID) {
+	t.Helper()
+	db, err := embedded.Open(dir, embedded.Options{Now: time.Now, Random: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for _, id := range accepted {
+		row, err := db.Deliveries().Get(t.Context(), webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: id})
+		if err != nil || row.Status != webhook.StatusDelivered {
+			t.Errorf("event %s: %v", id, fmt.Sprint(row.Status, err))
+		}
+	}
+}
