@@ -91,3 +91,9 @@ build: need-go ## build every Lambda function into .build/, at most 10,000,000 b
 	  n=$$(wc -c < .build/$$f/bootstrap); printf '%-10s %9d bytes\n' $$f $$n; \
 	  if [ $$n -gt $(MAX_BYTES) ]; then echo "$$f is larger than $(MAX_BYTES) bytes" >&2; exit 1; fi; \
 	done
+
+# --- AWS-shaped parts on this machine -----------------------------------------
+
+.PHONY: test-aws
+test-aws: need-go ## suites, template and deployment on DynamoDB Local and an AWS emulator (fetches about 600 MB once)
+	@.ci/test-aws

@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -26,8 +25,6 @@ type Client interface {
 }
 
 const (
-	labelCurrent = "AWSCURRENT"
-
 	// recoveryDays is how long a deleted secret can be restored by hand, the
 	// least that the service offers. Names are never used twice, so a name
 	// that stays taken meanwhile is in nobody's way, while a deletion without
@@ -87,59 +84,23 @@ func (m *Manager) Read(ctx context.Context, ref webhook.SecretRef) (webhook.Secr
 	return webhook.DecodeSecretDocument(webhook.NewSecret(aws.ToString(out.SecretString)))
 }
 
-// Put implements webhook.Secrets. webhook.ErrConflict where another Put moved
-// the labels at the same moment: the caller reads the webhook and starts over.
+// Put implements webhook.Secrets.
 func (m *Manager) Put(ctx context.Context, committed webhook.SecretRef, doc webhook.SecretDocument) (webhook.SecretRef, error) {
 	token, err := m.token()
 	if err != nil {
 		return webhook.SecretRef{}, err
 	}
-	if err := m.restoreLabel(ctx, committed); err != nil {
+	if err := m.prepareLabels(ctx, committed); err != nil {
 		return webhook.SecretRef{}, err
 	}
 	out, err := m.Client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
 		SecretId: &committed.Name, ClientRequestToken: &token, SecretString: aws.String(webhook.EncodeSecretDocument(doc).Reveal()),
+		VersionStages: []string{labelCurrent, ownLabel(token)},
 	})
 	if err != nil {
 		return webhook.SecretRef{}, writeFault("put secret version", err)
 	}
 	return reference(committed.Name, out.VersionId, doc), nil
-}
-
-// restoreLabel moves AWSCURRENT back to the committed version if a Put whose
-// webhook write was lost left it elsewhere. Without this the next Put would
-// push the committed version out of both labels, and versions without a label
-// are the ones that Secrets Manager removes.
-func (m *Manager) restoreLabel(ctx context.Context, committed webhook.SecretRef) error {
-	out, err := m.Client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &committed.Name})
-	if err != nil {
-		return writeFault("look at a secret's labels", err)
-	}
-	if out.DeletedDate != nil {
-		return fmt.Errorf("look at a secret's labels: marked for deletion: %w", webhook.ErrNotFound)
-	}
-	holder := ""
-	for version, labels := range out.VersionIdsToStages {
-		for _, label := range labels {
-			if label == labelCurrent {
-				holder = version
-			}
-		}
-	}
-	if holder == committed.Version || holder == "" {
-		return nil
-	}
-	_, err = m.Client.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
-		SecretId: &committed.Name, VersionStage: aws.String(labelCurrent), RemoveFromVersionId: &holder, MoveToVersionId: &committed.Version,
-	})
-	var moved *types.InvalidParameterException
-	if errors.As(err, &moved) {
-		return fmt.Errorf("move a secret's label back: %w", webhook.ErrConflict)
-	}
-	if err != nil {
-		return writeFault("move a secret's label back", err)
-	}
-	return nil
 }
 
 // Delete implements webhook.Secrets. The secret is unreadable at once and can

@@ -1,0 +1,198 @@
+package sqs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/awsenv"
+	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// client is SQS as its answers are told to be.
+type client struct {
+	send  func(call int, in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error)
+	calls []*awssqs.SendMessageBatchInput
+	hide  func(in *awssqs.ChangeMessageVisibilityInput) error
+}
+
+func (c *client) SendMessageBatch(_ context.Context, in *awssqs.SendMessageBatchInput, _ ...func(*awssqs.Options)) (*awssqs.SendMessageBatchOutput, error) {
+	c.calls = append(c.calls, in)
+	return c.send(len(c.calls), in)
+}
+
+func (c *client) ChangeMessageVisibility(_ context.Context, in *awssqs.ChangeMessageVisibilityInput, _ ...func(*awssqs.Options)) (*awssqs.ChangeMessageVisibilityOutput, error) {
+	return nil, c.hide(in)
+}
+
+// stored answers that all entries but some were stored.
+func stored(in *awssqs.SendMessageBatchInput, but ...string) *awssqs.SendMessageBatchOutput {
+	out := &awssqs.SendMessageBatchOutput{}
+	for _, entry := range in.Entries {
+		if strings.Contains(" "+strings.Join(but, " ")+" ", " "+*entry.Id+" ") {
+			out.Failed = append(out.Failed, types.BatchResultErrorEntry{Id: entry.Id})
+			continue
+		}
+		out.Successful = append(out.Successful, types.SendMessageBatchResultEntry{Id: entry.Id})
+	}
+	return out
+}
+
+func outgoing(n int) []webhook.Outgoing {
+	out := make([]webhook.Outgoing, n)
+	for i := range out {
+		out[i].Message = webhook.Message{
+			Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: 7, Round: 1, Attempt: i + 1,
+			Event: "01234567-89ab-7fff-bfff-000000000001",
+		}
+	}
+	return out
+}
+
+var errDown = errors.New("down, and " + strings.Repeat("quoting the body ", 3))
+
+func TestSend_SaysWhichMessagesWereNotStored(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name       string
+		messages   int
+		send       func(call int, in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error)
+		calls      int
+		failed     []int
+		errIsKnown bool
+	}{
+		{"none is no call", 0, nil, 0, nil, false},
+		{"ten go in one call", 10, func(_ int, in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
+			return stored(in), nil
+		}, 1, nil, false},
+		{"entries refused in the second call have the index of the whole", 25, func(call int, in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
+			if call == 2 {
+				return stored(in, "3", "0"), nil
+			}
+			return stored(in), nil
+		}, 3, []int{10, 13}, false},
+		{"an entry that the answer does not name was not stored", 2, func(int, *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
+			return &awssqs.SendMessageBatchOutput{Successful: []types.SendMessageBatchResultEntry{{Id: aws.String("1")}}}, nil
+		}, 1, []int{0}, false},
+		{"a call that fails between others fails its own messages", 30, func(call int, in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
+			if call == 2 {
+				return nil, errDown
+			}
+			return stored(in), nil
+		}, 3, []int{10, 11, 12, 13, 14, 15, 16, 17, 18, 19}, false},
+		{"if all calls fail nothing is known", 11, func(int, *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) { return nil, errDown }, 2, nil, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := &client{send: tt.send}
+			failed, err := (&sqs.Queue{Client: c, URL: "q"}).Send(t.Context(), outgoing(tt.messages))
+			if errors.Is(err, webhook.ErrUnavailable) != tt.errIsKnown || err != nil && strings.Contains(err.Error(), "quoting") {
+				t.Errorf("error %v", err)
+			}
+			if diff := cmp.Diff(tt.failed, failed); diff != "" || len(c.calls) != tt.calls {
+				t.Errorf("%d calls, want %d; failed (-want +got):\n%s", len(c.calls), tt.calls, diff)
+			}
+		})
+	}
+}
+
+func TestSend_DelaysToTheSecondAndGroupsByWebhook(t *testing.T) {
+	t.Parallel()
+	c := &client{send: func(_ int, in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
+		return stored(in), nil
+	}}
+	out := outgoing(4)
+	for i, delay := range []time.Duration{-time.Second, 1200 * time.Millisecond, webhook.MaxDelay, time.Hour} {
+		out[i].Delay = delay
+	}
+	if _, err := (&sqs.Queue{Client: c, URL: "q"}).Send(t.Context(), out); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, entry := range c.calls[0].Entries {
+		got = append(got, fmt.Sprint(*entry.MessageGroupId, " ", entry.DelaySeconds))
+	}
+	if diff := cmp.Diff([]string{"Default-7 0", "Default-7 2", "Default-7 900", "Default-7 900"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestPostpone(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		err   error
+		fails bool
+	}{
+		{"a receipt that counts", nil, false},
+		{"a message that has gone on", &types.MessageNotInflight{}, false},
+		{"a receipt that is none", &types.ReceiptHandleIsInvalid{}, false},
+		{"a queue that does not answer", errDown, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			seconds := int32(0)
+			c := &client{hide: func(in *awssqs.ChangeMessageVisibilityInput) error { seconds = in.VisibilityTimeout; return tt.err }}
+			err := (&sqs.Queue{Client: c}).Postpone(t.Context(), "r", 1500*time.Millisecond)
+			if errors.Is(err, webhook.ErrUnavailable) != tt.fails || seconds != 2 {
+				t.Errorf("got %v after %d s", err, seconds)
+			}
+		})
+	}
+}
+
+func TestDeadLetters_OnTheEmulator(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("AWS_EMULATOR_ENDPOINT") == "" {
+		t.Skip("AWS_EMULATOR_ENDPOINT is not set: make test-aws starts the emulator")
+	}
+	cfg, err := awsenv.Config(os.LookupEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.BaseEndpoint = aws.String(os.Getenv("AWS_EMULATOR_ENDPOINT"))
+	real := awssqs.NewFromConfig(cfg)
+	made, err := real.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: aws.String(fmt.Sprint("letters-", time.Now().UnixNano()))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	letters := &sqs.DeadLetters{Client: real, URL: *made.QueueUrl}
+	want := outgoing(1)
+	if failed, err := (&sqs.Queue{Client: real, URL: *made.QueueUrl}).Send(t.Context(), want); err != nil || len(failed) > 0 {
+		t.Fatal(failed, err)
+	}
+	if err := letters.Bury(t.Context(), []byte(`{"no": "event"}`)); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]webhook.Message{}
+	for len(got) < 2 {
+		page, err := letters.Receive(t.Context(), 10)
+		if err != nil || len(page) == 0 {
+			t.Fatalf("got %d letters, then %v", len(got), err)
+		}
+		for _, letter := range page {
+			got[letter.Undecodable] = letter.Message
+			if err := letters.Remove(t.Context(), letter.Receipt); err != nil || letter.Receives != 1 {
+				t.Errorf("letter received %d times, removed: %v", letter.Receives, err)
+			}
+		}
+	}
+	if diff := cmp.Diff(map[string]webhook.Message{"": want[0].Message, `{"no": "event"}`: {}}, got); diff != "" {
+		t.Errorf("letters (-want +got):\n%s", diff)
+	}
+	if page, err := letters.Receive(t.Context(), 10); err != nil || len(page) != 0 {
+		t.Errorf("after Remove: %v, %v", page, err)
+	}
+}

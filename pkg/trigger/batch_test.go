@@ -1,0 +1,141 @@
+package trigger_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+	"github.com/posthaste-dev/posthaste/pkg/trigger"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func answers(t *testing.T, h lambda.Handler, payload []byte) string {
+	t.Helper()
+	got, err := h.Invoke(t.Context(), payload)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	return string(got)
+}
+
+func TestStream(t *testing.T) {
+	t.Parallel()
+	var names []string
+	tests := []struct {
+		name, event string
+		failed      string
+		panics      bool
+		want        string
+	}{
+		{"all in good hands is an empty list, not null", "deliver/two-events", "", false, `{"batchItemFailures":[]}`},
+		{"a failed record is the checkpoint", "deliver/two-events", "100000000000000000002", false, `{"batchItemFailures":[{"itemIdentifier":"100000000000000000002"}]}`},
+		{"a batch without events calls nobody", "deliver/removal-only", "never", true, `{"batchItemFailures":[]}`},
+		{"a panic is an ordinary failure", "deliver/two-events", "", true, "error: panic: boom"},
+		{"what is no batch is an error", "", "", false, "error: decode stream batch: "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			names = nil
+			h := trigger.Stream(dynamo.DecodeStream, func(_ context.Context, records []webhook.Record) string {
+				for _, r := range records {
+					names = append(names, r.Event.Name)
+				}
+				if tt.panics {
+					panic("boom")
+				}
+				return tt.failed
+			}, quiet())
+			payload := []byte("[")
+			if tt.event != "" {
+				payload = fixture(t, tt.event)
+			}
+			got := answers(t, h, payload)
+			if len(got) < len(tt.want) || got[:len(tt.want)] != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+			if tt.event == "deliver/two-events" {
+				if diff := cmp.Diff([]string{"contact.changed", "sale.created"}, names); diff != "" {
+					t.Errorf("records (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+func TestQueue(t *testing.T) {
+	t.Parallel()
+	message := webhook.Message{Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: 7, Event: "01234567-89ab-7fff-bfff-000000000001", Round: 1, Attempt: 2}
+	payload, err := json.Marshal(map[string]any{"Records": []any{
+		map[string]any{"messageId": "m1", "receiptHandle": "r1", "body": webhook.EncodeMessage(message), "attributes": map[string]string{"ApproximateReceiveCount": "3"}},
+		map[string]any{"messageId": "m2", "receiptHandle": "r2", "body": "no message"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []webhook.Received{
+		{ID: "m1", Receipt: "r1", Receives: 3, Message: message},
+		{ID: "m2", Receipt: "r2", Undecodable: "no message"},
+	}
+	h := func(failed ...string) lambda.Handler {
+		return trigger.Queue(func(_ context.Context, got []webhook.Received) []string {
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("messages (-want +got):\n%s", diff)
+			}
+			return failed
+		}, quiet())
+	}
+	if got := answers(t, h(), payload); got != `{"batchItemFailures":[]}` {
+		t.Errorf("all done: %s", got)
+	}
+	if got := answers(t, h("m2"), payload); got != `{"batchItemFailures":[{"itemIdentifier":"m2"}]}` {
+		t.Errorf("one not done: %s", got)
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		run  func(context.Context) error
+		want string
+	}{
+		{"done", func(context.Context) error { return nil }, "null"},
+		{"an error fails the invocation", func(context.Context) error { return errors.New("incomplete") }, "error: incomplete"},
+		{"so does a panic", func(context.Context) error { panic("boom") }, "error: panic: boom"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := answers(t, trigger.Schedule(tt.run, quiet()), []byte(`{}`)); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestResumed_TellsWhenTheLastInvocationEnded(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var slept []time.Duration
+	h := trigger.Resumed(
+		trigger.Schedule(func(context.Context) error { now = now.Add(time.Second); return nil }, quiet()),
+		func() time.Time { return now },
+		func(lastEnd, now time.Time) { slept = append(slept, now.Sub(lastEnd)) },
+	)
+	for _, pause := range []time.Duration{time.Hour, 5 * time.Second, time.Minute} {
+		now = now.Add(pause)
+		answers(t, h, nil)
+	}
+	if diff := cmp.Diff([]time.Duration{5 * time.Second, time.Minute}, slept); diff != "" {
+		t.Errorf("pauses (-want +got):\n%s", diff)
+	}
+}
