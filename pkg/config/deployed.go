@@ -12,7 +12,7 @@ type API struct {
 	FirstCredentialSecret, AdminSecret string
 }
 
-// Deliver is the configuration of functions/deliver.
+// Deliver is the configuration of functions/deliver and functions/retry.
 type Deliver struct {
 	Deployed
 	Sending
@@ -20,16 +20,6 @@ type Deliver struct {
 	SecretPrefix     string
 	DeliveryQueueURL string
 	// DeadLetterQueueURL is where unreadable records are put aside.
-	DeadLetterQueueURL string
-}
-
-// Retry is the configuration of functions/retry.
-type Retry struct {
-	Deployed
-	Sending
-	Delivering
-	SecretPrefix       string
-	DeliveryQueueURL   string
 	DeadLetterQueueURL string
 }
 
@@ -58,7 +48,7 @@ func LoadAPI(lookup Lookup) (API, error) {
 	})
 }
 
-// LoadDeliver reads DeliverFunction's settings. The error joins one line per fault.
+// LoadDeliver reads DeliverFunction's and RetryFunction's settings. The error joins one line per fault.
 func LoadDeliver(lookup Lookup) (Deliver, error) {
 	return load(lookup, func(r *reader) Deliver {
 		return Deliver{
@@ -67,12 +57,6 @@ func LoadDeliver(lookup Lookup) (Deliver, error) {
 			DeadLetterQueueURL: r.required("DEAD_LETTER_QUEUE_URL"),
 		}
 	})
-}
-
-// LoadRetry reads RetryFunction's settings. The error joins one line per fault.
-func LoadRetry(lookup Lookup) (Retry, error) {
-	c, err := LoadDeliver(lookup)
-	return Retry(c), err
 }
 
 // LoadSweep reads SweepFunction's settings. The error joins one line per fault.

@@ -1,0 +1,55 @@
+// Command sweep is SweepFunction: every minute it sends on what is due and
+// clears up what a crash left behind.
+package main
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/posthaste-dev/posthaste/pkg/awsenv"
+	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
+	"github.com/posthaste-dev/posthaste/pkg/secrets"
+	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+	"github.com/posthaste-dev/posthaste/pkg/sweep"
+	"github.com/posthaste-dev/posthaste/pkg/telemetry"
+	"github.com/posthaste-dev/posthaste/pkg/trigger"
+)
+
+func main() {
+	handler, err := wire(os.LookupEnv)
+	if err != nil {
+		slog.New(telemetry.NewHandler(os.Stdout, slog.LevelInfo)).Error("cannot start", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(handler)
+}
+
+func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
+	cfg, err := config.LoadSweep(lookup)
+	if err != nil {
+		return nil, err
+	}
+	clients, err := awsenv.Config(lookup)
+	if err != nil {
+		return nil, err
+	}
+	logger := slog.New(telemetry.NewHandler(os.Stdout, cfg.LogLevel))
+	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now})
+	queues := awssqs.NewFromConfig(clients)
+	sweeper := sweep.New(sweep.Config{
+		Deliveries: store.Deliveries(), Webhooks: store.Webhooks(),
+		Secrets:     &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader},
+		Messages:    &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL},
+		DeadLetters: &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL},
+		Logger:      logger, Now: time.Now, RowLife: cfg.EventTTL + cfg.DeliveryExtra,
+	})
+	return trigger.Schedule(sweeper.Run, logger), nil
+}
