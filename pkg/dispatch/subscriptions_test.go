@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -57,19 +58,19 @@ func TestView_ReusesListsOnlyUnderTheirEpoch(t *testing.T) {
 	if got := match(newView(lists, clock)); len(got) != 1 {
 		t.Fatalf("got %d matches, want 1", len(got))
 	}
-	if store.epochs != 1 || store.loads != 3 {
-		t.Errorf("a cold batch: got %d epochs read and %d lists loaded, want 1 and 3", store.epochs, store.loads)
+	if store.epochs != 2 || store.loads != 3 {
+		t.Errorf("a cold batch: got %d epochs read and %d lists loaded, want 2 and 3", store.epochs, store.loads)
 	}
 	v := newView(lists, clock)
 	match(v)
 	match(v)
-	if store.epochs != 2 || store.loads != 3 {
-		t.Errorf("a warm batch: got %d epochs read and %d lists loaded in all, want 2 and 3", store.epochs, store.loads)
+	if store.epochs != 3 || store.loads != 3 {
+		t.Errorf("a warm batch: got %d epochs read and %d lists loaded in all, want 3 and 3", store.epochs, store.loads)
 	}
 	now = now.Add(viewLife)
 	match(v)
-	if store.epochs != 3 {
-		t.Errorf("a view of 3 s: got %d epochs read in all, want 3", store.epochs)
+	if store.epochs != 4 {
+		t.Errorf("a view of 3 s: got %d epochs read in all, want 4", store.epochs)
 	}
 	active.State = webhook.StateStopped
 	epoch++
@@ -81,24 +82,40 @@ func TestView_ReusesListsOnlyUnderTheirEpoch(t *testing.T) {
 	}
 }
 
-func TestView_LabelsListsWithTheEpochReadBefore(t *testing.T) {
+func TestView_StartsOverWhenAWebhookMovesBetweenLists(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	epoch := int64(1)
-	old := []webhook.Webhook{{Tenant: "Default", ID: 1, State: webhook.StateActive, Events: []string{"non"}}}
+	w := webhook.Webhook{Tenant: "Default", ID: 1, State: webhook.StateActive, Events: []string{"*"}}
 	store := &countingWebhooks{epoch: func() int64 { return epoch }}
-	store.subscribed = func(string) []webhook.Webhook {
-		epoch = 2 // a save commits while the list is being loaded
-		return old
+	store.subscribed = func(key string) []webhook.Webhook {
+		if key != w.Events[0] {
+			// The exact list was loaded without it; now it moves there.
+			w.Events, epoch = []string{"sale.sold"}, 2
+			return nil
+		}
+		return []webhook.Webhook{w}
 	}
 	lists := newSubscriptions(store)
-	event := webhook.Event{Tenant: "Default", Name: "non"}
-	for range 2 {
-		if _, _, err := newView(lists, func() time.Time { return now }).match(t.Context(), event, now); err != nil {
-			t.Fatal(err)
-		}
+	event := webhook.Event{Tenant: "Default", Name: "sale.sold"}
+	got, _, err := newView(lists, func() time.Time { return now }).match(t.Context(), event, now)
+	if err != nil || len(got) != 1 {
+		t.Errorf("got %d matches and error %v, want the webhook, which subscribed all the time", len(got), err)
 	}
-	if store.loads != 4 {
-		t.Errorf("got %d lists loaded, want 4: what was loaded during a save must not outlive it", store.loads)
+}
+
+func TestView_GivesUpOnWebhooksThatNeverRest(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	epoch := int64(1)
+	store := &countingWebhooks{epoch: func() int64 { return epoch }}
+	store.subscribed = func(string) []webhook.Webhook {
+		epoch++ // a save commits while the list is being loaded
+		return nil
+	}
+	event := webhook.Event{Tenant: "Default", Name: "non"}
+	_, _, err := newView(newSubscriptions(store), func() time.Time { return now }).match(t.Context(), event, now)
+	if !errors.Is(err, errUnsteady) {
+		t.Errorf("got error %v, want %v: lists of several epochs must not be joined", err, errUnsteady)
 	}
 }

@@ -154,6 +154,7 @@ type invocation struct {
 	closed   bool // over was called
 	lost     bool // before the call returned
 	gone     bool // the goroutine ended
+	froze    bool
 }
 
 // invoke calls into a process. The call's context ends shortly before the

@@ -58,7 +58,7 @@ func newWorld(seed uint64, keep bool) *world {
 	w.ledger = newLedger(w)
 	w.db = newDatabase(w)
 	w.queue = &queue{w: w}
-	w.vault = &vault{w: w, secrets: map[string]map[string]*version{}}
+	w.vault = &vault{w: w, secrets: map[string]map[string]*version{}, written: map[webhook.SecretRef]webhook.SecretDocument{}}
 	w.targets = newTargets(w, rnd)
 	w.tracef("weather", "%+v, policy %s", w.weather, w.policy)
 	for n := range 1 + rnd.IntN(2) {

@@ -16,6 +16,7 @@ type vault struct {
 	w       *world
 	drawn   int
 	secrets map[string]map[string]*version
+	written map[webhook.SecretRef]webhook.SecretDocument // all that ever were
 }
 
 type version struct {
@@ -38,7 +39,9 @@ func (v *vault) add(name string, doc webhook.SecretDocument) webhook.SecretRef {
 	}
 	id := fmt.Sprintf("v%d", v.drawn)
 	v.secrets[name][id] = version
-	return webhook.SecretRef{Name: name, Version: id}
+	ref := webhook.SecretRef{Name: name, Version: id}
+	v.written[ref] = doc
+	return ref
 }
 
 func (v *vault) Create(ctx context.Context, name string, doc webhook.SecretDocument) (ref webhook.SecretRef, err error) {
@@ -129,10 +132,8 @@ func (c *cachedVault) Read(ctx context.Context, ref webhook.SecretRef) (webhook.
 	return doc, err
 }
 
-// document reads a version behind everybody's back.
+// document is what a version holds, or held.
 func (v *vault) document(ref webhook.SecretRef) webhook.SecretDocument {
-	if have := v.secrets[ref.Name][ref.Version]; have != nil {
-		return have.doc
-	}
-	return webhook.SecretDocument{}
+	ref.Signed = false
+	return v.written[ref]
 }

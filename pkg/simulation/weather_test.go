@@ -2,6 +2,7 @@ package simulation_test
 
 import (
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -129,6 +130,16 @@ func (w *world) weatherFreezes(p *process) bool {
 		d = w.between(time.Minute, 15*time.Minute)
 	default:
 		d = w.between(15*time.Minute, 4*time.Hour)
+	}
+	if strings.HasPrefix(p.name, "api-") {
+		// The sweep takes an API call to be over after an hour, and Lambda
+		// after half a minute; so a second freeze of one is its end.
+		if d = min(d, 20*time.Minute); p.current.froze {
+			w.tracef(p.name, "*** FREEZES for ever")
+			w.kill(p, dieBefore)
+			return true
+		}
+		p.current.froze = true
 	}
 	p.frozen = true
 	w.tracef(p.name, "*** FREEZES for %s", d.Round(time.Second))
