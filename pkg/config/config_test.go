@@ -91,7 +91,6 @@ func TestLoadDeployed_NamesWhatTheTemplateForgot(t *testing.T) {
 	loads := map[string]func(config.Lookup) error{
 		"api":     func(l config.Lookup) error { _, err := config.LoadAPI(l); return err },
 		"deliver": func(l config.Lookup) error { _, err := config.LoadDeliver(l); return err },
-		"retry":   func(l config.Lookup) error { _, err := config.LoadRetry(l); return err },
 		"sweep":   func(l config.Lookup) error { _, err := config.LoadSweep(l); return err },
 		"ingest":  func(l config.Lookup) error { _, err := config.LoadIngest(l); return err },
 	}
