@@ -58,3 +58,42 @@ func TestManager_KeepsTheContract(t *testing.T) {
 		},
 	})
 }
+
+func TestManager_RotatesMoreOftenThanASecretHasRoomForLabels(t *testing.T) {
+	t.Parallel()
+	const roomForLabels = 20
+	client := emulated(t)
+	m := &secrets.Manager{Client: client, Prefix: "suite", Random: rand.Reader}
+	name, err := m.Name("Default", 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := webhook.SecretDocument{Current: webhook.NewSecret("s")}
+	committed, err := m.Create(t.Context(), name, doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range roomForLabels + 5 {
+		next, err := m.Put(t.Context(), committed, doc)
+		if err != nil {
+			t.Fatalf("rotation %d: %v", n+1, err)
+		}
+		if n%3 > 0 { // every third one is lost
+			committed = next
+		}
+		if _, err := m.Read(t.Context(), committed); err != nil {
+			t.Fatalf("after rotation %d the committed version: %v", n+1, err)
+		}
+	}
+	out, err := client.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: &name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := 0
+	for _, names := range out.VersionIdsToStages {
+		labels += len(names)
+	}
+	if labels > roomForLabels {
+		t.Errorf("%d labels, the service allows %d", labels, roomForLabels)
+	}
+}
