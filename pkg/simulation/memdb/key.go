@@ -47,29 +47,25 @@ func keyText(a Attribute, v types.AttributeValue) (string, error) {
 
 // keyOf reads a key out of an item that may hold more.
 func keyOf(pk, sk Attribute, item Item) (primary, error) {
-	var k primary
-	for _, part := range []struct {
-		Attribute
-		into *string
-		max  int
-	}{{pk, &k.partition, 2048}, {sk, &k.sort, 1024}} {
-		if part.Name == "" {
-			continue
-		}
-		v, ok := item[part.Name]
-		if !ok {
-			return k, invalid("One or more parameter values were invalid: Missing the key %s in the item", part.Name)
-		}
-		text, err := keyText(part.Attribute, v)
-		if err != nil {
-			return k, err
-		}
-		if len(text) > part.max {
-			return k, invalid("One or more parameter values were invalid: Size of key %s has exceeded %d bytes", part.Name, part.max)
-		}
-		*part.into = text
+	partition, err := keyPart(pk, item, 2048)
+	if err != nil || sk.Name == "" {
+		return primary{partition: partition}, err
 	}
-	return k, nil
+	sort, err := keyPart(sk, item, 1024)
+	return primary{partition, sort}, err
+}
+
+// keyPart reads one attribute of a key.
+func keyPart(a Attribute, item Item, maxBytes int) (string, error) {
+	v, ok := item[a.Name]
+	if !ok {
+		return "", invalid("One or more parameter values were invalid: Missing the key %s in the item", a.Name)
+	}
+	text, err := keyText(a, v)
+	if err == nil && len(text) > maxBytes {
+		err = invalid("One or more parameter values were invalid: Size of key %s has exceeded %d bytes", a.Name, maxBytes)
+	}
+	return text, err
 }
 
 // key reads a key that must hold nothing else.
@@ -87,13 +83,10 @@ func (t *table) key(item Item) (primary, error) {
 // indexKey returns the item's key in an index, and whether it is in it. A key
 // attribute of the wrong type or an empty one is refused.
 func (x *Index) indexKey(item Item) (primary, bool, error) {
-	for _, name := range keyNames(x.PK, x.SK) {
-		if _, ok := item[name]; !ok {
-			if err := x.checkPresent(item); err != nil {
-				return primary{}, false, err
-			}
-			return primary{}, false, nil
-		}
+	_, hasPK := item[x.PK.Name]
+	_, hasSK := item[x.SK.Name]
+	if !hasPK || !hasSK && x.SK.Name != "" {
+		return primary{}, false, x.checkPresent(item)
 	}
 	k, err := keyOf(x.PK, x.SK, item)
 	return k, err == nil, err

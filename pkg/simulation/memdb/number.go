@@ -1,7 +1,6 @@
 package memdb
 
 import (
-	"fmt"
 	"math/big"
 	"strconv"
 	"strings"
@@ -80,7 +79,10 @@ func (d decimal) sortable() string {
 	if d.digits == "" {
 		return "1"
 	}
-	text := fmt.Sprintf("%03d%s", d.exp+200, d.digits)
+	text := strconv.Itoa(d.exp+200) + d.digits
+	if d.exp < -100 { // the exponent takes three digits: 071 to 326
+		text = "0" + text
+	}
 	if !d.negative {
 		return "2" + text
 	}

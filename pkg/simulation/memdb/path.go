@@ -60,7 +60,7 @@ func child(v types.AttributeValue, s step) types.AttributeValue {
 // put sets the value at a resolved path of an item that the caller owns. The
 // path's parent must be there.
 func (p path) put(item Item, value types.AttributeValue) error {
-	parent := path(p[:len(p)-1]).find(item, bindings{})
+	parent := p[:len(p)-1].find(item, bindings{})
 	last := p[len(p)-1]
 	switch parent := parent.(type) {
 	case *types.AttributeValueMemberM:
@@ -83,7 +83,7 @@ func (p path) put(item Item, value types.AttributeValue) error {
 
 // remove takes the value at a resolved path out of an item that the caller owns.
 func (p path) remove(item Item) error {
-	parent := path(p[:len(p)-1]).find(item, bindings{})
+	parent := p[:len(p)-1].find(item, bindings{})
 	last := p[len(p)-1]
 	switch parent := parent.(type) {
 	case *types.AttributeValueMemberM:

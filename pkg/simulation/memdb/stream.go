@@ -3,15 +3,20 @@ package memdb
 import (
 	"slices"
 	"time"
+)
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+// What a change did to its item, as the stream's records name it.
+const (
+	Insert = "INSERT"
+	Modify = "MODIFY"
+	Remove = "REMOVE"
 )
 
 // Change is one record of a table's stream: a committed write that changed
 // something.
 type Change struct {
-	Sequence  int // 1, 2, …, per table
-	EventName types.OperationType
+	Sequence  int    // 1, 2, …, per table
+	EventName string // Insert, Modify or Remove
 	Keys      Item
 	NewImage  Item // nil for REMOVE
 
@@ -47,23 +52,28 @@ func (db *DB) store(t *table, k primary, old, item Item) {
 		if was && (!is || before != now) {
 			t.indexes[i].put(before.partition, before.sort, k.tie(), version{db.commit, nil}, oldest)
 		}
-		if is {
-			t.indexes[i].put(now.partition, now.sort, k.tie(), version{db.commit, x.project(&t.Table, item)}, oldest)
+		if !is {
+			continue
 		}
+		shown := x.project(&t.Table, item)
+		if was && before == now && equalItems(shown, x.project(&t.Table, old)) {
+			continue
+		}
+		t.indexes[i].put(now.partition, now.sort, k.tie(), version{db.commit, shown}, oldest)
 	}
 	if !t.Stream {
 		return
 	}
 	c := Change{
-		Sequence: len(t.changes) + 1, EventName: types.OperationTypeModify, NewImage: item,
+		Sequence: len(t.changes) + 1, EventName: Modify, NewImage: item,
 		ApproximateCreationTime: db.config.Now().Truncate(time.Second),
 	}
 	image := item
 	switch {
 	case old == nil:
-		c.EventName = types.OperationTypeInsert
+		c.EventName = Insert
 	case item == nil:
-		c.EventName, image = types.OperationTypeRemove, old
+		c.EventName, image = Remove, old
 	}
 	c.Keys = make(Item)
 	for _, name := range keyNames(t.PK, t.SK) {

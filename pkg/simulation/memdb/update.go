@@ -49,12 +49,12 @@ func (s plain) evaluate(item Item, b bindings) (types.AttributeValue, error) {
 	if v == nil {
 		return nil, invalid("The provided expression refers to an attribute that does not exist in the item")
 	}
-	return giveValue(v), nil
+	return own(v), nil
 }
 
 func (s ifNotExists) evaluate(item Item, b bindings) (types.AttributeValue, error) {
 	if v := s.path.find(item, b); v != nil {
-		return giveValue(v), nil
+		return own(v), nil
 	}
 	return s.or.evaluate(item, b)
 }
@@ -139,7 +139,7 @@ func (u *update) check(b bindings, keys []string) error {
 
 // apply returns the updated copy of an item.
 func (u *update) apply(item Item, b bindings) (Item, error) {
-	out := give(item)
+	out := ownItem(item)
 	for _, a := range u.set {
 		v, err := a.from.evaluate(item, b)
 		if err != nil {
@@ -150,7 +150,7 @@ func (u *update) apply(item Item, b bindings) (Item, error) {
 		}
 	}
 	for _, c := range u.add {
-		v, err := added(c.path.find(item, b), giveValue(b.values[string(c.value)]))
+		v, err := added(c.path.find(item, b), own(b.values[string(c.value)]))
 		if err != nil {
 			return nil, err
 		}

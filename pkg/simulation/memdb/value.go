@@ -109,6 +109,30 @@ func giveValue(v types.AttributeValue) types.AttributeValue {
 	return copied
 }
 
+// own copies the maps and lists of a stored value, which an update changes in
+// place; the other values are never changed and may be shared.
+func own(v types.AttributeValue) types.AttributeValue {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberM:
+		return &types.AttributeValueMemberM{Value: ownItem(v.Value)}
+	case *types.AttributeValueMemberL:
+		list := make([]types.AttributeValue, len(v.Value))
+		for i, e := range v.Value {
+			list[i] = own(e)
+		}
+		return &types.AttributeValueMemberL{Value: list}
+	}
+	return v
+}
+
+func ownItem(item Item) Item {
+	out := make(Item, len(item)+4) // room for what an update adds
+	for name, v := range item {
+		out[name] = own(v)
+	}
+	return out
+}
+
 // kind is the type's name in expressions and messages.
 func kind(v types.AttributeValue) string {
 	switch v.(type) {
