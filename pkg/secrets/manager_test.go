@@ -73,7 +73,7 @@ func TestManager_RotatesMoreOftenThanASecretHasRoomForLabels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range roomForLabels + 5 {
+	for n := range 2 * roomForLabels {
 		next, err := m.Put(t.Context(), committed, doc)
 		if err != nil {
 			t.Fatalf("rotation %d: %v", n+1, err)
