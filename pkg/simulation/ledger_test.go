@@ -28,6 +28,7 @@ type ledger struct {
 	streams  map[webhook.EventID][]*streamed
 	accepted []webhook.EventID // signals answered with success
 	intents  []webhook.Intent
+	claims   map[string]bool // by process and delivery: a row claimed and no message sent yet
 	due      time.Time // the earliest sweep of all rows
 }
 
@@ -86,6 +87,7 @@ func newLedger(w *world) *ledger {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[int32][]revision{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
+		claims: map[string]bool{},
 	}
 }
 
@@ -135,6 +137,9 @@ func (l *ledger) webhookWritten(id int32) {
 	w, err := l.w.db.peek.Webhooks().Get(context.Background(), tenant, id)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if history := l.webhooks[id]; err == nil && len(history) > 0 && w.Revision != history[len(history)-1].Revision+1 {
+		l.w.violated("revisions", "w%d went from revision %d to %d: a change is lost", id, history[len(history)-1].Revision, w.Revision)
+	}
 	l.webhooks[id] = append(l.webhooks[id], revision{at: time.Now(), exists: err == nil, Webhook: w})
 	if err == nil {
 		l.w.tracef("webhooks", "w%d revision %d: %s, %s, %s, secret %s", id, w.Revision, w.State, strings.Join(w.Events, " "), w.TargetURL, w.Secret.Version)
@@ -192,6 +197,12 @@ func (l *ledger) rowWritten(p *process, key webhook.DeliveryKey) {
 	}
 	l.w.tracef("rows", "%s is %s at %d.%d%s%s", name, row.Status, row.Round, row.Attempt, lease, due)
 	l.checkRow(name, old, row)
+	if p != nil && strings.HasPrefix(p.name, "sweep") && row.Resends > old.Resends && row.SweepAt.After(old.SweepAt) && old.Exists() {
+		l.claims[p.name+name] = true
+		if old.SweepAt.After(now.Add(time.Minute)) {
+			l.w.violated("sweep", "%s is claimed, and not due before %s", name, stamp(old.SweepAt.Sub(l.w.began)))
+		}
+	}
 	l.due = time.Time{}
 	for _, r := range l.rows {
 		if r.Status == webhook.StatusPending && (l.due.IsZero() || r.SweepAt.Before(l.due)) {
@@ -376,4 +387,16 @@ func (l *ledger) intentChanged() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.intents = intents
+}
+
+// sweeps holds the sweep to one message for a claim: a row that waits for its
+// turn is not sent every minute, nor by each of two sweeps.
+func (l *ledger) sweeps(p *process, m webhook.Message) {
+	name := l.about(m.Webhook, webhook.EventID(l.name(m.Event)))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.claims[p.name+name] {
+		l.w.violated("sweep", "a message for %s is sent, and the row was not claimed", name)
+	}
+	delete(l.claims, p.name+name)
 }

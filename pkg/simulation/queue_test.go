@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -95,6 +96,13 @@ func (q *queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed [
 		label += " " + text(i)
 		if d := messages[i].Delay; d > 0 {
 			label += " in " + d.Round(time.Second).String()
+		}
+	}
+	if p := processOf(ctx); p != nil && strings.HasPrefix(p.name, "sweep") {
+		for _, m := range messages {
+			if m.Message.Kind == webhook.MessageAttempt {
+				q.w.ledger.sweeps(p, m.Message)
+			}
 		}
 	}
 	err = q.w.effect(ctx, kindSend, "", label, unavailable, func(v verdict) error {
