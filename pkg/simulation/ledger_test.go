@@ -29,7 +29,7 @@ type ledger struct {
 	accepted []webhook.EventID // signals answered with success
 	intents  []webhook.Intent
 	claims   map[string]bool // by process and delivery: a row claimed and no message sent yet
-	due      time.Time // the earliest sweep of all rows
+	due      time.Time       // the earliest sweep of all rows
 }
 
 // happening is an event, from when it was stored.
