@@ -131,7 +131,8 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // API, which no setting allows.
 const receiverAddress = "127.0.0.2:0"
 
-// target is a receiver on this machine that answers every POST with a status.
+// target is a receiver on this machine that answers each POST with the
+// next of its statuses, and all further ones with the last.
 type target struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -139,7 +140,7 @@ type target struct {
 	bodies   [][]byte
 }
 
-func newTarget(t *testing.T, status int) *target {
+func newTarget(t *testing.T, statuses ...int) *target {
 	t.Helper()
 	target := &target{}
 	listener, err := net.Listen("tcp", receiverAddress)
@@ -149,6 +150,7 @@ func newTarget(t *testing.T, status int) *target {
 	target.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		target.mu.Lock()
+		status := statuses[min(len(target.received), len(statuses)-1)]
 		target.received, target.bodies = append(target.received, r), append(target.bodies, body)
 		target.mu.Unlock()
 		w.WriteHeader(status)
@@ -185,7 +187,7 @@ func (d *deployment) waiting(queue string) int {
 		d.t.Fatal(err)
 	}
 	total := 0
-	for _, name := range []string{"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"} {
+	for _, name := range []string{"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed", "ApproximateNumberOfMessagesNotVisible"} {
 		var n int
 		_, _ = fmt.Sscan(out.Attributes[name], &n)
 		total += n
@@ -263,6 +265,23 @@ func TestDeployed_FailingTargetLeavesAPendingRowAndNoFailedBatch(t *testing.T) {
 	}
 	d.call(http.MethodDelete, fmt.Sprintf("/api/v1/Webhook/%d", failed), "", nil)
 	d.call(http.MethodDelete, fmt.Sprintf("/api/v1/Webhook/%d", other), "", nil)
+}
+
+func TestDeployed_FailedAttemptIsMadeAgain(t *testing.T) {
+	d := deployed(t)
+	receiver := newTarget(t, http.StatusServiceUnavailable, http.StatusOK)
+	id := d.create("deployed.again", receiver.URL, "s")
+	d.signal("deployed.again")
+	eventually(t, "the second attempt", func() bool { return receiver.count() == 2 })
+	event := receiver.received[0].Header.Get("Webhook-Id")
+	if again := receiver.received[1].Header.Get("Webhook-Id"); again != event {
+		t.Errorf("the second attempt has the id %s, the first one %s", again, event)
+	}
+	eventually(t, "the row of the delivery", func() bool {
+		row := d.row(id, event)
+		return row.Status == webhook.StatusDelivered && row.AttemptCount == 2
+	})
+	d.call(http.MethodDelete, fmt.Sprintf("/api/v1/Webhook/%d", id), "", nil)
 }
 
 func TestDeployed_GoneTargetDisablesItsWebhook(t *testing.T) {
