@@ -47,6 +47,7 @@ func TestLoadLocal_Faults(t *testing.T) {
 		{"a URL's password is not shown", []string{"PUBLIC_URL", "https://u:hunter2@x"}, []string{"PUBLIC_URL must not hold a user or password"}},
 		{"a network that holds link-local addresses is refused", []string{"ALLOWED_TARGET_CIDRS", "10.0.0.0/8, 0.0.0.0/0"}, []string{`ALLOWED_TARGET_CIDRS is "0.0.0.0/0", must be networks that do not overlap 169.254.0.0/16`}},
 		{"a duration has a unit", []string{"SHUTDOWN_TIMEOUT", "10"}, []string{`SHUTDOWN_TIMEOUT is "10", must be a positive duration such as 10s`}},
+		{"a duration is positive", []string{"SHUTDOWN_TIMEOUT", "-1s"}, []string{`SHUTDOWN_TIMEOUT is "-1s", must be a positive duration such as 10s`}},
 		{"an issuer needs an audience", []string{"OIDC_ISSUER", "https://id.example.com/"}, []string{"OIDC_AUDIENCE is not set, and OIDC_ISSUER is"}},
 		{"a misspelt variable of make is named with the closest setting", []string{"MAKE_OVERRIDES", "ADRR DATA_DIR"}, []string{"ADRR is not a setting; the closest one is ADDR"}},
 	}
