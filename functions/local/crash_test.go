@@ -125,7 +125,7 @@ func (p *process) publish(stop <-chan struct{}) (accepted []webhook.EventID) {
 					return
 				default:
 				}
-				resp, err := p.post(client, "/api/v1/Webhook/contact.changed/7", `{"name":"Howell"}`)
+				resp, err := p.post(client, "/api/v1/Webhook/contact.changed/7", `{"name":"Howell"}`) //nolint:bodyclose // post closes it
 				if err != nil {
 					return // killed: nobody knows whether it was accepted
 				}
@@ -157,7 +157,7 @@ func TestCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := p.post(http.DefaultClient, "/api/v1/Webhook", string(webhookBody))
+	resp, err := p.post(http.DefaultClient, "/api/v1/Webhook", string(webhookBody)) //nolint:bodyclose // post closes it
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("create: %v, %v", resp, err)
 	}

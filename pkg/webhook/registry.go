@@ -83,12 +83,23 @@ func (r *Registry) List(ctx context.Context, who Principal, after int32, limit i
 	return seen, after, nil
 }
 
-// Document reads what is secret about a webhook.
+// Document reads what is secret about a webhook. ErrSecretUnavailable where it
+// cannot be read now, or is gone for good: the webhook itself is there, so
+// ErrNotFound would mislead.
 func (r *Registry) Document(ctx context.Context, w Webhook) (SecretDocument, error) {
 	if w.Secret.Name == "" {
 		return SecretDocument{}, nil
 	}
-	return r.Secrets.Read(ctx, w.Secret)
+	doc, err := r.Secrets.Read(ctx, w.Secret)
+	return doc, secretGone(err)
+}
+
+// secretGone words the absence of a secret that a webhook names.
+func secretGone(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("%w: it is gone: %v", ErrSecretUnavailable, err) //nolint:errorlint // ErrNotFound must not show through
+	}
+	return err
 }
 
 // Create stores a new webhook of the principal's. Errors: *ValidationError with
@@ -381,7 +392,7 @@ func (r *Registry) replaceSecret(ctx context.Context, w *Webhook, committed Secr
 	}
 	w.Secret, err = r.Secrets.Put(ctx, committed, doc)
 	w.Secret.Signed = !doc.Current.IsZero()
-	return err
+	return secretGone(err)
 }
 
 func (r *Registry) putIntent(ctx context.Context, w Webhook, secret string, now time.Time) error {
@@ -435,6 +446,43 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 func (r *Registry) pings(old, w Webhook) bool {
 	return r.Ping != nil && w.State == StateActive &&
 		(old.State != StateActive || old.TargetURL != w.TargetURL || !slices.Equal(old.Headers, w.Headers))
+}
+
+// TestDraft sends the test event to the target of a draft that need not be
+// stored, and returns what came of it. id is the stored webhook that the draft
+// was made of, 0 for none: what the draft masks or leaves unsaid is signed and
+// sent as that one's. A webhook that the principal does not see has nothing to
+// lend.
+//
+// Errors: *ValidationError, ErrSecretUnavailable, ErrUnavailable (also where
+// Ping is nil). That the target did not answer well is no error.
+func (r *Registry) TestDraft(ctx context.Context, who Principal, id int32, d Draft) (Result, error) {
+	if len(d.Events) == 0 { // of a webhook that is only tried out
+		d.Events = []string{TestEventName}
+	}
+	if err := d.Validate(r.Rules); err != nil {
+		return Result{}, err
+	}
+	var (
+		stored Webhook
+		old    SecretDocument
+		err    error
+	)
+	if id != 0 {
+		stored, err = r.Get(ctx, who, id)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return Result{}, err
+		}
+	}
+	if old, err = r.Document(ctx, stored); err != nil {
+		return Result{}, fmt.Errorf("webhook %d: %w", id, err)
+	}
+	stored.Tenant = who.Tenant
+	doc, err := d.document(old, time.Time{})
+	if err != nil {
+		return Result{}, err
+	}
+	return r.Test(ctx, d.webhook(stored), doc)
 }
 
 // Test sends the test event to a webhook's target, signed, and returns what

@@ -1,0 +1,568 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
+)
+
+var (
+	start = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
+	anna  = webhook.Principal{Tenant: "Default", Associate: webhook.Associate{ID: 1, Name: "anna"}}
+)
+
+// registry is a Registry on a real store, with a target that the test plays.
+type registry struct {
+	*webhook.Registry
+	db    *embedded.DB
+	clock *webhooktest.Clock
+	pings []webhook.Post
+	// answer is what the target makes of a ping. Zero: a success.
+	answer webhook.Result
+}
+
+func newRegistry(t *testing.T) *registry {
+	t.Helper()
+	clock := webhooktest.NewClock(start)
+	random := webhooktest.Random(1)
+	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: clock.Now, Random: random})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	r := &registry{db: db, clock: clock}
+	r.Registry = &webhook.Registry{
+		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Now: clock.Now, Random: random, EventLife: 30 * 24 * time.Hour,
+		Ping: func(_ context.Context, post webhook.Post) webhook.Result {
+			r.pings = append(r.pings, post)
+			return r.answer
+		},
+	}
+	return r
+}
+
+// draft is a webhook that nothing is wrong with.
+func draft(changes ...func(*webhook.Draft)) webhook.Draft {
+	d := webhook.Draft{Name: "n", Events: []string{"contact.changed"}, TargetURL: "https://example.com/"}
+	for _, change := range changes {
+		change(&d)
+	}
+	return d
+}
+
+func secret(text string) func(*webhook.Draft) {
+	return func(d *webhook.Draft) {
+		s := webhook.NewSecret(text)
+		d.Secret = &s
+	}
+}
+
+func header(name, value string) func(*webhook.Draft) {
+	return func(d *webhook.Draft) {
+		d.Headers = append(d.Headers, webhook.DraftHeader{Name: name, Value: webhook.NewSecret(value)})
+	}
+}
+
+func state(s webhook.State) func(*webhook.Draft) {
+	return func(d *webhook.Draft) { d.State = s }
+}
+
+func (r *registry) create(t *testing.T, changes ...func(*webhook.Draft)) webhook.Webhook {
+	t.Helper()
+	w, err := r.Create(t.Context(), anna, draft(changes...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (r *registry) save(t *testing.T, id int32, changes ...func(*webhook.Draft)) (webhook.Webhook, error) {
+	t.Helper()
+	return r.Save(t.Context(), anna, id, func(webhook.Webhook) (webhook.Draft, error) { return draft(changes...), nil })
+}
+
+func (r *registry) mustSave(t *testing.T, id int32, changes ...func(*webhook.Draft)) webhook.Webhook {
+	t.Helper()
+	w, err := r.save(t, id, changes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// texts gives a webhook's secret document in the clear.
+func (r *registry) texts(t *testing.T, w webhook.Webhook) (current, previous string, headers map[string]string) {
+	t.Helper()
+	doc, err := r.Document(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range doc.Headers {
+		if headers == nil {
+			headers = map[string]string{}
+		}
+		headers[name] = value.Reveal()
+	}
+	return doc.Current.Reveal(), doc.PreviousAt(r.clock.Now()).Reveal(), headers
+}
+
+func (r *registry) intents(t *testing.T) []webhook.Intent {
+	t.Helper()
+	intents, err := r.Webhooks.Intents(t.Context(), start.AddDate(1, 0, 0), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return intents
+}
+
+func (r *registry) events(t *testing.T) (names []string) {
+	t.Helper()
+	events, err := r.db.Events().List(t.Context(), "Default", webhook.FirstEventID(start), webhook.FirstEventID(start.AddDate(1, 0, 0)), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+func TestRegistry_CreateKeepsWhatIsSecretOutOfTheWebhook(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t, secret("open sesame"), header("X-Api-Key", "k1"), header("X-B", "b"))
+	stored, err := r.Get(t.Context(), anna, w.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(w, stored); diff != "" {
+		t.Errorf("returned and stored differ:\n%s", diff)
+	}
+	if shown := fmt.Sprintf("%+v", stored); strings.Contains(shown, "sesame") || strings.Contains(shown, "k1") {
+		t.Errorf("the webhook holds a secret: %s", shown)
+	}
+	current, previous, headers := r.texts(t, w)
+	if diff := cmp.Diff(map[string]string{"X-Api-Key": "k1"}, headers); current != "open sesame" || previous != "" || diff != "" {
+		t.Errorf("got secret %q, previous %q, headers (-want +got):\n%s", current, previous, diff)
+	}
+	if len(r.intents(t)) != 0 {
+		t.Error("an intent stayed behind")
+	}
+}
+
+func TestRegistry_DeleteRemovesWebhookSecretAndIntent(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t, secret("s"))
+	if err := r.Delete(t.Context(), anna, w.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Get(t.Context(), anna, w.ID); !errors.Is(err, webhook.ErrNotFound) {
+		t.Errorf("webhook: got %v, want %v", err, webhook.ErrNotFound)
+	}
+	if _, err := r.Secrets.Read(t.Context(), w.Secret); !errors.Is(err, webhook.ErrNotFound) {
+		t.Errorf("secret: got %v, want %v", err, webhook.ErrNotFound)
+	}
+	if len(r.intents(t)) != 0 {
+		t.Error("an intent stayed behind")
+	}
+	if err := r.Delete(t.Context(), anna, w.ID, nil); !errors.Is(err, webhook.ErrNotFound) {
+		t.Errorf("again: got %v, want %v", err, webhook.ErrNotFound)
+	}
+}
+
+func TestRegistry_AnAppSeesOnlyItsOwn(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t)
+	app := webhook.Principal{Tenant: "Default", App: "app"}
+	other := webhook.Principal{Tenant: "Other"}
+	for _, who := range []webhook.Principal{app, other} {
+		_, get := r.Get(t.Context(), who, w.ID)
+		_, save := r.Save(t.Context(), who, w.ID, func(webhook.Webhook) (webhook.Draft, error) { return draft(), nil })
+		remove := r.Delete(t.Context(), who, w.ID, nil)
+		list, _, err := r.List(t.Context(), who, 0, 10)
+		if err != nil || len(list) != 0 {
+			t.Errorf("list: got %d webhooks and %v", len(list), err)
+		}
+		for _, err := range []error{get, save, remove} {
+			if !errors.Is(err, webhook.ErrNotFound) {
+				t.Errorf("got %v, want %v", err, webhook.ErrNotFound)
+			}
+		}
+	}
+}
+
+func TestRegistry_SecretOnSave(t *testing.T) {
+	t.Parallel()
+	const mask = webhook.MaskedSecret
+	for name, test := range map[string]struct {
+		changes           []func(*webhook.Draft)
+		current, previous string
+		header            string
+		fault             string
+	}{
+		"absent keeps":                          {[]func(*webhook.Draft){header("X-Api-Key", mask)}, "old", "", "k1", ""},
+		"the mask keeps":                        {[]func(*webhook.Draft){secret(mask), header("X-Api-Key", mask)}, "old", "", "k1", ""},
+		"the same value is no rotation":         {[]func(*webhook.Draft){secret("old"), header("X-Api-Key", "k1")}, "old", "", "k1", ""},
+		"another value replaces with overlap":   {[]func(*webhook.Draft){secret("new"), header("X-Api-Key", mask)}, "new", "old", "k1", ""},
+		"the empty text removes":                {[]func(*webhook.Draft){secret(""), header("X-Api-Key", mask)}, "", "", "k1", ""},
+		"a header's value is replaced":          {[]func(*webhook.Draft){header("X-Api-Key", "k2")}, "old", "", "k2", ""},
+		"a header in another case is kept":      {[]func(*webhook.Draft){header("x-api-KEY", mask)}, "old", "", "k1", ""},
+		"a header left out is removed":          {nil, "old", "", "", ""},
+		"the mask under an unknown header":      {[]func(*webhook.Draft){header("X-Token", mask)}, "", "", "", "X-Token"},
+		"the mask under a header of no secret":  {[]func(*webhook.Draft){header("X-B", mask)}, "", "", "", "X-B"},
+		"bad base64 after whsec_":               {[]func(*webhook.Draft){secret("whsec_???")}, "", "", "", "base64"},
+		"a secret of 401 characters is refused": {[]func(*webhook.Draft){secret(strings.Repeat("x", 401))}, "", "", "", "401 characters"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRegistry(t)
+			w := r.create(t, secret("old"), header("X-Api-Key", "k1"))
+			saved, err := r.save(t, w.ID, test.changes...)
+			if test.fault != "" {
+				var invalid *webhook.ValidationError
+				if !errors.As(err, &invalid) || !strings.Contains(err.Error(), test.fault) {
+					t.Errorf("got %v, want a fault with %q", err, test.fault)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			current, previous, headers := r.texts(t, saved)
+			got := ""
+			for _, value := range headers {
+				got = value
+			}
+			if current != test.current || previous != test.previous || got != test.header {
+				t.Errorf("got %q, previous %q, header %q; want %q, %q, %q", current, previous, got, test.current, test.previous, test.header)
+			}
+			if saved.Secret.Signed != (test.current != "") {
+				t.Errorf("Signed is %v", saved.Secret.Signed)
+			}
+		})
+	}
+}
+
+func TestRegistry_MaskOnCreateIsRefused(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	for _, change := range []func(*webhook.Draft){secret(webhook.MaskedSecret), header("X-Api-Key", webhook.MaskedSecret)} {
+		var invalid *webhook.ValidationError
+		if _, err := r.Create(t.Context(), anna, draft(change)); !errors.As(err, &invalid) {
+			t.Errorf("got %v, want a ValidationError", err)
+		}
+	}
+}
+
+func TestRegistry_OverlapEndsAfterADay(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t, secret("old"))
+	w = r.mustSave(t, w.ID, secret("new"))
+	r.clock.Advance(24*time.Hour - time.Second)
+	if _, previous, _ := r.texts(t, w); previous != "old" {
+		t.Errorf("a second before: got %q, want the old secret", previous)
+	}
+	r.clock.Advance(time.Second)
+	if _, previous, _ := r.texts(t, w); previous != "" {
+		t.Errorf("after 24 h: got %q, want none", previous)
+	}
+}
+
+func TestRegistry_RemovingTheLastSecretDeletesIt(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t, secret("s"))
+	saved := r.mustSave(t, w.ID, secret(""))
+	if saved.Secret != (webhook.SecretRef{}) {
+		t.Errorf("the webhook still names %+v", saved.Secret)
+	}
+	if _, err := r.Secrets.Read(t.Context(), w.Secret); !errors.Is(err, webhook.ErrNotFound) {
+		t.Errorf("got %v, want %v", err, webhook.ErrNotFound)
+	}
+	if len(r.intents(t)) != 0 {
+		t.Error("an intent stayed behind")
+	}
+}
+
+func TestRegistry_TwentyRotationsADay(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t, secret("s0"))
+	r.clock.Advance(time.Hour)
+	for i := 1; i <= 20; i++ {
+		r.mustSave(t, w.ID, secret(fmt.Sprint("s", i)))
+	}
+	var throttled *webhook.ThrottledError
+	if _, err := r.save(t, w.ID, secret("s21")); !errors.As(err, &throttled) || throttled.After != 15*time.Hour {
+		t.Fatalf("got %v, want to come back in 15 h", err)
+	}
+	stored, err := r.Get(t.Context(), anna, w.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if current, _, _ := r.texts(t, stored); current != "s20" {
+		t.Errorf("the secret is %q, want the last that was accepted", current)
+	}
+	r.mustSave(t, w.ID, func(d *webhook.Draft) { d.Name = "renaming is no rotation" })
+	r.clock.Advance(15 * time.Hour)
+	r.mustSave(t, w.ID, secret("s21"))
+}
+
+// dying is a webhook store whose writer dies before the webhook is written.
+type dying struct{ webhook.Webhooks }
+
+func (dying) Create(context.Context, webhook.Webhook) error { return webhook.ErrUnavailable }
+func (dying) Delete(context.Context, webhook.Tenant, int32, int64) error {
+	return webhook.ErrUnavailable
+}
+
+func TestRegistry_IntentStaysWhereAWriteIsInDoubt(t *testing.T) {
+	t.Parallel()
+	for name, act := range map[string]func(*testing.T, *registry) error{
+		"create": func(t *testing.T, r *registry) error {
+			t.Helper()
+			r.Webhooks = dying{r.Webhooks}
+			_, err := r.Create(t.Context(), anna, draft(secret("s")))
+			return err
+		},
+		"delete": func(t *testing.T, r *registry) error {
+			t.Helper()
+			w := r.create(t, secret("s"))
+			r.Webhooks = dying{r.Webhooks}
+			return r.Delete(t.Context(), anna, w.ID, nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRegistry(t)
+			if err := act(t, r); !errors.Is(err, webhook.ErrUnavailable) {
+				t.Fatalf("got %v, want %v", err, webhook.ErrUnavailable)
+			}
+			intents := r.intents(t)
+			if len(intents) != 1 || intents[0].Tenant != "Default" || intents[0].Webhook != 1 || intents[0].Secret == "" {
+				t.Errorf("got intents %+v", intents)
+			}
+		})
+	}
+}
+
+func TestRegistry_RacingSavesAllTakePlace(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			_, err := r.Save(t.Context(), anna, w.ID, func(current webhook.Webhook) (webhook.Draft, error) {
+				return draft(func(d *webhook.Draft) { d.Name = current.Name + "x" }), nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	stored, err := r.Get(t.Context(), anna, w.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stored.Name != "nxxxx" || stored.Revision != 5 {
+		t.Errorf("got name %q, revision %d; want nxxxx, 5", stored.Name, stored.Revision)
+	}
+}
+
+func TestRegistry_LoserOfARaceStartsOver(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t, secret("old"))
+	tries := 0
+	saved, err := r.Save(t.Context(), anna, w.ID, func(webhook.Webhook) (webhook.Draft, error) {
+		if tries++; tries == 1 {
+			r.mustSave(t, w.ID, secret("theirs"))
+		}
+		return draft(secret("mine")), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	current, previous, _ := r.texts(t, saved)
+	if tries != 2 || current != "mine" || previous != "theirs" || saved.Rotations != 2 {
+		t.Errorf("after %d tries: got %q, previous %q, %d rotations", tries, current, previous, saved.Rotations)
+	}
+}
+
+func TestRegistry_StateEvents(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t)
+	stopped := r.mustSave(t, w.ID, state(webhook.StateStopped))
+	r.clock.Advance(time.Second)
+	r.mustSave(t, w.ID, func(d *webhook.Draft) { d.Name = "renamed while stopped" })
+	started := r.mustSave(t, w.ID, state(webhook.StateActive))
+	r.clock.Advance(time.Second)
+	silent := r.mustSave(t, w.ID, state(webhook.StateTooManyErrors))
+	if err := r.Delete(t.Context(), anna, w.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"webhook1.stopped", "webhook1.started"}, r.events(t)); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	if w.Activation != 1 || stopped.Activation != 1 || started.Activation != 2 || silent.Activation != 2 {
+		t.Errorf("activations %d, %d, %d, %d; want 1, 1, 2, 2", w.Activation, stopped.Activation, started.Activation, silent.Activation)
+	}
+	if want := start.Add(time.Second); !started.ActivatedAt.Equal(want) {
+		t.Errorf("activated at %v, want %v", started.ActivatedAt, want)
+	}
+}
+
+func TestRegistry_PingsOnlyWhereItMatters(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		before, after []func(*webhook.Draft)
+		pings         int
+	}{
+		"renamed":                {nil, []func(*webhook.Draft){func(d *webhook.Draft) { d.Name = "m" }}, 0},
+		"other events":           {nil, []func(*webhook.Draft){func(d *webhook.Draft) { d.Events = []string{"*"} }}, 0},
+		"stopped":                {nil, []func(*webhook.Draft){state(webhook.StateStopped)}, 0},
+		"the same secret":        {[]func(*webhook.Draft){secret("s")}, []func(*webhook.Draft){secret("s")}, 0},
+		"new target":             {nil, []func(*webhook.Draft){func(d *webhook.Draft) { d.TargetURL = "https://example.org/" }}, 1},
+		"new secret":             {nil, []func(*webhook.Draft){secret("s")}, 1},
+		"removed secret":         {[]func(*webhook.Draft){secret("s")}, []func(*webhook.Draft){secret("")}, 1},
+		"new header":             {nil, []func(*webhook.Draft){header("X-B", "b")}, 1},
+		"new secret header":      {[]func(*webhook.Draft){header("X-Key", "1")}, []func(*webhook.Draft){header("X-Key", "2")}, 1},
+		"re-activated":           {[]func(*webhook.Draft){state(webhook.StateStopped)}, []func(*webhook.Draft){state(webhook.StateActive)}, 1},
+		"new target but stopped": {[]func(*webhook.Draft){state(webhook.StateStopped)}, []func(*webhook.Draft){func(d *webhook.Draft) { d.TargetURL = "https://example.org/" }}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRegistry(t)
+			w := r.create(t, test.before...)
+			created := 0
+			if w.State == webhook.StateActive {
+				created = 1
+			}
+			if len(r.pings) != created {
+				t.Fatalf("create: %d pings, want %d", len(r.pings), created)
+			}
+			r.pings = nil
+			r.mustSave(t, w.ID, test.after...)
+			if len(r.pings) != test.pings {
+				t.Fatalf("save: %d pings, want %d", len(r.pings), test.pings)
+			}
+			for _, p := range r.pings {
+				if !p.Test || p.Event.Name != webhook.TestEventName || p.Timeout != 8*time.Second {
+					t.Errorf("ping is %v %s with %v", p.Test, p.Event.Name, p.Timeout)
+				}
+			}
+		})
+	}
+}
+
+func TestRegistry_PingIsSignedWithWhatIsToBeStored(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t, secret("old"), header("X-Key", "k1"))
+	r.mustSave(t, w.ID, secret("new"), header("X-Key", webhook.MaskedSecret))
+	last := r.pings[len(r.pings)-1]
+	if got := last.Secrets.Current.Reveal() + " " + last.Secrets.Headers["X-Key"].Reveal(); got != "new k1" {
+		t.Errorf("pinged with %q, want new k1", got)
+	}
+}
+
+func TestRegistry_FailedPingStoresNothing(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t, secret("old"))
+	r.answer = webhook.Result{Error: webhook.AttemptRedirect, StatusCode: 301, Location: "example.org/new", Response: "moved"}
+	_, saveErr := r.save(t, w.ID, secret("new"))
+	_, createErr := r.Create(t.Context(), anna, draft(secret("s")))
+	for _, err := range []error{saveErr, createErr} {
+		var invalid *webhook.ValidationError
+		if !errors.As(err, &invalid) || !strings.Contains(err.Error(), "301") || !strings.Contains(err.Error(), "example.org/new") {
+			t.Errorf("got %v, want a fault that tells the answer and where it pointed", err)
+		}
+	}
+	list, _, err := r.List(t.Context(), anna, 0, 10)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("got %d webhooks and %v, want the one", len(list), err)
+	}
+	if diff := cmp.Diff(w, list[0]); diff != "" {
+		t.Errorf("the webhook changed:\n%s", diff)
+	}
+	if len(r.intents(t)) != 0 {
+		t.Error("an intent was left")
+	}
+	r.mustSave(t, w.ID, state(webhook.StateStopped))
+}
+
+func TestRegistry_GoneSecretIsNoMissingWebhook(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t, secret("old"))
+	if err := r.Secrets.Delete(t.Context(), w.Secret.Name); err != nil {
+		t.Fatal(err)
+	}
+	_, readErr := r.Document(t.Context(), w)
+	_, saveErr := r.save(t, w.ID, secret("new"))
+	for _, err := range []error{readErr, saveErr} {
+		if !errors.Is(err, webhook.ErrSecretUnavailable) || errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("got %v, want %v alone", err, webhook.ErrSecretUnavailable)
+		}
+	}
+	r.mustSave(t, w.ID, func(d *webhook.Draft) { d.Name = "renaming needs no secret" })
+	if err := r.Delete(t.Context(), anna, w.ID, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRegistry_TestDraft(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t, secret("stored"), header("X-Key", "k1"))
+	for name, test := range map[string]struct {
+		id      int32
+		changes []func(*webhook.Draft)
+		want    string
+		fails   bool
+	}{
+		"the mask and a known id sign with the stored secret": {w.ID, []func(*webhook.Draft){secret(webhook.MaskedSecret), header("X-Key", webhook.MaskedSecret)}, "stored k1", false},
+		"a secret in clear counts":                            {w.ID, []func(*webhook.Draft){secret("mine")}, "mine ", false},
+		"no id and no secret is unsigned":                     {0, nil, " ", false},
+		"the mask without an id is refused":                   {0, []func(*webhook.Draft){secret(webhook.MaskedSecret)}, "", true},
+		"the mask with an unknown id is refused":              {99, []func(*webhook.Draft){secret(webhook.MaskedSecret)}, "", true},
+		"no event need be named":                              {0, []func(*webhook.Draft){func(d *webhook.Draft) { d.Events = nil }}, " ", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r.pings = nil
+			_, err := r.TestDraft(t.Context(), anna, test.id, draft(test.changes...))
+			var invalid *webhook.ValidationError
+			if errors.As(err, &invalid) != test.fails || len(r.pings) != 1 != test.fails {
+				t.Fatalf("got %v and %d pings", err, len(r.pings))
+			}
+			if test.fails {
+				return
+			}
+			s := r.pings[0].Secrets
+			if got := s.Current.Reveal() + " " + s.Headers["X-Key"].Reveal(); got != test.want {
+				t.Errorf("signed with %q, want %q", got, test.want)
+			}
+		})
+	}
+}
