@@ -152,7 +152,6 @@ type invocation struct {
 	returned bool
 	out      any
 	closed   bool // over was called
-	lost     bool // before the call returned
 	gone     bool // the goroutine ended
 	froze    bool
 }
@@ -189,7 +188,7 @@ func (w *world) invoke(p *process, label string, timeout time.Duration, run func
 // close tells whoever made a call that it is over.
 func (w *world) close(inv *invocation, ok bool) {
 	if !inv.closed {
-		inv.closed, inv.lost = true, !ok
+		inv.closed = true
 		inv.over(inv.out, ok)
 	}
 }

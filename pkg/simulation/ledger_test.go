@@ -232,6 +232,9 @@ func (l *ledger) checkRow(name string, old, row webhook.Delivery) {
 	if row.Round < old.Round || row.Round == old.Round && row.Attempt < old.Attempt {
 		l.w.violated("rows", "%s went back from %d.%d to %d.%d", name, old.Round, old.Attempt, row.Round, row.Attempt)
 	}
+	if row.Round > old.Round && old.Leased(row.Updated) {
+		l.w.violated("rows", "%s began round %d under a live lease", name, row.Round)
+	}
 	if row.Round == old.Round && old.Status == webhook.StatusDelivered && row.Status != webhook.StatusDelivered {
 		l.w.violated("rows", "%s was delivered and is %s in the same round", name, row.Status)
 	}
@@ -253,6 +256,9 @@ func (l *ledger) begin(p *process, post webhook.Post, began time.Time) *attempt 
 		a.stream = s
 	} else if g := p.leases[key]; g != nil {
 		a.lease, a.round = g, g.round
+		if post.Replay != (g.round > 1) || post.Retry != g.attempt-1 {
+			l.w.violated("rows", "%s is attempted under a lease of another attempt: that is for %d.%d", name, g.round, g.attempt)
+		}
 	} else {
 		l.w.violated("promise 2", "%s is attempted by %s without a lease", name, p.name)
 	}
@@ -335,12 +341,14 @@ func (l *ledger) explain(first, again *attempt) string {
 			return "a fault between the POST and its recording"
 		}
 	}
+	// The process whose lease ran out and was taken over is the one that may
+	// come twice, or that another one comes after.
 	for _, g := range l.grants[first.key] {
 		if g.from == "" || !g.expired || g.round != first.round {
 			continue
 		}
 		for _, a := range []*attempt{first, again} {
-			if a.lease != nil && (a.lease.token == g.token || a.lease.token == g.from) {
+			if a.lease != nil && a.lease.token == g.from {
 				return "an expired lease of the delivery"
 			}
 		}

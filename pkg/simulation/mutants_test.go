@@ -55,7 +55,7 @@ var mutants = []mutant{
 	},
 	{
 		"stream: send unsigned when the secret cannot be read", stream,
-		"if err != nil || b.timeShort() ||", "if b.timeShort() ||",
+		"if err != nil || b.timeShort() ||", "if _ = err; b.timeShort() ||",
 	},
 	{
 		"stream: trust a view of the webhooks for a minute", engine,
@@ -212,7 +212,7 @@ var mutants = []mutant{
 	},
 	{
 		"queue: a held lease is as good as done", consumer,
-		"\t\tc.postpone(ctx, r, row.LeaseUntil.Sub(now)+leaseSpare)\n", "\t\treturn true\n",
+		"\t\tc.postpone(ctx, r, row.LeaseUntil.Sub(now)+leaseSpare)\n", "\t\treturn !now.IsZero()\n",
 	},
 	{
 		"queue: drop a success whose lease was lost", consumer,
@@ -255,10 +255,6 @@ var mutants = []mutant{
 	{
 		"sweep: ask for the next attempt although one is leased", sweeper,
 		"\tif row.LeaseBy == \"\" {\n\t\tattempt++", "\tif row.LeaseBy == \"\" || attempt > 0 {\n\t\tattempt++",
-	},
-	{
-		"sweep: lose what was claimed when the next claim fails", sweeper,
-		"return errors.Join(err, s.send(ctx, messages))", "return err",
 	},
 	{
 		"sweep: leave the dead letters", sweeper,

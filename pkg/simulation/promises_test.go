@@ -129,7 +129,7 @@ func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 		final = final || a.status == 410 || a.abort
 		// A process that knew of the success and came to its end has written it
 		// down, or handed it on.
-		told = told || a.knownOK && a.inv.returned && !a.inv.lost
+		told = told || a.knownOK && a.inv.returned && !l.w.sendFault(a.inv)
 	}
 	switch row.Status {
 	case webhook.StatusDelivered:

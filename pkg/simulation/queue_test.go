@@ -32,10 +32,7 @@ type message struct {
 	gone     bool
 }
 
-const (
-	visibility  = 12 * time.Minute
-	maxReceives = 20
-)
+const visibility = 12 * time.Minute
 
 func (q *queue) draw(prefix string) string {
 	q.drawn++
@@ -149,7 +146,7 @@ func (q *queue) receivable(now time.Time) []*message {
 		if m.visible.After(now) {
 			return false
 		}
-		if m.receives >= maxReceives {
+		if m.receives >= q.w.weather.receives {
 			m.receipt, m.visible = "", now
 			q.dead = append(q.dead, m)
 			q.w.tracef("queue", "to the dead letters: %s", q.said(m))

@@ -49,7 +49,7 @@ func newWorld(seed uint64, keep bool) *world {
 	rnd := rand.New(rand.NewPCG(seed, 0x706f737468617374))
 	w := &world{
 		seed: seed, rnd: rnd, weather: drawWeather(rnd), began: time.Now(), keep: keep,
-		arrival: make(chan struct{}, 1), duplicates: map[string]int{}, policy: webhook.PolicyDurable,
+		arrival: make(chan struct{}, 1), duplicates: map[string]int{}, down: map[string]time.Time{}, policy: webhook.PolicyDurable,
 	}
 	w.faults = w.weather.faults
 	if rnd.IntN(3) == 0 {
@@ -80,10 +80,14 @@ func newWorld(seed uint64, keep bool) *world {
 	}
 	user("ann", 1+rnd.IntN(10), 0, manage)
 	user("bob", rnd.IntN(10), time.Second, manage)
+	if w.weather.rivals {
+		user("cyd", 4+rnd.IntN(8), 300*time.Millisecond, manage)
+		user("dan", 4+rnd.IntN(8), 300*time.Millisecond, manage)
+	}
 	user("sam", 1+rnd.IntN(14), 100*time.Millisecond, signal)
 	user("sue", rnd.IntN(8), time.Second, signal)
-	if rnd.IntN(3) == 0 {
-		user("ops", 1+rnd.IntN(4), 10*time.Second, operate)
+	if rnd.IntN(2) == 0 {
+		user("ops", 1+rnd.IntN(8), []time.Duration{2 * time.Second, 10 * time.Second, 5 * time.Minute}[rnd.IntN(3)], operate)
 	}
 	w.at(w.began.Add(w.weather.lasts), func() {
 		w.calm = true

@@ -73,6 +73,9 @@ func (u *user) call(label string, run func(context.Context, *environment) error,
 
 // think is how long a user waits before the next call.
 func (w *world) think() time.Duration {
+	if w.weather.rivals {
+		return w.between(time.Millisecond, 300*time.Millisecond)
+	}
 	switch w.rnd.IntN(10) {
 	case 0, 1, 2, 3:
 		return w.between(time.Millisecond, 50*time.Millisecond)
@@ -134,6 +137,9 @@ func manage(u *user) {
 		return
 	}
 	id := known[w.rnd.IntN(len(known))]
+	if w.weather.rivals && w.chance(0.7) {
+		id = known[0]
+	}
 	if w.chance(0.06) {
 		u.call(fmt.Sprintf("delete w%d", id), func(ctx context.Context, e *environment) error {
 			return e.registry.Delete(ctx, principal, id, nil)
@@ -153,7 +159,11 @@ func manage(u *user) {
 
 // change draws what a save does.
 func (w *world) change() (string, func(*webhook.Draft)) {
-	switch w.rnd.IntN(9) {
+	what := w.rnd.IntN(9)
+	if w.weather.rivals && w.chance(0.7) {
+		what = 5
+	}
+	switch what {
 	case 0, 1:
 		return "stop", func(d *webhook.Draft) { d.State = webhook.StateStopped }
 	case 2, 3:

@@ -24,6 +24,10 @@ type weather struct {
 	giveUp    float64 // an event source mapping gives a running invocation up
 	double    float64 // two sweeps at once
 	repeat    float64 // a write that the SDK repeats since its answer was lost
+	hold      float64 // a process is held up before a step, a second at most
+	outage    float64 // a fault is the first of several
+	receives  int     // after which a message goes to the dead letters
+	rivals    bool    // the users all change one webhook at once
 	faults    int
 	lasts     time.Duration // how long the bad weather lasts
 }
@@ -51,6 +55,10 @@ func drawWeather(rnd *rand.Rand) weather {
 		giveUp:    some(0.05),
 		double:    some(0.3),
 		repeat:    some(0.15),
+		hold:      some(0.25),
+		outage:    some(0.7),
+		receives:  []int{2, 3, 20, 20}[rnd.IntN(4)],
+		rivals:    rnd.IntN(4) == 0,
 		faults:    []int{0, 1, 2, 4, 8, 16, 40, 80}[rnd.IntN(8)],
 		lasts:     []time.Duration{time.Minute, 10 * time.Minute, 40 * time.Minute, 6 * time.Hour, 30 * time.Hour}[rnd.IntN(5)],
 	}
@@ -66,7 +74,13 @@ func (w *world) judge(g *gate) verdict {
 		}
 		return failBefore
 	}
-	if w.calm || w.faults == 0 {
+	if w.calm {
+		return proceed
+	}
+	if v := w.outOfService(g); v != proceed {
+		return v
+	}
+	if w.faults == 0 {
 		return proceed
 	}
 	v := w.drawFault(g)
@@ -97,6 +111,9 @@ func (w *world) drawFault(g *gate) verdict {
 		return proceed
 	}
 	if w.chance(p) {
+		if w.chance(w.weather.outage) {
+			w.breakDown(g)
+		}
 		switch {
 		case g.kind == kindSend && w.chance(0.5):
 			return partial
@@ -114,9 +131,71 @@ func (w *world) drawFault(g *gate) verdict {
 	return proceed
 }
 
+// service names what a call depends on: DynamoDB, the queue or the secret
+// store, as all processes see it, or one.
+func service(k kind) string {
+	switch k {
+	case kindStore, kindStale:
+		return "DynamoDB"
+	case kindQueue, kindSend:
+		return "the queue"
+	case kindSecret:
+		return "the secret store"
+	case kindPost, kindAnswer:
+	}
+	return ""
+}
+
+// breakDown makes a service fail for a while.
+func (w *world) breakDown(g *gate) {
+	name := service(g.kind)
+	if name == "" {
+		return
+	}
+	if w.chance(0.5) {
+		name += " for " + g.process.name
+	}
+	d := w.between(50*time.Millisecond, 4*time.Second)
+	if w.chance(0.2) {
+		d = w.between(4*time.Second, 3*time.Minute)
+	}
+	w.down[name] = time.Now().Add(d)
+	w.tracef("weather", "*** %s is out of service for %s", name, d.Round(time.Millisecond))
+}
+
+// outOfService reports what a call meets while its service is down.
+func (w *world) outOfService(g *gate) verdict {
+	name, now := service(g.kind), time.Now()
+	if name == "" || !w.down[name].After(now) && !w.down[name+" for "+g.process.name].After(now) {
+		return proceed
+	}
+	switch {
+	case g.kind == kindSend && w.chance(0.3):
+		return partial
+	case w.chance(0.8):
+		return failBefore
+	}
+	return failAfter
+}
+
+// holds pauses a process before a step, so that others overtake it.
+func (w *world) holds(p *process) bool {
+	if w.calm || !w.chance(w.weather.hold) {
+		return false
+	}
+	p.frozen = true
+	w.at(time.Now().Add(w.between(time.Millisecond, time.Second)), func() { p.frozen = false })
+	return true
+}
+
 // weatherFreezes stops a process for a while, as a paused virtual machine is.
-func (w *world) weatherFreezes(p *process) bool {
-	if w.calm || w.faults == 0 || !w.chance(w.weather.freeze) {
+// It likes best to do so in the middle of a delivery.
+func (w *world) weatherFreezes(g *gate) bool {
+	p, chance := g.process, w.weather.freeze
+	if g.about != "" {
+		chance *= 3
+	}
+	if w.calm || w.faults == 0 || !w.chance(chance) {
 		return false
 	}
 	w.faults--

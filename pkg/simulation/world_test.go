@@ -29,7 +29,8 @@ type world struct {
 	timers  []timer
 	order   int
 
-	faults  int // left to inject
+	faults  int                  // left to inject
+	down    map[string]time.Time // services that fail, until when
 	calm    bool
 	steps   int
 	trace   []string
@@ -304,7 +305,7 @@ func (w *world) sleep(until time.Time) bool {
 func (w *world) release(group []*gate) {
 	g := group[0]
 	p := g.process
-	if w.weatherFreezes(p) {
+	if w.holds(p) || w.weatherFreezes(g) {
 		return
 	}
 	v := w.judge(g)
