@@ -14,6 +14,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Options says how a DB behaves. Now and Random must be set.
@@ -104,7 +106,7 @@ func Open(dir string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, bolt.Close())
 	}
-	go db.commit()
+	go db.commitAll()
 	return db, nil
 }
 
@@ -127,11 +129,12 @@ func (db *DB) Close() error {
 	return nil
 }
 
-var errClosed = errors.New("the data is closed")
+var errClosed = fmt.Errorf("the data is closed: %w", webhook.ErrUnavailable)
 
 // update has a change committed and returns its error, or the commit's. When
 // the context ends first its error is returned, and the change may still take
-// place.
+// place. A change may be run more than once, and after update has returned: it
+// must not write to what its caller reads. To return something, use commit.
 func (db *DB) update(ctx context.Context, change func(*bbolt.Tx) error) error {
 	w := &write{change: change, done: make(chan error, 1)}
 	db.mu.Lock()
@@ -155,6 +158,20 @@ func (db *DB) update(ctx context.Context, change func(*bbolt.Tx) error) error {
 	}
 }
 
+// commit is update for a change that returns something.
+func commit[T any](ctx context.Context, db *DB, change func(*bbolt.Tx) (T, error)) (T, error) {
+	made := new(T) // the committing goroutine's alone until update says that it is done
+	err := db.update(ctx, func(tx *bbolt.Tx) (err error) {
+		*made, err = change(tx)
+		return err
+	})
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		var none T
+		return none, err
+	}
+	return *made, err
+}
+
 // Changed is closed by the next commit, for those who wait for a change.
 func (db *DB) Changed() <-chan struct{} { return db.queued.raised() }
 
@@ -166,8 +183,8 @@ func (db *DB) view(ctx context.Context, read func(*bbolt.Tx) error) error {
 	return db.bolt.View(read)
 }
 
-// commit is the committing goroutine.
-func (db *DB) commit() {
+// commitAll is the committing goroutine.
+func (db *DB) commitAll() {
 	defer close(db.closed)
 	for first := range db.writes {
 		db.commitGroup(db.gather(first))
@@ -196,25 +213,49 @@ func (db *DB) gather(first *write) []*write {
 	return group
 }
 
-// commitGroup runs the changes of a group in one transaction. A change that
-// panics ends only itself; bbolt's own failure ends all.
+// commitGroup runs the changes of a group in one transaction, and wakes their
+// writers. A change that fails in any other way than by a refusal may have
+// written half of what it meant to: the transaction is rolled back and the
+// group runs again without it.
 func (db *DB) commitGroup(group []*write) {
-	results := make([]error, len(group))
-	err := db.bolt.Update(func(tx *bbolt.Tx) error {
-		for i, w := range group {
-			results[i] = run(w, tx)
-		}
-		return nil
-	})
-	for i, w := range group {
-		if err != nil {
-			w.done <- fmt.Errorf("commit: %w", err)
+	for len(group) > 0 {
+		results := make([]error, len(group))
+		broken := -1
+		err := db.bolt.Update(func(tx *bbolt.Tx) error {
+			for i, w := range group {
+				if results[i] = run(w, tx); results[i] != nil && !refusal(results[i]) {
+					broken = i
+					return results[i]
+				}
+			}
+			return nil
+		})
+		if broken >= 0 {
+			group[broken].done <- err
+			group = append(group[:broken:broken], group[broken+1:]...)
 			continue
 		}
-		w.done <- results[i]
+		for i, w := range group {
+			if err != nil {
+				results[i] = fmt.Errorf("commit: %w", err)
+			}
+			w.done <- results[i]
+		}
+		break
 	}
 	db.fed.raise()
 	db.queued.raise()
+}
+
+// refusal reports whether an error is one that every change decides on before
+// it writes anything.
+func refusal(err error) bool {
+	for _, sentinel := range []error{webhook.ErrRefused, webhook.ErrConflict, webhook.ErrNotFound, webhook.ErrExists} {
+		if errors.Is(err, sentinel) {
+			return true
+		}
+	}
+	return false
 }
 
 func run(w *write, tx *bbolt.Tx) (err error) {

@@ -43,12 +43,11 @@ func (d DeadLetters) Bury(ctx context.Context, raw []byte) error {
 }
 
 // Receive takes up to limit letters and hides them for half a minute.
-func (d DeadLetters) Receive(ctx context.Context, limit int) (letters []webhook.Received, err error) {
-	err = d.db.update(ctx, func(tx *bbolt.Tx) error {
-		letters = nil
+func (d DeadLetters) Receive(ctx context.Context, limit int) ([]webhook.Received, error) {
+	return commit(ctx, d.db, func(tx *bbolt.Tx) (letters []webhook.Received, err error) {
 		now := d.db.Now()
 		taken := map[uint64]storedLetter{}
-		err := bucket(tx, "dead").ForEach(func(k, stored []byte) error {
+		err = bucket(tx, "dead").ForEach(func(k, stored []byte) error {
 			var letter storedLetter
 			if err := json.Unmarshal(stored, &letter); err != nil {
 				return fmt.Errorf("read dead letter: %w", err)
@@ -63,16 +62,15 @@ func (d DeadLetters) Receive(ctx context.Context, limit int) (letters []webhook.
 			return nil
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for n, letter := range taken {
 			if err := save(bucket(tx, "dead"), key(n), letter); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return letters, nil
 	})
-	return letters, err
 }
 
 // Remove forgets a letter. One that is gone is fine.

@@ -45,22 +45,20 @@ func loadDelivery(tx *bbolt.Tx, k []byte, now time.Time) (d webhook.Delivery, er
 }
 
 // transition carries a change of the row protocol out.
-func (s Deliveries) transition(ctx context.Context, id webhook.DeliveryKey, apply func(webhook.Delivery) (webhook.Delivery, bool)) (row webhook.Delivery, err error) {
-	err = s.db.update(ctx, func(tx *bbolt.Tx) error {
+func (s Deliveries) transition(ctx context.Context, id webhook.DeliveryKey, apply func(webhook.Delivery) (webhook.Delivery, bool)) (webhook.Delivery, error) {
+	return commit(ctx, s.db, func(tx *bbolt.Tx) (webhook.Delivery, error) {
 		k := deliveryKey(id)
 		before, err := loadDelivery(tx, k, s.db.Now())
 		if err != nil {
-			return err
+			return webhook.Delivery{}, err
 		}
 		after, ok := apply(before)
 		if !ok {
-			row = before
-			return fmt.Errorf("delivery of %s to webhook %d: %w", id.Event, id.Webhook, webhook.ErrRefused)
+			return before, fmt.Errorf("delivery of %s to webhook %d: %w", id.Event, id.Webhook, webhook.ErrRefused)
 		}
-		row = rounded(after)
-		return writeDelivery(tx, k, row)
+		row := rounded(after)
+		return row, writeDelivery(tx, k, row)
 	})
-	return row, err
 }
 
 // writeDelivery replaces a row and its place in the index. The old place is

@@ -5,8 +5,8 @@
 // One goroutine commits. Writers hand it their change; it takes all that are
 // waiting, runs them in one transaction, syncs once, and wakes them: so a
 // hundred writers cost one sync, and each still waits for its own. A change
-// that is refused must not have written anything; every function here checks
-// before it writes.
+// that is refused has written nothing, since every function here decides before
+// it writes; one that fails otherwise is rolled back, and the others run again.
 //
 // [Pump] plays AWS's event source mappings: it hands the feed, the queue and
 // the minute to whoever handles them.
@@ -30,7 +30,7 @@
 //	deliveries  tenant 0 webhook id, event id               row, JSON
 //	due         shard, sweep time, key of the delivery      -
 //	queue       number                                      message, JSON
-//	ready       time when visible, number                   -
+//	ready       time when visible, number                   fairness group
 //	dead        number                                      letter, JSON
 //	secrets     secret name                                 versions and labels, JSON
 //

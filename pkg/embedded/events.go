@@ -46,10 +46,15 @@ func eventKey(tenant webhook.Tenant, id webhook.EventID) []byte {
 // promises its delivery.
 func putEvent(tx *bbolt.Tx, e webhook.Event, now time.Time) error {
 	events, k := bucket(tx, "events"), eventKey(e.Tenant, e.ID)
-	if events.Get(k) != nil {
-		return nil
+	if stored := events.Get(k); stored != nil {
+		have, err := decodeEvent(stored)
+		if err != nil {
+			return err
+		}
+		if !expired(have.ExpiresAt, now) {
+			return nil
+		}
 	}
-	// Compacting on the way would rewrite what must stay as it came.
 	text, err := encodeEvent(e)
 	if err != nil {
 		return err
@@ -117,20 +122,17 @@ func (s Events) List(ctx context.Context, tenant webhook.Tenant, first, last web
 }
 
 // Remember implements webhook.Events.
-func (s Events) Remember(ctx context.Context, tenant webhook.Tenant, name string, claim webhook.IdempotencyClaim, now time.Time) (stands webhook.IdempotencyClaim, err error) {
-	err = s.db.update(ctx, func(tx *bbolt.Tx) error {
+func (s Events) Remember(ctx context.Context, tenant webhook.Tenant, name string, claim webhook.IdempotencyClaim, now time.Time) (webhook.IdempotencyClaim, error) {
+	return commit(ctx, s.db, func(tx *bbolt.Tx) (webhook.IdempotencyClaim, error) {
 		b, k := bucket(tx, "claims"), key(string(tenant), name)
 		var have webhook.IdempotencyClaim
 		found, err := load(b, k, &have)
 		if err != nil {
-			return err
+			return webhook.IdempotencyClaim{}, err
 		}
 		if found && !expired(have.Expires, now) {
-			stands = have
-			return nil
+			return have, nil
 		}
-		stands = claim
-		return save(b, k, claim)
+		return claim, save(b, k, claim)
 	})
-	return stands, err
 }

@@ -67,7 +67,7 @@ func putMessage(tx *bbolt.Tx, n uint64, was, is storedMessage) error {
 			return fmt.Errorf("move message: %w", err)
 		}
 	}
-	if err := ready.Put(key(is.Visible, n), nil); err != nil {
+	if err := ready.Put(key(is.Visible, n), []byte(is.Group)); err != nil {
 		return fmt.Errorf("move message: %w", err)
 	}
 	return save(bucket(tx, "queue"), key(n), is)
@@ -83,44 +83,43 @@ func dropMessage(tx *bbolt.Tx, n uint64, was storedMessage) error {
 	return nil
 }
 
-// window is how many waiting messages fairness looks at.
-const window = 500
+// window is how many waiting messages fairness looks at; past it a message waits
+// for those before it.
+const window = 10_000
 
 // Receive takes up to limit visible messages, taking turns between groups, and
 // hides them. A message that was received too often becomes a dead letter
 // instead.
-func (q Queue) Receive(ctx context.Context, limit int) (received []webhook.Received, err error) {
+func (q Queue) Receive(ctx context.Context, limit int) ([]webhook.Received, error) {
 	if next, waits, err := q.nextVisible(ctx); err != nil || !waits || next.After(q.db.Now()) {
 		return nil, err
 	}
-	err = q.db.update(ctx, func(tx *bbolt.Tx) error {
-		received = nil
+	return commit(ctx, q.db, func(tx *bbolt.Tx) (received []webhook.Received, err error) {
 		now := q.db.Now()
-		waiting, err := visible(tx, now)
-		if err != nil {
-			return err
-		}
-		for _, w := range takeTurns(waiting, limit) {
-			item := w.item
+		for _, w := range takeTurns(visible(tx, now), limit) {
+			var was storedMessage
+			if _, err := load(bucket(tx, "queue"), key(w.number), &was); err != nil {
+				return nil, err
+			}
+			item := was
 			item.Receives++
 			if item.Receives > q.db.MaxReceives {
-				if err := dropMessage(tx, w.number, w.item); err != nil {
-					return err
+				if err := dropMessage(tx, w.number, was); err != nil {
+					return nil, err
 				}
 				if err := bury(tx, item.Body); err != nil {
-					return err
+					return nil, err
 				}
 				continue
 			}
 			item.Visible, item.Held = milliseconds(now.Add(q.db.Visibility)), true
-			if err := putMessage(tx, w.number, w.item, item); err != nil {
-				return err
+			if err := putMessage(tx, w.number, was, item); err != nil {
+				return nil, err
 			}
 			received = append(received, decodeReceived(receipt(w.number, item.Receives), item.Body, item.Receives))
 		}
-		return nil
+		return received, nil
 	})
-	return received, err
 }
 
 func decodeReceived(id, body string, receives int) webhook.Received {
@@ -134,23 +133,19 @@ func decodeReceived(id, body string, receives int) webhook.Received {
 
 type waitingMessage struct {
 	number uint64
-	item   storedMessage
+	group  string
 }
 
 // visible lists messages whose time has come, the oldest first.
-func visible(tx *bbolt.Tx, now time.Time) (waiting []waitingMessage, err error) {
+func visible(tx *bbolt.Tx, now time.Time) (waiting []waitingMessage) {
 	c := bucket(tx, "ready").Cursor()
-	for k, _ := c.First(); k != nil && len(waiting) < window; k, _ = c.Next() {
+	for k, group := c.First(); k != nil && len(waiting) < window; k, group = c.Next() {
 		if int64(binary.BigEndian.Uint64(k)) > now.UnixMilli() { //nolint:gosec // written from a time
 			break
 		}
-		w := waitingMessage{number: binary.BigEndian.Uint64(k[8:])}
-		if _, err := load(bucket(tx, "queue"), key(w.number), &w.item); err != nil {
-			return nil, err
-		}
-		waiting = append(waiting, w)
+		waiting = append(waiting, waitingMessage{number: binary.BigEndian.Uint64(k[8:]), group: string(group)})
 	}
-	return waiting, nil
+	return waiting
 }
 
 // takeTurns picks messages, one of each group in turn.
@@ -158,10 +153,10 @@ func takeTurns(waiting []waitingMessage, limit int) (taken []waitingMessage) {
 	var groups []string
 	of := map[string][]waitingMessage{}
 	for _, w := range waiting {
-		if of[w.item.Group] == nil {
-			groups = append(groups, w.item.Group)
+		if of[w.group] == nil {
+			groups = append(groups, w.group)
 		}
-		of[w.item.Group] = append(of[w.item.Group], w)
+		of[w.group] = append(of[w.group], w)
 	}
 	for turn := 0; len(taken) < min(limit, len(waiting)); turn++ {
 		for _, g := range groups {

@@ -68,17 +68,15 @@ func number(stored []byte) uint64 {
 }
 
 // NextID implements webhook.Webhooks.
-func (s Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (id int32, err error) {
-	err = s.db.update(ctx, func(tx *bbolt.Tx) error {
+func (s Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (int32, error) {
+	return commit(ctx, s.db, func(tx *bbolt.Tx) (int32, error) {
 		b := bucket(tx, "ids")
 		last := number(b.Get([]byte(tenant)))
 		if last >= math.MaxInt32 {
-			return fmt.Errorf("tenant %s has used up its webhook ids", tenant)
+			return 0, fmt.Errorf("tenant %s has used up its webhook ids", tenant)
 		}
-		id = int32(last) + 1 //nolint:gosec // bounded above
-		return b.Put([]byte(tenant), key(last+1))
+		return int32(last) + 1, b.Put([]byte(tenant), key(last+1)) //nolint:gosec // bounded above
 	})
-	return id, err
 }
 
 // Create implements webhook.Webhooks.
@@ -234,23 +232,19 @@ func (s Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int32
 
 // UpdateHealth implements webhook.Webhooks. A webhook that is gone keeps no
 // health.
-func (s Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (h webhook.Health, err error) {
-	err = s.db.update(ctx, func(tx *bbolt.Tx) error {
+func (s Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (webhook.Health, error) {
+	return commit(ctx, s.db, func(tx *bbolt.Tx) (webhook.Health, error) {
 		if bucket(tx, "webhooks").Get(webhookKey(tenant, id)) == nil {
-			return fmt.Errorf("webhook %d: %w", id, webhook.ErrNotFound)
+			return webhook.Health{}, fmt.Errorf("webhook %d: %w", id, webhook.ErrNotFound)
 		}
 		var current webhook.Health
 		if _, err := load(bucket(tx, "health"), webhookKey(tenant, id), &current); err != nil {
-			return err
+			return webhook.Health{}, err
 		}
-		h = change(current)
+		h := change(current)
 		h.Version = current.Version + 1
-		return save(bucket(tx, "health"), webhookKey(tenant, id), h)
+		return h, save(bucket(tx, "health"), webhookKey(tenant, id), h)
 	})
-	if err != nil {
-		return webhook.Health{}, err
-	}
-	return h, nil
 }
 
 // PutIntent implements webhook.Webhooks.

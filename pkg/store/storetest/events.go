@@ -87,6 +87,22 @@ func testEvents(t *testing.T, h Harness) {
 			t.Errorf("List shows %d events, want the living one", len(listed))
 		}
 	})
+	t.Run("Put over an expired event stores it and feeds it again", func(t *testing.T) {
+		t.Parallel()
+		e := newEvent(t, newTenant(t))
+		e.ExpiresAt = now().Add(-time.Minute).Truncate(time.Second)
+		must(t, h.Events.Put(t.Context(), e))
+		e.ExpiresAt = now().Add(time.Hour).Truncate(time.Second)
+		must(t, h.Events.Put(t.Context(), e))
+		got, err := h.Events.Get(t.Context(), e.Tenant, e.ID)
+		must(t, err)
+		if diff := cmp.Diff(e, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if h.Feed != nil && len(h.Feed(t, e.Tenant)) != 2 {
+			t.Errorf("the feed has %d records, want 2", len(h.Feed(t, e.Tenant)))
+		}
+	})
 	t.Run("List is in order of id, both ends included, paged", func(t *testing.T) {
 		t.Parallel()
 		tenant, start := newTenant(t), now().Add(-time.Hour)
