@@ -1,0 +1,106 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// ping checks a target before it is saved, where that matters: the result is
+// Active, and the webhook is new or re-activated, or its target, secret or
+// headers changed. A dead target thus never prevents stopping or renaming.
+func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument, secretsChanged bool) error {
+	if r.Ping == nil || w.State != StateActive || !secretsChanged && !r.pings(old, w) {
+		return nil
+	}
+	result, err := r.Test(ctx, w, doc)
+	if err != nil {
+		return err
+	}
+	if result.Error == AttemptOK {
+		return nil
+	}
+	text := fmt.Sprintf("TargetUrl did not accept the test event (%s)", result.Error)
+	if result.StatusCode != 0 {
+		text = fmt.Sprintf("TargetUrl answered the test event with %d", result.StatusCode)
+	}
+	if result.Location != "" {
+		text += ", a redirect to " + result.Location + "; redirects are not followed"
+	}
+	if result.Response != "" {
+		text += ": " + truncate(result.Response, MaxStoredResponse)
+	}
+	return Invalid("%s", text)
+}
+
+// pings reports whether the change of a webhook, leaving its secrets aside, asks
+// for a test of its target.
+func (r *Registry) pings(old, w Webhook) bool {
+	return r.Ping != nil && w.State == StateActive &&
+		(old.State != StateActive || old.TargetURL != w.TargetURL || !slices.Equal(old.Headers, w.Headers))
+}
+
+// TestDraft sends the test event to the target of a draft that need not be
+// stored, and returns what came of it. id is the stored webhook that the draft
+// was made of, 0 for none: what the draft masks or leaves unsaid is signed and
+// sent as that one's. A webhook that the principal does not see has nothing to
+// lend.
+//
+// Errors: *ValidationError, ErrSecretUnavailable, ErrUnavailable (also where
+// Ping is nil). That the target did not answer well is no error.
+func (r *Registry) TestDraft(ctx context.Context, who Principal, id int32, d Draft) (Result, error) {
+	if len(d.Events) == 0 { // of a webhook that is only tried out
+		d.Events = []string{TestEventName}
+	}
+	if err := d.Validate(r.Rules); err != nil {
+		return Result{}, err
+	}
+	var (
+		stored Webhook
+		old    SecretDocument
+		err    error
+	)
+	if id != 0 {
+		stored, err = r.Get(ctx, who, id)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return Result{}, err
+		}
+	}
+	if old, err = r.Document(ctx, stored); err != nil {
+		return Result{}, fmt.Errorf("webhook %d: %w", id, err)
+	}
+	stored.Tenant = who.Tenant
+	doc, err := d.document(old, time.Time{})
+	if err != nil {
+		return Result{}, err
+	}
+	return r.Test(ctx, d.webhook(stored), doc)
+}
+
+// Test sends the test event to a webhook's target, signed, and returns what
+// came of it. The webhook need not be stored.
+func (r *Registry) Test(ctx context.Context, w Webhook, doc SecretDocument) (Result, error) {
+	if r.Ping == nil {
+		return Result{}, fmt.Errorf("test webhook: %w", ErrUnavailable)
+	}
+	now := r.Now().UTC()
+	id, err := NewEventID(now, r.Random)
+	if err != nil {
+		return Result{}, err
+	}
+	event := Event{Tenant: w.Tenant, ID: id, Name: TestEventName, At: now}
+	return r.Ping(ctx, Post{Webhook: w, Event: event, Secrets: doc, Test: true, Timeout: pingTimeout}), nil
+}
+
+// TargetHost gives the host of a target, the only part of it that may be
+// logged. "" if the target cannot be read.
+func TargetHost(target string) string {
+	u, err := url.Parse(target)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}

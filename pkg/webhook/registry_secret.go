@@ -1,0 +1,154 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// document gives the secret document that the draft makes of the stored one.
+// A secret that is replaced goes on signing until overlapEnd.
+func (d Draft) document(old SecretDocument, overlapEnd time.Time) (SecretDocument, error) {
+	var f faults
+	doc := SecretDocument{Current: old.Current, Previous: old.Previous, PreviousUntil: old.PreviousUntil}
+	switch {
+	case d.Secret == nil:
+	case d.Secret.text == MaskedSecret:
+		if old.Current.IsZero() {
+			f.add("Secret is %q, which stands for a stored secret, and there is none", MaskedSecret)
+		}
+	case d.Secret.IsZero():
+		doc.Current, doc.Previous, doc.PreviousUntil = Secret{}, Secret{}, time.Time{}
+	case *d.Secret != old.Current:
+		doc.Previous, doc.PreviousUntil = old.Current, overlapEnd
+		if old.Current.IsZero() {
+			doc.PreviousUntil = time.Time{}
+		}
+		doc.Current = *d.Secret
+	}
+	for _, h := range d.Headers {
+		masked := h.Value.text == MaskedSecret
+		stored, known := headerSecret(old.Headers, h.Name)
+		switch {
+		case !SecretHeader(h.Name):
+			if masked {
+				f.add("Headers: the value of %s is %q, which stands for a stored secret, and it has none", h.Name, MaskedSecret)
+			}
+			continue
+		case masked && !known:
+			f.add("Headers: the value of %s is %q, which stands for a stored secret, and it has none", h.Name, MaskedSecret)
+			continue
+		case !masked:
+			stored = h.Value
+		}
+		if doc.Headers == nil {
+			doc.Headers = map[string]Secret{}
+		}
+		doc.Headers[h.Name] = stored
+	}
+	return doc, f.err()
+}
+
+// touchesSecrets reports whether the draft may change anything secret about the
+// stored webhook, so that the others, a renaming or a stop, need no secret store.
+func (d Draft) touchesSecrets(w Webhook) bool {
+	if d.Secret != nil && (d.Secret.text != MaskedSecret || !w.Secret.Signed) {
+		return true
+	}
+	kept := 0
+	for _, h := range d.Headers {
+		stored, known := w.HeaderNamed(h.Name)
+		masked := h.Value.text == MaskedSecret
+		switch {
+		case masked && known && stored.Secret:
+			kept++
+		case masked || SecretHeader(h.Name):
+			return true
+		}
+	}
+	for _, h := range w.Headers {
+		if h.Secret {
+			kept--
+		}
+	}
+	return kept != 0
+}
+
+func headerSecret(values map[string]Secret, name string) (Secret, bool) {
+	for have, value := range values {
+		if strings.EqualFold(have, name) {
+			return value, true
+		}
+	}
+	return Secret{}, false
+}
+
+// createSecret makes the secret of a webhook that had none, leaving an intent
+// first.
+func (r *Registry) createSecret(ctx context.Context, w Webhook, doc SecretDocument, now time.Time) (SecretRef, error) {
+	name, err := r.Secrets.Name(w.Tenant, w.ID)
+	if err != nil {
+		return SecretRef{}, err
+	}
+	if err := r.putIntent(ctx, w, name, now); err != nil {
+		return SecretRef{}, err
+	}
+	ref, err := r.Secrets.Create(ctx, name, doc)
+	ref.Signed = !doc.Current.IsZero()
+	return ref, err
+}
+
+// replaceSecret makes w name a version that holds doc.
+func (r *Registry) replaceSecret(ctx context.Context, w *Webhook, committed SecretRef, doc SecretDocument, now time.Time) error {
+	if doc.IsZero() {
+		w.Secret = SecretRef{}
+		return r.putIntent(ctx, *w, committed.Name, now)
+	}
+	if today := now.Format(time.DateOnly); w.RotationDay != today {
+		w.RotationDay, w.Rotations = today, 0
+	}
+	if w.Rotations++; w.Rotations > maxRotations {
+		midnight := now.Truncate(24 * time.Hour).Add(24 * time.Hour)
+		return &ThrottledError{
+			Reason: fmt.Sprintf("the webhook's secrets were changed %d times today, the most that is allowed", maxRotations),
+			After:  midnight.Sub(now),
+		}
+	}
+	var err error
+	if committed.Name == "" {
+		w.Secret, err = r.createSecret(ctx, *w, doc, now)
+		return err
+	}
+	w.Secret, err = r.Secrets.Put(ctx, committed, doc)
+	w.Secret.Signed = !doc.Current.IsZero()
+	return secretGone(err)
+}
+
+func (r *Registry) putIntent(ctx context.Context, w Webhook, secret string, now time.Time) error {
+	return r.Webhooks.PutIntent(ctx, Intent{Secret: secret, Tenant: w.Tenant, Webhook: w.ID, At: now})
+}
+
+// forgetIntent and dropSecret finish what is committed already. If they fail
+// the intent stays, and the sweep does it later: the caller's work is done
+// either way.
+func (r *Registry) forgetIntent(ctx context.Context, secret string) {
+	if secret != "" {
+		_ = r.Webhooks.RemoveIntent(ctx, secret)
+	}
+}
+
+func (r *Registry) dropSecret(ctx context.Context, secret string) {
+	if r.Secrets.Delete(ctx, secret) == nil {
+		r.forgetIntent(ctx, secret)
+	}
+}
+
+// secretGone words the absence of a secret that a webhook names.
+func secretGone(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("%w: it is gone: %v", ErrSecretUnavailable, err) //nolint:errorlint // ErrNotFound must not show through
+	}
+	return err
+}
