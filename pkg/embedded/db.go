@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -327,7 +328,7 @@ func load(bucket *bbolt.Bucket, k []byte, into any) (found bool, err error) {
 }
 
 func save(bucket *bbolt.Bucket, k []byte, item any) error {
-	text, err := json.Marshal(item)
+	text, err := encode(item)
 	if err != nil {
 		return fmt.Errorf("encode item: %w", err)
 	}
@@ -335,6 +336,18 @@ func save(bucket *bbolt.Bucket, k []byte, item any) error {
 		return fmt.Errorf("write item: %w", err)
 	}
 	return nil
+}
+
+// encode gives an item's JSON. Raw JSON within it keeps every byte: json.Marshal
+// would escape its <, > and &.
+func encode(item any) ([]byte, error) {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(item); err != nil {
+		return nil, err
+	}
+	return text.Bytes(), nil
 }
 
 func bucket(tx *bbolt.Tx, name string) *bbolt.Bucket { return tx.Bucket([]byte(name)) }

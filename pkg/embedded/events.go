@@ -66,13 +66,11 @@ func putEvent(tx *bbolt.Tx, e webhook.Event, now time.Time) error {
 }
 
 func encodeEvent(e webhook.Event) ([]byte, error) {
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false) // of the data nothing is changed
-	if err := enc.Encode(storedEvent{e, e.Data}); err != nil {
+	text, err := encode(storedEvent{e, e.Data})
+	if err != nil {
 		return nil, fmt.Errorf("encode event: %w", err)
 	}
-	return text.Bytes(), nil
+	return text, nil
 }
 
 // Put implements webhook.Events.

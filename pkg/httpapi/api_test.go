@@ -1,13 +1,10 @@
 package httpapi_test
 
 import (
-	"bytes"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,59 +20,6 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-var now = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
-
-// anyone lets in whoever sends an Authorization header.
-type anyone struct{ scopes []webhook.Scope }
-
-func (a anyone) Authenticate(r *http.Request) (webhook.Principal, error) {
-	if r.Header.Get("Authorization") == "" {
-		return webhook.Principal{}, webhook.ErrUnauthorized
-	}
-	tje0 := webhook.Associate{ID: 1, Name: "tje0", FullName: "tje0", UserName: "tje0", Type: "InternalAssociate"}
-	return webhook.Principal{Tenant: "Default", Associate: tje0, Scopes: a.scopes}, nil
-}
-
-type server struct {
-	http.Handler
-	*memory
-	log bytes.Buffer
-}
-
-func newServer(changes ...func(*httpapi.Config)) *server {
-	m := &memory{}
-	s := &server{memory: m}
-	clock := func() time.Time { return now }
-	cfg := httpapi.Config{
-		Registry: &webhook.Registry{
-			Webhooks: webhookStore{memory: m}, Secrets: secretStore{m}, Rules: webhook.Rules{AllowHTTP: true},
-			Now: clock, Random: rand.Reader, EventLife: 30 * 24 * time.Hour,
-		},
-		Publisher: &webhook.Publisher{Events: eventStore{memory: m}, Now: clock, Random: rand.Reader, Life: 30 * 24 * time.Hour},
-		Auth:      anyone{[]webhook.Scope{webhook.ScopeWebhooks, webhook.ScopeEvents}},
-		Health:    webhookStore{memory: m}.Health, PublicURL: "https://hooks.example.com", Version: "1.2.3",
-		Logger: slog.New(slog.NewJSONHandler(&s.log, nil)), Now: clock,
-	}
-	for _, change := range changes {
-		change(&cfg)
-	}
-	s.Handler = httpapi.New(cfg)
-	return s
-}
-
-// call sends a request with a credential; headers are "Name: value" lines.
-func (s *server) call(method, path, body string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, "http://example.test"+path, strings.NewReader(body))
-	r.Header.Set("Authorization", "Basic dGplMDpUamUw")
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Set(name, value)
-	}
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, r)
-	return w
-}
-
 func read(t *testing.T, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(path)
@@ -87,7 +31,7 @@ func read(t *testing.T, path string) string {
 
 func TestReferenceSample(t *testing.T) {
 	t.Parallel()
-	answer := newServer().call("POST", "/api/v1/Webhook", read(t, "testdata/reference/request.json"),
+	answer := newServer(t).call("POST", "/api/v1/Webhook", read(t, "testdata/reference/request.json"),
 		"Content-Type: application/json; charset=utf-8", "Accept: application/json; charset=utf-8", "Accept-Language: sv")
 	if answer.Code != http.StatusOK {
 		t.Fatalf("got %d %s, want 200", answer.Code, answer.Body)
@@ -121,7 +65,7 @@ const minimal = `{"Name":"n","Events":["contact.changed"],"TargetUrl":"https://e
 
 func TestSecretIsShownOnlyToTheCallThatSetsIt(t *testing.T) {
 	t.Parallel()
-	s := newServer()
+	s := newServer(t)
 	if got := s.call("POST", "/api/v1/Webhook", minimal).Body.String(); !strings.Contains(got, `"Secret":"open sesame"`) || !strings.Contains(got, `{"X-Api-Key":"k1","X-B":"b"}`) {
 		t.Errorf("create: %s", got)
 	}
@@ -140,7 +84,7 @@ func TestSecretIsShownOnlyToTheCallThatSetsIt(t *testing.T) {
 
 func TestSecretVisible(t *testing.T) {
 	t.Parallel()
-	s := newServer(func(c *httpapi.Config) { c.SecretVisible = true })
+	s := newServer(t, func(c *httpapi.Config) { c.SecretVisible = true })
 	s.call("POST", "/api/v1/Webhook", minimal)
 	if got := s.call("GET", "/api/v1/Webhook/1", "").Body.String(); !strings.Contains(got, `"Secret":"open sesame"`) || !strings.Contains(got, `"k1"`) {
 		t.Errorf("got %s", got)
@@ -190,7 +134,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newServer()
+			s := newServer(t)
 			answer := s.call(test.method, test.path, test.body, test.headers...)
 			var body struct {
 				Error                                         bool
@@ -205,7 +149,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 			if !body.Error || body.ErrorType == "" || body.ErrorSource != "Posthaste" || body.ErrorMessage != body.Message {
 				t.Errorf("no error in the wire's shape: %s", answer.Body)
 			}
-			if len(s.webhooks)+len(s.events) != 0 {
+			if len(s.webhooks())+len(s.events()) != 0 {
 				t.Error("something was stored")
 			}
 		})
@@ -236,8 +180,9 @@ func TestErrorsKeepInternalTextInside(t *testing.T) {
 	} {
 		t.Run(test.err.Error(), func(t *testing.T) {
 			t.Parallel()
-			s := newServer()
-			s.fault = fmt.Errorf("table internal-name-7: %w", test.err)
+			s := newServer(t, func(c *httpapi.Config) {
+				c.Registry.Webhooks = faulty{c.Registry.Webhooks, fmt.Errorf("table internal-name-7: %w", test.err)}
+			})
 			answer := s.call("GET", "/api/v1/Webhook", "")
 			if answer.Code != test.status || strings.Contains(answer.Body.String(), "internal-name") {
 				t.Errorf("got %d %s, want %d and nothing internal", answer.Code, answer.Body, test.status)
@@ -251,7 +196,7 @@ func TestErrorsKeepInternalTextInside(t *testing.T) {
 
 func TestPanicIsA500(t *testing.T) {
 	t.Parallel()
-	s := newServer(func(c *httpapi.Config) { c.Health = nil })
+	s := newServer(t, func(c *httpapi.Config) { c.Health = nil })
 	s.call("POST", "/api/v1/Webhook", minimal)
 	if got := s.call("GET", "/api/v1/Webhook/1", ""); got.Code != 500 || strings.Contains(got.Body.String(), "nil pointer") {
 		t.Errorf("got %d %s", got.Code, got.Body)
@@ -260,7 +205,7 @@ func TestPanicIsA500(t *testing.T) {
 
 func TestRoutesForgive(t *testing.T) {
 	t.Parallel()
-	s := newServer()
+	s := newServer(t)
 	s.call("POST", "/api/v1/Webhook", minimal)
 	for _, path := range []string{"/api/v1/webhook/1", "/API/V1/WEBHOOK/1/", "/Default/api/v1/Webhook/1", "/api/v1/webhook/DEFAULT", "/HealthZ"} {
 		for _, method := range []string{"GET", "HEAD"} {
@@ -277,12 +222,13 @@ func TestRoutesForgive(t *testing.T) {
 
 func TestSignalEvent(t *testing.T) {
 	t.Parallel()
-	s := newServer()
+	s := newServer(t)
 	got := s.call("POST", "/api/v1/Webhook/Contact.Changed/7", `{"b": 1.10, "a": "<å>"}`)
-	if got.Code != 204 || len(s.events) != 1 {
-		t.Fatalf("got %d %s and %d events", got.Code, got.Body, len(s.events))
+	events := s.events()
+	if got.Code != 204 || len(events) != 1 {
+		t.Fatalf("got %d %s and %d events", got.Code, got.Body, len(events))
 	}
-	e := s.events[0]
+	e := events[0]
 	//nolint:staticcheck // the documented spelling is what goes out
 	if ids := got.Header()["X-SuperOffice-EventId"]; len(ids) != 1 || ids[0] != string(e.ID) {
 		t.Errorf("event ids %v, stored %s", ids, e.ID)
@@ -294,7 +240,7 @@ func TestSignalEvent(t *testing.T) {
 
 func TestTextAndNumbersStayAsTheyCame(t *testing.T) {
 	t.Parallel()
-	s := newServer()
+	s := newServer(t)
 	const properties = `{"z":1.10,"a":"<å>&","n":12345678901234567890}`
 	s.call("POST", "/api/v1/Webhook", `{"name":"<å>&","events":["a"],"targeturl":"https://example.com/?a=1&b=2","properties":`+properties+`}`)
 	got := s.call("GET", "/api/v1/Webhook/1", "").Body.String()
@@ -307,8 +253,8 @@ func TestTextAndNumbersStayAsTheyCame(t *testing.T) {
 
 func TestScopes(t *testing.T) {
 	t.Parallel()
-	onlyEvents := newServer(func(c *httpapi.Config) { c.Auth = anyone{[]webhook.Scope{webhook.ScopeEvents}} })
-	onlyWebhooks := newServer(func(c *httpapi.Config) { c.Auth = anyone{[]webhook.Scope{webhook.ScopeWebhooks}} })
+	onlyEvents := newServer(t, func(c *httpapi.Config) { c.Auth = scoped(webhook.ScopeEvents) })
+	onlyWebhooks := newServer(t, func(c *httpapi.Config) { c.Auth = scoped(webhook.ScopeWebhooks) })
 	for _, got := range []*httptest.ResponseRecorder{
 		onlyEvents.call("GET", "/api/v1/Webhook", ""), onlyWebhooks.call("POST", "/api/v1/Webhook/a.b/1", ""),
 	} {
@@ -322,7 +268,7 @@ func FuzzCreate(f *testing.F) {
 	for _, seed := range []string{minimal, `[]`, `{"Name":5}`, `{"state":"1","notifywhen":"FirstFailure, Disabling"}`, `{"ErrorAssociates":[{"tableRight":{"mask":15}}]}`, "\xef\xbb\xbf{}"} {
 		f.Add(seed)
 	}
-	s := newServer()
+	s := newServer(f)
 	f.Fuzz(func(t *testing.T, body string) {
 		if got := s.call("POST", "/api/v1/Webhook", body); got.Code >= 500 {
 			t.Errorf("%q: got %d %s", body, got.Code, got.Body)

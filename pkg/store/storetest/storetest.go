@@ -90,7 +90,7 @@ func newWebhook(tenant webhook.Tenant, events ...string) webhook.Webhook {
 		Tenant: tenant, ID: 1, Name: "Blåbær <&> ✓", Events: events, TargetURL: "https://example.com/a?b=c", State: webhook.StateActive,
 		Type:       "aliquam",
 		Headers:    []webhook.Header{{Name: "X-B", Value: "1"}, {Name: "X-A", Value: "<2>"}, {Name: "Authorization", Secret: true}},
-		Properties: []byte(`{"n":1.50,"b":{"a":[]}}`),
+		Properties: []byte(`{"n":1.50,"b":{"a":["<å>&"]}}`),
 		Registered: now(), RegisteredBy: webhook.Associate{ID: 5, Name: "RJ", FullName: "Roy", UserName: "rj", Type: "InternalAssociate"},
 		Updated: now(), UpdatedBy: webhook.Associate{ID: 6, Name: "ØÅ"},
 		ErrorsEmail: "a@example.com", ErrorEmails: []string{"b@example.com"}, ErrorAssociates: []byte(`[{"Id":1}]`),

@@ -1,0 +1,133 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
+)
+
+var now = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
+
+// tje0 is who calls where a test does not say otherwise.
+var tje0 = webhook.Principal{
+	Tenant:    "Default",
+	Associate: webhook.Associate{ID: 1, Name: "tje0", FullName: "tje0", UserName: "tje0", Type: "InternalAssociate"},
+	Scopes:    []webhook.Scope{webhook.ScopeWebhooks, webhook.ScopeEvents},
+}
+
+// anyone lets in whoever sends an Authorization header, as the principal.
+type anyone struct{ webhook.Principal }
+
+func (a anyone) Authenticate(r *http.Request) (webhook.Principal, error) {
+	if r.Header.Get("Authorization") == "" {
+		return webhook.Principal{}, webhook.ErrUnauthorized
+	}
+	return a.Principal, nil
+}
+
+// scoped lets in whoever sends an Authorization header, with these scopes.
+func scoped(scopes ...webhook.Scope) anyone {
+	who := tje0
+	who.Scopes = scopes
+	return anyone{who}
+}
+
+// server is the API on the embedded store.
+type server struct {
+	http.Handler
+	t     testing.TB
+	db    *embedded.DB
+	clock *webhooktest.Clock
+	log   bytes.Buffer
+	// pings are the test events that were sent, answer what their target makes
+	// of them. The zero answer is a success.
+	pings  []webhook.Post
+	answer webhook.Result
+}
+
+func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
+	t.Helper()
+	s := &server{t: t, clock: webhooktest.NewClock(now)}
+	random := webhooktest.Random(1)
+	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: s.clock.Now, Random: random})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.db = db
+	cfg := httpapi.Config{
+		Registry: &webhook.Registry{
+			Webhooks: db.Webhooks(), Secrets: db.Secrets(), Rules: webhook.Rules{AllowHTTP: true},
+			Now: s.clock.Now, Random: random, EventLife: 30 * 24 * time.Hour,
+			Ping: func(_ context.Context, post webhook.Post) webhook.Result {
+				s.pings = append(s.pings, post)
+				return s.answer
+			},
+		},
+		Publisher: &webhook.Publisher{Events: db.Events(), Now: s.clock.Now, Random: random, Life: 30 * 24 * time.Hour},
+		Auth:      anyone{tje0}, Health: db.Webhooks().Health, PublicURL: "https://hooks.example.com", Version: "1.2.3",
+		Logger: slog.New(slog.NewJSONHandler(&s.log, nil)), Now: s.clock.Now,
+	}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	s.Handler = httpapi.New(cfg)
+	return s
+}
+
+// call sends a request with a credential; headers are "Name: value" lines.
+func (s *server) call(method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "http://example.test"+path, strings.NewReader(body))
+	r.Header.Set("Authorization", "Basic dGplMDpUamUw")
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+// webhooks lists what is stored.
+func (s *server) webhooks() []webhook.Webhook {
+	s.t.Helper()
+	stored, err := s.db.Webhooks().List(s.t.Context(), "Default", 0, 1000)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return stored
+}
+
+// events lists what was accepted, the oldest first.
+func (s *server) events() []webhook.Event {
+	s.t.Helper()
+	stored, err := s.db.Events().List(s.t.Context(), "Default", webhook.FirstEventID(now.AddDate(0, 0, -1)), webhook.FirstEventID(now.AddDate(1, 0, 0)), 1000)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return stored
+}
+
+// faulty is a webhook store whose lists fail.
+type faulty struct {
+	webhook.Webhooks
+	fault error
+}
+
+func (f faulty) List(context.Context, webhook.Tenant, int32, int) ([]webhook.Webhook, error) {
+	return nil, f.fault
+}
