@@ -45,6 +45,21 @@ test: need-go ## all tests that need Go alone, shuffled
 bench: need-go ## benchmarks; figures, never a verdict
 	@go test -run='^$$' -bench=. -benchmem ./...
 
+SEEDS ?= 2000
+FROM  ?= 1
+
+.PHONY: simulate
+simulate: need-go ## run SEEDS seeds of the simulation, the first being FROM; TRACE=1 prints what happens in them
+	@go test ./pkg/simulation -run '^TestSimulation$$' -count=1 -v -timeout 24h -seeds $(SEEDS) -from $(FROM) $(if $(TRACE),-show)
+
+LEAST  ?= 2000
+MOST   ?= 10000
+MUTANT ?=
+
+.PHONY: simulate-teeth
+simulate-teeth: need-go ## break the product deliberately, one rule at a time, and count the seeds each break survives (an hour or so)
+	@go test ./pkg/simulation -run '^TestTeeth$$' -count=1 -v -timeout 24h -teeth -least $(LEAST) -most $(MOST) -mutant '$(MUTANT)'
+
 CRASHES ?= 20
 
 .PHONY: test-crash

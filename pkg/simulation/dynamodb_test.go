@@ -1,0 +1,265 @@
+package simulation_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
+	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+const (
+	tenant = webhook.Tenant("Cust1")
+
+	tableWebhooks   = "webhooks"
+	tableEvents     = "events"
+	tableDeliveries = "deliveries"
+)
+
+// database is DynamoDB: the client that the processes' stores are made on
+// passes every call through a gate, and tells the ledger what was committed.
+// peek is a store on the bare tables, for the ledger.
+type database struct {
+	*memdb.DB
+	w    *world
+	lag  atomic.Int64 // of the eventually consistent read that runs now
+	peek *dynamo.Store
+}
+
+var tables = dynamo.Tables{Webhooks: tableWebhooks, Events: tableEvents, Deliveries: tableDeliveries}
+
+func newDatabase(w *world) *database {
+	d := &database{w: w}
+	key := func(name string) memdb.Attribute { return memdb.Attribute{Name: name} }
+	num := func(name string) memdb.Attribute {
+		return memdb.Attribute{Name: name, Type: types.ScalarAttributeTypeN}
+	}
+	d.DB = memdb.New(memdb.Config{
+		Tables: []memdb.Table{
+			{Name: tableWebhooks, PK: key("pk"), SK: key("sk")},
+			{Name: tableEvents, PK: key("pk"), SK: key("sk")},
+			{Name: tableDeliveries, PK: key("pk"), SK: key("sk"), Indexes: []memdb.Index{{
+				Name: "due", PK: num("due_shard"), SK: num("sweep_at"),
+				Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends"},
+			}}},
+		},
+		Now:       time.Now,
+		Lag:       func(string) int { return int(d.lag.Load()) },
+		IndexLag:  func(string, string) int { return int(d.lag.Load()) },
+		PageBytes: 4 << 10,
+		History:   100,
+	})
+	d.peek = dynamo.New(d.DB, tables, dynamo.Options{Now: time.Now})
+	return d
+}
+
+// throttled is what a call gets that DynamoDB turns away, or that is answered
+// too late.
+func throttled() error {
+	return &types.ProvisionedThroughputExceededException{Message: aws.String("injected")}
+}
+
+// call passes a call through its gate. A lost answer is now and then repeated
+// by the SDK, which then sees what its own first call did.
+func call[O any](ctx context.Context, d *database, k kind, about, label string, again bool, do func() (O, error), committed func()) (out O, err error) {
+	effect := func(v verdict) error {
+		if v == stale {
+			d.lag.Store(1 + int64(d.w.luck(label, time.Since(d.w.began).String())(0)*40))
+			defer d.lag.Store(0)
+		}
+		out, err = do()
+		if err == nil && committed != nil {
+			committed()
+		}
+		if again && err == nil && v == proceed && processOf(ctx) != nil && !d.w.calm &&
+			d.w.luck("again", label, time.Since(d.w.began).String())(0) < d.w.weather.repeat {
+			d.w.tracef(processOf(ctx).name, "%s  *** answer lost, the SDK repeats the call", label)
+			out, err = do()
+		}
+		return err
+	}
+	err = d.w.effect(ctx, k, about, label, throttled, effect)
+	if err != nil {
+		var none O
+		return none, err
+	}
+	return out, err
+}
+
+func str(v types.AttributeValue) string {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		return v.Value
+	case *types.AttributeValueMemberN:
+		return v.Value
+	}
+	return ""
+}
+
+// place says in short what a key stands for, and for which delivery.
+func (d *database) place(table *string, key map[string]types.AttributeValue) (text, about string) {
+	pk, sk := str(key["pk"]), str(key["sk"])
+	switch *table {
+	case tableEvents:
+		if strings.HasPrefix(pk, "K#") {
+			return "idempotency key", ""
+		}
+		return "event " + d.w.ledger.name(webhook.EventID(sk)), ""
+	case tableDeliveries:
+		id := webhookOf(pk)
+		return fmt.Sprintf("row w%d/%s", id, d.w.ledger.name(webhook.EventID(sk))), d.w.ledger.about(id, webhook.EventID(sk))
+	}
+	if strings.HasPrefix(sk, "W#") {
+		return fmt.Sprintf("webhook w%d", lastNumber(sk)), ""
+	}
+	if strings.HasPrefix(sk, "S#") {
+		return fmt.Sprintf("pointer %s w%d", strings.Split(sk, "#")[1], lastNumber(sk)), ""
+	}
+	if pk == "O" {
+		return "intent " + sk, ""
+	}
+	if strings.HasPrefix(pk, "H#") {
+		return fmt.Sprintf("health w%d", lastNumber(pk)), ""
+	}
+	return sk, ""
+}
+
+// webhookOf reads the webhook's id from a delivery's partition,
+// T#<tenant>#W#<id>#<n>.
+func webhookOf(pk string) int32 {
+	parts := strings.Split(pk, "#")
+	n, _ := strconv.Atoi(parts[len(parts)-2])
+	return int32(n)
+}
+
+func lastNumber(key string) int32 {
+	n, _ := strconv.Atoi(key[strings.LastIndexByte(key, '#')+1:])
+	return int32(n)
+}
+
+// committed tells the ledger that an item may have changed.
+func (d *database) committed(ctx context.Context, table *string, key map[string]types.AttributeValue) {
+	ctx = context.WithoutCancel(ctx) // the ledger sees what happened, whoever has stopped waiting for it
+	pk, sk := str(key["pk"]), str(key["sk"])
+	switch {
+	case *table == tableEvents && !strings.HasPrefix(pk, "K#"):
+		d.w.ledger.eventStored(ctx, webhook.EventID(sk))
+	case *table == tableDeliveries:
+		d.w.ledger.rowWritten(ctx, webhook.DeliveryKey{Tenant: tenant, Webhook: webhookOf(pk), Event: webhook.EventID(sk)})
+	case *table == tableWebhooks && strings.HasPrefix(sk, "W#"):
+		d.w.ledger.webhookWritten(ctx, lastNumber(sk))
+	case *table == tableWebhooks && strings.HasPrefix(sk, "S#"):
+		d.w.ledger.pointerChanged(ctx, lastNumber(sk))
+	case *table == tableWebhooks && pk == "O":
+		d.w.ledger.intentChanged(ctx)
+	}
+}
+
+func readKind(consistent *bool) kind {
+	if aws.ToBool(consistent) {
+		return kindStore
+	}
+	return kindStale
+}
+
+func (d *database) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	place, about := d.place(in.TableName, in.Key)
+	return call(ctx, d, readKind(in.ConsistentRead), about, "get "+place, false, func() (*dynamodb.GetItemOutput, error) {
+		return d.DB.GetItem(ctx, in)
+	}, nil)
+}
+
+func (d *database) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	place, about := d.place(in.TableName, in.Item)
+	return call(ctx, d, kindStore, about, "put "+place, true, func() (*dynamodb.PutItemOutput, error) {
+		return d.DB.PutItem(ctx, in)
+	}, func() { d.committed(ctx, in.TableName, in.Item) })
+}
+
+func (d *database) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	place, about := d.place(in.TableName, in.Key)
+	return call(ctx, d, kindStore, about, "update "+place, true, func() (*dynamodb.UpdateItemOutput, error) {
+		return d.DB.UpdateItem(ctx, in)
+	}, func() { d.committed(ctx, in.TableName, in.Key) })
+}
+
+func (d *database) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+	place, about := d.place(in.TableName, in.Key)
+	return call(ctx, d, kindStore, about, "delete "+place, true, func() (*dynamodb.DeleteItemOutput, error) {
+		return d.DB.DeleteItem(ctx, in)
+	}, func() { d.committed(ctx, in.TableName, in.Key) })
+}
+
+func (d *database) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	var values []string
+	for name, v := range in.ExpressionAttributeValues {
+		values = append(values, name+"="+str(v))
+	}
+	slices.Sort(values)
+	label := "query " + *in.TableName + " " + strings.Join(values, " ")
+	if in.ExclusiveStartKey != nil {
+		from, _ := d.place(in.TableName, in.ExclusiveStartKey)
+		label += " from " + from
+	}
+	return call(ctx, d, readKind(in.ConsistentRead), "", label, false, func() (*dynamodb.QueryOutput, error) {
+		return d.DB.Query(ctx, in)
+	}, nil)
+}
+
+func (d *database) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	label, k := "get", kindStore
+	for table, request := range in.RequestItems {
+		if !aws.ToBool(request.ConsistentRead) {
+			k = kindStale
+		}
+		for _, key := range request.Keys {
+			place, _ := d.place(&table, key)
+			label += " " + place
+		}
+	}
+	return call(ctx, d, k, "", label, false, func() (*dynamodb.BatchGetItemOutput, error) {
+		return d.DB.BatchGetItem(ctx, in)
+	}, nil)
+}
+
+func (d *database) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	type target struct {
+		table *string
+		key   map[string]types.AttributeValue
+	}
+	var written []target
+	label := "transact"
+	for _, it := range in.TransactItems {
+		var t target
+		switch {
+		case it.Put != nil:
+			t = target{it.Put.TableName, it.Put.Item}
+		case it.Update != nil:
+			t = target{it.Update.TableName, it.Update.Key}
+		case it.Delete != nil:
+			t = target{it.Delete.TableName, it.Delete.Key}
+		default:
+			t = target{it.ConditionCheck.TableName, it.ConditionCheck.Key}
+		}
+		written = append(written, t)
+		place, _ := d.place(t.table, t.key)
+		label += ", " + place
+	}
+	return call(ctx, d, kindStore, "", label, false, func() (*dynamodb.TransactWriteItemsOutput, error) {
+		return d.DB.TransactWriteItems(ctx, in)
+	}, func() {
+		for _, t := range written {
+			d.committed(ctx, t.table, t.key)
+		}
+	})
+}

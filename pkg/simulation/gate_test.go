@@ -1,0 +1,207 @@
+package simulation_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// verdict is what the scheduler decides about one side effect.
+type verdict uint8
+
+const (
+	proceed    verdict = iota
+	slow               // takes effect, and the answer is held up
+	failBefore         // an error, and no effect
+	failAfter          // takes effect, and the answer is lost
+	dieBefore          // the process ends, no effect
+	dieAfter           // takes effect, and the process ends
+	partial            // of a queue send: some entries are refused
+	stale              // of a read that need not be consistent: an old answer
+)
+
+func (v verdict) String() string {
+	return [...]string{"", "slow", "FAULT, no effect", "FAULT, answer lost", "DIES before", "DIES after", "FAULT, partly refused", "stale"}[v]
+}
+
+// kind says which faults a gate can have.
+type kind uint8
+
+const (
+	kindStore  kind = iota // a call to DynamoDB
+	kindStale              // an eventually consistent read of DynamoDB
+	kindQueue              // a call to the queue
+	kindSend               // a batch send to the queue
+	kindSecret             // a call to the secret store
+	kindPost               // a POST on its way to the target
+	kindAnswer             // an answer on its way back: the process can die or freeze, no more
+)
+
+// gate is where a goroutine of a process waits for the scheduler's leave.
+type gate struct {
+	process *process
+	label   string
+	about   string // the delivery concerned, if one is
+	kind    kind
+	ctx     context.Context
+	leave   chan verdict
+}
+
+type processKey struct{}
+
+// processOf finds who makes a call. nil is the test itself, which passes every
+// gate at once.
+func processOf(ctx context.Context) *process {
+	p, _ := ctx.Value(processKey{}).(*process)
+	return p
+}
+
+// wait blocks until the scheduler gives leave. A goroutine of a dead process
+// ends here: whatever its code would do next has no effect.
+func (w *world) wait(ctx context.Context, p *process, k kind, about, label string) verdict {
+	w.mu.Lock()
+	if p.dead {
+		w.mu.Unlock()
+		runtime.Goexit()
+	}
+	g := &gate{process: p, label: label, about: about, kind: k, ctx: ctx, leave: make(chan verdict, 1)}
+	w.waiting = append(w.waiting, g)
+	w.mu.Unlock()
+	select {
+	case w.arrival <- struct{}{}:
+	default:
+	}
+	v := <-g.leave
+	if v == dieBefore {
+		runtime.Goexit()
+	}
+	return v
+}
+
+// effect runs one side effect of the process that ctx belongs to. fault makes
+// the error of a fault that the scheduler injects.
+func (w *world) effect(ctx context.Context, k kind, about, label string, fault func() error, do func(verdict) error) error {
+	p := processOf(ctx)
+	if p == nil {
+		return do(proceed)
+	}
+	v := w.wait(ctx, p, k, about, label)
+	switch v {
+	case failBefore:
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return fault()
+	case failAfter:
+		if err := do(proceed); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return fault()
+	case dieAfter:
+		_ = do(proceed)
+		runtime.Goexit()
+	case slow:
+		err := do(proceed)
+		w.wait(ctx, p, kindAnswer, about, label+": answer")
+		return err
+	case proceed, partial, stale, dieBefore: // the last does not come here
+	}
+	return do(v)
+}
+
+func unavailable() error { return fmt.Errorf("injected: %w", webhook.ErrUnavailable) }
+
+// process is one environment of a function: it has caches of its own, and dies
+// as a whole.
+type process struct {
+	name   string
+	dead   bool
+	frozen bool
+	// troubles are the faults and the death that this process met, by time.
+	troubles []trouble
+	// leases are the leases it was granted, by delivery.
+	leases map[webhook.DeliveryKey]*grant
+	// calls are those to the stream consumer; current is the last call of all.
+	calls   map[*invocation]*streaming
+	current *invocation
+}
+
+type trouble struct {
+	at    time.Time
+	what  verdict
+	kind  kind
+	about string
+}
+
+// invocation is one call into a process.
+type invocation struct {
+	process  *process
+	label    string
+	began    time.Time
+	deadline time.Time
+	// over is called once, by the scheduler: when the call returned (ok), or
+	// when whoever made it gave up.
+	over func(out any, ok bool)
+	// returned, out are set by the invocation's goroutine.
+	returned bool
+	out      any
+	closed   bool // over was called
+	gone     bool // the goroutine ended
+	froze    bool
+}
+
+// invoke calls into a process. The call's context ends shortly before the
+// environment is killed, as Lambda's does.
+func (w *world) invoke(p *process, label string, timeout time.Duration, run func(ctx context.Context) any, over func(out any, ok bool)) *invocation {
+	now := time.Now()
+	inv := &invocation{process: p, label: label, began: now, deadline: now.Add(timeout), over: over}
+	w.running = append(w.running, inv)
+	p.current = inv
+	w.tracef(p.name, "starts: %s", label)
+	go func() {
+		defer func() {
+			w.mu.Lock()
+			inv.gone = true
+			w.mu.Unlock()
+			select {
+			case w.arrival <- struct{}{}:
+			default:
+			}
+		}()
+		ctx, cancel := context.WithDeadline(context.WithValue(context.Background(), processKey{}, p), inv.deadline)
+		defer cancel()
+		out := run(ctx)
+		w.wait(ctx, p, kindAnswer, "", "returns")
+		w.mu.Lock()
+		inv.out, inv.returned = out, true
+		w.mu.Unlock()
+	}()
+	return inv
+}
+
+// close tells whoever made a call that it is over.
+func (w *world) close(inv *invocation, ok bool) {
+	if !inv.closed {
+		inv.closed = true
+		inv.over(inv.out, ok)
+	}
+}
+
+// kill ends a process: its goroutines end at their next gate.
+func (w *world) kill(p *process, v verdict) {
+	w.mu.Lock()
+	p.dead, p.frozen = true, false
+	w.mu.Unlock()
+	p.troubles = append(p.troubles, trouble{at: time.Now(), what: v, kind: kindAnswer})
+	for _, inv := range w.running {
+		if inv.process == p && !inv.returned {
+			w.close(inv, false)
+		}
+	}
+}

@@ -1,0 +1,411 @@
+package simulation_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// ledger is the independent witness: what was accepted, what was committed, in
+// which order, and what the targets saw. It reads the tables behind the
+// processes' backs and knows nothing of how they work.
+type ledger struct {
+	w *world
+
+	mu       sync.Mutex
+	events   map[webhook.EventID]*happening
+	order    []webhook.EventID
+	webhooks map[int32][]revision
+	epoch    int64
+	rows     map[webhook.DeliveryKey]webhook.Delivery
+	attempts map[webhook.DeliveryKey][]*attempt
+	grants   map[webhook.DeliveryKey][]*grant
+	streams  map[webhook.EventID][]*streamed
+	accepted []webhook.EventID // signals answered with success
+	intents  []webhook.Intent
+	claims   map[string]bool // by process and delivery: a row claimed and no message sent yet
+	due      time.Time       // the earliest sweep of all rows
+}
+
+// happening is an event, from when it was stored.
+type happening struct {
+	name       string
+	event      webhook.Event
+	stored     time.Time
+	dispatched time.Time // when the stream was done with it
+	expanded   time.Time // when the last message to expand it was done with
+}
+
+// revision is a committed state of a webhook; one that does not exist is its
+// deletion.
+type revision struct {
+	at     time.Time
+	exists bool
+	webhook.Webhook
+}
+
+// grant is a lease as the row shows it.
+type grant struct {
+	process        *process
+	round, attempt int
+	token          string
+	at             time.Time
+	from           string // the token that was taken over
+	expired        bool   // and whether its time was up
+}
+
+// attempt is a POST, as the process made it and as the target saw it.
+type attempt struct {
+	process *process
+	stream  *streaming // the call it was made in; nil for the queue lane
+	lease   *grant     // nil for the fast lane
+	key     webhook.DeliveryKey
+	round   int
+	began   time.Time
+	seen    time.Time // zero: never arrived
+	success bool      // the target answered 2xx, whether or not the answer arrived
+	told    bool      // the process knows what came of it
+	knownOK bool
+	inv     *invocation
+	status  int
+	abort   bool
+}
+
+// streamed is a record in one call of the stream consumer.
+type streamed struct {
+	call *streaming
+	age  time.Duration // the record's true age when the call began
+}
+
+func newLedger(w *world) *ledger {
+	return &ledger{
+		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[int32][]revision{},
+		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
+		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
+		claims: map[string]bool{},
+	}
+}
+
+// name is an event's short name in the trace.
+func (l *ledger) name(id webhook.EventID) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h := l.events[id]; h != nil {
+		return h.name
+	}
+	return "e?" + string(id[max(0, len(id)-4):])
+}
+
+func (l *ledger) about(w int32, id webhook.EventID) string { return fmt.Sprintf("w%d/%s", w, id) }
+
+func (l *ledger) says(m webhook.Message) string {
+	switch m.Kind {
+	case webhook.MessageExpand:
+		return "expand " + l.name(m.Event)
+	case webhook.MessageRecord:
+		return fmt.Sprintf("record w%d/%s round %d", m.Webhook, l.name(m.Event), m.Round)
+	case webhook.MessageAttempt:
+	}
+	return fmt.Sprintf("w%d/%s attempt %d.%d", m.Webhook, l.name(m.Event), m.Round, m.Attempt)
+}
+
+func (l *ledger) eventStored(ctx context.Context, id webhook.EventID) {
+	l.mu.Lock()
+	if l.events[id] != nil {
+		l.mu.Unlock()
+		return
+	}
+	h := &happening{name: fmt.Sprintf("e%d", len(l.order)+1), stored: time.Now()}
+	l.events[id] = h
+	l.order = append(l.order, id)
+	l.mu.Unlock()
+	e, err := l.w.db.peek.Events().Get(ctx, tenant, id)
+	if err != nil {
+		l.w.violated("store", "event %s was put and cannot be read: %v", id, err)
+		return
+	}
+	h.event = e
+	l.w.tracef("stream", "%s is %s, key %d", h.name, e.Name, e.PrimaryKey)
+	l.w.feed(e, h)
+}
+
+func (l *ledger) webhookWritten(ctx context.Context, id int32) {
+	w, err := l.w.db.peek.Webhooks().Get(ctx, tenant, id)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if history := l.webhooks[id]; err == nil && len(history) > 0 && w.Revision != history[len(history)-1].Revision+1 {
+		l.w.violated("revisions", "w%d went from revision %d to %d: a change is lost", id, history[len(history)-1].Revision, w.Revision)
+	}
+	l.webhooks[id] = append(l.webhooks[id], revision{at: time.Now(), exists: err == nil, Webhook: w})
+	if err == nil {
+		l.w.tracef("webhooks", "w%d revision %d: %s, %s, %s, secret %s", id, w.Revision, w.State, strings.Join(w.Events, " "), w.TargetURL, w.Secret.Version)
+	} else {
+		l.w.tracef("webhooks", "w%d is deleted", id)
+	}
+	epoch, err := l.w.db.peek.Webhooks().Epoch(ctx, tenant)
+	if err != nil || epoch <= l.epoch {
+		l.w.violated("epoch", "w%d changed, and the epoch went from %d to %d", id, l.epoch, epoch)
+	}
+	l.epoch = epoch
+	l.checkPointers(ctx, id)
+}
+
+// checkPointers holds every webhook to having the pointers that its events
+// need.
+func (l *ledger) checkPointers(ctx context.Context, id int32) {
+	w, err := l.w.db.peek.Webhooks().Get(ctx, tenant, id)
+	if err != nil {
+		return
+	}
+	for _, key := range w.PointerKeys() {
+		found, err := l.w.db.peek.Webhooks().Subscribed(ctx, tenant, key)
+		if err != nil || !slices.ContainsFunc(found, func(x webhook.Webhook) bool { return x.ID == id }) {
+			l.w.violated("pointers", "w%d subscribes to %s at revision %d and has no pointer for it", id, key, w.Revision)
+		}
+	}
+}
+
+func (l *ledger) pointerChanged(ctx context.Context, id int32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.checkPointers(ctx, id)
+}
+
+func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
+	row, err := l.w.db.peek.Deliveries().Get(ctx, key)
+	if err != nil {
+		l.w.violated("store", "row of %v was written and cannot be read: %v", key, err)
+		return
+	}
+	p, name := processOf(ctx), fmt.Sprintf("w%d/%s", key.Webhook, l.name(key.Event))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := l.rows[key]
+	l.rows[key] = row
+	now := time.Now()
+	lease := ""
+	if row.LeaseBy != "" {
+		lease = ", leased until " + stamp(row.LeaseUntil.Sub(l.w.began))
+	}
+	due := ""
+	if !row.SweepAt.IsZero() {
+		due = ", sweep at " + stamp(row.SweepAt.Sub(l.w.began))
+	}
+	l.w.tracef("rows", "%s is %s at %d.%d%s%s", name, row.Status, row.Round, row.Attempt, lease, due)
+	l.checkRow(name, old, row)
+	if p != nil && strings.HasPrefix(p.name, "sweep") && row.Resends > old.Resends && row.SweepAt.After(old.SweepAt) && old.Exists() {
+		l.claims[p.name+name] = true
+		if old.SweepAt.After(now.Add(time.Minute)) {
+			l.w.violated("sweep", "%s is claimed, and not due before %s", name, stamp(old.SweepAt.Sub(l.w.began)))
+		}
+	}
+	l.due = time.Time{}
+	for _, r := range l.rows {
+		if r.Status == webhook.StatusPending && (l.due.IsZero() || r.SweepAt.Before(l.due)) {
+			l.due = r.SweepAt
+		}
+	}
+	if row.LeaseBy != "" && row.LeaseBy != old.LeaseBy {
+		g := &grant{process: p, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
+		if old.LeaseBy != "" && old.Round == row.Round {
+			g.from, g.expired = old.LeaseBy, old.LeaseUntil.Before(now)
+		}
+		l.grants[key] = append(l.grants[key], g)
+		if p != nil {
+			p.leases[key] = g
+		}
+	}
+}
+
+// checkRow holds every written row to what all rows promise.
+func (l *ledger) checkRow(name string, old, row webhook.Delivery) {
+	if row.Status.Terminal() && (row.LeaseBy != "" || !row.LeaseUntil.IsZero() || !row.NextAt.IsZero() || !row.SweepAt.IsZero()) {
+		l.w.violated("rows", "%s is %s and carries a lease or a time to sweep it", name, row.Status)
+	}
+	if row.Status == webhook.StatusPending && row.SweepAt.IsZero() {
+		l.w.violated("rows", "%s is pending and no sweep would ever find it", name)
+	}
+	if row.Round < old.Round || row.Round == old.Round && row.Attempt < old.Attempt {
+		l.w.violated("rows", "%s went back from %d.%d to %d.%d", name, old.Round, old.Attempt, row.Round, row.Attempt)
+	}
+	if row.Round > old.Round && old.Leased(row.Updated) {
+		l.w.violated("rows", "%s began round %d under a live lease", name, row.Round)
+	}
+	if row.Round == old.Round && old.Status == webhook.StatusDelivered && row.Status != webhook.StatusDelivered {
+		l.w.violated("rows", "%s was delivered and is %s in the same round", name, row.Status)
+	}
+	if (row.Status == webhook.StatusCancelled || row.Status == webhook.StatusExpired) && old.Leased(row.Updated) {
+		l.w.violated("rows", "%s became %s under a live lease", name, row.Status)
+	}
+}
+
+// begin notes that a process makes a POST, and checks what must hold the moment
+// it starts: the webhook as it is used was the committed one within the last
+// five seconds, and so were its state, its target and its secret.
+func (l *ledger) begin(p *process, post webhook.Post, began time.Time) *attempt {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := webhook.DeliveryKey{Tenant: post.Webhook.Tenant, Webhook: post.Webhook.ID, Event: post.Event.ID}
+	a := &attempt{process: p, key: key, round: 1, began: began, inv: p.current}
+	name := fmt.Sprintf("w%d/%s", key.Webhook, l.events[key.Event].name)
+	if s, ok := p.calls[p.current]; ok {
+		a.stream = s
+	} else if g := p.leases[key]; g != nil {
+		a.lease, a.round = g, g.round
+		if post.Replay != (g.round > 1) || post.Retry != g.attempt-1 {
+			l.w.violated("rows", "%s is attempted under a lease of another attempt: that is for %d.%d", name, g.round, g.attempt)
+		}
+	} else {
+		l.w.violated("promise 2", "%s is attempted by %s without a lease", name, p.name)
+	}
+	l.attempts[key] = append(l.attempts[key], a)
+	l.checkFresh(name, post, began)
+	return a
+}
+
+const grace = 5 * time.Second
+
+func (l *ledger) checkFresh(name string, post webhook.Post, began time.Time) {
+	history := l.webhooks[post.Webhook.ID]
+	fresh, active, signed := false, false, true
+	var names []string
+	for i, r := range history {
+		if r.at.After(began) {
+			break
+		}
+		if i+1 < len(history) && history[i+1].at.Before(began.Add(-grace)) {
+			continue
+		}
+		names = append(names, fmt.Sprint(r.Revision))
+		fresh = fresh || r.exists && r.Revision == post.Webhook.Revision
+		active = active || r.exists && r.State == webhook.StateActive
+		signed = signed && r.exists && r.Secret.Signed
+	}
+	if !active {
+		l.w.violated("promise 5", "%s is attempted, and its webhook was not active for %s", name, grace)
+	} else if !fresh {
+		l.w.violated("promises 5 and 6", "%s is attempted by revision %d of its webhook; in the last %s it was at %s",
+			name, post.Webhook.Revision, grace, strings.Join(names, ", "))
+	}
+	if signed && post.Secrets.Current.IsZero() {
+		l.w.violated("promise 6", "%s is attempted unsigned", name)
+	}
+	if ref := post.Webhook.Secret; ref.Name != "" {
+		want := l.w.vault.document(ref)
+		if webhook.EncodeSecretDocument(want).Reveal() != webhook.EncodeSecretDocument(post.Secrets).Reveal() {
+			l.w.violated("promise 6", "%s is attempted with another secret than its webhook names", name)
+		}
+	}
+}
+
+// saw notes that a POST arrived, and asks for the cause if the target had
+// accepted this very delivery before.
+func (l *ledger) saw(a *attempt, m mood) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a.seen, a.success, a.status, a.abort = time.Now(), m.status/100 == 2, m.status, m.abort
+	l.w.tracef("target", "saw w%d/%s, is %s", a.key.Webhook, l.events[a.key.Event].name, m.name)
+	for _, before := range l.attempts[a.key] {
+		if before == a || !before.success || before.round != a.round || before.seen.IsZero() {
+			continue
+		}
+		if cause := l.explain(before, a); cause == "" {
+			l.w.violated("promise 2", "w%d/%s arrived at %s, was accepted, and arrives again without a cause",
+				a.key.Webhook, l.events[a.key.Event].name, stamp(before.seen.Sub(l.w.began)))
+		} else {
+			l.w.duplicates[cause]++
+			l.w.tracef("LEDGER", "a duplicate: %s", cause)
+		}
+	}
+}
+
+// explain finds the cause, of those that promise 2 lists, for which a delivery
+// that the target had accepted arrives again.
+func (l *ledger) explain(first, again *attempt) string {
+	if first.told && !first.knownOK {
+		return "the answer did not come in time"
+	}
+	about := l.w.ledger.about(first.key.Webhook, first.key.Event)
+	for _, t := range first.process.troubles {
+		if t.at.Before(first.seen) {
+			continue
+		}
+		if t.what == dieBefore || t.what == dieAfter {
+			return "a crash between the POST and its recording"
+		}
+		if t.about == about || t.kind == kindSend {
+			return "a fault between the POST and its recording"
+		}
+	}
+	// The process whose lease ran out and was taken over is the one that may
+	// come twice, or that another one comes after.
+	for _, g := range l.grants[first.key] {
+		if g.from == "" || !g.expired || g.round != first.round {
+			continue
+		}
+		for _, a := range []*attempt{first, again} {
+			if a.lease != nil && a.lease.token == g.from {
+				return "an expired lease of the delivery"
+			}
+		}
+	}
+	young := func(a *attempt) bool { return a.stream != nil && a.stream.ages[a.key.Event] < 2*time.Second }
+	if young(first) || young(again) {
+		for _, s := range l.streams[first.key.Event] {
+			if s.age < 2*time.Second && s.call.lost {
+				return "a second delivery by the stream of a young record"
+			}
+		}
+	}
+	return ""
+}
+
+// told notes what the process learned of an attempt.
+func (l *ledger) told(a *attempt, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a.told, a.knownOK = true, ok
+}
+
+func (l *ledger) expanded(id webhook.EventID) {
+	if h := l.events[id]; h != nil {
+		h.expanded = time.Now()
+	}
+}
+
+func (l *ledger) dispatched(id webhook.EventID) { l.events[id].dispatched = time.Now() }
+
+func (l *ledger) streamed(call *streaming) {
+	for id, age := range call.ages {
+		l.streams[id] = append(l.streams[id], &streamed{call, age})
+	}
+}
+
+func (l *ledger) firstDue() time.Time { return l.due }
+
+func (l *ledger) intentChanged(ctx context.Context) {
+	intents, err := l.w.db.peek.Webhooks().Intents(ctx, time.Now().Add(1000*time.Hour), 1000)
+	if err != nil {
+		l.w.violated("store", "intents cannot be read: %v", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.intents = intents
+}
+
+// sweeps holds the sweep to one message for a claim: a row that waits for its
+// turn is not sent every minute, nor by each of two sweeps.
+func (l *ledger) sweeps(p *process, m webhook.Message) {
+	name := l.about(m.Webhook, webhook.EventID(l.name(m.Event)))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.claims[p.name+name] {
+		l.w.violated("sweep", "a message for %s is sent, and the row was not claimed", name)
+	}
+	delete(l.claims, p.name+name)
+}

@@ -1,0 +1,273 @@
+package simulation_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// shard is one shard of the stream with its event source mapping: batches in
+// order, each until it is acknowledged or was tried too often.
+type shard struct {
+	w       *world
+	n       int
+	env     *environment
+	feed    []webhook.Event
+	stored  []time.Time
+	next    int // the first record that is not done with
+	end     int // of the batch that is being tried; 0: none
+	retries int
+	after   time.Time // no try before
+	running *streaming
+	redrive int // records that wait for it
+}
+
+// streaming is one call of the stream consumer.
+type streaming struct {
+	inv  *invocation
+	ages map[webhook.EventID]time.Duration
+	// lost says that the mapping never got an answer: the call crashed, or was
+	// given up.
+	lost bool
+}
+
+const maxStreamRetries = 10
+
+// feed puts a stored event into its shard.
+func (w *world) feed(e webhook.Event, h *happening) {
+	s := w.shards[e.ID.Partition(len(w.shards))]
+	s.feed, s.stored = append(s.feed, e), append(s.stored, h.stored)
+}
+
+func (s *shard) actions(now time.Time) []action {
+	var out []action
+	if s.running == nil && s.next < len(s.feed) && !s.after.After(now) {
+		out = append(out, action{"stream", s.invoke})
+	}
+	if s.running != nil && !s.w.calm && s.w.faults > 0 && s.w.chance(s.w.weather.giveUp) {
+		out = append(out, action{"give up", s.giveUp})
+	}
+	return out
+}
+
+func (s *shard) moment(time.Time) time.Time {
+	if s.running == nil && s.next < len(s.feed) {
+		return s.after
+	}
+	return time.Time{}
+}
+
+// invoke hands the next batch to the consumer.
+func (s *shard) invoke() {
+	w, now := s.w, time.Now()
+	if s.end <= s.next {
+		s.end = min(len(s.feed), s.next+1+w.rnd.IntN(12))
+	}
+	call := &streaming{ages: map[webhook.EventID]time.Duration{}}
+	var records []webhook.Record
+	label := "stream"
+	for i := s.next; i < s.end; i++ {
+		e := s.feed[i]
+		records = append(records, webhook.Record{
+			Event: e, Accepted: s.stored[i].Truncate(time.Second), Sequence: fmt.Sprintf("%d-%d", s.n, i),
+		})
+		call.ages[e.ID] = now.Sub(s.stored[i])
+		label += " " + w.ledger.name(e.ID)
+	}
+	s.running = call
+	w.ledger.streamed(call)
+	call.inv = s.env.call(label, streamTimeout, func(ctx context.Context) any {
+		return s.env.engine.Stream(ctx, records)
+	}, func(out any, ok bool) {
+		if s.running != call {
+			return
+		}
+		s.running = nil
+		call.lost = !ok
+		s.answered(call, records, out, ok)
+	})
+	s.env.process.calls[call.inv] = call
+}
+
+// answered moves on, or tries again from the checkpoint.
+func (s *shard) answered(call *streaming, records []webhook.Record, out any, ok bool) {
+	w := s.w
+	if failed, _ := out.(string); ok && failed == "" {
+		s.done(len(records))
+		return
+	} else if ok {
+		at := slices.IndexFunc(records, func(r webhook.Record) bool { return r.Sequence == failed })
+		if at < 0 {
+			w.violated("promise 3", "the stream consumer failed at %q, which is none of its records", failed)
+			return
+		}
+		w.tracef("stream", "fails from %s on", w.ledger.name(records[at].Event.ID))
+		if !w.sendFault(call.inv) {
+			w.violated("promise 3", "a batch fails although every message could be sent")
+		}
+		s.pass(at)
+	}
+	s.retries++
+	s.after = time.Now().Add(w.between(0, time.Duration(min(s.retries*s.retries, 30))*time.Second/2+time.Millisecond))
+	if s.retries > maxStreamRetries {
+		w.tracef("stream", "%d records are discarded to the failure bucket", s.end-s.next)
+		for i := s.next; i < s.end; i++ {
+			s.discard(i)
+		}
+		s.next, s.end, s.retries = s.end, 0, 0
+		return
+	}
+	if n := s.end - s.next; n > 1 && w.chance(0.5) {
+		s.end = s.next + n/2 // bisected; the rest comes as another batch
+	}
+}
+
+// sendFault reports whether a send of the call's process met a fault since the
+// call began.
+func (w *world) sendFault(inv *invocation) bool {
+	return slices.ContainsFunc(inv.process.troubles, func(t trouble) bool {
+		return t.kind == kindSend && !t.at.Before(inv.began)
+	})
+}
+
+// pass acknowledges the records before a checkpoint.
+func (s *shard) pass(n int) {
+	for i := s.next; i < s.next+n; i++ {
+		s.w.ledger.dispatched(s.feed[i].ID)
+	}
+	s.next += n
+}
+
+func (s *shard) done(n int) {
+	s.pass(n)
+	s.end, s.retries = 0, 0
+	s.after = time.Time{}
+}
+
+// discard puts a record into the failure bucket, from where the sweep's redrive
+// hands it over to be matched again.
+func (s *shard) discard(i int) {
+	w, id, accepted := s.w, s.feed[i].ID, s.stored[i].Truncate(time.Second)
+	s.redrive++
+	w.at(time.Now().Add(w.between(time.Second, 2*time.Minute)), func() {
+		s.redrive--
+		w.queue.put(webhook.Outgoing{Message: webhook.Message{Kind: webhook.MessageExpand, Tenant: tenant, Event: id, Accepted: accepted}})
+		w.ledger.dispatched(id)
+		w.tracef("bucket", "redrives %s", w.ledger.name(id))
+	})
+}
+
+// giveUp lets the mapping start over although the call still runs.
+func (s *shard) giveUp() {
+	w := s.w
+	if s.running == nil {
+		return
+	}
+	w.faults--
+	w.tracef("stream", "*** the mapping gives up %s, which runs on", s.running.inv.process.name)
+	w.close(s.running.inv, false)
+}
+
+func (s *shard) idle() bool { return s.running == nil && s.next == len(s.feed) && s.redrive == 0 }
+
+// poller is the queue's event source mapping with one environment.
+type poller struct {
+	w   *world
+	env *environment
+}
+
+func (p *poller) actions(now time.Time) []action {
+	if p.env.busy || len(p.w.queue.receivable(now)) == 0 {
+		return nil
+	}
+	return []action{{"poll", p.poll}}
+}
+
+func (p *poller) moment(time.Time) time.Time {
+	if p.env.busy {
+		return time.Time{}
+	}
+	return p.w.queue.nextVisible()
+}
+
+func (p *poller) poll() {
+	batch := p.w.queue.take(1 + p.w.rnd.IntN(10))
+	if len(batch) == 0 {
+		return
+	}
+	label := "queue"
+	for i, r := range batch {
+		if i > 0 {
+			label += ","
+		}
+		label += fmt.Sprintf(" %s (%s)", p.w.ledger.says(r.Message), r.Receipt)
+	}
+	p.env.call(label, queueTimeout, func(ctx context.Context) any {
+		return p.env.engine.Queue(ctx, batch)
+	}, func(out any, ok bool) {
+		if !ok {
+			return
+		}
+		failed, _ := out.([]string)
+		if len(failed) > 0 {
+			p.w.tracef("queue", "not done: %d of %d", len(failed), len(batch))
+		}
+		p.w.queue.acknowledge(batch, failed)
+	})
+}
+
+// schedule calls the sweep, every minute in which it could have something to
+// do: the others change nothing, and there are thousands.
+type schedule struct {
+	w    *world
+	envs []*environment
+	last time.Time
+}
+
+func (s *schedule) due(now time.Time) time.Time {
+	first := s.w.ledger.firstDue()
+	consider := func(t time.Time) {
+		if first.IsZero() || t.Before(first) {
+			first = t
+		}
+	}
+	if !first.IsZero() {
+		first = first.Add(-time.Minute)
+	}
+	for _, m := range s.w.queue.dead {
+		consider(m.visible)
+	}
+	for _, i := range s.w.ledger.intents {
+		consider(i.At.Add(time.Hour + time.Millisecond))
+	}
+	if first.IsZero() {
+		return first
+	}
+	if soonest := s.last.Add(time.Minute); first.Before(soonest) {
+		return soonest
+	}
+	return first
+}
+
+func (s *schedule) moment(now time.Time) time.Time { return s.due(now) }
+
+func (s *schedule) actions(now time.Time) []action {
+	due := s.due(now)
+	if due.IsZero() || due.After(now) {
+		return nil
+	}
+	return []action{{"sweep", func() {
+		s.last = now
+		for i, env := range s.envs {
+			if env.busy || i > 0 && !s.w.chance(s.w.weather.double) {
+				continue
+			}
+			env.call("sweep", sweepTimeout, func(ctx context.Context) any {
+				return env.sweeper.Run(ctx)
+			}, func(any, bool) {})
+		}
+	}}}
+}

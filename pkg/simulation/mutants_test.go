@@ -1,0 +1,268 @@
+package simulation_test
+
+// mutant is a deliberate break: a text that occurs exactly once in a file of
+// the product, and what stands there instead. The file itself is never touched;
+// the compiler is given the broken text by -overlay.
+type mutant struct {
+	name string
+	file string // from the repository's root
+	old  string
+	new  string
+}
+
+const (
+	protocol       = "pkg/webhook/protocol.go"
+	lanes          = "pkg/webhook/lane.go"
+	registrySecret = "pkg/webhook/registry_secret.go"
+	engine         = "pkg/dispatch/engine.go"
+	stream         = "pkg/dispatch/stream.go"
+	consumer       = "pkg/dispatch/queue.go"
+	subscriptions  = "pkg/dispatch/subscriptions.go"
+	sweeper        = "pkg/sweep/sweep.go"
+	intents        = "pkg/sweep/intents.go"
+	letters        = "pkg/sweep/deadletters.go"
+	storeWebhooks  = "pkg/store/dynamo/webhooks.go"
+	storePointers  = "pkg/store/dynamo/pointers.go"
+	storeRows      = "pkg/store/dynamo/deliveries.go"
+)
+
+var mutants = []mutant{
+	// The stream consumer.
+	{
+		"stream: acknowledge although the hand-off failed", stream,
+		"\treturn b.checkpoint(ctx)\n", "\t_ = b.checkpoint(ctx)\n\treturn \"\"\n",
+	},
+	{
+		"stream: report a failed batch without waiting for its youngest record", stream,
+		"\t\tb.wait(ctx, youngestToFail-elapsed(youngest, b.Now()))\n", "\t\t_ = youngest\n",
+	},
+	{
+		"stream: attempt what may be a redelivery", lanes,
+		"q.Age >= redeliveryAge, ", "",
+	},
+	{
+		"stream: drop a success whose row is in other hands", stream,
+		"errors.Is(err, webhook.ErrRefused) && outcome.Succeeded()", "errors.Is(err, webhook.ErrRefused) && outcome.Succeeded() && b.bounded && !b.bounded",
+	},
+	{
+		"stream: drop a success whose row could not be written", stream,
+		"\tcase outcome.Succeeded():\n\t\tb.add(outgoing{Outgoing: b.success(d.message(1), outcome.Attempt), record: d.record})\n",
+		"\tcase outcome.Succeeded():\n",
+	},
+	{
+		"stream: drop a failure whose row could not be written", stream,
+		"\tdefault:\n\t\tb.queue(d)\n\t}\n}\n\n// queue sends", "\t}\n}\n\n// queue sends",
+	},
+	{
+		"stream: send unsigned when the secret cannot be read", stream,
+		"if err != nil || b.timeShort() ||", "if _ = err; b.timeShort() ||",
+	},
+	{
+		"stream: trust a view of the webhooks for a minute", engine,
+		"viewLife        = 3 * time.Second ", "viewLife        = 60 * time.Second ",
+	},
+	{
+		"stream: no second look at the view once the secret is read", stream,
+		" || elapsed(d.viewed, b.Now()) >= viewLife {\n\t\tb.queue(d)", " {\n\t\tb.queue(d)",
+	},
+	{
+		"stream: forget an event whose webhooks cannot be read", stream,
+		"\t\t\tb.expand(i)\n", "",
+	},
+	{
+		"stream: forget what the fast lane cut short", stream,
+		"\t\tb.reports.add(b.Engine, d.webhook, result)\n\t\tb.queue(d)\n", "\t\tb.reports.add(b.Engine, d.webhook, result)\n",
+	},
+
+	// Reading the configuration.
+	{
+		"match: join lists of several epochs", subscriptions,
+		"if reading.epoch == before.epoch {", "if reading.epoch >= before.epoch {",
+	},
+	{
+		"match: label a list with the epoch read after it", subscriptions,
+		"if reading.epoch == before.epoch {\n", "if before.epoch = reading.epoch; true {\n",
+	},
+	{
+		"match: keep lists whatever the epoch", subscriptions,
+		"ok && have.epoch == epoch", "ok",
+	},
+	{
+		"store: read the epoch eventually consistent", storeWebhooks,
+		"\tit, err := s.get(ctx, epochKey(tenant))\n",
+		"\tout, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.name, Key: epochKey(tenant)})\n" +
+			"\tif err != nil {\n\t\treturn 0, fault(err, \"epoch\")\n\t}\n\tit := item(out.Item)\n",
+	},
+	{
+		"store: read a webhook eventually consistent", storeWebhooks,
+		"\tit, err := s.get(ctx, webhookKey(tenant, id))\n",
+		"\tout, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.name, Key: webhookKey(tenant, id)})\n" +
+			"\tif err != nil {\n\t\treturn webhook.Webhook{}, fault(err, \"get webhook\")\n\t}\n\tit := item(out.Item)\n",
+	},
+	{
+		"store: read the subscribed webhooks eventually consistent", storeWebhooks,
+		"s.getAll(ctx, keys, true)", "s.getAll(ctx, keys, false)",
+	},
+	{
+		"store: read the pointers eventually consistent", storePointers,
+		"ConsistentRead:            aws.Bool(true),", "ConsistentRead:            aws.Bool(false),",
+	},
+
+	// Writing the configuration.
+	{
+		"pointers: prune whatever the pointer's revision", storePointers,
+		"text: \"rev <= :committed\",", "text: \"rev <= :committed OR rev > :committed\",",
+	},
+	{
+		"pointers: put an older revision over a newer one", storePointers,
+		"attribute_not_exists(pk) OR rev < :new", "attribute_not_exists(pk) OR rev < :new OR rev >= :new",
+	},
+	{
+		"pointers: put them after the webhook is committed", storeWebhooks,
+		"\tif err := s.point(ctx, w, added); err != nil {\n", "\tdefer func() { _ = s.point(ctx, w, added) }()\n\tif err := s.point(ctx, w, nil); err != nil {\n",
+	},
+	{
+		"pointers: a writer that lost its race prunes by its own view", storePointers,
+		"s.prune(ctx, w.Tenant, w.ID, without(added, winner.PointerKeys()), winner.Revision)",
+		"s.prune(ctx, w.Tenant, w.ID, added, max(winner.Revision, w.Revision))",
+	},
+	{
+		"webhooks: save whatever the revision", storeWebhooks,
+		"TableName: &s.name, Item: encodeWebhook(w), ConditionExpression: aws.String(\"rev = :old\"),",
+		"TableName: &s.name, Item: encodeWebhook(w), ConditionExpression: aws.String(\"rev = :old OR attribute_exists(pk)\"),",
+	},
+	{
+		"secrets: delete by the intent alone", intents,
+		"if err != nil || w.Secret.Name != intent.Secret {", "if err != nil || w.Secret.Name != \"\" || intent.Secret != \"\" {",
+	},
+	{
+		"secrets: make one without leaving an intent", registrySecret,
+		"\tif err := r.putIntent(ctx, w, name, now); err != nil {\n\t\treturn SecretRef{}, err\n\t}\n", "\t_ = now\n",
+	},
+
+	// The row protocol.
+	{
+		"lease: whatever the status", protocol,
+		"case row.Status != StatusPending || row.Round != l.Round:", "case row.Round != l.Round:",
+	},
+	{
+		"lease: whatever the round", protocol,
+		"case row.Status != StatusPending || row.Round != l.Round:", "case row.Status != StatusPending:",
+	},
+	{
+		"lease: whatever the attempt", protocol,
+		"case row.Attempt == l.Attempt-1 && row.LeaseBy == \"\":", "case row.LeaseBy == \"\":",
+	},
+	{
+		"lease: taken over before it ends", protocol,
+		"row.LeaseBy != \"\" && row.LeaseUntil.Before(l.Now):", "row.LeaseBy != \"\":",
+	},
+	{
+		"lease: no takeover at all", protocol,
+		"row.LeaseBy != \"\" && row.LeaseUntil.Before(l.Now):", "row.LeaseBy == \"never\":",
+	},
+	{
+		"finish: whoever holds the lease", protocol,
+		" || row.LeaseBy != f.Token || f.Token == \"\" {", " || f.Token == \"\" {",
+	},
+	{
+		"finish: whatever the status, the attempt and the token", protocol,
+		"row.Status != StatusPending || row.Round != f.Round || row.Attempt != f.Attempt || row.LeaseBy != f.Token || f.Token == \"\"",
+		"row.Round != f.Round",
+	},
+	{
+		"finish: leave the time to sweep on a row that has ended", protocol,
+		"d.NextAt, d.SweepAt, d.Resends = time.Time{}, time.Time{}, 0", "d.NextAt, d.Resends = time.Time{}, 0",
+	},
+	{
+		"first outcome: over a row that is there", protocol,
+		"func (r RecordFirst) Apply(row Delivery) (Delivery, bool) {\n\tif row.Exists() {", "func (r RecordFirst) Apply(row Delivery) (Delivery, bool) {\n\tif row.Round > 1 {",
+	},
+	{
+		"delivered: only over no row", protocol,
+		"case row.Round != m.Round || row.Status == StatusDelivered:", "case row.Round != m.Round || row.Status != \"\":",
+	},
+	{
+		"delivered: whatever the round", protocol,
+		"case row.Round != m.Round || row.Status == StatusDelivered:", "case row.Status == StatusDelivered:",
+	},
+	{
+		"end: under a live lease", protocol,
+		"row.Status != StatusPending || row.Round != e.Round || row.Leased(e.Now)", "row.Status != StatusPending || row.Round != e.Round",
+	},
+	{
+		"new round: under a live lease", protocol,
+		"case row.Leased(s.Now) || s.Job != \"\"", "case s.Job != \"\"",
+	},
+	{
+		"make due: whatever the status", protocol,
+		"case row.Status != StatusPending || row.Round != m.Round || row.Attempt != m.Attempt && row.Attempt != m.Attempt-1:",
+		"case row.Round != m.Round:",
+	},
+	{
+		"store: put a row without a condition", storeRows,
+		"text:   \"ver = :ver AND created = :created\",", "text:   \"ver = :ver AND created = :created OR created = :created AND ver <> :ver\",",
+	},
+
+	// The queue consumer.
+	{
+		"queue: acknowledge although the lease could not be written", consumer,
+		"\t\tc.Logger.WarnContext(ctx, \"lease not written\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn false\n",
+		"\t\tc.Logger.WarnContext(ctx, \"lease not written\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn true\n",
+	},
+	{
+		"queue: a held lease is as good as done", consumer,
+		"\t\tc.postpone(ctx, r, row.LeaseUntil.Sub(now)+leaseSpare)\n", "\t\treturn !now.IsZero()\n",
+	},
+	{
+		"queue: drop a success whose lease was lost", consumer,
+		"\tcase outcome.Succeeded():\n\t\treturn c.markDelivered(", "\tcase outcome.Succeeded() && !errors.Is(err, webhook.ErrRefused):\n\t\treturn c.markDelivered(",
+	},
+	{
+		"queue: start although the lease is nearly over", consumer,
+		"\tif !c.mayStart(a, began) {", "\tif false && !c.mayStart(a, began) {",
+	},
+	{
+		"queue: attempt for a webhook that is not active", consumer,
+		"\tif w.State != webhook.StateActive {", "\tif false {",
+	},
+	{
+		"queue: ignore the entries that were refused", engine,
+		"\t\trest = still\n", "\t\trest = nil\n\t\t_ = still\n",
+	},
+	{
+		"queue: an expand is done whatever became of its messages", consumer,
+		"return len(out) == 0 || len(c.sendAll(ctx, out)) == 0", "_ = c.sendAll(ctx, out)\n\treturn true",
+	},
+	{
+		"queue: a success that still cannot be written is dropped", consumer,
+		"\tc.Logger.WarnContext(ctx, \"success still not written\",", "\tif r.Receives > 0 {\n\t\treturn true\n\t}\n\tc.Logger.WarnContext(ctx, \"success still not written\",",
+	},
+
+	// The sweep.
+	{
+		"sweep: send without a claim", sweeper,
+		"\t\tif errors.Is(err, webhook.ErrRefused) {\n\t\t\tcontinue\n\t\t}\n", "\t\tif errors.Is(err, webhook.ErrRefused) {\n\t\t\terr = nil\n\t\t}\n",
+	},
+	{
+		"sweep: claim whatever the time that was seen", protocol,
+		"row.Status != StatusPending || !row.SweepAt.Equal(c.Seen)", "row.Status != StatusPending",
+	},
+	{
+		"sweep: claim whatever the status", protocol,
+		"row.Status != StatusPending || !row.SweepAt.Equal(c.Seen)", "row.Status == StatusPending && !row.SweepAt.Equal(c.Seen)",
+	},
+	{
+		"sweep: ask for the next attempt although one is leased", sweeper,
+		"\tif row.LeaseBy == \"\" {\n\t\tattempt++", "\tif row.LeaseBy == \"\" || attempt > 0 {\n\t\tattempt++",
+	},
+	{
+		"sweep: leave the dead letters", sweeper,
+		"errors.Join(s.drainDeadLetters(ctx), s.sendDue(ctx)", "errors.Join(s.sendDue(ctx)",
+	},
+	{
+		"sweep: remove dead letters before they are revived", letters,
+		"\t\t\tif err := s.revive(ctx, letter.Message); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t\tif err := s.DeadLetters.Remove(ctx, letter.Receipt); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n",
+		"\t\t\tif err := s.DeadLetters.Remove(ctx, letter.Receipt); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t\tif err := s.revive(ctx, letter.Message); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n",
+	},
+}

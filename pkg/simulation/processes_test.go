@@ -1,0 +1,118 @@
+package simulation_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/dispatch"
+	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+	"github.com/posthaste-dev/posthaste/pkg/sweep"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// What the template says of the functions.
+const (
+	apiTimeout    = 29 * time.Second
+	streamTimeout = 60 * time.Second
+	queueTimeout  = 120 * time.Second
+	sweepTimeout  = 60 * time.Second
+
+	eventLife = 30 * 24 * time.Hour
+	rowLife   = 33 * 24 * time.Hour
+)
+
+// environment is a place where one process after another runs: when one died,
+// or was given up while it runs, the next call finds a new one, with empty
+// caches.
+type environment struct {
+	w    *world
+	kind string
+	n    int
+	busy bool
+
+	process  *process
+	engine   *dispatch.Engine
+	sweeper  *sweep.Sweeper
+	registry *webhook.Registry
+	publish  *webhook.Publisher
+	queue    webhook.Queue
+	rows     webhook.Deliveries
+}
+
+// call calls into the environment.
+func (e *environment) call(label string, timeout time.Duration, run func(context.Context) any, over func(out any, ok bool)) *invocation {
+	if e.process == nil || e.process.dead {
+		e.start()
+	}
+	e.busy = true
+	p := e.process
+	return e.w.invoke(p, label, timeout, run, func(out any, ok bool) {
+		e.busy = false
+		if !ok && e.process == p {
+			e.process = nil
+		}
+		over(out, ok)
+	})
+}
+
+// start makes a process with caches of its own.
+func (e *environment) start() {
+	e.n++
+	w := e.w
+	p := &process{
+		name:   fmt.Sprintf("%s.%d", e.kind, e.n),
+		leases: map[webhook.DeliveryKey]*grant{}, calls: map[*invocation]*streaming{},
+	}
+	e.process = p
+	random := &randomness{w: w, process: p.name}
+	store := dynamo.New(w.db, tables, dynamo.Options{Now: time.Now})
+	secrets := &cachedVault{vault: w.vault, have: map[webhook.SecretRef]webhook.SecretDocument{}}
+	logger := slog.New(slog.DiscardHandler)
+	e.engine = dispatch.New(dispatch.Config{
+		Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: secrets,
+		Sender: w.targets, Messages: w.queue, Visibility: w.queue, DeadLetters: deadLetters{w.queue},
+		Logger: logger, Now: time.Now, Random: random, Policy: w.policy, EventLife: eventLife, RowLife: rowLife,
+	})
+	e.sweeper = sweep.New(sweep.Config{
+		Deliveries: store.Deliveries(), Webhooks: store.Webhooks(), Secrets: secrets, Messages: w.queue,
+		DeadLetters: deadLetters{w.queue}, Logger: logger, Now: time.Now, RowLife: rowLife,
+	})
+	e.registry = &webhook.Registry{
+		Webhooks: store.Webhooks(), Secrets: secrets, Now: time.Now, Random: random, EventLife: eventLife,
+	}
+	e.publish = &webhook.Publisher{Events: store.Events(), Now: time.Now, Random: random, Life: eventLife}
+	e.queue, e.rows = w.queue, store.Deliveries()
+}
+
+// randomness gives a process numbers that follow from the seed, whatever the
+// order in which its goroutines ask: tokens (12 bytes) are only ever compared,
+// jitter (8 bytes) may be the same for all at one moment, and ids (10 bytes)
+// are drawn by one goroutine at a time.
+type randomness struct {
+	w       *world
+	process string
+	ids     int
+}
+
+func (r *randomness) Read(b []byte) (int, error) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	switch len(b) {
+	case 8:
+		luck := r.w.luck("jitter", time.Since(r.w.began).String())(0)
+		binary.BigEndian.PutUint64(b, uint64(luck*(1<<53))<<11)
+	case 12:
+		r.w.tokens++
+		binary.BigEndian.PutUint64(b[4:], uint64(r.w.tokens))
+	default:
+		r.ids++
+		luck := r.w.luck("id", r.process, fmt.Sprint(r.ids))
+		for i := range b {
+			b[i] = byte(luck(i) * 256)
+		}
+	}
+	return len(b), nil
+}

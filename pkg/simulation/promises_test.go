@@ -1,0 +1,193 @@
+package simulation_test
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// knownWebhooks lists the webhooks that exist.
+func (l *ledger) knownWebhooks() []int32 {
+	var ids []int32
+	for id, history := range l.webhooks {
+		if history[len(history)-1].exists {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// sortedRows lists the rows in a fixed order.
+func (l *ledger) sortedRows() []webhook.DeliveryKey {
+	keys := make([]webhook.DeliveryKey, 0, len(l.rows))
+	for key := range l.rows {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b webhook.DeliveryKey) int {
+		return cmp.Or(cmp.Compare(a.Webhook, b.Webhook), cmp.Compare(a.Event, b.Event))
+	})
+	return keys
+}
+
+func (l *ledger) someRow(rnd *rand.Rand) (webhook.DeliveryKey, bool) {
+	keys := l.sortedRows()
+	if len(keys) == 0 {
+		return webhook.DeliveryKey{}, false
+	}
+	return keys[rnd.IntN(len(keys))], true
+}
+
+// audit checks, at the end, what the promises leave behind.
+func (l *ledger) audit() {
+	for _, id := range l.accepted {
+		if l.events[id] == nil {
+			l.w.violated("promise 1", "signal %s was answered with success, and there is no such event", id)
+		}
+	}
+	for _, id := range l.order {
+		for _, hook := range l.everyWebhook() {
+			l.auditDelivery(id, hook)
+		}
+	}
+	for _, key := range l.sortedRows() {
+		l.auditRow(key, l.rows[key])
+	}
+	l.auditSecrets()
+}
+
+func (l *ledger) everyWebhook() []int32 {
+	var ids []int32
+	for id := range l.webhooks {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// auditDelivery holds promise 1: a webhook that was to get the event, and
+// stayed so under one activation until the event was dispatched, got it, or
+// has a row that says why not.
+func (l *ledger) auditDelivery(id webhook.EventID, hook int32) {
+	h := l.events[id]
+	if !l.owed(h, hook) {
+		return
+	}
+	key := webhook.DeliveryKey{Tenant: tenant, Webhook: hook, Event: id}
+	if l.rows[key].Exists() {
+		return
+	}
+	l.w.violated("promise 1", "w%d was to get %s (%s), and there is no row", hook, h.name, h.event.Name)
+}
+
+// owed reports whether a webhook was to get an event from when it was stored to
+// when the dispatcher was done with it.
+func (l *ledger) owed(h *happening, hook int32) bool {
+	until := h.dispatched
+	if h.expanded.After(until) {
+		until = h.expanded
+	}
+	history := l.webhooks[hook]
+	at := -1
+	for i, r := range history {
+		if !r.at.After(h.stored) {
+			at = i
+		}
+	}
+	if at < 0 {
+		return false
+	}
+	activation := history[at].Activation
+	for _, r := range history[at:] {
+		if r.at.After(until) {
+			break
+		}
+		if !r.exists || r.State != webhook.StateActive || r.Activation != activation || !r.Subscribes(h.event.Name) {
+			return false
+		}
+	}
+	return true
+}
+
+// auditRow holds a row to what the targets and the webhooks did.
+func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
+	name := l.about(key.Webhook, key.Event)
+	if h := l.events[key.Event]; h != nil {
+		name = l.about(key.Webhook, webhook.EventID(h.name))
+	}
+	accepted, told, final := false, false, false
+	made := 0
+	for _, a := range l.attempts[key] {
+		if a.round != row.Round {
+			continue
+		}
+		made++
+		accepted = accepted || a.success && !a.seen.IsZero()
+		final = final || a.status == 410 || a.abort
+		// A process that knew of the success and came to its end has written it
+		// down, or handed it on.
+		told = told || a.knownOK && a.inv.returned && !l.w.sendFault(a.inv)
+	}
+	switch row.Status {
+	case webhook.StatusDelivered:
+		if !accepted {
+			l.w.violated("rows", "%s is delivered, and its target never accepted it", name)
+		}
+	case webhook.StatusPending:
+		l.w.violated("promise 1", "%s is pending at the end", name)
+	case webhook.StatusFailed:
+		if !final && row.Attempt <= len(l.w.policy.Gaps()) {
+			l.w.violated("promise 1", "%s has failed after %d attempts", name, row.Attempt)
+		}
+	case webhook.StatusCancelled:
+		if !l.wasIdle(key.Webhook, l.events[key.Event].stored) {
+			l.w.violated("promise 1", "%s is cancelled, and its webhook was always active", name)
+		}
+	case webhook.StatusExpired:
+		l.w.violated("promise 1", "%s has expired, and its event is there", name)
+	}
+	if told && row.Status != webhook.StatusDelivered {
+		l.w.violated("rows", "%s was accepted by its target, as its process knew, and is %s", name, row.Status)
+	}
+}
+
+// wasIdle reports whether the webhook was not Active at some time after since.
+func (l *ledger) wasIdle(hook int32, since time.Time) bool {
+	for i, r := range l.webhooks[hook] {
+		if history := l.webhooks[hook]; i+1 < len(history) && history[i+1].at.Before(since) {
+			continue
+		}
+		if !r.exists || r.State != webhook.StateActive {
+			return true
+		}
+	}
+	return false
+}
+
+// auditSecrets holds that every secret is named by a webhook and every name
+// leads to a secret.
+func (l *ledger) auditSecrets() {
+	named := map[string]bool{}
+	for _, id := range l.knownWebhooks() {
+		history := l.webhooks[id]
+		ref := history[len(history)-1].Secret
+		if ref.Name == "" {
+			continue
+		}
+		named[ref.Name] = true
+		if l.w.vault.secrets[ref.Name][ref.Version] == nil {
+			l.w.violated("secrets", "w%d names %s %s, which does not exist", id, ref.Name, ref.Version)
+		}
+	}
+	for name := range l.w.vault.secrets {
+		if !named[name] {
+			l.w.violated("secrets", "%s belongs to no webhook, and nothing will delete it", name)
+		}
+	}
+	if len(l.intents) > 0 {
+		l.w.violated("secrets", "%d intents are never cleared", len(l.intents))
+	}
+}

@@ -1,0 +1,267 @@
+package simulation_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// queue is the delivery queue as SQS behaves: at least once, in no order, with
+// delay, visibility, receive counts and a dead-letter queue.
+type queue struct {
+	w       *world
+	waiting []*message
+	dead    []*message
+	drawn   int
+}
+
+type message struct {
+	id       string
+	body     string
+	receives int
+	visible  time.Time
+	receipt  string // of the last receive
+	gone     bool
+}
+
+const visibility = 12 * time.Minute
+
+func (q *queue) draw(prefix string) string {
+	q.drawn++
+	return fmt.Sprintf("%s%d", prefix, q.drawn)
+}
+
+// put stores messages; which are late or doubled follows from their text, so
+// that the order in which a batch was put together has no say.
+func (q *queue) put(m webhook.Outgoing) {
+	now := time.Now()
+	delay := min(max(m.Delay, 0), webhook.MaxDelay)
+	if rest := delay % time.Second; rest > 0 {
+		delay += time.Second - rest
+	}
+	body := webhook.EncodeMessage(m.Message)
+	luck := q.w.luck("queue", body, now.Sub(q.w.began).String())
+	visible := now.Add(delay)
+	if !q.w.calm && luck(0) < q.w.weather.late {
+		visible = visible.Add(time.Duration(luck(1) * float64(5*time.Minute)))
+	}
+	q.waiting = append(q.waiting, &message{id: q.draw("m"), body: body, visible: visible})
+	if !q.w.calm && luck(2) < q.w.weather.duplicate {
+		again := visible.Add(time.Duration(luck(3) * luck(3) * float64(2*time.Minute)))
+		q.waiting = append(q.waiting, &message{id: q.draw("m"), body: body, visible: again})
+	}
+}
+
+// luck gives numbers in [0, 1) that depend on nothing but the seed and the
+// texts: for choices made where goroutines run side by side.
+func (w *world) luck(texts ...string) func(n int) float64 {
+	h := fnv.New64a()
+	_, _ = fmt.Fprint(h, w.seed)
+	for _, t := range texts {
+		_, _ = fmt.Fprintf(h, "|%s", t)
+	}
+	sum := h.Sum64()
+	return func(n int) float64 {
+		x := sum + uint64(n+1)*0x9e3779b97f4a7c15
+		x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+		x = (x ^ x>>27) * 0x94d049bb133111eb
+		return float64((x^x>>31)>>11) / (1 << 53)
+	}
+}
+
+// Send is the queue of one process.
+func (q *queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed []int, err error) {
+	if len(messages) == 0 {
+		return nil, nil
+	}
+	order := make([]int, len(messages))
+	for i := range order {
+		order[i] = i
+	}
+	text := func(i int) string { return q.w.ledger.says(messages[i].Message) }
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(text(a), text(b)) })
+	label := "send"
+	for _, i := range order {
+		label += " " + text(i)
+		if d := messages[i].Delay; d > 0 {
+			label += " in " + d.Round(time.Second).String()
+		}
+	}
+	if p := processOf(ctx); p != nil && strings.HasPrefix(p.name, "sweep") {
+		for _, m := range messages {
+			if m.Message.Kind == webhook.MessageAttempt {
+				q.w.ledger.sweeps(p, m.Message)
+			}
+		}
+	}
+	err = q.w.effect(ctx, kindSend, "", label, unavailable, func(v verdict) error {
+		q.w.mu.Lock()
+		defer q.w.mu.Unlock()
+		for n, i := range order {
+			if v == partial && q.w.luck("partial", label, time.Since(q.w.began).String())(n) < 0.6 {
+				failed = append(failed, i)
+				continue
+			}
+			q.put(messages[i])
+		}
+		slices.Sort(failed)
+		return nil
+	})
+	if err != nil {
+		failed = nil
+	}
+	return failed, err
+}
+
+// Postpone moves the visibility of a received message.
+func (q *queue) Postpone(ctx context.Context, receipt string, delay time.Duration) error {
+	return q.w.effect(ctx, kindQueue, "", "postpone "+receipt+" by "+delay.Round(time.Second).String(), unavailable, func(verdict) error {
+		q.w.mu.Lock()
+		defer q.w.mu.Unlock()
+		for _, m := range q.waiting {
+			if m.receipt == receipt {
+				m.visible = time.Now().Add(delay)
+			}
+		}
+		return nil
+	})
+}
+
+// receivable moves what was received too often to the dead-letter queue and
+// returns what can be received now.
+func (q *queue) receivable(now time.Time) []*message {
+	var out []*message
+	q.waiting = slices.DeleteFunc(q.waiting, func(m *message) bool {
+		if m.gone {
+			return true
+		}
+		if m.visible.After(now) {
+			return false
+		}
+		if m.receives >= q.w.weather.receives {
+			m.receipt, m.visible = "", now
+			q.dead = append(q.dead, m)
+			q.w.tracef("queue", "to the dead letters: %s", q.said(m))
+			return true
+		}
+		out = append(out, m)
+		return false
+	})
+	return out
+}
+
+func (q *queue) said(m *message) string {
+	decoded, err := webhook.DecodeMessage(m.body)
+	if err != nil {
+		return m.body
+	}
+	return q.w.ledger.says(decoded)
+}
+
+// take receives up to n messages, chosen at random, of different deliveries.
+func (q *queue) take(n int) []webhook.Received {
+	now := time.Now()
+	ready := q.receivable(now)
+	q.w.rnd.Shuffle(len(ready), func(i, j int) { ready[i], ready[j] = ready[j], ready[i] })
+	seen := map[string]bool{}
+	perWebhook := map[int32]int{}
+	var batch []webhook.Received
+	for _, m := range ready {
+		if len(batch) == n {
+			break
+		}
+		decoded, err := webhook.DecodeMessage(m.body)
+		if err != nil {
+			continue
+		}
+		// Two messages of one delivery in one batch, or more of one webhook
+		// than the consumer has slots for, would be started in an order that
+		// the runtime chooses, and no seed.
+		key := fmt.Sprint(decoded.Key())
+		if seen[key] || decoded.Webhook != 0 && perWebhook[decoded.Webhook] >= 5 {
+			continue
+		}
+		seen[key] = true
+		perWebhook[decoded.Webhook]++
+		m.receives++
+		m.receipt = q.draw("r")
+		m.visible = now.Add(visibility)
+		batch = append(batch, webhook.Received{ID: m.id, Receipt: m.receipt, Receives: m.receives, Message: decoded})
+	}
+	return batch
+}
+
+// acknowledge deletes the messages of a batch that did not fail.
+func (q *queue) acknowledge(batch []webhook.Received, failed []string) {
+	for _, r := range batch {
+		if slices.Contains(failed, r.ID) {
+			continue
+		}
+		for _, m := range q.waiting {
+			if m.id == r.ID && m.receipt == r.Receipt {
+				m.gone = true
+				if r.Message.Kind == webhook.MessageExpand {
+					q.w.ledger.expanded(r.Message.Event)
+				}
+			}
+		}
+	}
+	q.waiting = slices.DeleteFunc(q.waiting, func(m *message) bool { return m.gone })
+}
+
+func (q *queue) nextVisible() time.Time {
+	var next time.Time
+	for _, m := range q.waiting {
+		if next.IsZero() || m.visible.Before(next) {
+			next = m.visible
+		}
+	}
+	return next
+}
+
+// deadLetters is the dead-letter queue as the sweep and the stream consumer see
+// it.
+type deadLetters struct{ *queue }
+
+func (d deadLetters) Receive(ctx context.Context, limit int) (out []webhook.Received, err error) {
+	err = d.w.effect(ctx, kindQueue, "", "receive dead letters", unavailable, func(verdict) error {
+		d.w.mu.Lock()
+		defer d.w.mu.Unlock()
+		now := time.Now()
+		for _, m := range d.dead {
+			if len(out) == limit || m.visible.After(now) {
+				continue
+			}
+			decoded, err := webhook.DecodeMessage(m.body)
+			if err != nil {
+				continue
+			}
+			m.receipt, m.visible = d.draw("r"), now.Add(time.Minute)
+			out = append(out, webhook.Received{ID: m.id, Receipt: m.receipt, Receives: m.receives, Message: decoded})
+		}
+		return nil
+	})
+	if err != nil {
+		out = nil
+	}
+	return out, err
+}
+
+func (d deadLetters) Remove(ctx context.Context, receipt string) error {
+	return d.w.effect(ctx, kindQueue, "", "remove dead letter "+receipt, unavailable, func(verdict) error {
+		d.w.mu.Lock()
+		defer d.w.mu.Unlock()
+		d.dead = slices.DeleteFunc(d.dead, func(m *message) bool { return m.receipt == receipt })
+		return nil
+	})
+}
+
+func (d deadLetters) Bury(ctx context.Context, raw []byte) error {
+	return d.w.effect(ctx, kindQueue, "", "bury", unavailable, func(verdict) error { return nil })
+}

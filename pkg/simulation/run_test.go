@@ -1,0 +1,133 @@
+package simulation_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// outcome is what a run came to.
+type outcome struct {
+	seed       uint64
+	violations []string
+	trace      []string
+	digest     uint64
+	steps      int
+	took       time.Duration // virtual
+	events     int
+	attempts   int
+	duplicates map[string]int
+	faults     int
+}
+
+// play runs one seed in a bubble of its own.
+func play(t *testing.T, seed uint64, keep bool) (out outcome) {
+	synctest.Test(t, func(*testing.T) {
+		w := newWorld(seed, keep)
+		faults := w.faults
+		w.run(w.settled)
+		if len(w.verdict) == 0 {
+			w.ledger.audit()
+		}
+		out = outcome{
+			seed: seed, violations: w.verdict, trace: w.trace, digest: w.digest, steps: w.steps,
+			took: time.Since(w.began), events: len(w.ledger.order), duplicates: w.duplicates, faults: faults - w.faults,
+		}
+		for _, a := range w.ledger.attempts {
+			out.attempts += len(a)
+		}
+		w.end()
+	})
+	return out
+}
+
+func newWorld(seed uint64, keep bool) *world {
+	rnd := rand.New(rand.NewPCG(seed, 0x706f737468617374))
+	w := &world{
+		seed: seed, rnd: rnd, weather: drawWeather(rnd), began: time.Now(), keep: keep,
+		arrival: make(chan struct{}, 1), duplicates: map[string]int{}, down: map[string]time.Time{}, policy: webhook.PolicyDurable,
+	}
+	w.faults = w.weather.faults
+	if rnd.IntN(3) == 0 {
+		w.policy = webhook.PolicySuperOffice
+	}
+	w.ledger = newLedger(w)
+	w.db = newDatabase(w)
+	w.queue = &queue{w: w}
+	w.vault = &vault{w: w, secrets: map[string]map[string]*version{}, written: map[webhook.SecretRef]webhook.SecretDocument{}}
+	w.targets = newTargets(w, rnd)
+	w.tracef("weather", "%s, policy %s", w.weather, w.policy)
+	for n := range 1 + rnd.IntN(2) {
+		s := &shard{w: w, n: n, env: &environment{w: w, kind: fmt.Sprintf("deliver%d", n)}}
+		w.shards = append(w.shards, s)
+		w.actors = append(w.actors, s)
+	}
+	for n := range 2 {
+		w.actors = append(w.actors, &poller{w: w, env: &environment{w: w, kind: fmt.Sprintf("retry%d", n)}})
+	}
+	sweeps := &schedule{w: w, last: w.began}
+	for n := range 2 {
+		sweeps.envs = append(sweeps.envs, &environment{w: w, kind: fmt.Sprintf("sweep%d", n)})
+	}
+	w.actors = append(w.actors, sweeps)
+	user := func(name string, calls int, first time.Duration, step func(*user)) {
+		env := &environment{w: w, kind: "api-" + name}
+		w.actors = append(w.actors, &user{w: w, name: name, env: env, left: calls, after: w.began.Add(first), step: step})
+	}
+	user("ann", 1+rnd.IntN(10), 0, manage)
+	user("bob", rnd.IntN(10), time.Second, manage)
+	if w.weather.rivals {
+		user("cyd", 4+rnd.IntN(8), 300*time.Millisecond, manage)
+		user("dan", 4+rnd.IntN(8), 300*time.Millisecond, manage)
+	}
+	user("sam", 1+rnd.IntN(14), 100*time.Millisecond, signal)
+	user("sue", rnd.IntN(8), time.Second, signal)
+	if rnd.IntN(2) == 0 {
+		user("ops", 1+rnd.IntN(8), []time.Duration{2 * time.Second, 10 * time.Second, 5 * time.Minute}[rnd.IntN(3)], operate)
+	}
+	w.at(w.began.Add(w.weather.lasts), func() {
+		w.calm = true
+		w.tracef("weather", "clears up")
+	})
+	return w
+}
+
+// settled reports that nothing is left to do.
+func (w *world) settled() bool {
+	if !w.calm || len(w.running) > 0 || len(w.queue.waiting) > 0 || len(w.queue.dead) > 0 || len(w.timers) > 0 ||
+		!w.ledger.due.IsZero() || len(w.ledger.intents) > 0 {
+		return false
+	}
+	for _, s := range w.shards {
+		if !s.idle() {
+			return false
+		}
+	}
+	for _, a := range w.actors {
+		if u, ok := a.(*user); ok && u.left > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// end lets all that still runs end without an effect.
+func (w *world) end() {
+	for len(w.running) > 0 {
+		for _, inv := range w.running {
+			w.mu.Lock()
+			inv.process.dead, inv.closed = true, true
+			w.mu.Unlock()
+		}
+		synctest.Wait()
+		w.dismiss()
+		w.reap()
+		if len(w.running) > 0 {
+			time.Sleep(time.Second)
+		}
+	}
+}

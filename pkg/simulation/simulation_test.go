@@ -1,0 +1,102 @@
+package simulation_test
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+var (
+	seeds    = flag.Int("seeds", 0, "number of seeds to run; 0: 300, fewer under the race detector")
+	from     = flag.Uint64("from", 1, "first seed")
+	show     = flag.Bool("show", false, "print what happens in every run")
+	failures = flag.Int("failures", 1, "stop after this many seeds that failed")
+)
+
+// TestSimulation runs every seed and holds each to the promises.
+func TestSimulation(t *testing.T) {
+	n := *seeds
+	if n == 0 {
+		n = 300
+		if raceEnabled {
+			n = 100
+		}
+	}
+	began := time.Now()
+	var (
+		mu     sync.Mutex
+		next   int
+		failed []outcome
+		total  outcome
+	)
+	total.duplicates = map[string]int{}
+	t.Run("seeds", func(t *testing.T) {
+		for range runtime.GOMAXPROCS(0) {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				for {
+					mu.Lock()
+					seed := *from + uint64(next)
+					if next == n || len(failed) >= *failures {
+						mu.Unlock()
+						return
+					}
+					next++
+					mu.Unlock()
+					out := play(t, seed, *show)
+					mu.Lock()
+					if len(out.violations) > 0 {
+						failed = append(failed, out)
+					} else if *show {
+						fmt.Println(strings.Join(out.trace, "\n"))
+					}
+					total.steps += out.steps
+					total.events += out.events
+					total.attempts += out.attempts
+					total.faults += out.faults
+					total.took += out.took
+					for cause, n := range out.duplicates {
+						total.duplicates[cause] += n
+					}
+					mu.Unlock()
+				}
+			})
+		}
+	})
+	t.Logf("%d seeds in %s: %d steps, %d faults, %d events, %d attempts, %s of virtual time",
+		next, time.Since(began).Round(time.Millisecond), total.steps, total.faults, total.events, total.attempts, total.took.Round(time.Hour))
+	for cause, n := range total.duplicates {
+		t.Logf("explained duplicates: %d, %s", n, cause)
+	}
+	for _, out := range failed {
+		again := play(t, out.seed, true)
+		t.Errorf("seed %d breaks a promise:\n%s\n\nwhat happened:\n%s\n\nagain: make simulate SEEDS=1 FROM=%d TRACE=1",
+			out.seed, strings.Join(out.violations, "\n"), strings.Join(again.trace, "\n"), out.seed)
+		if again.digest != out.digest {
+			t.Errorf("seed %d did not repeat: the trace is that of another run", out.seed)
+		}
+	}
+}
+
+// TestRepeats runs seeds twice: the trace must be the same to the letter, or a
+// failing seed would be worth nothing.
+func TestRepeats(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		a, b := play(t, seed, true), play(t, seed, true)
+		if a.digest == b.digest {
+			continue
+		}
+		for i := range a.trace {
+			if i >= len(b.trace) || a.trace[i] != b.trace[i] {
+				t.Fatalf("seed %d takes two ways at line %d:\n%s\nand\n%s", seed, i,
+					strings.Join(a.trace[max(0, i-5):i+1], "\n"), strings.Join(b.trace[max(0, i-5):min(i+1, len(b.trace))], "\n"))
+			}
+		}
+		t.Fatalf("seed %d takes two ways", seed)
+	}
+}

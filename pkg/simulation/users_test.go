@@ -1,0 +1,237 @@
+package simulation_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+var (
+	principal = webhook.Principal{Tenant: tenant, Associate: webhook.Associate{ID: 7, Name: "tje0"}}
+
+	eventNames = []string{"contact.created", "contact.changed", "sale.sold"}
+	wishes     = [][]string{
+		{"contact.created"},
+		{"contact.changed"},
+		{"contact.*"},
+		{"*"},
+		{"sale.sold", "contact.changed"},
+		{"sale.*", "contact.created"},
+		{"webhook1.stopped", "webhook1.errors", "sale.sold"},
+		{"contact.created", "contact.changed", "sale.sold"},
+	}
+)
+
+// user is a client of the API. It makes one call after the other; a call that
+// breaks off is an error to it.
+type user struct {
+	w     *world
+	name  string
+	env   *environment
+	after time.Time
+	left  int // calls to make
+	step  func(u *user)
+	// again repeats a signal whose answer was lost.
+	again *webhook.Signal
+	tries int
+}
+
+func (u *user) actions(now time.Time) []action {
+	if u.env.busy || u.left == 0 || u.after.After(now) {
+		return nil
+	}
+	return []action{{u.name, func() { u.left--; u.step(u) }}}
+}
+
+func (u *user) moment(time.Time) time.Time {
+	if u.env.busy || u.left == 0 {
+		return time.Time{}
+	}
+	return u.after
+}
+
+// call makes a call and thinks a while after its answer.
+func (u *user) call(label string, run func(context.Context, *environment) error, answered func(err error)) {
+	w := u.w
+	u.env.call(label, apiTimeout, func(ctx context.Context) any {
+		if err := run(ctx, u.env); err != nil {
+			return err
+		}
+		return nil
+	}, func(out any, ok bool) {
+		err, _ := out.(error)
+		if !ok {
+			err = errors.New("connection closed")
+		}
+		if err != nil {
+			w.tracef(u.name, "is told: %s fails: %v", label, err)
+		} else {
+			w.tracef(u.name, "is told: %s is done", label)
+		}
+		u.after = time.Now().Add(w.think())
+		answered(err)
+	})
+}
+
+// think is how long a user waits before the next call.
+func (w *world) think() time.Duration {
+	if w.weather.rivals {
+		return w.between(time.Millisecond, 300*time.Millisecond)
+	}
+	switch w.rnd.IntN(10) {
+	case 0, 1, 2, 3:
+		return w.between(time.Millisecond, 50*time.Millisecond)
+	case 4, 5, 6:
+		return w.between(50*time.Millisecond, time.Second)
+	case 7, 8:
+		return w.between(time.Second, 7*time.Second)
+	default:
+		return w.between(7*time.Second, 2*time.Minute)
+	}
+}
+
+// signal reports an event, or again the one whose answer was lost.
+func signal(u *user) {
+	w := u.w
+	s := webhook.Signal{
+		Name: eventNames[w.rnd.IntN(len(eventNames))], PrimaryKey: int32(w.rnd.IntN(1000)),
+		Data: json.RawMessage(`{"a":1}`),
+	}
+	if w.chance(0.4) {
+		s.IdempotencyKey = fmt.Sprintf("%s-%d", u.name, u.left)
+	}
+	if u.again != nil {
+		s = *u.again
+	}
+	var id webhook.EventID
+	u.call("signal "+s.Name, func(ctx context.Context, e *environment) (err error) {
+		id, err = e.publish.Publish(ctx, principal, s)
+		return err
+	}, func(err error) {
+		u.again = nil
+		if err == nil {
+			u.tries = 0
+			w.ledger.accepted = append(w.ledger.accepted, id)
+		} else if s.IdempotencyKey != "" && u.tries < 4 {
+			u.again, u.tries, u.left = &s, u.tries+1, u.left+1
+		}
+	})
+}
+
+// manage makes, changes and deletes webhooks.
+func manage(u *user) {
+	w := u.w
+	known := w.ledger.knownWebhooks()
+	if len(known) == 0 || len(known) < 4 && w.chance(0.4) {
+		d := webhook.Draft{
+			Name: "a webhook", Events: w.wish(), TargetURL: w.url(), State: webhook.StateActive,
+		}
+		if w.chance(0.7) {
+			d.Secret = w.newSecret()
+		}
+		if w.chance(0.1) {
+			d.State = webhook.StateStopped
+		}
+		u.call("create a webhook", func(ctx context.Context, e *environment) error {
+			_, err := e.registry.Create(ctx, principal, d)
+			return err
+		}, func(error) {})
+		return
+	}
+	id := known[w.rnd.IntN(len(known))]
+	if w.weather.rivals && w.chance(0.7) {
+		id = known[0]
+	}
+	if w.chance(0.06) {
+		u.call(fmt.Sprintf("delete w%d", id), func(ctx context.Context, e *environment) error {
+			return e.registry.Delete(ctx, principal, id, nil)
+		}, func(error) {})
+		return
+	}
+	label, change := w.change()
+	u.call(fmt.Sprintf("%s w%d", label, id), func(ctx context.Context, e *environment) error {
+		_, err := e.registry.Save(ctx, principal, id, func(now webhook.Webhook) (webhook.Draft, error) {
+			d := draftOf(now)
+			change(&d)
+			return d, nil
+		})
+		return err
+	}, func(error) {})
+}
+
+// change draws what a save does.
+func (w *world) change() (string, func(*webhook.Draft)) {
+	what := w.rnd.IntN(9)
+	if w.weather.rivals && w.chance(0.7) {
+		what = 5
+	}
+	switch what {
+	case 0, 1:
+		return "stop", func(d *webhook.Draft) { d.State = webhook.StateStopped }
+	case 2, 3:
+		return "start", func(d *webhook.Draft) { d.State = webhook.StateActive }
+	case 4:
+		url := w.url()
+		return "re-target", func(d *webhook.Draft) { d.TargetURL = url }
+	case 5, 6:
+		events := w.wish()
+		return "change events of", func(d *webhook.Draft) { d.Events = events }
+	case 7:
+		secret := w.newSecret()
+		if w.chance(0.1) {
+			none := webhook.NewSecret("")
+			secret = &none
+		}
+		return "change the secret of", func(d *webhook.Draft) { d.Secret = secret }
+	default:
+		name := fmt.Sprintf("name %d", w.rnd.IntN(1000))
+		return "rename", func(d *webhook.Draft) { d.Name = name }
+	}
+}
+
+func (w *world) wish() []string { return wishes[w.rnd.IntN(len(wishes))] }
+
+func (w *world) url() string { return w.targets.urls[w.rnd.IntN(len(w.targets.urls))] }
+
+func (w *world) newSecret() *webhook.Secret {
+	s := webhook.NewSecret(fmt.Sprintf("secret-%d", w.rnd.IntN(1_000_000)))
+	return &s
+}
+
+// draftOf is the draft that changes nothing.
+func draftOf(w webhook.Webhook) webhook.Draft {
+	return webhook.Draft{
+		Name: w.Name, Events: w.Events, TargetURL: w.TargetURL, State: w.State, Type: w.Type,
+		Properties: w.Properties, Description: w.Description,
+	}
+}
+
+// operate starts new rounds of deliveries by hand: the row first, then its
+// message.
+func operate(u *user) {
+	w := u.w
+	key, ok := w.ledger.someRow(w.rnd)
+	if !ok {
+		return
+	}
+	u.call(fmt.Sprintf("retry w%d/%s", key.Webhook, w.ledger.name(key.Event)), func(ctx context.Context, e *environment) error {
+		now := time.Now()
+		row, err := e.rows.StartRound(ctx, webhook.StartRound{
+			Key: key, Now: now, SweepAt: now.Add(5 * time.Minute), Seed: webhook.Seed{ExpiresAt: now.Add(rowLife)},
+		})
+		if errors.Is(err, webhook.ErrRefused) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		_, _ = e.queue.Send(ctx, []webhook.Outgoing{{Message: webhook.Message{
+			Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: key.Webhook, Event: key.Event, Round: row.Round, Attempt: 1,
+		}}})
+		return nil
+	}, func(error) {})
+}

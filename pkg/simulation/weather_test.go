@@ -1,0 +1,251 @@
+package simulation_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// weather is how bad things are in a run. Every seed draws its own, and leaves
+// many kinds of trouble out, so that rare pairs of faults meet undisturbed.
+type weather struct {
+	pause     float64 // that time passes instead of something happening
+	die       float64
+	freeze    float64
+	store     float64 // a fault of DynamoDB
+	stale     float64 // an old answer of an eventually consistent read
+	queue     float64 // a fault of the queue
+	secret    float64 // a fault of the secret store
+	unread    float64 // a new version that is not readable yet
+	network   float64 // a POST that does not arrive, or whose answer is lost
+	slow      float64
+	duplicate float64 // a message that the queue hands out twice
+	late      float64 // a message that the queue hands out late
+	giveUp    float64 // an event source mapping gives a running invocation up
+	double    float64 // two sweeps at once
+	repeat    float64 // a write that the SDK repeats since its answer was lost
+	hold      float64 // a process is held up before a step, a second at most
+	outage    float64 // a fault is the first of several
+	receives  int     // after which a message goes to the dead letters
+	rivals    bool    // the users all change one webhook at once
+	faults    int
+	lasts     time.Duration // how long the bad weather lasts
+}
+
+func drawWeather(rnd *rand.Rand) weather {
+	some := func(p float64) float64 {
+		if rnd.Float64() < 0.45 {
+			return 0
+		}
+		return p * rnd.Float64()
+	}
+	w := weather{
+		pause:     []float64{0.05, 0.15, 0.3, 0.5}[rnd.IntN(4)],
+		die:       some(0.04),
+		freeze:    some(0.03),
+		store:     some(0.15),
+		stale:     some(1),
+		queue:     some(0.3),
+		secret:    some(0.2),
+		unread:    some(0.6),
+		network:   some(0.2),
+		slow:      some(0.1),
+		duplicate: some(0.3),
+		late:      some(0.2),
+		giveUp:    some(0.05),
+		double:    some(0.3),
+		repeat:    some(0.15),
+		hold:      some(0.25),
+		outage:    some(0.7),
+		receives:  []int{2, 3, 20, 20}[rnd.IntN(4)],
+		rivals:    rnd.IntN(4) == 0,
+		faults:    []int{0, 1, 2, 4, 8, 16, 40, 80}[rnd.IntN(8)],
+		lasts:     []time.Duration{time.Minute, 10 * time.Minute, 40 * time.Minute, 6 * time.Hour, 30 * time.Hour}[rnd.IntN(5)],
+	}
+	return w
+}
+
+// String lists the troubles that a run can meet.
+func (w weather) String() string {
+	var b strings.Builder
+	v := reflect.ValueOf(w)
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Name
+		switch f := v.Field(i); {
+		case f.IsZero():
+		case f.Kind() == reflect.Float64:
+			fmt.Fprintf(&b, "%s %.3f, ", name, f.Float())
+		case name != "lasts":
+			fmt.Fprintf(&b, "%s %v, ", name, f)
+		}
+	}
+	return fmt.Sprintf("%slasts %s", b.String(), w.lasts)
+}
+
+// judge draws what becomes of one side effect.
+func (w *world) judge(g *gate) verdict {
+	if g.ctx.Err() != nil && g.kind != kindAnswer && g.kind != kindPost {
+		// The caller stopped waiting; whether the call arrived nobody knows.
+		if w.chance(0.5) {
+			return failAfter
+		}
+		return failBefore
+	}
+	if w.calm {
+		return proceed
+	}
+	if v := w.outOfService(g); v != proceed {
+		return v
+	}
+	if w.faults == 0 {
+		return proceed
+	}
+	v := w.drawFault(g)
+	if v != proceed && v != slow && v != stale {
+		w.faults--
+	}
+	return v
+}
+
+func (w *world) drawFault(g *gate) verdict {
+	if w.chance(w.weather.die) {
+		if g.kind == kindAnswer || w.chance(0.5) {
+			return dieBefore
+		}
+		return dieAfter
+	}
+	p := 0.0
+	switch g.kind {
+	case kindStore, kindStale:
+		p = w.weather.store
+	case kindQueue, kindSend:
+		p = w.weather.queue
+	case kindSecret:
+		p = w.weather.secret
+	case kindPost:
+		p = w.weather.network
+	case kindAnswer:
+		return proceed
+	}
+	if w.chance(p) {
+		if w.chance(w.weather.outage) {
+			w.breakDown(g)
+		}
+		switch {
+		case g.kind == kindSend && w.chance(0.5):
+			return partial
+		case w.chance(0.5):
+			return failBefore
+		}
+		return failAfter
+	}
+	if g.kind == kindStale && w.chance(w.weather.stale) {
+		return stale
+	}
+	if w.chance(w.weather.slow) {
+		return slow
+	}
+	return proceed
+}
+
+// service names what a call depends on: DynamoDB, the queue or the secret
+// store, as all processes see it, or one.
+func service(k kind) string {
+	switch k {
+	case kindStore, kindStale:
+		return "DynamoDB"
+	case kindQueue, kindSend:
+		return "the queue"
+	case kindSecret:
+		return "the secret store"
+	case kindPost, kindAnswer:
+	}
+	return ""
+}
+
+// breakDown makes a service fail for a while.
+func (w *world) breakDown(g *gate) {
+	name := service(g.kind)
+	if name == "" {
+		return
+	}
+	if w.chance(0.5) {
+		name += " for " + g.process.name
+	}
+	d := w.between(50*time.Millisecond, 4*time.Second)
+	if w.chance(0.2) {
+		d = w.between(4*time.Second, 3*time.Minute)
+	}
+	w.down[name] = time.Now().Add(d)
+	w.tracef("weather", "*** %s is out of service for %s", name, d.Round(time.Millisecond))
+}
+
+// outOfService reports what a call meets while its service is down.
+func (w *world) outOfService(g *gate) verdict {
+	name, now := service(g.kind), time.Now()
+	if name == "" || !w.down[name].After(now) && !w.down[name+" for "+g.process.name].After(now) {
+		return proceed
+	}
+	switch {
+	case g.kind == kindSend && w.chance(0.3):
+		return partial
+	case w.chance(0.8):
+		return failBefore
+	}
+	return failAfter
+}
+
+// holds pauses a process before a step, so that others overtake it.
+func (w *world) holds(p *process) bool {
+	if w.calm || !w.chance(w.weather.hold) {
+		return false
+	}
+	p.frozen = true
+	w.at(time.Now().Add(w.between(time.Millisecond, time.Second)), func() { p.frozen = false })
+	return true
+}
+
+// weatherFreezes stops a process for a while, as a paused virtual machine is.
+// It likes best to do so in the middle of a delivery.
+func (w *world) weatherFreezes(g *gate) bool {
+	p, chance := g.process, w.weather.freeze
+	if g.about != "" {
+		chance *= 3
+	}
+	if w.calm || w.faults == 0 || !w.chance(chance) {
+		return false
+	}
+	w.faults--
+	var d time.Duration
+	switch w.rnd.IntN(4) {
+	case 0:
+		d = w.between(time.Second, 6*time.Second)
+	case 1:
+		d = w.between(6*time.Second, 70*time.Second)
+	case 2:
+		d = w.between(time.Minute, 15*time.Minute)
+	default:
+		d = w.between(15*time.Minute, 4*time.Hour)
+	}
+	if strings.HasPrefix(p.name, "api-") {
+		// The sweep takes an API call to be over after an hour, and Lambda
+		// after half a minute; so a second freeze of one is its end.
+		if d = min(d, 20*time.Minute); p.current.froze {
+			w.tracef(p.name, "*** FREEZES for ever")
+			w.kill(p, dieBefore)
+			return true
+		}
+		p.current.froze = true
+	}
+	p.frozen = true
+	w.tracef(p.name, "*** FREEZES for %s", d.Round(time.Second))
+	w.at(time.Now().Add(d), func() {
+		if p.frozen {
+			p.frozen = false
+			w.tracef(p.name, "*** thaws")
+		}
+	})
+	return true
+}
