@@ -66,6 +66,10 @@ CRASHES ?= 20
 test-crash: need-go ## kill -9 the local run under load, CRASHES times, and look for lost events
 	@go test ./functions/local -run '^TestCrash$$' -count=1 -v -crashes $(CRASHES)
 
+.PHONY: test-clients
+test-clients: need-go ## official clients and verifiers against the local run (fetches about 140 MB once)
+	@.ci/test-clients
+
 # --- checks ------------------------------------------------------------------
 
 GOLANGCI_VERSION := v2.13.1
