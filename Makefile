@@ -32,6 +32,12 @@ run: need-go ## build and start everything on 127.0.0.1:8080; settings as NAME=v
 	@go build -trimpath -ldflags='$(LDFLAGS)' -o bin/local ./functions/local
 	@MAKE_OVERRIDES='$(OVERRIDES)' exec bin/local
 
+.PHONY: invoke
+invoke: need-go ## run one handler on EVENT=events/<function>/<case>.json and the data of the local run
+	@test -n "$(EVENT)" || { echo "EVENT is not set; try: make invoke EVENT=events/api/post-webhook.json" >&2; exit 1; }
+	@go build -trimpath -ldflags='$(LDFLAGS)' -o bin/local ./functions/local
+	@MAKE_OVERRIDES='$(filter-out EVENT,$(OVERRIDES))' exec bin/local invoke "$(EVENT)"
+
 # --- tests -------------------------------------------------------------------
 
 .PHONY: test

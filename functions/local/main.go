@@ -21,7 +21,15 @@ var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx)
+	var err error
+	switch args := os.Args[1:]; {
+	case len(args) == 0:
+		err = run(ctx)
+	case len(args) == 2 && args[0] == "invoke":
+		err = invoke(ctx, args[1], os.Stdout, os.Stderr)
+	default:
+		err = errors.New("usage: local, or local invoke events/<function>/<case>.json")
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -58,7 +66,7 @@ func serve(ctx context.Context, cfg config.Local, s *service, listener net.Liste
 	pumping, stopPump := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopPump()
 	pumped := make(chan struct{})
-	go func() { defer close(pumped); s.pump(pumping) }()
+	go func() { defer close(pumped); s.pump.Run(pumping) }()
 
 	var err error
 	select {

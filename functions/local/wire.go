@@ -23,7 +23,8 @@ import (
 // service is everything that Lambda would run, put together on one file.
 type service struct {
 	handler http.Handler
-	pump    func(ctx context.Context)
+	pump    *embedded.Pump
+	sweep   func(ctx context.Context) error
 	db      *embedded.DB
 }
 
@@ -79,7 +80,7 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 	received := &receiver.Receiver{Now: time.Now, Secrets: secretsOfTarget(registry)}
 	mux.Handle(receiver.Path, received)
 	mux.Handle(receiver.Path+"/", received)
-	return &service{handler: mux, pump: pump.Run, db: db}, nil
+	return &service{handler: mux, pump: pump, sweep: sweeper.Run, db: db}, nil
 }
 
 // hint tells a newcomer which credential to try, as long as that is no secret.

@@ -2,7 +2,6 @@ package trigger_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"testing"
@@ -73,31 +72,36 @@ func TestStream(t *testing.T) {
 
 func TestQueue(t *testing.T) {
 	t.Parallel()
-	message := webhook.Message{Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: 7, Event: "01234567-89ab-7fff-bfff-000000000001", Round: 1, Attempt: 2}
-	payload, err := json.Marshal(map[string]any{"Records": []any{
-		map[string]any{"messageId": "m1", "receiptHandle": "r1", "body": webhook.EncodeMessage(message), "attributes": map[string]string{"ApproximateReceiveCount": "3"}},
-		map[string]any{"messageId": "m2", "receiptHandle": "r2", "body": "no message"},
-	}})
-	if err != nil {
-		t.Fatal(err)
+	message := webhook.Message{
+		Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: 1, Event: "019ca92d-4e00-7a31-8c54-2f1b0a9d7e01", Round: 1, Attempt: 2, Hops: 1,
 	}
-	want := []webhook.Received{
-		{ID: "m1", Receipt: "r1", Receives: 3, Message: message},
-		{ID: "m2", Receipt: "r2", Undecodable: "no message"},
+	const read, unread = "5d5f1c2e-8f3a-4d0e-9a57-0c8d1b6f2a01", "5d5f1c2e-8f3a-4d0e-9a57-0c8d1b6f2a02"
+	tests := []struct {
+		name, event string
+		failed      []string
+		received    []webhook.Received
+		want        string
+	}{
+		{"all done is an empty list, not null", "retry/second-attempt", nil, []webhook.Received{
+			{ID: read, Receipt: "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a", Receives: 1, Message: message},
+		}, `{"batchItemFailures":[]}`},
+		{"a body that is no message comes as it is, and what is not done is named", "retry/unreadable", []string{unread}, []webhook.Received{
+			{ID: unread, Receipt: "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0b", Receives: 3, Undecodable: "no message"},
+		}, `{"batchItemFailures":[{"itemIdentifier":"` + unread + `"}]}`},
 	}
-	h := func(failed ...string) lambda.Handler {
-		return trigger.Queue(func(_ context.Context, got []webhook.Received) []string {
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("messages (-want +got):\n%s", diff)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := trigger.Queue(func(_ context.Context, got []webhook.Received) []string {
+				if diff := cmp.Diff(tt.received, got); diff != "" {
+					t.Errorf("messages (-want +got):\n%s", diff)
+				}
+				return tt.failed
+			}, quiet())
+			if got := answers(t, h, fixture(t, tt.event)); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
 			}
-			return failed
-		}, quiet())
-	}
-	if got := answers(t, h(), payload); got != `{"batchItemFailures":[]}` {
-		t.Errorf("all done: %s", got)
-	}
-	if got := answers(t, h("m2"), payload); got != `{"batchItemFailures":[{"itemIdentifier":"m2"}]}` {
-		t.Errorf("one not done: %s", got)
+		})
 	}
 }
 
@@ -115,7 +119,7 @@ func TestSchedule(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := answers(t, trigger.Schedule(tt.run, quiet()), []byte(`{}`)); got != tt.want {
+			if got := answers(t, trigger.Schedule(tt.run, quiet()), fixture(t, "sweep/minute")); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+	"github.com/posthaste-dev/posthaste/pkg/telemetry"
+	"github.com/posthaste-dev/posthaste/pkg/trigger"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// invoke hands one event file to the handler of the function that its folder
+// names, as Lambda would, on the embedded store, and writes the answer. What
+// the handler hands on waits in the store for the next run.
+func invoke(ctx context.Context, file string, answer, logs io.Writer) error {
+	function := filepath.Base(filepath.Dir(file))
+	limit, known := timeouts[function]
+	if !known {
+		return fmt.Errorf("%s is in no function's folder: want events/<api|deliver|retry|sweep>/<case>.json", file)
+	}
+	payload, err := os.ReadFile(file) //nolint:gosec // the file that was asked for
+	if err != nil {
+		return err
+	}
+	cfg, err := config.LoadLocal(os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	s, err := newService(cfg, logs)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	logger := slog.New(telemetry.NewTextHandler(logs, cfg.LogLevel))
+	text, err := s.lambda(ctx, function, logger).Invoke(ctx, payload)
+	if err != nil {
+		return errors.Join(fmt.Errorf("%s failed: %w", function, err), s.db.Close())
+	}
+	_, err = fmt.Fprintln(answer, strings.TrimSpace(string(text)))
+	return errors.Join(err, s.db.Close())
+}
+
+// timeouts are the functions' own, of the template.
+var timeouts = map[string]time.Duration{
+	"api": 29 * time.Second, "deliver": time.Minute, "retry": 150 * time.Second, "sweep": 55 * time.Second,
+}
+
+// lambda gives the handler of one of the functions in timeouts.
+func (s *service) lambda(ctx context.Context, function string, logger *slog.Logger) lambda.Handler {
+	switch function {
+	case "deliver":
+		return trigger.Stream(s.justStored(ctx), s.pump.Stream, logger)
+	case "retry":
+		return trigger.Queue(s.pump.Queue, logger)
+	case "sweep":
+		return trigger.Schedule(s.sweep, logger)
+	default:
+		return trigger.HTTP(s.handler, logger)
+	}
+}
+
+// justStored decodes a batch of the stream as if its events had been stored
+// this moment: a file's are long past, and an event is not for webhooks that
+// became active after it. Being in the stream they are in the store, where
+// later attempts find them.
+func (s *service) justStored(ctx context.Context) func(payload []byte) ([]webhook.Record, error) {
+	return func(payload []byte) ([]webhook.Record, error) {
+		records, err := dynamo.DecodeStream(payload)
+		for i := range records {
+			records[i].Accepted = s.db.Now()
+			if err == nil && records[i].Undecodable == nil {
+				err = s.db.Events().Put(ctx, records[i].Event)
+			}
+		}
+		return records, err
+	}
+}

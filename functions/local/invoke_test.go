@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
+)
+
+// invoked runs an event file on the data of a directory.
+func invoked(t *testing.T, dir, file string) (string, error) {
+	t.Helper()
+	t.Setenv("DATA_DIR", dir)
+	var answer, logs bytes.Buffer
+	err := invoke(t.Context(), filepath.Join("..", "..", "events", file), &answer, &logs)
+	if t.Failed() {
+		t.Log(logs.String())
+	}
+	return answer.String(), err
+}
+
+// prepared is a directory with webhook 1, for contact events, at a target.
+func prepared(t *testing.T, target string) string {
+	t.Helper()
+	dir := t.TempDir()
+	s := start(t, dir, nil)
+	if id := s.create(target); id != 1 {
+		t.Fatalf("the first webhook is %d", id)
+	}
+	s.stop()
+	return dir
+}
+
+func TestInvoke_EveryEventFileIsAnswered(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "events", "*", "*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(len(files), err)
+	}
+	dir := prepared(t, webhooktest.NewReceiver(t).URL)
+	for _, file := range files {
+		folder, name := filepath.Base(filepath.Dir(file)), filepath.Base(file)
+		t.Run(folder+"/"+name, func(t *testing.T) {
+			answer, err := invoked(t, dir, filepath.Join(folder, name))
+			if err != nil || !json.Valid([]byte(answer)) {
+				t.Errorf("got %s (%v)", answer, err)
+			}
+		})
+	}
+}
+
+func TestInvoke_TheReferenceCallStoresAWebhook(t *testing.T) {
+	dir := t.TempDir()
+	if answer, err := invoked(t, dir, "api/post-webhook.json"); err != nil || !strings.Contains(answer, `"statusCode":200`) {
+		t.Fatalf("got %s (%v)", answer, err)
+	}
+	status, _, answer := start(t, dir, nil).call("GET", "/api/v1/Webhook/1", "")
+	if status != 200 || !strings.Contains(string(answer), "Send changes to our own service") {
+		t.Errorf("afterwards: got %d %s", status, answer)
+	}
+}
+
+func TestInvoke_AStreamBatchIsDeliveredAndAMessageRetried(t *testing.T) {
+	target := webhooktest.NewReceiver(t, webhooktest.Answer{Status: 503}, webhooktest.Answer{Status: 200})
+	dir := prepared(t, target.URL)
+	if answer, err := invoked(t, dir, "deliver/two-events.json"); err != nil || answer != `{"batchItemFailures":[]}`+"\n" {
+		t.Fatalf("deliver: got %s (%v)", answer, err)
+	}
+	if got := target.Requests(); len(got) != 1 || !strings.Contains(string(got[0].Body), "contact.changed") {
+		t.Fatalf("after deliver: the target got %d POSTs, want 1 of contact.changed", len(got))
+	}
+	if answer, err := invoked(t, dir, "retry/second-attempt.json"); err != nil || answer != `{"batchItemFailures":[]}`+"\n" {
+		t.Fatalf("retry: got %s (%v)", answer, err)
+	}
+	got := target.Requests()
+	if len(got) != 2 || got[0].Header.Get("Webhook-Id") != got[1].Header.Get("Webhook-Id") {
+		t.Fatalf("after retry: the target got %d POSTs, want 2 of one event", len(got))
+	}
+	s := start(t, dir, nil)
+	s.row(webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: webhook.EventID(got[0].Header.Get("Webhook-Id"))},
+		func(d webhook.Delivery) bool { return d.Status == webhook.StatusDelivered && d.Attempt == 2 })
+}
+
+func TestInvoke_Refusals(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "deliver", "broken.json")
+	if err := os.MkdirAll(filepath.Dir(broken), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(broken, []byte("["), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ name, file, want string }{
+		{"a folder of no function", "../../events/nobody/x.json", "is in no function's folder: want events/<api|deliver|retry|sweep>/<case>.json"},
+		{"a file that is not there", "../../events/api/x.json", "events/api/x.json: no such file or directory"},
+		{"what is no batch", broken, "deliver failed: decode stream batch"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("DATA_DIR", t.TempDir())
+			var answer bytes.Buffer
+			err := invoke(context.Background(), tt.file, &answer, &bytes.Buffer{})
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want one line with %q", err, tt.want)
+			}
+			if answer.Len() != 0 {
+				t.Errorf("it printed %s", answer.String())
+			}
+		})
+	}
+}
