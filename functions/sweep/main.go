@@ -21,6 +21,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 func main() {
@@ -50,6 +51,7 @@ func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
 		Messages:    &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL},
 		DeadLetters: &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL},
 		Logger:      logger, Now: time.Now, RowLife: cfg.EventTTL + cfg.DeliveryExtra,
+		Jobs: store.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{},
 	})
 	return trigger.Schedule(sweeper.Run, logger), nil
 }

@@ -41,7 +41,7 @@ const lockWait = 500 * time.Millisecond
 
 var bucketNames = []string{
 	"webhooks", "pointers", "epochs", "ids", "health", "intents", "events", "claims", "feed",
-	"deliveries", "due", "queue", "ready", "dead", "secrets",
+	"deliveries", "due", "queue", "ready", "dead", "secrets", "jobs", "ended",
 }
 
 // DB is an open file. Its methods may be called concurrently.

@@ -33,6 +33,8 @@
 //	ready       time when visible, number                   fairness group
 //	dead        number                                      letter, JSON
 //	secrets     secret name                                 versions and labels, JSON
+//	jobs        job id                                      job that runs, JSON
+//	ended       job id                                      job that has ended, JSON
 //
 // Numbers and times are big-endian, ids 4 bytes, all others 8, times in
 // milliseconds.

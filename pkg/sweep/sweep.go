@@ -38,7 +38,8 @@ type DeadLetters interface {
 	Remove(ctx context.Context, receipt string) error
 }
 
-// Config holds what a Sweeper is made of. All members must be set.
+// Config holds what a Sweeper is made of. All members must be set but those
+// whose comment says otherwise.
 type Config struct {
 	Deliveries  Deliveries
 	Webhooks    Webhooks
@@ -49,6 +50,9 @@ type Config struct {
 	Now         func() time.Time
 	// RowLife is how long a delivery row is kept after its last write.
 	RowLife time.Duration
+	// Jobs are what Runners work on, a slice at a time. nil: there are none.
+	Jobs    Jobs
+	Runners map[webhook.JobKind]JobRunner
 }
 
 const (
@@ -79,7 +83,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-stopBefore))
 		defer cancel()
 	}
-	return errors.Join(s.drainDeadLetters(ctx), s.sendDue(ctx), s.clearIntents(ctx))
+	return errors.Join(s.drainDeadLetters(ctx), s.sendDue(ctx), s.clearIntents(ctx), s.runJobs(ctx))
 }
 
 // sendDue walks all shards of the index of due deliveries.

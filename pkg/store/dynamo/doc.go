@@ -1,6 +1,7 @@
-// Package dynamo keeps webhooks, events and deliveries in three DynamoDB
-// tables: the contracts [webhook.Webhooks], [webhook.Events] and
-// [webhook.Deliveries]. [DecodeStream] reads what the stream of the events says.
+// Package dynamo keeps webhooks, events, deliveries and jobs in three DynamoDB
+// tables: the contracts [webhook.Webhooks], [webhook.Events],
+// [webhook.Deliveries] and [webhook.Jobs]. [DecodeStream] reads what the stream
+// of the events says.
 //
 // It refuses to scan, to write without a condition where another writer may
 // come between, to create tables (the template does) and to write rows by
@@ -22,6 +23,10 @@
 //	health      H#<tenant>#<id> HEALTH               delivery: absent, or version is the   API, dispatch (eventually
 //	                                                 one read                              consistent)
 //	intent      O              <secret name>         secrets' makers: absent               sweep
+//	job, runs   JOBS           <job id>              its maker: absent; sweep, API: rev is sweep, API
+//	                                                 the one read
+//	job, ended  J#<job id>     J                     the write that ends it, in one        API
+//	                                                 transaction with the removal above
 //	credential  C#<sha256>     C                     reserved
 //
 // The webhook item alone is the truth about a webhook; encodeWebhook lists its
@@ -36,6 +41,10 @@
 // the same transaction: late reports must not raise a row that nobody removes.
 // Intents lie in one partition of their own, so that the sweep lists them by
 // key; the secret store's limit of 50 new secrets a second bounds its traffic.
+// So do the jobs that run: each is written once a slice of its work. One that has
+// ended leaves that partition and stays readable by its id until TTL removes it.
+// A job has kind, tenant, status, reason, cursor, examined, created (both
+// counts), from, to, by, made, updated and rev, which counts its writes.
 //
 // # Table Events
 //

@@ -37,12 +37,13 @@ type Options struct {
 	Wait func(context.Context, time.Duration) error
 }
 
-// Store holds the three stores of one deployment. It is immutable and may be
+// Store holds the stores of one deployment. It is immutable and may be
 // used concurrently.
 type Store struct {
 	webhooks   Webhooks
 	events     Events
 	deliveries Deliveries
+	jobs       Jobs
 }
 
 // New makes the stores. It does no input or output.
@@ -57,6 +58,7 @@ func New(client Client, tables Tables, options Options) *Store {
 		webhooks:   Webhooks{table: table(tables.Webhooks), events: tables.Events},
 		events:     Events{table: table(tables.Events)},
 		deliveries: Deliveries{table: table(tables.Deliveries)},
+		jobs:       Jobs{table: table(tables.Webhooks)},
 	}
 }
 
@@ -69,10 +71,14 @@ func (s *Store) Events() *Events { return &s.events }
 // Deliveries returns the store of delivery rows.
 func (s *Store) Deliveries() *Deliveries { return &s.deliveries }
 
+// Jobs returns the store of jobs.
+func (s *Store) Jobs() *Jobs { return &s.jobs }
+
 var (
 	_ webhook.Webhooks   = (*Webhooks)(nil)
 	_ webhook.Events     = (*Events)(nil)
 	_ webhook.Deliveries = (*Deliveries)(nil)
+	_ webhook.Jobs       = (*Jobs)(nil)
 )
 
 func wait(ctx context.Context, d time.Duration) error {

@@ -22,6 +22,7 @@ type Harness struct {
 	Webhooks   webhook.Webhooks
 	Events     webhook.Events
 	Deliveries webhook.Deliveries
+	Jobs       webhook.Jobs
 	// Feed returns what the change feed has recorded of a tenant's events, in
 	// no particular order. nil: the feed is tested elsewhere.
 	Feed func(t *testing.T, tenant webhook.Tenant) []webhook.Record
@@ -48,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Health", testHealth},
 		{"Intents", testIntents},
 		{"Events", testEvents},
+		{"Jobs", testJobs},
 		{"Deliveries", testDeliveries},
 		{"Protocol", testProtocol},
 		{"Racing", testRacing},

@@ -1,0 +1,92 @@
+package embedded
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Jobs is the store of jobs of a DB.
+type Jobs struct{ db *DB }
+
+var _ webhook.Jobs = Jobs{}
+
+// Jobs gives the store of jobs.
+func (db *DB) Jobs() Jobs { return Jobs{db} }
+
+// Create implements webhook.Jobs.
+func (s Jobs) Create(ctx context.Context, j webhook.Job) error {
+	if j.Revision != 1 || j.Status != webhook.JobRunning {
+		return fmt.Errorf("create job %s: revision %d, %s", j.ID, j.Revision, j.Status)
+	}
+	return s.db.update(ctx, func(tx *bbolt.Tx) error {
+		b := bucket(tx, "jobs")
+		if b.Get([]byte(j.ID)) != nil {
+			return fmt.Errorf("job %s: %w", j.ID, webhook.ErrExists)
+		}
+		return save(b, []byte(j.ID), j)
+	})
+}
+
+// loadJob reads a job, running or ended.
+func (s Jobs) loadJob(tx *bbolt.Tx, id string) (j webhook.Job, err error) {
+	for _, name := range []string{"jobs", "ended"} {
+		found, err := load(bucket(tx, name), []byte(id), &j)
+		if err != nil {
+			return webhook.Job{}, err
+		}
+		if found && !expired(j.ExpiresAt, s.db.Now()) {
+			return j, nil
+		}
+	}
+	return webhook.Job{}, fmt.Errorf("job %s: %w", id, webhook.ErrNotFound)
+}
+
+// Get implements webhook.Jobs.
+func (s Jobs) Get(ctx context.Context, id string) (j webhook.Job, err error) {
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		j, err = s.loadJob(tx, id)
+		return err
+	})
+	return j, err
+}
+
+// Running implements webhook.Jobs.
+func (s Jobs) Running(ctx context.Context, limit int) (found []webhook.Job, err error) {
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		c := bucket(tx, "jobs").Cursor()
+		for k, stored := c.First(); k != nil && len(found) < limit; k, stored = c.Next() {
+			var j webhook.Job
+			if err := json.Unmarshal(stored, &j); err != nil {
+				return fmt.Errorf("read stored job: %w", err)
+			}
+			found = append(found, j)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// Update implements webhook.Jobs.
+func (s Jobs) Update(ctx context.Context, j webhook.Job) error {
+	return s.db.update(ctx, func(tx *bbolt.Tx) error {
+		stands, err := s.loadJob(tx, j.ID)
+		if err != nil {
+			return err
+		}
+		if stands.Status != webhook.JobRunning || stands.Revision != j.Revision-1 {
+			return fmt.Errorf("job %s is %s of revision %d: %w", j.ID, stands.Status, stands.Revision, webhook.ErrConflict)
+		}
+		if j.Status == webhook.JobRunning {
+			return save(bucket(tx, "jobs"), []byte(j.ID), j)
+		}
+		if err := bucket(tx, "jobs").Delete([]byte(j.ID)); err != nil {
+			return fmt.Errorf("end job: %w", err)
+		}
+		return save(bucket(tx, "ended"), []byte(j.ID), j)
+	})
+}

@@ -1,0 +1,151 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Jobs is the store of jobs; see webhook.Jobs. They lie in the table of the
+// webhooks: those that run in one partition, so that the sweep finds them by
+// key, those that have ended each under a key of its own, until TTL removes it.
+// A job moves from the one to the other in one transaction.
+type Jobs struct{ table }
+
+// jobsPK is the partition of the jobs that run.
+const jobsPK = "JOBS"
+
+func runningKey(id string) item { return key(jobsPK, id) }
+
+func endedKey(id string) item { return key("J#"+id, "J") }
+
+// Create stores a new job.
+func (s *Jobs) Create(ctx context.Context, j webhook.Job) error {
+	if j.Revision != 1 || j.Status != webhook.JobRunning {
+		return fmt.Errorf("create job %s: revision %d, %s", j.ID, j.Revision, j.Status)
+	}
+	_, ok, err := s.put(ctx, encodeJob(runningKey(j.ID), j), absent)
+	if err == nil && !ok {
+		return fmt.Errorf("create job %s: %w", j.ID, webhook.ErrExists)
+	}
+	return fault(err, "create job %s", j.ID)
+}
+
+// Get looks where running jobs are, then where those that have ended are: a job
+// that moves meanwhile is found at its new place.
+func (s *Jobs) Get(ctx context.Context, id string) (webhook.Job, error) {
+	for _, k := range []item{runningKey(id), endedKey(id)} {
+		it, err := s.get(ctx, k)
+		if err != nil {
+			return webhook.Job{}, fault(err, "get job %s", id)
+		}
+		if it != nil && !it.expired(s.now()) {
+			return decodeJob(it)
+		}
+	}
+	return webhook.Job{}, fmt.Errorf("get job %s: %w", id, webhook.ErrNotFound)
+}
+
+// Running reads the partition of the jobs that run, in order of id.
+func (s *Jobs) Running(ctx context.Context, limit int) ([]webhook.Job, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	var found []webhook.Job
+	var broken error
+	err := s.query(ctx, dynamodb.QueryInput{
+		KeyConditionExpression:    aws.String("pk = :pk"),
+		ExpressionAttributeValues: item{":pk": text(jobsPK)},
+		ConsistentRead:            aws.Bool(true),
+		Limit:                     pageLimit(limit),
+	}, func(it item) bool {
+		var j webhook.Job
+		if j, broken = decodeJob(it); broken == nil {
+			found = append(found, j)
+		}
+		return broken == nil && len(found) < limit
+	})
+	if err != nil {
+		return nil, fault(err, "list running jobs")
+	}
+	return found, broken
+}
+
+// Update replaces a running job, or moves it out of the partition of those.
+func (s *Jobs) Update(ctx context.Context, j webhook.Job) error {
+	seen := condition{text: "rev = :seen", values: item{":seen": number(j.Revision - 1)}}
+	if j.Status == webhook.JobRunning {
+		stands, ok, err := s.put(ctx, encodeJob(runningKey(j.ID), j), seen)
+		if err == nil && !ok {
+			return s.missed(ctx, j.ID, stands)
+		}
+		return fault(err, "update job %s", j.ID)
+	}
+	err := s.retry(ctx, func() error {
+		_, err := s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
+			{Delete: &types.Delete{
+				TableName: &s.name, Key: runningKey(j.ID), ConditionExpression: &seen.text, ExpressionAttributeValues: seen.values,
+				ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+			}},
+			{Put: &types.Put{TableName: &s.name, Item: encodeJob(endedKey(j.ID), j)}},
+		}})
+		return err
+	})
+	if stands, failed := failedCondition(err, 0); failed {
+		return s.missed(ctx, j.ID, stands)
+	}
+	return fault(err, "end job %s", j.ID)
+}
+
+// missed says what an update met instead of the revision it was made for. A job
+// that is not among those that run may have ended.
+func (s *Jobs) missed(ctx context.Context, id string, stands item) error {
+	if stands == nil {
+		if _, err := s.Get(ctx, id); err != nil {
+			if errors.Is(err, webhook.ErrNotFound) {
+				return fmt.Errorf("update job %s: %w", id, webhook.ErrNotFound)
+			}
+			return err
+		}
+	}
+	return fmt.Errorf("update job %s: %w", id, webhook.ErrConflict)
+}
+
+func encodeJob(it item, j webhook.Job) item {
+	it["id"] = text(j.ID)
+	it["kind"] = text(string(j.Kind))
+	it["tenant"] = text(string(j.Tenant))
+	it[attrStatus] = text(string(j.Status))
+	it.setText("reason", j.Reason)
+	it.setText("cursor", j.Cursor)
+	it.setInt("examined", int64(j.Examined))
+	it.setInt("created", int64(j.Created))
+	it.setTime("from", j.From)
+	it.setTime("to", j.To)
+	it.setAssociate("by", j.By)
+	it.setTime("made", j.Made)
+	it.setTime("updated", j.Updated)
+	it.setExpiry(j.ExpiresAt)
+	it["rev"] = number(j.Revision)
+	return it
+}
+
+func decodeJob(it item) (webhook.Job, error) {
+	r := reader{item: it}
+	j := webhook.Job{
+		ID: r.text("id"), Kind: webhook.JobKind(r.text("kind")), Tenant: webhook.Tenant(r.text("tenant")),
+		Status: webhook.JobStatus(r.text(attrStatus)), Reason: r.text("reason"), Cursor: r.text("cursor"),
+		Examined: r.int("examined"), Created: r.int("created"), From: r.time("from"), To: r.time("to"), By: r.associate("by"),
+		Made: r.time("made"), Updated: r.time("updated"), ExpiresAt: r.time(attrExpiresMS), Revision: r.int64("rev"),
+	}
+	if r.err != nil {
+		return webhook.Job{}, fmt.Errorf("read job: %w", r.err)
+	}
+	return j, nil
+}

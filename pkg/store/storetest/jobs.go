@@ -1,0 +1,197 @@
+package storetest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func newJob(t *testing.T, at time.Time) webhook.Job {
+	t.Helper()
+	j, err := webhook.NewJob(webhook.JobRedispatch, newTenant(t), webhook.Associate{ID: 1, Name: "ØÅ", Type: "InternalAssociate"}, at, rand.Reader)
+	must(t, err)
+	j.From, j.To = at.Add(-time.Hour), at
+	return j
+}
+
+// running lists those of the ids that Running shows, in its order.
+func running(t *testing.T, h Harness, ids ...string) []string {
+	t.Helper()
+	all, err := h.Jobs.Running(t.Context(), 10_000)
+	must(t, err)
+	found := []string{}
+	for _, j := range all {
+		for _, id := range ids {
+			if j.ID == id {
+				found = append(found, id)
+			}
+		}
+	}
+	return found
+}
+
+func testJobs(t *testing.T, h Harness) {
+	t.Run("Get returns what Create and Update stored", func(t *testing.T) {
+		t.Parallel()
+		j := newJob(t, now())
+		check := func() {
+			t.Helper()
+			got, err := h.Jobs.Get(t.Context(), j.ID)
+			must(t, err)
+			if diff := cmp.Diff(j, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		}
+		must(t, h.Jobs.Create(t.Context(), j))
+		check()
+		j.Cursor, j.Examined, j.Created = "a#b", 7, 3
+		j = j.Next(now().Add(time.Second))
+		must(t, h.Jobs.Update(t.Context(), j))
+		check()
+		j.Status, j.Reason = webhook.JobFailed, "the tenant is gone"
+		j = j.Next(now().Add(time.Minute))
+		must(t, h.Jobs.Update(t.Context(), j))
+		check()
+	})
+	t.Run("Get of an absent or expired job is ErrNotFound", func(t *testing.T) {
+		t.Parallel()
+		j := newJob(t, now())
+		if _, err := h.Jobs.Get(t.Context(), j.ID); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("absent: got %v", err)
+		}
+		must(t, h.Jobs.Create(t.Context(), j))
+		j.Status = webhook.JobDone
+		j = j.Next(now().Add(-2 * webhook.JobLife))
+		must(t, h.Jobs.Update(t.Context(), j))
+		if _, err := h.Jobs.Get(t.Context(), j.ID); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("expired: got %v", err)
+		}
+	})
+	t.Run("Create of a running job's id is ErrExists and changes nothing", func(t *testing.T) {
+		t.Parallel()
+		j := newJob(t, now())
+		must(t, h.Jobs.Create(t.Context(), j))
+		second := j
+		second.Kind = webhook.JobDeleteTenant
+		if err := h.Jobs.Create(t.Context(), second); !errors.Is(err, webhook.ErrExists) {
+			t.Errorf("got %v, want ErrExists", err)
+		}
+		got, err := h.Jobs.Get(t.Context(), j.ID)
+		must(t, err)
+		if got.Kind != j.Kind {
+			t.Errorf("got kind %s", got.Kind)
+		}
+	})
+	t.Run("Running shows the jobs that run, the oldest first", func(t *testing.T) {
+		t.Parallel()
+		start := now()
+		third, first, second := newJob(t, start.Add(2*time.Second)), newJob(t, start), newJob(t, start.Add(time.Second))
+		for _, j := range []webhook.Job{third, first, second} {
+			must(t, h.Jobs.Create(t.Context(), j))
+		}
+		ended := second
+		ended.Status = webhook.JobCancelled
+		must(t, h.Jobs.Update(t.Context(), ended.Next(now())))
+		if diff := cmp.Diff([]string{first.ID, third.ID}, running(t, h, first.ID, second.ID, third.ID)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if page, err := h.Jobs.Running(t.Context(), 1); err != nil || len(page) != 1 {
+			t.Errorf("a limit of 1: got %d jobs, %v", len(page), err)
+		}
+	})
+	t.Run("Update of another revision is ErrConflict and changes nothing", func(t *testing.T) {
+		t.Parallel()
+		j := newJob(t, now())
+		must(t, h.Jobs.Create(t.Context(), j))
+		moved := j
+		moved.Cursor = "moved"
+		moved = moved.Next(now())
+		must(t, h.Jobs.Update(t.Context(), moved))
+		for _, status := range []webhook.JobStatus{webhook.JobRunning, webhook.JobDone} {
+			late := j
+			late.Status, late.Cursor = status, "late"
+			if err := h.Jobs.Update(t.Context(), late.Next(now())); !errors.Is(err, webhook.ErrConflict) {
+				t.Errorf("to %s: got %v, want ErrConflict", status, err)
+			}
+		}
+		got, err := h.Jobs.Get(t.Context(), j.ID)
+		must(t, err)
+		if diff := cmp.Diff(moved, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+	t.Run("a job that has ended stays as it is", func(t *testing.T) {
+		t.Parallel()
+		j := newJob(t, now())
+		must(t, h.Jobs.Create(t.Context(), j))
+		j.Status = webhook.JobCancelled
+		j = j.Next(now())
+		must(t, h.Jobs.Update(t.Context(), j))
+		for _, status := range []webhook.JobStatus{webhook.JobRunning, webhook.JobDone} {
+			late := j
+			late.Status = status
+			if err := h.Jobs.Update(t.Context(), late.Next(now())); !errors.Is(err, webhook.ErrConflict) {
+				t.Errorf("to %s: got %v, want ErrConflict", status, err)
+			}
+		}
+		if found := running(t, h, j.ID); len(found) > 0 {
+			t.Error("it runs again")
+		}
+	})
+	t.Run("Update of an absent job is ErrNotFound", func(t *testing.T) {
+		t.Parallel()
+		for _, status := range []webhook.JobStatus{webhook.JobRunning, webhook.JobDone} {
+			j := newJob(t, now())
+			j.Status = status
+			if err := h.Jobs.Update(t.Context(), j.Next(now())); !errors.Is(err, webhook.ErrNotFound) {
+				t.Errorf("to %s: got %v, want ErrNotFound", status, err)
+			}
+		}
+	})
+	t.Run("of many slices from one cursor one counts, and a cancelled job is not revived", func(t *testing.T) {
+		t.Parallel()
+		j := newJob(t, now())
+		must(t, h.Jobs.Create(t.Context(), j))
+		won := atOnce(t, 8, func(int) error {
+			next := j
+			next.Examined++
+			return h.Jobs.Update(t.Context(), next.Next(now()))
+		}, webhook.ErrConflict)
+		got, err := h.Jobs.Get(t.Context(), j.ID)
+		must(t, err)
+		if won != 1 || got.Examined != 1 {
+			t.Errorf("%d slices won and %d were counted, want 1", won, got.Examined)
+		}
+		atOnce(t, 2, func(i int) error {
+			if i == 0 {
+				_, err := webhook.CancelJob(t.Context(), h.Jobs, j.ID, now)
+				return err
+			}
+			return advanceUntilEnded(t.Context(), h.Jobs, j.ID)
+		})
+		if got, err = h.Jobs.Get(t.Context(), j.ID); err != nil || got.Status != webhook.JobCancelled {
+			t.Errorf("got %s, %v, want it cancelled", got.Status, err)
+		}
+	})
+}
+
+// advanceUntilEnded plays a sweep that moves a job on slice by slice.
+func advanceUntilEnded(ctx context.Context, jobs webhook.Jobs, id string) error {
+	for range 20 {
+		j, err := jobs.Get(ctx, id)
+		if err != nil || j.Status != webhook.JobRunning {
+			return err
+		}
+		j.Examined++
+		if err := jobs.Update(ctx, j.Next(now())); err != nil && !errors.Is(err, webhook.ErrConflict) {
+			return err
+		}
+	}
+	return nil
+}

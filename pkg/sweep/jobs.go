@@ -1,0 +1,88 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Jobs is what the sweep needs of webhook.Jobs.
+type Jobs interface {
+	Running(ctx context.Context, limit int) ([]webhook.Job, error)
+	Update(ctx context.Context, j webhook.Job) error
+}
+
+// JobRunner does one slice of a job's work, from the job's cursor on, and
+// returns the job with its cursor moved and its counters raised; JobDone once
+// nothing is left, JobFailed with a reason if it can never go on. Revision and
+// Updated are not its to set.
+//
+// A slice takes a second or two at most, since nothing ends it but the
+// context, and does no harm when it is done again: the job is stored only after
+// it, and a sweep may die in between. An error leaves the job where it was; the
+// next minute tries again.
+type JobRunner func(ctx context.Context, j webhook.Job) (webhook.Job, error)
+
+const (
+	jobTime   = 30 * time.Second // of one Run, for the slices of all jobs together
+	jobsAtOne = 20               // jobs that one Run takes part in
+)
+
+// runJobs does slices of the jobs that run, one of each in turn, until all have
+// ended, the time is over, or nothing gets on any more. It comes last in a
+// minute's work: a job is in no hurry.
+func (s *Sweeper) runJobs(ctx context.Context) error {
+	if s.Jobs == nil {
+		return nil
+	}
+	jobs, err := s.Jobs.Running(ctx, jobsAtOne)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for began := s.Now(); len(jobs) > 0 && ctx.Err() == nil && s.Now().Sub(began) < jobTime; {
+		rest := jobs[:0]
+		for _, j := range jobs {
+			if ctx.Err() != nil || s.Now().Sub(began) >= jobTime {
+				return errors.Join(errs...)
+			}
+			next, err := s.slice(ctx, j)
+			switch {
+			case errors.Is(err, webhook.ErrConflict), errors.Is(err, webhook.ErrNotFound):
+				// Cancelled meanwhile, or another sweep is at it.
+			case err != nil:
+				errs = append(errs, fmt.Errorf("job %s (%s): %w", j.ID, j.Kind, err))
+			case next.Status == webhook.JobRunning:
+				rest = append(rest, next)
+			default:
+				s.Logger.InfoContext(ctx, "job ended", "action", string(next.Kind), "tenant", string(next.Tenant),
+					"outcome", string(next.Status), "count", next.Created)
+			}
+		}
+		jobs = rest
+	}
+	return errors.Join(errs...)
+}
+
+// slice does a slice of a job and stores the job as it is then.
+func (s *Sweeper) slice(ctx context.Context, j webhook.Job) (next webhook.Job, err error) {
+	run := s.Runners[j.Kind]
+	if run == nil {
+		return j, errors.New("nobody runs jobs of this kind")
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			next, err = j, fmt.Errorf("slice panicked: %v", cause)
+		}
+	}()
+	next, err = run(ctx, j)
+	if err != nil {
+		return j, err
+	}
+	next.Revision = j.Revision
+	next = next.Next(s.Now())
+	return next, s.Jobs.Update(ctx, next)
+}

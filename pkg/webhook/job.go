@@ -1,0 +1,131 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// JobKind says what a job does.
+type JobKind string
+
+// The kinds.
+const (
+	JobRedispatch   JobKind = "redispatch"    // make the deliveries that a tenant's events of a time lack
+	JobDeleteTenant JobKind = "delete_tenant" // remove all that is stored of a tenant
+)
+
+// JobStatus is where a job stands.
+type JobStatus string
+
+// The statuses of a job, as the API prints them. All but JobRunning are final.
+const (
+	JobRunning   JobStatus = "Running"
+	JobDone      JobStatus = "Done"
+	JobCancelled JobStatus = "Cancelled" // somebody asked for it; what was done stays done
+	JobFailed    JobStatus = "Failed"    // it cannot go on; Reason says why
+)
+
+// Job is work that takes longer than a call: the sweep does it in slices, each
+// of which goes on from the cursor that the one before left. A slice that is
+// done twice, since a sweep died before it moved the cursor, must do no harm.
+type Job struct {
+	// ID is a UUIDv7 as a GUID: the order of ids is that of making.
+	ID     string
+	Kind   JobKind
+	Tenant Tenant
+	Status JobStatus
+	// Reason says why the job failed, for people; empty otherwise.
+	Reason string
+	// Cursor is where the next slice begins, in the words of the job's kind.
+	// Empty: at the start.
+	Cursor string
+	// Examined counts what the job has looked at, Created what it has made or
+	// removed. A slice that is repeated counts once.
+	Examined, Created int
+	// From and To bound the times that the job is about, From included and To
+	// not, for kinds that have such bounds.
+	From, To time.Time
+	// By is who asked for the job.
+	By Associate
+	// Made is when the job was created, Updated when it last changed.
+	Made, Updated time.Time
+	// ExpiresAt is when the store may forget the job; zero while it runs.
+	ExpiresAt time.Time
+	// Revision counts the writes, from 1.
+	Revision int64
+}
+
+// JobLife is how long a job can be looked at after it has ended.
+const JobLife = 30 * 24 * time.Hour
+
+// NewJobID draws the id of a job. It fails only if random does.
+func NewJobID(now time.Time, random io.Reader) (string, error) {
+	id, err := NewEventID(now, random)
+	if err != nil {
+		return "", fmt.Errorf("new job id: %w", err)
+	}
+	return string(id), nil
+}
+
+// NewJob gives a job that begins now.
+func NewJob(kind JobKind, tenant Tenant, by Associate, now time.Time, random io.Reader) (Job, error) {
+	id, err := NewJobID(now, random)
+	if err != nil {
+		return Job{}, err
+	}
+	now = now.UTC().Truncate(time.Millisecond)
+	return Job{ID: id, Kind: kind, Tenant: tenant, Status: JobRunning, By: by, Made: now, Updated: now, Revision: 1}, nil
+}
+
+// Next gives the job as its next write is to store it.
+func (j Job) Next(now time.Time) Job {
+	j.Updated, j.Revision = now.UTC().Truncate(time.Millisecond), j.Revision+1
+	if j.Status != JobRunning {
+		j.ExpiresAt = j.Updated.Add(JobLife)
+	}
+	return j
+}
+
+// Jobs stores jobs. What store.go says of all stores holds for it.
+type Jobs interface {
+	// Create stores a new job. It must be Running and of Revision 1. ErrExists
+	// if a running job has the id; then nothing changed.
+	Create(ctx context.Context, j Job) error
+
+	// Get reads a job, running or ended. Whose it is, the caller checks.
+	Get(ctx context.Context, id string) (Job, error)
+
+	// Running returns up to limit jobs that are Running, the oldest first. It
+	// costs nothing for those that have ended.
+	Running(ctx context.Context, limit int) ([]Job, error)
+
+	// Update replaces a job that is Running and whose Revision is
+	// j.Revision-1, so that of two slices from one cursor one counts. Else, if
+	// the job is there, ErrConflict, and nothing changed: a job that has ended
+	// stays as it is. ErrNotFound if there is none.
+	Update(ctx context.Context, j Job) error
+}
+
+// cancelTries bounds how often cancelling starts over when slices end meanwhile.
+const cancelTries = 10
+
+// CancelJob ends a running job between two of its slices and returns it. A job
+// that has ended already is returned as it is. ErrNotFound, ErrConflict if the
+// job moved on each time, ErrUnavailable.
+func CancelJob(ctx context.Context, jobs Jobs, id string, now func() time.Time) (Job, error) {
+	for range cancelTries {
+		j, err := jobs.Get(ctx, id)
+		if err != nil || j.Status != JobRunning {
+			return j, err
+		}
+		j.Status = JobCancelled
+		j = j.Next(now())
+		if err = jobs.Update(ctx, j); !errors.Is(err, ErrConflict) {
+			return j, err
+		}
+	}
+	return Job{}, fmt.Errorf("cancel job %s: %w", id, ErrConflict)
+}
