@@ -115,13 +115,13 @@ func code(r types.CancellationReason) string {
 	return *r.Code
 }
 
-// failedCondition reports whether the condition of a transaction's i-th item was
-// not met, and which item stood there, nil if none did.
-func failedCondition(err error, i int) (stands item, failed bool) {
+// failedCondition reports whether the condition of a transaction's first item
+// was not met, and which item stood there, nil if none did.
+func failedCondition(err error) (stands item, failed bool) {
 	var cancelled *types.TransactionCanceledException
-	if !errors.As(err, &cancelled) || i >= len(cancelled.CancellationReasons) {
+	if !errors.As(err, &cancelled) || len(cancelled.CancellationReasons) == 0 {
 		return nil, false
 	}
-	reason := cancelled.CancellationReasons[i]
+	reason := cancelled.CancellationReasons[0]
 	return reason.Item, code(reason) == reasonCondition
 }

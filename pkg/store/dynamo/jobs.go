@@ -97,7 +97,7 @@ func (s *Jobs) Update(ctx context.Context, j webhook.Job) error {
 		}})
 		return err
 	})
-	if stands, failed := failedCondition(err, 0); failed {
+	if stands, failed := failedCondition(err); failed {
 		return s.missed(ctx, j.ID, stands)
 	}
 	return fault(err, "end job %s", j.ID)

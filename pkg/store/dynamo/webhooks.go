@@ -115,7 +115,7 @@ func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 		TableName: &s.name, Item: encodeWebhook(w), ConditionExpression: &c.text,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}})
-	if stands, failed := failedCondition(err, 0); failed {
+	if stands, failed := failedCondition(err); failed {
 		s.withdraw(ctx, w, w.PointerKeys(), stands)
 		return fmt.Errorf("create webhook %d: %w", w.ID, webhook.ErrExists)
 	}
@@ -148,7 +148,7 @@ func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webh
 		}})
 	}
 	err = s.commit(ctx, w.Tenant, writes...)
-	if stands, failed := failedCondition(err, 0); failed {
+	if stands, failed := failedCondition(err); failed {
 		s.withdraw(ctx, w, added, stands)
 		return fmt.Errorf("update webhook %d: %w", w.ID, lost(stands))
 	}
@@ -175,7 +175,7 @@ func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, 
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}},
 		types.TransactWriteItem{Put: &types.Put{TableName: &s.name, Item: grave}})
-	if stands, failed := failedCondition(err, 0); failed {
+	if stands, failed := failedCondition(err); failed {
 		return fmt.Errorf("delete webhook %d: %w", id, lost(stands))
 	}
 	if err != nil {
