@@ -58,15 +58,13 @@ func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
 		Webhooks: store.Webhooks(), Secrets: &secrets.Manager{Client: manager, Prefix: cfg.SecretPrefix, Random: rand.Reader},
 		Rules: webhook.Rules{AllowHTTP: cfg.AllowHTTP, RefuseUnknownTypes: cfg.RefuseUnknownTypes, CheckHost: sender.Guard().CheckHost},
 		Now:   time.Now, Random: rand.Reader, EventLife: cfg.EventTTL,
-	}
-	if cfg.RequireTargetCheck {
-		registry.Ping = sender.Send
+		Ping: sender.Send, SkipTargetCheck: !cfg.RequireTargetCheck,
 	}
 	api := httpapi.New(httpapi.Config{
 		Registry:  registry,
 		Publisher: &webhook.Publisher{Events: store.Events(), Now: time.Now, Random: rand.Reader, Life: cfg.EventTTL},
 		Auth:      &auth.Authenticator{First: secrets.Value(manager, cfg.FirstCredentialSecret), Now: time.Now},
-		Health:    store.Webhooks().Health, Ping: sender.Send, PublicURL: cfg.PublicURL, SecretVisible: cfg.SecretVisible,
+		Health:    store.Webhooks().Health, PublicURL: cfg.PublicURL, SecretVisible: cfg.SecretVisible,
 		Version: version, Logger: logger, Now: time.Now, RequestID: trigger.RequestID,
 	})
 	return trigger.Resumed(trigger.HTTP(api, logger), time.Now, sender.Resume), nil

@@ -46,10 +46,8 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 	rowLife := cfg.EventTTL + cfg.DeliveryExtra
 	registry := &webhook.Registry{
 		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Now: time.Now, Random: rand.Reader, EventLife: cfg.EventTTL,
+		Ping: sender.Send, SkipTargetCheck: !cfg.RequireTargetCheck,
 		Rules: webhook.Rules{AllowHTTP: cfg.AllowHTTP, RefuseUnknownTypes: cfg.RefuseUnknownTypes, CheckHost: sender.Guard().CheckHost},
-	}
-	if cfg.RequireTargetCheck {
-		registry.Ping = sender.Send
 	}
 	engine := dispatch.New(dispatch.Config{
 		Webhooks: db.Webhooks(), Events: db.Events(), Deliveries: db.Deliveries(), Secrets: db.Secrets(), Sender: sender,
@@ -73,7 +71,7 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 		Registry:  registry,
 		Publisher: &webhook.Publisher{Events: db.Events(), Now: time.Now, Random: rand.Reader, Life: cfg.EventTTL},
 		Auth:      &auth.Authenticator{First: func(context.Context) (webhook.Secret, error) { return cfg.FirstCredential, nil }, Now: time.Now},
-		Health:    db.Webhooks().Health, Ping: sender.Send, PublicURL: cfg.PublicURL, SecretVisible: cfg.SecretVisible,
+		Health:    db.Webhooks().Health, PublicURL: cfg.PublicURL, SecretVisible: cfg.SecretVisible,
 		Version: version, Logger: logger, Now: time.Now, UnauthorizedHint: hint(cfg),
 	})
 	mux := http.NewServeMux()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,11 +130,17 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 	a.Logger.LogAttrs(ctx, level, "request", line...)
 }
 
-// query gives a query parameter's first value, its name in any letter case.
+// query gives a query parameter's first value, its name in any letter case. Of
+// several spellings in one call the documented one counts, else the first in
+// the order of the alphabet.
 func (c *call) query(name string) string {
-	for key, values := range c.URL.Query() {
-		if strings.EqualFold(key, name) && len(values) > 0 {
-			return values[0]
+	all := c.URL.Query()
+	if all.Has(name) {
+		return all.Get(name)
+	}
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if strings.EqualFold(key, name) {
+			return all.Get(key)
 		}
 	}
 	return ""
@@ -140,8 +148,8 @@ func (c *call) query(name string) string {
 
 // webhookID reads the id of a webhook from the path. A text that is no id names
 // no webhook.
-func (c *call) webhookID(wildcard string) (int32, error) {
-	text := c.PathValue(wildcard)
+func (c *call) webhookID() (int32, error) {
+	text := c.PathValue("id")
 	id, err := strconv.ParseInt(text, 10, 32)
 	if err != nil {
 		return 0, explain(webhook.ErrNotFound, "Webhook id %q not found", shorten(text))

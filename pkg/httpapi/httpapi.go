@@ -35,8 +35,6 @@ type Config struct {
 	Auth      Authenticator
 	// Health reads the counters of webhooks, as webhook.Webhooks.Health does.
 	Health func(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
-	// Ping makes the POST of the operation Test. Unset: Test answers 503.
-	Ping func(ctx context.Context, post webhook.Post) webhook.Result
 	// PublicURL is what _Links are built on: scheme, host and perhaps a path,
 	// without a trailing slash. Empty: the call's own scheme and Host.
 	PublicURL string

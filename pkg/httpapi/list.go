@@ -29,7 +29,10 @@ func (a *api) listWebhooks(c *call) (reply, error) {
 		return reply{}, webhook.Invalid("statusFilter must be one of %s", strings.Join(stateNames, ", "))
 	}
 	f.state = webhook.State(state) //nolint:gosec // 0-3
+	return a.list(c, f)
+}
 
+func (a *api) list(c *call, f filter) (reply, error) {
 	found := []entity{}
 	for after, more := int32(0), true; more; more = after != 0 {
 		page, next, err := a.Registry.List(c.Context(), c.who, after, listPage)

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -28,7 +29,7 @@ func (a *api) routes() []route {
 
 		webhooks, events = webhook.ScopeWebhooks, webhook.ScopeEvents
 	)
-	return []route{
+	table := []route{
 		{get, "/healthz", open, a.healthz, nil},
 
 		{get, "/api/v1/Webhook/default", webhooks, a.defaultWebhook, nil},
@@ -37,6 +38,23 @@ func (a *api) routes() []route {
 		{get, "/api/v1/Webhook/{id}", webhooks, a.getWebhook, nil},
 		{put, "/api/v1/Webhook/{id}", webhooks, a.putWebhook, nil},
 		{del, "/api/v1/Webhook/{id}", webhooks, a.deleteWebhook, nil},
+		{post, "/api/v1/Webhook/Test", webhooks, a.testWebhook, nil},
+		{get, "/api/v1/Webhook/{id}/LastError", webhooks, a.lastError, nil},
 		{post, "/api/v1/Webhook/{event}/{primaryKey}", events, a.signalEvent, nil},
+
+		{post, agentPath + "CreateDefaultWebhook", webhooks, a.defaultWebhook, agentFailed},
+		{post, agentPath + "SaveWebhook", webhooks, a.agentSave, agentFailed},
+		{post, agentPath + "DeleteWebhook", webhooks, a.agentDelete, agentFailed},
+		{post, agentPath + "GetWebhook", webhooks, a.agentGet, agentFailed},
+		{post, agentPath + "GetAllWebhooks", webhooks, a.agentList, agentFailed},
+		{post, agentPath + "TestWebhook", webhooks, a.agentTest, agentFailed},
+		{post, agentPath + "SignalEvent", events, a.agentSignal, agentFailed},
+		{post, agentPath + "GetLastError", webhooks, a.agentLastError, agentFailed},
 	}
+	for _, r := range table {
+		if operation, ofAgent := strings.CutPrefix(r.pattern, agentPath); ofAgent {
+			table = append(table, route{get, r.pattern, r.scope, describe(operation), nil})
+		}
+	}
+	return table
 }

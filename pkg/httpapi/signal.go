@@ -26,6 +26,15 @@ func (a *api) signalEvent(c *call) (reply, error) {
 	if err != nil {
 		f.add("PrimaryKey must be a whole number of 32 bits")
 	}
+	return a.publish(c, f, webhook.Signal{
+		Name: c.PathValue("event"), PrimaryKey: int32(key), //nolint:gosec // ParseInt saw to its size
+		Data: data,
+	})
+}
+
+// publish accepts a signal with what the call's headers say about it, unless
+// something was wrong with it already.
+func (a *api) publish(c *call, f faults, s webhook.Signal) (reply, error) {
 	hops, err := hopsOf(c.Header)
 	if err != nil {
 		f.add("%s must be a number, 0 or more", headerHops)
@@ -33,10 +42,8 @@ func (a *api) signalEvent(c *call) (reply, error) {
 	if err := f.err(); err != nil {
 		return reply{}, err
 	}
-	id, err := a.Publisher.Publish(c.Context(), c.who, webhook.Signal{
-		Name: c.PathValue("event"), PrimaryKey: int32(key), //nolint:gosec // ParseInt saw to its size
-		Data: data, Hops: hops, IdempotencyKey: c.Header.Get(headerIdempotencyKey),
-	})
+	s.Hops, s.IdempotencyKey = hops, c.Header.Get(headerIdempotencyKey)
+	id, err := a.Publisher.Publish(c.Context(), c.who, s)
 	if err != nil {
 		return reply{}, err
 	}

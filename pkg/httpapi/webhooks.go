@@ -23,11 +23,11 @@ func (a *api) createWebhook(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return a.saved(c, w, webhook.Health{}, s.draft), nil
+	return ok(a.linked(c, a.saved(c, w, webhook.Health{}, s.draft))), nil
 }
 
 func (a *api) getWebhook(c *call) (reply, error) {
-	id, err := c.webhookID("id")
+	id, err := c.webhookID()
 	if err != nil {
 		return reply{}, err
 	}
@@ -39,13 +39,12 @@ func (a *api) getWebhook(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	shown[0].Links = a.links(c, id)
-	return ok(shown[0]), nil
+	return ok(a.linked(c, shown[0])), nil
 }
 
 // putWebhook replaces a webhook. The address says which one.
 func (a *api) putWebhook(c *call) (reply, error) {
-	id, err := c.webhookID("id")
+	id, err := c.webhookID()
 	if err != nil {
 		return reply{}, err
 	}
@@ -63,11 +62,11 @@ func (a *api) putWebhook(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
-	return a.saved(c, w, a.healthIfKnown(c.Context(), w), s.draft), nil
+	return ok(a.linked(c, a.saved(c, w, a.healthIfKnown(c.Context(), w), s.draft))), nil
 }
 
 func (a *api) deleteWebhook(c *call) (reply, error) {
-	id, err := c.webhookID("id")
+	id, err := c.webhookID()
 	if err != nil {
 		return reply{}, err
 	}
@@ -89,18 +88,22 @@ func (a *api) readWebhook(c *call) (stated, error) {
 	return decodeWebhook(object)
 }
 
-// saved answers a save, which is done whatever happens now: what cannot be read
-// any more is masked or zero.
-func (a *api) saved(c *call, w webhook.Webhook, health webhook.Health, d webhook.Draft) reply {
+// saved shows what a save stored. It is done whatever happens now: what cannot
+// be read any more is masked or zero.
+func (a *api) saved(c *call, w webhook.Webhook, health webhook.Health, d webhook.Draft) entity {
 	clear := clearIn(d)
 	if a.SecretVisible {
 		if doc, err := a.Registry.Document(c.Context(), w); err == nil {
 			clear = clearOf(doc)
 		}
 	}
-	shown := showWebhook(w, health, clear)
-	shown.Links = a.links(c, w.ID)
-	return ok(shown)
+	return showWebhook(w, health, clear)
+}
+
+// linked adds the links that REST shows and the agent does not.
+func (a *api) linked(c *call, e entity) entity {
+	e.Links = a.links(c, e.WebhookID)
+	return e
 }
 
 // show gives stored webhooks of a tenant as they are shown to everyone.

@@ -23,9 +23,12 @@ type Registry struct {
 	Random   io.Reader
 	// EventLife is how long a state event is kept.
 	EventLife time.Duration
-	// Ping sends the test POST that a target must answer before it is saved.
-	// nil: targets are not checked.
+	// Ping sends the test event: what a target must answer before it is saved,
+	// and what the operation Test sends. nil: targets are not checked, and the
+	// operation is not available.
 	Ping func(ctx context.Context, post Post) Result
+	// SkipTargetCheck saves webhooks without asking their targets.
+	SkipTargetCheck bool
 }
 
 const (

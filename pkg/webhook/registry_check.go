@@ -13,7 +13,7 @@ import (
 // Active, and the webhook is new or re-activated, or its target, secret or
 // headers changed. A dead target thus never prevents stopping or renaming.
 func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument, secretsChanged bool) error {
-	if r.Ping == nil || w.State != StateActive || !secretsChanged && !r.pings(old, w) {
+	if !r.checksTargets() || w.State != StateActive || !secretsChanged && !r.pings(old, w) {
 		return nil
 	}
 	result, err := r.Test(ctx, w, doc)
@@ -36,10 +36,12 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 	return Invalid("%s", text)
 }
 
+func (r *Registry) checksTargets() bool { return r.Ping != nil && !r.SkipTargetCheck }
+
 // pings reports whether the change of a webhook, leaving its secrets aside, asks
 // for a test of its target.
 func (r *Registry) pings(old, w Webhook) bool {
-	return r.Ping != nil && w.State == StateActive &&
+	return r.checksTargets() && w.State == StateActive &&
 		(old.State != StateActive || old.TargetURL != w.TargetURL || !slices.Equal(old.Headers, w.Headers))
 }
 

@@ -1,0 +1,240 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// agentPath is where SuperOffice's Webhook agent lies: one POST an operation.
+// Its rules are not REST's: what is not there is null or nothing, and input
+// that cannot be read is answered in the framework's own words.
+const agentPath = "/api/v1/Agents/Webhook/"
+
+// unbindableError is an input of the agent that cannot be read as what the
+// operation takes.
+type unbindableError struct{ detail string }
+
+func (e *unbindableError) Error() string { return "the request is invalid: " + e.detail }
+
+// unbindable words an invalid input as the agent does. Other errors stay.
+func unbindable(err error) error {
+	var invalid *webhook.ValidationError
+	if errors.As(err, &invalid) {
+		return &unbindableError{invalid.Error()}
+	}
+	return err
+}
+
+// agentFailed turns an error into the agent's answer.
+func agentFailed(c *call, err error) reply {
+	var unread *unbindableError
+	if !errors.As(err, &unread) {
+		return failed(c, err)
+	}
+	c.cause = err
+	return reply{status: http.StatusBadRequest, body: struct{ Message, MessageDetail string }{"The request is invalid.", unread.detail}}
+}
+
+func (a *api) agentSave(c *call) (reply, error) {
+	object, err := agentObject(c)
+	if err != nil {
+		return reply{}, err
+	}
+	s, err := decodeWebhook(object)
+	if err == nil {
+		err = s.check(a.Registry.Rules)
+	}
+	if err != nil {
+		return reply{}, unbindable(err)
+	}
+	if s.id == 0 {
+		w, err := a.Registry.Create(c.Context(), c.who, s.draft)
+		if err != nil {
+			return reply{}, err
+		}
+		return ok(a.saved(c, w, webhook.Health{}, s.draft)), nil
+	}
+	w, err := a.Registry.Save(c.Context(), c.who, s.id, func(webhook.Webhook) (webhook.Draft, error) { return s.draft, nil })
+	if err != nil {
+		return reply{}, webhookNotFound(err, s.id)
+	}
+	return ok(a.saved(c, w, a.healthIfKnown(c.Context(), w), s.draft)), nil
+}
+
+func (a *api) agentDelete(c *call) (reply, error) {
+	id, err := queryID(c)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := a.Registry.Delete(c.Context(), c.who, id, nil); err != nil && !errors.Is(err, webhook.ErrNotFound) {
+		return reply{}, err
+	}
+	return noContent(nil), nil
+}
+
+func (a *api) agentGet(c *call) (reply, error) {
+	id, err := queryID(c)
+	if err != nil {
+		return reply{}, err
+	}
+	w, err := a.Registry.Get(c.Context(), c.who, id)
+	if errors.Is(err, webhook.ErrNotFound) {
+		return ok(nil), nil
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	shown, err := a.show(c.Context(), c.who.Tenant, w)
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(shown[0]), nil
+}
+
+func (a *api) agentList(c *call) (reply, error) {
+	args, err := agentArguments(c)
+	if err != nil {
+		return reply{}, err
+	}
+	f := filter{
+		name: args.named("NameFilter").text(), event: args.named("EventFilter").text(),
+		state: webhook.State(args.named("StatusFilter").enum(stateNames, false)), //nolint:gosec // 0-3
+	}
+	if err := args.err(); err != nil {
+		return reply{}, err
+	}
+	return a.list(c, f)
+}
+
+func (a *api) agentTest(c *call) (reply, error) {
+	object, err := agentObject(c)
+	if err != nil {
+		return reply{}, err
+	}
+	return a.test(c, object, unbindable)
+}
+
+func (a *api) agentSignal(c *call) (reply, error) {
+	args, err := agentArguments(c)
+	if err != nil {
+		return reply{}, err
+	}
+	s := webhook.Signal{
+		Name: args.named("EventName").text(), PrimaryKey: args.named("PrimaryKey").number(), Data: args.named("Data").object(),
+	}
+	if err := args.err(); err != nil {
+		return reply{}, err
+	}
+	return a.publish(c, nil, s)
+}
+
+func (a *api) agentLastError(c *call) (reply, error) {
+	args, err := agentArguments(c)
+	if err != nil {
+		return reply{}, err
+	}
+	id := args.named("WebhookId").number()
+	if err := args.err(); err != nil {
+		return reply{}, err
+	}
+	answer, err := a.lastErrorOf(c, id)
+	if errors.Is(err, webhook.ErrNotFound) {
+		return ok(nil), nil
+	}
+	return answer, err
+}
+
+// queryID reads the webhook's id from the query.
+func queryID(c *call) (int32, error) {
+	id, err := strconv.ParseInt(c.query("webhookId"), 10, 32)
+	if err != nil {
+		return 0, &unbindableError{"the query parameter webhookId must be a whole number of 32 bits"}
+	}
+	return int32(id), nil //nolint:gosec // ParseInt saw to its size
+}
+
+// agentObject reads the webhook that is an operation's argument: the body
+// itself, or its member Webhook.
+func agentObject(c *call) ([]byte, error) {
+	object, err := readObject(c)
+	if err != nil {
+		return nil, unbindable(err)
+	}
+	members, err := webhook.ObjectMembers(object)
+	if err != nil {
+		return nil, unbindable(err)
+	}
+	for _, m := range members {
+		if strings.EqualFold(m.Name, "Webhook") {
+			object = m.Value
+		}
+	}
+	if object == nil || object[0] != '{' {
+		return nil, &unbindableError{"the body holds no webhook"}
+	}
+	return object, nil
+}
+
+// arguments are the members of an operation's request.
+type arguments struct {
+	members []webhook.ObjectMember
+	faults  *faults
+}
+
+// agentArguments reads a request. No body is a request without arguments.
+func agentArguments(c *call) (arguments, error) {
+	object, err := readObject(c)
+	if err != nil {
+		return arguments{}, unbindable(err)
+	}
+	members, err := webhook.ObjectMembers(object)
+	return arguments{members, &faults{}}, unbindable(err)
+}
+
+// named gives an argument, its name in any letter case; null if it is not
+// there.
+func (a arguments) named(name string) value {
+	found := value{name, json.RawMessage("null"), a.faults}
+	for _, m := range a.members {
+		if strings.EqualFold(m.Name, name) {
+			found.raw = m.Value
+		}
+	}
+	return found
+}
+
+// err is what was wrong with the arguments that were asked for.
+func (a arguments) err() error { return unbindable(a.faults.err()) }
+
+// agentText says what each operation does, for people who open its address in
+// a browser.
+var agentText = map[string]struct{ does, query, body string }{
+	"CreateDefaultWebhook": {"Returns a new webhook with default values. Nothing is stored.", "", ""},
+	"SaveWebhook":          {"Creates a webhook if its WebhookId is 0, else updates the one of that id.", "", "Webhook"},
+	"DeleteWebhook":        {"Deletes a webhook. It need not exist.", "webhookId", ""},
+	"GetWebhook":           {"Returns a webhook, null if there is none of that id.", "webhookId", ""},
+	"GetAllWebhooks":       {"Returns the webhooks that the filters hold.", "", "NameFilter, EventFilter, StatusFilter"},
+	"TestWebhook":          {"Sends the test event to a webhook's target, and returns what the target made of it.", "", "Webhook"},
+	"SignalEvent":          {"Signals an event to the webhooks that subscribe to it.", "", "EventName, PrimaryKey, Data"},
+	"GetLastError":         {"Returns the last error of a webhook's target, null if there was none.", "", "WebhookId"},
+}
+
+// describe gives the handler of a GET on an operation of the agent: it tells
+// what the operation is, and never does it.
+func describe(operation string) func(*call) (reply, error) {
+	text := agentText[operation]
+	return func(*call) (reply, error) {
+		return ok(struct {
+			Operation   string
+			Method      string
+			Description string
+			Query       textOrNull
+			Body        textOrNull
+		}{operation, http.MethodPost, text.does, textOrNull(text.query), textOrNull(text.body)}), nil
+	}
+}

@@ -1,0 +1,68 @@
+package httpapi
+
+import (
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// result is SuperOffice's WebhookResult.
+type result struct {
+	Success         bool
+	Message         textOrNull
+	TableRight      *tableRight
+	FieldProperties *fieldProperties
+}
+
+// testWebhook sends the test event to the target of a webhook that need not be
+// stored. That the target did not take it is an answer like any other.
+func (a *api) testWebhook(c *call) (reply, error) {
+	object, err := readObject(c)
+	if err != nil {
+		return reply{}, err
+	}
+	if object == nil {
+		return reply{}, webhook.Invalid("the body holds no webhook")
+	}
+	return a.test(c, object, func(err error) error { return err })
+}
+
+// test tests the webhook that a JSON object holds; misread words what cannot be
+// read of it.
+func (a *api) test(c *call, object []byte, misread func(error) error) (reply, error) {
+	s, err := decodeWebhook(object)
+	if err == nil {
+		err = s.check(a.Registry.Rules)
+	}
+	if err != nil {
+		return reply{}, misread(err)
+	}
+	r, err := a.Registry.TestDraft(c.Context(), c.who, s.id, s.draft)
+	if err != nil {
+		return reply{}, err
+	}
+	message := r.Response
+	if message == "" {
+		message = "The target gave no answer: " + string(r.Error)
+	}
+	return ok(result{r.Error == webhook.AttemptOK, textOrNull(message), fullRight, &fieldProperties{}}), nil
+}
+
+// lastError gives what a webhook's target last answered that was no success.
+func (a *api) lastError(c *call) (reply, error) {
+	id, err := c.webhookID()
+	if err != nil {
+		return reply{}, err
+	}
+	return a.lastErrorOf(c, id)
+}
+
+func (a *api) lastErrorOf(c *call, id int32) (reply, error) {
+	w, err := a.Registry.Get(c.Context(), c.who, id)
+	if err != nil {
+		return reply{}, webhookNotFound(err, id)
+	}
+	healths, err := a.Health(c.Context(), w.Tenant, []int32{id})
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(textOrNull(healths[id].LastError)), nil
+}
