@@ -24,6 +24,9 @@
 //	ids         tenant                                      last id drawn
 //	health      tenant 0 id                                 health, JSON
 //	intents     secret name                                 intent, JSON
+//	tenants     tenant                                      tenant, JSON
+//	credentials hash                                        credential, JSON
+//	issued      tenant 0 credential id                      hash
 //	events      tenant 0 event id                           event, JSON
 //	claims      tenant 0 idempotency key                    claim, JSON
 //	feed        partition, sequence                         commit time, key of the event

@@ -31,7 +31,10 @@ func TestStore_Conforms(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		db := open(t, t.TempDir())
-		return storetest.Harness{Webhooks: db.Webhooks(), Events: db.Events(), Deliveries: db.Deliveries(), Jobs: db.Jobs(), Feed: db.TenantFeed}
+		return storetest.Harness{
+			Webhooks: db.Webhooks(), Events: db.Events(), Deliveries: db.Deliveries(),
+			Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Feed: db.TenantFeed,
+		}
 	})
 }
 

@@ -13,6 +13,9 @@ func TestConformance(t *testing.T) {
 	client := local(t)
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		store := dynamo.New(client, newTables(t, client), dynamo.Options{Now: time.Now})
-		return storetest.Harness{Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs()}
+		return storetest.Harness{
+			Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(),
+			Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(),
+		}
 	})
 }

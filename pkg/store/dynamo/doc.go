@@ -1,7 +1,7 @@
 // Package dynamo keeps webhooks, events, deliveries and jobs in three DynamoDB
 // tables: the contracts [webhook.Webhooks], [webhook.Events],
-// [webhook.Deliveries] and [webhook.Jobs]. [DecodeStream] reads what the stream
-// of the events says.
+// [webhook.Deliveries], [webhook.Jobs], [webhook.Tenants] and
+// [webhook.Credentials]. [DecodeStream] reads what the stream of the events says.
 //
 // It refuses to scan, to write without a condition where another writer may
 // come between, to create tables (the template does) and to write rows by
@@ -27,7 +27,11 @@
 //	                                                 the one read
 //	job, ended  J#<job id>     J                     the write that ends it, in one        API
 //	                                                 transaction with the removal above
-//	credential  C#<sha256>     C                     reserved
+//	tenant      TENANTS        <tenant>              administrator: absent         administrator; calls with a
+//	                                                                               credential that is not stored
+//	credential  C#<sha256>     C                     administrator: absent, and    every call
+//	                                                 its tenant is not deleting
+//	its copy    T#<tenant>     C#<credential id>     with it                       administrator
 //
 // The webhook item alone is the truth about a webhook; encodeWebhook lists its
 // attributes. rev is its revision, which every write is conditional on. Its
@@ -39,6 +43,12 @@
 //
 // Deleting a webhook puts a tombstone (gone, kept 15 days) over its health in
 // the same transaction: late reports must not raise a row that nobody removes.
+// A credential and its copy are made and deleted in one transaction and never
+// change; both have tenant, id, hash, kind, associate, app, scopes, role, within
+// (hashes), created and an expiry. What is gone from C#<sha256> is refused by the
+// next call: all its reads are consistent. A tenant has created and, as soon as
+// it is being deleted, deleting (a job's id).
+//
 // Intents lie in one partition of their own, so that the sweep lists them by
 // key; the secret store's limit of 50 new secrets a second bounds its traffic.
 // So do the jobs that run: each is written once a slice of its work. One that has

@@ -40,10 +40,12 @@ type Options struct {
 // Store holds the stores of one deployment. It is immutable and may be
 // used concurrently.
 type Store struct {
-	webhooks   Webhooks
-	events     Events
-	deliveries Deliveries
-	jobs       Jobs
+	webhooks    Webhooks
+	events      Events
+	deliveries  Deliveries
+	jobs        Jobs
+	tenants     Tenants
+	credentials Credentials
 }
 
 // New makes the stores. It does no input or output.
@@ -55,10 +57,12 @@ func New(client Client, tables Tables, options Options) *Store {
 		return table{client: client, name: name, now: options.Now, wait: options.Wait}
 	}
 	return &Store{
-		webhooks:   Webhooks{table: table(tables.Webhooks), events: tables.Events},
-		events:     Events{table: table(tables.Events)},
-		deliveries: Deliveries{table: table(tables.Deliveries)},
-		jobs:       Jobs{table: table(tables.Webhooks)},
+		webhooks:    Webhooks{table: table(tables.Webhooks), events: tables.Events},
+		events:      Events{table: table(tables.Events)},
+		deliveries:  Deliveries{table: table(tables.Deliveries)},
+		jobs:        Jobs{table: table(tables.Webhooks)},
+		tenants:     Tenants{table: table(tables.Webhooks)},
+		credentials: Credentials{table: table(tables.Webhooks)},
 	}
 }
 
@@ -73,6 +77,12 @@ func (s *Store) Deliveries() *Deliveries { return &s.deliveries }
 
 // Jobs returns the store of jobs.
 func (s *Store) Jobs() *Jobs { return &s.jobs }
+
+// Tenants returns the store of tenants.
+func (s *Store) Tenants() *Tenants { return &s.tenants }
+
+// Credentials returns the store of credentials.
+func (s *Store) Credentials() *Credentials { return &s.credentials }
 
 var (
 	_ webhook.Webhooks   = (*Webhooks)(nil)

@@ -19,10 +19,12 @@ import (
 
 // Harness is a store under test.
 type Harness struct {
-	Webhooks   webhook.Webhooks
-	Events     webhook.Events
-	Deliveries webhook.Deliveries
-	Jobs       webhook.Jobs
+	Webhooks    webhook.Webhooks
+	Events      webhook.Events
+	Deliveries  webhook.Deliveries
+	Jobs        webhook.Jobs
+	Tenants     webhook.Tenants
+	Credentials webhook.Credentials
 	// Feed returns what the change feed has recorded of a tenant's events, in
 	// no particular order. nil: the feed is tested elsewhere.
 	Feed func(t *testing.T, tenant webhook.Tenant) []webhook.Record
@@ -53,6 +55,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Deliveries", testDeliveries},
 		{"Protocol", testProtocol},
 		{"Racing", testRacing},
+		{"Tenants", testTenants},
+		{"Credentials", testCredentials},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

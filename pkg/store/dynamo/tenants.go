@@ -1,0 +1,113 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Tenants is the store of tenants; see webhook.Tenants.
+type Tenants struct{ table }
+
+var _ webhook.Tenants = (*Tenants)(nil)
+
+// tenantsPK is the one partition of all tenants, so that they are listed by
+// key. Calls with a stored credential do not read it.
+const tenantsPK = "TENANTS"
+
+func tenantKey(tenant webhook.Tenant) item { return key(tenantsPK, string(tenant)) }
+
+// Create makes a tenant.
+func (s *Tenants) Create(ctx context.Context, tenant webhook.Tenant, at time.Time) error {
+	it := tenantKey(tenant)
+	it["created"] = millis(at)
+	_, ok, err := s.put(ctx, it, absent)
+	if err == nil && !ok {
+		return fmt.Errorf("create tenant %s: %w", tenant, webhook.ErrExists)
+	}
+	return fault(err, "create tenant %s", tenant)
+}
+
+// Get reads a tenant.
+func (s *Tenants) Get(ctx context.Context, tenant webhook.Tenant) (webhook.TenantRecord, error) {
+	it, err := s.get(ctx, tenantKey(tenant))
+	if err != nil {
+		return webhook.TenantRecord{}, fault(err, "get tenant %s", tenant)
+	}
+	if it == nil {
+		return webhook.TenantRecord{}, fmt.Errorf("get tenant %s: %w", tenant, webhook.ErrNotFound)
+	}
+	return decodeTenant(it)
+}
+
+// List reads tenants in the order of their names.
+func (s *Tenants) List(ctx context.Context, after webhook.Tenant, limit int) ([]webhook.TenantRecord, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	in := dynamodb.QueryInput{
+		KeyConditionExpression:    aws.String("pk = :pk"),
+		ExpressionAttributeValues: item{":pk": text(tenantsPK)},
+		ConsistentRead:            aws.Bool(true),
+		Limit:                     pageLimit(limit),
+	}
+	if after != "" {
+		in.KeyConditionExpression = aws.String("pk = :pk AND sk > :after")
+		in.ExpressionAttributeValues[":after"] = text(string(after))
+	}
+	var found []webhook.TenantRecord
+	var broken error
+	err := s.query(ctx, in, func(it item) bool {
+		tenant, err := decodeTenant(it)
+		if err != nil {
+			broken = err
+			return false
+		}
+		found = append(found, tenant)
+		return len(found) < limit
+	})
+	if err != nil {
+		return nil, fault(err, "list tenants")
+	}
+	return found, broken
+}
+
+// BeginDelete marks a tenant. Marked once, it keeps its job.
+func (s *Tenants) BeginDelete(ctx context.Context, tenant webhook.Tenant, job string) (webhook.TenantRecord, error) {
+	it, ok, err := s.update(ctx, tenantKey(tenant), "SET deleting = if_not_exists(deleting, :job)",
+		condition{text: "attribute_exists(pk)", values: item{":job": text(job)}})
+	if err != nil {
+		return webhook.TenantRecord{}, fault(err, "delete tenant %s", tenant)
+	}
+	if !ok {
+		return webhook.TenantRecord{}, fmt.Errorf("delete tenant %s: %w", tenant, webhook.ErrNotFound)
+	}
+	return decodeTenant(it)
+}
+
+// Forget removes the record of a tenant that is being deleted.
+func (s *Tenants) Forget(ctx context.Context, tenant webhook.Tenant) error {
+	const deleting = "attribute_not_exists(pk) OR attribute_exists(deleting)"
+	if err := s.remove(ctx, tenantKey(tenant), condition{text: deleting}); err != nil {
+		return fault(err, "forget tenant %s", tenant)
+	}
+	// remove does not tell a condition that was not met.
+	it, err := s.get(ctx, tenantKey(tenant))
+	if err == nil && it != nil {
+		return fmt.Errorf("forget tenant %s: it is not being deleted: %w", tenant, webhook.ErrConflict)
+	}
+	return fault(err, "forget tenant %s", tenant)
+}
+
+func decodeTenant(it item) (webhook.TenantRecord, error) {
+	r := reader{item: it}
+	tenant := webhook.TenantRecord{
+		Name: webhook.Tenant(r.text(attrSK)), Created: r.time("created"), Deleting: r.text("deleting"),
+	}
+	return tenant, r.err
+}

@@ -1,0 +1,306 @@
+package storetest
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// newCredential gives a credential of a tenant with something in every member.
+// Its hash is that of its id.
+func newCredential(t *testing.T, tenant webhook.Tenant) webhook.Credential {
+	t.Helper()
+	id := string(newEventID(t, time.Now()))
+	return webhook.Credential{
+		ID: id, Hash: webhook.KeyHash(webhook.KindBearer, webhook.NewSecret(id)), Kind: webhook.KindBearer,
+		Principal: webhook.Principal{
+			Tenant:    tenant,
+			Associate: webhook.Associate{ID: 7, Name: "ØÅ", FullName: "Øyvind Å", UserName: "oa", Type: "InternalAssociate"},
+			App:       "app", Scopes: []webhook.Scope{webhook.ScopeWebhooks, webhook.ScopeEvents},
+		},
+		Role: "arn:aws:iam::123456789012:role/x", Within: []string{"a", "b"}, Created: now(), ExpiresAt: now().Add(time.Hour),
+	}
+}
+
+// made draws a tenant and makes it.
+func made(t *testing.T, h Harness) webhook.Tenant {
+	t.Helper()
+	tenant := newTenant(t)
+	must(t, h.Tenants.Create(t.Context(), tenant, now()))
+	return tenant
+}
+
+func listed(t *testing.T, h Harness, tenant webhook.Tenant) []string {
+	t.Helper()
+	all, err := h.Credentials.List(t.Context(), tenant, "", 1000)
+	must(t, err)
+	found := []string{}
+	for _, c := range all {
+		found = append(found, c.ID)
+	}
+	return found
+}
+
+func testCredentials(t *testing.T, h Harness) {
+	absent := func(t *testing.T, c webhook.Credential) {
+		t.Helper()
+		if got, err := h.Credentials.Find(t.Context(), c.Hash); !errors.Is(err, webhook.ErrNotFound) || got.ID != "" {
+			t.Errorf("Find: got %q, %v; want ErrNotFound", got.ID, err)
+		}
+		if slices.Contains(listed(t, h, c.Principal.Tenant), c.ID) {
+			t.Error("List shows it")
+		}
+		if err := h.Credentials.Revoke(t.Context(), c.Principal.Tenant, c.ID); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("Revoke: got %v, want ErrNotFound", err)
+		}
+	}
+	t.Run("Find and List return what Create stored, member by member", func(t *testing.T) {
+		t.Parallel()
+		tenant := made(t, h)
+		full := newCredential(t, tenant)
+		bare := newCredential(t, tenant)
+		bare = webhook.Credential{ID: bare.ID, Hash: bare.Hash, Kind: webhook.KindApp, Principal: webhook.Principal{Tenant: tenant}, Created: now()}
+		for _, want := range []webhook.Credential{full, bare} {
+			must(t, h.Credentials.Create(t.Context(), want))
+			got, err := h.Credentials.Find(t.Context(), want.Hash)
+			must(t, err)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("Find (-want +got):\n%s", diff)
+			}
+		}
+		got, err := h.Credentials.List(t.Context(), tenant, "", 3)
+		must(t, err)
+		want := []webhook.Credential{full, bare}
+		slices.SortFunc(want, func(a, b webhook.Credential) int { return strings.Compare(a.ID, b.ID) })
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("List (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("a credential of nobody is ErrNotFound", func(t *testing.T) {
+		t.Parallel()
+		absent(t, newCredential(t, made(t, h)))
+		absent(t, newCredential(t, newTenant(t)))
+	})
+	t.Run("Create of a taken hash or id is ErrExists and changes nothing", func(t *testing.T) {
+		t.Parallel()
+		tenant, other := made(t, h), made(t, h)
+		want := newCredential(t, tenant)
+		must(t, h.Credentials.Create(t.Context(), want))
+		sameHash, sameID := newCredential(t, other), newCredential(t, tenant)
+		sameHash.Hash, sameID.ID = want.Hash, want.ID
+		for _, c := range []webhook.Credential{want, sameHash, sameID} {
+			if err := h.Credentials.Create(t.Context(), c); !errors.Is(err, webhook.ErrExists) {
+				t.Errorf("got %v, want ErrExists", err)
+			}
+		}
+		got, err := h.Credentials.Find(t.Context(), want.Hash)
+		must(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if _, err := h.Credentials.Find(t.Context(), sameID.Hash); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("the refused one: got %v", err)
+		}
+		if got := listed(t, h, other); len(got) != 0 {
+			t.Errorf("the other tenant has %v", got)
+		}
+	})
+	t.Run("Create for a tenant that is absent or being deleted is ErrNotFound and stores nothing", func(t *testing.T) {
+		t.Parallel()
+		leaving := made(t, h)
+		_, err := h.Tenants.BeginDelete(t.Context(), leaving, "job")
+		must(t, err)
+		for _, tenant := range []webhook.Tenant{newTenant(t), leaving} {
+			c := newCredential(t, tenant)
+			if err := h.Credentials.Create(t.Context(), c); !errors.Is(err, webhook.ErrNotFound) {
+				t.Errorf("got %v, want ErrNotFound", err)
+			}
+			absent(t, c)
+		}
+	})
+	t.Run("List is in order of id, paged, and of one tenant", func(t *testing.T) {
+		t.Parallel()
+		tenant, other := made(t, h), made(t, h)
+		var want []string
+		for range 5 {
+			c := newCredential(t, tenant)
+			must(t, h.Credentials.Create(t.Context(), c))
+			want = append(want, c.ID)
+		}
+		must(t, h.Credentials.Create(t.Context(), newCredential(t, other)))
+		must(t, h.Webhooks.Create(t.Context(), newWebhook(tenant, "a.b")))
+		slices.Sort(want)
+		got := []string{}
+		for after := ""; ; {
+			page, err := h.Credentials.List(t.Context(), tenant, after, 2)
+			must(t, err)
+			for _, c := range page {
+				got, after = append(got, c.ID), c.ID
+			}
+			if len(page) < 2 {
+				break
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+	t.Run("what Revoke took away is found by nobody", func(t *testing.T) {
+		t.Parallel()
+		tenant := made(t, h)
+		revoked, kept := newCredential(t, tenant), newCredential(t, tenant)
+		must(t, h.Credentials.Create(t.Context(), revoked))
+		must(t, h.Credentials.Create(t.Context(), kept))
+		must(t, h.Credentials.Revoke(t.Context(), tenant, revoked.ID))
+		absent(t, revoked)
+		if _, err := h.Credentials.Find(t.Context(), kept.Hash); err != nil {
+			t.Errorf("the other credential: %v", err)
+		}
+	})
+	t.Run("Revoke of another tenant's credential is ErrNotFound and revokes nothing", func(t *testing.T) {
+		t.Parallel()
+		theirs, tenant := newCredential(t, made(t, h)), made(t, h)
+		must(t, h.Credentials.Create(t.Context(), theirs))
+		if err := h.Credentials.Revoke(t.Context(), tenant, theirs.ID); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("got %v, want ErrNotFound", err)
+		}
+		if _, err := h.Credentials.Find(t.Context(), theirs.Hash); err != nil {
+			t.Errorf("it is gone: %v", err)
+		}
+	})
+	t.Run("of racing revocations one succeeds", func(t *testing.T) {
+		t.Parallel()
+		c := newCredential(t, made(t, h))
+		must(t, h.Credentials.Create(t.Context(), c))
+		errs := make(chan error)
+		for range 4 {
+			go func() { errs <- h.Credentials.Revoke(t.Context(), c.Principal.Tenant, c.ID) }()
+		}
+		succeeded := 0
+		for range 4 {
+			err := <-errs
+			switch {
+			case err == nil:
+				succeeded++
+			case !errors.Is(err, webhook.ErrNotFound):
+				t.Errorf("got %v, want ErrNotFound", err)
+			}
+		}
+		if succeeded != 1 {
+			t.Errorf("%d succeeded, want 1", succeeded)
+		}
+	})
+	t.Run("an expired credential is absent and its hash free", func(t *testing.T) {
+		t.Parallel()
+		c := newCredential(t, made(t, h))
+		c.ExpiresAt = now().Add(-time.Millisecond)
+		must(t, h.Credentials.Create(t.Context(), c))
+		absent(t, c)
+		c.ExpiresAt = time.Time{}
+		must(t, h.Credentials.Create(t.Context(), c))
+		if _, err := h.Credentials.Find(t.Context(), c.Hash); err != nil {
+			t.Errorf("the new one: %v", err)
+		}
+	})
+}
+
+func testTenants(t *testing.T, h Harness) {
+	t.Run("Get and List return what Create stored", func(t *testing.T) {
+		t.Parallel()
+		want := webhook.TenantRecord{Name: newTenant(t), Created: now()}
+		if _, err := h.Tenants.Get(t.Context(), want.Name); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("before: got %v, want ErrNotFound", err)
+		}
+		must(t, h.Tenants.Create(t.Context(), want.Name, want.Created))
+		got, err := h.Tenants.Get(t.Context(), want.Name)
+		must(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+	t.Run("Create of a tenant that is there is ErrExists, being deleted or not", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		at := now()
+		must(t, h.Tenants.Create(t.Context(), tenant, at))
+		for _, step := range []string{"there", "being deleted"} {
+			if err := h.Tenants.Create(t.Context(), tenant, at.Add(time.Hour)); !errors.Is(err, webhook.ErrExists) {
+				t.Errorf("%s: got %v, want ErrExists", step, err)
+			}
+			record, err := h.Tenants.BeginDelete(t.Context(), tenant, "job")
+			must(t, err)
+			if !record.Created.Equal(at) {
+				t.Errorf("%s: created %s, want %s", step, record.Created, at)
+			}
+		}
+	})
+	t.Run("List is in the order of names and paged", func(t *testing.T) {
+		t.Parallel()
+		var want []webhook.Tenant
+		for range 5 {
+			want = append(want, made(t, h))
+		}
+		slices.Sort(want)
+		var got []webhook.Tenant
+		for after := webhook.Tenant(""); ; {
+			page, err := h.Tenants.List(t.Context(), after, 2)
+			must(t, err)
+			for _, record := range page {
+				if after = record.Name; slices.Contains(want, after) {
+					got = append(got, after)
+				}
+			}
+			if len(page) < 2 {
+				break
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+	t.Run("BeginDelete marks a tenant once and keeps the first job", func(t *testing.T) {
+		t.Parallel()
+		tenant := made(t, h)
+		for _, job := range []string{"first", "second"} {
+			record, err := h.Tenants.BeginDelete(t.Context(), tenant, job)
+			if err != nil || record.Name != tenant || record.Deleting != "first" {
+				t.Errorf("%s: got %+v, %v", job, record, err)
+			}
+		}
+		if record, err := h.Tenants.Get(t.Context(), tenant); err != nil || record.Deleting != "first" {
+			t.Errorf("got %+v, %v", record, err)
+		}
+	})
+	t.Run("BeginDelete of an absent tenant is ErrNotFound and makes none", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		if _, err := h.Tenants.BeginDelete(t.Context(), tenant, "job"); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("got %v, want ErrNotFound", err)
+		}
+		if _, err := h.Tenants.Get(t.Context(), tenant); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("a ghost: %v", err)
+		}
+	})
+	t.Run("Forget removes a tenant that is being deleted, and no other", func(t *testing.T) {
+		t.Parallel()
+		tenant := made(t, h)
+		if err := h.Tenants.Forget(t.Context(), tenant); !errors.Is(err, webhook.ErrConflict) {
+			t.Errorf("got %v, want ErrConflict", err)
+		}
+		_, err := h.Tenants.BeginDelete(t.Context(), tenant, "job")
+		must(t, err)
+		for range 2 {
+			must(t, h.Tenants.Forget(t.Context(), tenant))
+		}
+		if _, err := h.Tenants.Get(t.Context(), tenant); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("got %v, want ErrNotFound", err)
+		}
+		must(t, h.Tenants.Create(t.Context(), tenant, now()))
+	})
+}
