@@ -27,8 +27,8 @@ const (
 //
 // h sees the request as the caller made it: the decoded path, headers as they
 // came (a value is never split at its commas), the body's bytes. Its context
-// carries the gateway's request id, see RequestID, and ends half a second
-// before the invocation does. A panic and an answer over 6 MB are answered
+// carries the gateway's request id, see RequestID, and who signed the call, see
+// SignedBy, and ends half a second before the invocation does. A panic and an answer over 6 MB are answered
 // with 500, a body that is no base64 though it should be with 400.
 func HTTP(h http.Handler, logger *slog.Logger) lambda.Handler {
 	return recovered(logger, func(ctx context.Context, payload []byte) ([]byte, error) {
@@ -42,7 +42,9 @@ func HTTP(h http.Handler, logger *slog.Logger) lambda.Handler {
 			ctx, cancel = context.WithDeadline(ctx, deadline.Add(-answerTime))
 			defer cancel()
 		}
-		r, err := call.request(context.WithValue(ctx, requestIDKey{}, id))
+		ctx = context.WithValue(ctx, requestIDKey{}, id)
+		ctx = context.WithValue(ctx, signedByKey{}, call.RequestContext.Authorizer.IAM.UserARN)
+		r, err := call.request(ctx)
 		if err != nil {
 			return json.Marshal(fault(http.StatusBadRequest, "ArgumentException", "The body is no valid base64"))
 		}
@@ -64,6 +66,16 @@ type requestIDKey struct{}
 func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
+}
+
+type signedByKey struct{}
+
+// SignedBy returns the ARN of whoever signed the call with AWS credentials, as
+// the gateway checked it: for a role arn:aws:sts::<account>:assumed-role/<role>/<session>.
+// It is "" on every route without that check, whatever a caller sends.
+func SignedBy(ctx context.Context) string {
+	arn, _ := ctx.Value(signedByKey{}).(string)
+	return arn
 }
 
 // serve runs h. What a panic left half written is thrown away.

@@ -86,6 +86,13 @@ func TestHTTP_ShowsTheRequestAsItWasMade(t *testing.T) {
 		{"a decoded path is not decoded again", "api/percent-in-path", func(r *http.Request, _ string) (any, any) {
 			return r.URL.Path, "/api/v1/Webhook/50% off/a%2Fb"
 		}},
+		{"who signed a call with AWS credentials", "api/signed-by-iam", func(r *http.Request, _ string) (any, any) {
+			return r.Method + " " + r.URL.Path + " " + trigger.SignedBy(r.Context()),
+				"POST /aws/api/v1/Webhook/contact.changed/7 arn:aws:sts::123456789012:assumed-role/publisher/session"
+		}},
+		{"a signature that the gateway did not check is nobody's", "api/list", func(r *http.Request, _ string) (any, any) {
+			return trigger.SignedBy(r.Context()), ""
+		}},
 		{"a credential", "api/list", func(r *http.Request, _ string) (any, any) {
 			user, _, ok := r.BasicAuth()
 			return fmt.Sprint(user, ok), "tje0true"

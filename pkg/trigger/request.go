@@ -24,7 +24,12 @@ type gatewayRequest struct {
 	RequestContext  struct {
 		RequestID  string `json:"requestId"`
 		DomainName string `json:"domainName"`
-		HTTP       struct {
+		Authorizer struct {
+			IAM struct {
+				UserARN string `json:"userArn"`
+			} `json:"iam"`
+		} `json:"authorizer"`
+		HTTP struct {
 			Method   string `json:"method"`
 			Protocol string `json:"protocol"`
 			SourceIP string `json:"sourceIp"`
