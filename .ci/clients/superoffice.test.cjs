@@ -1,0 +1,158 @@
+// SuperOffice's own client for JavaScript (CommonJS only): all eight operations
+// of its webhook agent, as a program would use them that knows only SuperOffice.
+'use strict';
+
+const crypto = require('node:crypto');
+const test = require('node:test');
+const assert = require('node:assert/strict');
+const { WebhookAgent, WebhookState, WebhookNotifyVia, WebhookNotifyWhen } = require('@superoffice/webapi');
+const { base, user, password, target } = require('./call.cjs');
+
+const agent = new WebhookAgent(base, { auth: { username: user, password } });
+const secret = 'Something Super Secret';
+const nobody = 'http://127.0.0.1:1024/'; // a target that these tests never signal to
+
+/** What a caller of the client can see of a failure. */
+async function failure(promise) {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('it did not fail');
+}
+
+/** Saves a webhook made of the defaults. */
+async function save(changes) {
+  return agent.saveWebhookAsync(Object.assign(await agent.createDefaultWebhookAsync(), changes));
+}
+
+test('createDefaultWebhook gives the documented defaults', async () => {
+  const webhook = await agent.createDefaultWebhookAsync();
+  assert.equal(webhook.webhookId, 0);
+  assert.deepEqual(webhook.events, ['contact.created', 'contact.deleted']);
+  assert.equal(webhook.state, WebhookState.Active);
+  assert.equal(webhook.type, 'webhook');
+  assert.equal(webhook.name, null);
+});
+
+test('saveWebhook creates, and saves again what getWebhook gave', async (t) => {
+  const receiver = await target();
+  t.after(() => receiver.close());
+  const created = await save({
+    name: 'Blåbær', events: ['client.saved'], targetUrl: receiver.url, secret, headers: { 'X-Own': 'kept' }, properties: { Depth: { Of: [1, 'two'] } },
+    errorEmails: ['somebody@example.com'], description: 'By the official client',
+  });
+  assert.ok(created.webhookId > 0);
+  assert.equal(created.secret, secret);
+  assert.equal(created.registeredAssociate.name, user);
+
+  const got = await agent.getWebhookAsync(created.webhookId);
+  assert.equal(got.secret, '********');
+  assert.equal(got.headers['X-Own'], 'kept');
+  assert.deepEqual(got.properties.Depth, { Of: [1, 'two'] });
+  assert.ok(Math.abs(got.registered.getTime() - Date.now()) < 60_000, `registered is ${got.registered}`);
+
+  got.name = 'Blåbær 2';
+  got.notifyVia = WebhookNotifyVia.Email;
+  got.notifyWhen = WebhookNotifyWhen.FirstFailure | WebhookNotifyWhen.Disabling;
+  const saved = await agent.saveWebhookAsync(got);
+  assert.equal(saved.webhookId, created.webhookId);
+  const again = await agent.getWebhookAsync(created.webhookId);
+  assert.equal(again.name, 'Blåbær 2');
+  assert.equal(again.notifyVia, WebhookNotifyVia.Email);
+  assert.equal(again.notifyWhen, 3);
+  assert.deepEqual(again.errorEmails, ['somebody@example.com']);
+  assert.equal(again.description, 'By the official client');
+
+  // The mask that was sent back did not become the secret.
+  await agent.signalEventAsync('client.saved', 7, { name: 'x' });
+  const [post] = await receiver.received(1);
+  assert.equal(post.headers['X-SuperOffice-Signature'], crypto.createHmac('sha256', secret).update(post.body).digest('base64'));
+  assert.equal(post.headers['X-Own'], 'kept');
+});
+
+test('saveWebhook stops a webhook and starts it again', async () => {
+  const webhook = await save({ events: ['client.stopped'], targetUrl: nobody });
+  webhook.state = WebhookState.Stopped;
+  assert.equal((await agent.saveWebhookAsync(webhook)).state, WebhookState.Stopped);
+  webhook.state = WebhookState.Active;
+  assert.equal((await agent.saveWebhookAsync(webhook)).state, WebhookState.Active);
+});
+
+test('getAllWebhooks filters by name, event and state', async () => {
+  const one = await save({ name: 'to be found', events: ['client.listed'], targetUrl: nobody, state: WebhookState.Stopped });
+  const ids = async (...filters) => (await agent.getAllWebhooksAsync(...filters)).map(({ webhookId }) => webhookId);
+  assert.ok((await ids('', '', WebhookState.Unknown)).includes(one.webhookId));
+  assert.deepEqual(await ids('TO BE FOUND', '', WebhookState.Unknown), [one.webhookId]);
+  assert.deepEqual(await ids('', 'client.listed', WebhookState.Unknown), [one.webhookId]);
+  assert.deepEqual(await ids({ nameFilter: 'to be found', eventFilter: 'client.listed', statusFilter: WebhookState.Stopped }), [one.webhookId]);
+  assert.deepEqual(await ids('to be found', '', WebhookState.Active), []);
+});
+
+test('testWebhook pings the target, and tells of a target that refuses', async (t) => {
+  const receiver = await target(200, 418);
+  t.after(() => receiver.close());
+  const webhook = Object.assign(await agent.createDefaultWebhookAsync(), { name: 'pinged', targetUrl: receiver.url, secret });
+  assert.equal((await agent.testWebhookAsync(webhook)).success, true);
+  const [post] = await receiver.received(1);
+  assert.equal(post.headers['X-Hook-Test'], 'true');
+  assert.equal(post.headers['X-SuperOffice-Event'], 'test');
+  assert.equal(post.headers['X-SuperOffice-Signature'], crypto.createHmac('sha256', secret).update(post.body).digest('base64'));
+  const refused = await agent.testWebhookAsync({ webhook });
+  assert.equal(refused.success, false);
+  assert.match(refused.message, /418/);
+});
+
+test('signalEvent reaches the target with its data', async (t) => {
+  const receiver = await target();
+  t.after(() => receiver.close());
+  await save({ name: 'signalled', events: ['window.closed'], targetUrl: receiver.url });
+  await agent.signalEventAsync('window.closed', 4711, { windowName: 'foo', widgets: 123 });
+  const [post] = await receiver.received(1);
+  const body = JSON.parse(post.body);
+  assert.equal(body.Event, 'window.closed');
+  assert.equal(body.PrimaryKey, 4711);
+  assert.deepEqual(body.Changes, ['widgets', 'windowName']);
+  await agent.signalEventAsync({ eventName: 'nobody.listens', primaryKey: 0, data: null });
+});
+
+test('getLastError is null, and then what the target answered', async (t) => {
+  const receiver = await target(410);
+  t.after(() => receiver.close());
+  const webhook = await save({ name: 'failing', events: ['client.failed'], targetUrl: receiver.url });
+  assert.equal(await agent.getLastErrorAsync(webhook.webhookId), null);
+  await agent.signalEventAsync('client.failed', 1, {});
+  await receiver.received(1);
+  let got;
+  const deadline = Date.now() + 10_000; // it is recorded after the target has answered
+  do got = await agent.getWebhookAsync(webhook.webhookId); while (got.state === WebhookState.Active && Date.now() < deadline);
+  assert.equal(got.state, WebhookState.TooManyErrors);
+  assert.equal(got.totalErrors, 1);
+  assert.match(await agent.getLastErrorAsync(webhook.webhookId), /410/);
+});
+
+test('what is not there: getWebhook gives null, deleteWebhook does nothing', async () => {
+  assert.equal(await agent.getWebhookAsync(2_000_000_000), null);
+  await agent.deleteWebhookAsync(2_000_000_000);
+  const webhook = await save({ events: ['client.deleted'], targetUrl: nobody });
+  await agent.deleteWebhookAsync(webhook.webhookId);
+  assert.equal(await agent.getWebhookAsync(webhook.webhookId), null);
+});
+
+test('a save with faults is refused, and the answer lists them all', async () => {
+  const error = await failure(save({ name: 'n'.repeat(500), events: ['with space'], targetUrl: 'ftp://example.com/' }));
+  assert.equal(error.message, 'Request failed with status code 400');
+  for (const name of ['Name', 'Events', 'TargetUrl']) assert.match(error.response.data.Message, new RegExp(name));
+});
+
+test('a save that cannot be bound is refused in the words of the original', async () => {
+  const error = await failure(save({ events: ['client.unbound'], targetUrl: nobody, state: 'Asleep' }));
+  assert.equal(error.response.status, 400);
+  assert.deepEqual(Object.keys(error.response.data), ['Message', 'MessageDetail']);
+});
+
+test('a wrong password is refused', async () => {
+  const stranger = new WebhookAgent(base, { auth: { username: user, password: 'wrong' } });
+  assert.equal((await failure(stranger.createDefaultWebhookAsync())).response.status, 401);
+});
