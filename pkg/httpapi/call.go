@@ -74,6 +74,10 @@ func (a *api) operation(rt route) http.Handler {
 			a.write(w, c, failed(c, err))
 			return
 		}
+		if err := a.acceptable(c); err != nil {
+			a.write(w, c, failed(c, err))
+			return
+		}
 		answer, err := rt.handle(c)
 		if err != nil {
 			answer = fail(c, err)
@@ -100,6 +104,18 @@ func (a *api) admit(c *call, scope webhook.Scope) error {
 	}
 	if !who.May(scope) {
 		return explain(webhook.ErrForbidden, "The credential lacks the scope %q", scope)
+	}
+	return nil
+}
+
+// acceptable refuses a call that no media type can be answered to, before it
+// does anything. A DELETE has no answer to be read.
+func (a *api) acceptable(c *call) error {
+	if !a.StrictAccept || c.Method == http.MethodDelete {
+		return nil
+	}
+	if _, accepted := negotiate(c.Header.Values("Accept")); !accepted {
+		return errNoAnswer
 	}
 	return nil
 }

@@ -17,79 +17,137 @@ import (
 // maxBodyBytes is how large a request's body may be.
 const maxBodyBytes = 1 << 20
 
-// jsonTypes are the labels that a JSON body may carry. What the body is, a
-// patch or an entity, the operation decides and never the label.
-var jsonTypes = map[string]bool{
+// bodyTypes are the labels that a body may carry, and whether what they say is
+// JSON. What a JSON body is, a patch or an entity, the operation decides and
+// never the label.
+var bodyTypes = map[string]bool{
 	"application/json": true, "text/json": true,
 	"application/json-patch+json": true, "application/merge-patch+json": true,
+	"application/xml": false, "text/xml": false, formType: false,
 }
 
-// readBody reads a call's JSON body, without a byte order mark and without the
-// spaces around it. No body, and the literal null, are an empty text. The text
-// is not yet known to be JSON.
-func readBody(c *call) ([]byte, error) {
+const formType = "application/x-www-form-urlencoded"
+
+// readObject reads a body that is one object, whatever its format, as JSON: the
+// members of a carrier, such as a webhook or the arguments of an operation. nil
+// if there is none; the literal null is none.
+func readObject(c *call) ([]byte, error) { return readBody(c, single) }
+
+// readDictionary reads a body that is one object of names that somebody made up.
+// It differs from readObject where a format does not tell lists from objects.
+func readDictionary(c *call) ([]byte, error) { return readBody(c, anyValues) }
+
+func readBody(c *call, root container) ([]byte, error) {
+	text, label, err := readText(c)
+	if err != nil || text == nil {
+		return nil, err
+	}
+	if bodyTypes[label.mediaType] {
+		if string(text) == "null" {
+			return nil, nil
+		}
+		if err := webhook.CheckObject(text); err != nil {
+			return nil, webhook.Invalid("the body %v", err)
+		}
+		return text, nil
+	}
+	var t tree
+	if label.mediaType == formType {
+		t, err = readForm(text, root)
+	} else {
+		t, err = readXML(text, root, label.encodingKnown)
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case t.kind == 'n':
+		return nil, nil
+	case t.kind == '"' && strings.TrimSpace(t.text) == "": // an element of nothing
+		t = tree{kind: '{'}
+	}
+	object := t.appendJSON(nil)
+	if err := webhook.CheckObject(object); err != nil {
+		return nil, webhook.Invalid("the body %v", err)
+	}
+	return object, nil
+}
+
+// bodyLabel is what a body says about itself.
+type bodyLabel struct {
+	mediaType     string
+	charset       string
+	encodingKnown bool // and the text is UTF-8 now
+}
+
+// readText reads a call's body as UTF-8, without a byte order mark and without
+// the spaces around it. No body is an empty text, whatever its label.
+func readText(c *call) ([]byte, bodyLabel, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, c.Body, maxBodyBytes))
 	var tooLong *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLong):
-		return nil, fmt.Errorf("read body: %w", webhook.ErrTooLarge)
+		return nil, bodyLabel{}, fmt.Errorf("read body: %w", webhook.ErrTooLarge)
 	case err != nil:
-		return nil, webhook.Invalid("the body could not be read to its end")
+		return nil, bodyLabel{}, webhook.Invalid("the body could not be read to its end")
 	}
-	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
 	if len(body) == 0 {
-		return nil, nil
+		return nil, bodyLabel{}, nil
 	}
-	if err := checkMediaType(c.Header); err != nil {
-		return nil, err
-	}
-	if string(body) == "null" {
-		return nil, nil
-	}
-	return body, nil
-}
-
-// checkMediaType refuses bodies that are no JSON by their own account. A
-// missing Content-Type is JSON.
-func checkMediaType(h http.Header) error {
-	if coding := h.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return explain(errMediaType, "A body in a Content-Encoding is not read; send it plain")
-	}
-	label := h.Get("Content-Type")
-	if label == "" {
-		return nil
-	}
-	mediaType, params, err := mime.ParseMediaType(label)
+	label, err := readLabel(c.Header)
 	if err != nil {
-		return explain(errMediaType, "The Content-Type cannot be read; send application/json")
+		if len(bytes.TrimSpace(body)) == 0 {
+			return nil, bodyLabel{}, nil
+		}
+		return nil, bodyLabel{}, err
 	}
-	if !jsonTypes[mediaType] {
-		return explain(errMediaType, "A body of type %s is not read here; send JSON with Content-Type: application/json", mediaType)
+	text, known, err := toUTF8(body, label.charset)
+	if err != nil {
+		return nil, bodyLabel{}, err
 	}
-	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") &&
-		!strings.EqualFold(charset, "utf8") && !strings.EqualFold(charset, "us-ascii") {
-		return explain(errMediaType, "The charset %s is not read here; send UTF-8", charset)
+	label.encodingKnown = known
+	if text = bytes.TrimSpace(text); len(text) == 0 {
+		return nil, label, nil
 	}
-	return nil
+	if label.mediaType == formType && (text[0] == '{' || text[0] == '[') {
+		return nil, label, explain(errMediaType, "The body is JSON, and its Content-Type says it is a form; send Content-Type: application/json")
+	}
+	return text, label, nil
 }
 
-// readObject reads a body that is one JSON object; nil if there is none.
-func readObject(c *call) ([]byte, error) {
-	body, err := readBody(c)
-	if err != nil || body == nil {
-		return nil, err
+// readLabel reads what the headers say about a body. A missing Content-Type is
+// JSON.
+func readLabel(h http.Header) (bodyLabel, error) {
+	if coding := h.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return bodyLabel{}, explain(errMediaType, "A body in a Content-Encoding is not read; send it plain")
 	}
-	if err := webhook.CheckObject(body); err != nil {
-		return nil, webhook.Invalid("the body %v", err)
+	text := h.Get("Content-Type")
+	if strings.TrimSpace(text) == "" {
+		return bodyLabel{mediaType: "application/json"}, nil
 	}
-	return body, nil
+	mediaType, params, err := mime.ParseMediaType(text)
+	if err != nil {
+		return bodyLabel{}, explain(errMediaType, "The Content-Type cannot be read; send application/json")
+	}
+	if _, known := bodyTypes[mediaType]; !known {
+		return bodyLabel{}, explain(errMediaType, "A body of type %s is not read here; send JSON with Content-Type: application/json", shorten(mediaType))
+	}
+	return bodyLabel{mediaType: mediaType, charset: params["charset"]}, nil
 }
 
 // faults gathers what is wrong with an input, one sentence per fault, each
 // beginning with the member that it is about.
+// At most maxFaults are kept.
 type faults []string
 
-func (f *faults) add(format string, args ...any) { *f = append(*f, fmt.Sprintf(format, args...)) }
+// maxFaults keeps the answer to a body of nothing but faults small.
+const maxFaults = 100
+
+func (f *faults) add(format string, args ...any) {
+	if len(*f) < maxFaults {
+		*f = append(*f, fmt.Sprintf(format, args...))
+	}
+}
 
 func (f faults) err() error {
 	if len(f) == 0 {
@@ -125,15 +183,40 @@ func (v value) text() string {
 	return text
 }
 
+// number reads a number, also as a text: XML and forms have nothing else. An
+// empty text is 0.
 func (v value) number() int32 {
 	if v.isNull() {
 		return 0
 	}
-	n, err := strconv.ParseInt(string(v.raw), 10, 32)
+	text := string(v.raw)
+	if v.kind() == '"' {
+		if text = strings.TrimSpace(v.text()); text == "" {
+			return 0
+		}
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil {
 		v.faults.add("%s must be a whole number of 32 bits", v.member)
 	}
 	return int32(n) //nolint:gosec // ParseInt saw to its size
+}
+
+// boolean reads true or false, also as a text in any letter case. An empty text
+// is false.
+func (v value) boolean() bool {
+	text := string(v.raw)
+	if v.kind() == '"' {
+		text = strings.ToLower(strings.TrimSpace(v.text()))
+	}
+	switch text {
+	case "true", "1":
+		return true
+	case "false", "0", "", "null":
+	default:
+		v.faults.add("%s must be true or false", v.member)
+	}
+	return false
 }
 
 func (v value) texts() []string {

@@ -34,7 +34,7 @@ var writable = []struct {
 	{"Properties", func(s *stated, v value) { s.draft.Properties = v.object() }},
 	{"ErrorsEmail", func(s *stated, v value) { s.draft.ErrorsEmail = v.text() }},
 	{"ErrorEmails", func(s *stated, v value) { s.draft.ErrorEmails = v.texts() }},
-	{"ErrorAssociates", func(s *stated, v value) { s.draft.ErrorAssociates = v.listItems() }},
+	{"ErrorAssociates", func(s *stated, v value) { s.draft.ErrorAssociates = v.listItemsText() }},
 	{"Description", func(s *stated, v value) { s.draft.Description = v.text() }},
 	{"NotifyVia", func(s *stated, v value) { s.draft.NotifyVia = v.enum(notifyViaNames, false) }},
 	{"NotifyWhen", func(s *stated, v value) { s.draft.NotifyWhen = v.enum(notifyWhenNames, true) }},
@@ -138,9 +138,7 @@ func shorten(text string) string {
 	return text
 }
 
-// listItem is SuperOffice's MDOListItem, of which ErrorAssociates is made. Its
-// TableRight and FieldProperties are the server's: not read, and written as
-// everywhere.
+// listItem is SuperOffice's MDOListItem, of which ErrorAssociates is made.
 type listItem struct {
 	ID              int32 `json:"Id"`
 	Name            string
@@ -154,37 +152,65 @@ type listItem struct {
 	ExtraInfo       string
 	StyleHint       string
 	FullName        string
-	TableRight      serverOwned[tableRight]
-	FieldProperties serverOwned[fieldProperties]
+	TableRight      *tableRight
+	FieldProperties fieldProperties
 }
 
-// serverOwned is a member that is skipped when it comes in.
-type serverOwned[T any] struct{}
-
-func (serverOwned[T]) UnmarshalJSON([]byte) error { return nil }
-
-func (serverOwned[T]) MarshalJSON() ([]byte, error) {
-	var constant T
-	if right, isRight := any(&constant).(*tableRight); isRight {
-		*right = *fullRight
+// read reads a member by its name. TableRight and FieldProperties are the
+// server's.
+func (i *listItem) read(name string, v value) {
+	switch strings.ToLower(name) {
+	case "id":
+		i.ID = v.number()
+	case "name":
+		i.Name = v.text()
+	case "tooltip":
+		i.ToolTip = v.text()
+	case "deleted":
+		i.Deleted = v.boolean()
+	case "rank":
+		i.Rank = v.number()
+	case "type":
+		i.Type = v.text()
+	case "childitems":
+		i.ChildItems = v.listItems()
+	case "iconhint":
+		i.IconHint = v.text()
+	case "colorblock":
+		i.ColorBlock = v.number()
+	case "extrainfo":
+		i.ExtraInfo = v.text()
+	case "stylehint":
+		i.StyleHint = v.text()
+	case "fullname":
+		i.FullName = v.text()
 	}
-	return encode(constant)
 }
 
-// listItems gives an array of MDOListItems in the wire's own spelling.
-func (v value) listItems() json.RawMessage {
+// listItems reads an array of MDOListItems.
+func (v value) listItems() []listItem {
 	if v.isNull() {
 		return nil
 	}
 	list := []listItem{}
 	for _, each := range v.items("objects") {
-		var item listItem
-		if each.kind() != '{' || json.Unmarshal(each.raw, &item) != nil {
+		if each.kind() != '{' {
 			v.faults.add("%s must be an object with the members of an MDOListItem", each.member)
 			continue
 		}
+		item := listItem{TableRight: fullRight}
+		for _, m := range each.members() {
+			item.read(m.member, value{each.member + "." + m.member, m.raw, v.faults})
+		}
 		list = append(list, item)
 	}
+	return list
+}
+
+// listItemsText gives an array of MDOListItems in the wire's own spelling; nil
+// if it is empty.
+func (v value) listItemsText() json.RawMessage {
+	list := v.listItems()
 	encoded, err := encode(list)
 	if err != nil || len(list) == 0 {
 		return nil

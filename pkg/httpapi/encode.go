@@ -22,15 +22,17 @@ func noContent(header http.Header) reply {
 	return reply{status: http.StatusNoContent, header: header, empty: true}
 }
 
-// write sends an answer. Answers may hold what only this caller may see, so
-// nobody may keep them.
+// write sends an answer, in the media type that the call accepts; it is the
+// only place that knows about formats. Answers may hold what only this caller
+// may see, so nobody may keep them.
 func (a *api) write(w http.ResponseWriter, c *call, answer reply) {
+	mediaType, _ := negotiate(c.Header.Values("Accept"))
 	var body []byte
 	if !answer.empty {
 		var err error
-		if body, err = encode(answer.body); err != nil {
+		if body, err = encodeAs(mediaType, answer.body); err != nil {
 			answer = failed(c, err)
-			body, _ = encode(answer.body) // an errorBody always encodes
+			body, _ = encodeAs(mediaType, answer.body) // an errorBody always encodes
 		}
 	}
 	c.status = answer.status
@@ -43,12 +45,20 @@ func (a *api) write(w http.ResponseWriter, c *call, answer reply) {
 		w.WriteHeader(answer.status)
 		return
 	}
-	header.Set("Content-Type", "application/json; charset=utf-8")
+	header.Set("Vary", "Accept")
+	header.Set("Content-Type", mediaType+"; charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(answer.status)
 	if c.Method != http.MethodHead {
 		_, _ = w.Write(body) // a caller that went away is nobody's fault
 	}
+}
+
+func encodeAs(mediaType string, body any) ([]byte, error) {
+	if isXML(mediaType) {
+		return encodeXML(body)
+	}
+	return encode(body)
 }
 
 // encode gives the JSON of an answer: members in the order of their structs,

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -15,6 +16,7 @@ import (
 var (
 	errMethod    = errors.New("method not allowed")
 	errMediaType = errors.New("media type not supported")
+	errNoAnswer  = errors.New("no acceptable media type")
 	errTestOp    = errors.New("test operation did not hold")
 )
 
@@ -32,6 +34,7 @@ var errorTable = []struct {
 	{webhook.ErrWrongTenant, http.StatusMisdirectedRequest, "SoWrongTenantException", "The address names another tenant than the credential's"},
 	{webhook.ErrNotFound, http.StatusNotFound, "SoNotFoundException", "Not found"},
 	{errMethod, http.StatusMethodNotAllowed, "NotSupportedException", "The address does not have this method; the header Allow lists those it has"},
+	{errNoAnswer, http.StatusNotAcceptable, "SoMediaTypeException", "Nothing that Accept names can be answered with; accept one of " + strings.Join(answerTypes, ", ")},
 	{errMediaType, http.StatusUnsupportedMediaType, "SoMediaTypeException", "The body's media type is not supported; send application/json"},
 	{webhook.ErrExists, http.StatusConflict, "SoConflictException", "It exists already"},
 	{webhook.ErrConflict, http.StatusConflict, "SoConflictException", "It was changed by others at the same time; read it again and repeat the change"},

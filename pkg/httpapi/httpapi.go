@@ -41,6 +41,9 @@ type Config struct {
 	// SecretVisible shows secrets in clear on every read, as SuperOffice once
 	// did. Unset: only to the call that sets them.
 	SecretVisible bool
+	// StrictAccept answers 406 where no media type that Accept names can be
+	// answered with. Unset: JSON, as SuperOffice does.
+	StrictAccept bool
 	// Version is what /healthz tells.
 	Version string
 	Logger  *slog.Logger

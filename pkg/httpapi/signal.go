@@ -17,7 +17,7 @@ const (
 // signalEvent accepts an event. A webhook that wants it or none: the answer is
 // the same.
 func (a *api) signalEvent(c *call) (reply, error) {
-	data, err := readObject(c)
+	data, err := readDictionary(c)
 	if err != nil {
 		return reply{}, err
 	}

@@ -83,10 +83,17 @@ type DraftHeader struct {
 	Value Secret
 }
 
-// faults gathers everything that is wrong with an input.
+// faults gathers everything that is wrong with an input, up to maxFaults.
 type faults []string
 
-func (f *faults) add(format string, args ...any) { *f = append(*f, fmt.Sprintf(format, args...)) }
+// maxFaults keeps the text about an input of nothing but faults small.
+const maxFaults = 100
+
+func (f *faults) add(format string, args ...any) {
+	if len(*f) < maxFaults {
+		*f = append(*f, fmt.Sprintf(format, args...))
+	}
+}
 
 func (f *faults) limit(member, text string, limit int) {
 	if n := utf8.RuneCountInString(text); n > limit {

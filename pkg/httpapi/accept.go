@@ -1,0 +1,100 @@
+package httpapi
+
+import (
+	"mime"
+	"strconv"
+	"strings"
+)
+
+// answerTypes are the media types that an answer may have, the preferred first:
+// what a caller likes equally well, or does not name, is answered with the
+// earlier one. The two patch types are JSON under another label.
+var answerTypes = []string{
+	"application/json", "text/json", "application/xml", "text/xml",
+	"application/json-patch+json", "application/merge-patch+json",
+}
+
+// maxAcceptRanges bounds how much of an Accept header is looked at.
+const maxAcceptRanges = 64
+
+// mediaRange is one member of an Accept header.
+type mediaRange struct {
+	main, sub string // lower case; "*" is any
+	quality   float64
+}
+
+// specificity is 0 where the range does not hold the type, else the higher the
+// more of the type it names.
+func (r mediaRange) specificity(mediaType string) int {
+	main, sub, _ := strings.Cut(mediaType, "/")
+	switch {
+	case r.main == main && r.sub == sub:
+		return 3
+	case r.main == main && r.sub == "*":
+		return 2
+	case r.main == "*" && r.sub == "*":
+		return 1
+	}
+	return 0
+}
+
+// negotiate chooses an answer's media type by the Accept headers of a call. Of
+// the ranges that hold a type the most specific one gives its quality; the
+// highest quality wins, then the more specific range, then the order of
+// answerTypes. Without any Accept header it is JSON, and where nothing matches
+// too, but then accepted is false.
+//
+// What cannot be read of a header is passed over; parameters other than q are
+// not looked at.
+func negotiate(headers []string) (mediaType string, accepted bool) {
+	ranges := acceptRanges(headers)
+	if len(ranges) == 0 {
+		return answerTypes[0], strings.TrimSpace(strings.Join(headers, "")) == ""
+	}
+	mediaType = answerTypes[0]
+	var best mediaRange
+	bestSpecificity := 0
+	for _, offered := range answerTypes {
+		var match mediaRange
+		specificity := 0
+		for _, r := range ranges {
+			if s := r.specificity(offered); s > specificity {
+				match, specificity = r, s
+			}
+		}
+		if specificity == 0 || match.quality == 0 {
+			continue
+		}
+		if !accepted || match.quality > best.quality || match.quality == best.quality && specificity > bestSpecificity {
+			mediaType, best, bestSpecificity, accepted = offered, match, specificity, true
+		}
+	}
+	return mediaType, accepted
+}
+
+// acceptRanges reads the ranges of Accept headers, in their order.
+func acceptRanges(headers []string) (ranges []mediaRange) {
+	for text := range strings.SplitSeq(strings.Join(headers, ","), ",") {
+		if len(ranges) == maxAcceptRanges {
+			break
+		}
+		mediaType, params, err := mime.ParseMediaType(text)
+		main, sub, isRange := strings.Cut(mediaType, "/")
+		if err != nil || !isRange {
+			continue
+		}
+		r := mediaRange{main: main, sub: sub, quality: 1}
+		if q, stated := params["q"]; stated {
+			quality, err := strconv.ParseFloat(q, 64)
+			if err != nil || !(quality >= 0 && quality <= 1) { // also NaN
+				continue
+			}
+			r.quality = quality
+		}
+		ranges = append(ranges, r)
+	}
+	return ranges
+}
+
+// isXML reports whether a media type is one of XML's.
+func isXML(mediaType string) bool { return mediaType == "application/xml" || mediaType == "text/xml" }
