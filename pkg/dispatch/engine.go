@@ -92,6 +92,8 @@ const (
 	leaseSpare      = 2 * time.Second  // left over when a POST may still start
 	sweepMargin     = 5 * time.Minute  // the sweep looks at a row this long after its message was due
 	secretRetry     = 30 * time.Second
+	firstRetry      = 5 * time.Second // of a message that met a fault; then twice as long each time,
+	lastRetry       = 5 * time.Minute // up to this
 	timeRetry       = 5 * time.Second // for a message that the invocation had no time for
 	maxMessageHops  = 8
 	maxExpandDirect = 500

@@ -40,7 +40,7 @@ func (c *consumer) handle(ctx context.Context, r webhook.Received) (done bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			c.Logger.ErrorContext(ctx, "message panicked", "error", fmt.Sprint(cause))
-			done = false
+			done = c.later(ctx, r)
 		}
 	}()
 	if r.Undecodable != "" {
@@ -65,20 +65,21 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 	m := r.Message
 	release, ok := c.waiting.acquire(ctx, webhookKey{m.Tenant, m.Webhook})
 	if !ok {
-		return false
+		return c.later(ctx, r)
 	}
 	defer release()
 	leave, ok := c.inFlight.acquire(ctx, webhookKey{m.Tenant, m.Webhook})
 	if !ok {
-		return false
+		return c.later(ctx, r)
 	}
 	defer leave()
 	if m.Hops >= maxMessageHops {
-		return c.makeDue(ctx, m)
+		return c.makeDue(ctx, r)
 	}
-	w, read, verdict := c.subject(ctx, m)
-	if verdict != goOn {
-		return verdict == isDone
+	w, read, err := c.subject(ctx, m)
+	if err != nil {
+		c.Logger.WarnContext(ctx, "webhook unreadable", "tenant", string(m.Tenant), "webhook_id", m.Webhook, "error", err)
+		return c.later(ctx, r)
 	}
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if gone(err) {
@@ -86,7 +87,7 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 	}
 	if err != nil {
 		c.Logger.WarnContext(ctx, "event unreadable", "event_id", string(m.Event), "error", err)
-		return false
+		return c.later(ctx, r)
 	}
 	if w.State != webhook.StateActive {
 		return c.end(ctx, r, event, webhook.StatusCancelled, "the webhook is "+w.State.String())
@@ -94,36 +95,22 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 	doc, err := c.document(ctx, w)
 	if err != nil && !gone(err) {
 		c.Logger.WarnContext(ctx, "secret unreadable", "tenant", string(m.Tenant), "webhook_id", m.Webhook, "error", err)
-		c.postpone(ctx, r, secretRetry)
-		return false
+		return c.postpone(ctx, r, secretRetry)
 	}
 	unsigned := err != nil
 	return c.leased(ctx, r, leasedAttempt{webhook: w, read: read, event: event, document: doc, unsigned: unsigned})
 }
 
-// verdict says how a message goes on.
-type verdict int
-
-const (
-	goOn verdict = iota
-	isDone
-	isNotDone
-)
-
 // subject reads the webhook that an attempt is for, freshly, and says as of
 // when.
-func (c *consumer) subject(ctx context.Context, m webhook.Message) (webhook.Webhook, time.Time, verdict) {
-	read := c.Now()
-	w, err := c.Webhooks.Get(ctx, m.Tenant, m.Webhook)
-	switch {
-	case err == nil:
-		return w, read, goOn
-	case gone(err):
+func (c *consumer) subject(ctx context.Context, m webhook.Message) (w webhook.Webhook, read time.Time, err error) {
+	read = c.Now()
+	w, err = c.Webhooks.Get(ctx, m.Tenant, m.Webhook)
+	if gone(err) {
 		// Cancelled like a stopped one; its rows go with their time.
-		return webhook.Webhook{Tenant: m.Tenant, ID: m.Webhook, State: webhook.StateStopped}, read, goOn
+		return webhook.Webhook{Tenant: m.Tenant, ID: m.Webhook, State: webhook.StateStopped}, read, nil
 	}
-	c.Logger.WarnContext(ctx, "webhook unreadable", "tenant", string(m.Tenant), "webhook_id", m.Webhook, "error", err)
-	return webhook.Webhook{}, read, isNotDone
+	return w, read, err
 }
 
 // leasedAttempt is all that an attempt needs but its lease.
@@ -141,13 +128,13 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 	m := r.Message
 	token, err := c.token()
 	if err != nil {
-		return false
+		c.Logger.ErrorContext(ctx, "no lease token", "error", err)
+		return c.later(ctx, r)
 	}
 	limit := timeout(a.webhook)
 	began := c.Now()
 	if deadline, bounded := ctx.Deadline(); bounded && deadline.Sub(began) < limit+leaseMargin {
-		c.postpone(ctx, r, timeRetry)
-		return false
+		return c.postpone(ctx, r, timeRetry)
 	}
 	row, err := c.Deliveries.Lease(ctx, webhook.Lease{
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: token,
@@ -159,11 +146,10 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 	}
 	if err != nil {
 		c.Logger.WarnContext(ctx, "lease not written", "event_id", string(m.Event), "error", err)
-		return false
+		return c.later(ctx, r)
 	}
 	if !c.mayStart(a, began) {
-		c.postpone(ctx, r, limit+leaseMargin+leaseSpare)
-		return false
+		return c.postpone(ctx, r, limit+leaseMargin+leaseSpare)
 	}
 	post := webhook.Post{
 		Webhook: a.webhook, Event: a.event, Secrets: a.document, Retry: m.Attempt - 1, Replay: m.Round > 1, Timeout: limit,
@@ -222,18 +208,18 @@ func (c *consumer) finish(ctx context.Context, r webhook.Received, a leasedAttem
 		}
 		return true
 	case outcome.Succeeded():
-		return c.markDelivered(ctx, m, outcome.Attempt, outcome.Response, a.event)
+		return c.markDelivered(ctx, r, outcome.Attempt, outcome.Response, a.event)
 	case errors.Is(err, webhook.ErrRefused):
 		return c.refused(ctx, r, row)
 	}
 	c.Logger.WarnContext(ctx, "outcome not written", "event_id", string(m.Event), "error", err)
-	return false
+	return c.later(ctx, r)
 }
 
 // markDelivered writes down a success whose lease is lost, or hands it on as a
 // message: it is never forgotten and never sent again.
-func (c *consumer) markDelivered(ctx context.Context, m webhook.Message, a webhook.Attempt, response string, event webhook.Event) (done bool) {
-	now := c.Now()
+func (c *consumer) markDelivered(ctx context.Context, r webhook.Received, a webhook.Attempt, response string, event webhook.Event) (done bool) {
+	m, now := r.Message, c.Now()
 	seed := c.seed(event, m.Replay, now)
 	_, err := c.Deliveries.MarkDelivered(ctx, webhook.MarkDelivered{
 		Key: m.Key(), Round: m.Round, Now: now, Seed: seed, Attempt: a, Response: response, ExpiresAt: seed.ExpiresAt,
@@ -242,7 +228,10 @@ func (c *consumer) markDelivered(ctx context.Context, m webhook.Message, a webho
 		return true
 	}
 	c.Logger.WarnContext(ctx, "success not written: handed on", "event_id", string(m.Event), "error", err)
-	return len(c.sendAll(ctx, []webhook.Outgoing{c.success(m, a)})) == 0
+	if len(c.sendAll(ctx, []webhook.Outgoing{c.success(m, a)})) > 0 {
+		return c.later(ctx, r)
+	}
+	return true
 }
 
 // refused decides about a message whose row was in other hands, by the row as
@@ -250,20 +239,19 @@ func (c *consumer) markDelivered(ctx context.Context, m webhook.Message, a webho
 func (c *consumer) refused(ctx context.Context, r webhook.Received, row webhook.Delivery) (done bool) {
 	m, now := r.Message, c.Now()
 	switch {
-	case !row.Exists():
-		// A later attempt whose row is gone has outlived its delivery.
-		return m.Round > 1 || m.Attempt > 1
+	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
+		return true // a later attempt whose row is gone has outlived its delivery
 	case row.Round > m.Round, row.Round == m.Round && row.Status.Terminal():
 		return true
 	case row.Round < m.Round:
-		return false // the row of the round is not visible yet
+		return c.later(ctx, r) // the row of the round is not visible yet
 	case row.Attempt > m.Attempt, row.Attempt == m.Attempt && row.LeaseBy == "":
 		return true
 	case row.LeaseBy != "":
 		// The holder may be dead: come back when its lease has run out.
-		c.postpone(ctx, r, row.LeaseUntil.Sub(now)+leaseSpare)
+		return c.postpone(ctx, r, row.LeaseUntil.Sub(now)+leaseSpare)
 	}
-	return false
+	return c.later(ctx, r)
 }
 
 // end finishes a delivery without an attempt.
@@ -277,19 +265,24 @@ func (c *consumer) end(ctx context.Context, r webhook.Received, event webhook.Ev
 	}
 	if err != nil {
 		c.Logger.WarnContext(ctx, "end not written", "event_id", string(m.Event), "error", err)
+		return c.later(ctx, r)
 	}
-	return err == nil
+	return true
 }
 
 // makeDue turns a message that has hopped too often into a row that the sweep
 // finds: the guard against circling faults of our own.
-func (c *consumer) makeDue(ctx context.Context, m webhook.Message) (done bool) {
-	now := c.Now()
+func (c *consumer) makeDue(ctx context.Context, r webhook.Received) (done bool) {
+	m, now := r.Message, c.Now()
 	_, err := c.Deliveries.MakeDue(ctx, webhook.MakeDue{
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, SweepAt: now.Add(sweepMargin),
 		Seed: webhook.Seed{Replay: m.Replay, ExpiresAt: now.Add(c.RowLife)},
 	})
-	return err == nil || errors.Is(err, webhook.ErrRefused)
+	if err != nil && !errors.Is(err, webhook.ErrRefused) {
+		c.Logger.WarnContext(ctx, "row not made due", "event_id", string(m.Event), "error", err)
+		return c.later(ctx, r)
+	}
+	return true
 }
 
 // record writes down a success that could not be written when it happened.
@@ -297,7 +290,8 @@ func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
 	m, now := r.Message, c.Now()
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if err != nil && !gone(err) {
-		return false
+		c.Logger.WarnContext(ctx, "event unreadable", "event_id", string(m.Event), "error", err)
+		return c.later(ctx, r)
 	}
 	event.ID = m.Event
 	seed := c.seed(event, m.Replay, now)
@@ -308,8 +302,7 @@ func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
 		return true
 	}
 	c.Logger.WarnContext(ctx, "success still not written", "event_id", string(m.Event), "count", r.Receives, "error", err)
-	c.postpone(ctx, r, 30*time.Second+time.Duration(c.fraction()*float64(270*time.Second)))
-	return false
+	return c.postpone(ctx, r, 30*time.Second+time.Duration(c.fraction()*float64(270*time.Second)))
 }
 
 // expand matches an event again and sends a first attempt to every webhook of
@@ -321,11 +314,13 @@ func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 		return true
 	}
 	if err != nil {
-		return false
+		c.Logger.WarnContext(ctx, "event unreadable", "event_id", string(m.Event), "error", err)
+		return c.later(ctx, r)
 	}
 	matches, _, err := newView(c.lists, c.Now).match(ctx, event, m.Accepted)
 	if err != nil {
-		return false
+		c.Logger.WarnContext(ctx, "webhooks unreadable", "tenant", string(m.Tenant), "event_id", string(m.Event), "error", err)
+		return c.later(ctx, r)
 	}
 	var out []webhook.Outgoing
 	for _, w := range matches {
@@ -336,11 +331,28 @@ func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 			Kind: webhook.MessageAttempt, Tenant: m.Tenant, Webhook: w.ID, Event: m.Event, Round: 1, Attempt: 1, Hops: m.Hops + 1,
 		}})
 	}
-	return len(out) == 0 || len(c.sendAll(ctx, out)) == 0
+	if len(out) > 0 && len(c.sendAll(ctx, out)) > 0 {
+		return c.later(ctx, r)
+	}
+	return true
 }
 
-func (c *consumer) postpone(ctx context.Context, r webhook.Received, d time.Duration) {
+// later leaves a message that met a fault to another try: soon, and at growing
+// distances while the fault lasts. Left alone it would stay away for its whole
+// visibility, which is many times as long as an attempt.
+func (c *consumer) later(ctx context.Context, r webhook.Received) (done bool) {
+	gap := firstRetry
+	for n := 1; n < r.Receives && gap < lastRetry; n++ {
+		gap *= 2
+	}
+	return c.postpone(ctx, r, min(gap, lastRetry))
+}
+
+// postpone leaves a message to a try after d: it is not done. If even that
+// fails, the message comes back when its visibility ends.
+func (c *consumer) postpone(ctx context.Context, r webhook.Received, d time.Duration) (done bool) {
 	if err := c.Visibility.Postpone(ctx, r.Receipt, max(d, 0)); err != nil {
 		c.Logger.WarnContext(ctx, "visibility not moved", "error", err)
 	}
+	return false
 }

@@ -207,12 +207,12 @@ var mutants = []mutant{
 	// The queue consumer.
 	{
 		"queue: acknowledge although the lease could not be written", consumer,
-		"\t\tc.Logger.WarnContext(ctx, \"lease not written\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn false\n",
+		"\t\tc.Logger.WarnContext(ctx, \"lease not written\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn c.later(ctx, r)\n",
 		"\t\tc.Logger.WarnContext(ctx, \"lease not written\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn true\n",
 	},
 	{
 		"queue: a held lease is as good as done", consumer,
-		"\t\tc.postpone(ctx, r, row.LeaseUntil.Sub(now)+leaseSpare)\n", "\t\treturn !now.IsZero()\n",
+		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+leaseSpare)\n", "\t\treturn !now.IsZero()\n",
 	},
 	{
 		"queue: drop a success whose lease was lost", consumer,
@@ -232,7 +232,7 @@ var mutants = []mutant{
 	},
 	{
 		"queue: an expand is done whatever became of its messages", consumer,
-		"return len(out) == 0 || len(c.sendAll(ctx, out)) == 0", "_ = c.sendAll(ctx, out)\n\treturn true",
+		"\tif len(out) > 0 && len(c.sendAll(ctx, out)) > 0 {\n\t\treturn c.later(ctx, r)\n\t}\n", "\tc.sendAll(ctx, out)\n",
 	},
 	{
 		"queue: a success that still cannot be written is dropped", consumer,

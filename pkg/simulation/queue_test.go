@@ -27,6 +27,7 @@ type message struct {
 	receives int
 	visible  time.Time
 	receipt  string // of the last receive
+	moved    bool   // its visibility was, or a call to do so met a fault
 	gone     bool
 }
 
@@ -121,14 +122,18 @@ func (q *queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed [
 
 // Postpone moves the visibility of a received message.
 func (q *queue) Postpone(ctx context.Context, receipt string, delay time.Duration) error {
-	return q.w.effect(ctx, kindQueue, "", "postpone "+receipt+" by "+delay.Round(time.Second).String(), unavailable, func(verdict) error {
+	postpone := func(do func(*message)) {
 		q.w.mu.Lock()
 		defer q.w.mu.Unlock()
 		for _, m := range q.waiting {
 			if m.receipt == receipt {
-				m.visible = time.Now().Add(delay)
+				do(m)
 			}
 		}
+	}
+	postpone(func(m *message) { m.moved = true })
+	return q.w.effect(ctx, kindQueue, "", "postpone "+receipt+" by "+delay.Round(time.Second).String(), unavailable, func(verdict) error {
+		postpone(func(m *message) { m.visible = time.Now().Add(delay) })
 		return nil
 	})
 }
@@ -190,17 +195,24 @@ func (q *queue) take(n int) []webhook.Received {
 		seen[key] = true
 		perWebhook[decoded.Webhook]++
 		m.receives++
-		m.receipt = q.draw("r")
+		m.receipt, m.moved = q.draw("r"), false
 		m.visible = now.Add(visibility)
 		batch = append(batch, webhook.Received{ID: m.id, Receipt: m.receipt, Receives: m.receives, Message: decoded})
 	}
 	return batch
 }
 
-// acknowledge deletes the messages of a batch that did not fail.
+// acknowledge deletes the messages of a batch that did not fail. One that did
+// is to say when it wants to come back: its visibility is for consumers that
+// died.
 func (q *queue) acknowledge(batch []webhook.Received, failed []string) {
 	for _, r := range batch {
 		if slices.Contains(failed, r.ID) {
+			for _, m := range q.waiting {
+				if m.receipt == r.Receipt && !m.moved {
+					q.w.violated("queue", "%s is not done, and waits out its visibility of %s", q.w.ledger.says(r.Message), visibility)
+				}
+			}
 			continue
 		}
 		for _, m := range q.waiting {

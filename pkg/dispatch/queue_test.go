@@ -1,0 +1,631 @@
+package dispatch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
+)
+
+// status answers with a status code.
+func status(code int) func(webhook.Post) webhook.Result {
+	return func(webhook.Post) webhook.Result {
+		if code/100 == 2 {
+			return webhook.Result{StatusCode: code}
+		}
+		return webhook.Result{StatusCode: code, Error: webhook.AttemptStatus, Response: fmt.Sprint(code)}
+	}
+}
+
+const (
+	done    = -1 * time.Second // instead of a wait: the message is done
+	waiting = webhook.StatusPending
+)
+
+// What becomes of an attempt's message, of its row and of the target, in every
+// state that the message can find its row, its webhook and its event in.
+func TestQueue_Attempt(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		prepare func(s *site)
+		message [3]int // round, attempt, hops
+		wait    time.Duration
+		posts   int
+		row     string
+		queued  string
+	}{
+		{name: "a first attempt that succeeds", message: [3]int{1, 1}, wait: done, posts: 1, row: "delivered 1.1"},
+		{
+			name: "one that fails is followed by the next message, once its row is written", message: [3]int{1, 1, 2},
+			prepare: func(s *site) { s.answer = status(500) },
+			wait:    done, posts: 1, row: "pending 1.1", queued: "attempt 1.2 hops 3 in",
+		},
+		{
+			name: "one whose next is further off than the queue reaches leaves that to the sweep", message: [3]int{1, 3},
+			prepare: func(s *site) {
+				s.finish(1, 1, waiting)
+				s.finish(1, 2, waiting)
+				s.answer = status(500)
+			},
+			wait: done, posts: 1, row: "pending 1.3",
+		},
+		{
+			name: "one that fails at its last hop leaves the next to the sweep", message: [3]int{1, 1, 7},
+			prepare: func(s *site) { s.answer = status(500) },
+			wait:    done, posts: 1, row: "pending 1.1",
+		},
+		{
+			name: "one that has hopped too often becomes a due row", message: [3]int{1, 2, 8},
+			prepare: func(s *site) { s.finish(1, 1, waiting) },
+			wait:    done, row: "pending 1.1 resends 1",
+		},
+		{
+			name: "410 fails the delivery", message: [3]int{1, 1},
+			prepare: func(s *site) { s.answer = status(410) },
+			wait:    done, posts: 1, row: "failed 1.1",
+		},
+		{
+			name: "abort-message fails the delivery", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.answer = func(webhook.Post) webhook.Result {
+					return webhook.Result{StatusCode: 500, Error: webhook.AttemptAborted}
+				}
+			},
+			wait: done, posts: 1, row: "failed 1.1",
+		},
+		{
+			name: "a sender that panics has made an attempt that failed", message: [3]int{1, 1},
+			prepare: func(s *site) { s.answer = func(webhook.Post) webhook.Result { panic("a fault of ours") } },
+			wait:    done, posts: 1, row: "pending 1.1", queued: "attempt 1.2 hops 1 in",
+		},
+
+		// The row is in other hands.
+		{
+			name: "a delivered row", message: [3]int{1, 1},
+			prepare: func(s *site) { s.finish(1, 1, webhook.StatusDelivered) },
+			wait:    done, row: "delivered 1.1",
+		},
+		{
+			name: "a row of a later round", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.finish(1, 1, webhook.StatusDelivered)
+				s.newRound()
+			},
+			wait: done, row: "pending 2.0",
+		},
+		{
+			name: "a row of an earlier round comes later", message: [3]int{2, 1},
+			prepare: func(s *site) { s.finish(1, 1, waiting) },
+			wait:    5 * time.Second, row: "pending 1.1",
+		},
+		{
+			name: "a row whose attempt is over", message: [3]int{1, 1},
+			prepare: func(s *site) { s.finish(1, 1, waiting) },
+			wait:    done, row: "pending 1.1",
+		},
+		{
+			name: "a row past the attempt", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.finish(1, 1, waiting)
+				s.finish(1, 2, waiting)
+			},
+			wait: done, row: "pending 1.2",
+		},
+		{
+			name: "a row that is several attempts behind", message: [3]int{1, 3},
+			prepare: func(s *site) { s.finish(1, 1, waiting) },
+			wait:    5 * time.Second, row: "pending 1.1",
+		},
+		{
+			name: "a live lease: the holder may be dead, and the message comes back when it ends", message: [3]int{1, 1},
+			prepare: func(s *site) { s.lease(1, 1, 40*time.Second) },
+			wait:    42 * time.Second, row: "pending 1.1 leased",
+		},
+		{
+			name: "a live lease of the attempt before", message: [3]int{1, 2},
+			prepare: func(s *site) { s.lease(1, 1, 40*time.Second) },
+			wait:    42 * time.Second, row: "pending 1.1 leased",
+		},
+		{
+			name: "a lease that has ended is taken over", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.lease(1, 1, 40*time.Second)
+				s.clock.Advance(41 * time.Second)
+			},
+			wait: done, posts: 1, row: "delivered 1.1",
+		},
+		{name: "a later attempt without a row", message: [3]int{1, 2}, wait: done},
+		{name: "a later round without a row", message: [3]int{2, 1}, wait: done},
+
+		// The lease is lost while the target answers.
+		{
+			name: "taken over, and the target accepted it", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.answer = func(webhook.Post) webhook.Result {
+					s.clock.Advance(time.Minute)
+					s.lease(1, 1, 40*time.Second)
+					return webhook.Result{StatusCode: 200}
+				}
+			},
+			wait: done, posts: 1, row: "delivered 1.1",
+		},
+		{
+			name: "taken over, and the target refused it: whoever took it speaks for it", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.answer = func(webhook.Post) webhook.Result {
+					s.clock.Advance(time.Minute)
+					s.lease(1, 1, 40*time.Second)
+					return webhook.Result{StatusCode: 500, Error: webhook.AttemptStatus}
+				}
+			},
+			wait: 42 * time.Second, posts: 1, row: "pending 1.1 leased",
+		},
+		{
+			name: "the next round began, and the target accepted this one", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.answer = func(webhook.Post) webhook.Result {
+					s.clock.Advance(time.Minute)
+					s.newRound()
+					return webhook.Result{StatusCode: 200}
+				}
+			},
+			wait: done, posts: 1, row: "pending 2.0",
+		},
+
+		// The webhook, the event, the secret.
+		{
+			name: "a stopped webhook", message: [3]int{1, 1},
+			prepare: func(s *site) { s.change(func(w *webhook.Webhook) { w.State = webhook.StateStopped }) },
+			wait:    done, row: "cancelled 1.0",
+		},
+		{
+			name: "a disabled webhook", message: [3]int{1, 2},
+			prepare: func(s *site) {
+				s.finish(1, 1, waiting)
+				s.change(func(w *webhook.Webhook) { w.State = webhook.StateTooManyErrors })
+			},
+			wait: done, row: "cancelled 1.1",
+		},
+		{
+			name: "a deleted webhook", message: [3]int{1, 1},
+			prepare: func(s *site) { s.must(s.db.Webhooks().Delete(s.t.Context(), tenant, s.hook.ID, s.hook.Revision)) },
+			wait:    done, row: "cancelled 1.0",
+		},
+		{
+			name: "a stopped webhook with an attempt under way", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.lease(1, 1, 40*time.Second)
+				s.change(func(w *webhook.Webhook) { w.State = webhook.StateStopped })
+			},
+			wait: 42 * time.Second, row: "pending 1.1 leased",
+		},
+		{
+			name: "an event that is no longer kept", message: [3]int{1, 2},
+			prepare: func(s *site) {
+				s.finish(1, 1, waiting)
+				s.faults["Events.Get"] = webhook.ErrNotFound
+			},
+			wait: done, row: "expired 1.1",
+		},
+		{
+			name: "an event that is no longer kept, of a delivery that has ended", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.finish(1, 1, webhook.StatusDelivered)
+				s.faults["Events.Get"] = webhook.ErrNotFound
+			},
+			wait: done, row: "delivered 1.1",
+		},
+		{
+			name: "a secret that cannot be read: later, never unsigned", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.change(func(w *webhook.Webhook) { w.Secret = webhook.SecretRef{Name: "n", Version: "v", Signed: true} })
+				s.faults["Secrets.Read"] = webhook.ErrSecretUnavailable
+			},
+			wait: 30 * time.Second,
+		},
+		{
+			name: "a secret that is gone: an attempt that failed, never unsigned", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.change(func(w *webhook.Webhook) { w.Secret = webhook.SecretRef{Name: "n", Version: "v", Signed: true} })
+			},
+			wait: done, row: "pending 1.1", queued: "attempt 1.2 hops 1 in",
+		},
+
+		// Time.
+		{
+			name: "the webhook was read too long ago when the lease is there", message: [3]int{1, 1},
+			prepare: func(s *site) { s.before["Lease"] = func() { s.clock.Advance(3 * time.Second) } },
+			wait:    42 * time.Second, row: "pending 1.1 leased",
+		},
+
+		// Faults: each leaves the message to a try that comes soon.
+		{
+			name: "the webhook cannot be read", message: [3]int{1, 1},
+			prepare: func(s *site) { s.faults["Webhooks.Get"] = webhook.ErrUnavailable },
+			wait:    5 * time.Second,
+		},
+		{
+			name: "the event cannot be read", message: [3]int{1, 1},
+			prepare: func(s *site) { s.faults["Events.Get"] = webhook.ErrUnavailable },
+			wait:    5 * time.Second,
+		},
+		{
+			name: "the lease cannot be written", message: [3]int{1, 1},
+			prepare: func(s *site) { s.faults["Lease"] = webhook.ErrUnavailable },
+			wait:    5 * time.Second,
+		},
+		{
+			name: "a failure cannot be written", message: [3]int{1, 1},
+			prepare: func(s *site) { s.answer, s.faults["Finish"] = status(500), webhook.ErrUnavailable },
+			wait:    5 * time.Second, posts: 1, row: "pending 1.1 leased",
+		},
+		{
+			name: "an end cannot be written", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.change(func(w *webhook.Webhook) { w.State = webhook.StateStopped })
+				s.faults["End"] = webhook.ErrUnavailable
+			},
+			wait: 5 * time.Second,
+		},
+		{
+			name: "a due row cannot be written", message: [3]int{1, 1, 8},
+			prepare: func(s *site) { s.faults["MakeDue"] = webhook.ErrUnavailable },
+			wait:    5 * time.Second,
+		},
+		{
+			name: "a success cannot be written as the lease's", message: [3]int{1, 1},
+			prepare: func(s *site) { s.faults["Finish"] = webhook.ErrUnavailable },
+			wait:    done, posts: 1, row: "delivered 1.1",
+		},
+		{
+			name: "a success cannot be written at all: it goes on as a message", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.faults["Finish"], s.faults["MarkDelivered"] = webhook.ErrUnavailable, webhook.ErrUnavailable
+			},
+			wait: done, posts: 1, row: "pending 1.1 leased", queued: "record in",
+		},
+		{
+			name: "a success can be neither written nor sent on", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				for _, method := range []string{"Finish", "MarkDelivered", "Send"} {
+					s.faults[method] = webhook.ErrUnavailable
+				}
+			},
+			wait: 5 * time.Second, posts: 1, row: "pending 1.1 leased",
+		},
+		{
+			name: "the next message cannot be sent: the row is there", message: [3]int{1, 1},
+			prepare: func(s *site) { s.answer, s.faults["Send"] = status(500), webhook.ErrUnavailable },
+			wait:    done, posts: 1, row: "pending 1.1",
+		},
+		{
+			name: "health cannot be written: it costs statistics, not a delivery", message: [3]int{1, 1},
+			prepare: func(s *site) { s.faults["UpdateHealth"] = webhook.ErrUnavailable },
+			wait:    done, posts: 1, row: "delivered 1.1",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			if tt.prepare != nil {
+				tt.prepare(s)
+			}
+			m := s.attempt(tt.message[0], tt.message[1])
+			m.Hops = tt.message[2]
+			isDone := s.consume(m)
+			if isDone != (tt.wait == done) {
+				t.Errorf("done: %v", isDone)
+			}
+			if !isDone && !slices.Equal(s.postponed, []time.Duration{tt.wait}) {
+				t.Errorf("the message comes back after %v, want %v", s.postponed, tt.wait)
+			}
+			if len(s.posts) != tt.posts {
+				t.Errorf("%d POSTs, want %d", len(s.posts), tt.posts)
+			}
+			if got := describe(s.row()); got != tt.row {
+				t.Errorf("the row is %q, want %q", got, tt.row)
+			}
+			queued := s.queued()
+			if !isDone {
+				queued = slices.DeleteFunc(queued, func(text string) bool {
+					return strings.HasPrefix(text, fmt.Sprintf("attempt %d.%d", m.Round, m.Attempt))
+				})
+			}
+			if got := strings.Join(queued, ", "); got != tt.queued && (tt.queued == "" || !strings.HasPrefix(got, tt.queued)) {
+				t.Errorf("queued are %q, want %q", got, tt.queued)
+			}
+		})
+	}
+}
+
+func describe(row webhook.Delivery) string {
+	if !row.Exists() {
+		return ""
+	}
+	text := fmt.Sprintf("%s %d.%d", row.Status, row.Round, row.Attempt)
+	if row.LeaseBy != "" {
+		text += " leased"
+	}
+	if row.Resends > 0 {
+		text += fmt.Sprintf(" resends %d", row.Resends)
+	}
+	return text
+}
+
+func TestQueue_AMessageThatMeetsAFaultComesBackAtGrowingDistances(t *testing.T) {
+	t.Parallel()
+	for receives, want := range map[int]time.Duration{1: 5 * time.Second, 2: 10 * time.Second, 4: 40 * time.Second, 7: 5 * time.Minute, 20: 5 * time.Minute} {
+		t.Run(fmt.Sprint(receives), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.faults["Webhooks.Get"] = webhook.ErrUnavailable
+			received := s.send(s.attempt(1, 1))
+			received[0].Receives = receives
+			s.Queue(t.Context(), received)
+			if !slices.Equal(s.postponed, []time.Duration{want}) {
+				t.Errorf("received %d times, it comes back after %v, want %v", receives, s.postponed, want)
+			}
+		})
+	}
+}
+
+func TestQueue_StartsNoAttemptThatTheInvocationHasNoTimeFor(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.clock.Set(time.Now()) // which deadlines go by
+	// An attempt takes up to 30 s, and its lease 10 s more.
+	ctx, cancel := context.WithDeadline(t.Context(), s.clock.Now().Add(39*time.Second))
+	defer cancel()
+	failed := s.Queue(ctx, s.send(s.attempt(1, 1)))
+	if len(failed) != 1 || len(s.posts) != 0 || !slices.Equal(s.postponed, []time.Duration{5 * time.Second}) || s.row().Exists() {
+		t.Errorf("not done %q, %d POSTs, comes back after %v; want no POST, and back after 5s", failed, len(s.posts), s.postponed)
+	}
+}
+
+func TestQueue_LeavesWhatItCannotReadForAPerson(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	failed := s.Queue(t.Context(), []webhook.Received{{ID: "1", Receipt: "1.1", Receives: 1, Undecodable: "{"}})
+	if !slices.Equal(failed, []string{"1"}) || len(s.postponed) != 0 {
+		t.Errorf("not done %q, moved to %v; want the message left alone", failed, s.postponed)
+	}
+}
+
+func TestQueue_OneFailingMessageLeavesTheOthersDone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	other := s.create(webhook.Webhook{ID: 2, Events: []string{"contact.changed"}})
+	second := s.attempt(1, 1)
+	second.Webhook = other.ID
+	s.lease(1, 1, 40*time.Second)
+	received := s.send(s.attempt(1, 1), second)
+	failed := s.Queue(t.Context(), received)
+	at := slices.IndexFunc(received, func(r webhook.Received) bool { return r.Message.Webhook == 1 })
+	if !slices.Equal(failed, []string{received[at].ID}) || len(s.posts) != 1 || s.posts[0].Webhook.ID != other.ID {
+		t.Errorf("not done %q, %d POSTs; want message %q alone not done", failed, len(s.posts), received[at].ID)
+	}
+}
+
+// What a retry tells its target, and with which secret.
+func TestQueue_Post(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.change(func(w *webhook.Webhook) { w.Options.Timeout = 7 * time.Second })
+	s.answer = status(401)
+	s.consume(s.attempt(1, 1))
+	s.consume(s.attempt(1, 2))
+	s.newRound()
+	s.consume(s.attempt(2, 1))
+	if len(s.posts) != 3 {
+		t.Fatalf("%d POSTs, want 3", len(s.posts))
+	}
+	for i, want := range []struct {
+		retry            int
+		replay, previous bool
+	}{{0, false, false}, {1, false, true}, {0, true, true}} {
+		p := s.posts[i]
+		if p.Retry != want.retry || p.Replay != want.replay || p.SignWithPrevious != want.previous || p.Timeout != 7*time.Second {
+			t.Errorf("POST %d: retry %d, replay %v, previous secret %v, timeout %v; want %+v and 7s", i+1, p.Retry, p.Replay, p.SignWithPrevious, p.Timeout, want)
+		}
+	}
+}
+
+func TestQueue_AtMostFiveAttemptsOfAWebhookAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var messages []webhook.Message
+	for n := range 10 {
+		id, err := webhook.NewEventID(s.clock.Now().Add(time.Duration(n)*time.Millisecond), webhooktest.Random(9))
+		s.must(err)
+		s.must(s.db.Events().Put(t.Context(), webhook.Event{Tenant: tenant, ID: id, Name: "contact.changed", At: s.clock.Now()}))
+		m := s.attempt(1, 1)
+		m.Event = id
+		messages = append(messages, m)
+	}
+	var (
+		mu        sync.Mutex
+		now, most int
+		five      = make(chan struct{})
+	)
+	s.answer = func(webhook.Post) webhook.Result {
+		mu.Lock()
+		now++
+		if most = max(most, now); most == 5 && now == 5 {
+			select {
+			case <-five:
+			default:
+				close(five)
+			}
+		}
+		mu.Unlock()
+		<-five // fewer than five at once, and this hangs
+		mu.Lock()
+		now--
+		mu.Unlock()
+		return webhook.Result{StatusCode: 200}
+	}
+	if failed := s.Queue(t.Context(), s.send(messages...)); len(failed) != 0 || most != 5 || len(s.posts) != 10 {
+		t.Errorf("%d at once, %d POSTs, not done %q; want 5, 10, none", most, len(s.posts), failed)
+	}
+}
+
+func TestQueue_GoneDisablesTheWebhookAndSaysSo(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.answer = status(410)
+	s.consume(s.attempt(1, 1))
+	w, err := s.db.Webhooks().Get(t.Context(), tenant, s.hook.ID)
+	if err != nil || w.State != webhook.StateTooManyErrors || w.Revision != s.hook.Revision+1 {
+		t.Errorf("the webhook is %v at revision %d (%v), want TooManyErrors", w.State, w.Revision, err)
+	}
+	events, err := s.db.Events().List(t.Context(), tenant, s.event.ID, webhook.EventID(strings.Repeat("f", 36)), 10)
+	if err != nil || len(events) != 2 || events[1].Name != "webhook1.errors" {
+		t.Errorf("events are %v (%v), want one more, webhook1.errors", events, err)
+	}
+}
+
+func TestQueue_GoneDoesNotDisableAWebhookThatWasStartedAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.answer = func(p webhook.Post) webhook.Result {
+		s.change(func(w *webhook.Webhook) { w.Activation++ })
+		return status(410)(p)
+	}
+	s.consume(s.attempt(1, 1))
+	if w, err := s.db.Webhooks().Get(t.Context(), tenant, s.hook.ID); err != nil || w.State != webhook.StateActive {
+		t.Errorf("the webhook is %v (%v), want Active: the answer was to its life before", w.State, err)
+	}
+}
+
+// The statistics are those of SuperOffice's entity; they are current when the
+// consumer returns.
+func TestQueue_Statistics(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.answer = status(500)
+	s.consume(s.attempt(1, 1))
+	s.clock.Advance(time.Minute)
+	s.consume(s.attempt(1, 2))
+	if h := s.health(); h.TotalCalls != 2 || h.TotalErrors != 2 || h.ConsecutiveErrors != 2 || h.LastError != "500" {
+		t.Errorf("after two failures: %d calls, %d errors, %d in a row, last %q", h.TotalCalls, h.TotalErrors, h.ConsecutiveErrors, h.LastError)
+	}
+	s.clock.Advance(time.Minute)
+	s.answer = nil
+	s.consume(s.attempt(1, 3))
+	if h := s.health(); h.TotalCalls != 3 || h.TotalErrors != 2 || h.ConsecutiveErrors != 0 || h.LastError != "500" {
+		t.Errorf("after a success: %d calls, %d errors, %d in a row, last %q", h.TotalCalls, h.TotalErrors, h.ConsecutiveErrors, h.LastError)
+	}
+}
+
+func TestQueue_Record(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		prepare func(s *site)
+		wait    time.Duration // at least; done
+		row     string
+	}{
+		{name: "no row", wait: done, row: "delivered 1.1"},
+		{name: "a row that waits", prepare: func(s *site) { s.finish(1, 1, waiting) }, wait: done, row: "delivered 1.1"},
+		{name: "a row that somebody leases", prepare: func(s *site) { s.lease(1, 1, time.Minute) }, wait: done, row: "delivered 1.1"},
+		{name: "a row that failed", prepare: func(s *site) { s.finish(1, 1, webhook.StatusFailed) }, wait: done, row: "delivered 1.1"},
+		{name: "a delivered row", prepare: func(s *site) { s.finish(1, 1, webhook.StatusDelivered) }, wait: done, row: "delivered 1.1"},
+		{
+			name: "a row of the next round", wait: done, row: "pending 2.0",
+			prepare: func(s *site) {
+				s.finish(1, 1, waiting)
+				s.newRound()
+			},
+		},
+		{name: "the event is no longer kept", prepare: func(s *site) { s.faults["Events.Get"] = webhook.ErrNotFound }, wait: done, row: "delivered 1.1"},
+		{name: "the event cannot be read", prepare: func(s *site) { s.faults["Events.Get"] = webhook.ErrUnavailable }, wait: 5 * time.Second},
+		{name: "the row cannot be written", prepare: func(s *site) { s.faults["MarkDelivered"] = webhook.ErrUnavailable }, wait: 30 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			if tt.prepare != nil {
+				tt.prepare(s)
+			}
+			m := s.attempt(1, 1)
+			m.Kind, m.Attempt, m.Success = webhook.MessageRecord, 0, &webhook.Attempt{Number: 1, At: s.clock.Now(), StatusCode: 200}
+			isDone := s.consume(m)
+			if isDone != (tt.wait == done) {
+				t.Errorf("done: %v", isDone)
+			}
+			if !isDone && (len(s.postponed) != 1 || s.postponed[0] < tt.wait || s.postponed[0] > 10*tt.wait) {
+				t.Errorf("the message comes back after %v, want %v to %v", s.postponed, tt.wait, 10*tt.wait)
+			}
+			if got := describe(s.row()); got != tt.row {
+				t.Errorf("the row is %q, want %q", got, tt.row)
+			}
+			if len(s.posts) != 0 {
+				t.Errorf("%d POSTs, want none", len(s.posts))
+			}
+		})
+	}
+}
+
+func TestQueue_Expand(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		prepare  func(s *site)
+		from, to int32
+		wait     time.Duration
+		webhooks []int32
+	}{
+		{name: "every webhook that matches", wait: done, webhooks: []int32{1, 3, 4}},
+		{name: "a range, both ends included", from: 2, to: 3, wait: done, webhooks: []int32{3}},
+		{name: "a range without an end", from: 3, wait: done, webhooks: []int32{3, 4}},
+		{name: "a range that nothing is in", from: 5, to: 9, wait: done},
+		{
+			name: "a webhook that is stopped", wait: done, webhooks: []int32{3, 4},
+			prepare: func(s *site) { s.change(func(w *webhook.Webhook) { w.State = webhook.StateStopped }) },
+		},
+		{name: "the event is no longer kept", prepare: func(s *site) { s.faults["Events.Get"] = webhook.ErrNotFound }, wait: done},
+		{name: "the event cannot be read", prepare: func(s *site) { s.faults["Events.Get"] = webhook.ErrUnavailable }, wait: 5 * time.Second},
+		{name: "the webhooks cannot be read", prepare: func(s *site) { s.faults["Epoch"] = webhook.ErrUnavailable }, wait: 5 * time.Second},
+		{name: "the messages cannot be sent", prepare: func(s *site) { s.faults["Send"] = errors.New("refused") }, wait: 5 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.create(webhook.Webhook{ID: 2, Events: []string{"sale.sold"}})
+			s.create(webhook.Webhook{ID: 3, Events: []string{"contact.*"}})
+			s.create(webhook.Webhook{ID: 4, Events: []string{"*"}})
+			if tt.prepare != nil {
+				tt.prepare(s)
+			}
+			isDone := s.consume(webhook.Message{
+				Kind: webhook.MessageExpand, Tenant: tenant, Event: s.event.ID, Accepted: s.clock.Now(), From: tt.from, To: tt.to,
+			})
+			if isDone != (tt.wait == done) || !isDone && !slices.Equal(s.postponed, []time.Duration{tt.wait}) {
+				t.Errorf("done: %v, comes back after %v; want %v", isDone, s.postponed, tt.wait)
+			}
+			var webhooks []int32
+			for _, r := range s.receive() {
+				webhooks = append(webhooks, r.Message.Webhook)
+				want := webhook.Message{Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: r.Message.Webhook, Event: s.event.ID, Round: 1, Attempt: 1, Hops: 1}
+				if r.Message != want {
+					t.Errorf("sent is %+v, want %+v", r.Message, want)
+				}
+			}
+			slices.Sort(webhooks)
+			if !slices.Equal(webhooks, tt.webhooks) {
+				t.Errorf("expanded to %v, want %v", webhooks, tt.webhooks)
+			}
+			if len(s.posts) != 0 || s.row().Exists() {
+				t.Errorf("%d POSTs, row %q; want neither", len(s.posts), describe(s.row()))
+			}
+		})
+	}
+}
