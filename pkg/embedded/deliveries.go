@@ -146,6 +146,16 @@ func (s Deliveries) Claim(ctx context.Context, c webhook.Claim) (webhook.Deliver
 	return s.transition(ctx, c.Key, c.Apply)
 }
 
+// Park implements webhook.Deliveries.
+func (s Deliveries) Park(ctx context.Context, p webhook.Park) (webhook.Delivery, error) {
+	return s.transition(ctx, p.Key, p.Apply)
+}
+
+// Defer implements webhook.Deliveries.
+func (s Deliveries) Defer(ctx context.Context, d webhook.Defer) (webhook.Delivery, error) {
+	return s.transition(ctx, d.Key, d.Apply)
+}
+
 // Get implements webhook.Deliveries.
 func (s Deliveries) Get(ctx context.Context, id webhook.DeliveryKey) (row webhook.Delivery, err error) {
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {

@@ -14,8 +14,8 @@ type Health struct {
 	TotalErrors       int32
 	ConsecutiveErrors int32 // since the last success under this activation
 	LastError         string
-	// Activation is the one that the members below and ConsecutiveErrors
-	// belong to.
+	// Activation is the one that ConsecutiveErrors, FailingSince, LastCounted
+	// and Breaker belong to; see Under.
 	Activation int64
 	// LastOK is when the last attempt that succeeded began.
 	LastOK time.Time
@@ -28,6 +28,8 @@ type Health struct {
 	Latency time.Duration
 	// FastTimeout is when the last attempt in the fast lane was cut short.
 	FastTimeout time.Time
+	// Breaker says whether the target is called at all.
+	Breaker Breaker
 	// Version counts the writes of this row; stores make writes conditional on
 	// it.
 	Version int64
@@ -44,20 +46,31 @@ type HealthReport struct {
 	Error      AttemptError // AttemptOK for a success
 	LastError  string       // text for people if the attempt failed
 	Policy     Policy
+	// Probe names the attempt, if it was the breaker's probe.
+	Probe string
+}
+
+// Under gives the health as it counts for an activation of its webhook: a newer
+// one than was ever reported about begins without errors in a row and with a
+// closed breaker, and keeps the totals.
+func (h Health) Under(activation int64) Health {
+	if activation > h.Activation {
+		h.Activation = activation
+		h.ConsecutiveErrors, h.FailingSince, h.LastCounted, h.Breaker = 0, time.Time{}, time.Time{}, Breaker{}
+	}
+	return h
 }
 
 // Observe counts attempts, in the order given, and returns the new health.
 //
 // A failure counts towards ConsecutiveErrors if its attempt began after the
 // last success and under the same activation; under the durable policy at most
-// one failure a second counts, so that a burst does not disable a webhook. A
-// success sets everything back. A fast-lane timeout is neither call nor error.
+// one failure a second counts, so that a burst does not disable a webhook. The
+// breaker counts them all. A success sets everything back. A fast-lane timeout
+// is neither call nor error.
 func (h Health) Observe(reports ...HealthReport) Health {
 	for _, r := range reports {
-		if r.Activation > h.Activation {
-			h.Activation = r.Activation
-			h.ConsecutiveErrors, h.FailingSince, h.LastCounted = 0, time.Time{}, time.Time{}
-		}
+		h = h.Under(r.Activation)
 		if r.Error == AttemptFast {
 			if r.At.After(h.FastTimeout) {
 				h.FastTimeout = r.At
@@ -75,7 +88,7 @@ func (h Health) Observe(reports ...HealthReport) Health {
 				h.LastOK = r.At
 			}
 			if r.Activation == h.Activation {
-				h.ConsecutiveErrors, h.FailingSince, h.LastCounted = 0, time.Time{}, time.Time{}
+				h.ConsecutiveErrors, h.FailingSince, h.LastCounted, h.Breaker = 0, time.Time{}, time.Time{}, Breaker{}
 			}
 			continue
 		}
@@ -84,6 +97,7 @@ func (h Health) Observe(reports ...HealthReport) Health {
 		if r.Activation != h.Activation || !r.At.After(h.LastOK) {
 			continue
 		}
+		h.Breaker = h.Breaker.failed(r)
 		if r.Policy != PolicySuperOffice && !h.LastCounted.IsZero() && r.At.Sub(h.LastCounted) < time.Second {
 			continue
 		}

@@ -10,6 +10,9 @@ const (
 	LaneNone  Lane = ""      // no attempt: the webhook is not Active
 	LaneFast  Lane = "fast"  // at once, in the stream consumer, cut short after FastTimeout
 	LaneQueue Lane = "queue" // by the delivery queue, with the webhook's full timeout
+	// LaneParked: not now. The webhook's breaker is open, and the delivery waits
+	// as a row for a time when it may be closed.
+	LaneParked Lane = "parked"
 )
 
 // FastTimeout cuts an attempt in the fast lane short, so that a slow target
@@ -27,12 +30,13 @@ const (
 // LaneQuestion is all that the choice of a lane depends on.
 type LaneQuestion struct {
 	Active bool
-	// Known says whether the webhook has health at all.
+	// Known says whether the webhook has health at all, Health which, under
+	// the webhook's activation.
 	Known  bool
 	Health Health
 	// InBatch is how many attempts of the batch already went to this webhook
-	// by the fast lane.
-	InBatch int
+	// by the fast lane; Probes how many as a probe of its breaker.
+	InBatch, Probes int
 	// Alone says that no other webhook matches anything in the batch.
 	Alone bool
 	// Age is how old the record was when the invocation began.
@@ -46,7 +50,9 @@ type LaneQuestion struct {
 // answers within half a second on average and was not cut short in the last
 // ten minutes. A webhook without health gets one attempt of each batch to earn
 // it. A record that is two seconds old or more is perhaps a redelivery: the
-// queue's lease keeps it from being sent twice.
+// queue's lease keeps it from being sent twice. While the webhook's breaker is
+// open one delivery goes by the queue when a probe is due, and the rest is
+// parked; when time is short the queue is quicker than a row.
 func (q LaneQuestion) Choose() Lane {
 	share := fastShare
 	if q.Alone {
@@ -58,7 +64,14 @@ func (q LaneQuestion) Choose() Lane {
 	switch {
 	case !q.Active:
 		return LaneNone
-	case q.Age >= redeliveryAge, q.TimeShort, q.InBatch >= share:
+	case q.TimeShort:
+		return LaneQueue
+	case q.Health.Breaker.Open():
+		if q.Health.Breaker.ProbeDue(q.Now) && q.Probes == 0 {
+			return LaneQueue
+		}
+		return LaneParked
+	case q.Age >= redeliveryAge, q.InBatch >= share:
 		return LaneQueue
 	case q.Health.Latency >= fastMaxLatency:
 		return LaneQueue

@@ -16,6 +16,8 @@ func TestLaneQuestion_Choose(t *testing.T) {
 		change(&q)
 		return q
 	}
+	open := webhook.Breaker{Failures: 10, Step: time.Minute, ProbeAt: now.Add(time.Second)}
+	due := webhook.Breaker{Failures: 10, Step: time.Minute, ProbeAt: now}
 	tests := []struct {
 		name string
 		ask  webhook.LaneQuestion
@@ -34,6 +36,11 @@ func TestLaneQuestion_Choose(t *testing.T) {
 		{"even when alone", webhook.LaneQuestion{Active: true, InBatch: 1, Alone: true, Now: now}, webhook.LaneQueue},
 		{"a record of 2 s is perhaps a redelivery", with(func(q *webhook.LaneQuestion) { q.Age = 2 * time.Second }), webhook.LaneQueue},
 		{"a record under 2 s is not", with(func(q *webhook.LaneQuestion) { q.Age = 1999 * time.Millisecond }), webhook.LaneFast},
+		{"an open breaker parks", with(func(q *webhook.LaneQuestion) { q.Health.Breaker = open }), webhook.LaneParked},
+		{"a redelivery too", with(func(q *webhook.LaneQuestion) { q.Health.Breaker, q.Age = open, time.Hour }), webhook.LaneParked},
+		{"a probe that is due goes by the queue", with(func(q *webhook.LaneQuestion) { q.Health.Breaker = due }), webhook.LaneQueue},
+		{"one of a batch", with(func(q *webhook.LaneQuestion) { q.Health.Breaker, q.Probes = due, 1 }), webhook.LaneParked},
+		{"without time nothing is parked", with(func(q *webhook.LaneQuestion) { q.Health.Breaker, q.TimeShort = open, true }), webhook.LaneQueue},
 		{"no time left", with(func(q *webhook.LaneQuestion) { q.TimeShort = true }), webhook.LaneQueue},
 	}
 	for _, tt := range tests {

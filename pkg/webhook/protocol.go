@@ -291,3 +291,72 @@ func (c Claim) Apply(row Delivery) (Delivery, bool) {
 	row.SweepAt, row.Resends, row.Updated = c.Next, row.Resends+1, c.Now
 	return row, true
 }
+
+// Park puts an attempt off without making it: the webhook's breaker is open.
+// The row alone keeps the delivery from then on, whatever message there was.
+type Park struct {
+	Key            DeliveryKey
+	Round, Attempt int // the attempt that is put off
+	Now            time.Time
+	// Until is when the attempt comes up again.
+	Until time.Time
+	Seed  Seed
+}
+
+// Apply creates a row before its attempt if there is none and the attempt is
+// the first of round 1 (a later one without a row has outlived its delivery).
+// A row must be
+//   - pending in this round and just before this attempt: else the message was
+//     late, and the attempt that the row waits for is not the message's to move;
+//   - unleased: a holder may be at its POST, and what it finds must stand, and
+//     the attempt of one that died is taken over by Lease and not put off, or it
+//     would count twice.
+//
+// A time that is later already stays: a policy's gap or a Retry-After is never
+// cut short. No attempt is used up, and resends start again from 0, since the
+// row waits for a reason.
+func (p Park) Apply(row Delivery) (Delivery, bool) {
+	switch {
+	case !row.Exists():
+		if p.Round != 1 || p.Attempt != 1 {
+			return row, false
+		}
+		row = p.Seed.row(p.Key, p.Now)
+		row.Status, row.Round = StatusPending, 1
+	case row.Status != StatusPending || row.Round != p.Round || row.Attempt != p.Attempt-1 || row.LeaseBy != "":
+		return row, false
+	}
+	row.park(p.Until)
+	row.touch(p.Now, p.Seed.ExpiresAt)
+	return row, true
+}
+
+func (d *Delivery) park(until time.Time) {
+	if until.After(d.NextAt) {
+		d.NextAt = until
+	}
+	d.SweepAt, d.Resends = d.NextAt, 0
+}
+
+// Defer is the sweep's Park: it moves a due row on, instead of claiming it and
+// sending a message, while the webhook's breaker is open.
+type Defer struct {
+	Key DeliveryKey
+	// Seen is the SweepAt that the index showed.
+	Seen       time.Time
+	Now, Until time.Time
+	ExpiresAt  time.Time
+}
+
+// Apply holds if the row is pending, its SweepAt is still what was seen (of two
+// sweeps one wins, and a row that went on meanwhile stays), and no lease is on
+// it, live or not: a leased attempt was begun and must be seen to its end, so
+// the sweep sends its message.
+func (d Defer) Apply(row Delivery) (Delivery, bool) {
+	if row.Status != StatusPending || !row.SweepAt.Equal(d.Seen) || row.LeaseBy != "" {
+		return row, false
+	}
+	row.park(d.Until)
+	row.touch(d.Now, d.ExpiresAt)
+	return row, true
+}

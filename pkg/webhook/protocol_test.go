@@ -36,6 +36,10 @@ func TestProtocol_Conditions(t *testing.T) {
 	end := webhook.End{Key: key, Round: 1, Status: webhook.StatusCancelled, Now: now}
 	due := webhook.MakeDue{Key: key, Round: 1, Attempt: 2, Now: now, SweepAt: now}
 	claim := webhook.Claim{Key: key, Seen: now.Add(time.Minute), Next: now.Add(time.Hour), Now: now}
+	park := func(round, attempt int) webhook.Park {
+		return webhook.Park{Key: key, Round: round, Attempt: attempt, Now: now, Until: now.Add(time.Hour)}
+	}
+	deferred := webhook.Defer{Key: key, Seen: now.Add(time.Minute), Now: now, Until: now.Add(time.Hour)}
 	ofJob := func(d webhook.Delivery) webhook.Delivery { d.Replay = "job"; return d }
 
 	type transition interface {
@@ -95,6 +99,23 @@ func TestProtocol_Conditions(t *testing.T) {
 		{"Claim: moved meanwhile", webhook.Claim{Key: key, Seen: now, Next: now, Now: now}, pending(1, 1), false},
 		{"Claim: a terminal row", claim, ended(1, webhook.StatusDelivered), false},
 		{"Claim: no row", claim, absent, false},
+		{"Park: the first attempt makes the row", park(1, 1), absent, true},
+		{"Park: a later attempt needs a row", park(1, 2), absent, false},
+		{"Park: a later round needs a row", park(2, 1), absent, false},
+		{"Park: the next attempt", park(1, 2), pending(1, 1), true},
+		{"Park: not an attempt that is over", park(1, 1), pending(1, 1), false},
+		{"Park: not the attempt after the next", park(1, 3), pending(1, 1), false},
+		{"Park: not while somebody is at it", park(1, 2), leased(1, 2, live), false},
+		{"Park: not while the attempt before is leased", park(1, 2), leased(1, 1, live), false},
+		{"Park: not when the attempt before was never finished", park(1, 2), leased(1, 1, over), false},
+		{"Park: another round", park(1, 2), pending(2, 1), false},
+		{"Park: a terminal row", park(1, 2), ended(1, webhook.StatusDelivered), false},
+		{"Defer: as seen", deferred, pending(1, 1), true},
+		{"Defer: moved meanwhile", webhook.Defer{Key: key, Seen: now, Now: now, Until: now}, pending(1, 1), false},
+		{"Defer: not under a lease", deferred, leased(1, 1, live), false},
+		{"Defer: not under a lease that ran out", deferred, leased(1, 1, over), false},
+		{"Defer: a terminal row", deferred, ended(1, webhook.StatusDelivered), false},
+		{"Defer: no row", deferred, absent, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -135,5 +156,31 @@ func TestProtocol_AttemptsAreCapped(t *testing.T) {
 	}
 	if len(row.Attempts) != webhook.MaxStoredAttempts || row.AttemptCount != webhook.MaxStoredAttempts+3 || row.Attempts[0].Number != 4 {
 		t.Errorf("got %d attempts from number %d on, %d counted", len(row.Attempts), row.Attempts[0].Number, row.AttemptCount)
+	}
+}
+
+func TestProtocol_ParkingUsesNothingUpAndPutsNothingForward(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	key := webhook.DeliveryKey{Tenant: "Default", Webhook: 7, Event: "01234567-89ab-7fff-bfff-ffffffffffff"}
+	seen := now.Add(time.Second)
+	for name, do := range map[string]func(until time.Time) func(webhook.Delivery) (webhook.Delivery, bool){
+		"Park": func(until time.Time) func(webhook.Delivery) (webhook.Delivery, bool) {
+			return webhook.Park{Key: key, Round: 2, Attempt: 4, Now: now, Until: until, Seed: webhook.Seed{ExpiresAt: now.Add(time.Hour)}}.Apply
+		},
+		"Defer": func(until time.Time) func(webhook.Delivery) (webhook.Delivery, bool) {
+			return webhook.Defer{Key: key, Seen: seen, Now: now, Until: until, ExpiresAt: now.Add(time.Hour)}.Apply
+		},
+	} {
+		row := webhook.Delivery{
+			DeliveryKey: key, Status: webhook.StatusPending, Round: 2, Attempt: 3, AttemptCount: 9, Resends: 5,
+			NextAt: now.Add(10 * time.Minute), SweepAt: seen,
+		}
+		for until, want := range map[time.Time]time.Time{now.Add(time.Hour): now.Add(time.Hour), now.Add(time.Minute): row.NextAt} {
+			got, ok := do(until)(row)
+			if !ok || got.Attempt != 3 || got.AttemptCount != 9 || got.Round != 2 || got.Resends != 0 || !got.NextAt.Equal(want) || !got.SweepAt.Equal(want) || !got.ExpiresAt.Equal(now.Add(time.Hour)) {
+				t.Errorf("%s until %v: got %v %+v, want it at %v with nothing used up", name, until, ok, got, want)
+			}
+		}
 	}
 }

@@ -143,6 +143,8 @@ type Deliveries interface {
 	End(ctx context.Context, e End) (Delivery, error)
 	MakeDue(ctx context.Context, m MakeDue) (Delivery, error)
 	Claim(ctx context.Context, c Claim) (Delivery, error)
+	Park(ctx context.Context, p Park) (Delivery, error)
+	Defer(ctx context.Context, d Defer) (Delivery, error)
 
 	// Get reads a row.
 	Get(ctx context.Context, key DeliveryKey) (Delivery, error)

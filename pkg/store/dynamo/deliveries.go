@@ -20,9 +20,9 @@ import (
 // about the very row that refused.
 //
 // What differs is how a transition begins, which is only a matter of price:
-//   - RecordFirst and the lease of a first attempt expect no row and begin with
-//     the put: one write unit, no read.
-//   - Other leases and Claim begin with an update that states the protocol's
+//   - RecordFirst, and the lease and the parking of a first attempt, expect no
+//     row and begin with the put: one write unit, no read.
+//   - Other leases, Claim and Defer begin with an update that states the protocol's
 //     condition, and a little more, as an expression: one write, no read. The
 //     expression may refuse what the function grants, never the other way
 //     round; the function decides on the row that comes back.
@@ -47,6 +47,20 @@ func (s *Deliveries) Lease(ctx context.Context, l webhook.Lease) (webhook.Delive
 func (s *Deliveries) Claim(ctx context.Context, cl webhook.Claim) (webhook.Delivery, error) {
 	change, c := claimUpdate(cl, s.now())
 	return s.tryUpdate(ctx, "claim", cl.Key, change, c, cl.Apply)
+}
+
+// Park puts an attempt off.
+func (s *Deliveries) Park(ctx context.Context, p webhook.Park) (webhook.Delivery, error) {
+	if p.Round == 1 && p.Attempt == 1 {
+		return s.write(ctx, "park", p.Key, nil, p.Apply)
+	}
+	return s.readAndWrite(ctx, "park", p.Key, p.Apply)
+}
+
+// Defer moves a due row on.
+func (s *Deliveries) Defer(ctx context.Context, d webhook.Defer) (webhook.Delivery, error) {
+	change, c := deferUpdate(d, s.now())
+	return s.tryUpdate(ctx, "defer", d.Key, change, c, d.Apply)
 }
 
 // Finish records the outcome of a leased attempt.

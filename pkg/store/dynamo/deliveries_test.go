@@ -83,7 +83,7 @@ func randomTransition(rnd *rand.Rand, store *dynamo.Deliveries, key webhook.Deli
 	}
 	tokens := []string{"x", "y"}
 	token := tokens[rnd.IntN(2)]
-	switch rnd.IntN(12) {
+	switch rnd.IntN(15) {
 	case 0:
 		r := webhook.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}
 		return "record", r.Apply, func() (webhook.Delivery, error) { return store.RecordFirst(ctx, r) }
@@ -108,6 +108,15 @@ func randomTransition(rnd *rand.Rand, store *dynamo.Deliveries, key webhook.Deli
 			c.Seen = now
 		}
 		return "claim", c.Apply, func() (webhook.Delivery, error) { return store.Claim(ctx, c) }
+	case 12:
+		p := webhook.Park{Key: key, Round: round, Attempt: attempt, Now: now, Until: now.Add(2 * time.Second), Seed: seed}
+		return "park", p.Apply, func() (webhook.Delivery, error) { return store.Park(ctx, p) }
+	case 13, 14:
+		d := webhook.Defer{Key: key, Seen: row.SweepAt, Now: now, Until: now.Add(time.Duration(rnd.IntN(4)) * time.Second), ExpiresAt: expires}
+		if rnd.IntN(3) == 0 || d.Seen.IsZero() {
+			d.Seen = now
+		}
+		return "defer", d.Apply, func() (webhook.Delivery, error) { return store.Defer(ctx, d) }
 	case 7, 8:
 		f := webhook.Finish{Key: key, Round: round, Attempt: row.Attempt, Token: token, Now: now, ExpiresAt: expires, Outcome: outcome}
 		if rnd.IntN(2) == 0 {

@@ -43,3 +43,25 @@ func claimUpdate(cl webhook.Claim, now time.Time) (change string, c condition) {
 			},
 		}
 }
+
+// deferUpdate states Defer.Apply. Beyond the protocol's own condition it asks
+// that the row's next attempt moves out and its life grows, since an expression
+// cannot take the later of two times.
+func deferUpdate(d webhook.Defer, now time.Time) (change string, c condition) {
+	change = "SET next_at = :until, sweep_at = :until, updated = :asked, ver = ver + :one"
+	c = condition{
+		text: "#status = :pending AND sweep_at = :seen AND attribute_not_exists(lease_by) AND expires_ms > :now AND " +
+			"(attribute_not_exists(next_at) OR next_at <= :until)",
+		names: []string{attrStatus},
+		values: item{
+			":pending": text(string(webhook.StatusPending)), ":seen": millis(d.Seen), ":until": millis(d.Until),
+			":asked": millis(d.Now), ":now": millis(now), ":one": number(1),
+		},
+	}
+	if !d.ExpiresAt.IsZero() {
+		change += ", expires_at = :expires, expires_ms = :expires_ms"
+		c.text = "expires_ms <= :expires_ms AND " + c.text
+		c.values[":expires"], c.values[":expires_ms"] = expirySeconds(d.ExpiresAt), millis(d.ExpiresAt)
+	}
+	return change + " REMOVE resends", c
+}

@@ -91,7 +91,7 @@
 //
 // Every write is conditional: that no row is there, or that ver and created are
 // those of the row the protocol's function was applied to; see Deliveries. The
-// conditions of the two updates that begin without a read are:
+// conditions of the three updates that begin without a read are:
 //
 //   - lease: status is pending, round is the lease's; and either attempt is the
 //     one before and there is no lease_by (the next attempt), or attempt is this
@@ -100,6 +100,8 @@
 //     never shrinks.
 //   - claim: status is pending and sweep_at the one seen, so that of two sweeps
 //     one wins. expires_ms > now.
+//   - defer: as claim, and there is no lease_by; next_at <= the new one, since
+//     an attempt is never put forward; expires_ms as for lease.
 //
 // Index due: due_shard (number, DueShard of the webhook) and sweep_at (number),
 // projecting next_at and resends; read by the sweep. It is sparse: a delivery

@@ -84,7 +84,7 @@ func drawTransition(rt *rapid.T, key webhook.DeliveryKey, at, expires time.Time,
 	if outcome.Status == webhook.StatusFailed {
 		outcome.Reason = "every attempt failed"
 	}
-	switch kind := rapid.SampledFrom([]string{"Lease", "Lease", "Finish", "Finish", "RecordFirst", "MarkDelivered", "StartRound", "End", "MakeDue", "Claim"}).Draw(rt, "kind"); kind {
+	switch kind := rapid.SampledFrom([]string{"Lease", "Lease", "Finish", "Finish", "RecordFirst", "MarkDelivered", "StartRound", "End", "MakeDue", "Claim", "Park", "Defer"}).Draw(rt, "kind"); kind {
 	case "Lease":
 		x := webhook.Lease{Key: key, Round: round, Attempt: attempt, Token: token, Now: at, Until: later, SweepAt: later.Add(time.Minute), Seed: seed}
 		return transition{fmt.Sprintf("%s %d/%d by %s", kind, round, attempt, token), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.Lease(ctx, x) }}
@@ -111,6 +111,12 @@ func drawTransition(rt *rapid.T, key webhook.DeliveryKey, at, expires time.Time,
 	case "MakeDue":
 		x := webhook.MakeDue{Key: key, Round: round, Attempt: attempt, Now: at, SweepAt: later, Seed: seed}
 		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.MakeDue(ctx, x) }}
+	case "Park":
+		x := webhook.Park{Key: key, Round: round, Attempt: attempt, Now: at, Until: later, Seed: seed}
+		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.Park(ctx, x) }}
+	case "Defer":
+		x := webhook.Defer{Key: key, Seen: rapid.SampledFrom([]time.Time{row.SweepAt, at}).Draw(rt, "seen"), Now: at, Until: later, ExpiresAt: expires}
+		return transition{kind, x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.Defer(ctx, x) }}
 	default:
 		x := webhook.Claim{Key: key, Seen: rapid.SampledFrom([]time.Time{row.SweepAt, at}).Draw(rt, "seen"), Next: later, Now: at}
 		return transition{kind, x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.Claim(ctx, x) }}

@@ -1,0 +1,145 @@
+package webhook_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+var breakerStart = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// failing gives the health after n failures, all begun at once.
+func failing(n int) webhook.Health {
+	var h webhook.Health
+	for range n {
+		h = h.Observe(webhook.HealthReport{Activation: 1, At: breakerStart, Duration: time.Second, Error: webhook.AttemptTimeout, Policy: webhook.PolicyDurable})
+	}
+	return h
+}
+
+func TestBreaker_States(t *testing.T) {
+	t.Parallel()
+	report := func(change func(*webhook.HealthReport)) webhook.HealthReport {
+		r := webhook.HealthReport{Activation: 1, At: breakerStart.Add(time.Minute), Duration: time.Second, Error: webhook.AttemptStatus, Policy: webhook.PolicyDurable}
+		if change != nil {
+			change(&r)
+		}
+		return r
+	}
+	success := func(r *webhook.HealthReport) { r.Error = webhook.AttemptOK }
+	probed := func(h webhook.Health) webhook.Health {
+		h.Breaker = h.Breaker.Probe("p", h.Breaker.ProbeAt, 40*time.Second)
+		return h
+	}
+	open := failing(10).Breaker
+	tests := []struct {
+		name   string
+		before webhook.Health
+		then   webhook.HealthReport
+		want   webhook.Breaker
+	}{
+		{"nine failures leave it closed", failing(8), report(nil), webhook.Breaker{Failures: 9}},
+		{
+			"the tenth opens it, half a minute from its end",
+			failing(9), report(nil),
+			webhook.Breaker{Failures: 10, Step: 30 * time.Second, ProbeAt: breakerStart.Add(91 * time.Second)},
+		},
+		{"a success sets the count back", failing(9), report(success), webhook.Breaker{}},
+		{"a success closes it", failing(10), report(success), webhook.Breaker{}},
+		{"a probe's success closes it", probed(failing(10)), report(success), webhook.Breaker{}},
+		{"failures that were under way change nothing", failing(10), report(nil), open},
+		{"nor do fast timeouts", failing(9), report(func(r *webhook.HealthReport) { r.Error = webhook.AttemptFast }), failing(9).Breaker},
+		{"nor failures under an older activation", failing(9), report(func(r *webhook.HealthReport) { r.Activation = 0 }), failing(9).Breaker},
+		{
+			"nor failures that began before a success",
+			failing(9).Observe(webhook.HealthReport{Activation: 1, At: breakerStart.Add(2 * time.Minute)}), report(nil), webhook.Breaker{},
+		},
+		{
+			"a probe that failed is over, its step used up already",
+			probed(failing(10)), report(func(r *webhook.HealthReport) { r.Probe = "p" }),
+			webhook.Breaker{Failures: 10, Step: time.Minute, ProbeAt: open.ProbeAt.Add(time.Minute)},
+		},
+		{
+			"another attempt's failure is not the probe's", probed(failing(10)), report(func(r *webhook.HealthReport) { r.Probe = "o" }),
+			probed(failing(10)).Breaker,
+		},
+		{"a new activation begins closed", failing(10), report(func(r *webhook.HealthReport) { r.Activation = 2 }), webhook.Breaker{Failures: 1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := tt.before.Observe(tt.then).Breaker; got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestBreaker_ProbesOneAStepAndAtMostHourly(t *testing.T) {
+	t.Parallel()
+	b := failing(10).Breaker
+	if early := b.Probe("early", b.ProbeAt.Add(-time.Millisecond), time.Minute); early != b {
+		t.Errorf("before its time: got %+v", early)
+	}
+	var gaps []time.Duration
+	for i := range 9 {
+		at, by := b.ProbeAt, fmt.Sprint(i)
+		if b = b.Probe(by, at, 40*time.Second); b.ProbeBy != by {
+			t.Fatalf("probe %d was not granted", i)
+		}
+		if second := b.Probe("second", at, 40*time.Second); second != b {
+			t.Fatalf("probe %d was granted twice", i)
+		}
+		gaps = append(gaps, b.ProbeAt.Sub(at))
+	}
+	want := "[1m0s 2m0s 4m0s 8m0s 16m0s 32m0s 1h0m0s 1h0m0s 1h0m0s]"
+	if got := fmt.Sprint(gaps); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	long := failing(10).Breaker
+	if long = long.Probe("p", long.ProbeAt, 110*time.Second); long.ProbeAt.Sub(long.ProbeUntil) != 0 {
+		t.Errorf("a probe of 110 s ends at %v and the next begins at %v: they must not overlap", long.ProbeUntil, long.ProbeAt)
+	}
+}
+
+func TestBreaker_ParkUntil(t *testing.T) {
+	t.Parallel()
+	b := webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: breakerStart.Add(time.Hour)}
+	probing := b.Probe("p", b.ProbeAt, 40*time.Second)
+	tests := []struct {
+		name   string
+		b      webhook.Breaker
+		now    time.Time
+		jitter float64
+		want   time.Duration // from breakerStart
+	}{
+		{"at the probe", b, breakerStart, 0, time.Hour},
+		{"or within a quarter step after it", b, breakerStart, 0.5, time.Hour + 7*time.Minute + 30*time.Second},
+		{"a minute on while a probe is due", b, b.ProbeAt, 0, time.Hour + time.Minute},
+		{"up to two", b, b.ProbeAt, 0.5, time.Hour + 90*time.Second},
+		{"a minute on while one is under way", probing, b.ProbeAt.Add(39 * time.Second), 0, time.Hour + 99*time.Second},
+		{"at the next one when its maker has died", probing, b.ProbeAt.Add(40 * time.Second), 0, 2 * time.Hour},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := tt.b.ParkUntil(tt.now, tt.jitter).Sub(breakerStart); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestHealth_UnderANewActivationKeepsTheTotals(t *testing.T) {
+	t.Parallel()
+	h := failing(10)
+	if got := h.Under(1); got != h {
+		t.Errorf("under its own activation: got %+v", got)
+	}
+	got := h.Under(2)
+	if got.ConsecutiveErrors != 0 || got.Breaker != (webhook.Breaker{}) || got.TotalCalls != 10 || got.TotalErrors != 10 || got.LastError != h.LastError {
+		t.Errorf("under a new activation: got %+v", got)
+	}
+}
