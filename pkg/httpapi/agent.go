@@ -47,19 +47,19 @@ func (a *api) agentSave(c *call) (reply, error) {
 	}
 	s, err := decodeWebhook(object)
 	if err == nil {
-		err = s.check(a.Registry.Rules)
+		err = s.check(a.Registry(c).Rules)
 	}
 	if err != nil {
 		return reply{}, unbindable(err)
 	}
 	if s.id == 0 {
-		w, err := a.Registry.Create(c.Context(), c.who, s.draft)
+		w, err := a.Registry(c).Create(c.Context(), c.who, s.draft)
 		if err != nil {
 			return reply{}, err
 		}
 		return ok(a.saved(c, w, webhook.Health{}, s.draft)), nil
 	}
-	w, err := a.Registry.Save(c.Context(), c.who, s.id, func(webhook.Webhook) (webhook.Draft, error) { return s.draft, nil })
+	w, err := a.Registry(c).Save(c.Context(), c.who, s.id, func(webhook.Webhook) (webhook.Draft, error) { return s.draft, nil })
 	if err != nil {
 		return reply{}, webhookNotFound(err, s.id)
 	}
@@ -71,7 +71,7 @@ func (a *api) agentDelete(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := a.Registry.Delete(c.Context(), c.who, id, nil); err != nil && !errors.Is(err, webhook.ErrNotFound) {
+	if err := a.Registry(c).Delete(c.Context(), c.who, id, nil); err != nil && !errors.Is(err, webhook.ErrNotFound) {
 		return reply{}, err
 	}
 	return noContent(nil), nil
@@ -82,7 +82,7 @@ func (a *api) agentGet(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	w, err := a.Registry.Get(c.Context(), c.who, id)
+	w, err := a.Registry(c).Get(c.Context(), c.who, id)
 	if errors.Is(err, webhook.ErrNotFound) {
 		return ok(nil), nil
 	}

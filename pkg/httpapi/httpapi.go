@@ -38,6 +38,9 @@ type Config struct {
 	// PublicURL is what _Links are built on: scheme, host and perhaps a path,
 	// without a trailing slash. Empty: the call's own scheme and Host.
 	PublicURL string
+	// AllowOwnHost permits targets on the API's own host: in the local run the
+	// built-in receiver is there. Unset: they are refused.
+	AllowOwnHost bool
 	// SecretVisible shows secrets in clear on every read, as SuperOffice once
 	// did. Unset: only to the call that sets them.
 	SecretVisible bool

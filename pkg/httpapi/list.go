@@ -35,7 +35,7 @@ func (a *api) listWebhooks(c *call) (reply, error) {
 func (a *api) list(c *call, f filter) (reply, error) {
 	found := []entity{}
 	for after, more := int32(0), true; more; more = after != 0 {
-		page, next, err := a.Registry.List(c.Context(), c.who, after, listPage)
+		page, next, err := a.Registry(c).List(c.Context(), c.who, after, listPage)
 		if err != nil {
 			return reply{}, err
 		}

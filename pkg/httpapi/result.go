@@ -30,12 +30,12 @@ func (a *api) testWebhook(c *call) (reply, error) {
 func (a *api) test(c *call, object []byte, misread func(error) error) (reply, error) {
 	s, err := decodeWebhook(object)
 	if err == nil {
-		err = s.check(a.Registry.Rules)
+		err = s.check(a.Registry(c).Rules)
 	}
 	if err != nil {
 		return reply{}, misread(err)
 	}
-	r, err := a.Registry.TestDraft(c.Context(), c.who, s.id, s.draft)
+	r, err := a.Registry(c).TestDraft(c.Context(), c.who, s.id, s.draft)
 	if err != nil {
 		return reply{}, err
 	}
@@ -56,7 +56,7 @@ func (a *api) lastError(c *call) (reply, error) {
 }
 
 func (a *api) lastErrorOf(c *call, id int32) (reply, error) {
-	w, err := a.Registry.Get(c.Context(), c.who, id)
+	w, err := a.Registry(c).Get(c.Context(), c.who, id)
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}

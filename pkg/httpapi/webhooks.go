@@ -16,10 +16,10 @@ func (a *api) createWebhook(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := s.check(a.Registry.Rules); err != nil {
+	if err := s.check(a.Registry(c).Rules); err != nil {
 		return reply{}, err
 	}
-	w, err := a.Registry.Create(c.Context(), c.who, s.draft)
+	w, err := a.Registry(c).Create(c.Context(), c.who, s.draft)
 	if err != nil {
 		return reply{}, err
 	}
@@ -31,7 +31,7 @@ func (a *api) getWebhook(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	w, err := a.Registry.Get(c.Context(), c.who, id)
+	w, err := a.Registry(c).Get(c.Context(), c.who, id)
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
@@ -55,10 +55,10 @@ func (a *api) putWebhook(c *call) (reply, error) {
 	if s.id != 0 && s.id != id {
 		s.faults.add("WebhookId is %d, and the address says %d", s.id, id)
 	}
-	if err := s.check(a.Registry.Rules); err != nil {
+	if err := s.check(a.Registry(c).Rules); err != nil {
 		return reply{}, err
 	}
-	w, err := a.Registry.Save(c.Context(), c.who, id, func(webhook.Webhook) (webhook.Draft, error) { return s.draft, nil })
+	w, err := a.Registry(c).Save(c.Context(), c.who, id, func(webhook.Webhook) (webhook.Draft, error) { return s.draft, nil })
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
@@ -70,7 +70,7 @@ func (a *api) deleteWebhook(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := a.Registry.Delete(c.Context(), c.who, id, nil); err != nil {
+	if err := a.Registry(c).Delete(c.Context(), c.who, id, nil); err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
 	return noContent(nil), nil
@@ -93,7 +93,7 @@ func (a *api) readWebhook(c *call) (stated, error) {
 func (a *api) saved(c *call, w webhook.Webhook, health webhook.Health, d webhook.Draft) entity {
 	clear := clearIn(d)
 	if a.SecretVisible {
-		if doc, err := a.Registry.Document(c.Context(), w); err == nil {
+		if doc, err := a.Registry(c).Document(c.Context(), w); err == nil {
 			clear = clearOf(doc)
 		}
 	}
@@ -120,7 +120,7 @@ func (a *api) show(ctx context.Context, tenant webhook.Tenant, webhooks ...webho
 	for i, w := range webhooks {
 		var clear clearTexts
 		if a.SecretVisible {
-			doc, err := a.Registry.Document(ctx, w)
+			doc, err := a.Config.Registry.Document(ctx, w)
 			if err != nil {
 				return nil, err
 			}

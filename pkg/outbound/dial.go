@@ -39,10 +39,11 @@ func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := d.guard.CheckHost(host); err != nil {
+	name, err := d.guard.CheckHost(host)
+	if err != nil {
 		return nil, err
 	}
-	ips, err := d.resolve(ctx, host)
+	ips, err := d.resolve(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -63,17 +64,17 @@ func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	return nil, errors.Join(failures...)
 }
 
+// resolve asks for the name itself: with a final dot no resolver tries it under
+// the domains of this network as well. In the local run a short name, as of a
+// container beside it, is one of those.
 func (d *dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{ip.Unmap()}, nil
+		return []netip.Addr{ip}, nil
 	}
-	lookup := d.lookup
-	if lookup == nil {
-		lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return new(net.Resolver).LookupNetIP(ctx, "ip", host)
-		}
+	if !d.guard.allowPrivate {
+		host += "."
 	}
-	found, err := lookup(ctx, host)
+	found, err := d.lookup(ctx, host)
 	if err != nil {
 		return nil, &lookupError{err}
 	}

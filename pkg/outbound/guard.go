@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"code.dny.dev/ssrf"
@@ -15,21 +17,28 @@ import (
 var ErrBlocked = errors.New("may not be called")
 
 // never are refused whatever the configuration says: link-local addresses,
-// where metadata services and the Lambda runtime live, and ranges that wrap an
-// IPv4 address that the other checks would not see.
+// where metadata services and the Lambda runtime live, addresses that stand for
+// this machine or for many, and ranges that wrap an IPv4 address which the
+// other checks would not see.
 var never = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), // this machine, for connect(2)
 	netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("224.0.0.0/4"), // multicast
+	netip.MustParsePrefix("240.0.0.0/4"), // reserved, broadcast
 	netip.MustParsePrefix("fe80::/10"),
-	netip.MustParsePrefix("fd00:ec2::/32"),  // the metadata service, by IPv6
-	netip.MustParsePrefix("64:ff9b::/96"),   // NAT64
-	netip.MustParsePrefix("64:ff9b:1::/48"), // NAT64, local
-	netip.MustParsePrefix("2002::/16"),      // 6to4
-	netip.MustParsePrefix("2001::/32"),      // Teredo
-	netip.MustParsePrefix("::/96"),          // IPv4-compatible, but for ::1
+	netip.MustParsePrefix("ff00::/8"),        // multicast
+	netip.MustParsePrefix("fd00:ec2::/32"),   // the metadata service, by IPv6
+	netip.MustParsePrefix("64:ff9b::/96"),    // NAT64
+	netip.MustParsePrefix("64:ff9b:1::/48"),  // NAT64, local
+	netip.MustParsePrefix("2002::/16"),       // 6to4
+	netip.MustParsePrefix("2001::/32"),       // Teredo
+	netip.MustParsePrefix("::/96"),           // IPv4-compatible, but for ::1
+	netip.MustParsePrefix("::ffff:0:0:0/96"), // IPv4-translated
 }
 
-// Guard decides which hosts, addresses and ports may be called. It may be used
-// concurrently.
+// Guard decides which hosts, addresses and ports may be called: when a webhook
+// is saved, by what its target says, and when it is called, by the address that
+// is about to be connected to. It may be used concurrently.
 type Guard struct {
 	public       *ssrf.Guardian
 	allowHTTP    bool
@@ -39,14 +48,18 @@ type Guard struct {
 }
 
 // NewGuard makes the guard of a configuration. It fails if RuntimeAPI is set
-// and no address.
+// and neither an address nor localhost: then the guard could not refuse it.
 func NewGuard(config Config) (*Guard, error) {
 	g := &Guard{
 		public:    ssrf.New(ssrf.WithAnyPort()),
 		allowHTTP: config.AllowHTTP, allowPrivate: config.AllowPrivate, allowed: config.AllowedCIDRs,
 	}
 	if config.RuntimeAPI != "" {
-		runtime, err := netip.ParseAddrPort(config.RuntimeAPI)
+		address := config.RuntimeAPI
+		if port, ok := strings.CutPrefix(address, "localhost:"); ok {
+			address = "127.0.0.1:" + port
+		}
+		runtime, err := netip.ParseAddrPort(address)
 		if err != nil {
 			return nil, fmt.Errorf("runtime API address: %w", err)
 		}
@@ -80,27 +93,27 @@ func (g *Guard) checkIP(ip netip.Addr, port uint16) error {
 		return fmt.Errorf("an address with a zone %w", ErrBlocked)
 	}
 	ip = ip.Unmap()
-	private := g.allowPrivate && (ip.IsLoopback() || ip.IsPrivate())
-	if g.runtime.IsValid() && ip == g.runtime.Addr() && (!private || port == g.runtime.Port()) {
-		return fmt.Errorf("this address %w", ErrBlocked)
-	}
-	for _, prefix := range never {
-		if prefix.Contains(ip) && !ip.IsLoopback() {
-			return fmt.Errorf("this address %w", ErrBlocked)
-		}
-	}
-	if private {
-		return nil
-	}
-	for _, prefix := range g.allowed {
-		if prefix.Contains(ip) {
-			return nil
-		}
-	}
-	if g.public.SafeAddr(ip) != nil {
+	refused := within(never, ip) && ip != netip.IPv6Loopback() || g.isRuntime(ip, port)
+	allowed := g.allowPrivate && (ip.IsLoopback() || ip.IsPrivate()) || within(g.allowed, ip)
+	if refused || !allowed && g.public.SafeAddr(ip) != nil {
 		return fmt.Errorf("this address %w", ErrBlocked)
 	}
 	return nil
+}
+
+// isRuntime reports whether an address reaches Lambda's Runtime API. If that is
+// on the loopback interface, all loopback addresses may. Where private targets
+// are allowed its port alone is refused.
+func (g *Guard) isRuntime(ip netip.Addr, port uint16) bool {
+	runtime := g.runtime.Addr()
+	if !runtime.IsValid() || ip != runtime && (!ip.IsLoopback() || !runtime.IsLoopback()) {
+		return false
+	}
+	return !g.allowPrivate || port == g.runtime.Port()
+}
+
+func within(prefixes []netip.Prefix, ip netip.Addr) bool {
+	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 // splitTarget takes the address of a dial apart.

@@ -1,8 +1,13 @@
 package outbound
 
 import (
+	"context"
 	"fmt"
+	"net"
+	"net/http"
 	"net/netip"
+	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -10,37 +15,42 @@ import (
 // insideNames are the domains that name only what is inside a network.
 var insideNames = []string{"localhost", "internal", "local"}
 
-// CheckHost says why a host may not be called, judging by its spelling alone,
-// without resolving it; nil if nothing speaks against it. The error wraps
-// ErrBlocked and does not quote the host.
+// CheckHost judges a target's host by its spelling alone, without resolving it.
+// It returns the host as resolvers see it: a name in lower case and ASCII,
+// without a final dot, or an address in its shortest form. If the host may not
+// be called it says why; the error wraps ErrBlocked and does not quote the host.
 //
 // An address is accepted in its ordinary spelling only: what one program reads
 // as decimal, another reads as octal.
-func (g *Guard) CheckHost(host string) error {
-	folded, ok := foldHost(host)
-	if !ok || folded == "" {
-		return fmt.Errorf("this spelling of a host %w", ErrBlocked)
+func (g *Guard) CheckHost(host string) (seen string, err error) {
+	seen, ok := resolvable(host)
+	if !ok {
+		return "", fmt.Errorf("this spelling of a host %w", ErrBlocked)
 	}
-	if ip, err := netip.ParseAddr(folded); err == nil {
-		return g.checkIP(ip, 0)
+	if ip, err := netip.ParseAddr(seen); err == nil {
+		if err := g.checkIP(ip, 0); err != nil {
+			return "", err
+		}
+		return ip.Unmap().String(), nil
 	}
-	labels := strings.Split(folded, ".")
+	labels := strings.Split(seen, ".")
 	last := labels[len(labels)-1]
-	if strings.Contains(folded, ":") || numeric(last) {
-		return fmt.Errorf("this spelling of an address %w", ErrBlocked)
+	if strings.Contains(seen, ":") || numeric(last) {
+		return "", fmt.Errorf("this spelling of an address %w", ErrBlocked)
+	}
+	if slices.Contains(labels, "") {
+		return "", fmt.Errorf("this spelling of a host %w", ErrBlocked)
 	}
 	if g.allowPrivate {
-		return nil
+		return seen, nil
 	}
 	if len(labels) == 1 {
-		return fmt.Errorf("a host name without a dot %w", ErrBlocked)
+		return "", fmt.Errorf("a host name without a dot %w", ErrBlocked)
 	}
-	for _, name := range insideNames {
-		if last == name {
-			return fmt.Errorf("a host under .%s %w", name, ErrBlocked)
-		}
+	if slices.Contains(insideNames, last) {
+		return "", fmt.Errorf("a host under .%s %w", last, ErrBlocked)
 	}
-	return nil
+	return seen, nil
 }
 
 // numeric reports whether a last label makes programs read the host as an IPv4
@@ -52,35 +62,48 @@ func numeric(label string) bool {
 	return label != "" && strings.Trim(label, "0123456789") == ""
 }
 
-// foldHost brings a host to the form that resolvers see: lower case, ordinary
-// digits, letters and dots in place of their full-width twins, no brackets and
-// no final dot. It refuses characters that resolvers drop or translate.
-func foldHost(host string) (string, bool) {
+// resolvable brings a host to the form that resolvers see: ASCII, lower case, no
+// brackets and no final dot. It refuses what has no such form, and characters
+// that one program drops where another keeps them.
+func resolvable(host string) (string, bool) {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		if host, ok = strings.CutSuffix(inner, "]"); !ok {
 			return "", false
 		}
 	}
-	var b strings.Builder
 	for _, r := range host {
 		switch {
-		case r == '。', r == '｡', r == '．':
-			r = '.'
-		case r >= '！' && r <= '～':
-			r -= '！' - '!'
-		}
-		switch {
-		case r == '%', r <= ' ', r == 0x7f, r == '/', r == '\\', r == '@', r == '#', r == '?':
+		case r <= ' ', r == 0x7f, strings.ContainsRune(`%/\@#?[]`, r):
 			return "", false
-		case r > unicode.MaxASCII && !unicode.IsLetter(r) && !unicode.Is(unicode.Mc, r) && !unicode.Is(unicode.Mn, r):
-			return "", false
-		case unicode.Is(unicode.Variation_Selector, r), unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r):
-			return "", false
-		// Letters that are drawn like Latin ones and translated to them.
-		case r >= 0x2100 && r <= 0x214f, r >= 0x1d400 && r <= 0x1d7ff:
+		case unicode.Is(unicode.Variation_Selector, r), unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r), unicode.Is(unicode.Cf, r):
 			return "", false
 		}
-		b.WriteRune(unicode.ToLower(r))
 	}
-	return strings.TrimSuffix(b.String(), "."), true
+	ascii, ok := toASCII(host)
+	ascii = strings.TrimSuffix(strings.ToLower(ascii), ".")
+	return ascii, ok && ascii != ""
+}
+
+// toASCII translates an international name as net/http does: full-width digits
+// and dots become ordinary ones, letters that look like others become those. It
+// has a transport of net/http dial, which gives the translation away, and lets
+// the dial fail. Another translation might see another host.
+func toASCII(host string) (string, bool) {
+	if isASCII(host) {
+		return host, true
+	}
+	dialled := ""
+	transport := http.Transport{DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
+		dialled = strings.TrimSuffix(address, ":80")
+		return nil, ErrBlocked
+	}}
+	req := http.Request{Method: http.MethodPost, URL: &url.URL{Scheme: "http", Host: host}, Header: http.Header{}}
+	if resp, err := transport.RoundTrip(&req); err == nil {
+		_ = resp.Body.Close() // nothing was dialled, so there is none
+	}
+	return dialled, isASCII(dialled)
+}
+
+func isASCII(text string) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return r > unicode.MaxASCII }) < 0
 }

@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/http"
 	"net/netip"
 	"time"
@@ -28,7 +29,8 @@ type Config struct {
 	AllowPrivate bool
 	// AllowedCIDRs are permitted though they are not public.
 	AllowedCIDRs []netip.Prefix
-	// RuntimeAPI is AWS_LAMBDA_RUNTIME_API, host:port; it is never a target.
+	// RuntimeAPI is AWS_LAMBDA_RUNTIME_API, host:port, the host an address or
+	// localhost. It is never a target. Empty: there is none.
 	RuntimeAPI string
 	// OmitFieldValues leaves FieldValues out of bodies: receivers see which
 	// members an event has, and no values.
@@ -39,7 +41,8 @@ type Config struct {
 	// system's.
 	RootCAs *x509.CertPool
 	Now     func() time.Time
-	// Lookup resolves a host name. nil: the system's resolver.
+	// Lookup resolves a host name, which ends with a dot unless AllowPrivate is
+	// set. nil: the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
@@ -62,14 +65,19 @@ type Sender struct {
 	transport *http.Transport
 }
 
-// New makes a sender. It fails if RuntimeAPI is set and no address: then the
-// guard could not refuse it.
+// New makes a sender. It fails as [NewGuard] does.
 func New(config Config) (*Sender, error) {
 	guard, err := NewGuard(config)
 	if err != nil {
 		return nil, err
 	}
-	d := &dialer{guard: guard, lookup: config.Lookup, tls: &tls.Config{
+	lookup := config.Lookup
+	if lookup == nil {
+		lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return new(net.Resolver).LookupNetIP(ctx, "ip", host)
+		}
+	}
+	d := &dialer{guard: guard, lookup: lookup, tls: &tls.Config{
 		MinVersion: tls.VersionTLS12, RootCAs: config.RootCAs,
 		ClientSessionCache: tls.NewLRUClientSessionCache(sessions),
 		NextProtos:         []string{"http/1.1"},

@@ -34,14 +34,10 @@ func (s *Sender) Send(ctx context.Context, post webhook.Post) webhook.Result {
 }
 
 func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) webhook.Result {
-	target, err := url.Parse(post.Webhook.TargetURL)
-	if err != nil || target.Host == "" {
-		return webhook.Result{Error: webhook.AttemptInternal}
-	}
-	if target.User != nil || target.Scheme != "https" && (target.Scheme != "http" || !s.config.AllowHTTP) {
+	target, err := s.target(post.Webhook.TargetURL)
+	if err != nil {
 		return webhook.Result{Error: webhook.AttemptBlocked}
 	}
-	target.Fragment = ""
 	body, err := appendEnvelope(make([]byte, 0, 512+len(post.Event.Data)*2+len(post.Webhook.Properties)), post, s.config.OmitFieldValues)
 	if err != nil {
 		return webhook.Result{Error: webhook.AttemptInternal}
@@ -70,6 +66,27 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 	}
 	defer func() { _ = resp.Body.Close() }()
 	return answer(resp, scrub, now)
+}
+
+// target reads a URL and refuses what may not be called, by its spelling: what
+// cannot be read as well, since another reader may find a host in it. Only the
+// host as resolvers see it goes on. ErrBlocked.
+func (s *Sender) target(text string) (*url.URL, error) {
+	target, err := url.Parse(text)
+	if err != nil || target.Host == "" || target.User != nil || target.Scheme != "https" && (target.Scheme != "http" || !s.config.AllowHTTP) {
+		return nil, ErrBlocked
+	}
+	host, err := s.guard.CheckHost(target.Hostname())
+	if err != nil {
+		return nil, err
+	}
+	if port := target.Port(); !isASCII(target.Host) && port != "" {
+		target.Host = net.JoinHostPort(host, port)
+	} else if !isASCII(target.Host) {
+		target.Host = host
+	}
+	target.Fragment = ""
+	return target, nil
 }
 
 // request makes a POST that net/http sends at most once: it repeats a request

@@ -43,12 +43,13 @@ type Rules struct {
 	AllowHTTP bool
 	// RefuseUnknownTypes accepts no Type but "webhook".
 	RefuseUnknownTypes bool
-	// OwnHosts are the API's own hosts, which are no targets: a webhook that
-	// calls its own service would loop.
+	// OwnHosts are the API's own hosts, without port, which are no targets: a
+	// webhook that calls its own service would loop.
 	OwnHosts []string
-	// CheckHost says why a target's host may not be called, judging by its
-	// spelling alone, without DNS; nil if it may. Unset: no such check.
-	CheckHost func(host string) error
+	// CheckHost gives a target's host as resolvers see it, or says why it may
+	// not be called, judging by its spelling alone, without DNS. Unset: no
+	// such check.
+	CheckHost func(host string) (seen string, err error)
 }
 
 // Draft is what a client wants a webhook to be: the writable members of the
@@ -197,14 +198,22 @@ func (f *faults) target(text string, rules Rules) {
 			f.add("TargetUrl has port %s; 443 and 1024-65535 are allowed", port)
 		}
 	}
-	for _, own := range rules.OwnHosts {
-		if strings.EqualFold(strings.TrimSuffix(u.Hostname(), "."), own) {
-			f.add("TargetUrl points to this service itself")
-		}
-	}
+	f.targetHost(strings.TrimSuffix(u.Hostname(), "."), rules)
+}
+
+func (f *faults) targetHost(host string, rules Rules) {
 	if rules.CheckHost != nil {
-		if err := rules.CheckHost(u.Hostname()); err != nil {
+		seen, err := rules.CheckHost(host)
+		if err != nil {
 			f.add("TargetUrl: %v", err)
+			return
+		}
+		host = seen
+	}
+	for _, own := range rules.OwnHosts {
+		if strings.EqualFold(host, strings.TrimSuffix(own, ".")) {
+			f.add("TargetUrl points to this service itself")
+			return
 		}
 	}
 }
