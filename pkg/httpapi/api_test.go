@@ -183,6 +183,7 @@ func TestErrorsKeepInternalTextInside(t *testing.T) {
 			s := newServer(t, func(c *httpapi.Config) {
 				c.Registry.Webhooks = faulty{c.Registry.Webhooks, fmt.Errorf("table internal-name-7: %w", test.err)}
 			})
+			s.planted = true
 			answer := s.call("GET", "/api/v1/Webhook", "")
 			if answer.Code != test.status || strings.Contains(answer.Body.String(), "internal-name") {
 				t.Errorf("got %d %s, want %d and nothing internal", answer.Code, answer.Body, test.status)

@@ -13,6 +13,7 @@ type reply struct {
 	status int
 	header http.Header // nil: none of its own
 	body   any         // nil with noContent: nothing is written
+	json   []byte      // in the place of body: JSON that goes out as it is
 	empty  bool
 }
 
@@ -27,8 +28,10 @@ func noContent(header http.Header) reply {
 // may see, so nobody may keep them.
 func (a *api) write(w http.ResponseWriter, c *call, answer reply) {
 	mediaType, _ := negotiate(c.Header.Values("Accept"))
-	var body []byte
-	if !answer.empty {
+	body := answer.json
+	if body != nil {
+		mediaType = answerTypes[0]
+	} else if !answer.empty {
 		var err error
 		if body, err = encodeAs(mediaType, answer.body); err != nil {
 			answer = failed(c, err)

@@ -31,6 +31,7 @@ func (a *api) routes() []route {
 	)
 	table := []route{
 		{get, "/healthz", open, a.healthz, nil},
+		{get, "/api/v1/openapi.json", open, a.describeAPI, nil},
 
 		{get, "/api/v1/Webhook/default", webhooks, a.defaultWebhook, nil},
 		{get, "/api/v1/Webhook", webhooks, a.listWebhooks, nil},

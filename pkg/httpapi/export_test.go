@@ -1,0 +1,18 @@
+package httpapi
+
+import "github.com/posthaste-dev/posthaste/pkg/webhook"
+
+// Route is an operation as the route table has it.
+type Route struct {
+	Method, Pattern string
+	Scope           webhook.Scope // "" needs no credential
+}
+
+// Routes lists the route table, for tests that must not miss a new route.
+func Routes() []Route {
+	var all []Route
+	for _, r := range (&api{}).routes() {
+		all = append(all, Route{r.method, r.pattern, r.scope})
+	}
+	return all
+}

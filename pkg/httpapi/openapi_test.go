@@ -1,0 +1,206 @@
+package httpapi_test
+
+import (
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func init() {
+	openapi3filter.RegisterBodyDecoder("text/json", openapi3filter.JSONBodyDecoder)
+}
+
+// document is our own OpenAPI document.
+var document = sync.OnceValues(func() (*openapi3.T, error) {
+	loader := openapi3.NewLoader()
+	doc, err := loader.LoadFromFile("openapi.json")
+	if err != nil {
+		return nil, err
+	}
+	return doc, doc.Validate(loader.Context)
+})
+
+func loadDocument(t testing.TB) *openapi3.T {
+	t.Helper()
+	doc, err := document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// operations lists what the document describes as "METHOD path".
+func operations(doc *openapi3.T) map[string]*routers.Route {
+	all := map[string]*routers.Route{}
+	for path, item := range doc.Paths.Map() {
+		for method, operation := range item.Operations() {
+			all[method+" "+path] = &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: operation}
+		}
+	}
+	return all
+}
+
+func TestOpenAPI_DescribesEveryRouteAndNoOther(t *testing.T) {
+	t.Parallel()
+	doc := loadDocument(t)
+	described := operations(doc)
+	for _, route := range httpapi.Routes() {
+		key := route.Method + " " + route.Pattern
+		operation := described[key]
+		if operation == nil {
+			t.Errorf("openapi.json lacks %s", key)
+			continue
+		}
+		delete(described, key)
+		if got, want := needs(doc, operation.Operation), string(route.Scope); got != want {
+			t.Errorf("%s: openapi.json demands %q, the route %q", key, got, want)
+		}
+		for _, status := range statusesOf(route) {
+			if operation.Operation.Responses.Status(status) == nil {
+				t.Errorf("%s: openapi.json lacks the status %d", key, status)
+			}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(described)) {
+		t.Errorf("openapi.json describes %s, which is no route", key)
+	}
+}
+
+// needs gives the scope that an operation demands of every kind of credential,
+// "" if it demands none.
+func needs(doc *openapi3.T, operation *openapi3.Operation) string {
+	alternatives := doc.Security
+	if operation.Security != nil {
+		alternatives = *operation.Security
+	}
+	var scopes []string
+	for _, alternative := range alternatives {
+		for _, each := range alternative {
+			scopes = append(scopes, strings.Join(each, ","))
+		}
+	}
+	return strings.Join(slices.Compact(scopes), " or ")
+}
+
+// statusesOf lists what any call of a route may be answered, whatever it does.
+func statusesOf(route httpapi.Route) []int {
+	if route.Scope == "" {
+		return []int{http.StatusOK}
+	}
+	common := []int{
+		http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest, http.StatusTooManyRequests,
+		http.StatusInternalServerError, http.StatusServiceUnavailable,
+	}
+	if strings.Contains(route.Pattern, "{") {
+		common = append(common, http.StatusNotFound)
+	}
+	return common
+}
+
+func TestOpenAPI_EveryOperationHasItsOwnIDAndWords(t *testing.T) {
+	t.Parallel()
+	ids := map[string]string{}
+	for key, route := range operations(loadDocument(t)) {
+		operation := route.Operation
+		if other := ids[operation.OperationID]; other != "" || operation.OperationID == "" {
+			t.Errorf("%s and %s have the id %q", key, other, operation.OperationID)
+		}
+		ids[operation.OperationID] = key
+		if operation.Summary == "" || len(operation.Tags) != 1 {
+			t.Errorf("%s has no summary, or not one tag", key)
+		}
+	}
+}
+
+func TestOpenAPI_IsServedToAnyone(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, accept := range []string{"application/json", "application/xml", ""} {
+		answer := s.call("GET", "/api/v1/openapi.json", "", "Authorization: ", "Accept: "+accept)
+		if got := answer.Header().Get("Content-Type"); answer.Code != http.StatusOK || got != "application/json; charset=utf-8" {
+			t.Errorf("Accept %q: got %d %q", accept, answer.Code, got)
+		}
+		if diff := cmp.Diff(read(t, "openapi.json"), answer.Body.String()); diff != "" {
+			t.Errorf("Accept %q (-file +served):\n%s", accept, diff)
+		}
+	}
+}
+
+// conforms holds an answer of any test of this package against openapi.json:
+// its status must be documented, its media type and body as they are described.
+func conforms(t testing.TB, r *http.Request, answer *httptest.ResponseRecorder) {
+	t.Helper()
+	route := described(loadDocument(t), r)
+	if route == nil {
+		return // nothing is at this address
+	}
+	input := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, Route: route},
+		Status:                 answer.Code, Header: canonical(answer.Header()),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	}
+	if err := openapi3filter.ValidateResponse(r.Context(), input.SetBodyBytes(answer.Body.Bytes())); err != nil {
+		t.Errorf("%s %s is not as openapi.json says (%s %s): %v", r.Method, r.URL.Path, route.Method, route.Path, err)
+	}
+}
+
+// canonical gives headers under the names that http.Header looks for: ours go
+// out in the documented spelling.
+func canonical(h http.Header) http.Header {
+	names := http.Header{}
+	for name, values := range h {
+		names[http.CanonicalHeaderKey(name)] = values
+	}
+	return names
+}
+
+// described finds the operation that a request is for, as the router does: the
+// most literal of those that fit, in any letter case. nil: none.
+func described(doc *openapi3.T, r *http.Request) *routers.Route {
+	segments := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	if len(segments) > 1 && strings.EqualFold(segments[1], "api") && webhook.Tenant(segments[0]).Valid() {
+		segments = segments[1:]
+	}
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	var best *routers.Route
+	most := -1
+	for _, route := range operations(doc) {
+		if literals := fits(route.Path, segments); route.Method == method && literals > most {
+			best, most = route, literals
+		}
+	}
+	return best
+}
+
+// fits counts the literal segments of a path that fits, -1 if it does not.
+func fits(path string, segments []string) (literals int) {
+	template := strings.Split(path[1:], "/")
+	if len(template) != len(segments) {
+		return -1
+	}
+	for i, s := range template {
+		switch {
+		case strings.HasPrefix(s, "{"):
+		case strings.EqualFold(s, segments[i]):
+			literals++
+		default:
+			return -1
+		}
+	}
+	return literals
+}
