@@ -58,7 +58,7 @@ func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
 		Webhooks: store.Webhooks(), Secrets: &secrets.Manager{Client: manager, Prefix: cfg.SecretPrefix, Random: rand.Reader},
 		Rules: webhook.Rules{AllowHTTP: cfg.AllowHTTP, RefuseUnknownTypes: cfg.RefuseUnknownTypes, CheckHost: sender.Guard().CheckHost},
 		Now:   time.Now, Random: rand.Reader, EventLife: cfg.EventTTL,
-		Ping: sender.Send, SkipTargetCheck: !cfg.RequireTargetCheck,
+		Ping: sender.Send, SkipTargetCheck: !cfg.RequireTargetCheck, Claims: store.Events(),
 	}
 	api := httpapi.New(httpapi.Config{
 		Registry:  registry,

@@ -29,13 +29,14 @@ type Registry struct {
 	Ping func(ctx context.Context, post Post) Result
 	// SkipTargetCheck saves webhooks without asking their targets.
 	SkipTargetCheck bool
+	// Claims keeps the idempotency keys of creates. nil: CreateOnce is not
+	// available.
+	Claims Claims
 }
 
 const (
 	// pingTimeout is short since a gateway ends the whole call at 30 s.
 	pingTimeout = 8 * time.Second
-	// defaultOverlap is how long a replaced secret still signs.
-	defaultOverlap = 24 * time.Hour
 	// maxRotations is how many versions of a secret a day may bring: the
 	// secret store keeps all versions of a day and has room for a hundred.
 	maxRotations = 20
@@ -97,32 +98,51 @@ func (r *Registry) Document(ctx context.Context, w Webhook) (SecretDocument, err
 // Create stores a new webhook of the principal's. Errors: *ValidationError with
 // all faults, ErrUnavailable.
 func (r *Registry) Create(ctx context.Context, who Principal, d Draft) (Webhook, error) {
-	if err := d.Validate(r.Rules); err != nil {
-		return Webhook{}, err
-	}
-	doc, err := d.document(SecretDocument{}, time.Time{})
+	doc, err := r.newDocument(d)
 	if err != nil {
 		return Webhook{}, err
 	}
+	id, err := r.Webhooks.NextID(ctx, who.Tenant)
+	if err != nil {
+		return Webhook{}, fmt.Errorf("create webhook: %w", err)
+	}
+	return r.create(ctx, who, id, d, doc)
+}
+
+// newDocument checks the draft of a new webhook, and gives what is secret about
+// it.
+func (r *Registry) newDocument(d Draft) (SecretDocument, error) {
+	if err := d.Validate(r.Rules); err != nil {
+		return SecretDocument{}, err
+	}
+	return d.document(SecretDocument{}, time.Time{})
+}
+
+// create stores a checked webhook under an id. ErrExists if that is taken.
+func (r *Registry) create(ctx context.Context, who Principal, id int32, d Draft, doc SecretDocument) (Webhook, error) {
 	now := r.Now().UTC()
-	w := d.webhook(Webhook{Tenant: who.Tenant, App: who.App, Registered: now, RegisteredBy: who.Associate, State: StateActive})
+	w := d.webhook(Webhook{
+		Tenant: who.Tenant, ID: id, App: who.App, Registered: now, RegisteredBy: who.Associate, State: StateActive,
+	})
 	w.Updated, w.UpdatedBy, w.Revision = now, who.Associate, 1
 	if w.State == StateActive {
 		w.Activation, w.ActivatedAt = 1, now
 	}
-	if w.ID, err = r.Webhooks.NextID(ctx, who.Tenant); err != nil {
-		return Webhook{}, fmt.Errorf("create webhook: %w", err)
-	}
 	if err := r.ping(ctx, Webhook{}, w, doc, true); err != nil {
 		return Webhook{}, err
 	}
+	var err error
 	if !doc.IsZero() {
 		if w.Secret, err = r.createSecret(ctx, w, doc, now); err != nil {
-			return Webhook{}, fmt.Errorf("create webhook %d: %w", w.ID, err)
+			return Webhook{}, fmt.Errorf("create webhook %d: %w", id, err)
 		}
 	}
-	if err := r.Webhooks.Create(ctx, w); err != nil {
-		return Webhook{}, fmt.Errorf("create webhook %d: %w", w.ID, err)
+	err = r.Webhooks.Create(ctx, w)
+	if errors.Is(err, ErrExists) {
+		r.dropSecret(ctx, w.Secret.Name)
+	}
+	if err != nil {
+		return Webhook{}, fmt.Errorf("create webhook %d: %w", id, err)
 	}
 	r.forgetIntent(ctx, w.Secret.Name)
 	return w, nil
@@ -136,12 +156,92 @@ func (r *Registry) Create(ctx context.Context, who Principal, d Draft) (Webhook,
 // Errors: ErrNotFound, *ValidationError, *ThrottledError (too many rotations of
 // the secret), ErrConflict (too many racing saves), ErrUnavailable.
 func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(Webhook) (Draft, error)) (Webhook, error) {
+	return r.change(ctx, who, id, func(current, w Webhook) (change, error) {
+		d, err := edit(current)
+		if err != nil {
+			return change{}, err
+		}
+		if err := d.Validate(r.Rules); err != nil {
+			return change{}, err
+		}
+		c := change{webhook: d.webhook(w)}
+		if c.webhook.State == StateActive && current.State != StateActive {
+			c.webhook.Activation, c.webhook.ActivatedAt = current.Activation+1, w.Updated
+		}
+		if d.touchesSecrets(current) || r.pings(current, c.webhook) {
+			old, gone, err := r.documentToChange(ctx, current, d)
+			if err != nil {
+				return change{}, fmt.Errorf("webhook %d: %w", id, err)
+			}
+			overlap := DefaultSecretOverlap
+			if current.Options.SecretOverlap != nil {
+				overlap = *current.Options.SecretOverlap
+			}
+			if c.doc, err = d.document(old, w.Updated.Add(overlap)); err != nil {
+				return change{}, err
+			}
+			c.docChanged = gone || EncodeSecretDocument(c.doc) != EncodeSecretDocument(old)
+		}
+		return c, r.ping(ctx, current, c.webhook, c.doc, c.docChanged)
+	})
+}
+
+// EndOverlap makes a webhook's previous secret stop signing at once. Without a
+// previous secret nothing changes. Errors: as for Save, and
+// ErrSecretUnavailable.
+func (r *Registry) EndOverlap(ctx context.Context, who Principal, id int32) error {
+	_, err := r.change(ctx, who, id, func(current, w Webhook) (change, error) {
+		doc, err := r.Document(ctx, current)
+		if err != nil || doc.PreviousAt(w.Updated).IsZero() {
+			return change{none: true}, err
+		}
+		doc.Previous, doc.PreviousUntil = Secret{}, time.Time{}
+		return change{webhook: w, doc: doc, docChanged: true}, nil
+	})
+	return err
+}
+
+// SetOptions changes what a webhook has beyond SuperOffice's entity, as Save
+// changes the rest: edit gets the options as they stand. Errors: as for Save.
+func (r *Registry) SetOptions(ctx context.Context, who Principal, id int32, edit func(Options) (Options, error)) (Webhook, error) {
+	return r.change(ctx, who, id, func(current, w Webhook) (change, error) {
+		options, err := edit(current.Options)
+		if err != nil {
+			return change{}, err
+		}
+		w.Options = options
+		return change{webhook: w}, options.Validate()
+	})
+}
+
+// change is what becomes of a webhook.
+type change struct {
+	webhook    Webhook
+	doc        SecretDocument // counts if docChanged
+	docChanged bool
+	none       bool // nothing is to be written
+}
+
+// change writes what decide makes of a webhook that the principal sees; it is
+// given the webhook as it stands, and as the next revision of it by the
+// principal. If another writer comes between it is asked again. Its error ends
+// the change and is returned as it is.
+func (r *Registry) change(ctx context.Context, who Principal, id int32, decide func(current, next Webhook) (change, error)) (Webhook, error) {
 	for range saveTries {
 		current, err := r.Get(ctx, who, id)
 		if err != nil {
 			return Webhook{}, err
 		}
-		saved, err := r.save(ctx, who, current, edit)
+		next := current
+		next.Updated, next.UpdatedBy, next.Revision = r.Now().UTC(), who.Associate, current.Revision+1
+		c, err := decide(current, next)
+		if err != nil {
+			return Webhook{}, err
+		}
+		if c.none {
+			return current, nil
+		}
+		saved, err := r.commit(ctx, current, c)
 		if err == nil || !errors.Is(err, ErrConflict) {
 			return saved, err
 		}
@@ -149,58 +249,23 @@ func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(
 	return Webhook{}, fmt.Errorf("webhook %d: %w", id, ErrConflict)
 }
 
-func (r *Registry) save(ctx context.Context, who Principal, current Webhook, edit func(Webhook) (Draft, error)) (Webhook, error) {
-	d, err := edit(current)
-	if err != nil {
-		return Webhook{}, err
-	}
-	if err := d.Validate(r.Rules); err != nil {
-		return Webhook{}, err
-	}
-	now := r.Now().UTC()
-	w := d.webhook(current)
-	w.Updated, w.UpdatedBy, w.Revision = now, who.Associate, current.Revision+1
-	if w.State == StateActive && current.State != StateActive {
-		w.Activation, w.ActivatedAt = current.Activation+1, now
-	}
-	var old SecretDocument
-	reads := d.touchesSecrets(current) || r.pings(current, w)
-	if reads {
-		if old, err = r.Document(ctx, current); err != nil {
+// commit writes a change. ErrConflict if the current webhook is no longer that.
+func (r *Registry) commit(ctx context.Context, current Webhook, c change) (Webhook, error) {
+	w := c.webhook
+	if c.docChanged {
+		if err := r.replaceSecret(ctx, &w, current.Secret, c.doc, w.Updated); err != nil {
 			return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
 		}
 	}
-	overlap := defaultOverlap
-	if current.Options.SecretOverlap != nil {
-		overlap = *current.Options.SecretOverlap
-	}
-	doc, changed := old, false
-	if reads {
-		if doc, err = d.document(old, now.Add(overlap)); err != nil {
-			return Webhook{}, err
-		}
-		changed = EncodeSecretDocument(doc) != EncodeSecretDocument(old)
-	}
-	if err := r.ping(ctx, current, w, doc, changed); err != nil {
-		return Webhook{}, err
-	}
-	if changed {
-		if err := r.replaceSecret(ctx, &w, current.Secret, doc, now); err != nil {
-			return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
-		}
-	}
-	raised, err := r.stateEvent(current, w, now)
+	raised, err := r.stateEvent(current, w, w.Updated)
 	if err != nil {
 		return Webhook{}, err
 	}
 	if err := r.Webhooks.Update(ctx, w, raised...); err != nil {
 		return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
 	}
-	switch current.Secret.Name {
-	case w.Secret.Name:
-	case "":
+	if current.Secret.Name != w.Secret.Name {
 		r.forgetIntent(ctx, w.Secret.Name)
-	default:
 		r.dropSecret(ctx, current.Secret.Name)
 	}
 	return w, nil

@@ -71,7 +71,7 @@ func (r *Registry) TestDraft(ctx context.Context, who Principal, id int32, d Dra
 			return Result{}, err
 		}
 	}
-	if old, err = r.Document(ctx, stored); err != nil {
+	if old, _, err = r.documentToChange(ctx, stored, d); err != nil {
 		return Result{}, fmt.Errorf("webhook %d: %w", id, err)
 	}
 	stored.Tenant = who.Tenant

@@ -116,14 +116,25 @@ func (r *Registry) replaceSecret(ctx context.Context, w *Webhook, committed Secr
 			After:  midnight.Sub(now),
 		}
 	}
-	var err error
-	if committed.Name == "" {
-		w.Secret, err = r.createSecret(ctx, *w, doc, now)
-		return err
+	if committed.Name != "" {
+		ref, err := r.Secrets.Put(ctx, committed, doc)
+		if err == nil {
+			ref.Signed = !doc.Current.IsZero()
+			w.Secret = ref
+			return nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		// Gone for good, perhaps not all of it: what is left is cleared once
+		// nothing names it any more.
+		if err := r.putIntent(ctx, *w, committed.Name, now); err != nil {
+			return err
+		}
 	}
-	w.Secret, err = r.Secrets.Put(ctx, committed, doc)
-	w.Secret.Signed = !doc.Current.IsZero()
-	return secretGone(err)
+	var err error
+	w.Secret, err = r.createSecret(ctx, *w, doc, now)
+	return err
 }
 
 func (r *Registry) putIntent(ctx context.Context, w Webhook, secret string, now time.Time) error {
@@ -140,9 +151,35 @@ func (r *Registry) forgetIntent(ctx context.Context, secret string) {
 }
 
 func (r *Registry) dropSecret(ctx context.Context, secret string) {
+	if secret == "" {
+		return
+	}
 	if r.Secrets.Delete(ctx, secret) == nil {
 		r.forgetIntent(ctx, secret)
 	}
+}
+
+// documentToChange reads what is secret about a webhook for a draft. If that is
+// gone for good, a draft that states everything anew needs none of it; of
+// another one it is said what to state.
+func (r *Registry) documentToChange(ctx context.Context, w Webhook, d Draft) (doc SecretDocument, gone bool, err error) {
+	if w.Secret.Name == "" {
+		return SecretDocument{}, false, nil
+	}
+	doc, err = r.Secrets.Read(ctx, w.Secret)
+	if !errors.Is(err, ErrNotFound) {
+		return doc, false, err
+	}
+	var f faults
+	if w.Secret.Signed && (d.Secret == nil || d.Secret.text == MaskedSecret) {
+		f.add("Secret: what was stored is lost; state the secret anew, or \"\" for none")
+	}
+	for _, h := range d.Headers {
+		if SecretHeader(h.Name) && h.Value.text == MaskedSecret {
+			f.add("Headers: the stored value of %s is lost; state it anew", h.Name)
+		}
+	}
+	return SecretDocument{}, true, f.err()
 }
 
 // secretGone words the absence of a secret that a webhook names.

@@ -46,7 +46,8 @@ func newRegistry(t *testing.T) *registry {
 	})
 	r := &registry{db: db, clock: clock}
 	r.Registry = &webhook.Registry{
-		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Now: clock.Now, Random: random, EventLife: 30 * 24 * time.Hour,
+		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Claims: db.Events(),
+		Now: clock.Now, Random: random, EventLife: 30 * 24 * time.Hour,
 		Ping: func(_ context.Context, post webhook.Post) webhook.Result {
 			r.pings = append(r.pings, post)
 			return r.answer
@@ -519,16 +520,133 @@ func TestRegistry_GoneSecretIsNoMissingWebhook(t *testing.T) {
 	if err := r.Secrets.Delete(t.Context(), w.Secret.Name); err != nil {
 		t.Fatal(err)
 	}
-	_, readErr := r.Document(t.Context(), w)
-	_, saveErr := r.save(t, w.ID, secret("new"))
-	for _, err := range []error{readErr, saveErr} {
-		if !errors.Is(err, webhook.ErrSecretUnavailable) || errors.Is(err, webhook.ErrNotFound) {
-			t.Errorf("got %v, want %v alone", err, webhook.ErrSecretUnavailable)
-		}
+	if _, err := r.Document(t.Context(), w); !errors.Is(err, webhook.ErrSecretUnavailable) || errors.Is(err, webhook.ErrNotFound) {
+		t.Errorf("got %v, want %v alone", err, webhook.ErrSecretUnavailable)
 	}
 	r.mustSave(t, w.ID, func(d *webhook.Draft) { d.Name = "renaming needs no secret" })
 	if err := r.Delete(t.Context(), anna, w.ID, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestRegistry_GoneSecretCanBeStatedAnew(t *testing.T) {
+	t.Parallel()
+	const mask = webhook.MaskedSecret
+	for name, test := range map[string]struct {
+		changes []func(*webhook.Draft)
+		faults  []string
+		current string
+	}{
+		"all stated anew":           {[]func(*webhook.Draft){secret("new"), header("X-Key", "k2")}, nil, "new"},
+		"without the secret header": {[]func(*webhook.Draft){secret("new")}, nil, "new"},
+		"no secret any more":        {[]func(*webhook.Draft){secret("")}, nil, ""},
+		"a mask stands for nothing": {[]func(*webhook.Draft){secret(mask), header("X-Key", mask), header("X-B", "b")}, []string{"Secret: ", "X-Key is lost"}, ""},
+		"a ping needs a secret":     {[]func(*webhook.Draft){header("X-Key", "k2")}, []string{"Secret: "}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRegistry(t)
+			w := r.create(t, secret("old"), header("X-Key", "k1"))
+			if err := r.Secrets.Delete(t.Context(), w.Secret.Name); err != nil {
+				t.Fatal(err)
+			}
+			saved, err := r.save(t, w.ID, test.changes...)
+			if test.faults != nil {
+				var invalid *webhook.ValidationError
+				if !errors.As(err, &invalid) {
+					t.Fatalf("got %v, want a ValidationError", err)
+				}
+				for _, fault := range test.faults {
+					if !strings.Contains(err.Error(), fault) {
+						t.Errorf("got %v, want a fault with %q", err, fault)
+					}
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			current, previous, _ := r.texts(t, saved)
+			if current != test.current || previous != "" || saved.Secret.Signed != (test.current != "") || len(r.intents(t)) != 0 {
+				t.Errorf("got %q, previous %q, %+v, %d intents", current, previous, saved.Secret, len(r.intents(t)))
+			}
+		})
+	}
+}
+
+// aged is a secret store that forgets the version between its read and the next
+// write.
+type aged struct{ webhook.Secrets }
+
+func (aged) Put(context.Context, webhook.SecretRef, webhook.SecretDocument) (webhook.SecretRef, error) {
+	return webhook.SecretRef{}, webhook.ErrNotFound
+}
+
+func TestRegistry_SecretThatGoesDuringASaveIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t, secret("old"))
+	r.Secrets = aged{r.Secrets}
+	saved := r.mustSave(t, w.ID, secret("new"))
+	if current, _, _ := r.texts(t, saved); current != "new" || saved.Secret.Name == w.Secret.Name || len(r.intents(t)) != 0 {
+		t.Errorf("got %q in %s, %d intents", current, saved.Secret.Name, len(r.intents(t)))
+	}
+}
+
+func TestRegistry_EndOverlap(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t, secret("old"))
+	if err := r.EndOverlap(t.Context(), anna, w.ID); err != nil {
+		t.Errorf("without an overlap: %v", err)
+	}
+	w = r.mustSave(t, w.ID, secret("new"))
+	if err := r.EndOverlap(t.Context(), anna, w.ID); err != nil {
+		t.Fatal(err)
+	}
+	ended, err := r.Get(t.Context(), anna, w.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if current, previous, _ := r.texts(t, ended); current != "new" || previous != "" || ended.Revision != w.Revision+1 {
+		t.Errorf("got %q, previous %q, revision %d after %d", current, previous, ended.Revision, w.Revision)
+	}
+	if err := r.EndOverlap(t.Context(), webhook.Principal{Tenant: "Default", App: "app"}, w.ID); !errors.Is(err, webhook.ErrNotFound) {
+		t.Errorf("another app: got %v, want %v", err, webhook.ErrNotFound)
+	}
+}
+
+func TestRegistry_SetOptions(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t, secret("old"))
+	epoch, err := r.Webhooks.Epoch(t.Context(), "Default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := time.Duration(0)
+	want := webhook.Options{Policy: webhook.PolicySuperOffice, Timeout: time.Second, SecretOverlap: &none, Format: webhook.FormatData}
+	set, err := r.SetOptions(t.Context(), anna, w.ID, func(webhook.Options) (webhook.Options, error) { return want, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	raised, err := r.Webhooks.Epoch(t.Context(), "Default")
+	if err != nil || raised != epoch+1 || set.Revision != 2 {
+		t.Errorf("epoch %d after %d (%v), revision %d", raised, epoch, err, set.Revision)
+	}
+	saved := r.mustSave(t, w.ID, secret("new"))
+	if diff := cmp.Diff(want, saved.Options); diff != "" {
+		t.Errorf("a save changed the options (-want +got):\n%s", diff)
+	}
+	if _, previous, _ := r.texts(t, saved); previous != "" {
+		t.Errorf("the old secret still signs, with an overlap of 0")
+	}
+	long := 8 * 24 * time.Hour
+	bad := webhook.Options{Policy: "p", Timeout: 101 * time.Second, SecretOverlap: &long, Format: "f"}
+	_, err = r.SetOptions(t.Context(), anna, w.ID, func(webhook.Options) (webhook.Options, error) { return bad, nil })
+	var invalid *webhook.ValidationError
+	if !errors.As(err, &invalid) || len(invalid.Faults) != 4 {
+		t.Errorf("got %v, want four faults", err)
 	}
 }
 

@@ -31,6 +31,9 @@ const MaxHops = 3
 // life of an event.
 const idempotencyLife = 24 * time.Hour
 
+// maxIdempotencyKey is how many characters an idempotency key may have.
+const maxIdempotencyKey = 255
+
 // Publisher accepts events. Its fields must be set before use and not changed
 // after; Publish may be called concurrently.
 type Publisher struct {
@@ -91,8 +94,8 @@ func checkSignal(s Signal) (json.RawMessage, error) {
 	case ReservedEventName(s.Name):
 		f.add("the event name %q is reserved", s.Name)
 	}
-	if len(s.IdempotencyKey) > 255 {
-		f.add("Idempotency-Key has %d characters, more than 255", len(s.IdempotencyKey))
+	if len(s.IdempotencyKey) > maxIdempotencyKey {
+		f.add("Idempotency-Key has %d characters, more than %d", len(s.IdempotencyKey), maxIdempotencyKey)
 	}
 	var data bytes.Buffer
 	if len(s.Data) > 0 {

@@ -114,15 +114,17 @@ type Events interface {
 	// means there are no more.
 	List(ctx context.Context, tenant Tenant, first, last EventID, limit int) ([]Event, error)
 
-	// Remember claims an idempotency key for an event until expires. If the
+	// Remember claims an idempotency key until expires. If the
 	// key is free, or its claim has expired by now, the claim given is stored
 	// and returned; else the one that stands.
 	Remember(ctx context.Context, tenant Tenant, key string, claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error)
 }
 
-// IdempotencyClaim is what an idempotency key stands for.
+// IdempotencyClaim is what an idempotency key stands for: an event, or a
+// webhook.
 type IdempotencyClaim struct {
 	Event   EventID
+	Webhook int32
 	Body    string // hash of what was sent
 	Expires time.Time
 }

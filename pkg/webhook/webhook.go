@@ -51,14 +51,6 @@ type SecretRef struct {
 	Signed bool
 }
 
-// Options is what a webhook has beyond SuperOffice's entity. Zero values mean
-// the deployment's default.
-type Options struct {
-	Policy        Policy
-	Timeout       time.Duration  // of one attempt, 1-100 s
-	SecretOverlap *time.Duration // how long the old secret still signs after a rotation; nil: 24 h
-}
-
 // Webhook is a tenant's subscription: which events, to which target, in which
 // state. It holds no secret text, so it may be logged field by field.
 type Webhook struct {

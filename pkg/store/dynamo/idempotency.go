@@ -8,12 +8,13 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Remember claims an idempotency key for an event. The markers lie in the table
+// Remember claims an idempotency key for an event or a webhook. The markers lie in the table
 // of events under keys that begin with K#, which the filter of the stream's
 // mapping leaves out.
 func (s *Events) Remember(ctx context.Context, tenant webhook.Tenant, hash string, claim webhook.IdempotencyClaim, now time.Time) (webhook.IdempotencyClaim, error) {
 	it := key(fmt.Sprintf("K#%s#%s", tenant, hash), "K")
-	it["event"] = text(string(claim.Event))
+	it.setText("event", string(claim.Event))
+	it.setInt("webhook", int64(claim.Webhook))
 	it.setText("body", claim.Body)
 	it.setExpiry(claim.Expires)
 	c := expiredBy(now)
@@ -27,7 +28,7 @@ func (s *Events) Remember(ctx context.Context, tenant webhook.Tenant, hash strin
 	}
 	r := reader{item: stands}
 	return webhook.IdempotencyClaim{
-		Event: webhook.EventID(r.text("event")), Body: r.text("body"), Expires: r.time(attrExpiresMS),
+		Event: webhook.EventID(r.text("event")), Webhook: r.int32("webhook"), Body: r.text("body"), Expires: r.time(attrExpiresMS),
 	}, r.err
 }
 

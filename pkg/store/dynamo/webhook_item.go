@@ -37,6 +37,7 @@ func encodeWebhook(w webhook.Webhook) item {
 	it.setText("app", w.App)
 	it.setText("policy", string(w.Options.Policy))
 	it.setInt("timeout_ns", int64(w.Options.Timeout))
+	it.setText("format", string(w.Options.Format))
 	if w.Options.SecretOverlap != nil {
 		it["secret_overlap_ns"] = number(int64(*w.Options.SecretOverlap))
 	}
@@ -62,8 +63,11 @@ func decodeWebhook(it item) (webhook.Webhook, error) {
 		ErrorsEmail: r.text("errors_email"), ErrorEmails: r.texts("error_emails"),
 		ErrorAssociates: r.json("error_associates"), Description: r.text("description"),
 		NotifyVia: r.int32("notify_via"), NotifyWhen: r.int32("notify_when"),
-		App:     r.text("app"),
-		Options: webhook.Options{Policy: webhook.Policy(r.text("policy")), Timeout: time.Duration(r.int64("timeout_ns"))},
+		App: r.text("app"),
+		Options: webhook.Options{
+			Policy: webhook.Policy(r.text("policy")), Timeout: time.Duration(r.int64("timeout_ns")),
+			Format: webhook.Format(r.text("format")),
+		},
 		Secret: webhook.SecretRef{
 			Name: r.text("secret_name"), Version: r.text("secret_version"), Signed: r.bool("secret_signed"),
 		},

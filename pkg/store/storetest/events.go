@@ -138,7 +138,7 @@ func testEvents(t *testing.T, h Harness) {
 		t.Parallel()
 		tenant, at := newTenant(t), now().Truncate(time.Second)
 		first := webhook.IdempotencyClaim{Event: newEventID(t, at), Body: "a", Expires: at.Add(time.Hour)}
-		second := webhook.IdempotencyClaim{Event: newEventID(t, at), Body: "b", Expires: at.Add(3 * time.Hour)}
+		second := webhook.IdempotencyClaim{Webhook: 7, Body: "b", Expires: at.Add(3 * time.Hour)}
 		remember := func(tenant webhook.Tenant, key string, claim webhook.IdempotencyClaim, at time.Time) webhook.IdempotencyClaim {
 			t.Helper()
 			stands, err := h.Events.Remember(t.Context(), tenant, key, claim, at)

@@ -1,0 +1,64 @@
+package webhook
+
+import (
+	"slices"
+	"time"
+)
+
+// Options is what a webhook has beyond SuperOffice's entity. Zero values mean
+// the deployment's default.
+type Options struct {
+	Policy        Policy
+	Timeout       time.Duration  // of one attempt, 1-100 s
+	SecretOverlap *time.Duration // how long the old secret still signs after a rotation; nil: 24 h
+	Format        Format
+}
+
+const (
+	// MaxTimeout is the most that the option Timeout may be; the least is a
+	// second.
+	MaxTimeout = 100 * time.Second
+	// DefaultSecretOverlap is how long a replaced secret still signs where the
+	// option says nothing.
+	DefaultSecretOverlap = 24 * time.Hour
+	// MaxSecretOverlap is the most that the option SecretOverlap may be.
+	MaxSecretOverlap = 7 * 24 * time.Hour
+)
+
+// Format is the shape of a webhook's bodies. The empty Format is SuperOffice's.
+type Format string
+
+// The formats.
+const (
+	FormatSuperOffice Format = "superoffice"
+	FormatStandard    Format = "standard"    // Standard Webhooks: type, timestamp, data
+	FormatCloudEvents Format = "cloudevents" // CloudEvents 1.0, structured JSON
+	FormatData        Format = "data"        // the event's data alone
+)
+
+// Formats lists them, the default first.
+func Formats() []Format {
+	return []Format{FormatSuperOffice, FormatStandard, FormatCloudEvents, FormatData}
+}
+
+// Valid reports whether the format is one of the list (the empty one is not).
+func (f Format) Valid() bool { return slices.Contains(Formats(), f) }
+
+// Validate reports everything that is wrong with the options as a
+// *ValidationError, or nil.
+func (o Options) Validate() error {
+	var f faults
+	if o.Policy != "" && !o.Policy.Valid() {
+		f.add("Policy must be %s or %s", PolicyDurable, PolicySuperOffice)
+	}
+	if o.Timeout != 0 && (o.Timeout < time.Second || o.Timeout > MaxTimeout) {
+		f.add("TimeoutSeconds must be from 1 to %.0f", MaxTimeout.Seconds())
+	}
+	if o.SecretOverlap != nil && (*o.SecretOverlap < 0 || *o.SecretOverlap > MaxSecretOverlap) {
+		f.add("SecretOverlapSeconds must be from 0 to %.0f", MaxSecretOverlap.Seconds())
+	}
+	if o.Format != "" && !o.Format.Valid() {
+		f.add("Format must be one of %v", Formats())
+	}
+	return f.err()
+}
