@@ -64,7 +64,7 @@ func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
 		Registry:  registry,
 		Publisher: &webhook.Publisher{Events: store.Events(), Now: time.Now, Random: rand.Reader, Life: cfg.EventTTL},
 		Auth:      &auth.Authenticator{First: secrets.Value(manager, cfg.FirstCredentialSecret), Now: time.Now},
-		Health:    store.Webhooks().Health, PublicURL: cfg.PublicURL, SecretVisible: cfg.SecretVisible, StrictAccept: cfg.StrictAccept,
+		Health:    store.Webhooks().Health, PublicURL: cfg.PublicURL, SecretVisible: cfg.SecretVisible, DefaultPolicy: cfg.Policy, StrictAccept: cfg.StrictAccept,
 		Version: version, Logger: logger, Now: time.Now, RequestID: trigger.RequestID,
 	})
 	return trigger.Resumed(trigger.HTTP(api, logger), time.Now, sender.Resume), nil

@@ -71,7 +71,7 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 		Registry:  registry,
 		Publisher: &webhook.Publisher{Events: db.Events(), Now: time.Now, Random: rand.Reader, Life: cfg.EventTTL},
 		Auth:      &auth.Authenticator{First: func(context.Context) (webhook.Secret, error) { return cfg.FirstCredential, nil }, Now: time.Now},
-		Health:    db.Webhooks().Health, PublicURL: cfg.PublicURL, AllowOwnHost: true, SecretVisible: cfg.SecretVisible, StrictAccept: cfg.StrictAccept,
+		Health:    db.Webhooks().Health, PublicURL: cfg.PublicURL, AllowOwnHost: true, SecretVisible: cfg.SecretVisible, DefaultPolicy: cfg.Policy, StrictAccept: cfg.StrictAccept,
 		Version: version, Logger: logger, Now: time.Now, UnauthorizedHint: hint(cfg),
 	})
 	mux := http.NewServeMux()

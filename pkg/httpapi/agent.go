@@ -53,11 +53,8 @@ func (a *api) agentSave(c *call) (reply, error) {
 		return reply{}, unbindable(err)
 	}
 	if s.id == 0 {
-		w, err := a.Registry(c).Create(c.Context(), c.who, s.draft)
-		if err != nil {
-			return reply{}, err
-		}
-		return ok(a.saved(c, w, webhook.Health{}, s.draft)), nil
+		shown, err := a.create(c, s.draft)
+		return ok(shown), err
 	}
 	w, err := a.Registry(c).Save(c.Context(), c.who, s.id, func(webhook.Webhook) (webhook.Draft, error) { return s.draft, nil })
 	if err != nil {

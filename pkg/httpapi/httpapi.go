@@ -47,6 +47,8 @@ type Config struct {
 	// StrictAccept answers 406 where no media type that Accept names can be
 	// answered with. Unset: JSON, as SuperOffice does.
 	StrictAccept bool
+	// DefaultPolicy is what the option Policy shows where nothing is set.
+	DefaultPolicy webhook.Policy
 	// Version is what /healthz tells.
 	Version string
 	Logger  *slog.Logger

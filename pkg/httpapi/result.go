@@ -30,6 +30,7 @@ func (a *api) testWebhook(c *call) (reply, error) {
 func (a *api) test(c *call, object []byte, misread func(error) error) (reply, error) {
 	s, err := decodeWebhook(object)
 	if err == nil {
+		s.draft = s.draft.Tried()
 		err = s.check(a.Registry(c).Rules)
 	}
 	if err != nil {
@@ -40,7 +41,7 @@ func (a *api) test(c *call, object []byte, misread func(error) error) (reply, er
 		return reply{}, err
 	}
 	message := r.Response
-	if message == "" {
+	if message == "" && r.Error != webhook.AttemptOK {
 		message = "The target gave no answer: " + string(r.Error)
 	}
 	return ok(result{r.Error == webhook.AttemptOK, textOrNull(message), fullRight, &fieldProperties{}}), nil

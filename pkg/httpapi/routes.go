@@ -41,6 +41,10 @@ func (a *api) routes() []route {
 		{del, "/api/v1/Webhook/{id}", webhooks, a.deleteWebhook, nil},
 		{post, "/api/v1/Webhook/Test", webhooks, a.testWebhook, nil},
 		{get, "/api/v1/Webhook/{id}/LastError", webhooks, a.lastError, nil},
+		{get, "/api/v1/Webhook/{id}/Options", webhooks, a.getOptions, nil},
+		{put, "/api/v1/Webhook/{id}/Options", webhooks, a.putOptions, nil},
+		{patch, "/api/v1/Webhook/{id}/Options", webhooks, a.patchOptions, nil},
+		{del, "/api/v1/Webhook/{id}/PreviousSecret", webhooks, a.endOverlap, nil},
 		{post, "/api/v1/Webhook/{event}/{primaryKey}", events, a.signalEvent, nil},
 
 		{post, agentPath + "CreateDefaultWebhook", webhooks, a.defaultWebhook, agentFailed},

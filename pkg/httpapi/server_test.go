@@ -73,7 +73,7 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 	s.db = db
 	cfg := httpapi.Config{
 		Registry: &webhook.Registry{
-			Webhooks: db.Webhooks(), Secrets: db.Secrets(), Rules: webhook.Rules{AllowHTTP: true},
+			Webhooks: db.Webhooks(), Secrets: db.Secrets(), Claims: db.Events(), Rules: webhook.Rules{AllowHTTP: true},
 			Now: s.clock.Now, Random: random, EventLife: 30 * 24 * time.Hour,
 			Ping: func(_ context.Context, post webhook.Post) webhook.Result {
 				s.pings = append(s.pings, post)
@@ -82,7 +82,8 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		},
 		Publisher: &webhook.Publisher{Events: db.Events(), Now: s.clock.Now, Random: random, Life: 30 * 24 * time.Hour},
 		Auth:      anyone{tje0}, Health: db.Webhooks().Health, PublicURL: "https://hooks.example.com", Version: "1.2.3",
-		Logger: slog.New(slog.NewJSONHandler(&s.log, nil)), Now: s.clock.Now,
+		DefaultPolicy: webhook.PolicyDurable,
+		Logger:        slog.New(slog.NewJSONHandler(&s.log, nil)), Now: s.clock.Now,
 	}
 	for _, change := range changes {
 		change(&cfg)

@@ -19,11 +19,34 @@ func (a *api) createWebhook(c *call) (reply, error) {
 	if err := s.check(a.Registry(c).Rules); err != nil {
 		return reply{}, err
 	}
-	w, err := a.Registry(c).Create(c.Context(), c.who, s.draft)
-	if err != nil {
-		return reply{}, err
+	shown, err := a.create(c, s.draft)
+	return ok(a.linked(c, shown)), err
+}
+
+// create creates a webhook, under the call's Idempotency-Key if it has one, and
+// gives it as it is shown.
+func (a *api) create(c *call, d webhook.Draft) (entity, error) {
+	key := c.Header.Get(headerIdempotencyKey)
+	if key == "" {
+		w, err := a.Registry(c).Create(c.Context(), c.who, d)
+		if err != nil {
+			return entity{}, err
+		}
+		return a.saved(c, w, webhook.Health{}, d), nil
 	}
-	return ok(a.linked(c, a.saved(c, w, webhook.Health{}, s.draft))), nil
+	w, repeated, err := a.Registry(c).CreateOnce(c.Context(), c.who, key, d)
+	if err != nil {
+		return entity{}, err
+	}
+	if !repeated {
+		return a.saved(c, w, webhook.Health{}, d), nil
+	}
+	// This call set no secret: it sees what a read sees.
+	shown, err := a.show(c.Context(), c.who.Tenant, w)
+	if err != nil {
+		return entity{}, err
+	}
+	return shown[0], nil
 }
 
 func (a *api) getWebhook(c *call) (reply, error) {
@@ -58,7 +81,13 @@ func (a *api) putWebhook(c *call) (reply, error) {
 	if err := s.check(a.Registry(c).Rules); err != nil {
 		return reply{}, err
 	}
-	w, err := a.Registry(c).Save(c.Context(), c.who, id, func(webhook.Webhook) (webhook.Draft, error) { return s.draft, nil })
+	unmodified, err := unmodifiedSince(c)
+	if err != nil {
+		return reply{}, err
+	}
+	w, err := a.Registry(c).Save(c.Context(), c.who, id, func(w webhook.Webhook) (webhook.Draft, error) {
+		return s.draft, unmodified(w)
+	})
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
@@ -70,7 +99,23 @@ func (a *api) deleteWebhook(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := a.Registry(c).Delete(c.Context(), c.who, id, nil); err != nil {
+	unmodified, err := unmodifiedSince(c)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := a.Registry(c).Delete(c.Context(), c.who, id, unmodified); err != nil {
+		return reply{}, webhookNotFound(err, id)
+	}
+	return noContent(nil), nil
+}
+
+// endOverlap makes a secret that was replaced stop signing at once.
+func (a *api) endOverlap(c *call) (reply, error) {
+	id, err := c.webhookID()
+	if err != nil {
+		return reply{}, err
+	}
+	if err := a.Registry(c).EndOverlap(c.Context(), c.who, id); err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
 	return noContent(nil), nil

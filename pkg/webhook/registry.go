@@ -202,10 +202,11 @@ func (r *Registry) EndOverlap(ctx context.Context, who Principal, id int32) erro
 }
 
 // SetOptions changes what a webhook has beyond SuperOffice's entity, as Save
-// changes the rest: edit gets the options as they stand. Errors: as for Save.
-func (r *Registry) SetOptions(ctx context.Context, who Principal, id int32, edit func(Options) (Options, error)) (Webhook, error) {
+// changes the rest: edit gets the webhook as it stands, and returns what its
+// options shall be. Errors: as for Save.
+func (r *Registry) SetOptions(ctx context.Context, who Principal, id int32, edit func(Webhook) (Options, error)) (Webhook, error) {
 	return r.change(ctx, who, id, func(current, w Webhook) (change, error) {
-		options, err := edit(current.Options)
+		options, err := edit(current)
 		if err != nil {
 			return change{}, err
 		}

@@ -45,6 +45,15 @@ func (r *Registry) pings(old, w Webhook) bool {
 		(old.State != StateActive || old.TargetURL != w.TargetURL || !slices.Equal(old.Headers, w.Headers))
 }
 
+// Tried gives the draft as one that is only tried out, and never saved: it need
+// not name an event.
+func (d Draft) Tried() Draft {
+	if len(d.Events) == 0 {
+		d.Events = []string{TestEventName}
+	}
+	return d
+}
+
 // TestDraft sends the test event to the target of a draft that need not be
 // stored, and returns what came of it. id is the stored webhook that the draft
 // was made of, 0 for none: what the draft masks or leaves unsaid is signed and
@@ -54,9 +63,7 @@ func (r *Registry) pings(old, w Webhook) bool {
 // Errors: *ValidationError, ErrSecretUnavailable, ErrUnavailable (also where
 // Ping is nil). That the target did not answer well is no error.
 func (r *Registry) TestDraft(ctx context.Context, who Principal, id int32, d Draft) (Result, error) {
-	if len(d.Events) == 0 { // of a webhook that is only tried out
-		d.Events = []string{TestEventName}
-	}
+	d = d.Tried()
 	if err := d.Validate(r.Rules); err != nil {
 		return Result{}, err
 	}

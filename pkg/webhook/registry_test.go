@@ -626,7 +626,7 @@ func TestRegistry_SetOptions(t *testing.T) {
 	}
 	none := time.Duration(0)
 	want := webhook.Options{Policy: webhook.PolicySuperOffice, Timeout: time.Second, SecretOverlap: &none, Format: webhook.FormatData}
-	set, err := r.SetOptions(t.Context(), anna, w.ID, func(webhook.Options) (webhook.Options, error) { return want, nil })
+	set, err := r.SetOptions(t.Context(), anna, w.ID, func(webhook.Webhook) (webhook.Options, error) { return want, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -643,7 +643,7 @@ func TestRegistry_SetOptions(t *testing.T) {
 	}
 	long := 8 * 24 * time.Hour
 	bad := webhook.Options{Policy: "p", Timeout: 101 * time.Second, SecretOverlap: &long, Format: "f"}
-	_, err = r.SetOptions(t.Context(), anna, w.ID, func(webhook.Options) (webhook.Options, error) { return bad, nil })
+	_, err = r.SetOptions(t.Context(), anna, w.ID, func(webhook.Webhook) (webhook.Options, error) { return bad, nil })
 	var invalid *webhook.ValidationError
 	if !errors.As(err, &invalid) || len(invalid.Faults) != 4 {
 		t.Errorf("got %v, want four faults", err)

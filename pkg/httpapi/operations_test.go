@@ -1,0 +1,276 @@
+package httpapi_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func TestTestWebhook(t *testing.T) {
+	t.Parallel()
+	const rest = `"TableRight":{"Mask":"FULL","Reason":""},"FieldProperties":{}}`
+	for name, test := range map[string]struct {
+		body   string
+		answer webhook.Result
+		status int
+		text   string
+	}{
+		"taken":                {`{"TargetUrl":"https://example.com/"}`, webhook.Result{StatusCode: 200, Response: "HTTP 200 OK\n\n\"hi\""}, 200, `{"Success":true,"Message":"HTTP 200 OK\n\n\"hi\"",` + rest},
+		"refused":              {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptStatus, StatusCode: 500, Response: "HTTP 500 no"}, 200, `{"Success":false,"Message":"HTTP 500 no",` + rest},
+		"no answer":            {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptDNS}, 200, `{"Success":false,"Message":"The target gave no answer: dns",` + rest},
+		"an answer of nothing": {`{"TargetUrl":"https://example.com/"}`, webhook.Result{StatusCode: 204}, 200, `{"Success":true,"Message":null,` + rest},
+		"no target":            {`{}`, webhook.Result{}, 400, `"ErrorMessage":"TargetUrl is empty"`},
+		"a wrong type as well": {`{"Name":5}`, webhook.Result{}, 400, `"ErrorMessage":"Name must be text; TargetUrl is empty"`},
+		"no body":              {``, webhook.Result{}, 400, "holds no webhook"},
+		"a target of ours":     {`{"TargetUrl":"ftp://example.com/"}`, webhook.Result{}, 400, "http or https"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			s.answer = test.answer
+			got := s.call("POST", "/api/v1/webhook/test", test.body)
+			if got.Code != test.status || !strings.Contains(got.Body.String(), test.text) {
+				t.Errorf("got %d %s, want %d with %s", got.Code, got.Body, test.status, test.text)
+			}
+			if len(s.webhooks()) != 0 {
+				t.Error("something was stored")
+			}
+		})
+	}
+}
+
+func TestCountersAndLastErrorAreLive(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.call("POST", "/api/v1/Webhook", minimal)
+	if got := s.call("GET", "/api/v1/Webhook/1/LastError", ""); got.Code != 200 || got.Body.String() != "null" {
+		t.Errorf("before any call: got %d %s", got.Code, got.Body)
+	}
+	observe := func(reports ...webhook.HealthReport) {
+		t.Helper()
+		_, err := s.db.Webhooks().UpdateHealth(t.Context(), "Default", 1, func(h webhook.Health) webhook.Health { return h.Observe(reports...) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := func(seconds int) time.Time { return now.Add(time.Duration(seconds) * time.Second) }
+	observe(
+		webhook.HealthReport{Activation: 1, At: at(1)},
+		webhook.HealthReport{Activation: 1, At: at(2), Error: webhook.AttemptStatus, LastError: "HTTP 500\n\n\"no\""},
+		webhook.HealthReport{Activation: 1, At: at(3), Error: webhook.AttemptStatus, LastError: `say "no" <again>`},
+	)
+	const want = `"TotalCalls":3,"TotalErrors":2,"ConsecutiveErrors":2,"LastError":"say \"no\" <again>"`
+	for _, path := range []string{"/api/v1/Webhook/1", "/api/v1/Webhook"} {
+		if got := s.call("GET", path, "").Body.String(); !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, want %s", path, got, want)
+		}
+	}
+	if got := s.call("GET", "/API/v1/webhook/1/lasterror/", "").Body.String(); got != `"say \"no\" <again>"` {
+		t.Errorf("last error: got %s", got)
+	}
+	// Re-activation zeroes the errors in a row and keeps the totals.
+	for _, state := range []string{"Stopped", "Active"} {
+		if got := s.call("PUT", "/api/v1/Webhook/1", strings.Replace(minimal, "{", `{"State":"`+state+`",`, 1)); got.Code != 200 {
+			t.Fatalf("got %d %s", got.Code, got.Body)
+		}
+	}
+	if got := s.call("GET", "/api/v1/Webhook/1", "").Body.String(); !strings.Contains(got, `"TotalCalls":3,"TotalErrors":2,"ConsecutiveErrors":0,`) {
+		t.Errorf("after re-activation: %s", got)
+	}
+	if got := s.call("GET", "/api/v1/Webhook/9/LastError", ""); got.Code != 404 {
+		t.Errorf("an unknown id: got %d %s", got.Code, got.Body)
+	}
+}
+
+func TestUnmodifiedSince(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		since  string
+		status int
+	}{
+		"the second of the change":   {"Tue, 24 Nov 2026 08:00:00 GMT", 200},
+		"later":                      {"Wed, 25 Nov 2026 08:00:00 GMT", 200},
+		"a second before":            {"Tue, 24 Nov 2026 07:59:59 GMT", 412},
+		"as the entity prints it":    {"2026-11-24T08:00:00", 200},
+		"in another zone, too early": {"2026-11-24T08:59:59+01:00", 412},
+		"no date":                    {"yesterday", 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, call := range []struct {
+				method, path, body string
+				status             int
+			}{
+				{"PUT", "/api/v1/Webhook/1", minimal, 200},
+				{"DELETE", "/api/v1/Webhook/1", "", 204},
+				{"PUT", "/api/v1/Webhook/1/Options", "{}", 200},
+				{"PATCH", "/api/v1/Webhook/1/Options", "{}", 200},
+			} {
+				s := newServer(t)
+				s.clock.Advance(500 * time.Millisecond)
+				s.call("POST", "/api/v1/Webhook", minimal)
+				s.clock.Advance(time.Hour)
+				want := test.status
+				if want == 200 {
+					want = call.status
+				}
+				got := s.call(call.method, call.path, call.body, "If-Unmodified-Since: "+test.since)
+				if got.Code != want {
+					t.Errorf("%s %s: got %d %s, want %d", call.method, call.path, got.Code, got.Body, want)
+				}
+			}
+		})
+	}
+}
+
+func TestCreateUnderAnIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	const key = "Idempotency-Key: k"
+	first := s.call("POST", "/api/v1/Webhook", minimal, key)
+	if first.Code != 200 || !strings.Contains(first.Body.String(), `"Secret":"open sesame"`) {
+		t.Fatalf("first: got %d %s", first.Code, first.Body)
+	}
+	// Another secret, other members that the server owns: the same create.
+	again := s.call("POST", "/api/v1/Webhook", strings.Replace(minimal, "open sesame", "drawn anew", 1), key)
+	read := s.call("GET", "/api/v1/Webhook/1", "")
+	if diff := cmp.Diff(read.Body.String(), again.Body.String()); again.Code != 200 || diff != "" {
+		t.Errorf("again: got %d, and not what a read shows (-read +got):\n%s", again.Code, diff)
+	}
+	if got := s.call("POST", "/api/v1/Webhook", strings.Replace(minimal, `"n"`, `"m"`, 1), key); got.Code != 422 || !strings.Contains(got.Body.String(), "SoIdempotencyException") {
+		t.Errorf("another webhook: got %d %s", got.Code, got.Body)
+	}
+	if got := s.call("POST", agent+"SaveWebhook", minimal, key); got.Code != 200 || !strings.Contains(got.Body.String(), `{"WebhookId":1,`) {
+		t.Errorf("through the agent: got %d %s", got.Code, got.Body)
+	}
+	if got := s.call("POST", "/api/v1/Webhook", minimal, "Idempotency-Key: "+strings.Repeat("k", 256)); got.Code != 400 {
+		t.Errorf("a long key: got %d %s", got.Code, got.Body)
+	}
+	if n := len(s.webhooks()); n != 1 {
+		t.Errorf("%d webhooks, want one", n)
+	}
+}
+
+func TestSignalUnderAnIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	const key = "Idempotency-Key: k"
+	first := s.call("POST", "/api/v1/Webhook/a.b/1", `{"x":1}`, key)
+	again := s.call("POST", agent+"SignalEvent", `{"EventName":"a.b","PrimaryKey":1,"Data":{"x": 1}}`, key)
+	if diff := cmp.Diff(first.Header(), again.Header()); first.Code != 204 || again.Code != 204 || diff != "" || len(s.events()) != 1 {
+		t.Errorf("got %d, %d and %d events; headers (-first +again):\n%s", first.Code, again.Code, len(s.events()), diff)
+	}
+	if got := s.call("POST", "/api/v1/Webhook/a.b/2", `{"x":1}`, key); got.Code != 422 {
+		t.Errorf("another event: got %d %s", got.Code, got.Body)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	const (
+		path     = "/api/v1/Webhook/1/Options"
+		defaults = `{"Policy":"durable","TimeoutSeconds":30,"SecretOverlapSeconds":86400,"Format":"superoffice"}`
+		set      = `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"data"}`
+	)
+	for name, test := range map[string]struct {
+		method, body string
+		status       int
+		text         string
+	}{
+		"get":                           {"GET", ``, 200, set},
+		"put of nothing is the default": {"PUT", `{}`, 200, defaults},
+		"put replaces":                  {"PUT", `{"timeoutSeconds":5}`, 200, `{"Policy":"durable","TimeoutSeconds":5,"SecretOverlapSeconds":86400,"Format":"superoffice"}`},
+		"put of what get gave":          {"PUT", set, 200, set},
+		"patch changes what it names":   {"PATCH", `{"Format":"CloudEvents"}`, 200, `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"cloudevents"}`},
+		"patch of null is the default":  {"PATCH", `{"Policy":null,"TimeoutSeconds":null,"SecretOverlapSeconds":null,"Format":null}`, 200, defaults},
+		"patch of nothing":              {"PATCH", `{}`, 200, set},
+		"no body":                       {"PUT", ``, 400, "holds no options"},
+		"an unknown key":                {"PATCH", `{"Rate":1}`, 400, "Rate is no option"},
+		"all faults at once":            {"PUT", `{"Policy":"never","TimeoutSeconds":101,"SecretOverlapSeconds":604801,"Format":"xml","Rate":1}`, 400, "Rate is no option; there are Policy, TimeoutSeconds, SecretOverlapSeconds and Format; Policy must be durable or superoffice; TimeoutSeconds must be from 1 to 100; SecretOverlapSeconds must be from 0 to 604800; Format must be one of [superoffice standard cloudevents data]"},
+		"zero seconds":                  {"PATCH", `{"TimeoutSeconds":0}`, 400, `"TimeoutSeconds must be from 1 to 100"`},
+		"a wrong type":                  {"PATCH", `{"TimeoutSeconds":"x"}`, 400, `"TimeoutSeconds must be a whole number of 32 bits"`},
+		"an empty text":                 {"PATCH", `{"Policy":""}`, 400, `"Policy is empty; null is the default"`},
+		"a fraction of a second":        {"PATCH", `{"TimeoutSeconds":1.5}`, 400, "whole number"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			s.call("POST", "/api/v1/Webhook", minimal)
+			if got := s.call("GET", path, ""); got.Body.String() != defaults {
+				t.Fatalf("at first: %s", got.Body)
+			}
+			if got := s.call("PUT", path, set); got.Body.String() != set {
+				t.Fatalf("after a put: %s", got.Body)
+			}
+			before := s.webhooks()[0]
+			got := s.call(test.method, path, test.body)
+			if got.Code != test.status || !strings.Contains(got.Body.String(), test.text) {
+				t.Errorf("got %d %s, want %d %s", got.Code, got.Body, test.status, test.text)
+			}
+			if after := s.webhooks()[0]; test.status != 200 && after.Revision != before.Revision {
+				t.Error("something was stored")
+			}
+		})
+	}
+}
+
+func TestEndOverlap(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.call("POST", "/api/v1/Webhook", minimal)
+	s.call("PUT", "/api/v1/Webhook/1", strings.Replace(minimal, "open sesame", "new", 1))
+	for range 2 {
+		if got := s.call("DELETE", "/api/v1/webhook/1/previoussecret", ""); got.Code != 204 {
+			t.Errorf("got %d %s", got.Code, got.Body)
+		}
+	}
+	doc, err := s.db.Secrets().Read(context.Background(), s.webhooks()[0].Secret)
+	if err != nil || doc.Current.Reveal() != "new" || !doc.Previous.IsZero() {
+		t.Errorf("the previous secret is still there (%v)", err)
+	}
+}
+
+// Every route under a webhook answers 404 for one that is another app's or
+// another tenant's, as for one that does not exist.
+func TestWebhooksOfOthersDoNotExist(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.call("POST", "/api/v1/Webhook", minimal)
+	app, tenant := tje0, tje0
+	app.App, tenant.Tenant = "app", "Other"
+	for name, who := range map[string]webhook.Principal{"app": app, "tenant": tenant} {
+		others := newServer(t, func(c *httpapi.Config) {
+			c.Auth, c.Registry.Webhooks, c.Registry.Secrets = anyone{who}, s.db.Webhooks(), s.db.Secrets()
+		})
+		for _, call := range [][3]string{
+			{"GET", "", ""},
+			{"PUT", "", minimal},
+			{"DELETE", "", ""},
+			{"GET", "/LastError", ""},
+			{"GET", "/Options", ""},
+			{"PUT", "/Options", "{}"},
+			{"PATCH", "/Options", "{}"},
+			{"DELETE", "/PreviousSecret", ""},
+		} {
+			mine, none := others.call(call[0], "/api/v1/Webhook/1"+call[1], call[2]), others.call(call[0], "/api/v1/Webhook/2"+call[1], call[2])
+			if mine.Code != 404 || mine.Body.String() != strings.ReplaceAll(none.Body.String(), "id 2", "id 1") {
+				t.Errorf("another %s, %s %s: got %d %s", name, call[0], call[1], mine.Code, mine.Body)
+			}
+		}
+		if got := others.call("POST", agent+"GetWebhook?webhookId=1", "null"); got.Body.String() != "null" {
+			t.Errorf("another %s, GetWebhook: %s", name, got.Body)
+		}
+		if got := others.call("GET", "/api/v1/Webhook", ""); got.Body.String() != "[]" {
+			t.Errorf("another %s, list: %s", name, got.Body)
+		}
+	}
+	if s.webhooks()[0].Revision != 1 {
+		t.Error("the webhook was changed")
+	}
+}

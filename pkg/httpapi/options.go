@@ -1,0 +1,139 @@
+package httpapi
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// options is what a webhook has beyond SuperOffice's entity, as it is shown:
+// what counts, be it set or the deployment's default.
+type options struct {
+	Policy               webhook.Policy
+	TimeoutSeconds       int64
+	SecretOverlapSeconds int64
+	Format               webhook.Format
+}
+
+func (a *api) showOptions(o webhook.Options) options {
+	shown := options{a.DefaultPolicy, seconds(webhook.DefaultAttemptTimeout), seconds(webhook.DefaultSecretOverlap), webhook.FormatSuperOffice}
+	if o.Policy != "" {
+		shown.Policy = o.Policy
+	}
+	if o.Timeout != 0 {
+		shown.TimeoutSeconds = seconds(o.Timeout)
+	}
+	if o.SecretOverlap != nil {
+		shown.SecretOverlapSeconds = seconds(*o.SecretOverlap)
+	}
+	if o.Format != "" {
+		shown.Format = o.Format
+	}
+	return shown
+}
+
+func (a *api) getOptions(c *call) (reply, error) {
+	id, err := c.webhookID()
+	if err != nil {
+		return reply{}, err
+	}
+	w, err := a.Registry(c).Get(c.Context(), c.who, id)
+	if err != nil {
+		return reply{}, webhookNotFound(err, id)
+	}
+	return ok(a.showOptions(w.Options)), nil
+}
+
+// putOptions replaces the options: what the body leaves out, or has as null, is
+// the deployment's default again.
+func (a *api) putOptions(c *call) (reply, error) {
+	return a.setOptions(c, func(webhook.Options) webhook.Options { return webhook.Options{} })
+}
+
+// patchOptions changes those options that the body names.
+func (a *api) patchOptions(c *call) (reply, error) {
+	return a.setOptions(c, func(o webhook.Options) webhook.Options { return o })
+}
+
+func (a *api) setOptions(c *call, from func(webhook.Options) webhook.Options) (reply, error) {
+	id, err := c.webhookID()
+	if err != nil {
+		return reply{}, err
+	}
+	object, err := readObject(c)
+	if err != nil {
+		return reply{}, err
+	}
+	if object == nil {
+		return reply{}, webhook.Invalid("the body holds no options")
+	}
+	unmodified, err := unmodifiedSince(c)
+	if err != nil {
+		return reply{}, err
+	}
+	w, err := a.Registry(c).SetOptions(c.Context(), c.who, id, func(w webhook.Webhook) (webhook.Options, error) {
+		if err := unmodified(w); err != nil {
+			return webhook.Options{}, err
+		}
+		return readOptions(object, from(w.Options))
+	})
+	if err != nil {
+		return reply{}, webhookNotFound(err, id)
+	}
+	return ok(a.showOptions(w.Options)), nil
+}
+
+// readOptions sets the options that a JSON object names. All that is wrong is
+// told at once, a name that is no option included: it may be a misspelt one.
+func readOptions(object []byte, o webhook.Options) (webhook.Options, error) {
+	members, err := webhook.ObjectMembers(object)
+	if err != nil {
+		return o, webhook.Invalid("the body %v", err)
+	}
+	var f faults
+	for _, m := range members {
+		v := value{m.Name, m.Value, &f}
+		switch strings.ToLower(m.Name) {
+		case "policy":
+			o.Policy = webhook.Policy(v.word())
+		case "timeoutseconds":
+			before := len(f)
+			o.Timeout = v.seconds()
+			if o.Timeout == 0 && !v.isNull() && len(f) == before {
+				o.Timeout = -1 // zero was stated, which is no way to say the default
+			}
+		case "secretoverlapseconds":
+			o.SecretOverlap = nil
+			if !v.isNull() {
+				overlap := v.seconds()
+				o.SecretOverlap = &overlap
+			}
+		case "format":
+			o.Format = webhook.Format(v.word())
+		default:
+			f.add("%s is no option; there are Policy, TimeoutSeconds, SecretOverlapSeconds and Format", shorten(m.Name))
+		}
+	}
+	var invalid *webhook.ValidationError
+	if errors.As(o.Validate(), &invalid) {
+		f = append(f, invalid.Faults...)
+	}
+	return o, f.err()
+}
+
+// word is a text of which the letter case does not count, and that is not empty
+// unless the value is null.
+func (v value) word() string {
+	before := len(*v.faults)
+	text := strings.ToLower(v.text())
+	if text == "" && !v.isNull() && len(*v.faults) == before {
+		v.faults.add("%s is empty; null is the default", v.member)
+	}
+	return text
+}
+
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
+func (v value) seconds() time.Duration { return time.Duration(v.number()) * time.Second }
