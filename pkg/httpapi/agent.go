@@ -30,6 +30,9 @@ func unbindable(err error) error {
 	return err
 }
 
+// agentError is the framework's own error.
+type agentError struct{ Message, MessageDetail string }
+
 // agentFailed turns an error into the agent's answer.
 func agentFailed(c *call, err error) reply {
 	var unread *unbindableError
@@ -37,7 +40,7 @@ func agentFailed(c *call, err error) reply {
 		return failed(c, err)
 	}
 	c.cause = err
-	return reply{status: http.StatusBadRequest, body: struct{ Message, MessageDetail string }{"The request is invalid.", unread.detail}}
+	return reply{status: http.StatusBadRequest, body: agentError{"The request is invalid.", unread.detail}}
 }
 
 func (a *api) agentSave(c *call) (reply, error) {
@@ -81,7 +84,7 @@ func (a *api) agentGet(c *call) (reply, error) {
 	}
 	w, err := a.Registry(c).Get(c.Context(), c.who, id)
 	if errors.Is(err, webhook.ErrNotFound) {
-		return ok(nil), nil
+		return ok((*entity)(nil)), nil
 	}
 	if err != nil {
 		return reply{}, err
@@ -90,7 +93,7 @@ func (a *api) agentGet(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(shown[0]), nil
+	return c.selected(shown[0]), nil
 }
 
 func (a *api) agentList(c *call) (reply, error) {
@@ -141,7 +144,7 @@ func (a *api) agentLastError(c *call) (reply, error) {
 	}
 	answer, err := a.lastErrorOf(c, id)
 	if errors.Is(err, webhook.ErrNotFound) {
-		return ok(nil), nil
+		return ok(textOrNull("")), nil
 	}
 	return answer, err
 }

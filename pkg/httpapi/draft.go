@@ -49,14 +49,19 @@ func writableIndex(name string) int {
 	return -1
 }
 
-// decodeWebhook reads a webhook from a checked JSON object. Names of members
-// may be in any letter case; of members of one name the last counts.
+// decodeWebhook reads a webhook from a checked JSON object.
 func decodeWebhook(object []byte) (stated, error) {
-	var s stated
 	members, err := webhook.ObjectMembers(object)
 	if err != nil {
-		return s, webhook.Invalid("the body %v", err)
+		return stated{}, webhook.Invalid("the body %v", err)
 	}
+	return readMembers(members), nil
+}
+
+// readMembers reads a webhook from its members. Names may be in any letter case;
+// of members of one name the last counts.
+func readMembers(members []webhook.ObjectMember) stated {
+	var s stated
 	last := make([]json.RawMessage, len(writable))
 	for _, m := range members {
 		if i := writableIndex(m.Name); i >= 0 {
@@ -68,7 +73,7 @@ func decodeWebhook(object []byte) (stated, error) {
 			writable[i].read(&s, value{writable[i].name, raw, &s.faults})
 		}
 	}
-	return s, nil
+	return s
 }
 
 func (s *stated) secret(v value) {
@@ -141,17 +146,17 @@ func shorten(text string) string {
 // listItem is SuperOffice's MDOListItem, of which ErrorAssociates is made.
 type listItem struct {
 	ID              int32 `json:"Id"`
-	Name            string
-	ToolTip         string
+	Name            textOrNull
+	ToolTip         textOrNull
 	Deleted         bool
 	Rank            int32
-	Type            string
+	Type            textOrNull
 	ChildItems      []listItem
-	IconHint        string
+	IconHint        textOrNull
 	ColorBlock      int32
-	ExtraInfo       string
-	StyleHint       string
-	FullName        string
+	ExtraInfo       textOrNull
+	StyleHint       textOrNull
+	FullName        textOrNull
 	TableRight      *tableRight
 	FieldProperties fieldProperties
 }
@@ -163,27 +168,27 @@ func (i *listItem) read(name string, v value) {
 	case "id":
 		i.ID = v.number()
 	case "name":
-		i.Name = v.text()
+		i.Name = textOrNull(v.text())
 	case "tooltip":
-		i.ToolTip = v.text()
+		i.ToolTip = textOrNull(v.text())
 	case "deleted":
 		i.Deleted = v.boolean()
 	case "rank":
 		i.Rank = v.number()
 	case "type":
-		i.Type = v.text()
+		i.Type = textOrNull(v.text())
 	case "childitems":
 		i.ChildItems = v.listItems()
 	case "iconhint":
-		i.IconHint = v.text()
+		i.IconHint = textOrNull(v.text())
 	case "colorblock":
 		i.ColorBlock = v.number()
 	case "extrainfo":
-		i.ExtraInfo = v.text()
+		i.ExtraInfo = textOrNull(v.text())
 	case "stylehint":
-		i.StyleHint = v.text()
+		i.StyleHint = textOrNull(v.text())
 	case "fullname":
-		i.FullName = v.text()
+		i.FullName = textOrNull(v.text())
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"time"
 )
 
 // reply is an answer before it is written.
@@ -32,6 +31,9 @@ func (a *api) write(w http.ResponseWriter, c *call, answer reply) {
 	if body != nil {
 		mediaType = answerTypes[0]
 	} else if !answer.empty {
+		if wantsZone(c.Header) {
+			answer.body = zoned(answer.body)
+		}
 		var err error
 		if body, err = encodeAs(mediaType, answer.body); err != nil {
 			answer = failed(c, err)
@@ -84,14 +86,6 @@ func (t textOrNull) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	return encode(string(t))
-}
-
-// wireTime is a time as the wire has it: UTC without zone or fraction. The zero
-// time is .NET's.
-type wireTime struct{ time.Time }
-
-func (t wireTime) MarshalJSON() ([]byte, error) {
-	return []byte(t.UTC().Format(`"2006-01-02T15:04:05"`)), nil
 }
 
 // member is one member of an object whose order counts.

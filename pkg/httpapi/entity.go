@@ -134,8 +134,8 @@ func showWebhook(w webhook.Webhook, health webhook.Health, clear clearTexts) ent
 	e := entity{
 		WebhookID: w.ID, Name: textOrNull(w.Name), Events: w.Events, TargetURL: textOrNull(w.TargetURL),
 		State: wireState(w.State), Type: textOrNull(w.Type), Properties: w.Properties,
-		Registered: wireTime{w.Registered}, RegisteredAssociate: showAssociate(w.RegisteredBy),
-		Updated: wireTime{w.Updated}, UpdatedAssociate: showAssociate(w.UpdatedBy),
+		Registered: wireTime{Time: w.Registered}, RegisteredAssociate: showAssociate(w.RegisteredBy),
+		Updated: wireTime{Time: w.Updated}, UpdatedAssociate: showAssociate(w.UpdatedBy),
 		ErrorsEmail: textOrNull(w.ErrorsEmail), ErrorEmails: w.ErrorEmails, ErrorAssociates: w.ErrorAssociates,
 		Description: textOrNull(w.Description),
 		NotifyVia:   wireNotifyVia(w.NotifyVia), NotifyWhen: wireNotifyWhen(w.NotifyWhen),

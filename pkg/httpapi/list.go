@@ -55,5 +55,5 @@ func (a *api) list(c *call, f filter) (reply, error) {
 		}
 		found = append(found, shown...)
 	}
-	return ok(found), nil
+	return c.selected(found), nil
 }

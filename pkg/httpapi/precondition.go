@@ -22,12 +22,11 @@ func unmodifiedSince(c *call) (func(webhook.Webhook) error, error) {
 		return func(webhook.Webhook) error { return nil }, nil
 	}
 	since, err := http.ParseTime(text)
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
-		if err != nil {
-			since, err = time.Parse(layout, text)
-		}
+	ok := err == nil
+	if !ok {
+		since, ok = parseDate(text)
 	}
-	if err != nil {
+	if !ok {
 		return nil, webhook.Invalid("%s must be a date, such as %q", headerUnmodifiedSince, "Tue, 24 Nov 2026 08:00:00 GMT")
 	}
 	return func(w webhook.Webhook) error {

@@ -44,7 +44,7 @@ func (a *api) test(c *call, object []byte, misread func(error) error) (reply, er
 	if message == "" && r.Error != webhook.AttemptOK {
 		message = "The target gave no answer: " + string(r.Error)
 	}
-	return ok(result{r.Error == webhook.AttemptOK, textOrNull(message), fullRight, &fieldProperties{}}), nil
+	return c.selected(result{r.Error == webhook.AttemptOK, textOrNull(message), fullRight, &fieldProperties{}}), nil
 }
 
 // lastError gives what a webhook's target last answered that was no success.

@@ -38,6 +38,7 @@ func (a *api) routes() []route {
 		{post, "/api/v1/Webhook", webhooks, a.createWebhook, nil},
 		{get, "/api/v1/Webhook/{id}", webhooks, a.getWebhook, nil},
 		{put, "/api/v1/Webhook/{id}", webhooks, a.putWebhook, nil},
+		{patch, "/api/v1/Webhook/{id}", webhooks, a.patchWebhook, nil},
 		{del, "/api/v1/Webhook/{id}", webhooks, a.deleteWebhook, nil},
 		{post, "/api/v1/Webhook/Test", webhooks, a.testWebhook, nil},
 		{get, "/api/v1/Webhook/{id}/LastError", webhooks, a.lastError, nil},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -146,6 +147,15 @@ func (t tree) child(name string) int {
 	return folded
 }
 
+// named gives the member of an object, its name in any letter case. stated says
+// that it is there.
+func (t tree) named(name string) (member tree, stated bool) {
+	if i := t.child(name); i >= 0 {
+		return t.children[i], true
+	}
+	return tree{}, false
+}
+
 // set gives an object a member, in the place of one that it has.
 func (t *tree) set(name string, child tree) {
 	for i, have := range t.names {
@@ -155,4 +165,58 @@ func (t *tree) set(name string, child tree) {
 		}
 	}
 	t.names, t.children = append(t.names, name), append(t.children, child)
+}
+
+// size counts the tree and all that is in it.
+func (t tree) size() int {
+	n := 1
+	for _, child := range t.children {
+		n += child.size()
+	}
+	return n
+}
+
+// equal reports whether two trees are the same JSON: members in any order,
+// numbers by their value.
+func (t tree) equal(u tree) bool {
+	if t.kind != u.kind || len(t.children) != len(u.children) {
+		return false
+	}
+	switch t.kind {
+	case '"':
+		return t.text == u.text
+	case '0':
+		return sameNumber(t.text, u.text)
+	case '{':
+		other := make(map[string]tree, len(u.names))
+		for i, name := range u.names {
+			other[name] = u.children[i]
+		}
+		for i, name := range t.names {
+			if o, has := other[name]; !has || !t.children[i].equal(o) {
+				return false
+			}
+		}
+	case '[':
+		for i := range t.children {
+			if !t.children[i].equal(u.children[i]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// sameNumber compares whole numbers by their digits, which a float may lose,
+// and all others as floats.
+func sameNumber(a, b string) bool {
+	if a == b {
+		return true
+	}
+	if !strings.ContainsAny(a+b, ".eE") {
+		return false
+	}
+	x, errX := strconv.ParseFloat(a, 64)
+	y, errY := strconv.ParseFloat(b, 64)
+	return errX == nil && errY == nil && x == y
 }

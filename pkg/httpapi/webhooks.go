@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"slices"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -20,7 +21,10 @@ func (a *api) createWebhook(c *call) (reply, error) {
 		return reply{}, err
 	}
 	shown, err := a.create(c, s.draft)
-	return ok(a.linked(c, shown)), err
+	if err != nil {
+		return reply{}, err
+	}
+	return c.selected(a.linked(c, shown)), nil
 }
 
 // create creates a webhook, under the call's Idempotency-Key if it has one, and
@@ -62,7 +66,7 @@ func (a *api) getWebhook(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(a.linked(c, shown[0])), nil
+	return c.selected(a.linked(c, shown[0])), nil
 }
 
 // putWebhook replaces a webhook. The address says which one.
@@ -91,7 +95,45 @@ func (a *api) putWebhook(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
-	return ok(a.linked(c, a.saved(c, w, a.healthIfKnown(c.Context(), w), s.draft))), nil
+	return c.selected(a.linked(c, a.saved(c, w, a.healthIfKnown(c.Context(), w), s.draft))), nil
+}
+
+// patchWebhook changes some members of a webhook.
+func (a *api) patchWebhook(c *call) (reply, error) {
+	id, err := c.webhookID()
+	if err != nil {
+		return reply{}, err
+	}
+	changes, err := readPatch(c)
+	if err != nil {
+		return reply{}, err
+	}
+	unmodified, err := unmodifiedSince(c)
+	if err != nil {
+		return reply{}, err
+	}
+	tests := slices.ContainsFunc(changes, func(ch change) bool { return ch.op == "test" })
+	var s stated
+	w, err := a.Registry(c).Save(c.Context(), c.who, id, func(w webhook.Webhook) (webhook.Draft, error) {
+		if err := unmodified(w); err != nil {
+			return webhook.Draft{}, err
+		}
+		var health webhook.Health
+		if tests {
+			health = a.healthIfKnown(c.Context(), w)
+		}
+		if s, err = patch(w, health, changes); err != nil {
+			return webhook.Draft{}, err
+		}
+		if s.id != 0 && s.id != id {
+			s.faults.add("WebhookId is %d, and the address says %d", s.id, id)
+		}
+		return s.draft, s.check(a.Registry(c).Rules)
+	})
+	if err != nil {
+		return reply{}, webhookNotFound(err, id)
+	}
+	return c.selected(a.linked(c, a.saved(c, w, a.healthIfKnown(c.Context(), w), s.draft))), nil
 }
 
 func (a *api) deleteWebhook(c *call) (reply, error) {

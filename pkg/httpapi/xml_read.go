@@ -11,9 +11,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// maxElements is how many elements, or pairs of a form, a body may have: far
-// more than a webhook can use, and little memory.
-const maxElements = 10_000
+// maxElements is how many elements, pairs of a form, or values of a patch a body
+// may have: far more than a webhook can use, and little work.
+const maxElements = 5_000
 
 // xmlElement is an element as it is read: attributes other than nil and type,
 // and all namespaces, are left out.

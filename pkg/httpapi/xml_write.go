@@ -21,10 +21,12 @@ type xmlNamed interface{ xmlName() string }
 // its name, a list by the name of what it holds.
 func rootName(body any) string {
 	switch body := body.(type) {
-	case xmlNamed:
-		return body.xmlName()
 	case string, textOrNull:
 		return "string"
+	case *entity: // nil: none
+		return "Webhook"
+	case xmlNamed:
+		return body.xmlName()
 	case []entity:
 		return "ArrayOfWebhook"
 	}
@@ -39,6 +41,10 @@ func (e entity) xmlName() string {
 }
 
 func (errorBody) xmlName() string { return "Error" }
+
+func (agentError) xmlName() string { return "Error" }
+
+func (result) xmlName() string { return "WebhookResult" }
 
 // encodeXML gives an answer as XML: the elements are the members of the JSON,
 // local names without namespace, in the same order; null is xsi:nil.

@@ -1,0 +1,353 @@
+package httpapi
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// maxChanges is how many operations a patch may have.
+const maxChanges = 500
+
+// change is one operation of a patch. Both kinds of patch become changes: that
+// of a JSON Patch says an index, that of a merge object does not.
+type change struct {
+	label string // how faults name it: "Changes[2]" or the member
+	op    string // add, replace, remove, test, or merge
+	path  []string
+	value tree
+}
+
+// patchOps are the operations, by their numbers.
+var patchOps = []string{"unknown", "add", "replace", "remove", "test", "move", "copy"}
+
+// readPatch reads a body that is a JSON Patch (an array) or a merge object. What
+// it is the body tells, whatever its label.
+func readPatch(c *call) ([]change, error) {
+	text, label, err := readText(c)
+	switch {
+	case err != nil:
+		return nil, err
+	case text == nil || string(text) == "null":
+		return nil, webhook.Invalid("the body holds no changes")
+	case !bodyTypes[label.mediaType]:
+		return nil, explain(errMediaType, "Changes are JSON: an array of operations, or an object; send Content-Type: application/json")
+	case !utf8.Valid(text):
+		return nil, webhook.Invalid("the body is not valid UTF-8")
+	}
+	t, err := parseTree(text)
+	if err != nil {
+		return nil, webhook.Invalid("the body %v", err)
+	}
+	if n := t.size(); n > maxElements {
+		return nil, webhook.Invalid("the body has %d values, more than %d", n, maxElements)
+	}
+	switch t.kind {
+	case '[':
+		return jsonPatch(t)
+	case '{':
+		return mergePatch(t)
+	}
+	return nil, webhook.Invalid("the body is neither an array of operations nor an object")
+}
+
+// jsonPatch reads RFC 6902, without the operations move and copy.
+func jsonPatch(t tree) ([]change, error) {
+	if len(t.children) > maxChanges {
+		return nil, webhook.Invalid("the body has %d operations, more than %d", len(t.children), maxChanges)
+	}
+	var f faults
+	changes := make([]change, 0, len(t.children))
+	for i, item := range t.children {
+		ch := change{label: fmt.Sprintf("Changes[%d]", i)}
+		if item.kind != '{' {
+			f.add("%s must be an object of op, path and value", ch.label)
+			continue
+		}
+		ch.read(item, &f)
+		changes = append(changes, ch)
+	}
+	return changes, f.err()
+}
+
+func (ch *change) read(item tree, f *faults) {
+	op, _ := item.named("op")
+	number, known := enumNumber(op.text, patchOps, false)
+	switch {
+	case (op.kind == '"' || op.kind == '0') && known && op.text != "":
+		ch.op = patchOps[number]
+	default:
+		ch.op = "unknown"
+	}
+	switch ch.op {
+	case "move", "copy":
+		f.add("%s: the operation %s is not supported", ch.label, ch.op)
+	case "unknown":
+		f.add("%s: op must be one of add, replace, remove, test", ch.label)
+	}
+	path, _ := item.named("path")
+	if ch.path = patchPath(path.text); path.kind != '"' || ch.path == nil {
+		f.add("%s: path must name a member", ch.label)
+	}
+	var stated bool
+	if ch.value, stated = item.named("value"); !stated && ch.op != "remove" && ch.op != "unknown" {
+		f.add("%s: value is missing", ch.label)
+	}
+}
+
+// patchPath cuts a path. The leading slash may be missing. nil if it names no
+// member.
+func patchPath(text string) []string {
+	path := strings.Split(strings.TrimPrefix(text, "/"), "/")
+	if path[0] == "" {
+		return nil
+	}
+	for i, key := range path {
+		path[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
+	}
+	return path
+}
+
+// mergePatch reads RFC 7396: one change a member.
+func mergePatch(t tree) ([]change, error) {
+	var changes []change
+	for i, name := range t.names {
+		if w := writableIndex(name); w >= 0 { // all others are skipped unread
+			changes = append(changes, change{writable[w].name, "merge", []string{writable[w].name}, t.children[i]})
+		}
+	}
+	return changes, nil
+}
+
+// patched is a webhook as it is shown, while changes are made to it. Secrets are
+// masked, and a mask that stays keeps what is stored.
+type patched struct {
+	members []webhook.ObjectMember
+	touched map[int]*tree // by place in members
+}
+
+// patch makes changes to a webhook and reads the outcome. A test that does not
+// hold is errTestOp.
+//
+// The rules of a path, an index, an array that an object is appended to, and of
+// what may not be tested are the wire's own, and the members are few and known;
+// so the changes are applied here, on the members that they touch. All others
+// stay as they are stored.
+func patch(w webhook.Webhook, health webhook.Health, changes []change) (stated, error) {
+	shown, err := encode(showWebhook(w, health, clearTexts{}))
+	if err != nil {
+		return stated{}, err
+	}
+	p := patched{touched: map[int]*tree{}}
+	if p.members, err = webhook.ObjectMembers(shown); err != nil {
+		return stated{}, err
+	}
+	for _, ch := range changes {
+		if err := p.apply(ch); err != nil {
+			return stated{}, err
+		}
+	}
+	for i, t := range p.touched {
+		p.members[i].Value = t.appendJSON(nil)
+	}
+	return readMembers(p.members), nil
+}
+
+// tree gives a member to be changed or looked at.
+func (p *patched) tree(i int) (*tree, error) {
+	if t, touched := p.touched[i]; touched {
+		return t, nil
+	}
+	t, err := parseTree(p.members[i].Value)
+	return &t, err
+}
+
+func (p *patched) apply(ch change) error {
+	i := slices.IndexFunc(p.members, func(m webhook.ObjectMember) bool { return strings.EqualFold(m.Name, ch.path[0]) })
+	switch {
+	case i < 0 && strings.EqualFold(ch.path[0], "_Links"): // the server's, and of the answer alone
+		return nil
+	case i < 0:
+		return ch.fault("a webhook has no member %q", shorten(ch.path[0]))
+	}
+	t, err := p.tree(i)
+	if err != nil {
+		return err
+	}
+	name := p.members[i].Name
+	if ch.op == "test" {
+		return ch.test(name, *t)
+	}
+	if writableIndex(name) < 0 { // the server's: skipped, as in every body
+		return nil
+	}
+	p.touched[i] = t
+	is := containerOf(name)
+	switch {
+	case len(ch.path) > 1:
+		if t.kind == 'n' && is != single {
+			*t = tree{kind: '{'}
+			if is == list {
+				t.kind = '['
+			}
+		}
+		return ch.into(t, ch.path[1:])
+	case ch.op == "remove" && name == "Secret":
+		*t = textTree("") // null would keep it
+	case ch.op == "remove":
+		*t = nullTree
+	case ch.op == "merge" && is == list && ch.value.kind == '{':
+		if t.kind != '[' {
+			*t = tree{kind: '['}
+		}
+		t.children = append(t.children, ch.value)
+	case ch.op == "merge" && is != single:
+		*t = merged(*t, ch.value)
+	default:
+		*t = ch.value
+	}
+	return nil
+}
+
+// merged is MergePatch of RFC 7396.
+func merged(t, change tree) tree {
+	if change.kind != '{' {
+		return change
+	}
+	if t.kind != '{' {
+		t = tree{kind: '{'}
+	}
+	for i, name := range change.names {
+		at, value := t.child(name), change.children[i]
+		switch {
+		case value.kind == 'n' && at >= 0:
+			t.removeAt(at)
+		case value.kind == 'n':
+		case at >= 0:
+			t.children[at] = merged(t.children[at], value)
+		default:
+			t.set(name, merged(tree{}, value))
+		}
+	}
+	return t
+}
+
+func (t *tree) removeAt(i int) {
+	t.children = slices.Delete(t.children, i, i+1)
+	if t.kind == '{' {
+		t.names = slices.Delete(t.names, i, i+1)
+	}
+}
+
+// into makes the change inside of a member: path leads on from there.
+func (ch change) into(t *tree, path []string) error {
+	key := path[0]
+	at, end := -1, false
+	switch t.kind {
+	case '{':
+		at = t.child(key)
+	case '[':
+		if at, end = index(key, len(t.children)); at < 0 && !end {
+			return ch.fault("%q is no place in the list", shorten(key))
+		}
+	}
+	if len(path) > 1 {
+		if at < 0 {
+			return ch.fault("there is nothing at its path")
+		}
+		return ch.into(&t.children[at], path[1:])
+	}
+	switch {
+	case t.kind != '{' && t.kind != '[', at < 0 && ch.op != "add":
+		return ch.fault("there is nothing at its path")
+	case ch.op == "remove":
+		t.removeAt(at)
+	case t.kind == '[' && ch.op == "add" && end:
+		t.children = append(t.children, ch.value)
+	case t.kind == '[' && ch.op == "add":
+		t.children = slices.Insert(t.children, at, ch.value)
+	case at >= 0:
+		t.children[at] = ch.value
+	default:
+		t.set(key, ch.value)
+	}
+	return nil
+}
+
+// index reads a place in a list. "-", and the place behind the last, are the
+// end.
+func index(key string, length int) (at int, end bool) {
+	if key == "-" {
+		return -1, true
+	}
+	n, err := strconv.ParseUint(key, 10, 31)
+	if err != nil || int(n) > length { //nolint:gosec // 31 bits
+		return -1, false
+	}
+	if int(n) == length { //nolint:gosec // 31 bits
+		return -1, true
+	}
+	return int(n), false //nolint:gosec // 31 bits
+}
+
+// test compares what is shown with what the change says. What is secret cannot
+// be tested, since the answers would tell it bit by bit.
+func (ch change) test(name string, t tree) error {
+	if name == "Secret" || name == "Headers" && ch.testsSecretHeader(t) {
+		return ch.fault("what is secret cannot be tested")
+	}
+	for _, key := range ch.path[1:] {
+		at := -1
+		switch t.kind {
+		case '{':
+			at = t.child(key)
+		case '[':
+			at, _ = index(key, len(t.children))
+		}
+		if at < 0 {
+			return explain(errTestOp, "%s: there is nothing at its path", ch.label)
+		}
+		t = t.children[at]
+	}
+	if len(ch.path) == 1 && sameShown(name, t, ch.value) || t.equal(ch.value) {
+		return nil
+	}
+	return explain(errTestOp, "%s: %s holds another value", ch.label, name)
+}
+
+func (ch change) testsSecretHeader(headers tree) bool {
+	if len(ch.path) > 1 {
+		return webhook.SecretHeader(ch.path[1])
+	}
+	return slices.ContainsFunc(headers.names, webhook.SecretHeader)
+}
+
+// sameShown compares members that can be written in several ways.
+func sameShown(name string, shown, value tree) bool {
+	var names []string
+	switch name {
+	case "Registered", "Updated":
+		at, okShown := parseDate(shown.text)
+		other, okValue := parseDate(value.text)
+		return okShown && okValue && at.Unix() == other.Unix()
+	case "State":
+		names = stateNames
+	case "NotifyVia":
+		names = notifyViaNames
+	case "NotifyWhen":
+		names = notifyWhenNames
+	default:
+		return false
+	}
+	n, known := enumNumber(shown.text, names, true)
+	m, knownValue := enumNumber(value.text, names, true)
+	return known && knownValue && n == m && value.text != ""
+}
+
+func (ch change) fault(format string, args ...any) error {
+	return webhook.Invalid("%s: %s", ch.label, fmt.Sprintf(format, args...))
+}
