@@ -31,10 +31,33 @@ type lookupError struct{ err error }
 func (e *lookupError) Error() string { return "lookup: " + e.err.Error() }
 func (e *lookupError) Unwrap() error { return e.err }
 
+// dialLimit is the key of the time at which an attempt's dial ends. net/http
+// detaches dials from their requests, so that another request may have the
+// connection; but a dial that outlives its attempt would outlive the invocation
+// too, and go on when the environment thaws.
+type dialLimit struct{}
+
+// withDialLimit ends the dial of a request, whose context is ctx, with the
+// attempt's.
+func withDialLimit(ctx, attempt context.Context) context.Context {
+	deadline, _ := attempt.Deadline()
+	return context.WithValue(ctx, dialLimit{}, deadline)
+}
+
+// limited gives the context that a dial may use.
+func limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Value(dialLimit{}).(time.Time); ok {
+		return context.WithDeadline(ctx, deadline)
+	}
+	return context.WithCancel(ctx)
+}
+
 // dial resolves the host, refuses it if any of its addresses is refused, and
 // connects to the first that answers. IPv4 goes first since many networks have
 // no way out for IPv6.
 func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	ctx, cancel := limited(ctx)
+	defer cancel()
 	host, port, err := splitTarget(address)
 	if err != nil {
 		return nil, err
@@ -110,8 +133,10 @@ func (d *dialer) dialTLS(ctx context.Context, network, address string) (net.Conn
 	config := d.tls.Clone()
 	config.ServerName = host
 	conn := tls.Client(raw, config)
-	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	ctx, cancel := limited(ctx)
 	defer cancel()
+	ctx, stop := context.WithTimeout(ctx, handshakeTimeout)
+	defer stop()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
 		return nil, &handshakeError{err}

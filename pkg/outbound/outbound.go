@@ -65,8 +65,10 @@ type Sender struct {
 	transport *http.Transport
 }
 
-// New makes a sender. It fails as [NewGuard] does.
+// New makes a sender. It fails as [NewGuard] does. It also takes out of what is
+// written to the standard logger what targets say unasked.
 func New(config Config) (*Sender, error) {
+	quietOnce()
 	guard, err := NewGuard(config)
 	if err != nil {
 		return nil, err

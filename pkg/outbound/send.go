@@ -21,6 +21,10 @@ import (
 const (
 	keepBody  = 4 << 10  // bytes of an answer's body that an excerpt is made of
 	drainBody = 64 << 10 // bytes that are read so that the connection can be used again
+	// bodyTime is how long a body may take once its status has said what became
+	// of the event: a target that drips its answer holds an attempt's slot no
+	// longer.
+	bodyTime = time.Second
 )
 
 // Send makes one attempt and says what came of it. It has the shape of
@@ -60,10 +64,12 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) { seen = newConnection(info.Conn) },
 	})
-	resp, err := s.transport.RoundTrip(s.request(traced, target, header, body))
+	resp, err := s.transport.RoundTrip(s.request(withDialLimit(traced, ctx), target, header, body))
 	if err != nil {
 		return webhook.Result{Error: classify(ctx, err, seen)}
 	}
+	late := time.AfterFunc(bodyTime, cancel)
+	defer late.Stop()
 	defer func() { _ = resp.Body.Close() }()
 	return answer(resp, scrub, now)
 }
