@@ -108,11 +108,22 @@ func (w *world) effect(ctx context.Context, k kind, about, label string, fault f
 		runtime.Goexit()
 	case slow:
 		err := do(proceed)
+		rest(ctx, w.delay(label))
 		w.wait(ctx, p, kindAnswer, about, label+": answer")
 		return err
 	case proceed, partial, stale, dieBefore: // the last does not come here
 	}
 	return do(v)
+}
+
+// delay is how long a slow answer takes: mostly under a second, now and then
+// longer than a view of the webhooks may be used.
+func (w *world) delay(label string) time.Duration {
+	luck := w.luck("slow", label, time.Since(w.began).String())
+	if luck(0) < 0.6 {
+		return time.Duration(luck(1) * float64(time.Second))
+	}
+	return time.Duration(luck(1) * float64(14*time.Second))
 }
 
 func unavailable() error { return fmt.Errorf("injected: %w", webhook.ErrUnavailable) }
@@ -154,6 +165,7 @@ type invocation struct {
 	closed   bool // over was called
 	gone     bool // the goroutine ended
 	froze    bool
+	attempts []*attempt // the POSTs made in it
 }
 
 // invoke calls into a process. The call's context ends shortly before the

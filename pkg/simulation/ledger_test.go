@@ -1,6 +1,7 @@
 package simulation_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -30,6 +31,8 @@ type ledger struct {
 	intents  []webhook.Intent
 	claims   map[string]bool // by process and delivery: a row claimed and no message sent yet
 	due      time.Time       // the earliest sweep of all rows
+	// overtaken are the tokens of leases that were taken over just now.
+	overtaken []string
 }
 
 // happening is an event, from when it was stored.
@@ -198,6 +201,7 @@ func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	}
 	l.w.tracef("rows", "%s is %s at %d.%d%s%s", name, row.Status, row.Round, row.Attempt, lease, due)
 	l.checkRow(name, old, row)
+	l.checkHolder(name, p, old, row)
 	if p != nil && strings.HasPrefix(p.name, "sweep") && row.Resends > old.Resends && row.SweepAt.After(old.SweepAt) && old.Exists() {
 		l.claims[p.name+name] = true
 		if old.SweepAt.After(now.Add(time.Minute)) {
@@ -214,6 +218,7 @@ func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 		g := &grant{process: p, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
 		if old.LeaseBy != "" && old.Round == row.Round {
 			g.from, g.expired = old.LeaseBy, old.LeaseUntil.Before(now)
+			l.overtaken = append(l.overtaken, old.LeaseBy)
 		}
 		l.grants[key] = append(l.grants[key], g)
 		if p != nil {
@@ -244,6 +249,17 @@ func (l *ledger) checkRow(name string, old, row webhook.Delivery) {
 	}
 }
 
+// checkHolder holds a failure to having been written by who holds the lease:
+// another one's is no news, and takes the lease away from an attempt under way.
+func (l *ledger) checkHolder(name string, p *process, old, row webhook.Delivery) {
+	if p == nil || old.LeaseBy == "" || row.LeaseBy != "" || row.Round != old.Round || row.AttemptCount == old.AttemptCount || row.Status == webhook.StatusDelivered {
+		return
+	}
+	if g := p.leases[row.DeliveryKey]; g == nil || g.token != old.LeaseBy {
+		l.w.violated("rows", "%s is given a failure by %s, and another holds its lease", name, p.name)
+	}
+}
+
 // begin notes that a process makes a POST, and checks what must hold the moment
 // it starts: the webhook as it is used was the committed one within the last
 // five seconds, and so were its state, its target and its secret.
@@ -264,6 +280,7 @@ func (l *ledger) begin(p *process, post webhook.Post, began time.Time) *attempt 
 		l.w.violated("promise 2", "%s is attempted by %s without a lease", name, p.name)
 	}
 	l.attempts[key] = append(l.attempts[key], a)
+	a.inv.attempts = append(a.inv.attempts, a)
 	l.checkFresh(name, post, began)
 	return a
 }
@@ -338,7 +355,7 @@ func (l *ledger) explain(first, again *attempt) string {
 		if t.what == dieBefore || t.what == dieAfter {
 			return "a crash between the POST and its recording"
 		}
-		if t.about == about || t.kind == kindSend {
+		if t.about == about {
 			return "a fault between the POST and its recording"
 		}
 	}
@@ -375,6 +392,41 @@ func (l *ledger) told(a *attempt, ok bool) {
 func (l *ledger) expanded(id webhook.EventID) {
 	if h := l.events[id]; h != nil {
 		h.expanded = time.Now()
+	}
+}
+
+// returned holds a call that came to its end to what it knows: a delivery that
+// its target accepted is written down as delivered, or a message says so.
+func (l *ledger) returned(inv *invocation) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.w.sendFault(inv) || time.Now().After(inv.deadline) {
+		return
+	}
+	for _, a := range inv.attempts {
+		row := l.rows[a.key]
+		if !a.knownOK || row.Round > a.round || row.Status == webhook.StatusDelivered || l.w.queue.holdsRecord(a.key) {
+			continue
+		}
+		l.w.violated("rows", "w%d/%s was accepted by its target, as %s knew when it returned, and is %s",
+			a.key.Webhook, l.events[a.key.Event].name, inv.process.name, cmp.Or(string(row.Status), "without a row"))
+	}
+}
+
+// acknowledged holds the consumer to acknowledging a message for an attempt
+// only when that attempt is over: whoever holds its lease may be dead.
+func (l *ledger) acknowledged(inv *invocation, m webhook.Message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	row := l.rows[m.Key()]
+	switch {
+	case m.Kind != webhook.MessageAttempt || row.Round > m.Round:
+	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
+	case row.Round == m.Round && (row.Status.Terminal() || row.Attempt > m.Attempt || row.Attempt == m.Attempt && row.LeaseBy == ""):
+	case row.Round == m.Round && m.Hops > 0 && row.Resends > 0: // made due
+	case slices.ContainsFunc(inv.attempts, func(a *attempt) bool { return a.key == m.Key() && a.knownOK }):
+	default:
+		l.w.violated("queue", "%s is acknowledged, and the row is %s at %d.%d", fmt.Sprintf("w%d/%s attempt %d.%d", m.Webhook, l.events[m.Event].name, m.Round, m.Attempt), cmp.Or(string(row.Status), "absent"), row.Round, row.Attempt)
 	}
 }
 

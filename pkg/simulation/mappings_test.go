@@ -205,7 +205,8 @@ func (p *poller) poll() {
 		}
 		label += fmt.Sprintf(" %s (%s)", p.w.ledger.says(r.Message), r.Receipt)
 	}
-	p.env.call(label, queueTimeout, func(ctx context.Context) any {
+	var inv *invocation
+	inv = p.env.call(label, queueTimeout, func(ctx context.Context) any {
 		return p.env.engine.Queue(ctx, batch)
 	}, func(out any, ok bool) {
 		if !ok {
@@ -215,7 +216,7 @@ func (p *poller) poll() {
 		if len(failed) > 0 {
 			p.w.tracef("queue", "not done: %d of %d", len(failed), len(batch))
 		}
-		p.w.queue.acknowledge(batch, failed)
+		p.w.queue.acknowledge(inv, batch, failed)
 	})
 }
 

@@ -38,6 +38,11 @@ func (l *ledger) someRow(rnd *rand.Rand) (webhook.DeliveryKey, bool) {
 	if len(keys) == 0 {
 		return webhook.DeliveryKey{}, false
 	}
+	if rnd.IntN(3) > 0 { // those with an attempt under way tell most
+		if leased := slices.DeleteFunc(slices.Clone(keys), func(k webhook.DeliveryKey) bool { return l.rows[k].LeaseBy == "" }); len(leased) > 0 {
+			keys = leased
+		}
+	}
 	return keys[rnd.IntN(len(keys))], true
 }
 

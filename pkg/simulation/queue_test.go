@@ -205,7 +205,7 @@ func (q *queue) take(n int) []webhook.Received {
 // acknowledge deletes the messages of a batch that did not fail. One that did
 // is to say when it wants to come back: its visibility is for consumers that
 // died.
-func (q *queue) acknowledge(batch []webhook.Received, failed []string) {
+func (q *queue) acknowledge(inv *invocation, batch []webhook.Received, failed []string) {
 	for _, r := range batch {
 		if slices.Contains(failed, r.ID) {
 			for _, m := range q.waiting {
@@ -215,6 +215,7 @@ func (q *queue) acknowledge(batch []webhook.Received, failed []string) {
 			}
 			continue
 		}
+		q.w.ledger.acknowledged(inv, r.Message)
 		for _, m := range q.waiting {
 			if m.id == r.ID && m.receipt == r.Receipt {
 				m.gone = true
@@ -235,6 +236,14 @@ func (q *queue) nextVisible() time.Time {
 		}
 	}
 	return next
+}
+
+// holdsRecord reports whether a message says that a delivery was accepted.
+func (q *queue) holdsRecord(key webhook.DeliveryKey) bool {
+	return slices.ContainsFunc(slices.Concat(q.waiting, q.dead), func(m *message) bool {
+		d, err := webhook.DecodeMessage(m.body)
+		return err == nil && !m.gone && d.Kind == webhook.MessageRecord && d.Key() == key
+	})
 }
 
 // deadLetters is the dead-letter queue as the sweep and the stream consumer see

@@ -84,7 +84,7 @@ func newWorld(seed uint64, keep bool) *world {
 		user("cyd", 4+rnd.IntN(8), 300*time.Millisecond, manage)
 		user("dan", 4+rnd.IntN(8), 300*time.Millisecond, manage)
 	}
-	user("sam", 1+rnd.IntN(14), 100*time.Millisecond, signal)
+	user("sam", 1+rnd.IntN(14), 100*time.Millisecond+time.Duration(rnd.IntN(2)*rnd.IntN(4000))*time.Millisecond, signal)
 	user("sue", rnd.IntN(8), time.Second, signal)
 	if rnd.IntN(2) == 0 {
 		user("ops", 1+rnd.IntN(8), []time.Duration{2 * time.Second, 10 * time.Second, 5 * time.Minute}[rnd.IntN(3)], operate)

@@ -79,7 +79,7 @@ func (u *user) call(label string, run func(context.Context, *environment) error,
 
 // think is how long a user waits before the next call.
 func (w *world) think() time.Duration {
-	if w.weather.rivals {
+	if w.weather.rivals || w.weather.hurry && w.chance(0.8) {
 		return w.between(time.Millisecond, 300*time.Millisecond)
 	}
 	switch w.rnd.IntN(10) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,6 +31,7 @@ type weather struct {
 	outage    float64 // a fault is the first of several
 	receives  int     // after which a message goes to the dead letters
 	rivals    bool    // the users all change one webhook at once
+	hurry     bool    // all happens fast, so that records are young when they fail
 	faults    int
 	lasts     time.Duration // how long the bad weather lasts
 }
@@ -63,6 +65,9 @@ func drawWeather(rnd *rand.Rand) weather {
 		rivals:    rnd.IntN(4) == 0,
 		faults:    []int{0, 1, 2, 4, 8, 16, 40, 80}[rnd.IntN(8)],
 		lasts:     []time.Duration{time.Minute, 10 * time.Minute, 40 * time.Minute, 6 * time.Hour, 30 * time.Hour}[rnd.IntN(5)],
+	}
+	if w.hurry = rnd.IntN(4) == 0; w.hurry {
+		w.pause, w.queue, w.outage = 0.05, max(w.queue, 0.2), max(w.outage, 0.5)
 	}
 	return w
 }
@@ -144,7 +149,11 @@ func (w *world) drawFault(g *gate) verdict {
 	if g.kind == kindStale && w.chance(w.weather.stale) {
 		return stale
 	}
-	if w.chance(w.weather.slow) {
+	slowness := w.weather.slow
+	if g.kind == kindSecret {
+		slowness *= 5 // read once, and not often
+	}
+	if w.chance(slowness) {
 		return slow
 	}
 	return proceed
@@ -171,6 +180,12 @@ func (w *world) breakDown(g *gate) {
 	if name == "" {
 		return
 	}
+	if g.about != "" && w.chance(0.3) {
+		d := w.between(time.Minute, 20*time.Minute)
+		w.down[g.about] = time.Now().Add(d)
+		w.tracef("weather", "*** the row's partition is throttled for %s", d.Round(time.Second))
+		return
+	}
 	if w.chance(0.5) {
 		name += " for " + g.process.name
 	}
@@ -185,7 +200,7 @@ func (w *world) breakDown(g *gate) {
 // outOfService reports what a call meets while its service is down.
 func (w *world) outOfService(g *gate) verdict {
 	name, now := service(g.kind), time.Now()
-	if name == "" || !w.down[name].After(now) && !w.down[name+" for "+g.process.name].After(now) {
+	if name == "" || !w.down[name].After(now) && !w.down[name+" for "+g.process.name].After(now) && !(g.about != "" && w.down[g.about].After(now)) {
 		return proceed
 	}
 	switch {
@@ -207,11 +222,40 @@ func (w *world) holds(p *process) bool {
 	return true
 }
 
+// wakeOvertaken lets processes thaw whose lease was just taken over: the worst
+// moment is while the new holder is at work.
+func (w *world) wakeOvertaken() {
+	w.ledger.mu.Lock()
+	tokens := w.ledger.overtaken
+	w.ledger.overtaken = nil
+	var asleep []*process
+	for _, grants := range w.ledger.grants {
+		for _, g := range grants {
+			if g.process != nil && g.process.frozen && slices.Contains(tokens, g.token) {
+				asleep = append(asleep, g.process)
+			}
+		}
+	}
+	w.ledger.mu.Unlock()
+	slices.SortFunc(asleep, func(a, b *process) int { return strings.Compare(a.name, b.name) })
+	for _, p := range slices.Compact(asleep) {
+		if !w.chance(0.7) {
+			continue
+		}
+		w.at(time.Now().Add(w.between(0, []time.Duration{50 * time.Millisecond, time.Second, 10 * time.Second}[w.rnd.IntN(3)])), func() {
+			if p.frozen {
+				p.frozen = false
+				w.tracef(p.name, "*** thaws, and its lease was taken over")
+			}
+		})
+	}
+}
+
 // weatherFreezes stops a process for a while, as a paused virtual machine is.
 // It likes best to do so in the middle of a delivery.
 func (w *world) weatherFreezes(g *gate) bool {
 	p, chance := g.process, w.weather.freeze
-	if g.about != "" {
+	if g.about != "" || g.kind == kindSecret {
 		chance *= 3
 	}
 	if w.calm || w.faults == 0 || !w.chance(chance) {
@@ -219,12 +263,14 @@ func (w *world) weatherFreezes(g *gate) bool {
 	}
 	w.faults--
 	var d time.Duration
-	switch w.rnd.IntN(4) {
+	switch w.rnd.IntN(5) {
 	case 0:
 		d = w.between(time.Second, 6*time.Second)
 	case 1:
-		d = w.between(6*time.Second, 70*time.Second)
+		d = w.between(4*time.Second, 15*time.Second)
 	case 2:
+		d = w.between(6*time.Second, 70*time.Second)
+	case 3:
 		d = w.between(time.Minute, 15*time.Minute)
 	default:
 		d = w.between(15*time.Minute, 4*time.Hour)

@@ -147,6 +147,7 @@ func (w *world) reap() (any bool) {
 	for _, inv := range slices.Clone(w.running) {
 		switch {
 		case inv.returned && !inv.closed:
+			w.ledger.returned(inv)
 			w.close(inv, true)
 			any = true
 		case inv.gone && !inv.closed:
@@ -215,6 +216,7 @@ const maxSteps = 60_000
 func (w *world) run(done func() bool) {
 	for {
 		w.settle()
+		w.wakeOvertaken()
 		if done() || len(w.verdict) > 0 {
 			return
 		}
@@ -251,7 +253,7 @@ func (w *world) run(done func() bool) {
 // pause is how long things take: mostly milliseconds, sometimes seconds.
 func (w *world) pause() time.Duration {
 	switch r := w.rnd.Float64(); {
-	case r < 0.75:
+	case r < 0.75 || w.weather.hurry && r < 0.98:
 		return w.between(time.Millisecond, 30*time.Millisecond)
 	case r < 0.95:
 		return w.between(30*time.Millisecond, 500*time.Millisecond)
