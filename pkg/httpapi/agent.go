@@ -105,10 +105,11 @@ func (a *api) agentList(c *call) (reply, error) {
 		name: args.named("NameFilter").text(), event: args.named("EventFilter").text(),
 		state: webhook.State(args.named("StatusFilter").enum(stateNames, false)), //nolint:gosec // 0-3
 	}
-	if err := args.err(); err != nil {
+	answer, err := a.list(c, f, *args.faults)
+	if errors.Is(err, errListTooLarge) { // the input was right
 		return reply{}, err
 	}
-	return a.list(c, f)
+	return answer, unbindable(err)
 }
 
 func (a *api) agentTest(c *call) (reply, error) {

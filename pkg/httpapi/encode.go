@@ -13,6 +13,7 @@ type reply struct {
 	header http.Header // nil: none of its own
 	body   any         // nil with noContent: nothing is written
 	json   []byte      // in the place of body: JSON that goes out as it is
+	large  bool        // perhaps too large to send as it is
 	empty  bool
 }
 
@@ -40,6 +41,17 @@ func (a *api) write(w http.ResponseWriter, c *call, answer reply) {
 			body, _ = encodeAs(mediaType, answer.body) // an errorBody always encodes
 		}
 	}
+	coding := ""
+	if answer.large {
+		// The size of what is compressed tells of its content, so an answer
+		// with secrets in clear never is.
+		sent, as, err := carry(body, !a.SecretVisible && acceptsGzip(c.Header.Values("Accept-Encoding")))
+		if err != nil {
+			answer = failed(c, err)
+			sent, _ = encodeAs(mediaType, answer.body)
+		}
+		body, coding = sent, as
+	}
 	c.status = answer.status
 	header := w.Header()
 	for name, values := range answer.header {
@@ -50,7 +62,10 @@ func (a *api) write(w http.ResponseWriter, c *call, answer reply) {
 		w.WriteHeader(answer.status)
 		return
 	}
-	header.Set("Vary", "Accept")
+	header.Set("Vary", "Accept, Accept-Encoding")
+	if coding != "" {
+		header.Set("Content-Encoding", coding)
+	}
 	header.Set("Content-Type", mediaType+"; charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(answer.status)

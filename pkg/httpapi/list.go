@@ -1,13 +1,21 @@
 package httpapi
 
 import (
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// listPage is how many webhooks are read at a time.
-const listPage = 500
+const (
+	// listPage is how many webhooks are read at a time.
+	listPage = 500
+	// maxListBytes is about how much JSON a list may come to before anything
+	// else is known of it: so much fits into the function's memory, several
+	// times over. What can be sent is less unless it is compressed; see carry.
+	maxListBytes = 24 << 20
+)
 
 // filter says which webhooks a list is to hold. The zero filter holds all.
 type filter struct {
@@ -24,17 +32,24 @@ func (f filter) holds(w webhook.Webhook) bool {
 
 func (a *api) listWebhooks(c *call) (reply, error) {
 	f := filter{name: c.query("nameFilter"), event: c.query("eventFilter")}
+	var wrong faults
 	state, known := enumNumber(c.query("statusFilter"), stateNames, false)
 	if !known {
-		return reply{}, webhook.Invalid("statusFilter must be one of %s", strings.Join(stateNames, ", "))
+		wrong.add("statusFilter must be one of %s", strings.Join(stateNames, ", "))
 	}
 	f.state = webhook.State(state) //nolint:gosec // 0-3
-	return a.list(c, f)
+	return a.list(c, f, wrong)
 }
 
-func (a *api) list(c *call, f filter) (reply, error) {
-	found := []entity{}
-	for after, more := int32(0), true; more; more = after != 0 {
+// list gives the webhooks that a filter holds, or of them those that the
+// query's $skip and $top ask for, unless something was wrong already.
+func (a *api) list(c *call, f filter, wrong faults) (reply, error) {
+	skip, top := c.count("$skip", 0, &wrong), c.count("$top", math.MaxInt32, &wrong)
+	if err := wrong.err(); err != nil {
+		return reply{}, err
+	}
+	found, size := []entity{}, 0
+	for after, more := int32(0), top > 0; more; more = after != 0 && len(found) < top {
 		page, next, err := a.Registry(c).List(c.Context(), c.who, after, listPage)
 		if err != nil {
 			return reply{}, err
@@ -42,7 +57,11 @@ func (a *api) list(c *call, f filter) (reply, error) {
 		after = next
 		var held []webhook.Webhook
 		for _, w := range page {
-			if f.holds(w) {
+			switch {
+			case !f.holds(w) || len(found)+len(held) == top:
+			case skip > 0:
+				skip--
+			default:
 				held = append(held, w)
 			}
 		}
@@ -53,7 +72,43 @@ func (a *api) list(c *call, f filter) (reply, error) {
 		if err != nil {
 			return reply{}, err
 		}
+		for _, e := range shown {
+			size += e.size()
+		}
+		if size > maxListBytes {
+			return reply{}, errListTooLarge
+		}
 		found = append(found, shown...)
 	}
-	return c.selected(found), nil
+	answer := c.selected(found)
+	answer.large = true
+	return answer, nil
+}
+
+// count reads a query parameter that is a number, 0 or more.
+func (c *call) count(name string, absent int, wrong *faults) int {
+	text := c.query(name)
+	if text == "" {
+		return absent
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		wrong.add("%s must be a whole number, 0 or more", name)
+	}
+	return int(n) //nolint:gosec // 31 bits
+}
+
+// size is about how many bytes the entity has as JSON.
+func (e entity) size() int {
+	const names = 1000 // of members, and what has a size of its own
+	n := names + len(e.Name) + len(e.TargetURL) + len(e.Properties) + len(e.ErrorAssociates) + len(e.Description) + len(e.LastError)
+	for _, texts := range [][]string{e.Events, e.ErrorEmails} {
+		for _, text := range texts {
+			n += len(text) + 3
+		}
+	}
+	for _, h := range e.Headers {
+		n += len(h.name) + len(h.value) + 6
+	}
+	return n
 }
