@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -293,7 +294,11 @@ func (v value) enum(names []string, flags bool) int32 {
 			return int32(n) //nolint:gosec // ParseInt saw to its size
 		}
 	}
-	v.faults.add("%s must be one of %s", v.member, strings.Join(names, ", "))
+	choice := strings.Join(names, ", ")
+	if flags { // the last of the names are joined ones
+		choice = strings.Join(slices.DeleteFunc(slices.Clone(names), func(n string) bool { return strings.Contains(n, ",") }), ", ") + ", or several joined by commas"
+	}
+	v.faults.add("%s must be one of %s", v.member, choice)
 	return 0
 }
 

@@ -112,7 +112,7 @@ func (r *Registry) Create(ctx context.Context, who Principal, d Draft) (Webhook,
 // newDocument checks the draft of a new webhook, and gives what is secret about
 // it.
 func (r *Registry) newDocument(d Draft) (SecretDocument, error) {
-	if err := d.Validate(r.Rules); err != nil {
+	if err := d.validate(Webhook{}, r.Rules); err != nil {
 		return SecretDocument{}, err
 	}
 	return d.document(SecretDocument{}, time.Time{})
@@ -161,7 +161,7 @@ func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(
 		if err != nil {
 			return change{}, err
 		}
-		if err := d.Validate(r.Rules); err != nil {
+		if err := d.validate(current, r.Rules); err != nil {
 			return change{}, err
 		}
 		c := change{webhook: d.webhook(w)}

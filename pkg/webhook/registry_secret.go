@@ -17,7 +17,7 @@ func (d Draft) document(old SecretDocument, overlapEnd time.Time) (SecretDocumen
 	case d.Secret == nil:
 	case d.Secret.text == MaskedSecret:
 		if old.Current.IsZero() {
-			f.add("Secret is %q, which stands for a stored secret, and there is none", MaskedSecret)
+			f.add(nothingMasked, "Secret", MaskedSecret)
 		}
 	case d.Secret.IsZero():
 		doc.Current, doc.Previous, doc.PreviousUntil = Secret{}, Secret{}, time.Time{}
@@ -34,11 +34,11 @@ func (d Draft) document(old SecretDocument, overlapEnd time.Time) (SecretDocumen
 		switch {
 		case !SecretHeader(h.Name):
 			if masked {
-				f.add("Headers: the value of %s is %q, which stands for a stored secret, and it has none", h.Name, MaskedSecret)
+				f.add(nothingMasked, "Headers: the value of "+h.Name, MaskedSecret)
 			}
 			continue
 		case masked && !known:
-			f.add("Headers: the value of %s is %q, which stands for a stored secret, and it has none", h.Name, MaskedSecret)
+			f.add(nothingMasked, "Headers: the value of "+h.Name, MaskedSecret)
 			continue
 		case !masked:
 			stored = h.Value
@@ -50,6 +50,28 @@ func (d Draft) document(old SecretDocument, overlapEnd time.Time) (SecretDocumen
 	}
 	return doc, f.err()
 }
+
+// validate reports everything that is wrong with the draft of a webhook that is
+// stored as w, zero for a new one: what Validate finds, and then masks that stand
+// for nothing.
+func (d Draft) validate(w Webhook, rules Rules) error {
+	var f faults
+	var invalid *ValidationError
+	if err := d.Validate(rules); errors.As(err, &invalid) {
+		f = invalid.Faults
+	}
+	if d.Secret != nil && d.Secret.text == MaskedSecret && !w.Secret.Signed {
+		f.add(nothingMasked, "Secret", MaskedSecret)
+	}
+	for _, h := range d.Headers {
+		if stored, known := w.HeaderNamed(h.Name); h.Value.text == MaskedSecret && !(known && stored.Secret && SecretHeader(h.Name)) {
+			f.add(nothingMasked, "Headers: the value of "+truncate(h.Name, 200), MaskedSecret)
+		}
+	}
+	return f.err()
+}
+
+const nothingMasked = "%s is %q, which stands for a stored secret, and there is none"
 
 // touchesSecrets reports whether the draft may change anything secret about the
 // stored webhook, so that the others, a renaming or a stop, need no secret store.
