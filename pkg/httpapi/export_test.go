@@ -16,3 +16,12 @@ func Routes() []Route {
 	}
 	return all
 }
+
+// Statuses lists what the error table answers.
+func Statuses() []int {
+	var all []int
+	for _, row := range errorTable {
+		all = append(all, row.status)
+	}
+	return all
+}

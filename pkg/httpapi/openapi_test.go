@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -107,6 +108,23 @@ func statusesOf(route httpapi.Route) []int {
 		common = append(common, http.StatusNotFound)
 	}
 	return common
+}
+
+func TestOpenAPI_KnowsEveryStatusOfTheErrorTable(t *testing.T) {
+	t.Parallel()
+	documented := map[int]bool{}
+	for _, route := range operations(loadDocument(t)) {
+		for text := range route.Operation.Responses.Map() {
+			if status, err := strconv.Atoi(text); err == nil {
+				documented[status] = true
+			}
+		}
+	}
+	for _, status := range httpapi.Statuses() {
+		if !documented[status] {
+			t.Errorf("no operation of openapi.json may answer %d", status)
+		}
+	}
 }
 
 func TestOpenAPI_EveryOperationHasItsOwnIDAndWords(t *testing.T) {
