@@ -24,14 +24,8 @@ const timestampLayout = "2006-01-02T15:04:05.9999999Z"
 // written by hand so that data and numbers keep every byte.
 func appendEnvelope(b []byte, post webhook.Post, namesOnly bool) ([]byte, error) {
 	e := post.Event
-	name, state := webhook.IsStateEvent(e.Name)
-	switch {
-	case post.Test:
-		name, e.Name, e.PrimaryKey, e.Data = webhook.TestEventName, webhook.TestEventName, 0, nil
-	case !state:
-		name = e.Name
-	}
-	deleted := !state && e.Name[strings.LastIndexByte(e.Name, '.')+1:] == "deleted"
+	_, state := webhook.IsStateEvent(e.Name)
+	deleted := deletes(e)
 
 	b = appendString(append(b, `{"EventId":`...), string(e.ID))
 	b = e.At.UTC().AppendFormat(append(b, `,"Timestamp":"`...), timestampLayout)
@@ -42,7 +36,7 @@ func appendEnvelope(b []byte, post webhook.Post, namesOnly bool) ([]byte, error)
 			return nil, err
 		}
 	}
-	b = appendString(append(b, `],"Event":`...), name)
+	b = appendString(append(b, `],"Event":`...), typeOf(e))
 	b = strconv.AppendInt(append(b, `,"PrimaryKey":`...), int64(e.PrimaryKey), 10)
 	if !state {
 		b = appendString(append(b, `,"Entity":`...), e.Entity())
@@ -57,17 +51,33 @@ func appendEnvelope(b []byte, post webhook.Post, namesOnly bool) ([]byte, error)
 	if !namesOnly {
 		b = appendObject(append(b, `,"FieldValues":`...), e.Data)
 	}
-	members, err := webhook.ObjectMembers(post.Webhook.Properties)
+	b, err := appendProperties(b, post.Webhook.Properties, standardKeys)
+	if err != nil {
+		return nil, err
+	}
+	return append(b, '}'), nil
+}
+
+// deletes reports whether an event tells that something is gone.
+func deletes(e webhook.Event) bool {
+	_, state := webhook.IsStateEvent(e.Name)
+	return !state && e.Name[strings.LastIndexByte(e.Name, '.')+1:] == "deleted"
+}
+
+// appendProperties adds the members of a webhook's Properties to an object that
+// is open and not empty, but for the taken ones.
+func appendProperties(b []byte, properties json.RawMessage, taken map[string]bool) ([]byte, error) {
+	members, err := webhook.ObjectMembers(properties)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range members {
-		if !standardKeys[m.Name] {
+		if !taken[m.Name] {
 			b = append(appendString(append(b, ','), m.Name), ':')
 			b = append(b, m.Value...)
 		}
 	}
-	return append(b, '}'), nil
+	return b, nil
 }
 
 func appendObject(b []byte, data json.RawMessage) []byte {

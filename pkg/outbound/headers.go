@@ -56,7 +56,7 @@ func (s *Sender) headers(post webhook.Post, body []byte, now time.Time) (http.He
 		h["X-Hook-Test"] = []string{"true"}
 	}
 	id := string(post.Event.ID)
-	h["Content-Type"] = []string{"application/json; charset=utf-8"}
+	h["Content-Type"] = []string{contentType(post.Webhook.Options.Format)}
 	h["User-Agent"] = []string{s.config.UserAgent}
 	h["X-SuperOffice-Event"] = []string{event}
 	h["X-SuperOffice-EventId"] = []string{id}

@@ -42,7 +42,7 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 	if err != nil {
 		return webhook.Result{Error: webhook.AttemptBlocked}
 	}
-	body, err := appendEnvelope(make([]byte, 0, 512+len(post.Event.Data)*2+len(post.Webhook.Properties)), post, s.config.OmitFieldValues)
+	body, err := appendBody(make([]byte, 0, 512+len(post.Event.Data)*2+len(post.Webhook.Properties)), post, s.config.OmitFieldValues)
 	if err != nil {
 		return webhook.Result{Error: webhook.AttemptInternal}
 	}

@@ -252,7 +252,7 @@ func (f *faults) pluginType(name string, rules Rules) {
 var refusedHeaders = map[string]bool{
 	"host": true, "content-length": true, "transfer-encoding": true, "connection": true, "keep-alive": true,
 	"proxy-connection": true, "proxy-authenticate": true, "te": true, "trailer": true, "upgrade": true, "expect": true,
-	"content-type": true, "content-encoding": true, "user-agent": true,
+	"content-type": true, "content-encoding": true, "accept-encoding": true, "user-agent": true,
 	"idempotency-key": true, "x-idempotency-key": true,
 	"webhook-id": true, "webhook-timestamp": true, "webhook-signature": true, "x-hook-test": true,
 }
