@@ -151,10 +151,12 @@ func (e *Engine) send(ctx context.Context, lane webhook.Lane, round, attempt int
 			e.Logger.ErrorContext(ctx, "attempt panicked", "error", fmt.Sprint(cause))
 			result = webhook.Result{At: began, Duration: e.Now().Sub(began), Error: webhook.AttemptInternal}
 		}
-		e.Logger.InfoContext(ctx, "delivery attempted",
-			"tenant", string(p.Webhook.Tenant), "webhook_id", p.Webhook.ID, "event", p.Event.Name, "event_id", string(p.Event.ID),
-			"lane", string(lane), "round", round, "attempt", attempt, "outcome", outcomeWord(result), "status", result.StatusCode,
-			"duration_ms", result.Duration.Milliseconds(), "host", webhook.TargetHost(p.Webhook.TargetURL))
+		e.Logger.LogAttrs(ctx, slog.LevelInfo, "delivery attempted",
+			slog.String("tenant", string(p.Webhook.Tenant)), slog.Int("webhook_id", int(p.Webhook.ID)),
+			slog.String("event", p.Event.Name), slog.String("event_id", string(p.Event.ID)),
+			slog.String("lane", string(lane)), slog.Int("round", round), slog.Int("attempt", attempt),
+			slog.String("outcome", outcomeWord(result)), slog.Int("status", result.StatusCode),
+			slog.Int64("duration_ms", result.Duration.Milliseconds()), slog.String("host", webhook.TargetHost(p.Webhook.TargetURL)))
 	}()
 	return e.Sender.Send(ctx, p)
 }

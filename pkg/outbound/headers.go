@@ -27,15 +27,35 @@ func isOurs(name string) bool {
 	return ours[lower] || strings.HasPrefix(lower, "x-superoffice-") || strings.HasPrefix(lower, "x-posthaste-")
 }
 
-// headers builds the headers of a post, assigned directly so that they go out
-// spelled as documented: some receivers' maps know one spelling only. It also
-// returns every text that must not come back in an excerpt.
+// maxOurs is how many headers a post has of ours at most.
+const maxOurs = 12
+
+// headers are being gathered. Names are assigned directly, so that they go out
+// spelled as documented: some receivers' maps know one spelling only. All values
+// lie in one array.
+type headers struct {
+	header http.Header
+	values []string
+}
+
+func newHeaders(n int) *headers {
+	return &headers{header: make(http.Header, n), values: make([]string, 0, n)}
+}
+
+func (h *headers) set(name, value string) {
+	h.values = append(h.values, value)
+	n := len(h.values)
+	h.header[name] = h.values[n-1 : n : n]
+}
+
+// headers builds the headers of a post. It also returns every text that must not
+// come back in an excerpt.
 //
 // ErrSecretUnavailable if a secret is missing that the webhook has, ErrKey if
 // the signing secret cannot be used.
 func (s *Sender) headers(post webhook.Post, body []byte, now time.Time) (http.Header, *scrubber, error) {
-	h := make(http.Header, 12+len(post.Webhook.Headers))
-	scrub := &scrubber{}
+	h := newHeaders(maxOurs + len(post.Webhook.Headers))
+	scrub := &scrubber{texts: make([]string, 0, 8)}
 	for _, custom := range post.Webhook.Headers {
 		value := custom.Value
 		if custom.Secret {
@@ -46,35 +66,35 @@ func (s *Sender) headers(post webhook.Post, body []byte, now time.Time) (http.He
 			value = secret.Reveal()
 		}
 		if !isOurs(custom.Name) {
-			h[custom.Name] = []string{value}
+			h.set(custom.Name, value)
 		}
 		scrub.header(value, custom.Secret)
 	}
 	event := post.Event.Name
 	if post.Test {
 		event = webhook.TestEventName
-		h["X-Hook-Test"] = []string{"true"}
+		h.set("X-Hook-Test", "true")
 	}
 	id := string(post.Event.ID)
-	h["Content-Type"] = []string{contentType(post.Webhook.Options.Format)}
-	h["User-Agent"] = []string{s.config.UserAgent}
-	h["X-SuperOffice-Event"] = []string{event}
-	h["X-SuperOffice-EventId"] = []string{id}
-	h["webhook-id"] = []string{id}
-	h["webhook-timestamp"] = []string{strconv.FormatInt(now.Unix(), 10)}
+	h.set("Content-Type", contentType(post.Webhook.Options.Format))
+	h.set("User-Agent", s.config.UserAgent)
+	h.set("X-SuperOffice-Event", event)
+	h.set("X-SuperOffice-EventId", id)
+	h.set("webhook-id", id)
+	h.set("webhook-timestamp", strconv.FormatInt(now.Unix(), 10))
 	if post.Retry > 0 {
-		h["X-SuperOffice-Retry"] = []string{strconv.Itoa(post.Retry)}
+		h.set("X-SuperOffice-Retry", strconv.Itoa(post.Retry))
 	}
 	if post.Replay {
-		h["X-Posthaste-Replay"] = []string{"true"}
+		h.set("X-Posthaste-Replay", "true")
 	}
 	if post.Event.Hops > 0 {
-		h["X-Posthaste-Hops"] = []string{strconv.Itoa(post.Event.Hops)}
+		h.set("X-Posthaste-Hops", strconv.Itoa(post.Event.Hops))
 	}
-	return h, scrub, sign(h, scrub, post, body, now)
+	return h.header, scrub, sign(h, scrub, post, body, now)
 }
 
-func sign(h http.Header, scrub *scrubber, post webhook.Post, body []byte, now time.Time) error {
+func sign(h *headers, scrub *scrubber, post webhook.Post, body []byte, now time.Time) error {
 	current, previous := post.Secrets.Current, post.Secrets.PreviousAt(now)
 	scrub.secret(current.Reveal())
 	scrub.secret(post.Secrets.Previous.Reveal())
@@ -93,8 +113,8 @@ func sign(h http.Header, scrub *scrubber, post webhook.Post, body []byte, now ti
 	if err != nil {
 		return err
 	}
-	h["X-SuperOffice-Signature"] = []string{superOffice}
-	h["webhook-signature"] = []string{standard}
+	h.set("X-SuperOffice-Signature", superOffice)
+	h.set("webhook-signature", standard)
 	scrub.secret(superOffice)
 	for entry := range strings.FieldsSeq(standard) {
 		scrub.secret(strings.TrimPrefix(entry, "v1,"))

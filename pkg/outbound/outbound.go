@@ -15,6 +15,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -51,6 +53,7 @@ const (
 	maxIdle           = 1024     // connections, over all hosts
 	maxIdlePerHost    = 128      // tenants share hosts
 	sessions          = 2048     // TLS sessions to resume
+	maxTargets        = 4096     // URLs remembered, each up to 4,000 characters
 	handshakeTimeout  = 10 * time.Second
 	idleTimeout       = 90 * time.Second
 	// freeze is how long an environment may sleep before its idle connections
@@ -63,6 +66,9 @@ type Sender struct {
 	config    Config
 	guard     *Guard
 	transport *http.Transport
+
+	targets sync.Map // TargetURL → *url.URL
+	known   atomic.Int32
 }
 
 // New makes a sender. It fails as [NewGuard] does. It also takes out of what is

@@ -77,7 +77,26 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 // target reads a URL and refuses what may not be called, by its spelling: what
 // cannot be read as well, since another reader may find a host in it. Only the
 // host as resolvers see it goes on. ErrBlocked.
+//
+// Targets that were read are remembered, since the same ones come again: the
+// result is shared and must not be changed.
 func (s *Sender) target(text string) (*url.URL, error) {
+	if known, ok := s.targets.Load(text); ok {
+		return known.(*url.URL), nil
+	}
+	target, err := s.readTarget(text)
+	if err != nil {
+		return nil, err
+	}
+	if s.known.Add(1) > maxTargets {
+		s.targets.Clear()
+		s.known.Store(1)
+	}
+	s.targets.Store(text, target)
+	return target, nil
+}
+
+func (s *Sender) readTarget(text string) (*url.URL, error) {
 	target, err := url.Parse(text)
 	if err != nil || target.Host == "" || target.User != nil || target.Scheme != "https" && (target.Scheme != "http" || !s.config.AllowHTTP) {
 		return nil, ErrBlocked
@@ -115,15 +134,11 @@ func (s *Sender) request(ctx context.Context, target *url.URL, header http.Heade
 // answer judges a response. What becomes of its body no longer matters: the
 // status has said whether the target took the event.
 func answer(resp *http.Response, scrub *scrubber, now time.Time) webhook.Result {
-	kept := make([]byte, 0, 512)
-	buffer := bytes.NewBuffer(kept)
-	n, _ := io.CopyN(buffer, resp.Body, keepBody)
-	cut := n == keepBody
-	_, _ = io.CopyN(io.Discard, resp.Body, drainBody-n)
+	body, cut := readBody(resp.Body)
 	result := webhook.Result{
 		StatusCode: resp.StatusCode,
 		Error:      judge(resp),
-		Response:   excerpt(resp, buffer.Bytes(), cut, scrub),
+		Response:   excerpt(resp, body, cut, scrub),
 	}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
@@ -133,6 +148,18 @@ func answer(resp *http.Response, scrub *scrubber, now time.Time) webhook.Result 
 		result.Location = plain(scrub.clean(location(resp)))
 	}
 	return result
+}
+
+// readBody reads the beginning of an answer's body, and says whether there is
+// more; a part of that is read too, so that the connection can be used again.
+func readBody(from io.Reader) (body []byte, cut bool) {
+	if from == http.NoBody {
+		return nil, false
+	}
+	body, _ = io.ReadAll(io.LimitReader(from, keepBody))
+	cut = len(body) == keepBody
+	_, _ = io.CopyN(io.Discard, from, drainBody-int64(len(body)))
+	return body, cut
 }
 
 func judge(resp *http.Response) webhook.AttemptError {

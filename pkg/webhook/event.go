@@ -57,6 +57,10 @@ func FoldEventName(name string) string { return strings.ToLower(name) }
 // about a webhook ("webhook123.errors"). The second value is the event without
 // the id, as it stands in a body: "webhook.errors".
 func IsStateEvent(name string) (inBody string, ok bool) {
+	const prefix = "webhook"
+	if len(name) < len(prefix) || !strings.EqualFold(name[:len(prefix)], prefix) {
+		return "", false // nearly always, and without the expression
+	}
 	m := stateEventShape.FindStringSubmatch(name)
 	if m == nil {
 		return "", false

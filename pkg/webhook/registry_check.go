@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -107,9 +107,12 @@ func (r *Registry) Test(ctx context.Context, w Webhook, doc SecretDocument) (Res
 // TargetHost gives the host of a target, the only part of it that may be
 // logged. "" if the target cannot be read.
 func TargetHost(target string) string {
-	u, err := url.Parse(target)
-	if err != nil {
+	_, rest, ok := strings.Cut(target, "://")
+	if !ok {
 		return ""
 	}
-	return u.Host
+	if end := strings.IndexAny(rest, "/?#\\"); end >= 0 {
+		rest = rest[:end]
+	}
+	return rest[strings.LastIndexByte(rest, '@')+1:]
 }

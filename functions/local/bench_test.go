@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+)
+
+var figures = flag.String("figures", "engine,stream,local,neighbours", "what BenchmarkFigures measures")
+
+// BenchmarkFigures measures what docs/performance.md tells and prints it as one
+// table. It is a measurement, run once and for minutes, and no judgement: it
+// fails only if it could not measure.
+//
+//	go test ./functions/local -run '^$' -bench '^BenchmarkFigures$' -benchtime 1x
+func BenchmarkFigures(b *testing.B) {
+	for b.Loop() {
+		t := &table{}
+		if strings.Contains(*figures, "engine") {
+			t.section("Engine: first attempts of one webhook, a target that answers at once in a process of its own")
+			benchEngine(b, t)
+		}
+		if strings.Contains(*figures, "stream") {
+			t.section("Stream: one record of the Events table's stream, 300 bytes of data")
+			benchDecode(b, t)
+		}
+		binary := filepath.Join(b.TempDir(), "local")
+		if out, err := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-o", binary, ".").CombinedOutput(); err != nil { //nolint:gosec // our own path
+			b.Fatalf("build: %v\n%s", err, out)
+		}
+		if strings.Contains(*figures, "local") {
+			t.section("Local run: signals over HTTP to POSTs received, one webhook; publishers and target in one process beside it")
+			for _, publishers := range []int{16, 64} {
+				benchThroughput(b, t, binary, publishers)
+			}
+		}
+		if strings.Contains(*figures, "neighbours") {
+			t.section("Neighbours: a webhook that gets 50 events a second, beside one that gets 200 a second")
+			benchNeighbours(b, t, binary)
+		}
+		fmt.Println(t.print(b))
+	}
+}
+
+// A row is one line of the table. What is zero was not measured.
+type row struct {
+	what      string
+	perSecond float64
+	p50, p99  time.Duration
+	idle      float64 // share of the machine that did nothing
+	cpu       time.Duration
+	allocs    float64
+	note      string
+}
+
+// table gathers rows and prints them at the end, so that nothing stands between.
+type table struct {
+	rows []row
+}
+
+func (t *table) section(title string) { t.rows = append(t.rows, row{what: title, note: "section"}) }
+func (t *table) add(r row)            { t.rows = append(t.rows, r) }
+
+func (t *table) print(b *testing.B) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "\n%s, %s %s/%s, %d cores of %s, fdatasync %v\n", time.Now().UTC().Format("2006-01-02 15:04 MST"),
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), syncTime(b).Round(10*time.Microsecond))
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, r := range t.rows {
+		if r.note == "section" {
+			_ = w.Flush()
+			fmt.Fprintf(&out, "\n%s\n", r.what)
+			fmt.Fprintln(w, "per second\tp50\tp99\tidle\tCPU per event\tallocs\t  ")
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t  %s\n", number(r.perSecond), span(r.p50), span(r.p99),
+			percent(r.idle), span(r.cpu), number(r.allocs), strings.TrimSuffix(r.what+"; "+r.note, "; "))
+	}
+	_ = w.Flush()
+	return out.String()
+}
+
+func number(f float64) string {
+	if f == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", f)
+}
+
+func percent(f float64) string { return fmt.Sprintf("%.0f %%", 100*f) }
+
+func span(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "-"
+	case d < time.Millisecond:
+		return fmt.Sprintf("%.1f µs", float64(d)/float64(time.Microsecond))
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+// percentile sorts.
+func percentile(all []time.Duration, share float64) time.Duration {
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return all[min(len(all)-1, int(share*float64(len(all))))]
+}
+
+func processor() string {
+	f, err := os.Open("/proc/cpuinfo")
+	if err != nil {
+		return "an unknown processor"
+	}
+	defer func() { _ = f.Close() }()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if name, value, _ := strings.Cut(lines.Text(), ":"); strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "an unknown processor"
+}
+
+// syncTime is the median time that the disk takes to keep a page.
+func syncTime(b *testing.B) time.Duration {
+	f, err := os.Create(filepath.Join(b.TempDir(), "sync"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	took := make([]time.Duration, 100)
+	for i := range took {
+		began := time.Now()
+		if _, err := f.WriteAt(make([]byte, 4096), int64(i)*4096); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+		took[i] = time.Since(began)
+	}
+	return percentile(took, 0.5)
+}

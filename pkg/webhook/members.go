@@ -1,0 +1,132 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// ObjectMember is one member of a JSON object.
+type ObjectMember struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// manyMembers is the number of members from which twins are looked up in a map.
+const manyMembers = 32
+
+// ObjectMembers lists the members of a JSON object in their order, values as
+// they were written; they share the text's memory. Of members with the same name
+// the last counts, as for most readers. An empty text has no members.
+//
+// It is on the way of every POST, so it walks over the text by itself, once
+// json.Valid has said that it may.
+func ObjectMembers(raw json.RawMessage) ([]ObjectMember, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	i := skipSpace(raw, 0)
+	if i == len(raw) || raw[i] != '{' || !json.Valid(raw) {
+		return nil, Invalid("is no JSON object")
+	}
+	var (
+		members []ObjectMember
+		at      map[string]int
+	)
+	for i = skipSpace(raw, i+1); raw[i] != '}'; i = skipSpace(raw, i) {
+		if raw[i] == ',' {
+			i = skipSpace(raw, i+1)
+		}
+		end := skipValue(raw, i)
+		name, err := memberName(raw[i:end])
+		if err != nil {
+			return nil, err
+		}
+		i = skipSpace(raw, skipSpace(raw, end)+1) // past the colon
+		end = skipValue(raw, i)
+		value := raw[i:end:end]
+		i = end
+		if twin, found := findMember(members, &at, name); found {
+			members[twin].Value = value
+			continue
+		}
+		members = append(members, ObjectMember{Name: name, Value: value})
+	}
+	return members, nil
+}
+
+// findMember finds the place of a name, with the help of an index once there
+// are many.
+func findMember(members []ObjectMember, at *map[string]int, name string) (int, bool) {
+	if len(members) < manyMembers {
+		for i, m := range members {
+			if m.Name == name {
+				return i, true
+			}
+		}
+		return 0, false
+	}
+	if *at == nil {
+		*at = map[string]int{}
+		for i, m := range members {
+			(*at)[m.Name] = i
+		}
+	}
+	i, found := (*at)[name]
+	if !found {
+		(*at)[name] = len(members)
+	}
+	return i, found
+}
+
+// memberName reads a JSON string.
+func memberName(quoted []byte) (string, error) {
+	inner := string(quoted[1 : len(quoted)-1])
+	if strings.IndexByte(inner, '\\') < 0 && utf8.ValidString(inner) {
+		return inner, nil
+	}
+	var name string
+	if err := json.Unmarshal(quoted, &name); err != nil {
+		return "", fmt.Errorf("read member name: %w", err)
+	}
+	return name, nil
+}
+
+func skipSpace(raw []byte, i int) int {
+	for i < len(raw) && (raw[i] == ' ' || raw[i] == '\t' || raw[i] == '\n' || raw[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// skipValue gives the end of the value that begins at i, in valid JSON.
+func skipValue(raw []byte, i int) int {
+	for depth := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			for i++; raw[i] != '"'; i++ {
+				if raw[i] == '\\' {
+					i++
+				}
+			}
+			if depth == 0 {
+				return i + 1
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth == 0 {
+				return i // of a number or word at the object's end
+			}
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case ',', ' ', '\t', '\n', '\r', ':':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return i
+}
