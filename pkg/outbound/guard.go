@@ -102,14 +102,21 @@ func (g *Guard) checkIP(ip netip.Addr, port uint16) error {
 }
 
 // isRuntime reports whether an address reaches Lambda's Runtime API. If that is
-// on the loopback interface, all loopback addresses may. Where private targets
+// on the loopback interface, all loopback addresses may, but for one of a listed
+// network that leaves the Runtime API's own address out. Where private targets
 // are allowed its port alone is refused.
 func (g *Guard) isRuntime(ip netip.Addr, port uint16) bool {
 	runtime := g.runtime.Addr()
-	if !runtime.IsValid() || ip != runtime && (!ip.IsLoopback() || !runtime.IsLoopback()) {
+	if !runtime.IsValid() || ip != runtime && (!ip.IsLoopback() || !runtime.IsLoopback() || g.listedBeside(ip, runtime)) {
 		return false
 	}
 	return !g.allowPrivate || port == g.runtime.Port()
+}
+
+// listedBeside reports whether a listed network holds an IPv4 address and not
+// another one. An IPv6 address never is: localhost may be one and the other.
+func (g *Guard) listedBeside(ip, other netip.Addr) bool {
+	return ip.Is4() && slices.ContainsFunc(g.allowed, func(p netip.Prefix) bool { return p.Contains(ip) && !p.Contains(other) })
 }
 
 func within(prefixes []netip.Prefix, ip netip.Addr) bool {

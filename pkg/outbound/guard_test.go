@@ -41,6 +41,7 @@ func TestGuard_CheckAddress(t *testing.T) {
 	}}
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	loopbackListed := outbound.Config{RuntimeAPI: "localhost:9001", AllowedCIDRs: loopback}
+	beside := outbound.Config{RuntimeAPI: "127.0.0.1:9001", AllowedCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}}
 	elsewhere := outbound.Config{RuntimeAPI: "10.0.0.9:9001", AllowedCIDRs: loopback}
 	for _, c := range []struct {
 		name    string
@@ -65,6 +66,9 @@ func TestGuard_CheckAddress(t *testing.T) {
 		{"metadata by IPv6 in the local run", local, "[fd00:ec2::254]:443", false},
 		{"the runtime by another loopback address", loopbackListed, "127.0.0.2:9001", false},
 		{"the runtime by IPv6 loopback", loopbackListed, "[::1]:9001", false},
+		{"a loopback address listed beside the runtime", beside, "127.0.0.2:9001", true},
+		{"the runtime beside a listed loopback address", beside, "127.0.0.1:9001", false},
+		{"a loopback address that is not listed", beside, "127.0.0.3:9001", false},
 		{"listed loopback without a runtime there", elsewhere, "127.0.0.2:9001", true},
 		{"a listed range", listed, "10.0.0.1:443", true},
 		{"beside the listed range", listed, "10.0.1.1:443", false},
