@@ -12,29 +12,36 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/posthaste-dev/posthaste/pkg/awsenv"
-	"github.com/posthaste-dev/posthaste/pkg/signature"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
+
+// tenant is the first credential's.
+const tenant webhook.Tenant = "Default"
 
 // deployment is the service under test, from outside.
 type deployment struct {
 	t         *testing.T
 	url, host string
+	store     *dynamo.Store
 	database  *dynamodb.Client
 	queues    *sqs.Client
+	functions *lambda.Client
+	secrets   *secretsmanager.Client
+	buckets   *s3.Client
 }
 
 func deployed(t *testing.T) *deployment {
@@ -46,9 +53,13 @@ func deployed(t *testing.T) *deployment {
 	if err != nil {
 		t.Fatal(err)
 	}
+	database := dynamodb.NewFromConfig(cfg)
+	tables := dynamo.Tables{Webhooks: os.Getenv("WEBHOOKS_TABLE"), Events: os.Getenv("EVENTS_TABLE"), Deliveries: os.Getenv("DELIVERIES_TABLE")}
 	return &deployment{
 		t: t, url: os.Getenv("DEPLOYED_URL"), host: os.Getenv("DEPLOYED_HOST"),
-		database: dynamodb.NewFromConfig(cfg), queues: sqs.NewFromConfig(cfg),
+		store: dynamo.New(database, tables, dynamo.Options{Now: time.Now}), database: database,
+		queues: sqs.NewFromConfig(cfg), functions: lambda.NewFromConfig(cfg), secrets: secretsmanager.NewFromConfig(cfg),
+		buckets: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 	}
 }
 
@@ -91,37 +102,68 @@ func (d *deployment) create(event, target, secret string) int32 {
 	if status/100 != 2 {
 		d.t.Fatalf("create: got %d %s", status, data)
 	}
-	return webhookID(d.t, data)
-}
-
-func webhookID(t *testing.T, data []byte) int32 {
-	t.Helper()
 	var w struct{ WebhookId int32 } //nolint:revive // the wire's spelling
 	if err := json.Unmarshal(data, &w); err != nil || w.WebhookId == 0 {
-		t.Fatalf("no WebhookId in %s (%v)", data, err)
+		d.t.Fatalf("no WebhookId in %s (%v)", data, err)
 	}
 	return w.WebhookId
 }
 
-func (d *deployment) signal(event string) {
+func path(id int32) string { return fmt.Sprintf("/api/v1/Webhook/%d", id) }
+
+func (d *deployment) remove(id int32) { d.call(http.MethodDelete, path(id), "", nil) }
+
+// inSeconds has a webhook's deliveries tried again within seconds.
+func (d *deployment) inSeconds(id int32) {
 	d.t.Helper()
-	status, _, data := d.call(http.MethodPost, "/api/v1/Webhook/"+event+"/7", "application/json", []byte(`{"name": "Blåbær AS"}`))
+	w, err := d.store.Webhooks().Get(d.t.Context(), tenant, id)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	w.Options.Policy, w.Revision = webhook.PolicySuperOffice, w.Revision+1
+	if err := d.store.Webhooks().Update(d.t.Context(), w); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// signal returns the event's id.
+func (d *deployment) signal(event string) webhook.EventID {
+	d.t.Helper()
+	status, header, data := d.call(http.MethodPost, "/api/v1/Webhook/"+event+"/7", "application/json", []byte(`{"name": "Blåbær AS"}`))
 	if status/100 != 2 {
 		d.t.Fatalf("signal: got %d %s", status, data)
 	}
+	return webhook.EventID(header.Get("X-Superoffice-Eventid"))
+}
+
+// past signals an event that the deployment is done with before it returns: one
+// webhook had it, which is gone again.
+func (d *deployment) past(event string) webhook.EventID {
+	d.t.Helper()
+	witness := newTarget(d.t, http.StatusOK)
+	id := d.create(event, witness.URL, "s")
+	defer d.remove(id)
+	e := d.signal(event)
+	eventually(d.t, "the event at the first webhook", func() bool { return d.row(id, e).Status == webhook.StatusDelivered })
+	return e
 }
 
 // eventually polls, since nothing here can tell when the other side is done.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
+	within(t, 30*time.Second, what, holds)
+}
+
+func within(t *testing.T, limit time.Duration, what string, holds func() bool) {
+	t.Helper()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
-	for end := time.Now().Add(30 * time.Second); ; <-ticker.C {
+	for end := time.Now().Add(limit); ; <-ticker.C {
 		if holds() {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("not within 30 s: %s", what)
+			t.Fatalf("not within %v: %s", limit, what)
 		}
 	}
 }
@@ -135,6 +177,8 @@ const receiverAddress = "127.0.0.2:0"
 // next of its statuses, and all further ones with the last.
 type target struct {
 	*httptest.Server
+	// slow is how long an answer takes.
+	slow     time.Duration
 	mu       sync.Mutex
 	received []*http.Request
 	bodies   [][]byte
@@ -142,24 +186,37 @@ type target struct {
 
 func newTarget(t *testing.T, statuses ...int) *target {
 	t.Helper()
-	target := &target{}
-	listener, err := net.Listen("tcp", receiverAddress)
+	g := downTarget(t, receiverAddress, statuses...)
+	g.Start()
+	return g
+}
+
+// downTarget has an address, and answers nobody before Start.
+func downTarget(t *testing.T, address string, statuses ...int) *target {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	target.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g := &target{}
+	g.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		target.mu.Lock()
-		status := statuses[min(len(target.received), len(statuses)-1)]
-		target.received, target.bodies = append(target.received, r), append(target.bodies, body)
-		target.mu.Unlock()
+		g.mu.Lock()
+		status := statuses[min(len(g.received), len(statuses)-1)]
+		g.received, g.bodies = append(g.received, r), append(g.bodies, body)
+		g.mu.Unlock()
+		if g.slow > 0 {
+			select {
+			case <-r.Context().Done():
+			case <-time.After(g.slow):
+			}
+		}
 		w.WriteHeader(status)
 	}))
-	_ = target.Listener.Close()
-	target.Listener = listener
-	target.Start()
-	t.Cleanup(target.Close)
-	return target
+	_ = g.Listener.Close()
+	g.Listener = listener
+	t.Cleanup(g.Close)
+	return g
 }
 
 func (g *target) count() int {
@@ -168,16 +225,23 @@ func (g *target) count() int {
 	return len(g.received)
 }
 
-func (d *deployment) row(id int32, event string) webhook.Delivery {
+func (g *target) header(i int, name string) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.received[i].Header.Get(name)
+}
+
+// row is the zero Delivery where there is none.
+func (d *deployment) row(id int32, event webhook.EventID) webhook.Delivery {
 	d.t.Helper()
-	store := dynamo.New(d.database, dynamo.Tables{Deliveries: os.Getenv("DELIVERIES_TABLE")}, dynamo.Options{Now: time.Now})
-	row, err := store.Deliveries().Get(d.t.Context(), webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: webhook.EventID(event)})
+	row, err := d.store.Deliveries().Get(d.t.Context(), webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: event})
 	if err != nil {
 		return webhook.Delivery{}
 	}
 	return row
 }
 
+// waiting counts a queue's messages, visible or not.
 func (d *deployment) waiting(queue string) int {
 	d.t.Helper()
 	out, err := d.queues.GetQueueAttributes(d.t.Context(), &sqs.GetQueueAttributesInput{
@@ -195,159 +259,43 @@ func (d *deployment) waiting(queue string) int {
 	return total
 }
 
-func TestDeployed_SignalledEventArrivesSigned(t *testing.T) {
-	d := deployed(t)
-	const secret = "Something Super Secret"
-	receiver := newTarget(t, http.StatusOK)
-	id := d.create("deployed.signed", receiver.URL+"/in", secret)
-	d.signal("deployed.signed")
-	eventually(t, "the signed POST", func() bool { return receiver.count() > 0 })
-	r, body := receiver.received[0], receiver.bodies[0]
-	if !signature.VerifySuperOffice(webhook.NewSecret(secret).Reveal(), body, r.Header.Get("X-SuperOffice-Signature")) {
-		t.Error("the SuperOffice signature does not verify")
-	}
-	if !bytes.Contains(body, []byte("Blåbær AS")) {
-		t.Errorf("body %s", body)
-	}
-	eventID := r.Header.Get("Webhook-Id")
-	eventually(t, "the row of the delivery", func() bool { return d.row(id, eventID).Status == webhook.StatusDelivered })
-
-	status, _, data := d.call(http.MethodDelete, fmt.Sprintf("/api/v1/Webhook/%d", id), "", nil)
-	if status/100 != 2 {
-		t.Fatalf("delete: %d %s", status, data)
-	}
-	if status, _, _ := d.call(http.MethodGet, fmt.Sprintf("/api/v1/Webhook/%d", id), "", nil); status != http.StatusNotFound {
-		t.Errorf("a deleted webhook answers %d", status)
-	}
-}
-
-func TestDeployed_RotatedSecretSignsAtOnce(t *testing.T) {
-	d := deployed(t)
-	receiver := newTarget(t, http.StatusOK)
-	id := d.create("deployed.rotated", receiver.URL+"/in", "the first secret")
-	path := fmt.Sprintf("/api/v1/Webhook/%d", id)
-	for i, secret := range []string{"the second secret", "the third secret"} {
-		body := fmt.Sprintf(`{"Name": "rotated", "Events": ["deployed.rotated"], "TargetUrl": %q, "Secret": %q, "State": 1}`, receiver.URL+"/in", secret)
-		if status, _, data := d.call(http.MethodPut, path, "application/json", []byte(body)); status != http.StatusOK {
-			t.Fatalf("rotate: %d %s", status, data)
-		}
-		d.signal("deployed.rotated")
-		eventually(t, "the POST", func() bool { return receiver.count() > i })
-		if !signature.VerifySuperOffice(secret, receiver.bodies[i], receiver.received[i].Header.Get("X-SuperOffice-Signature")) {
-			t.Errorf("POST %d is not signed with %q", i+1, secret)
-		}
-	}
-	d.call(http.MethodDelete, path, "", nil)
-}
-
-func TestDeployed_FailingTargetLeavesAPendingRowAndNoFailedBatch(t *testing.T) {
-	d := deployed(t)
-	failing, healthy := newTarget(t, http.StatusInternalServerError), newTarget(t, http.StatusOK)
-	before := d.waiting("DELIVERY_QUEUE_URL")
-	failed := d.create("deployed.failing", failing.URL, "s1")
-	other := d.create("deployed.failing", healthy.URL, "s2")
-	d.signal("deployed.failing")
-	eventually(t, "both POSTs", func() bool { return failing.count() > 0 && healthy.count() > 0 })
-	id := healthy.received[0].Header.Get("Webhook-Id")
-	eventually(t, "a pending row", func() bool {
-		row := d.row(failed, id)
-		return row.Status == webhook.StatusPending && row.Attempt == 1 && row.Attempts[0].StatusCode == http.StatusInternalServerError
-	})
-	eventually(t, "a delivered row beside it", func() bool { return d.row(other, id).Status == webhook.StatusDelivered })
-	eventually(t, "a message for the next attempt", func() bool { return d.waiting("DELIVERY_QUEUE_URL") > before })
-
-	// A batch that had failed would come again within a second: the next event
-	// arrives, and the first one once only.
-	d.signal("deployed.failing")
-	eventually(t, "the next event", func() bool { return healthy.count() >= 2 })
-	if healthy.count() != 2 {
-		t.Errorf("%d POSTs for 2 events", healthy.count())
-	}
-	d.call(http.MethodDelete, fmt.Sprintf("/api/v1/Webhook/%d", failed), "", nil)
-	d.call(http.MethodDelete, fmt.Sprintf("/api/v1/Webhook/%d", other), "", nil)
-}
-
-func TestDeployed_FailedAttemptIsMadeAgain(t *testing.T) {
-	d := deployed(t)
-	receiver := newTarget(t, http.StatusServiceUnavailable, http.StatusOK)
-	id := d.create("deployed.again", receiver.URL, "s")
-	d.signal("deployed.again")
-	eventually(t, "the second attempt", func() bool { return receiver.count() == 2 })
-	event := receiver.received[0].Header.Get("Webhook-Id")
-	if again := receiver.received[1].Header.Get("Webhook-Id"); again != event {
-		t.Errorf("the second attempt has the id %s, the first one %s", again, event)
-	}
-	eventually(t, "the row of the delivery", func() bool {
-		row := d.row(id, event)
-		return row.Status == webhook.StatusDelivered && row.AttemptCount == 2
-	})
-	d.call(http.MethodDelete, fmt.Sprintf("/api/v1/Webhook/%d", id), "", nil)
-}
-
-func TestDeployed_GoneTargetDisablesItsWebhook(t *testing.T) {
-	d := deployed(t)
-	gone := newTarget(t, http.StatusGone)
-	id := d.create("deployed.gone", gone.URL, "s")
-	d.signal("deployed.gone")
-	path := fmt.Sprintf("/api/v1/Webhook/%d", id)
-	eventually(t, "state TooManyErrors", func() bool {
-		_, _, data := d.call(http.MethodGet, path, "", nil)
-		return bytes.Contains(data, []byte(`"State":3`)) || bytes.Contains(data, []byte(`"State":"TooManyErrors"`))
-	})
-	d.call(http.MethodDelete, path, "", nil)
-}
-
-func TestDeployed_UnreadableRecordIsPutAside(t *testing.T) {
-	d := deployed(t)
-	before := d.waiting("DEAD_LETTER_QUEUE_URL")
-	_, err := d.database.PutItem(t.Context(), &dynamodb.PutItemInput{
-		TableName: aws.String(os.Getenv("EVENTS_TABLE")),
-		Item: map[string]types.AttributeValue{
-			"pk": &types.AttributeValueMemberS{Value: "T#Default#0"}, "sk": &types.AttributeValueMemberS{Value: fmt.Sprint("no event ", time.Now().UnixNano())},
-		},
-	})
+// send puts a message into a queue.
+func (d *deployment) send(queue, body string) {
+	d.t.Helper()
+	_, err := d.queues.SendMessage(d.t.Context(), &sqs.SendMessageInput{QueueUrl: aws.String(os.Getenv(queue)), MessageBody: &body})
 	if err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
-	eventually(t, "the record in the dead-letter queue", func() bool { return d.waiting("DEAD_LETTER_QUEUE_URL") > before })
 }
 
-func TestDeployed_OddInputThroughTheGateway(t *testing.T) {
-	d := deployed(t)
-	tests := []struct {
-		name, method, path, contentType string
-		body                            []byte
-		edit                            func(*http.Request)
-		want                            int
-	}{
-		{"a health check needs no credential", http.MethodGet, "/healthz", "", nil, func(r *http.Request) { r.Header.Del("Authorization") }, 200},
-		{"no credential", http.MethodGet, "/api/v1/Webhook", "", nil, func(r *http.Request) { r.Header.Del("Authorization") }, 401},
-		{"a wrong password", http.MethodGet, "/api/v1/Webhook", "", nil, func(r *http.Request) { r.SetBasicAuth("tje0", "no") }, 401},
-		{"a path in other letter case with a slash at its end", http.MethodGet, "/API/v1/webhook/", "", nil, nil, 200},
-		{"a query", http.MethodGet, "/api/v1/Webhook?%24top=1&x=a%26b", "", nil, nil, 200},
-		{"cookies", http.MethodGet, "/api/v1/Webhook/default", "", nil, func(r *http.Request) { r.Header.Set("Cookie", "a=1; b=2") }, 200},
-		{"an encoded slash, which the gateway decodes", http.MethodGet, "/api/v1/Webhook/7%2F8", "", nil, nil, 405},
-		{"an encoded percent sign", http.MethodGet, "/api/v1/Webhook/50%25%20off", "", nil, nil, 404},
-		{"an unknown path", http.MethodGet, "/nowhere", "", nil, nil, 404},
-		{"no JSON", http.MethodPost, "/api/v1/Webhook", "application/json", []byte("{"), nil, 400},
-		{"bytes that are no text", http.MethodPost, "/api/v1/Webhook", "application/octet-stream", []byte{0xff, 0xfe, 0, 1}, nil, 415},
-		{"JSON that is no UTF-8", http.MethodPost, "/api/v1/Webhook", "application/json", []byte("{\"Name\":\"\xff\"}"), nil, 400},
-		{"every fault at once", http.MethodPost, "/api/v1/Webhook", "application/json", []byte(`{"Events": [], "TargetUrl": "ftp://x"}`), nil, 400},
-		{"over 1 MiB", http.MethodPost, "/api/v1/Webhook", "application/json", []byte(`{"Name": "` + strings.Repeat("x", 1<<20) + `"}`), nil, 413},
+// sweep runs SweepFunction now, beside its schedule.
+func (d *deployment) sweep() {
+	d.t.Helper()
+	out, err := d.functions.Invoke(d.t.Context(), &lambda.InvokeInput{FunctionName: aws.String(os.Getenv("SWEEP_FUNCTION")), Payload: []byte(`{}`)})
+	if err != nil {
+		d.t.Fatal(err)
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			edit := tt.edit
-			if edit == nil {
-				edit = func(*http.Request) {}
-			}
-			got, header, data := (&deployment{t: t, url: d.url, host: d.host}).call(tt.method, tt.path, tt.contentType, tt.body, edit)
-			if got != tt.want {
-				t.Errorf("got %d, want %d: %.300s", got, tt.want, data)
-			}
-			if got >= 400 && !bytes.Contains(data, []byte(`"ErrorSource":"Posthaste"`)) {
-				t.Errorf("the error is not in our shape: %q %.300s", header.Get("Content-Type"), data)
-			}
+	if out.FunctionError != nil {
+		d.t.Fatalf("the sweep failed: %s", out.Payload)
+	}
+}
+
+// withoutQueue keeps messages from RetryFunction while do runs.
+func (d *deployment) withoutQueue(do func()) {
+	d.t.Helper()
+	list, err := d.functions.ListEventSourceMappings(d.t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: aws.String(os.Getenv("RETRY_FUNCTION"))})
+	if err != nil || len(list.EventSourceMappings) != 1 {
+		d.t.Fatalf("mappings of RetryFunction: %v", err)
+	}
+	enable := func(enabled bool) {
+		_, err := d.functions.UpdateEventSourceMapping(context.WithoutCancel(d.t.Context()), &lambda.UpdateEventSourceMappingInput{
+			UUID: list.EventSourceMappings[0].UUID, Enabled: &enabled,
 		})
+		if err != nil {
+			d.t.Fatal(err)
+		}
 	}
+	enable(false)
+	defer enable(true)
+	do()
 }

@@ -1,5 +1,6 @@
 """Python runs this before the emulator."""
 
+import json
 import socketserver
 
 from ministack.core import iam_actions
@@ -10,14 +11,40 @@ socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
 # To AWS a batch is the single action on each of its entries; the emulator
 # looks for a permission of the batch's name, which does not exist.
-_extract = iam_actions.extract_iam_action
+_action = iam_actions.extract_iam_action
 
 
-def _extract_single(*args, **kwargs):
-    action = _extract(*args, **kwargs)
+def _single_action(*args, **kwargs):
+    action = _action(*args, **kwargs)
     if isinstance(action, str) and action.startswith("sqs:"):
         return action.removesuffix("Batch")
     return action
 
 
-iam_actions.extract_iam_action = _extract_single
+iam_actions.extract_iam_action = _single_action
+
+# What a call is about: to AWS a log stream and a table's stream, to the
+# emulator a log group and anything.
+_resource = iam_actions.extract_resource_arn
+
+
+def _exact_resource(service, method, path, headers, body, *args, **kwargs):
+    resource = _resource(service, method, path, headers, body, *args, **kwargs)
+    if service not in ("logs", "dynamodb", "dynamodbstreams"):
+        return resource
+    try:
+        call = json.loads(body or b"{}")
+    except ValueError:
+        return resource
+    if service == "logs":
+        stream = call.get("logStreamName")
+        return f"{resource}:log-stream:{stream}" if stream else resource
+    if call.get("ShardIterator"):
+        from ministack.services import dynamodb_streams
+
+        read = dynamodb_streams._decode_iterator(call["ShardIterator"]) or {}
+        return read.get("arn") or resource
+    return call.get("StreamArn") or resource
+
+
+iam_actions.extract_resource_arn = _exact_resource

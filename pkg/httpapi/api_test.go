@@ -204,7 +204,6 @@ func TestPanicIsA500(t *testing.T) {
 	}
 }
 
-// Decision 0.20: letter case and slashes.
 func TestRoutesForgive(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -1,0 +1,127 @@
+"""Does, with each function's role, what Lambda itself does in its name.
+
+The emulator runs functions, but writes logs, reads the stream and the queue and
+gives up batches with powers of its own, so that nothing there would miss those
+permissions. This script assumes each role and does the same calls, and one that
+the role must not allow. (For that it adds itself to whom the role trusts, which
+changes nothing of what the role may do.)
+
+    python .ci/emulator/as-lambda STACK
+"""
+
+import json
+import os
+import sys
+import time
+
+import botocore.session
+from botocore.exceptions import ClientError
+
+stack = sys.argv[1]
+own = botocore.session.get_session()
+
+
+def client(service, credentials=None):
+    keys = {}
+    if credentials:
+        keys = dict(
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
+        )
+    return own.create_client(service, endpoint_url=os.environ["AWS_ENDPOINT_URL"], **keys)
+
+
+resources = {
+    r["LogicalResourceId"]: r["PhysicalResourceId"]
+    for r in client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+}
+faults = []
+
+
+def assume(role):
+    iam = client("iam")
+    found = iam.get_role(RoleName=role)["Role"]
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    document = found["AssumeRolePolicyDocument"]
+    document = json.loads(document) if isinstance(document, str) else document
+    document["Statement"].append(trust)
+    iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(document))
+    answer = client("sts").assume_role(RoleArn=found["Arn"], RoleSessionName="as-lambda")
+    return lambda service: client(service, answer["Credentials"])
+
+
+def denied(call):
+    try:
+        call()
+    except ClientError as e:
+        return "AccessDenied" in e.response["Error"]["Code"] or "not authorized" in str(e)
+    return False
+
+
+def may(what, *calls):
+    if any(denied(call) for call in calls):
+        faults.append(f"{what}: denied")
+
+
+def may_not(what, call):
+    if not denied(call):
+        faults.append(f"{what}: allowed")
+
+
+def log(function, log_group, as_role):
+    logs, stream = as_role("logs"), f"as-lambda-{time.time_ns()}"
+    line = {"timestamp": int(time.time() * 1000), "message": "{}"}
+    may(
+        f"{function}: write its log",
+        lambda: logs.create_log_stream(logGroupName=log_group, logStreamName=stream),
+        lambda: logs.put_log_events(logGroupName=log_group, logStreamName=stream, logEvents=[line]),
+    )
+
+
+def api(as_role):
+    may_not("Api: receive deliveries", lambda: as_role("sqs").receive_message(QueueUrl=resources["DeliveryQueue"]))
+
+
+def deliver(as_role):
+    streams, s3, bucket = as_role("dynamodbstreams"), as_role("s3"), resources["FailureBucket"]
+    arn = client("dynamodb").describe_table(TableName=resources["EventsTable"])["Table"]["LatestStreamArn"]
+    shard = client("dynamodbstreams").describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+    at = dict(StreamArn=arn, ShardId=shard, ShardIteratorType="LATEST")
+    iterator = client("dynamodbstreams").get_shard_iterator(**at)["ShardIterator"]
+    may("Deliver: find streams", lambda: streams.list_streams())
+    may(
+        "Deliver: read the stream",
+        lambda: streams.describe_stream(StreamArn=arn),
+        lambda: streams.get_shard_iterator(**at),
+        lambda: streams.get_records(ShardIterator=iterator),
+    )
+    may("Deliver: find the failure bucket", lambda: s3.list_objects_v2(Bucket=bucket))
+    may("Deliver: put a failed batch into the bucket", lambda: s3.put_object(Bucket=bucket, Key="as-lambda", Body=b"{}"))
+    client("s3").delete_object(Bucket=bucket, Key="as-lambda")
+    may_not("Deliver: read the bucket", lambda: s3.get_object(Bucket=bucket, Key="as-lambda"))
+
+
+def retry(as_role):
+    sqs, queue = as_role("sqs"), resources["DeliveryQueue"]
+    may(
+        "Retry: take messages",
+        lambda: sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"]),
+        # One that is really there comes again in a second.
+        lambda: sqs.receive_message(QueueUrl=queue, VisibilityTimeout=1),
+        lambda: sqs.delete_message(QueueUrl=queue, ReceiptHandle="none"),
+    )
+    may_not("Retry: read dead letters", lambda: sqs.receive_message(QueueUrl=resources["DeadLetterQueue"]))
+
+
+def sweep(as_role):
+    secret = resources["FirstCredentialSecret"]
+    may_not("Sweep: read a secret", lambda: as_role("secretsmanager").get_secret_value(SecretId=secret))
+
+
+for name, calls in {"Api": api, "Deliver": deliver, "Retry": retry, "Sweep": sweep}.items():
+    as_role = assume(resources[name + "Role"])
+    log(name, resources[name + "Log"], as_role)
+    calls(as_role)
+print("\n".join(faults) or "every role allows what Lambda does in its name, and no more")
+sys.exit(bool(faults))

@@ -1,0 +1,99 @@
+package functions_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/posthaste-dev/posthaste/pkg/signature"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func TestDeployed_SignalledEventArrivesSigned(t *testing.T) {
+	d := deployed(t)
+	const secret = "Something Super Secret"
+	receiver := newTarget(t, http.StatusOK)
+	id := d.create("deployed.signed", receiver.URL+"/in", secret)
+	event := d.signal("deployed.signed")
+	eventually(t, "the signed POST", func() bool { return receiver.count() > 0 })
+	r, body := receiver.received[0], receiver.bodies[0]
+	if !signature.VerifySuperOffice(webhook.NewSecret(secret).Reveal(), body, r.Header.Get("X-SuperOffice-Signature")) {
+		t.Error("the SuperOffice signature does not verify")
+	}
+	if !bytes.Contains(body, []byte("Blåbær AS")) {
+		t.Errorf("body %s", body)
+	}
+	if got := webhook.EventID(r.Header.Get("Webhook-Id")); got != event {
+		t.Errorf("the POST is of event %s, not of %s", got, event)
+	}
+	eventually(t, "the row of the delivery", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+
+	status, _, data := d.call(http.MethodDelete, fmt.Sprintf("/api/v1/Webhook/%d", id), "", nil)
+	if status/100 != 2 {
+		t.Fatalf("delete: %d %s", status, data)
+	}
+	if status, _, _ := d.call(http.MethodGet, fmt.Sprintf("/api/v1/Webhook/%d", id), "", nil); status != http.StatusNotFound {
+		t.Errorf("a deleted webhook answers %d", status)
+	}
+}
+
+func TestDeployed_RotatedSecretSignsAtOnce(t *testing.T) {
+	d := deployed(t)
+	receiver := newTarget(t, http.StatusOK)
+	id := d.create("deployed.rotated", receiver.URL+"/in", "the first secret")
+	path := fmt.Sprintf("/api/v1/Webhook/%d", id)
+	for i, secret := range []string{"the second secret", "the third secret"} {
+		body := fmt.Sprintf(`{"Name": "rotated", "Events": ["deployed.rotated"], "TargetUrl": %q, "Secret": %q, "State": 1}`, receiver.URL+"/in", secret)
+		if status, _, data := d.call(http.MethodPut, path, "application/json", []byte(body)); status != http.StatusOK {
+			t.Fatalf("rotate: %d %s", status, data)
+		}
+		d.signal("deployed.rotated")
+		eventually(t, "the POST", func() bool { return receiver.count() > i })
+		if !signature.VerifySuperOffice(secret, receiver.bodies[i], receiver.received[i].Header.Get("X-SuperOffice-Signature")) {
+			t.Errorf("POST %d is not signed with %q", i+1, secret)
+		}
+	}
+	d.call(http.MethodDelete, path, "", nil)
+}
+
+func TestDeployed_OddInputThroughTheGateway(t *testing.T) {
+	d := deployed(t)
+	tests := []struct {
+		name, method, path, contentType string
+		body                            []byte
+		edit                            func(*http.Request)
+		want                            int
+	}{
+		{"a health check needs no credential", http.MethodGet, "/healthz", "", nil, func(r *http.Request) { r.Header.Del("Authorization") }, 200},
+		{"no credential", http.MethodGet, "/api/v1/Webhook", "", nil, func(r *http.Request) { r.Header.Del("Authorization") }, 401},
+		{"a wrong password", http.MethodGet, "/api/v1/Webhook", "", nil, func(r *http.Request) { r.SetBasicAuth("tje0", "no") }, 401},
+		{"a path in other letter case with a slash at its end", http.MethodGet, "/API/v1/webhook/", "", nil, nil, 200},
+		{"a query", http.MethodGet, "/api/v1/Webhook?%24top=1&x=a%26b", "", nil, nil, 200},
+		{"cookies", http.MethodGet, "/api/v1/Webhook/default", "", nil, func(r *http.Request) { r.Header.Set("Cookie", "a=1; b=2") }, 200},
+		{"an encoded slash, which the gateway decodes", http.MethodGet, "/api/v1/Webhook/7%2F8", "", nil, nil, 405},
+		{"an encoded percent sign", http.MethodGet, "/api/v1/Webhook/50%25%20off", "", nil, nil, 404},
+		{"an unknown path", http.MethodGet, "/nowhere", "", nil, nil, 404},
+		{"no JSON", http.MethodPost, "/api/v1/Webhook", "application/json", []byte("{"), nil, 400},
+		{"bytes that are no text", http.MethodPost, "/api/v1/Webhook", "application/octet-stream", []byte{0xff, 0xfe, 0, 1}, nil, 415},
+		{"JSON that is no UTF-8", http.MethodPost, "/api/v1/Webhook", "application/json", []byte("{\"Name\":\"\xff\"}"), nil, 400},
+		{"every fault at once", http.MethodPost, "/api/v1/Webhook", "application/json", []byte(`{"Events": [], "TargetUrl": "ftp://x"}`), nil, 400},
+		{"over 1 MiB", http.MethodPost, "/api/v1/Webhook", "application/json", []byte(`{"Name": "` + strings.Repeat("x", 1<<20) + `"}`), nil, 413},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			edit := tt.edit
+			if edit == nil {
+				edit = func(*http.Request) {}
+			}
+			got, header, data := (&deployment{t: t, url: d.url, host: d.host}).call(tt.method, tt.path, tt.contentType, tt.body, edit)
+			if got != tt.want {
+				t.Errorf("got %d, want %d: %.300s", got, tt.want, data)
+			}
+			if got >= 400 && !bytes.Contains(data, []byte(`"ErrorSource":"Posthaste"`)) {
+				t.Errorf("the error is not in our shape: %q %.300s", header.Get("Content-Type"), data)
+			}
+		})
+	}
+}

@@ -1,0 +1,110 @@
+package functions_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/posthaste-dev/posthaste/pkg/secrets"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func TestDeployed_DeadLetterBecomesADelivery(t *testing.T) {
+	d := deployed(t)
+	t.Parallel()
+	receiver := newTarget(t, http.StatusOK)
+	event := d.past("deployed.letter")
+	id := d.create("deployed.letter", receiver.URL, "s")
+	defer d.remove(id)
+	d.send("DEAD_LETTER_QUEUE_URL", webhook.EncodeMessage(webhook.Message{
+		Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: id, Event: event, Round: 1, Attempt: 1,
+	}))
+	d.sweep()
+	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+}
+
+func TestDeployed_SecretThatNobodyNamesIsDeleted(t *testing.T) {
+	d := deployed(t)
+	t.Parallel()
+	manager := &secrets.Manager{Client: d.secrets, Prefix: os.Getenv("SECRET_PREFIX"), Random: rand.Reader}
+	name, err := manager.Name(tenant, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := manager.Create(t.Context(), name, webhook.SecretDocument{Current: webhook.NewSecret("orphan")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	intent := webhook.Intent{Secret: name, Tenant: tenant, Webhook: 1 << 30, At: time.Now().Add(-2 * time.Hour)}
+	if err := d.store.Webhooks().PutIntent(t.Context(), intent); err != nil {
+		t.Fatal(err)
+	}
+	d.sweep()
+	if _, err := manager.Read(t.Context(), ref); err == nil {
+		t.Error("the secret is still readable")
+	}
+	left, err := d.store.Webhooks().Intents(t.Context(), time.Now(), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range left {
+		if i.Secret == name {
+			t.Error("the intent is still there")
+		}
+	}
+}
+
+// Run by itself, so that no other test's call of the sweep is what helped: the
+// schedule's does.
+func TestSettled_DownTargetGetsItsEventFromTheScheduledSweep(t *testing.T) {
+	d := deployed(t)
+	down := downTarget(t, receiverAddress, http.StatusOK)
+	address := down.Listener.Addr().String()
+	if err := down.Listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	id := d.create("deployed.down", "http://"+address, "s")
+	defer d.remove(id)
+	event := d.signal("deployed.down")
+	eventually(t, "two failed attempts", func() bool {
+		row := d.row(id, event)
+		return row.Attempt == 2 && row.LeaseBy == "" && row.Status == webhook.StatusPending
+	})
+	if row := d.row(id, event); row.Attempts[0].Error != webhook.AttemptRefused {
+		t.Errorf("the first attempt failed by %q", row.Attempts[0].Error)
+	}
+	up := downTarget(t, address, http.StatusOK)
+	up.Start()
+	// The third attempt is due in five minutes; here its time is now.
+	row := d.row(id, event)
+	now := &types.AttributeValueMemberN{Value: fmt.Sprint(time.Now().UnixMilli())}
+	_, err := d.database.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		TableName: aws.String(os.Getenv("DELIVERIES_TABLE")), UpdateExpression: aws.String("SET sweep_at = :now, next_at = :now"),
+		Key: map[string]types.AttributeValue{
+			"pk": &types.AttributeValueMemberS{Value: fmt.Sprintf("T#%s#W#%d#%d", tenant, id, row.Event.Partition(8))},
+			"sk": &types.AttributeValueMemberS{Value: string(row.Event)},
+		},
+		ConditionExpression:       aws.String("attribute_exists(pk)"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":now": now},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, 150*time.Second, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+	if got := d.row(id, event); got.Attempt != 3 || up.count() != 1 {
+		t.Errorf("%d POSTs, row %+v", up.count(), got)
+	}
+}
+
+func TestSettled_NoDeadLetters(t *testing.T) {
+	if n := deployed(t).waiting("DEAD_LETTER_QUEUE_URL"); n != 0 {
+		t.Errorf("%d messages in the dead-letter queue", n)
+	}
+}
