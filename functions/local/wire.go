@@ -55,7 +55,7 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 		Now: time.Now, Random: rand.Reader, Policy: cfg.Policy, EventLife: cfg.EventTTL, RowLife: rowLife,
 	})
 	sweeper := sweep.New(sweep.Config{
-		Deliveries: db.Deliveries(), Webhooks: db.Webhooks(), Secrets: db.Secrets(), Messages: db.Queue(),
+		Deliveries: db.Deliveries(), Webhooks: db.Webhooks(), Events: db.Events(), Secrets: db.Secrets(), Messages: db.Queue(),
 		DeadLetters: db.DeadLetters(), Logger: logger, Now: time.Now, RowLife: rowLife,
 		Jobs: db.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{},
 	})

@@ -46,7 +46,7 @@ func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
 	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now})
 	queues := awssqs.NewFromConfig(clients)
 	sweeper := sweep.New(sweep.Config{
-		Deliveries: store.Deliveries(), Webhooks: store.Webhooks(),
+		Deliveries: store.Deliveries(), Webhooks: store.Webhooks(), Events: store.Events(),
 		Secrets:     &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader},
 		Messages:    &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL},
 		DeadLetters: &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -36,6 +37,7 @@ type Deliveries interface {
 	MarkDelivered(ctx context.Context, m webhook.MarkDelivered) (webhook.Delivery, error)
 	End(ctx context.Context, e webhook.End) (webhook.Delivery, error)
 	MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Delivery, error)
+	Park(ctx context.Context, p webhook.Park) (webhook.Delivery, error)
 }
 
 // Secrets reads the version of a secret document that a webhook names.
@@ -81,34 +83,40 @@ type Config struct {
 const (
 	maxInFlight           = 256 // attempts of this process
 	maxInFlightPerWebhook = 16
-	maxQueuePerWebhook    = 5 // attempts of one webhook in a queue consumer
+	maxQueuePerWebhook    = 5  // attempts of one webhook in a queue consumer
+	maxParking            = 64 // rows of a batch being parked
 
 	viewLife        = 3 * time.Second  // no attempt starts on an older view of the webhooks
 	startWindow     = 15 * time.Second // of an invocation; later no fast attempt starts
-	handOverReserve = 20 * time.Second // of an invocation, kept for recording
+	handOverReserve = 20 * time.Second // of an invocation, kept for recording and handing over
 	youngestToFail  = 3 * time.Second  // age of a record before its failure is reported
 
-	leaseMargin     = 10 * time.Second // lease beyond the attempt's timeout
-	leaseSpare      = 2 * time.Second  // left over when a POST may still start
-	sweepMargin     = 5 * time.Minute  // the sweep looks at a row this long after its message was due
-	secretRetry     = 30 * time.Second
-	firstRetry      = 5 * time.Second // of a message that met a fault; then twice as long each time,
-	lastRetry       = 5 * time.Minute // up to this
-	timeRetry       = 5 * time.Second // for a message that the invocation had no time for
-	maxMessageHops  = 8
-	maxExpandDirect = 500
+	leaseMargin    = 10 * time.Second // lease beyond the attempt's timeout
+	leaseSpare     = 2 * time.Second  // left over when a POST may still start
+	sweepMargin    = 5 * time.Minute  // the sweep looks at a row this long after its message was due
+	secretRetry    = 30 * time.Second
+	firstRetry     = 5 * time.Second // of a message that met a fault; then twice as long each time,
+	lastRetry      = 5 * time.Minute // up to this
+	timeRetry      = 5 * time.Second // for a message that the invocation had no time for
+	maxMessageHops = 8
+	maxMatches     = 100 // webhooks that one event is dispatched to directly; more are expanded
+	expandRange    = 500 // webhooks of one expand message
+	loudRecord     = 3   // tries at writing down a success after which it is an error
 )
 
 // Engine dispatches. Make it with New; its methods may be called concurrently.
 type Engine struct {
 	Config
 	lists    *subscriptions
+	healths  *healths
 	inFlight *slots
 }
 
 // New makes an Engine.
 func New(c Config) *Engine {
-	return &Engine{Config: c, lists: newSubscriptions(c.Webhooks), inFlight: newSlots(maxInFlight, maxInFlightPerWebhook)}
+	return &Engine{
+		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), inFlight: newSlots(maxInFlight, maxInFlightPerWebhook),
+	}
 }
 
 func (e *Engine) policy(w webhook.Webhook) webhook.Policy {
@@ -180,6 +188,24 @@ func next(m webhook.Message, outcome *webhook.Outcome, now time.Time) (webhook.O
 	m.Attempt++
 	m.Hops++
 	return webhook.Outgoing{Message: m, Delay: delay}, true
+}
+
+// park puts an attempt off, since its webhook's breaker is open.
+func (e *Engine) park(ctx context.Context, m webhook.Message, event webhook.Event, b webhook.Breaker) (webhook.Delivery, error) {
+	now := e.Now()
+	return e.Deliveries.Park(ctx, webhook.Park{
+		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, Until: b.ParkUntil(now, e.fraction()), Seed: e.seed(event, m.Replay, now),
+	})
+}
+
+// ranges cuts a list of webhooks, in ascending order of id, into expand
+// messages for at most expandRange of them.
+func ranges(of webhook.Message, ids []int32) (out []webhook.Outgoing) {
+	for chunk := range slices.Chunk(ids, expandRange) {
+		of.From, of.To = chunk[0], chunk[len(chunk)-1]
+		out = append(out, webhook.Outgoing{Message: of})
+	}
+	return out
 }
 
 // success is the message that writes down a success later, when its row could

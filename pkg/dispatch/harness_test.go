@@ -37,6 +37,8 @@ type site struct {
 	faults map[string]error
 	// before is run on the way into a method.
 	before map[string]func()
+	// after is run on the way out of it.
+	after map[string]func()
 	// postponed are the waits that messages were given.
 	postponed []time.Duration
 }
@@ -284,7 +286,18 @@ func (f faultyWebhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant,
 	if err := f.s.at("UpdateHealth"); err != nil {
 		return webhook.Health{}, err
 	}
-	return f.Webhooks.UpdateHealth(ctx, tenant, id, change)
+	h, err := f.Webhooks.UpdateHealth(ctx, tenant, id, change)
+	if after := f.s.after["UpdateHealth"]; after != nil {
+		after()
+	}
+	return h, err
+}
+
+func (f faultyWebhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error) {
+	if err := f.s.at("Health"); err != nil {
+		return nil, err
+	}
+	return f.Webhooks.Health(ctx, tenant, ids)
 }
 
 type faultyEvents struct {
@@ -344,6 +357,13 @@ func (f faultyRows) MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Del
 		return webhook.Delivery{}, err
 	}
 	return f.Deliveries.MakeDue(ctx, m)
+}
+
+func (f faultyRows) Park(ctx context.Context, p webhook.Park) (webhook.Delivery, error) {
+	if err := f.s.at("Park"); err != nil {
+		return webhook.Delivery{}, err
+	}
+	return f.Deliveries.Park(ctx, p)
 }
 
 type faultySecrets struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -15,13 +16,14 @@ import (
 // message is done when its row says that its attempt is over, or that the
 // delivery has gone past it.
 func (e *Engine) Queue(ctx context.Context, received []webhook.Received) (failed []string) {
-	c := &consumer{Engine: e, waiting: newSlots(max(len(received), 1), maxQueuePerWebhook)}
+	c := newConsumer(ctx, e, received)
 	done := make([]bool, len(received))
 	var wg sync.WaitGroup
 	for i, r := range received {
 		wg.Go(func() { done[i] = c.handle(ctx, r) })
 	}
 	wg.Wait()
+	c.reports.flush(ctx, e)
 	for i, r := range received {
 		if !done[i] {
 			failed = append(failed, r.ID)
@@ -34,6 +36,47 @@ func (e *Engine) Queue(ctx context.Context, received []webhook.Received) (failed
 type consumer struct {
 	*Engine
 	waiting *slots // bounds the attempts of one webhook within the batch
+	reports *reports
+	// patience is when waiting for a slot ends, if bounded.
+	patience time.Time
+	bounded  bool
+
+	mu   sync.Mutex
+	left map[webhookKey]int // attempt messages of the batch that are not seen to
+}
+
+func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *consumer {
+	c := &consumer{
+		Engine: e, waiting: newSlots(max(len(received), 1), maxQueuePerWebhook), reports: newReports(), left: map[webhookKey]int{},
+	}
+	if c.patience, c.bounded = ctx.Deadline(); c.bounded {
+		c.patience = c.patience.Add(-handOverReserve)
+	}
+	var keys []webhookKey
+	for _, r := range received {
+		if r.Message.Kind != webhook.MessageAttempt {
+			continue
+		}
+		key := webhookKey{r.Message.Tenant, r.Message.Webhook}
+		if c.left[key] == 0 {
+			keys = append(keys, key)
+		}
+		c.left[key]++
+	}
+	c.healths.of(ctx, keys) // in one read; each message then finds it
+	return c
+}
+
+// seen notes that a message is seen to. With the last one of a webhook its
+// health is written, so that it waits for no other webhook.
+func (c *consumer) seen(ctx context.Context, key webhookKey) {
+	c.mu.Lock()
+	c.left[key]--
+	last := c.left[key] == 0
+	c.mu.Unlock()
+	if last {
+		c.reports.flushOne(ctx, c.Engine, key)
+	}
 }
 
 func (c *consumer) handle(ctx context.Context, r webhook.Received) (done bool) {
@@ -63,18 +106,26 @@ func (c *consumer) handle(ctx context.Context, r webhook.Received) (done bool) {
 // attempt makes one attempt of a delivery under a lease.
 func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) {
 	m := r.Message
-	release, ok := c.waiting.acquire(ctx, webhookKey{m.Tenant, m.Webhook})
-	if !ok {
-		return c.later(ctx, r)
-	}
-	defer release()
-	leave, ok := c.inFlight.acquire(ctx, webhookKey{m.Tenant, m.Webhook})
-	if !ok {
-		return c.later(ctx, r)
-	}
-	defer leave()
+	key := webhookKey{m.Tenant, m.Webhook}
+	defer c.seen(ctx, key)
 	if m.Hops >= maxMessageHops {
 		return c.makeDue(ctx, r)
+	}
+	asked := c.Now()
+	probe, pass, done := c.gate(ctx, r)
+	if !pass {
+		return done
+	}
+	leave, ok := c.enter(ctx, key)
+	if !ok {
+		return c.postpone(ctx, r, timeRetry)
+	}
+	defer leave()
+	if probe == "" && elapsed(asked, c.Now()) >= healthLife {
+		// It waited behind attempts that may have opened the breaker.
+		if probe, pass, done = c.gate(ctx, r); !pass {
+			return done
+		}
 	}
 	w, read, err := c.subject(ctx, m)
 	if err != nil {
@@ -98,7 +149,27 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 		return c.postpone(ctx, r, secretRetry)
 	}
 	unsigned := err != nil
-	return c.leased(ctx, r, leasedAttempt{webhook: w, read: read, event: event, document: doc, unsigned: unsigned})
+	return c.leased(ctx, r, leasedAttempt{webhook: w, read: read, event: event, document: doc, unsigned: unsigned, probe: probe})
+}
+
+// enter waits for a slot of the webhook within the batch and for one of the
+// process, as long as there is time to wait.
+func (c *consumer) enter(ctx context.Context, key webhookKey) (leave func(), ok bool) {
+	if c.bounded {
+		bounded, cancel := context.WithDeadline(ctx, c.patience)
+		defer cancel()
+		ctx = bounded
+	}
+	own, ok := c.waiting.acquire(ctx, key)
+	if !ok {
+		return nil, false
+	}
+	all, ok := c.inFlight.acquire(ctx, key)
+	if !ok {
+		own()
+		return nil, false
+	}
+	return func() { all(); own() }, true
 }
 
 // subject reads the webhook that an attempt is for, freshly, and says as of
@@ -121,6 +192,8 @@ type leasedAttempt struct {
 	document webhook.SecretDocument
 	// unsigned says that the secret is gone for good: the attempt fails.
 	unsigned bool
+	// probe names the attempt if it is the breaker's probe.
+	probe string
 }
 
 // leased takes the lease, makes the POST and finishes.
@@ -159,10 +232,13 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 	if !a.unsigned {
 		result = c.send(ctx, webhook.LaneQueue, m.Round, m.Attempt, post)
 	}
-	reports := newReports()
-	reports.add(c.Engine, a.webhook, result)
-	done = c.finish(ctx, r, a, token, result, reports)
-	reports.flush(ctx, c.Engine)
+	c.reports.add(c.Engine, a.webhook, result, a.probe)
+	done = c.finish(ctx, r, a, token, result)
+	if result.Error != webhook.AttemptOK || a.probe != "" {
+		// What opens or closes a breaker, or disables a webhook, is for others
+		// to know at once; what only counts is written with the last.
+		c.reports.flushOne(ctx, c.Engine, webhookKey{m.Tenant, m.Webhook})
+	}
 	return done
 }
 
@@ -189,11 +265,11 @@ func refusedSignature(row webhook.Delivery) bool {
 
 // finish writes down what came of a leased attempt and sends the message for
 // the next one.
-func (c *consumer) finish(ctx context.Context, r webhook.Received, a leasedAttempt, token string, result webhook.Result, reports *reports) (done bool) {
+func (c *consumer) finish(ctx context.Context, r webhook.Received, a leasedAttempt, token string, result webhook.Result) (done bool) {
 	m, now := r.Message, c.Now()
 	decision := c.policy(a.webhook).Decide(m.Attempt, result, now, c.fraction())
 	if decision.Disable {
-		reports.disable(a.webhook)
+		c.reports.disable(a.webhook)
 	}
 	outcome := result.Outcome(m.Attempt, decision)
 	message, more := next(m, &outcome, now)
@@ -301,40 +377,12 @@ func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
 	if err == nil || errors.Is(err, webhook.ErrRefused) {
 		return true
 	}
-	c.Logger.WarnContext(ctx, "success still not written", "event_id", string(m.Event), "count", r.Receives, "error", err)
+	level := slog.LevelWarn
+	if r.Receives >= loudRecord {
+		level = slog.LevelError
+	}
+	c.Logger.Log(ctx, level, "success still not written", "event_id", string(m.Event), "count", r.Receives, "error", err)
 	return c.postpone(ctx, r, 30*time.Second+time.Duration(c.fraction()*float64(270*time.Second)))
-}
-
-// expand matches an event again and sends a first attempt to every webhook of
-// the message's range that is to get it.
-func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
-	m := r.Message
-	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
-	if gone(err) {
-		return true
-	}
-	if err != nil {
-		c.Logger.WarnContext(ctx, "event unreadable", "event_id", string(m.Event), "error", err)
-		return c.later(ctx, r)
-	}
-	matches, _, err := newView(c.lists, c.Now).match(ctx, event, m.Accepted)
-	if err != nil {
-		c.Logger.WarnContext(ctx, "webhooks unreadable", "tenant", string(m.Tenant), "event_id", string(m.Event), "error", err)
-		return c.later(ctx, r)
-	}
-	var out []webhook.Outgoing
-	for _, w := range matches {
-		if w.ID < m.From || m.To != 0 && w.ID > m.To {
-			continue
-		}
-		out = append(out, webhook.Outgoing{Message: webhook.Message{
-			Kind: webhook.MessageAttempt, Tenant: m.Tenant, Webhook: w.ID, Event: m.Event, Round: 1, Attempt: 1, Hops: m.Hops + 1,
-		}})
-	}
-	if len(out) > 0 && len(c.sendAll(ctx, out)) > 0 {
-		return c.later(ctx, r)
-	}
-	return true
 }
 
 // later leaves a message that met a fault to another try: soon, and at growing

@@ -10,7 +10,7 @@ import (
 )
 
 // reports gathers what the attempts of one call say about their webhooks, so
-// that each webhook's health is written once a call.
+// that the health of a webhook whose attempts succeed is written once a call.
 type reports struct {
 	mu      sync.Mutex
 	about   map[webhookKey]*report
@@ -20,7 +20,7 @@ type reports struct {
 type report struct {
 	webhook  webhook.Webhook // with the newest activation that was attempted
 	observed []webhook.HealthReport
-	gone     bool // the target answered 410
+	gone     bool // the target answered 410, and the webhook is not disabled yet
 }
 
 func newReports() *reports { return &reports{about: map[webhookKey]*report{}} }
@@ -39,14 +39,14 @@ func (r *reports) of(w webhook.Webhook) *report {
 	return have
 }
 
-// add notes an attempt.
-func (r *reports) add(e *Engine, w webhook.Webhook, result webhook.Result) {
+// add notes an attempt. probe names it if it was the breaker's probe.
+func (r *reports) add(e *Engine, w webhook.Webhook, result webhook.Result, probe string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	have := r.of(w)
 	have.observed = append(have.observed, webhook.HealthReport{
 		Activation: w.Activation, At: result.At, Duration: result.Duration, Error: result.Error,
-		LastError: lastError(result), Policy: e.policy(w),
+		LastError: lastError(result), Policy: e.policy(w), Probe: probe,
 	})
 }
 
@@ -67,25 +67,43 @@ func lastError(result webhook.Result) string {
 	return string(result.Error)
 }
 
+// take gives what was noted about a webhook and forgets it; nil for nothing.
+func (r *reports) take(key webhookKey) *report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	have := r.about[key]
+	delete(r.about, key)
+	return have
+}
+
 // flush writes the health of every webhook that was attempted and disables
 // those whose time has come. A failure costs statistics, never a delivery, so
 // it is only logged.
 func (r *reports) flush(ctx context.Context, e *Engine) {
 	var wg sync.WaitGroup
 	for _, key := range r.ordered {
-		have := r.about[key]
-		wg.Go(func() {
-			if err := e.report(ctx, have); err != nil {
-				e.Logger.WarnContext(ctx, "health not written", "tenant", string(key.tenant), "webhook_id", key.id, "error", err)
-			}
-		})
+		wg.Go(func() { r.flushOne(ctx, e, key) })
 	}
 	wg.Wait()
 }
 
+// flushOne is flush for one webhook.
+func (r *reports) flushOne(ctx context.Context, e *Engine, key webhookKey) {
+	have := r.take(key)
+	if have == nil {
+		return
+	}
+	if err := e.report(ctx, have); err != nil {
+		e.Logger.WarnContext(ctx, "health not written", "tenant", string(key.tenant), "webhook_id", key.id, "error", err)
+		if have.gone {
+			r.disable(have.webhook) // tried again at the end of the call
+		}
+	}
+}
+
 func (e *Engine) report(ctx context.Context, r *report) error {
 	w := r.webhook
-	health, err := e.Webhooks.UpdateHealth(ctx, w.Tenant, w.ID, func(h webhook.Health) webhook.Health {
+	health, err := e.healths.update(ctx, webhookKey{w.Tenant, w.ID}, func(h webhook.Health) webhook.Health {
 		return h.Observe(r.observed...)
 	})
 	exhausted := err == nil && health.Activation == w.Activation && e.policy(w).Exhausted(health, e.Now())

@@ -34,7 +34,8 @@ func newSlots(all, each int) *slots {
 
 // acquire waits for a slot of the webhook and one of the process, in that
 // order, so that attempts that wait for their webhook hold up no other. It
-// returns false when the context ends first; else release must be called.
+// returns false when the context has ended, even if there is a slot at that
+// moment; else release must be called.
 func (s *slots) acquire(ctx context.Context, key webhookKey) (release func(), ok bool) {
 	s.mu.Lock()
 	own := s.per[key]
@@ -51,15 +52,11 @@ func (s *slots) acquire(ctx context.Context, key webhookKey) (release func(), ok
 			delete(s.per, key)
 		}
 	}
-	select {
-	case own.tokens <- struct{}{}:
-	case <-ctx.Done():
+	if !take(ctx, own.tokens) {
 		leave()
 		return nil, false
 	}
-	select {
-	case s.all <- struct{}{}:
-	case <-ctx.Done():
+	if !take(ctx, s.all) {
 		<-own.tokens
 		leave()
 		return nil, false
@@ -69,4 +66,17 @@ func (s *slots) acquire(ctx context.Context, key webhookKey) (release func(), ok
 		<-own.tokens
 		leave()
 	}, true
+}
+
+// take puts a token into a channel, unless the context has ended.
+func take(ctx context.Context, tokens chan struct{}) bool {
+	select {
+	case tokens <- struct{}{}:
+		if ctx.Err() == nil {
+			return true
+		}
+		<-tokens
+	case <-ctx.Done():
+	}
+	return false
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed string) {
 	b := &batch{
 		Engine: e, records: records, began: e.Now(), view: newView(e.lists, e.Now),
-		reports: newReports(), lost: make([]bool, len(records)),
+		reports: newReports(), lost: make([]bool, len(records)), silent: map[webhookKey]bool{}, slow: map[webhookKey]bool{},
 	}
 	b.deadline, b.bounded = ctx.Deadline()
 	b.run(ctx, b.plan(ctx))
@@ -43,6 +44,9 @@ type batch struct {
 	mu   sync.Mutex
 	out  []outgoing
 	lost []bool // by record: something of it is in nobody's hands
+	// Webhooks that the batch makes no further attempt of: silent ones answered
+	// 410 and get nothing, slow ones were cut short and go by the queue.
+	silent, slow map[webhookKey]bool
 }
 
 // outgoing is a message and the record it belongs to. A message whose delivery
@@ -53,109 +57,144 @@ type outgoing struct {
 	row    bool
 }
 
-// delivery is one first attempt to be made.
+// delivery is one first attempt to be made, or to be put off.
 type delivery struct {
 	record  int
 	event   webhook.Event
 	webhook webhook.Webhook
 	viewed  time.Time // as of when the webhook was read
+	parked  bool
+	breaker webhook.Breaker // of the webhook, if parked
 }
 
 func (d delivery) key() webhook.DeliveryKey {
 	return webhook.DeliveryKey{Tenant: d.event.Tenant, Webhook: d.webhook.ID, Event: d.event.ID}
 }
 
-func (d delivery) message(attempt int) webhook.Message {
+func (d delivery) of() webhookKey { return webhookKey{d.event.Tenant, d.webhook.ID} }
+
+func (d delivery) message() webhook.Message {
 	return webhook.Message{
 		Kind: webhook.MessageAttempt, Tenant: d.event.Tenant, Webhook: d.webhook.ID, Event: d.event.ID,
-		Round: 1, Attempt: attempt,
+		Round: 1, Attempt: 1,
 	}
 }
 
 // plan matches every record and chooses the lane of each delivery. What goes by
-// the queue is noted in b.out; what is returned goes by the fast lane.
+// the queue is noted in b.out; what is returned goes by the fast lane, or is
+// parked.
 func (b *batch) plan(ctx context.Context) []delivery {
-	var all []delivery
+	all := b.match(ctx)
+	plans := map[webhookKey]*planned{}
+	keys := make([]webhookKey, 0, len(all))
+	for _, d := range all {
+		if plans[d.of()] == nil {
+			plans[d.of()] = &planned{}
+			keys = append(keys, d.of())
+		}
+	}
+	health := b.healths.of(ctx, keys)
+	var now []delivery
+	for _, d := range all {
+		counts, known := plans[d.of()], health[d.of()]
+		h := known.health.Under(d.webhook.Activation)
+		lane := webhook.LaneQuestion{
+			Active: true, Known: known.known, Health: h, InBatch: counts.fast, Probes: counts.probes, Alone: len(keys) == 1,
+			Age: elapsed(b.records[d.record].Accepted, b.began), TimeShort: b.timeShort(), Now: b.began,
+		}.Choose()
+		switch lane {
+		case webhook.LaneFast:
+			counts.fast++
+			now = append(now, d)
+		case webhook.LaneParked:
+			d.parked, d.breaker = true, h.Breaker
+			now = append(now, d)
+		case webhook.LaneQueue:
+			if h.Breaker.Open() {
+				counts.probes++
+			}
+			b.queue(d)
+		case webhook.LaneNone: // match gives Active webhooks alone
+		}
+	}
+	return now
+}
+
+// planned counts what a batch makes of one webhook's deliveries.
+type planned struct{ fast, probes int }
+
+// match finds the deliveries of every record. Events that cannot be matched now,
+// or that more webhooks want than one call should see to, are handed over whole.
+func (b *batch) match(ctx context.Context) (all []delivery) {
 	for i, r := range b.records {
 		if r.Undecodable != nil {
 			b.bury(ctx, i)
 			continue
 		}
+		if b.timeShort() {
+			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})
+			continue
+		}
 		matches, viewed, err := b.view.match(ctx, r.Event, r.Accepted)
-		if err != nil {
+		switch {
+		case err != nil:
 			b.Logger.WarnContext(ctx, "webhooks unreadable: event handed over whole",
 				"tenant", string(r.Event.Tenant), "event_id", string(r.Event.ID), "error", err)
-			b.expand(i)
-			continue
-		}
-		for _, w := range matches {
-			all = append(all, delivery{record: i, event: r.Event, webhook: w, viewed: viewed})
-		}
-	}
-	health := b.health(ctx, all)
-	webhooks := map[webhookKey]int{}
-	for _, d := range all {
-		webhooks[webhookKey{d.event.Tenant, d.webhook.ID}] = 0
-	}
-	var fast []delivery
-	for _, d := range all {
-		key := webhookKey{d.event.Tenant, d.webhook.ID}
-		h, known := health[key]
-		lane := webhook.LaneQuestion{
-			Active: true, Known: known, Health: h, InBatch: webhooks[key], Alone: len(webhooks) == 1,
-			Age: elapsed(b.records[d.record].Accepted, b.began), TimeShort: b.timeShort(), Now: b.began,
-		}.Choose()
-		if lane == webhook.LaneFast {
-			webhooks[key]++
-			fast = append(fast, d)
-		} else {
-			b.queue(d)
+			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})
+		case len(matches) > maxMatches:
+			for _, o := range ranges(b.expand(i), idsOf(matches)) {
+				b.add(outgoing{Outgoing: o, record: i})
+			}
+		default:
+			for _, w := range matches {
+				all = append(all, delivery{record: i, event: r.Event, webhook: w, viewed: viewed})
+			}
 		}
 	}
-	return fast
+	return all
 }
 
-// health reads the health of all webhooks of a batch. Without it webhooks count
-// as unknown, which is the careful side.
-func (b *batch) health(ctx context.Context, all []delivery) map[webhookKey]webhook.Health {
-	var tenants []webhook.Tenant // in the batch's order, so that a run can be repeated
-	ids := map[webhook.Tenant][]int32{}
-	seen := map[webhookKey]bool{}
-	for _, d := range all {
-		key := webhookKey{d.event.Tenant, d.webhook.ID}
-		if seen[key] {
-			continue
-		}
-		seen[key] = true
-		if ids[key.tenant] == nil {
-			tenants = append(tenants, key.tenant)
-		}
-		ids[key.tenant] = append(ids[key.tenant], key.id)
+// idsOf lists the ids of webhooks in ascending order.
+func idsOf(webhooks []webhook.Webhook) []int32 {
+	ids := make([]int32, len(webhooks))
+	for i, w := range webhooks {
+		ids[i] = w.ID
 	}
-	out := make(map[webhookKey]webhook.Health, len(seen))
-	for _, tenant := range tenants {
-		found, err := b.Webhooks.Health(ctx, tenant, ids[tenant])
-		if err != nil {
-			b.Logger.WarnContext(ctx, "health unreadable", "tenant", string(tenant), "error", err)
-			continue
-		}
-		for id, h := range found {
-			out[webhookKey{tenant, id}] = h
-		}
-	}
-	return out
+	slices.Sort(ids)
+	return ids
 }
 
-// run makes the fast attempts, all at once within the slots.
-func (b *batch) run(ctx context.Context, fast []delivery) {
+// run makes the fast attempts, all at once within the slots, and beside them
+// parks what is to be parked.
+func (b *batch) run(ctx context.Context, now []delivery) {
 	var wg sync.WaitGroup
-	for _, d := range fast {
+	parking := make(chan struct{}, maxParking)
+	for _, d := range now {
 		wg.Go(func() {
 			defer b.recovered(ctx, d)
-			b.attempt(ctx, d)
+			if !d.parked {
+				b.attempt(ctx, d)
+				return
+			}
+			parking <- struct{}{}
+			defer func() { <-parking }()
+			b.putOff(ctx, d)
 		})
 	}
 	wg.Wait()
+}
+
+// putOff parks a first attempt. A row that refuses has been begun by somebody
+// else, who speaks for it.
+func (b *batch) putOff(ctx context.Context, d delivery) {
+	if b.timeShort() {
+		b.queue(d)
+		return
+	}
+	if _, err := b.park(ctx, d.message(), d.event, d.breaker); err != nil && !errors.Is(err, webhook.ErrRefused) {
+		b.Logger.WarnContext(ctx, "not parked: sent by the queue", "event_id", string(d.event.ID), "error", err)
+		b.queue(d)
+	}
 }
 
 // recovered turns a panic into a record that is handed over again.
@@ -170,16 +209,27 @@ func (b *batch) recovered(ctx context.Context, d delivery) {
 	b.lost[d.record] = true
 }
 
+// passed says what has become of a webhook since the batch was planned.
+func (b *batch) passed(key webhookKey) (silent, slow bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.silent[key], b.slow[key]
+}
+
 // attempt makes one first attempt in the fast lane, unless the time for it has
 // passed while it waited for a slot.
 func (b *batch) attempt(ctx context.Context, d delivery) {
-	release, ok := b.inFlight.acquire(ctx, webhookKey{d.event.Tenant, d.webhook.ID})
+	release, ok := b.inFlight.acquire(ctx, d.of())
 	if !ok {
 		b.queue(d)
 		return
 	}
 	defer release()
-	if b.timeShort() {
+	silent, slow := b.passed(d.of())
+	if silent {
+		return // disabled meanwhile, and the event is kept
+	}
+	if slow || b.timeShort() {
 		b.queue(d)
 		return
 	}
@@ -203,12 +253,39 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 	result := b.send(ctx, webhook.LaneFast, 1, 1, webhook.Post{Webhook: d.webhook, Event: d.event, Secrets: doc, Timeout: limit})
 	if result.Error == webhook.AttemptTimeout && limit < timeout(d.webhook) {
 		result.Error = webhook.AttemptFast
-		b.reports.add(b.Engine, d.webhook, result)
 		b.queue(d)
+		b.tooSlow(ctx, d, result)
 		return
 	}
-	b.reports.add(b.Engine, d.webhook, result)
+	b.reports.add(b.Engine, d.webhook, result, "")
 	b.record(ctx, d, result)
+}
+
+// tooSlow notes that a target was cut short. The first time in a batch health
+// is written at once, so that no other batch calls it by the fast lane.
+func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) {
+	b.mu.Lock()
+	again := b.slow[d.of()]
+	b.slow[d.of()] = true
+	b.mu.Unlock()
+	if again {
+		return
+	}
+	b.reports.add(b.Engine, d.webhook, result, "")
+	b.reports.flushOne(ctx, b.Engine, d.of())
+}
+
+// refusesAll notes that a target answered 410, and disables its webhook at once.
+func (b *batch) refusesAll(ctx context.Context, d delivery) {
+	b.mu.Lock()
+	again := b.silent[d.of()]
+	b.silent[d.of()] = true
+	b.mu.Unlock()
+	if again {
+		return
+	}
+	b.reports.disable(d.webhook)
+	b.reports.flushOne(ctx, b.Engine, d.of())
 }
 
 // record writes down the outcome of a first attempt. Row first, message second:
@@ -216,11 +293,8 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 func (b *batch) record(ctx context.Context, d delivery, result webhook.Result) {
 	now := b.Now()
 	decision := b.policy(d.webhook).Decide(1, result, now, b.fraction())
-	if decision.Disable {
-		b.reports.disable(d.webhook)
-	}
 	outcome := result.Outcome(1, decision)
-	message, more := next(d.message(1), &outcome, now)
+	message, more := next(d.message(), &outcome, now)
 	seed := b.seed(d.event, "", now)
 	_, err := b.Deliveries.RecordFirst(ctx, webhook.RecordFirst{Key: d.key(), Now: now, Seed: seed, Outcome: outcome})
 	if errors.Is(err, webhook.ErrRefused) && outcome.Succeeded() {
@@ -236,23 +310,24 @@ func (b *batch) record(ctx context.Context, d delivery, result webhook.Result) {
 			b.add(outgoing{Outgoing: message, record: d.record, row: true})
 		}
 	case outcome.Succeeded():
-		b.add(outgoing{Outgoing: b.success(d.message(1), outcome.Attempt), record: d.record})
+		b.add(outgoing{Outgoing: b.success(d.message(), outcome.Attempt), record: d.record})
 	default:
 		b.queue(d)
+	}
+	if decision.Disable {
+		b.refusesAll(ctx, d)
 	}
 }
 
 // queue sends a first attempt by the queue: its lease makes the row.
 func (b *batch) queue(d delivery) {
-	b.add(outgoing{Outgoing: webhook.Outgoing{Message: d.message(1)}, record: d.record})
+	b.add(outgoing{Outgoing: webhook.Outgoing{Message: d.message()}, record: d.record})
 }
 
-// expand hands an event over whole, to be matched again.
-func (b *batch) expand(i int) {
+// expand is the message that hands an event over whole, to be matched again.
+func (b *batch) expand(i int) webhook.Message {
 	r := b.records[i]
-	b.add(outgoing{record: i, Outgoing: webhook.Outgoing{Message: webhook.Message{
-		Kind: webhook.MessageExpand, Tenant: r.Event.Tenant, Event: r.Event.ID, Accepted: r.Accepted,
-	}}})
+	return webhook.Message{Kind: webhook.MessageExpand, Tenant: r.Event.Tenant, Event: r.Event.ID, Accepted: r.Accepted}
 }
 
 func (b *batch) add(o outgoing) {

@@ -30,6 +30,7 @@ type ledger struct {
 	accepted []webhook.EventID // signals answered with success
 	intents  []webhook.Intent
 	claims   map[string]bool // by process and delivery: a row claimed and no message sent yet
+	parked   map[string]bool // by process, delivery and attempt: put off in its row
 	due      time.Time       // the earliest sweep of all rows
 	// overtaken are the tokens of leases that were taken over just now.
 	overtaken []string
@@ -90,7 +91,7 @@ func newLedger(w *world) *ledger {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[int32][]revision{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		claims: map[string]bool{},
+		claims: map[string]bool{}, parked: map[string]bool{},
 	}
 }
 
@@ -202,6 +203,9 @@ func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	l.w.tracef("rows", "%s is %s at %d.%d%s%s", name, row.Status, row.Round, row.Attempt, lease, due)
 	l.checkRow(name, old, row)
 	l.checkHolder(name, p, old, row)
+	if p != nil && row.Status == webhook.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) && row.Resends == 0 {
+		l.parked[fmt.Sprintf("%s %s %d.%d", p.name, name, row.Round, row.Attempt+1)] = true
+	}
 	if p != nil && strings.HasPrefix(p.name, "sweep") && row.Resends > old.Resends && row.SweepAt.After(old.SweepAt) && old.Exists() {
 		l.claims[p.name+name] = true
 		if old.SweepAt.After(now.Add(time.Minute)) {
@@ -424,6 +428,7 @@ func (l *ledger) acknowledged(inv *invocation, m webhook.Message) {
 	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
 	case row.Round == m.Round && (row.Status.Terminal() || row.Attempt > m.Attempt || row.Attempt == m.Attempt && row.LeaseBy == ""):
 	case row.Round == m.Round && m.Hops > 0 && row.Resends > 0: // made due
+	case row.Round == m.Round && l.parked[fmt.Sprintf("%s w%d/%s %d.%d", inv.process.name, m.Webhook, l.events[m.Event].name, m.Round, m.Attempt)]:
 	case slices.ContainsFunc(inv.attempts, func(a *attempt) bool { return a.key == m.Key() && a.knownOK }):
 	default:
 		l.w.violated("queue", "%s is acknowledged, and the row is %s at %d.%d", fmt.Sprintf("w%d/%s attempt %d.%d", m.Webhook, l.events[m.Event].name, m.Round, m.Attempt), cmp.Or(string(row.Status), "absent"), row.Round, row.Attempt)

@@ -77,7 +77,7 @@ func (e *environment) start() {
 		Logger: logger, Now: time.Now, Random: random, Policy: w.policy, EventLife: eventLife, RowLife: rowLife,
 	})
 	e.sweeper = sweep.New(sweep.Config{
-		Deliveries: store.Deliveries(), Webhooks: store.Webhooks(), Secrets: secrets, Messages: w.queue,
+		Deliveries: store.Deliveries(), Webhooks: store.Webhooks(), Events: store.Events(), Secrets: secrets, Messages: w.queue,
 		DeadLetters: deadLetters{w.queue}, Logger: logger, Now: time.Now, RowLife: rowLife,
 	})
 	e.registry = &webhook.Registry{

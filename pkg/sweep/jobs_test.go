@@ -31,8 +31,8 @@ func newJobBench(t *testing.T, run func(b *jobBench) sweep.JobRunner) *jobBench 
 	t.Cleanup(func() { _ = db.Close() })
 	b.db = db
 	b.sweeper = sweep.New(sweep.Config{
-		Deliveries: db.Deliveries(), Webhooks: db.Webhooks(), Secrets: db.Secrets(), Messages: db.Queue(),
-		DeadLetters: db.DeadLetters(), Logger: webhooktest.Logger(t), Now: b.clock.Now, RowLife: time.Hour,
+		Deliveries: db.Deliveries(), Webhooks: db.Webhooks(), Events: db.Events(), Secrets: db.Secrets(), Messages: db.Queue(),
+		DeadLetters: db.DeadLetters(), Logger: webhooktest.Logger(t), Now: b.clock.Now, RowLife: 33 * 24 * time.Hour,
 		Jobs: db.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{webhook.JobRedispatch: run(b)},
 	})
 	return b

@@ -14,12 +14,20 @@ import (
 type Deliveries interface {
 	Due(ctx context.Context, shard int, before time.Time, limit int) ([]webhook.DueDelivery, error)
 	Claim(ctx context.Context, c webhook.Claim) (webhook.Delivery, error)
+	Defer(ctx context.Context, d webhook.Defer) (webhook.Delivery, error)
 	MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Delivery, error)
+	End(ctx context.Context, e webhook.End) (webhook.Delivery, error)
+}
+
+// Events is what the sweep needs of webhook.Events.
+type Events interface {
+	Get(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) (webhook.Event, error)
 }
 
 // Webhooks is what the sweep needs of webhook.Webhooks.
 type Webhooks interface {
 	Get(ctx context.Context, tenant webhook.Tenant, id int32) (webhook.Webhook, error)
+	Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
 	Intents(ctx context.Context, before time.Time, limit int) ([]webhook.Intent, error)
 	RemoveIntent(ctx context.Context, secret string) error
 }
@@ -43,6 +51,7 @@ type DeadLetters interface {
 type Config struct {
 	Deliveries  Deliveries
 	Webhooks    Webhooks
+	Events      Events
 	Secrets     Secrets
 	Messages    webhook.Queue
 	DeadLetters DeadLetters
@@ -94,11 +103,12 @@ func (s *Sweeper) sendDue(ctx context.Context) error {
 		errs []error
 	)
 	slots := make(chan struct{}, shardsAtOnce)
+	b := &breakers{Sweeper: s, sent: map[webhookKey]bool{}}
 	for shard := range webhook.DueShards {
 		slots <- struct{}{} // taken here, so that the shards start in their order
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if err := s.sendShard(ctx, shard); err != nil {
+			if err := s.sendShard(ctx, b, shard); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, err)
@@ -112,49 +122,83 @@ func (s *Sweeper) sendDue(ctx context.Context) error {
 // sendShard sends what is due in one shard, the earliest first, until nothing
 // is left or a page brings nothing new: the index may lag and show rows that
 // are claimed already.
-func (s *Sweeper) sendShard(ctx context.Context, shard int) error {
+func (s *Sweeper) sendShard(ctx context.Context, b *breakers, shard int) error {
 	for ctx.Err() == nil {
 		due, err := s.Deliveries.Due(ctx, shard, s.Now().Add(lookAhead), pageSize)
 		if err != nil {
 			return err
 		}
-		messages, err := s.claim(ctx, due)
+		messages, moved, err := s.claim(ctx, b, due)
 		if err != nil {
 			return errors.Join(err, s.send(ctx, messages))
 		}
 		if err := s.send(ctx, messages); err != nil {
 			return err
 		}
-		if len(messages) == 0 || len(due) < pageSize {
+		if moved == 0 || len(due) < pageSize {
 			return nil
 		}
 	}
 	return nil
 }
 
-// claim takes the right to send a message for each row and builds it. A row
-// whose message is then lost comes up again later, at growing distances.
-func (s *Sweeper) claim(ctx context.Context, due []webhook.DueDelivery) ([]webhook.Outgoing, error) {
-	var out []webhook.Outgoing
+// claim takes the right to send a message for each row and builds it, or moves
+// the row on; moved counts both. A row whose message is then lost comes up again
+// later, at growing distances.
+func (s *Sweeper) claim(ctx context.Context, b *breakers, due []webhook.DueDelivery) (out []webhook.Outgoing, moved int, err error) {
+	open := b.open(ctx, due)
 	for _, d := range due {
+		held, notBefore, err := b.hold(ctx, d, open)
+		if err != nil {
+			return out, moved, err
+		}
+		if held {
+			moved++
+			continue
+		}
 		now := s.Now()
 		row, err := s.Deliveries.Claim(ctx, webhook.Claim{
 			Key: d.DeliveryKey, Seen: d.SweepAt, Now: now,
-			Next: later(now, d.NextAt).Add(resendGap(d.Resends)),
+			Next: later(later(now, notBefore), d.NextAt).Add(resendGap(d.Resends)),
 		})
 		if errors.Is(err, webhook.ErrRefused) {
 			continue
 		}
 		if err != nil {
-			return out, err
+			return out, moved, err
 		}
+		moved++
 		if row.Resends >= alarmResends {
-			s.Logger.ErrorContext(ctx, "delivery resent again and again",
-				"tenant", string(row.Tenant), "webhook_id", row.Webhook, "event_id", string(row.Event), "count", row.Resends)
+			over, err := s.stuck(ctx, row)
+			if err != nil {
+				return out, moved, err
+			}
+			if over {
+				continue
+			}
 		}
-		out = append(out, webhook.Outgoing{Message: message(row), Delay: max(row.NextAt.Sub(now), 0)})
+		out = append(out, webhook.Outgoing{Message: message(row), Delay: max(later(row.NextAt, notBefore).Sub(now), 0)})
 	}
-	return out, nil
+	return out, moved, nil
+}
+
+// stuck sees to a row that was sent again and again, and nothing came of it: it
+// tells, and ends the row once its event is gone.
+func (s *Sweeper) stuck(ctx context.Context, row webhook.Delivery) (over bool, err error) {
+	s.Logger.ErrorContext(ctx, "delivery resent again and again",
+		"tenant", string(row.Tenant), "webhook_id", row.Webhook, "event_id", string(row.Event), "count", row.Resends)
+	if _, err = s.Events.Get(ctx, row.Tenant, row.Event); !errors.Is(err, webhook.ErrNotFound) {
+		return false, err
+	}
+	now := s.Now()
+	_, err = s.Deliveries.End(ctx, webhook.End{
+		Key: row.DeliveryKey, Round: row.Round, Status: webhook.StatusExpired, Reason: "the event is no longer kept",
+		Now: now, Seed: webhook.Seed{ExpiresAt: now.Add(s.RowLife)},
+	})
+	if errors.Is(err, webhook.ErrRefused) {
+		err = nil // somebody is at it after all
+	}
+	return true, err
 }
 
 // message asks for the attempt that a row waits for: the next one, or, where a

@@ -54,7 +54,9 @@ func TestBreaker_States(t *testing.T) {
 		{"nor failures under an older activation", failing(9), report(func(r *webhook.HealthReport) { r.Activation = 0 }), failing(9).Breaker},
 		{
 			"nor failures that began before a success",
-			failing(9).Observe(webhook.HealthReport{Activation: 1, At: breakerStart.Add(2 * time.Minute)}), report(nil), webhook.Breaker{},
+			failing(9).Observe(webhook.HealthReport{Activation: 1, At: breakerStart.Add(2 * time.Minute)}),
+			report(nil),
+			webhook.Breaker{},
 		},
 		{
 			"a probe that failed is over, its step used up already",

@@ -1,0 +1,55 @@
+package dispatch
+
+import (
+	"context"
+	"slices"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// expand matches an event again and sends a first attempt to every webhook of
+// the message's range that is to get it. One that came without a range, since
+// nobody could say how many there are, is cut into ranges if they are too many
+// for one call; a range is never cut again.
+func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
+	m := r.Message
+	if m.Hops >= maxMessageHops {
+		// Circling by a fault of ours: slowed down, and never dropped.
+		m.Hops = 0
+		return c.sendOr(ctx, r, []webhook.Outgoing{{Message: m, Delay: webhook.MaxDelay}})
+	}
+	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
+	if gone(err) {
+		return true
+	}
+	if err != nil {
+		c.Logger.WarnContext(ctx, "event unreadable", "event_id", string(m.Event), "error", err)
+		return c.later(ctx, r)
+	}
+	matches, _, err := newView(c.lists, c.Now).match(ctx, event, m.Accepted)
+	if err != nil {
+		c.Logger.WarnContext(ctx, "webhooks unreadable", "tenant", string(m.Tenant), "event_id", string(m.Event), "error", err)
+		return c.later(ctx, r)
+	}
+	ids := slices.DeleteFunc(idsOf(matches), func(id int32) bool { return id < m.From || m.To != 0 && id > m.To })
+	m.Hops++
+	if len(ids) > expandRange && m.To == 0 {
+		return c.sendOr(ctx, r, ranges(m, ids))
+	}
+	out := make([]webhook.Outgoing, len(ids))
+	for i, id := range ids {
+		out[i].Message = webhook.Message{
+			Kind: webhook.MessageAttempt, Tenant: m.Tenant, Webhook: id, Event: m.Event, Round: 1, Attempt: 1, Hops: m.Hops,
+		}
+	}
+	return c.sendOr(ctx, r, out)
+}
+
+// sendOr sends what a message turns into. It is done when all of it is sent;
+// else it comes back, and what was sent twice is fenced by the row.
+func (c *consumer) sendOr(ctx context.Context, r webhook.Received, out []webhook.Outgoing) (done bool) {
+	if len(out) > 0 && len(c.sendAll(ctx, out)) > 0 {
+		return c.later(ctx, r)
+	}
+	return true
+}

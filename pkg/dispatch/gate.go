@@ -1,0 +1,84 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// gate lets an attempt pass, unless its webhook's breaker is open: then one
+// attempt a step passes as the probe, which is named, and all others are parked.
+// What does not pass is done, or comes back later.
+//
+// An attempt that a person asked for passes always: perhaps the target has just
+// been mended.
+func (c *consumer) gate(ctx context.Context, r webhook.Received) (probe string, pass, done bool) {
+	m := r.Message
+	if m.Round > 1 && m.Replay == "" && m.Attempt == 1 {
+		return "", true, false
+	}
+	known := c.healths.one(ctx, webhookKey{m.Tenant, m.Webhook})
+	if !known.health.Breaker.Open() {
+		return "", true, false
+	}
+	w, _, err := c.subject(ctx, m)
+	if err != nil {
+		return "", false, c.met(ctx, r, "webhook unreadable", err)
+	}
+	health := known.health.Under(w.Activation)
+	if w.State != webhook.StateActive || !health.Breaker.Open() {
+		return "", true, false // a stopped one's deliveries end
+	}
+	if health.Breaker.ProbeDue(c.Now()) {
+		if health, probe, err = c.probe(ctx, w); err != nil {
+			return "", false, c.met(ctx, r, "probe not taken", err)
+		}
+		if probe != "" || !health.Breaker.Open() {
+			return probe, true, false
+		}
+	}
+	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
+	if gone(err) {
+		return "", true, false // the delivery ends as expired
+	}
+	if err != nil {
+		return "", false, c.met(ctx, r, "event unreadable", err)
+	}
+	_, err = c.park(ctx, m, event, health.Breaker)
+	if errors.Is(err, webhook.ErrRefused) {
+		// Left to the lease, which finds out the same and decides what follows:
+		// the attempt is over, or somebody is at it, or died at it.
+		return "", true, false
+	}
+	if err != nil {
+		return "", false, c.met(ctx, r, "not parked", err)
+	}
+	return "", false, true
+}
+
+// probe tries to make the attempt the probe of the webhook's breaker, and gives
+// its name if it did.
+func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Health, name string, err error) {
+	token, err := c.token()
+	if err != nil {
+		return webhook.Health{}, "", err
+	}
+	now, limit := c.Now(), timeout(w)+leaseMargin
+	h, err = c.healths.update(ctx, webhookKey{w.Tenant, w.ID}, func(h webhook.Health) webhook.Health {
+		h = h.Under(w.Activation)
+		h.Breaker = h.Breaker.Probe(token, now, limit)
+		return h
+	})
+	if err == nil && h.Breaker.ProbeBy == token {
+		name = token
+	}
+	return h, name, err
+}
+
+// met leaves a message that met a fault to another try.
+func (c *consumer) met(ctx context.Context, r webhook.Received, what string, err error) (done bool) {
+	m := r.Message
+	c.Logger.WarnContext(ctx, what, "tenant", string(m.Tenant), "webhook_id", m.Webhook, "event_id", string(m.Event), "error", err)
+	return c.later(ctx, r)
+}

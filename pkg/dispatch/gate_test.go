@@ -1,0 +1,249 @@
+package dispatch_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// fail reports n failures of the webhook that end now.
+func (s *site) fail(n int) {
+	s.t.Helper()
+	reports := make([]webhook.HealthReport, n)
+	for i := range reports {
+		reports[i] = webhook.HealthReport{Activation: 1, At: s.clock.Now(), Error: webhook.AttemptStatus, Policy: webhook.PolicyDurable}
+	}
+	_, err := s.db.Webhooks().UpdateHealth(s.t.Context(), tenant, s.hook.ID, func(h webhook.Health) webhook.Health { return h.Observe(reports...) })
+	s.must(err)
+	if !s.health().Breaker.Open() {
+		s.t.Fatal("the breaker is closed")
+	}
+}
+
+func TestStream_ParksWhileTheBreakerIsOpen(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fail(10)
+	batch := s.records(3)
+	if failed := s.Stream(t.Context(), batch); failed != "" {
+		t.Fatalf("failed at %q", failed)
+	}
+	if posts, messages := len(s.posts), len(s.messages()); posts+messages > 0 {
+		t.Errorf("got %d POSTs and %d messages, want rows alone", posts, messages)
+	}
+	for _, r := range batch {
+		row, err := s.db.Deliveries().Get(t.Context(), webhook.DeliveryKey{Tenant: tenant, Webhook: 1, Event: r.Event.ID})
+		s.must(err)
+		wait := row.SweepAt.Sub(s.clock.Now())
+		if row.Status != webhook.StatusPending || row.Attempt != 0 || row.AttemptCount != 0 || wait < 29*time.Second || wait > 38*time.Second || row.EventName != "contact.changed" {
+			t.Errorf("got %+v due in %v, want it at the probe's time, a quarter step spread", row, wait)
+		}
+	}
+	s.clock.Advance(30 * time.Second)
+	if s.Stream(t.Context(), s.records(3)); len(s.posts) > 0 {
+		t.Error("a probe was made in the fast lane")
+	}
+	if got := s.messages(); len(got) != 1 {
+		t.Errorf("once the probe is due: got %d messages, want one", len(got))
+	}
+}
+
+func TestStream_ARowThatIsThereIsLeftAloneByParking(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fail(10)
+	s.finish(1, 1, waiting)
+	before := s.row()
+	s.clock.Advance(time.Second)
+	s.Stream(t.Context(), []webhook.Record{{Event: s.event, Accepted: s.clock.Now().Add(-time.Minute), Sequence: "1"}})
+	if diff := cmp.Diff(before, s.row()); diff != "" {
+		t.Errorf("a redelivery changed the row (-before +after):\n%s", diff)
+	}
+}
+
+func TestStream_WhatCannotBeParkedGoesByTheQueue(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fail(10)
+	s.faults["Park"] = webhook.ErrUnavailable
+	if failed := s.Stream(t.Context(), s.records(2)); failed != "" {
+		t.Errorf("failed at %q", failed)
+	}
+	if got := s.messages(); len(got) != 2 {
+		t.Errorf("got %d messages, want 2", len(got))
+	}
+}
+
+// What becomes of a message while the webhook's breaker is open.
+func TestQueue_Gate(t *testing.T) {
+	t.Parallel()
+	due := func(s *site) { s.clock.Advance(30 * time.Second) }
+	for _, tt := range []struct {
+		name    string
+		prepare func(s *site)
+		message [2]int
+		done    bool
+		posts   int
+		row     string
+		open    bool
+	}{
+		{name: "a first attempt is parked", message: [2]int{1, 1}, done: true, row: "pending 1.0 due in 30s", open: true},
+		{
+			name: "a later one too, and uses nothing up", message: [2]int{1, 2}, prepare: func(s *site) { s.finish(1, 1, waiting); s.fail(10) },
+			done: true, row: "pending 1.1 due in 30s", open: true,
+		},
+		{
+			name: "the probe is made when it is due, and its success closes the breaker", message: [2]int{1, 1}, prepare: due,
+			done: true, posts: 1, row: "delivered 1.1",
+		},
+		{
+			name: "a probe that fails has used an attempt, and the next step is twice as long", message: [2]int{1, 1},
+			prepare: func(s *site) { due(s); s.answer = status(503) }, done: true, posts: 1, row: "pending 1.1 due in 5m0s", open: true,
+		},
+		{
+			name: "a retry that a person asked for is made", message: [2]int{2, 1},
+			prepare: func(s *site) { s.finish(1, 1, waiting); s.fail(10); s.newRound() }, done: true, posts: 1, row: "delivered 2.1",
+		},
+		{
+			name: "an attempt whose maker died is taken over", message: [2]int{1, 1},
+			prepare: func(s *site) {
+				s.lease(1, 1, time.Second)
+				s.clock.Advance(2 * time.Second)
+			},
+			done: true, posts: 1, row: "delivered 1.1",
+		},
+		{
+			name: "one that somebody is at is left to him", message: [2]int{1, 1}, prepare: func(s *site) { s.lease(1, 1, time.Minute) },
+			row: "pending 1.1 due in 1h0m0s", open: true,
+		},
+		{
+			name: "a webhook that was started again begins with a closed breaker", message: [2]int{1, 1},
+			prepare: func(s *site) { s.change(func(w *webhook.Webhook) { w.Activation = 2 }) }, done: true, posts: 1, row: "delivered 1.1",
+		},
+		{
+			name: "one that was stopped has its deliveries cancelled", message: [2]int{1, 1},
+			prepare: func(s *site) { s.change(func(w *webhook.Webhook) { w.State = webhook.StateStopped }) }, done: true, row: "cancelled 1.0", open: true,
+		},
+		{
+			name: "a message whose row cannot be parked comes back", message: [2]int{1, 1},
+			prepare: func(s *site) { s.faults["Park"] = webhook.ErrUnavailable }, row: "none", open: true,
+		},
+		{
+			name: "a probe that cannot be taken comes back", message: [2]int{1, 1},
+			prepare: func(s *site) { due(s); s.faults["UpdateHealth"] = webhook.ErrUnavailable }, row: "none", open: true,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.fail(10)
+			if tt.prepare != nil {
+				tt.prepare(s)
+			}
+			got := s.consume(s.attempt(tt.message[0], tt.message[1]))
+			s.faults = map[string]error{}
+			row := s.row()
+			if row.Exists() && !row.SweepAt.IsZero() { // without the jitter
+				if left := row.SweepAt.Sub(s.clock.Now()); left > 30*time.Second && left < 38*time.Second {
+					row.SweepAt = s.clock.Now().Add(30 * time.Second)
+				}
+			}
+			text := "none"
+			if row.Exists() {
+				if text = fmt.Sprintf("%s %d.%d", row.Status, row.Round, row.Attempt); !row.SweepAt.IsZero() {
+					text += " due in " + row.SweepAt.Sub(s.clock.Now()).Truncate(5*time.Second).String()
+				}
+			}
+			if got != tt.done || len(s.posts) != tt.posts || text != tt.row || s.health().Under(s.hook.Activation).Breaker.Open() != tt.open {
+				t.Errorf("got done %v, %d POSTs, row %q, open %v; want %v, %d, %q, %v",
+					got, len(s.posts), text, s.health().Breaker.Open(), tt.done, tt.posts, tt.row, tt.open)
+			}
+		})
+	}
+}
+
+func TestQueue_OneProbeAStepAndTheBacklogIsParked(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.fail(10)
+	s.clock.Advance(30 * time.Second)
+	s.answer = status(503)
+	var messages []webhook.Message
+	for _, r := range s.records(10) {
+		m := s.attempt(1, 1)
+		m.Event = r.Event.ID
+		messages = append(messages, m)
+	}
+	if failed := s.Queue(t.Context(), s.send(messages...)); len(failed) > 0 {
+		t.Errorf("%d messages are not done", len(failed))
+	}
+	if len(s.posts) != 1 {
+		t.Errorf("got %d POSTs, want the probe alone", len(s.posts))
+	}
+	b := s.health().Breaker
+	if b.Step != time.Minute || b.ProbeBy != "" || b.ProbeAt.Sub(s.clock.Now()) != time.Minute {
+		t.Errorf("got %+v; want the next probe in a minute and none under way", b)
+	}
+}
+
+func TestQueue_TenFailuresOpenTheBreakerForTheRestOfTheBacklog(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.answer = status(503)
+	var messages []webhook.Message
+	for _, r := range s.records(40) {
+		m := s.attempt(1, 1)
+		m.Event = r.Event.ID
+		messages = append(messages, m)
+	}
+	for batch := range chunks(s.send(messages...), 10) {
+		if failed := s.Queue(t.Context(), batch); len(failed) > 0 {
+			t.Errorf("%d messages are not done", len(failed))
+		}
+		s.clock.Advance(time.Second)
+	}
+	if len(s.posts) != 10 {
+		t.Errorf("got %d POSTs of 40, want the ten that opened the breaker", len(s.posts))
+	}
+}
+
+func chunks(all []webhook.Received, n int) func(func([]webhook.Received) bool) {
+	return func(yield func([]webhook.Received) bool) {
+		for len(all) > 0 {
+			k := min(n, len(all))
+			if !yield(all[:k]) {
+				return
+			}
+			all = all[k:]
+		}
+	}
+}
+
+func TestQueue_HealthIsReadOnceABatchAndRemembered(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	reads := 0
+	s.before["Health"] = func() { reads++ }
+	run := func() {
+		var messages []webhook.Message
+		for _, r := range s.records(10) {
+			m := s.attempt(1, 1)
+			m.Event = r.Event.ID
+			messages = append(messages, m)
+		}
+		s.Queue(t.Context(), s.send(messages...))
+	}
+	run()
+	run()
+	if reads != 1 {
+		t.Errorf("got %d reads of health for two batches within five seconds, want 1", reads)
+	}
+	s.clock.Advance(5 * time.Second)
+	if run(); reads != 2 {
+		t.Errorf("got %d reads after five seconds, want 2", reads)
+	}
+}

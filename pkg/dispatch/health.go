@@ -1,0 +1,113 @@
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+const (
+	// healthLife is how old the health may be that a lane is chosen by.
+	healthLife = 5 * time.Second
+	// maxCachedHealth bounds what a process remembers, in webhooks.
+	maxCachedHealth = 50_000
+)
+
+// healths remembers, over invocations, the health of webhooks: of those whose
+// breaker is closed, for a few seconds. An open breaker is looked at anew each
+// time, since it may have closed, and parking would put a delivery off for up to
+// an hour.
+type healths struct {
+	webhooks Webhooks
+	logger   *slog.Logger
+	now      func() time.Time
+
+	mu   sync.Mutex
+	have map[webhookKey]reading
+}
+
+// reading is what is known of a webhook's health. known is false if it has none,
+// or none that could be read: such a webhook is treated with care.
+type reading struct {
+	health webhook.Health
+	known  bool
+	at     time.Time
+}
+
+func newHealths(c Config) *healths {
+	return &healths{webhooks: c.Webhooks, logger: c.Logger, now: c.Now, have: map[webhookKey]reading{}}
+}
+
+// of gives the health of webhooks, reading what is not remembered in one call a
+// tenant. keys are distinct, and read in the order given, so that a run can be
+// repeated.
+func (s *healths) of(ctx context.Context, keys []webhookKey) map[webhookKey]reading {
+	out := make(map[webhookKey]reading, len(keys))
+	now := s.now()
+	var tenants []webhook.Tenant
+	var ask map[webhook.Tenant][]int32
+	s.mu.Lock()
+	for _, key := range keys {
+		if r, ok := s.have[key]; ok && !r.health.Breaker.Open() && elapsed(r.at, now) < healthLife {
+			out[key] = r
+			continue
+		}
+		if ask == nil {
+			ask = map[webhook.Tenant][]int32{}
+		}
+		if ask[key.tenant] == nil {
+			tenants = append(tenants, key.tenant)
+		}
+		ask[key.tenant] = append(ask[key.tenant], key.id)
+	}
+	s.mu.Unlock()
+	for _, tenant := range tenants {
+		found, err := s.webhooks.Health(ctx, tenant, ask[tenant])
+		if err != nil {
+			s.logger.WarnContext(ctx, "health unreadable", "tenant", string(tenant), "error", err)
+			continue
+		}
+		s.mu.Lock()
+		for _, id := range ask[tenant] {
+			h, known := found[id]
+			out[webhookKey{tenant, id}] = s.keep(webhookKey{tenant, id}, reading{health: h, known: known, at: now})
+		}
+		s.mu.Unlock()
+	}
+	return out
+}
+
+// one is of for one webhook.
+func (s *healths) one(ctx context.Context, key webhookKey) reading {
+	return s.of(ctx, []webhookKey{key})[key]
+}
+
+// update changes a webhook's health in the store and remembers it.
+func (s *healths) update(ctx context.Context, key webhookKey, change func(webhook.Health) webhook.Health) (webhook.Health, error) {
+	now := s.now()
+	h, err := s.webhooks.UpdateHealth(ctx, key.tenant, key.id, change)
+	if err != nil {
+		return webhook.Health{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keep(key, reading{health: h, known: true, at: now})
+	return h, nil
+}
+
+// keep remembers a reading, unless a newer one is there (a read may be overtaken
+// by a write), and returns the one that stays. It must be called with mu held.
+func (s *healths) keep(key webhookKey, r reading) reading {
+	have, ok := s.have[key]
+	if ok && have.health.Version > r.health.Version && elapsed(have.at, r.at) < healthLife {
+		return have
+	}
+	if !ok && len(s.have) >= maxCachedHealth {
+		s.have = map[webhookKey]reading{}
+	}
+	s.have[key] = r
+	return r
+}

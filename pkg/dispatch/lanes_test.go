@@ -1,0 +1,268 @@
+package dispatch_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// records gives n events as the feed hands them over, all just stored.
+func (s *site) records(n int) (batch []webhook.Record) {
+	s.t.Helper()
+	for i := range n {
+		s.clock.Advance(time.Millisecond)
+		batch = append(batch, webhook.Record{Event: s.put("contact.changed"), Accepted: s.clock.Now(), Sequence: fmt.Sprint(i + 1)})
+	}
+	return batch
+}
+
+// observe sets the webhook's health by reports.
+func (s *site) observe(reports ...webhook.HealthReport) {
+	s.t.Helper()
+	_, err := s.db.Webhooks().UpdateHealth(s.t.Context(), tenant, s.hook.ID, func(h webhook.Health) webhook.Health { return h.Observe(reports...) })
+	s.must(err)
+	s.clock.Advance(5 * time.Second) // what is remembered of it is read again
+}
+
+// earn gives the webhook the fast lane.
+func (s *site) earn() {
+	s.t.Helper()
+	s.observe(webhook.HealthReport{Activation: 1, At: s.clock.Now(), Duration: 10 * time.Millisecond})
+}
+
+// messages drains the queue of what is visible now.
+func (s *site) messages() (all []webhook.Message) {
+	s.t.Helper()
+	for received := s.receive(); len(received) > 0; received = s.receive() {
+		for _, r := range received {
+			all = append(all, r.Message)
+			s.must(s.db.Queue().Ack(s.t.Context(), []string{r.Receipt}))
+		}
+	}
+	return all
+}
+
+func cut(webhook.Post) webhook.Result { return webhook.Result{Error: webhook.AttemptTimeout} }
+
+func TestStream_ATargetThatIsTooSlowIsNotCalledAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.earn()
+	s.answer = cut
+	batch := s.records(30)
+	if failed := s.Stream(t.Context(), batch); failed != "" {
+		t.Fatalf("failed at %q: a slow target never fails a record", failed)
+	}
+	h := s.health()
+	if h.FastTimeout.IsZero() || h.TotalCalls != 1 || h.TotalErrors != 0 {
+		t.Errorf("got %+v; want the timeout in health, and neither call nor error", h)
+	}
+	if len(s.posts) > 16 {
+		t.Errorf("got %d POSTs; want those in flight at the first timeout and no more", len(s.posts))
+	}
+	got := s.messages()
+	if len(got) != 30 {
+		t.Fatalf("got %d messages, want 30: every delivery goes by the queue with its full budget", len(got))
+	}
+	for _, m := range got {
+		if m.Round != 1 || m.Attempt != 1 {
+			t.Errorf("got a message for %d.%d", m.Round, m.Attempt)
+		}
+	}
+	if row, err := s.db.Deliveries().Get(t.Context(), webhook.DeliveryKey{Tenant: tenant, Webhook: 1, Event: batch[0].Event.ID}); err == nil {
+		t.Errorf("a row was written: %+v", row)
+	}
+	posts := len(s.posts)
+	s.Stream(t.Context(), s.records(1))
+	if len(s.posts) != posts {
+		t.Error("the next batch called it at once")
+	}
+}
+
+func TestStream_HealthIsWrittenBeforeTheSlowBatchEnds(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.earn()
+	other := s.create(webhook.Webhook{ID: 2, Events: []string{"contact.changed"}})
+	slowKnown := make(chan struct{})
+	s.answer = func(p webhook.Post) webhook.Result {
+		if p.Webhook.ID != other.ID {
+			return cut(p)
+		}
+		select {
+		case <-slowKnown: // the batch is still at this attempt
+		case <-time.After(10 * time.Second):
+			s.t.Error("health was not written while the batch was at work")
+		}
+		return webhook.Result{StatusCode: 200}
+	}
+	s.after = map[string]func(){"UpdateHealth": func() {
+		if !s.health().FastTimeout.IsZero() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			select {
+			case <-slowKnown:
+			default:
+				close(slowKnown)
+			}
+		}
+	}}
+	s.Stream(t.Context(), s.records(1))
+}
+
+func TestStream_ShareOfAWebhook(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name         string
+		known, alone bool
+		posts        int
+	}{
+		{"without health one attempt of a batch", false, true, 1},
+		{"with health all of it when alone", true, true, 40},
+		{"and 32 beside others", true, false, 32},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			if tt.known {
+				s.earn()
+			}
+			if !tt.alone {
+				s.create(webhook.Webhook{ID: 2, Events: []string{"sale.sold"}})
+			}
+			batch := s.records(40)
+			s.clock.Advance(time.Millisecond)
+			if !tt.alone {
+				batch = append(batch, webhook.Record{Event: s.put("sale.sold"), Accepted: s.clock.Now(), Sequence: "41"})
+			}
+			s.Stream(t.Context(), batch)
+			posts := 0
+			for _, p := range s.posts {
+				if p.Webhook.ID == s.hook.ID {
+					posts++
+				}
+			}
+			if left := len(s.messages()); posts != tt.posts || posts+left != 40 {
+				t.Errorf("got %d POSTs and %d messages, want %d POSTs of 40", posts, left, tt.posts)
+			}
+		})
+	}
+}
+
+func TestStream_A410SilencesTheWebhookAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.earn()
+	s.answer = status(410)
+	s.Stream(t.Context(), s.records(40))
+	if w, err := s.db.Webhooks().Get(t.Context(), tenant, 1); err != nil || w.State != webhook.StateTooManyErrors {
+		t.Errorf("the webhook is %v, %v", w.State, err)
+	}
+	if len(s.posts) > 16 || len(s.messages()) > 0 {
+		t.Errorf("got %d POSTs and messages: want those in flight at the first 410 and none after", len(s.posts))
+	}
+}
+
+func TestStream_HandsOverWhatItHasNoTimeToMatch(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.clock.Set(time.Now()) // which deadlines go by
+	ctx, cancel := context.WithDeadline(t.Context(), s.clock.Now().Add(19*time.Second))
+	defer cancel()
+	batch := s.records(2)
+	if failed := s.Stream(ctx, batch); failed != "" {
+		t.Errorf("failed at %q", failed)
+	}
+	var got []string
+	for _, m := range s.messages() {
+		got = append(got, fmt.Sprintf("%s %s from %d to %d accepted %s", m.Kind, m.Event, m.From, m.To, m.Accepted.Format(time.StampMilli)))
+	}
+	var want []string
+	for _, r := range batch {
+		want = append(want, fmt.Sprintf("expand %s from 0 to 0 accepted %s", r.Event.ID, r.Accepted.Format(time.StampMilli)))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(s.posts) > 0 {
+		t.Error("an attempt was started without time to record it")
+	}
+}
+
+func TestFanOut(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	fan := func(of webhook.Message) string {
+		return fmt.Sprintf("%s %d-%d hops %d", of.Kind, of.From, of.To, of.Hops)
+	}
+	add := func(from, to int32) {
+		for id := from; id <= to; id++ {
+			s.create(webhook.Webhook{ID: id, Events: []string{"contact.changed"}})
+		}
+	}
+	expand := func(n int) (got []string) {
+		t.Helper()
+		batch := s.records(1)
+		s.clock.Advance(5 * time.Second) // so that all of it goes by the queue
+		if failed := s.Stream(t.Context(), batch); failed != "" {
+			t.Fatalf("failed at %q", failed)
+		}
+		for _, m := range s.messages() {
+			if m.Kind == webhook.MessageExpand {
+				got = append(got, fan(m))
+			}
+		}
+		return got
+	}
+	add(2, 100)
+	if got := expand(100); len(got) > 0 {
+		t.Errorf("100 webhooks: got %q, want their attempts", got)
+	}
+	add(101, 1203)
+	if diff := cmp.Diff([]string{"expand 1-500 hops 0", "expand 501-1000 hops 0", "expand 1001-1203 hops 0"}, expand(1203)); diff != "" {
+		t.Errorf("1,203 webhooks (-want +got):\n%s", diff)
+	}
+	of := s.records(1)[0]
+	consume := func(m webhook.Message) (got []string) {
+		t.Helper()
+		m.Kind, m.Tenant, m.Event, m.Accepted = webhook.MessageExpand, tenant, of.Event.ID, of.Accepted
+		if !s.consume(m) {
+			t.Errorf("%s is not done", fan(m))
+		}
+		attempts := map[int32]int{}
+		for _, m := range s.messages() {
+			if m.Kind == webhook.MessageAttempt {
+				attempts[m.Webhook]++
+				continue
+			}
+			got = append(got, fan(m))
+		}
+		for id, n := range attempts {
+			if n != 1 || id < 1001 || id > 1203 {
+				t.Errorf("webhook %d got %d attempts", id, n)
+			}
+		}
+		if len(attempts) > 0 {
+			got = append(got, fmt.Sprintf("%d attempts", len(attempts)))
+		}
+		return got
+	}
+	if diff := cmp.Diff([]string{"203 attempts"}, consume(webhook.Message{From: 1001, To: 1203})); diff != "" {
+		t.Errorf("a range (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"expand 1-500 hops 1", "expand 501-1000 hops 1", "expand 1001-1203 hops 1"}, consume(webhook.Message{})); diff != "" {
+		t.Errorf("one that came whole (-want +got):\n%s", diff)
+	}
+	if got := consume(webhook.Message{Hops: 8}); len(got) > 0 {
+		t.Errorf("after 8 hops: got %q at once", got)
+	}
+	s.clock.Advance(webhook.MaxDelay)
+	if got := s.messages(); len(got) != 1 || got[0].Kind != webhook.MessageExpand || got[0].Hops != 0 || !got[0].Accepted.Equal(of.Accepted) {
+		t.Errorf("after 8 hops and 15 minutes: got %+v", got)
+	}
+}

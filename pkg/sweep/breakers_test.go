@@ -1,0 +1,225 @@
+package sweep_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
+)
+
+// down makes webhook 1 with an open breaker, whose probe is due in wait.
+func (b *jobBench) down(t *testing.T, wait time.Duration) {
+	t.Helper()
+	w := webhook.Webhook{
+		Tenant: "Default", ID: 1, Events: []string{"a.b"}, TargetURL: "https://example.com/", State: webhook.StateActive, Revision: 1, Activation: 1,
+	}
+	if err := b.db.Webhooks().Create(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	b.breaker(t, webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: b.clock.Now().Add(wait)})
+}
+
+func (b *jobBench) breaker(t *testing.T, is webhook.Breaker) {
+	t.Helper()
+	_, err := b.db.Webhooks().UpdateHealth(t.Context(), "Default", 1, func(h webhook.Health) webhook.Health {
+		h = h.Under(1)
+		h.Breaker = is
+		return h
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// park makes n rows of webhook 1 that are due now.
+func (b *jobBench) park(t *testing.T, n int) (keys []webhook.DeliveryKey) {
+	t.Helper()
+	random := webhooktest.Random(1)
+	for range n {
+		id, err := webhook.NewEventID(b.clock.Now(), random)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: id}
+		_, err = b.db.Deliveries().Park(t.Context(), webhook.Park{Key: key, Round: 1, Attempt: 1, Now: b.clock.Now(), Until: b.clock.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// sweep runs a minute and counts the messages that it sent, by their delay.
+func (b *jobBench) sweep(t *testing.T) (sent map[string]int) {
+	t.Helper()
+	if err := b.sweeper.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	sent = map[string]int{}
+	for wait := time.Duration(0); wait <= 2*time.Minute; wait += time.Second {
+		for {
+			received, err := b.db.Queue().Receive(t.Context(), 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range received {
+				sent[fmt.Sprintf("%d.%d in %s", r.Message.Round, r.Message.Attempt, wait)]++
+				if err := b.db.Queue().Ack(t.Context(), []string{r.Receipt}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(received) == 0 {
+				break
+			}
+		}
+		b.clock.Advance(time.Second)
+	}
+	return sent
+}
+
+// waits gives the shortest and the longest time until the rows are due.
+func (b *jobBench) waits(t *testing.T, keys []webhook.DeliveryKey, from time.Time) (shortest, longest time.Duration) {
+	t.Helper()
+	shortest = 1e6 * time.Hour
+	for _, key := range keys {
+		row, err := b.db.Deliveries().Get(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shortest, longest = min(shortest, row.SweepAt.Sub(from)), max(longest, row.SweepAt.Sub(from))
+	}
+	return shortest, longest
+}
+
+func TestRun_MovesTheRowsOfADeadTargetOn(t *testing.T) {
+	t.Parallel()
+	b := newJobBench(t, inSlices(1, 0))
+	b.down(t, 20*time.Minute)
+	keys, began := b.park(t, 120), b.clock.Now()
+	if sent := b.sweep(t); len(sent) > 0 {
+		t.Errorf("sent %v, want nothing: the probe is not due", sent)
+	}
+	shortest, longest := b.waits(t, keys, began)
+	if shortest < 20*time.Minute || longest > 35*time.Minute || longest-shortest < 10*time.Minute {
+		t.Errorf("rows are due in %v to %v, want them spread over a quarter step after the probe", shortest, longest)
+	}
+	row, err := b.db.Deliveries().Get(t.Context(), keys[0])
+	if err != nil || row.Attempt != 0 || row.AttemptCount != 0 || row.Resends != 0 {
+		t.Errorf("got %+v, %v; want nothing used up", row, err)
+	}
+}
+
+func TestRun_SendsOneRowAsTheProbeAndKeepsTheOthersNear(t *testing.T) {
+	t.Parallel()
+	b := newJobBench(t, inSlices(1, 0))
+	b.down(t, 30*time.Second)
+	keys, began := b.park(t, 120), b.clock.Now()
+	if sent := b.sweep(t); len(sent) != 1 || sent["1.1 in 30s"] != 1 {
+		t.Errorf("sent %v, want one message at the probe's time", sent)
+	}
+	shortest, longest := b.waits(t, keys, began)
+	if shortest < 90*time.Second || longest > 6*time.Minute {
+		t.Errorf("rows are due in %v to %v, want them to wait for the probe's outcome and no longer", shortest, longest)
+	}
+}
+
+func TestRun_KeepsRowsNearWhileAProbeIsUnderWay(t *testing.T) {
+	t.Parallel()
+	b := newJobBench(t, inSlices(1, 0))
+	b.down(t, 0)
+	b.breaker(t, webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: b.clock.Now()}.Probe("p", b.clock.Now(), 40*time.Second))
+	keys, began := b.park(t, 20), b.clock.Now()
+	if sent := b.sweep(t); len(sent) > 0 {
+		t.Errorf("sent %v, want nothing beside the probe", sent)
+	}
+	if shortest, longest := b.waits(t, keys, began); shortest < time.Minute || longest > 2*time.Minute {
+		t.Errorf("rows are due in %v to %v, want one to two minutes", shortest, longest)
+	}
+}
+
+func TestRun_SendsTheRowsOfAWebhookThatIsNotHeldBack(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(t *testing.T, b *jobBench){
+		"a breaker that has closed": func(t *testing.T, b *jobBench) { b.breaker(t, webhook.Breaker{}) },
+		"a webhook that was started again": func(t *testing.T, b *jobBench) {
+			b.change(t, func(w *webhook.Webhook) { w.Activation = 2 })
+		},
+		"a webhook that was stopped, whose rows end": func(t *testing.T, b *jobBench) {
+			b.change(t, func(w *webhook.Webhook) { w.State = webhook.StateStopped })
+		},
+		"a webhook that is gone, whose rows end": func(t *testing.T, b *jobBench) {
+			if err := b.db.Webhooks().Delete(t.Context(), "Default", 1, 1); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newJobBench(t, inSlices(1, 0))
+			b.down(t, time.Hour)
+			prepare(t, b)
+			b.park(t, 120)
+			if sent := b.sweep(t); sent["1.1 in 0s"] != 120 {
+				t.Errorf("sent %v, want all 120 at once", sent)
+			}
+		})
+	}
+}
+
+func (b *jobBench) change(t *testing.T, how func(*webhook.Webhook)) {
+	t.Helper()
+	w, err := b.db.Webhooks().Get(t.Context(), "Default", 1)
+	if err == nil {
+		how(&w)
+		w.Revision++
+		err = b.db.Webhooks().Update(t.Context(), w)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRun_SeesToALeasedRowOfADeadTarget(t *testing.T) {
+	t.Parallel()
+	b := newJobBench(t, inSlices(1, 0))
+	b.down(t, time.Hour)
+	key := b.park(t, 1)[0]
+	now := b.clock.Now()
+	_, err := b.db.Deliveries().Lease(t.Context(), webhook.Lease{Key: key, Round: 1, Attempt: 1, Token: "dead", Now: now, Until: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sent := b.sweep(t); sent["1.1 in 0s"] != 1 {
+		t.Errorf("sent %v, want the message of the attempt that was begun", sent)
+	}
+}
+
+func TestRun_EndsARowThatIsStuckOnceItsEventIsGone(t *testing.T) {
+	t.Parallel()
+	b := newJobBench(t, inSlices(1, 0))
+	key := b.park(t, 1)[0]
+	event := webhook.Event{Tenant: "Default", ID: key.Event, Name: "a.b", At: b.clock.Now(), ExpiresAt: b.clock.Now().Add(3 * 24 * time.Hour)}
+	if err := b.db.Events().Put(t.Context(), event); err != nil {
+		t.Fatal(err)
+	}
+	sent, ended := 0, time.Duration(0)
+	for began := b.clock.Now(); b.clock.Now().Sub(began) < 5*24*time.Hour && ended == 0; {
+		for _, n := range b.sweep(t) { // every message is lost
+			sent += n
+		}
+		row, err := b.db.Deliveries().Get(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row.Status == webhook.StatusExpired {
+			ended = b.clock.Now().Sub(began)
+		}
+		b.clock.Advance(28 * time.Minute)
+	}
+	if ended < 3*24*time.Hour || ended > 3*24*time.Hour+7*time.Hour || sent < 15 || sent > 25 {
+		t.Errorf("after %d messages it ended in %v, want about 18 (growing to six hours apart) and an end once the event is gone", sent, ended)
+	}
+}
