@@ -2,8 +2,10 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
@@ -60,10 +62,19 @@ func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
 		Now:   time.Now, Random: rand.Reader, EventLife: cfg.EventTTL,
 		Ping: sender.Send, SkipTargetCheck: !cfg.RequireTargetCheck, Claims: store.Events(),
 	}
+	authenticator := &auth.Authenticator{
+		First: secrets.Value(manager, cfg.FirstCredentialSecret), Admin: secrets.Value(manager, cfg.AdminSecret), AdminUser: "admin",
+		Credentials: store.Credentials(), Tenants: store.Tenants(), Throttle: &auth.Throttle{Now: time.Now}, Now: time.Now, Random: rand.Reader,
+		Role: func(ctx context.Context) string { return webhook.RoleARN(trigger.SignedBy(ctx)) },
+	}
+	if oidc := cfg.OIDC; oidc.Issuer != "" {
+		claims := auth.Claims{Tenant: oidc.TenantClaim, User: oidc.UserClaim, App: oidc.AppClaim, Scopes: oidc.ScopesClaim}
+		authenticator.Tokens = auth.NewTokens(oidc.Issuer, oidc.Audience, claims, &http.Transport{}, time.Now)
+	}
 	api := httpapi.New(httpapi.Config{
 		Registry:  registry,
 		Publisher: &webhook.Publisher{Events: store.Events(), Now: time.Now, Random: rand.Reader, Life: cfg.EventTTL},
-		Auth:      &auth.Authenticator{First: secrets.Value(manager, cfg.FirstCredentialSecret), Now: time.Now},
+		Auth:      authenticator,
 		Health:    store.Webhooks().Health, PublicURL: cfg.PublicURL, SecretVisible: cfg.SecretVisible, DefaultPolicy: cfg.Policy, StrictAccept: cfg.StrictAccept,
 		Version: version, Logger: logger, Now: time.Now, RequestID: trigger.RequestID,
 	})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/auth"
@@ -70,7 +71,7 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 	api := httpapi.New(httpapi.Config{
 		Registry:  registry,
 		Publisher: &webhook.Publisher{Events: db.Events(), Now: time.Now, Random: rand.Reader, Life: cfg.EventTTL},
-		Auth:      &auth.Authenticator{First: func(context.Context) (webhook.Secret, error) { return cfg.FirstCredential, nil }, Now: time.Now},
+		Auth:      authenticator(cfg, db),
 		Health:    db.Webhooks().Health, PublicURL: cfg.PublicURL, AllowOwnHost: true, SecretVisible: cfg.SecretVisible, DefaultPolicy: cfg.Policy, StrictAccept: cfg.StrictAccept,
 		Version: version, Logger: logger, Now: time.Now, UnauthorizedHint: hint(cfg),
 	})
@@ -80,6 +81,23 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 	mux.Handle(receiver.Path, received)
 	mux.Handle(receiver.Path+"/", received)
 	return &service{handler: mux, pump: pump, sweep: sweeper.Run, db: db}, nil
+}
+
+// authenticator knows the two credentials of the settings and those in the data.
+func authenticator(cfg config.Local, db *embedded.DB) *auth.Authenticator {
+	value := func(secret webhook.Secret) func(context.Context) (webhook.Secret, error) {
+		return func(context.Context) (webhook.Secret, error) { return secret, nil }
+	}
+	user, password, _ := strings.Cut(cfg.AdminCredential.Reveal(), ":")
+	a := &auth.Authenticator{
+		First: value(cfg.FirstCredential), Admin: value(webhook.NewSecret(password)), AdminUser: user,
+		Credentials: db.Credentials(), Tenants: db.Tenants(), Throttle: &auth.Throttle{Now: time.Now}, Now: time.Now, Random: rand.Reader,
+	}
+	if oidc := cfg.OIDC; oidc.Issuer != "" {
+		claims := auth.Claims{Tenant: oidc.TenantClaim, User: oidc.UserClaim, App: oidc.AppClaim, Scopes: oidc.ScopesClaim}
+		a.Tokens = auth.NewTokens(oidc.Issuer, oidc.Audience, claims, &http.Transport{}, time.Now)
+	}
+	return a
 }
 
 // hint tells a newcomer which credential to try, as long as that is no secret.
@@ -94,7 +112,7 @@ func hint(cfg config.Local) string {
 // webhooks whose target is the URL that was hit.
 func secretsOfTarget(registry *webhook.Registry) func(ctx context.Context, url string) []webhook.Secret {
 	return func(ctx context.Context, url string) (secrets []webhook.Secret) {
-		who := webhook.Principal{Tenant: auth.FirstTenant}
+		who := webhook.Principal{Tenant: webhook.FirstTenant}
 		for after := int32(0); ; {
 			page, next, err := registry.List(ctx, who, after, 100)
 			if err != nil {

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -13,143 +14,286 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/auth"
+	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-var now = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
+var start = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 
-// issued is a store of credentials by their KeyHash.
-type issued map[string]auth.Credential
+// bench is an Authenticator on an embedded store that has the tenant Cust12345.
+type bench struct {
+	*auth.Authenticator
+	t     testing.TB
+	db    *embedded.DB
+	clock *webhooktest.Clock
+	role  string // that has signed the calls
+}
 
-func (s issued) Credential(_ context.Context, keyHash string) (auth.Credential, error) {
-	found, ok := s[keyHash]
-	if !ok {
-		return auth.Credential{}, webhook.ErrNotFound
+const (
+	firstCredential = "tje0:Tje0"
+	adminPassword   = "correct horse"
+)
+
+func newBench(t testing.TB) *bench {
+	t.Helper()
+	clock := webhooktest.NewClock(start)
+	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: clock.Now, Random: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return found, nil
+	t.Cleanup(func() { _ = db.Close() })
+	b := &bench{t: t, db: db, clock: clock}
+	b.Authenticator = &auth.Authenticator{
+		First: text(firstCredential), Admin: text(adminPassword), AdminUser: "admin",
+		Credentials: db.Credentials(), Tenants: db.Tenants(), Now: clock.Now, Random: rand.Reader,
+		Role: func(context.Context) string { return b.role },
+	}
+	if err := db.Tenants().Create(t.Context(), "Cust12345", start); err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
-func first(text string) func(context.Context) (webhook.Secret, error) {
-	return func(context.Context) (webhook.Secret, error) { return webhook.NewSecret(text), nil }
+func text(secret string) func(context.Context) (webhook.Secret, error) {
+	return func(context.Context) (webhook.Secret, error) { return webhook.NewSecret(secret), nil }
 }
 
-func request(authorization ...string) *http.Request {
+// anna is whom the stored credentials of the tests stand for.
+func anna(app string, scopes ...webhook.Scope) webhook.Principal {
+	if scopes == nil {
+		scopes = []webhook.Scope{webhook.ScopeWebhooks, webhook.ScopeEvents}
+	}
+	return webhook.Principal{
+		Tenant:    "Cust12345",
+		Associate: webhook.Associate{ID: 7, Name: "anna", FullName: "Anna", UserName: "anna", Type: "InternalAssociate"},
+		App:       app, Scopes: scopes,
+	}
+}
+
+var tje0 = webhook.Principal{
+	Tenant:    "Default",
+	Associate: webhook.Associate{ID: 1, Name: "tje0", FullName: "tje0", UserName: "tje0", Type: "InternalAssociate"},
+	Scopes:    []webhook.Scope{webhook.ScopeWebhooks, webhook.ScopeEvents},
+}
+
+// issue stores a credential and returns its id.
+func (b *bench) issue(kind webhook.CredentialKind, credential string, who webhook.Principal, expires ...time.Time) string {
+	b.t.Helper()
+	id, err := webhook.NewEventID(start, rand.Reader)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	c := webhook.Credential{
+		ID: string(id), Hash: webhook.KeyHash(kind, webhook.NewSecret(credential)), Kind: kind, Principal: who, Created: start,
+	}
+	if len(expires) > 0 {
+		c.ExpiresAt = expires[0]
+	}
+	if err := b.db.Credentials().Create(context.Background(), c); err != nil {
+		b.t.Fatal(err)
+	}
+	return c.ID
+}
+
+// request gives a request with headers, as "Name: value" lines.
+func request(headers ...string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	for _, value := range authorization {
-		r.Header.Add("Authorization", value)
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Add(name, value)
 	}
 	return r
 }
 
 func basic(credential string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(credential))
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(credential))
 }
 
-var anna = webhook.Principal{
-	Tenant:    "Cust12345",
-	Associate: webhook.Associate{ID: 7, Name: "anna", FullName: "Anna", UserName: "anna", Type: "InternalAssociate"},
-	App:       "app",
-	Scopes:    []webhook.Scope{webhook.ScopeEvents},
+func (b *bench) wants(name string, want webhook.Principal, headers ...string) {
+	b.t.Helper()
+	got, err := b.Authenticate(request(headers...))
+	if err != nil {
+		b.t.Errorf("%s: %v", name, err)
+		return
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		b.t.Errorf("%s: principal (-want +got):\n%s", name, diff)
+	}
 }
 
-func newAuthenticator() *auth.Authenticator {
-	return &auth.Authenticator{
-		First: first("tje0:Tje0"),
-		Credentials: issued{
-			auth.KeyHash(auth.KindBasic, webhook.NewSecret("anna:right")):   {Principal: anna},
-			auth.KeyHash(auth.KindBasic, webhook.NewSecret("anna:later")):   {Principal: anna, ExpiresAt: now.Add(time.Second)},
-			auth.KeyHash(auth.KindBasic, webhook.NewSecret("anna:expired")): {Principal: anna, ExpiresAt: now},
-		},
-		Now: func() time.Time { return now },
+// refuses wants an error, and that its text is the error's own.
+func (b *bench) refuses(name string, want error, headers ...string) {
+	b.t.Helper()
+	got, err := b.Authenticate(request(headers...))
+	if !errors.Is(err, want) || err.Error() != want.Error() {
+		b.t.Errorf("%s: got error %v, want exactly %v", name, err, want)
+	}
+	if diff := cmp.Diff(webhook.Principal{}, got); diff != "" {
+		b.t.Errorf("%s: principal of a refused call: %s", name, diff)
 	}
 }
 
 func TestAuthenticate_Known(t *testing.T) {
 	t.Parallel()
-	tje0 := webhook.Principal{
-		Tenant:    "Default",
-		Associate: webhook.Associate{ID: 1, Name: "tje0", FullName: "tje0", UserName: "tje0", Type: "InternalAssociate"},
-		Scopes:    []webhook.Scope{webhook.ScopeWebhooks, webhook.ScopeEvents},
-	}
+	b := newBench(t)
+	b.issue(webhook.KindBasic, "anna:right:with:colons", anna(""))
+	b.issue(webhook.KindBasic, "anna:later", anna(""), start.Add(time.Second))
+	b.issue(webhook.KindTicket, "7T:MgA1+/==", anna(""))
+	b.issue(webhook.KindBearer, "8A:Cust12345.abc", anna("app"))
 	for name, test := range map[string]struct {
-		authorization string
-		want          webhook.Principal
+		header string
+		want   webhook.Principal
 	}{
-		"the reference sample's header":            {"Basic dGplMDpUamUw", tje0},
-		"the scheme in lower case":                 {"basic dGplMDpUamUw", tje0},
-		"spaces around the credential":             {"  BASIC   dGplMDpUamUw ", tje0},
-		"a stored credential":                      {basic("anna:right"), anna},
-		"a stored credential that has not expired": {basic("anna:later"), anna},
+		"the reference sample's header":            {"Authorization: Basic dGplMDpUamUw", tje0},
+		"the scheme in lower case":                 {"Authorization: basic dGplMDpUamUw", tje0},
+		"spaces around the credential":             {"Authorization:   BASIC   dGplMDpUamUw ", tje0},
+		"a stored credential":                      {basic("anna:right:with:colons"), anna("")},
+		"a stored credential that has not expired": {basic("anna:later"), anna("")},
+		"a ticket, as it is":                       {"Authorization: SOTicket 7T:MgA1+/==", anna("")},
+		"a ticket's scheme in any case":            {"Authorization: SoTiCkEt 7T:MgA1+/==", anna("")},
+		"a bearer token":                           {"Authorization: Bearer 8A:Cust12345.abc", anna("app")},
+		"the administrator": {basic("admin:" + adminPassword), webhook.Principal{
+			Associate: webhook.Associate{Name: "admin", FullName: "admin", UserName: "admin"}, Scopes: []webhook.Scope{webhook.ScopeAdmin},
+		}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got, err := newAuthenticator().Authenticate(request(test.authorization))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("principal (-want +got):\n%s", diff)
-			}
-		})
+		b.wants(name, test.want, test.header)
 	}
 }
 
 func TestAuthenticate_RefusesAllAlike(t *testing.T) {
 	t.Parallel()
-	for name, authorization := range map[string][]string{
+	b := newBench(t)
+	b.issue(webhook.KindBasic, "anna:expired", anna(""), start)
+	b.issue(webhook.KindBasic, "anna:right", anna(""))
+	b.issue(webhook.KindTicket, "7T:abc", anna(""))
+	b.issue(webhook.KindApp, "apptoken", anna("app"))
+	b.issue(webhook.KindSession, "session", anna("app"))
+	for name, headers := range map[string][]string{
 		"no credential":                 nil,
-		"an empty header":               {""},
-		"a scheme alone":                {"Basic"},
+		"an empty header":               {"Authorization: "},
+		"a scheme alone":                {"Authorization: Basic"},
+		"a ticket's scheme alone":       {"Authorization: SOTicket  "},
 		"a wrong password":              {basic("tje0:Tje1")},
 		"a password in another case":    {basic("tje0:tje0")},
 		"an unknown user":               {basic("nobody:Tje0")},
+		"the administrator's, wrong":    {basic("admin:" + adminPassword + " ")},
 		"an expired credential":         {basic("anna:expired")},
-		"bad base64":                    {"Basic ***"},
+		"bad base64":                    {"Authorization: Basic ***"},
 		"no colon":                      {basic("tje0Tje0")},
-		"another scheme":                {"Bearer dGplMDpUamUw"},
-		"two headers, one of them good": {"Basic dGplMDpUamUw", "Basic eDp5"},
+		"no user and no password":       {basic(":")},
+		"another scheme":                {"Authorization: Digest dGplMDpUamUw"},
+		"two headers, one of them good": {basic("tje0:Tje0"), basic("x:y")},
+		"a password as a token":         {"Authorization: Bearer anna:right"},
+		"a ticket as a token":           {"Authorization: Bearer 7T:abc"},
+		"a ticket in another case":      {"Authorization: SOTicket 7t:abc"},
+		"a session as a token":          {"Authorization: Bearer session"},
+		"an app's token as a token":     {"Authorization: Bearer apptoken"},
+		"an app's token alone":          {"SO-AppToken: apptoken"},
+		"a JSON web token, no issuer":   {"Authorization: Bearer eyJhbGciOiJub25lIn0.e30."},
+		"a role in a header":            {"Authorization: AWS4-HMAC-SHA256 Credential=x"},
+		"a session without its token":   {"Cookie: posthaste_session=session"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got, err := newAuthenticator().Authenticate(request(authorization...))
-			if !errors.Is(err, webhook.ErrUnauthorized) || err.Error() != webhook.ErrUnauthorized.Error() {
-				t.Errorf("got error %v, want exactly %v", err, webhook.ErrUnauthorized)
-			}
-			if diff := cmp.Diff(webhook.Principal{}, got); diff != "" {
-				t.Errorf("principal of a refused call: %s", diff)
-			}
-		})
+		b.refuses(name, webhook.ErrUnauthorized, headers...)
 	}
+}
+
+func TestAuthenticate_RevokedIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.issue(webhook.KindBearer, "token", anna(""))
+	b.wants("before", anna(""), "Authorization: Bearer token")
+	if err := b.db.Credentials().Revoke(t.Context(), "Cust12345", id); err != nil {
+		t.Fatal(err)
+	}
+	b.refuses("after", webhook.ErrUnauthorized, "Authorization: Bearer token")
+}
+
+func TestAuthenticate_TenantBeingDeletedAcceptsNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	if err := b.db.Tenants().Create(t.Context(), webhook.FirstTenant, start); err != nil {
+		t.Fatal(err)
+	}
+	b.wants("before", tje0, basic(firstCredential))
+	if _, err := b.db.Tenants().BeginDelete(t.Context(), webhook.FirstTenant, "job"); err != nil {
+		t.Fatal(err)
+	}
+	b.refuses("after", webhook.ErrUnauthorized, basic(firstCredential))
+}
+
+func TestAuthenticate_Apps(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	if err := b.db.Tenants().Create(t.Context(), "Other", start); err != nil {
+		t.Fatal(err)
+	}
+	other := anna("app")
+	other.Tenant = "Other"
+	b.issue(webhook.KindTicket, "of nobody", anna(""))
+	b.issue(webhook.KindTicket, "of app", anna("app"))
+	b.issue(webhook.KindApp, "app", anna("app", webhook.ScopeWebhooks))
+	b.issue(webhook.KindApp, "another", anna("another"))
+	b.issue(webhook.KindApp, "other tenant's", other)
+	b.issue(webhook.KindApp, "expired", anna("app"), start)
+	narrowed := anna("app", webhook.ScopeWebhooks)
+	b.wants("an app token gives the app, and its scopes bound the caller's", narrowed, "Authorization: SOTicket of nobody", "SO-AppToken: app")
+	b.wants("an app token that agrees", narrowed, "Authorization: SOTicket of app", "SO-AppToken: app")
+	for name, token := range map[string]string{
+		"another app's": "another", "another tenant's": "other tenant's", "an expired one": "expired", "one of nobody": "unknown", "an empty one": "",
+	} {
+		b.refuses(name, webhook.ErrWrongApp, "Authorization: SOTicket of app", "SO-AppToken: "+token)
+	}
+	b.refuses("two of them", webhook.ErrWrongApp, "Authorization: SOTicket of app", "SO-AppToken: app", "SO-AppToken: app")
+	b.refuses("beside a wrong credential", webhook.ErrUnauthorized, "Authorization: SOTicket wrong", "SO-AppToken: app")
+	b.refuses("beside the administrator's", webhook.ErrWrongApp, basic("admin:"+adminPassword), "SO-AppToken: app")
+}
+
+func TestAuthenticate_SignedByARole(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.issue(webhook.KindIAM, "arn:aws:iam::123456789012:role/publisher", anna("", webhook.ScopeEvents))
+	b.role = "arn:aws:iam::123456789012:role/publisher"
+	b.wants("the role", anna("", webhook.ScopeEvents), "Authorization: AWS4-HMAC-SHA256 Credential=x")
+	b.wants("whatever the headers say", anna("", webhook.ScopeEvents), basic(firstCredential))
+	b.role = "arn:aws:iam::123456789012:role/another"
+	b.refuses("a role that nobody knows", webhook.ErrUnauthorized, basic(firstCredential))
 }
 
 func TestAuthenticate_WithoutCredentialsNobodyComesIn(t *testing.T) {
 	t.Parallel()
-	for name, a := range map[string]*auth.Authenticator{
-		"nothing set":               {},
-		"an empty first credential": {First: first("")},
+	b := newBench(t)
+	for name, change := range map[string]func(){
+		"nothing set":   func() { b.First, b.Admin = nil, nil },
+		"empty secrets": func() { b.First, b.Admin = text(""), text("") },
+		"no admin user": func() { b.Admin, b.AdminUser = text("x"), "" },
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for _, authorization := range []string{basic(":"), basic("tje0:Tje0"), "Basic "} {
-				if _, err := a.Authenticate(request(authorization)); !errors.Is(err, webhook.ErrUnauthorized) {
-					t.Errorf("%s: got error %v, want %v", authorization, err, webhook.ErrUnauthorized)
-				}
-			}
-		})
+		change()
+		for _, credential := range []string{":", "tje0:Tje0", "admin:", ":x"} {
+			b.refuses(name+" "+credential, webhook.ErrUnauthorized, basic(credential))
+		}
 	}
 }
 
 func TestAuthenticate_StoreThatCannotAnswer(t *testing.T) {
 	t.Parallel()
+	b := newBench(t)
 	unreadable := func(context.Context) (webhook.Secret, error) {
 		return webhook.Secret{}, webhook.ErrSecretUnavailable
 	}
-	_, err := (&auth.Authenticator{First: unreadable}).Authenticate(request(basic("tje0:hunter2")))
-	if !errors.Is(err, webhook.ErrSecretUnavailable) || errors.Is(err, webhook.ErrUnauthorized) {
-		t.Errorf("got error %v, want %v", err, webhook.ErrSecretUnavailable)
+	b.First, b.Admin = unreadable, unreadable
+	for _, user := range []string{"tje0", "admin"} {
+		_, err := b.Authenticate(request(basic(user + ":hunter2")))
+		if !errors.Is(err, webhook.ErrSecretUnavailable) || errors.Is(err, webhook.ErrUnauthorized) {
+			t.Errorf("%s: got error %v, want %v", user, err, webhook.ErrSecretUnavailable)
+		}
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the error holds the credential: %v", err)
+		}
 	}
-	if strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("the error holds the credential: %v", err)
+	_ = b.db.Close()
+	if _, err := b.Authenticate(request("Authorization: Bearer x")); err == nil || errors.Is(err, webhook.ErrUnauthorized) {
+		t.Errorf("a closed store: got error %v", err)
 	}
 }
 
@@ -157,23 +301,29 @@ func TestKeyHash(t *testing.T) {
 	t.Parallel()
 	// printf basic:tje0:Tje0 | sha256sum
 	const want = "a2b660c1678de4f3f1977906f6b7e179f29103bd726fd1be0b0b50393f835458"
-	if got := auth.KeyHash(auth.KindBasic, webhook.NewSecret("tje0:Tje0")); got != want {
+	if got := webhook.KeyHash(webhook.KindBasic, webhook.NewSecret("tje0:Tje0")); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
 func FuzzAuthenticate(f *testing.F) {
-	for _, seed := range []string{"Basic dGplMDpUamUw", "basic", "Basic Og==", "Bearer x", "\x00"} {
-		f.Add(seed)
+	for _, seed := range []string{"Basic dGplMDpUamUw", "basic", "Basic Og==", "Bearer x", "SOTicket 7T:x==", "\x00"} {
+		f.Add(seed, "app", "posthaste_session=x", "y")
 	}
-	f.Fuzz(func(t *testing.T, authorization string) {
+	b := newBench(f)
+	f.Fuzz(func(t *testing.T, authorization, app, cookie, xsrf string) {
 		r := request()
 		r.Header["Authorization"] = []string{authorization}
-		who, err := newAuthenticator().Authenticate(r)
-		if err == nil && who.Tenant == "" {
+		r.Header["Cookie"] = []string{cookie}
+		r.Header["X-Xsrf-Token"] = []string{xsrf}
+		if app != "" {
+			r.Header["So-Apptoken"] = []string{app}
+		}
+		who, err := b.Authenticate(r)
+		if err == nil && who.Tenant == "" && !who.May(webhook.ScopeAdmin) {
 			t.Errorf("%q: a principal without a tenant", authorization)
 		}
-		if err != nil && !errors.Is(err, webhook.ErrUnauthorized) {
+		if err != nil && !errors.Is(err, webhook.ErrUnauthorized) && !errors.Is(err, webhook.ErrWrongApp) {
 			t.Errorf("%q: got error %v", authorization, err)
 		}
 	})

@@ -88,7 +88,7 @@ func TestHTTP_ShowsTheRequestAsItWasMade(t *testing.T) {
 		}},
 		{"who signed a call with AWS credentials", "api/signed-by-iam", func(r *http.Request, _ string) (any, any) {
 			return r.Method + " " + r.URL.Path + " " + trigger.SignedBy(r.Context()),
-				"POST /aws/api/v1/Webhook/contact.changed/7 arn:aws:sts::123456789012:assumed-role/publisher/session"
+				"POST /api/v1/Webhook/contact.changed/7 arn:aws:sts::123456789012:assumed-role/publisher/session"
 		}},
 		{"a signature that the gateway did not check is nobody's", "api/list", func(r *http.Request, _ string) (any, any) {
 			return trigger.SignedBy(r.Context()), ""

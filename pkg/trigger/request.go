@@ -60,7 +60,7 @@ func (g gatewayRequest) request(ctx context.Context) (*http.Request, error) {
 	header.Del("Host") // as servers do
 	// The gateway has decoded the path already. Parsing it would decode it
 	// again, and stumble over a percent sign that is meant as such.
-	target := &url.URL{Path: g.RawPath, RawQuery: g.RawQueryString}
+	target := &url.URL{Path: g.path(), RawQuery: g.RawQueryString}
 	if target.Path == "" {
 		target.Path = "/"
 	}
@@ -77,4 +77,21 @@ func (g gatewayRequest) request(ctx context.Context) (*http.Request, error) {
 		r.TLS = &tls.ConnectionState{} // the gateway ended it; that there was one is all that is known
 	}
 	return r.WithContext(ctx), nil
+}
+
+// signedPrefix begins the paths of the route whose calls are signed with AWS
+// credentials.
+const signedPrefix = "/aws"
+
+// path is the path that the call is about. Signed calls come in beside the
+// others and are for the same addresses; without a signature that the gateway
+// has checked there is nothing under the prefix.
+func (g gatewayRequest) path() string {
+	if g.RequestContext.Authorizer.IAM.UserARN == "" {
+		return g.RawPath
+	}
+	if rest, ok := strings.CutPrefix(g.RawPath, signedPrefix); ok && strings.HasPrefix(rest, "/") {
+		return rest
+	}
+	return g.RawPath
 }

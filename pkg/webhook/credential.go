@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
+	"strings"
 	"time"
 )
 
@@ -78,3 +80,30 @@ type Credentials interface {
 	// this id.
 	Revoke(ctx context.Context, tenant Tenant, id string) error
 }
+
+// RoleARN gives the ARN that a credential of kind iam is kept under, from the
+// ARN of a role or of a session of it: "arn:aws:iam::<account>:role/<name>",
+// without the role's path, which sessions do not show. "" if the text is neither.
+func RoleARN(arn string) string {
+	parts := strings.Split(arn, ":")
+	if len(parts) != 6 || parts[0] != "arn" || !awsPartition.MatchString(parts[1]) || parts[3] != "" || !awsAccount.MatchString(parts[4]) {
+		return ""
+	}
+	var name string
+	switch path := strings.Split(parts[5], "/"); {
+	case parts[2] == "iam" && path[0] == "role" && len(path) > 1:
+		name = path[len(path)-1]
+	case parts[2] == "sts" && path[0] == "assumed-role" && len(path) == 3:
+		name = path[1]
+	}
+	if !roleName.MatchString(name) {
+		return ""
+	}
+	return "arn:" + parts[1] + ":iam::" + parts[4] + ":role/" + name
+}
+
+var (
+	awsPartition = regexp.MustCompile(`^aws[a-z-]*$`)
+	awsAccount   = regexp.MustCompile(`^[0-9]{12}$`)
+	roleName     = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,64}$`)
+)

@@ -41,6 +41,10 @@ var (
 	// ErrForbidden: the credential is known and lacks a scope.
 	ErrForbidden = errors.New("not allowed")
 
+	// ErrWrongApp: an app's token stands beside a credential that is not of
+	// that app, or it is no app's token.
+	ErrWrongApp = errors.New("app token of another credential")
+
 	// ErrWrongTenant: the call names another tenant than its credential's.
 	ErrWrongTenant = errors.New("wrong tenant")
 

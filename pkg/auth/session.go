@@ -1,0 +1,105 @@
+package auth
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// SessionLife is how long a session lasts at most.
+const SessionLife = 8 * time.Hour
+
+// Session is what a browser needs to go on without its credential.
+type Session struct {
+	Token webhook.Secret // of the cookie SessionCookie
+	XSRF  webhook.Secret // of the cookie XSRFCookie and the header X-XSRF-TOKEN
+	Life  time.Duration
+}
+
+// StartSession begins a session for whom the request's credential stands for;
+// a cookie is no credential here, so that no session prolongs itself. The
+// session ends after SessionLife, with the credential that it began with, or
+// with its tenant, whatever comes first.
+//
+// Errors: as Authenticate's; webhook.ErrForbidden for the administrator, who
+// has no sessions.
+func (a *Authenticator) StartSession(r *http.Request) (Session, webhook.Principal, error) {
+	who, err := a.authenticate(r, false)
+	if err != nil {
+		return Session{}, who.Principal, err
+	}
+	if who.Tenant == "" {
+		return Session{}, who.Principal, webhook.ErrForbidden
+	}
+	token, err := randomText(a.Random)
+	if err != nil {
+		return Session{}, who.Principal, err
+	}
+	now := a.Now().UTC()
+	id, err := webhook.NewEventID(now, a.Random)
+	if err != nil {
+		return Session{}, who.Principal, err
+	}
+	until := earlier(who.expiresAt, now.Add(SessionLife))
+	c := webhook.Credential{
+		ID: string(id), Hash: webhook.KeyHash(webhook.KindSession, webhook.NewSecret(token)), Kind: webhook.KindSession,
+		Principal: who.Principal, Within: who.within, Created: now, ExpiresAt: until,
+	}
+	ctx := r.Context()
+	err = a.Credentials.Create(ctx, c)
+	if errors.Is(err, webhook.ErrNotFound) && who.Tenant == webhook.FirstTenant {
+		// The first tenant is there without a record until it needs one.
+		if err = a.Tenants.Create(ctx, who.Tenant, now); err == nil || errors.Is(err, webhook.ErrExists) {
+			err = a.Credentials.Create(ctx, c)
+		}
+	}
+	switch {
+	case errors.Is(err, webhook.ErrNotFound): // deleted meanwhile
+		return Session{}, who.Principal, webhook.ErrUnauthorized
+	case err != nil:
+		return Session{}, who.Principal, fmt.Errorf("start a session: %w", err)
+	}
+	return Session{webhook.NewSecret(token), webhook.NewSecret(xsrfToken(token)), until.Sub(now)}, who.Principal, nil
+}
+
+// EndSession ends the session that the request belongs to, by its cookie and
+// X-XSRF-TOKEN. webhook.ErrUnauthorized if it belongs to none.
+func (a *Authenticator) EndSession(r *http.Request) (webhook.Principal, error) {
+	p := presented{}
+	if len(r.Header.Values("Authorization")) > 0 || !p.cookie(r) {
+		return webhook.Principal{}, webhook.ErrUnauthorized
+	}
+	who, err := a.authenticate(r, true)
+	if err != nil {
+		return who.Principal, err
+	}
+	err = a.Credentials.Revoke(r.Context(), who.Tenant, who.id)
+	if err != nil && !errors.Is(err, webhook.ErrNotFound) {
+		return who.Principal, fmt.Errorf("end a session: %w", err)
+	}
+	return who.Principal, nil
+}
+
+// xsrfToken follows from a session's token, so that one session's is of no use
+// with another's cookie.
+func xsrfToken(session string) string {
+	mac := hmac.New(sha256.New, []byte(session))
+	_, _ = io.WriteString(mac, XSRFCookie)
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// randomText gives 256 random bits as 43 characters.
+func randomText(random io.Reader) (string, error) {
+	var b [32]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return "", fmt.Errorf("draw a token: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(b[:]), nil
+}
