@@ -16,7 +16,7 @@ const kindToken webhook.CredentialKind = "token"
 // The headers and cookies that carry credentials, besides Authorization.
 const (
 	headerAppToken  = "SO-AppToken"
-	headerXSRFToken = "X-XSRF-TOKEN"
+	headerXSRFToken = "X-XSRF-TOKEN" //nolint:gosec // a name
 	// SessionCookie and XSRFCookie are what a browser's session is kept in.
 	SessionCookie = "posthaste_session"
 	XSRFCookie    = "XSRF-TOKEN"
