@@ -89,6 +89,14 @@ func TestSecretVisible(t *testing.T) {
 	if got := s.call("GET", "/api/v1/Webhook/1", "").Body.String(); !strings.Contains(got, `"Secret":"open sesame"`) || !strings.Contains(got, `"k1"`) {
 		t.Errorf("got %s", got)
 	}
+	// One secret that is lost does not take the list with it.
+	s.call("POST", "/api/v1/Webhook", strings.Replace(minimal, "open sesame", "still there", 1))
+	if err := s.db.Secrets().Delete(t.Context(), s.webhooks()[0].Secret.Name); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.call("GET", "/api/v1/Webhook", ""); got.Code != 200 || !strings.Contains(got.Body.String(), `"Secret":"********"`) || !strings.Contains(got.Body.String(), `"Secret":"still there"`) {
+		t.Errorf("with a lost secret: got %d %s", got.Code, got.Body)
+	}
 }
 
 func TestBadInputChangesNothing(t *testing.T) {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -208,10 +209,10 @@ func (a *api) show(ctx context.Context, tenant webhook.Tenant, webhooks ...webho
 		var clear clearTexts
 		if a.SecretVisible {
 			doc, err := a.Config.Registry.Document(ctx, w)
-			if err != nil {
+			if err != nil && !errors.Is(err, webhook.ErrSecretUnavailable) {
 				return nil, err
 			}
-			clear = clearOf(doc)
+			clear = clearOf(doc) // of a secret that is lost: nothing, so it is masked
 		}
 		shown[i] = showWebhook(w, healths[w.ID], clear)
 	}

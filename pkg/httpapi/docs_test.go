@@ -1,0 +1,33 @@
+package httpapi_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+)
+
+// The page for SuperOffice's users names every operation of SuperOffice's, and
+// what lies beneath a webhook of ours.
+func TestDocs_NameEveryOperation(t *testing.T) {
+	t.Parallel()
+	page := read(t, "../../docs/superoffice.md")
+	for _, r := range httpapi.Routes() {
+		operation, ofAgent := strings.CutPrefix(r.Pattern, agent)
+		switch {
+		case ofAgent && r.Method == "POST":
+			if !strings.Contains(page, "| `"+operation) {
+				t.Errorf("docs/superoffice.md lacks %s", operation)
+			}
+		case ofAgent || !strings.HasPrefix(r.Pattern, "/api/v1/Webhook"):
+		case strings.HasSuffix(r.Pattern, "/Options"):
+			if !strings.Contains(page, "`GET`, `PUT`, `PATCH "+r.Pattern+"`") {
+				t.Errorf("docs/superoffice.md lacks %s", r.Pattern)
+			}
+		case strings.Contains(r.Pattern, "/Deliveries"), strings.Contains(r.Pattern, "/Replay"), strings.Contains(r.Pattern, "/Explain"):
+			// What became of events is on the page about delivery.
+		case !strings.Contains(page, "`"+r.Method+" "+r.Pattern+"`"):
+			t.Errorf("docs/superoffice.md lacks %s %s", r.Method, r.Pattern)
+		}
+	}
+}
