@@ -415,6 +415,8 @@ func TestQueue_OneFailingMessageLeavesTheOthersDone(t *testing.T) {
 }
 
 // What a retry tells its target, and with which secret.
+//
+// Decision 0.11: the fallback of the signature that has room for one.
 func TestQueue_Post(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -212,6 +212,7 @@ func TestPanicIsA500(t *testing.T) {
 	}
 }
 
+// Decision 0.20: letter case and slashes.
 func TestRoutesForgive(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -134,8 +134,9 @@ func TestEntity_EnumsByNameAndNumber(t *testing.T) {
 			`"None, Disabling"`: `"Disabling"`, `"Disabling,Disabling"`: `"Disabling"`, `4`: ``, `"Disabling, Never"`: ``,
 		},
 	} {
+		s := newServer(t)
 		for in, out := range tests {
-			got := newServer(t).call("POST", "/api/v1/Webhook", strings.Replace(minimal, "{", `{"`+member+`":`+in+`,`, 1))
+			got := s.call("POST", "/api/v1/Webhook", strings.Replace(minimal, "{", `{"`+member+`":`+in+`,`, 1))
 			switch {
 			case out == "" && (got.Code != 400 || !strings.Contains(got.Body.String(), member+" must be one of ")):
 				t.Errorf("%s %s: got %d %s, want a 400", member, in, got.Code, got.Body)

@@ -110,6 +110,8 @@ func utf16Of(text string, low, high int) string {
 // One webhook, in every format and encoding that a body may have, is stored as
 // the same webhook. Decisions 0.13 (a JSON-Patch label on POST is an entity),
 // 0.14 and 0.15.
+//
+// Decision 0.14 for the forms, decision 0.15 for XML.
 func TestOneWebhookInEveryFormat(t *testing.T) {
 	t.Parallel()
 	const (

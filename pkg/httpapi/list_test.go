@@ -59,6 +59,7 @@ func listed(t *testing.T, r io.Reader) (ids []int) {
 	return ids
 }
 
+// Decision 0.17: $top and $skip.
 func TestList_FiltersAndPages(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -102,6 +103,7 @@ func TestList_FiltersAndPages(t *testing.T) {
 	}
 }
 
+// Decision 0.17: gzip.
 func TestList_IsCompressedWhereAccepted(t *testing.T) {
 	t.Parallel()
 	s, visible := newServer(t), newServer(t, func(c *httpapi.Config) { c.SecretVisible = true })
@@ -133,6 +135,7 @@ func TestList_IsCompressedWhereAccepted(t *testing.T) {
 	}
 }
 
+// Decision 0.17: what an answer cannot hold.
 func TestList_TenThousandWebhooks(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -12,6 +12,7 @@ func appendBody(b []byte, post webhook.Post, namesOnly bool) ([]byte, error) {
 		post.Event.Name, post.Event.PrimaryKey, post.Event.Data = webhook.TestEventName, 0, nil
 	}
 	switch post.Webhook.Options.Format {
+	case webhook.FormatSuperOffice:
 	case webhook.FormatStandard:
 		return appendStandard(b, post, namesOnly)
 	case webhook.FormatCloudEvents:

@@ -80,6 +80,8 @@ func target(t testing.TB, answer string) (url string, got <-chan string) {
 	return "http://" + l.Addr().String() + "/in?x=1", raw
 }
 
+// Decision 0.21 for Changes, FieldValues and Values; decision 0.22 for state events;
+// decision 0.24 for Properties and for what goes out without a secret.
 func TestSend_BytesOnTheWire(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -221,6 +223,7 @@ func TestSend_MissingSecretSendsNothing(t *testing.T) {
 	}
 }
 
+// Decision 0.24: any 2xx is a success.
 func TestSend_Outcomes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

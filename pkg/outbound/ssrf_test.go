@@ -165,6 +165,8 @@ var who = webhook.Principal{Tenant: "Default"}
 // which judges what is written; the save with one; the delivery of a webhook
 // that is stored, however it came there. Of a name with one good address and one
 // bad one, the good one is not called either.
+//
+// Decision 0.7: where no target may lead.
 func TestSSRF(t *testing.T) {
 	t.Parallel()
 	in, dns := newInsider(t, outside), newNameServer(t, names)

@@ -27,6 +27,8 @@ import (
 
 // The whole request, byte for byte: names are spelled as documented, and
 // nothing is sent that is not listed here.
+//
+// Decision 0.23.
 func TestSend_TheWholeRequest(t *testing.T) {
 	t.Parallel()
 	url, got := target(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")

@@ -19,7 +19,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
 )
 
-func fixture(t *testing.T, name string) []byte {
+func fixture(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "..", "events", name+".json"))
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
+// Decision 0.6: what patterns match.
 func TestSubscriptionKeys(t *testing.T) {
 	t.Parallel()
 	tests := map[string][]string{
@@ -29,6 +30,7 @@ func TestSubscriptionKeys(t *testing.T) {
 	}
 }
 
+// Decision 0.21: the part of the name that is the entity.
 func TestEvent_Entity(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{

@@ -64,7 +64,7 @@ func (d Draft) validate(w Webhook, rules Rules) error {
 		f.add(nothingMasked, "Secret", MaskedSecret)
 	}
 	for _, h := range d.Headers {
-		if stored, known := w.HeaderNamed(h.Name); h.Value.text == MaskedSecret && !(known && stored.Secret && SecretHeader(h.Name)) {
+		if stored, known := w.HeaderNamed(h.Name); h.Value.text == MaskedSecret && (!known || !stored.Secret || !SecretHeader(h.Name)) {
 			f.add(nothingMasked, "Headers: the value of "+truncate(h.Name, 200), MaskedSecret)
 		}
 	}

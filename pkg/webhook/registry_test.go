@@ -186,6 +186,7 @@ func TestRegistry_DeleteRemovesWebhookSecretAndIntent(t *testing.T) {
 	}
 }
 
+// Decision 0.27.
 func TestRegistry_AnAppSeesOnlyItsOwn(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
@@ -208,6 +209,7 @@ func TestRegistry_AnAppSeesOnlyItsOwn(t *testing.T) {
 	}
 }
 
+// Decision 0.10: what a save does to what is secret.
 func TestRegistry_SecretOnSave(t *testing.T) {
 	t.Parallel()
 	const mask = webhook.MaskedSecret
@@ -409,6 +411,7 @@ func TestRegistry_LoserOfARaceStartsOver(t *testing.T) {
 	}
 }
 
+// Decision 0.22: which changes raise an event.
 func TestRegistry_StateEvents(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
@@ -433,6 +436,7 @@ func TestRegistry_StateEvents(t *testing.T) {
 	}
 }
 
+// Decision 0.7: when a target is asked.
 func TestRegistry_PingsOnlyWhereItMatters(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -593,6 +597,7 @@ func TestRegistry_SecretThatGoesDuringASaveIsMadeAnew(t *testing.T) {
 	}
 }
 
+// Decision 0.11: the end of an overlap.
 func TestRegistry_EndOverlap(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)

@@ -353,6 +353,9 @@ func CheckObject(raw []byte) error {
 	for depth := 0; ; {
 		token, err := dec.Token()
 		if err == io.EOF {
+			if depth > 0 {
+				return Invalid("is no valid JSON: it ends too early")
+			}
 			break
 		}
 		if err != nil {

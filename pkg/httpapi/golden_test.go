@@ -1,0 +1,206 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// goldens is where the files lie: one folder an operation, and in it pairs of a
+// request and the response to it. The README there says how to read them.
+const goldens = "testdata/golden"
+
+// seeded makes the server that every golden request goes to: webhook 1 is
+// active, signed and has had errors; webhook 2 is stopped and has nothing that
+// it need not have.
+func seeded(t *testing.T) *server {
+	t.Helper()
+	s := newServer(t)
+	for _, body := range []string{
+		`{"Name":"Order sync","Events":["contact.created","sale.sold"],"TargetUrl":"https://example.com/hook?a=1&b=2","Secret":"Something Super Secret",
+			"Headers":{"X-Source":"crm","Authorization":"Bearer abc"},"Properties":{"region":"nø","limit":1.50},"ErrorsEmail":"ops@example.com",
+			"ErrorEmails":["ops@example.com"],"ErrorAssociates":[{"Id":5,"Name":"RJ","FullName":"Roy de Jong"}],"Description":"To the shop","NotifyVia":"Email","NotifyWhen":3}`,
+		`{"Name":"Quiet","Events":["contact.*"],"TargetUrl":"https://example.com/quiet","State":"Stopped"}`,
+	} {
+		if got := s.call("POST", "/api/v1/Webhook", body); got.Code != 200 {
+			t.Fatalf("seed: %d %s", got.Code, got.Body)
+		}
+	}
+	_, err := s.db.Webhooks().UpdateHealth(t.Context(), "Default", 1, func(h webhook.Health) webhook.Health {
+		return h.Observe(
+			webhook.HealthReport{Activation: 1, At: now.Add(time.Second)},
+			webhook.HealthReport{Activation: 1, At: now.Add(2 * time.Second), Error: webhook.AttemptStatus, LastError: "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\n\r\nno <room>"},
+		)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Advance(time.Hour)
+	s.answer = webhook.Result{StatusCode: 200, Response: "HTTP/1.1 200 OK\r\n\r\nok"}
+	return s
+}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	requests, err := filepath.Glob(goldens + "/*/*.request")
+	if err != nil || len(requests) == 0 {
+		t.Fatalf("no requests: %v", err)
+	}
+	for _, file := range requests {
+		t.Run(strings.TrimSuffix(strings.TrimPrefix(file, goldens+"/"), ".request"), func(t *testing.T) {
+			t.Parallel()
+			method, path, headers, body := readRequest(t, file)
+			got := printResponse(seeded(t).call(method, path, body, headers...))
+			golden := strings.TrimSuffix(file, ".request") + ".response"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(read(t, golden), got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", golden, diff)
+			}
+		})
+	}
+	if *update {
+		return // they are being written
+	}
+	responses, _ := filepath.Glob(goldens + "/*/*.response")
+	if len(responses) != len(requests) {
+		t.Errorf("there are %d requests and %d responses", len(requests), len(responses))
+	}
+}
+
+// readRequest reads a request as HTTP writes one: a line of method and address,
+// headers, an empty line, the body. The credential is left out.
+func readRequest(t *testing.T, file string) (method, path string, headers []string, body string) {
+	t.Helper()
+	head, body, _ := strings.Cut(read(t, file), "\n\n")
+	lines := strings.Split(strings.TrimSuffix(head, "\n"), "\n")
+	method, path, ok := strings.Cut(lines[0], " ")
+	if !ok {
+		t.Fatalf("%s does not begin with a method and an address", file)
+	}
+	return method, path, lines[1:], strings.TrimSuffix(body, "\n")
+}
+
+// printResponse writes a response as HTTP does, its headers in the order of
+// their names, its body indented: whitespace between members and elements is
+// not golden, but for this it is as it was sent.
+func printResponse(got *httptest.ResponseRecorder) string {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "%d\n", got.Code)
+	header := got.Header()
+	names := make([]string, 0, len(header))
+	for name := range header {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if name != "Content-Length" { // of the body that is not indented
+			fmt.Fprintf(&out, "%s: %s\n", name, strings.Join(header[name], ", "))
+		}
+	}
+	out.WriteByte('\n')
+	body := got.Body.Bytes()
+	switch {
+	case bytes.HasPrefix(body, []byte("<?xml")):
+		out.WriteString(indentXML(string(body)))
+	case json.Indent(&out, body, "", "  ") != nil:
+		out.Write(body)
+	}
+	out.WriteByte('\n')
+	return out.String()
+}
+
+// indentXML breaks lines between elements, not within an empty one.
+func indentXML(body string) string {
+	var out strings.Builder
+	depth := 0
+	for i := 0; i < len(body); i++ {
+		opens, closes := body[i] == '<' && body[i+1] != '/' && body[i+1] != '?', strings.HasPrefix(body[i:], "</")
+		if closes {
+			depth--
+		}
+		end := strings.LastIndexByte(body[:i], '<')
+		afterOpening := i > 0 && body[i-1] == '>' && body[i-2] != '/' && end >= 0 && body[end+1] != '/'
+		if (opens || closes && !afterOpening) && i > 0 && body[i-1] == '>' {
+			out.WriteString("\n" + strings.Repeat("  ", depth))
+		}
+		if opens {
+			depth++
+		}
+		if strings.HasPrefix(body[i:], "/>") {
+			depth--
+		}
+		out.WriteByte(body[i])
+	}
+	return out.String()
+}
+
+// Every operation has its golden files, and a folder holds those of one.
+func TestGolden_CoversEveryOperation(t *testing.T) {
+	t.Parallel()
+	folders, err := os.ReadDir(goldens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	covered := map[httpapi.Route]string{}
+	for _, folder := range folders {
+		if !folder.IsDir() {
+			continue
+		}
+		requests, _ := filepath.Glob(filepath.Join(goldens, folder.Name(), "*.request"))
+		routes := map[httpapi.Route]bool{}
+		for _, file := range requests {
+			method, path, _, _ := readRequest(t, file)
+			route, ok := routeOf(method, path)
+			if !ok {
+				t.Errorf("%s is for no route", file)
+				continue
+			}
+			routes[route] = true
+			covered[route] = folder.Name()
+		}
+		if len(routes) != 1 {
+			t.Errorf("%s holds requests of %d operations, want one", folder.Name(), len(routes))
+		}
+	}
+	for _, route := range httpapi.Routes() {
+		if covered[route] == "" && strings.Contains(route.Pattern, "Webhook") {
+			t.Errorf("no golden file for %s %s", route.Method, route.Pattern)
+		}
+	}
+}
+
+// routeOf finds the route of a request, as the router does: the most literal
+// one that fits.
+func routeOf(method, address string) (found httpapi.Route, ok bool) {
+	path, _, _ := strings.Cut(address, "?")
+	segments := strings.Split(strings.Trim(path, "/"), "/")
+	if strings.EqualFold(segments[0], "Default") {
+		segments = segments[1:]
+	}
+	if method == "HEAD" {
+		method = "GET"
+	}
+	most := -1
+	for _, route := range httpapi.Routes() {
+		if literals := fits(route.Pattern, segments); route.Method == method && literals > most {
+			found, most = route, literals
+		}
+	}
+	return found, most >= 0
+}
