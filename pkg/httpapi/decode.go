@@ -235,16 +235,28 @@ func (v value) texts() []string {
 	return texts
 }
 
+// maxItems is how many items of an array are read: no member may have more.
+const maxItems = 2_000
+
 // items gives the members of an array; of names what it should hold.
 func (v value) items(of string) []value {
-	var raw []json.RawMessage
-	if v.kind() != '[' || json.Unmarshal(v.raw, &raw) != nil {
+	dec := json.NewDecoder(bytes.NewReader(v.raw))
+	if start, err := dec.Token(); err != nil || start != json.Delim('[') {
 		v.faults.add("%s must be an array of %s", v.member, of)
 		return nil
 	}
-	items := make([]value, len(raw))
-	for i := range raw {
-		items[i] = value{fmt.Sprintf("%s[%d]", v.member, i), raw[i], v.faults}
+	var items []value
+	for dec.More() {
+		if len(items) == maxItems {
+			v.faults.add("%s has more than %d items", v.member, maxItems)
+			return nil
+		}
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			v.faults.add("%s must be an array of %s", v.member, of)
+			return nil
+		}
+		items = append(items, value{fmt.Sprintf("%s[%d]", v.member, len(items)), raw, v.faults})
 	}
 	return items
 }

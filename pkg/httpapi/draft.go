@@ -215,6 +215,12 @@ func (v value) listItems() []listItem {
 // listItemsText gives an array of MDOListItems in the wire's own spelling; nil
 // if it is empty.
 func (v value) listItemsText() json.RawMessage {
+	// What is written back is no smaller: a text of twice the limit, spaces
+	// and all, need not be read.
+	if len(v.raw) > 2*webhook.MaxPropertyBytes {
+		v.faults.add("%s has %d bytes, more than %d", v.member, len(v.raw), webhook.MaxPropertyBytes)
+		return nil
+	}
 	list := v.listItems()
 	encoded, err := encode(list)
 	if err != nil || len(list) == 0 {

@@ -108,10 +108,8 @@ func utf16Of(text string, low, high int) string {
 }
 
 // One webhook, in every format and encoding that a body may have, is stored as
-// the same webhook. Decisions 0.13 (a JSON-Patch label on POST is an entity),
-// 0.14 and 0.15.
-//
-// Decision 0.14 for the forms, decision 0.15 for XML.
+// the same webhook: decision 0.13 (a JSON-Patch label on POST is an entity),
+// decision 0.14 (forms), decision 0.15 (XML).
 func TestOneWebhookInEveryFormat(t *testing.T) {
 	t.Parallel()
 	const (
@@ -185,7 +183,8 @@ func TestOneWebhookInEveryFormat(t *testing.T) {
 	}
 }
 
-// Decisions 0.13, 0.15 and 0.16: what a body may not be, with a text that helps.
+// Decision 0.13, decision 0.15, decision 0.16: what a body may not be, with a
+// text that helps.
 func TestBodiesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	const (
@@ -264,7 +263,7 @@ func TestNoBody(t *testing.T) {
 	}
 }
 
-// Decisions 0.14 and 0.15: an event's data has names that somebody made up, so
+// Decision 0.14, decision 0.15: an event's data has names that somebody made up, so
 // none of them says what it holds.
 func TestEventDataInEveryFormat(t *testing.T) {
 	t.Parallel()

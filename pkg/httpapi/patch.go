@@ -39,12 +39,9 @@ func readPatch(c *call) ([]change, error) {
 	case !utf8.Valid(text):
 		return nil, webhook.Invalid("the body is not valid UTF-8")
 	}
-	t, err := parseTree(text)
+	t, err := parseTreeOf(text, maxElements)
 	if err != nil {
 		return nil, webhook.Invalid("the body %v", err)
-	}
-	if n := t.size(); n > maxElements {
-		return nil, webhook.Invalid("the body has %d values, more than %d", n, maxElements)
 	}
 	switch t.kind {
 	case '[':
@@ -99,15 +96,20 @@ func (ch *change) read(item tree, f *faults) {
 	}
 }
 
+var unescapePath = strings.NewReplacer("~1", "/", "~0", "~")
+
 // patchPath cuts a path. The leading slash may be missing. nil if it names no
-// member.
+// member, as none is nested so deep.
 func patchPath(text string) []string {
+	if strings.Count(text, "/") > webhook.MaxJSONDepth {
+		return nil
+	}
 	path := strings.Split(strings.TrimPrefix(text, "/"), "/")
 	if path[0] == "" {
 		return nil
 	}
 	for i, key := range path {
-		path[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
+		path[i] = unescapePath.Replace(key)
 	}
 	return path
 }

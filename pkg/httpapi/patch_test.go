@@ -126,7 +126,7 @@ func TestPatch_Refused(t *testing.T) {
 		"no UTF-8":                      {isJSON, "{\"Name\":\"\xff\"}", 400, "not valid UTF-8"},
 		"nested too deep":               {isJSON, strings.Repeat(`[`, 70) + strings.Repeat(`]`, 70), 400, "nested deeper"},
 		"too many operations":           {isJSON, `[` + strings.Repeat(`{},`, 500) + `{}]`, 400, "501 operations, more than 500"},
-		"too many values":               {isJSON, `{"Properties":{"a":[` + strings.Repeat(`1,`, 5000) + `1]}}`, 400, "values, more than 5000"},
+		"too many values":               {isJSON, `{"Properties":{"a":[` + strings.Repeat(`1,`, 5000) + `1]}}`, 400, "has more than 5000 values"},
 		"a form":                        {"application/x-www-form-urlencoded", `Name=m`, 415, "Changes are JSON"},
 		"XML":                           {"text/xml", `<Webhook><Name>m</Name></Webhook>`, 415, "Changes are JSON"},
 	} {

@@ -3,7 +3,9 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 
@@ -28,23 +30,42 @@ var nullTree = tree{kind: 'n'}
 // parseTree reads exactly one JSON value, nested no deeper than
 // webhook.MaxJSONDepth. Of members with one name the last counts. The error is
 // a clause without a subject.
-func parseTree(raw []byte) (tree, error) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	t, err := parseValue(dec, 0)
+func parseTree(raw []byte) (tree, error) { return parseTreeOf(raw, math.MaxInt) }
+
+// parseTreeOf reads as parseTree does, up to so many values.
+func parseTreeOf(raw []byte, most int) (tree, error) {
+	p := treeParser{json.NewDecoder(bytes.NewReader(raw)), most, most}
+	p.UseNumber()
+	t, err := p.value(0)
 	if err != nil {
 		return tree{}, err
 	}
-	if _, err := dec.Token(); err != io.EOF {
+	if _, err := p.Token(); !errors.Is(err, io.EOF) {
 		return tree{}, webhook.Invalid("is not one JSON value")
 	}
 	return t, nil
 }
 
-func parseValue(dec *json.Decoder, depth int) (tree, error) {
-	token, err := dec.Token()
+type treeParser struct {
+	*json.Decoder
+	most, left int // values
+}
+
+func (p *treeParser) token() (json.Token, error) {
+	token, err := p.Token()
 	if err != nil {
-		return tree{}, webhook.Invalid("is no valid JSON: %v", err)
+		return nil, webhook.Invalid("is no valid JSON: %v", err)
+	}
+	return token, nil
+}
+
+func (p *treeParser) value(depth int) (tree, error) {
+	if p.left--; p.left < 0 {
+		return tree{}, webhook.Invalid("has more than %d values", p.most)
+	}
+	token, err := p.token()
+	if err != nil {
+		return tree{}, err
 	}
 	switch token := token.(type) {
 	case string:
@@ -60,24 +81,24 @@ func parseValue(dec *json.Decoder, depth int) (tree, error) {
 		if depth == webhook.MaxJSONDepth {
 			return tree{}, webhook.Invalid("is nested deeper than %d", webhook.MaxJSONDepth)
 		}
-		return parseChildren(dec, byte(token), depth) //nolint:gosec // '{' or '['
+		return p.children(byte(token), depth) //nolint:gosec // '{' or '['
 	}
 	return nullTree, nil
 }
 
-func parseChildren(dec *json.Decoder, kind byte, depth int) (tree, error) {
+func (p *treeParser) children(kind byte, depth int) (tree, error) {
 	t := tree{kind: kind}
 	at := map[string]int{}
-	for dec.More() {
+	for p.More() {
 		var name string
 		if kind == '{' {
-			token, err := dec.Token()
+			token, err := p.token()
 			if err != nil {
-				return tree{}, webhook.Invalid("is no valid JSON: %v", err)
+				return tree{}, err
 			}
 			name, _ = token.(string)
 		}
-		child, err := parseValue(dec, depth+1)
+		child, err := p.value(depth + 1)
 		if err != nil {
 			return tree{}, err
 		}
@@ -91,10 +112,8 @@ func parseChildren(dec *json.Decoder, kind byte, depth int) (tree, error) {
 		}
 		t.children = append(t.children, child)
 	}
-	if _, err := dec.Token(); err != nil {
-		return tree{}, webhook.Invalid("is no valid JSON: %v", err)
-	}
-	return t, nil
+	_, err := p.token()
+	return t, err
 }
 
 // appendJSON writes the tree as compact JSON.
@@ -165,15 +184,6 @@ func (t *tree) set(name string, child tree) {
 		}
 	}
 	t.names, t.children = append(t.names, name), append(t.children, child)
-}
-
-// size counts the tree and all that is in it.
-func (t tree) size() int {
-	n := 1
-	for _, child := range t.children {
-		n += child.size()
-	}
-	return n
 }
 
 // equal reports whether two trees are the same JSON: members in any order,
