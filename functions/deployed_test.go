@@ -177,8 +177,9 @@ const receiverAddress = "127.0.0.2:0"
 // next of its statuses, and all further ones with the last.
 type target struct {
 	*httptest.Server
-	// slow is how long an answer takes.
+	// slow is how long an answer takes, from the request of number slowFrom on.
 	slow     time.Duration
+	slowFrom int
 	mu       sync.Mutex
 	received []*http.Request
 	bodies   [][]byte
@@ -202,10 +203,11 @@ func downTarget(t *testing.T, address string, statuses ...int) *target {
 	g.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		g.mu.Lock()
-		status := statuses[min(len(g.received), len(statuses)-1)]
+		number := len(g.received)
+		status := statuses[min(number, len(statuses)-1)]
 		g.received, g.bodies = append(g.received, r), append(g.bodies, body)
 		g.mu.Unlock()
-		if g.slow > 0 {
+		if g.slow > 0 && number >= g.slowFrom {
 			select {
 			case <-r.Context().Done():
 			case <-time.After(g.slow):

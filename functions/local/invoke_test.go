@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -25,13 +26,19 @@ func invoked(t *testing.T, dir, file string) (string, error) {
 	return answer.String(), err
 }
 
-// prepared is a directory with webhook 1, for contact events, at a target.
+// prepared is a directory with webhook 1, for contact events, at a target that
+// has answered well before.
 func prepared(t *testing.T, target string) string {
 	t.Helper()
 	dir := t.TempDir()
 	s := start(t, dir, nil)
 	if id := s.create(target); id != 1 {
 		t.Fatalf("the first webhook is %d", id)
+	}
+	if _, err := s.service.db.Webhooks().UpdateHealth(t.Context(), "Default", 1, func(h webhook.Health) webhook.Health {
+		return h.Observe(webhook.HealthReport{Activation: 1, At: time.Now(), Duration: time.Millisecond})
+	}); err != nil {
+		t.Fatal(err)
 	}
 	s.stop()
 	return dir

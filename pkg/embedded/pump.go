@@ -30,11 +30,13 @@ type Pump struct {
 }
 
 const (
-	feedBatch   = 100
-	queueBatch  = 10
-	queueAtOnce = 8
-	minBackoff  = 100 * time.Millisecond
-	maxBackoff  = 5 * time.Second
+	feedBatch    = 100
+	queueBatch   = 10
+	inAir        = 256                   // messages of the queue that are being handled
+	inAirOfGroup = 16                    // of one webhook; a batch may go beyond
+	crowdedWait  = 20 * time.Millisecond // until a queue with full groups is looked at again
+	minBackoff   = 100 * time.Millisecond
+	maxBackoff   = 5 * time.Second
 )
 
 // Run pumps until ctx ends and every handler has returned.
@@ -112,30 +114,76 @@ func (p *Pump) stream(ctx context.Context, records []webhook.Record) (done int, 
 func (p *Pump) queue(ctx, handling context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	slots := make(chan struct{}, queueAtOnce)
+	air := newAir()
 	for ctx.Err() == nil {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
-		raised := p.DB.queued.raised()
-		received, err := p.DB.Queue().Receive(handling, queueBatch)
-		if err != nil || len(received) == 0 {
-			<-slots
-			if err != nil {
-				p.Logger.WarnContext(ctx, "queue unreadable", "error", err)
-				wait(ctx, nil, maxBackoff)
-				continue
-			}
-			p.awaitMessage(ctx, handling, raised)
+		raised, landed := p.DB.queued.raised(), air.landed.raised() // before looking, so that nothing is missed
+		free, crowded := air.state()
+		if free == 0 {
+			wait(ctx, landed, 0)
 			continue
 		}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			p.consume(handling, received)
-		})
+		received, err := p.DB.Queue().receive(handling, min(queueBatch, free), air.full)
+		switch {
+		case err != nil:
+			p.Logger.WarnContext(ctx, "queue unreadable", "error", err)
+			wait(ctx, nil, maxBackoff)
+		case len(received) > 0:
+			air.add(received, 1)
+			wg.Go(func() {
+				defer air.add(received, -1)
+				p.consume(handling, received)
+			})
+		case crowded:
+			wait(ctx, landed, crowdedWait)
+		default:
+			p.awaitMessage(ctx, handling, raised)
+		}
 	}
+}
+
+// air counts the messages that handlers have, in all and by group: a group whose
+// handlers hang leaves room for the others.
+type air struct {
+	landed *signal // some came back
+
+	mu     sync.Mutex
+	count  int
+	groups map[string]int
+}
+
+func newAir() *air { return &air{landed: newSignal(), groups: map[string]int{}} }
+
+func (a *air) add(received []webhook.Received, n int) {
+	a.mu.Lock()
+	for _, r := range received {
+		a.count += n
+		group := r.Message.Group()
+		if a.groups[group] += n; a.groups[group] == 0 {
+			delete(a.groups, group)
+		}
+	}
+	a.mu.Unlock()
+	if n < 0 {
+		a.landed.raise()
+	}
+}
+
+// full reports whether a group has enough in the air.
+func (a *air) full(group string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.groups[group] >= inAirOfGroup
+}
+
+// state says how many more messages may be received, and whether a group is
+// full.
+func (a *air) state() (free int, crowded bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, n := range a.groups {
+		crowded = crowded || n >= inAirOfGroup
+	}
+	return max(0, inAir-a.count), crowded
 }
 
 // awaitMessage waits until something changes or the next message is visible.

@@ -91,12 +91,22 @@ const window = 10_000
 // hides them. A message that was received too often becomes a dead letter
 // instead.
 func (q Queue) Receive(ctx context.Context, limit int) ([]webhook.Received, error) {
-	if next, waits, err := q.nextVisible(ctx); err != nil || !waits || next.After(q.db.Now()) {
+	return q.receive(ctx, limit, func(string) bool { return false })
+}
+
+// receive is Receive for groups that are not full.
+func (q Queue) receive(ctx context.Context, limit int, full func(group string) bool) ([]webhook.Received, error) {
+	some := false
+	err := q.db.view(ctx, func(tx *bbolt.Tx) error {
+		some = len(visible(tx, q.db.Now(), 1, full)) > 0
+		return nil
+	})
+	if err != nil || !some {
 		return nil, err
 	}
 	return commit(ctx, q.db, func(tx *bbolt.Tx) (received []webhook.Received, err error) {
 		now := q.db.Now()
-		for _, w := range takeTurns(visible(tx, now), limit) {
+		for _, w := range takeTurns(visible(tx, now, window, full), limit) {
 			var was storedMessage
 			if _, err := load(bucket(tx, "queue"), key(w.number), &was); err != nil {
 				return nil, err
@@ -136,12 +146,15 @@ type waitingMessage struct {
 	group  string
 }
 
-// visible lists messages whose time has come, the oldest first.
-func visible(tx *bbolt.Tx, now time.Time) (waiting []waitingMessage) {
+// visible lists messages whose time has come, the oldest first, up to a limit.
+func visible(tx *bbolt.Tx, now time.Time, limit int, full func(group string) bool) (waiting []waitingMessage) {
 	c := bucket(tx, "ready").Cursor()
-	for k, group := c.First(); k != nil && len(waiting) < window; k, group = c.Next() {
+	for k, group := c.First(); k != nil && len(waiting) < limit; k, group = c.Next() {
 		if int64(binary.BigEndian.Uint64(k)) > now.UnixMilli() { //nolint:gosec // written from a time
 			break
+		}
+		if full(string(group)) {
+			continue
 		}
 		waiting = append(waiting, waitingMessage{number: binary.BigEndian.Uint64(k[8:]), group: string(group)})
 	}

@@ -20,11 +20,10 @@ const (
 const FastTimeout = 1500 * time.Millisecond
 
 const (
-	fastMaxLatency  = 500 * time.Millisecond
-	fastPenalty     = 10 * time.Minute
-	fastShare       = 32
-	redeliveryAge   = 2 * time.Second
-	unknownMaxShare = 1
+	fastMaxLatency = 500 * time.Millisecond
+	fastPenalty    = 10 * time.Minute
+	fastShare      = 32
+	redeliveryAge  = 2 * time.Second
 )
 
 // LaneQuestion is all that the choice of a lane depends on.
@@ -46,20 +45,18 @@ type LaneQuestion struct {
 	Now       time.Time
 }
 
-// Choose answers the question. The fast lane is earned: by a target that
-// answers within half a second on average and was not cut short in the last
-// ten minutes. A webhook without health gets one attempt of each batch to earn
-// it. A record that is two seconds old or more is perhaps a redelivery: the
-// queue's lease keeps it from being sent twice. While the webhook's breaker is
-// open one delivery goes by the queue when a probe is due, and the rest is
-// parked; when time is short the queue is quicker than a row.
+// Choose answers the question. The fast lane is earned: by a target that has
+// answered well, within half a second on average, and since it was last cut
+// short, which must be ten minutes ago. So a webhook that is new, or hangs, makes
+// its way back through the queue and holds up no batch of others meanwhile. A
+// record that is two seconds old or more is perhaps a redelivery: the queue's
+// lease keeps it from being sent twice. While the webhook's breaker is open one
+// delivery goes by the queue when a probe is due, and the rest is parked; when
+// time is short the queue is quicker than a row.
 func (q LaneQuestion) Choose() Lane {
 	share := fastShare
 	if q.Alone {
 		share = q.InBatch + 1
-	}
-	if !q.Known {
-		share = unknownMaxShare
 	}
 	switch {
 	case !q.Active:
@@ -73,7 +70,7 @@ func (q LaneQuestion) Choose() Lane {
 		return LaneParked
 	case q.Age >= redeliveryAge, q.InBatch >= share:
 		return LaneQueue
-	case q.Health.Latency >= fastMaxLatency:
+	case !q.Known, !q.Health.LastOK.After(q.Health.FastTimeout), q.Health.Latency >= fastMaxLatency:
 		return LaneQueue
 	case !q.Health.FastTimeout.IsZero() && q.Now.Sub(q.Health.FastTimeout) < fastPenalty:
 		return LaneQueue

@@ -10,7 +10,7 @@ import (
 func TestLaneQuestion_Choose(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	good := webhook.LaneQuestion{Active: true, Known: true, Now: now, Health: webhook.Health{Latency: 20 * time.Millisecond}}
+	good := webhook.LaneQuestion{Active: true, Known: true, Now: now, Health: webhook.Health{Latency: 20 * time.Millisecond, LastOK: now}}
 	with := func(change func(*webhook.LaneQuestion)) webhook.LaneQuestion {
 		q := good
 		change(&q)
@@ -31,9 +31,12 @@ func TestLaneQuestion_Choose(t *testing.T) {
 		{"a share of 32 a batch", with(func(q *webhook.LaneQuestion) { q.InBatch = 31 }), webhook.LaneFast},
 		{"no more than the share", with(func(q *webhook.LaneQuestion) { q.InBatch = 32 }), webhook.LaneQueue},
 		{"the whole batch when alone", with(func(q *webhook.LaneQuestion) { q.InBatch, q.Alone = 99, true }), webhook.LaneFast},
-		{"one attempt a batch without health", webhook.LaneQuestion{Active: true, Now: now}, webhook.LaneFast},
-		{"the second without health waits", webhook.LaneQuestion{Active: true, InBatch: 1, Now: now}, webhook.LaneQueue},
-		{"even when alone", webhook.LaneQuestion{Active: true, InBatch: 1, Alone: true, Now: now}, webhook.LaneQueue},
+		{"not without health", webhook.LaneQuestion{Active: true, Now: now}, webhook.LaneQueue},
+		{"not even when alone", webhook.LaneQuestion{Active: true, Alone: true, Now: now}, webhook.LaneQueue},
+		{"not without a success", with(func(q *webhook.LaneQuestion) { q.Health.LastOK = time.Time{} }), webhook.LaneQueue},
+		{"not without a success since a fast timeout", with(func(q *webhook.LaneQuestion) {
+			q.Health.FastTimeout, q.Health.LastOK = now.Add(-time.Hour), now.Add(-time.Hour)
+		}), webhook.LaneQueue},
 		{"a record of 2 s is perhaps a redelivery", with(func(q *webhook.LaneQuestion) { q.Age = 2 * time.Second }), webhook.LaneQueue},
 		{"a record under 2 s is not", with(func(q *webhook.LaneQuestion) { q.Age = 1999 * time.Millisecond }), webhook.LaneFast},
 		{"an open breaker parks", with(func(q *webhook.LaneQuestion) { q.Health.Breaker = open }), webhook.LaneParked},

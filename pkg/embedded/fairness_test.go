@@ -1,0 +1,55 @@
+package embedded_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Webhook 1 hangs and has many messages; webhook 2 has one, which came last.
+func TestPump_AHangingGroupLeavesRoomForOthers(t *testing.T) {
+	t.Parallel()
+	db := open(t, t.TempDir())
+	message := func(id int32, n int) webhook.Outgoing {
+		return webhook.Outgoing{Message: webhook.Message{
+			Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: id, Event: webhook.EventID(fmt.Sprintf("019a0000-0000-7000-8000-%012d", n)), Round: 1, Attempt: 1,
+		}}
+	}
+	var hanging []webhook.Outgoing
+	for n := range 600 {
+		hanging = append(hanging, message(1, n))
+	}
+	if _, err := db.Queue().Send(t.Context(), hanging); err != nil {
+		t.Fatal(err)
+	}
+	release, served, held := make(chan struct{}), make(chan struct{}), make(chan struct{}, 600)
+	stop := pumped(t, &embedded.Pump{DB: db, Queue: func(_ context.Context, received []webhook.Received) []string {
+		for _, r := range received {
+			if r.Message.Webhook == 2 {
+				close(served)
+				return nil
+			}
+		}
+		held <- struct{}{}
+		<-release
+		return nil
+	}})
+	defer stop()
+	defer close(release)
+	<-held
+	if _, err := db.Queue().Send(t.Context(), []webhook.Outgoing{message(2, 0)}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-served:
+	case <-time.After(10 * time.Second):
+		t.Error("the other webhook's message waits for the one that hangs")
+	}
+	if n := len(held); n > 2 {
+		t.Errorf("%d more batches of the hanging webhook are held, want 2 at most", n)
+	}
+}
