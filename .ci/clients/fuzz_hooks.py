@@ -1,15 +1,20 @@
 """What the fuzzer makes up, made useful and kept on this machine.
 
 No target may be elsewhere: whatever could be a URL in a body is the local
-run's own receiver before it is sent. Most ids are those of webhooks that exist.
+run's own receiver before it is sent. Most ids are those of webhooks that
+exist, and most idempotency keys are new.
 """
 
+import itertools
 import os
 
 import schemathesis
 
 RECEIVER = os.environ["POSTHASTE_URL"] + "/_receiver"
 WEBHOOKS = 20  # as many as the test creates before the fuzzer starts
+
+
+calls = itertools.count()
 
 
 def at_home(value):
@@ -38,3 +43,6 @@ def before_call(ctx, case, **kwargs):
     for part, name in ((case.path_parameters, "id"), (case.query, "webhookId")):
         if part and name in part:
             part[name] = known(part[name])
+    call = next(calls)
+    if case.headers and call % 10 and isinstance(case.headers.get("Idempotency-Key"), str):
+        case.headers["Idempotency-Key"] += str(call)
