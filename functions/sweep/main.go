@@ -15,6 +15,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/awsenv"
 	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/failures/s3"
 	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
@@ -49,6 +50,7 @@ func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
 		Deliveries: store.Deliveries(), Webhooks: store.Webhooks(), Events: store.Events(),
 		Secrets:     &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader},
 		Messages:    &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL},
+		Failures:    &s3.Failures{AWS: clients, Bucket: cfg.FailureBucket, Decode: dynamo.DecodeStream, Now: time.Now},
 		DeadLetters: &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL},
 		Logger:      logger, Now: time.Now, RowLife: cfg.EventTTL + cfg.DeliveryExtra,
 		Jobs: store.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{},

@@ -30,6 +30,8 @@ type Sweep struct {
 	SecretPrefix       string
 	DeliveryQueueURL   string
 	DeadLetterQueueURL string
+	// FailureBucket is where Lambda puts what the stream gave up.
+	FailureBucket string
 }
 
 // Ingest is the configuration of functions/ingest.
@@ -65,6 +67,7 @@ func LoadSweep(lookup Lookup) (Sweep, error) {
 		return Sweep{
 			Deployed: r.common(), Delivering: r.delivering(), SecretPrefix: r.required("SECRET_PREFIX"),
 			DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"), DeadLetterQueueURL: r.required("DEAD_LETTER_QUEUE_URL"),
+			FailureBucket: r.required("FAILURE_BUCKET"),
 		}
 	})
 }

@@ -44,6 +44,20 @@ type DeadLetters interface {
 	Receive(ctx context.Context, limit int) ([]webhook.Received, error)
 	// Remove forgets a received message.
 	Remove(ctx context.Context, receipt string) error
+	// Bury puts what cannot be read where a person finds it.
+	Bury(ctx context.Context, raw []byte) error
+}
+
+// Failures is what the stream gave up: batches of records, each under a name,
+// until it is removed.
+type Failures interface {
+	// List gives up to limit names, the same first as long as they are there.
+	List(ctx context.Context, limit int) ([]string, error)
+	// Open reads a batch. webhook.ErrNotFound if it is gone; a
+	// *webhook.ValidationError if it can never be read.
+	Open(ctx context.Context, name string) ([]webhook.Record, error)
+	// Remove forgets a batch. One that is gone is fine.
+	Remove(ctx context.Context, name string) error
 }
 
 // Config holds what a Sweeper is made of. All members must be set but those
@@ -55,8 +69,10 @@ type Config struct {
 	Secrets     Secrets
 	Messages    webhook.Queue
 	DeadLetters DeadLetters
-	Logger      *slog.Logger
-	Now         func() time.Time
+	// Failures are sent on. nil: the stream never gives up.
+	Failures Failures
+	Logger   *slog.Logger
+	Now      func() time.Time
 	// RowLife is how long a delivery row is kept after its last write.
 	RowLife time.Duration
 	// Jobs are what Runners work on, a slice at a time. nil: there are none.
@@ -76,6 +92,8 @@ const (
 	intentPage    = 100
 	deadPage      = 10
 	maxDeadPages  = 50
+	failurePage   = 50  // batches that one Run sends on
+	failureList   = 500 // of so many, if some stay since they cannot be read
 )
 
 // Sweeper sweeps. Several may run at once: claims keep them apart.
@@ -92,7 +110,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-stopBefore))
 		defer cancel()
 	}
-	return errors.Join(s.drainDeadLetters(ctx), s.sendDue(ctx), s.clearIntents(ctx), s.runJobs(ctx))
+	return errors.Join(s.drainDeadLetters(ctx), s.redrive(ctx), s.sendDue(ctx), s.clearIntents(ctx), s.runJobs(ctx))
 }
 
 // sendDue walks all shards of the index of due deliveries.

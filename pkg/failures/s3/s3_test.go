@@ -1,0 +1,260 @@
+package s3_test
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/failures/s3"
+	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+var (
+	now         = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	credentials = aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "local", SessionToken: "session"}
+)
+
+// bucket plays S3 for one bucket, "failures".
+type bucket struct {
+	t *testing.T
+
+	mu      sync.Mutex
+	objects map[string]string
+	// status is answered to every call; 0: what S3 would.
+	status int
+	hosts  []string
+}
+
+func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hosts = append(b.hosts, r.Host)
+	if b.status != 0 {
+		w.WriteHeader(b.status)
+		_, _ = io.WriteString(w, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
+		return
+	}
+	b.checkSignature(r.Context(), r)
+	key, ok := strings.CutPrefix(r.URL.Path, "/failures/")
+	if !ok {
+		b.t.Errorf("%s %s is not about the bucket", r.Method, r.URL.Path)
+	}
+	text, found := b.objects[key]
+	switch {
+	case r.Method == http.MethodDelete:
+		delete(b.objects, key)
+		w.WriteHeader(http.StatusNoContent)
+	case key == "":
+		b.list(w, r.URL.Query())
+	case found:
+		_, _ = io.WriteString(w, text)
+	default:
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "<Error><Code>NoSuchKey</Code></Error>")
+	}
+}
+
+func (b *bucket) list(w io.Writer, query url.Values) {
+	type content struct{ Key string }
+	var out struct {
+		XMLName  xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
+		Contents []content
+	}
+	var keys []string
+	for key := range b.objects {
+		if strings.HasPrefix(key, query.Get("prefix")) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	limit, err := strconv.Atoi(query.Get("max-keys"))
+	if err != nil || query.Get("list-type") != "2" || query.Get("encoding-type") != "url" {
+		b.t.Errorf("asked for %v", query)
+	}
+	for _, key := range keys[:min(limit, len(keys))] {
+		out.Contents = append(out.Contents, content{url.QueryEscape(key)})
+	}
+	if err := xml.NewEncoder(w).Encode(out); err != nil {
+		b.t.Error(err)
+	}
+}
+
+// checkSignature signs what arrived again, as S3 does, and compares.
+func (b *bucket) checkSignature(ctx context.Context, r *http.Request) {
+	again, err := http.NewRequestWithContext(ctx, r.Method, "http://"+r.Host+r.RequestURI, http.NoBody)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	again.Header.Set("X-Amz-Content-Sha256", r.Header.Get("X-Amz-Content-Sha256"))
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	if err := signer.SignHTTP(ctx, credentials, again, r.Header.Get("X-Amz-Content-Sha256"), "s3", "eu-west-1", now); err != nil {
+		b.t.Fatal(err)
+	}
+	if want, got := again.Header.Get("Authorization"), r.Header.Get("Authorization"); got != want || got == "" {
+		b.t.Errorf("%s %s: got Authorization %q, want %q", r.Method, r.RequestURI, got, want)
+	}
+}
+
+func open(t *testing.T, objects map[string]string) (*s3.Failures, *bucket) {
+	t.Helper()
+	b := &bucket{t: t, objects: objects}
+	server := httptest.NewServer(b)
+	t.Cleanup(server.Close)
+	return &s3.Failures{
+		AWS: aws.Config{
+			Region: "eu-west-1", BaseEndpoint: aws.String(server.URL + "/"), HTTPClient: server.Client(),
+			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials, nil }),
+		},
+		Bucket: "failures", Decode: dynamo.DecodeStream, Now: func() time.Time { return now },
+	}, b
+}
+
+// givenUp is an object as Lambda writes it, with a payload of a stream's batch.
+func givenUp(t *testing.T, payload string) string {
+	t.Helper()
+	template, err := os.ReadFile("testdata/invocation-record.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quoted, err := json.Marshal(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Replace(string(template), `"<payload>"`, string(quoted), 1)
+}
+
+const (
+	oneEvent = `{"eventID":"1","eventName":"INSERT","dynamodb":{"ApproximateCreationDateTime":1772366399,"SequenceNumber":"7","NewImage":{` +
+		`"pk":{"S":"T#Default#3"},"sk":{"S":"01234567-89ab-7fff-bfff-ffffffffffff"},"name":{"S":"contact.changed"},"data":{"S":"{\"a\":\"<Å>\"}"}}}}`
+	aMarker = `{"eventName":"INSERT","dynamodb":{"SequenceNumber":"8","NewImage":{"pk":{"S":"K#Default#x"},"sk":{"S":"K"}}}}`
+	noEvent = `{"eventName":"INSERT","dynamodb":{"SequenceNumber":"9","NewImage":{"pk":{"S":"T#Default#3"}}}}`
+)
+
+func key(n int) string {
+	return fmt.Sprintf("aws/lambda/b1f6a1c3-1e0e-4c8e-9a53-2f2a8f6d1c11/shardId-00000001/2026/03/01/2026-03-01T11.59.%02d-a+b c", n)
+}
+
+func TestFailures_ListOpenRemove(t *testing.T) {
+	t.Parallel()
+	objects := map[string]string{"aws/other": "not ours", "x": ""}
+	for n := range 3 {
+		objects[key(n)] = givenUp(t, `{"Records":[`+oneEvent+`,`+aMarker+`]}`)
+	}
+	f, b := open(t, objects)
+	names, err := f.List(t.Context(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{key(0), key(1)}, names); diff != "" {
+		t.Errorf("a page (-want +got):\n%s", diff)
+	}
+	records, err := f.Open(t.Context(), names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(records) != 1 || records[0].Event.Name != "contact.changed" || records[0].Accepted.Unix() != 1772366399 || string(records[0].Event.Data) != `{"a":"<Å>"}` {
+		t.Errorf("got %+v, want the event with its stamp and without the marker", records)
+	}
+	for range 2 {
+		if err := f.Remove(t.Context(), names[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := f.Open(t.Context(), names[0]); !errors.Is(err, webhook.ErrNotFound) {
+		t.Errorf("once removed: got %v, want ErrNotFound", err)
+	}
+	if len(b.objects) != 4 {
+		t.Errorf("%d objects are left, want 4", len(b.objects))
+	}
+}
+
+func TestFailures_OpenOfWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"no JSON": "x", "no object": "[]", "no payload": `{"version":"1.0"}`, "a payload of null": `{"payload":null}`,
+		"a payload that is no JSON": `{"payload":"x"}`, "a payload that is no batch": `{"payload":"[]"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, _ := open(t, map[string]string{key(1): text})
+			_, err := f.Open(t.Context(), key(1))
+			var invalid *webhook.ValidationError
+			if !errors.As(err, &invalid) {
+				t.Errorf("got %v, want a *ValidationError", err)
+			}
+		})
+	}
+	f, _ := open(t, map[string]string{key(1): givenUp(t, `{"Records":[`+noEvent+`,`+oneEvent+`]}`), key(2): `{"payload":{"Records":[` + oneEvent + `]}}`})
+	records, err := f.Open(t.Context(), key(1))
+	if err != nil || len(records) != 2 || records[0].Undecodable == nil || records[1].Event.Name == "" {
+		t.Errorf("an unreadable record: got %+v, %v; want both, the first undecodable", records, err)
+	}
+	if records, err = f.Open(t.Context(), key(2)); err != nil || len(records) != 1 {
+		t.Errorf("a payload that is no text: got %+v, %v", records, err)
+	}
+}
+
+func TestFailures_FaultsAreToldApart(t *testing.T) {
+	t.Parallel()
+	for status, passes := range map[int]bool{500: true, 503: true, 429: true, 403: false, 400: false} {
+		f, b := open(t, map[string]string{key(1): "{}"})
+		b.status = status
+		_, list := f.List(t.Context(), 1)
+		_, open := f.Open(t.Context(), key(1))
+		for call, err := range map[string]error{"List": list, "Open": open, "Remove": f.Remove(t.Context(), key(1))} {
+			if err == nil || errors.Is(err, webhook.ErrUnavailable) != passes || strings.Contains(err.Error(), "session") {
+				t.Errorf("%s answered %d: got %v, want a fault that passes: %v", call, status, err, passes)
+			}
+		}
+	}
+	f, b := open(t, nil)
+	b.status = http.StatusNotFound
+	if _, err := f.List(t.Context(), 1); err == nil || errors.Is(err, webhook.ErrNotFound) || errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("no such bucket: got %v, want a fault of the deployment", err)
+	}
+}
+
+// Without an endpoint of its own the bucket's name is in the host, per region.
+func TestFailures_Address(t *testing.T) {
+	t.Parallel()
+	for region, want := range map[string]string{
+		"eu-west-1":  "failures.s3.eu-west-1.amazonaws.com",
+		"cn-north-1": "failures.s3.cn-north-1.amazonaws.com.cn",
+	} {
+		f, _ := open(t, nil)
+		f.AWS.Region, f.AWS.BaseEndpoint = region, nil
+		var asked *http.Request
+		f.AWS.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {
+			asked = r
+			return nil, errors.New("no network")
+		})
+		if _, err := f.Open(t.Context(), "aws/lambda/a b+c:d"); !errors.Is(err, webhook.ErrUnavailable) {
+			t.Errorf("got %v, want ErrUnavailable", err)
+		}
+		if asked.URL.Scheme != "https" || asked.URL.Host != want || asked.URL.EscapedPath() != "/aws/lambda/a%20b%2Bc%3Ad" {
+			t.Errorf("asked %s, want host %s and the key escaped", asked.URL, want)
+		}
+	}
+}
+
+type doer func(*http.Request) (*http.Response, error)
+
+func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }

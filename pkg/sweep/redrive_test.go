@@ -1,0 +1,102 @@
+package sweep_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// givenUp plays the failure bucket.
+type givenUp struct {
+	batches map[string][]webhook.Record
+	faults  map[string]error
+}
+
+func (g *givenUp) List(_ context.Context, limit int) (names []string, err error) {
+	for name := range g.batches {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names[:min(limit, len(names))], g.faults["List"]
+}
+
+func (g *givenUp) Open(_ context.Context, name string) ([]webhook.Record, error) {
+	if g.batches[name] == nil {
+		return nil, webhook.Invalid("%s is no batch", name)
+	}
+	return g.batches[name], g.faults["Open"]
+}
+
+func (g *givenUp) Remove(_ context.Context, name string) error {
+	if g.faults["Remove"] == nil {
+		delete(g.batches, name)
+	}
+	return g.faults["Remove"]
+}
+
+func TestRun_SendsOnWhatTheStreamGaveUp(t *testing.T) {
+	t.Parallel()
+	b := newJobBench(t, inSlices(1, 0))
+	accepted := b.clock.Now().Add(-time.Hour)
+	record := func(n int) webhook.Record {
+		id := webhook.EventID(fmt.Sprintf("01234567-89ab-7fff-bfff-%012d", n))
+		return webhook.Record{Event: webhook.Event{Tenant: "Default", ID: id, Name: "a.b"}, Accepted: accepted, Sequence: fmt.Sprint(n)}
+	}
+	failures := &givenUp{faults: map[string]error{}, batches: map[string][]webhook.Record{
+		"1": {record(1), {Sequence: "2", Undecodable: []byte("?")}, record(3)}, "2": nil, "3": {record(4)},
+	}}
+	b.sweeper.Failures = failures
+	expanded := func() (events []string) {
+		t.Helper()
+		received, err := b.db.Queue().Receive(t.Context(), 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range received {
+			if r.Message.Kind != webhook.MessageExpand || !r.Message.Accepted.Equal(accepted) || r.Message.To != 0 {
+				t.Errorf("got %+v, want the event to be matched again as of its acceptance", r.Message)
+			}
+			events = append(events, string(r.Message.Event[35:]))
+			if err := b.db.Queue().Ack(t.Context(), []string{r.Receipt}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return events
+	}
+	failures.faults["Remove"] = webhook.ErrUnavailable
+	if err := b.sweeper.Run(t.Context()); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("a bucket that removes nothing: got %v", err)
+	}
+	if diff := cmp.Diff([]string{"1", "3"}, expanded()); diff != "" {
+		t.Errorf("before its batch is removed (-want +got):\n%s", diff)
+	}
+	failures.faults["Remove"] = nil
+	if err := b.sweeper.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"1", "3", "4"}, expanded()); diff != "" {
+		t.Errorf("all that can be read (-want +got):\n%s", diff)
+	}
+	if _, left := failures.batches["2"]; !left || len(failures.batches) != 1 {
+		t.Errorf("left are %v, want the one that cannot be read", failures.batches)
+	}
+	if err := b.sweeper.Run(t.Context()); err != nil || len(expanded()) > 0 {
+		t.Errorf("a third time: got %v and further messages", err)
+	}
+	b.clock.Advance(time.Hour)
+	letters, err := b.db.DeadLetters().Receive(t.Context(), 10)
+	if err != nil || len(letters) != 2 || letters[0].Undecodable != "?" {
+		t.Errorf("got %+v, %v; want the record that cannot be read, from both tries", letters, err)
+	}
+	failures.faults["List"] = webhook.ErrUnavailable
+	if err := b.sweeper.Run(t.Context()); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("a bucket that cannot be listed: got %v", err)
+	}
+}
