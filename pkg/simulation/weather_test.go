@@ -200,7 +200,7 @@ func (w *world) breakDown(g *gate) {
 // outOfService reports what a call meets while its service is down.
 func (w *world) outOfService(g *gate) verdict {
 	name, now := service(g.kind), time.Now()
-	if name == "" || !w.down[name].After(now) && !w.down[name+" for "+g.process.name].After(now) && !(g.about != "" && w.down[g.about].After(now)) {
+	if name == "" || !w.down[name].After(now) && !w.down[name+" for "+g.process.name].After(now) && (g.about == "" || !w.down[g.about].After(now)) {
 		return proceed
 	}
 	switch {
