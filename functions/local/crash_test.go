@@ -74,6 +74,7 @@ func launch(t *testing.T, binary, dir string) *process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // of one that a failed test left
 	line, err := bufio.NewReader(out).ReadString('\n')
 	_, rest, found := strings.Cut(line, "serves on ")
 	base, _, _ := strings.Cut(rest, " ")
