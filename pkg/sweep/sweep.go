@@ -175,10 +175,14 @@ func (s *Sweeper) claim(ctx context.Context, b *breakers, due []webhook.DueDeliv
 			continue
 		}
 		now := s.Now()
-		row, err := s.Deliveries.Claim(ctx, webhook.Claim{
-			Key: d.DeliveryKey, Seen: d.SweepAt, Now: now,
-			Next: later(later(now, notBefore), d.NextAt).Add(resendGap(d.Resends)),
-		})
+		next := later(later(now, notBefore), d.NextAt).Add(resendGap(d.Resends))
+		early := d.NextAt.After(now.Add(webhook.MaxDelay))
+		if early {
+			// Made due by a dead letter that was late. The queue cannot hold a
+			// message that long: it would come before its time.
+			next = d.NextAt
+		}
+		row, err := s.Deliveries.Claim(ctx, webhook.Claim{Key: d.DeliveryKey, Seen: d.SweepAt, Now: now, Next: next})
 		if errors.Is(err, webhook.ErrRefused) {
 			continue
 		}
@@ -186,6 +190,9 @@ func (s *Sweeper) claim(ctx context.Context, b *breakers, due []webhook.DueDeliv
 			return out, moved, err
 		}
 		moved++
+		if early && row.LeaseBy == "" {
+			continue
+		}
 		if row.Resends >= alarmResends {
 			over, err := s.stuck(ctx, row)
 			if err != nil {

@@ -47,7 +47,7 @@ func newSite(t *testing.T) *site {
 func (s *site) sweeper() *sweep.Sweeper {
 	return sweep.New(sweep.Config{
 		Deliveries: faultyRows{s.db.Deliveries(), s}, Webhooks: faultyWebhooks{s.db.Webhooks(), s}, Secrets: faultySecrets{s.db.Secrets(), s},
-		Messages: faultyQueue{s.db.Queue(), s}, DeadLetters: s.db.DeadLetters(),
+		Events: s.db.Events(), Messages: faultyQueue{s.db.Queue(), s}, DeadLetters: s.db.DeadLetters(),
 		Logger: slog.New(slog.NewTextHandler(&s.log, nil)), Now: s.clock.Now, RowLife: 33 * 24 * time.Hour,
 	})
 }
@@ -240,6 +240,7 @@ func TestSweep_AsksForTheAttemptThatTheRowWaitsFor(t *testing.T) {
 func TestSweep_ResendsAtGrowingDistances(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
+	s.must(s.db.Events().Put(t.Context(), webhook.Event{Tenant: tenant, ID: key(1, 1).Event, Name: "contact.changed", At: start}))
 	s.due(key(1, 1), 0)
 	for n, want := range []time.Duration{
 		5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 80 * time.Minute, 160 * time.Minute,
@@ -254,6 +255,23 @@ func TestSweep_ResendsAtGrowingDistances(t *testing.T) {
 		s.sweep()
 		s.wantSent(time.Minute) // not before its time
 		s.clock.Set(s.row(key(1, 1)).SweepAt)
+	}
+}
+
+// Once the event is gone too, so is any hope: the row says so.
+func TestSweep_ARowWithoutAnEventExpiresInsteadOfItsEighthMessage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.due(key(1, 1), 0)
+	for range 7 {
+		s.sweep()
+		s.wantSent(time.Minute, "attempt w1 1.2 in 0s")
+		s.clock.Set(s.row(key(1, 1)).SweepAt)
+	}
+	s.sweep()
+	s.wantSent(time.Minute)
+	if row := s.row(key(1, 1)); row.Status != webhook.StatusExpired || row.Reason == "" {
+		t.Errorf("the row is %s (%q), want expired and a reason", row.Status, row.Reason)
 	}
 }
 
@@ -418,7 +436,15 @@ func TestSweep_DrainsTheDeadLetters(t *testing.T) {
 		{name: "a later attempt without a row", letter: attempt(key(1, 1), 2, 3), sent: []string{"attempt w1 2.3 in 0s"}, row: "pending 2.2"},
 		{
 			name: "a row before the attempt is swept now", letter: attempt(key(1, 1), 1, 2), sent: []string{"attempt w1 1.2 in 0s"}, row: "pending 1.1",
-			prepare: func(s *site) { s.due(key(1, 1), 30*time.Hour) },
+			prepare: func(s *site) {
+				s.due(key(1, 1), 0)
+				s.sweep()
+				s.sent(0)
+			},
+		},
+		{
+			name: "a row whose attempt is over waits for the next one's time", letter: attempt(key(1, 1), 1, 1), row: "pending 1.1",
+			prepare: func(s *site) { s.due(key(1, 1), 5*time.Hour) },
 		},
 		{
 			name: "a row whose attempt is leased is asked for that very attempt", letter: attempt(key(1, 1), 1, 1), sent: []string{"attempt w1 1.1 in 0s"}, row: "pending 1.1",
