@@ -250,17 +250,20 @@ func (s Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id in
 // PutIntent implements webhook.Webhooks.
 func (s Webhooks) PutIntent(ctx context.Context, intent webhook.Intent) error {
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
-		b := bucket(tx, "intents")
-		if b.Get([]byte(intent.Secret)) != nil {
-			return nil
-		}
-		return save(b, []byte(intent.Secret), intent)
+		return save(bucket(tx, "intents"), []byte(intent.Secret), intent)
 	})
 }
 
 // RemoveIntent implements webhook.Webhooks.
-func (s Webhooks) RemoveIntent(ctx context.Context, secret string) error {
-	return s.db.update(ctx, func(tx *bbolt.Tx) error { return bucket(tx, "intents").Delete([]byte(secret)) })
+func (s Webhooks) RemoveIntent(ctx context.Context, intent webhook.Intent) error {
+	return s.db.update(ctx, func(tx *bbolt.Tx) error {
+		var stands webhook.Intent
+		b := bucket(tx, "intents")
+		if found, err := load(b, []byte(intent.Secret), &stands); err != nil || !found || stands.At.UnixMilli() != intent.At.UnixMilli() {
+			return err
+		}
+		return b.Delete([]byte(intent.Secret))
+	})
 }
 
 // Intents implements webhook.Webhooks.

@@ -25,7 +25,7 @@ func (s *Sweeper) clearIntents(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := s.Webhooks.RemoveIntent(ctx, intent.Secret); err != nil {
+		if err := s.Webhooks.RemoveIntent(ctx, intent); err != nil {
 			return err
 		}
 	}

@@ -29,7 +29,7 @@ type Webhooks interface {
 	Get(ctx context.Context, tenant webhook.Tenant, id int32) (webhook.Webhook, error)
 	Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
 	Intents(ctx context.Context, before time.Time, limit int) ([]webhook.Intent, error)
-	RemoveIntent(ctx context.Context, secret string) error
+	RemoveIntent(ctx context.Context, intent webhook.Intent) error
 }
 
 // Secrets deletes a secret that no webhook names.

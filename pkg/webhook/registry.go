@@ -139,12 +139,12 @@ func (r *Registry) create(ctx context.Context, who Principal, id int32, d Draft,
 	}
 	err = r.Webhooks.Create(ctx, w)
 	if errors.Is(err, ErrExists) {
-		r.dropSecret(ctx, w.Secret.Name)
+		r.dropSecret(ctx, w.Secret.Name, now)
 	}
 	if err != nil {
 		return Webhook{}, fmt.Errorf("create webhook %d: %w", id, err)
 	}
-	r.forgetIntent(ctx, w.Secret.Name)
+	r.forgetIntent(ctx, w.Secret.Name, now)
 	return w, nil
 }
 
@@ -266,8 +266,8 @@ func (r *Registry) commit(ctx context.Context, current Webhook, c change) (Webho
 		return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
 	}
 	if current.Secret.Name != w.Secret.Name {
-		r.forgetIntent(ctx, w.Secret.Name)
-		r.dropSecret(ctx, current.Secret.Name)
+		r.forgetIntent(ctx, w.Secret.Name, w.Updated)
+		r.dropSecret(ctx, current.Secret.Name, w.Updated)
 	}
 	return w, nil
 }
@@ -286,8 +286,9 @@ func (r *Registry) Delete(ctx context.Context, who Principal, id int32, check fu
 				return err
 			}
 		}
+		now := r.Now().UTC()
 		if w.Secret.Name != "" {
-			if err := r.putIntent(ctx, w, w.Secret.Name, r.Now().UTC()); err != nil {
+			if err := r.putIntent(ctx, w, w.Secret.Name, now); err != nil {
 				return fmt.Errorf("delete webhook %d: %w", id, err)
 			}
 		}
@@ -299,7 +300,7 @@ func (r *Registry) Delete(ctx context.Context, who Principal, id int32, check fu
 			return fmt.Errorf("delete webhook %d: %w", id, err)
 		}
 		if w.Secret.Name != "" {
-			r.dropSecret(ctx, w.Secret.Name)
+			r.dropSecret(ctx, w.Secret.Name, now)
 		}
 		return nil
 	}

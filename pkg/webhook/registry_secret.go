@@ -165,19 +165,19 @@ func (r *Registry) putIntent(ctx context.Context, w Webhook, secret string, now 
 
 // forgetIntent and dropSecret finish what is committed already. If they fail
 // the intent stays, and the sweep does it later: the caller's work is done
-// either way.
-func (r *Registry) forgetIntent(ctx context.Context, secret string) {
+// either way. at is when the caller put the intent.
+func (r *Registry) forgetIntent(ctx context.Context, secret string, at time.Time) {
 	if secret != "" {
-		_ = r.Webhooks.RemoveIntent(ctx, secret)
+		_ = r.Webhooks.RemoveIntent(ctx, Intent{Secret: secret, At: at})
 	}
 }
 
-func (r *Registry) dropSecret(ctx context.Context, secret string) {
+func (r *Registry) dropSecret(ctx context.Context, secret string, at time.Time) {
 	if secret == "" {
 		return
 	}
 	if r.Secrets.Delete(ctx, secret) == nil {
-		r.forgetIntent(ctx, secret)
+		r.forgetIntent(ctx, secret, at)
 	}
 }
 

@@ -79,11 +79,13 @@ type Webhooks interface {
 
 	// PutIntent notes that a secret is about to be made or deleted, so that
 	// the sweep finds it if the caller dies on the way. Putting one again
-	// keeps the first time.
+	// makes it the caller's, with the caller's time.
 	PutIntent(ctx context.Context, intent Intent) error
 
-	// RemoveIntent forgets the note. Removing one that is gone is fine.
-	RemoveIntent(ctx context.Context, secret string) error
+	// RemoveIntent forgets the note if it is still of this time: one that
+	// somebody else has put again stays, since it tells of that one's work.
+	// Removing one that is gone is fine.
+	RemoveIntent(ctx context.Context, intent Intent) error
 
 	// Intents returns up to limit intents made before a time, oldest first.
 	Intents(ctx context.Context, before time.Time, limit int) ([]Intent, error)

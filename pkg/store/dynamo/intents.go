@@ -22,13 +22,14 @@ func (s *Webhooks) PutIntent(ctx context.Context, intent webhook.Intent) error {
 	it["tenant"] = text(string(intent.Tenant))
 	it["id"] = number(intent.Webhook)
 	it["at"] = millis(intent.At)
-	_, _, err := s.put(ctx, it, absent)
+	_, _, err := s.put(ctx, it, condition{})
 	return fault(err, "put intent for webhook %d", intent.Webhook)
 }
 
-// RemoveIntent forgets the note.
-func (s *Webhooks) RemoveIntent(ctx context.Context, secret string) error {
-	return fault(s.remove(ctx, key(intentPK, secret), condition{}), "remove intent")
+// RemoveIntent forgets the note if it is still of this time.
+func (s *Webhooks) RemoveIntent(ctx context.Context, intent webhook.Intent) error {
+	same := condition{text: "#at = :at", names: []string{"at"}, values: item{":at": millis(intent.At)}}
+	return fault(s.remove(ctx, key(intentPK, intent.Secret), same), "remove intent")
 }
 
 // Intents lists notes, oldest first. They are sorted here: there are as many as

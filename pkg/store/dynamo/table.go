@@ -31,15 +31,18 @@ func (t *table) get(ctx context.Context, key item) (item, error) {
 	return out.Item, nil
 }
 
-// put writes an item under a condition. If the condition is not met, ok is
+// put writes an item, under a condition if there is one. If the condition is not met, ok is
 // false and stands is the item that stood in the way, nil if there was none.
 func (t *table) put(ctx context.Context, it item, c condition) (stands item, ok bool, err error) {
 	err = t.retry(ctx, func() error {
-		_, err := t.client.PutItem(ctx, &dynamodb.PutItemInput{
-			TableName: &t.name, Item: it, ConditionExpression: &c.text,
-			ExpressionAttributeNames: c.nameMap(), ExpressionAttributeValues: c.values,
+		in := &dynamodb.PutItemInput{
+			TableName: &t.name, Item: it, ExpressionAttributeNames: c.nameMap(), ExpressionAttributeValues: c.values,
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		})
+		}
+		if c.text != "" {
+			in.ConditionExpression = &c.text
+		}
+		_, err := t.client.PutItem(ctx, in)
 		return err
 	})
 	return refusal(err)

@@ -376,7 +376,7 @@ func testHealth(t *testing.T, h Harness) {
 }
 
 func testIntents(t *testing.T, h Harness) {
-	t.Run("Intents returns what was put before a time, until it is removed", func(t *testing.T) {
+	t.Run("Intents returns what was put before a time, until who put it last removes it", func(t *testing.T) {
 		t.Parallel()
 		tenant, at := newTenant(t), now().Add(-time.Hour)
 		mine := func(before time.Time) (found []webhook.Intent) {
@@ -401,16 +401,17 @@ func testIntents(t *testing.T, h Harness) {
 			t.Errorf("before the third (-want +got):\n%s", diff)
 		}
 		again := want[0]
-		again.At = now()
+		again.At = at.Add(time.Minute)
 		must(t, h.Webhooks.PutIntent(t.Context(), again))
-		must(t, h.Webhooks.RemoveIntent(t.Context(), want[1].Secret))
-		must(t, h.Webhooks.RemoveIntent(t.Context(), want[1].Secret))
+		must(t, h.Webhooks.RemoveIntent(t.Context(), want[0])) // somebody else's by now
+		must(t, h.Webhooks.RemoveIntent(t.Context(), want[1]))
+		must(t, h.Webhooks.RemoveIntent(t.Context(), want[1]))
 		h.settle()
-		if diff := cmp.Diff([]webhook.Intent{want[0], want[2]}, mine(now())); diff != "" {
+		if diff := cmp.Diff([]webhook.Intent{want[2], again}, mine(at.Add(time.Hour))); diff != "" {
 			t.Errorf("after putting one again and removing one (-want +got):\n%s", diff)
 		}
-		for _, intent := range want {
-			must(t, h.Webhooks.RemoveIntent(t.Context(), intent.Secret))
+		for _, intent := range []webhook.Intent{again, want[2]} {
+			must(t, h.Webhooks.RemoveIntent(t.Context(), intent))
 		}
 	})
 }
