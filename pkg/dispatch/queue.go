@@ -323,7 +323,7 @@ func (c *consumer) refused(ctx context.Context, r webhook.Received, row webhook.
 		return c.later(ctx, r) // the row of the round is not visible yet
 	case row.Attempt > m.Attempt, row.Attempt == m.Attempt && row.LeaseBy == "":
 		return true
-	case row.LeaseBy != "":
+	case row.Leased(now):
 		// The holder may be dead: come back when its lease has run out.
 		return c.postpone(ctx, r, row.LeaseUntil.Sub(now)+leaseSpare)
 	}

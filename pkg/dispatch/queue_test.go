@@ -135,6 +135,14 @@ func TestQueue_Attempt(t *testing.T) {
 			wait:    42 * time.Second, row: "pending 1.1 leased",
 		},
 		{
+			name: "a lease of the attempt before that has ended: its own message takes it over", message: [3]int{1, 2},
+			prepare: func(s *site) {
+				s.lease(1, 1, 40*time.Second)
+				s.clock.Advance(time.Hour)
+			},
+			wait: 5 * time.Second, row: "pending 1.1 leased",
+		},
+		{
 			name: "a lease that has ended is taken over", message: [3]int{1, 1},
 			prepare: func(s *site) {
 				s.lease(1, 1, 40*time.Second)
