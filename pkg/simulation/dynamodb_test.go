@@ -160,6 +160,8 @@ func (d *database) committed(ctx context.Context, table *string, key map[string]
 		d.w.ledger.webhookWritten(ctx, lastNumber(sk))
 	case *table == tableWebhooks && strings.HasPrefix(sk, "S#"):
 		d.w.ledger.pointerChanged(ctx, lastNumber(sk))
+	case *table == tableWebhooks && strings.HasPrefix(pk, "H#"):
+		d.w.ledger.healthWritten(ctx, lastNumber(pk))
 	case *table == tableWebhooks && pk == "O":
 		d.w.ledger.intentChanged(ctx)
 	}

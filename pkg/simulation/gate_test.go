@@ -138,6 +138,10 @@ type process struct {
 	troubles []trouble
 	// leases are the leases it was granted, by delivery.
 	leases map[webhook.DeliveryKey]*grant
+	// probes are those of breakers that it was granted and has not made.
+	probes map[int32]int
+	// misled is when it last read old health, or none.
+	misled time.Time
 	// calls are those to the stream consumer; current is the last call of all.
 	calls   map[*invocation]*streaming
 	current *invocation

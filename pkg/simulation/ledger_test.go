@@ -30,10 +30,13 @@ type ledger struct {
 	accepted []webhook.EventID // signals answered with success
 	intents  []webhook.Intent
 	claims   map[string]bool // by process and delivery: a row claimed and no message sent yet
-	parked   map[string]bool // by process, delivery and attempt: put off in its row
 	due      time.Time       // the earliest sweep of all rows
 	// overtaken are the tokens of leases that were taken over just now.
 	overtaken []string
+	healths   map[int32][]healthy
+	parked    map[putOff]bool
+	// waits is the time of the next attempt as the policy has it.
+	waits map[webhook.DeliveryKey]time.Time
 }
 
 // happening is an event, from when it was stored.
@@ -51,6 +54,19 @@ type revision struct {
 	at     time.Time
 	exists bool
 	webhook.Webhook
+}
+
+// putOff is an attempt that a process has parked in its row.
+type putOff struct {
+	process        *process
+	key            webhook.DeliveryKey
+	round, attempt int
+}
+
+// healthy is a committed state of a webhook's health.
+type healthy struct {
+	at time.Time
+	webhook.Health
 }
 
 // grant is a lease as the row shows it.
@@ -91,7 +107,7 @@ func newLedger(w *world) *ledger {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[int32][]revision{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		claims: map[string]bool{}, parked: map[string]bool{},
+		claims: map[string]bool{}, healths: map[int32][]healthy{}, parked: map[putOff]bool{}, waits: map[webhook.DeliveryKey]time.Time{},
 	}
 }
 
@@ -203,8 +219,14 @@ func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	l.w.tracef("rows", "%s is %s at %d.%d%s%s", name, row.Status, row.Round, row.Attempt, lease, due)
 	l.checkRow(name, old, row)
 	l.checkHolder(name, p, old, row)
-	if p != nil && row.Status == webhook.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) && row.Resends == 0 {
-		l.parked[fmt.Sprintf("%s %s %d.%d", p.name, name, row.Round, row.Attempt+1)] = true
+	if row.Status == webhook.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
+		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
+	}
+	switch {
+	case row.Round > old.Round:
+		delete(l.waits, key)
+	case row.AttemptCount > old.AttemptCount && row.Status == webhook.StatusPending:
+		l.waits[key] = row.NextAt
 	}
 	if p != nil && strings.HasPrefix(p.name, "sweep") && row.Resends > old.Resends && row.SweepAt.After(old.SweepAt) && old.Exists() {
 		l.claims[p.name+name] = true
@@ -235,6 +257,12 @@ func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 func (l *ledger) checkRow(name string, old, row webhook.Delivery) {
 	if row.Status.Terminal() && (row.LeaseBy != "" || !row.LeaseUntil.IsZero() || !row.NextAt.IsZero() || !row.SweepAt.IsZero()) {
 		l.w.violated("rows", "%s is %s and carries a lease or a time to sweep it", name, row.Status)
+	}
+	if old.Exists() && row.Round == old.Round && row.Attempt > old.Attempt && row.LeaseBy == "" && row.AttemptCount == old.AttemptCount {
+		l.w.violated("rows", "%s goes on to attempt %d, and none was made", name, row.Attempt)
+	}
+	if row.Status == webhook.StatusPending && old.LeaseBy != "" && row.LeaseBy == "" && row.Round == old.Round && row.AttemptCount == old.AttemptCount {
+		l.w.violated("rows", "%s loses its lease, and its attempt is not over", name)
 	}
 	if row.Status == webhook.StatusPending && row.SweepAt.IsZero() {
 		l.w.violated("rows", "%s is pending and no sweep would ever find it", name)
@@ -286,7 +314,105 @@ func (l *ledger) begin(p *process, post webhook.Post, began time.Time) *attempt 
 	l.attempts[key] = append(l.attempts[key], a)
 	a.inv.attempts = append(a.inv.attempts, a)
 	l.checkFresh(name, post, began)
+	l.checkCalled(name, a, post, began)
 	return a
+}
+
+// checkCalled holds attempts to the times that their policies have for them,
+// and to what is known of the target's health: behind an open breaker only
+// probes are made, and a target that was cut short is not called by the fast
+// lane.
+func (l *ledger) checkCalled(name string, a *attempt, post webhook.Post, began time.Time) {
+	if at := l.waits[a.key]; a.lease != nil && began.Before(at) {
+		l.w.violated("policy", "%s is attempted %s before its time", name, at.Sub(began))
+	}
+	// What was committed within it may not be known yet: health may be five
+	// seconds old, and a call of the stream plans for another fifteen.
+	unknown := 10 * time.Second
+	if a.stream != nil {
+		unknown = 22 * time.Second
+	}
+	open, cut := true, time.Time{}
+	history := l.healths[post.Webhook.ID]
+	if len(history) == 0 || began.Sub(a.process.misled) < unknown {
+		return
+	}
+	for i, h := range history {
+		if i+1 < len(history) && history[i+1].at.Before(began.Add(-unknown)) {
+			continue
+		}
+		open = open && h.at.Before(began) && h.Under(post.Webhook.Activation).Breaker.Open()
+		if h.at.Before(began.Add(-unknown)) {
+			cut = h.FastTimeout
+		} else if i == 0 {
+			open = false
+		}
+	}
+	if a.stream != nil && !cut.IsZero() && began.Sub(cut) < 9*time.Minute {
+		l.w.violated("lanes", "%s is called by the fast lane, and it was cut short %s ago", name, began.Sub(cut))
+	}
+	if !open || a.lease != nil && (a.lease.from != "" || a.lease.round > 1 && a.lease.attempt == 1) {
+		return // a takeover sees an attempt to its end; what a person asked for passes always
+	}
+	if a.process.probes[post.Webhook.ID] == 0 {
+		l.w.violated("breaker", "%s is attempted by %s behind an open breaker", name, a.process.name)
+		return
+	}
+	a.process.probes[post.Webhook.ID]--
+}
+
+func (l *ledger) healthWritten(ctx context.Context, id int32) {
+	found, err := l.w.db.peek.Webhooks().Health(ctx, tenant, []int32{id})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.w.violated("store", "health of w%d was written and cannot be read: %v", id, err)
+		return
+	}
+	history := l.healths[id]
+	now, exists := found[id]
+	if !exists {
+		delete(l.healths, id) // with its webhook
+		return
+	}
+	var was webhook.Health
+	if len(history) > 0 {
+		was = history[len(history)-1].Health
+	}
+	if now.TotalCalls < was.TotalCalls || now.TotalErrors < was.TotalErrors {
+		l.w.violated("statistics", "w%d goes from %d calls and %d errors back to %d and %d", id, was.TotalCalls, was.TotalErrors, now.TotalCalls, now.TotalErrors)
+	}
+	if by := now.Breaker.ProbeBy; by != "" && by != was.Breaker.ProbeBy {
+		if p := processOf(ctx); p != nil {
+			p.probes[id]++
+		}
+		if was.Breaker.Probing(time.Now()) && was.Activation == now.Activation {
+			l.w.violated("breaker", "w%d is probed twice at once", id)
+		}
+	}
+	if now.Breaker.Open() != was.Breaker.Open() {
+		l.w.tracef("breaker", "of w%d is open: %v", id, now.Breaker.Open())
+	}
+	l.healths[id] = append(history, healthy{time.Now(), now})
+}
+
+// crowd makes webhooks that want every event.
+func (l *ledger) crowd(n int) {
+	ctx := context.Background()
+	for range n {
+		id, err := l.w.db.peek.Webhooks().NextID(ctx, tenant)
+		w := webhook.Webhook{
+			Tenant: tenant, ID: id, Events: []string{"*"}, TargetURL: l.w.targets.urls[int(id)%len(l.w.targets.urls)], State: webhook.StateActive,
+			Revision: 1, Activation: 1, ActivatedAt: l.w.began, Registered: l.w.began, Updated: l.w.began,
+		}
+		if err == nil {
+			err = l.w.db.peek.Webhooks().Create(ctx, w)
+		}
+		if err != nil {
+			l.w.violated("store", "a crowd cannot be made: %v", err)
+		}
+		l.webhooks[id] = []revision{{at: l.w.began, exists: true, Webhook: w}}
+	}
 }
 
 const grace = 5 * time.Second
@@ -428,7 +554,7 @@ func (l *ledger) acknowledged(inv *invocation, m webhook.Message) {
 	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
 	case row.Round == m.Round && (row.Status.Terminal() || row.Attempt > m.Attempt || row.Attempt == m.Attempt && row.LeaseBy == ""):
 	case row.Round == m.Round && m.Hops > 0 && row.Resends > 0: // made due
-	case row.Round == m.Round && l.parked[fmt.Sprintf("%s w%d/%s %d.%d", inv.process.name, m.Webhook, l.events[m.Event].name, m.Round, m.Attempt)]:
+	case l.parked[putOff{inv.process, m.Key(), m.Round, m.Attempt}]:
 	case slices.ContainsFunc(inv.attempts, func(a *attempt) bool { return a.key == m.Key() && a.knownOK }):
 	default:
 		l.w.violated("queue", "%s is acknowledged, and the row is %s at %d.%d", fmt.Sprintf("w%d/%s attempt %d.%d", m.Webhook, l.events[m.Event].name, m.Round, m.Attempt), cmp.Or(string(row.Status), "absent"), row.Round, row.Attempt)

@@ -84,8 +84,16 @@ func newWorld(seed uint64, keep bool) *world {
 		user("cyd", 4+rnd.IntN(8), 300*time.Millisecond, manage)
 		user("dan", 4+rnd.IntN(8), 300*time.Millisecond, manage)
 	}
-	user("sam", 1+rnd.IntN(14), 100*time.Millisecond+time.Duration(rnd.IntN(2)*rnd.IntN(4000))*time.Millisecond, signal)
-	user("sue", rnd.IntN(8), time.Second, signal)
+	signals := 1 + rnd.IntN(14)
+	if w.weather.siege {
+		signals += 12
+	}
+	if w.weather.crowd > 0 {
+		w.ledger.crowd(w.weather.crowd)
+		signals = 1 // each makes hundreds of deliveries
+	}
+	user("sam", signals, 100*time.Millisecond+time.Duration(rnd.IntN(2)*rnd.IntN(4000))*time.Millisecond, signal)
+	user("sue", min(rnd.IntN(8), signals-1), time.Second, signal)
 	if rnd.IntN(2) == 0 {
 		user("ops", 1+rnd.IntN(8), []time.Duration{2 * time.Second, 10 * time.Second, 5 * time.Minute}[rnd.IntN(3)], operate)
 	}

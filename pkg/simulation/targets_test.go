@@ -59,6 +59,7 @@ type spell struct {
 
 func newTargets(w *world, rnd *rand.Rand) *targets {
 	t := &targets{w: w, days: map[string][]spell{}, seen: map[string]int{}}
+	until := w.began.Add([]time.Duration{2 * time.Minute, 20 * time.Minute, 2 * time.Hour, 8 * time.Hour}[rnd.IntN(4)])
 	for n := range 4 {
 		url := fmt.Sprintf("https://t%d.example/in", n+1)
 		t.urls = append(t.urls, url)
@@ -70,6 +71,12 @@ func newTargets(w *world, rnd *rand.Rand) *targets {
 		}
 		if rnd.IntN(5) > 0 {
 			days = append(days, spell{at, "well"})
+		}
+		if w.weather.siege {
+			days = []spell{{w.began, []string{"broken", "broken", "deaf", "busy"}[rnd.IntN(4)]}, {until, []string{"well", "flaky"}[rnd.IntN(2)]}}
+		}
+		if w.weather.crowd > 0 {
+			days = []spell{{w.began, []string{"well", "flaky"}[rnd.IntN(2)]}}
 		}
 		t.days[url] = days
 	}

@@ -32,6 +32,8 @@ type weather struct {
 	receives  int     // after which a message goes to the dead letters
 	rivals    bool    // the users all change one webhook at once
 	hurry     bool    // all happens fast, so that records are young when they fail
+	siege     bool    // all targets are down for long, and many events come
+	crowd     int     // webhooks that want every event, from the start
 	faults    int
 	lasts     time.Duration // how long the bad weather lasts
 }
@@ -68,6 +70,18 @@ func drawWeather(rnd *rand.Rand) weather {
 	}
 	if w.hurry = rnd.IntN(4) == 0; w.hurry {
 		w.pause, w.queue, w.outage = 0.05, max(w.queue, 0.2), max(w.outage, 0.5)
+	}
+	switch rnd.IntN(200) {
+	case 0:
+		w.crowd = 501 + rnd.IntN(20) // more than one message to expand an event
+	case 1, 2, 3:
+		w.crowd = 101 + rnd.IntN(40)
+	default:
+		w.siege = rnd.IntN(6) == 0
+	}
+	if w.crowd > 0 {
+		// So much to do at once takes time enough as it is.
+		w.pause, w.hold, w.late, w.rivals = 0.01, 0, 0, false
 	}
 	return w
 }

@@ -220,7 +220,7 @@ func (w *world) run(done func() bool) {
 		if done() || len(w.verdict) > 0 {
 			return
 		}
-		if w.steps++; w.steps > maxSteps {
+		if w.steps++; w.steps > maxSteps+200*w.weather.crowd {
 			w.violated("run", "does not come to rest within %d steps", maxSteps)
 			return
 		}
@@ -328,6 +328,9 @@ func (w *world) release(group []*gate) {
 		synctest.Wait()
 		w.kill(p, v)
 		return
+	}
+	if v != proceed && strings.Contains(g.label, "health") {
+		p.misled = time.Now()
 	}
 	if v != proceed && v != slow && v != stale {
 		p.troubles = append(p.troubles, trouble{at: time.Now(), what: v, kind: g.kind, about: g.about})
