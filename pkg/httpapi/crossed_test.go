@@ -1,0 +1,247 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Two tenants and two apps, every operation crossed. The tests of this file
+// walk the route table: a new route is covered by being there.
+
+// callers lets in whom the Authorization header names.
+type callers map[string]webhook.Principal
+
+func (c callers) Authenticate(r *http.Request) (webhook.Principal, error) {
+	who, known := c[r.Header.Get("Authorization")]
+	if !known {
+		return webhook.Principal{}, webhook.ErrUnauthorized
+	}
+	return who, nil
+}
+
+const (
+	owned  = 1    // the owner's webhook
+	absent = 4711 // nobody's
+	marked = "owners-mark"
+)
+
+// everyone are the owner, who is app "a" of tenant Default, and strangers.
+func everyone() callers {
+	as := func(tenant webhook.Tenant, app string, scopes ...webhook.Scope) webhook.Principal {
+		who := tje0
+		who.Tenant, who.App, who.Scopes = tenant, app, scopes
+		return who
+	}
+	const webhooks, events = webhook.ScopeWebhooks, webhook.ScopeEvents
+	return callers{
+		"owner":                      as("Default", "a", webhooks, events),
+		"another app":                as("Default", "b", webhooks, events),
+		"another tenant":             as("Other", "", webhooks, events),
+		"another tenant's same app":  as("Other", "a", webhooks, events),
+		"the owner without a scope":  as("Default", "a"),
+		"an owner with other scopes": as("Default", "a", "webhook", "event"),
+	}
+}
+
+// fills gives what stands in the place of a wildcard.
+var fills = map[string]string{
+	"{event}": "contact.changed", "{primaryKey}": "7", "{tenant}": "Default", "{eventId}": "019ac000-0000-7000-8000-000000000001", "{job}": "1",
+}
+
+// bodies are those of routes that refuse the one that all others take.
+var bodies = map[string]string{
+	"PUT /api/v1/Webhook/{id}/Options":   `{"Policy":"superoffice"}`,
+	"PATCH /api/v1/Webhook/{id}/Options": `{"Policy":"superoffice"}`,
+}
+
+// crossing makes a route's call about a webhook.
+func crossing(t *testing.T, route httpapi.Route, id int) (path, body string) {
+	t.Helper()
+	segments := strings.Split(route.Pattern, "/")
+	for i, s := range segments {
+		switch {
+		case s == "{id}":
+			segments[i] = fmt.Sprint(id)
+		case strings.HasPrefix(s, "{"):
+			if segments[i] = fills[s]; segments[i] == "" {
+				t.Fatalf("%s: say in fills what stands for %s", route.Pattern, s)
+			}
+		}
+	}
+	path = strings.Join(segments, "/") + fmt.Sprintf("?webhookId=%d", id)
+	body, special := bodies[route.Method+" "+route.Pattern]
+	if !special && route.Method != http.MethodGet {
+		const entity = `"Name":"stranger","Events":["contact.changed"],"TargetUrl":"https://example.com/stranger","Secret":"********"`
+		body = fmt.Sprintf(`{"WebhookId":%d,%s,"EventName":"contact.changed","PrimaryKey":7,"Data":{},"Webhook":{"WebhookId":%[1]d,%[2]s}}`, id, entity)
+	}
+	return path, body
+}
+
+// crossed starts a server with one webhook of the owner's.
+func crossed(t *testing.T) *server {
+	t.Helper()
+	s := newServer(t, func(c *httpapi.Config) { c.Auth = everyone() })
+	const mine = `{"Name":"owners-mark","Events":["contact.changed"],"TargetUrl":"https://example.com/owners-mark","Secret":"owners-mark-secret",
+		"Headers":{"X-Api-Key":"owners-mark-key"},"Description":"owners-mark"}`
+	if got := s.call("POST", "/api/v1/Webhook", mine, "Authorization: owner"); got.Code != http.StatusOK {
+		t.Fatalf("create: got %d %s", got.Code, got.Body)
+	}
+	s.pings = nil
+	return s
+}
+
+// property is everything that is the owner's, to be compared.
+func (s *server) property() string {
+	s.t.Helper()
+	var all strings.Builder
+	for _, w := range s.webhooks() {
+		if w.ID != owned {
+			continue
+		}
+		secrets, err := s.db.Secrets().Read(s.t.Context(), w.Secret)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		fmt.Fprintf(&all, "%+v\n%s %s %s %d\n", w, secrets.Current.Reveal(), secrets.Previous.Reveal(), secrets.PreviousUntil, len(secrets.Headers))
+	}
+	return all.String()
+}
+
+var digits = regexp.MustCompile(`\b(1|4711)\b`)
+
+// said is an answer but for the id that it was asked about and the event that
+// it made.
+func said(answer *httptest.ResponseRecorder) string {
+	var lines []string
+	for name, values := range answer.Header() {
+		if name != "X-SuperOffice-EventId" && name != "Content-Length" {
+			lines = append(lines, name+": "+strings.Join(values, ", "))
+		}
+	}
+	slices.Sort(lines)
+	return fmt.Sprintln(answer.Code) + strings.Join(lines, "\n") + "\n" + digits.ReplaceAllString(answer.Body.String(), "ID")
+}
+
+func TestCrossed_NothingIsSeenAndNothingChanged(t *testing.T) {
+	t.Parallel()
+	for _, stranger := range []string{"another app", "another tenant", "another tenant's same app"} {
+		for _, route := range httpapi.Routes() {
+			if route.Scope == "" {
+				continue
+			}
+			t.Run(stranger+"/"+route.Method+" "+route.Pattern, func(t *testing.T) {
+				t.Parallel()
+				s := crossed(t)
+				before := s.property()
+				call := func(id int) *httptest.ResponseRecorder {
+					path, body := crossing(t, route, id)
+					return s.call(route.Method, path, body, "Authorization: "+stranger, "Content-Type: application/json")
+				}
+				none, mine := call(absent), call(owned)
+				if route.Pattern != "/api/v1/Webhook" { // which a stranger's own creation shows
+					if diff := cmp.Diff(said(none), said(mine)); diff != "" {
+						t.Errorf("of a webhook that is not there it is answered otherwise (-absent +owned):\n%s", diff)
+					}
+				}
+				if strings.Contains(mine.Body.String(), marked) || strings.Contains(fmt.Sprint(mine.Header()), marked) {
+					t.Errorf("it shows what is the owner's: %s", mine.Body)
+				}
+				if strings.Contains(route.Pattern, "/Webhook/{id}") && mine.Code != http.StatusNotFound {
+					t.Errorf("got %d %s, want 404: if it is for its body, give it one in bodies", mine.Code, mine.Body)
+				}
+				if diff := cmp.Diff(before, s.property()); diff != "" {
+					t.Errorf("the owner's webhook was changed:\n%s", diff)
+				}
+				for _, ping := range s.pings {
+					if strings.Contains(ping.Secrets.Current.Reveal(), marked) {
+						t.Error("a ping was signed with the owner's secret")
+					}
+				}
+				if stranger != "another app" {
+					if events := s.events(); len(events) != 0 {
+						t.Errorf("an event came to the owner's tenant: %+v", events)
+					}
+				}
+			})
+		}
+	}
+}
+
+// In an address that begins with a tenant, another's is refused before anything
+// is looked at.
+func TestCrossed_AnotherTenantsAddress(t *testing.T) {
+	t.Parallel()
+	s := crossed(t)
+	before := s.property()
+	for _, route := range httpapi.Routes() {
+		if route.Scope == "" || !strings.HasPrefix(route.Pattern, "/api/") {
+			continue
+		}
+		path, body := crossing(t, route, owned)
+		if got := s.call(route.Method, "/Default"+path, body, "Authorization: another tenant"); got.Code != http.StatusMisdirectedRequest {
+			t.Errorf("%s %s: got %d %s, want 421", route.Method, route.Pattern, got.Code, got.Body)
+		}
+	}
+	if diff := cmp.Diff(before, s.property()); diff != "" {
+		t.Errorf("the owner's webhook was changed:\n%s", diff)
+	}
+}
+
+// Without a credential every route but the open ones is 401, without its scope
+// 403, whether the webhook is there or not.
+func TestCrossed_WithoutCredentialOrScope(t *testing.T) {
+	t.Parallel()
+	s := crossed(t)
+	before := s.property()
+	for _, route := range httpapi.Routes() {
+		if route.Scope == "" {
+			continue
+		}
+		for who, want := range map[string]int{
+			"": http.StatusUnauthorized, "somebody": http.StatusUnauthorized,
+			"the owner without a scope": http.StatusForbidden, "an owner with other scopes": http.StatusForbidden,
+		} {
+			for _, id := range []int{owned, absent} {
+				path, body := crossing(t, route, id)
+				if got := s.call(route.Method, path, body, "Authorization: "+who); got.Code != want {
+					t.Errorf("%q, %s %s: got %d %s, want %d", who, route.Method, path, got.Code, got.Body, want)
+				}
+			}
+		}
+	}
+	if diff := cmp.Diff(before, s.property()); diff != "" {
+		t.Errorf("the owner's webhook was changed:\n%s", diff)
+	}
+}
+
+// The calls of this file work for whom the webhook belongs to: else they would
+// prove nothing.
+func TestCrossed_TheOwnerIsServed(t *testing.T) {
+	t.Parallel()
+	for _, route := range httpapi.Routes() {
+		if route.Scope != webhook.ScopeWebhooks && route.Scope != webhook.ScopeEvents || strings.Contains(route.Pattern, "{eventId}") || strings.Contains(route.Pattern, "{job}") {
+			continue
+		}
+		t.Run(route.Method+" "+route.Pattern, func(t *testing.T) {
+			t.Parallel()
+			s := crossed(t)
+			path, body := crossing(t, route, owned)
+			if route.Pattern == "/api/v1/Webhook" && route.Method == http.MethodPost {
+				body = strings.ReplaceAll(body, "********", "x") // a mask stands for nothing yet
+			}
+			if got := s.call(route.Method, path, body, "Authorization: owner", "Content-Type: application/json"); got.Code >= 300 {
+				t.Errorf("got %d %s", got.Code, got.Body)
+			}
+		})
+	}
+}
