@@ -31,7 +31,10 @@ func TestRegistry_CreateOnce(t *testing.T) {
 		"another target":          draft(secret("s"), header("X-Key", "1"), func(d *webhook.Draft) { d.TargetURL = "https://example.org/" }),
 		"no secret":               draft(header("X-Key", "1")),
 		"another header, visible": draft(secret("s"), header("X-Key", "1"), header("X-B", "b")),
-		"another event":           draft(secret("s"), header("X-Key", "1"), func(d *webhook.Draft) { d.Events = []string{"a", "b"} }),
+		"another event":           draft(secret("s"), header("X-Key", "1"), func(d *webhook.Draft) { d.Events = []string{"a"} }),
+		"one event more":          draft(secret("s"), header("X-Key", "1"), func(d *webhook.Draft) { d.Events = append(d.Events, "a") }),
+		"somebody to mail":        draft(secret("s"), header("X-Key", "1"), func(d *webhook.Draft) { d.ErrorEmails = []string{"a"} }),
+		"stopped":                 draft(secret("s"), header("X-Key", "1"), state(webhook.StateStopped)),
 	} {
 		if _, _, err := r.CreateOnce(t.Context(), anna, "k", other); !errors.Is(err, webhook.ErrIdempotencyKeyReused) {
 			t.Errorf("%s: got %v, want %v", name, err, webhook.ErrIdempotencyKeyReused)
