@@ -1,0 +1,40 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/posthaste-dev/posthaste/pkg/signature"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
+)
+
+// What is set through the API is what the target gets. The test event is sent
+// though saves do not ask the target here.
+func TestLocal_OptionsAndTestReachTheTarget(t *testing.T) {
+	t.Parallel()
+	target := webhooktest.NewReceiver(t)
+	s := start(t, t.TempDir(), nil)
+	id := s.create(target.URL)
+	if status, _, answer := s.call("PATCH", "/api/v1/Webhook/1/Options", `{"Format":"cloudevents"}`); status != 200 {
+		t.Fatalf("options: got %d %s", status, answer)
+	}
+	key := webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: s.signal()}
+	s.row(key, func(d webhook.Delivery) bool { return d.Status == webhook.StatusDelivered })
+	status, _, answer := s.call("POST", "/api/v1/Webhook/Test", `{"WebhookId":1,"Secret":"********","TargetUrl":"`+target.URL+`"}`)
+	if status != 200 || !strings.HasPrefix(string(answer), `{"Success":true,"Message":"HTTP 200 OK`) {
+		t.Errorf("test: got %d %s", status, answer)
+	}
+	posts := target.Requests()
+	if len(posts) != 2 {
+		t.Fatalf("the target got %d POSTs, want the delivery and the test", len(posts))
+	}
+	for i, want := range []string{`"type":"contact.changed","subject":"7",`, `"type":"test","subject":"0",`} {
+		post := posts[i]
+		if !strings.HasPrefix(string(post.Body), `{"specversion":"1.0","id":"`+post.Header.Get("Webhook-Id")+`",`) || !strings.Contains(string(post.Body), want) ||
+			post.Header.Get("Content-Type") != "application/cloudevents+json; charset=utf-8" ||
+			post.Header.Get("X-Superoffice-Signature") != signature.SuperOffice("Something Super Secret", post.Body) {
+			t.Errorf("POST %d: %v %s", i, post.Header, post.Body)
+		}
+	}
+}
