@@ -45,15 +45,6 @@ func (r *Registry) pings(old, w Webhook) bool {
 		(old.State != StateActive || old.TargetURL != w.TargetURL || !slices.Equal(old.Headers, w.Headers))
 }
 
-// Tried gives the draft as one that is only tried out, and never saved: it need
-// not name an event.
-func (d Draft) Tried() Draft {
-	if len(d.Events) == 0 {
-		d.Events = []string{TestEventName}
-	}
-	return d
-}
-
 // TestDraft sends the test event to the target of a draft that need not be
 // stored, and returns what came of it. id is the stored webhook that the draft
 // was made of, 0 for none: what the draft masks or leaves unsaid is signed and

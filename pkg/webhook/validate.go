@@ -1,11 +1,9 @@
 package webhook
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/url"
 	"strconv"
 	"strings"
@@ -50,38 +48,6 @@ type Rules struct {
 	// not be called, judging by its spelling alone, without DNS. Unset: no
 	// such check.
 	CheckHost func(host string) (seen string, err error)
-}
-
-// Draft is what a client wants a webhook to be: the writable members of the
-// entity. A save replaces them all, but for those that are not stated.
-type Draft struct {
-	Name      string
-	Events    []string
-	TargetURL string
-	// Secret: nil or the mask keeps what is stored, "" removes it, another
-	// value replaces it.
-	Secret *Secret
-	// State: StateUnknown keeps what is stored, and is Active on create.
-	State State
-	// Type: "" is "webhook".
-	Type string
-	// Headers: a value that is the mask keeps what is stored under the name.
-	Headers    []DraftHeader
-	Properties json.RawMessage // one JSON object, or empty
-
-	ErrorsEmail     string
-	ErrorEmails     []string
-	ErrorAssociates json.RawMessage // a JSON array, or empty
-	Description     string
-	NotifyVia       int32
-	NotifyWhen      int32
-}
-
-// DraftHeader is a header as a client states it. The value is held as a Secret
-// since nobody knows yet whether it is one.
-type DraftHeader struct {
-	Name  string
-	Value Secret
 }
 
 // faults gathers everything that is wrong with an input, up to maxFaults.
@@ -337,42 +303,4 @@ func (f *faults) properties(raw json.RawMessage) {
 	if err := CheckObject(raw); err != nil {
 		f.add("Properties %v", err)
 	}
-}
-
-// CheckObject reports whether the text is exactly one JSON object, nested no
-// deeper than MaxJSONDepth. The error is a clause without a subject.
-func CheckObject(raw []byte) error {
-	if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-		return Invalid("is no JSON object")
-	}
-	if !utf8.Valid(raw) {
-		return Invalid("is not valid UTF-8")
-	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber() // 1e999 is a number too
-	for depth := 0; ; {
-		token, err := dec.Token()
-		if err == io.EOF {
-			if depth > 0 {
-				return Invalid("is no valid JSON: it ends too early")
-			}
-			break
-		}
-		if err != nil {
-			return Invalid("is no valid JSON: %v", err)
-		}
-		delim, ok := token.(json.Delim)
-		switch {
-		case ok && (delim == '{' || delim == '['):
-			if depth++; depth > MaxJSONDepth {
-				return Invalid("is nested deeper than %d", MaxJSONDepth)
-			}
-		case ok:
-			depth--
-		}
-	}
-	if !json.Valid(raw) {
-		return Invalid("is not one JSON object")
-	}
-	return nil
 }

@@ -1,0 +1,46 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"unicode/utf8"
+)
+
+// CheckObject reports whether the text is exactly one JSON object, nested no
+// deeper than MaxJSONDepth. The error is a clause without a subject.
+func CheckObject(raw []byte) error {
+	if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
+		return Invalid("is no JSON object")
+	}
+	if !utf8.Valid(raw) {
+		return Invalid("is not valid UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber() // 1e999 is a number too
+	for depth := 0; ; {
+		token, err := dec.Token()
+		if err == io.EOF {
+			if depth > 0 {
+				return Invalid("is no valid JSON: it ends too early")
+			}
+			break
+		}
+		if err != nil {
+			return Invalid("is no valid JSON: %v", err)
+		}
+		delim, ok := token.(json.Delim)
+		switch {
+		case ok && (delim == '{' || delim == '['):
+			if depth++; depth > MaxJSONDepth {
+				return Invalid("is nested deeper than %d", MaxJSONDepth)
+			}
+		case ok:
+			depth--
+		}
+	}
+	if !json.Valid(raw) {
+		return Invalid("is not one JSON object")
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Save changes a webhook that the principal sees: edit gets the webhook as it
+// stands and returns what it shall be. If another save comes between, edit is
+// called again with the newer webhook. An error of edit ends the save and is
+// returned as it is.
+//
+// Errors: ErrNotFound, *ValidationError, *ThrottledError (too many rotations of
+// the secret), ErrConflict (too many racing saves), ErrUnavailable.
+func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(Webhook) (Draft, error)) (Webhook, error) {
+	return r.change(ctx, who, id, func(current, w Webhook) (change, error) {
+		d, err := edit(current)
+		if err != nil {
+			return change{}, err
+		}
+		if err := d.validate(current, r.Rules); err != nil {
+			return change{}, err
+		}
+		c := change{webhook: d.webhook(w)}
+		if c.webhook.State == StateActive && current.State != StateActive {
+			c.webhook.Activation, c.webhook.ActivatedAt = current.Activation+1, w.Updated
+		}
+		if d.touchesSecrets(current) || r.pings(current, c.webhook) {
+			old, gone, err := r.documentToChange(ctx, current, d)
+			if err != nil {
+				return change{}, fmt.Errorf("webhook %d: %w", id, err)
+			}
+			overlap := DefaultSecretOverlap
+			if current.Options.SecretOverlap != nil {
+				overlap = *current.Options.SecretOverlap
+			}
+			if c.doc, err = d.document(old, w.Updated.Add(overlap)); err != nil {
+				return change{}, err
+			}
+			c.docChanged = gone || EncodeSecretDocument(c.doc) != EncodeSecretDocument(old)
+		}
+		return c, r.ping(ctx, current, c.webhook, c.doc, c.docChanged)
+	})
+}
+
+// EndOverlap makes a webhook's previous secret stop signing at once. Without a
+// previous secret nothing changes. Errors: as for Save, and
+// ErrSecretUnavailable.
+func (r *Registry) EndOverlap(ctx context.Context, who Principal, id int32) error {
+	_, err := r.change(ctx, who, id, func(current, w Webhook) (change, error) {
+		doc, err := r.Document(ctx, current)
+		if err != nil || doc.PreviousAt(w.Updated).IsZero() {
+			return change{none: true}, err
+		}
+		doc.Previous, doc.PreviousUntil = Secret{}, time.Time{}
+		return change{webhook: w, doc: doc, docChanged: true}, nil
+	})
+	return err
+}
+
+// SetOptions changes what a webhook has beyond SuperOffice's entity, as Save
+// changes the rest: edit gets the webhook as it stands, and returns what its
+// options shall be. Errors: as for Save.
+func (r *Registry) SetOptions(ctx context.Context, who Principal, id int32, edit func(Webhook) (Options, error)) (Webhook, error) {
+	return r.change(ctx, who, id, func(current, w Webhook) (change, error) {
+		options, err := edit(current)
+		if err != nil {
+			return change{}, err
+		}
+		w.Options = options
+		return change{webhook: w}, options.Validate()
+	})
+}
+
+// change is what becomes of a webhook.
+type change struct {
+	webhook    Webhook
+	doc        SecretDocument // counts if docChanged
+	docChanged bool
+	none       bool // nothing is to be written
+}
+
+// change writes what decide makes of a webhook that the principal sees; it is
+// given the webhook as it stands, and as the next revision of it by the
+// principal. If another writer comes between it is asked again. Its error ends
+// the change and is returned as it is.
+func (r *Registry) change(ctx context.Context, who Principal, id int32, decide func(current, next Webhook) (change, error)) (Webhook, error) {
+	for range saveTries {
+		current, err := r.Get(ctx, who, id)
+		if err != nil {
+			return Webhook{}, err
+		}
+		next := current
+		next.Updated, next.UpdatedBy, next.Revision = r.Now().UTC(), who.Associate, current.Revision+1
+		c, err := decide(current, next)
+		if err != nil {
+			return Webhook{}, err
+		}
+		if c.none {
+			return current, nil
+		}
+		saved, err := r.commit(ctx, current, c)
+		if err == nil || !errors.Is(err, ErrConflict) {
+			return saved, err
+		}
+	}
+	return Webhook{}, fmt.Errorf("webhook %d: %w", id, ErrConflict)
+}
+
+// commit writes a change. ErrConflict if the current webhook is no longer that.
+func (r *Registry) commit(ctx context.Context, current Webhook, c change) (Webhook, error) {
+	w := c.webhook
+	if c.docChanged {
+		if err := r.replaceSecret(ctx, &w, current.Secret, c.doc, w.Updated); err != nil {
+			return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
+		}
+	}
+	raised, err := r.stateEvent(current, w, w.Updated)
+	if err != nil {
+		return Webhook{}, err
+	}
+	if err := r.Webhooks.Update(ctx, w, raised...); err != nil {
+		return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
+	}
+	if current.Secret.Name != w.Secret.Name {
+		r.forgetIntent(ctx, w.Secret.Name, w.Updated)
+		r.dropSecret(ctx, current.Secret.Name, w.Updated)
+	}
+	return w, nil
+}
