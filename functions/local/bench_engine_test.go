@@ -143,6 +143,21 @@ func (r *recorder) Send(_ context.Context, messages []webhook.Outgoing) ([]int, 
 	return nil, nil
 }
 
+// asWebhooks and asDeliveries are the recorder's two sides, whose Get would be
+// ambiguous. A first attempt that succeeds calls neither.
+type (
+	asWebhooks   struct{ *recorder }
+	asDeliveries struct{ *recorder }
+)
+
+func (asWebhooks) Get(context.Context, webhook.Tenant, int32) (webhook.Webhook, error) {
+	return webhook.Webhook{}, webhook.ErrNotFound
+}
+
+func (asDeliveries) Get(context.Context, webhook.DeliveryKey) (webhook.Delivery, error) {
+	return webhook.Delivery{}, webhook.ErrNotFound
+}
+
 // benchEngine compares the engine with a loop that does nothing but POST the
 // same bytes with a fresh HMAC. The two take turns, so that what else happens on
 // the machine meets both.
@@ -223,7 +238,7 @@ func newBenchEngine(b *testing.B, target string) *benchEngineRun {
 	}
 	b.Cleanup(sender.CloseIdle)
 	engine := dispatch.New(dispatch.Config{
-		Webhooks: r, Deliveries: r, Secrets: r, Sender: sender, Messages: r, Logger: slog.New(telemetry.NewHandler(io.Discard, slog.LevelInfo)),
+		Webhooks: asWebhooks{r}, Deliveries: asDeliveries{r}, Secrets: r, Sender: sender, Messages: r, Logger: slog.New(telemetry.NewHandler(io.Discard, slog.LevelInfo)),
 		Now: time.Now, Random: rand.Reader, Policy: webhook.PolicyDurable, EventLife: time.Hour, RowLife: time.Hour,
 	})
 	return &benchEngineRun{recorder: r, engine: engine, sender: sender}

@@ -58,7 +58,9 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 	sweeper := sweep.New(sweep.Config{
 		Deliveries: db.Deliveries(), Webhooks: db.Webhooks(), Events: db.Events(), Secrets: db.Secrets(), Messages: db.Queue(),
 		DeadLetters: db.DeadLetters(), Logger: logger, Now: time.Now, RowLife: rowLife,
-		Jobs: db.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{},
+		Jobs: db.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{
+			webhook.JobRedispatch: sweep.Redispatch(db.Events(), db.Queue()),
+		},
 	})
 	pump := &embedded.Pump{
 		DB: db, Logger: logger, Stream: engine.Stream, Queue: engine.Queue, Drain: cfg.ShutdownTimeout,

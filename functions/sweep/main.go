@@ -46,14 +46,17 @@ func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
 	logger := slog.New(telemetry.NewHandler(os.Stdout, cfg.LogLevel))
 	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now})
 	queues := awssqs.NewFromConfig(clients)
+	messages := &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL}
 	sweeper := sweep.New(sweep.Config{
 		Deliveries: store.Deliveries(), Webhooks: store.Webhooks(), Events: store.Events(),
 		Secrets:     &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader},
-		Messages:    &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL},
+		Messages:    messages,
 		Failures:    &s3.Failures{AWS: clients, Bucket: cfg.FailureBucket, Decode: dynamo.DecodeStream, Now: time.Now},
 		DeadLetters: &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL},
 		Logger:      logger, Now: time.Now, RowLife: cfg.EventTTL + cfg.DeliveryExtra,
-		Jobs: store.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{},
+		Jobs: store.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{
+			webhook.JobRedispatch: sweep.Redispatch(store.Events(), messages),
+		},
 	})
 	return trigger.Schedule(sweeper.Run, logger), nil
 }

@@ -38,6 +38,7 @@ type Deliveries interface {
 	End(ctx context.Context, e webhook.End) (webhook.Delivery, error)
 	MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Delivery, error)
 	Park(ctx context.Context, p webhook.Park) (webhook.Delivery, error)
+	Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error)
 }
 
 // Secrets reads the version of a secret document that a webhook names.
@@ -85,6 +86,7 @@ const (
 	maxInFlightPerWebhook = 16
 	maxQueuePerWebhook    = 5  // attempts of one webhook in a queue consumer
 	maxParking            = 64 // rows of a batch being parked
+	maxLooking            = 16 // rows of an expand being looked up
 
 	viewLife        = 3 * time.Second  // no attempt starts on an older view of the webhooks
 	startWindow     = 15 * time.Second // of an invocation; later no fast attempt starts

@@ -2,7 +2,9 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"sync"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -36,6 +38,12 @@ func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 	if len(ids) > expandRange && m.To == 0 {
 		return c.sendOr(ctx, r, ranges(m, ids))
 	}
+	if m.Missing {
+		if ids, err = c.missing(ctx, m, ids); err != nil {
+			c.Logger.WarnContext(ctx, "rows unreadable", "tenant", string(m.Tenant), "event_id", string(m.Event), "error", err)
+			return c.later(ctx, r)
+		}
+	}
 	out := make([]webhook.Outgoing, len(ids))
 	for i, id := range ids {
 		out[i].Message = webhook.Message{
@@ -43,6 +51,33 @@ func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 		}
 	}
 	return c.sendOr(ctx, r, out)
+}
+
+// missing gives those of the webhooks whose delivery of the event has no row: it
+// was never begun, or only by a message that is still on its way, which the row
+// will fence.
+func (c *consumer) missing(ctx context.Context, m webhook.Message, ids []int32) ([]int32, error) {
+	absent, errs := make([]bool, len(ids)), make([]error, len(ids))
+	var wg sync.WaitGroup
+	looking := make(chan struct{}, maxLooking)
+	for i, id := range ids {
+		looking <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-looking }()
+			_, err := c.Deliveries.Get(ctx, webhook.DeliveryKey{Tenant: m.Tenant, Webhook: id, Event: m.Event})
+			if absent[i] = gone(err); !absent[i] {
+				errs[i] = err
+			}
+		})
+	}
+	wg.Wait()
+	var found []int32
+	for i, id := range ids {
+		if absent[i] {
+			found = append(found, id)
+		}
+	}
+	return found, errors.Join(errs...)
 }
 
 // sendOr sends what a message turns into. It is done when all of it is sent;

@@ -359,6 +359,13 @@ func (f faultyRows) MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Del
 	return f.Deliveries.MakeDue(ctx, m)
 }
 
+func (f faultyRows) Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error) {
+	if err := f.s.at("Deliveries.Get"); err != nil {
+		return webhook.Delivery{}, err
+	}
+	return f.Deliveries.Get(ctx, key)
+}
+
 func (f faultyRows) Park(ctx context.Context, p webhook.Park) (webhook.Delivery, error) {
 	if err := f.s.at("Park"); err != nil {
 		return webhook.Delivery{}, err

@@ -272,3 +272,27 @@ func TestFanOut(t *testing.T) {
 		t.Errorf("after 8 hops and 15 minutes: got %+v", got)
 	}
 }
+
+func TestExpand_OfWhatIsMissingLeavesAloneWhatHasARow(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for id := int32(2); id <= 40; id++ {
+		s.create(webhook.Webhook{ID: id, Events: []string{"contact.changed"}})
+	}
+	m := webhook.Message{Kind: webhook.MessageExpand, Tenant: tenant, Event: s.event.ID, Accepted: s.clock.Now(), Missing: true}
+	s.finish(1, 1, webhook.StatusDelivered) // webhook 1 has it
+	if !s.consume(m) {
+		t.Error("the message is not done")
+	}
+	got := map[int32]bool{}
+	for _, m := range s.messages() {
+		got[m.Webhook] = true
+	}
+	if len(got) != 39 || got[1] {
+		t.Errorf("got attempts for %d webhooks, the first among them %v; want 39 without it", len(got), got[1])
+	}
+	s.faults["Deliveries.Get"] = webhook.ErrUnavailable
+	if s.consume(m) {
+		t.Error("with rows that cannot be read the message is done")
+	}
+}

@@ -9,9 +9,10 @@ import (
 )
 
 // redrive sends on what the stream gave up: for each record one message that has
-// its event matched again, with the stream's own stamp of its acceptance. Only
-// when all of a batch are sent is the batch removed, so that a sweep that dies
-// in between sends them twice, which the rows of their deliveries fence.
+// its event matched again, as of the stream's own stamp of its acceptance, and
+// the deliveries made that it lacks. Only when all of a batch are sent is the
+// batch removed, so that a sweep that dies in between sends them twice, which
+// the rows of their deliveries fence.
 //
 // A record that cannot be read goes where a person finds it. A batch that cannot
 // be read at all stays where it is, is told of each minute, and is passed over.
@@ -25,48 +26,49 @@ func (s *Sweeper) redrive(ctx context.Context) error {
 	}
 	sent := 0
 	for _, name := range names {
-		if sent == failurePage || ctx.Err() != nil {
+		if sent == failurePage {
 			break
 		}
-		fault := s.redriveOne(ctx, name)
-		var unreadable *webhook.ValidationError
-		if errors.As(fault, &unreadable) {
-			s.Logger.ErrorContext(ctx, "given up by the stream and unreadable: left for a person", "error", unreadable)
-			continue
+		done, err := s.redriveOne(ctx, name)
+		if err != nil {
+			return err
 		}
-		if fault != nil {
-			return fault
+		if done {
+			sent++
 		}
-		sent++
 	}
 	return nil
 }
 
-func (s *Sweeper) redriveOne(ctx context.Context, name string) error {
+func (s *Sweeper) redriveOne(ctx context.Context, name string) (done bool, err error) {
 	records, err := s.Failures.Open(ctx, name)
-	if errors.Is(err, webhook.ErrNotFound) {
-		return nil // another sweep was quicker
-	}
-	if err != nil {
-		return err
+	var unreadable *webhook.ValidationError
+	switch {
+	case errors.As(err, &unreadable):
+		s.Logger.ErrorContext(ctx, "given up by the stream and unreadable: left for a person", "error", unreadable)
+		return false, nil
+	case errors.Is(err, webhook.ErrNotFound):
+		return true, nil // another sweep was quicker
+	case err != nil:
+		return false, err
 	}
 	var out []webhook.Outgoing
 	for _, r := range records {
 		if r.Undecodable != nil {
 			if err := s.DeadLetters.Bury(ctx, r.Undecodable); err != nil {
-				return err
+				return false, err
 			}
 			continue
 		}
 		out = append(out, webhook.Outgoing{Message: webhook.Message{
-			Kind: webhook.MessageExpand, Tenant: r.Event.Tenant, Event: r.Event.ID, Accepted: r.Accepted,
+			Kind: webhook.MessageExpand, Tenant: r.Event.Tenant, Event: r.Event.ID, Accepted: r.Accepted, Missing: true,
 		}})
 	}
 	if err := s.send(ctx, out); err != nil {
-		return err
+		return false, err
 	}
 	if err := s.Failures.Remove(ctx, name); err != nil {
-		return fmt.Errorf("sent on and not removed: %w", err)
+		return false, fmt.Errorf("sent on and not removed: %w", err)
 	}
-	return nil
+	return true, nil
 }

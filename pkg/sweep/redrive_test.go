@@ -60,7 +60,7 @@ func TestRun_SendsOnWhatTheStreamGaveUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, r := range received {
-			if r.Message.Kind != webhook.MessageExpand || !r.Message.Accepted.Equal(accepted) || r.Message.To != 0 {
+			if r.Message.Kind != webhook.MessageExpand || !r.Message.Accepted.Equal(accepted) || r.Message.To != 0 || !r.Message.Missing {
 				t.Errorf("got %+v, want the event to be matched again as of its acceptance", r.Message)
 			}
 			events = append(events, string(r.Message.Event[35:]))

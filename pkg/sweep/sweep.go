@@ -257,10 +257,15 @@ func later(a, b time.Time) time.Time {
 }
 
 func (s *Sweeper) send(ctx context.Context, messages []webhook.Outgoing) error {
+	return sendAll(ctx, s.Messages, messages)
+}
+
+// sendAll sends messages; an error says that some may not have been sent.
+func sendAll(ctx context.Context, queue webhook.Queue, messages []webhook.Outgoing) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	failed, err := s.Messages.Send(ctx, messages)
+	failed, err := queue.Send(ctx, messages)
 	if err == nil && len(failed) > 0 {
 		err = webhook.ErrUnavailable
 	}

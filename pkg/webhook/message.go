@@ -28,7 +28,7 @@ type Message struct {
 	// Hops counts the sends since the last row, so that a fault of ours cannot
 	// circle for ever.
 	Hops int `json:"hops,omitempty"`
-	// Replay is the job that began the round.
+	// Replay is the job that began the round, or that sent an expand.
 	Replay string `json:"replay,omitempty"`
 	// Accepted is the change feed's stamp of an event to expand.
 	Accepted time.Time `json:"accepted,omitzero"`
@@ -36,6 +36,9 @@ type Message struct {
 	// means no upper bound.
 	From int32 `json:"from,omitempty"`
 	To   int32 `json:"to,omitempty"`
+	// Missing limits an expand to deliveries that have no row: those of an
+	// event that was dispatched before, at least in part.
+	Missing bool `json:"missing,omitempty"`
 	// Success is the attempt to write down.
 	Success *Attempt `json:"success,omitempty"`
 }

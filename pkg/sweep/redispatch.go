@@ -1,0 +1,60 @@
+package sweep
+
+import (
+	"context"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// EventList is what Redispatch needs of webhook.Events.
+type EventList interface {
+	List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error)
+}
+
+// redispatchSlice is how many events a slice hands over: a tenth of a second of
+// the queue's time, and at most 25 MB of events read.
+const redispatchSlice = 100
+
+// Redispatch runs jobs of the kind webhook.JobRedispatch: every event of the
+// job's tenant whose id is of the job's time is handed over to be matched again,
+// and the deliveries that it lacks are made. It is the last resort after a
+// stream whose records are gone: whoever fears that deliveries were never begun
+// can have a time gone through, and what was begun is left alone.
+//
+// An event counts as accepted at its own time, since the stream's stamp is not
+// kept: a webhook that was activated over a minute later does not get it. The
+// cursor is the id of the last event that was handed over; Created counts
+// events.
+func Redispatch(events EventList, messages webhook.Queue) JobRunner {
+	return func(ctx context.Context, j webhook.Job) (webhook.Job, error) {
+		first, end := webhook.FirstEventID(j.From), webhook.FirstEventID(j.To)
+		if j.Cursor != "" {
+			first = webhook.EventID(j.Cursor)
+		}
+		page, err := events.List(ctx, j.Tenant, first, end, redispatchSlice)
+		if err != nil {
+			return j, err
+		}
+		full := len(page) == redispatchSlice
+		var out []webhook.Outgoing
+		for _, e := range page {
+			if string(e.ID) == j.Cursor || e.ID >= end {
+				continue // handed over by the slice before, or past the time
+			}
+			out = append(out, webhook.Outgoing{Message: webhook.Message{
+				Kind: webhook.MessageExpand, Tenant: e.Tenant, Event: e.ID, Accepted: e.At, Missing: true, Replay: j.ID,
+			}})
+		}
+		if err := sendAll(ctx, messages, out); err != nil {
+			return j, err
+		}
+		if len(page) > 0 {
+			j.Cursor = string(page[len(page)-1].ID)
+		}
+		j.Examined, j.Created = j.Examined+len(out), j.Created+len(out)
+		if !full {
+			j.Status = webhook.JobDone
+		}
+		return j, nil
+	}
+}
