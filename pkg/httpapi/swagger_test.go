@@ -411,3 +411,50 @@ func TestSwagger_EveryOperationIsAsTheFilesSay(t *testing.T) {
 		}
 	}
 }
+
+// Every media type that the files produce is answered with under its name, and
+// every one of JSON that they consume is read.
+func TestSwagger_EveryMediaType(t *testing.T) {
+	t.Parallel()
+	file := func(name string) map[string]any {
+		var all map[string]any
+		if err := json.Unmarshal([]byte(read(t, "testdata/swagger/"+name)), &all); err != nil {
+			t.Fatal(err)
+		}
+		return at(all, "paths")
+	}
+	files := loadContracts(t, deviations)
+	s := newServer(t)
+	for range 2 {
+		s.call("POST", "/api/v1/Webhook", contractBody, "Content-Type: application/json")
+	}
+	for _, paths := range []map[string]any{file(restFile), file(agentFile)} {
+		for _, call := range contractCalls {
+			route := files.of(call.operation).requests[call.operation]
+			operation := at(paths, route.Path, strings.ToLower(route.Method))
+			if operation["operationId"] != call.operation || call.status >= 300 || call.headers != nil {
+				continue
+			}
+			produces, _ := operation["produces"].([]any)
+			for _, mediaType := range produces {
+				c := call
+				c.headers = []string{"Accept: " + mediaType.(string)}
+				e := c.run(s, route)
+				if got, want := e.answer.Get("Content-Type"), mediaType.(string)+"; charset=utf-8"; e.status != call.status || e.status != 204 && got != want {
+					t.Errorf("%s accepting %s: got %d %q, want %d %q", call.operation, mediaType, e.status, got, call.status, want)
+				}
+			}
+			consumes, _ := operation["consumes"].([]any)
+			for _, mediaType := range consumes {
+				if !strings.Contains(mediaType.(string), "json") {
+					continue // the goldens have bodies of the other formats
+				}
+				c := call
+				c.headers = []string{"Content-Type: " + mediaType.(string)}
+				if e := c.run(s, route); e.status != call.status {
+					t.Errorf("%s of %s: got %d %s, want %d", call.operation, mediaType, e.status, e.text, call.status)
+				}
+			}
+		}
+	}
+}

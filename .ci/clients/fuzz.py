@@ -1,0 +1,50 @@
+"""Fuzzes the local run at POSTHASTE_URL by its own OpenAPI document, and then
+sees to it that nothing was told to leave this machine.
+
+Usage: fuzz.py, with Schemathesis installed beside this Python.
+"""
+
+import base64
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import urllib.request
+
+import fuzz_hooks
+
+BASE = os.environ["POSTHASTE_URL"]
+HERE = pathlib.Path(__file__).parent
+
+
+def call(method, path, body=None):
+    request = urllib.request.Request(BASE + path, method=method, data=body and json.dumps(body).encode())
+    request.add_header("Authorization", "Basic " + base64.b64encode(b"tje0:Tje0").decode())
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def main():
+    for n in range(fuzz_hooks.WEBHOOKS):
+        call("POST", "/api/v1/Webhook", {
+            "Name": f"fuzz {n}", "Events": ["contact.*"], "TargetUrl": fuzz_hooks.RECEIVER, "Secret": "Something Super Secret",
+        })
+    ended = subprocess.run(
+        [
+            pathlib.Path(sys.executable).with_name("schemathesis"), "--config-file", HERE / "schemathesis.toml",
+            "run", BASE + "/api/v1/openapi.json", "--url", BASE,
+        ],
+        env={**os.environ, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    webhooks = call("GET", "/api/v1/Webhook")
+    elsewhere = [w["TargetUrl"] for w in webhooks if not w["TargetUrl"].startswith(fuzz_hooks.RECEIVER)]
+    if elsewhere:
+        sys.exit(f"targets on other machines were stored: {elsewhere}")
+    print(f"{len(webhooks)} webhooks are there now, all of their targets on this machine")
+    sys.exit(ended.returncode)
+
+
+if __name__ == "__main__":
+    main()
