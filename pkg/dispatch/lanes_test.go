@@ -174,6 +174,30 @@ func TestStream_A410SilencesTheWebhookAtOnce(t *testing.T) {
 	}
 }
 
+// A webhook that could not be disabled is active: none of its deliveries may be
+// left out as if it were silent.
+func TestStream_A410ThatCannotBeWrittenLeavesNoDeliveryOut(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.earn()
+	s.answer = status(410)
+	s.faults["Webhooks.Get"] = webhook.ErrUnavailable // which disabling begins with
+	batch := s.records(40)
+	if failed := s.Stream(t.Context(), batch); failed != "" {
+		t.Fatalf("failed at %q", failed)
+	}
+	messages := len(s.messages())
+	for _, r := range batch {
+		s.event = r.Event
+		if s.row().Exists() {
+			messages++
+		}
+	}
+	if messages != len(batch) {
+		t.Errorf("%d of %d deliveries have a row or a message", messages, len(batch))
+	}
+}
+
 func TestStream_HandsOverWhatItHasNoTimeToMatch(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -87,18 +87,21 @@ func (r *reports) flush(ctx context.Context, e *Engine) {
 	wg.Wait()
 }
 
-// flushOne is flush for one webhook.
-func (r *reports) flushOne(ctx context.Context, e *Engine, key webhookKey) {
+// flushOne is flush for one webhook. It reports whether all that was noted about
+// it is done; nothing noted is not.
+func (r *reports) flushOne(ctx context.Context, e *Engine, key webhookKey) (done bool) {
 	have := r.take(key)
 	if have == nil {
-		return
+		return false
 	}
 	if err := e.report(ctx, have); err != nil {
 		e.Logger.WarnContext(ctx, "health not written", "tenant", string(key.tenant), "webhook_id", key.id, "error", err)
 		if have.gone {
 			r.disable(have.webhook) // tried again at the end of the call
 		}
+		return false
 	}
+	return true
 }
 
 func (e *Engine) report(ctx context.Context, r *report) error {

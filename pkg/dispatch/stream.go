@@ -22,7 +22,7 @@ import (
 func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed string) {
 	b := &batch{
 		Engine: e, records: records, began: e.Now(), view: newView(e.lists, e.Now),
-		reports: newReports(), lost: make([]bool, len(records)), silent: map[webhookKey]bool{}, slow: map[webhookKey]bool{},
+		reports: newReports(), lost: make([]bool, len(records)), silent: map[webhookKey]bool{}, slow: map[webhookKey]bool{}, refusing: make(chan struct{}, 1),
 	}
 	b.deadline, b.bounded = ctx.Deadline()
 	b.run(ctx, b.plan(ctx))
@@ -47,6 +47,7 @@ type batch struct {
 	// Webhooks that the batch makes no further attempt of: silent ones answered
 	// 410 and get nothing, slow ones were cut short and go by the queue.
 	silent, slow map[webhookKey]bool
+	refusing     chan struct{} // held while a webhook is being disabled
 }
 
 // outgoing is a message and the record it belongs to. A message whose delivery
@@ -276,16 +277,20 @@ func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) 
 }
 
 // refusesAll notes that a target answered 410, and disables its webhook at once.
+// Only a webhook that is disabled is silent: what was left out for one that is
+// active after all would be in nobody's hands.
 func (b *batch) refusesAll(ctx context.Context, d delivery) {
-	b.mu.Lock()
-	again := b.silent[d.of()]
-	b.silent[d.of()] = true
-	b.mu.Unlock()
-	if again {
+	b.refusing <- struct{}{} // who comes second waits, and finds it done
+	defer func() { <-b.refusing }()
+	if silent, _ := b.passed(d.of()); silent {
 		return
 	}
 	b.reports.disable(d.webhook)
-	b.reports.flushOne(ctx, b.Engine, d.of())
+	if b.reports.flushOne(ctx, b.Engine, d.of()) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.silent[d.of()] = true
+	}
 }
 
 // record writes down the outcome of a first attempt. Row first, message second:

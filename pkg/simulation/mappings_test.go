@@ -22,7 +22,6 @@ type shard struct {
 	retries int
 	after   time.Time // no try before
 	running *streaming
-	redrive int // records that wait for it
 }
 
 // streaming is one call of the stream consumer.
@@ -33,8 +32,6 @@ type streaming struct {
 	// given up.
 	lost bool
 }
-
-const maxStreamRetries = 10
 
 // feed puts a stored event into its shard.
 func (w *world) feed(e webhook.Event, h *happening) {
@@ -112,11 +109,9 @@ func (s *shard) answered(call *streaming, records []webhook.Record, out any, ok 
 	}
 	s.retries++
 	s.after = time.Now().Add(w.between(0, time.Duration(min(s.retries*s.retries, 30))*time.Second/2+time.Millisecond))
-	if s.retries > maxStreamRetries {
+	if s.retries > w.weather.retries {
 		w.tracef("stream", "%d records are discarded to the failure bucket", s.end-s.next)
-		for i := s.next; i < s.end; i++ {
-			s.discard(i)
-		}
+		w.bucket.put(slices.Clone(records[len(records)-(s.end-s.next):]))
 		s.next, s.end, s.retries = s.end, 0, 0
 		return
 	}
@@ -147,19 +142,6 @@ func (s *shard) done(n int) {
 	s.after = time.Time{}
 }
 
-// discard puts a record into the failure bucket, from where the sweep's redrive
-// hands it over to be matched again.
-func (s *shard) discard(i int) {
-	w, id, accepted := s.w, s.feed[i].ID, s.stored[i].Truncate(time.Second)
-	s.redrive++
-	w.at(time.Now().Add(w.between(time.Second, 2*time.Minute)), func() {
-		s.redrive--
-		w.queue.put(webhook.Outgoing{Message: webhook.Message{Kind: webhook.MessageExpand, Tenant: tenant, Event: id, Accepted: accepted}})
-		w.ledger.dispatched(id)
-		w.tracef("bucket", "redrives %s", w.ledger.name(id))
-	})
-}
-
 // giveUp lets the mapping start over although the call still runs.
 func (s *shard) giveUp() {
 	w := s.w
@@ -171,7 +153,7 @@ func (s *shard) giveUp() {
 	w.close(s.running.inv, false)
 }
 
-func (s *shard) idle() bool { return s.running == nil && s.next == len(s.feed) && s.redrive == 0 }
+func (s *shard) idle() bool { return s.running == nil && s.next == len(s.feed) }
 
 // poller is the queue's event source mapping with one environment.
 type poller struct {
@@ -240,6 +222,9 @@ func (s *schedule) due(now time.Time) time.Time {
 	}
 	for _, m := range s.w.queue.dead {
 		consider(m.visible)
+	}
+	if len(s.w.bucket.names) > 0 {
+		consider(now)
 	}
 	for _, i := range s.w.ledger.intents {
 		consider(i.At.Add(time.Hour + time.Millisecond))

@@ -78,7 +78,7 @@ func (e *environment) start() {
 	})
 	e.sweeper = sweep.New(sweep.Config{
 		Deliveries: store.Deliveries(), Webhooks: store.Webhooks(), Events: store.Events(), Secrets: secrets, Messages: w.queue,
-		DeadLetters: deadLetters{w.queue}, Logger: logger, Now: time.Now, RowLife: rowLife,
+		DeadLetters: deadLetters{w.queue}, Failures: w.bucket, Logger: logger, Now: time.Now, RowLife: rowLife,
 	})
 	e.registry = &webhook.Registry{
 		Webhooks: store.Webhooks(), Secrets: secrets, Now: time.Now, Random: random, EventLife: eventLife,

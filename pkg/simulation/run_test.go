@@ -59,6 +59,7 @@ func newWorld(seed uint64, keep bool) *world {
 	w.db = newDatabase(w)
 	w.queue = &queue{w: w}
 	w.vault = &vault{w: w, secrets: map[string]map[string]*version{}, written: map[webhook.SecretRef]webhook.SecretDocument{}}
+	w.bucket = &bucket{w: w, batches: map[string][]webhook.Record{}}
 	w.targets = newTargets(w, rnd)
 	w.tracef("weather", "%s, policy %s", w.weather, w.policy)
 	for n := range 1 + rnd.IntN(2) {
@@ -106,7 +107,7 @@ func newWorld(seed uint64, keep bool) *world {
 
 // settled reports that nothing is left to do.
 func (w *world) settled() bool {
-	if !w.calm || len(w.running) > 0 || len(w.queue.waiting) > 0 || len(w.queue.dead) > 0 || len(w.timers) > 0 ||
+	if !w.calm || len(w.running) > 0 || len(w.queue.waiting) > 0 || len(w.queue.dead) > 0 || len(w.bucket.names) > 0 || len(w.timers) > 0 ||
 		!w.ledger.due.IsZero() || len(w.ledger.intents) > 0 {
 		return false
 	}

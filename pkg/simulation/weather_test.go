@@ -30,6 +30,7 @@ type weather struct {
 	hold      float64 // a process is held up before a step, a second at most
 	outage    float64 // a fault is the first of several
 	receives  int     // after which a message goes to the dead letters
+	retries   int     // after which the stream gives a batch up
 	rivals    bool    // the users all change one webhook at once
 	hurry     bool    // all happens fast, so that records are young when they fail
 	siege     bool    // all targets are down for long, and many events come
@@ -64,6 +65,7 @@ func drawWeather(rnd *rand.Rand) weather {
 		hold:      some(0.25),
 		outage:    some(0.7),
 		receives:  []int{2, 3, 20, 20}[rnd.IntN(4)],
+		retries:   []int{1, 2, 10}[rnd.IntN(3)],
 		rivals:    rnd.IntN(4) == 0,
 		faults:    []int{0, 1, 2, 4, 8, 16, 40, 80}[rnd.IntN(8)],
 		lasts:     []time.Duration{time.Minute, 10 * time.Minute, 40 * time.Minute, 6 * time.Hour, 30 * time.Hour}[rnd.IntN(5)],

@@ -41,6 +41,7 @@ type world struct {
 	db      *database
 	queue   *queue
 	vault   *vault
+	bucket  *bucket
 	targets *targets
 	ledger  *ledger
 	actors  []actor

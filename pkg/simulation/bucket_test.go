@@ -1,0 +1,69 @@
+package simulation_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// bucket holds what the stream gave up, in batches, until the sweep has sent
+// them on.
+type bucket struct {
+	w       *world
+	drawn   int
+	names   []string
+	batches map[string][]webhook.Record
+}
+
+// put keeps a batch.
+func (b *bucket) put(records []webhook.Record) {
+	b.drawn++
+	name := fmt.Sprintf("b%d", b.drawn)
+	b.names = append(b.names, name)
+	b.batches[name] = records
+}
+
+func (b *bucket) List(ctx context.Context, limit int) (names []string, err error) {
+	err = b.w.effect(ctx, kindQueue, "", "list the bucket", unavailable, func(verdict) error {
+		b.w.mu.Lock()
+		defer b.w.mu.Unlock()
+		names = slices.Clone(b.names[:min(limit, len(b.names))])
+		return nil
+	})
+	if err != nil {
+		names = nil
+	}
+	return names, err
+}
+
+func (b *bucket) Open(ctx context.Context, name string) (records []webhook.Record, err error) {
+	err = b.w.effect(ctx, kindQueue, "", "open "+name, unavailable, func(verdict) error {
+		b.w.mu.Lock()
+		defer b.w.mu.Unlock()
+		records = b.batches[name]
+		if records == nil {
+			return webhook.ErrNotFound
+		}
+		return nil
+	})
+	if err != nil {
+		records = nil
+	}
+	return records, err
+}
+
+func (b *bucket) Remove(ctx context.Context, name string) error {
+	return b.w.effect(ctx, kindQueue, "", "remove "+name, unavailable, func(verdict) error {
+		b.w.mu.Lock()
+		defer b.w.mu.Unlock()
+		for _, r := range b.batches[name] {
+			b.w.ledger.events[r.Event.ID].dispatched = time.Now()
+		}
+		b.names = slices.DeleteFunc(b.names, func(n string) bool { return n == name })
+		delete(b.batches, name)
+		return nil
+	})
+}
