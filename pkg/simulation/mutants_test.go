@@ -16,6 +16,10 @@ const (
 	registrySecret = "pkg/webhook/registry_secret.go"
 	engine         = "pkg/dispatch/engine.go"
 	stream         = "pkg/dispatch/stream.go"
+	expander       = "pkg/dispatch/expand.go"
+	gating         = "pkg/dispatch/gate.go"
+	breaker        = "pkg/webhook/breaker.go"
+	redrive        = "pkg/sweep/redrive.go"
 	consumer       = "pkg/dispatch/queue.go"
 	subscriptions  = "pkg/dispatch/subscriptions.go"
 	sweeper        = "pkg/sweep/sweep.go"
@@ -46,12 +50,12 @@ var mutants = []mutant{
 	},
 	{
 		"stream: drop a success whose row could not be written", stream,
-		"\tcase outcome.Succeeded():\n\t\tb.add(outgoing{Outgoing: b.success(d.message(1), outcome.Attempt), record: d.record})\n",
+		"\tcase outcome.Succeeded():\n\t\tb.add(outgoing{Outgoing: b.success(d.message(), outcome.Attempt), record: d.record})\n",
 		"\tcase outcome.Succeeded():\n",
 	},
 	{
 		"stream: drop a failure whose row could not be written", stream,
-		"\tdefault:\n\t\tb.queue(d)\n\t}\n}\n\n// queue sends", "\t}\n}\n\n// queue sends",
+		"\tdefault:\n\t\tb.queue(d)\n\t}\n\tif decision.Disable {", "\t}\n\tif decision.Disable {",
 	},
 	{
 		"stream: send unsigned when the secret cannot be read", stream,
@@ -67,11 +71,12 @@ var mutants = []mutant{
 	},
 	{
 		"stream: forget an event whose webhooks cannot be read", stream,
-		"\t\t\tb.expand(i)\n", "",
+		"\"event_id\", string(r.Event.ID), \"error\", err)\n\t\t\tb.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})\n",
+		"\"event_id\", string(r.Event.ID), \"error\", err)\n",
 	},
 	{
 		"stream: forget what the fast lane cut short", stream,
-		"\t\tb.reports.add(b.Engine, d.webhook, result)\n\t\tb.queue(d)\n", "\t\tb.reports.add(b.Engine, d.webhook, result)\n",
+		"\t\tb.queue(d)\n\t\tb.tooSlow(ctx, d, result)\n", "\t\tb.tooSlow(ctx, d, result)\n",
 	},
 
 	// Reading the configuration.
@@ -231,12 +236,88 @@ var mutants = []mutant{
 		"\t\trest = still\n", "\t\trest = nil\n\t\t_ = still\n",
 	},
 	{
-		"queue: an expand is done whatever became of its messages", consumer,
-		"\tif len(out) > 0 && len(c.sendAll(ctx, out)) > 0 {\n\t\treturn c.later(ctx, r)\n\t}\n", "\tc.sendAll(ctx, out)\n",
+		"queue: an expand is done whatever became of its messages", expander,
+		"\tif len(out) > 0 && len(c.sendAll(ctx, out)) > 0 {\n\t\treturn c.later(ctx, r)\n\t}\n", "\tc.sendAll(ctx, out)\n\t_ = r\n",
 	},
 	{
 		"queue: a success that still cannot be written is dropped", consumer,
-		"\tc.Logger.WarnContext(ctx, \"success still not written\",", "\tif r.Receives > 0 {\n\t\treturn true\n\t}\n\tc.Logger.WarnContext(ctx, \"success still not written\",",
+		"\treturn c.postpone(ctx, r, 30*time.Second+time.Duration(c.fraction()*float64(270*time.Second)))\n", "\treturn true\n",
+	},
+
+	{
+		"queue: say nothing of a message that met a fault", consumer,
+		"\treturn c.postpone(ctx, r, min(gap, lastRetry))\n", "\treturn gap < 0\n",
+	},
+
+	// Lanes, breaker, fan-out, redrive.
+	{
+		"lanes: call a target again that was cut short", lanes,
+		"q.Now.Sub(q.Health.FastTimeout) < fastPenalty:", "q.Now.Sub(q.Health.FastTimeout) < 0:",
+	},
+	{
+		"stream: leave a webhook out that could not be disabled", stream,
+		"\tif b.reports.flushOne(ctx, b.Engine, d.of()) {\n", "\tif b.reports.flushOne(ctx, b.Engine, d.of()); true {\n",
+	},
+	{
+		"breaker: never parks in the queue consumer", gating,
+		"\tif !known.health.Breaker.Open() {\n", "\tif known.at.Year() > 0 {\n",
+	},
+	{
+		"breaker: every attempt is a probe once one is due", gating,
+		"\tif err == nil && h.Breaker.ProbeBy == token {\n\t\tname = token", "\tif err == nil {\n\t\tname = token",
+	},
+	{
+		"breaker: a probe uses up no step", breaker,
+		"\tb.ProbeAt = now.Add(max(b.Step, limit))\n", "",
+	},
+	{
+		"breaker: parked by the stream is forgotten", stream,
+		"\tif _, err := b.park(ctx, d.message(), d.event, d.breaker); err != nil", "\tif err := ctx.Err(); err != nil",
+	},
+	{
+		"breaker: what cannot be parked is forgotten", stream,
+		"\"not parked: sent by the queue\", \"event_id\", string(d.event.ID), \"error\", err)\n\t\tb.queue(d)\n",
+		"\"not parked: sent by the queue\", \"event_id\", string(d.event.ID), \"error\", err)\n",
+	},
+	{
+		"park: under a live lease", protocol,
+		"row.Attempt != p.Attempt-1 || row.LeaseBy != \"\":", "row.Attempt != p.Attempt-1 && row.LeaseBy == \"\":",
+	},
+	{
+		"park: whatever the status", protocol,
+		"case row.Status != StatusPending || row.Round != p.Round || row.Attempt != p.Attempt-1", "case row.Round != p.Round || row.Attempt != p.Attempt-1",
+	},
+	{
+		"park: uses up the attempt", protocol,
+		"\trow.park(p.Until)\n", "\trow.park(p.Until)\n\trow.Attempt = p.Attempt\n",
+	},
+	{
+		"park: cuts a policy's wait short", protocol,
+		"\tif until.After(d.NextAt) {\n\t\td.NextAt = until\n\t}\n", "\td.NextAt = until\n",
+	},
+	{
+		"sweep: defers whatever the status", protocol,
+		"row.Status != StatusPending || !row.SweepAt.Equal(d.Seen) || row.LeaseBy != \"\"", "row.LeaseBy != \"\" || row.Status == \"\"",
+	},
+	{
+		"sweep: sends what is not due for longer than the queue can hold it", sweeper,
+		"\t\tif early && row.LeaseBy == \"\" {", "\t\tif early && row.LeaseBy == \"never\" {",
+	},
+	{
+		"fan-out: a range ends before its last webhook", engine,
+		"of.From, of.To = chunk[0], chunk[len(chunk)-1]", "of.From, of.To = chunk[0], max(chunk[0], chunk[len(chunk)-1]-1)",
+	},
+	{
+		"fan-out: an event for many is forgotten", stream,
+		"\t\t\t\tb.add(outgoing{Outgoing: o, record: i})\n", "\t\t\t\t_ = o\n",
+	},
+	{
+		"redrive: remove what was not sent on", redrive,
+		"\tif err := s.send(ctx, out); err != nil {\n\t\treturn err\n\t}\n", "\t_ = s.send(ctx, out)\n",
+	},
+	{
+		"redrive: none", sweeper,
+		"s.redrive(ctx), ", "",
 	},
 
 	// The sweep.
@@ -258,7 +339,7 @@ var mutants = []mutant{
 	},
 	{
 		"sweep: leave the dead letters", sweeper,
-		"errors.Join(s.drainDeadLetters(ctx), s.sendDue(ctx)", "errors.Join(s.sendDue(ctx)",
+		"s.drainDeadLetters(ctx), ", "",
 	},
 	{
 		"sweep: remove dead letters before they are revived", letters,
