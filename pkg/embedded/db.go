@@ -55,6 +55,8 @@ type DB struct {
 	closing bool
 	senders sync.WaitGroup
 
+	documents documents // secrets that were read
+
 	fed    *signal // something entered the feed
 	queued *signal // something entered the queue, or became visible sooner
 }

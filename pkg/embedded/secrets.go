@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"sync"
 
 	"go.etcd.io/bbolt"
 
@@ -61,8 +62,22 @@ func (s Secrets) Create(ctx context.Context, name string, doc webhook.SecretDocu
 	return webhook.SecretRef{Name: name, Version: version, Signed: !doc.Current.IsZero()}, nil
 }
 
-// Read implements webhook.Secrets.
-func (s Secrets) Read(ctx context.Context, ref webhook.SecretRef) (doc webhook.SecretDocument, err error) {
+// Read implements webhook.Secrets. Every POST reads: what is read is remembered,
+// which it may be since a version never changes and this process alone has the
+// file.
+func (s Secrets) Read(ctx context.Context, ref webhook.SecretRef) (webhook.SecretDocument, error) {
+	doc, deletions, known := s.db.documents.get(ref)
+	if known {
+		return doc, nil
+	}
+	doc, err := s.read(ctx, ref)
+	if err == nil {
+		s.db.documents.keep(ref, doc, deletions)
+	}
+	return doc, err
+}
+
+func (s Secrets) read(ctx context.Context, ref webhook.SecretRef) (doc webhook.SecretDocument, err error) {
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		var stored storedSecret
 		if _, err := load(bucket(tx, "secrets"), []byte(ref.Name), &stored); err != nil {
@@ -105,7 +120,48 @@ func (s Secrets) Put(ctx context.Context, committed webhook.SecretRef, doc webho
 
 // Delete implements webhook.Secrets.
 func (s Secrets) Delete(ctx context.Context, name string) error {
-	return s.db.update(ctx, func(tx *bbolt.Tx) error { return bucket(tx, "secrets").Delete([]byte(name)) })
+	defer s.db.documents.forget() // also if the caller gives up: it may be deleted still
+	return s.db.update(ctx, func(tx *bbolt.Tx) error {
+		s.db.documents.forget()
+		return bucket(tx, "secrets").Delete([]byte(name))
+	})
+}
+
+// documents remembers secret documents by version.
+type documents struct {
+	mu        sync.Mutex
+	known     map[webhook.SecretRef]webhook.SecretDocument
+	deletions int // of secrets, begun or done
+}
+
+// maxDocuments bounds what is remembered; a document is some hundred bytes.
+const maxDocuments = 4096
+
+func (d *documents) get(ref webhook.SecretRef) (doc webhook.SecretDocument, deletions int, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	doc, known = d.known[ref]
+	return doc, d.deletions, known
+}
+
+// keep remembers a document unless a deletion came while it was read.
+func (d *documents) keep(ref webhook.SecretRef, doc webhook.SecretDocument, deletions int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if deletions != d.deletions {
+		return
+	}
+	if d.known == nil || len(d.known) >= maxDocuments {
+		d.known = map[webhook.SecretRef]webhook.SecretDocument{}
+	}
+	d.known[ref] = doc
+}
+
+func (d *documents) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known = nil
+	d.deletions++
 }
 
 // Labels gives the versions that bear AWSCURRENT and AWSPREVIOUS, for tests and

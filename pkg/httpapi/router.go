@@ -62,8 +62,9 @@ func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		if route.method == method {
-			matched := r.Clone(r.Context())
-			matched.URL.Path, matched.URL.RawPath = path, ""
+			matched, address := r.WithContext(r.Context()), *r.URL
+			address.Path, address.RawPath = path, ""
+			matched.URL = &address
 			rt.mux.ServeHTTP(w, matched)
 			return
 		}

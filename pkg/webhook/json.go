@@ -16,6 +16,10 @@ func CheckObject(raw []byte) error {
 	if !utf8.Valid(raw) {
 		return Invalid("is not valid UTF-8")
 	}
+	if nesting(raw) <= MaxJSONDepth && json.Valid(raw) {
+		return nil
+	}
+	// Something is wrong: say what.
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber() // 1e999 is a number too
 	for depth := 0; ; {
@@ -39,8 +43,26 @@ func CheckObject(raw []byte) error {
 			depth--
 		}
 	}
-	if !json.Valid(raw) {
-		return Invalid("is not one JSON object")
+	return Invalid("is not one JSON object")
+}
+
+// nesting is how deep objects and arrays are nested, in valid JSON.
+func nesting(raw []byte) (deepest int) {
+	depth := 0
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			for i++; i < len(raw) && raw[i] != '"'; i++ {
+				if raw[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			depth++
+			deepest = max(deepest, depth)
+		case '}', ']':
+			depth--
+		}
 	}
-	return nil
+	return deepest
 }
