@@ -225,7 +225,12 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		b.queue(d)
 		return
 	}
-	defer release()
+	holding := true
+	defer func() {
+		if holding {
+			release()
+		}
+	}()
 	silent, slow := b.passed(d.of())
 	if silent {
 		return // disabled meanwhile, and the event is kept
@@ -257,6 +262,12 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		b.queue(d)
 		b.tooSlow(ctx, d, result)
 		return
+	}
+	if result.Error == webhook.AttemptOK {
+		// Slots bound what targets get at once, not what is written. After
+		// anything else the slot is held until those who wait for it can see.
+		holding = false
+		release()
 	}
 	b.reports.add(b.Engine, d.webhook, result, "")
 	b.record(ctx, d, result)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -70,8 +71,8 @@ func (db *DB) acknowledge(ctx context.Context, partition int, records []webhook.
 	}
 	return db.update(ctx, func(tx *bbolt.Tx) error {
 		for _, r := range records {
-			var sequence uint64
-			if _, err := fmt.Sscanf(r.Sequence, "%d", &sequence); err != nil {
+			sequence, err := strconv.ParseUint(r.Sequence, 10, 64)
+			if err != nil {
 				return fmt.Errorf("read sequence %q: %w", r.Sequence, err)
 			}
 			if err := bucket(tx, "feed").Delete(key(byte(partition), sequence)); err != nil { //nolint:gosec // a partition is small
