@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -148,10 +149,12 @@ func (d *deployment) past(event string) webhook.EventID {
 	return e
 }
 
+var patience = flag.Duration("patience", 30*time.Second, "how long the deployed service may take for what takes a moment")
+
 // eventually polls, since nothing here can tell when the other side is done.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	within(t, 30*time.Second, what, holds)
+	within(t, *patience, what, holds)
 }
 
 func within(t *testing.T, limit time.Duration, what string, holds func() bool) {

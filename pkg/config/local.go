@@ -27,7 +27,7 @@ type Local struct {
 func LoadLocal(lookup Lookup) (Local, error) {
 	r := &reader{lookup: lookup}
 	r.faults = unknownOverrides(r.optional(overridesName))
-	first, admin := r.credential("FIRST_CREDENTIAL"), r.credential("ADMIN_CREDENTIAL")
+	first, admin := r.credential("FIRST_CREDENTIAL", DefaultCredential), r.credential("ADMIN_CREDENTIAL", DefaultAdmin)
 	c := Local{
 		Addr:            r.address("ADDR"),
 		DataDir:         r.text("DATA_DIR"),

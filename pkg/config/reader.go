@@ -142,8 +142,11 @@ func (r *reader) level(name string) slog.Level {
 }
 
 // credential returns a user:password pair; both parts must be there.
-func (r *reader) credential(name string) string {
+func (r *reader) credential(name, byDefault string) string {
 	v := r.text(name)
+	if v == "" {
+		v = byDefault
+	}
 	user, password, _ := strings.Cut(v, ":")
 	if user == "" || password == "" {
 		r.fault(name, "", "user:password")

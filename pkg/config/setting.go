@@ -20,7 +20,8 @@ type Setting struct {
 const Absent = "–"
 
 // DefaultCredential and DefaultAdmin are what a local run accepts unless told
-// otherwise. They are public, so they are refused off loopback.
+// otherwise. They are public, so they are refused off loopback, and they stand
+// in LoadLocal alone: the table is in every Lambda binary, and they are in none.
 const (
 	DefaultCredential = "tje0:Tje0" //nolint:gosec // documented, and refused off loopback
 	DefaultAdmin      = "admin:admin"
@@ -29,8 +30,8 @@ const (
 var settings = []Setting{
 	{Name: "ADDR", Local: "127.0.0.1:8080", Deployed: Absent, Meaning: "host:port to listen on; off loopback it refuses to start with a default credential"},
 	{Name: "DATA_DIR", Local: ".data", Deployed: Absent, Meaning: "folder of the embedded store"},
-	{Name: "FIRST_CREDENTIAL", Local: DefaultCredential, Deployed: Absent, Meaning: "`user:password` of tenant Default; deployed, the template's `FirstCredential`", Secret: true},
-	{Name: "ADMIN_CREDENTIAL", Local: DefaultAdmin, Deployed: Absent, Meaning: "`user:password` of `/admin/v1`; deployed, the template generates it", Secret: true},
+	{Name: "FIRST_CREDENTIAL", Deployed: Absent, Meaning: "`user:password` of tenant Default; deployed, the template's `FirstCredential`", Secret: true},
+	{Name: "ADMIN_CREDENTIAL", Deployed: Absent, Meaning: "`user:password` of `/admin/v1`; deployed, the template generates it", Secret: true},
 	{Name: "PUBLIC_URL", Meaning: "base of `_Links`; empty: the call's own scheme and Host"},
 	{Name: "TARGET_CHECK", Local: "off", Deployed: "require", Meaning: "`require` a signed ping to succeed when a webhook is saved, or `off`"},
 	{Name: "ALLOW_HTTP", Local: "true", Deployed: "false", Meaning: "accept http targets beside https ones"},
@@ -59,7 +60,18 @@ var settings = []Setting{
 const userAgent = "Posthaste/<version>"
 
 // Settings returns the table, in the order of the README.
-func Settings() []Setting { return append([]Setting(nil), settings...) }
+func Settings() []Setting {
+	all := append([]Setting(nil), settings...)
+	for i, s := range all {
+		switch s.Name {
+		case "FIRST_CREDENTIAL":
+			all[i].Local = DefaultCredential
+		case "ADMIN_CREDENTIAL":
+			all[i].Local = DefaultAdmin
+		}
+	}
+	return all
+}
 
 func find(name string) (Setting, bool) {
 	for _, s := range settings {
@@ -74,7 +86,7 @@ func find(name string) (Setting, bool) {
 func Markdown() string {
 	var b strings.Builder
 	b.WriteString("| setting | deployed | local run | meaning |\n|---|---|---|---|\n")
-	for _, s := range settings {
+	for _, s := range Settings() {
 		b.WriteString("| `" + s.Name + "` | " + cell(s.Deployed) + " | " + cell(s.Local) + " | " + s.Meaning + " |\n")
 	}
 	return b.String()

@@ -1,0 +1,30 @@
+"""Takes one statement out of a template's roles, or lists all of them.
+
+    python .ci/emulator/without.py TEMPLATE                       lists Role/Sid
+    python .ci/emulator/without.py TEMPLATE Role/Sid >ALTERED
+"""
+
+import sys
+
+import yaml
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    template = yaml.safe_load(file)
+wanted = sys.argv[2] if len(sys.argv) > 2 else None
+found = False
+for name, resource in template["Resources"].items():
+    if resource["Type"] != "AWS::IAM::Role":
+        continue
+    for policy in resource["Properties"]["Policies"]:
+        document = policy["PolicyDocument"]
+        for statement in list(document["Statement"]):
+            sid = f"{name}/{statement['Sid']}"
+            if wanted is None:
+                print(sid)
+            elif sid == wanted:
+                document["Statement"].remove(statement)
+                found = True
+if wanted:
+    if not found:
+        sys.exit(f"no statement {wanted}")
+    yaml.safe_dump(template, sys.stdout, sort_keys=False)
