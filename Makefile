@@ -88,10 +88,12 @@ $(GOLANGCI): | need-go
 	@mv $(TOOLS)/golangci-install/golangci-lint $@ && rmdir $(TOOLS)/golangci-install
 
 .PHONY: check
-check: need-go $(GOLANGCI) ## vet, golangci-lint, formatting
+check: need-go $(GOLANGCI) ## vet, golangci-lint, formatting; the template, where its tools are
 	@go vet ./...
 	@$(GOLANGCI) run ./...
 	@$(GOLANGCI) fmt --diff ./...
+	@if [ -x .tools/lint/bin/cfn-lint ] && [ -x .tools/sam/bin/sam ]; then .ci/check-template; \
+	else echo "template not checked: cfn-lint and sam are not in .tools (make test-aws installs them)"; fi
 
 # --- Lambda binaries ---------------------------------------------------------
 
@@ -132,3 +134,27 @@ build: need-go ## build every Lambda function into .build/, at most 10,000,000 b
 .PHONY: test-aws
 test-aws: need-go ## suites, template and deployment on DynamoDB Local and an AWS emulator (fetches about 600 MB once)
 	@.ci/test-aws
+
+# --- a deployment in AWS -------------------------------------------------------
+
+# The section of samconfig.toml that says which stack, and with what.
+ENV ?= dev
+SAM ?= $(firstword $(wildcard $(TOOLS)/sam/bin/sam) sam)
+STACK ?= posthaste-$(ENV)
+
+.PHONY: deploy
+deploy: need-go ## build and deploy the stack of ENV (dev); FIRST_CREDENTIAL=user:password elsewhere
+	@$(SAM) build
+	@$(SAM) deploy --config-env $(ENV) $(if $(FIRST_CREDENTIAL),--parameter-overrides Stage=$(ENV) FirstCredential='$(FIRST_CREDENTIAL)')
+
+.PHONY: logs
+logs: ## follow the logs of all functions of ENV
+	@$(SAM) logs --stack-name $(STACK) --tail
+
+.PHONY: smoke
+smoke: ## the main job once; API_URL, FIRST_CREDENTIAL=user:password, TARGET=a URL that answers POSTs
+	@.ci/smoke
+
+.PHONY: delete
+delete: ## delete the stack of ENV and all that it holds
+	@$(SAM) delete --stack-name $(STACK)

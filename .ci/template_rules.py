@@ -1,0 +1,97 @@
+"""What the template promises beyond being valid.
+
+    python .ci/template_rules.py template.yaml      (with cfn-lint's Python)
+"""
+
+import sys
+
+from cfnlint.decode import cfn_yaml
+
+template = cfn_yaml.load(sys.argv[1])
+parameters, resources, outputs = template["Parameters"], template["Resources"], template["Outputs"]
+faults = []
+
+
+def hold(condition, fault):
+    if not condition:
+        faults.append(fault)
+
+
+def many(value):
+    return value if isinstance(value, list) else [value]
+
+
+def of_type(kind):
+    return {name: r.get("Properties", {}) for name, r in resources.items() if r["Type"] == kind}
+
+
+def sentence(text):
+    return isinstance(text, str) and text.endswith(".")
+
+
+# Whoever deploys reads these.
+for name, parameter in parameters.items():
+    hold(sentence(parameter.get("Description")), f"parameter {name} has no description")
+for name, output in outputs.items():
+    hold(sentence(output.get("Description")), f"output {name} has no description")
+groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+grouped = [name for group in groups for name in group["Parameters"]]
+hold(sorted(grouped) == sorted(parameters), "not every parameter is in one of the console's groups")
+credential = parameters["FirstCredential"]
+hold(credential.get("NoEcho") and "Default" not in credential, "FirstCredential is shown, or has a value nobody chose")
+
+# Whoever is woken up reads these.
+for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
+    hold(sentence(alarm.get("AlarmDescription")), f"alarm {name} does not say what to do")
+    hold("TreatMissingData" in alarm, f"alarm {name} does not say what no data means")
+
+# How long things are kept.
+hold(parameters["EventTtlDays"]["MinValue"] >= 14, "an event may go before its message does")
+hold(parameters["DeliveryExtraDays"]["MinValue"] >= 3, "a delivery may go before its last attempt")
+for name, table in of_type("AWS::DynamoDB::Table").items():
+    hold(table.get("TimeToLiveSpecification", {}).get("Enabled"), f"table {name} forgets nothing")
+    hold(table.get("BillingMode") == "PAY_PER_REQUEST", f"table {name} is not on demand")
+for name, queue in of_type("AWS::SQS::Queue").items():
+    hold(queue.get("MessageRetentionPeriod") == 14 * 24 * 3600, f"queue {name} does not keep messages for 14 days")
+for name, group in of_type("AWS::Logs::LogGroup").items():
+    hold("RetentionInDays" in group, f"log group {name} is kept for ever")
+
+# Functions.
+functions = of_type("AWS::Serverless::Function")
+timeouts = {"ApiFunction": 29, "DeliverFunction": 60, "RetryFunction": 150, "SweepFunction": 55}
+for name, function in functions.items():
+    hold(sentence(function.get("Description")), f"{name} does not say what it does")
+    group = function.get("LoggingConfig", {}).get("LogGroup", {}).get("Ref")
+    hold(group in of_type("AWS::Logs::LogGroup"), f"{name} writes to a log group that Lambda makes")
+    hold("Policies" not in function and "Role" in function, f"{name} has no role of its own")
+    hold(function.get("Timeout") == timeouts.get(name, function.get("Timeout")), f"{name} has another timeout")
+    for event in function.get("Events", {}).values():
+        mapping = event.get("Properties", {})
+        if event["Type"] in ("DynamoDB", "SQS"):
+            hold(mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name} cannot answer in part")
+        if event["Type"] == "DynamoDB":
+            hold(mapping.get("StartingPosition") == "TRIM_HORIZON", f"{name} may miss events while its mapping comes up")
+            hold(mapping.get("BisectBatchOnFunctionError") is True, f"{name} loses good records with a bad one")
+            hold(mapping.get("MaximumRetryAttempts") == 10, f"{name} gives up too early or never")
+            hold(mapping.get("MaximumRecordAgeInSeconds") == -1, f"{name} gives up by age")
+            failure = mapping.get("DestinationConfig", {}).get("OnFailure", {})
+            hold(failure.get("Type") == "S3", f"{name} does not keep what it gives up")
+queue = of_type("AWS::SQS::Queue")["DeliveryQueue"]
+hold(queue["VisibilityTimeout"] >= 6 * timeouts["RetryFunction"], "a message may be visible while it is worked on")
+hold(queue["RedrivePolicy"]["maxReceiveCount"] == 20, "a waiting message is a dead letter too early or too late")
+
+# Permissions.
+for name, role in of_type("AWS::IAM::Role").items():
+    hold("ManagedPolicyArns" not in role, f"{name} has a policy that is not written here")
+    for policy in role["Policies"]:
+        statements = policy["PolicyDocument"]["Statement"]
+        sids = [s.get("Sid") for s in statements]
+        hold(None not in sids and len(set(sids)) == len(sids), f"{name} has statements without a name of their own")
+        for s in statements:
+            where = f"{name}/{s.get('Sid')}"
+            hold(all("*" not in action for action in many(s["Action"])), f"{where} allows actions by pattern")
+            streams = many(s["Action"]) == ["dynamodb:ListStreams"]  # takes no resource
+            hold(streams or "*" not in many(s["Resource"]), f"{where} is about everything")
+
+print("\n".join(faults) or "the template keeps its rules")
+sys.exit(bool(faults))
