@@ -22,10 +22,11 @@ func TestDeployed_FirstAttemptNeedsNoQueue(t *testing.T) {
 	receiver := newTarget(t, http.StatusOK)
 	id := d.create("deployed.first", receiver.URL, "a secret")
 	defer d.remove(id)
+	d.earn(id, "deployed.first")
 	d.withoutQueue(func() {
 		event := d.signal("deployed.first")
 		eventually(t, "the row of the delivery", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
-		if !signature.VerifySuperOffice("a secret", receiver.bodies[0], receiver.header(0, "X-SuperOffice-Signature")) {
+		if !signature.VerifySuperOffice("a secret", receiver.bodies[1], receiver.header(1, "X-SuperOffice-Signature")) {
 			t.Error("the signature does not verify")
 		}
 	})
@@ -33,15 +34,17 @@ func TestDeployed_FirstAttemptNeedsNoQueue(t *testing.T) {
 
 func TestDeployed_FailingTargetLeavesAPendingRowAndNoFailedBatch(t *testing.T) {
 	d := deployed(t)
-	failing, healthy := newTarget(t, http.StatusInternalServerError), newTarget(t, http.StatusOK)
+	failing, healthy := newTarget(t, http.StatusOK, http.StatusInternalServerError), newTarget(t, http.StatusOK)
 	failed := d.create("deployed.failing", failing.URL, "s1")
 	defer d.remove(failed)
 	other := d.create("deployed.failing", healthy.URL, "s2")
 	defer d.remove(other)
+	d.earn(failed, "deployed.failing")
+	d.earned(other)
 	d.withoutQueue(func() {
 		before := d.waiting("DELIVERY_QUEUE_URL")
 		event := d.signal("deployed.failing")
-		eventually(t, "both POSTs", func() bool { return failing.count() > 0 && healthy.count() > 0 })
+		eventually(t, "both POSTs", func() bool { return failing.count() == 2 && healthy.count() == 2 })
 		eventually(t, "a pending row", func() bool {
 			row := d.row(failed, event)
 			return row.Status == webhook.StatusPending && row.Attempt == 1 && row.Attempts[0].StatusCode == http.StatusInternalServerError
@@ -52,9 +55,9 @@ func TestDeployed_FailingTargetLeavesAPendingRowAndNoFailedBatch(t *testing.T) {
 		// A batch that had failed would come again within a second: the next
 		// event arrives, and the first one once only.
 		d.signal("deployed.failing")
-		eventually(t, "the next event", func() bool { return healthy.count() >= 2 })
-		if healthy.count() != 2 {
-			t.Errorf("%d POSTs for 2 events", healthy.count())
+		eventually(t, "the next event", func() bool { return healthy.count() >= 3 })
+		if healthy.count() != 3 {
+			t.Errorf("%d POSTs for 3 events", healthy.count())
 		}
 	})
 }
@@ -119,11 +122,11 @@ func TestDeployed_TargetThatFailsTwiceThenAccepts(t *testing.T) {
 	}
 }
 
-// Answered at once it is DeliverFunction that disables the webhook, answered to
-// the second attempt RetryFunction.
+// Once the webhook has earned the fast lane it is DeliverFunction that disables
+// it, else RetryFunction.
 func TestDeployed_TargetThatIsGoneIsStopped(t *testing.T) {
 	deployed(t) // or skipped
-	for name, statuses := range map[string][]int{"first": {http.StatusGone}, "second": {http.StatusServiceUnavailable, http.StatusGone}} {
+	for name, statuses := range map[string][]int{"fast": {http.StatusOK, http.StatusGone}, "queued": {http.StatusServiceUnavailable, http.StatusGone}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := deployed(t)
@@ -133,6 +136,9 @@ func TestDeployed_TargetThatIsGoneIsStopped(t *testing.T) {
 			d.inSeconds(id)
 			watching := d.create(fmt.Sprintf("webhook%d.errors", id), watcher.URL, "s")
 			defer d.remove(watching)
+			if name == "fast" {
+				d.earn(id, "deployed.gone"+name)
+			}
 			event := d.signal("deployed.gone" + name)
 			eventually(t, "state TooManyErrors", func() bool {
 				_, _, data := d.call(http.MethodGet, path(id), "", nil)
@@ -152,26 +158,23 @@ func TestDeployed_TargetThatIsGoneIsStopped(t *testing.T) {
 func TestDeployed_SlowTargetGetsItsFullTimeFromTheQueue(t *testing.T) {
 	d := deployed(t)
 	t.Parallel()
-	slow := downTarget(t, receiverAddress, http.StatusOK)
-	slow.slow, slow.slowFrom = webhook.FastTimeout+time.Second, 1
-	slow.Start()
+	slow := newTarget(t, http.StatusOK)
 	id := d.create("deployed.slow", slow.URL, "s")
 	defer d.remove(id)
-	delivered := func() webhook.EventID {
-		event := d.signal("deployed.slow")
-		eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
-		return event
-	}
-	delivered()                   // by the queue: this earns the fast lane,
-	<-time.After(6 * time.Second) // once what is remembered of it, for 5 s, is read again
-	if row := d.row(id, delivered()); row.Attempt != 1 {
+	d.earn(id, "deployed.slow")
+	slow.slow.Store(int64(webhook.FastTimeout + time.Second))
+	event := d.signal("deployed.slow")
+	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+	if row := d.row(id, event); row.Attempt != 1 {
 		t.Errorf("the cut in the fast lane counts as an attempt: %+v", row)
 	}
-	if slow.count() != 3 {
-		t.Errorf("%d POSTs, want a quick one, one cut short and one in full", slow.count())
+	if slow.count() != 1+2 {
+		t.Errorf("%d POSTs, want one that earned the fast lane, one cut short and one in full", slow.count())
 	}
-	delivered() // from then on it goes by the queue at once
-	if slow.count() != 4 {
+	// From then on it goes by the queue at once.
+	event = d.signal("deployed.slow")
+	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+	if slow.count() != 1+2+1 {
 		t.Errorf("%d POSTs, want one more", slow.count())
 	}
 	_, _, data := d.call(http.MethodGet, path(id), "", nil)

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,6 +138,23 @@ func (d *deployment) signal(event string) webhook.EventID {
 	return webhook.EventID(header.Get("X-Superoffice-Eventid"))
 }
 
+// earn delivers one event to a webhook, so that its next first attempts are
+// made by DeliverFunction itself, which remembers for five seconds what it knew
+// of the webhook before.
+func (d *deployment) earn(id int32, event string) {
+	d.t.Helper()
+	d.signal(event)
+	d.earned(id)
+}
+
+func (d *deployment) earned(id int32) {
+	d.t.Helper()
+	eventually(d.t, "a success, which earns the fast lane", func() bool {
+		h, err := d.store.Webhooks().Health(d.t.Context(), tenant, []int32{id})
+		return err == nil && !h[id].LastOK.IsZero() && time.Since(h[id].LastOK) > 6*time.Second
+	})
+}
+
 // past signals an event that the deployment is done with before it returns: one
 // webhook had it, which is gone again.
 func (d *deployment) past(event string) webhook.EventID {
@@ -180,9 +198,8 @@ const receiverAddress = "127.0.0.2:0"
 // next of its statuses, and all further ones with the last.
 type target struct {
 	*httptest.Server
-	// slow is how long an answer takes, from the request of number slowFrom on.
-	slow     time.Duration
-	slowFrom int
+	// slow is how many nanoseconds an answer takes.
+	slow     atomic.Int64
 	mu       sync.Mutex
 	received []*http.Request
 	bodies   [][]byte
@@ -206,14 +223,13 @@ func downTarget(t *testing.T, address string, statuses ...int) *target {
 	g.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		g.mu.Lock()
-		number := len(g.received)
-		status := statuses[min(number, len(statuses)-1)]
+		status := statuses[min(len(g.received), len(statuses)-1)]
 		g.received, g.bodies = append(g.received, r), append(g.bodies, body)
 		g.mu.Unlock()
-		if g.slow > 0 && number >= g.slowFrom {
+		if slow := time.Duration(g.slow.Load()); slow > 0 {
 			select {
 			case <-r.Context().Done():
-			case <-time.After(g.slow):
+			case <-time.After(slow):
 			}
 		}
 		w.WriteHeader(status)
