@@ -2,11 +2,17 @@ package functions_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/posthaste-dev/posthaste/pkg/awsenv"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -95,5 +101,35 @@ func TestDeployed_OddInputThroughTheGateway(t *testing.T) {
 				t.Errorf("the error is not in our shape: %q %.300s", header.Get("Content-Type"), data)
 			}
 		})
+	}
+}
+
+func TestDeployed_CallsSignedWithAWSCredentials(t *testing.T) {
+	d := deployed(t)
+	const path = "/aws/api/v1/Webhook/default"
+	plain := func(r *http.Request) { r.Header.Del("Authorization") }
+	signed := func(r *http.Request) {
+		cfg, err := awsenv.Config(os.LookupEnv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := cfg.Credentials.Retrieve(r.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Del("Authorization")
+		nothing := fmt.Sprintf("%x", sha256.Sum256(nil))
+		if err := v4.NewSigner().SignHTTP(r.Context(), key, r, nothing, "execute-api", cfg.Region, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	status, _, data := d.call(http.MethodGet, path, "", nil, plain)
+	if status != http.StatusForbidden || bytes.Contains(data, []byte("Posthaste")) {
+		t.Errorf("without a signature: got %d %s, want the gateway's 403", status, data)
+	}
+	// The account's owner may call the gateway, and is nobody's credential here.
+	status, _, data = d.call(http.MethodGet, path, "", nil, signed)
+	if status != http.StatusUnauthorized || !bytes.Contains(data, []byte(`"ErrorSource":"Posthaste"`)) {
+		t.Errorf("signed by somebody unknown: got %d %s, want our 401", status, data)
 	}
 }
