@@ -6,16 +6,20 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	client := local(t)
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
-		store := dynamo.New(client, newTables(t, client), dynamo.Options{Now: time.Now})
+		tables := newTables(t, client)
+		store := dynamo.New(client, tables, dynamo.Options{Now: time.Now})
 		return storetest.Harness{
 			Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(),
 			Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(),
+			Feed:  func(t *testing.T, tenant webhook.Tenant) []webhook.Record { return feed(t, tables.Events, tenant) },
+			Stamp: time.Minute, // DynamoDB Local's; DynamoDB's own is a second
 		}
 	})
 }

@@ -52,7 +52,7 @@ func testEvents(t *testing.T, h Harness) {
 		}
 		want := newEvent(t, newTenant(t))
 		want.At = want.At.Add(-time.Hour) // the feed's stamp is its own
-		before := now().Truncate(time.Second)
+		before := now().Truncate(max(time.Second, h.Stamp))
 		must(t, h.Events.Put(t.Context(), want))
 		records := h.Feed(t, want.Tenant)
 		if len(records) != 1 {

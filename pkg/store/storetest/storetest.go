@@ -28,6 +28,8 @@ type Harness struct {
 	// Feed returns what the change feed has recorded of a tenant's events, in
 	// no particular order. nil: the feed is tested elsewhere.
 	Feed func(t *testing.T, tenant webhook.Tenant) []webhook.Record
+	// Stamp is what the feed's times are rounded down to. 0: a second.
+	Stamp time.Duration
 	// Settle returns when lagging reads (Due, Health) show all writes that
 	// returned before. nil: they never lag.
 	Settle func()
