@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/awsenv"
+	"github.com/posthaste-dev/posthaste/pkg/queue/queuetest"
 	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -153,8 +154,9 @@ func TestPostpone(t *testing.T) {
 	}
 }
 
-func TestDeadLetters_OnTheEmulator(t *testing.T) {
-	t.Parallel()
+// emulator gives a client of the emulator's SQS.
+func emulator(t *testing.T) *awssqs.Client {
+	t.Helper()
 	if os.Getenv("AWS_EMULATOR_ENDPOINT") == "" {
 		t.Skip("AWS_EMULATOR_ENDPOINT is not set: make test-aws starts the emulator")
 	}
@@ -163,14 +165,80 @@ func TestDeadLetters_OnTheEmulator(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.BaseEndpoint = aws.String(os.Getenv("AWS_EMULATOR_ENDPOINT"))
-	real := awssqs.NewFromConfig(cfg)
-	made, err := real.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: aws.String(fmt.Sprint("letters-", time.Now().UnixNano()))})
+	return awssqs.NewFromConfig(cfg)
+}
+
+// newQueue makes a queue and gives its URL.
+func newQueue(t *testing.T, real *awssqs.Client, attributes map[string]string) string {
+	t.Helper()
+	made, err := real.CreateQueue(t.Context(), &awssqs.CreateQueueInput{
+		QueueName: aws.String(fmt.Sprint("q-", time.Now().UnixNano())), Attributes: attributes,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	letters := &sqs.DeadLetters{Client: real, URL: *made.QueueUrl}
+	return *made.QueueUrl
+}
+
+// visibility is longer than the suite waits for other things.
+const visibility = 4 * time.Second
+
+// Receiving is what Lambda does on AWS; time passes as it does.
+func TestConformance_OnTheEmulator(t *testing.T) {
+	t.Parallel()
+	real := emulator(t)
+	queuetest.Run(t, func(t *testing.T) queuetest.Harness {
+		letters := newQueue(t, real, nil)
+		attributes, err := real.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{QueueUrl: &letters, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		url := newQueue(t, real, map[string]string{
+			"VisibilityTimeout": fmt.Sprint(visibility.Seconds()),
+			"RedrivePolicy":     fmt.Sprintf(`{"deadLetterTargetArn": %q, "maxReceiveCount": 3}`, attributes.Attributes["QueueArn"]),
+		})
+		queue := &sqs.Queue{Client: real, URL: url}
+		receive := func(t *testing.T, url string, limit int) (received []webhook.Received) {
+			t.Helper()
+			out, err := real.ReceiveMessage(t.Context(), &awssqs.ReceiveMessageInput{
+				QueueUrl: &url, MaxNumberOfMessages: int32(limit), MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range out.Messages {
+				r := webhook.Received{ID: *m.MessageId, Receipt: *m.ReceiptHandle}
+				_, _ = fmt.Sscan(m.Attributes["ApproximateReceiveCount"], &r.Receives)
+				if r.Message, err = webhook.DecodeMessage(*m.Body); err != nil {
+					r.Undecodable = *m.Body
+				}
+				received = append(received, r)
+			}
+			return received
+		}
+		return queuetest.Harness{
+			Queue: queue, Visibility: queue, VisibilityTimeout: visibility, MaxReceives: 3,
+			Receive: func(t *testing.T, limit int) []webhook.Received { return receive(t, url, limit) },
+			Ack: func(t *testing.T, received ...webhook.Received) {
+				for _, r := range received {
+					if _, err := real.DeleteMessage(t.Context(), &awssqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: &r.Receipt}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			},
+			Advance:     func(d time.Duration) { <-time.After(d) },
+			DeadLetters: func(t *testing.T) []webhook.Received { return receive(t, letters, 10) },
+		}
+	})
+}
+
+func TestDeadLetters_OnTheEmulator(t *testing.T) {
+	t.Parallel()
+	real := emulator(t)
+	url := newQueue(t, real, nil)
+	letters := &sqs.DeadLetters{Client: real, URL: url}
 	want := outgoing(1)
-	if failed, err := (&sqs.Queue{Client: real, URL: *made.QueueUrl}).Send(t.Context(), want); err != nil || len(failed) > 0 {
+	if failed, err := (&sqs.Queue{Client: real, URL: url}).Send(t.Context(), want); err != nil || len(failed) > 0 {
 		t.Fatal(failed, err)
 	}
 	if err := letters.Bury(t.Context(), []byte(`{"no": "event"}`)); err != nil {
