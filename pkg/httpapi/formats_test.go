@@ -154,25 +154,26 @@ func TestOneWebhookInEveryFormat(t *testing.T) {
 		t.Fatalf("JSON is stored as %+v", want)
 	}
 	for name, test := range map[string]struct{ contentType, body string }{
-		"no type":                     {"", asJSON},
-		"text/json":                   {"text/json", asJSON},
-		"JSON patch label":            {"application/json-patch+json", asJSON},
-		"merge patch label":           {"application/merge-patch+json; charset=utf-8", asJSON},
-		"a type in capitals":          {"Application/JSON; Charset=UTF-8", asJSON},
-		"byte order mark":             {"application/json", "\xef\xbb\xbf" + asJSON},
-		"UTF-16 with a mark":          {"application/json", "\xff\xfe" + utf16Of(asJSON, 0, 1)},
-		"UTF-16 of high byte first":   {"application/json; charset=utf-16be", utf16Of(asJSON, 1, 0)},
-		"UTF-16 against its label":    {"application/json; charset=utf-16", "\xfe\xff" + utf16Of(asJSON, 1, 0)},
-		"JSON in Latin 1":             {"application/json; charset=ISO-8859-1", latin1.Replace(asJSON)},
-		"application/xml":             {"application/xml", asXML},
-		"text/xml":                    {"text/xml; charset=utf-8", asXML},
-		"XML with namespaces":         {"application/xml", qualified},
-		"XML in Latin 1 by its own":   {"application/xml", `<?xml version="1.0" encoding="ISO-8859-1"?>` + latin1.Replace(asXML)},
-		"XML in UTF-16":               {"text/xml; charset=utf-16", `` + utf16Of(`<?xml version="1.0" encoding="utf-16"?>`+asXML, 0, 1)},
-		"XML that says UTF-16 and is": {"application/xml", "\xff\xfe" + utf16Of(`<?xml version="1.0" encoding="utf-16"?>`+asXML, 0, 1)},
-		"XML that says UTF-16 only":   {"application/xml", `<?xml version="1.0" encoding="utf-16"?>` + asXML},
-		"a form":                      {form, asForm},
-		"a form with other indexes":   {form, strings.Replace(numbered, "Events[1]=contact.created&Events[0]=sale.sold", "Events[0]=contact.created&Events[1]=sale.sold", 1)},
+		"no type":                           {"", asJSON},
+		"text/json":                         {"text/json", asJSON},
+		"JSON patch label":                  {"application/json-patch+json", asJSON},
+		"merge patch label":                 {"application/merge-patch+json; charset=utf-8", asJSON},
+		"a type in capitals":                {"Application/JSON; Charset=UTF-8", asJSON},
+		"byte order mark":                   {"application/json", "\xef\xbb\xbf" + asJSON},
+		"UTF-16 with a mark":                {"application/json", "\xff\xfe" + utf16Of(asJSON, 0, 1)},
+		"UTF-16 of high byte first":         {"application/json; charset=utf-16be", utf16Of(asJSON, 1, 0)},
+		"UTF-16 against its label":          {"application/json; charset=utf-16", "\xfe\xff" + utf16Of(asJSON, 1, 0)},
+		"JSON in Latin 1":                   {"application/json; charset=ISO-8859-1", latin1.Replace(asJSON)},
+		"application/xml":                   {"application/xml", asXML},
+		"text/xml":                          {"text/xml; charset=utf-8", asXML},
+		"XML with namespaces":               {"application/xml", qualified},
+		"XML in Latin 1 by its own":         {"application/xml", `<?xml version="1.0" encoding="ISO-8859-1"?>` + latin1.Replace(asXML)},
+		"XML in UTF-16":                     {"text/xml; charset=utf-16", `` + utf16Of(`<?xml version="1.0" encoding="utf-16"?>`+asXML, 0, 1)},
+		"XML that says UTF-16 and is":       {"application/xml", "\xff\xfe" + utf16Of(`<?xml version="1.0" encoding="utf-16"?>`+asXML, 0, 1)},
+		"XML that says UTF-16 only":         {"application/xml", `<?xml version="1.0" encoding="utf-16"?>` + asXML},
+		"XML that says less than its label": {"text/xml; charset=utf-8", `<?xml version="1.0" encoding="iso-8859-1"?>` + asXML},
+		"a form":                            {form, asForm},
+		"a form with other indexes":         {form, strings.Replace(numbered, "Events[1]=contact.created&Events[0]=sale.sold", "Events[0]=contact.created&Events[1]=sale.sold", 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -240,6 +241,25 @@ func TestBodiesThatAreRefused(t *testing.T) {
 				t.Error("something was stored")
 			}
 		})
+	}
+}
+
+// Decision 0.14, decision 0.15: a header or a property may have the name of a
+// list.
+func TestNamesInDictionaries(t *testing.T) {
+	t.Parallel()
+	const headers, properties = `"Headers":{"Events":"1"}`, `"Properties":{"Headers":"2"}`
+	for contentType, body := range map[string]string{
+		"application/x-www-form-urlencoded": `Events=a.b&TargetUrl=https://example.com/&Headers[Events]=1&Properties[Headers]=2`,
+		"text/xml":                          `<w><Events><string>a.b</string></Events><TargetUrl>https://example.com/</TargetUrl><Headers><Events>1</Events></Headers><Properties><Headers>2</Headers></Properties></w>`,
+		"application/xml": `<w><Events><string>a.b</string></Events><TargetUrl>https://example.com/</TargetUrl>
+			<Headers><StringKeyValuePair><Key>Events</Key><Value>1</Value></StringKeyValuePair></Headers>
+			<Properties><StringObjectKeyValuePair><Value>2</Value><Key>Headers</Key></StringObjectKeyValuePair></Properties></w>`,
+	} {
+		got := newServer(t).call("POST", "/api/v1/Webhook", body, "Content-Type: "+contentType)
+		if got.Code != 200 || !strings.Contains(got.Body.String(), headers) || !strings.Contains(got.Body.String(), properties) {
+			t.Errorf("%s: got %d %s", contentType, got.Code, got.Body)
+		}
 	}
 }
 

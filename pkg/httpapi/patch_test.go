@@ -41,7 +41,7 @@ func TestPatch(t *testing.T) {
 			w["Properties"].(map[string]any)["o"] = map[string]any{"p": texts(1.0, map[string]any{"q~/": 2.0}, 2.0)}
 		}},
 		"a list item's member": {`[{"op":"replace","path":"/ErrorAssociates/0/Name","value":"RJ"}]`, func(w map[string]any) { w["ErrorAssociates"].([]any)[0].(map[string]any)["Name"] = "RJ" }},
-		"what is the server's": {`[{"op":"replace","path":"/TotalCalls","value":"x"},{"op":"remove","path":"/registeredassociate/name"},{"op":"add","path":"/_Links","value":1}]`, func(map[string]any) {}},
+		"what is the server's": {`[{"op":"replace","path":"/TotalCalls","value":"x"},{"op":"remove","path":"/registeredassociate/name/there/is/none"},{"op":"add","path":"/_Links","value":1}]`, func(map[string]any) {}},
 		"the tests that hold": {
 			`[{"op":"test","path":"/Name","value":"n"},{"op":"test","path":"/State","value":2},{"op":"test","path":"/state","value":"STOPPED"},
 			{"op":"test","path":"/NotifyWhen","value":"Disabling, FirstFailure"},{"op":"test","path":"/Registered","value":"2026-11-24T09:00:00.000+01:00"},
@@ -112,6 +112,7 @@ func TestPatch_Refused(t *testing.T) {
 		"a member that there is not":    {isJSON, `[{"op":"add","path":"/Foo","value":1}]`, 400, `a webhook has no member "Foo"`},
 		"a place that there is not":     {isJSON, `[{"op":"replace","path":"/Events/2","value":"a"}]`, 400, "nothing at its path"},
 		"a place over the end":          {isJSON, `[{"op":"add","path":"/Events/3","value":"a"}]`, 400, "no place in the list"},
+		"a path of many":                {isJSON, `[{"op":"add","path":"/Properties` + strings.Repeat("/a", 70) + `","value":1}]`, 400, "Changes[0]: path must name a member"},
 		"a place that is negative":      {isJSON, `[{"op":"remove","path":"/Events/-1"}]`, 400, "no place in the list"},
 		"removing the end":              {isJSON, `[{"op":"remove","path":"/Events/-"}]`, 400, "nothing at its path"},
 		"a path into a text":            {isJSON, `[{"op":"add","path":"/Name/0","value":"a"}]`, 400, "nothing at its path"},

@@ -29,7 +29,9 @@ func parseSelection(text string) *selection {
 			continue
 		}
 		names++
-		root.add(strings.ToLower(path))
+		if strings.Count(path, "/") < maxSelectedDepth {
+			root.add(strings.ToLower(path))
+		}
 	}
 	if names == 0 {
 		return nil
@@ -37,25 +39,23 @@ func parseSelection(text string) *selection {
 	return root
 }
 
+// maxSelectedDepth is deeper than any answer is.
+const maxSelectedDepth = 8
+
 func (s *selection) add(path string) {
-	name, rest, nested := strings.Cut(path, "/")
-	if s.members == nil {
-		s.members = map[string]*selection{}
+	member := s
+	for name := range strings.SplitSeq(path, "/") {
+		if member.members == nil {
+			member.members = map[string]*selection{}
+		}
+		inner := member.members[name]
+		if inner == nil {
+			inner = &selection{}
+			member.members[name] = inner
+		}
+		member = inner
 	}
-	member := s.members[name]
-	if member == nil {
-		member = &selection{}
-		s.members[name] = member
-	}
-	if nested && strings.Contains(rest, "/") {
-		// No answer is nested deeper: a longer path is of what it begins with.
-		rest, _, _ = strings.Cut(rest, "/")
-	}
-	if nested {
-		member.add(rest)
-	} else {
-		member.whole = true
-	}
+	member.whole = true
 }
 
 // selected answers with what the call's $select leaves of a body: all members

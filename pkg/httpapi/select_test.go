@@ -97,6 +97,10 @@ func TestSelect_Nested(t *testing.T) {
 			t.Errorf("got %s\nwant %s", got, want)
 		}
 	}
+	got = s.call("GET", "/api/v1/Webhook/1?$select=registeredAssociate/tableRight/reason", "").Body.String()
+	if want := `"UserName":null,"TableRight":{"Mask":"","Reason":""},"FieldProperties":null}`; !strings.Contains(got, want) {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
 	if again := s.call("GET", "/api/v1/Webhook/1", "").Body.String(); !strings.Contains(again, `"FullName":"tje0","FormalName":null,"Deleted":false,"EjUserId":0,"UserName":"tje0","TableRight":{"Mask":"FULL","Reason":""},"FieldProperties":{}`) {
 		t.Errorf("a selection reached into another answer: %s", again)
 	}

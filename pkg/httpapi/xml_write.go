@@ -47,22 +47,40 @@ func (agentError) xmlName() string { return "Error" }
 func (result) xmlName() string { return "WebhookResult" }
 
 // encodeXML gives an answer as XML: the elements are the members of the JSON,
-// local names without namespace, in the same order; null is xsi:nil.
+// local names without namespace, in the same order; null is xsi:nil. A list of
+// webhooks, which may be long, is written one by one.
 func encodeXML(body any) ([]byte, error) {
-	encoded, err := encode(body)
-	if err != nil {
-		return nil, err
-	}
-	t, err := parseTree(encoded)
-	if err != nil {
-		return nil, err
-	}
+	const attributes = ` xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xsd="http://www.w3.org/2001/XMLSchema"`
 	w := xmlWriter{}
 	w.buf.WriteString(xml.Header)
 	root := rootName(body)
-	attributes := ` xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xsd="http://www.w3.org/2001/XMLSchema"`
-	w.element(root, attributes, t, containerOf(root))
+	list, isList := body.([]entity)
+	if !isList {
+		err := w.answer(root, attributes, body)
+		return w.buf.Bytes(), err
+	}
+	w.buf.WriteString("<" + root + attributes + ">")
+	for _, e := range list {
+		if err := w.answer(rootName(e), "", e); err != nil {
+			return nil, err
+		}
+	}
+	w.buf.WriteString("</" + root + ">")
 	return w.buf.Bytes(), nil
+}
+
+// answer writes what has a form as JSON.
+func (w *xmlWriter) answer(name, attributes string, body any) error {
+	encoded, err := encode(body)
+	if err != nil {
+		return err
+	}
+	t, err := parseTree(encoded)
+	if err != nil {
+		return err
+	}
+	w.element(name, attributes, t, containerOf(name))
+	return nil
 }
 
 type xmlWriter struct{ buf bytes.Buffer }
@@ -162,9 +180,6 @@ func simpleType(t tree) string {
 
 // itemName gives the element that an item of a list is in.
 func itemName(list string, item tree) string {
-	if element, isList := strings.CutPrefix(list, "ArrayOf"); isList {
-		return element
-	}
 	switch strings.ToLower(list) {
 	case "errorassociates", "childitems":
 		return "MDOListItem"
