@@ -183,6 +183,7 @@ func TestCostlyBodies(t *testing.T) { //nolint:paralleltest // see above
 		"unknown members":          {"application/json", numbered(`{`, `"%d":1,`, `"":1}`)},
 		"properties":               {"application/json", numbered(`{"Properties":{`, `"%d":{},`, `"":1}}`)},
 		"list items":               {"application/json", fill(`{"ErrorAssociates":[`, `{},`, `{}]}`)},
+		"lists of list items":      {"application/json", fill(`{"ErrorAssociates":[`, `{"ChildItems":[`+strings.Repeat(`{},`, 1990)+`{}]},`, `{}]}`)},
 		"list items in list items": {"application/json", fill(``, `{"ErrorAssociates":[`, ``)},
 		"depth":                    {"application/json", fill(``, `{"a":`, ``)},
 		"escapes":                  {"application/json", fill(`{"Name":"`, `\u0041`, `"}`)},

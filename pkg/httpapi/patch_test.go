@@ -101,6 +101,7 @@ func TestPatch_Refused(t *testing.T) {
 		"a test of nothing":             {isJSON, `[{"op":"test","path":"/Headers/X-Z","value":null}]`, 409, "nothing at its path"},
 		"a test of no place":            {isJSON, `[{"op":"test","path":"/Events/-","value":"a"}]`, 409, "nothing at its path"},
 		"a test of digits":              {isJSON, `[{"op":"test","path":"/Properties/a","value":1.2}]`, 409, "another value"},
+		"a test of many digits":         {isJSON, `[{"op":"add","path":"/Properties/n","value":12345678901234567890},{"op":"test","path":"/Properties/n","value":12345678901234567891}]`, 409, "another value"},
 		"a test of the order of a list": {isJSON, `[{"op":"test","path":"/Events","value":["c.d","a.b"]}]`, 409, "another value"},
 		"a test of the secret":          {isJSON, `[{"op":"test","path":"secret","value":"s1"}]`, 400, "what is secret cannot be tested"}, // decision 0.10
 		"a test of the mask":            {isJSON, `[{"op":"test","path":"/Secret","value":"********"}]`, 400, "what is secret cannot be tested"},
