@@ -225,17 +225,21 @@ var agentText = map[string]struct{ does, query, body string }{
 	"GetLastError":         {"Returns the last error of a webhook's target, null if there was none.", "", "WebhookId"},
 }
 
+// description is what a GET on an operation of the agent answers.
+type description struct {
+	Operation   string
+	Method      string
+	Description string
+	Query       textOrNull // the query parameters that the operation takes
+	Body        textOrNull // what its body holds
+}
+
+func (description) xmlName() string { return "Description" }
+
 // describe gives the handler of a GET on an operation of the agent: it tells
 // what the operation is, and never does it.
 func describe(operation string) func(*call) (reply, error) {
 	text := agentText[operation]
-	return func(*call) (reply, error) {
-		return ok(struct {
-			Operation   string
-			Method      string
-			Description string
-			Query       textOrNull
-			Body        textOrNull
-		}{operation, http.MethodPost, text.does, textOrNull(text.query), textOrNull(text.body)}), nil
-	}
+	answer := ok(description{operation, http.MethodPost, text.does, textOrNull(text.query), textOrNull(text.body)})
+	return func(*call) (reply, error) { return answer, nil }
 }

@@ -161,6 +161,9 @@ func TestAgent_GETDescribesAndNeverInvokes(t *testing.T) {
 			t.Errorf("%s: got %d %s", path, answer.Code, answer.Body)
 		}
 	}
+	if got := s.call("GET", agent+"SaveWebhook", "", "Accept: text/xml").Body.String(); !strings.Contains(got, "<Description ") || !strings.Contains(got, "<Method>POST</Method>") {
+		t.Errorf("as XML: %s", got)
+	}
 	if len(s.webhooks()) != 1 || len(s.events()) != 0 || len(s.pings) != 1 {
 		t.Error("something was done")
 	}

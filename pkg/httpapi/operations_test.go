@@ -195,6 +195,22 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+func TestOptionsInOtherFormats(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.call("POST", "/api/v1/Webhook", minimal)
+	const want = `<Policy>superoffice</Policy><TimeoutSeconds>5</TimeoutSeconds><SecretOverlapSeconds>86400</SecretOverlapSeconds><Format>data</Format></Options>`
+	for contentType, body := range map[string]string{
+		"application/xml":                   `<Options><Policy>superoffice</Policy><TimeoutSeconds>5</TimeoutSeconds><Format>data</Format></Options>`,
+		"application/x-www-form-urlencoded": `Policy=superoffice&TimeoutSeconds=5&Format=data`,
+	} {
+		got := s.call("PUT", "/api/v1/Webhook/1/Options", body, "Content-Type: "+contentType, "Accept: application/xml")
+		if got.Code != 200 || !strings.Contains(got.Body.String(), "<Options ") || !strings.HasSuffix(got.Body.String(), want) {
+			t.Errorf("%s: got %d %s", contentType, got.Code, got.Body)
+		}
+	}
+}
+
 func TestEndOverlap(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

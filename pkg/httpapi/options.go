@@ -17,6 +17,8 @@ type options struct {
 	Format               webhook.Format
 }
 
+func (options) xmlName() string { return "Options" }
+
 func (a *api) showOptions(o webhook.Options) options {
 	shown := options{a.DefaultPolicy, seconds(webhook.DefaultAttemptTimeout), seconds(webhook.DefaultSecretOverlap), webhook.FormatSuperOffice}
 	if o.Policy != "" {
