@@ -74,8 +74,11 @@ func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
 	api := httpapi.New(httpapi.Config{
 		Registry:  registry,
 		Publisher: &webhook.Publisher{Events: store.Events(), Now: time.Now, Random: rand.Reader, Life: cfg.EventTTL},
-		Auth:      authenticator,
-		Health:    store.Webhooks().Health, PublicURL: cfg.PublicURL, SecretVisible: cfg.SecretVisible, DefaultPolicy: cfg.Policy, StrictAccept: cfg.StrictAccept,
+		Auth:      authenticator, Sessions: authenticator,
+		Administration: &webhook.Administration{
+			Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Now: time.Now, Random: rand.Reader,
+		},
+		Health: store.Webhooks().Health, PublicURL: cfg.PublicURL, SecretVisible: cfg.SecretVisible, DefaultPolicy: cfg.Policy, StrictAccept: cfg.StrictAccept,
 		Version: version, Logger: logger, Now: time.Now, RequestID: trigger.RequestID,
 	})
 	return trigger.Resumed(trigger.HTTP(api, logger), time.Now, sender.Resume), nil

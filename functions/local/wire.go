@@ -70,11 +70,15 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 			}
 		},
 	}
+	known := authenticator(cfg, db)
 	api := httpapi.New(httpapi.Config{
 		Registry:  registry,
 		Publisher: &webhook.Publisher{Events: db.Events(), Now: time.Now, Random: rand.Reader, Life: cfg.EventTTL},
-		Auth:      authenticator(cfg, db),
-		Health:    db.Webhooks().Health, PublicURL: cfg.PublicURL, AllowOwnHost: true, SecretVisible: cfg.SecretVisible, DefaultPolicy: cfg.Policy, StrictAccept: cfg.StrictAccept,
+		Auth:      known, Sessions: known,
+		Administration: &webhook.Administration{
+			Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: time.Now, Random: rand.Reader,
+		},
+		Health: db.Webhooks().Health, PublicURL: cfg.PublicURL, AllowOwnHost: true, SecretVisible: cfg.SecretVisible, DefaultPolicy: cfg.Policy, StrictAccept: cfg.StrictAccept,
 		Version: version, Logger: logger, Now: time.Now, UnauthorizedHint: hint(cfg),
 	})
 	mux := http.NewServeMux()

@@ -13,13 +13,10 @@ import (
 // kindToken is a bearer token that an issuer elsewhere made. It is never stored.
 const kindToken webhook.CredentialKind = "token"
 
-// The headers and cookies that carry credentials, besides Authorization.
+// The headers that carry credentials, besides Authorization.
 const (
 	headerAppToken  = "SO-AppToken"
 	headerXSRFToken = "X-XSRF-TOKEN" //nolint:gosec // a name
-	// SessionCookie and XSRFCookie are what a browser's session is kept in.
-	SessionCookie = "posthaste_session"
-	XSRFCookie    = "XSRF-TOKEN"
 )
 
 // presented is the credential that a request carries.
@@ -95,7 +92,7 @@ func (p *presented) authorization(value string, tokens bool) {
 // anywhere makes a browser send, so it counts only beside the token that only
 // pages of this site can know.
 func (p *presented) cookie(r *http.Request) (ok bool) {
-	sessions := r.CookiesNamed(SessionCookie)
+	sessions := r.CookiesNamed(webhook.SessionCookie)
 	if len(sessions) == 0 {
 		return false
 	}

@@ -8,46 +8,35 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// SessionLife is how long a session lasts at most.
-const SessionLife = 8 * time.Hour
-
-// Session is what a browser needs to go on without its credential.
-type Session struct {
-	Token webhook.Secret // of the cookie SessionCookie
-	XSRF  webhook.Secret // of the cookie XSRFCookie and the header X-XSRF-TOKEN
-	Life  time.Duration
-}
-
 // StartSession begins a session for whom the request's credential stands for;
 // a cookie is no credential here, so that no session prolongs itself. The
-// session ends after SessionLife, with the credential that it began with, or
+// session ends after webhook.SessionLife, with the credential that it began with, or
 // with its tenant, whatever comes first.
 //
 // Errors: as Authenticate's; webhook.ErrForbidden for the administrator, who
 // has no sessions.
-func (a *Authenticator) StartSession(r *http.Request) (Session, webhook.Principal, error) {
+func (a *Authenticator) StartSession(r *http.Request) (webhook.Session, webhook.Principal, error) {
 	who, err := a.authenticate(r, false)
 	if err != nil {
-		return Session{}, who.Principal, err
+		return webhook.Session{}, who.Principal, err
 	}
 	if who.Tenant == "" {
-		return Session{}, who.Principal, webhook.ErrForbidden
+		return webhook.Session{}, who.Principal, webhook.ErrForbidden
 	}
 	token, err := randomText(a.Random)
 	if err != nil {
-		return Session{}, who.Principal, err
+		return webhook.Session{}, who.Principal, err
 	}
 	now := a.Now().UTC()
 	id, err := webhook.NewEventID(now, a.Random)
 	if err != nil {
-		return Session{}, who.Principal, err
+		return webhook.Session{}, who.Principal, err
 	}
-	until := earlier(who.expiresAt, now.Add(SessionLife))
+	until := earlier(who.expiresAt, now.Add(webhook.SessionLife))
 	c := webhook.Credential{
 		ID: string(id), Hash: webhook.KeyHash(webhook.KindSession, webhook.NewSecret(token)), Kind: webhook.KindSession,
 		Principal: who.Principal, Within: who.within, Created: now, ExpiresAt: until,
@@ -62,11 +51,11 @@ func (a *Authenticator) StartSession(r *http.Request) (Session, webhook.Principa
 	}
 	switch {
 	case errors.Is(err, webhook.ErrNotFound): // deleted meanwhile
-		return Session{}, who.Principal, webhook.ErrUnauthorized
+		return webhook.Session{}, who.Principal, webhook.ErrUnauthorized
 	case err != nil:
-		return Session{}, who.Principal, fmt.Errorf("start a session: %w", err)
+		return webhook.Session{}, who.Principal, fmt.Errorf("start a session: %w", err)
 	}
-	return Session{webhook.NewSecret(token), webhook.NewSecret(xsrfToken(token)), until.Sub(now)}, who.Principal, nil
+	return webhook.Session{Token: webhook.NewSecret(token), XSRF: webhook.NewSecret(xsrfToken(token)), Life: until.Sub(now)}, who.Principal, nil
 }
 
 // EndSession ends the session that the request belongs to, by its cookie and
@@ -91,7 +80,7 @@ func (a *Authenticator) EndSession(r *http.Request) (webhook.Principal, error) {
 // with another's cookie.
 func xsrfToken(session string) string {
 	mac := hmac.New(sha256.New, []byte(session))
-	_, _ = io.WriteString(mac, XSRFCookie)
+	_, _ = io.WriteString(mac, webhook.XSRFCookie)
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 

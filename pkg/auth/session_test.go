@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/posthaste-dev/posthaste/pkg/auth"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -51,7 +50,7 @@ func TestSession_NeedsItsOwnXSRFToken(t *testing.T) {
 func TestSession_Ends(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(b *bench, ticket, app, cookie, xsrf string){
-		"after 8 hours": func(b *bench, _, _, _, _ string) { b.clock.Advance(auth.SessionLife) },
+		"after 8 hours": func(b *bench, _, _, _, _ string) { b.clock.Advance(webhook.SessionLife) },
 		"when it is ended": func(b *bench, _, _, cookie, xsrf string) {
 			if who, err := b.EndSession(request(cookie, xsrf)); err != nil || who.Tenant != "Cust12345" {
 				b.t.Error(who, err)
@@ -73,7 +72,7 @@ func TestSession_Ends(t *testing.T) {
 			b := newBench(t)
 			ticket, app := b.issue(webhook.KindTicket, "ticket", anna("")), b.issue(webhook.KindApp, "app", anna("app"))
 			cookie, xsrf := b.begin("Authorization: SOTicket ticket", "SO-AppToken: app")
-			b.clock.Advance(auth.SessionLife - time.Second)
+			b.clock.Advance(webhook.SessionLife - time.Second)
 			b.wants("before", anna("app"), cookie, xsrf)
 			end(b, ticket, app, cookie, xsrf)
 			b.refuses("after", webhook.ErrUnauthorized, cookie, xsrf)

@@ -93,17 +93,14 @@ func (a *api) admit(c *call, scope webhook.Scope) error {
 	}
 	who, err := a.Auth.Authenticate(c.Request)
 	if err != nil {
-		if a.UnauthorizedHint != "" {
-			err = hint(err, webhook.ErrUnauthorized, a.UnauthorizedHint)
-		}
-		return err
+		return a.unauthorized(err)
 	}
 	c.who = who
 	if c.tenantSegment != "" && c.tenantSegment != who.Tenant {
 		return webhook.ErrWrongTenant
 	}
 	if !who.May(scope) {
-		return explain(webhook.ErrForbidden, "The credential lacks the scope %q", scope)
+		return forbidden(scope)
 	}
 	return nil
 }

@@ -143,3 +143,11 @@ func webhookNotFound(err error, id int32) error {
 	}
 	return explain(err, "Webhook id %d not found", id)
 }
+
+// forbidden words the lack of a scope.
+func forbidden(scope webhook.Scope) error {
+	if scope == webhook.ScopeAdmin {
+		return explain(webhook.ErrForbidden, "Restricted: only the administrator's credential may do this")
+	}
+	return explain(webhook.ErrForbidden, "Online restricted: the credential lacks the scope %s", scope)
+}

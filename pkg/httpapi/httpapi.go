@@ -33,6 +33,10 @@ type Config struct {
 	Registry  *webhook.Registry
 	Publisher *webhook.Publisher
 	Auth      Authenticator
+	// Sessions are those of browsers.
+	Sessions Sessions
+	// Administration makes and removes tenants and credentials.
+	Administration *webhook.Administration
 	// Health reads the counters of webhooks, as webhook.Webhooks.Health does.
 	Health func(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
 	// PublicURL is what _Links are built on: scheme, host and perhaps a path,

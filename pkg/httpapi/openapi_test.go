@@ -97,7 +97,7 @@ func needs(doc *openapi3.T, operation *openapi3.Operation) string {
 
 // statusesOf lists what any call of a route may be answered, whatever it does.
 func statusesOf(route httpapi.Route) []int {
-	if route.Scope == "" {
+	if route.Scope == "" && !strings.HasSuffix(route.Pattern, "/Session") { // which sees to its credential itself
 		return []int{http.StatusOK}
 	}
 	common := []int{

@@ -27,11 +27,21 @@ func (a *api) routes() []route {
 	const (
 		get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 
-		webhooks, events = webhook.ScopeWebhooks, webhook.ScopeEvents
+		webhooks, events, admin = webhook.ScopeWebhooks, webhook.ScopeEvents, webhook.ScopeAdmin
 	)
 	table := []route{
 		{get, "/healthz", open, a.healthz, nil},
 		{get, "/api/v1/openapi.json", open, a.describeAPI, nil},
+
+		{post, "/api/v1/Session", open, a.startSession, nil}, // sees to its credential itself
+		{del, "/api/v1/Session", open, a.endSession, nil},
+
+		{get, "/admin/v1/Tenants", admin, a.listTenants, nil},
+		{post, "/admin/v1/Tenants", admin, a.createTenant, nil},
+		{del, "/admin/v1/Tenants/{tenant}", admin, a.deleteTenant, nil},
+		{get, "/admin/v1/Tenants/{tenant}/Credentials", admin, a.listCredentials, nil},
+		{post, "/admin/v1/Tenants/{tenant}/Credentials", admin, a.createCredential, nil},
+		{del, "/admin/v1/Tenants/{tenant}/Credentials/{id}", admin, a.revokeCredential, nil},
 
 		{get, "/api/v1/Webhook/default", webhooks, a.defaultWebhook, nil},
 		{get, "/api/v1/Webhook", webhooks, a.listWebhooks, nil},

@@ -53,6 +53,8 @@ type server struct {
 	// of them. The zero answer is a success.
 	pings  []webhook.Post
 	answer webhook.Result
+	// noAuthorization says that calls have no credential unless they are given one.
+	noAuthorization bool
 	// planted says that a store's fault is, which no operation documents.
 	planted bool
 }
@@ -82,6 +84,9 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		},
 		Publisher: &webhook.Publisher{Events: db.Events(), Now: s.clock.Now, Random: random, Life: 30 * 24 * time.Hour},
 		Auth:      anyone{tje0}, Health: db.Webhooks().Health, PublicURL: "https://hooks.example.com", Version: "1.2.3",
+		Administration: &webhook.Administration{
+			Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: s.clock.Now, Random: random,
+		},
 		DefaultPolicy: webhook.PolicyDurable,
 		Logger:        slog.New(slog.NewJSONHandler(&s.log, nil)), Now: s.clock.Now,
 	}
@@ -101,6 +106,9 @@ func (s *server) call(method, path, body string, headers ...string) *httptest.Re
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		r.Header.Set(name, value)
+	}
+	if s.noAuthorization && (r.Header.Get("Authorization") == "Basic dGplMDpUamUw" || r.Header.Get("Authorization") == "") {
+		r.Header.Del("Authorization")
 	}
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)

@@ -7,7 +7,7 @@
 //
 //	tenant, webhook_id, event, event_id, lane, attempt, outcome, status,
 //	duration_ms, due_at, host, round, error, request_id, trace_id, user, app,
-//	action, count
+//	action, count, source, credential_id
 //
 // Any other key, and whatever lies in a group, is left out of the line: an
 // attribute nobody thought about is the usual way a secret reaches a log.

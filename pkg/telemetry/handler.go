@@ -10,7 +10,7 @@ import (
 var keys = []string{
 	"tenant", "webhook_id", "event", "event_id", "lane", "attempt", "outcome", "status",
 	"duration_ms", "due_at", "host", "round", "error", "request_id", "trace_id", "user", "app",
-	"action", "count",
+	"action", "count", "source", "credential_id",
 }
 
 // Keys returns the closed list of keys.

@@ -107,3 +107,19 @@ var (
 	awsAccount   = regexp.MustCompile(`^[0-9]{12}$`)
 	roleName     = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,64}$`)
 )
+
+// The cookies that a browser's session is kept in.
+const (
+	SessionCookie = "posthaste_session"
+	XSRFCookie    = "XSRF-TOKEN"
+)
+
+// SessionLife is how long a session lasts at most.
+const SessionLife = 8 * time.Hour
+
+// Session is what a browser needs to go on without its credential.
+type Session struct {
+	Token Secret // of the cookie SessionCookie
+	XSRF  Secret // of the cookie XSRFCookie, and of the header X-XSRF-TOKEN
+	Life  time.Duration
+}

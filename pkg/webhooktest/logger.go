@@ -14,6 +14,7 @@ var logKeys = map[string]bool{
 	"tenant": true, "webhook_id": true, "event": true, "event_id": true, "lane": true, "attempt": true,
 	"outcome": true, "status": true, "duration_ms": true, "due_at": true, "host": true, "round": true,
 	"error": true, "request_id": true, "trace_id": true, "user": true, "app": true, "action": true, "count": true,
+	"source": true, "credential_id": true,
 }
 
 // Logger returns a logger that writes to the test's own log and fails the test

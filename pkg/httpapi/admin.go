@@ -1,0 +1,244 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// adminPage is how many things a list of the administration shows at a time.
+const adminPage = 1000
+
+// tenant is a tenant as it is shown. JobId is null unless it is being deleted.
+type tenant struct {
+	Name    webhook.Tenant
+	Created *time.Time
+	JobID   textOrNull `json:"JobId"`
+}
+
+// tenantPage has the tenants that come after the query parameter cursor.
+type tenantPage struct {
+	Tenants []tenant
+	Cursor  textOrNull
+}
+
+func (a *api) listTenants(c *call) (reply, error) {
+	after := webhook.Tenant(c.query("cursor"))
+	records, err := a.Administration.Tenants.List(c.Context(), after, adminPage)
+	if err != nil {
+		return reply{}, err
+	}
+	page := tenantPage{Tenants: []tenant{}}
+	first := func(r webhook.TenantRecord) bool { return r.Name == webhook.FirstTenant }
+	if len(records) == adminPage {
+		page.Cursor = textOrNull(records[adminPage-1].Name)
+	}
+	// The first tenant is there without a record: it stands where it belongs.
+	if after < webhook.FirstTenant && !slices.ContainsFunc(records, first) &&
+		(page.Cursor == "" || webhook.FirstTenant < webhook.Tenant(page.Cursor)) {
+		records = append(records, webhook.TenantRecord{Name: webhook.FirstTenant})
+		slices.SortFunc(records, func(a, b webhook.TenantRecord) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	}
+	for _, r := range records {
+		page.Tenants = append(page.Tenants, tenant{r.Name, timeOrNull(r.Created), textOrNull(r.Deleting)})
+	}
+	return ok(page), nil
+}
+
+// timeOrNull is a time, null if it is zero.
+func timeOrNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func (a *api) createTenant(c *call) (reply, error) {
+	var name string
+	if err := readAdmin(c, func(v value) { name = v.text() }, "Name"); err != nil {
+		return reply{}, err
+	}
+	if err := a.Administration.CreateTenant(c.Context(), webhook.Tenant(name)); err != nil {
+		return reply{}, existing(err, "The tenant exists already")
+	}
+	a.audit(c.Context(), c, auditedChange{action: "create tenant", tenant: webhook.Tenant(name)})
+	return reply{status: http.StatusCreated, body: struct{ Name string }{name}}, nil
+}
+
+func (a *api) deleteTenant(c *call) (reply, error) {
+	name := webhook.Tenant(c.PathValue("tenant"))
+	job, err := a.Administration.DeleteTenant(c.Context(), c.who.Associate, name)
+	if err != nil {
+		return reply{}, tenantNotFound(err)
+	}
+	a.audit(c.Context(), c, auditedChange{action: "delete tenant", tenant: name})
+	return reply{status: http.StatusAccepted, body: struct {
+		JobID string `json:"JobId"`
+	}{job}}, nil
+}
+
+// credential is a credential as it is shown. Secret is there in the answer to
+// the call that makes it, and nowhere else.
+type credential struct {
+	ID          string `json:"Id"`
+	Kind        webhook.CredentialKind
+	User        textOrNull
+	FullName    textOrNull
+	AssociateID int32 `json:"AssociateId"`
+	App         textOrNull
+	Scopes      []webhook.Scope
+	Role        textOrNull
+	Created     time.Time
+	ExpiresAt   *time.Time
+	Secret      string `json:",omitempty"`
+}
+
+func showCredential(c webhook.Credential) credential {
+	who := c.Principal
+	scopes := who.Scopes
+	if scopes == nil {
+		scopes = []webhook.Scope{}
+	}
+	return credential{
+		ID: c.ID, Kind: c.Kind, User: textOrNull(who.Associate.UserName), FullName: textOrNull(who.Associate.FullName),
+		AssociateID: who.Associate.ID, App: textOrNull(who.App), Scopes: scopes, Role: textOrNull(c.Role),
+		Created: c.Created.UTC(), ExpiresAt: timeOrNull(c.ExpiresAt),
+	}
+}
+
+// credentialPage has the credentials that come after the query parameter cursor.
+type credentialPage struct {
+	Credentials []credential
+	Cursor      textOrNull
+}
+
+func (a *api) listCredentials(c *call) (reply, error) {
+	name := webhook.Tenant(c.PathValue("tenant"))
+	if _, err := a.Administration.Tenant(c.Context(), name); err != nil {
+		return reply{}, tenantNotFound(err)
+	}
+	found, err := a.Administration.Credentials.List(c.Context(), name, c.query("cursor"), adminPage)
+	if err != nil {
+		return reply{}, err
+	}
+	page := credentialPage{Credentials: []credential{}}
+	for _, each := range found {
+		page.Credentials = append(page.Credentials, showCredential(each))
+	}
+	if len(found) == adminPage {
+		page.Cursor = textOrNull(found[adminPage-1].ID)
+	}
+	return ok(page), nil
+}
+
+func (a *api) createCredential(c *call) (reply, error) {
+	name := webhook.Tenant(c.PathValue("tenant"))
+	if _, err := a.Administration.Tenant(c.Context(), name); err != nil {
+		return reply{}, tenantNotFound(err)
+	}
+	var wanted webhook.NewCredential
+	err := readAdmin(c, func(v value) {
+		switch strings.ToLower(v.member) {
+		case "kind":
+			wanted.Kind = webhook.CredentialKind(strings.ToLower(v.text()))
+		case "user":
+			wanted.User = v.text()
+		case "fullname":
+			wanted.FullName = v.text()
+		case "associateid":
+			wanted.AssociateID = v.number()
+		case "app":
+			wanted.App = v.text()
+		case "scopes":
+			for _, s := range v.texts() {
+				wanted.Scopes = append(wanted.Scopes, webhook.Scope(s))
+			}
+		case "role":
+			wanted.Role = v.text()
+		case "expiresat":
+			wanted.ExpiresAt = v.instant()
+		}
+	}, "Kind", "User", "FullName", "AssociateId", "App", "Scopes", "Role", "ExpiresAt")
+	if err != nil {
+		return reply{}, err
+	}
+	made, secret, err := a.Administration.Issue(c.Context(), name, wanted)
+	if err != nil {
+		return reply{}, tenantNotFound(existing(err, "The role has a credential already"))
+	}
+	a.audit(c.Context(), c, auditedChange{action: "create credential", tenant: name, credential: made.ID})
+	shown := showCredential(made)
+	shown.Secret = secret.Reveal()
+	return reply{status: http.StatusCreated, body: shown}, nil
+}
+
+func (a *api) revokeCredential(c *call) (reply, error) {
+	name, id := webhook.Tenant(c.PathValue("tenant")), c.PathValue("id")
+	if _, err := a.Administration.Tenant(c.Context(), name); err != nil {
+		return reply{}, tenantNotFound(err)
+	}
+	err := a.Administration.Credentials.Revoke(c.Context(), name, id)
+	if errors.Is(err, webhook.ErrNotFound) {
+		return reply{}, explain(err, "The tenant has no credential of this id")
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	a.audit(c.Context(), c, auditedChange{action: "revoke credential", tenant: name, credential: id})
+	return noContent(nil), nil
+}
+
+// readAdmin reads a body that is one object of the members named. Others are
+// faults: one may be a misspelt restriction.
+func readAdmin(c *call, read func(value), names ...string) error {
+	object, err := readObject(c)
+	if err != nil {
+		return err
+	}
+	members, err := webhook.ObjectMembers(object)
+	if err != nil {
+		return webhook.Invalid("the body %v", err)
+	}
+	var f faults
+	for _, m := range members {
+		if !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, m.Name) }) {
+			f.add("%s is not known; there are %s", strconv.Quote(shorten(m.Name)), strings.Join(names, ", "))
+			continue
+		}
+		read(value{m.Name, m.Value, &f})
+	}
+	return f.err()
+}
+
+// instant reads a time with its zone, as RFC 3339 has it; null is the zero time.
+func (v value) instant() time.Time {
+	text := v.text()
+	if text == "" {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		v.faults.add("%s must be a time such as 2030-01-31T12:00:00Z", v.member)
+	}
+	return at.UTC().Truncate(time.Millisecond)
+}
+
+func existing(err error, text string) error {
+	if !errors.Is(err, webhook.ErrExists) {
+		return err
+	}
+	return explain(err, "%s", text)
+}
+
+func tenantNotFound(err error) error {
+	if !errors.Is(err, webhook.ErrNotFound) {
+		return err
+	}
+	return explain(err, "There is no such tenant")
+}

@@ -1,0 +1,67 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Sessions begins and ends browsers' sessions.
+type Sessions interface {
+	// StartSession begins a session for whom the request's credential stands
+	// for. Errors as Authenticate's, and webhook.ErrForbidden for the
+	// administrator.
+	StartSession(r *http.Request) (webhook.Session, webhook.Principal, error)
+	// EndSession ends the session that the request belongs to.
+	// webhook.ErrUnauthorized if it belongs to none.
+	EndSession(r *http.Request) (webhook.Principal, error)
+}
+
+// startSession answers a credential with the cookies of a session.
+func (a *api) startSession(c *call) (reply, error) {
+	started, who, err := a.Sessions.StartSession(c.Request)
+	if c.who = who; err != nil {
+		return reply{}, a.unauthorized(err)
+	}
+	if c.tenantSegment != "" && c.tenantSegment != who.Tenant {
+		return reply{}, webhook.ErrWrongTenant
+	}
+	a.audit(c.Context(), c, auditedChange{action: "start session", tenant: who.Tenant})
+	return noContent(a.cookies(c, started)), nil
+}
+
+func (a *api) endSession(c *call) (reply, error) {
+	who, err := a.Sessions.EndSession(c.Request)
+	if c.who = who; err != nil {
+		return reply{}, a.unauthorized(err)
+	}
+	a.audit(c.Context(), c, auditedChange{action: "end session", tenant: who.Tenant})
+	return noContent(nil), nil
+}
+
+// cookies gives the header that sets a session's cookies. No other site's page
+// makes a browser send them, and only over TLS where the call came over it.
+func (a *api) cookies(c *call, s webhook.Session) http.Header {
+	secure := c.TLS != nil || strings.HasPrefix(a.PublicURL, "https:")
+	h := http.Header{}
+	set := func(name string, value webhook.Secret, httpOnly bool) {
+		cookie := http.Cookie{ //nolint:gosec // the local run has no TLS, and pages must read the XSRF token
+			Name: name, Value: value.Reveal(), Path: "/", MaxAge: int(s.Life.Seconds()),
+			Secure: secure, HttpOnly: httpOnly, SameSite: http.SameSiteStrictMode,
+		}
+		h.Add("Set-Cookie", cookie.String())
+	}
+	set(webhook.SessionCookie, s.Token, true)
+	set(webhook.XSRFCookie, s.XSRF, false)
+	return h
+}
+
+// unauthorized adds the hint to a 401, where there is one.
+func (a *api) unauthorized(err error) error {
+	if a.UnauthorizedHint == "" || !errors.Is(err, webhook.ErrUnauthorized) {
+		return err
+	}
+	return hint(err, webhook.ErrUnauthorized, a.UnauthorizedHint)
+}

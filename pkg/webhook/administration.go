@@ -1,0 +1,241 @@
+package webhook
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Administration makes and removes tenants and their credentials. Its fields
+// must be set before use and not changed after; its methods may be called
+// concurrently. Whether somebody may use it, the caller sees to.
+type Administration struct {
+	Tenants     Tenants
+	Credentials Credentials
+	Jobs        Jobs
+	Now         func() time.Time
+	Random      io.Reader
+}
+
+// NewCredential says what a new credential is to be.
+type NewCredential struct {
+	Kind CredentialKind // basic, ticket, bearer, app or iam
+	// User is the user name; "" for kinds app and iam, where nobody need act.
+	User        string
+	FullName    string // "" is the user name
+	AssociateID int32
+	App         string // "" is none
+	Scopes      []Scope
+	Role        string    // ARN of the role, for kind iam
+	ExpiresAt   time.Time // zero: never
+}
+
+const (
+	maxCredentialText = 200
+	maxBasicUser      = 64
+)
+
+func (n NewCredential) validate(now time.Time) error {
+	var f faults
+	user := false
+	switch n.Kind {
+	case KindBasic, KindTicket, KindBearer:
+		user = true
+	case KindApp:
+		if n.App == "" {
+			f.add("App is empty: an app's token names one")
+		}
+	case KindIAM:
+		if RoleARN(n.Role) == "" {
+			f.add("Role is no ARN of a role")
+		}
+	default:
+		f.add("Kind must be one of basic, ticket, bearer, app, iam")
+	}
+	if n.Role != "" && n.Kind != KindIAM {
+		f.add("Role is for the kind iam only")
+	}
+	if user && n.User == "" {
+		f.add("User is empty")
+	}
+	for _, text := range []struct {
+		name, value string
+		most        int
+	}{{"User", n.User, maxBasicUser}, {"FullName", n.FullName, maxCredentialText}, {"App", n.App, maxCredentialText}} {
+		if utf8.RuneCountInString(text.value) > text.most {
+			f.add("%s has more than %d characters", text.name, text.most)
+		}
+		for _, r := range text.value {
+			if unicode.IsControl(r) || r == utf8.RuneError || text.name == "User" && r == ':' {
+				f.add("%s holds a character that it may not", text.name)
+				break
+			}
+		}
+	}
+	if n.AssociateID < 0 {
+		f.add("AssociateId is negative")
+	}
+	if len(n.Scopes) == 0 {
+		f.add("Scopes is empty: name webhooks, events or both")
+	}
+	for _, s := range n.Scopes {
+		if s != ScopeWebhooks && s != ScopeEvents {
+			f.add("Scopes: %q is none of webhooks, events", truncate(string(s), maxCredentialText))
+		}
+	}
+	if !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(now) {
+		f.add("ExpiresAt has passed")
+	}
+	return f.err()
+}
+
+// CreateTenant makes a tenant. Errors: *ValidationError; ErrExists if it is
+// there, being deleted or not.
+func (a *Administration) CreateTenant(ctx context.Context, name Tenant) error {
+	if !name.Valid() {
+		return Invalid("Name must have 1 to 64 characters of A-Z a-z 0-9 _ -")
+	}
+	if name == FirstTenant {
+		return fmt.Errorf("tenant %s: %w", name, ErrExists)
+	}
+	return a.Tenants.Create(ctx, name, a.now())
+}
+
+func (a *Administration) now() time.Time { return a.Now().UTC().Truncate(time.Millisecond) }
+
+// Tenant reads a tenant. FirstTenant is there always.
+func (a *Administration) Tenant(ctx context.Context, name Tenant) (TenantRecord, error) {
+	if !name.Valid() {
+		return TenantRecord{}, fmt.Errorf("tenant: %w", ErrNotFound)
+	}
+	record, err := a.Tenants.Get(ctx, name)
+	if errors.Is(err, ErrNotFound) && name == FirstTenant {
+		return TenantRecord{Name: FirstTenant}, nil
+	}
+	return record, err
+}
+
+// Issue makes a credential for a tenant and draws its text, which nobody can
+// ask for again: the password of kind basic, else the token. Of kind iam there
+// is none. Errors: *ValidationError, ErrNotFound (no such tenant), ErrExists (the
+// role has a credential already).
+func (a *Administration) Issue(ctx context.Context, tenant Tenant, n NewCredential) (Credential, Secret, error) {
+	record, err := a.Tenant(ctx, tenant)
+	if err != nil {
+		return Credential{}, Secret{}, err
+	}
+	now := a.now()
+	if err := n.validate(now); err != nil {
+		return Credential{}, Secret{}, err
+	}
+	text, secret, err := a.draw(tenant, n)
+	if err != nil {
+		return Credential{}, Secret{}, err
+	}
+	id, err := NewEventID(now, a.Random)
+	if err != nil {
+		return Credential{}, Secret{}, err
+	}
+	associate := Associate{ID: n.AssociateID, Name: n.User, FullName: n.FullName, UserName: n.User, Type: "InternalAssociate"}
+	if n.FullName == "" {
+		associate.FullName = n.User
+	}
+	if n.Kind == KindIAM {
+		associate.Type = "SystemAssociate"
+	}
+	c := Credential{
+		ID: string(id), Hash: KeyHash(n.Kind, text), Kind: n.Kind, Role: RoleARN(n.Role), Created: now, ExpiresAt: n.ExpiresAt,
+		Principal: Principal{Tenant: tenant, Associate: associate, App: n.App, Scopes: n.Scopes},
+	}
+	if record.Created.IsZero() { // the first tenant, which has no record yet
+		if err := a.Tenants.Create(ctx, tenant, now); err != nil && !errors.Is(err, ErrExists) {
+			return Credential{}, Secret{}, err
+		}
+	}
+	return c, secret, a.Credentials.Create(ctx, c)
+}
+
+// draw makes a credential's text, and the part of it that is told.
+func (a *Administration) draw(tenant Tenant, n NewCredential) (text, told Secret, err error) {
+	if n.Kind == KindIAM {
+		return NewSecret(RoleARN(n.Role)), Secret{}, nil
+	}
+	var b [32]byte
+	if _, err := io.ReadFull(a.Random, b[:]); err != nil {
+		return Secret{}, Secret{}, fmt.Errorf("draw a credential: %w", err)
+	}
+	random := base64.RawURLEncoding.EncodeToString(b[:])
+	// Tickets and tokens look as SuperOffice's do.
+	switch n.Kind {
+	case KindBasic:
+		return NewSecret(n.User + ":" + random), NewSecret(random), nil
+	case KindTicket:
+		random = "7T:" + base64.StdEncoding.EncodeToString(b[:])
+	case KindApp:
+		random = hex.EncodeToString(b[:16])
+	default:
+		random = "8A:" + string(tenant) + "." + random
+	}
+	return NewSecret(random), NewSecret(random), nil
+}
+
+// DeleteTenant begins to delete a tenant with all that is theirs, and returns
+// the id of the job that does it. When it returns none of the tenant's
+// credentials is accepted any more. A tenant that is being deleted keeps its
+// job. ErrNotFound if there is none.
+func (a *Administration) DeleteTenant(ctx context.Context, by Associate, tenant Tenant) (job string, err error) {
+	record, err := a.Tenant(ctx, tenant)
+	if err != nil {
+		return "", err
+	}
+	if record.Deleting == "" {
+		if record.Created.IsZero() {
+			if err := a.Tenants.Create(ctx, tenant, a.now()); err != nil && !errors.Is(err, ErrExists) {
+				return "", err
+			}
+		}
+		j, err := NewJob(JobDeleteTenant, tenant, by, a.Now(), a.Random)
+		if err != nil {
+			return "", err
+		}
+		// The job first: one that finds its tenant not marked does nothing, but
+		// a tenant marked without a job would stay so.
+		if err := a.Jobs.Create(ctx, j); err != nil {
+			return "", err
+		}
+		if record, err = a.Tenants.BeginDelete(ctx, tenant, j.ID); err != nil {
+			return "", err
+		}
+	}
+	for {
+		n, err := revokePage(ctx, a.Credentials, tenant)
+		if err != nil {
+			return "", err
+		}
+		if n == 0 {
+			return record.Deleting, nil
+		}
+	}
+}
+
+const revokeAtOnce = 100
+
+// revokePage revokes some credentials of a tenant and says how many it found.
+func revokePage(ctx context.Context, credentials Credentials, tenant Tenant) (int, error) {
+	page, err := credentials.List(ctx, tenant, "", revokeAtOnce)
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range page {
+		if err := credentials.Revoke(ctx, tenant, c.ID); err != nil && !errors.Is(err, ErrNotFound) {
+			return 0, err
+		}
+	}
+	return len(page), nil
+}
