@@ -262,13 +262,13 @@ func TestAuthenticate_SignedByARole(t *testing.T) {
 
 func TestAuthenticate_WithoutCredentialsNobodyComesIn(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	for name, change := range map[string]func(){
-		"nothing set":   func() { b.First, b.Admin = nil, nil },
-		"empty secrets": func() { b.First, b.Admin = text(""), text("") },
-		"no admin user": func() { b.Admin, b.AdminUser = text("x"), "" },
+	for name, change := range map[string]func(b *bench){
+		"nothing set":   func(b *bench) { b.First, b.Admin = nil, nil },
+		"empty secrets": func(b *bench) { b.First, b.Admin = text(""), text("") },
+		"no admin user": func(b *bench) { b.First, b.Admin, b.AdminUser = nil, text("x"), "" },
 	} {
-		change()
+		b := newBench(t)
+		change(b)
 		for _, credential := range []string{":", "tje0:Tje0", "admin:", ":x"} {
 			b.refuses(name+" "+credential, webhook.ErrUnauthorized, basic(credential))
 		}
