@@ -60,6 +60,9 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 		DeadLetters: db.DeadLetters(), Logger: logger, Now: time.Now, RowLife: rowLife,
 		Jobs: db.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{
 			webhook.JobRedispatch: sweep.Redispatch(db.Events(), db.Queue()),
+			webhook.JobDeleteTenant: (&webhook.TenantDeletion{
+				Registry: registry, Tenants: db.Tenants(), Credentials: db.Credentials(), Erasure: db.Erasure(),
+			}).Slice,
 		},
 	})
 	pump := &embedded.Pump{

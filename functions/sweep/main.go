@@ -47,15 +47,21 @@ func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
 	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now})
 	queues := awssqs.NewFromConfig(clients)
 	messages := &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL}
+	manager := &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader}
+	deletion := &webhook.TenantDeletion{
+		Registry: &webhook.Registry{Webhooks: store.Webhooks(), Secrets: manager, Now: time.Now, Random: rand.Reader},
+		Tenants:  store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(),
+	}
 	sweeper := sweep.New(sweep.Config{
 		Deliveries: store.Deliveries(), Webhooks: store.Webhooks(), Events: store.Events(),
-		Secrets:     &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader},
+		Secrets:     manager,
 		Messages:    messages,
 		Failures:    &s3.Failures{AWS: clients, Bucket: cfg.FailureBucket, Decode: dynamo.DecodeStream, Now: time.Now},
 		DeadLetters: &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL},
 		Logger:      logger, Now: time.Now, RowLife: cfg.EventTTL + cfg.DeliveryExtra,
 		Jobs: store.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{
-			webhook.JobRedispatch: sweep.Redispatch(store.Events(), messages),
+			webhook.JobRedispatch:   sweep.Redispatch(store.Events(), messages),
+			webhook.JobDeleteTenant: deletion.Slice,
 		},
 	})
 	return trigger.Schedule(sweeper.Run, logger), nil

@@ -33,7 +33,7 @@ func TestStore_Conforms(t *testing.T) {
 		db := open(t, t.TempDir())
 		return storetest.Harness{
 			Webhooks: db.Webhooks(), Events: db.Events(), Deliveries: db.Deliveries(),
-			Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Feed: db.TenantFeed,
+			Tenants: db.Tenants(), Credentials: db.Credentials(), Erasure: db.Erasure(), Jobs: db.Jobs(), Feed: db.TenantFeed,
 		}
 	})
 }

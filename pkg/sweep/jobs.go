@@ -53,6 +53,7 @@ func (s *Sweeper) runJobs(ctx context.Context) error {
 			switch {
 			case errors.Is(err, webhook.ErrConflict), errors.Is(err, webhook.ErrNotFound):
 				// Cancelled meanwhile, or another sweep is at it.
+			case errors.Is(err, webhook.ErrNotYet):
 			case err != nil:
 				errs = append(errs, fmt.Errorf("job %s (%s): %w", j.ID, j.Kind, err))
 			case next.Status == webhook.JobRunning:

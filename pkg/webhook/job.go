@@ -109,6 +109,10 @@ type Jobs interface {
 	Update(ctx context.Context, j Job) error
 }
 
+// ErrNotYet is what a slice of a job returns that has nothing to do before the
+// next minute.
+var ErrNotYet = errors.New("nothing to do yet")
+
 // cancelTries bounds how often cancelling starts over when slices end meanwhile.
 const cancelTries = 10
 

@@ -39,7 +39,7 @@ func TestStoreConformance(t *testing.T) {
 				config := memdb.Config{Tables: storeTables(), Now: time.Now}
 				change(&config)
 				store := dynamo.New(memdb.New(config), dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: time.Now})
-				return storetest.Harness{Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Tenants: store.Tenants(), Credentials: store.Credentials()}
+				return storetest.Harness{Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure()}
 			})
 		})
 	}

@@ -17,7 +17,7 @@ func TestConformance(t *testing.T) {
 		store := dynamo.New(client, tables, dynamo.Options{Now: time.Now})
 		return storetest.Harness{
 			Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(),
-			Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(),
+			Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(), Jobs: store.Jobs(),
 			Feed:  func(t *testing.T, tenant webhook.Tenant) []webhook.Record { return feed(t, tables.Events, tenant) },
 			Stamp: time.Minute, // DynamoDB Local's; DynamoDB's own is a second
 		}

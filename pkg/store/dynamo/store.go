@@ -46,6 +46,7 @@ type Store struct {
 	jobs        Jobs
 	tenants     Tenants
 	credentials Credentials
+	erasure     Erasure
 }
 
 // New makes the stores. It does no input or output.
@@ -63,6 +64,7 @@ func New(client Client, tables Tables, options Options) *Store {
 		jobs:        Jobs{table: table(tables.Webhooks)},
 		tenants:     Tenants{table: table(tables.Webhooks)},
 		credentials: Credentials{table: table(tables.Webhooks)},
+		erasure:     Erasure{events: table(tables.Events), deliveries: table(tables.Deliveries)},
 	}
 }
 
@@ -83,6 +85,9 @@ func (s *Store) Tenants() *Tenants { return &s.tenants }
 
 // Credentials returns the store of credentials.
 func (s *Store) Credentials() *Credentials { return &s.credentials }
+
+// Erasure returns what removes all that is stored of a tenant.
+func (s *Store) Erasure() *Erasure { return &s.erasure }
 
 var (
 	_ webhook.Webhooks   = (*Webhooks)(nil)

@@ -25,6 +25,7 @@ type Harness struct {
 	Jobs        webhook.Jobs
 	Tenants     webhook.Tenants
 	Credentials webhook.Credentials
+	Erasure     webhook.Erasure
 	// Feed returns what the change feed has recorded of a tenant's events, in
 	// no particular order. nil: the feed is tested elsewhere.
 	Feed func(t *testing.T, tenant webhook.Tenant) []webhook.Record
@@ -59,6 +60,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Racing", testRacing},
 		{"Tenants", testTenants},
 		{"Credentials", testCredentials},
+		{"Erasure", testErasure},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

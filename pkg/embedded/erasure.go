@@ -1,0 +1,84 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Erasure removes what is stored of a tenant.
+type Erasure struct{ db *DB }
+
+var _ webhook.Erasure = Erasure{}
+
+// Erasure gives the means to erase.
+func (db *DB) Erasure() Erasure { return Erasure{db} }
+
+// begins lists up to limit keys that begin with a prefix.
+func begins(b *bbolt.Bucket, prefix []byte, limit int) (keys [][]byte) {
+	c := b.Cursor()
+	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix) && len(keys) < limit; k, _ = c.Next() {
+		keys = append(keys, bytes.Clone(k))
+	}
+	return keys
+}
+
+// EraseEvents implements webhook.Erasure. An event that the feed has not handed
+// on yet leaves the feed as well.
+func (s Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit int) (int, error) {
+	return commit(ctx, s.db, func(tx *bbolt.Tx) (int, error) {
+		events, feed := bucket(tx, "events"), bucket(tx, "feed")
+		gone := map[string]bool{}
+		keys := begins(events, key(string(tenant), ""), limit)
+		for _, k := range keys {
+			gone[string(k)] = true
+			if err := events.Delete(k); err != nil {
+				return 0, fmt.Errorf("erase event: %w", err)
+			}
+		}
+		var fed [][]byte
+		err := feed.ForEach(func(k, v []byte) error {
+			if len(v) > 8 && gone[string(v[8:])] {
+				fed = append(fed, bytes.Clone(k))
+			}
+			return nil
+		})
+		for _, k := range fed {
+			if err == nil {
+				err = feed.Delete(k)
+			}
+		}
+		if err != nil {
+			return 0, fmt.Errorf("erase events from the feed: %w", err)
+		}
+		return len(keys), nil
+	})
+}
+
+// EraseDeliveries implements webhook.Erasure.
+func (s Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
+	return commit(ctx, s.db, func(tx *bbolt.Tx) (int, error) {
+		rows := bucket(tx, "deliveries")
+		keys := begins(rows, webhookKey(tenant, id), limit)
+		for _, k := range keys {
+			var d webhook.Delivery
+			if err := json.Unmarshal(rows.Get(k), &d); err != nil {
+				return 0, fmt.Errorf("read stored row: %w", err)
+			}
+			if due := dueKey(d); due != nil {
+				if err := bucket(tx, "due").Delete(due); err != nil {
+					return 0, fmt.Errorf("erase row from the index: %w", err)
+				}
+			}
+			if err := rows.Delete(k); err != nil {
+				return 0, fmt.Errorf("erase row: %w", err)
+			}
+		}
+		return len(keys), nil
+	})
+}

@@ -1,0 +1,80 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Erasure removes what is stored of a tenant; see webhook.Erasure. What is
+// removed ends as no INSERT in the stream, so nothing else hears of it.
+type Erasure struct{ events, deliveries table }
+
+var _ webhook.Erasure = (*Erasure)(nil)
+
+// eraseAtOnce is how many deletions are under way at a time.
+const eraseAtOnce = 16
+
+// EraseEvents removes events, partition by partition.
+func (s *Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit int) (int, error) {
+	n, err := erase(ctx, &s.events, eventPartitions, limit, func(n int) string { return eventPK(tenant, n) })
+	return n, fault(err, "erase events of %s", tenant)
+}
+
+// EraseDeliveries removes rows, partition by partition.
+func (s *Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
+	n, err := erase(ctx, &s.deliveries, deliveryPartitions, limit, func(n int) string { return deliveryPK(tenant, id, n) })
+	return n, fault(err, "erase deliveries of webhook %d", id)
+}
+
+// erase removes up to limit items of some partitions, none of which any writer
+// that still counts may put again.
+func erase(ctx context.Context, t *table, partitions, limit int, pk func(int) string) (int, error) {
+	found, err := eachPartition(partitions, func(n int) (keys []item, err error) {
+		err = t.query(ctx, dynamodb.QueryInput{
+			KeyConditionExpression:    aws.String("pk = :pk"),
+			ExpressionAttributeValues: item{":pk": text(pk(n))},
+			ProjectionExpression:      aws.String("pk, sk"),
+			ConsistentRead:            aws.Bool(true),
+			Limit:                     pageLimit(limit),
+		}, func(it item) bool {
+			keys = append(keys, item{attrPK: it[attrPK], attrSK: it[attrSK]})
+			return len(keys) < limit
+		})
+		return keys, err
+	})
+	if err != nil {
+		return 0, err
+	}
+	var (
+		wg     sync.WaitGroup
+		mu     sync.Mutex
+		errs   []error
+		erased int
+	)
+	slots := make(chan struct{}, eraseAtOnce)
+	for _, keys := range found {
+		for _, k := range keys {
+			if erased == limit {
+				break
+			}
+			erased++
+			slots <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-slots }()
+				if err := t.remove(ctx, k, condition{}); err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					errs = append(errs, err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	return erased, errors.Join(errs...)
+}

@@ -1,0 +1,83 @@
+package storetest
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func testErasure(t *testing.T, h Harness) {
+	t.Run("EraseEvents removes the tenant's events, up to a limit, and no others", func(t *testing.T) {
+		t.Parallel()
+		tenant, other := newTenant(t), newTenant(t)
+		for range 5 {
+			must(t, h.Events.Put(t.Context(), newEvent(t, tenant)))
+		}
+		kept := newEvent(t, other)
+		must(t, h.Events.Put(t.Context(), kept))
+		total := 0
+		for i := 0; ; i++ {
+			n, err := h.Erasure.EraseEvents(t.Context(), tenant, 2)
+			must(t, err)
+			if n > 2 || i > 5 {
+				t.Fatalf("erased %d at a time, %d times", n, i)
+			}
+			if n == 0 {
+				break
+			}
+			total += n
+		}
+		left, err := h.Events.List(t.Context(), tenant, webhook.FirstEventID(now().AddDate(0, 0, -1)), webhook.FirstEventID(now().AddDate(0, 0, 1)), 10)
+		if err != nil || total != 5 || len(left) != 0 {
+			t.Errorf("erased %d of 5, %d are left, %v", total, len(left), err)
+		}
+		if _, err := h.Events.Get(t.Context(), other, kept.ID); err != nil {
+			t.Errorf("the other tenant's: %v", err)
+		}
+	})
+	t.Run("EraseDeliveries removes the rows of a webhook, due or not, and no others", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		key := func(id int32) webhook.DeliveryKey {
+			return webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: newEventID(t, now())}
+		}
+		mine := []webhook.DeliveryKey{key(1), key(1), key(1)}
+		others := []webhook.DeliveryKey{key(2), key(11)}
+		for _, k := range append(mine, others...) {
+			_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(k, now()))
+			must(t, err)
+		}
+		total := 0
+		for {
+			n, err := h.Erasure.EraseDeliveries(t.Context(), tenant, 1, 2)
+			must(t, err)
+			if n == 0 {
+				break
+			}
+			total += n
+		}
+		if total != 3 {
+			t.Errorf("erased %d, want 3", total)
+		}
+		for _, k := range mine {
+			if _, err := h.Deliveries.Get(t.Context(), k); !errors.Is(err, webhook.ErrNotFound) {
+				t.Errorf("got %v, want ErrNotFound", err)
+			}
+		}
+		for _, k := range others {
+			if _, err := h.Deliveries.Get(t.Context(), k); err != nil {
+				t.Errorf("webhook %d: %v", k.Webhook, err)
+			}
+		}
+	})
+	t.Run("erasing what is not there is fine", func(t *testing.T) {
+		t.Parallel()
+		if n, err := h.Erasure.EraseEvents(t.Context(), newTenant(t), 10); n != 0 || err != nil {
+			t.Errorf("events: %d, %v", n, err)
+		}
+		if n, err := h.Erasure.EraseDeliveries(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
+			t.Errorf("deliveries: %d, %v", n, err)
+		}
+	})
+}

@@ -1,0 +1,148 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Erasure removes what was stored of a tenant, whatever it says. Its conformance
+// suite is that of the other stores, and what holds for all of those (store.go)
+// holds here. Erasing what is not there is fine.
+type Erasure interface {
+	// EraseEvents removes up to limit of the tenant's events and returns how
+	// many; 0 says that there are none.
+	EraseEvents(ctx context.Context, tenant Tenant, limit int) (int, error)
+
+	// EraseDeliveries removes up to limit delivery rows of a webhook, which may
+	// be gone itself, and returns how many; 0 says that there are none.
+	EraseDeliveries(ctx context.Context, tenant Tenant, webhook int32, limit int) (int, error)
+}
+
+// TenantDeletion deletes tenants with all that is theirs, in slices. Its fields
+// must be set before use.
+//
+// It goes over everything twice: what was under way when the tenant was marked
+// (a call, an attempt) has ended before the second time. Left are two counters,
+// which must never begin anew: the webhooks' epoch and their ids. A repeated
+// idempotency key and the health of a deleted webhook expire by themselves, in
+// days.
+type TenantDeletion struct {
+	Registry    *Registry // its Webhooks, Secrets and Now are used
+	Tenants     Tenants
+	Credentials Credentials
+	Erasure     Erasure
+}
+
+const (
+	// deletionRest is how long anything that began before a tenant was marked
+	// may go on: no function of the service runs longer.
+	deletionRest    = 5 * time.Minute
+	deletionTime    = 2 * time.Second // of a slice that goes through webhooks' ids
+	deletedWebhooks = 10              // a slice
+	deletedEvents   = 500             // a slice
+	deletedRows     = 500             // at a time
+)
+
+// Slice does one slice of a job of kind JobDeleteTenant; see the sweep's
+// JobRunner. The cursor is "<what>/<pass>", and "deliveries/<pass>/<id>" before
+// the rows of a webhook.
+func (d *TenantDeletion) Slice(ctx context.Context, j Job) (Job, error) {
+	record, err := d.Tenants.Get(ctx, j.Tenant)
+	switch {
+	case errors.Is(err, ErrNotFound): // forgotten, and the sweep died then
+		j.Status = JobDone
+		return j, nil
+	case err != nil:
+		return j, err
+	case record.Deleting == j.ID:
+	case record.Deleting == "" && d.Registry.Now().Sub(j.Made) < deletionRest:
+		return j, ErrNotYet
+	default:
+		j.Status, j.Reason = JobFailed, "another job deletes the tenant, or the call that asked for this one did not get to its end"
+		return j, nil
+	}
+	what, rest, _ := strings.Cut(j.Cursor, "/")
+	pass, at, _ := strings.Cut(rest, "/")
+	if pass == "" {
+		pass = "1"
+	}
+	n := 0
+	switch what {
+	case "":
+		if n, err = revokePage(ctx, d.Credentials, j.Tenant); n == 0 {
+			j.Cursor = "webhooks/" + pass
+		}
+	case "webhooks":
+		if n, err = d.webhooks(ctx, j.Tenant); n == 0 {
+			j.Cursor = "events/" + pass
+		}
+	case "events":
+		if n, err = d.Erasure.EraseEvents(ctx, j.Tenant, deletedEvents); n == 0 && err == nil {
+			// The next id bounds those that rows can be of.
+			var next int32
+			next, err = d.Registry.Webhooks.NextID(ctx, j.Tenant)
+			j.Cursor = fmt.Sprintf("deliveries/%s/%d", pass, next)
+		}
+	case "deliveries":
+		return d.deliveries(ctx, j, pass, at)
+	case "rest":
+		if d.Registry.Now().Sub(j.Made) < deletionRest {
+			return j, ErrNotYet
+		}
+		j.Cursor = "webhooks/2"
+	default:
+		j.Status, j.Reason = JobFailed, "the cursor has no meaning"
+	}
+	j.Created += n
+	return j, err
+}
+
+// webhooks deletes some of the tenant's webhooks with their secrets.
+func (d *TenantDeletion) webhooks(ctx context.Context, tenant Tenant) (int, error) {
+	who := Principal{Tenant: tenant}
+	page, _, err := d.Registry.List(ctx, who, 0, deletedWebhooks)
+	if err != nil {
+		return 0, err
+	}
+	for _, w := range page {
+		if err := d.Registry.Delete(ctx, who, w.ID, nil); err != nil && !errors.Is(err, ErrNotFound) {
+			return 0, err
+		}
+	}
+	return len(page), nil
+}
+
+// deliveries erases rows, from the highest id of a webhook down.
+func (d *TenantDeletion) deliveries(ctx context.Context, j Job, pass, at string) (Job, error) {
+	id, err := strconv.ParseInt(at, 10, 32)
+	if err != nil {
+		j.Status, j.Reason = JobFailed, "the cursor has no meaning"
+		return j, nil //nolint:nilerr // the job tells it
+	}
+	for began := d.Registry.Now(); id > 0 && ctx.Err() == nil && d.Registry.Now().Sub(began) < deletionTime; {
+		n, err := d.Erasure.EraseDeliveries(ctx, j.Tenant, int32(id), deletedRows) //nolint:gosec // parsed as such
+		if err != nil {
+			return j, err
+		}
+		j.Created += n
+		if n == 0 {
+			id--
+		}
+	}
+	switch {
+	case id > 0:
+		j.Cursor = fmt.Sprintf("deliveries/%s/%d", pass, id)
+	case pass == "1":
+		j.Cursor = "rest/1"
+	default:
+		if err := d.Tenants.Forget(ctx, j.Tenant); err != nil {
+			return j, err
+		}
+		j.Status = JobDone
+	}
+	return j, ctx.Err()
+}

@@ -1,0 +1,175 @@
+package webhook_test
+
+import (
+	"crypto/rand"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
+)
+
+// leaving is a store with two tenants that have everything.
+type leaving struct {
+	t     *testing.T
+	db    *embedded.DB
+	clock *webhooktest.Clock
+	admin *webhook.Administration
+	*webhook.TenantDeletion
+}
+
+func newLeaving(t *testing.T) *leaving {
+	t.Helper()
+	clock := webhooktest.NewClock(time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC))
+	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: clock.Now, Random: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	registry := &webhook.Registry{Webhooks: db.Webhooks(), Secrets: db.Secrets(), Claims: db.Events(), Now: clock.Now, Random: rand.Reader, EventLife: time.Hour, SkipTargetCheck: true}
+	l := &leaving{
+		t: t, db: db, clock: clock,
+		admin:          &webhook.Administration{Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: clock.Now, Random: rand.Reader},
+		TenantDeletion: &webhook.TenantDeletion{Registry: registry, Tenants: db.Tenants(), Credentials: db.Credentials(), Erasure: db.Erasure()},
+	}
+	for _, tenant := range []webhook.Tenant{"Leaves", "Stays"} {
+		l.must(l.admin.CreateTenant(t.Context(), tenant))
+		_, _, err := l.admin.Issue(t.Context(), tenant, webhook.NewCredential{Kind: webhook.KindTicket, User: "anna", Scopes: []webhook.Scope{webhook.ScopeEvents}})
+		l.must(err)
+		for range 12 {
+			l.add(tenant)
+		}
+	}
+	return l
+}
+
+func (l *leaving) must(err error) {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// add adds a webhook with a secret, an event, and its delivery.
+func (l *leaving) add(tenant webhook.Tenant) {
+	l.t.Helper()
+	secret := webhook.NewSecret("secret")
+	w, err := l.Registry.Create(l.t.Context(), webhook.Principal{Tenant: tenant}, webhook.Draft{
+		Events: []string{"a.b"}, TargetURL: "https://example.com/", Secret: &secret,
+	})
+	l.must(err)
+	id, err := webhook.NewEventID(l.clock.Now(), rand.Reader)
+	l.must(err)
+	expires := l.clock.Now().Add(24 * time.Hour)
+	l.must(l.db.Events().Put(l.t.Context(), webhook.Event{Tenant: tenant, ID: id, Name: "a.b", At: l.clock.Now(), ExpiresAt: expires}))
+	_, err = l.db.Deliveries().RecordFirst(l.t.Context(), webhook.RecordFirst{
+		Key: webhook.DeliveryKey{Tenant: tenant, Webhook: w.ID, Event: id}, Now: l.clock.Now(), Seed: webhook.Seed{EventName: "a.b", ExpiresAt: expires},
+		Outcome: webhook.Outcome{
+			Attempt: webhook.Attempt{Number: 1, At: l.clock.Now(), Error: webhook.AttemptStatus, StatusCode: 500}, Status: webhook.StatusPending,
+			NextAt: l.clock.Now(), SweepAt: l.clock.Now(),
+		},
+	})
+	l.must(err)
+}
+
+// has counts what a tenant has.
+func (l *leaving) has(tenant webhook.Tenant) (n int) {
+	l.t.Helper()
+	ctx := l.t.Context()
+	webhooks, err := l.db.Webhooks().List(ctx, tenant, 0, 100)
+	l.must(err)
+	events, err := l.db.Events().List(ctx, tenant, webhook.FirstEventID(l.clock.Now().AddDate(0, 0, -1)), webhook.FirstEventID(l.clock.Now().AddDate(0, 0, 1)), 100)
+	l.must(err)
+	credentials, err := l.db.Credentials().List(ctx, tenant, "", 100)
+	l.must(err)
+	for id := int32(1); id < 30; id++ {
+		rows, err := l.db.Deliveries().List(ctx, tenant, id, "", 100)
+		l.must(err)
+		n += len(rows)
+	}
+	subscribed, err := l.db.Webhooks().Subscribed(ctx, tenant, "a.b")
+	l.must(err)
+	return n + len(webhooks) + len(events) + len(credentials) + len(subscribed)
+}
+
+// run does slices, each of them twice as a sweep does that dies before it has
+// written the job, until the job ends; before is called ahead of each.
+func (l *leaving) run(id string, before func(webhook.Job)) webhook.Job {
+	l.t.Helper()
+	for range 500 {
+		j, err := l.db.Jobs().Get(l.t.Context(), id)
+		l.must(err)
+		if j.Status != webhook.JobRunning {
+			return j
+		}
+		before(j)
+		_, err = l.Slice(l.t.Context(), j)
+		next, again := l.Slice(l.t.Context(), j)
+		if errors.Is(err, webhook.ErrNotYet) && errors.Is(again, webhook.ErrNotYet) {
+			l.clock.Advance(time.Minute)
+			continue
+		}
+		l.must(errors.Join(err, again))
+		next.Revision = j.Revision
+		l.must(l.db.Jobs().Update(l.t.Context(), next.Next(l.clock.Now())))
+	}
+	l.t.Fatal("the job does not end")
+	return webhook.Job{}
+}
+
+func TestTenantDeletion_LeavesNothing(t *testing.T) {
+	t.Parallel()
+	l := newLeaving(t)
+	had := l.has("Stays")
+	if had != l.has("Leaves") || had < 48 {
+		t.Fatalf("they have %d and %d things", had, l.has("Leaves"))
+	}
+	id, err := l.admin.DeleteTenant(t.Context(), webhook.Associate{}, "Leaves")
+	l.must(err)
+	late := false
+	job := l.run(id, func(j webhook.Job) {
+		if j.Cursor == "rest/1" && !late { // a call that was under way all the time
+			late = true
+			l.add("Leaves")
+		}
+	})
+	if job.Status != webhook.JobDone || !late || job.Created == 0 {
+		t.Errorf("got %+v", job)
+	}
+	if n := l.has("Leaves"); n != 0 {
+		t.Errorf("%d things are left", n)
+	}
+	if n := l.has("Stays"); n != had {
+		t.Errorf("the other tenant has %d things, had %d", n, had)
+	}
+	if _, err := l.db.Tenants().Get(t.Context(), "Leaves"); !errors.Is(err, webhook.ErrNotFound) {
+		t.Errorf("the tenant: got %v", err)
+	}
+	secrets, err := l.db.Webhooks().Intents(t.Context(), l.clock.Now().Add(time.Hour), 100)
+	if err != nil || len(secrets) != 0 {
+		t.Errorf("%d secrets may be left, %v", len(secrets), err)
+	}
+}
+
+func TestTenantDeletion_TouchesNoTenantThatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
+	l := newLeaving(t)
+	had := l.has("Stays")
+	for name, mark := range map[string]string{"not marked": "", "marked by another job": "another"} {
+		if mark != "" {
+			_, err := l.db.Tenants().BeginDelete(t.Context(), "Stays", mark)
+			l.must(err)
+		}
+		j, err := webhook.NewJob(webhook.JobDeleteTenant, "Stays", webhook.Associate{}, l.clock.Now(), rand.Reader)
+		l.must(err)
+		l.must(l.db.Jobs().Create(t.Context(), j))
+		if job := l.run(j.ID, func(webhook.Job) {}); job.Status != webhook.JobFailed || job.Reason == "" {
+			t.Errorf("%s: got %+v", name, job)
+		}
+		if n := l.has("Stays"); n != had {
+			t.Errorf("%s: it has %d things, had %d", name, n, had)
+		}
+	}
+}
