@@ -74,7 +74,7 @@ func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
 	api := httpapi.New(httpapi.Config{
 		Registry:  registry,
 		Publisher: &webhook.Publisher{Events: store.Events(), Now: time.Now, Random: rand.Reader, Life: cfg.EventTTL},
-		Auth:      authenticator, Sessions: authenticator,
+		Auth:      authenticator, Sessions: authenticator, Stored: httpapi.Stored{Events: store.Events(), Deliveries: store.Deliveries()},
 		Administration: &webhook.Administration{
 			Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Now: time.Now, Random: rand.Reader,
 		},

@@ -77,7 +77,7 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 	api := httpapi.New(httpapi.Config{
 		Registry:  registry,
 		Publisher: &webhook.Publisher{Events: db.Events(), Now: time.Now, Random: rand.Reader, Life: cfg.EventTTL},
-		Auth:      known, Sessions: known,
+		Auth:      known, Sessions: known, Stored: httpapi.Stored{Events: db.Events(), Deliveries: db.Deliveries()},
 		Administration: &webhook.Administration{
 			Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: time.Now, Random: rand.Reader,
 		},

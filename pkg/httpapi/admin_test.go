@@ -20,19 +20,19 @@ import (
 
 // newGuarded gives a server that checks credentials: tje0:Tje0 of tenant
 // Default, admin:secret of the administrator, and those that are made.
-func newGuarded(t testing.TB) *server {
+func newGuarded(t testing.TB, changes ...func(*httpapi.Config)) *server {
 	t.Helper()
 	value := func(text string) func(context.Context) (webhook.Secret, error) {
 		return func(context.Context) (webhook.Secret, error) { return webhook.NewSecret(text), nil }
 	}
-	return newServer(t, func(c *httpapi.Config) {
+	return newServer(t, append([]func(*httpapi.Config){func(c *httpapi.Config) {
 		known := &auth.Authenticator{
 			First: value("tje0:Tje0"), Admin: value("secret"), AdminUser: "admin",
 			Credentials: c.Administration.Credentials, Tenants: c.Administration.Tenants,
 			Now: c.Now, Random: webhooktest.Random(2), Throttle: &auth.Throttle{Now: c.Now},
 		}
 		c.Auth, c.Sessions = known, known
-	})
+	}}, changes...)...)
 }
 
 func basicAuth(credential string) string {

@@ -13,8 +13,10 @@ type reply struct {
 	header http.Header // nil: none of its own
 	body   any         // nil with noContent: nothing is written
 	json   []byte      // in the place of body: JSON that goes out as it is
-	large  bool        // perhaps too large to send as it is
-	empty  bool
+	// mediaType is json's, where it is not JSON but lines of it.
+	mediaType string
+	large     bool // perhaps too large to send as it is
+	empty     bool
 }
 
 func ok(body any) reply { return reply{status: http.StatusOK, body: body} }
@@ -30,7 +32,9 @@ func (a *api) write(w http.ResponseWriter, c *call, answer reply) {
 	mediaType, _ := negotiate(c.Header.Values("Accept"))
 	body := answer.json
 	if body != nil {
-		mediaType = answerTypes[0]
+		if mediaType = answerTypes[0]; answer.mediaType != "" {
+			mediaType = answer.mediaType
+		}
 	} else if !answer.empty {
 		if wantsZone(c.Header) {
 			answer.body = zoned(answer.body)

@@ -37,6 +37,8 @@ type Config struct {
 	Sessions Sessions
 	// Administration makes and removes tenants and credentials.
 	Administration *webhook.Administration
+	// Stored is what an export reads.
+	Stored Stored
 	// Health reads the counters of webhooks, as webhook.Webhooks.Health does.
 	Health func(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
 	// PublicURL is what _Links are built on: scheme, host and perhaps a path,

@@ -39,6 +39,7 @@ func (a *api) routes() []route {
 		{get, "/admin/v1/Tenants", admin, a.listTenants, nil},
 		{post, "/admin/v1/Tenants", admin, a.createTenant, nil},
 		{del, "/admin/v1/Tenants/{tenant}", admin, a.deleteTenant, nil},
+		{get, "/admin/v1/Tenants/{tenant}/Export", admin, a.exportTenant, nil},
 		{get, "/admin/v1/Tenants/{tenant}/Credentials", admin, a.listCredentials, nil},
 		{post, "/admin/v1/Tenants/{tenant}/Credentials", admin, a.createCredential, nil},
 		{del, "/admin/v1/Tenants/{tenant}/Credentials/{id}", admin, a.revokeCredential, nil},

@@ -87,6 +87,7 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		Administration: &webhook.Administration{
 			Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: s.clock.Now, Random: random,
 		},
+		Stored:        httpapi.Stored{Events: db.Events(), Deliveries: db.Deliveries()},
 		DefaultPolicy: webhook.PolicyDurable,
 		Logger:        slog.New(slog.NewJSONHandler(&s.log, nil)), Now: s.clock.Now,
 	}

@@ -1,0 +1,261 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Stored reads what is stored of a tenant besides webhooks, for the export.
+type Stored struct {
+	Events interface {
+		List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error)
+	}
+	Deliveries interface {
+		List(ctx context.Context, tenant webhook.Tenant, webhook int32, before webhook.EventID, limit int) ([]webhook.Delivery, error)
+	}
+}
+
+const (
+	exportStep  = 100     // things that are read at a time
+	exportBytes = 3 << 20 // of a page, as it travels; one thing more may follow
+	exportType  = "application/x-ndjson"
+)
+
+// The kinds of an export's lines, and of its cursors, in their order.
+const (
+	exportCredentials = "credentials"
+	exportWebhooks    = "webhooks"
+	exportDeliveries  = "deliveries" // after each webhook, its own
+	exportEvents      = "events"
+)
+
+// exporter writes the lines of one page.
+type exporter struct {
+	*api
+	ctx    context.Context //nolint:containedctx // lives for one call
+	tenant webhook.Tenant
+	text   bytes.Buffer
+	size   int
+}
+
+func (e *exporter) line(kind string, value any) error {
+	line, err := encode(struct {
+		Kind  string
+		Value any
+	}{kind, value})
+	if err != nil {
+		return err
+	}
+	e.size += carriedLen(line) + 2
+	e.text.Write(line)
+	e.text.WriteByte('\n')
+	return nil
+}
+
+func (e *exporter) full() bool { return e.size >= exportBytes }
+
+// exportTenant gives a page of all that is stored of a tenant, as lines of
+// JSON: {"Kind","Value"}. Secrets are masked, whatever is shown elsewhere. The
+// last line is of kind More, whose value is the next page's cursor, or of kind
+// End.
+func (a *api) exportTenant(c *call) (reply, error) {
+	name := webhook.Tenant(c.PathValue("tenant"))
+	record, err := a.Administration.Tenant(c.Context(), name)
+	if err != nil {
+		return reply{}, tenantNotFound(err)
+	}
+	masked := *a
+	masked.SecretVisible = false
+	e := &exporter{api: &masked, ctx: c.Context(), tenant: name}
+	cursor := c.query("cursor")
+	if cursor == "" {
+		cursor = exportCredentials + "/"
+		if err := e.line("Tenant", tenant{record.Name, timeOrNull(record.Created), textOrNull(record.Deleting)}); err != nil {
+			return reply{}, err
+		}
+	}
+	for cursor != "" && !e.full() {
+		if cursor, err = e.step(cursor); err != nil {
+			return reply{}, err
+		}
+	}
+	kind, value := "End", any(nil)
+	if cursor != "" {
+		kind, value = "More", cursor
+	}
+	if err := e.line(kind, value); err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusOK, json: e.text.Bytes(), mediaType: exportType}, nil
+}
+
+// step writes some lines from a cursor on and returns the next, "" at the end.
+func (e *exporter) step(cursor string) (string, error) {
+	what, after, _ := strings.Cut(cursor, "/")
+	switch what {
+	case exportCredentials:
+		return e.credentials(after)
+	case exportWebhooks:
+		return e.webhooks(after)
+	case exportDeliveries:
+		id, before, _ := strings.Cut(after, "/")
+		return e.deliveries(id, webhook.EventID(before))
+	case exportEvents:
+		return e.events(webhook.EventID(after))
+	}
+	return "", errCursor
+}
+
+var errCursor = webhook.Invalid("cursor is none that an export gave")
+
+func (e *exporter) credentials(after string) (string, error) {
+	page, err := e.Administration.Credentials.List(e.ctx, e.tenant, after, exportStep)
+	if err != nil {
+		return "", err
+	}
+	for _, c := range page {
+		if err := e.line("Credential", showCredential(c)); err != nil {
+			return "", err
+		}
+		if after = c.ID; e.full() {
+			break
+		}
+	}
+	if len(page) < exportStep && !e.full() {
+		return exportWebhooks + "/0", nil
+	}
+	return exportCredentials + "/" + after, nil
+}
+
+// webhooks writes one webhook; its deliveries come next.
+func (e *exporter) webhooks(after string) (string, error) {
+	id, err := strconv.ParseInt(after, 10, 32)
+	if err != nil {
+		return "", errCursor
+	}
+	page, err := e.Config.Registry.Webhooks.List(e.ctx, e.tenant, int32(id), 1) //nolint:gosec // parsed as such
+	if err != nil {
+		return "", err
+	}
+	if len(page) == 0 {
+		return exportEvents + "/" + string(webhook.FirstEventID(time.Time{})), nil
+	}
+	shown, err := e.show(e.ctx, e.tenant, page[0])
+	if err != nil {
+		return "", err
+	}
+	err = e.line("Webhook", struct {
+		entity
+		App     textOrNull
+		Options options
+	}{shown[0], textOrNull(page[0].App), e.showOptions(page[0].Options)})
+	return exportDeliveries + "/" + strconv.Itoa(int(page[0].ID)) + "/", err
+}
+
+// exportedDelivery is a delivery as an export shows it.
+type exportedDelivery struct {
+	WebhookID  int32           `json:"WebhookId"`
+	EventID    webhook.EventID `json:"EventId"`
+	Event      string
+	PrimaryKey int32
+	Status     webhook.Status
+	Reason     textOrNull
+	Round      int
+	Attempts   []exportedAttempt
+	// AttemptCount counts those as well that are not kept.
+	AttemptCount int
+	Response     textOrNull
+	Created      time.Time
+	Updated      time.Time
+}
+
+type exportedAttempt struct {
+	Number     int
+	At         time.Time
+	DurationMs int64
+	StatusCode int
+	Error      textOrNull
+}
+
+func (e *exporter) deliveries(id string, before webhook.EventID) (string, error) {
+	n, err := strconv.ParseInt(id, 10, 32)
+	if err != nil {
+		return "", errCursor
+	}
+	page, err := e.Stored.Deliveries.List(e.ctx, e.tenant, int32(n), before, exportStep) //nolint:gosec // parsed as such
+	if err != nil {
+		return "", err
+	}
+	for _, d := range page {
+		shown := exportedDelivery{
+			WebhookID: d.Webhook, EventID: d.Event, Event: d.EventName, PrimaryKey: d.PrimaryKey, Status: d.Status, Reason: textOrNull(d.Reason),
+			Round: d.Round, Attempts: []exportedAttempt{}, AttemptCount: d.AttemptCount, Response: textOrNull(d.Response), Created: d.Created, Updated: d.Updated,
+		}
+		for _, attempt := range d.Attempts {
+			shown.Attempts = append(shown.Attempts, exportedAttempt{
+				attempt.Number, attempt.At, attempt.Duration.Milliseconds(), attempt.StatusCode, textOrNull(attempt.Error),
+			})
+		}
+		if err := e.line("Delivery", shown); err != nil {
+			return "", err
+		}
+		if before = d.Event; e.full() {
+			break
+		}
+	}
+	if len(page) < exportStep && !e.full() {
+		return exportWebhooks + "/" + id, nil
+	}
+	return exportDeliveries + "/" + id + "/" + string(before), nil
+}
+
+// lastEventID comes after every id of an event.
+const lastEventID webhook.EventID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
+func (e *exporter) events(after webhook.EventID) (string, error) {
+	if !after.Valid() {
+		return "", errCursor
+	}
+	page, err := e.Stored.Events.List(e.ctx, e.tenant, after, lastEventID, exportStep)
+	if err != nil {
+		return "", err
+	}
+	last := after
+	for _, event := range page {
+		if event.ID == after {
+			continue // the page before ended with it
+		}
+		err := e.line("Event", struct {
+			EventID    webhook.EventID `json:"EventId"`
+			Event      string
+			PrimaryKey int32
+			ChangedBy  int32 `json:"ChangedByAssociateId"`
+			At         time.Time
+			Data       json.RawMessage
+		}{event.ID, event.Name, event.PrimaryKey, event.ChangedBy, event.At, rawOrNull(event.Data)})
+		if err != nil {
+			return "", err
+		}
+		if last = event.ID; e.full() {
+			break
+		}
+	}
+	if len(page) < exportStep && !e.full() {
+		return "", nil
+	}
+	return exportEvents + "/" + string(last), nil
+}
+
+func rawOrNull(raw json.RawMessage) json.RawMessage {
+	if len(raw) == 0 {
+		return json.RawMessage("null")
+	}
+	return raw
+}

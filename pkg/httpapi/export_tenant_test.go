@@ -1,0 +1,117 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// export reads the pages of an export, as the kinds of its lines and as text.
+func (s *server) export(tenant string) (kinds map[string]int, pages int, text string) {
+	s.t.Helper()
+	kinds = map[string]int{}
+	for cursor := ""; ; {
+		answer := s.call("GET", "/admin/v1/Tenants/"+tenant+"/Export?cursor="+url.QueryEscape(cursor), "", asAdmin)
+		if answer.Code != 200 || answer.Header().Get("Content-Type") != "application/x-ndjson; charset=utf-8" {
+			s.t.Fatalf("got %d %s %s", answer.Code, answer.Header(), answer.Body)
+		}
+		if answer.Body.Len() > 5<<20 {
+			s.t.Errorf("a page of %d bytes", answer.Body.Len())
+		}
+		pages++
+		text += answer.Body.String()
+		var last struct {
+			Kind  string
+			Value json.RawMessage
+		}
+		scanner := bufio.NewScanner(answer.Body)
+		scanner.Buffer(nil, 1<<20)
+		for scanner.Scan() {
+			if err := json.Unmarshal(scanner.Bytes(), &last); err != nil {
+				s.t.Fatalf("%v: %s", err, scanner.Text())
+			}
+			kinds[last.Kind]++
+		}
+		if last.Kind == "End" {
+			return kinds, pages, text
+		}
+		if err := json.Unmarshal(last.Value, &cursor); err != nil || last.Kind != "More" || pages > 10 {
+			s.t.Fatalf("page %d ends with %s %s", pages, last.Kind, last.Value)
+		}
+	}
+}
+
+func TestExport_HasAllOfOneTenantAndNoSecret(t *testing.T) {
+	t.Parallel()
+	s := newGuarded(t)
+	for _, tenant := range []string{"Cust1", "Cust2"} {
+		s.admin("POST", "/admin/v1/Tenants", `{"Name":"`+tenant+`"}`, 201)
+	}
+	token, _ := s.issue("Cust1", "bearer", "anna", "crm")
+	other, _ := s.issue("Cust2", "bearer", "eve", "")
+	s.call("POST", "/api/v1/Webhook", aWebhook("of-others"), other)
+	for _, name := range []string{"a", "b", "c"} {
+		s.call("POST", "/api/v1/Webhook", strings.Replace(aWebhook(name), "{", `{"Headers":{"X-Token":"header-value"},`, 1), token)
+	}
+	large := `{"x":"` + strings.Repeat("y", 250<<10) + `"}`
+	for range 20 {
+		if answer := s.call("POST", "/api/v1/Webhook/contact.changed/7", large, token); answer.Code != 204 {
+			t.Fatalf("got %d %s", answer.Code, answer.Body)
+		}
+	}
+	for id := int32(1); id <= 2; id++ {
+		_, err := s.db.Deliveries().RecordFirst(t.Context(), webhook.RecordFirst{
+			Key: webhook.DeliveryKey{Tenant: "Cust1", Webhook: id, Event: webhook.FirstEventID(now)}, Now: now,
+			Seed:    webhook.Seed{EventName: "contact.changed", PrimaryKey: 7, ExpiresAt: now.Add(time.Hour)},
+			Outcome: webhook.Outcome{Attempt: webhook.Attempt{Number: 1, At: now, StatusCode: 200}, Status: webhook.StatusDelivered},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	kinds, pages, text := s.export("Cust1")
+	want := map[string]int{"Tenant": 1, "Credential": 1, "Webhook": 3, "Delivery": 2, "Event": 20, "More": pages - 1, "End": 1}
+	if diff := cmp.Diff(want, kinds); diff != "" || pages < 2 {
+		t.Errorf("%d pages (-want +got):\n%s", pages, diff)
+	}
+	_, secret, _ := strings.Cut(token, "Bearer ")
+	for _, hidden := range []string{"the secret of", "header-value", secret, "of-others"} {
+		if strings.Contains(text, hidden) {
+			t.Errorf("the export holds %q", hidden)
+		}
+	}
+	for _, shown := range []string{`"TargetUrl":"https://example.com/a"`, `"Secret":"********"`, `"Policy":"durable"`, `"App":"crm"`} {
+		if !strings.Contains(text, shown) {
+			t.Errorf("the export lacks %s", shown)
+		}
+	}
+}
+
+func TestExport_SecretsAreMaskedThoughReadsShowThem(t *testing.T) {
+	t.Parallel()
+	s := newGuarded(t, func(c *httpapi.Config) { c.SecretVisible = true })
+	s.call("POST", "/api/v1/Webhook", aWebhook("a"))
+	if answer := s.call("GET", "/api/v1/Webhook/1", ""); !strings.Contains(answer.Body.String(), "the secret of a") {
+		t.Fatalf("got %s", answer.Body)
+	}
+	if _, _, text := s.export("Default"); strings.Contains(text, "the secret of a") || !strings.Contains(text, `"Secret":"********"`) {
+		t.Errorf("got %s", text)
+	}
+}
+
+func TestExport_Refuses(t *testing.T) {
+	t.Parallel()
+	s := newGuarded(t)
+	s.admin("GET", "/admin/v1/Tenants/Nobody/Export", "", 404)
+	for _, cursor := range []string{"x", "events/", "events/x", "webhooks/x", "deliveries/x/", "webhooks/99999999999"} {
+		s.admin("GET", "/admin/v1/Tenants/Default/Export?cursor="+cursor, "", 400)
+	}
+}
