@@ -1,0 +1,243 @@
+package dispatch_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/dispatch"
+	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
+	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
+)
+
+// meter counts the calls of DynamoDB and what their reads cost: read units as
+// DynamoDB rounds them, half units doubled to be whole.
+type meter struct {
+	dynamo.Client
+	mu        sync.Mutex
+	calls     map[string]int
+	halfUnits int
+}
+
+func (m *meter) count(call string, consistent bool, sizes ...int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls[call]++
+	for _, size := range sizes {
+		units := max((size+4095)/4096, 1)
+		if consistent {
+			units *= 2
+		}
+		m.halfUnits += units
+	}
+}
+
+// size is an item's size as DynamoDB counts it, for the types that occur.
+func size(item map[string]types.AttributeValue) (n int) {
+	for name, v := range item {
+		n += len(name)
+		switch v := v.(type) {
+		case *types.AttributeValueMemberS:
+			n += len(v.Value)
+		case *types.AttributeValueMemberN:
+			n += len(v.Value)/2 + 2
+		case *types.AttributeValueMemberL:
+			for range v.Value {
+				n += 40
+			}
+		default:
+			n += 40
+		}
+	}
+	return n
+}
+
+func (m *meter) GetItem(ctx context.Context, in *dynamodb.GetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	out, err := m.Client.GetItem(ctx, in, o...)
+	if err == nil {
+		m.count("GetItem", aws.ToBool(in.ConsistentRead), size(out.Item))
+	}
+	return out, err
+}
+
+func (m *meter) Query(ctx context.Context, in *dynamodb.QueryInput, o ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	out, err := m.Client.Query(ctx, in, o...)
+	if err == nil {
+		all := 0
+		for _, item := range out.Items {
+			all += size(item)
+		}
+		m.count("Query", aws.ToBool(in.ConsistentRead), all)
+	}
+	return out, err
+}
+
+func (m *meter) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	out, err := m.Client.BatchGetItem(ctx, in, o...)
+	if err == nil {
+		for table, asked := range in.RequestItems {
+			var sizes []int
+			for range len(asked.Keys) - len(out.Responses[table]) {
+				sizes = append(sizes, 0) // looking for what is not there costs too
+			}
+			for _, item := range out.Responses[table] {
+				sizes = append(sizes, size(item))
+			}
+			m.count("BatchGetItem", aws.ToBool(asked.ConsistentRead), sizes...)
+		}
+	}
+	return out, err
+}
+
+func (m *meter) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	m.count("PutItem", false)
+	return m.Client.PutItem(ctx, in, o...)
+}
+
+func (m *meter) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	m.count("UpdateItem", false)
+	return m.Client.UpdateItem(ctx, in, o...)
+}
+
+func (m *meter) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	m.count("TransactWriteItems", false)
+	return m.Client.TransactWriteItems(ctx, in, o...)
+}
+
+// spent gives what was counted since the last time.
+func (m *meter) spent() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	text := fmt.Sprintf("%v, %.1f read units", m.calls, float64(m.halfUnits)/2)
+	m.calls, m.halfUnits = map[string]int{}, 0
+	return text
+}
+
+// An event's cost does not grow with the webhooks that do not match it: the
+// store is called as often, and reads as much, for a tenant with 10 webhooks as
+// for one with 10,000.
+func TestCost_DoesNotGrowWithWebhooksThatDoNotMatch(t *testing.T) {
+	t.Parallel()
+	var want map[string]string
+	for _, n := range []int32{10, 1_000, 10_000} {
+		got := costs(t, n)
+		if want == nil {
+			want = got
+			t.Log(want)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%d webhooks (-of 10 +of these):\n%s", n, diff)
+		}
+	}
+}
+
+// costs counts what one event costs a tenant of n webhooks, two of which want
+// it: by its name and by a pattern.
+func costs(t *testing.T, n int32) map[string]string {
+	t.Helper()
+	clock := webhooktest.NewClock(start)
+	pk, sk := memdb.Attribute{Name: "pk"}, memdb.Attribute{Name: "sk"}
+	m := &meter{calls: map[string]int{}, Client: memdb.New(memdb.Config{Now: clock.Now, Tables: []memdb.Table{
+		{Name: "webhooks", PK: pk, SK: sk}, {Name: "events", PK: pk, SK: sk, Stream: true},
+		{Name: "deliveries", PK: pk, SK: sk, Indexes: []memdb.Index{{
+			Name: "due", PK: memdb.Attribute{Name: "due_shard", Type: types.ScalarAttributeTypeN},
+			SK:         memdb.Attribute{Name: "sweep_at", Type: types.ScalarAttributeTypeN},
+			Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends"},
+		}}},
+	}})}
+	store := dynamo.New(m, dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: clock.Now})
+	for id := int32(1); id <= n; id++ {
+		w := webhook.Webhook{
+			Tenant: tenant, ID: id, TargetURL: "https://example.com/in", State: webhook.StateActive, Revision: 1, Activation: 1,
+			Events: []string{"contact.created", "person.*", fmt.Sprintf("custom.%d", id)},
+		}
+		switch id {
+		case 3:
+			w.Events = []string{"contact.changed"}
+		case 7:
+			w.Events = []string{"contact.*"}
+		}
+		if err := store.Webhooks().Create(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []int32{3, 7} { // who have answered well before
+		_, err := store.Webhooks().UpdateHealth(t.Context(), tenant, id, func(h webhook.Health) webhook.Health {
+			return h.Observe(webhook.HealthReport{Activation: 1, At: clock.Now(), Duration: 10 * time.Millisecond})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	sent := &messages{}
+	config := dispatch.Config{
+		Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Sender: answering{clock}, Messages: sent, Visibility: sent,
+		Logger: webhooktest.Logger(t), Now: clock.Now, Random: webhooktest.Random(1), Policy: webhook.PolicyDurable,
+		EventLife: 30 * 24 * time.Hour, RowLife: 33 * 24 * time.Hour,
+	}
+	engine, spent := dispatch.New(config), map[string]string{}
+	event := func() webhook.Record {
+		clock.Advance(time.Millisecond)
+		id, err := webhook.NewEventID(clock.Now(), webhooktest.Random(uint64(clock.Now().UnixNano())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := webhook.Event{Tenant: tenant, ID: id, Name: "contact.changed", PrimaryKey: 7, At: clock.Now()}
+		m.spent()
+		if err := store.Events().Put(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		spent["signal"] = m.spent()
+		return webhook.Record{Event: e, Accepted: clock.Now(), Sequence: "1"}
+	}
+	stream := func(what string, records ...webhook.Record) {
+		if failed := engine.Stream(t.Context(), records); failed != "" {
+			t.Fatalf("%s failed at %q", what, failed)
+		}
+		spent[what] = m.spent()
+	}
+	stream("first batch of a process", event())
+	clock.Advance(time.Minute)
+	stream("next batch", event())
+	record := event()
+	stream("within five seconds", record)
+	if len(sent.all) > 0 {
+		t.Errorf("%d deliveries of %d webhooks went by the queue", len(sent.all), n)
+	}
+	clock.Advance(time.Minute)
+	stream("a redelivery", record)
+	if len(sent.all) != 2 {
+		t.Fatalf("got %d messages for the redelivery, want 2", len(sent.all))
+	}
+	engine.Queue(t.Context(), []webhook.Received{{ID: "1", Message: sent.all[0]}})
+	spent["a message"] = m.spent()
+	return spent
+}
+
+// messages keeps what is sent.
+type messages struct{ all []webhook.Message }
+
+func (m *messages) Send(_ context.Context, out []webhook.Outgoing) ([]int, error) {
+	for _, o := range out {
+		m.all = append(m.all, o.Message)
+	}
+	return nil, nil
+}
+
+func (m *messages) Postpone(context.Context, string, time.Duration) error { return nil }
+
+// answering is a target that answers well.
+type answering struct{ clock *webhooktest.Clock }
+
+func (a answering) Send(context.Context, webhook.Post) webhook.Result {
+	return webhook.Result{At: a.clock.Now(), Duration: 10 * time.Millisecond, StatusCode: 200}
+}
