@@ -147,7 +147,8 @@ func costs(t *testing.T, n int32) map[string]string {
 	clock := webhooktest.NewClock(start)
 	pk, sk := memdb.Attribute{Name: "pk"}, memdb.Attribute{Name: "sk"}
 	m := &meter{calls: map[string]int{}, Client: memdb.New(memdb.Config{Now: clock.Now, Tables: []memdb.Table{
-		{Name: "webhooks", PK: pk, SK: sk}, {Name: "events", PK: pk, SK: sk, Stream: true},
+		{Name: "webhooks", PK: pk, SK: sk},
+		{Name: "events", PK: pk, SK: sk, Stream: true},
 		{Name: "deliveries", PK: pk, SK: sk, Indexes: []memdb.Index{{
 			Name: "due", PK: memdb.Attribute{Name: "due_shard", Type: types.ScalarAttributeTypeN},
 			SK:         memdb.Attribute{Name: "sweep_at", Type: types.ScalarAttributeTypeN},

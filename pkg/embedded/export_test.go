@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"testing"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -25,3 +26,6 @@ func (db *DB) TenantFeed(t *testing.T, tenant webhook.Tenant) (records []webhook
 
 // Syncs reports whether each commit is synced to the disk.
 func (db *DB) Syncs() bool { return !db.bolt.NoSync }
+
+// Purge is what the minute does with what has expired.
+func (db *DB) Purge(ctx context.Context) error { return db.purge(ctx) }

@@ -22,7 +22,8 @@ type Pump struct {
 	// Queue takes a batch of the queue and returns the IDs of the messages
 	// that are not done.
 	Queue func(ctx context.Context, received []webhook.Received) (failed []string)
-	// Minute is called at the start and then once a minute.
+	// Minute is called at the start and then once a minute; after it what has
+	// expired is removed from the file, a page at a time.
 	Minute func(ctx context.Context)
 	// Drain is how long handlers that are at work when Run ends may go on
 	// before their context ends.
@@ -231,6 +232,9 @@ func (p *Pump) minute(ctx context.Context) {
 		}
 	}()
 	p.Minute(ctx)
+	if err := p.DB.purge(ctx); err != nil {
+		p.Logger.WarnContext(ctx, "expired items not removed", "error", err)
+	}
 }
 
 // wait returns when ctx ends, a signal is raised, or a time has passed. A nil

@@ -32,6 +32,9 @@ type storedMessage struct {
 	Visible  time.Time
 	Receives int
 	Held     bool // received, and neither acknowledged nor visible again
+	// Postponed: its consumer gave it up until Visible, which a restart is to
+	// keep.
+	Postponed bool `json:",omitempty"`
 }
 
 // Send implements webhook.Queue. All messages of a call are stored, or none.
@@ -122,7 +125,7 @@ func (q Queue) receive(ctx context.Context, limit int, full func(group string) b
 				}
 				continue
 			}
-			item.Visible, item.Held = milliseconds(now.Add(q.db.Visibility)), true
+			item.Visible, item.Held, item.Postponed = milliseconds(now.Add(q.db.Visibility)), true, false
 			if err := putMessage(tx, w.number, was, item); err != nil {
 				return nil, err
 			}
@@ -223,7 +226,7 @@ func (q Queue) Postpone(ctx context.Context, r string, delay time.Duration) erro
 			return err
 		}
 		is := was
-		is.Visible = milliseconds(q.db.Now().Add(delay))
+		is.Visible, is.Postponed = milliseconds(q.db.Now().Add(delay)), true
 		return putMessage(tx, n, was, is)
 	})
 }

@@ -13,7 +13,9 @@ import (
 
 // release frees what the process before held when it ended: nobody else can
 // have the file open, so its leases and receipts belong to nobody. Deliveries
-// then go on at once instead of waiting until these run out.
+// then go on at once instead of waiting until these run out. A message that was
+// put off keeps its time: a fault or a target's wish is the reason, not the
+// process.
 func (db *DB) release() error {
 	now := db.Now()
 	return db.bolt.Update(func(tx *bbolt.Tx) error {
@@ -31,7 +33,7 @@ func releaseMessages(tx *bbolt.Tx, now time.Time) error {
 		if err := json.Unmarshal(stored, &item); err != nil {
 			return fmt.Errorf("read stored message: %w", err)
 		}
-		if item.Held {
+		if item.Held && !item.Postponed {
 			free[string(k)] = item
 		}
 		return nil
