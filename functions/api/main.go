@@ -6,21 +6,20 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/posthaste-dev/posthaste/functions/internal/start"
 	"github.com/posthaste-dev/posthaste/pkg/auth"
-	"github.com/posthaste-dev/posthaste/pkg/awsenv"
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
-	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -28,25 +27,9 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-func main() {
-	handler, err := wire(os.LookupEnv)
-	if err != nil {
-		slog.New(telemetry.NewHandler(os.Stdout, slog.LevelInfo)).Error("cannot start", "error", err)
-		os.Exit(1)
-	}
-	lambda.Start(handler)
-}
+func main() { start.Function(config.LoadAPI, wire) }
 
-func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
-	cfg, err := config.LoadAPI(lookup)
-	if err != nil {
-		return nil, err
-	}
-	aws, err := awsenv.Config(lookup)
-	if err != nil {
-		return nil, err
-	}
-	logger := slog.New(telemetry.NewHandler(os.Stdout, cfg.LogLevel))
+func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handler, error) {
 	sender, err := outbound.New(outbound.Config{
 		UserAgent: cfg.Agent(version), AllowHTTP: cfg.AllowHTTP, AllowedCIDRs: cfg.AllowedCIDRs,
 		RuntimeAPI: cfg.RuntimeAPI, OmitFieldValues: cfg.OmitFieldValues, HTTP2: cfg.HTTP2, Now: time.Now,
@@ -54,8 +37,8 @@ func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := dynamo.New(dynamodb.NewFromConfig(aws), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now})
-	manager := secretsmanager.NewFromConfig(aws)
+	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now})
+	manager := secretsmanager.NewFromConfig(clients)
 	registry := &webhook.Registry{
 		Webhooks: store.Webhooks(), Secrets: &secrets.Manager{Client: manager, Prefix: cfg.SecretPrefix, Random: rand.Reader},
 		Rules: webhook.Rules{AllowHTTP: cfg.AllowHTTP, RefuseUnknownTypes: cfg.RefuseUnknownTypes, CheckHost: sender.Guard().CheckHost},

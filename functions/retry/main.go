@@ -4,40 +4,23 @@ package main
 
 import (
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/posthaste-dev/posthaste/functions/internal/engine"
-	"github.com/posthaste-dev/posthaste/pkg/awsenv"
+	"github.com/posthaste-dev/posthaste/functions/internal/start"
 	"github.com/posthaste-dev/posthaste/pkg/config"
-	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
 )
 
 // version is set by the linker.
 var version = "dev"
 
-func main() {
-	handler, err := wire(os.LookupEnv)
-	if err != nil {
-		slog.New(telemetry.NewHandler(os.Stdout, slog.LevelInfo)).Error("cannot start", "error", err)
-		os.Exit(1)
-	}
-	lambda.Start(handler)
-}
+func main() { start.Function(config.LoadDeliver, wire) }
 
-func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
-	cfg, err := config.LoadDeliver(lookup)
-	if err != nil {
-		return nil, err
-	}
-	clients, err := awsenv.Config(lookup)
-	if err != nil {
-		return nil, err
-	}
-	logger := slog.New(telemetry.NewHandler(os.Stdout, cfg.LogLevel))
+func wire(cfg config.Deliver, clients aws.Config, logger *slog.Logger) (lambda.Handler, error) {
 	dispatcher, sender, err := engine.New(cfg, clients, logger, version)
 	if err != nil {
 		return nil, err

@@ -5,45 +5,28 @@ package main
 import (
 	"crypto/rand"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"github.com/posthaste-dev/posthaste/pkg/awsenv"
+	"github.com/posthaste-dev/posthaste/functions/internal/start"
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/failures/s3"
 	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
-	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-func main() {
-	handler, err := wire(os.LookupEnv)
-	if err != nil {
-		slog.New(telemetry.NewHandler(os.Stdout, slog.LevelInfo)).Error("cannot start", "error", err)
-		os.Exit(1)
-	}
-	lambda.Start(handler)
-}
+func main() { start.Function(config.LoadSweep, wire) }
 
-func wire(lookup func(string) (string, bool)) (lambda.Handler, error) {
-	cfg, err := config.LoadSweep(lookup)
-	if err != nil {
-		return nil, err
-	}
-	clients, err := awsenv.Config(lookup)
-	if err != nil {
-		return nil, err
-	}
-	logger := slog.New(telemetry.NewHandler(os.Stdout, cfg.LogLevel))
+func wire(cfg config.Sweep, clients aws.Config, logger *slog.Logger) (lambda.Handler, error) {
 	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now})
 	queues := awssqs.NewFromConfig(clients)
 	messages := &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL}

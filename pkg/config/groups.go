@@ -71,6 +71,9 @@ type Deployed struct {
 	Tables   Tables
 }
 
+// Level is the least level that is logged.
+func (d Deployed) Level() slog.Level { return d.LogLevel }
+
 func (r *reader) targets() Targets {
 	t := Targets{AllowHTTP: r.boolean("ALLOW_HTTP"), AllowedCIDRs: r.cidrs("ALLOWED_TARGET_CIDRS")}
 	if !r.deployed {
