@@ -51,6 +51,10 @@ test: need-go ## all tests that need Go alone, shuffled
 bench: need-go ## the figures of docs/performance.md, in about four minutes; never a verdict
 	@go test ./functions/local -run '^$$' -bench '^BenchmarkFigures$$' -benchtime 1x -timeout 15m | grep -v '^\(goos\|goarch\|pkg\|cpu\|Benchmark\|PASS\|ok\)'
 
+.PHONY: bench-start
+bench-start: need-go ## size of each Lambda binary, and its time from start to the first poll
+	@go test ./functions -run '^$$' -bench '^BenchmarkStart$$' -benchtime 1x | grep -v '^\(goos\|goarch\|pkg\|cpu\|Benchmark\|PASS\|ok\)'
+
 SEEDS ?= 2000
 FROM  ?= 1
 
