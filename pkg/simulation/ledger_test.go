@@ -326,23 +326,23 @@ func (l *ledger) checkCalled(name string, a *attempt, post webhook.Post, began t
 	if at := l.waits[a.key]; a.lease != nil && began.Before(at) {
 		l.w.violated("policy", "%s is attempted %s before its time", name, at.Sub(began))
 	}
-	// What was committed within it may not be known yet: health may be five
-	// seconds old, and a call of the stream plans for another fifteen.
-	unknown := 10 * time.Second
+	// What was committed later need not be known: health may be five seconds
+	// old when a call of the stream is planned, or an attempt of the queue.
+	before := began.Add(-10 * time.Second)
 	if a.stream != nil {
-		unknown = 22 * time.Second
+		before = a.inv.began.Add(-6 * time.Second)
 	}
 	open, cut := true, time.Time{}
 	history := l.healths[post.Webhook.ID]
-	if len(history) == 0 || began.Sub(a.process.misled) < unknown {
+	if len(history) == 0 || a.process.misled.After(before) {
 		return
 	}
 	for i, h := range history {
-		if i+1 < len(history) && history[i+1].at.Before(began.Add(-unknown)) {
+		if i+1 < len(history) && history[i+1].at.Before(before) {
 			continue
 		}
 		open = open && h.at.Before(began) && h.Under(post.Webhook.Activation).Breaker.Open()
-		if h.at.Before(began.Add(-unknown)) {
+		if h.at.Before(before) {
 			cut = h.FastTimeout
 		} else if i == 0 {
 			open = false

@@ -255,10 +255,6 @@ var mutants = []mutant{
 		"q.Now.Sub(q.Health.FastTimeout) < fastPenalty:", "q.Now.Sub(q.Health.FastTimeout) < 0:",
 	},
 	{
-		"stream: leave a webhook out that could not be disabled", stream,
-		"\tif b.reports.flushOne(ctx, b.Engine, d.of()) {\n", "\tif b.reports.flushOne(ctx, b.Engine, d.of()); true {\n",
-	},
-	{
 		"breaker: never parks in the queue consumer", gating,
 		"\tif !known.health.Breaker.Open() {\n", "\tif known.at.Year() > 0 {\n",
 	},
@@ -282,10 +278,6 @@ var mutants = []mutant{
 	{
 		"park: under a live lease", protocol,
 		"row.Attempt != p.Attempt-1 || row.LeaseBy != \"\":", "row.Attempt != p.Attempt-1 && row.LeaseBy == \"\":",
-	},
-	{
-		"park: whatever the status", protocol,
-		"case row.Status != StatusPending || row.Round != p.Round || row.Attempt != p.Attempt-1", "case row.Round != p.Round || row.Attempt != p.Attempt-1",
 	},
 	{
 		"park: uses up the attempt", protocol,

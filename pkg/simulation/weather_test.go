@@ -79,7 +79,9 @@ func drawWeather(rnd *rand.Rand) weather {
 	case 1, 2, 3:
 		w.crowd = 101 + rnd.IntN(40)
 	default:
-		w.siege = rnd.IntN(6) == 0
+		if w.siege = rnd.IntN(6) == 0; w.siege {
+			w.store, w.outage = max(w.store, 0.1), max(w.outage, 0.4)
+		}
 	}
 	if w.crowd > 0 {
 		// So much to do at once takes time enough as it is.
