@@ -305,7 +305,7 @@ var mutants = []mutant{
 	},
 	{
 		"redrive: remove what was not sent on", redrive,
-		"\tif err := s.send(ctx, out); err != nil {\n\t\treturn err\n\t}\n", "\t_ = s.send(ctx, out)\n",
+		"\tif err := s.send(ctx, out); err != nil {\n\t\treturn false, err\n\t}\n", "\t_ = s.send(ctx, out)\n",
 	},
 	{
 		"redrive: none", sweeper,

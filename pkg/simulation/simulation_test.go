@@ -23,7 +23,7 @@ func TestSimulation(t *testing.T) {
 	if n == 0 {
 		n = 300
 		if raceEnabled {
-			n = 100
+			n = 40
 		}
 	}
 	began := time.Now()
@@ -86,7 +86,11 @@ func TestSimulation(t *testing.T) {
 // failing seed would be worth nothing.
 func TestRepeats(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(20) {
+	seeds := uint64(20)
+	if raceEnabled {
+		seeds = 5
+	}
+	for seed := range seeds {
 		a, b := play(t, seed, true), play(t, seed, true)
 		if a.digest == b.digest {
 			continue

@@ -65,7 +65,7 @@ func drawWeather(rnd *rand.Rand) weather {
 		hold:      some(0.25),
 		outage:    some(0.7),
 		receives:  []int{2, 3, 20, 20}[rnd.IntN(4)],
-		retries:   []int{1, 2, 10}[rnd.IntN(3)],
+		retries:   []int{0, 0, 1, 10}[rnd.IntN(4)],
 		rivals:    rnd.IntN(4) == 0,
 		faults:    []int{0, 1, 2, 4, 8, 16, 40, 80}[rnd.IntN(8)],
 		lasts:     []time.Duration{time.Minute, 10 * time.Minute, 40 * time.Minute, 6 * time.Hour, 30 * time.Hour}[rnd.IntN(5)],
@@ -81,6 +81,7 @@ func drawWeather(rnd *rand.Rand) weather {
 	default:
 		if w.siege = rnd.IntN(6) == 0; w.siege {
 			w.store, w.outage = max(w.store, 0.1), max(w.outage, 0.4)
+			w.faults = max(w.faults, []int{0, 16, 40}[rnd.IntN(3)])
 		}
 	}
 	if w.crowd > 0 {
