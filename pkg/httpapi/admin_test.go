@@ -289,4 +289,7 @@ func TestFailedLogins(t *testing.T) {
 	if answer.Code != 429 || answer.Header().Get("Retry-After") != "30" {
 		t.Errorf("got %d, Retry-After %q", answer.Code, answer.Header().Get("Retry-After"))
 	}
+	if n := strings.Count(s.log.String(), `"source":"192.0.2.1"`); n != 11 {
+		t.Errorf("%d lines of the log say where the guesses came from, want 11", n)
+	}
 }

@@ -23,13 +23,9 @@ func (a *api) audit(ctx context.Context, c *call, what auditedChange) {
 	if what.webhook != 0 {
 		line = append(line, slog.Int64("webhook_id", int64(what.webhook)))
 	}
-	source, _, err := net.SplitHostPort(c.RemoteAddr)
-	if err != nil {
-		source = c.RemoteAddr
-	}
 	for _, attr := range []slog.Attr{
 		slog.String("credential_id", what.credential), slog.String("user", c.who.Associate.UserName),
-		slog.String("app", c.who.App), slog.String("source", source), slog.String("request_id", c.requestID),
+		slog.String("app", c.who.App), slog.String("source", c.source()), slog.String("request_id", c.requestID),
 	} {
 		if attr.Value.String() != "" {
 			line = append(line, attr)
@@ -66,4 +62,13 @@ func (s auditedWebhooks) done(ctx context.Context, err error, action string, ten
 		s.api.audit(ctx, s.call, auditedChange{action: action, tenant: tenant, webhook: id})
 	}
 	return err
+}
+
+// source is the address that a call came from, as whatever is in front saw it.
+func (c *call) source() string {
+	host, _, err := net.SplitHostPort(c.RemoteAddr)
+	if err != nil {
+		return c.RemoteAddr
+	}
+	return host
 }

@@ -135,6 +135,9 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 			line = append(line, attr)
 		}
 	}
+	if c.status == http.StatusUnauthorized || c.status == http.StatusTooManyRequests {
+		line = append(line, slog.String("source", c.source())) // whose guess it was
+	}
 	level := slog.LevelInfo
 	if c.status >= http.StatusInternalServerError {
 		level = slog.LevelError
