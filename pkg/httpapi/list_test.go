@@ -155,20 +155,19 @@ func TestList_TenThousandWebhooks(t *testing.T) {
 		t.Errorf("compressed: got %d and %d webhooks", compressed.Code, len(ids))
 	}
 	var paged []int
-	for skip := 0; ; skip += 3_000 {
-		page := s.call("GET", fmt.Sprintf("/api/v1/Webhook?$top=3000&$skip=%d", skip), "")
+	for skip := 0; ; skip += 4_000 {
+		page := s.call("GET", fmt.Sprintf("/api/v1/Webhook?$top=4000&$skip=%d", skip), "")
 		ids := listed(t, page.Body)
-		if paged = append(paged, ids...); len(ids) < 3_000 {
+		if paged = append(paged, ids...); len(ids) < 4_000 {
 			break
 		}
 	}
 	if len(paged) != 10_000 || paged[0] != 1 || paged[9_999] != 10_000 {
 		t.Errorf("in pages: got %d webhooks", len(paged))
 	}
-	for query, want := range map[string]int{"nameFilter=Webhook%207": 100, "eventFilter=custom.7777": 1, "statusFilter=Stopped": 3_334} {
-		if got := listed(t, s.call("GET", "/api/v1/Webhook?"+query, "").Body); len(got) != want {
-			t.Errorf("%s: got %d webhooks, want %d", query, len(got), want)
-		}
+	const filters = "nameFilter=Webhook%207&eventFilter=contact.changed&statusFilter=Stopped"
+	if got := listed(t, s.call("GET", "/api/v1/Webhook?"+filters, "").Body); len(got) != 34 {
+		t.Errorf("%s: got %d webhooks, want 34", filters, len(got))
 	}
 
 	if got := s.call("POST", "/api/v1/Webhook", minimal); got.Code != 200 || !strings.Contains(got.Body.String(), `{"WebhookId":10001,`) {
@@ -187,15 +186,15 @@ func TestList_TooLargeEvenCompressed(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.planted = true
-	s.seed(1_000, func(id int32) webhook.Webhook {
+	s.seed(13, func(id int32) webhook.Webhook {
 		w := numbered(id)
-		w.Properties = []byte(`{"a":"` + strings.Repeat("x", 30<<10) + `"}`)
+		w.Description = strings.Repeat("x", 2<<20) // more than can be saved, so that a few will do
 		return w
 	})
 	if got := s.call("GET", "/api/v1/Webhook", "", "Accept-Encoding: gzip"); got.Code != 400 || !strings.Contains(got.Body.String(), "$top and $skip") {
 		t.Errorf("got %d and %d bytes, want 400 that says to page", got.Code, got.Body.Len())
 	}
-	if got := s.call("GET", "/api/v1/Webhook?$top=100", ""); got.Code != 200 {
+	if got := s.call("GET", "/api/v1/Webhook?$top=2", ""); got.Code != 200 {
 		t.Errorf("a page: got %d %s", got.Code, got.Body)
 	}
 	if got := s.call("POST", agent+"GetAllWebhooks", "null"); got.Code != 400 || !strings.Contains(got.Body.String(), `"ErrorMessage":"the list is larger`) {
