@@ -10,11 +10,11 @@ const user = 'tje0';
 const password = 'Tje0';
 
 /** Calls the API and returns the status and the answer, which is JSON or nothing. */
-async function call(method, path, body) {
+async function call(method, path, body, credential = `${user}:${password}`) {
   const response = await fetch(base + path, {
     method,
     headers: {
-      Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
+      Authorization: `Basic ${Buffer.from(credential).toString('base64')}`,
       'Content-Type': 'application/json',
     },
     body: body === undefined ? undefined : JSON.stringify(body),

@@ -18,9 +18,9 @@ BASE = os.environ["POSTHASTE_URL"]
 HERE = pathlib.Path(__file__).parent
 
 
-def call(method, path, body=None):
+def call(method, path, body=None, credential="tje0:Tje0"):
     request = urllib.request.Request(BASE + path, method=method, data=body and json.dumps(body).encode())
-    request.add_header("Authorization", "Basic " + base64.b64encode(b"tje0:Tje0").decode())
+    request.add_header("Authorization", "Basic " + base64.b64encode(credential.encode()).decode())
     request.add_header("Content-Type", "application/json")
     with urllib.request.urlopen(request) as answer:
         return json.load(answer)
@@ -31,6 +31,7 @@ def main():
         call("POST", "/api/v1/Webhook", {
             "Name": f"fuzz {n}", "Events": ["contact.*"], "TargetUrl": fuzz_hooks.RECEIVER, "Secret": "Something Super Secret",
         })
+    call("POST", "/admin/v1/Tenants", {"Name": fuzz_hooks.TENANT}, "admin:admin")
     ended = subprocess.run(
         [
             pathlib.Path(sys.executable).with_name("schemathesis"), "--config-file", HERE / "schemathesis.toml",

@@ -5,8 +5,8 @@
 const crypto = require('node:crypto');
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const { WebhookAgent, WebhookState, WebhookNotifyVia, WebhookNotifyWhen } = require('@superoffice/webapi');
-const { base, user, password, target } = require('./call.cjs');
+const { WebApi, WebhookAgent, WebhookState, WebhookNotifyVia, WebhookNotifyWhen } = require('@superoffice/webapi');
+const { base, user, password, call, target } = require('./call.cjs');
 
 const agent = new WebhookAgent(base, { auth: { username: user, password } });
 const secret = 'Something Super Secret';
@@ -155,4 +155,45 @@ test('a save that cannot be bound is refused in the words of the original', asyn
 test('a wrong password is refused', async () => {
   const stranger = new WebhookAgent(base, { auth: { username: user, password: 'wrong' } });
   assert.equal((await failure(stranger.createDefaultWebhookAsync())).response.status, 401);
+});
+
+/** Makes a credential of a tenant's and returns what is secret about it. */
+async function credential(tenant, changes) {
+  const made = await call('POST', `/admin/v1/Tenants/${tenant}/Credentials`, { AssociateId: 7, Scopes: ['webhooks', 'events'], ...changes }, 'admin:admin');
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  return made.body.Secret;
+}
+
+test('tickets, bearer tokens and app tokens are presented as the client does', async () => {
+  assert.equal((await call('POST', '/admin/v1/Tenants', { Name: 'Cust12345' }, 'admin:admin')).status, 201);
+  const connect = (present) => {
+    const connection = new WebApi(base);
+    present(connection);
+    return connection.getWebhookAgent();
+  };
+  const ticket = await credential('Cust12345', { Kind: 'ticket', User: 'anna', FullName: 'Anna' });
+  const bearer = await credential('Cust12345', { Kind: 'bearer', User: 'bo', App: 'crm' });
+  const app = await credential('Cust12345', { Kind: 'app', App: 'crm' });
+
+  const anna = connect((c) => c.authenticateWithTicket(ticket));
+  const bo = connect((c) => { c.authenticateWithToken(bearer); c.applicationToken(app); });
+  const mine = await anna.saveWebhookAsync({ name: 'of no app', events: ['client.owned'], targetUrl: nobody });
+  assert.equal(mine.registeredAssociate.userName, 'anna');
+  const apps = await bo.saveWebhookAsync({ name: 'of the app', events: ['client.owned'], targetUrl: nobody });
+  assert.deepEqual((await anna.getAllWebhooksAsync('', '', WebhookState.Unknown)).map(({ name }) => name), ['of no app', 'of the app']);
+  assert.deepEqual((await bo.getAllWebhooksAsync('', '', WebhookState.Unknown)).map(({ name }) => name), ['of the app']);
+  assert.equal(await bo.getWebhookAsync(mine.webhookId), null);
+  assert.equal(await agent.getWebhookAsync(apps.webhookId).then((w) => w?.name === 'of the app'), false, 'tje0 is of another tenant');
+  assert.equal((await failure(connect((c) => c.authenticateWithTicket(bearer)).createDefaultWebhookAsync())).response.status, 401);
+});
+
+test('an address that begins with the tenant, and dates in any time zone', async (t) => {
+  const zone = process.env.TZ;
+  t.after(() => { process.env.TZ = zone ?? 'UTC'; });
+  process.env.TZ = 'America/New_York';
+  const within = new WebhookAgent(`${base}/Default`, { auth: { username: user, password } });
+  const options = { languageCode: 'nb', cultureCode: 'nb-NO', timezone: 'UTC', timezoneInclude: true };
+  const created = await within.saveWebhookAsync({ name: 'dated', events: ['client.dated'], targetUrl: nobody }, options);
+  const got = await within.getWebhookAsync(created.webhookId, options);
+  assert.ok(Math.abs(got.registered.getTime() - Date.now()) < 60_000, `registered is ${got.registered}`);
 });
