@@ -46,7 +46,9 @@ def before_call(ctx, case, **kwargs):
         if part and name in part:
             part[name] = known(part[name])
     if case.path_parameters and "tenant" in case.path_parameters:
-        case.path_parameters["tenant"] = TENANT  # and never the one that the fuzzer belongs to
+        # Never the one that the fuzzer belongs to, and the known one is not deleted.
+        deletes = case.operation.path.endswith("{tenant}")
+        case.path_parameters["tenant"] = "Gone" if deletes else TENANT
     call = next(calls)
     if case.headers and call % 10 and isinstance(case.headers.get("Idempotency-Key"), str):
         case.headers["Idempotency-Key"] += str(call)
