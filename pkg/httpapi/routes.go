@@ -36,6 +36,9 @@ func (a *api) routes() []route {
 		{post, "/api/v1/Session", open, a.startSession, nil}, // sees to its credential itself
 		{del, "/api/v1/Session", open, a.endSession, nil},
 
+		{post, "/admin/v1/Redispatch", admin, a.redispatch, nil},
+		{get, "/admin/v1/Redispatch/{job}", admin, a.getRedispatch, nil},
+		{del, "/admin/v1/Redispatch/{job}", admin, a.cancelRedispatch, nil},
 		{get, "/admin/v1/Tenants", admin, a.listTenants, nil},
 		{post, "/admin/v1/Tenants", admin, a.createTenant, nil},
 		{del, "/admin/v1/Tenants/{tenant}", admin, a.deleteTenant, nil},

@@ -1,0 +1,78 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// job is a job as it is shown. Examined and Created count while it runs.
+type job struct {
+	JobID             string `json:"JobId"`
+	Tenant            webhook.Tenant
+	Status            webhook.JobStatus
+	Reason            textOrNull
+	Examined, Created int
+	From, To          time.Time
+}
+
+func showJob(j webhook.Job) job {
+	return job{
+		JobID: j.ID, Tenant: j.Tenant, Status: j.Status, Reason: textOrNull(j.Reason),
+		Examined: j.Examined, Created: j.Created, From: j.From.UTC(), To: j.To.UTC(),
+	}
+}
+
+// redispatch has the events of a time matched again: for after a fault that lost
+// what the stream said of them.
+func (a *api) redispatch(c *call) (reply, error) {
+	var tenant string
+	var from, to time.Time
+	err := readAdmin(c, func(v value) {
+		switch strings.ToLower(v.member) {
+		case "tenant":
+			tenant = v.text()
+		case "from":
+			from = v.instant()
+		case "to":
+			to = v.instant()
+		}
+	}, "Tenant", "From", "To")
+	if err != nil {
+		return reply{}, err
+	}
+	j, err := a.Administration.Redispatch(c.Context(), c.who.Associate, webhook.Tenant(tenant), from, to)
+	if err != nil {
+		return reply{}, tenantNotFound(err)
+	}
+	a.audit(c.Context(), c, auditedChange{action: "redispatch", tenant: j.Tenant})
+	return reply{status: http.StatusAccepted, body: showJob(j)}, nil
+}
+
+func (a *api) getRedispatch(c *call) (reply, error) {
+	j, err := a.Administration.Redispatched(c.Context(), c.PathValue("job"))
+	if err != nil {
+		return reply{}, jobNotFound(err)
+	}
+	return ok(showJob(j)), nil
+}
+
+// cancelRedispatch ends a job; one that has ended is shown as it is.
+func (a *api) cancelRedispatch(c *call) (reply, error) {
+	j, err := a.Administration.CancelRedispatch(c.Context(), c.PathValue("job"))
+	if err != nil {
+		return reply{}, jobNotFound(err)
+	}
+	a.audit(c.Context(), c, auditedChange{action: "cancel redispatch", tenant: j.Tenant})
+	return ok(showJob(j)), nil
+}
+
+func jobNotFound(err error) error {
+	if !errors.Is(err, webhook.ErrNotFound) {
+		return err
+	}
+	return explain(err, "There is no such job")
+}
