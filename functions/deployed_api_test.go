@@ -11,6 +11,7 @@ import (
 	"time"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/posthaste-dev/posthaste/pkg/awsenv"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
@@ -131,5 +132,27 @@ func TestDeployed_CallsSignedWithAWSCredentials(t *testing.T) {
 	status, _, data = d.call(http.MethodGet, path, "", nil, signed)
 	if status != http.StatusUnauthorized || !bytes.Contains(data, []byte(`"ErrorSource":"Posthaste"`)) {
 		t.Errorf("signed by somebody unknown: got %d %s, want our 401", status, data)
+	}
+}
+
+// administrator is the credential that the template generated.
+func (d *deployment) administrator() func(*http.Request) {
+	d.t.Helper()
+	secret := os.Getenv("ADMIN_SECRET")
+	generated, err := d.secrets.GetSecretValue(d.t.Context(), &secretsmanager.GetSecretValueInput{SecretId: &secret})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return func(r *http.Request) { r.SetBasicAuth("admin", *generated.SecretString) }
+}
+
+func TestDeployed_AdministratorsPasswordIsTheGeneratedOne(t *testing.T) {
+	d := deployed(t)
+	if status, _, data := d.call(http.MethodGet, "/admin/v1/Tenants", "", nil, d.administrator()); status != http.StatusOK {
+		t.Errorf("got %d %s", status, data)
+	}
+	local := func(r *http.Request) { r.SetBasicAuth("admin", "admin") }
+	if status, _, data := d.call(http.MethodGet, "/admin/v1/Tenants", "", nil, local); status != http.StatusUnauthorized {
+		t.Errorf("with the password of the local run: got %d %s", status, data)
 	}
 }

@@ -2,6 +2,8 @@ package functions_test
 
 import (
 	"crypto/rand"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -107,4 +109,61 @@ func TestSettled_NoDeadLetters(t *testing.T) {
 	if n := deployed(t).waiting("DEAD_LETTER_QUEUE_URL"); n != 0 {
 		t.Errorf("%d messages in the dead-letter queue", n)
 	}
+}
+
+func TestDeployed_RedispatchMakesTheDeliveriesThatAreMissing(t *testing.T) {
+	d := deployed(t)
+	t.Parallel()
+	began := time.Now()
+	receiver := newTarget(t, http.StatusOK)
+	event := d.past("deployed.redispatched")
+	id := d.create("deployed.redispatched", receiver.URL, "s")
+	defer d.remove(id)
+	job, err := webhook.NewJob(webhook.JobRedispatch, tenant, webhook.Associate{ID: 1}, time.Now(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job.From, job.To = began.Add(-time.Second), time.Now().Add(time.Second)
+	if err := d.store.Jobs().Create(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	d.sweep()
+	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+}
+
+// The tenant's name goes minutes later, after a second look.
+func TestDeployed_DeletedTenantHasNothingLeft(t *testing.T) {
+	d := deployed(t)
+	t.Parallel()
+	receiver := newTarget(t, http.StatusOK)
+	admin := d.administrator()
+	name := fmt.Sprintf("Cust%d", time.Now().UnixNano())
+	ask := func(method, path, body string, want int, edit ...func(*http.Request)) []byte {
+		t.Helper()
+		status, _, data := d.call(method, path, "application/json", []byte(body), edit...)
+		if status != want {
+			t.Fatalf("%s %s: got %d %s", method, path, status, data)
+		}
+		return data
+	}
+	ask(http.MethodPost, "/admin/v1/Tenants", fmt.Sprintf(`{"Name": %q}`, name), http.StatusCreated, admin)
+	var credential struct{ Secret string }
+	made := ask(http.MethodPost, "/admin/v1/Tenants/"+name+"/Credentials", `{"Kind": "basic", "User": "u", "Scopes": ["webhooks", "events"]}`, http.StatusCreated, admin)
+	if err := json.Unmarshal(made, &credential); err != nil || credential.Secret == "" {
+		t.Fatalf("%s (%v)", made, err)
+	}
+	own := func(r *http.Request) { r.SetBasicAuth("u", credential.Secret) }
+	ask(http.MethodPost, "/api/v1/Webhook", fmt.Sprintf(`{"Name": "n", "Events": ["a.b"], "TargetUrl": %q, "Secret": "s"}`, receiver.URL), http.StatusOK, own)
+	ask(http.MethodPost, "/api/v1/Webhook/a.b/1", `{}`, http.StatusNoContent, own)
+	eventually(t, "the tenant's event", func() bool { return receiver.count() == 1 })
+	ask(http.MethodDelete, "/admin/v1/Tenants/"+name, "", http.StatusAccepted, admin)
+	ask(http.MethodGet, "/api/v1/Webhook", "", http.StatusUnauthorized, own)
+	leaving, event := webhook.Tenant(name), webhook.EventID(receiver.header(0, "Webhook-Id"))
+	eventually(t, "its webhook, event and delivery are gone", func() bool {
+		d.sweep()
+		_, noWebhook := d.store.Webhooks().Get(t.Context(), leaving, 1)
+		_, noEvent := d.store.Events().Get(t.Context(), leaving, event)
+		_, noRow := d.store.Deliveries().Get(t.Context(), webhook.DeliveryKey{Tenant: leaving, Webhook: 1, Event: event})
+		return errors.Is(noWebhook, webhook.ErrNotFound) && errors.Is(noEvent, webhook.ErrNotFound) && errors.Is(noRow, webhook.ErrNotFound)
+	})
 }
