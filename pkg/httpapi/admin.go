@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +43,7 @@ func (a *api) listTenants(c *call) (reply, error) {
 	if after < webhook.FirstTenant && !slices.ContainsFunc(records, first) &&
 		(page.Cursor == "" || webhook.FirstTenant < webhook.Tenant(page.Cursor)) {
 		records = append(records, webhook.TenantRecord{Name: webhook.FirstTenant})
-		slices.SortFunc(records, func(a, b webhook.TenantRecord) int { return strings.Compare(string(a.Name), string(b.Name)) })
+		sort.Slice(records, func(i, j int) bool { return records[i].Name < records[j].Name }) // smaller code than slices.SortFunc
 	}
 	for _, r := range records {
 		page.Tenants = append(page.Tenants, tenant{r.Name, timeOrNull(r.Created), textOrNull(r.Deleting)})

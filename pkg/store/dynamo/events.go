@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
+	"sort"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -92,7 +92,7 @@ func (s *Events) List(ctx context.Context, tenant webhook.Tenant, first, last we
 		return nil, err
 	}
 	all := slices.Concat(parts...)
-	slices.SortFunc(all, func(a, b webhook.Event) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	sort.Slice(all, func(i, j int) bool { return all[i].ID < all[j].ID }) // slices.SortFunc is 20 KB of code for each large type
 	return all[:min(len(all), limit)], nil
 }
 
