@@ -4,7 +4,6 @@ sees to it that nothing was told to leave this machine.
 Usage: fuzz.py, with Schemathesis installed beside this Python.
 """
 
-import base64
 import json
 import os
 import pathlib
@@ -18,9 +17,9 @@ BASE = os.environ["POSTHASTE_URL"]
 HERE = pathlib.Path(__file__).parent
 
 
-def call(method, path, body=None, credential="tje0:Tje0"):
+def call(method, path, body=None, credential=fuzz_hooks.USER):
     request = urllib.request.Request(BASE + path, method=method, data=body and json.dumps(body).encode())
-    request.add_header("Authorization", "Basic " + base64.b64encode(credential.encode()).decode())
+    request.add_header("Authorization", fuzz_hooks.basic(credential))
     request.add_header("Content-Type", "application/json")
     with urllib.request.urlopen(request) as answer:
         return json.load(answer)
@@ -31,7 +30,7 @@ def main():
         call("POST", "/api/v1/Webhook", {
             "Name": f"fuzz {n}", "Events": ["contact.*"], "TargetUrl": fuzz_hooks.RECEIVER, "Secret": "Something Super Secret",
         })
-    call("POST", "/admin/v1/Tenants", {"Name": fuzz_hooks.TENANT}, "admin:admin")
+    call("POST", "/admin/v1/Tenants", {"Name": fuzz_hooks.TENANT}, fuzz_hooks.ADMIN)
     ended = subprocess.run(
         [
             pathlib.Path(sys.executable).with_name("schemathesis"), "--config-file", HERE / "schemathesis.toml",
@@ -43,6 +42,8 @@ def main():
     elsewhere = [w["TargetUrl"] for w in webhooks if not w["TargetUrl"].startswith(fuzz_hooks.RECEIVER)]
     if elsewhere:
         sys.exit(f"targets on other machines were stored: {elsewhere}")
+    if all(w["Name"] and w["Name"].startswith("fuzz ") for w in webhooks):
+        sys.exit("the fuzzer changed nothing: are its calls let in?")
     print(f"{len(webhooks)} webhooks are there now, all of their targets on this machine")
     sys.exit(ended.returncode)
 

@@ -5,6 +5,7 @@ run's own receiver before it is sent. Most ids are those of webhooks that
 exist, most idempotency keys are new, and administration is of one tenant.
 """
 
+import base64
 import itertools
 import os
 
@@ -14,9 +15,14 @@ RECEIVER = os.environ["POSTHASTE_URL"] + "/_receiver"
 WEBHOOKS = 20  # as many as the test creates before the fuzzer starts
 
 
+USER, ADMIN = "tje0:Tje0", "admin:admin"
 TENANT = "Fuzz"  # created by fuzz.py
 
 calls = itertools.count()
+
+
+def basic(credential):
+    return "Basic " + base64.b64encode(credential.encode()).decode()
 
 
 def at_home(value):
@@ -41,6 +47,8 @@ def known(value):
 
 @schemathesis.hook
 def before_call(ctx, case, **kwargs):
+    administers = case.operation.path.startswith("/admin/")
+    case.headers = {**(case.headers or {}), "Authorization": basic(ADMIN if administers else USER)}
     case.body = at_home(case.body)
     for part, name in ((case.path_parameters, "id"), (case.query, "webhookId")):
         if part and name in part:
@@ -50,5 +58,5 @@ def before_call(ctx, case, **kwargs):
         deletes = case.operation.path.endswith("{tenant}")
         case.path_parameters["tenant"] = "Gone" if deletes else TENANT
     call = next(calls)
-    if case.headers and call % 10 and isinstance(case.headers.get("Idempotency-Key"), str):
+    if call % 10 and isinstance(case.headers.get("Idempotency-Key"), str):
         case.headers["Idempotency-Key"] += str(call)
