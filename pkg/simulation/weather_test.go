@@ -59,19 +59,20 @@ func drawWeather(rnd *rand.Rand) weather {
 		slow:      some(0.1),
 		duplicate: some(0.3),
 		late:      some(0.2),
-		giveUp:    some(0.05),
+		giveUp:    some(0.12),
 		double:    some(0.3),
 		repeat:    some(0.15),
 		hold:      some(0.25),
 		outage:    some(0.7),
 		receives:  []int{2, 3, 20, 20}[rnd.IntN(4)],
-		retries:   []int{0, 0, 1, 10}[rnd.IntN(4)],
+		retries:   []int{0, 2, 10, 10}[rnd.IntN(4)],
 		rivals:    rnd.IntN(4) == 0,
 		faults:    []int{0, 1, 2, 4, 8, 16, 40, 80}[rnd.IntN(8)],
 		lasts:     []time.Duration{time.Minute, 10 * time.Minute, 40 * time.Minute, 6 * time.Hour, 30 * time.Hour}[rnd.IntN(5)],
 	}
 	if w.hurry = rnd.IntN(4) == 0; w.hurry {
 		w.pause, w.queue, w.outage = 0.05, max(w.queue, 0.2), max(w.outage, 0.5)
+		w.retries, w.faults = 10, max(w.faults, 8)
 	}
 	switch rnd.IntN(200) {
 	case 0:
@@ -79,7 +80,7 @@ func drawWeather(rnd *rand.Rand) weather {
 	case 1, 2, 3:
 		w.crowd = 101 + rnd.IntN(40)
 	default:
-		if w.siege = rnd.IntN(6) == 0; w.siege {
+		if w.siege = !w.hurry && rnd.IntN(5) == 0; w.siege {
 			w.store, w.outage = max(w.store, 0.1), max(w.outage, 0.4)
 			w.faults = max(w.faults, []int{0, 16, 40}[rnd.IntN(3)])
 		}
