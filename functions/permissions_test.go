@@ -1,0 +1,58 @@
+package functions_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What names a statement of a function's role, in the template and in the
+// document.
+var (
+	roleLine     = regexp.MustCompile(`^  (\w+):`)
+	templateLine = regexp.MustCompile(`^\s+- Sid: (\w+)`)
+	documentRow  = regexp.MustCompile("^\\| (\\w*) ?\\| `(\\w+)` \\| .+ \\| .+ \\|$")
+)
+
+// TestPermissions_AreExplained holds docs/security.md's table of permissions
+// against the template: every statement of every role, in its order, and no
+// other.
+func TestPermissions_AreExplained(t *testing.T) {
+	t.Parallel()
+	var want, got []string
+	of := ""
+	for line := range strings.Lines(read(t, "../template.yaml")) {
+		if m := roleLine.FindStringSubmatch(line); m != nil {
+			of = m[1]
+		}
+		if m := templateLine.FindStringSubmatch(line); m != nil {
+			want = append(want, strings.TrimSuffix(of, "Role")+"Function "+m[1])
+		}
+	}
+	for line := range strings.Lines(read(t, "../docs/security.md")) {
+		if m := documentRow.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+			if m[1] != "" {
+				of = m[1]
+			}
+			got = append(got, of+" "+m[2])
+		}
+	}
+	if len(want) < 20 {
+		t.Fatalf("%d statements were found in the template", len(want))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("docs/security.md explains each statement of template.yaml by a row (-template +document):\n%s", diff)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
