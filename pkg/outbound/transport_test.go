@@ -71,20 +71,23 @@ x-oWn: v
 // while others come free.
 func TestSend_ReusesConnections(t *testing.T) {
 	t.Parallel()
+	// net/http gives a connection up whose writing goroutine did not get its
+	// turn for 50 ms after the answer, as happens on a busy machine.
+	const few = 5
 	for _, c := range []struct {
 		name          string
 		answer        http.HandlerFunc
 		posts, atOnce int
 		least, atMost int32
 	}{
-		{"an empty answer", func(http.ResponseWriter, *http.Request) {}, 500, 1, 1, 1},
-		{"an error with a page", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, strings.Repeat("x", 30<<10), 500) }, 100, 1, 1, 1},
+		{"an empty answer", func(http.ResponseWriter, *http.Request) {}, 500, 1, 1, few},
+		{"an error with a page", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, strings.Repeat("x", 30<<10), 500) }, 100, 1, 1, few},
 		{"a chunked answer", func(w http.ResponseWriter, _ *http.Request) {
 			for range 3 {
 				_, _ = io.WriteString(w, "part")
 				w.(http.Flusher).Flush()
 			}
-		}, 100, 1, 1, 1},
+		}, 100, 1, 1, few},
 		{"sixteen at once", func(http.ResponseWriter, *http.Request) {}, 480, 16, 1, 32},
 		{"an answer too long to drain", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) }, 5, 1, 5, 5},
 	} {
