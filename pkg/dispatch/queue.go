@@ -23,6 +23,7 @@ func (e *Engine) Queue(ctx context.Context, received []webhook.Received) (failed
 		wg.Go(func() { done[i] = c.handle(ctx, r) })
 	}
 	wg.Wait()
+	c.stopNoting()
 	c.reports.flush(ctx, e)
 	for i, r := range received {
 		if !done[i] {
@@ -43,11 +44,19 @@ type consumer struct {
 
 	mu   sync.Mutex
 	left map[webhookKey]int // attempt messages of the batch that are not seen to
+	// noting holds, by webhook, the timer that writes its health.
+	noting map[webhookKey]*time.Timer
+	writes sync.WaitGroup // of these timers
 }
+
+// statisticsLag is how long the counters of a success wait for others of the
+// same webhook to be written with: an attempt beside it may hang.
+const statisticsLag = time.Second
 
 func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *consumer {
 	c := &consumer{
-		Engine: e, waiting: newSlots(max(len(received), 1), maxQueuePerWebhook), reports: newReports(), left: map[webhookKey]int{},
+		Engine: e, waiting: newSlots(max(len(received), 1), maxQueuePerWebhook), reports: newReports(),
+		left: map[webhookKey]int{}, noting: map[webhookKey]*time.Timer{},
 	}
 	if c.patience, c.bounded = ctx.Deadline(); c.bounded {
 		c.patience = c.patience.Add(-handOverReserve)
@@ -77,6 +86,36 @@ func (c *consumer) seen(ctx context.Context, key webhookKey) {
 	if last {
 		c.reports.flushOne(ctx, c.Engine, key)
 	}
+}
+
+// noteSoon has the health of a webhook written within statisticsLag.
+func (c *consumer) noteSoon(ctx context.Context, key webhookKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.noting[key] != nil {
+		return
+	}
+	c.writes.Add(1)
+	c.noting[key] = time.AfterFunc(statisticsLag, func() {
+		defer c.writes.Done()
+		c.mu.Lock()
+		delete(c.noting, key)
+		c.mu.Unlock()
+		c.reports.flushOne(ctx, c.Engine, key)
+	})
+}
+
+// stopNoting returns when no timer runs any more. What they did not write is
+// written with the rest of the batch.
+func (c *consumer) stopNoting() {
+	c.mu.Lock()
+	for _, timer := range c.noting {
+		if timer.Stop() {
+			c.writes.Done()
+		}
+	}
+	c.mu.Unlock()
+	c.writes.Wait()
 }
 
 func (c *consumer) handle(ctx context.Context, r webhook.Received) (done bool) {
@@ -236,8 +275,10 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 	done = c.finish(ctx, r, a, token, result)
 	if result.Error != webhook.AttemptOK || a.probe != "" {
 		// What opens or closes a breaker, or disables a webhook, is for others
-		// to know at once; what only counts is written with the last.
+		// to know at once; what only counts is written with the last, or soon.
 		c.reports.flushOne(ctx, c.Engine, webhookKey{m.Tenant, m.Webhook})
+	} else {
+		c.noteSoon(ctx, webhookKey{m.Tenant, m.Webhook})
 	}
 	return done
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -533,6 +534,39 @@ func TestQueue_Statistics(t *testing.T) {
 	if h := s.health(); h.TotalCalls != 3 || h.TotalErrors != 2 || h.ConsecutiveErrors != 0 || h.LastError != "500" {
 		t.Errorf("after a success: %d calls, %d errors, %d in a row, last %q", h.TotalCalls, h.TotalErrors, h.ConsecutiveErrors, h.LastError)
 	}
+}
+
+// A target that hangs holds back the counters of no other attempt on it.
+func TestQueue_StatisticsAreCurrentWithinTwoSeconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		hang := make(chan struct{})
+		first := s.event.ID
+		s.answer = func(p webhook.Post) webhook.Result {
+			if p.Event.ID != first {
+				<-hang
+			}
+			return webhook.Result{At: s.clock.Now(), StatusCode: 200}
+		}
+		quick := s.attempt(1, 1)
+		s.event = s.put("contact.changed")
+		batch := s.send(quick, s.attempt(1, 1))
+		ended := make(chan []string)
+		go func() { ended <- s.Queue(t.Context(), batch) }()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if h := s.health(); h.TotalCalls != 1 {
+			t.Errorf("two seconds after the answer: %d calls, want 1", h.TotalCalls)
+		}
+		close(hang)
+		if failed := <-ended; len(failed) != 0 {
+			t.Errorf("not done: %v", failed)
+		}
+		if h := s.health(); h.TotalCalls != 2 {
+			t.Errorf("at the end: %d calls, want 2", h.TotalCalls)
+		}
+	})
 }
 
 func TestQueue_Record(t *testing.T) {
