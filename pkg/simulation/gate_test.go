@@ -1,8 +1,12 @@
 package simulation_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"runtime"
 	"time"
 
@@ -44,6 +48,7 @@ const (
 type gate struct {
 	process *process
 	label   string
+	path    uint64 // a hash of the gates that the goroutine came through before
 	about   string // the delivery concerned, if one is
 	kind    kind
 	ctx     context.Context
@@ -67,7 +72,9 @@ func (w *world) wait(ctx context.Context, p *process, k kind, about, label strin
 		w.mu.Unlock()
 		runtime.Goexit()
 	}
-	g := &gate{process: p, label: label, about: about, kind: k, ctx: ctx, leave: make(chan verdict, 1)}
+	id := goroutine()
+	g := &gate{process: p, label: label, path: w.paths[id], about: about, kind: k, ctx: ctx, leave: make(chan verdict, 1)}
+	w.paths[id] = chain(g.path, label)
 	w.waiting = append(w.waiting, g)
 	w.mu.Unlock()
 	select {
@@ -79,6 +86,21 @@ func (w *world) wait(ctx context.Context, p *process, k kind, about, label strin
 		runtime.Goexit()
 	}
 	return v
+}
+
+// goroutine names the goroutine that calls, in this run of the program only.
+func goroutine() string {
+	var stack [64]byte
+	head := stack[:runtime.Stack(stack[:], false)] // "goroutine 7 [running]:…"
+	return string(head[:bytes.IndexByte(head, '[')])
+}
+
+// chain adds a label to the hash of those before it.
+func chain(path uint64, label string) uint64 {
+	h := fnv.New64a()
+	_ = binary.Write(h, binary.LittleEndian, path)
+	_, _ = io.WriteString(h, label)
+	return h.Sum64()
 }
 
 // effect runs one side effect of the process that ctx belongs to. fault makes

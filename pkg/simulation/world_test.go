@@ -25,6 +25,7 @@ type world struct {
 	arrival chan struct{}
 	mu      sync.Mutex // guards waiting, and what several released goroutines share
 	waiting []*gate
+	paths   map[string]uint64 // by goroutine, through which gates it came
 	running []*invocation
 	timers  []timer
 	order   int
@@ -190,17 +191,18 @@ func (w *world) fire() bool {
 }
 
 // gates returns what waits for leave, grouped: gates of one process with the
-// same label cannot be told apart, and pass together.
+// same label, whose goroutines came the same way, cannot be told apart, and pass
+// together.
 func (w *world) gates() [][]*gate {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	slices.SortFunc(w.waiting, func(a, b *gate) int {
-		return cmp.Or(strings.Compare(a.process.name, b.process.name), strings.Compare(a.label, b.label))
+	slices.SortStableFunc(w.waiting, func(a, b *gate) int {
+		return cmp.Or(strings.Compare(a.process.name, b.process.name), strings.Compare(a.label, b.label), cmp.Compare(a.path, b.path))
 	})
 	var groups [][]*gate
 	for i := 0; i < len(w.waiting); {
 		j := i + 1
-		for j < len(w.waiting) && w.waiting[j].process == w.waiting[i].process && w.waiting[j].label == w.waiting[i].label {
+		for j < len(w.waiting) && w.waiting[j].process == w.waiting[i].process && w.waiting[j].label == w.waiting[i].label && w.waiting[j].path == w.waiting[i].path {
 			j++
 		}
 		if !w.waiting[i].process.frozen {
@@ -211,7 +213,7 @@ func (w *world) gates() [][]*gate {
 	return groups
 }
 
-const maxSteps = 60_000
+const maxSteps = 150_000
 
 // run lets things happen until done says that enough has.
 func (w *world) run(done func() bool) {
@@ -338,5 +340,6 @@ func (w *world) release(group []*gate) {
 	}
 	for _, x := range group {
 		x.leave <- v
+		synctest.Wait() // what they share in the process they touch in turn
 	}
 }
