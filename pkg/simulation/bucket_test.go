@@ -18,8 +18,13 @@ type bucket struct {
 	batches map[string][]webhook.Record
 }
 
-// put keeps a batch.
+// put keeps a batch, unless the bucket is out of order.
 func (b *bucket) put(records []webhook.Record) {
+	if b.w.weather.lossy {
+		b.w.ledger.lost = true
+		b.w.tracef("stream", "and the bucket does not take them")
+		return
+	}
 	b.drawn++
 	name := fmt.Sprintf("b%d", b.drawn)
 	b.names = append(b.names, name)

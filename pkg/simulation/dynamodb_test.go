@@ -125,6 +125,12 @@ func (d *database) place(table *string, key map[string]types.AttributeValue) (te
 	if strings.HasPrefix(sk, "S#") {
 		return fmt.Sprintf("pointer %s w%d", strings.Split(sk, "#")[1], lastNumber(sk)), ""
 	}
+	if pk == "JOBS" {
+		return "running job", ""
+	}
+	if strings.HasPrefix(pk, "J#") {
+		return "ended job", ""
+	}
 	if pk == "O" {
 		return "intent " + sk, ""
 	}
@@ -162,6 +168,8 @@ func (d *database) committed(ctx context.Context, table *string, key map[string]
 		d.w.ledger.pointerChanged(ctx, lastNumber(sk))
 	case *table == tableWebhooks && strings.HasPrefix(pk, "H#"):
 		d.w.ledger.healthWritten(ctx, lastNumber(pk))
+	case *table == tableWebhooks && pk == "JOBS":
+		d.w.ledger.jobChanged(ctx)
 	case *table == tableWebhooks && pk == "O":
 		d.w.ledger.intentChanged(ctx)
 	}

@@ -27,8 +27,12 @@ type ledger struct {
 	attempts map[webhook.DeliveryKey][]*attempt
 	grants   map[webhook.DeliveryKey][]*grant
 	streams  map[webhook.EventID][]*streamed
-	accepted []webhook.EventID // signals answered with success
+	accepted []webhook.EventID        // signals answered with success
+	lost     bool                     // the stream gave up events, and nobody knows of them
+	asked    map[webhook.EventID]bool // events that somebody had redispatched
+	once     map[string]int32         // webhooks by the idempotency key they were created with
 	intents  []webhook.Intent
+	jobs     []webhook.Job   // that run
 	claims   map[string]bool // by process and delivery: a row claimed and no message sent yet
 	due      time.Time       // the earliest sweep of all rows
 	// overtaken are the tokens of leases that were taken over just now.
@@ -107,7 +111,7 @@ func newLedger(w *world) *ledger {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[int32][]revision{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		claims: map[string]bool{}, healths: map[int32][]healthy{}, parked: map[putOff]bool{}, waits: map[webhook.DeliveryKey]time.Time{},
+		claims: map[string]bool{}, healths: map[int32][]healthy{}, parked: map[putOff]bool{}, asked: map[webhook.EventID]bool{}, once: map[string]int32{}, waits: map[webhook.DeliveryKey]time.Time{},
 	}
 }
 
@@ -160,6 +164,12 @@ func (l *ledger) webhookWritten(ctx context.Context, id int32) {
 	defer l.mu.Unlock()
 	if history := l.webhooks[id]; err == nil && len(history) > 0 && w.Revision != history[len(history)-1].Revision+1 {
 		l.w.violated("revisions", "w%d went from revision %d to %d: a change is lost", id, history[len(history)-1].Revision, w.Revision)
+	}
+	if key, ok := strings.CutPrefix(w.Name, keyed); ok && err == nil && w.Revision == 1 {
+		if other, known := l.once[key]; known && other != id {
+			l.w.violated("idempotency", "one key has created w%d and w%d", other, id)
+		}
+		l.once[key] = id
 	}
 	l.webhooks[id] = append(l.webhooks[id], revision{at: time.Now(), exists: err == nil, Webhook: w})
 	if err == nil {
@@ -270,13 +280,15 @@ func (l *ledger) checkRow(name string, old, row webhook.Delivery) {
 	if row.Round < old.Round || row.Round == old.Round && row.Attempt < old.Attempt {
 		l.w.violated("rows", "%s went back from %d.%d to %d.%d", name, old.Round, old.Attempt, row.Round, row.Attempt)
 	}
-	if row.Round > old.Round && old.Leased(row.Updated) {
+	// Rows hold their times to the millisecond, rounded down.
+	leased := old.Leased(row.Updated.Add(time.Millisecond))
+	if row.Round > old.Round && leased {
 		l.w.violated("rows", "%s began round %d under a live lease", name, row.Round)
 	}
 	if row.Round == old.Round && old.Status == webhook.StatusDelivered && row.Status != webhook.StatusDelivered {
 		l.w.violated("rows", "%s was delivered and is %s in the same round", name, row.Status)
 	}
-	if (row.Status == webhook.StatusCancelled || row.Status == webhook.StatusExpired) && old.Leased(row.Updated) {
+	if (row.Status == webhook.StatusCancelled || row.Status == webhook.StatusExpired) && leased {
 		l.w.violated("rows", "%s became %s under a live lease", name, row.Status)
 	}
 }
@@ -396,25 +408,6 @@ func (l *ledger) healthWritten(ctx context.Context, id int32) {
 	l.healths[id] = append(history, healthy{time.Now(), now})
 }
 
-// crowd makes webhooks that want every event.
-func (l *ledger) crowd(n int) {
-	ctx := context.Background()
-	for range n {
-		id, err := l.w.db.peek.Webhooks().NextID(ctx, tenant)
-		w := webhook.Webhook{
-			Tenant: tenant, ID: id, Events: []string{"*"}, TargetURL: l.w.targets.urls[int(id)%len(l.w.targets.urls)], State: webhook.StateActive,
-			Revision: 1, Activation: 1, ActivatedAt: l.w.began, Registered: l.w.began, Updated: l.w.began,
-		}
-		if err == nil {
-			err = l.w.db.peek.Webhooks().Create(ctx, w)
-		}
-		if err != nil {
-			l.w.violated("store", "a crowd cannot be made: %v", err)
-		}
-		l.webhooks[id] = []revision{{at: l.w.began, exists: true, Webhook: w}}
-	}
-}
-
 const grace = 5 * time.Second
 
 func (l *ledger) checkFresh(name string, post webhook.Post, began time.Time) {
@@ -501,6 +494,9 @@ func (l *ledger) explain(first, again *attempt) string {
 			}
 		}
 	}
+	if l.asked[first.key.Event] && (first.stream != nil || again.stream != nil) {
+		return "a redispatch while the first attempt was being made"
+	}
 	young := func(a *attempt) bool { return a.stream != nil && a.stream.ages[a.key.Event] < 2*time.Second }
 	if young(first) || young(again) {
 		for _, s := range l.streams[first.key.Event] {
@@ -550,6 +546,11 @@ func (l *ledger) acknowledged(inv *invocation, m webhook.Message) {
 	defer l.mu.Unlock()
 	row := l.rows[m.Key()]
 	switch {
+	case m.Kind == webhook.MessageRecord:
+		// Until its row says so, a message is all that is known of a success.
+		if row.Round <= m.Round && row.Status != webhook.StatusDelivered && !l.w.queue.holdsRecord(m.Key()) {
+			l.w.violated("queue", "%s is acknowledged, and the row is %s", fmt.Sprintf("record w%d/%s round %d", m.Webhook, l.events[m.Event].name, m.Round), cmp.Or(string(row.Status), "absent"))
+		}
 	case m.Kind != webhook.MessageAttempt || row.Round > m.Round:
 	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
 	case row.Round == m.Round && (row.Status.Terminal() || row.Attempt > m.Attempt || row.Attempt == m.Attempt && row.LeaseBy == ""):
@@ -570,6 +571,34 @@ func (l *ledger) streamed(call *streaming) {
 }
 
 func (l *ledger) firstDue() time.Time { return l.due }
+
+func (l *ledger) jobChanged(ctx context.Context) {
+	jobs, err := l.w.db.peek.Jobs().Running(ctx, 1000)
+	if err != nil {
+		l.w.violated("store", "jobs cannot be read: %v", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.jobs = jobs
+}
+
+// sent holds every message to the rule that the row comes first: one for a later
+// attempt or round asks for what its row says already.
+func (l *ledger) sent(m webhook.Message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m.Kind == webhook.MessageExpand && m.Replay != "" {
+		l.asked[m.Event] = true
+	}
+	row := l.rows[m.Key()]
+	if m.Kind != webhook.MessageAttempt || m.Round <= 1 && m.Attempt <= 1 || row.Round > m.Round {
+		return
+	}
+	if row.Round < m.Round || row.Attempt < m.Attempt-1 || row.Attempt == m.Attempt-1 && row.LeaseBy != "" {
+		l.w.violated("queue", "a message for %s is sent before its row: that is %s at %d.%d",
+			fmt.Sprintf("w%d/%s attempt %d.%d", m.Webhook, l.events[m.Event].name, m.Round, m.Attempt), cmp.Or(string(row.Status), "absent"), row.Round, row.Attempt)
+	}
+}
 
 func (l *ledger) intentChanged(ctx context.Context) {
 	intents, err := l.w.db.peek.Webhooks().Intents(ctx, time.Now().Add(1000*time.Hour), 1000)

@@ -226,6 +226,9 @@ func (s *schedule) due(now time.Time) time.Time {
 	if len(s.w.bucket.names) > 0 {
 		consider(now)
 	}
+	if len(s.w.ledger.jobs) > 0 {
+		consider(now)
+	}
 	for _, i := range s.w.ledger.intents {
 		consider(i.At.Add(time.Hour + time.Millisecond))
 	}

@@ -14,12 +14,14 @@ const (
 	protocol       = "pkg/webhook/protocol.go"
 	lanes          = "pkg/webhook/lane.go"
 	registrySecret = "pkg/webhook/registry_secret.go"
+	registryOnce   = "pkg/webhook/registry_once.go"
 	engine         = "pkg/dispatch/engine.go"
 	stream         = "pkg/dispatch/stream.go"
 	expander       = "pkg/dispatch/expand.go"
 	gating         = "pkg/dispatch/gate.go"
 	breaker        = "pkg/webhook/breaker.go"
 	redrive        = "pkg/sweep/redrive.go"
+	redispatch     = "pkg/sweep/redispatch.go"
 	consumer       = "pkg/dispatch/queue.go"
 	subscriptions  = "pkg/dispatch/subscriptions.go"
 	sweeper        = "pkg/sweep/sweep.go"
@@ -145,6 +147,11 @@ var mutants = []mutant{
 		"\tif err := r.putIntent(ctx, w, name, now); err != nil {\n\t\treturn SecretRef{}, err\n\t}\n", "\t_ = now\n",
 	},
 
+	{
+		"creates: whatever the key has created", registryOnce,
+		"\tif stands.Webhook != id {\n", "\tif stands.Webhook = id; stands.Webhook != id {\n",
+	},
+
 	// The row protocol.
 	{
 		"lease: whatever the status", protocol,
@@ -245,6 +252,11 @@ var mutants = []mutant{
 	},
 
 	{
+		"queue: message before row", consumer,
+		"\trow, err := c.Deliveries.Finish(ctx, webhook.Finish{\n",
+		"\tif more {\n\t\tc.sendAll(ctx, []webhook.Outgoing{message})\n\t\tmore = false\n\t}\n\trow, err := c.Deliveries.Finish(ctx, webhook.Finish{\n",
+	},
+	{
 		"queue: say nothing of a message that met a fault", consumer,
 		"\treturn c.postpone(ctx, r, min(gap, lastRetry))\n", "\treturn gap < 0\n",
 	},
@@ -306,6 +318,14 @@ var mutants = []mutant{
 	{
 		"redrive: remove what was not sent on", redrive,
 		"\tif err := s.send(ctx, out); err != nil {\n\t\treturn false, err\n\t}\n", "\t_ = s.send(ctx, out)\n",
+	},
+	{
+		"redispatch: go on whatever became of the messages", redispatch,
+		"\t\tif err := sendAll(ctx, messages, out); err != nil {\n\t\t\treturn j, err\n\t\t}\n", "\t\t_ = sendAll(ctx, messages, out)\n",
+	},
+	{
+		"redispatch: a slice ends before its last event", redispatch,
+		"range page {", "range page[:max(len(page)-1, 0)] {",
 	},
 	{
 		"redrive: none", sweeper,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -40,6 +41,8 @@ type environment struct {
 	publish  *webhook.Publisher
 	queue    webhook.Queue
 	rows     webhook.Deliveries
+	jobs     webhook.Jobs
+	random   io.Reader
 }
 
 // call calls into the environment.
@@ -79,12 +82,14 @@ func (e *environment) start() {
 	e.sweeper = sweep.New(sweep.Config{
 		Deliveries: store.Deliveries(), Webhooks: store.Webhooks(), Events: store.Events(), Secrets: secrets, Messages: w.queue,
 		DeadLetters: deadLetters{w.queue}, Failures: w.bucket, Logger: logger, Now: time.Now, RowLife: rowLife,
+		Jobs: store.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{webhook.JobRedispatch: sweep.Redispatch(store.Events(), w.queue)},
 	})
 	e.registry = &webhook.Registry{
 		Webhooks: store.Webhooks(), Secrets: secrets, Now: time.Now, Random: random, EventLife: eventLife,
+		Claims: store.Events(),
 	}
 	e.publish = &webhook.Publisher{Events: store.Events(), Now: time.Now, Random: random, Life: eventLife}
-	e.queue, e.rows = w.queue, store.Deliveries()
+	e.queue, e.rows, e.jobs, e.random = w.queue, store.Deliveries(), store.Jobs(), random
 }
 
 // randomness gives a process numbers that follow from the seed, whatever the

@@ -102,8 +102,8 @@ func (l *ledger) owed(h *happening, hook int32) bool {
 			at = i
 		}
 	}
-	if at < 0 {
-		return false
+	if at < 0 || h.dispatched.IsZero() && history[at].ActivatedAt.After(h.event.At.Add(time.Minute)) {
+		return false // redispatched, by its own time, since the stream's is not kept
 	}
 	activation := history[at].Activation
 	for _, r := range history[at:] {
@@ -144,7 +144,7 @@ func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 	case webhook.StatusPending:
 		l.w.violated("promise 1", "%s is pending at the end", name)
 	case webhook.StatusFailed:
-		if !final && row.Attempt <= len(l.w.policy.Gaps()) {
+		if !final && row.Attempt <= len(l.policy(key.Webhook).Gaps()) {
 			l.w.violated("promise 1", "%s has failed after %d attempts", name, row.Attempt)
 		}
 	case webhook.StatusCancelled:
@@ -157,6 +157,11 @@ func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 	if told && row.Status != webhook.StatusDelivered {
 		l.w.violated("rows", "%s was accepted by its target, as its process knew, and is %s", name, row.Status)
 	}
+}
+
+// policy gives a webhook's policy, which no user changes.
+func (l *ledger) policy(hook int32) webhook.Policy {
+	return cmp.Or(l.webhooks[hook][0].Options.Policy, l.w.policy)
 }
 
 // wasIdle reports whether the webhook was not Active at some time after since.

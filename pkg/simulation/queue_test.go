@@ -102,6 +102,9 @@ func (q *queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed [
 		}
 	}
 	err = q.w.effect(ctx, kindSend, "", label, unavailable, func(v verdict) error {
+		for _, m := range messages {
+			q.w.ledger.sent(m.Message)
+		}
 		q.w.mu.Lock()
 		defer q.w.mu.Unlock()
 		for n, i := range order {
@@ -215,7 +218,6 @@ func (q *queue) acknowledge(inv *invocation, batch []webhook.Received, failed []
 			}
 			continue
 		}
-		q.w.ledger.acknowledged(inv, r.Message)
 		for _, m := range q.waiting {
 			if m.id == r.ID && m.receipt == r.Receipt {
 				m.gone = true
@@ -224,6 +226,7 @@ func (q *queue) acknowledge(inv *invocation, batch []webhook.Received, failed []
 				}
 			}
 		}
+		q.w.ledger.acknowledged(inv, r.Message)
 	}
 	q.waiting = slices.DeleteFunc(q.waiting, func(m *message) bool { return m.gone })
 }

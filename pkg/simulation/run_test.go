@@ -20,6 +20,7 @@ type outcome struct {
 	took       time.Duration // virtual
 	events     int
 	attempts   int
+	fast       int // of them by the fast lane
 	duplicates map[string]int
 	faults     int
 }
@@ -39,6 +40,11 @@ func play(t *testing.T, seed uint64, keep bool) (out outcome) {
 		}
 		for _, a := range w.ledger.attempts {
 			out.attempts += len(a)
+			for _, x := range a {
+				if x.stream != nil {
+					out.fast++
+				}
+			}
 		}
 		w.end()
 	})
@@ -89,8 +95,9 @@ func newWorld(seed uint64, keep bool) *world {
 	if w.weather.siege {
 		signals += 12
 	}
+	w.old(w.weather.old)
 	if w.weather.crowd > 0 {
-		w.ledger.crowd(w.weather.crowd)
+		w.crowd(w.weather.crowd)
 		signals = 1 // each makes hundreds of deliveries
 	}
 	user("sam", signals, 100*time.Millisecond+time.Duration(rnd.IntN(2)*rnd.IntN(4000))*time.Millisecond, signal)
@@ -102,13 +109,22 @@ func newWorld(seed uint64, keep bool) *world {
 		w.calm = true
 		w.tracef("weather", "clears up")
 	})
+	if w.weather.lossy {
+		mended := w.between(5*time.Second, min(w.weather.lasts, 10*time.Minute))
+		w.at(w.began.Add(mended), func() {
+			w.weather.lossy = false
+			w.tracef("weather", "the bucket is mended")
+		})
+		user("eve", 1, mended+10*time.Second, restore)
+	}
 	return w
 }
 
 // settled reports that nothing is left to do.
 func (w *world) settled() bool {
 	if !w.calm || len(w.running) > 0 || len(w.queue.waiting) > 0 || len(w.queue.dead) > 0 || len(w.bucket.names) > 0 || len(w.timers) > 0 ||
-		!w.ledger.due.IsZero() || len(w.ledger.intents) > 0 {
+		!w.ledger.due.IsZero() || len(w.ledger.intents) > 0 ||
+		len(w.ledger.jobs) > 0 || w.ledger.lost {
 		return false
 	}
 	for _, s := range w.shards {

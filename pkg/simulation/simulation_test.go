@@ -57,6 +57,7 @@ func TestSimulation(t *testing.T) {
 					total.steps += out.steps
 					total.events += out.events
 					total.attempts += out.attempts
+					total.fast += out.fast
 					total.faults += out.faults
 					total.took += out.took
 					for cause, n := range out.duplicates {
@@ -67,8 +68,8 @@ func TestSimulation(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d seeds in %s: %d steps, %d faults, %d events, %d attempts, %s of virtual time",
-		next, time.Since(began).Round(time.Millisecond), total.steps, total.faults, total.events, total.attempts, total.took.Round(time.Hour))
+	t.Logf("%d seeds in %s: %d steps, %d faults, %d events, %d attempts (%d by the fast lane), %s of virtual time",
+		next, time.Since(began).Round(time.Millisecond), total.steps, total.faults, total.events, total.attempts, total.fast, total.took.Round(time.Hour))
 	for cause, n := range total.duplicates {
 		t.Logf("explained duplicates: %d, %s", n, cause)
 	}

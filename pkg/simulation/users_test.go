@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -35,8 +36,8 @@ type user struct {
 	after time.Time
 	left  int // calls to make
 	step  func(u *user)
-	// again repeats a signal whose answer was lost.
-	again *webhook.Signal
+	// again repeats a call with an idempotency key whose answer was lost.
+	again func()
 	tries int
 }
 
@@ -44,7 +45,15 @@ func (u *user) actions(now time.Time) []action {
 	if u.env.busy || u.left == 0 || u.after.After(now) {
 		return nil
 	}
-	return []action{{u.name, func() { u.left--; u.step(u) }}}
+	return []action{{u.name, func() {
+		u.left--
+		if again := u.again; again != nil {
+			u.again = nil
+			again()
+			return
+		}
+		u.step(u)
+	}}}
 }
 
 func (u *user) moment(time.Time) time.Time {
@@ -94,7 +103,16 @@ func (w *world) think() time.Duration {
 	}
 }
 
-// signal reports an event, or again the one whose answer was lost.
+// repeat has a call made again that failed, a few times at most.
+func (u *user) repeat(call func()) {
+	if u.tries == 4 {
+		u.tries = 0
+		return
+	}
+	u.again, u.tries, u.left = call, u.tries+1, u.left+1
+}
+
+// signal reports an event.
 func signal(u *user) {
 	w := u.w
 	s := webhook.Signal{
@@ -104,20 +122,21 @@ func signal(u *user) {
 	if w.chance(0.4) {
 		s.IdempotencyKey = fmt.Sprintf("%s-%d", u.name, u.left)
 	}
-	if u.again != nil {
-		s = *u.again
-	}
+	u.publish(s)
+}
+
+func (u *user) publish(s webhook.Signal) {
 	var id webhook.EventID
 	u.call("signal "+s.Name, func(ctx context.Context, e *environment) (err error) {
 		id, err = e.publish.Publish(ctx, principal, s)
 		return err
 	}, func(err error) {
-		u.again = nil
-		if err == nil {
+		switch {
+		case err == nil:
 			u.tries = 0
-			w.ledger.accepted = append(w.ledger.accepted, id)
-		} else if s.IdempotencyKey != "" && u.tries < 4 {
-			u.again, u.tries, u.left = &s, u.tries+1, u.left+1
+			u.w.ledger.accepted = append(u.w.ledger.accepted, id)
+		case s.IdempotencyKey != "":
+			u.repeat(func() { u.publish(s) })
 		}
 	})
 }
@@ -136,10 +155,10 @@ func manage(u *user) {
 		if w.chance(0.1) {
 			d.State = webhook.StateStopped
 		}
-		u.call("create a webhook", func(ctx context.Context, e *environment) error {
-			_, err := e.registry.Create(ctx, principal, d)
-			return err
-		}, func(error) {})
+		if w.chance(0.5) {
+			d.Name = fmt.Sprintf("%s%s-%d", keyed, u.name, u.left)
+		}
+		u.create(d)
 		return
 	}
 	id := known[w.rnd.IntN(len(known))]
@@ -161,6 +180,29 @@ func manage(u *user) {
 		})
 		return err
 	}, func(error) {})
+}
+
+// keyed begins the name of a webhook that is created under an idempotency key.
+const keyed = "by key "
+
+// create creates a webhook, under the key in its name if there is one.
+func (u *user) create(d webhook.Draft) {
+	key, once := strings.CutPrefix(d.Name, keyed)
+	u.call("create a webhook "+key, func(ctx context.Context, e *environment) (err error) {
+		if once {
+			_, _, err = e.registry.CreateOnce(ctx, principal, key, d)
+		} else {
+			_, err = e.registry.Create(ctx, principal, d)
+		}
+		return err
+	}, func(err error) {
+		switch {
+		case err == nil:
+			u.tries = 0
+		case once:
+			u.repeat(func() { u.create(d) })
+		}
+	})
 }
 
 // change draws what a save does.
@@ -210,10 +252,14 @@ func draftOf(w webhook.Webhook) webhook.Draft {
 	}
 }
 
-// operate starts new rounds of deliveries by hand: the row first, then its
-// message.
+// operate starts new rounds of deliveries by hand, the row first, then its
+// message; or has everything redispatched.
 func operate(u *user) {
 	w := u.w
+	if w.chance(0.15) {
+		u.redispatch(func(error) {})
+		return
+	}
 	key, ok := w.ledger.someRow(w.rnd)
 	if !ok {
 		return
@@ -234,4 +280,31 @@ func operate(u *user) {
 		}}})
 		return nil
 	}, func(error) {})
+}
+
+// redispatch begins a job that has all events so far matched again.
+func (u *user) redispatch(answered func(error)) {
+	u.call("redispatch", func(ctx context.Context, e *environment) error {
+		now := time.Now()
+		j, err := webhook.NewJob(webhook.JobRedispatch, tenant, principal.Associate, now, e.random)
+		if err != nil {
+			return err
+		}
+		j.From, j.To = u.w.began.Add(-time.Hour), now.Add(time.Second)
+		return e.jobs.Create(ctx, j)
+	}, answered)
+}
+
+// restore has what the stream gave up redispatched.
+func restore(u *user) {
+	if !u.w.ledger.lost {
+		return
+	}
+	u.redispatch(func(err error) {
+		if err == nil {
+			u.w.ledger.lost = false
+		} else {
+			u.left++
+		}
+	})
 }

@@ -16,12 +16,14 @@ type weather struct {
 	die       float64
 	freeze    float64
 	store     float64 // a fault of DynamoDB
+	rows      float64 // a fault of DynamoDB that only deliveries meet
 	stale     float64 // an old answer of an eventually consistent read
 	queue     float64 // a fault of the queue
 	secret    float64 // a fault of the secret store
 	unread    float64 // a new version that is not readable yet
 	network   float64 // a POST that does not arrive, or whose answer is lost
 	slow      float64
+	locked    float64 // a secret that is long in coming
 	duplicate float64 // a message that the queue hands out twice
 	late      float64 // a message that the queue hands out late
 	giveUp    float64 // an event source mapping gives a running invocation up
@@ -31,10 +33,12 @@ type weather struct {
 	outage    float64 // a fault is the first of several
 	receives  int     // after which a message goes to the dead letters
 	retries   int     // after which the stream gives a batch up
+	lossy     bool    // what the stream gave up at first is lost, and redispatched
 	rivals    bool    // the users all change one webhook at once
 	hurry     bool    // all happens fast, so that records are young when they fail
 	siege     bool    // all targets are down for long, and many events come
 	crowd     int     // webhooks that want every event, from the start
+	old       int     // webhooks whose targets have long answered well
 	faults    int
 	lasts     time.Duration // how long the bad weather lasts
 }
@@ -47,7 +51,7 @@ func drawWeather(rnd *rand.Rand) weather {
 		return p * rnd.Float64()
 	}
 	w := weather{
-		pause:     []float64{0.05, 0.15, 0.3, 0.5}[rnd.IntN(4)],
+		pause:     []float64{0.01, 0.02, 0.05, 0.15, 0.3, 0.5}[rnd.IntN(6)],
 		die:       some(0.04),
 		freeze:    some(0.03),
 		store:     some(0.15),
@@ -74,6 +78,19 @@ func drawWeather(rnd *rand.Rand) weather {
 		w.pause, w.queue, w.outage = 0.05, max(w.queue, 0.2), max(w.outage, 0.5)
 		w.retries, w.faults = 10, max(w.faults, 8)
 	}
+	switch rnd.IntN(6) {
+	case 0:
+		w.rows, w.store = 0.2+0.5*rnd.Float64(), 0
+		w.faults = max(w.faults, 16)
+	case 1:
+		w.locked = 0.5
+		w.faults = max(w.faults, 4)
+	case 2:
+		if w.lossy = rnd.IntN(2) == 0; w.lossy {
+			w.retries, w.queue, w.outage = 0, max(w.queue, 0.3), max(w.outage, 0.3)
+			w.faults = max(w.faults, 8)
+		}
+	}
 	switch rnd.IntN(200) {
 	case 0:
 		w.crowd = 501 + rnd.IntN(20) // more than one message to expand an event
@@ -88,6 +105,8 @@ func drawWeather(rnd *rand.Rand) weather {
 	if w.crowd > 0 {
 		// So much to do at once takes time enough as it is.
 		w.pause, w.hold, w.late, w.rivals = 0.01, 0, 0, false
+	} else {
+		w.old = max(rnd.IntN(5)-1, 0)
 	}
 	return w
 }
@@ -145,6 +164,9 @@ func (w *world) drawFault(g *gate) verdict {
 	switch g.kind {
 	case kindStore, kindStale:
 		p = w.weather.store
+		if g.about != "" {
+			p = max(p, w.weather.rows)
+		}
 	case kindQueue, kindSend:
 		p = w.weather.queue
 	case kindSecret:
@@ -171,7 +193,7 @@ func (w *world) drawFault(g *gate) verdict {
 	}
 	slowness := w.weather.slow
 	if g.kind == kindSecret {
-		slowness *= 5 // read once, and not often
+		slowness = max(slowness*5, w.weather.locked) // read once, and not often
 	}
 	if w.chance(slowness) {
 		return slow

@@ -1,0 +1,61 @@
+package simulation_test
+
+import (
+	"context"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// crowd makes webhooks that want every event.
+func (w *world) crowd(n int) {
+	for i := range n {
+		w.found(webhook.Webhook{Events: []string{"*"}, TargetURL: w.targets.urls[i%len(w.targets.urls)]})
+	}
+}
+
+// old makes webhooks whose targets have answered well for long, so that their
+// first attempts have earned the fast lane, and some whose targets have failed
+// for a while and have opened their breakers.
+func (w *world) old(n int) {
+	ctx := context.Background()
+	for range n {
+		id := w.found(webhook.Webhook{
+			Events: w.wish(), TargetURL: w.url(), Secret: w.vault.old(webhook.SecretDocument{Current: *w.newSecret()}),
+			Options: webhook.Options{
+				Policy:  []webhook.Policy{"", "", webhook.PolicyDurable, webhook.PolicySuperOffice}[w.rnd.IntN(4)],
+				Timeout: []time.Duration{0, 0, time.Second, 5 * time.Second, 100 * time.Second}[w.rnd.IntN(5)],
+			},
+		})
+		reports := []webhook.HealthReport{{Activation: 1, At: w.began.Add(-time.Hour), Duration: 50 * time.Millisecond}}
+		if w.rnd.IntN(4) == 0 {
+			for i := range 10 {
+				reports = append(reports, webhook.HealthReport{
+					Activation: 1, At: w.began.Add(time.Duration(i-11) * 10 * time.Second), Error: webhook.AttemptStatus,
+				})
+			}
+		}
+		_, err := w.db.peek.Webhooks().UpdateHealth(ctx, tenant, id, func(h webhook.Health) webhook.Health { return h.Observe(reports...) })
+		if err != nil {
+			w.violated("store", "an old webhook's health cannot be written: %v", err)
+		}
+		w.ledger.healthWritten(ctx, id)
+	}
+}
+
+// found makes an Active webhook that was there before the run.
+func (w *world) found(hook webhook.Webhook) int32 {
+	ctx := context.Background()
+	hook.Tenant, hook.State, hook.Revision, hook.Activation = tenant, webhook.StateActive, 1, 1
+	hook.ActivatedAt, hook.Registered, hook.Updated = w.began, w.began, w.began
+	id, err := w.db.peek.Webhooks().NextID(ctx, tenant)
+	hook.ID = id
+	if err == nil {
+		err = w.db.peek.Webhooks().Create(ctx, hook)
+	}
+	if err != nil {
+		w.violated("store", "a webhook cannot be founded: %v", err)
+	}
+	w.ledger.webhooks[id] = []revision{{at: w.began, exists: true, Webhook: hook}}
+	return id
+}
