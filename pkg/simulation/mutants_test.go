@@ -23,6 +23,7 @@ const (
 	redrive        = "pkg/sweep/redrive.go"
 	redispatch     = "pkg/sweep/redispatch.go"
 	consumer       = "pkg/dispatch/queue.go"
+	leased         = "pkg/dispatch/lease.go"
 	subscriptions  = "pkg/dispatch/subscriptions.go"
 	sweeper        = "pkg/sweep/sweep.go"
 	intents        = "pkg/sweep/intents.go"
@@ -218,20 +219,20 @@ var mutants = []mutant{
 
 	// The queue consumer.
 	{
-		"queue: acknowledge although the lease could not be written", consumer,
+		"queue: acknowledge although the lease could not be written", leased,
 		"\t\tc.Logger.WarnContext(ctx, \"lease not written\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn c.later(ctx, r)\n",
 		"\t\tc.Logger.WarnContext(ctx, \"lease not written\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn true\n",
 	},
 	{
-		"queue: a held lease is as good as done", consumer,
+		"queue: a held lease is as good as done", leased,
 		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+leaseSpare)\n", "\t\treturn !now.IsZero()\n",
 	},
 	{
-		"queue: drop a success whose lease was lost", consumer,
+		"queue: drop a success whose lease was lost", leased,
 		"\tcase outcome.Succeeded():\n\t\treturn c.markDelivered(", "\tcase outcome.Succeeded() && !errors.Is(err, webhook.ErrRefused):\n\t\treturn c.markDelivered(",
 	},
 	{
-		"queue: start although the lease is nearly over", consumer,
+		"queue: start although the lease is nearly over", leased,
 		"\tif !c.mayStart(a, began) {", "\tif false && !c.mayStart(a, began) {",
 	},
 	{
@@ -252,7 +253,7 @@ var mutants = []mutant{
 	},
 
 	{
-		"queue: message before row", consumer,
+		"queue: message before row", leased,
 		"\trow, err := c.Deliveries.Finish(ctx, webhook.Finish{\n",
 		"\tif more {\n\t\tc.sendAll(ctx, []webhook.Outgoing{message})\n\t\tmore = false\n\t}\n\trow, err := c.Deliveries.Finish(ctx, webhook.Finish{\n",
 	},

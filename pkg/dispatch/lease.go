@@ -1,0 +1,157 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// leasedAttempt is all that an attempt needs but its lease.
+type leasedAttempt struct {
+	webhook  webhook.Webhook
+	read     time.Time // as of when webhook was read
+	event    webhook.Event
+	document webhook.SecretDocument
+	// unsigned says that the secret is gone for good: the attempt fails.
+	unsigned bool
+	// probe names the attempt if it is the breaker's probe.
+	probe string
+}
+
+// leased takes the lease, makes the POST and finishes.
+func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttempt) (done bool) {
+	m := r.Message
+	token, err := c.token()
+	if err != nil {
+		c.Logger.ErrorContext(ctx, "no lease token", "error", err)
+		return c.later(ctx, r)
+	}
+	limit := timeout(a.webhook)
+	began := c.Now()
+	if deadline, bounded := ctx.Deadline(); bounded && deadline.Sub(began) < limit+leaseMargin {
+		return c.postpone(ctx, r, timeRetry)
+	}
+	row, err := c.Deliveries.Lease(ctx, webhook.Lease{
+		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: token,
+		Now: began, Until: began.Add(limit + leaseMargin), SweepAt: began.Add(limit + leaseMargin + sweepMargin),
+		Seed: c.seed(a.event, m.Replay, began),
+	})
+	if errors.Is(err, webhook.ErrRefused) {
+		return c.refused(ctx, r, row)
+	}
+	if err != nil {
+		c.Logger.WarnContext(ctx, "lease not written", "event_id", string(m.Event), "error", err)
+		return c.later(ctx, r)
+	}
+	if !c.mayStart(a, began) {
+		return c.postpone(ctx, r, limit+leaseMargin+leaseSpare)
+	}
+	post := webhook.Post{
+		Webhook: a.webhook, Event: a.event, Secrets: a.document, Retry: m.Attempt - 1, Replay: m.Round > 1, Timeout: limit,
+		SignWithPrevious: refusedSignature(row),
+	}
+	result := webhook.Result{At: began, Error: webhook.AttemptSecret}
+	if !a.unsigned {
+		result = c.send(ctx, webhook.LaneQueue, m.Round, m.Attempt, post)
+	}
+	c.reports.add(c.Engine, a.webhook, result, a.probe)
+	done = c.finish(ctx, r, a, token, result)
+	if result.Error != webhook.AttemptOK || a.probe != "" {
+		// What opens or closes a breaker, or disables a webhook, is for others
+		// to know at once; what only counts is written with the last, or soon.
+		c.reports.flushOne(ctx, c.Engine, webhookKey{m.Tenant, m.Webhook})
+	} else {
+		c.noteSoon(ctx, webhookKey{m.Tenant, m.Webhook})
+	}
+	return done
+}
+
+// mayStart checks, with the lease in hand, that a POST begun now ends within it
+// and that the view of the webhook is fresh enough.
+func (c *consumer) mayStart(a leasedAttempt, began time.Time) bool {
+	now := c.Now()
+	return elapsed(began, now) <= leaseMargin-leaseSpare && elapsed(a.read, now) < viewLife
+}
+
+// refusedSignature reports whether the target, during a rotation, answered the
+// last attempt as one does to a wrong signature: the next attempt then uses the
+// old secret in the header that has room for one.
+func refusedSignature(row webhook.Delivery) bool {
+	if len(row.Attempts) == 0 {
+		return false
+	}
+	switch row.Attempts[len(row.Attempts)-1].StatusCode {
+	case 400, 401, 403:
+		return true
+	}
+	return false
+}
+
+// finish writes down what came of a leased attempt and sends the message for
+// the next one.
+func (c *consumer) finish(ctx context.Context, r webhook.Received, a leasedAttempt, token string, result webhook.Result) (done bool) {
+	m, now := r.Message, c.Now()
+	decision := c.policy(a.webhook).Decide(m.Attempt, result, now, c.fraction())
+	if decision.Disable {
+		c.reports.disable(a.webhook)
+	}
+	outcome := result.Outcome(m.Attempt, decision)
+	message, more := next(m, &outcome, now)
+	expires := now.Add(c.RowLife)
+	row, err := c.Deliveries.Finish(ctx, webhook.Finish{
+		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: token, Now: now, ExpiresAt: expires, Outcome: outcome,
+	})
+	switch {
+	case err == nil:
+		if more {
+			c.sendAll(ctx, []webhook.Outgoing{message}) // the row is there, whatever comes of it
+		}
+		return true
+	case outcome.Succeeded():
+		return c.markDelivered(ctx, r, outcome.Attempt, outcome.Response, a.event)
+	case errors.Is(err, webhook.ErrRefused):
+		return c.refused(ctx, r, row)
+	}
+	c.Logger.WarnContext(ctx, "outcome not written", "event_id", string(m.Event), "error", err)
+	return c.later(ctx, r)
+}
+
+// markDelivered writes down a success whose lease is lost, or hands it on as a
+// message: it is never forgotten and never sent again.
+func (c *consumer) markDelivered(ctx context.Context, r webhook.Received, a webhook.Attempt, response string, event webhook.Event) (done bool) {
+	m, now := r.Message, c.Now()
+	seed := c.seed(event, m.Replay, now)
+	_, err := c.Deliveries.MarkDelivered(ctx, webhook.MarkDelivered{
+		Key: m.Key(), Round: m.Round, Now: now, Seed: seed, Attempt: a, Response: response, ExpiresAt: seed.ExpiresAt,
+	})
+	if err == nil || errors.Is(err, webhook.ErrRefused) {
+		return true
+	}
+	c.Logger.WarnContext(ctx, "success not written: handed on", "event_id", string(m.Event), "error", err)
+	if len(c.sendAll(ctx, []webhook.Outgoing{c.success(m, a)})) > 0 {
+		return c.later(ctx, r)
+	}
+	return true
+}
+
+// refused decides about a message whose row was in other hands, by the row as
+// it stood at that moment.
+func (c *consumer) refused(ctx context.Context, r webhook.Received, row webhook.Delivery) (done bool) {
+	m, now := r.Message, c.Now()
+	switch {
+	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
+		return true // a later attempt whose row is gone has outlived its delivery
+	case row.Round > m.Round, row.Round == m.Round && row.Status.Terminal():
+		return true
+	case row.Round < m.Round:
+		return c.later(ctx, r) // the row of the round is not visible yet
+	case row.Attempt > m.Attempt, row.Attempt == m.Attempt && row.LeaseBy == "":
+		return true
+	case row.Leased(now):
+		// The holder may be dead: come back when its lease has run out.
+		return c.postpone(ctx, r, row.LeaseUntil.Sub(now)+leaseSpare)
+	}
+	return c.later(ctx, r)
+}
