@@ -67,7 +67,7 @@ MOST   ?= 10000
 MUTANT ?=
 
 .PHONY: simulate-teeth
-simulate-teeth: need-go ## break the product deliberately, one rule at a time, and count the seeds each break survives (an hour or so)
+simulate-teeth: need-go ## break the product deliberately, one rule at a time, and count the seeds each break survives (five minutes or so)
 	@go test ./pkg/simulation -run '^TestTeeth$$' -count=1 -v -timeout 24h -teeth -least $(LEAST) -most $(MOST) -mutant '$(MUTANT)'
 
 CRASHES ?= 20

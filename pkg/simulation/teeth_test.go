@@ -25,7 +25,7 @@ var (
 // mutant that survives shows that the simulation is too weak.
 func TestTeeth(t *testing.T) {
 	if !*teeth {
-		t.Skip("takes an hour or so: make simulate-teeth")
+		t.Skip("takes minutes: make simulate-teeth")
 	}
 	for _, m := range mutants {
 		if _, err := m.apply(); err != nil {
