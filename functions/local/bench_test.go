@@ -13,6 +13,8 @@ import (
 	"testing"
 	"text/tabwriter"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/functions/internal/memory"
 )
 
 var figures = flag.String("figures", "engine,stream,local,neighbours", "what BenchmarkFigures measures")
@@ -23,6 +25,7 @@ var figures = flag.String("figures", "engine,stream,local,neighbours", "what Ben
 //
 //	go test ./functions/local -run '^$' -bench '^BenchmarkFigures$' -benchtime 1x
 func BenchmarkFigures(b *testing.B) {
+	memory.Tune(os.LookupEnv) // as the functions and the local run are
 	for b.Loop() {
 		t := &table{}
 		if strings.Contains(*figures, "engine") {

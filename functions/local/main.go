@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/functions/internal/memory"
 	"github.com/posthaste-dev/posthaste/pkg/config"
 )
 
@@ -39,6 +40,7 @@ func main() {
 
 // run puts everything together and serves until ctx ends.
 func run(ctx context.Context) error {
+	memory.Tune(os.LookupEnv)
 	cfg, err := config.LoadLocal(os.LookupEnv)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/posthaste-dev/posthaste/functions/internal/memory"
 	"github.com/posthaste-dev/posthaste/pkg/awsenv"
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
@@ -22,6 +23,7 @@ import (
 func Function[C interface{ Level() slog.Level }](
 	load func(config.Lookup) (C, error), wire func(cfg C, clients aws.Config, logger *slog.Logger) (lambda.Handler, error),
 ) {
+	memory.Tune(os.LookupEnv)
 	cfg, err := load(os.LookupEnv)
 	clients, awsErr := awsenv.Config(os.LookupEnv)
 	logger := slog.New(telemetry.NewHandler(os.Stdout, slog.LevelInfo))
