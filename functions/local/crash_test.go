@@ -55,6 +55,16 @@ func (s *seen) missing(events []webhook.EventID) (n int, changed <-chan struct{}
 	return n, s.changed
 }
 
+// duplicates counts the POSTs of events that had been posted before.
+func (s *seen) duplicates() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, posts := range s.posts {
+		n += posts - 1
+	}
+	return n
+}
+
 // process is the local run as a program of its own.
 type process struct {
 	cmd  *exec.Cmd
@@ -188,11 +198,7 @@ func TestCrash(t *testing.T) {
 		t.Logf("crash %d: %d events accepted so far, all delivered %v after the restart", n+1, len(accepted), took.Round(time.Millisecond))
 	}
 	p.interrupt(t)
-	duplicates := 0
-	for _, posts := range target.posts {
-		duplicates += posts - 1
-	}
-	t.Logf("%d crashes: %d events accepted, %d duplicates, slowest recovery %v", *crashes, len(accepted), duplicates, slowest.Round(time.Millisecond))
+	t.Logf("%d crashes: %d events accepted, %d duplicates, slowest recovery %v", *crashes, len(accepted), target.duplicates(), slowest.Round(time.Millisecond))
 	everyRowEnds(t, binary, dir, accepted)
 }
 
