@@ -1,7 +1,7 @@
 // Package telemetry writes what an operator sees: log lines with a closed list
-// of keys, and metrics as lines that CloudWatch reads. Everyone else takes a
-// *slog.Logger and knows nothing of this package; it sends nothing itself and
-// keeps no clock.
+// of keys. Everyone else takes a *slog.Logger and knows nothing of this package;
+// it sends nothing itself and keeps no clock. The template makes metrics of those
+// lines that somebody must look at.
 //
 // The keys of a line, besides time, level and msg:
 //
