@@ -199,6 +199,16 @@ func TestErrorsKeepInternalTextInside(t *testing.T) {
 			if wait := answer.Header().Get("Retry-After"); (wait != "") != (test.status == 429 || test.status == 503) {
 				t.Errorf("Retry-After is %q", wait)
 			}
+			level := "INFO"
+			switch test.status {
+			case 508: // the service has done what it should
+				level = "WARN"
+			case 500, 503:
+				level = "ERROR"
+			}
+			if !strings.Contains(s.log.String(), `"level":"`+level+`"`) {
+				t.Errorf("want level %s: %s", level, s.log.String())
+			}
 		})
 	}
 }

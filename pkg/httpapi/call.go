@@ -139,7 +139,10 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 		line = append(line, slog.String("source", c.source())) // whose guess it was
 	}
 	level := slog.LevelInfo
-	if c.status >= http.StatusInternalServerError {
+	switch {
+	case c.status == http.StatusLoopDetected:
+		level = slog.LevelWarn // the callers' fault, whose loop has ended with it
+	case c.status >= http.StatusInternalServerError:
 		level = slog.LevelError
 		line = append(line, slog.Any("error", c.cause))
 	}
