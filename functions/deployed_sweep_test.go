@@ -1,6 +1,7 @@
 package functions_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -156,9 +157,19 @@ func TestDeployed_DeletedTenantHasNothingLeft(t *testing.T) {
 	ask(http.MethodPost, "/api/v1/Webhook", fmt.Sprintf(`{"Name": "n", "Events": ["a.b"], "TargetUrl": %q, "Secret": "s"}`, receiver.URL), http.StatusOK, own)
 	ask(http.MethodPost, "/api/v1/Webhook/a.b/1", `{}`, http.StatusNoContent, own)
 	eventually(t, "the tenant's event", func() bool { return receiver.count() == 1 })
+	leaving, event := webhook.Tenant(name), webhook.EventID(receiver.header(0, "Webhook-Id"))
+	eventually(t, "its delivery's row", func() bool {
+		row, err := d.store.Deliveries().Get(t.Context(), webhook.DeliveryKey{Tenant: leaving, Webhook: 1, Event: event})
+		return err == nil && row.Status == webhook.StatusDelivered
+	})
+	exported := ask(http.MethodGet, "/admin/v1/Tenants/"+name+"/Export", "", http.StatusOK, admin)
+	for _, kind := range []string{"Webhook", "Event", "Delivery"} {
+		if !bytes.Contains(exported, fmt.Appendf(nil, `{"Kind":%q`, kind)) {
+			t.Errorf("no %s in the export:\n%s", kind, exported)
+		}
+	}
 	ask(http.MethodDelete, "/admin/v1/Tenants/"+name, "", http.StatusAccepted, admin)
 	ask(http.MethodGet, "/api/v1/Webhook", "", http.StatusUnauthorized, own)
-	leaving, event := webhook.Tenant(name), webhook.EventID(receiver.header(0, "Webhook-Id"))
 	eventually(t, "its webhook, event and delivery are gone", func() bool {
 		d.sweep()
 		_, noWebhook := d.store.Webhooks().Get(t.Context(), leaving, 1)
