@@ -27,4 +27,9 @@ for name, resource in template["Resources"].items():
 if wanted:
     if not found:
         sys.exit(f"no statement {wanted}")
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            # A process that goes on remembers what it could read before.
+            variables = resource["Properties"].setdefault("Environment", {}).setdefault("Variables", {})
+            variables["STARTED_WITHOUT"] = wanted
     yaml.safe_dump(template, sys.stdout, sort_keys=False)
