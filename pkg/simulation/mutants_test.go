@@ -17,6 +17,7 @@ const (
 	registryOnce   = "pkg/webhook/registry_once.go"
 	engine         = "pkg/dispatch/engine.go"
 	stream         = "pkg/dispatch/stream.go"
+	planning       = "pkg/dispatch/plan.go"
 	expander       = "pkg/dispatch/expand.go"
 	gating         = "pkg/dispatch/gate.go"
 	breaker        = "pkg/webhook/breaker.go"
@@ -73,7 +74,7 @@ var mutants = []mutant{
 		" || elapsed(d.viewed, b.Now()) >= viewLife {\n\t\tb.queue(d)", " {\n\t\tb.queue(d)",
 	},
 	{
-		"stream: forget an event whose webhooks cannot be read", stream,
+		"stream: forget an event whose webhooks cannot be read", planning,
 		"\"event_id\", string(r.Event.ID), \"error\", err)\n\t\t\tb.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})\n",
 		"\"event_id\", string(r.Event.ID), \"error\", err)\n",
 	},
@@ -313,7 +314,7 @@ var mutants = []mutant{
 		"of.From, of.To = chunk[0], chunk[len(chunk)-1]", "of.From, of.To = chunk[0], max(chunk[0], chunk[len(chunk)-1]-1)",
 	},
 	{
-		"fan-out: an event for many is forgotten", stream,
+		"fan-out: an event for many is forgotten", planning,
 		"\t\t\t\tb.add(outgoing{Outgoing: o, record: i})\n", "\t\t\t\t_ = o\n",
 	},
 	{

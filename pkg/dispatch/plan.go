@@ -1,0 +1,92 @@
+package dispatch
+
+import (
+	"context"
+	"slices"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// plan matches every record and chooses the lane of each delivery. What goes by
+// the queue is noted in b.out; what is returned goes by the fast lane, or is
+// parked.
+func (b *batch) plan(ctx context.Context) []delivery {
+	all := b.match(ctx)
+	plans := map[webhookKey]*planned{}
+	keys := make([]webhookKey, 0, len(all))
+	for _, d := range all {
+		if plans[d.of()] == nil {
+			plans[d.of()] = &planned{}
+			keys = append(keys, d.of())
+		}
+	}
+	health := b.healths.of(ctx, keys)
+	var now []delivery
+	for _, d := range all {
+		counts, known := plans[d.of()], health[d.of()]
+		h := known.health.Under(d.webhook.Activation)
+		lane := webhook.LaneQuestion{
+			Active: true, Known: known.known, Health: h, InBatch: counts.fast, Probes: counts.probes, Alone: len(keys) == 1,
+			Age: elapsed(b.records[d.record].Accepted, b.began), TimeShort: b.timeShort(), Now: b.began,
+		}.Choose()
+		switch lane {
+		case webhook.LaneFast:
+			counts.fast++
+			now = append(now, d)
+		case webhook.LaneParked:
+			d.parked, d.breaker = true, h.Breaker
+			now = append(now, d)
+		case webhook.LaneQueue:
+			if h.Breaker.Open() {
+				counts.probes++
+			}
+			b.queue(d)
+		case webhook.LaneNone: // match gives Active webhooks alone
+		}
+	}
+	return now
+}
+
+// planned counts what a batch makes of one webhook's deliveries.
+type planned struct{ fast, probes int }
+
+// match finds the deliveries of every record. Events that cannot be matched now,
+// or that more webhooks want than one call should see to, are handed over whole.
+func (b *batch) match(ctx context.Context) (all []delivery) {
+	for i, r := range b.records {
+		if r.Undecodable != nil {
+			b.bury(ctx, i)
+			continue
+		}
+		if b.timeShort() {
+			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})
+			continue
+		}
+		matches, viewed, err := b.view.match(ctx, r.Event, r.Accepted)
+		switch {
+		case err != nil:
+			b.Logger.WarnContext(ctx, "webhooks unreadable: event handed over whole",
+				"tenant", string(r.Event.Tenant), "event_id", string(r.Event.ID), "error", err)
+			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})
+		case len(matches) > maxMatches:
+			for _, o := range ranges(b.expand(i), idsOf(matches)) {
+				b.add(outgoing{Outgoing: o, record: i})
+			}
+		default:
+			for _, w := range matches {
+				all = append(all, delivery{record: i, event: r.Event, webhook: w, viewed: viewed})
+			}
+		}
+	}
+	return all
+}
+
+// idsOf lists the ids of webhooks in ascending order.
+func idsOf(webhooks []webhook.Webhook) []int32 {
+	ids := make([]int32, len(webhooks))
+	for i, w := range webhooks {
+		ids[i] = w.ID
+	}
+	slices.Sort(ids)
+	return ids
+}
