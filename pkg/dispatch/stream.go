@@ -21,7 +21,7 @@ import (
 func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed string) {
 	b := &batch{
 		Engine: e, records: records, began: e.Now(), view: newView(e.lists, e.Now),
-		reports: newReports(), lost: make([]bool, len(records)), silent: map[webhookKey]bool{}, slow: map[webhookKey]bool{}, refusing: make(chan struct{}, 1),
+		reports: newReports(), lost: make([]bool, len(records)), silent: map[webhookKey]bool{}, slow: map[webhookKey]bool{}, refusing: map[webhookKey]chan struct{}{},
 	}
 	b.deadline, b.bounded = ctx.Deadline()
 	b.run(ctx, b.plan(ctx))
@@ -46,7 +46,7 @@ type batch struct {
 	// Webhooks that the batch makes no further attempt of: silent ones answered
 	// 410 and get nothing, slow ones were cut short and go by the queue.
 	silent, slow map[webhookKey]bool
-	refusing     chan struct{} // held while a webhook is being disabled
+	refusing     map[webhookKey]chan struct{} // each held while the webhook is being disabled
 }
 
 // outgoing is a message and the record it belongs to. A message whose delivery
@@ -206,8 +206,17 @@ func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) 
 // Only a webhook that is disabled is silent: what was left out for one that is
 // active after all would be in nobody's hands.
 func (b *batch) refusesAll(ctx context.Context, d delivery) {
-	b.refusing <- struct{}{} // who comes second waits, and finds it done
-	defer func() { <-b.refusing }()
+	b.mu.Lock()
+	turn := b.refusing[d.of()]
+	if turn == nil {
+		turn = make(chan struct{}, 1)
+		b.refusing[d.of()] = turn
+	}
+	b.mu.Unlock()
+	if !take(ctx, turn) { // who comes second waits, and finds it done
+		return
+	}
+	defer func() { <-turn }()
 	if silent, _ := b.passed(d.of()); silent {
 		return
 	}

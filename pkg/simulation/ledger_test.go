@@ -27,10 +27,9 @@ type ledger struct {
 	attempts map[webhook.DeliveryKey][]*attempt
 	grants   map[webhook.DeliveryKey][]*grant
 	streams  map[webhook.EventID][]*streamed
-	accepted []webhook.EventID        // signals answered with success
-	lost     bool                     // the stream gave up events, and nobody knows of them
-	asked    map[webhook.EventID]bool // events that somebody had redispatched
-	once     map[string]int32         // webhooks by the idempotency key they were created with
+	accepted []webhook.EventID // signals answered with success
+	lost     bool              // the stream gave up events, and nobody knows of them
+	once     map[string]int32  // webhooks by the idempotency key they were created with
 	intents  []webhook.Intent
 	jobs     []webhook.Job   // that run
 	claims   map[string]bool // by process and delivery: a row claimed and no message sent yet
@@ -111,7 +110,7 @@ func newLedger(w *world) *ledger {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[int32][]revision{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		claims: map[string]bool{}, healths: map[int32][]healthy{}, parked: map[putOff]bool{}, asked: map[webhook.EventID]bool{}, once: map[string]int32{}, waits: map[webhook.DeliveryKey]time.Time{},
+		claims: map[string]bool{}, healths: map[int32][]healthy{}, parked: map[putOff]bool{}, once: map[string]int32{}, waits: map[webhook.DeliveryKey]time.Time{},
 	}
 }
 
@@ -494,9 +493,6 @@ func (l *ledger) explain(first, again *attempt) string {
 			}
 		}
 	}
-	if l.asked[first.key.Event] && (first.stream != nil || again.stream != nil) {
-		return "a redispatch while the first attempt was being made"
-	}
 	young := func(a *attempt) bool { return a.stream != nil && a.stream.ages[a.key.Event] < 2*time.Second }
 	if young(first) || young(again) {
 		for _, s := range l.streams[first.key.Event] {
@@ -515,8 +511,11 @@ func (l *ledger) told(a *attempt, ok bool) {
 	a.told, a.knownOK = true, ok
 }
 
-func (l *ledger) expanded(id webhook.EventID) {
-	if h := l.events[id]; h != nil {
+// expanded notes that a message to expand an event is done with. One that somebody
+// asked for by hand, of an event that the stream is done with, has no part in
+// what was owed.
+func (l *ledger) expanded(m webhook.Message) {
+	if h := l.events[m.Event]; h != nil && (m.Replay == "" || h.dispatched.IsZero()) {
 		h.expanded = time.Now()
 	}
 }
@@ -587,9 +586,6 @@ func (l *ledger) jobChanged(ctx context.Context) {
 func (l *ledger) sent(m webhook.Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if m.Kind == webhook.MessageExpand && m.Replay != "" {
-		l.asked[m.Event] = true
-	}
 	row := l.rows[m.Key()]
 	if m.Kind != webhook.MessageAttempt || m.Round <= 1 && m.Attempt <= 1 || row.Round > m.Round {
 		return

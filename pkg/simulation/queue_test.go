@@ -222,7 +222,7 @@ func (q *queue) acknowledge(inv *invocation, batch []webhook.Received, failed []
 			if m.id == r.ID && m.receipt == r.Receipt {
 				m.gone = true
 				if r.Message.Kind == webhook.MessageExpand {
-					q.w.ledger.expanded(r.Message.Event)
+					q.w.ledger.expanded(r.Message)
 				}
 			}
 		}

@@ -12,7 +12,7 @@ type EventList interface {
 }
 
 // redispatchSlice is how many events a slice hands over: a tenth of a second of
-// the queue's time, and at most 25 MB of events read.
+// the queue's time, and at most 25 MB of events held.
 const redispatchSlice = 100
 
 // Redispatch runs jobs of the kind webhook.JobRedispatch: every event of the

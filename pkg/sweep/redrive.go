@@ -15,7 +15,8 @@ import (
 // the rows of their deliveries fence.
 //
 // A record that cannot be read goes where a person finds it. A batch that cannot
-// be read at all stays where it is, is told of each minute, and is passed over.
+// be read at all, or has a fault of its own, stays where it is, is told of each
+// minute, and holds up none of the others.
 func (s *Sweeper) redrive(ctx context.Context) error {
 	if s.Failures == nil {
 		return nil
@@ -25,19 +26,23 @@ func (s *Sweeper) redrive(ctx context.Context) error {
 		return err
 	}
 	sent := 0
+	var errs []error
 	for _, name := range names {
-		if sent == failurePage {
+		if sent == failurePage || ctx.Err() != nil {
 			break
 		}
 		done, err := s.redriveOne(ctx, name)
 		if err != nil {
-			return err
+			errs = append(errs, err)
+		}
+		if errors.Is(err, webhook.ErrUnavailable) {
+			break // the bucket or the queue is out of reach, for the others as well
 		}
 		if done {
 			sent++
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (s *Sweeper) redriveOne(ctx context.Context, name string) (done bool, err error) {

@@ -31,7 +31,7 @@ func (g *givenUp) Open(_ context.Context, name string) ([]webhook.Record, error)
 	if g.batches[name] == nil {
 		return nil, webhook.Invalid("%s is no batch", name)
 	}
-	return g.batches[name], g.faults["Open"]
+	return g.batches[name], g.faults["Open "+name]
 }
 
 func (g *givenUp) Remove(_ context.Context, name string) error {
@@ -78,10 +78,18 @@ func TestRun_SendsOnWhatTheStreamGaveUp(t *testing.T) {
 		t.Errorf("before its batch is removed (-want +got):\n%s", diff)
 	}
 	failures.faults["Remove"] = nil
+	failures.faults["Open 1"] = errors.New("archived")
+	if err := b.sweeper.Run(t.Context()); err == nil {
+		t.Error("a batch that cannot be opened is no fault")
+	}
+	if diff := cmp.Diff([]string{"4"}, expanded()); diff != "" {
+		t.Errorf("behind a batch that cannot be opened (-want +got):\n%s", diff)
+	}
+	failures.faults["Open 1"] = nil
 	if err := b.sweeper.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"1", "3", "4"}, expanded()); diff != "" {
+	if diff := cmp.Diff([]string{"1", "3"}, expanded()); diff != "" {
 		t.Errorf("all that can be read (-want +got):\n%s", diff)
 	}
 	if _, left := failures.batches["2"]; !left || len(failures.batches) != 1 {

@@ -190,7 +190,7 @@ func (s *Sweeper) claim(ctx context.Context, b *breakers, due []webhook.DueDeliv
 			return out, moved, err
 		}
 		moved++
-		if early && row.LeaseBy == "" {
+		if early {
 			continue
 		}
 		if row.Resends >= alarmResends {

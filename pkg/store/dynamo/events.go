@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sort"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -55,45 +54,76 @@ func (s *Events) Get(ctx context.Context, tenant webhook.Tenant, id webhook.Even
 	return decodeEvent(it)
 }
 
-// List merges the tenant's partitions by id.
+// List merges the tenant's partitions by id. Events are large, so that of each
+// partition only what is likely to be in the list is held at a time, and only
+// what is in it is decoded.
 func (s *Events) List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error) {
 	if limit <= 0 || first > last {
 		return nil, nil
 	}
-	parts, err := eachPartition(eventPartitions, func(n int) ([]webhook.Event, error) {
-		var found []webhook.Event
-		var broken error
-		now := s.now()
-		err := s.query(ctx, dynamodb.QueryInput{
+	parts, err := eachPartition(eventPartitions, func(n int) ([]*eventTape, error) {
+		tape := &eventTape{in: dynamodb.QueryInput{
+			TableName:              &s.name,
 			KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :first AND :last"),
 			ExpressionAttributeValues: item{
 				":pk": text(eventPK(tenant, n)), ":first": text(string(first)), ":last": text(string(last)),
 			},
 			ConsistentRead: aws.Bool(true),
-			Limit:          pageLimit(limit),
-		}, func(it item) bool {
-			if it.expired(now) {
-				return true
-			}
-			e, err := decodeEvent(it)
-			if err != nil {
-				broken = err
-				return false
-			}
-			found = append(found, e)
-			return len(found) < limit
-		})
-		if err != nil {
-			return nil, fault(err, "list events of %s", tenant)
-		}
-		return found, broken
+			Limit:          pageLimit(2*limit/eventPartitions + 1),
+		}}
+		return []*eventTape{tape}, s.wind(ctx, tape)
 	})
 	if err != nil {
-		return nil, err
+		return nil, fault(err, "list events of %s", tenant)
 	}
-	all := slices.Concat(parts...)
-	sort.Slice(all, func(i, j int) bool { return all[i].ID < all[j].ID }) // slices.SortFunc is 20 KB of code for each large type
-	return all[:min(len(all), limit)], nil
+	tapes := slices.Concat(parts...)
+	var found []webhook.Event
+	for len(found) < limit {
+		var next *eventTape
+		for _, tape := range tapes {
+			if len(tape.read) > 0 && (next == nil || tape.id() < next.id()) {
+				next = tape
+			}
+		}
+		if next == nil {
+			break
+		}
+		e, err := decodeEvent(next.read[0])
+		if err != nil {
+			return nil, err
+		}
+		found, next.read = append(found, e), next.read[1:]
+		if err := s.wind(ctx, next); err != nil {
+			return nil, fault(err, "list events of %s", tenant)
+		}
+	}
+	return found, nil
+}
+
+// eventTape is one partition of a tenant's events, read from its beginning on.
+type eventTape struct {
+	in   dynamodb.QueryInput
+	read []item // and not taken yet; none: the partition is at its end
+	end  bool   // nothing is behind them
+}
+
+func (t *eventTape) id() string { return (&reader{item: t.read[0]}).text(attrSK) }
+
+// wind reads on until there is an event that has not expired, or none at all.
+func (s *Events) wind(ctx context.Context, t *eventTape) error {
+	for len(t.read) == 0 && !t.end {
+		out, err := s.client.Query(ctx, &t.in)
+		if err != nil {
+			return err
+		}
+		for _, it := range out.Items {
+			if it := item(it); !it.expired(s.now()) {
+				t.read = append(t.read, it)
+			}
+		}
+		t.in.ExclusiveStartKey, t.end = out.LastEvaluatedKey, len(out.LastEvaluatedKey) == 0
+	}
+	return nil
 }
 
 // eachPartition reads n partitions at once and returns when all reads have
