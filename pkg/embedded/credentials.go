@@ -50,11 +50,31 @@ func (s Credentials) Create(ctx context.Context, c webhook.Credential) error {
 				return fmt.Errorf("credential of %s: %w", tenant, webhook.ErrExists)
 			}
 		}
+		if err := dropCredential(tx, []byte(c.Hash)); err != nil { // one that has expired, perhaps another tenant's
+			return err
+		}
 		if err := bucket(tx, "issued").Put(k, []byte(c.Hash)); err != nil {
 			return fmt.Errorf("list credential: %w", err)
 		}
 		return save(bucket(tx, "credentials"), []byte(c.Hash), c)
 	})
+}
+
+// dropCredential removes what is stored under a hash, if anything is, from both
+// buckets.
+func dropCredential(tx *bbolt.Tx, hash []byte) error {
+	var c webhook.Credential
+	found, err := load(bucket(tx, "credentials"), hash, &c)
+	if err != nil || !found {
+		return err
+	}
+	if err := bucket(tx, "issued").Delete(issuedKey(c.Principal.Tenant, c.ID)); err != nil {
+		return fmt.Errorf("remove credential from list: %w", err)
+	}
+	if err := bucket(tx, "credentials").Delete(hash); err != nil {
+		return fmt.Errorf("remove credential: %w", err)
+	}
+	return nil
 }
 
 // Find implements webhook.Credentials.
@@ -103,9 +123,6 @@ func (s Credentials) Revoke(ctx context.Context, tenant webhook.Tenant, id strin
 		if !found || c.ID != id {
 			return fmt.Errorf("credential of %s: %w", tenant, webhook.ErrNotFound)
 		}
-		if err := bucket(tx, "issued").Delete(k); err != nil {
-			return fmt.Errorf("revoke credential: %w", err)
-		}
-		return bucket(tx, "credentials").Delete([]byte(c.Hash))
+		return dropCredential(tx, []byte(c.Hash))
 	})
 }

@@ -21,8 +21,8 @@ const purgePage = 2000
 // to, and rounding of clocks, out of the matter.
 const purgeAfter = 24 * time.Hour
 
-// purged are the buckets whose items expire.
-var purged = []string{"events", "deliveries", "claims", "ended"}
+// purged are the buckets whose items expire; issued goes with credentials.
+var purged = []string{"events", "deliveries", "claims", "ended", "credentials"}
 
 // purge removes items that have expired, as DynamoDB's TTL does: a page of each
 // bucket at a time, going on where the last purge stood. The file does not
@@ -62,7 +62,12 @@ func purgeBucket(tx *bbolt.Tx, name string, from []byte, before time.Time) (next
 	}
 	next = bytes.Clone(k) // deleting moves the cursor
 	for _, k := range over {
-		if err := removeItem(tx, b, name, k); err != nil {
+		if name == "credentials" {
+			err = dropCredential(tx, k)
+		} else {
+			err = removeItem(tx, b, name, k)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

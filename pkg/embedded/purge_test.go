@@ -71,6 +71,14 @@ func TestPurge_RemovesWhatHasExpiredAPageAtATime(t *testing.T) {
 			return err
 		})
 	}
+	must(db.Tenants().Create(t.Context(), "Default", now))
+	for i, expires := range []time.Time{{}, now.Add(time.Hour), now.Add(2 * time.Hour)} {
+		writes = append(writes, func() error {
+			return db.Credentials().Create(t.Context(), webhook.Credential{
+				ID: fmt.Sprint(i), Hash: fmt.Sprint("h", i), Principal: webhook.Principal{Tenant: "Default"}, ExpiresAt: expires,
+			})
+		})
+	}
 	atOnce(t, writes)
 	must(db.Purge(t.Context()))
 	clock.Advance(24 * time.Hour)
@@ -82,7 +90,7 @@ func TestPurge_RemovesWhatHasExpiredAPageAtATime(t *testing.T) {
 	must(db.Purge(t.Context()))
 	must(db.Purge(t.Context()))
 	must(db.Close())
-	for name, want := range map[string]int{"events": 501, "deliveries": 501, "due": 501, "claims": 0} {
+	for name, want := range map[string]int{"events": 501, "deliveries": 501, "due": 501, "claims": 0, "credentials": 1, "issued": 1} {
 		if got := stored(t, dir, name); got != want {
 			t.Errorf("%s: %d items are left, want %d", name, got, want)
 		}

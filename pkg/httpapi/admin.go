@@ -75,10 +75,12 @@ func (a *api) createTenant(c *call) (reply, error) {
 func (a *api) deleteTenant(c *call) (reply, error) {
 	name := webhook.Tenant(c.PathValue("tenant"))
 	job, err := a.Administration.DeleteTenant(c.Context(), c.who.Associate, name)
+	if job != "" { // begun, even if the call fails
+		a.audit(c.Context(), c, auditedChange{action: "delete tenant", tenant: name})
+	}
 	if err != nil {
 		return reply{}, tenantNotFound(err)
 	}
-	a.audit(c.Context(), c, auditedChange{action: "delete tenant", tenant: name})
 	return reply{status: http.StatusAccepted, body: struct {
 		JobID string `json:"JobId"`
 	}{job}}, nil
@@ -157,6 +159,7 @@ func (a *api) createCredential(c *call) (reply, error) {
 		case "app":
 			wanted.App = v.text()
 		case "scopes":
+			wanted.Scopes = nil // of two spellings the last counts
 			for _, s := range v.texts() {
 				wanted.Scopes = append(wanted.Scopes, webhook.Scope(s))
 			}
@@ -217,14 +220,15 @@ func readAdmin(c *call, read func(value), names ...string) error {
 	return f.err()
 }
 
-// instant reads a time with its zone, as RFC 3339 has it; null is the zero time.
+// instant reads a time with its zone, as RFC 3339 has it. null is the zero time,
+// which nothing else is: what some clients write for a time that they forgot to
+// set must not be taken for none.
 func (v value) instant() time.Time {
-	text := v.text()
-	if text == "" {
+	if v.isNull() {
 		return time.Time{}
 	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
+	at, err := time.Parse(time.RFC3339, v.text())
+	if err != nil || at.IsZero() {
 		v.faults.add("%s must be a time such as 2030-01-31T12:00:00Z", v.member)
 	}
 	return at.UTC().Truncate(time.Millisecond)

@@ -172,20 +172,22 @@ func TestAdmin_RefusesWhatIsNoCredential(t *testing.T) {
 	t.Parallel()
 	s := newGuarded(t)
 	for name, body := range map[string]string{
-		"no kind":             `{"User":"anna","Scopes":["events"]}`,
-		"a kind of its own":   `{"Kind":"session","User":"anna","Scopes":["events"]}`,
-		"no user":             `{"Kind":"basic","Scopes":["events"]}`,
-		"a colon":             `{"Kind":"basic","User":"a:b","Scopes":["events"]}`,
-		"a line feed":         `{"Kind":"basic","User":"a\nb","Scopes":["events"]}`,
-		"no scopes":           `{"Kind":"basic","User":"anna","Scopes":[]}`,
-		"administration":      `{"Kind":"basic","User":"anna","Scopes":["admin"]}`,
-		"an app without name": `{"Kind":"app","Scopes":["events"]}`,
-		"no role":             `{"Kind":"iam","Scopes":["events"]}`,
-		"a user for a role":   `{"Kind":"iam","Role":"arn:aws:iam::123456789012:user/x","Scopes":["events"]}`,
-		"a misspelt member":   `{"Kind":"basic","User":"anna","Scopes":["events"],"Ap":"crm"}`,
-		"a password":          `{"Kind":"basic","User":"anna","Scopes":["events"],"Secret":"mine"}`,
-		"an app too long":     `{"Kind":"basic","User":"anna","Scopes":["events"],"App":"` + strings.Repeat("x", 201) + `"}`,
-		"a date without zone": `{"Kind":"basic","User":"anna","Scopes":["events"],"ExpiresAt":"2030-01-01"}`,
+		"no kind":                 `{"User":"anna","Scopes":["events"]}`,
+		"a kind of its own":       `{"Kind":"session","User":"anna","Scopes":["events"]}`,
+		"no user":                 `{"Kind":"basic","Scopes":["events"]}`,
+		"a colon":                 `{"Kind":"basic","User":"a:b","Scopes":["events"]}`,
+		"a line feed":             `{"Kind":"basic","User":"a\nb","Scopes":["events"]}`,
+		"no scopes":               `{"Kind":"basic","User":"anna","Scopes":[]}`,
+		"administration":          `{"Kind":"basic","User":"anna","Scopes":["admin"]}`,
+		"an app without name":     `{"Kind":"app","Scopes":["events"]}`,
+		"no role":                 `{"Kind":"iam","Scopes":["events"]}`,
+		"a user for a role":       `{"Kind":"iam","Role":"arn:aws:iam::123456789012:user/x","Scopes":["events"]}`,
+		"a misspelt member":       `{"Kind":"basic","User":"anna","Scopes":["events"],"Ap":"crm"}`,
+		"a password":              `{"Kind":"basic","User":"anna","Scopes":["events"],"Secret":"mine"}`,
+		"an app too long":         `{"Kind":"basic","User":"anna","Scopes":["events"],"App":"` + strings.Repeat("x", 201) + `"}`,
+		"a date without zone":     `{"Kind":"basic","User":"anna","Scopes":["events"],"ExpiresAt":"2030-01-01"}`,
+		"a date that was not set": `{"Kind":"basic","User":"anna","Scopes":["events"],"ExpiresAt":"0001-01-01T00:00:00Z"}`,
+		"an empty date":           `{"Kind":"basic","User":"anna","Scopes":["events"],"ExpiresAt":""}`,
 	} {
 		if answer := s.call("POST", "/admin/v1/Tenants/Default/Credentials", body, asAdmin); answer.Code != 400 {
 			t.Errorf("%s: got %d %s", name, answer.Code, answer.Body)
@@ -219,6 +221,25 @@ func TestAdmin_DeletingATenantEndsItsCredentials(t *testing.T) {
 	s.admin("DELETE", "/admin/v1/Tenants/Default", "", 202)
 	if got := s.call("GET", "/api/v1/Webhook", "").Code; got != 401 {
 		t.Errorf("the first credential: got %d, want 401", got)
+	}
+}
+
+// unlisted is a credential store out of order.
+type unlisted struct{ webhook.Credentials }
+
+func (unlisted) List(context.Context, webhook.Tenant, string, int) ([]webhook.Credential, error) {
+	return nil, webhook.ErrUnavailable
+}
+
+// A deletion that has begun goes on, whatever the call comes to: it is told.
+func TestAdmin_ADeletionThatFailsHalfWayIsAudited(t *testing.T) {
+	t.Parallel()
+	s := newGuarded(t, func(c *httpapi.Config) { c.Administration.Credentials = unlisted{c.Administration.Credentials} })
+	s.planted = true // no fault is declared that only a broken store has
+	s.admin("POST", "/admin/v1/Tenants", `{"Name":"Cust1"}`, 201)
+	s.admin("DELETE", "/admin/v1/Tenants/Cust1", "", 503)
+	if lines := s.audits(); len(lines) != 2 || lines[1]["action"] != "delete tenant" || lines[1]["tenant"] != "Cust1" {
+		t.Errorf("got %v", lines)
 	}
 }
 
@@ -274,6 +295,14 @@ func TestSession(t *testing.T) {
 	s.noAuthorization = false
 	if got := s.call("POST", "/api/v1/Session", "", asAdmin).Code; got != 403 {
 		t.Errorf("the administrator: got %d", got)
+	}
+	before := len(s.audits())
+	if got := s.call("POST", "/Cust2/api/v1/Session", "").Code; got != 421 {
+		t.Errorf("at another tenant's address: got %d", got)
+	}
+	live, err := s.db.Credentials().List(t.Context(), "Default", "", 10)
+	if err != nil || len(live) > 0 || len(s.audits()) != before {
+		t.Errorf("and has left %d sessions (%v)", len(live), err)
 	}
 }
 

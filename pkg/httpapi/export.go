@@ -61,8 +61,10 @@ func (e *exporter) line(kind string, value any) error {
 
 func (e *exporter) full() bool { return e.size >= exportBytes }
 
-// exportTenant gives a page of all that is stored of a tenant, as lines of
-// JSON: {"Kind","Value"}. Secrets are masked, whatever is shown elsewhere. The
+// exportTenant gives a page of what is stored of a tenant, as lines of JSON:
+// {"Kind","Value"}: credentials, webhooks with their deliveries, events. The
+// deliveries of webhooks that are deleted are not in it, nor what the service
+// keeps for itself (health, idempotency keys, jobs). Secrets are masked, whatever is shown elsewhere. The
 // last line is of kind More, whose value is the next page's cursor, or of kind
 // End.
 func (a *api) exportTenant(c *call) (reply, error) {

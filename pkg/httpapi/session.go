@@ -21,12 +21,18 @@ type Sessions interface {
 
 // startSession answers a credential with the cookies of a session.
 func (a *api) startSession(c *call) (reply, error) {
+	if c.tenantSegment != "" { // before there is a session
+		who, err := a.Auth.Authenticate(c.Request)
+		if c.who = who; err != nil {
+			return reply{}, a.unauthorized(err)
+		}
+		if c.tenantSegment != who.Tenant {
+			return reply{}, webhook.ErrWrongTenant
+		}
+	}
 	started, who, err := a.Sessions.StartSession(c.Request)
 	if c.who = who; err != nil {
 		return reply{}, a.unauthorized(err)
-	}
-	if c.tenantSegment != "" && c.tenantSegment != who.Tenant {
-		return reply{}, webhook.ErrWrongTenant
 	}
 	a.audit(c.Context(), c, auditedChange{action: "start session", tenant: who.Tenant})
 	return noContent(a.cookies(c, started)), nil

@@ -188,7 +188,9 @@ func (a *Administration) draw(tenant Tenant, n NewCredential) (text, told Secret
 // DeleteTenant begins to delete a tenant with all that is theirs, and returns
 // the id of the job that does it. When it returns none of the tenant's
 // credentials is accepted any more. A tenant that is being deleted keeps its
-// job. ErrNotFound if there is none.
+// job. ErrNotFound if there is none. A job beside an error says that the
+// deletion has begun, and that credentials may be accepted until the job has
+// revoked them.
 func (a *Administration) DeleteTenant(ctx context.Context, by Associate, tenant Tenant) (job string, err error) {
 	record, err := a.Tenant(ctx, tenant)
 	if err != nil {
@@ -215,27 +217,29 @@ func (a *Administration) DeleteTenant(ctx context.Context, by Associate, tenant 
 	}
 	for {
 		n, err := revokePage(ctx, a.Credentials, tenant)
-		if err != nil {
-			return "", err
-		}
-		if n == 0 {
-			return record.Deleting, nil
+		if err != nil || n == 0 {
+			return record.Deleting, err
 		}
 	}
 }
 
 const revokeAtOnce = 100
 
-// revokePage revokes some credentials of a tenant and says how many it found.
-func revokePage(ctx context.Context, credentials Credentials, tenant Tenant) (int, error) {
+// revokePage revokes some credentials of a tenant and says how many; none: there
+// are none left.
+func revokePage(ctx context.Context, credentials Credentials, tenant Tenant) (n int, err error) {
 	page, err := credentials.List(ctx, tenant, "", revokeAtOnce)
 	if err != nil {
 		return 0, err
 	}
 	for _, c := range page {
-		if err := credentials.Revoke(ctx, tenant, c.ID); err != nil && !errors.Is(err, ErrNotFound) {
+		err := credentials.Revoke(ctx, tenant, c.ID)
+		switch {
+		case err == nil:
+			n++
+		case !errors.Is(err, ErrNotFound): // which somebody else has revoked
 			return 0, err
 		}
 	}
-	return len(page), nil
+	return n, nil
 }

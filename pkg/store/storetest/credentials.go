@@ -208,6 +208,23 @@ func testCredentials(t *testing.T, h Harness) {
 			t.Errorf("the new one: %v", err)
 		}
 	})
+	t.Run("the hash of an expired credential can become another tenant's, and is that one's alone", func(t *testing.T) {
+		t.Parallel()
+		before, after := newCredential(t, made(t, h)), newCredential(t, made(t, h))
+		before.ExpiresAt = now().Add(-time.Millisecond)
+		must(t, h.Credentials.Create(t.Context(), before))
+		after.Hash = before.Hash
+		must(t, h.Credentials.Create(t.Context(), after))
+		if listed, err := h.Credentials.List(t.Context(), before.Principal.Tenant, "", 10); err != nil || len(listed) > 0 {
+			t.Errorf("the former tenant's list holds %d (%v)", len(listed), err)
+		}
+		if err := h.Credentials.Revoke(t.Context(), before.Principal.Tenant, before.ID); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("revoked by its former tenant: %v", err)
+		}
+		if found, err := h.Credentials.Find(t.Context(), after.Hash); err != nil || found.Principal.Tenant != after.Principal.Tenant {
+			t.Errorf("got that of %s, %v", found.Principal.Tenant, err)
+		}
+	})
 }
 
 func testTenants(t *testing.T, h Harness) {
