@@ -307,7 +307,7 @@ var mutants = []mutant{
 	},
 	{
 		"sweep: sends what is not due for longer than the queue can hold it", sweeper,
-		"\t\tif early {\n", "\t\tif early && row.LeaseBy == \"never\" {\n",
+		"\t\tmoved++\n\t\tif early {\n", "\t\tmoved++\n\t\tif early && row.LeaseBy == \"never\" {\n",
 	},
 	{
 		"fan-out: a range ends before its last webhook", engine,
