@@ -49,7 +49,7 @@ type bucket struct {
 
 // spentAt gives the bucket as it is at a time.
 func (b bucket) spentAt(now time.Time, step time.Duration) bucket {
-	back := int(now.Sub(b.at) / step)
+	back := int(webhook.Elapsed(b.at, now) / step)
 	if back >= b.spent {
 		return bucket{}
 	}

@@ -197,7 +197,7 @@ func (h *holding) RoundTrip(r *http.Request) (*http.Response, error) {
 	last, ok := h.held[address]
 	h.mu.Unlock()
 	now := h.now()
-	if ok && now.Sub(last.at) < keysHold {
+	if ok && webhook.Elapsed(last.at, now) < keysHold {
 		return &http.Response{
 			Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
 			Header:        http.Header{"Content-Type": {"application/json"}},

@@ -265,12 +265,5 @@ func (e *Engine) token() (string, error) {
 	return hex.EncodeToString(b[:]), nil
 }
 
-// elapsed is the time from a to b by whichever clock moved further: the
-// monotonic one stands still while an environment is frozen, and the wall clock
-// can be set back.
-func elapsed(a, b time.Time) time.Duration {
-	return max(b.Sub(a), b.Round(0).Sub(a.Round(0)))
-}
-
 // gone reports whether a thing is away for good, rather than out of reach.
 func gone(err error) bool { return errors.Is(err, webhook.ErrNotFound) }

@@ -51,7 +51,7 @@ func (s *healths) of(ctx context.Context, keys []webhookKey) map[webhookKey]read
 	var ask map[webhook.Tenant][]int32
 	s.mu.Lock()
 	for _, key := range keys {
-		if r, ok := s.have[key]; ok && !r.health.Breaker.Open() && elapsed(r.at, now) < healthLife {
+		if r, ok := s.have[key]; ok && !r.health.Breaker.Open() && webhook.Elapsed(r.at, now) < healthLife {
 			out[key] = r
 			continue
 		}
@@ -102,7 +102,7 @@ func (s *healths) update(ctx context.Context, key webhookKey, change func(webhoo
 // by a write), and returns the one that stays. It must be called with mu held.
 func (s *healths) keep(key webhookKey, r reading) reading {
 	have, ok := s.have[key]
-	if ok && have.health.Version > r.health.Version && elapsed(have.at, r.at) < healthLife {
+	if ok && have.health.Version > r.health.Version && webhook.Elapsed(have.at, r.at) < healthLife {
 		return have
 	}
 	if !ok && len(s.have) >= maxCachedHealth {

@@ -72,7 +72,7 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 // and that the view of the webhook is fresh enough.
 func (c *consumer) mayStart(a leasedAttempt, began time.Time) bool {
 	now := c.Now()
-	return elapsed(began, now) <= leaseMargin-leaseSpare && elapsed(a.read, now) < viewLife
+	return webhook.Elapsed(began, now) <= leaseMargin-leaseSpare && webhook.Elapsed(a.read, now) < viewLife
 }
 
 // refusedSignature reports whether the target, during a rotation, answered the

@@ -160,7 +160,7 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 		return c.postpone(ctx, r, timeRetry)
 	}
 	defer leave()
-	if probe == "" && elapsed(asked, c.Now()) >= healthLife {
+	if probe == "" && webhook.Elapsed(asked, c.Now()) >= healthLife {
 		// It waited behind attempts that may have opened the breaker.
 		if probe, pass, done = c.gate(ctx, r); !pass {
 			return done

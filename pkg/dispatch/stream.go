@@ -154,7 +154,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		b.queue(d)
 		return
 	}
-	if elapsed(d.viewed, b.Now()) >= viewLife {
+	if webhook.Elapsed(d.viewed, b.Now()) >= viewLife {
 		w, viewed, matches, err := b.view.still(ctx, d.event, b.records[d.record].Accepted, d.webhook.ID)
 		switch {
 		case err != nil:
@@ -166,7 +166,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		d.webhook, d.viewed = w, viewed
 	}
 	doc, err := b.document(ctx, d.webhook)
-	if err != nil || b.timeShort() || elapsed(d.viewed, b.Now()) >= viewLife {
+	if err != nil || b.timeShort() || webhook.Elapsed(d.viewed, b.Now()) >= viewLife {
 		b.queue(d) // reading may have taken long: the webhook may be stopped by now
 		return
 	}
@@ -315,7 +315,7 @@ func (b *batch) checkpoint(ctx context.Context) string {
 				youngest = r.Accepted
 			}
 		}
-		b.wait(ctx, youngestToFail-elapsed(youngest, b.Now()))
+		b.wait(ctx, youngestToFail-webhook.Elapsed(youngest, b.Now()))
 		return b.records[i].Sequence
 	}
 	return ""
@@ -338,5 +338,5 @@ func (b *batch) wait(ctx context.Context, d time.Duration) {
 // handing over need their time.
 func (b *batch) timeShort() bool {
 	now := b.Now()
-	return elapsed(b.began, now) > startWindow || b.bounded && b.deadline.Sub(now) < handOverReserve
+	return webhook.Elapsed(b.began, now) > startWindow || b.bounded && b.deadline.Sub(now) < handOverReserve
 }

@@ -85,7 +85,7 @@ func (v *view) epoch(ctx context.Context, tenant webhook.Tenant) (epochReading, 
 	v.mu.Lock()
 	reading, ok := v.tenants[tenant]
 	v.mu.Unlock()
-	if ok && elapsed(reading.at, v.now()) < viewLife {
+	if ok && webhook.Elapsed(reading.at, v.now()) < viewLife {
 		return reading, nil
 	}
 	return v.read(ctx, tenant)

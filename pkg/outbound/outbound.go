@@ -18,6 +18,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Config is what a [Sender] depends on. Now must be set; the zero values of all
@@ -121,7 +123,7 @@ func (s *Sender) CloseIdle() { s.transport.CloseIdleConnections() }
 // connection that the other side has forgotten would fail. lastEnd is when the
 // last invocation ended; zero: there was none.
 func (s *Sender) Resume(lastEnd, now time.Time) {
-	if !lastEnd.IsZero() && now.Sub(lastEnd) > freeze {
+	if !lastEnd.IsZero() && webhook.Elapsed(lastEnd, now) > freeze {
 		s.CloseIdle()
 	}
 }

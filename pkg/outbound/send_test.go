@@ -22,6 +22,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
 var at = time.Date(2025, 9, 16, 7, 24, 33, 275830000, time.UTC)
@@ -356,11 +357,13 @@ func TestSend_ReusesConnectionsUntilAFreeze(t *testing.T) {
 	server.Start()
 	t.Cleanup(server.Close)
 	s, post := sender(t, nil), webhook.Post{Webhook: hook(server.URL), Event: event}
+	ended := time.Now()
 	for i, c := range []struct {
 		asleep time.Duration
 		want   int32
 	}{{0, 1}, {20 * time.Second, 1}, {21 * time.Second, 2}} {
-		s.Resume(at, at.Add(c.asleep))
+		// The monotonic clock stands still while the environment is frozen.
+		s.Resume(ended, webhooktest.Thawed(ended.Add(c.asleep), c.asleep))
 		if r := s.Send(t.Context(), post); r.Error != webhook.AttemptOK || opened.Load() != c.want {
 			t.Errorf("send %d: %q, %d connections, want %d", i, r.Error, opened.Load(), c.want)
 		}

@@ -1,0 +1,20 @@
+package webhooktest
+
+import (
+	"time"
+	"unsafe"
+)
+
+// Thawed returns t as a process reads it after a freeze of d: the wall clock
+// says t, the monotonic clock missed d. t must have a monotonic reading. There
+// is no other way to make such a time than to write into it; the test of
+// webhook.Elapsed notices if the layout of time.Time changes.
+func Thawed(t time.Time, d time.Duration) time.Time {
+	inner := (*struct {
+		wall      uint64
+		monotonic int64
+		location  *time.Location
+	})(unsafe.Pointer(&t))
+	inner.monotonic -= int64(d)
+	return t
+}
