@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -86,7 +85,7 @@ type Credentials interface {
 // without the role's path, which sessions do not show. "" if the text is neither.
 func RoleARN(arn string) string {
 	parts := strings.Split(arn, ":")
-	if len(parts) != 6 || parts[0] != "arn" || !awsPartition.MatchString(parts[1]) || parts[3] != "" || !awsAccount.MatchString(parts[4]) {
+	if len(parts) != 6 || parts[0] != "arn" || !awsPartition(parts[1]) || parts[3] != "" || len(parts[4]) != 12 || !ofDigits(parts[4]) {
 		return ""
 	}
 	var name string
@@ -96,17 +95,17 @@ func RoleARN(arn string) string {
 	case parts[2] == "sts" && path[0] == "assumed-role" && len(path) == 3:
 		name = path[1]
 	}
-	if !roleName.MatchString(name) {
+	if !ofLetters(name, "_+=,.@-", 64) {
 		return ""
 	}
 	return "arn:" + parts[1] + ":iam::" + parts[4] + ":role/" + name
 }
 
-var (
-	awsPartition = regexp.MustCompile(`^aws[a-z-]*$`)
-	awsAccount   = regexp.MustCompile(`^[0-9]{12}$`)
-	roleName     = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,64}$`)
-)
+// awsPartition reports whether an ARN may name this partition: aws, aws-cn and
+// their like.
+func awsPartition(text string) bool {
+	return strings.HasPrefix(text, "aws") && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz-") == ""
+}
 
 // The cookies that a browser's session is kept in.
 const (

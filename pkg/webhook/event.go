@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"encoding/json"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -34,20 +33,20 @@ type Event struct {
 // of that very name could match it, and no signal carries it.
 const TestEventName = "test"
 
-var (
-	eventNameShape    = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,200}$`)
-	eventPatternShape = regexp.MustCompile(`^(\*|[A-Za-z0-9_-]+\.\*)$`)
-	stateEventShape   = regexp.MustCompile(`(?i)^webhook([0-9]+)\.(.+)$`)
-)
+const maxEventName = 200
 
 // ValidEventName reports whether a name may be signalled or subscribed to: up
 // to 200 characters of A-Z a-z 0-9 _ . -
-func ValidEventName(name string) bool { return eventNameShape.MatchString(name) }
+func ValidEventName(name string) bool { return ofLetters(name, "_.-", maxEventName) }
 
 // ValidEventPattern reports whether a text may stand in a webhook's Events: an
 // event name, "*", or "<first segment>.*".
 func ValidEventPattern(pattern string) bool {
-	return ValidEventName(pattern) || len(pattern) <= 200 && eventPatternShape.MatchString(pattern)
+	if ValidEventName(pattern) || pattern == "*" {
+		return true
+	}
+	first, ok := strings.CutSuffix(pattern, ".*")
+	return ok && len(pattern) <= maxEventName && ofLetters(first, "_-", maxEventName)
 }
 
 // FoldEventName is the form in which names are compared.
@@ -59,13 +58,13 @@ func FoldEventName(name string) string { return strings.ToLower(name) }
 func IsStateEvent(name string) (inBody string, ok bool) {
 	const prefix = "webhook"
 	if len(name) < len(prefix) || !strings.EqualFold(name[:len(prefix)], prefix) {
-		return "", false // nearly always, and without the expression
-	}
-	m := stateEventShape.FindStringSubmatch(name)
-	if m == nil {
 		return "", false
 	}
-	return "webhook." + m[2], true
+	id, what, _ := strings.Cut(name[len(prefix):], ".")
+	if !ofDigits(id) || what == "" {
+		return "", false
+	}
+	return "webhook." + what, true
 }
 
 // ReservedEventName reports whether only the service itself may raise the

@@ -1,16 +1,12 @@
 package webhook
 
-import "regexp"
-
 // Tenant names one customer of the service, as the wire's ContextIdentifier
 // does: "Cust12345", or "Default". Shape: [A-Za-z0-9_-]{1,64}, compared as
 // written.
 type Tenant string
 
-var tenantShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-
 // Valid reports whether the tenant has the documented shape.
-func (t Tenant) Valid() bool { return tenantShape.MatchString(string(t)) }
+func (t Tenant) Valid() bool { return ofLetters(string(t), "_-", 64) }
 
 // Associate is the user who did something, as SuperOffice shows users.
 type Associate struct {

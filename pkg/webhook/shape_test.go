@@ -1,0 +1,42 @@
+package webhook_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// The shapes as their documentation says them.
+func TestShapes_AreThoseOfTheirExpressions(t *testing.T) {
+	t.Parallel()
+	shapes := map[string]struct {
+		expression *regexp.Regexp
+		is         func(string) bool
+	}{
+		"event name":    {regexp.MustCompile(`^[A-Za-z0-9_.-]{1,200}$`), webhook.ValidEventName},
+		"event pattern": {regexp.MustCompile(`^([A-Za-z0-9_.-]{1,200}|\*|[A-Za-z0-9_-]{1,198}\.\*)$`), webhook.ValidEventPattern},
+		"state event":   {regexp.MustCompile(`(?is)^webhook[0-9]+\..+$`), func(s string) bool { _, ok := webhook.IsStateEvent(s); return ok }},
+		"tenant":        {regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`), func(s string) bool { return webhook.Tenant(s).Valid() }},
+		"role": {
+			regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/([^/]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`),
+			func(s string) bool { return webhook.RoleARN(s) != "" },
+		},
+	}
+	parts := []string{"", "a", "Z", "0", "_", ".", "-", "*", ".*", "webhook", "webHook1.", "7", "\n", "é", "test", strings.Repeat("x", 64), strings.Repeat("y", 135),
+		"arn:aws:iam::123456789012:role/", "arn:aws-cn:iam::123456789012:role/", "arn:aws2:iam::123456789012:role/", "arn:aws:iam::12345678901:role/"}
+	for name, shape := range shapes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(t *rapid.T) {
+				text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 1, 4).Draw(t, "parts"), "")
+				if got, want := shape.is(text), shape.expression.MatchString(text); got != want {
+					t.Fatalf("%q: got %v, want %v", text, got, want)
+				}
+			})
+		})
+	}
+}
