@@ -39,7 +39,7 @@ func wire(cfg config.Sweep, clients aws.Config, logger *slog.Logger) (lambda.Han
 		Deliveries: store.Deliveries(), Webhooks: store.Webhooks(), Events: store.Events(),
 		Secrets:     manager,
 		Messages:    messages,
-		Failures:    &s3.Failures{AWS: clients, Bucket: cfg.FailureBucket, Decode: dynamo.DecodeStream, Now: time.Now},
+		Failures:    &s3.Failures{Client: s3.NewClient(clients), Bucket: cfg.FailureBucket, Decode: dynamo.DecodeStream},
 		DeadLetters: &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL},
 		Logger:      logger, Now: time.Now, RowLife: cfg.EventTTL + cfg.DeliveryExtra,
 		Jobs: store.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{
