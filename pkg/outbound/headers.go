@@ -11,22 +11,6 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// ours are the headers that no webhook may set, in lower case, beside those
-// with one of our prefixes: the service's own, the connection's, and those that
-// make net/http send a POST again.
-var ours = map[string]bool{
-	"content-type": true, "content-length": true, "content-encoding": true, "transfer-encoding": true,
-	"user-agent": true, "host": true, "connection": true, "keep-alive": true, "proxy-connection": true,
-	"te": true, "trailer": true, "upgrade": true, "expect": true, "accept-encoding": true,
-	"webhook-id": true, "webhook-timestamp": true, "webhook-signature": true, "x-hook-test": true,
-	"idempotency-key": true, "x-idempotency-key": true,
-}
-
-func isOurs(name string) bool {
-	lower := strings.ToLower(name)
-	return ours[lower] || strings.HasPrefix(lower, "x-superoffice-") || strings.HasPrefix(lower, "x-posthaste-")
-}
-
 // maxOurs is how many headers a post has of ours at most.
 const maxOurs = 12
 
@@ -65,7 +49,7 @@ func (s *Sender) headers(post webhook.Post, body []byte, now time.Time) (http.He
 			}
 			value = secret.Reveal()
 		}
-		if !isOurs(custom.Name) {
+		if !webhook.ReservedHeader(custom.Name) {
 			h.set(custom.Name, value)
 		}
 		scrub.header(value, custom.Secret)
@@ -122,13 +106,14 @@ func sign(h *headers, scrub *scrubber, post webhook.Post, body []byte, now time.
 	return nil
 }
 
-// secretHeader finds the value of a secret header without regard to case.
+// secretHeader finds the value of a secret header, comparing names as the
+// domain does.
 func secretHeader(doc webhook.SecretDocument, name string) (webhook.Secret, bool) {
 	if value, ok := doc.Headers[name]; ok {
 		return value, true
 	}
 	for have, value := range doc.Headers {
-		if strings.EqualFold(have, name) {
+		if webhook.SameHeader(have, name) {
 			return value, true
 		}
 	}

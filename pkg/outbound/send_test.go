@@ -129,10 +129,10 @@ func TestSend_BytesOnTheWire(t *testing.T) {
 		},
 		{
 			"custom headers, one of them secret, none replaces ours", func(p *webhook.Post) {
-				p.Webhook.Headers = []webhook.Header{{Name: "x-Own", Value: "v"}, {Name: "authorization", Secret: true}, {Name: "WEBHOOK-ID", Value: "evil"}, {Name: "x-superoffice-event", Value: "evil"}, {Name: "idempotency-KEY", Value: "evil"}}
-				p.Secrets.Headers = map[string]webhook.Secret{"Authorization": webhook.NewSecret("Bearer t")}
+				p.Webhook.Headers = []webhook.Header{{Name: "x-Own", Value: "v"}, {Name: "authorization", Secret: true}, {Name: "WEBHOOK-ID", Value: "evil"}, {Name: "x-superoffice-event", Value: "evil"}, {Name: "idempotency-KEY", Value: "evil"}, {Name: "X_SuperOffice_Signature", Value: "evil"}, {Name: "webhook_signature", Value: "evil"}, {Name: "Transfer_Encoding", Value: "evil"}, {Name: "x_api-key", Secret: true}}
+				p.Secrets.Headers = map[string]webhook.Secret{"Authorization": webhook.NewSecret("Bearer t"), "X-Api_Key": webhook.NewSecret("k")}
 			}, nil, "",
-			[]string{"x-Own: v", "authorization: Bearer t"},
+			[]string{"x-Own: v", "authorization: Bearer t", "x_api-key: k"},
 			[]string{"evil"},
 		},
 	} {

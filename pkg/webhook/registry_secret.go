@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -100,7 +99,7 @@ func (d Draft) touchesSecrets(w Webhook) bool {
 
 func headerSecret(values map[string]Secret, name string) (Secret, bool) {
 	for have, value := range values {
-		if strings.EqualFold(have, name) {
+		if SameHeader(have, name) {
 			return value, true
 		}
 	}

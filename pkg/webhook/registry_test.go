@@ -226,6 +226,7 @@ func TestRegistry_SecretOnSave(t *testing.T) {
 		"the empty text removes":                {[]func(*webhook.Draft){secret(""), header("X-Api-Key", mask)}, "", "", "k1", ""},
 		"a header's value is replaced":          {[]func(*webhook.Draft){header("X-Api-Key", "k2")}, "old", "", "k2", ""},
 		"a header in another case is kept":      {[]func(*webhook.Draft){header("x-api-KEY", mask)}, "old", "", "k1", ""},
+		"a header with underscores is kept":     {[]func(*webhook.Draft){header("X_Api_Key", mask)}, "old", "", "k1", ""},
 		"a header left out is removed":          {nil, "old", "", "", ""},
 		"the mask under an unknown header":      {[]func(*webhook.Draft){header("X-Token", mask)}, "", "", "", "X-Token"},
 		"the mask under a header of no secret":  {[]func(*webhook.Draft){header("X-B", mask)}, "", "", "", "X-B"},

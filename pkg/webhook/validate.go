@@ -213,50 +213,28 @@ func (f *faults) pluginType(name string, rules Rules) {
 	}
 }
 
-// refusedHeaders may not be set by a webhook: they belong to the connection, to
-// the service, or would make Go's client send a POST twice.
-var refusedHeaders = map[string]bool{
-	"host": true, "content-length": true, "transfer-encoding": true, "connection": true, "keep-alive": true,
-	"proxy-connection": true, "proxy-authenticate": true, "te": true, "trailer": true, "upgrade": true, "expect": true,
-	"content-type": true, "content-encoding": true, "accept-encoding": true, "user-agent": true,
-	"idempotency-key": true, "x-idempotency-key": true,
-	"webhook-id": true, "webhook-timestamp": true, "webhook-signature": true, "x-hook-test": true,
-}
-
-// SecretHeader reports whether the value of a header of this name is treated as
-// a secret.
-func SecretHeader(name string) bool {
-	name = strings.ToLower(name)
-	switch name {
-	case "authorization", "cookie", "proxy-authorization":
-		return true
-	}
-	for _, word := range []string{"key", "token", "secret", "password"} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
-}
-
 func (f *faults) headers(headers []DraftHeader) {
 	if len(headers) > MaxHeaders {
 		f.add("Headers has %d members, more than %d", len(headers), MaxHeaders)
 	}
 	total := 0
-	seen := map[string]bool{}
+	seen := map[string]string{} // folded name → the name as it came first
 	for _, h := range headers {
 		total += len(h.Name) + len(h.Value.text)
-		lower := strings.ToLower(h.Name)
+		folded := FoldHeaderName(h.Name)
 		switch {
 		case !headerName(h.Name):
 			f.add("Headers: %q is no header name", truncate(h.Name, 200))
-		case refusedHeaders[lower] || strings.HasPrefix(lower, "x-superoffice-") || strings.HasPrefix(lower, "x-posthaste-"):
+		case ReservedHeader(h.Name):
 			f.add("Headers: %s may not be set", h.Name)
-		case seen[lower]:
+		case strings.EqualFold(seen[folded], h.Name):
 			f.add("Headers: %s stands twice", h.Name)
+		case seen[folded] != "":
+			f.add("Headers: %s and %s are the same header to many receivers", seen[folded], h.Name)
 		}
-		seen[lower] = true
+		if seen[folded] == "" {
+			seen[folded] = h.Name
+		}
 		if !headerValue(h.Value.text) {
 			f.add("Headers: the value of %q holds a control character", truncate(h.Name, 200))
 		}
@@ -264,32 +242,6 @@ func (f *faults) headers(headers []DraftHeader) {
 	if total > MaxHeaderBytes {
 		f.add("Headers has %d bytes, more than %d", total, MaxHeaderBytes)
 	}
-}
-
-// headerName reports whether the text is a token (RFC 9110 section 5.6.2).
-func headerName(name string) bool {
-	if name == "" || len(name) > 200 {
-		return false
-	}
-	for i := range len(name) {
-		c := name[i]
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-func headerValue(value string) bool {
-	for i := range len(value) {
-		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 func (f *faults) properties(raw json.RawMessage) {

@@ -138,10 +138,10 @@ func (w Webhook) PointerKeys() []string {
 	return keys
 }
 
-// HeaderNamed finds a header without regard to case.
+// HeaderNamed finds a header, comparing names as [SameHeader] does.
 func (w Webhook) HeaderNamed(name string) (Header, bool) {
 	for _, h := range w.Headers {
-		if strings.EqualFold(h.Name, name) {
+		if SameHeader(h.Name, name) {
 			return h, true
 		}
 	}

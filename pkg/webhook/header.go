@@ -1,0 +1,106 @@
+package webhook
+
+import (
+	"slices"
+	"strings"
+)
+
+// reservedHeaders may not be set by a webhook: they belong to the connection or
+// to the service, or make Go's client send a POST twice.
+var reservedHeaders = map[string]bool{
+	"host": true, "content-length": true, "transfer-encoding": true, "connection": true, "keep-alive": true,
+	"proxy-connection": true, "proxy-authenticate": true, "te": true, "trailer": true, "upgrade": true, "expect": true,
+	"content-type": true, "content-encoding": true, "accept-encoding": true, "user-agent": true,
+	"idempotency-key": true, "x-idempotency-key": true,
+	"webhook-id": true, "webhook-timestamp": true, "webhook-signature": true, "x-hook-test": true,
+}
+
+// FoldHeaderName returns the form in which header names are compared: lower
+// case, with "-" for every byte that is not an ASCII letter or digit. CGI and
+// WSGI hand a program its headers as variables such as HTTP_X_API_KEY, so a
+// receiver cannot tell names apart that fold to the same text.
+func FoldHeaderName(name string) string {
+	folded := make([]byte, len(name))
+	for i := range len(name) {
+		folded[i] = foldHeaderByte(name[i])
+	}
+	return string(folded)
+}
+
+// SameHeader reports whether two header names fold to the same text.
+func SameHeader(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if foldHeaderByte(a[i]) != foldHeaderByte(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func foldHeaderByte(c byte) byte {
+	switch {
+	case c >= 'A' && c <= 'Z':
+		return c + 'a' - 'A'
+	case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+		return c
+	}
+	return '-'
+}
+
+// ReservedHeader reports whether a header of this name is set by the service or
+// by the connection, so that a webhook may not set it.
+func ReservedHeader(name string) bool {
+	folded := FoldHeaderName(name)
+	return reservedHeaders[folded] || strings.HasPrefix(folded, "x-superoffice-") || strings.HasPrefix(folded, "x-posthaste-")
+}
+
+// secretParts mark a secret header wherever they stand in its name, secretWords
+// where they are a whole word of it: X-Auth, but not X-Author.
+var (
+	secretParts = []string{"key", "token", "secret", "password"}
+	secretWords = map[string]bool{
+		"auth": true, "authorization": true, "pass": true, "pwd": true, "credential": true, "session": true,
+		"jwt": true, "signature": true, "cookie": true,
+	}
+)
+
+// SecretHeader reports whether the value of a header of this name is treated as
+// a secret.
+func SecretHeader(name string) bool {
+	folded := FoldHeaderName(name)
+	for word := range strings.SplitSeq(folded, "-") {
+		if secretWords[word] {
+			return true
+		}
+	}
+	return slices.ContainsFunc(secretParts, func(part string) bool { return strings.Contains(folded, part) })
+}
+
+// headerName reports whether the text is a token (RFC 9110 section 5.6.2).
+func headerName(name string) bool {
+	if name == "" || len(name) > 200 {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func headerValue(value string) bool {
+	for i := range len(value) {
+		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}

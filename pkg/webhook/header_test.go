@@ -1,0 +1,72 @@
+package webhook_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func TestSecretHeader(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"X-Auth": true, "x_auth": true, "AUTH": true, "X-Authorization": true, "Proxy-Authorization": true, "Authorization": true,
+		"X-Pass": true, "X-Pwd": true, "X-Credential": true, "X_SESSION_ID": true, "X-JWT-Assertion": true, "X-Hub_Signature-256": true,
+		"Cookie": true, "X-Cookie": true, "X.Auth": true,
+		"X-ApiKey": true, "X-Tokens": true, "Client_Secret": true, "X-Passwords": true, "X-Monkey": true,
+		"X-Author": false, "X-Authority": false, "X-Compass": false, "X-Passenger": false, "X-Bypass-Cache": false,
+		"X-Obsession": false, "X-Signatures": false, "X-Cookies": false, "X-Own": false, "": false,
+	} {
+		if got := webhook.SecretHeader(name); got != want {
+			t.Errorf("%q is secret: %v, want %v", name, got, want)
+		}
+	}
+}
+
+// A receiver behind CGI or WSGI sees HTTP_X_SUPEROFFICE_SIGNATURE, whichever of
+// the spellings was sent.
+func TestDraft_HeadersThatAReceiverCannotTellFromOurs(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		"X_SuperOffice_Signature", "x-superoffice_signature", "webhook_signature", "WEBHOOK_ID", "webhook_timestamp", "Transfer_Encoding",
+		"content_length", "Content_Type", "User_Agent", "X_Posthaste_Hops", "X_Hook_Test", "Idempotency_Key", "x_idempotency-key", "Proxy_Connection",
+		"Keep_Alive", "Accept_Encoding", "webhook.signature", "X-SuperOffice-Event", "HOST",
+	} {
+		if faults := headerFaults(t, name); !slices.Equal(faults, []string{"Headers: " + name + " may not be set"}) {
+			t.Errorf("%s: %q", name, faults)
+		}
+	}
+	for _, name := range []string{"X_Own", "X-Own", "webhooks_id", "Superoffice_Signature", "Hosts"} {
+		if faults := headerFaults(t, name); faults != nil {
+			t.Errorf("%s: %q", name, faults)
+		}
+	}
+}
+
+func TestDraft_HeadersThatAReceiverCannotTellApart(t *testing.T) {
+	t.Parallel()
+	if faults := headerFaults(t, "X_Own-Name", "X-Own_Name"); len(faults) != 1 || !strings.Contains(faults[0], "X_Own-Name and X-Own_Name") {
+		t.Errorf("%q", faults)
+	}
+	if faults := headerFaults(t, "X-Own", "x-own"); !slices.Equal(faults, []string{"Headers: x-own stands twice"}) {
+		t.Errorf("%q", faults)
+	}
+}
+
+func headerFaults(t *testing.T, names ...string) []string {
+	t.Helper()
+	draft := webhook.Draft{Events: []string{"a"}, TargetURL: "https://example.com/"}
+	for _, name := range names {
+		draft.Headers = append(draft.Headers, webhook.DraftHeader{Name: name, Value: webhook.NewSecret("v")})
+	}
+	var invalid *webhook.ValidationError
+	if err := draft.Validate(webhook.Rules{}); err != nil && !errors.As(err, &invalid) {
+		t.Fatal(err)
+	}
+	if invalid == nil {
+		return nil
+	}
+	return invalid.Faults
+}
