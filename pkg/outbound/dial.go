@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sync/atomic"
 	"time"
 )
 
@@ -52,10 +51,18 @@ func limited(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithCancel(ctx)
 }
 
-// dial resolves the host, refuses it if any of its addresses is refused, and
+func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	conn, err := d.socket(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+// socket resolves the host, refuses it if any of its addresses is refused, and
 // connects to the first that answers. IPv4 goes first since many networks have
 // no way out for IPv6.
-func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
+func (d *dialer) socket(ctx context.Context, address string) (*countedConn, error) {
 	ctx, cancel := limited(ctx)
 	defer cancel()
 	host, port, err := splitTarget(address)
@@ -112,7 +119,7 @@ func (d *dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
 // connect leaves time for the addresses that are still to be tried.
-func (d *dialer) connect(ctx context.Context, target netip.AddrPort, left int) (net.Conn, error) {
+func (d *dialer) connect(ctx context.Context, target netip.AddrPort, left int) (*countedConn, error) {
 	nd := net.Dialer{Control: d.guard.Control, Timeout: handshakeTimeout / time.Duration(min(5, left))}
 	conn, err := nd.DialContext(ctx, "tcp", target.String())
 	if err != nil {
@@ -121,8 +128,8 @@ func (d *dialer) connect(ctx context.Context, target netip.AddrPort, left int) (
 	return &countedConn{Conn: conn}, nil
 }
 
-func (d *dialer) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
-	raw, err := d.dial(ctx, network, address)
+func (d *dialer) dialTLS(ctx context.Context, _, address string) (net.Conn, error) {
+	raw, err := d.socket(ctx, address)
 	if err != nil {
 		return nil, err
 	}
@@ -141,18 +148,6 @@ func (d *dialer) dialTLS(ctx context.Context, network, address string) (net.Conn
 		_ = raw.Close()
 		return nil, &handshakeError{err}
 	}
+	raw.shared = conn.ConnectionState().NegotiatedProtocol == "h2"
 	return conn, nil
-}
-
-// countedConn counts what was read, which tells an answer that never came from
-// one that was too large or made no sense: net/http has no types for these.
-type countedConn struct {
-	net.Conn
-	received atomic.Int64
-}
-
-func (c *countedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.received.Add(int64(n))
-	return n, err
 }

@@ -3,7 +3,6 @@ package outbound
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -18,14 +17,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-const (
-	keepBody  = 4 << 10  // bytes of an answer's body that an excerpt is made of
-	drainBody = 64 << 10 // bytes that are read so that the connection can be used again
-	// bodyTime is how long a body may take once its status has said what became
-	// of the event: a target that drips its answer holds an attempt's slot no
-	// longer.
-	bodyTime = time.Second
-)
+// bodyTime is how long a body may take once its status has said what became of
+// the event: a target that drips its answer holds an attempt's slot no longer.
+const bodyTime = time.Second
 
 // Send makes one attempt and says what came of it. It has the shape of
 // webhook.Registry's Ping. Post.Timeout bounds all of it, name resolution and
@@ -61,8 +55,12 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var seen *connection
+	defer func() { seen.release() }()
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(info httptrace.GotConnInfo) { seen = newConnection(info.Conn) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			seen.release() // of a connection that the target had closed
+			seen = hold(ctx, info.Conn)
+		},
 	})
 	resp, err := s.transport.RoundTrip(s.request(withDialLimit(traced, ctx), target, header, body))
 	if err != nil {
@@ -134,7 +132,7 @@ func (s *Sender) request(ctx context.Context, target *url.URL, header http.Heade
 // answer judges a response. What becomes of its body no longer matters: the
 // status has said whether the target took the event.
 func answer(resp *http.Response, scrub *scrubber, now time.Time) webhook.Result {
-	body, cut := readBody(resp.Body)
+	body, cut := readBody(resp)
 	result := webhook.Result{
 		StatusCode: resp.StatusCode,
 		Error:      judge(resp),
@@ -150,20 +148,10 @@ func answer(resp *http.Response, scrub *scrubber, now time.Time) webhook.Result 
 	return result
 }
 
-// readBody reads the beginning of an answer's body, and says whether there is
-// more; a part of that is read too, so that the connection can be used again.
-func readBody(from io.Reader) (body []byte, cut bool) {
-	if from == http.NoBody {
-		return nil, false
-	}
-	body, _ = io.ReadAll(io.LimitReader(from, keepBody))
-	cut = len(body) == keepBody
-	_, _ = io.CopyN(io.Discard, from, drainBody-int64(len(body)))
-	return body, cut
-}
-
 func judge(resp *http.Response) webhook.AttemptError {
 	switch code := resp.StatusCode; {
+	case code < 200: // 101: a protocol that was not asked for
+		return webhook.AttemptProtocol
 	case code >= 200 && code <= 299:
 		return webhook.AttemptOK
 	case strings.EqualFold(strings.TrimSpace(resp.Header.Get("Webhook-Delivery")), "abort-message"):
@@ -185,23 +173,3 @@ func retryAfter(text string, now time.Time) time.Duration {
 	}
 	return 0
 }
-
-// connection is what an attempt saw of the connection that it was given.
-type connection struct {
-	conn   *countedConn
-	before int64
-}
-
-func newConnection(conn net.Conn) *connection {
-	if secured, ok := conn.(*tls.Conn); ok {
-		conn = secured.NetConn()
-	}
-	counted, ok := conn.(*countedConn)
-	if !ok {
-		return nil
-	}
-	return &connection{conn: counted, before: counted.received.Load()}
-}
-
-// received is how many bytes came since the attempt got the connection.
-func (c *connection) received() int64 { return c.conn.received.Load() - c.before }
