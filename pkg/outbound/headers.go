@@ -39,7 +39,7 @@ func (h *headers) set(name, value string) {
 // the signing secret cannot be used.
 func (s *Sender) headers(post webhook.Post, body []byte, now time.Time) (http.Header, *scrubber, error) {
 	h := newHeaders(maxOurs + len(post.Webhook.Headers))
-	scrub := &scrubber{texts: make([]string, 0, 8)}
+	scrub := &scrubber{}
 	for _, custom := range post.Webhook.Headers {
 		value := custom.Value
 		if custom.Secret {
@@ -99,9 +99,9 @@ func sign(h *headers, scrub *scrubber, post webhook.Post, body []byte, now time.
 	}
 	h.set("X-SuperOffice-Signature", superOffice)
 	h.set("webhook-signature", standard)
-	scrub.secret(superOffice)
+	scrub.signature(superOffice)
 	for entry := range strings.FieldsSeq(standard) {
-		scrub.secret(strings.TrimPrefix(entry, "v1,"))
+		scrub.signature(strings.TrimPrefix(entry, "v1,"))
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func (c *countedConn) SetWriteDeadline(at time.Time) error {
 }
 
 // abort ends whatever waits for the socket, without a goodbye.
-func (c *countedConn) abort() { _ = c.Conn.Close() }
+func (c *countedConn) abort() { _ = c.Close() }
 
 // connection is what an attempt has of the connection that it was given. The
 // nil connection stands for none.

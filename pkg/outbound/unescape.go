@@ -1,0 +1,253 @@
+package outbound
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// view is a text in a form in which it is searched. Each of its bytes knows
+// which bytes of the original it stands for, so that what is found there can be
+// taken out of the original.
+type view struct {
+	text []byte
+	from []span // of each byte of text; nil: the text is the original
+}
+
+// span is a part of a text, in bytes.
+type span struct{ from, to int32 }
+
+func viewOf(text string) view { return view{text: []byte(text)} }
+
+func newView(n int) view { return view{make([]byte, 0, n), make([]span, 0, n)} }
+
+// original is what the bytes i to j, without the last, stand for.
+func (v view) original(i, j int) span {
+	if v.from == nil {
+		return span{int32(i), int32(j)} //nolint:gosec // at most maxText
+	}
+	return span{v.from[i].from, v.from[j-1].to}
+}
+
+// add appends a byte that stands for the bytes i to j of another view.
+func (v *view) add(of view, i, j int, b byte) {
+	v.text, v.from = append(v.text, b), append(v.from, of.original(i, j))
+}
+
+func (v *view) addRune(of view, i, j int, r rune) {
+	v.text = utf8.AppendRune(v.text, r)
+	for len(v.from) < len(v.text) {
+		v.from = append(v.from, of.original(i, j))
+	}
+}
+
+// introducers begin the escapes that unescaped knows.
+const introducers = `%&\`
+
+// maxEscape is the length in bytes of the longest of them, a pair of surrogates.
+const maxEscape = 12
+
+// unescaped resolves the escapes of URLs, HTML, JSON and programming languages,
+// also one within another. Any number of backslashes is one, since a JSON text
+// may quote another.
+func (v view) unescaped() view {
+	for range 4 {
+		if !slices.ContainsFunc(v.text, func(b byte) bool { return b == '%' || b == '&' || b == '\\' }) {
+			break
+		}
+		out, changed := newView(len(v.text)), false
+		for i := 0; i < len(v.text); {
+			n, value, isByte := 0, rune(0), false
+			switch v.text[i] {
+			case '%':
+				n, value, isByte = percentEscape(v.text[i:])
+			case '&':
+				n, value = htmlEscape(v.text[i:])
+			case '\\':
+				n, value, isByte = backslashEscape(v.text[i:])
+			}
+			switch {
+			case n == 0:
+				out.add(v, i, i+1, v.text[i])
+				n = 1
+			case isByte:
+				out.add(v, i, i+n, byte(value))
+				changed = true
+			default:
+				out.addRune(v, i, i+n, value)
+				changed = true
+			}
+			i += n
+		}
+		if v = out; !changed {
+			break
+		}
+	}
+	return v
+}
+
+// percentEscape reads %41, and %u0041 as JavaScript's escape wrote it. n is the
+// length of the escape, 0 if there is none.
+func percentEscape(b []byte) (n int, value rune, isByte bool) {
+	if len(b) > 5 && b[1]|0x20 == 'u' {
+		if value, ok := digits(b[2:6], 16); ok {
+			return 6, value, false
+		}
+	}
+	if len(b) > 2 {
+		if value, ok := digits(b[1:3], 16); ok {
+			return 3, value, true
+		}
+	}
+	return 0, 0, false
+}
+
+// htmlEntities are those that escaping functions write; there are 2,000 more.
+var htmlEntities = map[string]rune{"amp": '&', "lt": '<', "gt": '>', "quot": '"', "apos": '\'', "nbsp": ' '}
+
+func htmlEscape(b []byte) (n int, value rune) {
+	end := slices.Index(b[:min(len(b), maxEscape)], ';')
+	if end < 2 {
+		return 0, 0
+	}
+	name := strings.ToLower(string(b[1:end]))
+	if value, ok := htmlEntities[name]; ok {
+		return end + 1, value
+	}
+	number, base := strings.TrimPrefix(name, "#"), rune(10)
+	if len(number) == len(name) {
+		return 0, 0
+	}
+	if rest, ok := strings.CutPrefix(number, "x"); ok {
+		number, base = rest, 16
+	}
+	if value, ok := digits([]byte(number), base); ok {
+		return end + 1, value
+	}
+	return 0, 0
+}
+
+// backslashEscape reads the escapes of JSON, JavaScript, Python and C. The
+// backslash before any other character goes.
+func backslashEscape(b []byte) (n int, value rune, isByte bool) {
+	n = 1
+	for n < len(b) && b[n] == '\\' {
+		n++
+	}
+	if n == len(b) {
+		return n, ' ', false
+	}
+	rest := b[n:]
+	switch rest[0] {
+	case 'u':
+		if value, ok := digits(rest[1:min(5, len(rest))], 16); ok && len(rest) > 4 {
+			if low := rest[5:]; utf16.IsSurrogate(value) && len(low) > 5 && low[0] == '\\' && low[1] == 'u' {
+				if second, ok := digits(low[2:6], 16); ok {
+					return n + 11, utf16.DecodeRune(value, second), false
+				}
+			}
+			return n + 5, value, false
+		}
+	case 'x':
+		if value, ok := digits(rest[1:min(3, len(rest))], 16); ok && len(rest) > 2 {
+			return n + 3, value, true
+		}
+	case '0', '1', '2', '3':
+		if value, ok := digits(rest[:min(3, len(rest))], 8); ok && len(rest) > 2 {
+			return n + 3, value, true
+		}
+	case 'n', 'r', 't', 'b', 'f', 'v', 'a':
+		return n + 1, '\n', false
+	}
+	if rest[0] == '%' || rest[0] == '&' || rest[0] >= utf8.RuneSelf {
+		return n, ' ', false // the backslash alone: what follows is read next
+	}
+	return n + 1, rune(rest[0]), true
+}
+
+// digits reads a number of up to 21 bits.
+func digits(b []byte, base rune) (value rune, ok bool) {
+	for _, c := range b {
+		digit := rune(99)
+		switch {
+		case c >= '0' && c <= '9':
+			digit = rune(c - '0')
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			digit = rune(c|0x20-'a') + 10
+		}
+		if value = value*base + digit; digit >= base || value >= 1<<21 {
+			return 0, false
+		}
+	}
+	return value, len(b) > 0
+}
+
+// folded brings a view to the form in which texts are compared: lower case,
+// without control characters and what else cannot be seen, all white space and
+// "+", by which URLs write it, one space. What is no UTF-8 is read as Latin-1.
+//
+// In the bare form there is no white space at all, nor a hyphen, and "_" is "/":
+// both alphabets of base64 are one then.
+func (v view) folded(bare bool) view {
+	out := newView(len(v.text))
+	for i := 0; i < len(v.text); {
+		r, n := foldNext(v.text[i:], bare)
+		switch {
+		case r < 0, r == ' ' && (len(out.text) == 0 || out.text[len(out.text)-1] == ' '):
+		case r < utf8.RuneSelf:
+			out.add(v, i, i+n, byte(r))
+		default:
+			out.addRune(v, i, i+n, r)
+		}
+		i += n
+	}
+	return out
+}
+
+// fold appends to b what the view of a text has when it is folded.
+func fold(b []byte, text string, bare bool) []byte {
+	start := len(b)
+	for rest := []byte(text); len(rest) > 0; {
+		r, n := foldNext(rest, bare)
+		if r >= 0 && (r != ' ' || len(b) > start && b[len(b)-1] != ' ') {
+			b = utf8.AppendRune(b, r)
+		}
+		rest = rest[n:]
+	}
+	return b[start:]
+}
+
+// foldNext folds the character that begins a text, n bytes of it. Negative: it
+// is left out.
+func foldNext(b []byte, bare bool) (r rune, n int) {
+	r, n = rune(b[0]), 1
+	if r >= utf8.RuneSelf {
+		if r, n = utf8.DecodeRune(b); r == utf8.RuneError && n <= 1 {
+			r, n = rune(b[0]), 1
+		}
+		switch {
+		case unicode.IsSpace(r):
+			r = ' '
+		case r == utf8.RuneError, unicode.In(r, unicode.Cc, unicode.Cf):
+			return -1, n
+		default:
+			return unicode.ToLower(r), n
+		}
+	}
+	switch {
+	case r >= 'A' && r <= 'Z':
+		return r + 'a' - 'A', n
+	case r == ' ', r == '+', r == '\t', r == '\n':
+		if bare {
+			return -1, n
+		}
+		return ' ', n
+	case r < ' ', r == 0x7f, bare && r == '-':
+		return -1, n
+	case bare && r == '_':
+		return '/', n
+	}
+	return r, n
+}
