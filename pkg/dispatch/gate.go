@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -13,67 +14,70 @@ import (
 //
 // An attempt that a person asked for passes always: perhaps the target has just
 // been mended.
-func (c *consumer) gate(ctx context.Context, r webhook.Received) (probe string, pass, done bool) {
+func (c *consumer) gate(ctx context.Context, r webhook.Received) (taken *probe, pass, done bool) {
 	m := r.Message
 	if m.Round > 1 && m.Replay == "" && m.Attempt == 1 {
-		return "", true, false
+		return nil, true, false
 	}
 	known := c.healths.one(ctx, webhookKey{m.Tenant, m.Webhook})
 	if !known.health.Breaker.Open() {
-		return "", true, false
+		return nil, true, false
 	}
 	w, _, err := c.subject(ctx, m)
 	if err != nil {
-		return "", false, c.met(ctx, r, "webhook unreadable", err)
+		return nil, false, c.met(ctx, r, "webhook unreadable", err)
 	}
 	health := known.health.Under(w.Activation)
 	if w.State != webhook.StateActive || !health.Breaker.Open() {
-		return "", true, false // a stopped one's deliveries end
+		return nil, true, false // a stopped one's deliveries end
 	}
 	if health.Breaker.ProbeDue(c.Now()) {
-		if health, probe, err = c.probe(ctx, w); err != nil {
-			return "", false, c.met(ctx, r, "probe not taken", err)
+		if health, taken, err = c.probe(ctx, w); err != nil {
+			return nil, false, c.met(ctx, r, "probe not taken", err)
 		}
-		if probe != "" || !health.Breaker.Open() {
-			return probe, true, false
+		if taken != nil || !health.Breaker.Open() {
+			return taken, true, false
 		}
 	}
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if gone(err) {
-		return "", true, false // the delivery ends as expired
+		return nil, true, false // the delivery ends as expired
 	}
 	if err != nil {
-		return "", false, c.met(ctx, r, "event unreadable", err)
+		return nil, false, c.met(ctx, r, "event unreadable", err)
 	}
 	_, err = c.park(ctx, m, event, health.Breaker)
 	if errors.Is(err, webhook.ErrRefused) {
 		// Left to the lease, which finds out the same and decides what follows:
 		// the attempt is over, or somebody is at it, or died at it.
-		return "", true, false
+		return nil, true, false
 	}
 	if err != nil {
-		return "", false, c.met(ctx, r, "not parked", err)
+		return nil, false, c.met(ctx, r, "not parked", err)
 	}
-	return "", false, true
+	return nil, false, true
 }
 
-// probe tries to make the attempt the probe of the webhook's breaker, and gives
-// its name if it did.
-func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Health, name string, err error) {
+// probe tries to make the attempt the probe of the webhook's breaker, and
+// returns it if it did. A probe that is not made must be given back.
+func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Health, taken *probe, err error) {
 	token, err := c.token()
 	if err != nil {
-		return webhook.Health{}, "", err
+		return webhook.Health{}, nil, err
 	}
 	now, limit := c.Now(), timeout(w)+leaseMargin
+	var before atomic.Pointer[webhook.Breaker] // the store may run the change more than once
 	h, err = c.healths.update(ctx, webhookKey{w.Tenant, w.ID}, func(h webhook.Health) webhook.Health {
 		h = h.Under(w.Activation)
+		found := h.Breaker
+		before.Store(&found)
 		h.Breaker = h.Breaker.Probe(token, now, limit)
 		return h
 	})
 	if err == nil && h.Breaker.ProbeBy == token {
-		name = token
+		taken = &probe{name: token, before: *before.Load()}
 	}
-	return h, name, err
+	return h, taken, err
 }
 
 // met leaves a message that met a fault to another try.

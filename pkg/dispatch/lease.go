@@ -16,8 +16,7 @@ type leasedAttempt struct {
 	document webhook.SecretDocument
 	// unsigned says that the secret is gone for good: the attempt fails.
 	unsigned bool
-	// probe names the attempt if it is the breaker's probe.
-	probe string
+	probe    *probe // nil unless the attempt is the breaker's
 }
 
 // leased takes the lease, makes the POST and finishes.
@@ -50,17 +49,24 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 	}
 	post := webhook.Post{
 		Webhook: a.webhook, Event: a.event, Secrets: a.document, Retry: m.Attempt - 1, Replay: m.Round > 1, Timeout: limit,
-		SignWithPrevious: refusedSignature(row),
+		First: c.healths.signer(a.webhook), Unchanged: c.unchanged(m, a),
 	}
 	result := webhook.Result{At: began, Error: webhook.AttemptSecret}
 	if !a.unsigned {
 		result = c.send(ctx, webhook.LaneQueue, m.Round, m.Attempt, post)
 	}
-	c.reports.add(c.Engine, a.webhook, result, a.probe)
+	if result.Interrupted {
+		// The attempt is made again once its lease has run out. The message is
+		// left alone: it comes back when its visibility ends.
+		return false
+	}
+	a.probe.done()
+	c.reports.add(c.Engine, a.webhook, result, a.probe.id())
 	done = c.finish(ctx, r, a, token, result)
-	if result.Error != webhook.AttemptOK || a.probe != "" {
-		// What opens or closes a breaker, or disables a webhook, is for others
-		// to know at once; what only counts is written with the last, or soon.
+	if result.Error != webhook.AttemptOK || result.Repeats > 0 || a.probe != nil {
+		// What opens or closes a breaker, disables a webhook or says which secret
+		// its target knows, is for others to know at once; what only counts is
+		// written with the last, or soon.
 		c.reports.flushOne(ctx, c.Engine, webhookKey{m.Tenant, m.Webhook})
 	} else {
 		c.noteSoon(ctx, webhookKey{m.Tenant, m.Webhook})
@@ -73,20 +79,6 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 func (c *consumer) mayStart(a leasedAttempt, began time.Time) bool {
 	now := c.Now()
 	return webhook.Elapsed(began, now) <= leaseMargin-leaseSpare && webhook.Elapsed(a.read, now) < viewLife
-}
-
-// refusedSignature reports whether the target, during a rotation, answered the
-// last attempt as one does to a wrong signature: the next attempt then uses the
-// old secret in the header that has room for one.
-func refusedSignature(row webhook.Delivery) bool {
-	if len(row.Attempts) == 0 {
-		return false
-	}
-	switch row.Attempts[len(row.Attempts)-1].StatusCode {
-	case 400, 401, 403:
-		return true
-	}
-	return false
 }
 
 // finish writes down what came of a leased attempt and sends the message for

@@ -152,6 +152,7 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 	}
 	asked := c.Now()
 	probe, pass, done := c.gate(ctx, r)
+	defer func() { c.giveBack(ctx, key, probe) }()
 	if !pass {
 		return done
 	}
@@ -160,7 +161,7 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 		return c.postpone(ctx, r, timeRetry)
 	}
 	defer leave()
-	if probe == "" && webhook.Elapsed(asked, c.Now()) >= healthLife {
+	if probe == nil && webhook.Elapsed(asked, c.Now()) >= healthLife {
 		// It waited behind attempts that may have opened the breaker.
 		if probe, pass, done = c.gate(ctx, r); !pass {
 			return done

@@ -423,9 +423,7 @@ func TestQueue_OneFailingMessageLeavesTheOthersDone(t *testing.T) {
 	}
 }
 
-// What a retry tells its target, and with which secret.
-//
-// Decision 0.11: the fallback of the signature that has room for one.
+// What a retry tells its target.
 func TestQueue_Post(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -439,12 +437,12 @@ func TestQueue_Post(t *testing.T) {
 		t.Fatalf("%d POSTs, want 3", len(s.posts))
 	}
 	for i, want := range []struct {
-		retry            int
-		replay, previous bool
-	}{{0, false, false}, {1, false, true}, {0, true, true}} {
+		retry  int
+		replay bool
+	}{{0, false}, {1, false}, {0, true}} {
 		p := s.posts[i]
-		if p.Retry != want.retry || p.Replay != want.replay || p.SignWithPrevious != want.previous || p.Timeout != 7*time.Second {
-			t.Errorf("POST %d: retry %d, replay %v, previous secret %v, timeout %v; want %+v and 7s", i+1, p.Retry, p.Replay, p.SignWithPrevious, p.Timeout, want)
+		if p.Retry != want.retry || p.Replay != want.replay || p.Timeout != 7*time.Second {
+			t.Errorf("POST %d: retry %d, replay %v, timeout %v; want %+v and 7s", i+1, p.Retry, p.Replay, p.Timeout, want)
 		}
 	}
 }

@@ -41,12 +41,15 @@ func (r *reports) of(w webhook.Webhook) *report {
 
 // add notes an attempt. probe names it if it was the breaker's probe.
 func (r *reports) add(e *Engine, w webhook.Webhook, result webhook.Result, probe string) {
+	signing := preference(w, result)
+	e.healths.learn(w, signing)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	have := r.of(w)
 	have.observed = append(have.observed, webhook.HealthReport{
 		Activation: w.Activation, At: result.At, Duration: result.Duration, Error: result.Error,
 		LastError: lastError(result), Policy: e.policy(w), Probe: probe,
+		Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
 	})
 }
 

@@ -171,8 +171,17 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		return
 	}
 	limit := min(webhook.FastTimeout, timeout(d.webhook))
-	result := b.send(ctx, webhook.LaneFast, 1, 1, webhook.Post{Webhook: d.webhook, Event: d.event, Secrets: doc, Timeout: limit})
-	if result.Error == webhook.AttemptTimeout && limit < timeout(d.webhook) {
+	result := b.send(ctx, webhook.LaneFast, 1, 1, webhook.Post{
+		Webhook: d.webhook, Event: d.event, Secrets: doc, Timeout: limit, First: b.healths.signer(d.webhook), Unchanged: b.unchanged(d),
+	})
+	switch {
+	case result.Interrupted: // by the end of the call: nothing is known of the target
+		b.queue(d)
+		return
+	case result.Undecided:
+		b.undecided(ctx, d, result)
+		return
+	case result.Error == webhook.AttemptTimeout && limit < timeout(d.webhook):
 		result.Error = webhook.AttemptFast
 		b.queue(d)
 		b.tooSlow(ctx, d, result)

@@ -79,21 +79,17 @@ func (s *Sender) headers(post webhook.Post, body []byte, now time.Time) (http.He
 }
 
 func sign(h *headers, scrub *scrubber, post webhook.Post, body []byte, now time.Time) error {
-	current, previous := post.Secrets.Current, post.Secrets.PreviousAt(now)
-	scrub.secret(current.Reveal())
+	first, second := post.Secrets.InOrder(post.First, now)
+	scrub.secret(post.Secrets.Current.Reveal())
 	scrub.secret(post.Secrets.Previous.Reveal())
-	if current.IsZero() {
+	if first.IsZero() {
 		if post.Webhook.Secret.Signed {
 			return fmt.Errorf("sign: %w", webhook.ErrSecretUnavailable)
 		}
 		return nil
 	}
-	only := current // the SuperOffice header has room for one
-	if post.SignWithPrevious && !previous.IsZero() {
-		only = previous
-	}
-	superOffice := signature.SuperOffice(only.Reveal(), body)
-	standard, err := signature.Standard(string(post.Event.ID), now, body, current.Reveal(), previous.Reveal())
+	superOffice := signature.SuperOffice(first.Reveal(), body) // the header has room for one
+	standard, err := signature.Standard(string(post.Event.ID), now, body, first.Reveal(), second.Reveal())
 	if err != nil {
 		return err
 	}

@@ -23,11 +23,13 @@ const bodyTime = time.Second
 
 // Send makes one attempt and says what came of it. It has the shape of
 // webhook.Registry's Ping. Post.Timeout bounds all of it, name resolution and
-// the answer's body included; ctx may end it earlier.
+// the answer's body included; ctx may end it earlier. While the webhook's secret
+// is being rotated an attempt may take two POSTs.
 func (s *Sender) Send(ctx context.Context, post webhook.Post) webhook.Result {
 	start := s.config.Now()
-	result := s.attempt(ctx, post, start)
+	result := s.rotate(ctx, post, start)
 	result.At, result.Duration = start, s.config.Now().Sub(start)
+	result.Interrupted = ctx.Err() != nil && (result.StatusCode == 0 || result.Undecided)
 	return result
 }
 
@@ -48,11 +50,7 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 		return webhook.Result{Error: webhook.AttemptInternal}
 	}
 
-	timeout := post.Timeout
-	if timeout <= 0 {
-		timeout = webhook.DefaultAttemptTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, limitOf(post))
 	defer cancel()
 	var seen *connection
 	defer func() { seen.release() }()

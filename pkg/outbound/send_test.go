@@ -171,21 +171,21 @@ func TestSend_SignsTheBytesThatItSends(t *testing.T) {
 	t.Parallel()
 	const current, previous = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "old ø"
 	for _, c := range []struct {
-		name         string
-		until        time.Time
-		withPrevious bool
-		superOffice  string
-		oldVerifies  bool
+		name        string
+		until       time.Time
+		first       webhook.Signer
+		superOffice string
+		oldVerifies bool
 	}{
-		{"during a rotation the new one signs", at.Add(time.Hour), false, current, true},
-		{"the fallback uses the old one", at.Add(time.Hour), true, previous, true},
-		{"after the overlap the old one is gone", at, true, current, false},
+		{"during a rotation the new one signs", at.Add(time.Hour), webhook.SignerNone, current, true},
+		{"or the old one, which a target accepted last", at.Add(time.Hour), webhook.SignerPrevious, previous, true},
+		{"after the overlap the old one is gone", at, webhook.SignerPrevious, current, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			url, got := target(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 			doc := webhook.SecretDocument{Current: webhook.NewSecret(current), Previous: webhook.NewSecret(previous), PreviousUntil: c.until}
-			sender(t, nil).Send(t.Context(), webhook.Post{Webhook: hook(url), Event: event, Secrets: doc, SignWithPrevious: c.withPrevious})
+			sender(t, nil).Send(t.Context(), webhook.Post{Webhook: hook(url), Event: event, Secrets: doc, First: c.first})
 			req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(<-got)))
 			if err != nil {
 				t.Fatal(err)

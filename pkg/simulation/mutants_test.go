@@ -42,7 +42,7 @@ var mutants = []mutant{
 	},
 	{
 		"stream: report a failed batch without waiting for its youngest record", stream,
-		"\t\tb.wait(ctx, youngestToFail-elapsed(youngest, b.Now()))\n", "\t\t_ = youngest\n",
+		"\t\tb.wait(ctx, youngestToFail-webhook.Elapsed(youngest, b.Now()))\n", "\t\t_ = youngest\n",
 	},
 	{
 		"stream: attempt what may be a redelivery", lanes,
@@ -71,7 +71,7 @@ var mutants = []mutant{
 	},
 	{
 		"stream: no second look at the view once the secret is read", stream,
-		" || elapsed(d.viewed, b.Now()) >= viewLife {\n\t\tb.queue(d)", " {\n\t\tb.queue(d)",
+		" || webhook.Elapsed(d.viewed, b.Now()) >= viewLife {\n\t\tb.queue(d)", " {\n\t\tb.queue(d)",
 	},
 	{
 		"stream: forget an event whose webhooks cannot be read", planning,
@@ -274,7 +274,7 @@ var mutants = []mutant{
 	},
 	{
 		"breaker: every attempt is a probe once one is due", gating,
-		"\tif err == nil && h.Breaker.ProbeBy == token {\n\t\tname = token", "\tif err == nil {\n\t\tname = token",
+		"\tif err == nil && h.Breaker.ProbeBy == token {\n\t\ttaken = &probe{name: token,", "\tif err == nil {\n\t\ttaken = &probe{name: token,",
 	},
 	{
 		"breaker: a probe uses up no step", breaker,

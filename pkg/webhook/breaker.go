@@ -9,7 +9,8 @@ import "time"
 // It opens after 10 failures without a success, however close together. While
 // it is open one attempt a step is made, the probe: 30 s after it opened, then
 // 1, 2, 4, … minutes after each other, at most an hour. A step is used up when
-// its probe begins, so that one that is never heard of again counts as failed.
+// its probe begins, so that one that is never heard of again counts as failed;
+// one that is not made after all gives its step back.
 // Every other delivery is parked: its row waits for the next probe's time and a
 // random part of a quarter step beyond, with no attempt used and no message.
 // A success, whoever made it, closes the breaker; parked rows then go out as
@@ -89,14 +90,31 @@ func (b Breaker) ParkUntil(now time.Time, jitter float64) time.Time {
 // used up already.
 func (b Breaker) failed(r HealthReport) Breaker {
 	if b.Open() {
-		if r.Probe != "" && r.Probe == b.ProbeBy {
-			b.ProbeBy, b.ProbeUntil = "", time.Time{}
-		}
-		return b
+		return b.unresolved(r.Probe)
 	}
 	if b.Failures++; b.Failures >= breakerLimit {
 		b.Step = breakerFirstStep
 		b.ProbeAt = r.At.Add(r.Duration).Add(b.Step)
 	}
+	return b
+}
+
+// unresolved ends a probe that did not close the breaker.
+func (b Breaker) unresolved(probe string) Breaker {
+	if probe != "" && probe == b.ProbeBy {
+		b.ProbeBy, b.ProbeUntil = "", time.Time{}
+	}
+	return b
+}
+
+// GiveBack returns the step of a probe that was never made, so that the next
+// delivery can be the probe. before is the breaker as Probe found it. A breaker
+// that is no longer at this probe stays as it is.
+func (b Breaker) GiveBack(by string, before Breaker) Breaker {
+	if by == "" || b.ProbeBy != by {
+		return b
+	}
+	b.Step, b.ProbeAt = before.Step, before.ProbeAt
+	b.ProbeBy, b.ProbeUntil = before.ProbeBy, before.ProbeUntil
 	return b
 }

@@ -28,6 +28,9 @@ type Health struct {
 	Latency time.Duration
 	// FastTimeout is when the last attempt in the fast lane was cut short.
 	FastTimeout time.Time
+	// Signing is the secret that the target accepted last, of the two that it
+	// may be sent during a rotation.
+	Signing Preference
 	// Breaker says whether the target is called at all.
 	Breaker Breaker
 	// Version counts the writes of this row; stores make writes conditional on
@@ -48,6 +51,11 @@ type HealthReport struct {
 	Policy     Policy
 	// Probe names the attempt, if it was the breaker's probe.
 	Probe string
+	// Repeats, Signing and Undecided are the Result's, Signing with the version
+	// of the secret document that the attempt was signed by.
+	Repeats   int
+	Signing   Preference
+	Undecided bool
 }
 
 // Under gives the health as it counts for an activation of its webhook: a newer
@@ -67,21 +75,34 @@ func (h Health) Under(activation int64) Health {
 // last success and under the same activation; under the durable policy at most
 // one failure a second counts, so that a burst does not disable a webhook. The
 // breaker counts them all. A success sets everything back. A fast-lane timeout
-// is neither call nor error.
+// is neither call nor error, and neither is an attempt that is undecided: the
+// rotation has caused it, not the target. An attempt of two POSTs is two calls
+// and at most one error.
 func (h Health) Observe(reports ...HealthReport) Health {
 	for _, r := range reports {
 		h = h.Under(r.Activation)
+		if r.Signing.Signer != SignerNone && !r.At.Before(h.LastOK) {
+			h.Signing = r.Signing
+		}
+		if r.Undecided {
+			h.Breaker = h.Breaker.unresolved(r.Probe)
+			continue
+		}
 		if r.Error == AttemptFast {
 			if r.At.After(h.FastTimeout) {
 				h.FastTimeout = r.At
 			}
 			continue
 		}
-		h.TotalCalls = saturatingIncrement(h.TotalCalls)
+		posts := 1 + r.Repeats
+		for range posts {
+			h.TotalCalls = saturatingIncrement(h.TotalCalls)
+		}
+		answer := r.Duration / time.Duration(posts)
 		if h.Latency == 0 {
-			h.Latency = r.Duration
+			h.Latency = answer
 		} else {
-			h.Latency += (r.Duration - h.Latency) / 8
+			h.Latency += (answer - h.Latency) / 8
 		}
 		if r.Error == AttemptOK {
 			if r.At.After(h.LastOK) {

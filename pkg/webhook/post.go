@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"log/slog"
 	"time"
 )
@@ -18,10 +19,14 @@ type Post struct {
 	Replay bool
 	// Test marks the ping.
 	Test bool
-	// SignWithPrevious puts the previous secret's signature into
-	// X-SuperOffice-Signature, which has room for one: the fallback when a
-	// target refused the new one during a rotation.
-	SignWithPrevious bool
+	// First is the secret to start with during a rotation. It fills
+	// X-SuperOffice-Signature, which has room for one. SignerNone:
+	// SignerCurrent.
+	First Signer
+	// Unchanged reports whether the webhook is still stored as the post has it.
+	// It is asked before a second POST, whose secret may have been revoked
+	// since the first. nil: it is.
+	Unchanged func(ctx context.Context) bool
 	// Timeout bounds the whole attempt. Zero: DefaultAttemptTimeout.
 	Timeout time.Duration
 }
@@ -29,11 +34,12 @@ type Post struct {
 // DefaultAttemptTimeout bounds an attempt where nothing else does.
 const DefaultAttemptTimeout = 30 * time.Second
 
-// Result is what came of a POST. It holds nothing secret: no URL, and an
-// excerpt that is scrubbed of what was sent.
+// Result is what came of an attempt: of its one POST or, during a rotation, of
+// the second of two. It holds nothing secret: no URL, and an excerpt that is
+// scrubbed of what was sent.
 type Result struct {
-	At         time.Time // when the attempt began
-	Duration   time.Duration
+	At         time.Time     // when the attempt began
+	Duration   time.Duration // of the whole attempt
 	StatusCode int
 	Error      AttemptError // AttemptOK exactly for a success (any 2xx)
 	// Response is an excerpt of the answer, headers and body, for people: at
@@ -43,6 +49,22 @@ type Result struct {
 	RetryAfter time.Duration
 	// Location is where a redirect pointed, host and path only.
 	Location string
+
+	// Repeats is how many POSTs the attempt took beyond its first: 1 if the
+	// target refused one secret and was sent the other.
+	Repeats int
+	// Signer is the secret to start with next time: the one that the target
+	// accepted, or the one that it did not refuse. SignerNone outside a
+	// rotation, and if it refused both.
+	Signer Signer
+	// Undecided says that the target refused one secret and that nothing is
+	// known of the other: there was no time for a second POST, or it was cut
+	// short, or the webhook had changed. Only two refusals speak against a
+	// target.
+	Undecided bool
+	// Interrupted says that the caller's context ended before the attempt did.
+	// The result then says nothing about the target.
+	Interrupted bool
 }
 
 // Attempt gives the result as a row keeps it.

@@ -92,7 +92,11 @@ func (r *Registry) Test(ctx context.Context, w Webhook, doc SecretDocument) (Res
 		return Result{}, err
 	}
 	event := Event{Tenant: w.Tenant, ID: id, Name: TestEventName, At: now}
-	return r.Ping(ctx, Post{Webhook: w, Event: event, Secrets: doc, Test: true, Timeout: pingTimeout}), nil
+	unchanged := func(ctx context.Context) bool {
+		stored, err := r.Webhooks.Get(ctx, w.Tenant, w.ID)
+		return err == nil && stored.Secret == w.Secret
+	}
+	return r.Ping(ctx, Post{Webhook: w, Event: event, Secrets: doc, Test: true, Timeout: pingTimeout, Unchanged: unchanged}), nil
 }
 
 // TargetHost gives the host of a target, the only part of it that may be
