@@ -66,11 +66,14 @@ func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Heal
 		return webhook.Health{}, nil, err
 	}
 	now, limit := c.Now(), timeout(w)+leaseMargin
-	var before atomic.Pointer[webhook.Breaker] // the store may run the change more than once
+	// The store may run the change more than once, and the last time on what it
+	// has written itself: a write whose answer was lost is repeated.
+	var before atomic.Pointer[webhook.Breaker]
 	h, err = c.healths.update(ctx, webhookKey{w.Tenant, w.ID}, func(h webhook.Health) webhook.Health {
 		h = h.Under(w.Activation)
-		found := h.Breaker
-		before.Store(&found)
+		if found := h.Breaker; found.ProbeBy != token {
+			before.Store(&found)
+		}
 		h.Breaker = h.Breaker.Probe(token, now, limit)
 		return h
 	})

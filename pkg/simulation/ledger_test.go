@@ -322,6 +322,7 @@ func (l *ledger) begin(p *process, post webhook.Post, began time.Time) *attempt 
 	} else {
 		l.w.violated("promise 2", "%s is attempted by %s without a lease", name, p.name)
 	}
+	delete(p.unmade, key.Webhook)
 	l.attempts[key] = append(l.attempts[key], a)
 	a.inv.attempts = append(a.inv.attempts, a)
 	l.checkFresh(name, post, began)
@@ -372,6 +373,20 @@ func (l *ledger) checkCalled(name string, a *attempt, post webhook.Post, began t
 	a.process.probes[post.Webhook.ID]--
 }
 
+// checkProbes holds that a call of the queue consumer that met no trouble has
+// made every probe that it took, or given it back.
+func (l *ledger) checkProbes(inv *invocation) {
+	p := inv.process
+	trouble := time.Now().After(inv.deadline) || inv.froze ||
+		slices.ContainsFunc(p.troubles, func(t trouble) bool { return !t.at.Before(inv.began) })
+	for id, n := range p.unmade {
+		if n > 0 && !trouble {
+			l.w.violated("breaker", "a step of w%d is used up by %s, and no attempt was made", id, p.name)
+		}
+	}
+	clear(p.unmade)
+}
+
 func (l *ledger) healthWritten(ctx context.Context, id int32) {
 	found, err := l.w.db.peek.Webhooks().Health(ctx, tenant, []int32{id})
 	l.mu.Lock()
@@ -396,10 +411,15 @@ func (l *ledger) healthWritten(ctx context.Context, id int32) {
 	if by := now.Breaker.ProbeBy; by != "" && by != was.Breaker.ProbeBy {
 		if p := processOf(ctx); p != nil {
 			p.probes[id]++
+			p.unmade[id]++
 		}
 		if was.Breaker.Probing(time.Now()) && was.Activation == now.Activation {
 			l.w.violated("breaker", "w%d is probed twice at once", id)
 		}
+	}
+	if p := processOf(ctx); p != nil && now.Breaker.Open() && now.Breaker.ProbeAt.Before(was.Breaker.ProbeAt) {
+		p.probes[id]-- // given back: no attempt was made
+		p.unmade[id]--
 	}
 	if now.Breaker.Open() != was.Breaker.Open() {
 		l.w.tracef("breaker", "of w%d is open: %v", id, now.Breaker.Open())
@@ -525,6 +545,7 @@ func (l *ledger) expanded(m webhook.Message) {
 func (l *ledger) returned(inv *invocation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.checkProbes(inv)
 	if l.w.sendFault(inv) || time.Now().After(inv.deadline) {
 		return
 	}

@@ -20,6 +20,7 @@ const (
 	planning       = "pkg/dispatch/plan.go"
 	expander       = "pkg/dispatch/expand.go"
 	gating         = "pkg/dispatch/gate.go"
+	probing        = "pkg/dispatch/probe.go"
 	breaker        = "pkg/webhook/breaker.go"
 	redrive        = "pkg/sweep/redrive.go"
 	redispatch     = "pkg/sweep/redispatch.go"
@@ -275,6 +276,10 @@ var mutants = []mutant{
 	{
 		"breaker: every attempt is a probe once one is due", gating,
 		"\tif err == nil && h.Breaker.ProbeBy == token {\n\t\ttaken = &probe{name: token,", "\tif err == nil {\n\t\ttaken = &probe{name: token,",
+	},
+	{
+		"breaker: a probe that is not made uses up its step", probing,
+		"\tif p == nil || p.made {\n", "\tif p == nil || p.name != \"\" {\n",
 	},
 	{
 		"breaker: a probe uses up no step", breaker,

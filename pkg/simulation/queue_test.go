@@ -207,12 +207,12 @@ func (q *queue) take(n int) []webhook.Received {
 
 // acknowledge deletes the messages of a batch that did not fail. One that did
 // is to say when it wants to come back: its visibility is for consumers that
-// died.
+// died, or came to their end during an attempt.
 func (q *queue) acknowledge(inv *invocation, batch []webhook.Received, failed []string) {
 	for _, r := range batch {
 		if slices.Contains(failed, r.ID) {
 			for _, m := range q.waiting {
-				if m.receipt == r.Receipt && !m.moved {
+				if m.receipt == r.Receipt && !m.moved && !time.Now().After(inv.deadline) {
 					q.w.violated("queue", "%s is not done, and waits out its visibility of %s", q.w.ledger.says(r.Message), visibility)
 				}
 			}

@@ -114,7 +114,7 @@ func (t *targets) Send(ctx context.Context, p webhook.Post) webhook.Result {
 	fail := func(e webhook.AttemptError) webhook.Result {
 		w.ledger.told(attempt, false)
 		w.wait(ctx, process, kindAnswer, about, label+": "+string(e))
-		return webhook.Result{At: began, Duration: time.Since(began), Error: e}
+		return webhook.Result{At: began, Duration: time.Since(began), Error: e, Interrupted: ctx.Err() != nil}
 	}
 	v := w.wait(ctx, process, kindPost, about, label+" to "+webhook.TargetHost(p.Webhook.TargetURL))
 	w.mu.Lock()

@@ -115,6 +115,5 @@ func (b Breaker) GiveBack(by string, before Breaker) Breaker {
 		return b
 	}
 	b.Step, b.ProbeAt = before.Step, before.ProbeAt
-	b.ProbeBy, b.ProbeUntil = before.ProbeBy, before.ProbeUntil
-	return b
+	return b.unresolved(by)
 }

@@ -102,7 +102,7 @@ func TestBreaker_GiveBack(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
 	for _, step := range []time.Duration{30 * time.Second, 32 * time.Minute, time.Hour} {
-		found := webhook.Breaker{Failures: 10, Step: step, ProbeAt: at, ProbeBy: "dead", ProbeUntil: at.Add(-time.Second)}
+		found := webhook.Breaker{Failures: 10, Step: step, ProbeAt: at}
 		taken := found.Probe("p", at, time.Minute)
 		if diff := cmp.Diff(found, taken.GiveBack("p", found)); diff != "" {
 			t.Errorf("a step of %v (-found +given back):\n%s", step, diff)
