@@ -3,8 +3,9 @@
 //
 // It refuses to reach anything inside: every address is checked after name
 // resolution, redirects are not followed, and no proxy is asked. It refuses to
-// repeat a POST of which a byte may have arrived: retries are the policy's. It
-// never prints an error of net/http, which would hold the target's URL; errors
+// repeat a POST of which a byte may have arrived: retries are the policy's. The
+// one exception is an answer that refuses the signature while the webhook's
+// secret is being rotated: the other secret is then tried at once. It never prints an error of net/http, which would hold the target's URL; errors
 // become one of the words of [webhook.AttemptError], by their type.
 package outbound
 

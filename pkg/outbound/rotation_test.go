@@ -72,7 +72,9 @@ func accepts(which string, refusal int) func(int, string, http.ResponseWriter, *
 }
 
 func inTurn(codes ...int) func(int, string, http.ResponseWriter, *http.Request) {
-	return func(post int, _ string, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(codes[min(post, len(codes))-1]) }
+	return func(post int, _ string, w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(codes[min(post, len(codes))-1])
+	}
 }
 
 // Decision 0.11: two refusals are a failure, one is not.
