@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,8 +31,10 @@ func rotating() webhook.SecretDocument {
 // answers what it is told to.
 func keyholder(t *testing.T, answer func(post int, secret string, w http.ResponseWriter, r *http.Request)) (url string, got func() []string) {
 	t.Helper()
-	seen := make(chan string, 16)
-	var posts atomic.Int32
+	var (
+		mu   sync.Mutex
+		seen []string
+	)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -50,16 +53,17 @@ func keyholder(t *testing.T, answer func(post int, secret string, w http.Respons
 		if retry := r.Header.Get("X-SuperOffice-Retry"); retry != "" {
 			text += " retry " + retry
 		}
-		seen <- secret + text
-		answer(int(posts.Add(1)), secret, w, r)
+		mu.Lock()
+		seen = append(seen, secret+text)
+		post := len(seen)
+		mu.Unlock()
+		answer(post, secret, w, r)
 	}))
 	t.Cleanup(server.Close)
-	return server.URL, func() (all []string) {
-		close(seen)
-		for s := range seen {
-			all = append(all, s)
-		}
-		return all
+	return server.URL, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return seen
 	}
 }
 
