@@ -22,7 +22,7 @@ func TestShapes_AreThoseOfTheirExpressions(t *testing.T) {
 		"state event":   {regexp.MustCompile(`(?is)^webhook[0-9]+\..+$`), func(s string) bool { _, ok := webhook.IsStateEvent(s); return ok }},
 		"tenant":        {regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`), func(s string) bool { return webhook.Tenant(s).Valid() }},
 		"role": {
-			regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/([^/]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`),
+			regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/([^/:]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`),
 			func(s string) bool { return webhook.RoleARN(s) != "" },
 		},
 	}
