@@ -17,7 +17,7 @@ import (
 	"github.com/posthaste-dev/posthaste/functions/internal/memory"
 )
 
-var figures = flag.String("figures", "engine,stream,local,neighbours", "what BenchmarkFigures measures")
+var figures = flag.String("figures", "engine,stream,local,neighbours,bodies", "what BenchmarkFigures measures")
 
 // BenchmarkFigures measures what docs/performance.md tells and prints it as one
 // table. It is a measurement, run once and for minutes, and no judgement: it
@@ -49,6 +49,10 @@ func BenchmarkFigures(b *testing.B) {
 		if strings.Contains(*figures, "neighbours") {
 			t.section("Neighbours: a webhook that gets 50 events a second, beside one that gets 200 a second")
 			benchNeighbours(b, t, binary)
+		}
+		if strings.Contains(*figures, "bodies") {
+			t.section("Bodies: one call at the limits of its format, one after another")
+			benchBodies(b, t, binary)
 		}
 		fmt.Println(t.print(b))
 	}

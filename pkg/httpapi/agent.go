@@ -101,10 +101,7 @@ func (a *api) agentList(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	f := filter{
-		name: args.named("NameFilter").text(), event: args.named("EventFilter").text(),
-		state: webhook.State(args.named("StatusFilter").enum(stateNames, false)), //nolint:gosec // 0-3
-	}
+	f := newFilter(args.named("NameFilter").text(), args.named("EventFilter").text(), args.named("StatusFilter").enum(stateNames, false))
 	answer, err := a.list(c, f, *args.faults)
 	if errors.Is(err, errListTooLarge) { // the input was right
 		return reply{}, err

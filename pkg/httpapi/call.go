@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
+	"net/url"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +26,8 @@ type call struct {
 	status        int
 	// cause is the error that was answered, for the log.
 	cause error
+	// params are the query's, read when the first is asked for.
+	params url.Values
 }
 
 type callKey struct{}
@@ -149,20 +150,26 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 	a.Logger.LogAttrs(ctx, level, "request", line...)
 }
 
-// query gives a query parameter's first value, its name in any letter case. Of
+// query returns a query parameter's first value, its name in any letter case. Of
 // several spellings in one call the documented one counts, else the first in
 // the order of the alphabet.
 func (c *call) query(name string) string {
-	all := c.URL.Query()
-	if all.Has(name) {
-		return all.Get(name)
+	if c.params == nil {
+		c.params = c.URL.Query()
 	}
-	for _, key := range slices.Sorted(maps.Keys(all)) {
-		if strings.EqualFold(key, name) {
-			return all.Get(key)
+	if c.params.Has(name) {
+		return c.params.Get(name)
+	}
+	spelled := "" // no parameter that is asked for has an empty name
+	for key := range c.params {
+		if strings.EqualFold(key, name) && (spelled == "" || key < spelled) {
+			spelled = key
 		}
 	}
-	return ""
+	if spelled == "" {
+		return ""
+	}
+	return c.params.Get(spelled)
 }
 
 // webhookID reads the id of a webhook from the path. A text that is no id names

@@ -314,8 +314,14 @@ func (v value) enum(names []string, flags bool) int32 {
 	return 0
 }
 
+// maxEnumText is longer than any text of names that somebody means.
+const maxEnumText = 1000
+
 // enumNumber gives the number that a text names.
 func enumNumber(text string, names []string, flags bool) (int32, bool) {
+	if len(text) > maxEnumText { // which every operation of a patch may read again
+		return 0, false
+	}
 	text = strings.TrimSpace(text)
 	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
 		return int32(n), n >= 0 && int(n) < len(names) //nolint:gosec // ParseInt saw to its size

@@ -68,7 +68,7 @@ func (t *tree) put(path []string, is container, value string) {
 	i := t.child(path[0])
 	if i < 0 {
 		i = len(t.children)
-		t.names, t.children = append(t.names, path[0]), append(t.children, tree{})
+		t.add(path[0], tree{})
 	}
 	member, rest := &t.children[i], path[1:]
 	switch {
@@ -101,18 +101,16 @@ func (t *tree) put(path []string, is container, value string) {
 // keys of a list only tell its items apart: their order is that of the form.
 func (t *tree) putItem(path []string, value string) {
 	if len(path) < 2 {
-		t.names, t.children = append(t.names, ""), append(t.children, textTree(value))
+		t.add("", textTree(value))
 		return
 	}
 	i := -1
-	for j, key := range t.names {
-		if key == path[0] && key != "" {
-			i = j
-		}
+	if path[0] != "" {
+		i = t.exact(path[0])
 	}
 	if i < 0 {
 		i = len(t.children)
-		t.names, t.children = append(t.names, path[0]), append(t.children, tree{})
+		t.add(path[0], tree{})
 	}
 	if t.children[i].kind != '{' {
 		t.children[i] = tree{kind: '{'}

@@ -19,26 +19,32 @@ const (
 
 // filter says which webhooks a list is to hold. The zero filter holds all.
 type filter struct {
-	name  string // exact, in any letter case
-	event string // webhooks that respond to this event
-	state webhook.State
+	name   string   // exact, in any letter case
+	events []string // subscription keys of the event that webhooks are to respond to
+	state  webhook.State
+}
+
+func newFilter(name, event string, state int32) filter {
+	f := filter{name: name, state: webhook.State(state)} //nolint:gosec // 0-3
+	if event != "" {
+		f.events = webhook.SubscriptionKeys(event)
+	}
+	return f
 }
 
 func (f filter) holds(w webhook.Webhook) bool {
 	return (f.name == "" || strings.EqualFold(f.name, w.Name)) &&
-		(f.event == "" || w.Subscribes(f.event)) &&
+		(f.events == nil || w.SubscribesTo(f.events)) &&
 		(f.state == webhook.StateUnknown || f.state == w.State)
 }
 
 func (a *api) listWebhooks(c *call) (reply, error) {
-	f := filter{name: c.query("nameFilter"), event: c.query("eventFilter")}
 	var wrong faults
 	state, known := enumNumber(c.query("statusFilter"), stateNames, false)
 	if !known {
 		wrong.add("statusFilter must be one of %s", strings.Join(stateNames, ", "))
 	}
-	f.state = webhook.State(state) //nolint:gosec // 0-3
-	return a.list(c, f, wrong)
+	return a.list(c, newFilter(c.query("nameFilter"), c.query("eventFilter"), state), wrong)
 }
 
 // list gives the webhooks that a filter holds, or of them those that the

@@ -129,7 +129,10 @@ func mergePatch(t tree) ([]change, error) {
 // masked, and a mask that stays keeps what is stored.
 type patched struct {
 	members []webhook.ObjectMember
-	touched map[int]*tree // by place in members
+	// By place in members: what was looked at, read once for all changes, and
+	// which of it was changed.
+	trees   map[int]*tree
+	touched map[int]bool
 }
 
 // patch makes changes to a webhook and reads the outcome. A test that does not
@@ -144,7 +147,7 @@ func patch(w webhook.Webhook, health webhook.Health, changes []change) (stated, 
 	if err != nil {
 		return stated{}, err
 	}
-	p := patched{touched: map[int]*tree{}}
+	p := patched{trees: map[int]*tree{}, touched: map[int]bool{}}
 	if p.members, err = webhook.ObjectMembers(shown); err != nil {
 		return stated{}, err
 	}
@@ -153,18 +156,19 @@ func patch(w webhook.Webhook, health webhook.Health, changes []change) (stated, 
 			return stated{}, err
 		}
 	}
-	for i, t := range p.touched {
-		p.members[i].Value = t.appendJSON(nil)
+	for i := range p.touched {
+		p.members[i].Value = p.trees[i].appendJSON(nil)
 	}
 	return readMembers(p.members), nil
 }
 
 // tree gives a member to be changed or looked at.
 func (p *patched) tree(i int) (*tree, error) {
-	if t, touched := p.touched[i]; touched {
+	if t, read := p.trees[i]; read {
 		return t, nil
 	}
 	t, err := parseTree(p.members[i].Value)
+	p.trees[i] = &t
 	return &t, err
 }
 
@@ -182,12 +186,13 @@ func (p *patched) apply(ch change) error {
 	}
 	name := p.members[i].Name
 	if ch.op == "test" {
-		return ch.test(name, *t)
+		return ch.test(name, t)
 	}
 	if writableIndex(name) < 0 { // the server's: skipped, as in every body
 		return nil
 	}
-	p.touched[i] = t
+	p.touched[i] = true
+	ch.value = ch.value.clone() // a save that lost a race makes the change again
 	is := containerOf(name)
 	switch {
 	case len(ch.path) > 1:
@@ -208,41 +213,44 @@ func (p *patched) apply(ch change) error {
 		}
 		t.children = append(t.children, ch.value)
 	case ch.op == "merge" && is != single:
-		*t = merged(*t, ch.value)
+		t.merge(ch.value)
 	default:
 		*t = ch.value
 	}
 	return nil
 }
 
-// merged is MergePatch of RFC 7396.
-func merged(t, change tree) tree {
+// merge is MergePatch of RFC 7396. The tree takes over what the change holds.
+func (t *tree) merge(change tree) {
 	if change.kind != '{' {
-		return change
+		*t = change
+		return
 	}
 	if t.kind != '{' {
-		t = tree{kind: '{'}
+		*t = tree{kind: '{'}
 	}
 	for i, name := range change.names {
 		at, value := t.child(name), change.children[i]
 		switch {
 		case value.kind == 'n' && at >= 0:
-			t.removeAt(at)
+			t.removeMember(at)
 		case value.kind == 'n':
 		case at >= 0:
-			t.children[at] = merged(t.children[at], value)
+			t.children[at].merge(value)
 		default:
-			t.set(name, merged(tree{}, value))
+			var added tree
+			added.merge(value)
+			t.add(name, added)
 		}
 	}
-	return t
 }
 
 func (t *tree) removeAt(i int) {
-	t.children = slices.Delete(t.children, i, i+1)
 	if t.kind == '{' {
-		t.names = slices.Delete(t.names, i, i+1)
+		t.removeMember(i)
+		return
 	}
+	t.children = slices.Delete(t.children, i, i+1)
 }
 
 // into makes the change inside of a member: path leads on from there.
@@ -275,7 +283,7 @@ func (ch change) into(t *tree, path []string) error {
 	case at >= 0:
 		t.children[at] = ch.value
 	default:
-		t.set(key, ch.value)
+		t.add(key, ch.value)
 	}
 	return nil
 }
@@ -298,7 +306,7 @@ func index(key string, length int) (at int, end bool) {
 
 // test compares what is shown with what the change says. What is secret cannot
 // be tested, since the answers would tell it bit by bit.
-func (ch change) test(name string, t tree) error {
+func (ch change) test(name string, t *tree) error {
 	if name == "Secret" || name == "Headers" && ch.testsSecretHeader(t) {
 		return ch.fault("what is secret cannot be tested")
 	}
@@ -313,15 +321,15 @@ func (ch change) test(name string, t tree) error {
 		if at < 0 {
 			return explain(errTestOp, "%s: there is nothing at its path", ch.label)
 		}
-		t = t.children[at]
+		t = &t.children[at]
 	}
-	if len(ch.path) == 1 && sameShown(name, t, ch.value) || t.equal(ch.value) {
+	if len(ch.path) == 1 && sameShown(name, *t, ch.value) || t.equal(ch.value) {
 		return nil
 	}
 	return explain(errTestOp, "%s: %s holds another value", ch.label, name)
 }
 
-func (ch change) testsSecretHeader(headers tree) bool {
+func (ch change) testsSecretHeader(headers *tree) bool {
 	if len(ch.path) > 1 {
 		return webhook.SecretHeader(ch.path[1])
 	}

@@ -1,11 +1,13 @@
 package httpapi_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -198,5 +200,64 @@ func TestPatch_LeavesTheRest(t *testing.T) {
 	before.Name, before.Revision, before.Updated = after.Name, after.Revision, after.Updated
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("(-before +after):\n%s", diff)
+	}
+}
+
+// loses is a store whose first update is beaten by another writer's.
+type loses struct {
+	webhook.Webhooks
+	lost bool
+}
+
+func (s *loses) Update(ctx context.Context, w webhook.Webhook, raised ...webhook.Event) error {
+	if !s.lost {
+		s.lost = true
+		return webhook.ErrConflict
+	}
+	return s.Webhooks.Update(ctx, w, raised...)
+}
+
+// A save that lost a race makes its changes again: what it did to the values
+// that the body held must not show then.
+func TestPatch_IsMadeAgainAsItWas(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"an object": `[{"op":"add","path":"/Properties","value":{"a":{"b":1}}},{"op":"test","path":"/Properties/a/b","value":1},{"op":"replace","path":"/Properties/a/b","value":2}]`,
+		"a list":    `[{"op":"add","path":"/Events","value":["a.b","c.d"]},{"op":"test","path":"/Events/0","value":"a.b"},{"op":"replace","path":"/Events/0","value":"e.f"}]`,
+		"a removal": `[{"op":"add","path":"/Properties","value":{"a":1,"b":2}},{"op":"test","path":"/Properties/a","value":1},{"op":"remove","path":"/Properties/a"}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, func(c *httpapi.Config) { c.Registry.Webhooks = &loses{Webhooks: c.Registry.Webhooks} })
+			s.call("POST", "/api/v1/Webhook", patchable)
+			if got := s.call("PATCH", "/api/v1/Webhook/1", body); got.Code != 200 {
+				t.Errorf("got %d %s", got.Code, got.Body)
+			}
+		})
+	}
+}
+
+// Every operation may compare a long text of the body again, so what takes time
+// to understand is not understood.
+func TestPatch_TestsNoLongTextByItsMeaning(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		member, long, short string
+		within              int
+	}{
+		"a number":          {"/Properties/a", `1.%s0`, `1.0`, 900},
+		"names of an enum":  {"/NotifyWhen", `"None,%s"`, `"None"`, 900},
+		"spaces of an enum": {"/State", `"Active%s"`, `"Active"`, 900},
+	} {
+		fill := map[string]string{"a number": "0", "names of an enum": ",", "spaces of an enum": " "}[name]
+		for length, want := range map[int]int{test.within: 200, 1001: 409} {
+			s := newServer(t)
+			s.call("POST", "/api/v1/Webhook", patchable)
+			body := `[{"op":"add","path":"` + test.member + `","value":` + strings.Replace(test.long, "%s", strings.Repeat(fill, length), 1) + `},` +
+				`{"op":"test","path":"` + test.member + `","value":` + test.short + `}]`
+			if got := s.call("PATCH", "/api/v1/Webhook/1", body); got.Code != want {
+				t.Errorf("%s, %d long: got %d %s, want %d", name, length, got.Code, got.Body, want)
+			}
+		}
 	}
 }

@@ -14,13 +14,15 @@ import (
 
 // tree is a JSON value whose members keep their order and whose numbers keep
 // their digits: what XML and forms are read into, what XML is written from, and
-// what a patch is applied to. The zero tree is nothing; null is a tree.
+// what a patch is applied to. The zero tree is nothing; null is a tree. A copy
+// shares its members with the original: clone it before one of them is changed.
 type tree struct {
 	kind byte   // '{', '[', '"', '0' (a number), 't', 'f' or 'n'
 	text string // of '"' the text, of '0' the digits as they were written
 	// names has the name of each child of an object.
 	names    []string
 	children []tree
+	index    *nameIndex // of names; see names.go
 }
 
 func textTree(text string) tree { return tree{kind: '"', text: text} }
@@ -129,10 +131,15 @@ func (t tree) appendJSON(out []byte) []byte {
 		return append(out, "false"...)
 	case '{', '[':
 		out = append(out, t.kind)
+		first := true
 		for i, child := range t.children {
-			if i > 0 {
+			if child.kind == 0 { // removed
+				continue
+			}
+			if !first {
 				out = append(out, ',')
 			}
+			first = false
 			if t.kind == '{' {
 				out = append(appendText(out, t.names[i]), ':')
 			}
@@ -151,45 +158,36 @@ func appendText(out []byte, text string) []byte {
 	return append(out, encoded...)
 }
 
-// child finds the member of an object: the name as it is written first, then in
-// any letter case. -1 if there is none.
-func (t tree) child(name string) int {
-	folded := -1
-	for i, have := range t.names {
-		if have == name {
-			return i
-		}
-		if folded < 0 && strings.EqualFold(have, name) {
-			folded = i
-		}
-	}
-	return folded
-}
-
 // named gives the member of an object, its name in any letter case. stated says
 // that it is there.
-func (t tree) named(name string) (member tree, stated bool) {
+func (t *tree) named(name string) (member tree, stated bool) {
 	if i := t.child(name); i >= 0 {
 		return t.children[i], true
 	}
 	return tree{}, false
 }
 
-// set gives an object a member, in the place of one that it has.
-func (t *tree) set(name string, child tree) {
-	for i, have := range t.names {
-		if have == name {
-			t.children[i] = child
-			return
+// clone returns a tree that shares nothing with this one, without the places of
+// members that were removed.
+func (t tree) clone() tree {
+	c := tree{kind: t.kind, text: t.text, children: make([]tree, 0, len(t.children))}
+	for i, child := range t.children {
+		if child.kind == 0 {
+			continue
+		}
+		c.children = append(c.children, child.clone())
+		if t.kind == '{' {
+			c.names = append(c.names, t.names[i])
 		}
 	}
-	t.names, t.children = append(t.names, name), append(t.children, child)
+	return c
 }
 
 // equal reports whether two trees are the same JSON: members in any order,
-// numbers by their value.
-func (t tree) equal(u tree) bool {
-	if t.kind != u.kind || len(t.children) != len(u.children) {
+// numbers by their value. u is as it was read, without removed members; it takes as
+// many steps as u has values.
+func (t *tree) equal(u tree) bool {
+	if t.kind != u.kind || t.size() != u.size() {
 		return false
 	}
 	switch t.kind {
@@ -198,12 +196,8 @@ func (t tree) equal(u tree) bool {
 	case '0':
 		return sameNumber(t.text, u.text)
 	case '{':
-		other := make(map[string]tree, len(u.names))
 		for i, name := range u.names {
-			other[name] = u.children[i]
-		}
-		for i, name := range t.names {
-			if o, has := other[name]; !has || !t.children[i].equal(o) {
+			if at := t.exact(name); at < 0 || !t.children[at].equal(u.children[i]) {
 				return false
 			}
 		}
@@ -217,13 +211,17 @@ func (t tree) equal(u tree) bool {
 	return true
 }
 
+// maxComparedDigits is how long a number may be to be compared by its value.
+const maxComparedDigits = 1000
+
 // sameNumber compares whole numbers by their digits, which a float may lose,
-// and all others as floats.
+// and all others as floats; very long ones too by their digits, since every
+// operation of a patch may compare one again.
 func sameNumber(a, b string) bool {
 	if a == b {
 		return true
 	}
-	if !strings.ContainsAny(a+b, ".eE") {
+	if len(a) > maxComparedDigits || len(b) > maxComparedDigits || !strings.ContainsAny(a, ".eE") && !strings.ContainsAny(b, ".eE") {
 		return false
 	}
 	x, errX := strconv.ParseFloat(a, 64)

@@ -10,7 +10,11 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
+
+// maxNameLength is how many characters a name in DNS may have.
+const maxNameLength = 253
 
 // insideNames are the domains that name only what is inside a network.
 var insideNames = []string{"localhost", "internal", "local"}
@@ -88,9 +92,15 @@ func resolvable(host string) (string, bool) {
 // and dots become ordinary ones, letters that look like others become those. It
 // has a transport of net/http dial, which gives the translation away, and lets
 // the dial fail. Another translation might see another host.
+//
+// A name of more characters than DNS has room for is refused untranslated: the
+// time that Punycode takes grows with the square of the length.
 func toASCII(host string) (string, bool) {
 	if isASCII(host) {
 		return host, true
+	}
+	if utf8.RuneCountInString(host) > maxNameLength {
+		return "", false
 	}
 	dialled := ""
 	transport := http.Transport{DialContext: func(_ context.Context, _, address string) (net.Conn, error) {

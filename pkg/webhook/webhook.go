@@ -113,8 +113,13 @@ func (w Webhook) Matches(name string, accepted time.Time) bool {
 }
 
 // Subscribes reports whether one of the webhook's patterns matches the name.
-func (w Webhook) Subscribes(name string) bool {
-	for _, key := range SubscriptionKeys(name) {
+func (w Webhook) Subscribes(name string) bool { return w.SubscribesTo(SubscriptionKeys(name)) }
+
+// SubscribesTo reports whether one of the webhook's patterns is among the
+// subscription keys of an event. Where many webhooks are asked about one name,
+// it saves folding the name for each.
+func (w Webhook) SubscribesTo(keys []string) bool {
+	for _, key := range keys {
 		for _, pattern := range w.Events {
 			if strings.EqualFold(pattern, key) {
 				return true

@@ -102,7 +102,11 @@ func (s *Webhooks) pointed(ctx context.Context, tenant webhook.Tenant, subscript
 	return ids, err
 }
 
-// without gives the keys that others does not have.
+// without returns the keys that others does not have.
 func without(keys, others []string) []string {
-	return slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return slices.Contains(others, k) })
+	has := make(map[string]bool, len(others))
+	for _, other := range others {
+		has[other] = true
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return has[k] })
 }
