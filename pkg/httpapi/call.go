@@ -61,7 +61,8 @@ func (a *api) finish(ctx context.Context, w http.ResponseWriter, c *call, begun 
 	a.log(ctx, c, a.Now().Sub(begun).Milliseconds())
 }
 
-// operation is a route's handler: who calls, may they, do it, answer.
+// operation is a route's handler: from which site, who calls, may they, do it,
+// answer.
 func (a *api) operation(rt route) http.Handler {
 	fail := rt.fail
 	if fail == nil {
@@ -71,6 +72,10 @@ func (a *api) operation(rt route) http.Handler {
 		c := callOf(r)
 		c.Request = r // with the path in the route's spelling and its values
 		c.action = rt.method + " " + rt.pattern
+		if a.crossSite.Check(r) != nil {
+			a.write(w, c, failed(c, errCrossSite))
+			return
+		}
 		if err := a.admit(c, rt.scope); err != nil {
 			a.write(w, c, failed(c, err))
 			return

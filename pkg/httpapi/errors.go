@@ -32,6 +32,7 @@ var errorTable = []struct {
 	{webhook.ErrUnauthorized, http.StatusUnauthorized, "SoUnauthorizedException", "A credential is needed that is known and valid"},
 	{webhook.ErrForbidden, http.StatusForbidden, "SoSecurityException", "The credential does not allow this"},
 	{webhook.ErrWrongApp, http.StatusForbidden, "SoSecurityException", "The SO-AppToken does not belong to the credential beside it"},
+	{errCrossSite, http.StatusForbidden, "SoSecurityException", "A browser makes this call for a page of another site, which may not"},
 	{webhook.ErrWrongTenant, http.StatusMisdirectedRequest, "SoWrongTenantException", "The address names another tenant than the credential's"},
 	{webhook.ErrNotFound, http.StatusNotFound, "SoNotFoundException", "Not found"},
 	{errMethod, http.StatusMethodNotAllowed, "NotSupportedException", "The address does not have this method; the header Allow lists those it has"},

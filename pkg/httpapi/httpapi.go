@@ -42,7 +42,8 @@ type Config struct {
 	// Health reads the counters of webhooks, as webhook.Webhooks.Health does.
 	Health func(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
 	// PublicURL is what _Links are built on: scheme, host and perhaps a path,
-	// without a trailing slash. Empty: the call's own scheme and Host.
+	// without a trailing slash. Empty: the call's own scheme and Host. Pages of
+	// its origin may make a browser call.
 	PublicURL string
 	// AllowOwnHost permits targets on the API's own host: in the local run the
 	// built-in receiver is there. Unset: they are refused.
@@ -68,11 +69,14 @@ type Config struct {
 }
 
 // api is the receiver of all operations.
-type api struct{ Config }
+type api struct {
+	Config
+	crossSite *http.CrossOriginProtection
+}
 
 // New makes the API's handler. It may serve any number of calls at a time; it
 // starts no goroutine, and keeps nothing between calls.
 func New(cfg Config) http.Handler {
-	a := &api{cfg}
+	a := &api{Config: cfg, crossSite: crossSiteCheck(cfg.PublicURL)}
 	return a.observed(newRouter(a))
 }

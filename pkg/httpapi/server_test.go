@@ -47,6 +47,7 @@ type server struct {
 	http.Handler
 	t     testing.TB
 	db    *embedded.DB
+	dir   string // where all data is
 	clock *webhooktest.Clock
 	log   bytes.Buffer
 	// pings are the test events that were sent, answer what their target makes
@@ -61,9 +62,9 @@ type server struct {
 
 func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 	t.Helper()
-	s := &server{t: t, clock: webhooktest.NewClock(now)}
+	s := &server{t: t, clock: webhooktest.NewClock(now), dir: t.TempDir()}
 	random := webhooktest.Random(1)
-	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: s.clock.Now, Random: random})
+	db, err := embedded.Open(s.dir, embedded.Options{Now: s.clock.Now, Random: random})
 	if err != nil {
 		t.Fatal(err)
 	}
