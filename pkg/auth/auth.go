@@ -60,6 +60,7 @@ type Authenticator struct {
 type Credentials interface {
 	Create(ctx context.Context, c webhook.Credential) error
 	Find(ctx context.Context, hash string) (webhook.Credential, error)
+	List(ctx context.Context, tenant webhook.Tenant, after string, limit int) ([]webhook.Credential, error)
 	Revoke(ctx context.Context, tenant webhook.Tenant, id string) error
 }
 

@@ -14,8 +14,9 @@ import (
 
 // StartSession begins a session for whom the request's credential stands for;
 // a cookie is no credential here, so that no session prolongs itself. The
-// session ends after webhook.SessionLife, with the credential that it began with, or
-// with its tenant, whatever comes first.
+// session ends after webhook.SessionLife, with the credential that it began with,
+// with its tenant, or once there are maxSessions newer ones of that credential,
+// whatever comes first.
 //
 // Errors: as Authenticate's; webhook.ErrForbidden for the administrator, who
 // has no sessions.
@@ -38,7 +39,7 @@ func (a *Authenticator) StartSession(r *http.Request) (webhook.Session, webhook.
 	}
 	until := earlier(who.expiresAt, now.Add(webhook.SessionLife))
 	c := webhook.Credential{
-		ID: string(id), Hash: webhook.KeyHash(webhook.KindSession, webhook.NewSecret(token)), Kind: webhook.KindSession,
+		ID: sessionsOf(who) + string(id), Hash: webhook.KeyHash(webhook.KindSession, webhook.NewSecret(token)), Kind: webhook.KindSession,
 		Principal: who.Principal, Within: who.within, Created: now, ExpiresAt: until,
 	}
 	ctx := r.Context()
@@ -54,6 +55,9 @@ func (a *Authenticator) StartSession(r *http.Request) (webhook.Session, webhook.
 		return webhook.Session{}, who.Principal, webhook.ErrUnauthorized
 	case err != nil:
 		return webhook.Session{}, who.Principal, fmt.Errorf("start a session: %w", err)
+	}
+	if err := a.endOldest(ctx, who.Tenant, sessionsOf(who)); err != nil {
+		return webhook.Session{}, who.Principal, err
 	}
 	return webhook.Session{Token: webhook.NewSecret(token), XSRF: webhook.NewSecret(xsrfToken(token)), Life: until.Sub(now)}, who.Principal, nil
 }

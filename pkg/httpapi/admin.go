@@ -132,6 +132,9 @@ func (a *api) listCredentials(c *call) (reply, error) {
 	}
 	page := credentialPage{Credentials: []credential{}}
 	for _, each := range found {
+		if each.Kind == webhook.KindSession { // and all that follow
+			return ok(page), nil
+		}
 		page.Credentials = append(page.Credentials, showCredential(each))
 	}
 	if len(found) == adminPage {

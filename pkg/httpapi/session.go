@@ -44,17 +44,22 @@ func (a *api) endSession(c *call) (reply, error) {
 		return reply{}, a.unauthorized(err)
 	}
 	a.audit(c.Context(), c, auditedChange{action: "end session", tenant: who.Tenant})
-	return noContent(nil), nil
+	return noContent(a.cookies(c, webhook.Session{})), nil
 }
 
-// cookies gives the header that sets a session's cookies. No other site's page
-// makes a browser send them, and only over TLS where the call came over it.
+// cookies returns the header that sets a session's cookies, or makes a browser
+// forget them if the session is zero. No other site's page makes a browser send
+// them, and only over TLS where the call came over it.
 func (a *api) cookies(c *call, s webhook.Session) http.Header {
 	secure := c.TLS != nil || strings.HasPrefix(a.PublicURL, "https:")
+	age := int(s.Life.Seconds())
+	if age <= 0 {
+		age = -1 // sent as Max-Age=0; a zero would send none
+	}
 	h := http.Header{}
 	set := func(name string, value webhook.Secret, httpOnly bool) {
 		cookie := http.Cookie{ //nolint:gosec // the local run has no TLS, and pages must read the XSRF token
-			Name: name, Value: value.Reveal(), Path: "/", MaxAge: int(s.Life.Seconds()),
+			Name: name, Value: value.Reveal(), Path: "/", MaxAge: age,
 			Secure: secure, HttpOnly: httpOnly, SameSite: http.SameSiteStrictMode,
 		}
 		h.Add("Set-Cookie", cookie.String())

@@ -35,7 +35,8 @@ func KeyHash(kind CredentialKind, credential Secret) string {
 // and make another.
 type Credential struct {
 	// ID names the credential to administrators. It is random and of no use to
-	// anybody who wants to call.
+	// anybody who wants to call. A session's begins with SessionPrefix, so that
+	// in the order of ids sessions come after all others.
 	ID string
 	// Hash is its KeyHash.
 	Hash      string
@@ -70,8 +71,9 @@ type Credentials interface {
 	// Find returns the credential of a hash, whoever's it is.
 	Find(ctx context.Context, hash string) (Credential, error)
 
-	// List returns up to limit credentials of the tenant whose ids come after
-	// one (empty: from the first on), in the order of their ids. A short list
+	// List returns up to limit credentials of the tenant whose ids come after a
+	// text, which need not be an id (empty: from the first on), in the order of
+	// their ids. A short list
 	// means there are no more.
 	List(ctx context.Context, tenant Tenant, after string, limit int) ([]Credential, error)
 
@@ -112,6 +114,10 @@ const (
 	SessionCookie = "posthaste_session"
 	XSRFCookie    = "XSRF-TOKEN"
 )
+
+// SessionPrefix is what the ids of sessions begin with. All other credentials'
+// ids are GUIDs in lower case, which sort before it.
+const SessionPrefix = "session-"
 
 // SessionLife is how long a session lasts at most.
 const SessionLife = 8 * time.Hour

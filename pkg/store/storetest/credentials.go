@@ -151,6 +151,29 @@ func testCredentials(t *testing.T, h Harness) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
+	t.Run("List after a text that is no id begins behind it", func(t *testing.T) {
+		t.Parallel()
+		tenant := made(t, h)
+		var want []string // of one credential, behind all that are not sessions
+		for _, prefix := range []string{"", webhook.SessionPrefix + "a-", webhook.SessionPrefix + "b-", webhook.SessionPrefix + "b-", webhook.SessionPrefix + "c-"} {
+			c := newCredential(t, tenant)
+			c.ID = prefix + c.ID
+			must(t, h.Credentials.Create(t.Context(), c))
+			if strings.HasPrefix(c.ID, webhook.SessionPrefix+"b-") {
+				want = append(want, c.ID)
+			}
+		}
+		slices.Sort(want)
+		page, err := h.Credentials.List(t.Context(), tenant, webhook.SessionPrefix+"b-", 2)
+		must(t, err)
+		got := []string{}
+		for _, c := range page {
+			got = append(got, c.ID)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
 	t.Run("what Revoke took away is found by nobody", func(t *testing.T) {
 		t.Parallel()
 		tenant := made(t, h)
