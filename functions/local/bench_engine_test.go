@@ -107,11 +107,11 @@ type recorder struct {
 
 func (r *recorder) Epoch(context.Context, webhook.Tenant) (int64, error) { return 1, nil }
 
-func (r *recorder) Subscribed(_ context.Context, _ webhook.Tenant, key string) ([]webhook.Webhook, error) {
+func (r *recorder) Subscribed(_ context.Context, _ webhook.Tenant, key string, each func(webhook.Webhook)) error {
 	if key == r.webhook.Events[0] {
-		return []webhook.Webhook{r.webhook}, nil
+		each(r.webhook)
 	}
-	return nil, nil
+	return nil
 }
 
 func (r *recorder) Health(context.Context, webhook.Tenant, []int32) (map[int32]webhook.Health, error) {

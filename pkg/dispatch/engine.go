@@ -19,7 +19,7 @@ type Webhooks interface {
 	Get(ctx context.Context, tenant webhook.Tenant, id int32) (webhook.Webhook, error)
 	Update(ctx context.Context, w webhook.Webhook, raised ...webhook.Event) error
 	Epoch(ctx context.Context, tenant webhook.Tenant) (int64, error)
-	Subscribed(ctx context.Context, tenant webhook.Tenant, key string) ([]webhook.Webhook, error)
+	Subscribed(ctx context.Context, tenant webhook.Tenant, key string, each func(webhook.Webhook)) error
 	Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
 	UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (webhook.Health, error)
 }

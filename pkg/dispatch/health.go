@@ -6,14 +6,17 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/bytecache"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 const (
 	// healthLife is how old the health may be that a lane is chosen by.
 	healthLife = 5 * time.Second
-	// maxCachedHealth bounds what a process remembers, in webhooks.
-	maxCachedHealth = 50_000
+	// maxHealthBytes bounds what a process remembers.
+	maxHealthBytes = 8 << 20
+	// healthBytes is about what a reading takes, without LastError.
+	healthBytes = 384
 )
 
 // healths remembers, over invocations, the health of webhooks: of those whose
@@ -25,12 +28,13 @@ type healths struct {
 	logger   *slog.Logger
 	now      func() time.Time
 
-	mu   sync.Mutex
-	have map[webhookKey]reading
+	mu   sync.Mutex                       // of what is decided by looking at have
+	have *bytecache.Cache[int32, reading] // by tenant and id
 }
 
-// reading is what is known of a webhook's health. known is false if it has none,
-// or none that could be read: such a webhook is treated with care.
+// reading is what is known of a webhook's health, LastError left out. known is
+// false if it has none, or none that could be read: such a webhook is treated
+// with care.
 type reading struct {
 	health webhook.Health
 	known  bool
@@ -38,7 +42,7 @@ type reading struct {
 }
 
 func newHealths(c Config) *healths {
-	return &healths{webhooks: c.Webhooks, logger: c.Logger, now: c.Now, have: map[webhookKey]reading{}}
+	return &healths{webhooks: c.Webhooks, logger: c.Logger, now: c.Now, have: bytecache.New[int32, reading](maxHealthBytes)}
 }
 
 // of gives the health of webhooks, reading what is not remembered in one call a
@@ -51,7 +55,7 @@ func (s *healths) of(ctx context.Context, keys []webhookKey) map[webhookKey]read
 	var ask map[webhook.Tenant][]int32
 	s.mu.Lock()
 	for _, key := range keys {
-		if r, ok := s.have[key]; ok && !r.health.Breaker.Open() && webhook.Elapsed(r.at, now) < healthLife {
+		if r, ok := s.have.Get(string(key.tenant), key.id); ok && !r.health.Breaker.Open() && webhook.Elapsed(r.at, now) < healthLife {
 			out[key] = r
 			continue
 		}
@@ -101,13 +105,11 @@ func (s *healths) update(ctx context.Context, key webhookKey, change func(webhoo
 // keep remembers a reading, unless a newer one is there (a read may be overtaken
 // by a write), and returns the one that stays. It must be called with mu held.
 func (s *healths) keep(key webhookKey, r reading) reading {
-	have, ok := s.have[key]
+	have, ok := s.have.Get(string(key.tenant), key.id)
 	if ok && have.health.Version > r.health.Version && webhook.Elapsed(have.at, r.at) < healthLife {
 		return have
 	}
-	if !ok && len(s.have) >= maxCachedHealth {
-		s.have = map[webhookKey]reading{}
-	}
-	s.have[key] = r
+	r.health.LastError = "" // up to 4 KB that no decision needs
+	s.have.Put(string(key.tenant), key.id, r, healthBytes)
 	return r
 }

@@ -18,8 +18,9 @@ type reports struct {
 }
 
 type report struct {
-	webhook  webhook.Webhook // with the newest activation that was attempted
+	webhook  webhook.Webhook // see brief; with the newest activation that was attempted
 	observed []webhook.HealthReport
+	failed   int  // which of observed was the last failure, counted from 1
 	gone     bool // the target answered 410, and the webhook is not disabled yet
 }
 
@@ -29,14 +30,20 @@ func (r *reports) of(w webhook.Webhook) *report {
 	key := webhookKey{w.Tenant, w.ID}
 	have := r.about[key]
 	if have == nil {
-		have = &report{webhook: w}
+		have = &report{webhook: brief(w)}
 		r.about[key] = have
 		r.ordered = append(r.ordered, key)
 	}
 	if w.Activation > have.webhook.Activation {
-		have.webhook = w
+		have.webhook = brief(w)
 	}
 	return have
+}
+
+// brief is what reporting about a webhook needs of it: a batch may report about
+// a thousand large ones.
+func brief(w webhook.Webhook) webhook.Webhook {
+	return webhook.Webhook{Tenant: w.Tenant, ID: w.ID, Activation: w.Activation, Options: webhook.Options{Policy: w.Options.Policy}}
 }
 
 // add notes an attempt. probe names it if it was the breaker's probe.
@@ -46,11 +53,18 @@ func (r *reports) add(e *Engine, w webhook.Webhook, result webhook.Result, probe
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	have := r.of(w)
-	have.observed = append(have.observed, webhook.HealthReport{
+	observed := webhook.HealthReport{
 		Activation: w.Activation, At: result.At, Duration: result.Duration, Error: result.Error,
-		LastError: lastError(result), Policy: e.policy(w), Probe: probe,
-		Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
-	})
+		Policy: e.policy(w), Probe: probe, Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
+	}
+	if result.Error != webhook.AttemptOK && result.Error != webhook.AttemptFast {
+		// Only the last one counts, and each may have 4 KB.
+		if have.failed > 0 {
+			have.observed[have.failed-1].LastError = ""
+		}
+		observed.LastError, have.failed = lastError(result), len(have.observed)+1
+	}
+	have.observed = append(have.observed, observed)
 }
 
 // disable notes that the target asked for no more events.

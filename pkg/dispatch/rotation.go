@@ -9,9 +9,8 @@ import (
 // signer returns the secret to start with: the one that the target accepted
 // last, as far as this process remembers. A wrong guess costs one POST.
 func (s *healths) signer(w webhook.Webhook) webhook.Signer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.have[webhookKey{w.Tenant, w.ID}].health.Signing.For(w.Secret)
+	known, _ := s.have.Get(string(w.Tenant), w.ID)
+	return known.health.Signing.For(w.Secret)
 }
 
 // learn remembers which secret a target accepted, or did not refuse, before its
@@ -22,10 +21,9 @@ func (s *healths) learn(w webhook.Webhook, p webhook.Preference) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := webhookKey{w.Tenant, w.ID}
-	if r, ok := s.have[key]; ok {
+	if r, ok := s.have.Get(string(w.Tenant), w.ID); ok {
 		r.health.Signing = p
-		s.have[key] = r
+		s.have.Put(string(w.Tenant), w.ID, r, healthBytes)
 	}
 }
 

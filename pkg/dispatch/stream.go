@@ -61,8 +61,8 @@ type outgoing struct {
 type delivery struct {
 	record  int
 	event   webhook.Event
-	webhook webhook.Webhook
-	viewed  time.Time // as of when the webhook was read
+	webhook webhook.Webhook // as match gives it; whole once the attempt has a slot
+	viewed  time.Time       // as of when the webhook was read
 	parked  bool
 	breaker webhook.Breaker // of the webhook, if parked
 }
@@ -165,6 +165,12 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		}
 		d.webhook, d.viewed = w, viewed
 	}
+	whole, err := b.lists.copies.complete(ctx, d.webhook)
+	if err != nil {
+		b.queue(d) // it changed, or cannot be read: the queue looks at it again
+		return
+	}
+	d.webhook = whole
 	doc, err := b.document(ctx, d.webhook)
 	if err != nil || b.timeShort() || webhook.Elapsed(d.viewed, b.Now()) >= viewLife {
 		b.queue(d) // reading may have taken long: the webhook may be stopped by now

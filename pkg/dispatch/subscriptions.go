@@ -7,58 +7,73 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/bytecache"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// maxCachedWebhooks bounds what a process remembers of lists, in webhooks.
-const maxCachedWebhooks = 50_000
+// maxListBytes bounds what a process remembers of lists.
+const maxListBytes = 8 << 20
 
 // subscriptions remembers, over invocations, which webhooks want an event. A
 // list is kept only if the tenant's epoch was the same before and after it was
 // loaded, and used only while that epoch stands: a change of any webhook of the
 // tenant counts at once, and a batch without changes costs one small read a
-// tenant.
+// tenant. Lists say which webhooks; what is sent with one is in copies.
 type subscriptions struct {
 	webhooks Webhooks
-
-	mu    sync.Mutex
-	lists map[listKey]list
-	size  int
-}
-
-type listKey struct {
-	tenant webhook.Tenant
-	key    string
+	lists    *bytecache.Cache[string, list] // by tenant and subscription key
+	copies   copies
 }
 
 type list struct {
-	epoch    int64
-	webhooks []webhook.Webhook
+	epoch   int64
+	members []member
 }
+
+// member is a webhook as a list has it: Active, under one of its patterns.
+type member struct {
+	id                   int32
+	revision, activation int64
+	activatedAt          time.Time
+}
+
+// webhook returns what is known of a member, which copies complete.
+func (m member) webhook(tenant webhook.Tenant) webhook.Webhook {
+	return webhook.Webhook{
+		Tenant: tenant, ID: m.id, State: webhook.StateActive, Revision: m.revision, Activation: m.activation, ActivatedAt: m.activatedAt,
+	}
+}
+
+const memberBytes = 64
 
 func newSubscriptions(w Webhooks) *subscriptions {
-	return &subscriptions{webhooks: w, lists: map[listKey]list{}}
+	return &subscriptions{webhooks: w, lists: bytecache.New[string, list](maxListBytes), copies: newCopies(w)}
 }
 
-// get returns the webhooks that a subscription key points to, if they are known
-// as of an epoch. The webhooks are shared and must not be changed.
-func (s *subscriptions) get(tenant webhook.Tenant, key string, epoch int64) ([]webhook.Webhook, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	have, ok := s.lists[listKey{tenant, key}]
-	return have.webhooks, ok && have.epoch == epoch
+// get returns the members of a subscription key's list, if they are known as of
+// an epoch. They are shared and must not be changed.
+func (s *subscriptions) get(tenant webhook.Tenant, key string, epoch int64) ([]member, bool) {
+	have, ok := s.lists.Get(string(tenant), key)
+	return have.members, ok && have.epoch == epoch
 }
 
 // keep remembers lists that were loaded while the epoch stood.
-func (s *subscriptions) keep(tenant webhook.Tenant, epoch int64, loaded map[string][]webhook.Webhook) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for key, webhooks := range loaded {
-		if s.size += len(webhooks) + 1; s.size > maxCachedWebhooks {
-			s.lists, s.size = map[listKey]list{}, len(webhooks)+1
-		}
-		s.lists[listKey{tenant, key}] = list{epoch: epoch, webhooks: webhooks}
+func (s *subscriptions) keep(tenant webhook.Tenant, epoch int64, loaded map[string][]member) {
+	for key, members := range loaded {
+		s.lists.Put(string(tenant), key, list{epoch: epoch, members: members}, len(key)+memberBytes*cap(members))
 	}
+}
+
+// read reads a list from the store, and remembers its webhooks.
+func (s *subscriptions) read(ctx context.Context, tenant webhook.Tenant, key string) (members []member, err error) {
+	err = s.webhooks.Subscribed(ctx, tenant, key, func(w webhook.Webhook) {
+		if w.State != webhook.StateActive || !w.Holds(key) {
+			return
+		}
+		members = append(members, member{w.ID, w.Revision, w.Activation, w.ActivatedAt})
+		s.copies.keep(w)
+	})
+	return members, err
 }
 
 // view is one invocation's idea of the tenants' epochs. It may be used
@@ -114,7 +129,8 @@ const matchTries = 4
 var errUnsteady = errors.New("webhooks change too fast to be listed")
 
 // match lists the webhooks that are to get the event, each once, in the order
-// of the event's subscription keys and then of ids, and says as of when.
+// of the event's subscription keys and then of ids, and says as of when. Of each
+// it gives what its list knows; see copies for the rest.
 //
 // The lists of an event's keys must be of one epoch: a webhook that moves from
 // one key to another while they are loaded one by one would be in none of them.
@@ -145,30 +161,30 @@ func (v *view) match(ctx context.Context, e webhook.Event, accepted time.Time) (
 
 // load gives the lists of the event's subscription keys, and by key those of
 // them that were not known as of the epoch.
-func (v *view) load(ctx context.Context, e webhook.Event, epoch int64) (lists [][]webhook.Webhook, loaded map[string][]webhook.Webhook, err error) {
+func (v *view) load(ctx context.Context, e webhook.Event, epoch int64) (lists [][]member, loaded map[string][]member, err error) {
 	for _, key := range webhook.SubscriptionKeys(e.Name) {
-		webhooks, known := v.lists.get(e.Tenant, key, epoch)
+		members, known := v.lists.get(e.Tenant, key, epoch)
 		if !known {
-			if webhooks, err = v.lists.webhooks.Subscribed(ctx, e.Tenant, key); err != nil {
+			if members, err = v.lists.read(ctx, e.Tenant, key); err != nil {
 				return nil, nil, fmt.Errorf("webhooks for %s: %w", key, err)
 			}
 			if loaded == nil {
-				loaded = map[string][]webhook.Webhook{}
+				loaded = map[string][]member{}
 			}
-			loaded[key] = webhooks
+			loaded[key] = members
 		}
-		lists = append(lists, webhooks)
+		lists = append(lists, members)
 	}
 	return lists, loaded, nil
 }
 
 // choose picks the webhooks that are to get the event, each once.
-func choose(lists [][]webhook.Webhook, e webhook.Event, accepted time.Time) []webhook.Webhook {
+func choose(lists [][]member, e webhook.Event, accepted time.Time) []webhook.Webhook {
 	var matches []webhook.Webhook
 	seen := map[int32]bool{}
-	for _, webhooks := range lists {
-		for _, w := range webhooks {
-			if !seen[w.ID] && w.Matches(e.Name, accepted) {
+	for _, members := range lists {
+		for _, m := range members {
+			if w := m.webhook(e.Tenant); !seen[w.ID] && w.Takes(accepted) {
 				seen[w.ID] = true
 				matches = append(matches, w)
 			}

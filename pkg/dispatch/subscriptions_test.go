@@ -24,9 +24,12 @@ func (c *countingWebhooks) Epoch(context.Context, webhook.Tenant) (int64, error)
 	return c.epoch(), nil
 }
 
-func (c *countingWebhooks) Subscribed(_ context.Context, _ webhook.Tenant, key string) ([]webhook.Webhook, error) {
+func (c *countingWebhooks) Subscribed(_ context.Context, _ webhook.Tenant, key string, each func(webhook.Webhook)) error {
 	c.loads++
-	return c.subscribed(key), nil
+	for _, w := range c.subscribed(key) {
+		each(w)
+	}
+	return nil
 }
 
 func TestView_ReusesListsOnlyUnderTheirEpoch(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -122,7 +123,7 @@ func TestDB_AFailedChangeLeavesNothing(t *testing.T) {
 	if err := db.Webhooks().Create(t.Context(), broken); err == nil {
 		t.Fatal("a webhook that cannot be encoded was stored")
 	}
-	if found, err := db.Webhooks().Subscribed(t.Context(), "Default", "a.b"); err != nil || len(found) != 0 {
+	if found, err := storetest.Subscribed(t.Context(), db.Webhooks(), "Default", "a.b"); err != nil || len(found) != 0 {
 		t.Errorf("after a failed Create: got %d webhooks, %v", len(found), err)
 	}
 	whole := broken

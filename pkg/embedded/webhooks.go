@@ -166,22 +166,29 @@ func (s Webhooks) Get(ctx context.Context, tenant webhook.Tenant, id int32) (w w
 	return w, err
 }
 
+// listBytes ends a page of List.
+const listBytes = 1 << 20
+
 // List implements webhook.Webhooks.
-func (s Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, limit int) (page []webhook.Webhook, err error) {
+func (s Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, limit int) (page []webhook.Webhook, more bool, err error) {
 	prefix := key(string(tenant), "")
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "webhooks").Cursor()
 		k, stored := c.Seek(webhookKey(tenant, after+1))
-		for ; bytes.HasPrefix(k, prefix) && len(page) < limit; k, stored = c.Next() {
+		size := 0
+		for ; bytes.HasPrefix(k, prefix); k, stored = c.Next() {
+			if more = len(page) >= limit || size >= listBytes; more {
+				return nil
+			}
 			w, err := decodeWebhook(stored)
 			if err != nil {
 				return err
 			}
-			page = append(page, w)
+			page, size = append(page, w), size+len(stored)
 		}
 		return nil
 	})
-	return page, err
+	return page, more, err
 }
 
 // Epoch implements webhook.Webhooks.
@@ -194,9 +201,9 @@ func (s Webhooks) Epoch(ctx context.Context, tenant webhook.Tenant) (epoch int64
 }
 
 // Subscribed implements webhook.Webhooks.
-func (s Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscription string) (found []webhook.Webhook, err error) {
+func (s Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscription string, each func(webhook.Webhook)) error {
 	prefix := key(string(tenant), subscription, "")
-	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+	return s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "pointers").Cursor()
 		for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 			id := int32(binary.BigEndian.Uint32(k[len(prefix):])) //nolint:gosec // written from an int32
@@ -204,11 +211,10 @@ func (s Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscri
 			if err != nil {
 				return err
 			}
-			found = append(found, w)
+			each(w)
 		}
 		return nil
 	})
-	return found, err
 }
 
 // Health implements webhook.Webhooks.

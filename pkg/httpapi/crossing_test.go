@@ -23,7 +23,7 @@ const theirs, nobodys = 41, 77
 func (s *server) everything(tenant webhook.Tenant) string {
 	s.t.Helper()
 	ctx := s.t.Context()
-	webhooks, err1 := s.db.Webhooks().List(ctx, tenant, 0, 1000)
+	webhooks, _, err1 := s.db.Webhooks().List(ctx, tenant, 0, 1000)
 	events, err2 := s.db.Events().List(ctx, tenant, webhook.FirstEventID(now.AddDate(0, 0, -1)), webhook.FirstEventID(now.AddDate(1, 0, 0)), 1000)
 	credentials, err3 := s.db.Credentials().List(ctx, tenant, "", 1000)
 	deliveries, err4 := s.db.Deliveries().List(ctx, tenant, theirs, "", 1000)

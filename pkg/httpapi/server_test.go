@@ -123,7 +123,7 @@ func (s *server) call(method, path, body string, headers ...string) *httptest.Re
 // webhooks lists what is stored.
 func (s *server) webhooks() []webhook.Webhook {
 	s.t.Helper()
-	stored, err := s.db.Webhooks().List(s.t.Context(), "Default", 0, 1000)
+	stored, _, err := s.db.Webhooks().List(s.t.Context(), "Default", 0, 1000)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -146,6 +146,6 @@ type faulty struct {
 	fault error
 }
 
-func (f faulty) List(context.Context, webhook.Tenant, int32, int) ([]webhook.Webhook, error) {
-	return nil, f.fault
+func (f faulty) List(context.Context, webhook.Tenant, int32, int) ([]webhook.Webhook, bool, error) {
+	return nil, false, f.fault
 }

@@ -211,7 +211,7 @@ func TestSSRF(t *testing.T) {
 			t.Errorf("%s: %d connections", target, n)
 		}
 	}
-	if stored, err := db.Webhooks().List(t.Context(), "Default", 0, 10); err != nil || len(stored) != 0 {
+	if stored, _, err := db.Webhooks().List(t.Context(), "Default", 0, 10); err != nil || len(stored) != 0 {
 		t.Errorf("stored %v, %v", stored, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -192,7 +193,7 @@ func (l *ledger) checkPointers(ctx context.Context, id int32) {
 		return
 	}
 	for _, key := range w.PointerKeys() {
-		found, err := l.w.db.peek.Webhooks().Subscribed(ctx, tenant, key)
+		found, err := storetest.Subscribed(ctx, l.w.db.peek.Webhooks(), tenant, key)
 		if err != nil || !slices.ContainsFunc(found, func(x webhook.Webhook) bool { return x.ID == id }) {
 			l.w.violated("pointers", "w%d subscribes to %s at revision %d and has no pointer for it", id, key, w.Revision)
 		}

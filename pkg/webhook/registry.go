@@ -60,23 +60,21 @@ func (r *Registry) Get(ctx context.Context, who Principal, id int32) (Webhook, e
 	return w, nil
 }
 
-// List returns the webhooks that the principal sees, in order of id, beginning
-// after an id, up to limit. next is the id to go on after, 0 at the end.
+// List returns a page of the webhooks that the principal sees, in order of id,
+// beginning after an id: up to limit, and fewer where they are large. next is the
+// id to go on after, 0 at the end.
 func (r *Registry) List(ctx context.Context, who Principal, after int32, limit int) (seen []Webhook, next int32, err error) {
-	for len(seen) < limit {
-		page, err := r.Webhooks.List(ctx, who.Tenant, after, limit)
-		if err != nil {
+	for more := true; more && len(seen) == 0; {
+		var page []Webhook
+		if page, more, err = r.Webhooks.List(ctx, who.Tenant, after, limit); err != nil {
 			return nil, 0, fmt.Errorf("list webhooks: %w", err)
 		}
 		for _, w := range page {
-			if after = w.ID; !who.Sees(w) {
-				continue
-			}
-			if seen = append(seen, w); len(seen) == limit {
-				return seen, after, nil
+			if after = w.ID; who.Sees(w) {
+				seen = append(seen, w)
 			}
 		}
-		if len(page) < limit {
+		if !more {
 			return seen, 0, nil
 		}
 	}

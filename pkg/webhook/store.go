@@ -39,8 +39,9 @@ type Webhooks interface {
 	Get(ctx context.Context, tenant Tenant, id int32) (Webhook, error)
 
 	// List returns up to limit webhooks of the tenant with ids greater than
-	// after, in ascending order. A short list means there are no more.
-	List(ctx context.Context, tenant Tenant, after int32, limit int) ([]Webhook, error)
+	// after, in ascending order, and whether there may be more. A page ends
+	// with the webhook that brings it to about 1 MiB; only the last is empty.
+	List(ctx context.Context, tenant Tenant, after int32, limit int) (page []Webhook, more bool, err error)
 
 	// Update replaces a webhook whose Revision is w.Revision-1, raises the
 	// tenant's epoch, and stores the raised events, all in one transaction.
@@ -61,13 +62,15 @@ type Webhooks interface {
 	// was read is valid as long as Epoch returns that same number.
 	Epoch(ctx context.Context, tenant Tenant) (int64, error)
 
-	// Subscribed returns every webhook of the tenant that has a pointer for
-	// the subscription key (see SubscriptionKeys), in ascending order of id,
-	// read to the end and consistently. It may return webhooks whose Events no
-	// longer hold the key, or that are not Active: the caller asks
+	// Subscribed calls each with every webhook of the tenant that has a pointer
+	// for the subscription key (see SubscriptionKeys), in ascending order of
+	// id, read to the end and consistently. It may find webhooks whose Events
+	// no longer hold the key, or that are not Active: the caller asks
 	// Webhook.Matches. It never misses a webhook whose last Create or Update
-	// returned before the call began.
-	Subscribed(ctx context.Context, tenant Tenant, key string) ([]Webhook, error)
+	// returned before the call began. It holds at most a hundred webhooks at a
+	// time, however many there are. After an error each may have been called
+	// for some.
+	Subscribed(ctx context.Context, tenant Tenant, key string, each func(Webhook)) error
 
 	// Health reads the health of several webhooks; those that have none are
 	// absent from the map. It may be a few seconds old.

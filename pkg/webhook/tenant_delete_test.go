@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -78,7 +79,7 @@ func (l *leaving) add(tenant webhook.Tenant) {
 func (l *leaving) has(tenant webhook.Tenant) (n int) {
 	l.t.Helper()
 	ctx := l.t.Context()
-	webhooks, err := l.db.Webhooks().List(ctx, tenant, 0, 100)
+	webhooks, _, err := l.db.Webhooks().List(ctx, tenant, 0, 100)
 	l.must(err)
 	events, err := l.db.Events().List(ctx, tenant, webhook.FirstEventID(l.clock.Now().AddDate(0, 0, -1)), webhook.FirstEventID(l.clock.Now().AddDate(0, 0, 1)), 100)
 	l.must(err)
@@ -89,7 +90,7 @@ func (l *leaving) has(tenant webhook.Tenant) (n int) {
 		l.must(err)
 		n += len(rows)
 	}
-	subscribed, err := l.db.Webhooks().Subscribed(ctx, tenant, "a.b")
+	subscribed, err := storetest.Subscribed(ctx, l.db.Webhooks(), tenant, "a.b")
 	l.must(err)
 	return n + len(webhooks) + len(events) + len(credentials) + len(subscribed)
 }

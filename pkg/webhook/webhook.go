@@ -3,6 +3,7 @@ package webhook
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -107,9 +108,14 @@ const activationGrace = 60 * time.Second
 // activated more than 60 s later. The webhook item alone decides this, so a
 // stale pointer or list is harmless.
 func (w Webhook) Matches(name string, accepted time.Time) bool {
+	return w.Takes(accepted) && w.Subscribes(name)
+}
+
+// Takes is Matches without a look at the patterns, for a webhook whose pattern
+// is known to match.
+func (w Webhook) Takes(accepted time.Time) bool {
 	return w.State == StateActive &&
-		!w.ActivatedAt.After(accepted.Add(activationGrace)) &&
-		w.Subscribes(name)
+		!w.ActivatedAt.After(accepted.Add(activationGrace))
 }
 
 // Subscribes reports whether one of the webhook's patterns matches the name.
@@ -118,15 +124,21 @@ func (w Webhook) Subscribes(name string) bool { return w.SubscribesTo(Subscripti
 // SubscribesTo reports whether one of the webhook's patterns is among the
 // subscription keys of an event. Where many webhooks are asked about one name,
 // it saves folding the name for each.
-func (w Webhook) SubscribesTo(keys []string) bool {
-	for _, key := range keys {
-		for _, pattern := range w.Events {
-			if strings.EqualFold(pattern, key) {
-				return true
-			}
-		}
+func (w Webhook) SubscribesTo(keys []string) bool { return slices.ContainsFunc(keys, w.Holds) }
+
+// Holds reports whether one of the webhook's patterns is this subscription key.
+func (w Webhook) Holds(key string) bool {
+	return slices.ContainsFunc(w.Events, func(pattern string) bool { return strings.EqualFold(pattern, key) })
+}
+
+// ForDelivery returns the webhook with what deciding about a delivery and making
+// its POST need. What it drops is most of a large one: the patterns, the
+// description, who is told of errors, who made it.
+func (w Webhook) ForDelivery() Webhook {
+	return Webhook{
+		Tenant: w.Tenant, ID: w.ID, Name: w.Name, TargetURL: w.TargetURL, State: w.State, Headers: w.Headers, Properties: w.Properties,
+		Options: w.Options, Secret: w.Secret, Revision: w.Revision, Activation: w.Activation, ActivatedAt: w.ActivatedAt,
 	}
-	return false
 }
 
 // PointerKeys lists the folded patterns of the webhook, each once, in the order

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -34,7 +35,7 @@ func TestWebhooks_ChangesOfOneTenantMeetAtItsEpoch(t *testing.T) {
 	if n, err := store.Epoch(t.Context(), "Default"); err != nil || n != writers {
 		t.Errorf("epoch %d, %v, want %d", n, err, writers)
 	}
-	if found, err := store.Subscribed(t.Context(), "Default", "a"); err != nil || len(found) != writers {
+	if found, err := storetest.Subscribed(t.Context(), store, "Default", "a"); err != nil || len(found) != writers {
 		t.Errorf("%d subscribed, %v, want %d", len(found), err, writers)
 	}
 }

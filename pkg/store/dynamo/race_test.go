@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -63,7 +64,7 @@ func (a *arena) noPointerLost(id int32, schedule string) {
 		a.t.Fatal(err)
 	}
 	for _, key := range w.PointerKeys() {
-		found, err := a.store.Subscribed(a.t.Context(), "Default", key)
+		found, err := storetest.Subscribed(a.t.Context(), a.store, "Default", key)
 		if err != nil {
 			a.t.Fatal(err)
 		}
@@ -269,7 +270,7 @@ func TestRace_SaveAndDispatch(t *testing.T) {
 							if label, err = a.store.Epoch(ctx, "Default"); err != nil {
 								t.Error(err)
 							}
-							if view, err = a.store.Subscribed(ctx, "Default", key); err != nil {
+							if view, err = storetest.Subscribed(ctx, a.store, "Default", key); err != nil {
 								t.Error(err)
 							}
 							ended++

@@ -73,33 +73,32 @@ func (s *Webhooks) Get(ctx context.Context, tenant webhook.Tenant, id int32) (we
 	return decodeWebhook(it)
 }
 
-// List reads webhooks in order of id.
-func (s *Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, limit int) ([]webhook.Webhook, error) {
-	var found []webhook.Webhook
+// List reads webhooks in order of id. A page is one of DynamoDB's, which end
+// after 1 MB.
+func (s *Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, limit int) (page []webhook.Webhook, more bool, err error) {
 	if limit <= 0 || after == math.MaxInt32 {
-		return nil, nil
+		return nil, false, nil
 	}
-	var broken error
-	err := s.query(ctx, dynamodb.QueryInput{
+	out, err := s.client.Query(ctx, &dynamodb.QueryInput{
+		TableName:              &s.name,
 		KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :first AND :last"),
 		ExpressionAttributeValues: item{
 			":pk": text(tenantPK(tenant)), ":first": text(webhookSK(max(after, 0) + 1)), ":last": text(webhookSK(math.MaxInt32)),
 		},
 		ConsistentRead: aws.Bool(true),
 		Limit:          pageLimit(limit),
-	}, func(it item) bool {
-		w, err := decodeWebhook(it)
-		if err != nil {
-			broken = err
-			return false
-		}
-		found = append(found, w)
-		return len(found) < limit
 	})
 	if err != nil {
-		return nil, fault(err, "list webhooks of %s", tenant)
+		return nil, false, fault(err, "list webhooks of %s", tenant)
 	}
-	return found, broken
+	for _, it := range out.Items {
+		w, err := decodeWebhook(it)
+		if err != nil {
+			return nil, false, err
+		}
+		page = append(page, w)
+	}
+	return page, len(out.LastEvaluatedKey) > 0, nil
 }
 
 // Create stores a new webhook with its pointers.
@@ -217,32 +216,38 @@ func lost(stands item) error {
 	return webhook.ErrConflict
 }
 
-// Subscribed reads the webhooks that have a pointer for a key.
-func (s *Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscription string) ([]webhook.Webhook, error) {
+// Subscribed reads the webhooks that have a pointer for a key, a batch of them
+// at a time.
+func (s *Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscription string, each func(webhook.Webhook)) error {
 	ids, err := s.pointed(ctx, tenant, subscription)
 	if err != nil {
-		return nil, fault(err, "webhooks subscribed to %s", subscription)
+		return fault(err, "webhooks subscribed to %s", subscription)
 	}
-	keys := make([]item, len(ids))
-	for i, id := range ids {
-		keys[i] = webhookKey(tenant, id)
+	for ids := range slices.Chunk(ids, batchKeys) {
+		keys := make([]item, len(ids))
+		for i, id := range ids {
+			keys[i] = webhookKey(tenant, id)
+		}
+		items, err := s.getAll(ctx, keys, true)
+		if err != nil {
+			return fault(err, "webhooks subscribed to %s", subscription)
+		}
+		found := make([]webhook.Webhook, 0, len(items))
+		var broken error
+		for _, it := range items {
+			w, err := decodeWebhook(it)
+			broken = errors.Join(broken, err)
+			found = append(found, w)
+		}
+		if broken != nil {
+			return fmt.Errorf("webhooks subscribed to %s: %w", subscription, broken)
+		}
+		slices.SortFunc(found, func(a, b webhook.Webhook) int { return int(a.ID) - int(b.ID) })
+		for _, w := range found {
+			each(w)
+		}
 	}
-	items, err := s.getAll(ctx, keys, true)
-	if err != nil {
-		return nil, fault(err, "webhooks subscribed to %s", subscription)
-	}
-	found := make([]webhook.Webhook, 0, len(items))
-	var broken error
-	for _, it := range items {
-		w, err := decodeWebhook(it)
-		broken = errors.Join(broken, err)
-		found = append(found, w)
-	}
-	if broken != nil {
-		return nil, fmt.Errorf("webhooks subscribed to %s: %w", subscription, broken)
-	}
-	slices.SortFunc(found, func(a, b webhook.Webhook) int { return int(a.ID) - int(b.ID) })
-	return found, nil
+	return nil
 }
 
 func pageLimit(n int) *int32 { return aws.Int32(int32(min(n, 1000))) } //nolint:gosec // bounded

@@ -110,7 +110,7 @@ func testRacing(t *testing.T, h Harness) {
 					}
 					continue
 				}
-				found, err := h.Webhooks.Subscribed(t.Context(), tenant, "kept.always")
+				found, err := Subscribed(t.Context(), h.Webhooks, tenant, "kept.always")
 				if err != nil || len(found) != 1 {
 					return fmt.Errorf("got %d webhooks, %w", len(found), err)
 				}

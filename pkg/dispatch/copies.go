@@ -1,0 +1,62 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/posthaste-dev/posthaste/pkg/bytecache"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// maxCopyBytes bounds what a process remembers of webhooks.
+const maxCopyBytes = 16 << 20
+
+// copies remembers webhooks, over invocations, with what their POSTs need: one
+// copy of each, whatever number of lists it is in. A revision never changes, so a
+// copy is good for as long as lists name its revision.
+type copies struct {
+	webhooks Webhooks
+	held     *bytecache.Cache[int32, webhook.Webhook] // by tenant and id
+}
+
+func newCopies(w Webhooks) copies {
+	return copies{webhooks: w, held: bytecache.New[int32, webhook.Webhook](maxCopyBytes)}
+}
+
+// keep remembers what deliveries need of a webhook.
+func (c copies) keep(w webhook.Webhook) {
+	w = w.ForDelivery()
+	c.held.Put(string(w.Tenant), w.ID, w, webhookBytes(w))
+}
+
+// complete returns what is to be sent for a webhook that a list names, in the
+// revision that the list names: the copy, which is shared and must not be
+// changed, or what the store has. webhook.ErrConflict if the store has another
+// revision by now.
+//
+// It is asked by those who hold a slot, one webhook at a time: a batch that
+// matches many large webhooks must not hold them all.
+func (c copies) complete(ctx context.Context, w webhook.Webhook) (webhook.Webhook, error) {
+	if have, ok := c.held.Get(string(w.Tenant), w.ID); ok && have.Revision == w.Revision {
+		return have, nil
+	}
+	have, err := c.webhooks.Get(ctx, w.Tenant, w.ID)
+	if err != nil {
+		return webhook.Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
+	}
+	if have.Revision != w.Revision {
+		return webhook.Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, webhook.ErrConflict)
+	}
+	c.keep(have)
+	return have.ForDelivery(), nil
+}
+
+// webhookBytes is about what a copy takes.
+func webhookBytes(w webhook.Webhook) int {
+	const empty, header = 768, 48 // of the structures themselves
+	n := empty + len(w.Tenant) + len(w.Name) + len(w.TargetURL) + len(w.Properties) + len(w.Secret.Name) + len(w.Secret.Version)
+	for _, h := range w.Headers {
+		n += header + len(h.Name) + len(h.Value)
+	}
+	return n
+}
