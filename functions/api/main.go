@@ -40,7 +40,7 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now})
 	manager := secretsmanager.NewFromConfig(clients)
 	registry := &webhook.Registry{
-		Webhooks: store.Webhooks(), Secrets: &secrets.Manager{Client: manager, Prefix: cfg.SecretPrefix, Random: rand.Reader},
+		Webhooks: store.Webhooks().Limited(cfg.WebhooksPerTenant), Secrets: &secrets.Manager{Client: manager, Prefix: cfg.SecretPrefix, Random: rand.Reader},
 		Rules: webhook.Rules{AllowHTTP: cfg.AllowHTTP, RefuseUnknownTypes: cfg.RefuseUnknownTypes, CheckHost: sender.Guard().CheckHost},
 		Now:   time.Now, Random: rand.Reader, EventLife: cfg.EventTTL,
 		Ping: sender.Send, SkipTargetCheck: !cfg.RequireTargetCheck, Claims: store.Events(),

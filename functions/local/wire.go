@@ -46,7 +46,7 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 	}
 	rowLife := cfg.EventTTL + cfg.DeliveryExtra
 	registry := &webhook.Registry{
-		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Now: time.Now, Random: rand.Reader, EventLife: cfg.EventTTL,
+		Webhooks: db.Webhooks().Limited(cfg.WebhooksPerTenant), Secrets: db.Secrets(), Now: time.Now, Random: rand.Reader, EventLife: cfg.EventTTL,
 		Ping: sender.Send, SkipTargetCheck: !cfg.RequireTargetCheck, Claims: db.Events(),
 		Rules: webhook.Rules{AllowHTTP: cfg.AllowHTTP, RefuseUnknownTypes: cfg.RefuseUnknownTypes, CheckHost: sender.Guard().CheckHost},
 	}

@@ -38,6 +38,7 @@ func TestLoadLocal_Faults(t *testing.T) {
 		{"a boolean is true or false only", []string{"ALLOW_HTTP", "yes"}, []string{`ALLOW_HTTP is "yes", must be true or false`}},
 		{"every fault is reported", []string{"HTTP2", "1", "LOG_LEVEL", "loud"}, []string{`LOG_LEVEL is "loud", must be debug or info or warn or error`, `HTTP2 is "1", must be true or false`}},
 		{"events are kept 14 days at least", []string{"EVENT_TTL_DAYS", "13"}, []string{`EVENT_TTL_DAYS is "13", must be a whole number of days from 14 to 3650`}},
+		{"a tenant may have a webhook at least", []string{"WEBHOOKS_PER_TENANT", "0"}, []string{`WEBHOOKS_PER_TENANT is "0", must be a whole number from 1 to 100000`}},
 		{"deliveries are kept 3 days more at least", []string{"DELIVERY_EXTRA_DAYS", "2"}, []string{`DELIVERY_EXTRA_DAYS is "2", must be a whole number of days from 3 to 3650`}},
 		{"all addresses need own credentials", []string{"ADDR", ":8080"}, []string{"FIRST_CREDENTIAL must be other than the default where ADDR is not a loopback address", "ADMIN_CREDENTIAL must be other than the default where ADDR is not a loopback address"}},
 		{"own credentials may listen anywhere", []string{"ADDR", ":8080", "FIRST_CREDENTIAL", "a:b", "ADMIN_CREDENTIAL", "c:d"}, nil},

@@ -50,6 +50,7 @@ type Serving struct {
 	RequireTargetCheck bool
 	SecretVisible      bool
 	RefuseUnknownTypes bool
+	WebhooksPerTenant  int // at most
 	StrictAccept       bool
 	OIDC               OIDC
 }
@@ -111,6 +112,7 @@ func (r *reader) serving() Serving {
 		SecretVisible:      r.oneOf("SECRET_ON_READ", "masked", "visible") == "visible",
 		RefuseUnknownTypes: r.oneOf("UNKNOWN_TYPE", "accept", "refuse") == "refuse",
 		StrictAccept:       r.boolean("STRICT_ACCEPT"),
+		WebhooksPerTenant:  r.number("WEBHOOKS_PER_TENANT", 100_000),
 		// An issuer is compared as spelt, so its closing slash stays.
 		OIDC: OIDC{
 			Issuer: r.url("OIDC_ISSUER"), Audience: r.text("OIDC_AUDIENCE"),

@@ -85,6 +85,17 @@ func (r *reader) days(name string, least int) time.Duration {
 	return time.Duration(n) * 24 * time.Hour
 }
 
+// number returns a whole number of things, from 1 to most.
+func (r *reader) number(name string, most int) int {
+	v := r.text(name)
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 || n > most {
+		r.fault(name, v, fmt.Sprintf("a whole number from 1 to %d", most))
+		return 0
+	}
+	return n
+}
+
 func (r *reader) duration(name string) time.Duration {
 	v := r.text(name)
 	d, err := time.ParseDuration(v)

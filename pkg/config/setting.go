@@ -42,6 +42,7 @@ var settings = []Setting{
 	{Name: "DELIVERY_EXTRA_DAYS", Local: "3", Deployed: "3", Meaning: "days a delivery is kept beyond its event; at least 3"},
 	{Name: "EVENT_DATA", Local: "values", Deployed: "values", Meaning: "`values`, or `names` to send no FieldValues"},
 	{Name: "SECRET_ON_READ", Local: "masked", Deployed: "masked", Meaning: "show a webhook's secret on reads: `masked` or `visible`"},
+	{Name: "WEBHOOKS_PER_TENANT", Local: "1000", Deployed: "1000", Meaning: "webhooks that a tenant may have; one more is refused with 409"},
 	{Name: "UNKNOWN_TYPE", Local: "accept", Deployed: "accept", Meaning: "`accept` or `refuse` webhooks of a Type that is not built in"},
 	{Name: "STRICT_ACCEPT", Local: "false", Deployed: "false", Meaning: "answer 406 to an Accept that cannot be served"},
 	{Name: "USER_AGENT", Local: userAgent, Deployed: userAgent, Meaning: "User-Agent of deliveries"},

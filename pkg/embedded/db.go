@@ -259,7 +259,8 @@ func refusal(err error) bool {
 			return true
 		}
 	}
-	return false
+	var full *webhook.LimitError
+	return errors.As(err, &full)
 }
 
 func run(w *write, tx *bbolt.Tx) (err error) {

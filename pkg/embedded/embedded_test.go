@@ -32,6 +32,7 @@ func TestStore_Conforms(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		db := open(t, t.TempDir())
 		return storetest.Harness{
+			Limited:  func(n int) webhook.Webhooks { return db.Webhooks().Limited(n) },
 			Webhooks: db.Webhooks(), Events: db.Events(), Deliveries: db.Deliveries(),
 			Tenants: db.Tenants(), Credentials: db.Credentials(), Erasure: db.Erasure(), Jobs: db.Jobs(), Feed: db.TenantFeed,
 		}

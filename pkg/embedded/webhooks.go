@@ -16,12 +16,18 @@ import (
 )
 
 // Webhooks is the webhook store of a DB.
-type Webhooks struct{ db *DB }
+type Webhooks struct {
+	db    *DB
+	limit int // of a tenant's webhooks; 0: none
+}
 
 var _ webhook.Webhooks = Webhooks{}
 
 // Webhooks gives the webhook store.
-func (db *DB) Webhooks() Webhooks { return Webhooks{db} }
+func (db *DB) Webhooks() Webhooks { return Webhooks{db: db} }
+
+// Limited returns the store with a limit of webhooks per tenant. 0: none.
+func (s Webhooks) Limited(limit int) Webhooks { s.limit = limit; return s }
 
 // storedWebhook keeps raw JSON that is absent from being stored as null.
 type storedWebhook struct {
@@ -85,8 +91,32 @@ func (s Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 		if bucket(tx, "webhooks").Get(webhookKey(w.Tenant, w.ID)) != nil {
 			return fmt.Errorf("webhook %d: %w", w.ID, webhook.ErrExists)
 		}
+		if err := s.hasRoom(tx, w.Tenant); err != nil {
+			return err
+		}
 		return replace(tx, webhook.Webhook{}, w)
 	})
+}
+
+// HasRoom implements webhook.Webhooks.
+func (s Webhooks) HasRoom(ctx context.Context, tenant webhook.Tenant) error {
+	return s.db.view(ctx, func(tx *bbolt.Tx) error { return s.hasRoom(tx, tenant) })
+}
+
+// hasRoom counts the tenant's webhooks: one process has the file, and its writes
+// take turns.
+func (s Webhooks) hasRoom(tx *bbolt.Tx, tenant webhook.Tenant) error {
+	if s.limit <= 0 {
+		return nil
+	}
+	n, prefix := 0, key(string(tenant), "")
+	c := bucket(tx, "webhooks").Cursor()
+	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		if n++; n >= s.limit {
+			return &webhook.LimitError{Webhooks: s.limit}
+		}
+	}
+	return nil
 }
 
 // Update implements webhook.Webhooks.

@@ -94,6 +94,7 @@ func classify(err error) (status int, errorType, text string) {
 	var (
 		invalid   *webhook.ValidationError
 		throttled *webhook.ThrottledError
+		full      *webhook.LimitError
 		explained *explainedError
 	)
 	switch {
@@ -101,6 +102,8 @@ func classify(err error) (status int, errorType, text string) {
 		return http.StatusBadRequest, "ArgumentException", invalid.Error()
 	case errors.As(err, &throttled):
 		return http.StatusTooManyRequests, "SoThrottledException", throttled.Reason
+	case errors.As(err, &full):
+		return http.StatusConflict, "SoConflictException", full.Error()
 	}
 	for _, row := range errorTable {
 		if !errors.Is(err, row.is) {

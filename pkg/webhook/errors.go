@@ -72,6 +72,13 @@ func Invalid(format string, args ...any) error {
 	return &ValidationError{Faults: []string{fmt.Sprintf(format, args...)}}
 }
 
+// LimitError says that a tenant has as many webhooks as it may have.
+type LimitError struct{ Webhooks int }
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("A tenant may have %d webhooks (WEBHOOKS_PER_TENANT): delete one before you create another", e.Webhooks)
+}
+
 // ThrottledError says that a documented rate was exceeded and when to come
 // back.
 type ThrottledError struct {

@@ -93,7 +93,7 @@ func (r *Registry) Document(ctx context.Context, w Webhook) (SecretDocument, err
 }
 
 // Create stores a new webhook of the principal's. Errors: *ValidationError with
-// all faults, ErrUnavailable.
+// all faults, *LimitError, ErrUnavailable.
 func (r *Registry) Create(ctx context.Context, who Principal, d Draft) (Webhook, error) {
 	doc, err := r.newDocument(d)
 	if err != nil {
@@ -125,6 +125,9 @@ func (r *Registry) create(ctx context.Context, who Principal, id int32, d Draft,
 	if w.State == StateActive {
 		w.Activation, w.ActivatedAt = 1, now
 	}
+	if err := r.Webhooks.HasRoom(ctx, who.Tenant); err != nil {
+		return Webhook{}, fmt.Errorf("create webhook: %w", err)
+	}
 	if err := r.ping(ctx, Webhook{}, w, doc, true); err != nil {
 		return Webhook{}, err
 	}
@@ -135,7 +138,8 @@ func (r *Registry) create(ctx context.Context, who Principal, id int32, d Draft,
 		}
 	}
 	err = r.Webhooks.Create(ctx, w)
-	if errors.Is(err, ErrExists) {
+	var full *LimitError
+	if errors.Is(err, ErrExists) || errors.As(err, &full) {
 		r.dropSecret(ctx, w.Secret.Name, now)
 	}
 	if err != nil {

@@ -31,9 +31,16 @@ type Webhooks interface {
 	NextID(ctx context.Context, tenant Tenant) (int32, error)
 
 	// Create stores a new webhook, its pointers, and raises the tenant's
-	// epoch. The webhook's Revision must be 1. ErrExists if the id is taken;
-	// then nothing changed.
+	// epoch. The webhook's Revision must be 1. ErrExists if the id is taken,
+	// *LimitError if the store was given a limit and the tenant has that many
+	// webhooks: counted in the same transaction, so that no race exceeds the
+	// limit and none loses room. In both cases nothing changed.
 	Create(ctx context.Context, w Webhook) error
+
+	// HasRoom returns the *LimitError that a Create of one more webhook would
+	// return now, so that a caller finds out before it does what precedes a
+	// Create.
+	HasRoom(ctx context.Context, tenant Tenant) error
 
 	// Get reads a webhook.
 	Get(ctx context.Context, tenant Tenant, id int32) (Webhook, error)

@@ -9,6 +9,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // storeTables are the tables of the deployed service.
@@ -39,7 +40,7 @@ func TestStoreConformance(t *testing.T) {
 				config := memdb.Config{Tables: storeTables(), Now: time.Now}
 				change(&config)
 				store := dynamo.New(memdb.New(config), dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: time.Now})
-				return storetest.Harness{Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure()}
+				return storetest.Harness{Limited: func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) }, Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure()}
 			})
 		})
 	}

@@ -16,6 +16,7 @@ func TestConformance(t *testing.T) {
 		tables := newTables(t, client)
 		store := dynamo.New(client, tables, dynamo.Options{Now: time.Now})
 		return storetest.Harness{
+			Limited:  func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) },
 			Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(),
 			Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(), Jobs: store.Jobs(),
 			Feed:  func(t *testing.T, tenant webhook.Tenant) []webhook.Record { return feed(t, tables.Events, tenant) },

@@ -18,7 +18,8 @@
 //	item        pk             sk                    written by, if                        read by
 //	webhook     T#<tenant>     W#<id, 10 digits>     save: absent, or rev is the one read  API, dispatch
 //	pointer     T#<tenant>     S#<key>#<id>          save: absent, or rev < new            dispatch
-//	EPOCH       T#<tenant>     EPOCH                 every save: n + 1                     dispatch, each batch
+//	EPOCH       T#<tenant>     EPOCH                 every save: n + 1; create: webhooks   dispatch, each batch; create
+//	                                                 is under the limit
 //	SEQ         T#<tenant>     SEQ                   create: n + 1                         create
 //	health      H#<tenant>#<id> HEALTH               delivery: absent, or version is the   API, dispatch (eventually
 //	                                                 one read                              consistent)
@@ -40,6 +41,10 @@
 // stays. Pointers are put before that transaction and pruned after it; why that
 // never loses one stands in pointers.go. A writer that lost the race takes back
 // only pointers that the item which beat it does not hold.
+//
+// EPOCH also counts the tenant's webhooks: a create adds one, a delete takes one
+// away, in that transaction, so the limit costs no write of its own and holds
+// whoever else creates or deletes. A create that it refuses leaves its pointers.
 //
 // Deleting a webhook puts a tombstone (gone, kept 15 days) over its health in
 // the same transaction: late reports must not raise a row that nobody removes.

@@ -19,6 +19,14 @@ import (
 type Webhooks struct {
 	table
 	events string // table that raised events go to
+	limit  int    // of a tenant's webhooks; 0: none
+}
+
+// Limited returns the store with a limit of webhooks per tenant. 0: none.
+func (s *Webhooks) Limited(limit int) *Webhooks {
+	limited := *s
+	limited.limit = limit
+	return &limited
 }
 
 // graveLife is how long the tombstone of a health row stands: longer than any
@@ -110,13 +118,18 @@ func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 		return fault(err, "create webhook %d: pointers", w.ID)
 	}
 	c := absent
-	err := s.commit(ctx, w.Tenant, types.TransactWriteItem{Put: &types.Put{
+	err := s.commit(ctx, s.epochChange(w.Tenant, 1), types.TransactWriteItem{Put: &types.Put{
 		TableName: &s.name, Item: encodeWebhook(w), ConditionExpression: &c.text,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}})
 	if stands, failed := failedCondition(err); failed {
 		s.withdraw(ctx, w, w.PointerKeys(), stands)
 		return fmt.Errorf("create webhook %d: %w", w.ID, webhook.ErrExists)
+	}
+	if epochRefused(err) {
+		// Its pointers stay: another Create of the same id, for whose webhook
+		// there is room by now, may count on them.
+		return fmt.Errorf("create webhook %d: %w", w.ID, &webhook.LimitError{Webhooks: s.limit})
 	}
 	return fault(err, "create webhook %d", w.ID)
 }
@@ -146,7 +159,7 @@ func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webh
 			TableName: &s.events, Item: it, ConditionExpression: &absent.text,
 		}})
 	}
-	err = s.commit(ctx, w.Tenant, writes...)
+	err = s.commit(ctx, s.epochChange(w.Tenant, 0), writes...)
 	if stands, failed := failedCondition(err); failed {
 		s.withdraw(ctx, w, added, stands)
 		return fmt.Errorf("update webhook %d: %w", w.ID, lost(stands))
@@ -167,7 +180,7 @@ func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, 
 	grave := healthKey(tenant, id)
 	grave[attrGone] = number(1)
 	grave.setExpiry(s.now().Add(graveLife))
-	err = s.commit(ctx, tenant,
+	err = s.commit(ctx, s.epochChange(tenant, -1),
 		types.TransactWriteItem{Delete: &types.Delete{
 			TableName: &s.name, Key: webhookKey(tenant, id), ConditionExpression: aws.String("rev = :old"),
 			ExpressionAttributeValues:           item{":old": number(revision)},
@@ -193,13 +206,10 @@ func (s *Webhooks) revision(ctx context.Context, tenant webhook.Tenant, id int32
 	return w, err
 }
 
-// commit makes the writes and raises the tenant's epoch, all or nothing. The
-// writes come first, so that their conditions are those of the same index.
-func (s *Webhooks) commit(ctx context.Context, tenant webhook.Tenant, writes ...types.TransactWriteItem) error {
-	writes = append(slices.Clip(writes), types.TransactWriteItem{Update: &types.Update{
-		TableName: &s.name, Key: epochKey(tenant), UpdateExpression: aws.String("ADD n :one"),
-		ExpressionAttributeValues: item{":one": number(1)},
-	}})
+// commit makes the writes and the change of the tenant's epoch, all or nothing.
+// The writes come first, so that their conditions are those of the same index.
+func (s *Webhooks) commit(ctx context.Context, epoch types.TransactWriteItem, writes ...types.TransactWriteItem) error {
+	writes = append(slices.Clip(writes), epoch)
 	return s.retry(ctx, func() error {
 		// Without a token of ours the SDK makes one, so that its own repeats
 		// of a call whose answer was lost are one transaction.

@@ -20,6 +20,7 @@ import (
 // Harness is a store under test.
 type Harness struct {
 	Webhooks    webhook.Webhooks
+	Limited     func(limit int) webhook.Webhooks // Webhooks with a limit per tenant
 	Events      webhook.Events
 	Deliveries  webhook.Deliveries
 	Jobs        webhook.Jobs
@@ -51,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		run  func(t *testing.T, h Harness)
 	}{
 		{"Webhooks", testWebhooks},
+		{"Limit", testLimit},
 		{"Health", testHealth},
 		{"Intents", testIntents},
 		{"Events", testEvents},
