@@ -83,6 +83,7 @@ type Config struct {
 // Limits of concurrency and time.
 const (
 	maxInFlight           = 256 // attempts of this process
+	maxInFlightPerTenant  = maxInFlight / 4
 	maxInFlightPerWebhook = 16
 	maxQueuePerWebhook    = 5  // attempts of one webhook in a queue consumer
 	maxParking            = 64 // rows of a batch being parked
@@ -117,7 +118,7 @@ type Engine struct {
 // New makes an Engine.
 func New(c Config) *Engine {
 	return &Engine{
-		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), inFlight: newSlots(maxInFlight, maxInFlightPerWebhook),
+		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), inFlight: newSlots(newShares(maxInFlight, maxInFlightPerTenant), maxInFlightPerWebhook),
 	}
 }
 

@@ -55,7 +55,7 @@ const statisticsLag = time.Second
 
 func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *consumer {
 	c := &consumer{
-		Engine: e, waiting: newSlots(max(len(received), 1), maxQueuePerWebhook), reports: newReports(),
+		Engine: e, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(),
 		left: map[webhookKey]int{}, noting: map[webhookKey]*time.Timer{},
 	}
 	if c.patience, c.bounded = ctx.Deadline(); c.bounded {

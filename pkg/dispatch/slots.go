@@ -13,10 +13,10 @@ type webhookKey struct {
 	id     int32
 }
 
-// slots bounds how many attempts run at once: in all, and per webhook, so that
-// a target that hangs uses up its own slots and nobody else's.
+// slots bounds how many attempts run at once: per webhook, and in all by shares,
+// so that targets that hang use up their own slots and nobody else's.
 type slots struct {
-	all  chan struct{}
+	all  *shares // nil: not bounded
 	each int
 
 	mu  sync.Mutex
@@ -28,8 +28,8 @@ type slot struct {
 	users  int
 }
 
-func newSlots(all, each int) *slots {
-	return &slots{all: make(chan struct{}, all), each: each, per: map[webhookKey]*slot{}}
+func newSlots(all *shares, each int) *slots {
+	return &slots{all: all, each: each, per: map[webhookKey]*slot{}}
 }
 
 // acquire waits for a slot of the webhook and one of the process, in that
@@ -56,13 +56,15 @@ func (s *slots) acquire(ctx context.Context, key webhookKey) (release func(), ok
 		leave()
 		return nil, false
 	}
-	if !take(ctx, s.all) {
+	if s.all != nil && !s.all.acquire(ctx, key.tenant) {
 		<-own.tokens
 		leave()
 		return nil, false
 	}
 	return func() {
-		<-s.all
+		if s.all != nil {
+			s.all.release(key.tenant)
+		}
 		<-own.tokens
 		leave()
 	}, true

@@ -10,7 +10,7 @@ import (
 func TestSlots_OneWebhookLeavesRoomForOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(3, 2)
+		s := newSlots(newShares(8, 3), 2)
 		busy, other := webhookKey{"Default", 1}, webhookKey{"Default", 2}
 		hold := func(key webhookKey) func() {
 			t.Helper()
@@ -30,8 +30,8 @@ func TestSlots_OneWebhookLeavesRoomForOthers(t *testing.T) {
 		first()
 		second()
 		third()
-		if len(s.per) != 0 || len(s.all) != 0 {
-			t.Errorf("%d webhooks and %d slots are left, want none", len(s.per), len(s.all))
+		if len(s.per) != 0 || s.all.free != 8 {
+			t.Errorf("%d webhooks are left and %d slots free, want none and 8", len(s.per), s.all.free)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,5 +54,65 @@ func TestPump_AHangingGroupLeavesRoomForOthers(t *testing.T) {
 	}
 	if n := len(held); n > 2 {
 		t.Errorf("%d more batches of the hanging webhook are held, want 2 at most", n)
+	}
+}
+
+// Four tenants have twenty webhooks each whose attempts all hang; the messages
+// of a fifth come after all of theirs.
+func TestPump_HangingTenantsLeaveRoomForOthers(t *testing.T) {
+	t.Parallel()
+	db := open(t, t.TempDir())
+	message := func(tenant webhook.Tenant, id int32, n int) webhook.Outgoing {
+		return webhook.Outgoing{Message: webhook.Message{
+			Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: id, Event: webhook.EventID(fmt.Sprintf("019a0000-0000-7000-8000-%012d", n)), Round: 1, Attempt: 1,
+		}}
+	}
+	for _, tenant := range []webhook.Tenant{"A", "B", "C", "D"} {
+		var hanging []webhook.Outgoing
+		for n := range 400 {
+			hanging = append(hanging, message(tenant, int32(n%20+1), n))
+		}
+		if _, err := db.Queue().Send(t.Context(), hanging); err != nil {
+			t.Fatal(err)
+		}
+	}
+	release, served := make(chan struct{}), make(chan struct{}, 1)
+	var mu sync.Mutex
+	held := map[webhook.Tenant]int{}
+	stop := pumped(t, &embedded.Pump{DB: db, Queue: func(_ context.Context, received []webhook.Received) []string {
+		hangs := false
+		for _, r := range received {
+			if r.Message.Tenant == "Default" {
+				served <- struct{}{}
+				continue
+			}
+			hangs = true
+			mu.Lock()
+			held[r.Message.Tenant]++
+			mu.Unlock()
+		}
+		if hangs {
+			<-release
+		}
+		return nil
+	}})
+	defer stop()
+	defer close(release)
+	for n := range 4 {
+		if _, err := db.Queue().Send(t.Context(), []webhook.Outgoing{message("Default", 1, n)}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-served:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("message %d of the other tenant waits for those that hang", n)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for tenant, n := range held {
+		if n > 64+9 {
+			t.Errorf("tenant %s has %d messages in the air, want a quarter of 256, and a batch's rest at most", tenant, n)
+		}
 	}
 }

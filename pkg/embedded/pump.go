@@ -31,13 +31,11 @@ type Pump struct {
 }
 
 const (
-	feedBatch    = 100
-	queueBatch   = 10
-	inAir        = 256                   // messages of the queue that are being handled
-	inAirOfGroup = 16                    // of one webhook; a batch may go beyond
-	crowdedWait  = 20 * time.Millisecond // until a queue with full groups is looked at again
-	minBackoff   = 100 * time.Millisecond
-	maxBackoff   = 5 * time.Second
+	feedBatch   = 100
+	queueBatch  = 10
+	crowdedWait = 20 * time.Millisecond // until a queue with full groups is looked at again
+	minBackoff  = 100 * time.Millisecond
+	maxBackoff  = 5 * time.Second
 )
 
 // Run pumps until ctx ends and every handler has returned.
@@ -123,7 +121,7 @@ func (p *Pump) queue(ctx, handling context.Context) {
 			wait(ctx, landed, 0)
 			continue
 		}
-		received, err := p.DB.Queue().receive(handling, min(queueBatch, free), air.full)
+		received, err := p.DB.Queue().receive(handling, min(queueBatch, free), air.full())
 		switch {
 		case err != nil:
 			p.Logger.WarnContext(ctx, "queue unreadable", "error", err)
@@ -140,51 +138,6 @@ func (p *Pump) queue(ctx, handling context.Context) {
 			p.awaitMessage(ctx, handling, raised)
 		}
 	}
-}
-
-// air counts the messages that handlers have, in all and by group: a group whose
-// handlers hang leaves room for the others.
-type air struct {
-	landed *signal // some came back
-
-	mu     sync.Mutex
-	count  int
-	groups map[string]int
-}
-
-func newAir() *air { return &air{landed: newSignal(), groups: map[string]int{}} }
-
-func (a *air) add(received []webhook.Received, n int) {
-	a.mu.Lock()
-	for _, r := range received {
-		a.count += n
-		group := r.Message.Group()
-		if a.groups[group] += n; a.groups[group] == 0 {
-			delete(a.groups, group)
-		}
-	}
-	a.mu.Unlock()
-	if n < 0 {
-		a.landed.raise()
-	}
-}
-
-// full reports whether a group has enough in the air.
-func (a *air) full(group string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.groups[group] >= inAirOfGroup
-}
-
-// state says how many more messages may be received, and whether a group is
-// full.
-func (a *air) state() (free int, crowded bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, n := range a.groups {
-		crowded = crowded || n >= inAirOfGroup
-	}
-	return max(0, inAir-a.count), crowded
 }
 
 // awaitMessage waits until something changes or the next message is visible.

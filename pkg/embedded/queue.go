@@ -94,11 +94,11 @@ const window = 10_000
 // hides them. A message that was received too often becomes a dead letter
 // instead.
 func (q Queue) Receive(ctx context.Context, limit int) ([]webhook.Received, error) {
-	return q.receive(ctx, limit, func(string) bool { return false })
+	return q.receive(ctx, limit, func([]byte) bool { return false })
 }
 
 // receive is Receive for groups that are not full.
-func (q Queue) receive(ctx context.Context, limit int, full func(group string) bool) ([]webhook.Received, error) {
+func (q Queue) receive(ctx context.Context, limit int, full func(group []byte) bool) ([]webhook.Received, error) {
 	some := false
 	err := q.db.view(ctx, func(tx *bbolt.Tx) error {
 		some = len(visible(tx, q.db.Now(), 1, full)) > 0
@@ -150,13 +150,13 @@ type waitingMessage struct {
 }
 
 // visible lists messages whose time has come, the oldest first, up to a limit.
-func visible(tx *bbolt.Tx, now time.Time, limit int, full func(group string) bool) (waiting []waitingMessage) {
+func visible(tx *bbolt.Tx, now time.Time, limit int, full func(group []byte) bool) (waiting []waitingMessage) {
 	c := bucket(tx, "ready").Cursor()
 	for k, group := c.First(); k != nil && len(waiting) < limit; k, group = c.Next() {
 		if int64(binary.BigEndian.Uint64(k)) > now.UnixMilli() { //nolint:gosec // written from a time
 			break
 		}
-		if full(string(group)) {
+		if full(group) {
 			continue
 		}
 		waiting = append(waiting, waitingMessage{number: binary.BigEndian.Uint64(k[8:]), group: string(group)})

@@ -1,0 +1,120 @@
+package dispatch
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// shares hands out the slots of a process to tenants. A tenant gets one only
+// while it holds fewer than its share and fewer than are free. So however many
+// tenants wait for targets that hang, and however long, the next one finds a
+// slot at once: an attempt that has begun is never taken back, so what others
+// may need has to be left free before they come.
+//
+// Those who have to wait are served in turn, one of each tenant.
+type shares struct {
+	mu      sync.Mutex
+	free    int
+	share   int // of a tenant
+	held    map[webhook.Tenant]int
+	waiting map[webhook.Tenant][]chan struct{} // closed when the slot is theirs
+	turns   []webhook.Tenant                   // those that wait, the next one first
+}
+
+func newShares(all, share int) *shares {
+	return &shares{free: all, share: share, held: map[webhook.Tenant]int{}, waiting: map[webhook.Tenant][]chan struct{}{}}
+}
+
+// acquire waits for a slot. It returns false when the context has ended, even if
+// there is a slot at that moment; else release must be called.
+func (s *shares) acquire(ctx context.Context, tenant webhook.Tenant) bool {
+	s.mu.Lock()
+	if ctx.Err() != nil {
+		s.mu.Unlock()
+		return false
+	}
+	if len(s.waiting[tenant]) == 0 && s.grant(tenant) {
+		s.mu.Unlock()
+		return true
+	}
+	mine := make(chan struct{})
+	if len(s.waiting[tenant]) == 0 {
+		s.turns = append(s.turns, tenant)
+	}
+	s.waiting[tenant] = append(s.waiting[tenant], mine)
+	s.mu.Unlock()
+	select {
+	case <-mine:
+		if ctx.Err() == nil {
+			return true
+		}
+	case <-ctx.Done():
+	}
+	s.giveUp(tenant, mine)
+	return false
+}
+
+// grant gives the tenant a slot, if it may have one. mu must be held.
+func (s *shares) grant(tenant webhook.Tenant) bool {
+	if held := s.held[tenant]; held >= s.share || held >= s.free {
+		return false
+	}
+	s.held[tenant]++
+	s.free--
+	return true
+}
+
+// release gives a slot back.
+func (s *shares) release(tenant webhook.Tenant) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.takeBack(tenant)
+}
+
+// takeBack is release. mu must be held.
+func (s *shares) takeBack(tenant webhook.Tenant) {
+	s.free++
+	if s.held[tenant]--; s.held[tenant] == 0 {
+		delete(s.held, tenant)
+	}
+	s.serve()
+}
+
+// serve hands what is free to those who wait, until nobody of them may have
+// more. mu must be held.
+func (s *shares) serve() {
+	for refused := 0; refused < len(s.turns); {
+		tenant := s.turns[0]
+		s.turns = s.turns[1:]
+		if !s.grant(tenant) {
+			s.turns = append(s.turns, tenant)
+			refused++
+			continue
+		}
+		refused = 0
+		close(s.waiting[tenant][0])
+		if s.waiting[tenant] = s.waiting[tenant][1:]; len(s.waiting[tenant]) > 0 {
+			s.turns = append(s.turns, tenant)
+		} else {
+			delete(s.waiting, tenant)
+		}
+	}
+}
+
+// giveUp ends a wait. A slot that was granted meanwhile goes back.
+func (s *shares) giveUp(tenant webhook.Tenant, mine chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.waiting[tenant], mine)
+	if i < 0 {
+		s.takeBack(tenant)
+		return
+	}
+	if s.waiting[tenant] = slices.Delete(s.waiting[tenant], i, i+1); len(s.waiting[tenant]) == 0 {
+		delete(s.waiting, tenant)
+		s.turns = slices.DeleteFunc(s.turns, func(t webhook.Tenant) bool { return t == tenant })
+	}
+}

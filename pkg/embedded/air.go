@@ -1,0 +1,96 @@
+package embedded
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+const (
+	inAir         = 256       // messages of the queue that are being handled
+	inAirOfGroup  = 16        // of one webhook; a batch may go beyond
+	inAirOfTenant = inAir / 4 // likewise
+)
+
+// air counts the messages that handlers have, in all, by tenant and by group. A
+// group whose handlers hang leaves room for the tenant's others, and a tenant
+// for other tenants: it gets more only while it has fewer than its share and
+// fewer than are free, as with the slots for attempts in package dispatch.
+type air struct {
+	landed *signal // some came back
+
+	mu      sync.Mutex
+	count   int
+	tenants map[string]int
+	groups  map[string]int
+}
+
+func newAir() *air {
+	return &air{landed: newSignal(), tenants: map[string]int{}, groups: map[string]int{}}
+}
+
+func (a *air) add(received []webhook.Received, n int) {
+	a.mu.Lock()
+	for _, r := range received {
+		a.count += n
+		group := r.Message.Group()
+		count(a.groups, group, n)
+		count(a.tenants, tenantOf(group), n)
+	}
+	a.mu.Unlock()
+	if n < 0 {
+		a.landed.raise()
+	}
+}
+
+func count(in map[string]int, key string, n int) {
+	if in[key] += n; in[key] == 0 {
+		delete(in, key)
+	}
+}
+
+// tenantOf returns the tenant of a message's group; see webhook.Message.Group.
+func tenantOf(group string) string {
+	group = strings.TrimSuffix(group, "-replay")
+	return group[:max(strings.LastIndexByte(group, '-'), 0)]
+}
+
+// full returns a function that reports whether a group, or its tenant, has
+// enough in the air as of now. It serves one look through the queue, which may
+// be long: what it found out about a group it remembers.
+func (a *air) full() func(group []byte) bool {
+	known := map[string]bool{}
+	return func(group []byte) bool {
+		full, ok := known[string(group)]
+		if !ok {
+			a.mu.Lock()
+			full = a.groupFull(string(group)) || a.tenantFull(tenantOf(string(group)))
+			a.mu.Unlock()
+			known[string(group)] = full
+		}
+		return full
+	}
+}
+
+// groupFull and tenantFull must be called with mu held.
+func (a *air) groupFull(group string) bool { return a.groups[group] >= inAirOfGroup }
+
+func (a *air) tenantFull(tenant string) bool {
+	n := a.tenants[tenant]
+	return n >= inAirOfTenant || n >= inAir-a.count
+}
+
+// state says how many more messages may be received, and whether a group or a
+// tenant is full.
+func (a *air) state() (free int, crowded bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for group := range a.groups {
+		crowded = crowded || a.groupFull(group)
+	}
+	for tenant := range a.tenants {
+		crowded = crowded || a.tenantFull(tenant)
+	}
+	return max(0, inAir-a.count), crowded
+}
