@@ -57,6 +57,7 @@ for name, group in of_type("AWS::Logs::LogGroup").items():
     hold("RetentionInDays" in group, f"log group {name} is kept for ever")
 
 # Functions.
+hold(parameters["QueueConcurrency"]["MinValue"] >= 4, "a few slow attempts may stop the delivery queue")
 functions = of_type("AWS::Serverless::Function")
 timeouts = {"ApiFunction": 29, "DeliverFunction": 60, "RetryFunction": 150, "SweepFunction": 55}
 for name, function in functions.items():
@@ -69,6 +70,9 @@ for name, function in functions.items():
         mapping = event.get("Properties", {})
         if event["Type"] in ("DynamoDB", "SQS"):
             hold(mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name} cannot answer in part")
+        if event["Type"] == "SQS":
+            most = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
+            hold(most == {"Ref": "QueueConcurrency"}, f"{name} may take all of the account's concurrency")
         if event["Type"] == "DynamoDB":
             hold(mapping.get("StartingPosition") == "TRIM_HORIZON", f"{name} may miss events while its mapping comes up")
             hold(mapping.get("BisectBatchOnFunctionError") is True, f"{name} loses good records with a bad one")

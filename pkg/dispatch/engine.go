@@ -85,9 +85,13 @@ const (
 	maxInFlight           = 256 // attempts of this process
 	maxInFlightPerTenant  = maxInFlight / 4
 	maxInFlightPerWebhook = 16
-	maxQueuePerWebhook    = 5  // attempts of one webhook in a queue consumer
-	maxParking            = 64 // rows of a batch being parked
-	maxLooking            = 16 // rows of an expand being looked up
+	// slowTenant webhooks whose targets hang can hold all slots of a tenant: what
+	// else its batch has for the fast lane then goes by the queue, so that the
+	// batch, which others are in or wait for, ends.
+	slowTenant         = maxInFlightPerTenant / maxInFlightPerWebhook
+	maxQueuePerWebhook = 5  // attempts of one webhook in a queue consumer
+	maxParking         = 64 // rows of a batch being parked
+	maxLooking         = 16 // rows of an expand being looked up
 
 	viewLife        = 3 * time.Second  // no attempt starts on an older view of the webhooks
 	startWindow     = 15 * time.Second // of an invocation; later no fast attempt starts

@@ -46,6 +46,7 @@ type batch struct {
 	// Webhooks that the batch makes no further attempt of: silent ones answered
 	// 410 and get nothing, slow ones were cut short and go by the queue.
 	silent, slow map[webhookKey]bool
+	slowOf       map[webhook.Tenant]int       // how many slow ones a tenant has
 	refusing     map[webhookKey]chan struct{} // each held while the webhook is being disabled
 }
 
@@ -129,7 +130,7 @@ func (b *batch) recovered(ctx context.Context, d delivery) {
 func (b *batch) passed(key webhookKey) (silent, slow bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.silent[key], b.slow[key]
+	return b.silent[key], b.slow[key] || b.slowOf[key.tenant] >= slowTenant
 }
 
 // attempt makes one first attempt in the fast lane, unless the time for it has
@@ -209,6 +210,12 @@ func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) 
 	b.mu.Lock()
 	again := b.slow[d.of()]
 	b.slow[d.of()] = true
+	if !again {
+		if b.slowOf == nil {
+			b.slowOf = map[webhook.Tenant]int{}
+		}
+		b.slowOf[d.of().tenant]++
+	}
 	b.mu.Unlock()
 	if again {
 		return

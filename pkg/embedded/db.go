@@ -55,7 +55,7 @@ type DB struct {
 	closing bool
 	senders sync.WaitGroup
 
-	documents documents         // secrets that were read
+	documents *documents        // secrets that were read
 	purgeAt   map[string][]byte // by bucket: where the next purge begins; the minute's alone
 
 	fed    *signal // something entered the feed
@@ -94,7 +94,7 @@ func Open(dir string, o Options) (*DB, error) {
 	}
 	db := &DB{
 		Options: o, bolt: bolt, writes: make(chan *write, 1024), closed: make(chan struct{}),
-		purgeAt: map[string][]byte{}, fed: newSignal(), queued: newSignal(),
+		documents: newDocuments(), purgeAt: map[string][]byte{}, fed: newSignal(), queued: newSignal(),
 	}
 	err = bolt.Update(func(tx *bbolt.Tx) error {
 		for _, name := range bucketNames {

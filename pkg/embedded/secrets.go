@@ -5,10 +5,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/bytecache"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -129,18 +131,32 @@ func (s Secrets) Delete(ctx context.Context, name string) error {
 
 // documents remembers secret documents by version.
 type documents struct {
+	known *bytecache.Cache[webhook.SecretRef, webhook.SecretDocument] // by tenant
+
 	mu        sync.Mutex
-	known     map[webhook.SecretRef]webhook.SecretDocument
 	deletions int // of secrets, begun or done
 }
 
-// maxDocuments bounds what is remembered; a document is some hundred bytes.
-const maxDocuments = 4096
+// maxDocumentBytes bounds what is remembered.
+const maxDocumentBytes = 8 << 20
+
+func newDocuments() *documents {
+	return &documents{known: bytecache.New[webhook.SecretRef, webhook.SecretDocument](maxDocumentBytes)}
+}
+
+// documentOwner is what a secret's name has before the webhook's id and the
+// random part: the tenant. See Secrets.Name.
+func documentOwner(name string) string {
+	for range 2 {
+		name = name[:max(strings.LastIndexByte(name, '/'), 0)]
+	}
+	return name
+}
 
 func (d *documents) get(ref webhook.SecretRef) (doc webhook.SecretDocument, deletions int, known bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	doc, known = d.known[ref]
+	doc, known = d.known.Get(documentOwner(ref.Name), ref)
 	return doc, d.deletions, known
 }
 
@@ -148,19 +164,15 @@ func (d *documents) get(ref webhook.SecretRef) (doc webhook.SecretDocument, dele
 func (d *documents) keep(ref webhook.SecretRef, doc webhook.SecretDocument, deletions int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if deletions != d.deletions {
-		return
+	if deletions == d.deletions {
+		d.known.Put(documentOwner(ref.Name), ref, doc, len(ref.Name)+len(ref.Version)+doc.Size())
 	}
-	if d.known == nil || len(d.known) >= maxDocuments {
-		d.known = map[webhook.SecretRef]webhook.SecretDocument{}
-	}
-	d.known[ref] = doc
 }
 
 func (d *documents) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.known = nil
+	d.known.Clear()
 	d.deletions++
 }
 

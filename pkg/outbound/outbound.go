@@ -16,10 +16,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
-	"sync/atomic"
+	"net/url"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/bytecache"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -56,7 +56,8 @@ const (
 	maxIdle           = 1024     // connections, over all hosts
 	maxIdlePerHost    = 128      // tenants share hosts
 	sessions          = 2048     // TLS sessions to resume
-	maxTargets        = 4096     // URLs remembered, each up to 4,000 characters
+	maxTargetBytes    = 4 << 20  // of URLs remembered, each up to 4,000 characters
+	targetBytes       = 256      // of a URL beside its text, which is in the key as well
 	handshakeTimeout  = 10 * time.Second
 	idleTimeout       = 90 * time.Second
 	// freeze is how long an environment may sleep before its idle connections
@@ -70,8 +71,7 @@ type Sender struct {
 	guard     *Guard
 	transport *http.Transport
 
-	targets sync.Map // TargetURL → *url.URL
-	known   atomic.Int32
+	targets *bytecache.Cache[string, *url.URL] // by tenant and TargetURL
 }
 
 // New makes a sender. It fails as [NewGuard] does. It also takes out of what is
@@ -100,7 +100,7 @@ func New(config Config) (*Sender, error) {
 		protocols.SetHTTP2(true)
 		d.tls.NextProtos = []string{"h2", "http/1.1"}
 	}
-	return &Sender{config: config, guard: guard, transport: &http.Transport{
+	return &Sender{config: config, guard: guard, targets: bytecache.New[string, *url.URL](maxTargetBytes), transport: &http.Transport{
 		Proxy:                  nil, // a proxy would dial past the guard
 		DialContext:            d.dial,
 		DialTLSContext:         d.dialTLS,

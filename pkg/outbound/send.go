@@ -34,7 +34,7 @@ func (s *Sender) Send(ctx context.Context, post webhook.Post) webhook.Result {
 }
 
 func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) webhook.Result {
-	target, err := s.target(post.Webhook.TargetURL)
+	target, err := s.target(post.Webhook.Tenant, post.Webhook.TargetURL)
 	if err != nil {
 		return webhook.Result{Error: webhook.AttemptBlocked}
 	}
@@ -76,19 +76,15 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 //
 // Targets that were read are remembered, since the same ones come again: the
 // result is shared and must not be changed.
-func (s *Sender) target(text string) (*url.URL, error) {
-	if known, ok := s.targets.Load(text); ok {
-		return known.(*url.URL), nil
+func (s *Sender) target(of webhook.Tenant, text string) (*url.URL, error) {
+	if known, ok := s.targets.Get(string(of), text); ok {
+		return known, nil
 	}
 	target, err := s.readTarget(text)
 	if err != nil {
 		return nil, err
 	}
-	if s.known.Add(1) > maxTargets {
-		s.targets.Clear()
-		s.known.Store(1)
-	}
-	s.targets.Store(text, target)
+	s.targets.Put(string(of), text, target, targetBytes+2*len(text))
 	return target, nil
 }
 

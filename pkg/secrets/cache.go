@@ -1,37 +1,41 @@
 package secrets
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"maps"
+	"strings"
 	"sync"
 
+	"github.com/posthaste-dev/posthaste/pkg/bytecache"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Cache is a webhook.Secrets that remembers what it read, for ever: a version
-// never changes, so nothing can be stale. It holds a bounded number of
-// versions and gives up the one that was not asked for the longest. Faults are
-// not remembered. Reads of one version at the same time share one call.
+// never changes, so nothing can be stale. It is bounded in bytes; a full one
+// evicts from the tenant that holds most. Faults are not remembered. Reads of one
+// version at the same time share one call.
 //
 // Make it with NewCache; its methods may be called concurrently. It starts
 // nothing that outlives a call.
 type Cache struct {
 	webhook.Secrets
-	limit int
+	held *bytecache.Cache[version, webhook.SecretDocument] // by tenant and version
 
 	mu      sync.Mutex
-	held    map[version]*list.Element // of *entry
-	recent  *list.List                // the latest read first
 	flights map[version]*flight
 }
 
 type version struct{ name, id string }
 
-type entry struct {
-	version
-	doc webhook.SecretDocument
+// owner is what a secret's name has before the webhook's id and the random part:
+// the tenant. See Manager.Name.
+func (v version) owner() string {
+	owner := v.name
+	for range 2 {
+		owner = owner[:max(strings.LastIndexByte(owner, '/'), 0)]
+	}
+	return owner
 }
 
 // flight is a read under way. doc and err may be read once done is closed.
@@ -41,12 +45,11 @@ type flight struct {
 	err  error
 }
 
-// NewCache makes a Cache before source that holds up to limit versions, at
-// least one. A version's document is rarely over a kilobyte.
+// NewCache makes a Cache before source that holds up to limit bytes. A version's
+// document is rarely over a kilobyte, and up to 20.
 func NewCache(source webhook.Secrets, limit int) *Cache {
 	return &Cache{
-		Secrets: source, limit: max(limit, 1),
-		held: map[version]*list.Element{}, recent: list.New(), flights: map[version]*flight{},
+		Secrets: source, held: bytecache.New[version, webhook.SecretDocument](limit), flights: map[version]*flight{},
 	}
 }
 
@@ -76,14 +79,7 @@ func (c *Cache) Read(ctx context.Context, ref webhook.SecretRef) (webhook.Secret
 
 // Delete implements webhook.Secrets and forgets all versions of the secret.
 func (c *Cache) Delete(ctx context.Context, name string) error {
-	c.mu.Lock()
-	for v, at := range c.held {
-		if v.name == name {
-			c.recent.Remove(at)
-			delete(c.held, v)
-		}
-	}
-	c.mu.Unlock()
+	c.held.DeleteFunc(version{name: name}.owner(), func(v version) bool { return v.name == name })
 	return c.Secrets.Delete(ctx, name)
 }
 
@@ -92,9 +88,8 @@ func (c *Cache) Delete(ctx context.Context, name string) error {
 func (c *Cache) join(v version) (doc webhook.SecretDocument, f *flight, mine bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if at, ok := c.held[v]; ok {
-		c.recent.MoveToFront(at)
-		return at.Value.(*entry).doc, nil, false //nolint:forcetypeassert // the list holds nothing else
+	if doc, ok := c.held.Get(v.owner(), v); ok {
+		return doc, nil, false
 	}
 	if f, ok := c.flights[v]; ok {
 		return webhook.SecretDocument{}, f, false
@@ -111,20 +106,11 @@ func (c *Cache) fly(ctx context.Context, v version, ref webhook.SecretRef, f *fl
 		defer c.mu.Unlock()
 		delete(c.flights, v)
 		if f.err == nil {
-			c.held[v] = c.recent.PushFront(&entry{v, f.doc})
-			c.shed()
+			c.held.Put(v.owner(), v, f.doc, len(v.name)+len(v.id)+f.doc.Size())
 		}
 		close(f.done)
 	}()
 	f.doc, f.err = c.Secrets.Read(ctx, ref)
-}
-
-func (c *Cache) shed() {
-	for c.recent.Len() > c.limit {
-		last := c.recent.Back()
-		delete(c.held, last.Value.(*entry).version) //nolint:forcetypeassert // the list holds nothing else
-		c.recent.Remove(last)
-	}
 }
 
 func ended(err error) bool {

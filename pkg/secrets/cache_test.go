@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -41,7 +42,7 @@ func ref(version int) webhook.SecretRef {
 func TestCache_ReadsAVersionOnce(t *testing.T) {
 	t.Parallel()
 	s := &source{}
-	cache := secrets.NewCache(s, 10)
+	cache := secrets.NewCache(s, 1<<20)
 	for range 3 {
 		doc, err := cache.Read(t.Context(), ref(1))
 		if err != nil || doc.Current.Reveal() != "1" {
@@ -61,7 +62,7 @@ func TestCache_ReadsAVersionOnce(t *testing.T) {
 func TestCache_GivesUpWhatWasNotAskedForTheLongest(t *testing.T) {
 	t.Parallel()
 	s := &source{}
-	cache := secrets.NewCache(s, 2)
+	cache := secrets.NewCache(s, 1200) // two of them
 	for _, step := range []struct{ version, reads int }{{1, 1}, {2, 2}, {1, 2}, {3, 3}, {1, 3}, {2, 4}} {
 		if _, err := cache.Read(t.Context(), ref(step.version)); err != nil {
 			t.Fatal(err)
@@ -69,6 +70,42 @@ func TestCache_GivesUpWhatWasNotAskedForTheLongest(t *testing.T) {
 		if n := int(s.reads.Load()); n != step.reads {
 			t.Fatalf("after version %d: %d reads, want %d", step.version, n, step.reads)
 		}
+	}
+}
+
+// A tenant that changes large secrets again and again loses its own versions
+// alone; the tenants' webhooks have the same ids.
+func TestCache_OneTenantPushesOutNoOther(t *testing.T) {
+	t.Parallel()
+	s := &source{}
+	cache := secrets.NewCache(s, 64<<10)
+	of := func(tenant, version string) webhook.SecretRef {
+		return webhook.SecretRef{Name: "stack/webhooks/" + tenant + "/7/ab", Version: version}
+	}
+	for range 2 {
+		for _, tenant := range []string{"Default", "Other"} {
+			doc, err := cache.Read(t.Context(), of(tenant, "of "+tenant))
+			if err != nil || doc.Current.Reveal() != "of "+tenant {
+				t.Errorf("%s: got %v", tenant, err)
+			}
+		}
+	}
+	for n := range 100 {
+		if _, err := cache.Read(t.Context(), of("Hostile", fmt.Sprint(n)+strings.Repeat("x", 4000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := s.reads.Load()
+	for _, tenant := range []string{"Default", "Other"} {
+		if _, err := cache.Read(t.Context(), of(tenant, "of "+tenant)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.reads.Load() - before; n != 0 {
+		t.Errorf("%d versions of other tenants were pushed out", n)
+	}
+	if _, err := cache.Read(t.Context(), of("Hostile", "0"+strings.Repeat("x", 4000))); err != nil || s.reads.Load() == before {
+		t.Errorf("100 versions of 8 KB are held in 64 KB, %v", err)
 	}
 }
 
@@ -80,7 +117,7 @@ func TestCache_RemembersNoFault(t *testing.T) {
 		}
 		return nil
 	}}
-	cache := secrets.NewCache(s, 10)
+	cache := secrets.NewCache(s, 1<<20)
 	if _, err := cache.Read(t.Context(), ref(1)); !errors.Is(err, webhook.ErrSecretUnavailable) {
 		t.Errorf("got %v", err)
 	}
@@ -94,7 +131,7 @@ func TestCache_JoinsReadsOfOneVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		open := make(chan struct{})
 		s := &source{read: func(context.Context, int) error { <-open; return nil }}
-		cache := secrets.NewCache(s, 10)
+		cache := secrets.NewCache(s, 1<<20)
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() {
@@ -122,7 +159,7 @@ func TestCache_OneCallersEndIsNotTheOthers(t *testing.T) {
 			}
 			return nil
 		}}
-		cache := secrets.NewCache(s, 10)
+		cache := secrets.NewCache(s, 1<<20)
 		impatient, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -145,7 +182,7 @@ func TestCache_OneCallersEndIsNotTheOthers(t *testing.T) {
 func TestCache_ForgetsWhatIsDeleted(t *testing.T) {
 	t.Parallel()
 	s := &source{}
-	cache := secrets.NewCache(s, 10)
+	cache := secrets.NewCache(s, 1<<20)
 	for range 2 {
 		if _, err := cache.Read(t.Context(), ref(1)); err != nil {
 			t.Fatal(err)

@@ -79,6 +79,16 @@ func (d SecretDocument) IsZero() bool {
 	return d.Current.IsZero() && d.Previous.IsZero() && len(d.Headers) == 0
 }
 
+// Size is about how many bytes the document takes in memory.
+func (d SecretDocument) Size() int {
+	const empty, header = 128, 96 // of the structures themselves
+	n := empty + len(d.Current.text) + len(d.Previous.text)
+	for name, value := range d.Headers {
+		n += header + len(name) + len(value.text)
+	}
+	return n
+}
+
 // secretDocumentJSON is the stored form of a SecretDocument, in the clear. Its
 // member names are part of what operators may read in Secrets Manager.
 type secretDocumentJSON struct {

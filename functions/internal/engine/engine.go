@@ -20,8 +20,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 )
 
-// cachedVersions of secret documents are at most a few megabytes.
-const cachedVersions = 4096
+// documentBytes bounds the secret documents that an environment remembers.
+const documentBytes = 8 << 20
 
 // New makes the engine and its sender, whose Resume must be called between
 // invocations. version is the build's.
@@ -39,7 +39,7 @@ func New(cfg config.Deliver, clients aws.Config, logger *slog.Logger, version st
 	versions := &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader}
 	return dispatch.New(dispatch.Config{
 		Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(),
-		Secrets: secrets.NewCache(versions, cachedVersions), Sender: sender,
+		Secrets: secrets.NewCache(versions, documentBytes), Sender: sender,
 		Messages: messages, Visibility: messages, DeadLetters: &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL},
 		Logger: logger, Now: time.Now, Random: rand.Reader,
 		Policy: cfg.Policy, EventLife: cfg.EventTTL, RowLife: cfg.EventTTL + cfg.DeliveryExtra,

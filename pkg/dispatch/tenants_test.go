@@ -1,0 +1,78 @@
+package dispatch_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// good stores an active webhook of a tenant that has answered well.
+func (s *site) good(of webhook.Tenant, id int32, event string) {
+	s.t.Helper()
+	w := webhook.Webhook{
+		Tenant: of, ID: id, Events: []string{event}, TargetURL: "https://example.com/" + string(of), State: webhook.StateActive,
+		Revision: 1, Activation: 1, ActivatedAt: s.clock.Now(),
+	}
+	s.must(s.db.Webhooks().Create(s.t.Context(), w))
+	_, err := s.db.Webhooks().UpdateHealth(s.t.Context(), of, id, func(h webhook.Health) webhook.Health {
+		return h.Observe(webhook.HealthReport{Activation: 1, At: s.clock.Now(), Duration: 10 * time.Millisecond})
+	})
+	s.must(err)
+}
+
+// Targets of seventy webhooks of one tenant hang. They get a quarter of the
+// slots, once; another tenant's attempt is made meanwhile.
+func TestStream_ATenantWhoseTargetsHangLeavesSlotsToOthers(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for id := int32(1); id <= 70; id++ {
+		s.good("Hostile", id, "e.x")
+	}
+	s.good("Other", 1, "e.x")
+	posted, release := make(chan webhook.Tenant, 200), make(chan struct{})
+	s.answer = func(p webhook.Post) webhook.Result {
+		posted <- p.Webhook.Tenant
+		if p.Webhook.Tenant == "Hostile" {
+			<-release
+			return cut(p)
+		}
+		return webhook.Result{StatusCode: 200}
+	}
+	record := func(of webhook.Tenant) webhook.Record {
+		e := s.put("e.x")
+		e.Tenant = of
+		return webhook.Record{Event: e, Accepted: s.clock.Now(), Sequence: "1"}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Stream(t.Context(), []webhook.Record{record("Hostile")})
+	}()
+	for range 64 {
+		<-posted
+	}
+	s.Stream(t.Context(), []webhook.Record{record("Other")})
+	select {
+	case of := <-posted:
+		if of != "Other" {
+			t.Errorf("a 65th attempt of %s was made", of)
+		}
+	default:
+		t.Error("the other tenant's attempt was not made")
+	}
+	var known sync.WaitGroup // no slot is given back before all have been cut short
+	known.Add(64)
+	s.mu.Lock()
+	s.before["UpdateHealth"] = func() { known.Done(); known.Wait() }
+	s.mu.Unlock()
+	close(release)
+	<-done
+	if n := len(posted); n != 0 {
+		t.Errorf("%d more attempts were made after all of the first hung, want none", n)
+	}
+	if got := s.messages(); len(got) != 70 {
+		t.Errorf("%d messages are in the queue, want all 70 deliveries", len(got))
+	}
+}
