@@ -9,7 +9,7 @@ import (
 )
 
 // maxCopyBytes bounds what a process remembers of webhooks.
-const maxCopyBytes = 16 << 20
+const maxCopyBytes = 12 << 20
 
 // copies remembers webhooks, over invocations, with what their POSTs need: one
 // copy of each, whatever number of lists it is in. A revision never changes, so a

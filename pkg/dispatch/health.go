@@ -14,7 +14,7 @@ const (
 	// healthLife is how old the health may be that a lane is chosen by.
 	healthLife = 5 * time.Second
 	// maxHealthBytes bounds what a process remembers.
-	maxHealthBytes = 8 << 20
+	maxHealthBytes = 4 << 20
 	// healthBytes is about what a reading takes, without LastError.
 	healthBytes = 384
 )

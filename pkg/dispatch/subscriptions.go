@@ -12,7 +12,7 @@ import (
 )
 
 // maxListBytes bounds what a process remembers of lists.
-const maxListBytes = 8 << 20
+const maxListBytes = 4 << 20
 
 // subscriptions remembers, over invocations, which webhooks want an event. A
 // list is kept only if the tenant's epoch was the same before and after it was

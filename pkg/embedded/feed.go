@@ -36,14 +36,18 @@ func feedEvent(tx *bbolt.Tx, e webhook.Event, now time.Time) error {
 	return nil
 }
 
+// feedBytes ends a batch of the feed: about what Lambda gives a function at once.
+const feedBytes = 4 << 20
+
 // feedRecords returns up to limit records of a partition that are not
-// acknowledged, the oldest first. Sequence is the record's place in the feed,
+// acknowledged, the oldest first, and fewer where events are large. Sequence is the record's place in the feed,
 // as text.
 func (db *DB) feedRecords(ctx context.Context, partition, limit int) (records []webhook.Record, err error) {
 	prefix := key(byte(partition)) //nolint:gosec // a partition is small
 	err = db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "feed").Cursor()
-		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix) && len(records) < limit; k, v = c.Next() {
+		size := 0
+		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix) && len(records) < limit && size < feedBytes; k, v = c.Next() {
 			if len(k) != 9 || len(v) < 8 {
 				return errFeedKey
 			}
@@ -52,6 +56,7 @@ func (db *DB) feedRecords(ctx context.Context, partition, limit int) (records []
 				Accepted: time.UnixMilli(int64(binary.BigEndian.Uint64(v))).UTC(), //nolint:gosec // written from a time
 			}
 			stored := bucket(tx, "events").Get(v[8:])
+			size += len(stored)
 			if stored == nil {
 				record.Undecodable = bytes.Clone(v[8:])
 			} else if record.Event, err = decodeEvent(stored); err != nil {

@@ -138,7 +138,7 @@ type documents struct {
 }
 
 // maxDocumentBytes bounds what is remembered.
-const maxDocumentBytes = 8 << 20
+const maxDocumentBytes = 4 << 20
 
 func newDocuments() *documents {
 	return &documents{known: bytecache.New[webhook.SecretRef, webhook.SecretDocument](maxDocumentBytes)}

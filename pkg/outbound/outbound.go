@@ -55,8 +55,7 @@ const (
 	maxResponseHeader = 64 << 10 // bytes of an answer's headers
 	maxIdle           = 1024     // connections, over all hosts
 	maxIdlePerHost    = 128      // tenants share hosts
-	sessions          = 2048     // TLS sessions to resume
-	maxTargetBytes    = 4 << 20  // of URLs remembered, each up to 4,000 characters
+	maxTargetBytes    = 2 << 20  // of URLs remembered, each up to 4,000 characters
 	targetBytes       = 256      // of a URL beside its text, which is in the key as well
 	handshakeTimeout  = 10 * time.Second
 	idleTimeout       = 90 * time.Second
@@ -71,7 +70,8 @@ type Sender struct {
 	guard     *Guard
 	transport *http.Transport
 
-	targets *bytecache.Cache[string, *url.URL] // by tenant and TargetURL
+	sessions sessions
+	targets  *bytecache.Cache[string, *url.URL] // by tenant and TargetURL
 }
 
 // New makes a sender. It fails as [NewGuard] does. It also takes out of what is
@@ -88,9 +88,10 @@ func New(config Config) (*Sender, error) {
 			return new(net.Resolver).LookupNetIP(ctx, "ip", host)
 		}
 	}
+	remembered := newSessions()
 	d := &dialer{guard: guard, lookup: lookup, tls: &tls.Config{
 		MinVersion: tls.VersionTLS12, RootCAs: config.RootCAs,
-		ClientSessionCache: tls.NewLRUClientSessionCache(sessions),
+		ClientSessionCache: remembered,
 		NextProtos:         []string{"http/1.1"},
 		Time:               config.Now,
 	}}
@@ -100,7 +101,7 @@ func New(config Config) (*Sender, error) {
 		protocols.SetHTTP2(true)
 		d.tls.NextProtos = []string{"h2", "http/1.1"}
 	}
-	return &Sender{config: config, guard: guard, targets: bytecache.New[string, *url.URL](maxTargetBytes), transport: &http.Transport{
+	return &Sender{config: config, guard: guard, sessions: remembered, targets: bytecache.New[string, *url.URL](maxTargetBytes), transport: &http.Transport{
 		Proxy:                  nil, // a proxy would dial past the guard
 		DialContext:            d.dial,
 		DialTLSContext:         d.dialTLS,

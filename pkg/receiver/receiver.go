@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ const (
 	Path = "/_receiver"
 
 	maxReceived = 1000
+	maxBytes    = 16 << 20 // of all that is recorded
 	maxBody     = 1 << 20
 	maxDelay    = 30 * time.Second
 	tolerance   = 5 * time.Minute
@@ -64,6 +66,7 @@ type Receiver struct {
 
 	mu       sync.Mutex
 	received []Received
+	bytes    int
 }
 
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
@@ -97,7 +100,7 @@ func (r *Receiver) All() []Received {
 func (r *Receiver) Empty() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.received = nil
+	r.received, r.bytes = nil, 0
 }
 
 func (r *Receiver) record(w http.ResponseWriter, req *http.Request) {
@@ -133,10 +136,27 @@ func (r *Receiver) record(w http.ResponseWriter, req *http.Request) {
 func (r *Receiver) add(got Received) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.received) >= maxReceived {
-		r.received = append([]Received(nil), r.received[len(r.received)-maxReceived+1:]...)
-	}
 	r.received = append(r.received, got)
+	r.bytes += got.size()
+	forgotten := 0
+	for ; len(r.received)-forgotten > maxReceived || r.bytes > maxBytes; forgotten++ {
+		r.bytes -= r.received[forgotten].size()
+	}
+	if forgotten > 0 {
+		r.received = slices.Delete(r.received, 0, forgotten)
+	}
+}
+
+// size is about how many bytes the POST takes in memory.
+func (got Received) size() int {
+	n := 256 + len(got.Path) + len(got.Body)
+	for name, values := range got.Headers {
+		n += 64 + len(name)
+		for _, value := range values {
+			n += 16 + len(value)
+		}
+	}
+	return n
 }
 
 func scripted(req *http.Request) (status int, delay time.Duration, ok bool) {

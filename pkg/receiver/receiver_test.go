@@ -30,6 +30,39 @@ func call(r http.Handler, method, url, body string, header http.Header) *httptes
 	return w
 }
 
+func TestReceiver_ForgetsTheOldestWhenItHoldsTooMuch(t *testing.T) {
+	t.Parallel()
+	r := &receiver.Receiver{Now: func() time.Time { return at }}
+	post := func(path string, n int) {
+		if got := call(r, "POST", "http://127.0.0.1:8080/_receiver/"+path, strings.Repeat("b", n), http.Header{"X-Large": {strings.Repeat("h", n/4)}}); got.Code != 200 {
+			t.Fatalf("got %d", got.Code)
+		}
+	}
+	post("first", 1)
+	for range 40 {
+		post("large", 1<<20)
+	}
+	post("last", 1)
+	size := 0
+	all := r.All()
+	for _, got := range all {
+		size += len(got.Body) + len(got.Headers.Get("X-Large"))
+	}
+	if size > 16<<20 || size < 8<<20 {
+		t.Errorf("%d bytes are held, want up to 16 MiB", size)
+	}
+	if !strings.HasSuffix(all[len(all)-1].Path, "/last") || strings.HasSuffix(all[0].Path, "/first") {
+		t.Errorf("from %s to %s are held, want the newest", all[0].Path, all[len(all)-1].Path)
+	}
+	r.Empty()
+	for range 1010 {
+		post("small", 1)
+	}
+	if n := len(r.All()); n != 1000 {
+		t.Errorf("%d are held, want 1,000", n)
+	}
+}
+
 func TestReceiver_Verdicts(t *testing.T) {
 	t.Parallel()
 	const body, url = `{"a":1}`, "http://127.0.0.1:8080/_receiver/in?x=1"

@@ -21,7 +21,7 @@ import (
 )
 
 // documentBytes bounds the secret documents that an environment remembers.
-const documentBytes = 8 << 20
+const documentBytes = 4 << 20
 
 // New makes the engine and its sender, whose Resume must be called between
 // invocations. version is the build's.
