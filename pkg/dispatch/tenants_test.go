@@ -76,3 +76,17 @@ func TestStream_ATenantWhoseTargetsHangLeavesSlotsToOthers(t *testing.T) {
 		t.Errorf("%d messages are in the queue, want all 70 deliveries", len(got))
 	}
 }
+
+// An attempt holds its webhook for as long as the target likes.
+func TestQueue_AnAttemptHoldsOnlyWhatItSends(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.change(func(w *webhook.Webhook) { w.Description, w.Properties = "long", []byte(`{"p":1}`) })
+	s.consume(s.attempt(1, 1))
+	if len(s.posts) != 1 {
+		t.Fatalf("got %d POSTs", len(s.posts))
+	}
+	if w := s.posts[0].Webhook; w.Description != "" || w.Events != nil || string(w.Properties) != `{"p":1}` || w.TargetURL != s.hook.TargetURL {
+		t.Errorf("the attempt has %+v", w)
+	}
+}
