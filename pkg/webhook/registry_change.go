@@ -13,7 +13,8 @@ import (
 // returned as it is.
 //
 // Errors: ErrNotFound, *ValidationError, *ThrottledError (too many rotations of
-// the secret), ErrConflict (too many racing saves), ErrUnavailable.
+// the secret, and then for every secret that is stated in clear, be it the
+// stored one or not), ErrConflict (too many racing saves), ErrUnavailable.
 func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(Webhook) (Draft, error)) (Webhook, error) {
 	return r.change(ctx, who, id, func(current, w Webhook) (change, error) {
 		d, err := edit(current)
@@ -22,6 +23,12 @@ func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(
 		}
 		if err := d.validate(current, r.Rules); err != nil {
 			return change{}, err
+		}
+		guesses := d.statesSecrets()
+		if guesses {
+			if err := rotationsLeft(current, w.Updated); err != nil {
+				return change{}, err
+			}
 		}
 		c := change{webhook: d.webhook(w)}
 		if c.webhook.State == StateActive && current.State != StateActive {
@@ -41,7 +48,7 @@ func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(
 			}
 			c.docChanged = gone || EncodeSecretDocument(c.doc) != EncodeSecretDocument(old)
 		}
-		return c, r.ping(ctx, current, c.webhook, c.doc, c.docChanged)
+		return c, r.ping(ctx, current, c.webhook, c.doc, c.docChanged || guesses)
 	})
 }
 

@@ -10,10 +10,11 @@ import (
 )
 
 // ping checks a target before it is saved, where that matters: the result is
-// Active, and the webhook is new or re-activated, or its target, secret or
-// headers changed. A dead target thus never prevents stopping or renaming.
-func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument, secretsChanged bool) error {
-	if !r.checksTargets() || w.State != StateActive || !secretsChanged && !r.pings(old, w) {
+// Active, and the webhook is new or re-activated, its target or headers
+// changed, or its secrets may have. A dead target thus never prevents stopping,
+// nor renaming by a draft that masks its secrets.
+func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument, secretsMayChange bool) error {
+	if !r.checksTargets() || w.State != StateActive || !secretsMayChange && !r.pings(old, w) {
 		return nil
 	}
 	result, err := r.Test(ctx, w, doc)
@@ -48,16 +49,13 @@ func (r *Registry) pings(old, w Webhook) bool {
 // TestDraft sends the test event to the target of a draft that need not be
 // stored, and returns what came of it. id is the stored webhook that the draft
 // was made of, 0 for none: what the draft masks or leaves unsaid is signed and
-// sent as that one's. A webhook that the principal does not see has nothing to
-// lend.
+// sent as that one's; a masked header value goes to that one's origin alone. A
+// webhook that the principal does not see has nothing to lend.
 //
 // Errors: *ValidationError, ErrSecretUnavailable, ErrUnavailable (also where
 // Ping is nil). That the target did not answer well is no error.
 func (r *Registry) TestDraft(ctx context.Context, who Principal, id int32, d Draft) (Result, error) {
 	d = d.Tried()
-	if err := d.Validate(r.Rules); err != nil {
-		return Result{}, err
-	}
 	var (
 		stored Webhook
 		old    SecretDocument
@@ -68,6 +66,9 @@ func (r *Registry) TestDraft(ctx context.Context, who Principal, id int32, d Dra
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return Result{}, err
 		}
+	}
+	if err := d.validate(stored, r.Rules); err != nil {
+		return Result{}, err
 	}
 	if old, _, err = r.documentToChange(ctx, stored, d); err != nil {
 		return Result{}, fmt.Errorf("webhook %d: %w", id, err)

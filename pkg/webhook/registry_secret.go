@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -51,8 +52,8 @@ func (d Draft) document(old SecretDocument, overlapEnd time.Time) (SecretDocumen
 }
 
 // validate reports everything that is wrong with the draft of a webhook that is
-// stored as w, zero for a new one: what Validate finds, and then masks that stand
-// for nothing.
+// stored as w, zero for a new one: what Validate finds, then masks that stand
+// for nothing, and those that would send a stored header value to a new origin.
 func (d Draft) validate(w Webhook, rules Rules) error {
 	var f faults
 	var invalid *ValidationError
@@ -62,9 +63,17 @@ func (d Draft) validate(w Webhook, rules Rules) error {
 	if d.Secret != nil && d.Secret.text == MaskedSecret && !w.Secret.Signed {
 		f.add(nothingMasked, "Secret", MaskedSecret)
 	}
+	moves := sync.OnceValue(func() bool { return d.moves(w, rules) })
 	for _, h := range d.Headers {
-		if stored, known := w.HeaderNamed(h.Name); h.Value.text == MaskedSecret && (!known || !stored.Secret || !SecretHeader(h.Name)) {
-			f.add(nothingMasked, "Headers: the value of "+truncate(h.Name, 200), MaskedSecret)
+		if h.Value.text != MaskedSecret {
+			continue
+		}
+		stored, known := w.HeaderNamed(h.Name)
+		switch name := truncate(h.Name, 200); {
+		case !known || !stored.Secret || !SecretHeader(h.Name):
+			f.add(nothingMasked, "Headers: the value of "+name, MaskedSecret)
+		case moves():
+			f.add(maskMoved, name, MaskedSecret)
 		}
 	}
 	return f.err()
@@ -127,16 +136,13 @@ func (r *Registry) replaceSecret(ctx context.Context, w *Webhook, committed Secr
 		w.Secret = SecretRef{}
 		return r.putIntent(ctx, *w, committed.Name, now)
 	}
+	if err := rotationsLeft(*w, now); err != nil {
+		return err
+	}
 	if today := now.Format(time.DateOnly); w.RotationDay != today {
 		w.RotationDay, w.Rotations = today, 0
 	}
-	if w.Rotations++; w.Rotations > maxRotations {
-		midnight := now.Truncate(24 * time.Hour).Add(24 * time.Hour)
-		return &ThrottledError{
-			Reason: fmt.Sprintf("the webhook's secrets were changed %d times today, the most that is allowed", maxRotations),
-			After:  midnight.Sub(now),
-		}
-	}
+	w.Rotations++
 	if committed.Name != "" {
 		ref, err := r.Secrets.Put(ctx, committed, doc)
 		if err == nil {
