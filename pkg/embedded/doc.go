@@ -19,6 +19,7 @@
 //
 //	bucket      key                                         value
 //	webhooks    tenant 0 id                                 webhook, JSON
+//	graves      tenant 0 id                                 until when a deleted webhook's id is refused, JSON
 //	pointers    tenant 0 subscription key 0 id              -
 //	epochs      tenant                                      number
 //	ids         tenant                                      last id drawn

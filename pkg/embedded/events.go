@@ -121,6 +121,18 @@ func (s Events) List(ctx context.Context, tenant webhook.Tenant, first, last web
 
 // Remember implements webhook.Events.
 func (s Events) Remember(ctx context.Context, tenant webhook.Tenant, name string, claim webhook.IdempotencyClaim, now time.Time) (webhook.IdempotencyClaim, error) {
+	return s.claim(ctx, tenant, name, claim, func(have webhook.IdempotencyClaim) bool { return expired(have.Expires, now) })
+}
+
+// Reclaim implements webhook.Events.
+func (s Events) Reclaim(ctx context.Context, tenant webhook.Tenant, name string, replaced int32, claim webhook.IdempotencyClaim, now time.Time) (webhook.IdempotencyClaim, error) {
+	return s.claim(ctx, tenant, name, claim, func(have webhook.IdempotencyClaim) bool {
+		return have.Webhook == replaced || expired(have.Expires, now)
+	})
+}
+
+// claim stores a claim if the key has none, or one that counts as free.
+func (s Events) claim(ctx context.Context, tenant webhook.Tenant, name string, claim webhook.IdempotencyClaim, free func(have webhook.IdempotencyClaim) bool) (webhook.IdempotencyClaim, error) {
 	return commit(ctx, s.db, func(tx *bbolt.Tx) (webhook.IdempotencyClaim, error) {
 		b, k := bucket(tx, "claims"), key(string(tenant), name)
 		var have webhook.IdempotencyClaim
@@ -128,7 +140,7 @@ func (s Events) Remember(ctx context.Context, tenant webhook.Tenant, name string
 		if err != nil {
 			return webhook.IdempotencyClaim{}, err
 		}
-		if found && !expired(have.Expires, now) {
+		if found && !free(have) {
 			return have, nil
 		}
 		return claim, save(b, k, claim)

@@ -22,7 +22,7 @@ const purgePage = 2000
 const purgeAfter = 24 * time.Hour
 
 // purged are the buckets whose items expire; issued goes with credentials.
-var purged = []string{"events", "deliveries", "claims", "ended", "credentials"}
+var purged = []string{"events", "deliveries", "claims", "graves", "ended", "credentials"}
 
 // purge removes items that have expired, as DynamoDB's TTL does: a page of each
 // bucket at a time, going on where the last purge stood. The file does not

@@ -88,8 +88,10 @@ func (s Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (int32, err
 // Create implements webhook.Webhooks.
 func (s Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
-		if bucket(tx, "webhooks").Get(webhookKey(w.Tenant, w.ID)) != nil {
-			return fmt.Errorf("webhook %d: %w", w.ID, webhook.ErrExists)
+		for _, name := range []string{"webhooks", "graves"} {
+			if bucket(tx, name).Get(webhookKey(w.Tenant, w.ID)) != nil {
+				return fmt.Errorf("webhook %d: %w", w.ID, webhook.ErrExists)
+			}
 		}
 		if err := s.hasRoom(tx, w.Tenant); err != nil {
 			return err
@@ -166,6 +168,9 @@ func replace(tx *bbolt.Tx, old, w webhook.Webhook) error {
 	return raiseEpoch(tx, w.Tenant)
 }
 
+// grave keeps the id of a deleted webhook from being used again.
+type grave struct{ Expires time.Time }
+
 // Delete implements webhook.Webhooks.
 func (s Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, revision int64) error {
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
@@ -182,6 +187,9 @@ func (s Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, r
 			if err := bucket(tx, name).Delete(webhookKey(tenant, id)); err != nil {
 				return fmt.Errorf("delete webhook: %w", err)
 			}
+		}
+		if err := save(bucket(tx, "graves"), webhookKey(tenant, id), grave{s.db.Now().Add(webhook.IDLife)}); err != nil {
+			return err
 		}
 		return raiseEpoch(tx, tenant)
 	})

@@ -165,8 +165,11 @@ func (l *ledger) webhookWritten(ctx context.Context, id int32) {
 	if history := l.webhooks[id]; err == nil && len(history) > 0 && w.Revision != history[len(history)-1].Revision+1 {
 		l.w.violated("revisions", "w%d went from revision %d to %d: a change is lost", id, history[len(history)-1].Revision, w.Revision)
 	}
+	if err == nil && len(l.webhooks[id]) > 0 && !l.exists(id) {
+		l.w.violated("ids", "w%d was deleted and is there again", id)
+	}
 	if key, ok := strings.CutPrefix(w.Name, keyed); ok && err == nil && w.Revision == 1 {
-		if other, known := l.once[key]; known && other != id {
+		if other, known := l.once[key]; known && other != id && l.exists(other) {
 			l.w.violated("idempotency", "one key has created w%d and w%d", other, id)
 		}
 		l.once[key] = id
@@ -183,6 +186,12 @@ func (l *ledger) webhookWritten(ctx context.Context, id int32) {
 	}
 	l.epoch = epoch
 	l.checkPointers(ctx, id)
+}
+
+// exists reports whether a webhook was there when it was written last.
+func (l *ledger) exists(id int32) bool {
+	history := l.webhooks[id]
+	return len(history) > 0 && history[len(history)-1].exists
 }
 
 // checkPointers holds every webhook to having the pointers that its events

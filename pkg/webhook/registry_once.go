@@ -11,16 +11,20 @@ import (
 type Claims interface {
 	// Remember claims a key, as Events.Remember does.
 	Remember(ctx context.Context, tenant Tenant, key string, claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error)
+	// Reclaim replaces the claim of a webhook, as Events.Reclaim does.
+	Reclaim(ctx context.Context, tenant Tenant, key string, replaced int32, claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error)
 }
 
 // CreateOnce is Create under an idempotency key of the caller's: for 24 h the
 // same key creates the same webhook, whose id is drawn with the claim, so that
 // whoever dies between the two is finished by the next call. repeated says that
-// the webhook was there already; it is then as it stands by now. One that was
-// deleted meanwhile is created again.
+// the webhook was there already; it is then as it stands by now. If that webhook
+// was deleted meanwhile the call creates a new one, under a new id, which the
+// key stands for from then on.
 //
-// Errors: as for Create, and ErrIdempotencyKeyReused if the key was used for
-// another draft. What is secret does not tell drafts apart.
+// Errors: as for Create, ErrIdempotencyKeyReused if the key was used for
+// another draft, and ErrConflict if the key's webhooks are deleted as fast as
+// they are made. What is secret does not tell drafts apart.
 func (r *Registry) CreateOnce(ctx context.Context, who Principal, key string, d Draft) (w Webhook, repeated bool, err error) {
 	if len(key) > maxIdempotencyKey {
 		return Webhook{}, false, Invalid("Idempotency-Key has %d characters, more than %d", len(key), maxIdempotencyKey)
@@ -32,19 +36,50 @@ func (r *Registry) CreateOnce(ctx context.Context, who Principal, key string, d 
 	if r.Claims == nil {
 		return Webhook{}, false, fmt.Errorf("claim idempotency key: %w", ErrUnavailable)
 	}
-	id, err := r.Webhooks.NextID(ctx, who.Tenant)
-	if err != nil {
-		return Webhook{}, false, fmt.Errorf("create webhook: %w", err)
+	key = hexHash(who.App, "create", key)
+	id, stands, err := r.claimID(ctx, who.Tenant, d, func(claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error) {
+		return r.Claims.Remember(ctx, who.Tenant, key, claim, now)
+	})
+	for range saveTries {
+		if err != nil {
+			return Webhook{}, false, err
+		}
+		w, repeated, err = r.createClaimed(ctx, who, id, stands, d, doc)
+		if !errors.Is(err, errDeleted) {
+			return w, repeated, err
+		}
+		deleted := stands.Webhook
+		id, stands, err = r.claimID(ctx, who.Tenant, d, func(claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error) {
+			return r.Claims.Reclaim(ctx, who.Tenant, key, deleted, claim, now)
+		})
+	}
+	return Webhook{}, false, fmt.Errorf("create webhook: %w", ErrConflict)
+}
+
+// errDeleted says that the webhook of a claim was made and deleted: its id must
+// not be used again.
+var errDeleted = errors.New("the webhook of this key was deleted")
+
+// claimID draws an id and has it claimed. stands is the claim that counts, of
+// this id or of another.
+func (r *Registry) claimID(ctx context.Context, tenant Tenant, d Draft, put func(claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error)) (id int32, stands IdempotencyClaim, err error) {
+	if id, err = r.Webhooks.NextID(ctx, tenant); err != nil {
+		return 0, IdempotencyClaim{}, fmt.Errorf("create webhook: %w", err)
 	}
 	now := r.Now().UTC()
 	claim := IdempotencyClaim{Webhook: id, Body: d.hash(), Expires: now.Add(idempotencyLife)}
-	stands, err := r.Claims.Remember(ctx, who.Tenant, hexHash(who.App, "create", key), claim, now)
-	if err != nil {
-		return Webhook{}, false, fmt.Errorf("claim idempotency key: %w", err)
+	if stands, err = put(claim, now); err != nil {
+		return 0, IdempotencyClaim{}, fmt.Errorf("claim idempotency key: %w", err)
 	}
 	if stands.Body != claim.Body {
-		return Webhook{}, false, fmt.Errorf("create webhook: %w", ErrIdempotencyKeyReused)
+		return 0, IdempotencyClaim{}, fmt.Errorf("create webhook: %w", ErrIdempotencyKeyReused)
 	}
+	return id, stands, nil
+}
+
+// createClaimed finds or creates the webhook of a claim; id is the one that this
+// call drew. errDeleted if that webhook is no more.
+func (r *Registry) createClaimed(ctx context.Context, who Principal, id int32, stands IdempotencyClaim, d Draft, doc SecretDocument) (w Webhook, repeated bool, err error) {
 	if stands.Webhook != id {
 		w, err = r.Get(ctx, who, stands.Webhook)
 		if !errors.Is(err, ErrNotFound) {
@@ -52,11 +87,15 @@ func (r *Registry) CreateOnce(ctx context.Context, who Principal, key string, d 
 		}
 	}
 	w, err = r.create(ctx, who, stands.Webhook, d, doc)
-	if errors.Is(err, ErrExists) { // another call of the same key was faster
-		w, err = r.Get(ctx, who, stands.Webhook)
-		return w, err == nil, err
+	if !errors.Is(err, ErrExists) {
+		return w, false, err
 	}
-	return w, false, err
+	// Another call of the same key was faster, and perhaps a deletion too.
+	w, err = r.Get(ctx, who, stands.Webhook)
+	if errors.Is(err, ErrNotFound) {
+		return Webhook{}, false, errDeleted
+	}
+	return w, err == nil, err
 }
 
 // hash gives a hash of all that a draft states but its secrets: of those only

@@ -32,8 +32,10 @@ type Webhooks interface {
 
 	// Create stores a new webhook, its pointers, and raises the tenant's
 	// epoch. The webhook's Revision must be 1. ErrExists if the id is taken,
-	// *LimitError if the store was given a limit and the tenant has that many
-	// webhooks: counted in the same transaction, so that no race exceeds the
+	// or was that of a webhook deleted less than IDLife ago. So ids never return:
+	// NextID never draws one again, and a caller that remembers an older one is
+	// refused. *LimitError if the store was given a limit and the tenant has that
+	// many webhooks: counted in the same transaction, so that no race exceeds the
 	// limit and none loses room. In both cases nothing changed.
 	Create(ctx context.Context, w Webhook) error
 
@@ -101,6 +103,10 @@ type Webhooks interface {
 	Intents(ctx context.Context, before time.Time, limit int) ([]Intent, error)
 }
 
+// IDLife is for how long, at least, a store refuses the id of a deleted webhook.
+// It is longer than an idempotency key, an attempt or a message remembers one.
+const IDLife = 15 * 24 * time.Hour
+
 // Intent is a note that the secret of a webhook may exist without its webhook
 // naming it.
 type Intent struct {
@@ -130,6 +136,11 @@ type Events interface {
 	// key is free, or its claim has expired by now, the claim given is stored
 	// and returned; else the one that stands.
 	Remember(ctx context.Context, tenant Tenant, key string, claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error)
+
+	// Reclaim is Remember, but for a claim that stands for the webhook
+	// replaced: that counts as free. So of several callers that replace the
+	// same claim one's stands.
+	Reclaim(ctx context.Context, tenant Tenant, key string, replaced int32, claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error)
 }
 
 // IdempotencyClaim is what an idempotency key stands for: an event, or a

@@ -47,7 +47,9 @@
 // whoever else creates or deletes. A create that it refuses leaves its pointers.
 //
 // Deleting a webhook puts a tombstone (gone, kept 15 days) over its health in
-// the same transaction: late reports must not raise a row that nobody removes.
+// the same transaction: late reports must not raise a row that nobody removes,
+// and a create in whose transaction the tombstone stands is refused, so that no
+// id returns.
 // A credential and its copy are made and deleted in one transaction and never
 // change; both have tenant, id, hash, kind, associate, app, scopes, role, within
 // (hashes), created and an expiry. What is gone from C#<sha256> is refused by the
@@ -67,12 +69,13 @@
 //
 //	item     pk                   sk           written, if                     read by
 //	event    T#<tenant>#<0..15>   <event id>   absent                          stream; API, retry, replay
-//	marker   K#<tenant>#<hash>    K            absent, or expires_ms <= now    the claim itself
+//	marker   K#<tenant>#<hash>    K            absent, or expires_ms <= now,   the claim itself
+//	                                           or it is of the webhook replaced
 //
 // The number in an event's pk is EventID.Partition(16). Attributes: name, key
 // (primary key), data (JSON text) or packed (the same deflated, where that saves
 // a write unit of 1 KB), by (AssociateId), at (ticks of 100 ns), hops. A marker
-// has event and body. An event that has expired but was not removed yet is
+// has event or webhook, and body. An event that has expired but was not removed yet is
 // deleted before it is put again: overwriting it would be no INSERT.
 //
 // The stream's event source mapping filters with

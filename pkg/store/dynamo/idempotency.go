@@ -12,14 +12,26 @@ import (
 // of events under keys that begin with K#, which the filter of the stream's
 // mapping leaves out.
 func (s *Events) Remember(ctx context.Context, tenant webhook.Tenant, hash string, claim webhook.IdempotencyClaim, now time.Time) (webhook.IdempotencyClaim, error) {
+	return s.claim(ctx, tenant, hash, claim, expiredBy(now))
+}
+
+// Reclaim claims the key also where it stands for the webhook replaced.
+func (s *Events) Reclaim(ctx context.Context, tenant webhook.Tenant, hash string, replaced int32, claim webhook.IdempotencyClaim, now time.Time) (webhook.IdempotencyClaim, error) {
+	free := expiredBy(now)
+	free.text += " OR webhook = :replaced"
+	free.values[":replaced"] = number(replaced)
+	return s.claim(ctx, tenant, hash, claim, free)
+}
+
+// claim puts a marker if there is none, or one that counts as free.
+func (s *Events) claim(ctx context.Context, tenant webhook.Tenant, hash string, claim webhook.IdempotencyClaim, free condition) (webhook.IdempotencyClaim, error) {
 	it := key(fmt.Sprintf("K#%s#%s", tenant, hash), "K")
 	it.setText("event", string(claim.Event))
 	it.setInt("webhook", int64(claim.Webhook))
 	it.setText("body", claim.Body)
 	it.setExpiry(claim.Expires)
-	c := expiredBy(now)
-	c.text = "attribute_not_exists(pk) OR " + c.text
-	stands, ok, err := s.put(ctx, it, c)
+	free.text = "attribute_not_exists(pk) OR " + free.text
+	stands, ok, err := s.put(ctx, it, free)
 	if err != nil {
 		return webhook.IdempotencyClaim{}, fault(err, "claim idempotency key")
 	}

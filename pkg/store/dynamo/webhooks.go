@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -28,10 +27,6 @@ func (s *Webhooks) Limited(limit int) *Webhooks {
 	limited.limit = limit
 	return &limited
 }
-
-// graveLife is how long the tombstone of a health row stands: longer than any
-// attempt or message can still report about a deleted webhook.
-const graveLife = 15 * 24 * time.Hour
 
 func tenantPK(tenant webhook.Tenant) string { return "T#" + string(tenant) }
 
@@ -109,7 +104,7 @@ func (s *Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32,
 	return page, len(out.LastEvaluatedKey) > 0, nil
 }
 
-// Create stores a new webhook with its pointers.
+// Create stores a new webhook with its pointers, unless the id has a grave.
 func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 	if w.Revision != 1 {
 		return fmt.Errorf("create webhook %d: revision is %d, not 1", w.ID, w.Revision)
@@ -121,8 +116,12 @@ func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 	err := s.commit(ctx, s.epochChange(w.Tenant, 1), types.TransactWriteItem{Put: &types.Put{
 		TableName: &s.name, Item: encodeWebhook(w), ConditionExpression: &c.text,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}}, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+		TableName: &s.name, Key: healthKey(w.Tenant, w.ID), ConditionExpression: aws.String("attribute_not_exists(" + attrGone + ")"),
 	}})
-	if stands, failed := failedCondition(err); failed {
+	// The conditions of the webhook and of its grave come first, the limit's last.
+	if slices.ContainsFunc(failedConditions(err), func(i int) bool { return i < 2 }) {
+		stands, _ := failedCondition(err) // none where the id has a grave
 		s.withdraw(ctx, w, w.PointerKeys(), stands)
 		return fmt.Errorf("create webhook %d: %w", w.ID, webhook.ErrExists)
 	}
@@ -179,7 +178,7 @@ func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, 
 	}
 	grave := healthKey(tenant, id)
 	grave[attrGone] = number(1)
-	grave.setExpiry(s.now().Add(graveLife))
+	grave.setExpiry(s.now().Add(webhook.IDLife))
 	err = s.commit(ctx, s.epochChange(tenant, -1),
 		types.TransactWriteItem{Delete: &types.Delete{
 			TableName: &s.name, Key: webhookKey(tenant, id), ConditionExpression: aws.String("rev = :old"),

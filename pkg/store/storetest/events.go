@@ -161,6 +161,39 @@ func testEvents(t *testing.T, h Harness) {
 			t.Errorf("after it expired (-want +got):\n%s", diff)
 		}
 	})
+	t.Run("Reclaim replaces the claim of one webhook, or one that has expired", func(t *testing.T) {
+		t.Parallel()
+		tenant, at := newTenant(t), now().Truncate(time.Second)
+		claim := func(id int32) webhook.IdempotencyClaim {
+			return webhook.IdempotencyClaim{Webhook: id, Body: "a", Expires: at.Add(time.Duration(id) * time.Hour)}
+		}
+		reclaim := func(tenant webhook.Tenant, key string, replaced, id int32, at time.Time) webhook.IdempotencyClaim {
+			t.Helper()
+			stands, err := h.Events.Reclaim(t.Context(), tenant, key, replaced, claim(id), at)
+			must(t, err)
+			return stands
+		}
+		_, err := h.Events.Remember(t.Context(), tenant, "k", claim(1), at)
+		must(t, err)
+		if diff := cmp.Diff(claim(1), reclaim(tenant, "k", 7, 2, at)); diff != "" {
+			t.Errorf("of another webhook (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(claim(2), reclaim(tenant, "k", 1, 2, at)); diff != "" {
+			t.Errorf("of this one (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(claim(2), reclaim(tenant, "k", 1, 3, at)); diff != "" {
+			t.Errorf("a second time (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(claim(3), reclaim(tenant, "k", 7, 3, at.Add(2*time.Hour))); diff != "" {
+			t.Errorf("after it expired (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(claim(4), reclaim(tenant, "free", 3, 4, at)); diff != "" {
+			t.Errorf("a free key (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(claim(5), reclaim(newTenant(t), "k", 7, 5, at)); diff != "" {
+			t.Errorf("another tenant (-want +got):\n%s", diff)
+		}
+	})
 	t.Run("claims are no events", func(t *testing.T) {
 		t.Parallel()
 		tenant, at := newTenant(t), now().Truncate(time.Second)

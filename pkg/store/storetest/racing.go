@@ -149,6 +149,24 @@ func testRacing(t *testing.T, h Harness) {
 			t.Errorf("%d claims stood, want 1", len(stood))
 		}
 	})
+	t.Run("one claim that replaces another stands", func(t *testing.T) {
+		t.Parallel()
+		tenant, at := newTenant(t), now().Truncate(time.Second)
+		_, err := h.Events.Remember(t.Context(), tenant, "k", webhook.IdempotencyClaim{Webhook: 1000, Expires: at.Add(time.Hour)}, at)
+		must(t, err)
+		var mu sync.Mutex
+		stood := map[int32]bool{}
+		atOnce(t, writers, func(i int) error {
+			stands, err := h.Events.Reclaim(t.Context(), tenant, "k", 1000, webhook.IdempotencyClaim{Webhook: int32(i + 1), Expires: at.Add(time.Hour)}, at)
+			mu.Lock()
+			defer mu.Unlock()
+			stood[stands.Webhook] = true
+			return err
+		})
+		if len(stood) != 1 || stood[1000] {
+			t.Errorf("%v stood, want one of the new ones", stood)
+		}
+	})
 	t.Run("one writer wins a row, a lease, a claim", func(t *testing.T) {
 		t.Parallel()
 		key, at := newKey(t, newTenant(t), 7), now()

@@ -101,6 +101,31 @@ func testWebhooks(t *testing.T, h Harness) {
 			t.Errorf("Subscribed (-want +got):\n%s", diff)
 		}
 	})
+	t.Run("Create of the id of a deleted webhook is ErrExists and changes nothing", func(t *testing.T) {
+		t.Parallel()
+		tenant, other := newTenant(t), newTenant(t)
+		must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, 1, "a.b")))
+		must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, 2, "a.b"))) // without health
+		_, err := h.Webhooks.UpdateHealth(t.Context(), tenant, 1, func(h webhook.Health) webhook.Health { h.TotalCalls++; return h })
+		must(t, err)
+		for _, id := range []int32{1, 2} {
+			must(t, h.Webhooks.Delete(t.Context(), tenant, id, 1))
+		}
+		before := epoch(t, h, tenant)
+		for _, id := range []int32{1, 2} {
+			if err := h.Webhooks.Create(t.Context(), bareWebhook(tenant, id, "a.b")); !errors.Is(err, webhook.ErrExists) {
+				t.Errorf("webhook %d: got %v, want ErrExists", id, err)
+			}
+			if _, err := h.Webhooks.Get(t.Context(), tenant, id); !errors.Is(err, webhook.ErrNotFound) {
+				t.Errorf("webhook %d: Get: got %v, want ErrNotFound", id, err)
+			}
+		}
+		if got := subscribed(t, h, tenant, "a.b"); len(got) != 0 || epoch(t, h, tenant) != before {
+			t.Errorf("%v are subscribed, or the epoch changed", got)
+		}
+		must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, 3, "a.b")))
+		must(t, h.Webhooks.Create(t.Context(), bareWebhook(other, 1, "a.b")))
+	})
 	t.Run("List is in order of id, paged, and of one tenant", func(t *testing.T) {
 		t.Parallel()
 		tenant, other := newTenant(t), newTenant(t)
