@@ -46,7 +46,7 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 		Ping: sender.Send, SkipTargetCheck: !cfg.RequireTargetCheck, Claims: store.Events(),
 	}
 	authenticator := &auth.Authenticator{
-		First: secrets.Value(manager, cfg.FirstCredentialSecret), Admin: secrets.Value(manager, cfg.AdminSecret), AdminUser: "admin",
+		First: secrets.Value(manager, cfg.FirstCredentialSecret, time.Now), Admin: secrets.Value(manager, cfg.AdminSecret, time.Now), AdminUser: "admin",
 		Credentials: store.Credentials(), Tenants: store.Tenants(), Throttle: &auth.Throttle{Now: time.Now}, Now: time.Now, Random: rand.Reader,
 		Role: func(ctx context.Context) string { return webhook.RoleARN(trigger.SignedBy(ctx)) },
 	}

@@ -5,8 +5,8 @@
 // A credential is never compared as text and never kept: it is looked up by the
 // SHA-256 of its kind and text, so that a wrong user and a wrong password are
 // the same miss, in the answer and in the time it takes. Every lookup is a
-// consistent read, so that what was revoked is refused at once; nothing is
-// cached. The package refuses to decide what a principal may do
+// consistent read, so that what was revoked is refused at once; no credential
+// is cached. The package refuses to decide what a principal may do
 // (webhook.Principal.May and Sees do), to answer a request (pkg/httpapi does),
 // and to put a credential into an error.
 package auth
@@ -33,11 +33,12 @@ type Authenticator struct {
 	// First gives the credential that a deployment begins with, as the text
 	// "user:password": AssociateId 1 of webhook.FirstTenant. The empty secret
 	// is no credential. nil: there is none. It is asked on every call with a
-	// Basic credential, so it should remember.
+	// Basic credential, right or wrong, so it should remember, and for no longer
+	// than a change may take to hold.
 	First func(ctx context.Context) (webhook.Secret, error)
 	// Admin gives the administrator's password, and AdminUser is the user name.
-	// It is asked on calls of that user only, and should remember. nil: there is
-	// no administrator.
+	// It is asked on calls of that user only, and should remember as First does.
+	// nil: there is no administrator.
 	Admin     func(ctx context.Context) (webhook.Secret, error)
 	AdminUser string
 	// Credentials holds all others.

@@ -1,15 +1,10 @@
 package auth
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -43,30 +38,18 @@ func (c Claims) withDefaults() Claims {
 // Tokens checks JSON web tokens of one OpenID Connect issuer: signature, issuer,
 // audience, times, and that all four claims are there. It asks the issuer for
 // its addresses and keys when a token needs them and never in the background.
-// Its methods may be called concurrently.
+// Keys are fetched again after five minutes; while the issuer does not answer
+// they are used for an hour. Its methods may be called concurrently.
 type Tokens struct {
-	issuer, audience string
-	claims           Claims
-	now              func() time.Time
-	client           *http.Client
-
-	mu       sync.Mutex
-	verifier *oidc.IDTokenVerifier // nil until the issuer has been asked
+	claims Claims
+	issuer issuer
 }
 
-const (
-	fetchTimeout = 5 * time.Second
-	// keysHold is how long an issuer's answer is used again though a token does
-	// not fit it: nobody makes the service ask more often.
-	keysHold = 10 * time.Second
-	maxKeys  = 1 << 20 // bytes of an issuer's answer
-)
-
 // NewTokens gives the checker of an issuer's tokens. It does no input or output.
-func NewTokens(issuer, audience string, claims Claims, transport http.RoundTripper, now func() time.Time) *Tokens {
+func NewTokens(url, audience string, claims Claims, transport http.RoundTripper, now func() time.Time) *Tokens {
 	return &Tokens{
-		issuer: issuer, audience: audience, claims: claims.withDefaults(), now: now,
-		client: &http.Client{Timeout: fetchTimeout, Transport: &holding{base: transport, now: now, held: map[string]heldAnswer{}}},
+		claims: claims.withDefaults(),
+		issuer: issuer{url: url, audience: audience, now: now, client: &http.Client{Transport: transport}},
 	}
 }
 
@@ -83,19 +66,9 @@ func (a *Authenticator) token(ctx context.Context, text string) (login, error) {
 }
 
 func (t *Tokens) principal(ctx context.Context, text string) (webhook.Principal, time.Time, error) {
-	// A call that is given up must not leave a fetch running behind it.
-	ctx = context.WithoutCancel(ctx)
-	verifier, err := t.ask(ctx)
+	token, err := t.verified(ctx, text)
 	if err != nil {
 		return webhook.Principal{}, time.Time{}, err
-	}
-	token, err := verifier.Verify(ctx, text)
-	switch {
-	case err == nil:
-	case strings.HasPrefix(err.Error(), "failed to verify signature: fetching keys"):
-		return webhook.Principal{}, time.Time{}, fmt.Errorf("read the issuer's keys: %w", webhook.ErrUnavailable)
-	default:
-		return webhook.Principal{}, time.Time{}, webhook.ErrUnauthorized
 	}
 	var claims map[string]json.RawMessage
 	if err := token.Claims(&claims); err != nil {
@@ -105,24 +78,24 @@ func (t *Tokens) principal(ctx context.Context, text string) (webhook.Principal,
 	return who, token.Expiry, err
 }
 
-// ask reads the issuer's addresses, once it has answered never again.
-func (t *Tokens) ask(ctx context.Context) (*oidc.IDTokenVerifier, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.verifier != nil {
-		return t.verifier, nil
+// verified checks a token's signature, issuer, audience and times. One that no
+// key fits makes it look for newer keys, if those known are not quite new.
+func (t *Tokens) verified(ctx context.Context, text string) (*oidc.IDToken, error) {
+	k, err := t.issuer.usable(ctx)
+	for newest := false; err == nil; newest = true {
+		// The check has all that it needs, so it does not wait.
+		token, fault := k.verifier.Verify(context.WithoutCancel(ctx), text)
+		switch {
+		case fault == nil:
+			return token, nil
+		case strings.HasPrefix(fault.Error(), "failed to verify signature: fetching keys"):
+			return nil, t.issuer.broken(k)
+		case newest, !strings.HasPrefix(fault.Error(), "failed to verify signature"), webhook.Elapsed(k.at, t.issuer.now()) < keysHold:
+			return nil, webhook.ErrUnauthorized
+		}
+		k, err = t.issuer.newer(ctx, k)
 	}
-	ctx = oidc.ClientContext(ctx, t.client)
-	provider, err := oidc.NewProvider(ctx, t.issuer)
-	var mismatch *oidc.IssuerMismatchError
-	switch {
-	case errors.As(err, &mismatch):
-		return nil, fmt.Errorf("OIDC_ISSUER is spelt otherwise by the issuer itself: %q", mismatch.Discovered)
-	case err != nil:
-		return nil, fmt.Errorf("ask the issuer of tokens: %w", webhook.ErrUnavailable)
-	}
-	t.verifier = provider.VerifierContext(ctx, &oidc.Config{ClientID: t.audience, Now: t.now})
-	return t.verifier, nil
+	return nil, err
 }
 
 // principal maps claims. One that is missing, or not of the expected form, is
@@ -174,52 +147,4 @@ func scopesClaim(raw json.RawMessage) ([]webhook.Scope, bool) {
 		}
 	}
 	return scopes, true
-}
-
-// holding is a transport that answers from what it got last, for a while.
-type holding struct {
-	base http.RoundTripper
-	now  func() time.Time
-	mu   sync.Mutex
-	held map[string]heldAnswer
-}
-
-type heldAnswer struct {
-	body []byte
-	at   time.Time
-}
-
-// RoundTrip implements http.RoundTripper for the GET requests of a few
-// addresses. Answers that are no success are not held.
-func (h *holding) RoundTrip(r *http.Request) (*http.Response, error) {
-	address := r.URL.String()
-	h.mu.Lock()
-	last, ok := h.held[address]
-	h.mu.Unlock()
-	now := h.now()
-	if ok && webhook.Elapsed(last.at, now) < keysHold {
-		return &http.Response{
-			Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
-			Header:        http.Header{"Content-Type": {"application/json"}},
-			ContentLength: int64(len(last.body)), Body: io.NopCloser(bytes.NewReader(last.body)),
-		}, nil
-	}
-	answer, err := h.base.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxKeys+1))
-	if err = errors.Join(err, answer.Body.Close()); err != nil {
-		return nil, err
-	}
-	if len(body) > maxKeys {
-		return nil, errors.New("the issuer's answer is too large")
-	}
-	if answer.StatusCode == http.StatusOK {
-		h.mu.Lock()
-		h.held[address] = heldAnswer{body, now}
-		h.mu.Unlock()
-	}
-	answer.Body = io.NopCloser(bytes.NewReader(body))
-	return answer, nil
 }

@@ -8,7 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
+	"io"
 	"maps"
 	"math/big"
 	"net/http"
@@ -29,6 +29,9 @@ type issuer struct {
 	key     *rsa.PrivateKey
 	fetched atomic.Int32 // how often the keys were asked for
 	down    atomic.Bool
+	// withdrawn says that the keys are answered without the one that signs,
+	// garbled that they cannot be read.
+	withdrawn, garbled atomic.Bool
 }
 
 func newIssuer(t *testing.T) *issuer {
@@ -49,6 +52,14 @@ func newIssuer(t *testing.T) *issuer {
 			_ = json.NewEncoder(w).Encode(map[string]any{"issuer": i.URL, "jwks_uri": i.URL + "/keys", "id_token_signing_alg_values_supported": []string{"RS256", "HS256"}})
 		case "/keys":
 			i.fetched.Add(1)
+			if i.withdrawn.Load() {
+				_ = json.NewEncoder(w).Encode(map[string]any{"keys": []any{}})
+				return
+			}
+			if i.garbled.Load() {
+				_, _ = io.WriteString(w, `{"keys":[{"kty":5}]}`)
+				return
+			}
 			_ = json.NewEncoder(w).Encode(map[string]any{"keys": []any{map[string]string{
 				"kty": "RSA", "kid": "1", "alg": "RS256", "use": "sig", "n": b64(key.N.Bytes()), "e": b64(big.NewInt(int64(key.E)).Bytes()),
 			}}})
@@ -191,33 +202,11 @@ func TestTokens_UnknownKeysAreNoWayToMakeTheServiceAsk(t *testing.T) {
 	if n := i.fetched.Load(); n != 1 {
 		t.Errorf("the keys were fetched %d times, want once", n)
 	}
-	// go-oidc joins a fetch that has answered and is not put away yet, so a busy
-	// machine may need the next one.
-	for tries := 0; i.fetched.Load() < 2 && tries < 50; tries++ {
-		b.clock.Advance(10 * time.Second)
-		b.refuses("later", webhook.ErrUnauthorized, i.signed(i.key, map[string]string{"alg": "RS256", "kid": "6"}, i.claims(nil)))
-	}
+	b.clock.Advance(10 * time.Second)
+	b.refuses("later", webhook.ErrUnauthorized, i.signed(i.key, map[string]string{"alg": "RS256", "kid": "6"}, i.claims(nil)))
 	if n := i.fetched.Load(); n != 2 {
 		t.Errorf("the keys were fetched %d times, want twice", n)
 	}
-}
-
-func TestTokens_AnIssuerThatIsDown(t *testing.T) {
-	t.Parallel()
-	b, i := withIssuer(t, auth.Claims{})
-	i.down.Store(true)
-	for _, step := range []string{"its addresses", "its keys"} {
-		if _, err := b.Authenticate(request(i.token(nil))); !errors.Is(err, webhook.ErrUnavailable) {
-			t.Errorf("%s: got error %v, want ErrUnavailable", step, err)
-		}
-		i.down.Store(false) // for the addresses alone
-		b.refuses("any", webhook.ErrUnauthorized, "Authorization: Bearer a.b.c")
-		i.down.Store(true)
-	}
-	i.down.Store(false)
-	b.wants("when it is back", tokenUser(), i.token(nil))
-	i.down.Store(true)
-	b.wants("what is known goes on", tokenUser(), i.token(nil))
 }
 
 func TestTokens_ATenantBeingDeletedAcceptsNothing(t *testing.T) {

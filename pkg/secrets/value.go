@@ -2,7 +2,9 @@ package secrets
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -10,29 +12,108 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Value gives a function that reads a secret's current text on its first call
-// and remembers it as long as the process lives; a fault is not remembered. It
-// is meant for what the template made, which changes only with a deployment.
+const (
+	// valueLife is how long a value is used before it is read again: a minute,
+	// less what the read takes and the new value needs to be readable
+	// everywhere.
+	valueLife = 45 * time.Second
+	// valueKept is how long a value is used while it cannot be read again.
+	valueKept = 15 * time.Minute
+	// valueRetry is how long a read that failed is not repeated.
+	valueRetry = 5 * time.Second
+	// valueTimeout bounds one read, the SDK's repeats included.
+	valueTimeout = 5 * time.Second
+)
+
+// Value returns a function that gives a secret's current text. It reads the
+// text when it is asked and the last read is 45 s old, never in the background
+// and never twice at a time, so that the number of reads does not depend on the
+// number of calls. While Secrets Manager does not answer, the text is given for
+// 15 minutes after it was read. A secret that is marked for deletion is the
+// empty text.
 //
-// Errors: webhook.ErrSecretUnavailable; webhook.ErrNotFound where the secret is
-// marked for deletion. The function may be called concurrently.
-func Value(client Client, name string) func(ctx context.Context) (webhook.Secret, error) {
-	var (
-		mu   sync.Mutex
-		read bool
-		text webhook.Secret
-	)
-	return func(ctx context.Context) (webhook.Secret, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if read {
-			return text, nil
+// Errors: webhook.ErrSecretUnavailable, which is given again for 5 s without
+// another read, and the context's own. The function may be called concurrently;
+// a call that waits for another's read gives up with its context.
+func Value(client Client, name string, now func() time.Time) func(ctx context.Context) (webhook.Secret, error) {
+	v := &value{client: client, name: name, now: now}
+	return v.get
+}
+
+type value struct {
+	client Client
+	name   string
+	now    func() time.Time
+
+	mu     sync.Mutex
+	text   webhook.Secret
+	read   time.Time     // zero: never
+	flight chan struct{} // closed when the read under way has ended; nil: there is none
+	failed time.Time     // when a read failed, if none has succeeded since
+	err    error         // why
+}
+
+func (v *value) get(ctx context.Context) (webhook.Secret, error) {
+	for {
+		v.mu.Lock()
+		now := v.now()
+		failing := v.err != nil && webhook.Elapsed(v.failed, now) < valueRetry
+		switch {
+		case v.known(now, valueLife), v.known(now, valueKept) && (failing || v.flight != nil):
+			defer v.mu.Unlock()
+			return v.text, nil
+		case failing:
+			defer v.mu.Unlock()
+			return webhook.Secret{}, v.err
 		}
-		out, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name})
-		if err != nil {
-			return webhook.Secret{}, readFault("read a secret", err)
+		flight := v.flight
+		if flight == nil {
+			v.flight = make(chan struct{})
+			v.mu.Unlock()
+			return v.fly(ctx)
 		}
-		text, read = webhook.NewSecret(aws.ToString(out.SecretString)), true
-		return text, nil
+		v.mu.Unlock()
+		select {
+		case <-flight: // if its maker gave up, the next one reads
+		case <-ctx.Done():
+			return webhook.Secret{}, fault("read a secret", ctx.Err(), webhook.ErrSecretUnavailable)
+		}
 	}
+}
+
+// known reports whether the text was read within a time. Callers hold the lock.
+func (v *value) known(now time.Time, within time.Duration) bool {
+	return !v.read.IsZero() && webhook.Elapsed(v.read, now) < within
+}
+
+// fly makes the read and keeps what came of it. That the caller gave up says
+// nothing about the secret. Even if the client panics no caller is left waiting.
+func (v *value) fly(ctx context.Context) (text webhook.Secret, err error) {
+	began := v.now()
+	err = webhook.ErrSecretUnavailable
+	defer func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		switch {
+		case err == nil:
+			v.text, v.read, v.failed, v.err = text, began, time.Time{}, nil
+		case ctx.Err() == nil:
+			v.failed, v.err = v.now(), err
+		}
+		if err != nil && v.known(v.now(), valueKept) {
+			text, err = v.text, nil
+		}
+		close(v.flight)
+		v.flight = nil
+	}()
+	limited, cancel := context.WithTimeout(ctx, valueTimeout)
+	defer cancel()
+	out, err := v.client.GetSecretValue(limited, &secretsmanager.GetSecretValueInput{SecretId: &v.name})
+	if err != nil {
+		if err = readFault("read a secret", err); !errors.Is(err, webhook.ErrNotFound) {
+			return webhook.Secret{}, err
+		}
+		return webhook.Secret{}, nil
+	}
+	return webhook.NewSecret(aws.ToString(out.SecretString)), nil
 }

@@ -54,7 +54,7 @@ func testLimit(t *testing.T, h Harness) {
 			if err := store.Create(t.Context(), w); !errors.Is(err, webhook.ErrExists) {
 				t.Errorf("got %v, want ErrExists", err)
 			}
-			if err := store.Delete(t.Context(), tenant, 1, 7); !errors.Is(err, webhook.ErrConflict) {
+			if err := store.Delete(t.Context(), tenant, w.ID, 7); !errors.Is(err, webhook.ErrConflict) {
 				t.Errorf("got %v, want ErrConflict", err)
 			}
 			if err := store.Delete(t.Context(), tenant, 9, 1); !errors.Is(err, webhook.ErrNotFound) {
@@ -63,7 +63,8 @@ func testLimit(t *testing.T, h Harness) {
 			w.Revision++
 			must(t, store.Update(t.Context(), w))
 			w.Revision = 1
-			must(t, store.Delete(t.Context(), tenant, 1, 2))
+			must(t, store.Delete(t.Context(), tenant, w.ID, 2))
+			w.ID += 10 // ids never return
 			must(t, store.Create(t.Context(), w))
 		}
 		must(t, store.Create(t.Context(), bareWebhook(tenant, 2, "a.b")))

@@ -1,0 +1,224 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+const (
+	// fetchTimeout bounds one fetch: the issuer's addresses and its keys.
+	fetchTimeout = 5 * time.Second
+	// failureHold is how long a fetch that failed is not repeated. Calls fail
+	// at once meanwhile.
+	failureHold = 5 * time.Second
+	// keysHold is how long an issuer's keys are not fetched again although a
+	// token does not fit them: no caller makes the service ask more often.
+	keysHold = 10 * time.Second
+	// keysLife is how long keys are used before they are fetched again, so that
+	// one that the issuer has withdrawn ends.
+	keysLife = 5 * time.Minute
+	// keysKept is how long keys are used while the issuer does not answer, and
+	// keysRetry how long they are before it is asked again.
+	keysKept  = time.Hour
+	keysRetry = time.Minute
+	maxKeys   = 1 << 20 // bytes of an issuer's answer
+)
+
+// keys is what an issuer answered at a time. It is immutable.
+type keys struct {
+	verifier *oidc.IDTokenVerifier
+	at       time.Time
+}
+
+// issuer fetches the keys of an OpenID Connect issuer, when a call needs them
+// and never in the background. One call fetches at a time, in its own goroutine
+// and within its own context; the others wait for it within theirs. Its methods
+// may be called concurrently.
+type issuer struct {
+	url, audience string
+	now           func() time.Time
+	client        *http.Client
+
+	mu     sync.Mutex
+	known  *keys         // nil until the issuer has answered
+	flight chan struct{} // closed when the fetch under way has ended; nil: there is none
+	failed time.Time     // when a fetch failed, if none has succeeded since
+	err    error         // why
+}
+
+// usable returns keys that tokens may be checked with: those known, if they are
+// not too old, or new ones.
+func (i *issuer) usable(ctx context.Context) (*keys, error) {
+	k, err := i.await(ctx, func(now time.Time) bool {
+		switch {
+		case i.known == nil:
+			return false
+		case webhook.Elapsed(i.known.at, now) < keysLife:
+			return true
+		}
+		asked := i.flight != nil || i.err != nil && webhook.Elapsed(i.failed, now) < keysRetry
+		return asked && webhook.Elapsed(i.known.at, now) < keysKept
+	})
+	if err == nil {
+		return k, nil
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.known != nil && webhook.Elapsed(i.known.at, i.now()) < keysKept {
+		return i.known, nil
+	}
+	return nil, err
+}
+
+// newer returns keys other than those that a token does not fit.
+func (i *issuer) newer(ctx context.Context, than *keys) (*keys, error) {
+	return i.await(ctx, func(time.Time) bool { return i.known != nil && i.known != than })
+}
+
+// await returns the keys known once enough holds, which is asked under the
+// lock, or those that it fetches. Errors: webhook.ErrUnavailable where the
+// issuer does not answer, the context's own, and a text for the operator where
+// the issuer's name is spelled in another way.
+func (i *issuer) await(ctx context.Context, enough func(now time.Time) bool) (*keys, error) {
+	for {
+		i.mu.Lock()
+		now := i.now()
+		if enough(now) {
+			defer i.mu.Unlock()
+			return i.known, nil
+		}
+		if i.err != nil && webhook.Elapsed(i.failed, now) < failureHold {
+			defer i.mu.Unlock()
+			return nil, i.err
+		}
+		flight := i.flight
+		if flight == nil {
+			i.flight = make(chan struct{})
+			i.mu.Unlock()
+			return i.fly(ctx)
+		}
+		i.mu.Unlock()
+		select {
+		case <-flight: // if its maker gave up, the next one asks
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for the issuer of tokens: %w", ctx.Err())
+		}
+	}
+}
+
+// fly makes the fetch and keeps what came of it. That the caller gave up says
+// nothing about the issuer.
+func (i *issuer) fly(ctx context.Context) (k *keys, err error) {
+	err = fmt.Errorf("ask the issuer of tokens: %w", webhook.ErrUnavailable)
+	defer func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		switch {
+		case err == nil:
+			i.known, i.failed, i.err = k, time.Time{}, nil
+		case ctx.Err() != nil:
+			err = fmt.Errorf("ask the issuer of tokens: %w", ctx.Err())
+		default:
+			i.failed, i.err = i.now(), err
+		}
+		close(i.flight)
+		i.flight = nil
+	}()
+	k, err = i.fetch(ctx)
+	return k, err
+}
+
+// broken gives up keys that cannot be read, as a fetch that failed.
+func (i *issuer) broken(k *keys) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	err := fmt.Errorf("read the issuer's keys: %w", webhook.ErrUnavailable)
+	if i.known == k {
+		i.known, i.failed, i.err = nil, i.now(), err
+	}
+	return err
+}
+
+// fetch asks the issuer for its addresses and keys. What go-oidc makes of them
+// it makes of the answers themselves: left to itself it would fetch keys in a
+// goroutine that outlives the call.
+func (i *issuer) fetch(ctx context.Context) (*keys, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	at := i.now()
+	address := strings.TrimSuffix(i.url, "/") + "/.well-known/openid-configuration"
+	discovery, err := i.get(ctx, address)
+	var named struct {
+		Keys string `json:"jwks_uri"`
+	}
+	if err == nil {
+		err = json.Unmarshal(discovery, &named)
+	}
+	var keySet []byte
+	if err == nil {
+		keySet, err = i.get(ctx, named.Keys)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask the issuer of tokens: %w", webhook.ErrUnavailable)
+	}
+	provider, err := oidc.NewProvider(answering(ctx, discovery), i.url)
+	var mismatch *oidc.IssuerMismatchError
+	switch {
+	case errors.As(err, &mismatch):
+		return nil, fmt.Errorf("OIDC_ISSUER is spelt otherwise by the issuer itself: %q", mismatch.Discovered)
+	case err != nil:
+		return nil, fmt.Errorf("ask the issuer of tokens: %w", webhook.ErrUnavailable)
+	}
+	return &keys{provider.VerifierContext(answering(ctx, keySet), &oidc.Config{ClientID: i.audience, Now: i.now}), at}, nil
+}
+
+// get reads what an address of the issuer's answers.
+func (i *issuer) get(ctx context.Context, address string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, fmt.Errorf("address of the issuer: %w", err)
+	}
+	resp, err := i.client.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("ask the issuer: %w", err)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxKeys+1))
+	err = errors.Join(err, resp.Body.Close())
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the issuer's answer: %w", err)
+	case resp.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("the issuer answers %d", resp.StatusCode)
+	case len(body) > maxKeys:
+		return nil, errors.New("the issuer's answer is too large")
+	}
+	return body, nil
+}
+
+// answering gives go-oidc a client that gets one answer to whatever it asks.
+func answering(ctx context.Context, body []byte) context.Context {
+	return oidc.ClientContext(ctx, &http.Client{Transport: answer(body)})
+}
+
+type answer []byte
+
+// RoundTrip implements http.RoundTripper without input or output.
+func (a answer) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header:        http.Header{"Content-Type": {"application/json"}},
+		ContentLength: int64(len(a)), Body: io.NopCloser(bytes.NewReader(a)),
+	}, nil
+}
