@@ -151,6 +151,10 @@ var mutants = []mutant{
 	},
 
 	{
+		"creates: under the id of a deleted webhook", storeWebhooks,
+		"aws.String(\"attribute_not_exists(\" + attrGone + \")\")", "aws.String(\"attribute_not_exists(nothing)\")",
+	},
+	{
 		"creates: whatever the key has created", registryOnce,
 		"\tif stands.Webhook != id {\n", "\tif stands.Webhook = id; stands.Webhook != id {\n",
 	},

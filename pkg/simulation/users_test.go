@@ -39,6 +39,8 @@ type user struct {
 	// again repeats a call with an idempotency key whose answer was lost.
 	again func()
 	tries int
+	// undone is the key whose webhook was deleted to be created again.
+	undone string
 }
 
 func (u *user) actions(now time.Time) []action {
@@ -188,21 +190,38 @@ const keyed = "by key "
 // create creates a webhook, under the key in its name if there is one.
 func (u *user) create(d webhook.Draft) {
 	key, once := strings.CutPrefix(d.Name, keyed)
+	var w webhook.Webhook
 	u.call("create a webhook "+key, func(ctx context.Context, e *environment) (err error) {
 		if once {
-			_, _, err = e.registry.CreateOnce(ctx, principal, key, d)
+			w, _, err = e.registry.CreateOnce(ctx, principal, key, d)
 		} else {
 			_, err = e.registry.Create(ctx, principal, d)
 		}
 		return err
 	}, func(err error) {
 		switch {
+		case err == nil && once && u.left%3 == 0 && u.undone != key:
+			u.tries, u.undone = 0, key
+			u.undo(w.ID, d)
 		case err == nil:
 			u.tries = 0
 		case once:
 			u.repeat(func() { u.create(d) })
 		}
 	})
+}
+
+// undo deletes a webhook that was just created, and then creates it again under
+// the same key.
+func (u *user) undo(id int32, d webhook.Draft) {
+	u.left += 2
+	u.again = func() {
+		u.call(fmt.Sprintf("undo w%d", id), func(ctx context.Context, e *environment) error {
+			return e.registry.Delete(ctx, principal, id, nil)
+		}, func(error) {
+			u.again = func() { u.create(d) }
+		})
+	}
 }
 
 // change draws what a save does.
