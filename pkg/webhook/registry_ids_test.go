@@ -99,11 +99,11 @@ func TestRegistry_CreateOnceOvertakenByADeletion(t *testing.T) {
 		r.Ping = func(ctx context.Context, post webhook.Post) webhook.Result {
 			if !overtaken {
 				overtaken = true
-				w, _, err := r.CreateOnce(t.Context(), anna, "k", draft(secret("s")))
+				w, _, err := r.CreateOnce(ctx, anna, "k", draft(secret("s")))
 				if err != nil || w.ID != post.Webhook.ID {
 					t.Errorf("the repeat: webhook %d, %v", w.ID, err)
 				}
-				if err := r.Delete(t.Context(), anna, w.ID, nil); err != nil {
+				if err := r.Delete(ctx, anna, w.ID, nil); err != nil {
 					t.Error(err)
 				}
 			}

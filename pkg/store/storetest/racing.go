@@ -157,7 +157,8 @@ func testRacing(t *testing.T, h Harness) {
 		var mu sync.Mutex
 		stood := map[int32]bool{}
 		atOnce(t, writers, func(i int) error {
-			stands, err := h.Events.Reclaim(t.Context(), tenant, "k", 1000, webhook.IdempotencyClaim{Webhook: int32(i + 1), Expires: at.Add(time.Hour)}, at)
+			claim := webhook.IdempotencyClaim{Webhook: int32(i + 1), Expires: at.Add(time.Hour)} //nolint:gosec // small
+			stands, err := h.Events.Reclaim(t.Context(), tenant, "k", 1000, claim, at)
 			mu.Lock()
 			defer mu.Unlock()
 			stood[stands.Webhook] = true
