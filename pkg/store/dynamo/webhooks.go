@@ -119,9 +119,7 @@ func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 	}}, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 		TableName: &s.name, Key: healthKey(w.Tenant, w.ID), ConditionExpression: aws.String("attribute_not_exists(" + attrGone + ")"),
 	}})
-	// The conditions of the webhook and of its grave come first, the limit's last.
-	if slices.ContainsFunc(failedConditions(err), func(i int) bool { return i < 2 }) {
-		stands, _ := failedCondition(err) // none where the id has a grave
+	if stands, failed := failedCondition(err); failed || slices.Contains(failedConditions(err), 1) { // taken, or it has a grave
 		s.withdraw(ctx, w, w.PointerKeys(), stands)
 		return fmt.Errorf("create webhook %d: %w", w.ID, webhook.ErrExists)
 	}
