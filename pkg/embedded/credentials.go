@@ -56,6 +56,9 @@ func (s Credentials) Create(ctx context.Context, c webhook.Credential) error {
 		if err := bucket(tx, "issued").Put(k, []byte(c.Hash)); err != nil {
 			return fmt.Errorf("list credential: %w", err)
 		}
+		if err := noteExpiry(tx, "credentials", []byte(c.Hash), c.ExpiresAt); err != nil {
+			return err
+		}
 		return save(bucket(tx, "credentials"), []byte(c.Hash), c)
 	})
 }
@@ -74,7 +77,7 @@ func dropCredential(tx *bbolt.Tx, hash []byte) error {
 	if err := bucket(tx, "credentials").Delete(hash); err != nil {
 		return fmt.Errorf("remove credential: %w", err)
 	}
-	return nil
+	return forgetExpiry(tx, "credentials", hash, c.ExpiresAt)
 }
 
 // Find implements webhook.Credentials.
@@ -95,19 +98,21 @@ func (s Credentials) Find(ctx context.Context, hash string) (c webhook.Credentia
 // List implements webhook.Credentials.
 func (s Credentials) List(ctx context.Context, tenant webhook.Tenant, after string, limit int) (page []webhook.Credential, err error) {
 	prefix := issuedKey(tenant, "")
+	var broken webhook.Unreadable
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		cursor := bucket(tx, "issued").Cursor()
 		k, hash := cursor.Seek(issuedKey(tenant, after))
 		for ; bytes.HasPrefix(k, prefix) && len(page) < limit; k, hash = cursor.Next() {
 			c, found, err := s.loadCredential(tx, hash)
 			if err != nil {
-				return err
+				broken.Add(shown("issued", k), err)
+				continue
 			}
 			if found && c.ID != after {
 				page = append(page, c)
 			}
 		}
-		return nil
+		return broken.Err()
 	})
 	return page, err
 }

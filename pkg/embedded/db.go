@@ -41,7 +41,7 @@ const lockWait = 500 * time.Millisecond
 
 var bucketNames = []string{
 	"webhooks", "graves", "pointers", "epochs", "ids", "health", "intents", "tenants", "credentials", "issued", "events", "claims", "feed",
-	"deliveries", "due", "queue", "ready", "dead", "secrets", "jobs", "ended",
+	"deliveries", "due", "queue", "ready", "dead", "secrets", "jobs", "ended", "expiry",
 }
 
 // DB is an open file. Its methods may be called concurrently.
@@ -55,8 +55,7 @@ type DB struct {
 	closing bool
 	senders sync.WaitGroup
 
-	documents *documents        // secrets that were read
-	purgeAt   map[string][]byte // by bucket: where the next purge begins; the minute's alone
+	documents *documents // secrets that were read
 
 	fed    *signal // something entered the feed
 	queued *signal // something entered the queue, or became visible sooner
@@ -94,7 +93,7 @@ func Open(dir string, o Options) (*DB, error) {
 	}
 	db := &DB{
 		Options: o, bolt: bolt, writes: make(chan *write, 1024), closed: make(chan struct{}),
-		documents: newDocuments(), purgeAt: map[string][]byte{}, fed: newSignal(), queued: newSignal(),
+		documents: newDocuments(), fed: newSignal(), queued: newSignal(),
 	}
 	err = bolt.Update(func(tx *bbolt.Tx) error {
 		for _, name := range bucketNames {
@@ -319,6 +318,9 @@ func key(parts ...any) []byte {
 	}
 	return out
 }
+
+// shown names an item in an error.
+func shown(bucket string, k []byte) string { return fmt.Sprintf("%s %q", bucket, k) }
 
 func load(bucket *bbolt.Bucket, k []byte, into any) (found bool, err error) {
 	stored := bucket.Get(k)

@@ -42,30 +42,32 @@ func (d DeadLetters) Bury(ctx context.Context, raw []byte) error {
 	return d.db.update(ctx, func(tx *bbolt.Tx) error { return bury(tx, body) })
 }
 
-// Receive takes up to limit letters and hides them for half a minute.
+// Receive takes up to limit letters and hides them for half a minute. An item
+// that is no letter becomes one whose body nobody can decode.
 func (d DeadLetters) Receive(ctx context.Context, limit int) ([]webhook.Received, error) {
 	return commit(ctx, d.db, func(tx *bbolt.Tx) (letters []webhook.Received, err error) {
 		now := d.db.Now()
+		b := bucket(tx, "dead")
 		taken := map[uint64]storedLetter{}
-		err = bucket(tx, "dead").ForEach(func(k, stored []byte) error {
+		c := b.Cursor()
+		for k, stored := c.First(); k != nil && len(taken) < limit; k, stored = c.Next() {
+			if len(k) != 8 {
+				continue // it has no number by which it could be removed
+			}
 			var letter storedLetter
 			if err := json.Unmarshal(stored, &letter); err != nil {
-				return fmt.Errorf("read dead letter: %w", err)
+				letter = storedLetter{Body: string(stored)}
 			}
-			if len(letters) == limit || letter.Visible.After(now) {
-				return nil
+			if letter.Visible.After(now) {
+				continue
 			}
 			n := binary.BigEndian.Uint64(k)
 			letter.Visible = now.Add(letterHidden)
 			taken[n] = letter
 			letters = append(letters, decodeReceived(strconv.FormatUint(n, 10), letter.Body, 1))
-			return nil
-		})
-		if err != nil {
-			return nil, err
 		}
 		for n, letter := range taken {
-			if err := save(bucket(tx, "dead"), key(n), letter); err != nil {
+			if err := save(b, key(n), letter); err != nil {
 				return nil, err
 			}
 		}

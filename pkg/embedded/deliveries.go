@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,13 +26,15 @@ func deliveryKey(k webhook.DeliveryKey) []byte {
 	return append(webhookKey(k.Tenant, k.Webhook), k.Event...)
 }
 
+var errDueKey = errors.New("malformed index entry")
+
 // dueKey is a row's place in the index of due deliveries; nil for a row that
 // has none.
 func dueKey(d webhook.Delivery) []byte {
 	if d.SweepAt.IsZero() {
 		return nil
 	}
-	return append(key(byte(webhook.DueShard(d.Webhook)), d.SweepAt), deliveryKey(d.DeliveryKey)...) //nolint:gosec // a shard is small
+	return append(key(byte(webhook.DueShard(d.DeliveryKey)), d.SweepAt), deliveryKey(d.DeliveryKey)...) //nolint:gosec // a shard is small
 }
 
 func loadDelivery(tx *bbolt.Tx, k []byte, now time.Time) (d webhook.Delivery, err error) {
@@ -64,12 +67,18 @@ func (s Deliveries) transition(ctx context.Context, id webhook.DeliveryKey, appl
 // writeDelivery replaces a row and its place in the index. The old place is
 // read from what is stored: a row that has expired still has one.
 func writeDelivery(tx *bbolt.Tx, k []byte, row webhook.Delivery) error {
-	var stored webhook.Delivery
+	var stored storedDelivery
 	if _, err := load(bucket(tx, "deliveries"), k, &stored); err != nil {
 		return err
 	}
+	if stored.Noted.IsZero() {
+		stored.Noted = row.ExpiresAt
+		if err := noteExpiry(tx, "deliveries", k, stored.Noted); err != nil {
+			return err
+		}
+	}
 	due := bucket(tx, "due")
-	if was := dueKey(stored); was != nil {
+	if was := dueKey(stored.Delivery); was != nil {
 		if err := due.Delete(was); err != nil {
 			return fmt.Errorf("delete from index: %w", err)
 		}
@@ -79,7 +88,7 @@ func writeDelivery(tx *bbolt.Tx, k []byte, row webhook.Delivery) error {
 			return fmt.Errorf("write index: %w", err)
 		}
 	}
-	return save(bucket(tx, "deliveries"), k, row)
+	return save(bucket(tx, "deliveries"), k, storedDelivery{row, stored.Noted})
 }
 
 // rounded cuts a row's times to the milliseconds that the contract keeps, in
@@ -175,6 +184,7 @@ func (s Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, b
 	if before == "" {
 		start = append(bytes.Clone(prefix), 0xff)
 	}
+	var broken webhook.Unreadable
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "deliveries").Cursor()
 		k, _ := c.Seek(start)
@@ -186,36 +196,45 @@ func (s Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, b
 		for ; bytes.HasPrefix(k, prefix) && len(page) < limit; k, _ = c.Prev() {
 			row, err := loadDelivery(tx, k, now)
 			if err != nil {
-				return err
+				broken.Add(shown("deliveries", k), err)
 			}
 			if row.Exists() {
 				page = append(page, row)
 			}
 		}
-		return nil
+		return broken.Err()
 	})
 	return page, err
 }
 
 // Due implements webhook.Deliveries. It never lags.
-func (s Deliveries) Due(ctx context.Context, shard int, before time.Time, limit int) (due []webhook.DueDelivery, err error) {
+func (s Deliveries) Due(ctx context.Context, shard int, before time.Time, after webhook.DueDelivery, limit int) (due []webhook.DueDelivery, err error) {
 	now := s.db.Now()
+	prefix := key(byte(shard)) //nolint:gosec // a shard is small
+	start := prefix
+	if after != (webhook.DueDelivery{}) {
+		start = append(dueKey(webhook.Delivery{DeliveryKey: after.DeliveryKey, SweepAt: after.SweepAt}), 0) // the next key there can be
+	}
+	var broken webhook.Unreadable
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
-		prefix := key(byte(shard)) //nolint:gosec // a shard is small
 		c := bucket(tx, "due").Cursor()
-		for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix) && len(due) < limit; k, _ = c.Next() {
+		for k, _ := c.Seek(start); bytes.HasPrefix(k, prefix) && len(due) < limit; k, _ = c.Next() {
+			if len(k) < 9 {
+				broken.Add(shown("due", k), errDueKey)
+				continue
+			}
 			if int64(binary.BigEndian.Uint64(k[1:])) > before.UnixMilli() { //nolint:gosec // written from a time
-				return nil
+				break
 			}
 			row, err := loadDelivery(tx, k[9:], now)
 			if err != nil {
-				return err
+				broken.Add(shown("deliveries", k[9:]), err)
 			}
 			if row.Exists() {
 				due = append(due, webhook.DueDelivery{DeliveryKey: row.DeliveryKey, SweepAt: row.SweepAt, NextAt: row.NextAt, Resends: row.Resends})
 			}
 		}
-		return nil
+		return broken.Err()
 	})
 	return due, err
 }

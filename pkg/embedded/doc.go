@@ -39,6 +39,11 @@
 //	secrets     secret name                                 versions and labels, JSON
 //	jobs        job id                                      job that runs, JSON
 //	ended       job id                                      job that has ended, JSON
+//	expiry      time, bucket, key of the item               -
+//
+// expiry holds items that expire, at a time that is at or before their own:
+// whoever creates an item notes it there, and the purge notes it again if its
+// life has grown. The bucket is one byte, its place in the list expiring.
 //
 // Numbers and times are big-endian, ids 4 bytes, all others 8, times in
 // milliseconds.

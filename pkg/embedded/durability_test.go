@@ -338,7 +338,10 @@ func TestPump_CallsEveryMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		stop := pumped(t, &embedded.Pump{Minute: func(context.Context) { calls++ }})
+		stop := pumped(t, &embedded.Pump{Minute: func(context.Context) {
+			calls++
+			time.Sleep(45 * time.Second) // the rate is fixed
+		}})
 		time.Sleep(3*time.Minute + time.Second)
 		stop()
 		if calls != 4 {

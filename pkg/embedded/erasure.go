@@ -3,7 +3,6 @@ package embedded
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -37,8 +36,8 @@ func (s Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit i
 		keys := begins(events, key(string(tenant), ""), limit)
 		for _, k := range keys {
 			gone[string(k)] = true
-			if err := events.Delete(k); err != nil {
-				return 0, fmt.Errorf("erase event: %w", err)
+			if err := removeItem(tx, events, "events", k); err != nil {
+				return 0, err
 			}
 		}
 		var fed [][]byte
@@ -66,17 +65,8 @@ func (s Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id 
 		rows := bucket(tx, "deliveries")
 		keys := begins(rows, webhookKey(tenant, id), limit)
 		for _, k := range keys {
-			var d webhook.Delivery
-			if err := json.Unmarshal(rows.Get(k), &d); err != nil {
-				return 0, fmt.Errorf("read stored row: %w", err)
-			}
-			if due := dueKey(d); due != nil {
-				if err := bucket(tx, "due").Delete(due); err != nil {
-					return 0, fmt.Errorf("erase row from the index: %w", err)
-				}
-			}
-			if err := rows.Delete(k); err != nil {
-				return 0, fmt.Errorf("erase row: %w", err)
+			if err := removeItem(tx, rows, "deliveries", k); err != nil {
+				return 0, err
 			}
 		}
 		return len(keys), nil

@@ -62,6 +62,9 @@ func putEvent(tx *bbolt.Tx, e webhook.Event, now time.Time) error {
 	if err := events.Put(k, text); err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}
+	if err := noteExpiry(tx, "events", k, e.ExpiresAt); err != nil {
+		return err
+	}
 	return feedEvent(tx, e, now)
 }
 
@@ -102,19 +105,21 @@ func (s Events) Get(ctx context.Context, tenant webhook.Tenant, id webhook.Event
 // List implements webhook.Events.
 func (s Events) List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) (page []webhook.Event, err error) {
 	end, prefix, now := eventKey(tenant, last), key(string(tenant), ""), s.db.Now()
+	var broken webhook.Unreadable
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "events").Cursor()
 		k, stored := c.Seek(eventKey(tenant, first))
 		for ; bytes.HasPrefix(k, prefix) && bytes.Compare(k, end) <= 0 && len(page) < limit; k, stored = c.Next() {
 			e, err := decodeEvent(stored)
 			if err != nil {
-				return err
+				broken.Add(shown("events", k), err)
+				continue
 			}
 			if !expired(e.ExpiresAt, now) {
 				page = append(page, e)
 			}
 		}
-		return nil
+		return broken.Err()
 	})
 	return page, err
 }
@@ -142,6 +147,9 @@ func (s Events) claim(ctx context.Context, tenant webhook.Tenant, name string, c
 		}
 		if found && !free(have) {
 			return have, nil
+		}
+		if err := noteExpiry(tx, "claims", k, claim.Expires); err != nil {
+			return webhook.IdempotencyClaim{}, err
 		}
 		return claim, save(b, k, claim)
 	})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -27,5 +29,53 @@ func (db *DB) TenantFeed(t *testing.T, tenant webhook.Tenant) (records []webhook
 // Syncs reports whether each commit is synced to the disk.
 func (db *DB) Syncs() bool { return !db.bolt.NoSync }
 
-// Purge is what the minute does with what has expired.
-func (db *DB) Purge(ctx context.Context) error { return db.purge(ctx) }
+// Purge is what the pump does each minute with what has expired. It returns how
+// many items it looked at.
+func (db *DB) Purge(ctx context.Context) (int, error) { return db.purge(ctx) }
+
+// Damage makes a stored thing undecodable.
+func (db *DB) Damage(t *testing.T, thing any) {
+	t.Helper()
+	name, k := "", []byte(nil)
+	switch x := thing.(type) {
+	case webhook.Webhook:
+		name, k = "webhooks", webhookKey(x.Tenant, x.ID)
+	case webhook.Event:
+		name, k = "events", eventKey(x.Tenant, x.ID)
+	case webhook.Delivery:
+		name, k = "deliveries", deliveryKey(x.DeliveryKey)
+	case webhook.Job:
+		name, k = "jobs", []byte(x.ID)
+	case webhook.Intent:
+		name, k = "intents", []byte(x.Secret)
+	case webhook.TenantRecord:
+		name, k = "tenants", []byte(x.Name)
+	case webhook.Credential:
+		name, k = "credentials", []byte(x.Hash)
+	default:
+		t.Fatalf("cannot damage a %T", thing)
+	}
+	db.Overwrite(t, name, k, []byte("?"))
+}
+
+// Overwrite replaces what is stored under a key.
+func (db *DB) Overwrite(t *testing.T, name string, k, value []byte) {
+	t.Helper()
+	err := db.update(t.Context(), func(tx *bbolt.Tx) error { return bucket(tx, name).Put(k, value) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Count returns how many items a bucket holds.
+func (db *DB) Count(t *testing.T, name string) (n int) {
+	t.Helper()
+	err := db.view(t.Context(), func(tx *bbolt.Tx) error {
+		n = bucket(tx, name).Stats().KeyN
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

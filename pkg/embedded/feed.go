@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -18,8 +17,6 @@ import (
 // stream's shards they keep the order of one event's records, and have nothing
 // to do with tenants.
 const partitions = 4
-
-var errFeedKey = errors.New("malformed feed entry")
 
 // feedEvent puts an event into the change feed: an entry that stays until it is
 // acknowledged. What is left when the file is opened is the redelivery.
@@ -48,13 +45,16 @@ func (db *DB) feedRecords(ctx context.Context, partition, limit int) (records []
 		c := bucket(tx, "feed").Cursor()
 		size := 0
 		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix) && len(records) < limit && size < feedBytes; k, v = c.Next() {
-			if len(k) != 9 || len(v) < 8 {
-				return errFeedKey
+			if len(k) != 9 {
+				continue // it has no number by which it could be acknowledged
 			}
-			record := webhook.Record{
-				Sequence: fmt.Sprintf("%020d", binary.BigEndian.Uint64(k[1:])),
-				Accepted: time.UnixMilli(int64(binary.BigEndian.Uint64(v))).UTC(), //nolint:gosec // written from a time
+			record := webhook.Record{Sequence: fmt.Sprintf("%020d", binary.BigEndian.Uint64(k[1:]))}
+			if len(v) < 8 {
+				record.Undecodable = append([]byte("feed "), v...)
+				records = append(records, record)
+				continue
 			}
+			record.Accepted = time.UnixMilli(int64(binary.BigEndian.Uint64(v))).UTC() //nolint:gosec // written from a time
 			stored := bucket(tx, "events").Get(v[8:])
 			size += len(stored)
 			if stored == nil {

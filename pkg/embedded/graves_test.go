@@ -29,7 +29,7 @@ func TestPurge_GravesOfWebhooksStandAsLongAsTheirIDsMayBeRemembered(t *testing.T
 			}
 		}
 		clock.Advance(test.later)
-		if err := db.Purge(t.Context()); err != nil {
+		if _, err := db.Purge(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Close(); err != nil {

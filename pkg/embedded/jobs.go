@@ -57,16 +57,18 @@ func (s Jobs) Get(ctx context.Context, id string) (j webhook.Job, err error) {
 
 // Running implements webhook.Jobs.
 func (s Jobs) Running(ctx context.Context, limit int) (found []webhook.Job, err error) {
+	var broken webhook.Unreadable
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "jobs").Cursor()
 		for k, stored := c.First(); k != nil && len(found) < limit; k, stored = c.Next() {
 			var j webhook.Job
 			if err := json.Unmarshal(stored, &j); err != nil {
-				return fmt.Errorf("read stored job: %w", err)
+				broken.Add(shown("jobs", k), err)
+				continue
 			}
 			found = append(found, j)
 		}
-		return nil
+		return broken.Err()
 	})
 	return found, err
 }
@@ -86,6 +88,9 @@ func (s Jobs) Update(ctx context.Context, j webhook.Job) error {
 		}
 		if err := bucket(tx, "jobs").Delete([]byte(j.ID)); err != nil {
 			return fmt.Errorf("end job: %w", err)
+		}
+		if err := noteExpiry(tx, "ended", []byte(j.ID), j.ExpiresAt); err != nil {
+			return err
 		}
 		return save(bucket(tx, "ended"), []byte(j.ID), j)
 	})

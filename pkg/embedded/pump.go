@@ -22,8 +22,9 @@ type Pump struct {
 	// Queue takes a batch of the queue and returns the IDs of the messages
 	// that are not done.
 	Queue func(ctx context.Context, received []webhook.Received) (failed []string)
-	// Minute is called at the start and then once a minute; after it what has
-	// expired is removed from the file, a page at a time.
+	// Minute is called at the start and then once a minute, at a fixed rate: a
+	// call that takes longer than a minute is followed by the next at once.
+	// Beside it what has expired is removed from the file.
 	Minute func(ctx context.Context)
 	// Drain is how long handlers that are at work when Run ends may go on
 	// before their context ends.
@@ -54,7 +55,8 @@ func (p *Pump) Run(ctx context.Context) {
 		wg.Go(func() { p.queue(ctx, handling) })
 	}
 	if p.Minute != nil {
-		wg.Go(func() { p.minutes(ctx, handling) })
+		wg.Go(func() { p.everyMinute(ctx, func() { p.Minute(handling) }) })
+		wg.Go(func() { p.everyMinute(ctx, func() { p.purge(handling) }) })
 	}
 	wg.Wait()
 }
@@ -171,21 +173,30 @@ func (p *Pump) consume(ctx context.Context, received []webhook.Received) {
 	}
 }
 
-func (p *Pump) minutes(ctx, handling context.Context) {
+// everyMinute calls do now and then once a minute until ctx ends.
+func (p *Pump) everyMinute(ctx context.Context, do func()) {
+	ticker := time.NewTicker(time.Minute)
+	defer ticker.Stop()
 	for ctx.Err() == nil {
-		p.minute(handling)
-		wait(ctx, nil, time.Minute)
+		p.guarded(ctx, do)
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
 	}
 }
 
-func (p *Pump) minute(ctx context.Context) {
+func (p *Pump) guarded(ctx context.Context, do func()) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			p.Logger.ErrorContext(ctx, "minute handler panicked", "error", fmt.Sprint(cause))
 		}
 	}()
-	p.Minute(ctx)
-	if err := p.DB.purge(ctx); err != nil {
+	do()
+}
+
+func (p *Pump) purge(ctx context.Context) {
+	if _, err := p.DB.purge(ctx); err != nil {
 		p.Logger.WarnContext(ctx, "expired items not removed", "error", err)
 	}
 }

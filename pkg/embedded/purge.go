@@ -3,7 +3,7 @@ package embedded
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,83 +12,140 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// purgePage is how many items of a bucket one purge looks at: a file of 100,000
-// events is gone through in less than an hour.
+// purgePage is how many entries of the index of expiry one commit goes through.
 const purgePage = 2000
 
 // purgeAfter is how long an item stays after it has expired. Reads filter what
 // has expired, so this decides nothing; it keeps what the feed may still point
-// to, and rounding of clocks, out of the matter.
+// to, and rounding of clocks, out of the matter. An item that cannot be decoded
+// is looked at again after the same time.
 const purgeAfter = 24 * time.Hour
 
-// purged are the buckets whose items expire; issued goes with credentials.
-var purged = []string{"events", "deliveries", "claims", "graves", "ended", "credentials"}
-
-// purge removes items that have expired, as DynamoDB's TTL does: a page of each
-// bucket at a time, going on where the last purge stood. The file does not
-// shrink, since bbolt does not give pages back, and stops growing.
-func (db *DB) purge(ctx context.Context) error {
+// purge removes the items that have expired, as DynamoDB's TTL does, a page a
+// commit until there are none, and returns how many items it looked at. It
+// looks at none that has not come up in the index of expiry, so what it costs
+// follows from what expires and not from what is stored. The error names the
+// items that it had to leave. The file does not shrink, since bbolt does not
+// give pages back, and stops growing.
+func (db *DB) purge(ctx context.Context) (looked int, err error) {
 	before := db.Now().Add(-purgeAfter)
-	for _, name := range purged {
-		next, err := commit(ctx, db, func(tx *bbolt.Tx) ([]byte, error) { return purgeBucket(tx, name, db.purgeAt[name], before) })
+	var broken webhook.Unreadable
+	for {
+		page, err := commit(ctx, db, func(tx *bbolt.Tx) (purged, error) { return purgeNext(tx, before) })
 		if err != nil {
-			return fmt.Errorf("purge %s: %w", name, err)
+			return looked, fmt.Errorf("purge: %w", err)
 		}
-		db.purgeAt[name] = next
+		looked += page.looked
+		for _, item := range page.broken {
+			broken.Add(item, errUndecoded)
+		}
+		if page.looked < purgePage {
+			return looked, broken.Err()
+		}
 	}
-	return nil
 }
 
-// purgeBucket looks at a page of a bucket from a key on and returns the key at
-// which to go on, nil for the beginning.
-func purgeBucket(tx *bbolt.Tx, name string, from []byte, before time.Time) (next []byte, err error) {
-	b := bucket(tx, name)
-	var over [][]byte
-	c := b.Cursor()
-	k, stored := c.Seek(from)
-	for n := 0; k != nil && n < purgePage; k, stored = c.Next() {
-		n++
-		var item struct{ ExpiresAt, Expires time.Time }
-		if err := json.Unmarshal(stored, &item); err != nil {
-			return nil, fmt.Errorf("read stored item: %w", err)
-		}
-		at := item.ExpiresAt
-		if at.IsZero() {
-			at = item.Expires
-		}
-		if expired(at, before) {
-			over = append(over, bytes.Clone(k))
-		}
-	}
-	next = bytes.Clone(k) // deleting moves the cursor
-	for _, k := range over {
-		if name == "credentials" {
-			err = dropCredential(tx, k)
-		} else {
-			err = removeItem(tx, b, name, k)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return next, nil
+var errUndecoded = errors.New("it is no JSON of its kind")
+
+// purged says what one page of a purge did.
+type purged struct {
+	looked int
+	broken []string
 }
 
-// removeItem removes an item, and a row's place in the index with it.
-func removeItem(tx *bbolt.Tx, b *bbolt.Bucket, name string, k []byte) error {
-	if name == "deliveries" {
-		var row webhook.Delivery
-		if _, err := load(b, k, &row); err != nil {
+func purgeNext(tx *bbolt.Tx, before time.Time) (done purged, err error) {
+	for _, n := range overdue(tx, before, purgePage) {
+		done.looked++
+		if err := bucket(tx, "expiry").Delete(n.place); err != nil {
+			return done, fmt.Errorf("forget expiry: %w", err)
+		}
+		if n.bucket == "" {
+			continue
+		}
+		stored := bucket(tx, n.bucket).Get(n.key)
+		if stored == nil {
+			continue // removed by other means
+		}
+		at, err := expiryOf(stored)
+		switch {
+		case err != nil:
+			done.broken = append(done.broken, shown(n.bucket, n.key))
+			at = before.Add(purgeAfter)
+			err = noteExpiry(tx, n.bucket, n.key, at)
+		case at.IsZero():
+		case at.UnixMilli() > before.UnixMilli():
+			err = noteAgain(tx, n, at)
+		case n.bucket == "credentials":
+			err = dropCredential(tx, n.key)
+		default:
+			err = removeItem(tx, bucket(tx, n.bucket), n.bucket, n.key)
+		}
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// noteAgain notes an item whose life has grown.
+func noteAgain(tx *bbolt.Tx, n note, at time.Time) error {
+	if n.bucket == "deliveries" {
+		b := bucket(tx, n.bucket)
+		var row storedDelivery
+		if _, err := load(b, n.key, &row); err != nil {
 			return err
 		}
-		if due := dueKey(row); due != nil {
+		row.Noted = milliseconds(at)
+		if err := save(b, n.key, row); err != nil {
+			return err
+		}
+	}
+	return noteExpiry(tx, n.bucket, n.key, at)
+}
+
+// removeItem removes an item with its places in the indexes, whatever it says.
+func removeItem(tx *bbolt.Tx, b *bbolt.Bucket, name string, k []byte) error {
+	if name == "deliveries" {
+		var row storedDelivery
+		if _, err := load(b, k, &row); err != nil {
+			if err := removeFromDue(tx, k); err != nil {
+				return err
+			}
+		}
+		if due := dueKey(row.Delivery); due != nil {
 			if err := bucket(tx, "due").Delete(due); err != nil {
 				return fmt.Errorf("delete from index: %w", err)
 			}
 		}
+		if err := forgetExpiry(tx, name, k, row.Noted); err != nil {
+			return err
+		}
+	} else if at, err := expiryOf(b.Get(k)); err == nil {
+		if err := forgetExpiry(tx, name, k, at); err != nil {
+			return err
+		}
 	}
 	if err := b.Delete(k); err != nil {
-		return fmt.Errorf("delete expired item: %w", err)
+		return fmt.Errorf("delete item: %w", err)
+	}
+	return nil
+}
+
+// removeFromDue looks through the whole index of due deliveries for a row whose
+// place there is unknown, since it cannot be decoded.
+func removeFromDue(tx *bbolt.Tx, k []byte) error {
+	due := bucket(tx, "due")
+	var places [][]byte
+	c := due.Cursor()
+	for place, _ := c.First(); place != nil; place, _ = c.Next() {
+		if len(place) > 9 && bytes.Equal(place[9:], k) {
+			places = append(places, bytes.Clone(place))
+		}
+	}
+	for _, place := range places {
+		if err := due.Delete(place); err != nil {
+			return fmt.Errorf("delete from index: %w", err)
+		}
 	}
 	return nil
 }

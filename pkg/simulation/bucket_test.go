@@ -31,11 +31,12 @@ func (b *bucket) put(records []webhook.Record) {
 	b.batches[name] = records
 }
 
-func (b *bucket) List(ctx context.Context, limit int) (names []string, err error) {
+func (b *bucket) List(ctx context.Context, after string, limit int) (names []string, err error) {
 	err = b.w.effect(ctx, kindQueue, "", "list the bucket", unavailable, func(verdict) error {
 		b.w.mu.Lock()
 		defer b.w.mu.Unlock()
-		names = slices.Clone(b.names[:min(limit, len(b.names))])
+		names = slices.DeleteFunc(slices.Sorted(slices.Values(b.names)), func(name string) bool { return name <= after })
+		names = names[:min(limit, len(names))]
 		return nil
 	})
 	if err != nil {

@@ -27,7 +27,8 @@ const (
 	consumer       = "pkg/dispatch/queue.go"
 	leased         = "pkg/dispatch/lease.go"
 	subscriptions  = "pkg/dispatch/subscriptions.go"
-	sweeper        = "pkg/sweep/sweep.go"
+	stages         = "pkg/sweep/stages.go"
+	dueRows        = "pkg/sweep/rows.go"
 	intents        = "pkg/sweep/intents.go"
 	letters        = "pkg/sweep/deadletters.go"
 	storeWebhooks  = "pkg/store/dynamo/webhooks.go"
@@ -315,8 +316,8 @@ var mutants = []mutant{
 		"row.Status != StatusPending || !row.SweepAt.Equal(d.Seen) || row.LeaseBy != \"\"", "row.LeaseBy != \"\" || row.Status == \"\"",
 	},
 	{
-		"sweep: sends what is not due for longer than the queue can hold it", sweeper,
-		"\t\tmoved++\n\t\tif early {\n", "\t\tmoved++\n\t\tif early && row.LeaseBy == \"never\" {\n",
+		"sweep: sends what is not due for longer than the queue can hold it", dueRows,
+		"\tif err != nil || early {\n", "\tif err != nil || early && row.LeaseBy == \"never\" {\n",
 	},
 	{
 		"fan-out: a range ends before its last webhook", engine,
@@ -328,7 +329,7 @@ var mutants = []mutant{
 	},
 	{
 		"redrive: remove what was not sent on", redrive,
-		"\tif err := s.send(ctx, out); err != nil {\n\t\treturn false, err\n\t}\n", "\t_ = s.send(ctx, out)\n",
+		"\tif err := s.send(ctx, out); err != nil {\n\t\treturn err\n\t}\n", "\t_ = s.send(ctx, out)\n",
 	},
 	{
 		"redispatch: go on whatever became of the messages", redispatch,
@@ -339,14 +340,14 @@ var mutants = []mutant{
 		"range page {", "range page[:max(len(page)-1, 0)] {",
 	},
 	{
-		"redrive: none", sweeper,
-		"s.redrive(ctx), ", "",
+		"redrive: none", stages,
+		"\t\t{\"redrive\", otherTime, s.redrive},\n", "",
 	},
 
 	// The sweep.
 	{
-		"sweep: send without a claim", sweeper,
-		"\t\tif errors.Is(err, webhook.ErrRefused) {\n\t\t\tcontinue\n\t\t}\n", "\t\tif errors.Is(err, webhook.ErrRefused) {\n\t\t\terr = nil\n\t\t}\n",
+		"sweep: send without a claim", dueRows,
+		"\tif errors.Is(err, webhook.ErrRefused) {\n\t\treturn out, false, nil\n\t}\n", "\tif errors.Is(err, webhook.ErrRefused) {\n\t\terr = nil\n\t}\n",
 	},
 	{
 		"sweep: claim whatever the time that was seen", protocol,
@@ -357,16 +358,20 @@ var mutants = []mutant{
 		"row.Status != StatusPending || !row.SweepAt.Equal(c.Seen)", "row.Status == StatusPending && !row.SweepAt.Equal(c.Seen)",
 	},
 	{
-		"sweep: ask for the next attempt although one is leased", sweeper,
+		"sweep: ask for the next attempt although one is leased", dueRows,
 		"\tif row.LeaseBy == \"\" {\n\t\tattempt++", "\tif row.LeaseBy == \"\" || attempt > 0 {\n\t\tattempt++",
 	},
 	{
-		"sweep: leave the dead letters", sweeper,
-		"s.drainDeadLetters(ctx), ", "",
+		"sweep: leave the dead letters", stages,
+		"\t\t{\"dead letters\", otherTime, s.drainDeadLetters},\n", "",
 	},
 	{
 		"sweep: remove dead letters before they are revived", letters,
-		"\t\t\tif err := s.revive(ctx, letter.Message); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t\tif err := s.DeadLetters.Remove(ctx, letter.Receipt); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n",
-		"\t\t\tif err := s.DeadLetters.Remove(ctx, letter.Receipt); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t\tif err := s.revive(ctx, letter.Message); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n",
+		"\tif err := s.sendAgain(ctx, letter.Message); err != nil {\n\t\treturn err\n\t}\n\treturn s.DeadLetters.Remove(ctx, letter.Receipt)\n",
+		"\tif err := s.DeadLetters.Remove(ctx, letter.Receipt); err != nil {\n\t\treturn err\n\t}\n\treturn s.sendAgain(ctx, letter.Message)\n",
+	},
+	{
+		"sweep: a shard is left out", dueRows,
+		"range webhook.DueShards {", "range webhook.DueShards - 1 {",
 	},
 }

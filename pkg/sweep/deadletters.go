@@ -9,29 +9,40 @@ import (
 
 // drainDeadLetters empties the dead-letter queue, so that it never holds the
 // only copy of anything: attempts become due rows, everything else is sent
-// again. What cannot be read stays, for a person; the queue's alarm tells.
+// again. What cannot be read stays, for a person; the queue's alarm tells. A
+// letter that has a fault of its own stays as well and holds up none of the
+// others.
 func (s *Sweeper) drainDeadLetters(ctx context.Context) error {
+	failed := faults{sweeper: s, what: "dead letters"}
 	for range maxDeadPages {
 		letters, err := s.DeadLetters.Receive(ctx, deadPage)
-		if err != nil || len(letters) == 0 {
-			return err
+		if err != nil {
+			return errors.Join(err, failed.err())
+		}
+		if len(letters) == 0 {
+			break
 		}
 		for _, letter := range letters {
 			if letter.Undecodable != "" {
 				continue
 			}
-			if err := s.revive(ctx, letter.Message); err != nil {
-				return err
-			}
-			if err := s.DeadLetters.Remove(ctx, letter.Receipt); err != nil {
-				return err
+			if err := s.revive(ctx, letter); err != nil {
+				failed.skip(ctx, string(letter.Message.Kind)+" "+name(letter.Message.Key()), err)
 			}
 		}
 	}
-	return nil
+	return failed.err()
 }
 
-func (s *Sweeper) revive(ctx context.Context, m webhook.Message) error {
+// revive removes a letter once what it asks for is somewhere else.
+func (s *Sweeper) revive(ctx context.Context, letter webhook.Received) error {
+	if err := s.sendAgain(ctx, letter.Message); err != nil {
+		return err
+	}
+	return s.DeadLetters.Remove(ctx, letter.Receipt)
+}
+
+func (s *Sweeper) sendAgain(ctx context.Context, m webhook.Message) error {
 	if m.Kind != webhook.MessageAttempt {
 		m.Hops = 0
 		return s.send(ctx, []webhook.Outgoing{{Message: m, Delay: webhook.MaxDelay}})

@@ -8,26 +8,35 @@ import (
 )
 
 // clearIntents looks at secrets that were about to be made or deleted an hour
-// ago: one that no webhook names is deleted. The webhook is read again only
-// now, so that whatever was committed meanwhile counts.
+// ago: one that no webhook names is deleted. An intent that has a fault of its
+// own stays and holds up none of the others.
 func (s *Sweeper) clearIntents(ctx context.Context) error {
-	intents, err := s.Webhooks.Intents(ctx, s.Now().Add(-intentAge), intentPage)
-	if err != nil {
+	failed := faults{sweeper: s, what: "intents"}
+	intents, err := s.Webhooks.Intents(ctx, s.Now().Add(-intentAge), intentList)
+	if err = failed.readable(ctx, err); err != nil {
 		return err
 	}
-	for _, intent := range intents {
-		w, err := s.Webhooks.Get(ctx, intent.Tenant, intent.Webhook)
-		if err != nil && !errors.Is(err, webhook.ErrNotFound) {
-			return err
+	for cleared, rest := 0, intents; cleared < intentPage && len(rest) > 0 && ctx.Err() == nil; rest = rest[1:] {
+		if err := s.clearIntent(ctx, rest[0]); err != nil {
+			failed.skip(ctx, rest[0].Secret, err)
+		} else {
+			cleared++
 		}
-		if err != nil || w.Secret.Name != intent.Secret {
-			if err := s.Secrets.Delete(ctx, intent.Secret); err != nil {
-				return err
-			}
-		}
-		if err := s.Webhooks.RemoveIntent(ctx, intent); err != nil {
+	}
+	return errors.Join(ctx.Err(), failed.err())
+}
+
+// clearIntent reads the webhook again only now, so that whatever was committed
+// meanwhile counts.
+func (s *Sweeper) clearIntent(ctx context.Context, intent webhook.Intent) error {
+	w, err := s.Webhooks.Get(ctx, intent.Tenant, intent.Webhook)
+	if err != nil && !errors.Is(err, webhook.ErrNotFound) {
+		return err
+	}
+	if err != nil || w.Secret.Name != intent.Secret {
+		if err := s.Secrets.Delete(ctx, intent.Secret); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.Webhooks.RemoveIntent(ctx, intent)
 }

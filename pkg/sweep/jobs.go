@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -27,27 +28,34 @@ type Jobs interface {
 type JobRunner func(ctx context.Context, j webhook.Job) (webhook.Job, error)
 
 const (
-	jobTime   = 30 * time.Second // of one Run, for the slices of all jobs together
-	jobsAtOne = 20               // jobs that one Run takes part in
+	sliceTime = 10 * time.Second // until a slice's context ends
+	jobsAtOne = 1_000            // jobs that one Run takes part in
 )
 
 // runJobs does slices of the jobs that run, one of each in turn, until all have
-// ended, the time is over, or nothing gets on any more. It comes last in a
-// minute's work: a job is in no hurry.
+// ended, the stage's time is over, or nothing gets on any more. Each minute
+// another job is the first, so that those that use up the time, or fail, keep
+// none from its turn.
 func (s *Sweeper) runJobs(ctx context.Context) error {
 	if s.Jobs == nil {
 		return nil
 	}
+	failed := faults{sweeper: s, what: "jobs"}
 	jobs, err := s.Jobs.Running(ctx, jobsAtOne)
-	if err != nil {
+	if err = failed.readable(ctx, err); err != nil {
 		return err
 	}
-	var errs []error
-	for began := s.Now(); len(jobs) > 0 && ctx.Err() == nil && s.Now().Sub(began) < jobTime; {
+	began := s.Now()
+	if len(jobs) > 0 {
+		first := int(began.Unix()/60) % len(jobs)
+		jobs = slices.Concat(jobs[first:], jobs[:first])
+	}
+	over := func() bool { return ctx.Err() != nil || s.Now().Sub(began) >= otherTime }
+	for len(jobs) > 0 && !over() {
 		rest := jobs[:0]
 		for _, j := range jobs {
-			if ctx.Err() != nil || s.Now().Sub(began) >= jobTime {
-				return errors.Join(errs...)
+			if over() {
+				return failed.err()
 			}
 			next, err := s.slice(ctx, j)
 			switch {
@@ -55,7 +63,7 @@ func (s *Sweeper) runJobs(ctx context.Context) error {
 				// Cancelled meanwhile, or another sweep is at it.
 			case errors.Is(err, webhook.ErrNotYet):
 			case err != nil:
-				errs = append(errs, fmt.Errorf("job %s (%s): %w", j.ID, j.Kind, err))
+				failed.skip(ctx, j.ID, fmt.Errorf("%s: %w", j.Kind, err))
 			case next.Status == webhook.JobRunning:
 				rest = append(rest, next)
 			default:
@@ -65,7 +73,7 @@ func (s *Sweeper) runJobs(ctx context.Context) error {
 		}
 		jobs = rest
 	}
-	return errors.Join(errs...)
+	return failed.err()
 }
 
 // slice does a slice of a job and stores the job as it is then.
@@ -79,7 +87,9 @@ func (s *Sweeper) slice(ctx context.Context, j webhook.Job) (next webhook.Job, e
 			next, err = j, fmt.Errorf("slice panicked: %v", cause)
 		}
 	}()
-	next, err = run(ctx, j)
+	slicing, cancel := context.WithTimeout(ctx, sliceTime)
+	defer cancel()
+	next, err = run(slicing, j)
 	if err != nil {
 		return j, err
 	}

@@ -32,8 +32,12 @@ func Redispatch(events EventList, messages webhook.Queue) JobRunner {
 			first = webhook.EventID(j.Cursor)
 		}
 		page, err := events.List(ctx, j.Tenant, first, end, redispatchSlice)
+		unreadable, err := webhook.Readable(err)
 		if err != nil {
 			return j, err
+		}
+		if unreadable != nil {
+			j.Reason = unreadable.Error() // the last of them stands for all
 		}
 		full := len(page) == redispatchSlice
 		var out []webhook.Outgoing

@@ -15,53 +15,59 @@ import (
 // the rows of their deliveries fence.
 //
 // A record that cannot be read goes where a person finds it. A batch that cannot
-// be read at all, or has a fault of its own, stays where it is, is told of each
-// minute, and holds up none of the others.
+// be opened stays where it is and holds up none of the others. Once messages
+// cannot be sent, or a batch that was sent on cannot be removed, the others wait
+// for the next minute: they would be sent again and again.
 func (s *Sweeper) redrive(ctx context.Context) error {
 	if s.Failures == nil {
 		return nil
 	}
-	names, err := s.Failures.List(ctx, failureList)
-	if err != nil {
-		return err
-	}
-	sent := 0
-	var errs []error
-	for _, name := range names {
-		if sent == failurePage || ctx.Err() != nil {
+	failed := faults{sweeper: s, what: "batches that the stream gave up"}
+	after := ""
+	for sent := 0; ctx.Err() == nil; {
+		names, err := s.Failures.List(ctx, after, failureList)
+		if err != nil {
+			return errors.Join(err, failed.err())
+		}
+		for _, name := range names {
+			after = name
+			records, err := s.Failures.Open(ctx, name)
+			var unreadable *webhook.ValidationError
+			switch {
+			case errors.As(err, &unreadable):
+				failed.leave(ctx, name, unreadable)
+				continue
+			case errors.Is(err, webhook.ErrNotFound):
+				continue // another sweep was quicker
+			case err != nil:
+				failed.skip(ctx, name, err)
+				continue
+			}
+			err = s.sendOn(ctx, name, records)
+			if errors.Is(err, webhook.ErrUnavailable) {
+				return errors.Join(err, failed.err())
+			}
+			if err != nil {
+				failed.skip(ctx, name, err)
+			}
+			if sent++; sent == failurePage {
+				return failed.err()
+			}
+		}
+		if len(names) < failureList {
 			break
 		}
-		done, err := s.redriveOne(ctx, name)
-		if err != nil {
-			errs = append(errs, err)
-		}
-		if errors.Is(err, webhook.ErrUnavailable) {
-			break // the bucket or the queue is out of reach, for the others as well
-		}
-		if done {
-			sent++
-		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(ctx.Err(), failed.err())
 }
 
-func (s *Sweeper) redriveOne(ctx context.Context, name string) (done bool, err error) {
-	records, err := s.Failures.Open(ctx, name)
-	var unreadable *webhook.ValidationError
-	switch {
-	case errors.As(err, &unreadable):
-		s.Logger.ErrorContext(ctx, "given up by the stream and unreadable: left for a person", "error", unreadable)
-		return false, nil
-	case errors.Is(err, webhook.ErrNotFound):
-		return true, nil // another sweep was quicker
-	case err != nil:
-		return false, err
-	}
+// sendOn sends a batch on and removes it.
+func (s *Sweeper) sendOn(ctx context.Context, name string, records []webhook.Record) error {
 	var out []webhook.Outgoing
 	for _, r := range records {
 		if r.Undecodable != nil {
 			if err := s.DeadLetters.Bury(ctx, r.Undecodable); err != nil {
-				return false, err
+				return err
 			}
 			continue
 		}
@@ -70,10 +76,10 @@ func (s *Sweeper) redriveOne(ctx context.Context, name string) (done bool, err e
 		}})
 	}
 	if err := s.send(ctx, out); err != nil {
-		return false, err
+		return err
 	}
 	if err := s.Failures.Remove(ctx, name); err != nil {
-		return false, fmt.Errorf("sent on and not removed: %w", err)
+		return fmt.Errorf("sent on and not removed: %w", err)
 	}
-	return true, nil
+	return nil
 }

@@ -19,9 +19,11 @@ type givenUp struct {
 	faults  map[string]error
 }
 
-func (g *givenUp) List(_ context.Context, limit int) (names []string, err error) {
+func (g *givenUp) List(_ context.Context, after string, limit int) (names []string, err error) {
 	for name := range g.batches {
-		names = append(names, name)
+		if name > after {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names[:min(limit, len(names))], g.faults["List"]

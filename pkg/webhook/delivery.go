@@ -1,6 +1,10 @@
 package webhook
 
-import "time"
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"time"
+)
 
 // Status is where a delivery stands.
 type Status string
@@ -111,6 +115,13 @@ func (d Delivery) Leased(now time.Time) bool {
 // DueShards is the number of partitions of the index of due deliveries.
 const DueShards = 16
 
-// DueShard is the partition of a webhook's deliveries in the index of due
-// deliveries.
-func DueShard(webhook int32) int { return int(uint32(webhook) % DueShards) } //nolint:gosec // only the remainder matters
+// DueShard is a delivery's partition in the index of due deliveries, from 0 to
+// DueShards-1. It hashes the whole key: ids start at 1 in every tenant, and one
+// webhook can have more due rows than a partition serves.
+func DueShard(k DeliveryKey) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(k.Tenant))
+	_, _ = h.Write(binary.BigEndian.AppendUint32([]byte{0}, uint32(k.Webhook))) //nolint:gosec // only its bits matter
+	_, _ = h.Write([]byte(k.Event))
+	return int(h.Sum32() % DueShards)
+}

@@ -17,6 +17,9 @@ import (
 //     ErrUnavailable, or the context ended, it may or may not have taken place.
 //   - Absent things are ErrNotFound, never a zero value with a nil error,
 //     unless the method says otherwise.
+//   - A list leaves out stored items that cannot be decoded and goes on behind
+//     them; it then returns an *UnreadableError beside what it found. Its limit
+//     counts the items it returns.
 //   - Items whose ExpiresAt has passed are absent, whether or not the store has
 //     removed them.
 //   - Times keep their milliseconds; an event's At keeps 100 ns.
@@ -76,13 +79,15 @@ type Webhooks interface {
 	// id, read to the end and consistently. It may find webhooks whose Events
 	// no longer hold the key, or that are not Active: the caller asks
 	// Webhook.Matches. It never misses a webhook whose last Create or Update
-	// returned before the call began. It holds at most a hundred webhooks at a
-	// time, however many there are. After an error each may have been called
-	// for some.
+	// returned before the call began; one that cannot be decoded fails the
+	// call, since its deliveries would be lost without a row. It holds at most a
+	// hundred webhooks at a time, however many there are. After an error each
+	// may have been called for some.
 	Subscribed(ctx context.Context, tenant Tenant, key string, each func(Webhook)) error
 
 	// Health reads the health of several webhooks; those that have none are
-	// absent from the map. It may be a few seconds old.
+	// absent from the map, and so are those whose health cannot be decoded,
+	// which an *UnreadableError names. It may be a few seconds old.
 	Health(ctx context.Context, tenant Tenant, ids []int32) (map[int32]Health, error)
 
 	// UpdateHealth replaces a webhook's health by change(current) atomically.
@@ -179,10 +184,12 @@ type Deliveries interface {
 	List(ctx context.Context, tenant Tenant, webhook int32, before EventID, limit int) ([]Delivery, error)
 
 	// Due returns up to limit rows of a shard (0 to DueShards-1) whose SweepAt
-	// is at or before a time, the earliest first. It may lag behind writes:
+	// is at or before a time, the earliest first. after is the last row of the
+	// page before, as it was shown; the zero DueDelivery asks for the first
+	// page. A short list means there are no more. Due may lag behind writes:
 	// rows may be missing for a while, or shown with an old SweepAt; Claim
 	// decides.
-	Due(ctx context.Context, shard int, before time.Time, limit int) ([]DueDelivery, error)
+	Due(ctx context.Context, shard int, before time.Time, after DueDelivery, limit int) ([]DueDelivery, error)
 }
 
 // DueDelivery is what the index of due deliveries shows of a row.

@@ -44,13 +44,17 @@ type Failures struct {
 	Decode func(payload []byte) ([]webhook.Record, error)
 }
 
-// List returns the names of up to limit objects, at most 1,000, in the order of
-// their keys. It is strongly consistent: an object that was put is listed, one
-// that was removed is not.
-func (f *Failures) List(ctx context.Context, limit int) ([]string, error) {
-	out, err := f.Client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
+// List returns the names of up to limit objects that come after one, at most
+// 1,000, in the order of their keys. It is strongly consistent: an object that
+// was put is listed, one that was removed is not.
+func (f *Failures) List(ctx context.Context, after string, limit int) ([]string, error) {
+	in := &s3.ListObjectsV2Input{
 		Bucket: &f.Bucket, Prefix: aws.String(prefix), MaxKeys: aws.Int32(int32(min(limit, 1000))), //nolint:gosec // at most 1,000
-	})
+	}
+	if after != "" {
+		in.StartAfter = &after
+	}
+	out, err := f.Client.ListObjectsV2(ctx, in)
 	if err != nil {
 		return nil, fault(err, "list the failure bucket")
 	}

@@ -72,7 +72,7 @@ func (b *bucket) list(w io.Writer, query url.Values) {
 	}
 	var keys []string
 	for key := range b.objects {
-		if strings.HasPrefix(key, query.Get("prefix")) {
+		if strings.HasPrefix(key, query.Get("prefix")) && key > query.Get("start-after") {
 			keys = append(keys, key)
 		}
 	}
@@ -133,12 +133,16 @@ func TestFailures_ListOpenRemove(t *testing.T) {
 		objects[key(n)] = givenUp(t, `{"Records":[`+oneEvent+`,`+aMarker+`]}`)
 	}
 	f, b := open(t, objects)
-	names, err := f.List(t.Context(), 2)
+	names, err := f.List(t.Context(), "", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{key(0), key(1)}, names); diff != "" {
 		t.Errorf("a page (-want +got):\n%s", diff)
+	}
+	rest, err := f.List(t.Context(), names[1], 2)
+	if diff := cmp.Diff([]string{key(2)}, rest); diff != "" || err != nil {
+		t.Errorf("the page behind it, %v (-want +got):\n%s", err, diff)
 	}
 	records, err := f.Open(t.Context(), names[0])
 	if err != nil {
@@ -191,7 +195,7 @@ func TestFailures_FaultsAreToldApart(t *testing.T) {
 	for status, passes := range map[int]bool{500: true, 503: true, 429: true, 403: false, 400: false} {
 		f, b := open(t, map[string]string{key(1): "{}"})
 		b.status = status
-		_, list := f.List(t.Context(), 1)
+		_, list := f.List(t.Context(), "", 1)
 		_, open := f.Open(t.Context(), key(1))
 		for call, err := range map[string]error{"List": list, "Open": open, "Remove": f.Remove(t.Context(), key(1))} {
 			if err == nil || errors.Is(err, webhook.ErrUnavailable) != passes || strings.Contains(err.Error(), "session") {
@@ -201,7 +205,7 @@ func TestFailures_FaultsAreToldApart(t *testing.T) {
 	}
 	f, b := open(t, nil)
 	b.status = http.StatusNotFound
-	if _, err := f.List(t.Context(), 1); err == nil || errors.Is(err, webhook.ErrNotFound) || errors.Is(err, webhook.ErrUnavailable) {
+	if _, err := f.List(t.Context(), "", 1); err == nil || errors.Is(err, webhook.ErrNotFound) || errors.Is(err, webhook.ErrUnavailable) {
 		t.Errorf("no such bucket: got %v, want a fault of the deployment", err)
 	}
 }

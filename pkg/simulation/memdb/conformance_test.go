@@ -1,9 +1,12 @@
 package memdb_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
@@ -39,9 +42,48 @@ func TestStoreConformance(t *testing.T) {
 			storetest.Run(t, func(*testing.T) storetest.Harness {
 				config := memdb.Config{Tables: storeTables(), Now: time.Now}
 				change(&config)
-				store := dynamo.New(memdb.New(config), dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: time.Now})
-				return storetest.Harness{Limited: func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) }, Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure()}
+				db := memdb.New(config)
+				store := dynamo.New(db, dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: time.Now})
+				return storetest.Harness{Limited: func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) }, Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(), Damage: damage(db)}
 			})
 		})
+	}
+}
+
+// damage gives an attribute of a stored thing's item a type that nobody writes.
+func damage(db *memdb.DB) func(t *testing.T, thing any) {
+	return func(t *testing.T, thing any) {
+		t.Helper()
+		var pk, sk, attribute string
+		table := "webhooks"
+		switch x := thing.(type) {
+		case webhook.Webhook:
+			pk, sk, attribute = fmt.Sprintf("T#%s", x.Tenant), fmt.Sprintf("W#%010d", x.ID), "rev"
+		case webhook.Event:
+			pk, sk, attribute = fmt.Sprintf("T#%s#%d", x.Tenant, x.ID.Partition(16)), string(x.ID), "at"
+			table = "events"
+		case webhook.Delivery:
+			pk, sk, attribute = fmt.Sprintf("T#%s#W#%d#%d", x.Tenant, x.Webhook, x.Event.Partition(8)), string(x.Event), "next_at"
+			table = "deliveries"
+		case webhook.Job:
+			pk, sk, attribute = "JOBS", x.ID, "made"
+		case webhook.Intent:
+			pk, sk, attribute = "O", x.Secret, "at"
+		case webhook.TenantRecord:
+			pk, sk, attribute = "TENANTS", string(x.Name), "created"
+		case webhook.Credential:
+			pk, sk, attribute = fmt.Sprintf("T#%s", x.Principal.Tenant), "C#"+x.ID, "created"
+		default:
+			t.Fatalf("cannot damage a %T", thing)
+		}
+		text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+		_, err := db.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+			TableName: &table, Key: map[string]types.AttributeValue{"pk": text(pk), "sk": text(sk)},
+			UpdateExpression: aws.String("SET #a = :v"), ConditionExpression: aws.String("attribute_exists(pk)"),
+			ExpressionAttributeNames: map[string]string{"#a": attribute}, ExpressionAttributeValues: map[string]types.AttributeValue{":v": text("?")},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -76,7 +76,7 @@ func (s *Credentials) List(ctx context.Context, tenant webhook.Tenant, after str
 		return nil, nil
 	}
 	var found []webhook.Credential
-	var broken error
+	var broken unreadable
 	now := s.now()
 	err := s.query(ctx, dynamodb.QueryInput{
 		KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :first AND :last"),
@@ -89,8 +89,8 @@ func (s *Credentials) List(ctx context.Context, tenant webhook.Tenant, after str
 	}, func(it item) bool {
 		c, err := decodeCredential(it)
 		if err != nil {
-			broken = err
-			return false
+			broken.add(it, err)
+			return true
 		}
 		if c.ID != after && !it.expired(now) {
 			found = append(found, c)
@@ -100,7 +100,7 @@ func (s *Credentials) List(ctx context.Context, tenant webhook.Tenant, after str
 	if err != nil {
 		return nil, fault(err, "list credentials of %s", tenant)
 	}
-	return found, broken
+	return found, broken.err()
 }
 
 // Revoke removes a credential, both its items at once.

@@ -68,7 +68,7 @@ func encodeDelivery(d webhook.Delivery) (item, error) {
 	it.setTime(attrNextAt, d.NextAt)
 	if !d.SweepAt.IsZero() {
 		it[attrSweepAt] = millis(d.SweepAt)
-		it[attrDueShard] = number(webhook.DueShard(d.Webhook))
+		it[attrDueShard] = number(webhook.DueShard(d.DeliveryKey))
 	}
 	it.setInt(attrResends, int64(d.Resends))
 	it.setText("replay", d.Replay)

@@ -20,6 +20,7 @@ func (s *Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, 
 	if limit <= 0 {
 		return nil, nil
 	}
+	var broken unreadable
 	parts, err := eachPartition(deliveryPartitions, func(n int) ([]webhook.Delivery, error) {
 		in := dynamodb.QueryInput{
 			KeyConditionExpression:    aws.String("pk = :pk"),
@@ -33,12 +34,10 @@ func (s *Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, 
 			in.ExpressionAttributeValues[":before"] = text(string(before))
 		}
 		var found []webhook.Delivery
-		var broken error
 		err := s.query(ctx, in, func(it item) bool {
 			row, err := s.row(it)
 			if err != nil {
-				broken = err
-				return false
+				broken.add(it, err)
 			}
 			if row.Exists() {
 				found = append(found, row)
@@ -48,38 +47,48 @@ func (s *Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, 
 		if err != nil {
 			return nil, fault(err, "list deliveries of webhook %d", id)
 		}
-		return found, broken
+		return found, nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	all := slices.Concat(parts...)
 	sort.Slice(all, func(i, j int) bool { return all[i].Event > all[j].Event }) // smaller code than slices.SortFunc
-	return all[:min(len(all), limit)], nil
+	return all[:min(len(all), limit)], broken.err()
 }
 
 // Due reads the index, which is eventually consistent always.
-func (s *Deliveries) Due(ctx context.Context, shard int, before time.Time, limit int) ([]webhook.DueDelivery, error) {
+func (s *Deliveries) Due(ctx context.Context, shard int, before time.Time, after webhook.DueDelivery, limit int) ([]webhook.DueDelivery, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
 	var found []webhook.DueDelivery
-	var broken error
-	err := s.query(ctx, dynamodb.QueryInput{
+	var broken unreadable
+	in := dynamodb.QueryInput{
 		IndexName:                 aws.String(dueIndex),
 		KeyConditionExpression:    aws.String("due_shard = :shard AND sweep_at <= :before"),
 		ExpressionAttributeValues: item{":shard": number(shard), ":before": millis(before)},
 		Limit:                     pageLimit(limit),
-	}, func(it item) bool {
+	}
+	if after != (webhook.DueDelivery{}) {
+		start := deliveryKey(after.DeliveryKey)
+		start[attrDueShard], start[attrSweepAt] = number(shard), millis(after.SweepAt)
+		in.ExclusiveStartKey = start
+	}
+	err := s.query(ctx, in, func(it item) bool {
 		r := reader{item: it}
-		found = append(found, webhook.DueDelivery{
+		d := webhook.DueDelivery{
 			DeliveryKey: readDeliveryKey(&r), SweepAt: r.time(attrSweepAt), NextAt: r.time(attrNextAt), Resends: r.int(attrResends),
-		})
-		broken = r.err
-		return broken == nil && len(found) < limit
+		}
+		if r.err != nil {
+			broken.add(it, r.err)
+			return true
+		}
+		found = append(found, d)
+		return len(found) < limit
 	})
 	if err != nil {
 		return nil, fault(err, "due deliveries of shard %d", shard)
 	}
-	return found, broken
+	return found, broken.err()
 }

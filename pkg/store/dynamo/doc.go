@@ -111,7 +111,7 @@
 //   - defer: as claim, and there is no lease_by; next_at <= the new one, since
 //     an attempt is never put forward; expires_ms as for lease.
 //
-// Index due: due_shard (number, DueShard of the webhook) and sweep_at (number),
+// Index due: due_shard (number, DueShard of the row's key) and sweep_at (number),
 // projecting next_at and resends; read by the sweep. It is sparse: a delivery
 // that succeeds at once never enters it and costs one write unit. A lease
 // changes nothing in it.

@@ -78,6 +78,7 @@ func (s *Events) List(ctx context.Context, tenant webhook.Tenant, first, last we
 	}
 	tapes := slices.Concat(parts...)
 	var found []webhook.Event
+	var broken unreadable
 	for len(found) < limit {
 		var next *eventTape
 		for _, tape := range tapes {
@@ -90,14 +91,16 @@ func (s *Events) List(ctx context.Context, tenant webhook.Tenant, first, last we
 		}
 		e, err := decodeEvent(next.read[0])
 		if err != nil {
-			return nil, err
+			broken.add(next.read[0], err)
+		} else {
+			found = append(found, e)
 		}
-		found, next.read = append(found, e), next.read[1:]
+		next.read = next.read[1:]
 		if err := s.wind(ctx, next); err != nil {
 			return nil, fault(err, "list events of %s", tenant)
 		}
 	}
-	return found, nil
+	return found, broken.err()
 }
 
 // eventTape is one partition of a tenant's events, read from its beginning on.

@@ -32,16 +32,17 @@ func (s *Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int3
 	if err != nil {
 		return nil, fault(err, "health of %d webhooks", len(keys))
 	}
+	var broken unreadable
 	for _, it := range items {
 		id, h, err := decodeHealth(it)
-		if err != nil {
-			return nil, err
-		}
-		if h.Version > 0 {
+		switch {
+		case err != nil:
+			broken.add(it, err)
+		case h.Version > 0:
 			found[id] = h
 		}
 	}
-	return found, nil
+	return found, broken.err()
 }
 
 // UpdateHealth replaces a webhook's health. That of a webhook that was deleted

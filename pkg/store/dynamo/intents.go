@@ -36,7 +36,7 @@ func (s *Webhooks) RemoveIntent(ctx context.Context, intent webhook.Intent) erro
 // callers died on the way, and those under way.
 func (s *Webhooks) Intents(ctx context.Context, before time.Time, limit int) ([]webhook.Intent, error) {
 	var found []webhook.Intent
-	var broken error
+	var broken unreadable
 	err := s.query(ctx, dynamodb.QueryInput{
 		KeyConditionExpression:    aws.String("pk = :pk"),
 		ExpressionAttributeValues: item{":pk": text(intentPK)},
@@ -46,14 +46,17 @@ func (s *Webhooks) Intents(ctx context.Context, before time.Time, limit int) ([]
 		intent := webhook.Intent{
 			Secret: r.text(attrSK), Tenant: webhook.Tenant(r.text("tenant")), Webhook: r.int32("id"), At: r.time("at"),
 		}
-		if broken = r.err; broken == nil && intent.At.Before(before) {
+		switch {
+		case r.err != nil:
+			broken.add(it, r.err)
+		case intent.At.Before(before):
 			found = append(found, intent)
 		}
-		return broken == nil
+		return true
 	})
 	if err != nil {
 		return nil, fault(err, "list intents")
 	}
 	slices.SortStableFunc(found, func(a, b webhook.Intent) int { return a.At.Compare(b.At) })
-	return found[:min(len(found), max(limit, 0))], broken
+	return found[:min(len(found), max(limit, 0))], broken.err()
 }

@@ -58,23 +58,25 @@ func (s *Jobs) Running(ctx context.Context, limit int) ([]webhook.Job, error) {
 		return nil, nil
 	}
 	var found []webhook.Job
-	var broken error
+	var broken unreadable
 	err := s.query(ctx, dynamodb.QueryInput{
 		KeyConditionExpression:    aws.String("pk = :pk"),
 		ExpressionAttributeValues: item{":pk": text(jobsPK)},
 		ConsistentRead:            aws.Bool(true),
 		Limit:                     pageLimit(limit),
 	}, func(it item) bool {
-		var j webhook.Job
-		if j, broken = decodeJob(it); broken == nil {
-			found = append(found, j)
+		j, err := decodeJob(it)
+		if err != nil {
+			broken.add(it, err)
+			return true
 		}
-		return broken == nil && len(found) < limit
+		found = append(found, j)
+		return len(found) < limit
 	})
 	if err != nil {
 		return nil, fault(err, "list running jobs")
 	}
-	return found, broken
+	return found, broken.err()
 }
 
 // Update replaces a running job, or moves it out of the partition of those.

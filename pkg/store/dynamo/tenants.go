@@ -61,12 +61,12 @@ func (s *Tenants) List(ctx context.Context, after webhook.Tenant, limit int) ([]
 		in.ExpressionAttributeValues[":after"] = text(string(after))
 	}
 	var found []webhook.TenantRecord
-	var broken error
+	var broken unreadable
 	err := s.query(ctx, in, func(it item) bool {
 		tenant, err := decodeTenant(it)
 		if err != nil {
-			broken = err
-			return false
+			broken.add(it, err)
+			return true
 		}
 		found = append(found, tenant)
 		return len(found) < limit
@@ -74,7 +74,7 @@ func (s *Tenants) List(ctx context.Context, after webhook.Tenant, limit int) ([]
 	if err != nil {
 		return nil, fault(err, "list tenants")
 	}
-	return found, broken
+	return found, broken.err()
 }
 
 // BeginDelete marks a tenant. Marked once, it keeps its job.

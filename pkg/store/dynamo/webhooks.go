@@ -82,7 +82,7 @@ func (s *Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32,
 	if limit <= 0 || after == math.MaxInt32 {
 		return nil, false, nil
 	}
-	out, err := s.client.Query(ctx, &dynamodb.QueryInput{
+	in := &dynamodb.QueryInput{
 		TableName:              &s.name,
 		KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :first AND :last"),
 		ExpressionAttributeValues: item{
@@ -90,18 +90,26 @@ func (s *Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32,
 		},
 		ConsistentRead: aws.Bool(true),
 		Limit:          pageLimit(limit),
-	})
-	if err != nil {
-		return nil, false, fault(err, "list webhooks of %s", tenant)
 	}
-	for _, it := range out.Items {
-		w, err := decodeWebhook(it)
+	var broken unreadable
+	for {
+		out, err := s.client.Query(ctx, in)
 		if err != nil {
-			return nil, false, err
+			return nil, false, fault(err, "list webhooks of %s", tenant)
 		}
-		page = append(page, w)
+		for _, it := range out.Items {
+			w, err := decodeWebhook(it)
+			if err != nil {
+				broken.add(it, err)
+				continue
+			}
+			page = append(page, w)
+		}
+		// A page of items that cannot be decoded has no id to go on after.
+		if in.ExclusiveStartKey = out.LastEvaluatedKey; len(page) > 0 || len(out.LastEvaluatedKey) == 0 {
+			return page, len(out.LastEvaluatedKey) > 0, broken.err()
+		}
 	}
-	return page, len(out.LastEvaluatedKey) > 0, nil
 }
 
 // Create stores a new webhook with its pointers, unless the id has a grave.

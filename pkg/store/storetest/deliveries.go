@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -29,18 +30,32 @@ func pendingFirst(key webhook.DeliveryKey, next time.Time) webhook.RecordFirst {
 	}}
 }
 
-// due lists the keys that the index shows of a tenant.
-func due(t *testing.T, h Harness, tenant webhook.Tenant, id int32, before time.Time) []webhook.DueDelivery {
+// due lists what the index shows of a tenant, page by page, the earliest first.
+func due(t *testing.T, h Harness, tenant webhook.Tenant, before time.Time) []webhook.DueDelivery {
 	t.Helper()
 	h.settle()
 	found := []webhook.DueDelivery{}
-	all, err := h.Deliveries.Due(t.Context(), webhook.DueShard(id), before, 10_000)
-	must(t, err)
-	for _, d := range all {
-		if d.Tenant == tenant {
-			found = append(found, d)
+	const limit = 7
+	for shard := range webhook.DueShards {
+		var last webhook.DueDelivery
+		for more := true; more; {
+			page, err := h.Deliveries.Due(t.Context(), shard, before, last, limit)
+			must(t, err)
+			for _, d := range page {
+				if d.SweepAt.Before(last.SweepAt) {
+					t.Errorf("shard %d shows %v after %v", shard, d.SweepAt, last.SweepAt)
+				}
+				if last = d; webhook.DueShard(d.DeliveryKey) != shard {
+					t.Errorf("shard %d shows a row of shard %d", shard, webhook.DueShard(d.DeliveryKey))
+				}
+				if d.Tenant == tenant {
+					found = append(found, d)
+				}
+			}
+			more = len(page) == limit
 		}
 	}
+	slices.SortStableFunc(found, func(a, b webhook.DueDelivery) int { return a.SweepAt.Compare(b.SweepAt) })
 	return found
 }
 
@@ -109,12 +124,12 @@ func testDeliveries(t *testing.T, h Harness) {
 		tenant, start := newTenant(t), now()
 		var keys []webhook.DeliveryKey
 		for i := range 5 {
-			key := newKey(t, tenant, int32(3+16*i)) //nolint:gosec // small; all in one shard
+			key := newKey(t, tenant, 3)
 			_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, start.Add(-time.Duration(i)*time.Hour)))
 			must(t, err)
 			keys = append([]webhook.DeliveryKey{key}, keys...)
 		}
-		got := due(t, h, tenant, 3, start.Add(-90*time.Minute))
+		got := due(t, h, tenant, start.Add(-90*time.Minute))
 		if len(got) != 3 {
 			t.Fatalf("got %d rows, want 3", len(got))
 		}
@@ -126,8 +141,23 @@ func testDeliveries(t *testing.T, h Harness) {
 				t.Errorf("row %d (-want +got):\n%s", i, diff)
 			}
 		}
-		if other := due(t, h, tenant, 4, start.Add(time.Hour)); len(other) != 0 {
-			t.Errorf("another shard shows %d of its rows", len(other))
+	})
+	t.Run("Due goes on behind the last row of the page before, also among rows of one time", func(t *testing.T) {
+		t.Parallel()
+		tenant, at := newTenant(t), now().Add(-time.Hour)
+		want := map[webhook.DeliveryKey]int{}
+		for range 200 {
+			key := newKey(t, tenant, 3)
+			_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, at))
+			must(t, err)
+			want[key] = 1
+		}
+		got := map[webhook.DeliveryKey]int{}
+		for _, d := range due(t, h, tenant, now()) {
+			got[d.DeliveryKey]++
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
 	t.Run("a row that has ended is not due", func(t *testing.T) {
@@ -149,7 +179,7 @@ func testDeliveries(t *testing.T, h Harness) {
 			must(t, err)
 			must(t, end(key))
 		}
-		if got := due(t, h, tenant, 3, at.Add(time.Hour)); len(got) != 0 {
+		if got := due(t, h, tenant, at.Add(time.Hour)); len(got) != 0 {
 			t.Errorf("got %v", got)
 		}
 	})

@@ -35,6 +35,9 @@ type Harness struct {
 	// Settle returns when lagging reads (Due, Health) show all writes that
 	// returned before. nil: they never lag.
 	Settle func()
+	// Damage makes a stored thing undecodable: a Webhook, Event, Delivery, Job,
+	// Intent, TenantRecord or Credential. nil: that is tested elsewhere.
+	Damage func(t *testing.T, thing any)
 }
 
 func (h Harness) settle() {
@@ -63,6 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Tenants", testTenants},
 		{"Credentials", testCredentials},
 		{"Erasure", testErasure},
+		{"Unreadable", testUnreadable},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

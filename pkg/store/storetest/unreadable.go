@@ -1,0 +1,206 @@
+package storetest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// testUnreadable damages every third of the things of a list, the first and the
+// last included. It has a store of its own: lists over all tenants show the
+// damage to everyone.
+func testUnreadable(t *testing.T, h Harness) {
+	if h.Damage == nil {
+		t.Skip("the store has no way to damage what it holds")
+	}
+	const things, limit = 10, 2
+	at := now().Add(-2 * time.Hour)
+	tenant := newTenant(t)
+	must(t, h.Tenants.Create(t.Context(), tenant, at))
+	for _, tt := range []struct {
+		name string
+		make func(t *testing.T, i int) (thing any, err error)
+		// list returns how many things there are, page by page.
+		list func(ctx context.Context) (n int, err error)
+	}{
+		{
+			name: "Webhooks.List",
+			make: func(t *testing.T, i int) (any, error) {
+				w := newWebhook(tenant, "a.b")
+				w.ID = int32(i + 1) //nolint:gosec // small
+				return w, h.Webhooks.Create(t.Context(), w)
+			},
+			list: func(ctx context.Context) (int, error) {
+				last := int32(0)
+				return pages(limit, func() (int, error) {
+					page, _, err := h.Webhooks.List(ctx, tenant, last, limit)
+					for _, w := range page {
+						last = w.ID
+					}
+					return len(page), err
+				})
+			},
+		},
+		{
+			name: "Webhooks.Intents",
+			make: func(t *testing.T, i int) (any, error) {
+				intent := webhook.Intent{Secret: fmt.Sprintf("p/%s/%d", tenant, i), Tenant: tenant, Webhook: 1, At: at}
+				return intent, h.Webhooks.PutIntent(t.Context(), intent)
+			},
+			list: func(ctx context.Context) (int, error) {
+				all, err := h.Webhooks.Intents(ctx, now(), 1000)
+				return len(all), err
+			},
+		},
+		{
+			name: "Events.List",
+			make: func(t *testing.T, i int) (any, error) {
+				e := newEvent(t, tenant)
+				e.ID = newEventID(t, at.Add(time.Duration(i)*time.Second))
+				return e, h.Events.Put(t.Context(), e)
+			},
+			list: func(ctx context.Context) (int, error) {
+				all, err := h.Events.List(ctx, tenant, webhook.FirstEventID(at), webhook.FirstEventID(now()), 1000)
+				return len(all), err
+			},
+		},
+		{
+			name: "Deliveries.List",
+			make: func(t *testing.T, i int) (any, error) {
+				key := webhook.DeliveryKey{Tenant: tenant, Webhook: 1, Event: newEventID(t, at.Add(time.Duration(i)*time.Second))}
+				return h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, now().Add(time.Hour)))
+			},
+			list: func(ctx context.Context) (int, error) {
+				last := webhook.EventID("")
+				return pages(limit, func() (int, error) {
+					page, err := h.Deliveries.List(ctx, tenant, 1, last, limit)
+					for _, d := range page {
+						last = d.Event
+					}
+					return len(page), err
+				})
+			},
+		},
+		{
+			name: "Deliveries.Due",
+			make: func(t *testing.T, i int) (any, error) {
+				key := newKey(t, tenant, 2)
+				for webhook.DueShard(key) != 0 {
+					key = newKey(t, tenant, 2)
+				}
+				return h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, at.Add(time.Duration(i)*time.Second)))
+			},
+			list: func(ctx context.Context) (int, error) {
+				h.settle()
+				last := webhook.DueDelivery{}
+				return pages(limit, func() (int, error) {
+					page, err := h.Deliveries.Due(ctx, 0, now(), last, limit)
+					for _, d := range page {
+						last = d
+					}
+					return len(page), err
+				})
+			},
+		},
+		{
+			name: "Jobs.Running",
+			make: func(t *testing.T, _ int) (any, error) {
+				j, err := webhook.NewJob(webhook.JobRedispatch, tenant, webhook.Associate{}, at, rand.Reader)
+				must(t, err)
+				return j, h.Jobs.Create(t.Context(), j)
+			},
+			list: func(ctx context.Context) (int, error) {
+				all, err := h.Jobs.Running(ctx, 1000)
+				return len(all), err
+			},
+		},
+		{
+			name: "Credentials.List",
+			make: func(t *testing.T, i int) (any, error) {
+				c := webhook.Credential{ID: fmt.Sprint(i), Hash: fmt.Sprintf("%s%d", tenant, i), Principal: webhook.Principal{Tenant: tenant}, Created: at}
+				return c, h.Credentials.Create(t.Context(), c)
+			},
+			list: func(ctx context.Context) (int, error) {
+				last := ""
+				return pages(limit, func() (int, error) {
+					page, err := h.Credentials.List(ctx, tenant, last, limit)
+					for _, c := range page {
+						last = c.ID
+					}
+					return len(page), err
+				})
+			},
+		},
+		{
+			name: "Tenants.List",
+			make: func(t *testing.T, i int) (any, error) {
+				record := webhook.TenantRecord{Name: webhook.Tenant(fmt.Sprint(tenant, i)), Created: at}
+				return record, h.Tenants.Create(t.Context(), record.Name, at)
+			},
+			list: func(ctx context.Context) (int, error) {
+				last := tenant
+				return pages(limit, func() (int, error) {
+					page, err := h.Tenants.List(ctx, last, limit)
+					for _, record := range page {
+						last = record.Name
+					}
+					return len(page), err
+				})
+			},
+		},
+	} {
+		t.Run(tt.name+" leaves out what cannot be decoded, says so, and goes on", func(t *testing.T) {
+			damaged := 0
+			for i := range things {
+				thing, err := tt.make(t, i)
+				must(t, err)
+				if i%3 == 0 {
+					damaged++
+					h.Damage(t, thing)
+				}
+			}
+			n, err := tt.list(t.Context())
+			var unreadable *webhook.UnreadableError
+			if !errors.As(err, &unreadable) || unreadable.Count == 0 || len(unreadable.Items) == 0 || n != things-damaged {
+				t.Errorf("got %d things and %v, want %d and an *UnreadableError", n, err, things-damaged)
+			}
+		})
+	}
+	t.Run("erasing needs to read nothing", func(t *testing.T) {
+		for _, erase := range []func() (int, error){
+			func() (int, error) { return h.Erasure.EraseEvents(t.Context(), tenant, 1000) },
+			func() (int, error) { return h.Erasure.EraseDeliveries(t.Context(), tenant, 1, 1000) },
+			func() (int, error) { return h.Erasure.EraseDeliveries(t.Context(), tenant, 2, 1000) },
+		} {
+			if n, err := erase(); n != things || err != nil {
+				t.Errorf("got %d, %v; want all %d erased", n, err, things)
+			}
+		}
+		h.settle()
+		if rows, err := h.Deliveries.Due(t.Context(), 0, now(), webhook.DueDelivery{}, 1000); len(rows) != 0 || err != nil {
+			t.Errorf("the index still shows %d rows, %v", len(rows), err)
+		}
+	})
+}
+
+// pages calls a list until a page is short, and returns how many things there
+// were with the last page's *UnreadableError, or the first error of another kind.
+func pages(limit int, next func() (int, error)) (n int, err error) {
+	var told error
+	for {
+		got, err := next()
+		if found, other := webhook.Readable(err); other != nil {
+			return n, other
+		} else if found != nil {
+			told = found
+		}
+		if n += got; got < limit {
+			return n, told
+		}
+	}
+}
