@@ -1,0 +1,421 @@
+package sweep_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/sweep"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// slowRows is an index of due rows in memory whose calls take virtual time. A
+// walk sees the index as it was when its first page was read.
+type slowRows struct {
+	call time.Duration
+
+	mu      sync.Mutex
+	shards  [webhook.DueShards][]*slowRow
+	walks   [webhook.DueShards][]webhook.DueDelivery
+	rows    map[webhook.DeliveryKey]*slowRow
+	claims  map[string]int // by webhook
+	defers  map[string]int
+	first   map[string]time.Time // claim
+	bad     map[webhook.DeliveryKey]bool
+	damaged map[webhook.DeliveryKey]bool
+}
+
+type slowRow struct {
+	webhook.DueDelivery
+	moves int
+}
+
+func inOrder(a, b webhook.DueDelivery) int {
+	return cmp.Or(a.SweepAt.Compare(b.SweepAt), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Webhook, b.Webhook), cmp.Compare(a.Event, b.Event))
+}
+
+func who(k webhook.DeliveryKey) string { return fmt.Sprintf("%s/%d", k.Tenant, k.Webhook) }
+
+func newSlowRows() *slowRows {
+	return &slowRows{
+		call: 5 * time.Millisecond, rows: map[webhook.DeliveryKey]*slowRow{}, claims: map[string]int{}, defers: map[string]int{},
+		first: map[string]time.Time{}, bad: map[webhook.DeliveryKey]bool{}, damaged: map[webhook.DeliveryKey]bool{},
+	}
+}
+
+// add makes n rows of a webhook that are due at a time.
+func (s *slowRows) add(tenant webhook.Tenant, id int32, n int, at time.Time) (keys []webhook.DeliveryKey) {
+	for i := range n {
+		key := webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: webhook.EventID(fmt.Sprintf("%08d", i))}
+		r := &slowRow{DueDelivery: webhook.DueDelivery{DeliveryKey: key, SweepAt: at.Add(time.Duration(i) * time.Microsecond), NextAt: at}}
+		s.rows[key] = r
+		shard := webhook.DueShard(key)
+		s.shards[shard] = append(s.shards[shard], r)
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+func (s *slowRows) Due(ctx context.Context, shard int, until time.Time, after webhook.DueDelivery, limit int) (due []webhook.DueDelivery, err error) {
+	time.Sleep(s.call)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from := 0
+	if after == (webhook.DueDelivery{}) {
+		walk := s.walks[shard][:0]
+		for _, r := range s.shards[shard] {
+			walk = append(walk, r.DueDelivery)
+		}
+		slices.SortFunc(walk, inOrder)
+		s.walks[shard] = walk
+	} else {
+		at, found := slices.BinarySearchFunc(s.walks[shard], after, inOrder)
+		if from = at; found {
+			from++
+		}
+	}
+	var broken webhook.Unreadable
+	for _, d := range s.walks[shard][from:] {
+		if len(due) == limit || d.SweepAt.After(until) {
+			break
+		}
+		if s.damaged[d.DeliveryKey] {
+			broken.Add(who(d.DeliveryKey)+string(d.Event), errors.New("attribute next_at"))
+			continue
+		}
+		due = append(due, d)
+	}
+	return due, broken.Err()
+}
+
+func (s *slowRows) move(ctx context.Context, key webhook.DeliveryKey, to time.Time, counts map[string]int) (webhook.Delivery, error) {
+	time.Sleep(s.call)
+	if err := ctx.Err(); err != nil {
+		return webhook.Delivery{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bad[key] {
+		return webhook.Delivery{}, errors.New("attribute attempts")
+	}
+	r := s.rows[key]
+	r.SweepAt = to
+	r.moves++
+	counts[who(key)]++
+	return webhook.Delivery{DeliveryKey: key, Status: webhook.StatusPending, Round: 1, NextAt: r.NextAt}, nil
+}
+
+func (s *slowRows) Claim(ctx context.Context, c webhook.Claim) (webhook.Delivery, error) {
+	row, err := s.move(ctx, c.Key, c.Next, s.claims)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, before := s.first[who(c.Key)]; err == nil && !before {
+		s.first[who(c.Key)] = time.Now()
+	}
+	return row, err
+}
+
+func (s *slowRows) Defer(ctx context.Context, d webhook.Defer) (webhook.Delivery, error) {
+	return s.move(ctx, d.Key, d.Until, s.defers)
+}
+
+func (s *slowRows) MakeDue(context.Context, webhook.MakeDue) (webhook.Delivery, error) {
+	return webhook.Delivery{}, nil
+}
+
+func (s *slowRows) End(context.Context, webhook.End) (webhook.Delivery, error) {
+	return webhook.Delivery{}, nil
+}
+
+// slowQueue takes 15 ms for what it is sent.
+type slowQueue struct{}
+
+func (slowQueue) Send(ctx context.Context, _ []webhook.Outgoing) ([]int, error) {
+	time.Sleep(15 * time.Millisecond)
+	return nil, ctx.Err()
+}
+
+// others are the stages beside the rows. They have nothing to do, and count how
+// often they could have done something.
+type others struct {
+	mu    sync.Mutex
+	asked map[string]int
+	open  map[string]webhook.Breaker // by webhook
+}
+
+func (o *others) ask(ctx context.Context, what string) error {
+	time.Sleep(5 * time.Millisecond)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.asked[what]++
+	return nil
+}
+
+func (o *others) Running(ctx context.Context, _ int) ([]webhook.Job, error) {
+	return nil, o.ask(ctx, "jobs")
+}
+func (o *others) Update(context.Context, webhook.Job) error { return nil }
+
+func (o *others) Receive(ctx context.Context, _ int) ([]webhook.Received, error) {
+	return nil, o.ask(ctx, "dead letters")
+}
+func (o *others) Bury(context.Context, []byte) error { return nil }
+
+func (o *others) Get(_ context.Context, tenant webhook.Tenant, id int32) (webhook.Webhook, error) {
+	return webhook.Webhook{Tenant: tenant, ID: id, State: webhook.StateActive, Activation: 1}, nil
+}
+
+func (o *others) Health(_ context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error) {
+	time.Sleep(5 * time.Millisecond)
+	found := map[int32]webhook.Health{}
+	for _, id := range ids {
+		if b, ok := o.open[fmt.Sprintf("%s/%d", tenant, id)]; ok {
+			found[id] = webhook.Health{Activation: 1, Breaker: b}
+		}
+	}
+	return found, nil
+}
+
+func (o *others) Intents(ctx context.Context, _ time.Time, _ int) ([]webhook.Intent, error) {
+	return nil, o.ask(ctx, "intents")
+}
+func (o *others) RemoveIntent(context.Context, webhook.Intent) error { return nil }
+
+func (o *others) List(ctx context.Context, _ string, _ int) ([]string, error) {
+	return nil, o.ask(ctx, "redrive")
+}
+func (o *others) Open(context.Context, string) ([]webhook.Record, error) { return nil, nil }
+func (o *others) Remove(context.Context, string) error                   { return nil }
+
+// backlog is a sweep over slow parts.
+type backlog struct {
+	*slowRows
+	*others
+	log bytes.Buffer
+	*sweep.Sweeper
+}
+
+func newBacklog() *backlog {
+	b := &backlog{slowRows: newSlowRows(), others: &others{asked: map[string]int{}, open: map[string]webhook.Breaker{}}}
+	b.Sweeper = sweep.New(sweep.Config{
+		Deliveries: b.slowRows, Webhooks: b.others, Messages: slowQueue{}, DeadLetters: b.others, Failures: b.others, Jobs: b.others,
+		Logger: slog.New(slog.NewTextHandler(&b.log, nil)), Now: time.Now, RowLife: 33 * 24 * time.Hour,
+	})
+	return b
+}
+
+// minutes runs n minutes as SweepFunction does and returns the last one's error.
+func (b *backlog) minutes(t *testing.T, n int) (err error) {
+	t.Helper()
+	for range n {
+		began := time.Now()
+		ctx, cancel := context.WithDeadline(t.Context(), began.Add(55*time.Second)) // the template's timeout
+		err = b.Run(ctx)
+		cancel()
+		if took := time.Since(began); took > 50*time.Second {
+			t.Errorf("a run took %v", took)
+		}
+		time.Sleep(time.Until(began.Add(time.Minute)))
+	}
+	return err
+}
+
+// The local run gives no deadline. The store is so slow that moving all rows
+// takes longer than the minute after which they are due again.
+func TestRun_EndsAlthoughItsRowsComeUpAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBacklog()
+		b.call = 50 * time.Millisecond
+		began := time.Now()
+		keys := b.add("Dead", 1, 20_000, began)
+		b.open["Dead/1"] = webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: began, ProbeBy: "p", ProbeUntil: began.Add(time.Hour)}
+		_ = b.Run(t.Context()) // says that its time was over
+		if took := time.Since(began); took > 50*time.Second {
+			t.Errorf("the run took %v", took)
+		}
+		if b.defers["Dead/1"] < 10_000 {
+			t.Errorf("%d of 20,000 rows were moved on", b.defers["Dead/1"])
+		}
+		for _, key := range keys {
+			if moves := b.rows[key].moves; moves > 1 {
+				t.Fatalf("a row was moved %d times by one run", moves)
+			}
+		}
+	})
+}
+
+func TestRun_ABacklogDelaysItsOwnWebhookAlone(t *testing.T) {
+	t.Parallel()
+	type hog struct {
+		tenant webhook.Tenant
+		id     int32
+		rows   int
+		open   bool
+	}
+	tests := map[string][]hog{
+		"four webhooks with 30,000 rows":           {{"Hog", 16, 30_000, false}, {"Hog", 17, 30_000, false}, {"Hog", 18, 30_000, false}, {"Hog", 19, 30_000, false}},
+		"a dead target's 50,000 parked rows":       {{"Dead", 1, 50_000, true}},
+		"a dead target's 100,000 parked rows":      {{"Dead", 1, 100_000, true}},
+		"its own tenant's dead target's 50,000":    {{"Live", 2, 50_000, true}},
+		"200,000 rows of one webhook that is well": {{"Hog", 1, 200_000, false}},
+	}
+	for name, hogs := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b, now := newBacklog(), time.Now()
+				for _, h := range hogs {
+					b.add(h.tenant, h.id, h.rows, now)
+					if h.open {
+						b.call = 50 * time.Millisecond // moving all of them takes minutes
+						b.open[fmt.Sprintf("%s/%d", h.tenant, h.id)] = webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: now.Add(50 * time.Minute)}
+					}
+				}
+				due := now.Add(10 * time.Second)
+				b.add("Live", 1, 1, due)
+				_ = b.minutes(t, 2)
+				if first, sent := b.first["Live/1"]; !sent || first.Sub(due) > 30*time.Second {
+					t.Errorf("the row of another webhook was sent: %v, %v after it was due", sent, first.Sub(due))
+				}
+			})
+		})
+	}
+}
+
+func TestRun_IsAsFastForManyTenantsAsForOne(t *testing.T) {
+	t.Parallel()
+	for name, spread := range map[string]int32{"webhook 1 of each": 1, "ids from 1 to 16": 16} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b, now := newBacklog(), time.Now()
+				for n := range int32(300) {
+					b.add(webhook.Tenant(fmt.Sprintf("C%d", n)), n%spread+1, 100, now)
+				}
+				if err := b.minutes(t, 1); err != nil {
+					t.Error(err)
+				}
+				sum := 0
+				for _, n := range b.claims {
+					sum += n
+				}
+				if sum != 30_000 {
+					t.Errorf("%d of 30,000 rows were sent in a minute", sum)
+				}
+			})
+		})
+	}
+}
+
+// 250 rows are more than a page.
+func TestRun_PassesOverRowsThatHaveAFault(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*backlog) map[webhook.DeliveryKey]bool{
+		"cannot be claimed": func(b *backlog) map[webhook.DeliveryKey]bool { return b.bad },
+		"cannot be decoded": func(b *backlog) map[webhook.DeliveryKey]bool { return b.damaged },
+	} {
+		for _, n := range []int{1, 2000} {
+			t.Run(fmt.Sprint(n, " that ", name), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					b, now := newBacklog(), time.Now()
+					for _, key := range b.add("Bad", 1, n, now) {
+						spoil(b)[key] = true
+					}
+					b.add("Live", 17, 50, now.Add(time.Second))
+					err := b.minutes(t, 1)
+					if b.claims["Live/17"] != 50 {
+						t.Errorf("%d of 50 rows behind them were sent", b.claims["Live/17"])
+					}
+					if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%d due rows passed over", n)) {
+						t.Errorf("got %v, want the number of rows", err)
+					}
+					if err := b.minutes(t, 9); err == nil {
+						t.Error("the rows are no longer told of")
+					}
+					if lines := strings.Count(b.log.String(), "item passed over"); lines > 100 || n == 1 && lines != 1 {
+						t.Errorf("%d lines in the log for %d rows and ten minutes", lines, n)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestRun_AProbeThatCannotBeClaimedIsAnotherRows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, now := newBacklog(), time.Now()
+		keys := b.add("Dead", 1, 100, now)
+		b.open["Dead/1"] = webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: now}
+		for _, key := range keys[:90] {
+			b.bad[key] = true
+		}
+		_ = b.minutes(t, 1)
+		if b.claims["Dead/1"] != 1 || b.defers["Dead/1"] != 9 {
+			t.Errorf("%d rows were sent and %d moved on, want one as the probe and nine", b.claims["Dead/1"], b.defers["Dead/1"])
+		}
+	})
+}
+
+func TestRun_EveryStageGetsOnEveryMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBacklog()
+		b.add("Hog", 1, 160_000, time.Now())
+		const minutes = 3
+		_ = b.minutes(t, minutes)
+		for _, stage := range []string{"jobs", "intents", "dead letters", "redrive"} {
+			if b.asked[stage] != minutes {
+				t.Errorf("%s: %d times in %d minutes", stage, b.asked[stage], minutes)
+			}
+		}
+	})
+}
+
+// hanging is a stage that never answers, or panics.
+type hanging struct {
+	*others
+	panics bool
+}
+
+func (h hanging) Receive(ctx context.Context, _ int) ([]webhook.Received, error) {
+	if h.panics {
+		panic("half way")
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestRun_AStageThatHangsOrPanicsHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	for _, panics := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBacklog()
+			b.DeadLetters = hanging{b.others, panics}
+			b.add("Live", 1, 1, time.Now())
+			if err := b.minutes(t, 1); err == nil || !strings.Contains(err.Error(), "dead letters: ") {
+				t.Errorf("panics: %v: got %v, want an error that names the stage", panics, err)
+			}
+			if b.claims["Live/1"] != 1 || b.asked["jobs"] != 1 || b.asked["intents"] != 1 || b.asked["redrive"] != 1 {
+				t.Errorf("panics: %v: %d rows sent, %v", panics, b.claims["Live/1"], b.asked)
+			}
+		})
+	}
+}
