@@ -2,6 +2,7 @@ package sweep_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -178,7 +179,7 @@ type faultySecrets struct {
 }
 
 func (f faultySecrets) Delete(ctx context.Context, name string) error {
-	if err := f.s.faults["Delete"]; err != nil {
+	if err := cmp.Or(f.s.faults["Delete"], f.s.faults["Delete "+name]); err != nil {
 		return err
 	}
 	return f.Secrets.Delete(ctx, name)

@@ -1,0 +1,147 @@
+package sweep_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/sweep"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func TestSweep_ADeadLetterWithAFaultHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for n := range 30 { // some pages
+		s.bury(webhook.Message{Kind: webhook.MessageExpand, Tenant: tenant, Event: key(1, n).Event})
+	}
+	for n := range 5 {
+		s.bury(attempt(key(1, n), 1, 1))
+	}
+	s.faults["Send"] = webhook.ErrUnavailable
+	err := s.Run(t.Context())
+	if !errors.Is(err, webhook.ErrUnavailable) || !strings.Contains(err.Error(), "30 dead letters passed over") {
+		t.Errorf("got %v, want the faults counted", err)
+	}
+	for n := range 5 {
+		if row := s.row(key(1, n)); row.Status != webhook.StatusPending {
+			t.Errorf("letter %d behind them is %q, want a row", n, row.Status)
+		}
+	}
+}
+
+func TestSweep_AnIntentWithAFaultHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const bad, good = 150, 20 // more than one Run clears
+	for n := range bad + good {
+		name := fmt.Sprintf("local/%s/1/%03d", tenant, n)
+		if _, err := s.db.Secrets().Create(t.Context(), name, webhook.SecretDocument{Current: webhook.NewSecret("ea")}); err != nil {
+			t.Fatal(err)
+		}
+		s.must(s.db.Webhooks().PutIntent(t.Context(), webhook.Intent{Secret: name, Tenant: tenant, Webhook: 1, At: start.Add(time.Duration(n) * time.Second)}))
+		if n < bad {
+			s.faults["Delete "+name] = webhook.ErrUnavailable
+		}
+	}
+	s.clock.Advance(2 * time.Hour)
+	if err := s.Run(t.Context()); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("got %v, want the fault", err)
+	}
+	left, err := s.db.Webhooks().Intents(t.Context(), s.clock.Now(), 1000)
+	if s.must(err); len(left) != bad {
+		t.Errorf("%d intents are left, want the %d that have a fault", len(left), bad)
+	}
+}
+
+// Jobs that fail, or use up the time, come first by their ids.
+func TestRun_NoJobWaitsForOthers(t *testing.T) {
+	t.Parallel()
+	const jobs = 40
+	for name, run := range map[string]func(b *jobBench, j webhook.Job) (webhook.Job, error){
+		"that fail": func(_ *jobBench, j webhook.Job) (webhook.Job, error) { return j, errors.New("archived") },
+		"that are slow": func(b *jobBench, j webhook.Job) (webhook.Job, error) {
+			b.clock.Advance(9 * time.Second)
+			return j, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			done := false
+			b := newJobBench(t, func(b *jobBench) sweep.JobRunner {
+				return func(_ context.Context, j webhook.Job) (webhook.Job, error) {
+					if j.Tenant != "Last" {
+						return run(b, j)
+					}
+					done = true
+					j.Status = webhook.JobDone
+					return j, nil
+				}
+			})
+			for range jobs {
+				b.start(t)
+			}
+			last := webhook.Job{ID: "ffffffff-89ab-7fff-bfff-ffffffffffff", Kind: webhook.JobRedispatch, Tenant: "Last", Status: webhook.JobRunning, Revision: 1}
+			if err := b.db.Jobs().Create(t.Context(), last); err != nil {
+				t.Fatal(err)
+			}
+			for minute := 0; !done; minute++ {
+				if minute > jobs {
+					t.Fatalf("the last of %d jobs had no slice in %d minutes", jobs+1, minute)
+				}
+				_ = b.sweeper.Run(t.Context()) // tells of those that fail
+				b.clock.Advance(time.Minute)
+			}
+		})
+	}
+}
+
+// 1,200 batches are more than the names of two lists.
+func TestRun_SendsOnWhatIsBehindBatchesThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	b := newJobBench(t, inSlices(1, 0))
+	failures := &givenUp{batches: map[string][]webhook.Record{}, faults: map[string]error{}}
+	for n := range 1200 {
+		failures.batches[fmt.Sprintf("%04d", n)] = nil // no batch
+		if n%2 == 0 {
+			failures.batches[fmt.Sprintf("%04d", n)] = []webhook.Record{}
+			failures.faults[fmt.Sprintf("Open %04d", n)] = webhook.ErrUnavailable
+		}
+	}
+	failures.batches["9999"] = []webhook.Record{{Event: webhook.Event{Tenant: "Default", ID: "01234567-89ab-7fff-bfff-ffffffffffff", Name: "a.b"}}}
+	b.sweeper.Failures = failures
+	if err := b.sweeper.Run(t.Context()); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("got %v, want the fault", err)
+	}
+	if received, err := b.db.Queue().Receive(t.Context(), 10); err != nil || len(received) != 1 || received[0].Message.Kind != webhook.MessageExpand {
+		t.Errorf("got %+v, %v; want the record of the last batch", received, err)
+	}
+}
+
+// unreadableEvents is a list that leaves events out.
+type unreadableEvents struct{ sweep.EventList }
+
+func (u unreadableEvents) List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error) {
+	page, err := u.EventList.List(ctx, tenant, first, last, limit)
+	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"events x"}, Cause: errors.New("no JSON")})
+}
+
+func TestRedispatch_GoesOnBehindEventsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	b := newJobBench(t, inSlices(1, 0))
+	id, err := webhook.NewEventID(b.clock.Now(), strings.NewReader(strings.Repeat("x", 100)))
+	if err == nil {
+		err = b.db.Events().Put(t.Context(), webhook.Event{Tenant: "Default", ID: id, Name: "a.b"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := webhook.Job{Tenant: "Default", From: b.clock.Now().Add(-time.Hour), To: b.clock.Now().Add(time.Hour), Status: webhook.JobRunning}
+	after, err := sweep.Redispatch(unreadableEvents{b.db.Events()}, b.db.Queue())(t.Context(), j)
+	if err != nil || after.Status != webhook.JobDone || after.Created != 1 || !strings.Contains(after.Reason, "events x") {
+		t.Errorf("got %+v, %v; want the other event sent on and the reason told", after, err)
+	}
+}
