@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -68,7 +67,8 @@ type write struct {
 }
 
 // Open opens the file posthaste.db in a directory, making both if need be. The
-// file is synced at each commit. An error says so if another process has it.
+// file is synced at each commit. An error says so if another process has it, or
+// if it is empty or damaged.
 func Open(dir string, o Options) (*DB, error) {
 	if o.SecretPrefix == "" {
 		o.SecretPrefix = "local"
@@ -82,14 +82,9 @@ func Open(dir string, o Options) (*DB, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	bolt, err := bbolt.Open(filepath.Join(dir, "posthaste.db"), 0o600, &bbolt.Options{
-		Timeout: lockWait, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
-	})
-	if errors.Is(err, bbolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("the data in %s is in use by another process", dir)
-	}
+	bolt, err := openFile(filepath.Join(dir, "posthaste.db"))
 	if err != nil {
-		return nil, fmt.Errorf("open the data in %s: %w", dir, err)
+		return nil, err
 	}
 	db := &DB{
 		Options: o, bolt: bolt, writes: make(chan *write, 1024), closed: make(chan struct{}),
@@ -240,7 +235,7 @@ func (db *DB) commitGroup(group []*write) {
 		}
 		for i, w := range group {
 			if err != nil {
-				results[i] = fmt.Errorf("commit: %w", err)
+				results[i] = fmt.Errorf("commit: %w: %w", webhook.ErrUnavailable, err)
 			}
 			w.done <- results[i]
 		}
