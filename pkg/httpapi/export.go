@@ -59,6 +59,19 @@ func (e *exporter) line(kind string, value any) error {
 	return nil
 }
 
+// unreadable writes a line for items that a list could not decode, and returns
+// any other error.
+func (e *exporter) unreadable(err error) error {
+	found, err := webhook.Readable(err)
+	if found == nil {
+		return err
+	}
+	return e.line("Unreadable", struct {
+		Count int
+		Items []string
+	}{found.Count, found.Items})
+}
+
 func (e *exporter) full() bool { return e.size >= exportBytes }
 
 // exportTenant gives a page of what is stored of a tenant, as lines of JSON:
@@ -66,7 +79,7 @@ func (e *exporter) full() bool { return e.size >= exportBytes }
 // deliveries of webhooks that are deleted are not in it, nor what the service
 // keeps for itself (sessions, health, idempotency keys, jobs). Secrets are masked, whatever is shown elsewhere. The
 // last line is of kind More, whose value is the next page's cursor, or of kind
-// End.
+// End. A line of kind Unreadable stands for items that cannot be decoded.
 func (a *api) exportTenant(c *call) (reply, error) {
 	name := webhook.Tenant(c.PathValue("tenant"))
 	record, err := a.Administration.Tenant(c.Context(), name)
@@ -119,7 +132,7 @@ var errCursor = webhook.Invalid("cursor is none that an export gave")
 
 func (e *exporter) credentials(after string) (string, error) {
 	page, err := e.Administration.Credentials.List(e.ctx, e.tenant, after, exportStep)
-	if err != nil {
+	if err = e.unreadable(err); err != nil {
 		return "", err
 	}
 	for _, c := range page {
@@ -146,7 +159,7 @@ func (e *exporter) webhooks(after string) (string, error) {
 		return "", errCursor
 	}
 	page, _, err := e.Config.Registry.Webhooks.List(e.ctx, e.tenant, int32(id), 1) //nolint:gosec // parsed as such
-	if err != nil {
+	if err = e.unreadable(err); err != nil {
 		return "", err
 	}
 	if len(page) == 0 {
@@ -195,7 +208,7 @@ func (e *exporter) deliveries(id string, before webhook.EventID) (string, error)
 		return "", errCursor
 	}
 	page, err := e.Stored.Deliveries.List(e.ctx, e.tenant, int32(n), before, exportStep) //nolint:gosec // parsed as such
-	if err != nil {
+	if err = e.unreadable(err); err != nil {
 		return "", err
 	}
 	for _, d := range page {
@@ -229,7 +242,7 @@ func (e *exporter) events(after webhook.EventID) (string, error) {
 		return "", errCursor
 	}
 	page, err := e.Stored.Events.List(e.ctx, e.tenant, after, lastEventID, exportStep)
-	if err != nil {
+	if err = e.unreadable(err); err != nil {
 		return "", err
 	}
 	last := after

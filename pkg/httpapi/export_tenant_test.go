@@ -2,7 +2,9 @@ package httpapi_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
@@ -113,5 +115,39 @@ func TestExport_Refuses(t *testing.T) {
 	s.admin("GET", "/admin/v1/Tenants/Nobody/Export", "", 404)
 	for _, cursor := range []string{"x", "events/", "events/x", "webhooks/x", "deliveries/x/", "webhooks/99999999999"} {
 		s.admin("GET", "/admin/v1/Tenants/Default/Export?cursor="+cursor, "", 400)
+	}
+}
+
+// damagedEvents and damagedRows are stores one of whose items cannot be decoded.
+type damagedEvents struct{ webhook.Events }
+
+func (d damagedEvents) List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error) {
+	page, err := d.Events.List(ctx, tenant, first, last, limit)
+	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"event x"}, Cause: errors.New("no JSON")})
+}
+
+type damagedRows struct{ webhook.Deliveries }
+
+func (d damagedRows) List(ctx context.Context, tenant webhook.Tenant, id int32, before webhook.EventID, limit int) ([]webhook.Delivery, error) {
+	page, err := d.Deliveries.List(ctx, tenant, id, before, limit)
+	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"row x"}, Cause: errors.New("no JSON")})
+}
+
+func TestExport_GoesOnBehindWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s := newGuarded(t, func(c *httpapi.Config) {
+		c.Stored.Events = damagedEvents{c.Stored.Events.(webhook.Events)}
+		c.Stored.Deliveries = damagedRows{c.Stored.Deliveries.(webhook.Deliveries)}
+	})
+	s.call("POST", "/api/v1/Webhook", aWebhook("a"))
+	s.call("POST", "/api/v1/Webhook/contact.changed/7", "{}")
+	kinds, _, text := s.export("Default")
+	if kinds["Webhook"] != 1 || kinds["Event"] != 1 || kinds["End"] != 1 || kinds["Unreadable"] != 2 {
+		t.Errorf("got %v, want everything else and two lines about what is missing", kinds)
+	}
+	for _, item := range []string{`"event x"`, `"row x"`} {
+		if !strings.Contains(text, item) {
+			t.Errorf("the export does not name %s", item)
+		}
 	}
 }

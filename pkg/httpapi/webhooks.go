@@ -201,7 +201,7 @@ func (a *api) show(ctx context.Context, tenant webhook.Tenant, webhooks ...webho
 		ids[i] = w.ID
 	}
 	healths, err := a.Health(ctx, tenant, ids)
-	if err != nil {
+	if _, err = webhook.Readable(err); err != nil { // counters that cannot be read are shown as 0
 		return nil, err
 	}
 	shown := make([]entity, len(webhooks))

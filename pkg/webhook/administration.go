@@ -217,7 +217,7 @@ func (a *Administration) DeleteTenant(ctx context.Context, by Associate, tenant 
 	}
 	for {
 		n, err := revokePage(ctx, a.Credentials, tenant)
-		if err != nil || n == 0 {
+		if _, err = Readable(err); err != nil || n == 0 { // the job tells of what cannot be read
 			return record.Deleting, err
 		}
 	}
@@ -226,10 +226,10 @@ func (a *Administration) DeleteTenant(ctx context.Context, by Associate, tenant 
 const revokeAtOnce = 100
 
 // revokePage revokes some credentials of a tenant and says how many; none: there
-// are none left.
+// are none left. An *UnreadableError names those that stay.
 func revokePage(ctx context.Context, credentials Credentials, tenant Tenant) (n int, err error) {
-	page, err := credentials.List(ctx, tenant, "", revokeAtOnce)
-	if err != nil {
+	page, unreadable := credentials.List(ctx, tenant, "", revokeAtOnce)
+	if _, err := Readable(unreadable); err != nil {
 		return 0, err
 	}
 	for _, c := range page {
@@ -241,5 +241,5 @@ func revokePage(ctx context.Context, credentials Credentials, tenant Tenant) (n 
 			return 0, err
 		}
 	}
-	return n, nil
+	return n, unreadable
 }

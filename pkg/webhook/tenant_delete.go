@@ -30,6 +30,10 @@ type Erasure interface {
 // which must never begin anew: the webhooks' epoch and their ids. A repeated
 // idempotency key and the health of a deleted webhook expire by themselves, in
 // days.
+//
+// A credential or webhook that cannot be decoded cannot be deleted either. The
+// deletion goes on with everything else and ends as JobFailed, with the reason,
+// and the tenant stays marked.
 type TenantDeletion struct {
 	Registry    *Registry // its Webhooks, Secrets and Now are used
 	Tenants     Tenants
@@ -73,11 +77,13 @@ func (d *TenantDeletion) Slice(ctx context.Context, j Job) (Job, error) {
 	n := 0
 	switch what {
 	case "":
-		if n, err = revokePage(ctx, d.Credentials, j.Tenant); n == 0 {
+		n, err = revokePage(ctx, d.Credentials, j.Tenant)
+		if err = j.passOver(err); err == nil && n == 0 {
 			j.Cursor = "webhooks/" + pass
 		}
 	case "webhooks":
-		if n, err = d.webhooks(ctx, j.Tenant); n == 0 {
+		n, err = d.webhooks(ctx, j.Tenant)
+		if err = j.passOver(err); err == nil && n == 0 {
 			j.Cursor = "events/" + pass
 		}
 	case "events":
@@ -101,19 +107,29 @@ func (d *TenantDeletion) Slice(ctx context.Context, j Job) (Job, error) {
 	return j, err
 }
 
-// webhooks deletes some of the tenant's webhooks with their secrets.
+// passOver notes items that cannot be read as the reason of a failure, and
+// returns any other error.
+func (j *Job) passOver(err error) error {
+	unreadable, err := Readable(err)
+	if unreadable != nil {
+		j.Reason = unreadable.Error()
+	}
+	return err
+}
+
+// webhooks deletes some of the tenant's webhooks with their secrets. An
+// *UnreadableError names those that stay.
 func (d *TenantDeletion) webhooks(ctx context.Context, tenant Tenant) (int, error) {
-	who := Principal{Tenant: tenant}
-	page, _, err := d.Registry.List(ctx, who, 0, deletedWebhooks)
-	if err != nil {
+	page, _, unreadable := d.Registry.Webhooks.List(ctx, tenant, 0, deletedWebhooks)
+	if _, err := Readable(unreadable); err != nil {
 		return 0, err
 	}
 	for _, w := range page {
-		if err := d.Registry.Delete(ctx, who, w.ID, nil); err != nil && !errors.Is(err, ErrNotFound) {
+		if err := d.Registry.Delete(ctx, Principal{Tenant: tenant}, w.ID, nil); err != nil && !errors.Is(err, ErrNotFound) {
 			return 0, err
 		}
 	}
-	return len(page), nil
+	return len(page), unreadable
 }
 
 // deliveries erases rows, from the highest id of a webhook down.
@@ -138,6 +154,8 @@ func (d *TenantDeletion) deliveries(ctx context.Context, j Job, pass, at string)
 		j.Cursor = fmt.Sprintf("deliveries/%s/%d", pass, id)
 	case pass == "1":
 		j.Cursor = "rest/1"
+	case j.Reason != "":
+		j.Status = JobFailed
 	default:
 		if err := d.Tenants.Forget(ctx, j.Tenant); err != nil {
 			return j, err

@@ -1,8 +1,10 @@
 package webhook_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -172,5 +174,48 @@ func TestTenantDeletion_TouchesNoTenantThatIsNotItsOwn(t *testing.T) {
 		if n := l.has("Stays"); n != had {
 			t.Errorf("%s: it has %d things, had %d", name, n, had)
 		}
+	}
+}
+
+// damagedCredentials is a store one of whose items cannot be decoded.
+type damagedCredentials struct{ webhook.Credentials }
+
+func (d damagedCredentials) List(ctx context.Context, tenant webhook.Tenant, after string, limit int) ([]webhook.Credential, error) {
+	page, err := d.Credentials.List(ctx, tenant, after, limit)
+	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"credential x"}, Cause: errors.New("no JSON")})
+}
+
+type damagedWebhooks struct{ webhook.Webhooks }
+
+func (d damagedWebhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, limit int) ([]webhook.Webhook, error) {
+	page, err := d.Webhooks.List(ctx, tenant, after, limit)
+	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"webhook x"}, Cause: errors.New("no JSON")})
+}
+
+func TestTenantDeletion_GoesOnBehindWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for what, damage := range map[string]func(l *leaving){
+		"credential x": func(l *leaving) {
+			l.Credentials = damagedCredentials{l.Credentials}
+			l.admin.Credentials = l.Credentials
+		},
+		"webhook x": func(l *leaving) { l.Registry.Webhooks = damagedWebhooks{l.Registry.Webhooks} },
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			l := newLeaving(t)
+			damage(l)
+			id, err := l.admin.DeleteTenant(t.Context(), webhook.Associate{}, "Leaves")
+			l.must(err)
+			if job := l.run(id, func(webhook.Job) {}); job.Status != webhook.JobFailed || !strings.Contains(job.Reason, what) {
+				t.Errorf("got %+v, want it to say what is left", job)
+			}
+			if n := l.has("Leaves"); n != 0 {
+				t.Errorf("%d things are left", n)
+			}
+			if record, err := l.db.Tenants().Get(t.Context(), "Leaves"); err != nil || record.Deleting != id {
+				t.Errorf("the tenant: got %+v, %v; want it marked still", record, err)
+			}
+		})
 	}
 }
