@@ -1,0 +1,119 @@
+package embedded_test
+
+import (
+	"context"
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func place(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+func messages(n int) (out []webhook.Outgoing) {
+	for i := range n {
+		out = append(out, webhook.Outgoing{Message: webhook.Message{
+			Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: int32(i + 1), Event: "01234567-89ab-7fff-bfff-ffffffffffff", Round: 1, Attempt: 1, //nolint:gosec // small
+		}})
+	}
+	return out
+}
+
+func TestQueue_AMessageThatCannotBeReadBecomesADeadLetter(t *testing.T) {
+	t.Parallel()
+	db := open(t, t.TempDir())
+	if _, err := db.Queue().Send(t.Context(), messages(3)); err != nil {
+		t.Fatal(err)
+	}
+	db.Overwrite(t, "queue", place(1), []byte("?"))
+	received, err := db.Queue().Receive(t.Context(), 10)
+	if err != nil || len(received) != 2 {
+		t.Errorf("got %d messages, %v; want the other two", len(received), err)
+	}
+	letters, err := db.DeadLetters().Receive(t.Context(), 10)
+	if err != nil || len(letters) != 1 || letters[0].Undecodable != "?" {
+		t.Errorf("got %+v, %v; want what was stored", letters, err)
+	}
+}
+
+func TestDeadLetters_OneThatCannotBeReadHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	db := open(t, t.TempDir())
+	for _, m := range messages(30) {
+		if err := db.DeadLetters().Bury(t.Context(), []byte(webhook.EncodeMessage(m.Message))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range uint64(20) { // two pages of the sweep's
+		db.Overwrite(t, "dead", place(n+1), []byte("?"))
+	}
+	readable := 0
+	for range 3 {
+		letters, err := db.DeadLetters().Receive(t.Context(), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, letter := range letters {
+			if letter.Undecodable == "" {
+				readable++
+			}
+			if err := db.DeadLetters().Remove(t.Context(), letter.Receipt); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if left := db.Count(t, "dead"); readable != 10 || left != 0 {
+		t.Errorf("got %d letters that can be read, and %d are left; want 10 and none", readable, left)
+	}
+}
+
+func TestPump_AnEntryOfTheFeedThatCannotBeReadHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	db := open(t, t.TempDir())
+	var events []webhook.Event
+	for len(events) < 2 { // of one partition
+		e := newEvent(t)
+		if e.ID.Partition(4) == 0 {
+			if err := db.Events().Put(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+			events = append(events, e)
+		}
+	}
+	db.Overwrite(t, "feed", append([]byte{0}, place(1)...), []byte("?"))
+	handed := make(chan []webhook.Record, 10)
+	stop := pumped(t, &embedded.Pump{DB: db, Stream: func(_ context.Context, records []webhook.Record) string {
+		handed <- records
+		return ""
+	}})
+	defer stop()
+	records := <-handed
+	if len(records) != 2 || records[0].Undecodable == nil || records[1].Event.ID != events[1].ID {
+		t.Errorf("got %+v, want the damaged entry to be buried and the other event", records)
+	}
+	stop()
+	if left := db.Count(t, "feed"); left != 0 {
+		t.Errorf("%d entries are left", left)
+	}
+}
+
+func TestOpen_SucceedsWhenAnItemCannotBeRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := open(t, dir)
+	if _, err := db.Queue().Send(t.Context(), messages(1)); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	row, err := db.Deliveries().Park(t.Context(), webhook.Park{
+		Key: messages(1)[0].Message.Key(), Round: 1, Attempt: 1, Now: now, Until: now, Seed: webhook.Seed{ExpiresAt: now.Add(time.Hour)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Damage(t, row)
+	db.Overwrite(t, "queue", place(1), []byte("?"))
+	open(t, copied(t, dir))
+}
