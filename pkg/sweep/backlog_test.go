@@ -269,11 +269,10 @@ func TestRun_ABacklogDelaysItsOwnWebhookAlone(t *testing.T) {
 		open   bool
 	}
 	tests := map[string][]hog{
-		"four webhooks with 30,000 rows":           {{"Hog", 16, 30_000, false}, {"Hog", 17, 30_000, false}, {"Hog", 18, 30_000, false}, {"Hog", 19, 30_000, false}},
-		"a dead target's 50,000 parked rows":       {{"Dead", 1, 50_000, true}},
-		"a dead target's 100,000 parked rows":      {{"Dead", 1, 100_000, true}},
-		"its own tenant's dead target's 50,000":    {{"Live", 2, 50_000, true}},
-		"200,000 rows of one webhook that is well": {{"Hog", 1, 200_000, false}},
+		"four webhooks with 30,000 rows":        {{"Hog", 16, 30_000, false}, {"Hog", 17, 30_000, false}, {"Hog", 18, 30_000, false}, {"Hog", 19, 30_000, false}},
+		"a dead target's 50,000 parked rows":    {{"Dead", 1, 50_000, true}},
+		"its own tenant's dead target's 50,000": {{"Live", 2, 50_000, true}},
+		"20,000 rows, of a slow store's":        {{"Hog", 1, 20_000, false}},
 	}
 	for name, hogs := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -282,8 +281,10 @@ func TestRun_ABacklogDelaysItsOwnWebhookAlone(t *testing.T) {
 				b, now := newBacklog(), time.Now()
 				for _, h := range hogs {
 					b.add(h.tenant, h.id, h.rows, now)
+					if h.open || len(hogs) == 1 {
+						b.call = 50 * time.Millisecond // seeing to all of them takes minutes
+					}
 					if h.open {
-						b.call = 50 * time.Millisecond // moving all of them takes minutes
 						b.open[fmt.Sprintf("%s/%d", h.tenant, h.id)] = webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: now.Add(50 * time.Minute)}
 					}
 				}
@@ -378,7 +379,8 @@ func TestRun_EveryStageGetsOnEveryMinute(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBacklog()
-		b.add("Hog", 1, 160_000, time.Now())
+		b.call = 50 * time.Millisecond
+		b.add("Hog", 1, 60_000, time.Now())
 		const minutes = 3
 		_ = b.minutes(t, minutes)
 		for _, stage := range []string{"jobs", "intents", "dead letters", "redrive"} {

@@ -17,7 +17,8 @@ const (
 	// other webhooks that come up later.
 	firstTurn = 100
 	// maxAside is how many rows a shard puts aside until all webhooks had their
-	// first turn: what it gets done in a Run at 5 ms a row, in 4 MB.
+	// first turn: what it gets done in a Run at 5 ms a row. All shards together
+	// hold 25 MB then.
 	maxAside = 10_000
 	// sendTime is how long messages of rows that are claimed may still be sent
 	// when the Run is over.

@@ -18,7 +18,7 @@ func testUnreadable(t *testing.T, h Harness) {
 	if h.Damage == nil {
 		t.Skip("the store has no way to damage what it holds")
 	}
-	const things, limit = 10, 2
+	const things, limit = 10, unreadablePage
 	at := now().Add(-2 * time.Hour)
 	tenant := newTenant(t)
 	must(t, h.Tenants.Create(t.Context(), tenant, at))
@@ -37,7 +37,7 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 			list: func(ctx context.Context) (int, error) {
 				last := int32(0)
-				return pages(limit, func() (int, error) {
+				return pages(func() (int, error) {
 					page, _, err := h.Webhooks.List(ctx, tenant, last, limit)
 					for _, w := range page {
 						last = w.ID
@@ -77,7 +77,7 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 			list: func(ctx context.Context) (int, error) {
 				last := webhook.EventID("")
-				return pages(limit, func() (int, error) {
+				return pages(func() (int, error) {
 					page, err := h.Deliveries.List(ctx, tenant, 1, last, limit)
 					for _, d := range page {
 						last = d.Event
@@ -98,7 +98,7 @@ func testUnreadable(t *testing.T, h Harness) {
 			list: func(ctx context.Context) (int, error) {
 				h.settle()
 				last := webhook.DueDelivery{}
-				return pages(limit, func() (int, error) {
+				return pages(func() (int, error) {
 					page, err := h.Deliveries.Due(ctx, 0, now(), last, limit)
 					for _, d := range page {
 						last = d
@@ -127,7 +127,7 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 			list: func(ctx context.Context) (int, error) {
 				last := ""
-				return pages(limit, func() (int, error) {
+				return pages(func() (int, error) {
 					page, err := h.Credentials.List(ctx, tenant, last, limit)
 					for _, c := range page {
 						last = c.ID
@@ -144,7 +144,7 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 			list: func(ctx context.Context) (int, error) {
 				last := tenant
-				return pages(limit, func() (int, error) {
+				return pages(func() (int, error) {
 					page, err := h.Tenants.List(ctx, last, limit)
 					for _, record := range page {
 						last = record.Name
@@ -188,9 +188,13 @@ func testUnreadable(t *testing.T, h Harness) {
 	})
 }
 
+// unreadablePage is the limit of the lists, so that damaged things begin and end
+// pages.
+const unreadablePage = 2
+
 // pages calls a list until a page is short, and returns how many things there
 // were with the last page's *UnreadableError, or the first error of another kind.
-func pages(limit int, next func() (int, error)) (n int, err error) {
+func pages(next func() (int, error)) (n int, err error) {
 	var told error
 	for {
 		got, err := next()
@@ -199,7 +203,7 @@ func pages(limit int, next func() (int, error)) (n int, err error) {
 		} else if found != nil {
 			told = found
 		}
-		if n += got; got < limit {
+		if n += got; got < unreadablePage {
 			return n, told
 		}
 	}
