@@ -187,9 +187,9 @@ func (d damagedCredentials) List(ctx context.Context, tenant webhook.Tenant, aft
 
 type damagedWebhooks struct{ webhook.Webhooks }
 
-func (d damagedWebhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, limit int) ([]webhook.Webhook, error) {
-	page, err := d.Webhooks.List(ctx, tenant, after, limit)
-	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"webhook x"}, Cause: errors.New("no JSON")})
+func (d damagedWebhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, limit int) ([]webhook.Webhook, bool, error) {
+	page, more, err := d.Webhooks.List(ctx, tenant, after, limit)
+	return page, more, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"webhook x"}, Cause: errors.New("no JSON")})
 }
 
 func TestTenantDeletion_GoesOnBehindWhatCannotBeRead(t *testing.T) {

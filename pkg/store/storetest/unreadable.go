@@ -37,12 +37,12 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 			list: func(ctx context.Context) (int, error) {
 				last := int32(0)
-				return pages(func() (int, error) {
-					page, _, err := h.Webhooks.List(ctx, tenant, last, limit)
+				return pages(func() (int, bool, error) {
+					page, more, err := h.Webhooks.List(ctx, tenant, last, limit)
 					for _, w := range page {
 						last = w.ID
 					}
-					return len(page), err
+					return len(page), more, err
 				})
 			},
 		},
@@ -77,12 +77,12 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 			list: func(ctx context.Context) (int, error) {
 				last := webhook.EventID("")
-				return pages(func() (int, error) {
+				return pages(func() (int, bool, error) {
 					page, err := h.Deliveries.List(ctx, tenant, 1, last, limit)
 					for _, d := range page {
 						last = d.Event
 					}
-					return len(page), err
+					return len(page), len(page) == limit, err
 				})
 			},
 		},
@@ -98,12 +98,12 @@ func testUnreadable(t *testing.T, h Harness) {
 			list: func(ctx context.Context) (int, error) {
 				h.settle()
 				last := webhook.DueDelivery{}
-				return pages(func() (int, error) {
+				return pages(func() (int, bool, error) {
 					page, err := h.Deliveries.Due(ctx, 0, now(), last, limit)
 					for _, d := range page {
 						last = d
 					}
-					return len(page), err
+					return len(page), len(page) == limit, err
 				})
 			},
 		},
@@ -127,12 +127,12 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 			list: func(ctx context.Context) (int, error) {
 				last := ""
-				return pages(func() (int, error) {
+				return pages(func() (int, bool, error) {
 					page, err := h.Credentials.List(ctx, tenant, last, limit)
 					for _, c := range page {
 						last = c.ID
 					}
-					return len(page), err
+					return len(page), len(page) == limit, err
 				})
 			},
 		},
@@ -144,12 +144,12 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 			list: func(ctx context.Context) (int, error) {
 				last := tenant
-				return pages(func() (int, error) {
+				return pages(func() (int, bool, error) {
 					page, err := h.Tenants.List(ctx, last, limit)
 					for _, record := range page {
 						last = record.Name
 					}
-					return len(page), err
+					return len(page), len(page) == limit, err
 				})
 			},
 		},
@@ -192,18 +192,18 @@ func testUnreadable(t *testing.T, h Harness) {
 // pages.
 const unreadablePage = 2
 
-// pages calls a list until a page is short, and returns how many things there
+// pages calls a list until there is no more, and returns how many things there
 // were with the last page's *UnreadableError, or the first error of another kind.
-func pages(next func() (int, error)) (n int, err error) {
+func pages(next func() (got int, more bool, err error)) (n int, err error) {
 	var told error
 	for {
-		got, err := next()
+		got, more, err := next()
 		if found, other := webhook.Readable(err); other != nil {
 			return n, other
 		} else if found != nil {
 			told = found
 		}
-		if n += got; got < unreadablePage {
+		if n += got; !more {
 			return n, told
 		}
 	}
