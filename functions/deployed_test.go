@@ -5,6 +5,7 @@ package functions_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -59,7 +60,7 @@ func deployed(t *testing.T) *deployment {
 	tables := dynamo.Tables{Webhooks: os.Getenv("WEBHOOKS_TABLE"), Events: os.Getenv("EVENTS_TABLE"), Deliveries: os.Getenv("DELIVERIES_TABLE")}
 	return &deployment{
 		t: t, url: os.Getenv("DEPLOYED_URL"), host: os.Getenv("DEPLOYED_HOST"),
-		store: dynamo.New(database, tables, dynamo.Options{Now: time.Now}), database: database,
+		store: dynamo.New(database, tables, dynamo.Options{Now: time.Now, Random: rand.Reader}), database: database,
 		queues: sqs.NewFromConfig(cfg), functions: lambda.NewFromConfig(cfg), secrets: secretsmanager.NewFromConfig(cfg),
 		buckets: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
 	}

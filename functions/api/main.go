@@ -37,7 +37,7 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 	if err != nil {
 		return nil, err
 	}
-	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now})
+	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now, Random: rand.Reader})
 	manager := secretsmanager.NewFromConfig(clients)
 	registry := &webhook.Registry{
 		Webhooks: store.Webhooks().Limited(cfg.WebhooksPerTenant), Secrets: &secrets.Manager{Client: manager, Prefix: cfg.SecretPrefix, Random: rand.Reader},

@@ -27,7 +27,7 @@ import (
 func main() { start.Function(config.LoadSweep, wire) }
 
 func wire(cfg config.Sweep, clients aws.Config, logger *slog.Logger) (lambda.Handler, error) {
-	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now})
+	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now, Random: rand.Reader})
 	queues := awssqs.NewFromConfig(clients)
 	messages := &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL}
 	manager := &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader}

@@ -155,7 +155,7 @@ func costs(t *testing.T, n int32) map[string]string {
 			Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends"},
 		}}},
 	}})}
-	store := dynamo.New(m, dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: clock.Now})
+	store := dynamo.New(m, dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: clock.Now, Random: webhooktest.Random(1)})
 	for id := int32(1); id <= n; id++ {
 		w := webhook.Webhook{
 			Tenant: tenant, ID: id, TargetURL: "https://example.com/in", State: webhook.StateActive, Revision: 1, Activation: 1,

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/backoff"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -101,14 +102,29 @@ const (
 	leaseMargin    = 10 * time.Second // lease beyond the attempt's timeout
 	leaseSpare     = 2 * time.Second  // left over when a POST may still start
 	sweepMargin    = 5 * time.Minute  // the sweep looks at a row this long after its message was due
-	secretRetry    = 30 * time.Second
-	firstRetry     = 5 * time.Second // of a message that met a fault; then twice as long each time,
-	lastRetry      = 5 * time.Minute // up to this
-	timeRetry      = 5 * time.Second // for a message that the invocation had no time for
+	timeRetry      = 5 * time.Second  // for a message that the invocation had no time for
 	maxMessageHops = 8
 	maxMatches     = 100 // webhooks that one event is dispatched to directly; more are expanded
 	expandRange    = 500 // webhooks of one expand message
 	loudRecord     = 3   // tries at writing down a success after which it is an error
+)
+
+// How often and when what failed is tried again.
+var (
+	// A message that met a fault comes back: without an end, since the queue
+	// counts its receives.
+	messageRetries = backoff.Policy{First: 5 * time.Second, Most: 5 * time.Minute}
+	// So does one whose secret cannot be read: a new version takes its time.
+	secretRetries = backoff.Policy{First: 30 * time.Second, Most: 30 * time.Second}
+	// Messages that the queue refused are sent again, after which their rows or
+	// records speak for them.
+	sending = backoff.Policy{Tries: 3, First: 50 * time.Millisecond, Most: 200 * time.Millisecond}
+	// Webhooks that change while they are read are read again, after which their
+	// event is handed over whole.
+	matching = backoff.Policy{Tries: 4, First: 10 * time.Millisecond, Most: 100 * time.Millisecond}
+	// A webhook that changes while it is disabled is disabled as it is by then,
+	// after which the next failure does it.
+	disabling = backoff.Policy{Tries: 5, First: 10 * time.Millisecond, Most: 200 * time.Millisecond}
 )
 
 // Engine dispatches. Make it with New; its methods may be called concurrently.
@@ -222,15 +238,18 @@ func (e *Engine) success(m webhook.Message, a webhook.Attempt) webhook.Outgoing 
 	return webhook.Outgoing{Message: m, Delay: 30*time.Second + time.Duration(e.fraction()*float64(270*time.Second))}
 }
 
-// sendAll sends messages and returns the indexes of those that nobody has now.
-// Entries that the queue refused are tried once more.
+// errRefused says that the queue did not take all of the messages.
+var errRefused = errors.New("the queue refused messages")
+
+// sendAll sends messages, those that the queue refuses a few times, and returns
+// the indexes of the ones that it never took.
 func (e *Engine) sendAll(ctx context.Context, out []webhook.Outgoing) map[int]bool {
 	lost := map[int]bool{}
 	rest := make([]int, len(out))
 	for i := range out {
 		rest[i] = i
 	}
-	for try := 0; try < 3 && len(rest) > 0; try++ {
+	_ = sending.Retry(ctx, e.Random, func(error) bool { return true }, func() error {
 		batch := make([]webhook.Outgoing, len(rest))
 		for k, i := range rest {
 			batch[k] = out[i]
@@ -238,14 +257,18 @@ func (e *Engine) sendAll(ctx context.Context, out []webhook.Outgoing) map[int]bo
 		failed, err := e.Messages.Send(ctx, batch)
 		if err != nil {
 			e.Logger.WarnContext(ctx, "queue send failed", "count", len(batch), "error", err)
-			continue
+			return err
 		}
 		still := make([]int, len(failed))
 		for k, i := range failed {
 			still[k] = rest[i]
 		}
 		rest = still
-	}
+		if len(rest) > 0 {
+			return errRefused
+		}
+		return nil
+	})
 	for _, i := range rest {
 		lost[i] = true
 	}

@@ -28,7 +28,7 @@ func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 		c.Logger.WarnContext(ctx, "event unreadable", "event_id", string(m.Event), "error", err)
 		return c.later(ctx, r)
 	}
-	matches, _, err := newView(c.lists, c.Now).match(ctx, event, m.Accepted)
+	matches, _, err := newView(c.lists, c.Now, c.Random).match(ctx, event, m.Accepted)
 	if err != nil {
 		c.Logger.WarnContext(ctx, "webhooks unreadable", "tenant", string(m.Tenant), "event_id", string(m.Event), "error", err)
 		return c.later(ctx, r)

@@ -186,7 +186,7 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 	doc, err := c.document(ctx, w)
 	if err != nil && !gone(err) {
 		c.Logger.WarnContext(ctx, "secret unreadable", "tenant", string(m.Tenant), "webhook_id", m.Webhook, "error", err)
-		return c.postpone(ctx, r, secretRetry)
+		return c.postpone(ctx, r, secretRetries.Wait(c.Random, 1))
 	}
 	unsigned := err != nil
 	return c.leased(ctx, r, leasedAttempt{webhook: w, read: read, event: event, document: doc, unsigned: unsigned, probe: probe})
@@ -283,11 +283,7 @@ func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
 // distances while the fault lasts. Left alone it would stay away for its whole
 // visibility, which is many times as long as an attempt.
 func (c *consumer) later(ctx context.Context, r webhook.Received) (done bool) {
-	gap := firstRetry
-	for n := 1; n < r.Receives && gap < lastRetry; n++ {
-		gap *= 2
-	}
-	return c.postpone(ctx, r, min(gap, lastRetry))
+	return c.postpone(ctx, r, messageRetries.Wait(c.Random, r.Receives))
 }
 
 // postpone leaves a message to a try after d: it is not done. If even that

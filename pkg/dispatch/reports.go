@@ -133,15 +133,12 @@ func (e *Engine) report(ctx context.Context, r *report) error {
 	return err
 }
 
-// disableTries bounds how often disabling starts over when the webhook changes
-// meanwhile.
-const disableTries = 5
-
 // disable turns a webhook off for its errors, if it is still Active under the
 // activation whose attempts failed. The change and the event that tells of it
 // are one transaction.
 func (e *Engine) disable(ctx context.Context, seen webhook.Webhook) error {
-	for range disableTries {
+	overtaken := func(err error) bool { return errors.Is(err, webhook.ErrConflict) }
+	return disabling.Retry(ctx, e.Random, overtaken, func() error {
 		w, err := e.Webhooks.Get(ctx, seen.Tenant, seen.ID)
 		if err != nil {
 			if gone(err) {
@@ -165,9 +162,7 @@ func (e *Engine) disable(ctx context.Context, seen webhook.Webhook) error {
 			return nil
 		case gone(err):
 			return nil
-		case !errors.Is(err, webhook.ErrConflict):
-			return err
 		}
-	}
-	return webhook.ErrConflict
+		return err
+	})
 }

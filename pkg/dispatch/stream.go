@@ -20,7 +20,7 @@ import (
 // or the record as a whole has one. What a target answers has no part in that.
 func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed string) {
 	b := &batch{
-		Engine: e, records: records, began: e.Now(), view: newView(e.lists, e.Now),
+		Engine: e, records: records, began: e.Now(), view: newView(e.lists, e.Now, e.Random),
 		reports: newReports(), lost: make([]bool, len(records)), silent: map[webhookKey]bool{}, slow: map[webhookKey]bool{}, refusing: map[webhookKey]chan struct{}{},
 	}
 	b.deadline, b.bounded = ctx.Deadline()

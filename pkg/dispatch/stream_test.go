@@ -24,7 +24,7 @@ func TestView_FindsAWebhookThatMovesBetweenLists(t *testing.T) {
 		}
 		return found
 	}
-	v := newView(newSubscriptions(store), func() time.Time { return now })
+	v := newView(newSubscriptions(store), func() time.Time { return now }, webhooktest.Random(1))
 	matches, _, err := v.match(t.Context(), webhook.Event{Tenant: "Default", Name: "contact.changed"}, now)
 	if err != nil || len(matches) != 1 {
 		t.Errorf("got %d matches, %v; want 1: at all times the webhook wanted the event", len(matches), err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -79,8 +80,9 @@ func (s *subscriptions) read(ctx context.Context, tenant webhook.Tenant, key str
 // view is one invocation's idea of the tenants' epochs. It may be used
 // concurrently.
 type view struct {
-	lists *subscriptions
-	now   func() time.Time
+	lists  *subscriptions
+	now    func() time.Time
+	random io.Reader
 
 	mu      sync.Mutex
 	tenants map[webhook.Tenant]epochReading
@@ -91,8 +93,8 @@ type epochReading struct {
 	at    time.Time // just before the epoch was read
 }
 
-func newView(s *subscriptions, now func() time.Time) *view {
-	return &view{lists: s, now: now, tenants: map[webhook.Tenant]epochReading{}}
+func newView(s *subscriptions, now func() time.Time, random io.Reader) *view {
+	return &view{lists: s, now: now, random: random, tenants: map[webhook.Tenant]epochReading{}}
 }
 
 // epoch gives the tenant's epoch, at most viewLife old.
@@ -120,10 +122,6 @@ func (v *view) read(ctx context.Context, tenant webhook.Tenant) (epochReading, e
 	return reading, nil
 }
 
-// matchTries bounds how often matching starts over when webhooks change while
-// their lists are loaded.
-const matchTries = 4
-
 // errUnsteady says that a tenant's webhooks changed each time that their lists
 // were loaded.
 var errUnsteady = errors.New("webhooks change too fast to be listed")
@@ -135,28 +133,31 @@ var errUnsteady = errors.New("webhooks change too fast to be listed")
 // The lists of an event's keys must be of one epoch: a webhook that moves from
 // one key to another while they are loaded one by one would be in none of them.
 // So the epoch is read again after lists were loaded.
-func (v *view) match(ctx context.Context, e webhook.Event, accepted time.Time) ([]webhook.Webhook, time.Time, error) {
+func (v *view) match(ctx context.Context, e webhook.Event, accepted time.Time) (matches []webhook.Webhook, viewed time.Time, err error) {
 	reading, err := v.epoch(ctx, e.Tenant)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	for range matchTries {
+	unsteady := func(err error) bool { return errors.Is(err, errUnsteady) }
+	err = matching.Retry(ctx, v.random, unsteady, func() error {
 		lists, loaded, err := v.load(ctx, e, reading.epoch)
 		if err != nil {
-			return nil, time.Time{}, err
+			return err
 		}
 		before := reading
 		if len(loaded) > 0 {
 			if reading, err = v.read(ctx, e.Tenant); err != nil {
-				return nil, time.Time{}, err
+				return err
 			}
 		}
 		if reading.epoch == before.epoch {
 			v.lists.keep(e.Tenant, reading.epoch, loaded)
-			return choose(lists, e, accepted), before.at, nil
+			matches, viewed = choose(lists, e, accepted), before.at
+			return nil
 		}
-	}
-	return nil, time.Time{}, fmt.Errorf("webhooks of %s: %w", e.Tenant, errUnsteady)
+		return fmt.Errorf("webhooks of %s: %w", e.Tenant, errUnsteady)
+	})
+	return matches, viewed, err
 }
 
 // load gives the lists of the event's subscription keys, and by key those of

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
 // countingWebhooks answers Epoch and Subscribed from func fields and counts the
@@ -58,13 +59,13 @@ func TestView_ReusesListsOnlyUnderTheirEpoch(t *testing.T) {
 	}
 	clock := func() time.Time { return now }
 
-	if got := match(newView(lists, clock)); len(got) != 1 {
+	if got := match(newView(lists, clock, webhooktest.Random(1))); len(got) != 1 {
 		t.Fatalf("got %d matches, want 1", len(got))
 	}
 	if store.epochs != 2 || store.loads != 3 {
 		t.Errorf("a cold batch: got %d epochs read and %d lists loaded, want 2 and 3", store.epochs, store.loads)
 	}
-	v := newView(lists, clock)
+	v := newView(lists, clock, webhooktest.Random(1))
 	match(v)
 	match(v)
 	if store.epochs != 3 || store.loads != 3 {
@@ -77,7 +78,7 @@ func TestView_ReusesListsOnlyUnderTheirEpoch(t *testing.T) {
 	}
 	active.State = webhook.StateStopped
 	epoch++
-	if got := match(newView(lists, clock)); len(got) != 0 {
+	if got := match(newView(lists, clock, webhooktest.Random(1))); len(got) != 0 {
 		t.Errorf("after a change: got %d matches, want none", len(got))
 	}
 	if store.loads != 6 {
@@ -101,7 +102,7 @@ func TestView_StartsOverWhenAWebhookMovesBetweenLists(t *testing.T) {
 	}
 	lists := newSubscriptions(store)
 	event := webhook.Event{Tenant: "Default", Name: "sale.sold"}
-	got, _, err := newView(lists, func() time.Time { return now }).match(t.Context(), event, now)
+	got, _, err := newView(lists, func() time.Time { return now }, webhooktest.Random(1)).match(t.Context(), event, now)
 	if err != nil || len(got) != 1 {
 		t.Errorf("got %d matches and error %v, want the webhook, which subscribed all the time", len(got), err)
 	}
@@ -117,7 +118,7 @@ func TestView_GivesUpOnWebhooksThatNeverRest(t *testing.T) {
 		return nil
 	}
 	event := webhook.Event{Tenant: "Default", Name: "non"}
-	_, _, err := newView(newSubscriptions(store), func() time.Time { return now }).match(t.Context(), event, now)
+	_, _, err := newView(newSubscriptions(store), func() time.Time { return now }, webhooktest.Random(1)).match(t.Context(), event, now)
 	if !errors.Is(err, errUnsteady) {
 		t.Errorf("got error %v, want %v: lists of several epochs must not be joined", err, errUnsteady)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/backoff"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -35,9 +36,12 @@ const (
 	feedBatch   = 100
 	queueBatch  = 10
 	crowdedWait = 20 * time.Millisecond // until a queue with full groups is looked at again
-	minBackoff  = 100 * time.Millisecond
-	maxBackoff  = 5 * time.Second
+	unreadable  = 5 * time.Second       // until a queue that could not be read is looked at again
 )
+
+// handingOver says when a batch that is not done is handed over again: without
+// an end, since a stream goes on behind it.
+var handingOver = backoff.Policy{First: 200 * time.Millisecond, Most: 5 * time.Second}
 
 // Run pumps until ctx ends and every handler has returned.
 func (p *Pump) Run(ctx context.Context) {
@@ -64,7 +68,7 @@ func (p *Pump) Run(ctx context.Context) {
 // feed hands one partition over, a batch at a time. ctx says whether to go on,
 // handling is what handlers get.
 func (p *Pump) feed(ctx, handling context.Context, partition int) {
-	backoff := minBackoff
+	faults := 0
 	for ctx.Err() == nil {
 		raised := p.DB.fed.raised() // before looking, so that nothing is missed
 		records, err := p.DB.feedRecords(handling, partition, feedBatch)
@@ -82,12 +86,12 @@ func (p *Pump) feed(ctx, handling context.Context, partition int) {
 			}
 		}
 		if err == nil {
-			backoff = minBackoff
+			faults = 0
 			continue
 		}
 		p.Logger.WarnContext(ctx, "batch handed over again", "count", len(records), "error", err)
-		wait(ctx, nil, backoff)
-		backoff = min(2*backoff, maxBackoff)
+		faults++
+		wait(ctx, nil, handingOver.Wait(p.DB.Random, faults))
 	}
 }
 
@@ -127,7 +131,7 @@ func (p *Pump) queue(ctx, handling context.Context) {
 		switch {
 		case err != nil:
 			p.Logger.WarnContext(ctx, "queue unreadable", "error", err)
-			wait(ctx, nil, maxBackoff)
+			wait(ctx, nil, unreadable)
 		case len(received) > 0:
 			air.add(received, 1)
 			wg.Go(func() {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/backoff"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -23,9 +25,12 @@ const (
 	labelOwn     = "posthaste-"
 	// maxOwn labels leave room for the other two among the 20 that a secret may
 	// have, and for a rotation or two at the same time.
-	maxOwn     = 14
-	labelTries = 4
+	maxOwn = 14
 )
+
+// labelling is how often the labels are looked at again that another rotation
+// changed meanwhile.
+var labelling = backoff.Policy{Tries: 4, First: 50 * time.Millisecond, Most: 500 * time.Millisecond}
 
 func ownLabel(version string) string { return labelOwn + version }
 
@@ -34,7 +39,8 @@ func ownLabel(version string) string { return labelOwn + version }
 // was lost left that elsewhere; and there is room for a label. Where another
 // rotation changes the labels at the same moment it looks again.
 func (m *Manager) prepareLabels(ctx context.Context, committed webhook.SecretRef) error {
-	for range labelTries {
+	overtaken := func(err error) bool { return errors.Is(err, errOvertaken) }
+	return labelling.Retry(ctx, m.Random, overtaken, func() error {
 		out, err := m.Client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &committed.Name})
 		if err != nil {
 			return writeFault("look at a secret's labels", err)
@@ -43,16 +49,18 @@ func (m *Manager) prepareLabels(ctx context.Context, committed webhook.SecretRef
 			return fmt.Errorf("look at a secret's labels: marked for deletion: %w", webhook.ErrNotFound)
 		}
 		err = m.apply(ctx, committed.Name, moves(committed.Version, out.VersionIdsToStages))
-		var overtaken *types.InvalidParameterException
-		if !errors.As(err, &overtaken) {
-			if err != nil {
-				return writeFault("set a secret's labels", err)
-			}
-			return nil
+		var changed *types.InvalidParameterException
+		if errors.As(err, &changed) {
+			return errOvertaken
 		}
-	}
-	return fmt.Errorf("set a secret's labels: other rotations were faster: %w", webhook.ErrUnavailable)
+		if err != nil {
+			return writeFault("set a secret's labels", err)
+		}
+		return nil
+	})
 }
+
+var errOvertaken = fmt.Errorf("set a secret's labels: other rotations were faster: %w", webhook.ErrUnavailable)
 
 // move puts a label onto a version, or takes it away where to is empty.
 type move struct{ label, from, to string }

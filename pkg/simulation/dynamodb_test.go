@@ -59,7 +59,7 @@ func newDatabase(w *world) *database {
 		PageBytes: 4 << 10,
 		History:   100,
 	})
-	d.peek = dynamo.New(d.DB, tables, dynamo.Options{Now: time.Now})
+	d.peek = dynamo.New(d.DB, tables, dynamo.Options{Now: time.Now, Random: &randomness{w: w, process: "ledger"}})
 	return d
 }
 

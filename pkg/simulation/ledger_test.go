@@ -437,6 +437,14 @@ func (l *ledger) healthWritten(ctx context.Context, id int32) {
 	l.healths[id] = append(history, healthy{time.Now(), now})
 }
 
+// isDown reports whether the breaker of a webhook is open.
+func (l *ledger) isDown(id int32) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	history := l.healths[id]
+	return len(history) > 0 && history[len(history)-1].Breaker.Open()
+}
+
 const grace = 5 * time.Second
 
 func (l *ledger) checkFresh(name string, post webhook.Post, began time.Time) {

@@ -266,7 +266,7 @@ var mutants = []mutant{
 	},
 	{
 		"queue: say nothing of a message that met a fault", consumer,
-		"\treturn c.postpone(ctx, r, min(gap, lastRetry))\n", "\treturn gap < 0\n",
+		"\treturn c.postpone(ctx, r, messageRetries.Wait(c.Random, r.Receives))\n", "\treturn r.Receives < 0\n",
 	},
 
 	// Lanes, breaker, fan-out, redrive.

@@ -71,7 +71,7 @@ func (e *environment) start() {
 	}
 	e.process = p
 	random := &randomness{w: w, process: p.name}
-	store := dynamo.New(w.db, tables, dynamo.Options{Now: time.Now})
+	store := dynamo.New(w.db, tables, dynamo.Options{Now: time.Now, Random: random})
 	secrets := &cachedVault{vault: w.vault, have: map[webhook.SecretRef]webhook.SecretDocument{}}
 	logger := slog.New(slog.DiscardHandler)
 	e.engine = dispatch.New(dispatch.Config{
@@ -94,8 +94,8 @@ func (e *environment) start() {
 
 // randomness gives a process numbers that follow from the seed, whatever the
 // order in which its goroutines ask: tokens (12 bytes) are only ever compared,
-// jitter (8 bytes) may be the same for all at one moment, and ids (10 bytes)
-// are drawn by one goroutine at a time.
+// jitter (8 bytes) is the same for all that came the same way to the same moment,
+// and ids (10 bytes) are drawn by one goroutine at a time.
 type randomness struct {
 	w       *world
 	process string
@@ -107,7 +107,7 @@ func (r *randomness) Read(b []byte) (int, error) {
 	defer r.w.mu.Unlock()
 	switch len(b) {
 	case 8:
-		luck := r.w.luck("jitter", time.Since(r.w.began).String())(0)
+		luck := r.w.luck("jitter", r.process, fmt.Sprint(r.w.paths[goroutine()]), time.Since(r.w.began).String())(0)
 		binary.BigEndian.PutUint64(b, uint64(luck*(1<<53))<<11)
 	case 12:
 		r.w.tokens++

@@ -188,11 +188,15 @@ func (q *queue) take(n int) []webhook.Received {
 		if err != nil {
 			continue
 		}
-		// Two messages of one delivery in one batch, or more of one webhook
-		// than the consumer has slots for, would be started in an order that
-		// the runtime chooses, and no seed.
-		key := fmt.Sprint(decoded.Key())
-		if seen[key] || decoded.Webhook != 0 && perWebhook[decoded.Webhook] >= 5 {
+		// Two messages of one delivery in one batch, more of one webhook than
+		// the consumer has slots for, or than one that could be its probe,
+		// would get their turn in an order that the runtime chooses, and no
+		// seed.
+		key, most := fmt.Sprint(decoded.Key()), 5
+		if q.w.ledger.isDown(decoded.Webhook) {
+			most = 1
+		}
+		if seen[key] || decoded.Webhook != 0 && perWebhook[decoded.Webhook] >= most {
 			continue
 		}
 		seen[key] = true

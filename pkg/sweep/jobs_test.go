@@ -104,7 +104,7 @@ func TestRun_StopsWithAJobThatIsCancelled(t *testing.T) {
 	b := newJobBench(t, func(b *jobBench) sweep.JobRunner {
 		return func(ctx context.Context, j webhook.Job) (webhook.Job, error) {
 			if j.Examined++; j.Examined == 2 {
-				if _, err := webhook.CancelJob(ctx, b.db.Jobs(), j.ID, b.clock.Now); err != nil {
+				if _, err := webhook.CancelJob(ctx, b.db.Jobs(), j.ID, b.clock.Now, webhooktest.Random(1)); err != nil {
 					return j, err
 				}
 			}

@@ -215,22 +215,26 @@ func (a *Administration) DeleteTenant(ctx context.Context, by Associate, tenant 
 			return "", err
 		}
 	}
-	for {
-		n, err := revokePage(ctx, a.Credentials, tenant)
-		if _, err = Readable(err); err != nil || n == 0 { // the job tells of what cannot be read
+	for range revokePages {
+		_, more, err := revokePage(ctx, a.Credentials, tenant)
+		if _, err = Readable(err); err != nil || !more { // the job tells of what cannot be read
 			return record.Deleting, err
 		}
 	}
+	return record.Deleting, fmt.Errorf("revoke credentials of %s: more than one call sees to: %w", tenant, ErrUnavailable)
 }
 
-const revokeAtOnce = 100
+const (
+	revokeAtOnce = 100
+	revokePages  = 20 // that DeleteTenant revokes itself; the job does the rest
+)
 
-// revokePage revokes some credentials of a tenant and says how many; none: there
-// are none left. An *UnreadableError names those that stay.
-func revokePage(ctx context.Context, credentials Credentials, tenant Tenant) (n int, err error) {
+// revokePage revokes some credentials of a tenant. It returns how many, and
+// whether there may be more. An *UnreadableError names those that stay.
+func revokePage(ctx context.Context, credentials Credentials, tenant Tenant) (n int, more bool, err error) {
 	page, unreadable := credentials.List(ctx, tenant, "", revokeAtOnce)
 	if _, err := Readable(unreadable); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	for _, c := range page {
 		err := credentials.Revoke(ctx, tenant, c.ID)
@@ -238,8 +242,8 @@ func revokePage(ctx context.Context, credentials Credentials, tenant Tenant) (n 
 		case err == nil:
 			n++
 		case !errors.Is(err, ErrNotFound): // which somebody else has revoked
-			return 0, err
+			return n, false, err
 		}
 	}
-	return n, unreadable
+	return n, len(page) == revokeAtOnce, unreadable
 }

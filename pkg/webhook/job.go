@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/backoff"
 )
 
 // JobKind says what a job does.
@@ -113,23 +115,25 @@ type Jobs interface {
 // next minute.
 var ErrNotYet = errors.New("nothing to do yet")
 
-// cancelTries bounds how often cancelling starts over when slices end meanwhile.
-const cancelTries = 10
+// cancelling is how often CancelJob starts over when slices end meanwhile.
+var cancelling = backoff.Policy{Tries: 10, First: 10 * time.Millisecond, Most: 200 * time.Millisecond}
 
 // CancelJob ends a running job between two of its slices and returns it. A job
 // that has ended already is returned as it is. ErrNotFound, ErrConflict if the
-// job moved on each time, ErrUnavailable.
-func CancelJob(ctx context.Context, jobs Jobs, id string, now func() time.Time) (Job, error) {
-	for range cancelTries {
-		j, err := jobs.Get(ctx, id)
-		if err != nil || j.Status != JobRunning {
-			return j, err
+// job moved on each time, ErrUnavailable. random draws the waits in between.
+func CancelJob(ctx context.Context, jobs Jobs, id string, now func() time.Time, random io.Reader) (j Job, err error) {
+	err = cancelling.Retry(ctx, random, conflicts, func() error {
+		if j, err = jobs.Get(ctx, id); err != nil || j.Status != JobRunning {
+			return err
 		}
 		j.Status = JobCancelled
 		j = j.Next(now())
-		if err = jobs.Update(ctx, j); !errors.Is(err, ErrConflict) {
-			return j, err
-		}
+		return jobs.Update(ctx, j)
+	})
+	if err != nil {
+		return Job{}, fmt.Errorf("cancel job %s: %w", id, err)
 	}
-	return Job{}, fmt.Errorf("cancel job %s: %w", id, ErrConflict)
+	return j, nil
 }
+
+func conflicts(err error) bool { return errors.Is(err, ErrConflict) }

@@ -55,5 +55,5 @@ func (a *Administration) CancelRedispatch(ctx context.Context, id string) (Job, 
 	if j, err := a.Redispatched(ctx, id); err != nil {
 		return j, err
 	}
-	return CancelJob(ctx, a.Jobs, id, a.Now)
+	return CancelJob(ctx, a.Jobs, id, a.Now, a.Random)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/backoff"
 )
 
 // Registry creates, changes and deletes webhooks for principals. It holds the
@@ -39,9 +41,20 @@ const (
 	// maxRotations is how many versions of a secret a day may bring: the
 	// secret store keeps all versions of a day and has room for a hundred.
 	maxRotations = 20
-	// saveTries bounds how often a save that lost a race starts over.
-	saveTries = 8
 )
+
+// saving is how often a save that lost a race starts over.
+var saving = backoff.Policy{Tries: 8, First: 10 * time.Millisecond, Most: 200 * time.Millisecond}
+
+// retry tries a change again whose write came too late. wrote says that the
+// error is the write's: any other ends the change, whatever it is.
+func (r *Registry) retry(ctx context.Context, try func() (wrote bool, err error)) error {
+	wrote := false
+	return saving.Retry(ctx, r.Random, func(err error) bool { return wrote && conflicts(err) }, func() (err error) {
+		wrote, err = try()
+		return err
+	})
+}
 
 // Default is the webhook that SuperOffice offers as a start: not stored.
 func Default() Webhook {
@@ -153,33 +166,26 @@ func (r *Registry) create(ctx context.Context, who Principal, id int32, d Draft,
 // asked before; its error ends the deletion and is returned as it is. nil: no
 // check.
 func (r *Registry) Delete(ctx context.Context, who Principal, id int32, check func(Webhook) error) error {
-	for range saveTries {
+	return r.retry(ctx, func() (wrote bool, err error) {
 		w, err := r.Get(ctx, who, id)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if check != nil {
 			if err := check(w); err != nil {
-				return err
+				return false, err
 			}
 		}
 		now := r.Now().UTC()
 		if w.Secret.Name != "" {
 			if err := r.putIntent(ctx, w, w.Secret.Name, now); err != nil {
-				return fmt.Errorf("delete webhook %d: %w", id, err)
+				return false, fmt.Errorf("delete webhook %d: %w", id, err)
 			}
 		}
-		err = r.Webhooks.Delete(ctx, who.Tenant, id, w.Revision)
-		if errors.Is(err, ErrConflict) {
-			continue
+		if err := r.Webhooks.Delete(ctx, who.Tenant, id, w.Revision); err != nil {
+			return true, fmt.Errorf("delete webhook %d: %w", id, err)
 		}
-		if err != nil {
-			return fmt.Errorf("delete webhook %d: %w", id, err)
-		}
-		if w.Secret.Name != "" {
-			r.dropSecret(ctx, w.Secret.Name, now)
-		}
-		return nil
-	}
-	return fmt.Errorf("delete webhook %d: %w", id, ErrConflict)
+		r.dropSecret(ctx, w.Secret.Name, now)
+		return true, nil
+	})
 }

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -93,27 +92,26 @@ type change struct {
 // given the webhook as it stands, and as the next revision of it by the
 // principal. If another writer comes between it is asked again. Its error ends
 // the change and is returned as it is.
-func (r *Registry) change(ctx context.Context, who Principal, id int32, decide func(current, next Webhook) (change, error)) (Webhook, error) {
-	for range saveTries {
+func (r *Registry) change(ctx context.Context, who Principal, id int32, decide func(current, next Webhook) (change, error)) (saved Webhook, err error) {
+	err = r.retry(ctx, func() (wrote bool, err error) {
 		current, err := r.Get(ctx, who, id)
 		if err != nil {
-			return Webhook{}, err
+			return false, err
 		}
 		next := current
 		next.Updated, next.UpdatedBy, next.Revision = r.Now().UTC(), who.Associate, current.Revision+1
 		c, err := decide(current, next)
-		if err != nil {
-			return Webhook{}, err
+		if err != nil || c.none {
+			saved = current
+			return false, err
 		}
-		if c.none {
-			return current, nil
-		}
-		saved, err := r.commit(ctx, current, c)
-		if err == nil || !errors.Is(err, ErrConflict) {
-			return saved, err
-		}
+		saved, err = r.commit(ctx, current, c)
+		return true, err
+	})
+	if err != nil {
+		return Webhook{}, err
 	}
-	return Webhook{}, fmt.Errorf("webhook %d: %w", id, ErrConflict)
+	return saved, nil
 }
 
 // commit writes a change. ErrConflict if the current webhook is no longer that.

@@ -91,7 +91,8 @@ type Webhooks interface {
 	Health(ctx context.Context, tenant Tenant, ids []int32) (map[int32]Health, error)
 
 	// UpdateHealth replaces a webhook's health by change(current) atomically.
-	// Under contention change is called again. It returns the new health.
+	// Under contention change is called again, a bounded number of times;
+	// then ErrUnavailable. It returns the new health.
 	UpdateHealth(ctx context.Context, tenant Tenant, id int32, change func(Health) Health) (Health, error)
 
 	// PutIntent notes that a secret is about to be made or deleted, so that
@@ -163,7 +164,8 @@ type IdempotencyClaim struct {
 // Every transition returns the row as it stands afterwards. Where its condition
 // is not met the error is ErrRefused and the row is the one that stood in the
 // way (the zero Delivery if there is none), as of the very moment of the
-// refusal, so that callers decide on that and never on an earlier read.
+// refusal, so that callers decide on that and never on an earlier read. A
+// transition that other writers of its row overtake too often is ErrUnavailable.
 type Deliveries interface {
 	Lease(ctx context.Context, l Lease) (Delivery, error)
 	Finish(ctx context.Context, f Finish) (Delivery, error)

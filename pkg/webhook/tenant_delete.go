@@ -77,8 +77,9 @@ func (d *TenantDeletion) Slice(ctx context.Context, j Job) (Job, error) {
 	n := 0
 	switch what {
 	case "":
-		n, err = revokePage(ctx, d.Credentials, j.Tenant)
-		if err = j.passOver(err); err == nil && n == 0 {
+		more := false
+		n, more, err = revokePage(ctx, d.Credentials, j.Tenant)
+		if err = j.passOver(err); err == nil && !more {
 			j.Cursor = "webhooks/" + pass
 		}
 	case "webhooks":

@@ -33,7 +33,7 @@ func New(cfg config.Deliver, clients aws.Config, logger *slog.Logger, version st
 	if err != nil {
 		return nil, nil, err
 	}
-	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now})
+	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now, Random: rand.Reader})
 	queues := awssqs.NewFromConfig(clients)
 	messages := &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL}
 	versions := &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader}

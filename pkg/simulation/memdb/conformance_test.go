@@ -13,6 +13,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
 // storeTables are the tables of the deployed service.
@@ -43,7 +44,7 @@ func TestStoreConformance(t *testing.T) {
 				config := memdb.Config{Tables: storeTables(), Now: time.Now}
 				change(&config)
 				db := memdb.New(config)
-				store := dynamo.New(db, dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: time.Now})
+				store := dynamo.New(db, dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: time.Now, Random: webhooktest.Random(1)})
 				return storetest.Harness{Limited: func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) }, Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(), Damage: damage(db)}
 			})
 		})

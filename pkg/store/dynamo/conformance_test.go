@@ -7,6 +7,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
 func TestConformance(t *testing.T) {
@@ -14,7 +15,7 @@ func TestConformance(t *testing.T) {
 	client := local(t)
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		tables := newTables(t, client)
-		store := dynamo.New(client, tables, dynamo.Options{Now: time.Now})
+		store := dynamo.New(client, tables, dynamo.Options{Now: time.Now, Random: webhooktest.Random(1)})
 		return storetest.Harness{
 			Limited:  func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) },
 			Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(),

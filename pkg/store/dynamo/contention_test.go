@@ -8,6 +8,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
 // Every change of a tenant's webhooks raises the same EPOCH, so that
@@ -15,7 +16,7 @@ import (
 func TestWebhooks_ChangesOfOneTenantMeetAtItsEpoch(t *testing.T) {
 	t.Parallel()
 	client := local(t)
-	store := dynamo.New(client, newTables(t, client), dynamo.Options{Now: time.Now}).Webhooks()
+	store := dynamo.New(client, newTables(t, client), dynamo.Options{Now: time.Now, Random: webhooktest.Random(1)}).Webhooks()
 	const writers = 12
 	var all sync.WaitGroup
 	for range writers {

@@ -110,38 +110,58 @@ func (s *Deliveries) tryUpdate(ctx context.Context, what string, key webhook.Del
 }
 
 // write applies a transition to the row that stands, nil for none, until it is
-// written or refused. Every turn of the loop is another writer's success.
-func (s *Deliveries) write(ctx context.Context, what string, key webhook.DeliveryKey, stands item, apply transition) (webhook.Delivery, error) {
-	for {
-		row, err := s.row(stands)
-		if err != nil {
-			return webhook.Delivery{}, err
-		}
-		next, granted := apply(row)
-		if !granted {
-			return row, fmt.Errorf("%s delivery %s: %w", what, key.Event, webhook.ErrRefused)
-		}
-		it, err := encodeDelivery(next)
-		if err != nil {
-			return webhook.Delivery{}, err
-		}
-		c := absent
-		if stands != nil {
-			r := reader{item: stands}
-			it[attrVer] = number(r.int64(attrVer) + 1)
-			c = condition{
-				text:   "ver = :ver AND created = :created",
-				values: item{":ver": stands[attrVer], ":created": stands[attrCreated]},
-			}
-		}
-		var ok bool
-		if stands, ok, err = s.put(ctx, it, c); err != nil {
-			return webhook.Delivery{}, fault(err, "%s delivery %s", what, key.Event)
-		}
-		if ok {
-			return decodeDelivery(it)
+// written or refused. Every further try follows another writer's success; when
+// those have come first too often it is webhook.ErrUnavailable.
+func (s *Deliveries) write(ctx context.Context, what string, key webhook.DeliveryKey, stands item, apply transition) (row webhook.Delivery, err error) {
+	try := func() error {
+		row, stands, err = s.writeOver(ctx, stands, apply)
+		return err
+	}
+	// That there is no row was a guess, and what was read may be old: a first
+	// try that fails has only found out what stands.
+	if overtaken(try()) {
+		err = contention.Retry(ctx, s.random, overtaken, try)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s delivery %s: %w", what, key.Event, err)
+	}
+	return row, err
+}
+
+// writeOver applies a transition to the row that is said to stand, and returns
+// the row afterwards. errOvertaken says that another one stands by now, and is
+// returned with it.
+func (s *Deliveries) writeOver(ctx context.Context, stands item, apply transition) (webhook.Delivery, item, error) {
+	row, err := s.row(stands)
+	if err != nil {
+		return webhook.Delivery{}, nil, err
+	}
+	next, granted := apply(row)
+	if !granted {
+		return row, nil, webhook.ErrRefused
+	}
+	it, err := encodeDelivery(next)
+	if err != nil {
+		return webhook.Delivery{}, nil, err
+	}
+	c := absent
+	if stands != nil {
+		r := reader{item: stands}
+		it[attrVer] = number(r.int64(attrVer) + 1)
+		c = condition{
+			text:   "ver = :ver AND created = :created",
+			values: item{":ver": stands[attrVer], ":created": stands[attrCreated]},
 		}
 	}
+	stands, ok, err := s.put(ctx, it, c)
+	if err != nil {
+		return webhook.Delivery{}, nil, fault(err, "put")
+	}
+	if !ok {
+		return webhook.Delivery{}, stands, errOvertaken
+	}
+	row, err = decodeDelivery(it)
+	return row, nil, err
 }
 
 // row reads an item as a row: none if it is absent or has expired.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
 // TestDeliveries_AgreeWithTheProtocol makes long random walks of transitions
@@ -26,7 +27,7 @@ func TestDeliveries_AgreeWithTheProtocol(t *testing.T) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
 			now := base
-			store := dynamo.New(client, tables, dynamo.Options{Now: func() time.Time { return now }}).Deliveries()
+			store := dynamo.New(client, tables, dynamo.Options{Now: func() time.Time { return now }, Random: webhooktest.Random(1)}).Deliveries()
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			key := webhook.DeliveryKey{Tenant: "Default", Webhook: 7, Event: webhook.FirstEventID(base.Add(time.Duration(seed) * time.Hour))}
 			var model webhook.Delivery

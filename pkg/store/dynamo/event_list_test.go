@@ -37,7 +37,7 @@ func TestEvents_ListReadsLittleMoreThanItReturns(t *testing.T) {
 	clock := webhooktest.NewClock(time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC))
 	table := memdb.Table{Name: "events", PK: memdb.Attribute{Name: "pk"}, SK: memdb.Attribute{Name: "sk"}}
 	client := queried{Client: memdb.New(memdb.Config{Tables: []memdb.Table{table}, Now: clock.Now}), read: make(chan int, 1000)}
-	events := dynamo.New(client, dynamo.Tables{Events: "events"}, dynamo.Options{Now: clock.Now}).Events()
+	events := dynamo.New(client, dynamo.Tables{Events: "events"}, dynamo.Options{Now: clock.Now, Random: webhooktest.Random(1)}).Events()
 	random := webhooktest.Random(1)
 	const stored, limit = 1000, 100
 	first := webhook.FirstEventID(clock.Now())

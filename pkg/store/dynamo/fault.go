@@ -9,11 +9,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/posthaste-dev/posthaste/pkg/backoff"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// errUnprocessed stands for keys that BatchGetItem keeps handing back.
-var errUnprocessed = errors.New("keys left unprocessed")
+var (
+	// errUnprocessed stands for keys that BatchGetItem keeps handing back.
+	errUnprocessed = errors.New("keys left unprocessed")
+	// errOvertaken says that another writer was faster. It surfaces where that
+	// happened too often in a row.
+	errOvertaken = fmt.Errorf("overtaken by other writers: %w", webhook.ErrUnavailable)
+)
 
 // passing lists the codes of client faults that pass by themselves. Server
 // faults and answers that never came pass too.
@@ -46,36 +52,20 @@ func fault(err error, format string, args ...any) error {
 	return fmt.Errorf("%s: %w: %w", what, webhook.ErrUnavailable, err)
 }
 
-const (
-	// maxTries bounds how often a write meets another transaction on its item
-	// before it gives up, about two seconds later.
-	maxTries  = 9
-	firstWait = 8 * time.Millisecond
-	maxWait   = 500 * time.Millisecond
-)
+// contention is how long a call goes on that others keep from its item: up to
+// 1.5 s, and half of that at least.
+var contention = backoff.Policy{Tries: 9, First: 8 * time.Millisecond, Most: 500 * time.Millisecond}
 
 // retry repeats a write as long as it met a transaction on the same item: such
 // a write has certainly not taken place, and the other one ends in
 // milliseconds.
 func (t *table) retry(ctx context.Context, write func() error) error {
-	for try := 1; ; try++ {
-		err := write()
-		if err == nil || !conflicted(err) {
-			return err
-		}
-		if err := t.pause(ctx, try, err); err != nil {
-			return err
-		}
-	}
+	return contention.Retry(ctx, t.random, conflicted, write)
 }
 
-// pause waits before another try, and returns cause once there were enough.
-func (t *table) pause(ctx context.Context, try int, cause error) error {
-	if try >= maxTries {
-		return cause
-	}
-	return t.wait(ctx, min(firstWait<<(try-1), maxWait))
-}
+func overtaken(err error) bool { return errors.Is(err, errOvertaken) }
+
+func unprocessed(err error) bool { return errors.Is(err, errUnprocessed) }
 
 // conflicted reports whether a write was turned away by another transaction
 // and by nothing else.

@@ -47,19 +47,19 @@ func (s *Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int3
 
 // UpdateHealth replaces a webhook's health. That of a webhook that was deleted
 // stays gone: change is asked, and nothing is stored.
-func (s *Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (webhook.Health, error) {
+func (s *Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (h webhook.Health, err error) {
 	stands, err := s.get(ctx, healthKey(tenant, id))
 	if err != nil {
 		return webhook.Health{}, fault(err, "health of webhook %d", id)
 	}
-	for {
+	err = contention.Retry(ctx, s.random, overtaken, func() error {
 		_, old, err := decodeHealth(stands)
 		if err != nil {
-			return webhook.Health{}, err
+			return err
 		}
-		h := change(old)
+		h = change(old)
 		if _, gone := stands[attrGone]; gone {
-			return h, nil
+			return nil
 		}
 		h.Version = old.Version + 1
 		c := absent
@@ -69,13 +69,18 @@ func (s *Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id i
 		it := encodeHealth(tenant, id, h)
 		var ok bool
 		if stands, ok, err = s.put(ctx, it, c); err != nil {
-			return webhook.Health{}, fault(err, "health of webhook %d", id)
+			return fault(err, "put")
 		}
-		if ok {
-			_, h, err = decodeHealth(it)
-			return h, err
+		if !ok {
+			return errOvertaken
 		}
+		_, h, err = decodeHealth(it)
+		return err
+	})
+	if err != nil {
+		return webhook.Health{}, fmt.Errorf("health of webhook %d: %w", id, err)
 	}
+	return h, nil
 }
 
 func encodeHealth(tenant webhook.Tenant, id int32, h webhook.Health) item {

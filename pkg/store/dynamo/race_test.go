@@ -16,6 +16,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
 // arena is a store behind a gate, with fresh webhooks for each run.
@@ -31,7 +32,7 @@ func newArena(t *testing.T) *arena {
 	client := local(t)
 	tables := newTables(t, client)
 	g := &gate{Client: client, arrivals: make(chan arrival)}
-	return &arena{t: t, client: client, tables: tables, gate: g, store: dynamo.New(g, tables, dynamo.Options{Now: time.Now}).Webhooks()}
+	return &arena{t: t, client: client, tables: tables, gate: g, store: dynamo.New(g, tables, dynamo.Options{Now: time.Now, Random: webhooktest.Random(1)}).Webhooks()}
 }
 
 // webhook stores a new one at revision 1.

@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -28,13 +29,13 @@ var _ Client = (*dynamodb.Client)(nil)
 // leave the other names empty.
 type Tables struct{ Webhooks, Events, Deliveries string }
 
-// Options are what the stores need besides the tables.
+// Options are what the stores need besides the tables. Both must be set.
 type Options struct {
-	// Now tells which items have expired. It must be set.
+	// Now tells which items have expired.
 	Now func() time.Time
-	// Wait pauses between two tries of a write that met another transaction;
-	// it returns early with the context's error. nil: a timer.
-	Wait func(context.Context, time.Duration) error
+	// Random draws how long to wait before a call is tried again that others
+	// kept from its item.
+	Random io.Reader
 }
 
 // Store holds the stores of one deployment. It is immutable and may be
@@ -51,11 +52,8 @@ type Store struct {
 
 // New makes the stores. It does no input or output.
 func New(client Client, tables Tables, options Options) *Store {
-	if options.Wait == nil {
-		options.Wait = wait
-	}
 	table := func(name string) table {
-		return table{client: client, name: name, now: options.Now, wait: options.Wait}
+		return table{client: client, name: name, now: options.Now, random: options.Random}
 	}
 	return &Store{
 		webhooks:    Webhooks{table: table(tables.Webhooks), events: tables.Events},
@@ -95,14 +93,3 @@ var (
 	_ webhook.Deliveries = (*Deliveries)(nil)
 	_ webhook.Jobs       = (*Jobs)(nil)
 )
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

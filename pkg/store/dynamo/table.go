@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,7 +17,7 @@ type table struct {
 	client Client
 	name   string
 	now    func() time.Time
-	wait   func(context.Context, time.Duration) error
+	random io.Reader
 }
 
 // get reads an item, nil if there is none. The read is consistent: it sees every write
@@ -135,20 +136,21 @@ func (t *table) getAll(ctx context.Context, keys []item, consistent bool) ([]ite
 		}
 		ask := map[string]types.KeysAndAttributes{t.name: want}
 		keys = keys[n:]
-		for try := 0; len(ask) > 0; try++ {
-			if try > 0 {
-				if err := t.pause(ctx, try, errUnprocessed); err != nil {
-					return nil, err
-				}
-			}
+		err := contention.Retry(ctx, t.random, unprocessed, func() error {
 			out, err := t.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: ask})
 			if err != nil {
-				return nil, err
+				return err
 			}
 			for _, it := range out.Responses[t.name] {
 				found = append(found, it)
 			}
-			ask = out.UnprocessedKeys
+			if ask = out.UnprocessedKeys; len(ask) > 0 {
+				return errUnprocessed
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return found, nil

@@ -170,7 +170,7 @@ func testJobs(t *testing.T, h Harness) {
 		}
 		atOnce(t, 2, func(i int) error {
 			if i == 0 {
-				_, err := webhook.CancelJob(t.Context(), h.Jobs, j.ID, now)
+				_, err := webhook.CancelJob(t.Context(), h.Jobs, j.ID, now, rand.Reader)
 				return err
 			}
 			return advanceUntilEnded(t.Context(), h.Jobs, j.ID)

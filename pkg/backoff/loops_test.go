@@ -1,0 +1,212 @@
+package backoff_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// retries lists every use of a [backoff.Policy], and what it means that the last
+// try failed.
+var retries = map[string]string{
+	"pkg/webhook CancelJob cancelling.Retry":                  "ErrConflict: 409",
+	"pkg/webhook Registry.retry saving.Retry":                 "ErrConflict: 409",
+	"pkg/secrets Manager.prepareLabels labelling.Retry":       "ErrUnavailable: 503",
+	"pkg/store/dynamo table.retry contention.Retry":           "ErrUnavailable: 503, or another try of the message",
+	"pkg/store/dynamo table.getAll contention.Retry":          "ErrUnavailable, as above",
+	"pkg/store/dynamo Deliveries.write contention.Retry":      "ErrUnavailable, as above",
+	"pkg/store/dynamo Webhooks.UpdateHealth contention.Retry": "ErrUnavailable: statistics are lost, a probe is put off",
+	"pkg/dispatch Engine.sendAll sending.Retry":               "the row or the record speaks for the message",
+	"pkg/dispatch Engine.disable disabling.Retry":             "ErrConflict: the next failure disables",
+	"pkg/dispatch view.match matching.Retry":                  "the event is handed over whole, or its message comes back",
+	"pkg/dispatch consumer.later messageRetries.Wait":         "none: the queue counts the receives",
+	"pkg/dispatch consumer.attempt secretRetries.Wait":        "none, as above",
+	"pkg/embedded Pump.feed handingOver.Wait":                 "none: the feed goes on behind the batch; ends with its context",
+}
+
+// others lists every loop beside those that makes calls under a context and does
+// not range over things that it was given, with why it is no retry: each turn
+// does another part of the work.
+var others = map[string]string{
+	"functions/local secretsOfTarget for":               "a page of tenants a turn",
+	"pkg/embedded Pump.Run for range":                   "a partition a turn",
+	"pkg/embedded Pump.feed for":                        "a batch a turn; one that is not done waits by handingOver",
+	"pkg/embedded Pump.minutes for":                     "a minute a turn",
+	"pkg/embedded Pump.queue for":                       "a batch a turn; a file that cannot be read has no others to collide with",
+	"pkg/queue/sqs Queue.Send for":                      "a batch a turn; the SDK repeats calls, with jitter",
+	"pkg/secrets Cache.Read for":                        "waits for the call of another, and makes its own at most once",
+	"pkg/store/dynamo Events.List for":                  "an event a turn",
+	"pkg/store/dynamo Events.wind for":                  "a page a turn",
+	"pkg/store/dynamo table.getAll for":                 "a batch of keys a turn",
+	"pkg/store/dynamo table.query for":                  "a page a turn",
+	"pkg/sweep Sweeper.drainDeadLetters for range":      "a page a turn, and no more than a number of them",
+	"pkg/sweep Sweeper.runJobs for":                     "a slice a turn; a job that met a fault waits for the next minute",
+	"pkg/sweep Sweeper.sendShard for":                   "a page a turn; rows that nobody could move end it",
+	"pkg/webhook Administration.DeleteTenant for range": "a page a turn, and no more than a number of them",
+	"pkg/webhook Registry.List for":                     "a page a turn",
+	"pkg/webhook TenantDeletion.deliveries for":         "a batch of rows a turn, for two seconds",
+}
+
+// A loop that tries again without a bound, without jitter, or without an eye on
+// its context is easily written and seldom seen. So loops are told by their
+// form: one that makes calls under a context, and does not range over things,
+// is a retry by the helper or stands in the list of others.
+func TestLoops_ThatTryAgainUseBackoff(t *testing.T) {
+	t.Parallel()
+	found := map[string]bool{}
+	root := filepath.Join("..", "..")
+	for _, dir := range []string{"pkg", "functions"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.IsDir() {
+				return err
+			}
+			name, err := filepath.Rel(root, path)
+			if err != nil || strings.HasSuffix(name, "test") || strings.HasPrefix(name, filepath.Join("pkg", "simulation")) || name == filepath.Join("pkg", "backoff") {
+				return err
+			}
+			return loopsOf(path, filepath.ToSlash(name), found)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, loop := range slices.Sorted(maps.Keys(found)) {
+		if retries[loop] == "" && others[loop] == "" {
+			t.Errorf("%q is a loop that is not listed: does it try again?", loop)
+		}
+	}
+	for _, list := range []map[string]string{retries, others} {
+		for loop := range list {
+			if !found[loop] {
+				t.Errorf("%q is listed, and there is no such loop", loop)
+			}
+		}
+	}
+}
+
+// loopsOf notes the loops of one package: "<package> <function> for", and the
+// uses of policies.
+func loopsOf(dir, name string, found map[string]bool) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return err
+	}
+	var parsed []*ast.File
+	numbers := map[string]bool{}
+	for _, path := range files {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		parsed = append(parsed, file)
+		ast.Inspect(file, func(n ast.Node) bool {
+			if decl, ok := n.(*ast.GenDecl); ok && decl.Tok == token.CONST {
+				for _, spec := range decl.Specs {
+					for _, c := range spec.(*ast.ValueSpec).Names { //nolint:forcetypeassert // of constants there is no other
+						numbers[c.Name] = true
+					}
+				}
+			}
+			return true
+		})
+	}
+	for _, file := range parsed {
+		for _, decl := range file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || f.Body == nil {
+				continue
+			}
+			where := name + " " + receiver(f) + f.Name.Name
+			ast.Inspect(f.Body, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.CallExpr:
+					if policy, method, ok := policyCall(n); ok {
+						found[fmt.Sprintf("%s %s.%s", where, policy, method)] = true
+					}
+				case *ast.ForStmt:
+					if callsUnderContext(n) {
+						found[where+" for"] = true
+					}
+				case *ast.RangeStmt:
+					if countsOnly(n, numbers) && callsUnderContext(n) {
+						found[where+" for range"] = true
+					}
+				}
+				return true
+			})
+		}
+	}
+	return nil
+}
+
+func receiver(f *ast.FuncDecl) string {
+	if f.Recv == nil {
+		return ""
+	}
+	of := f.Recv.List[0].Type
+	if star, ok := of.(*ast.StarExpr); ok {
+		of = star.X
+	}
+	if id, ok := of.(*ast.Ident); ok {
+		return id.Name + "."
+	}
+	return "?."
+}
+
+// policyCall tells calls of a policy's methods by their form: Retry takes a
+// context and Random, Wait takes Random.
+func policyCall(call *ast.CallExpr) (policy, method string, ok bool) {
+	selected, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok || selected.Sel.Name != "Retry" && (selected.Sel.Name != "Wait" || len(call.Args) != 2) {
+		return "", "", false
+	}
+	of, ok := selected.X.(*ast.Ident)
+	if !ok {
+		return "", "", false
+	}
+	return of.Name, selected.Sel.Name, true
+}
+
+// countsOnly reports whether a range goes over a number, as far as that can be
+// told without types.
+func countsOnly(loop *ast.RangeStmt, numbers map[string]bool) bool {
+	if loop.Value != nil {
+		return false
+	}
+	switch x := loop.X.(type) {
+	case *ast.BasicLit, *ast.BinaryExpr:
+		return true
+	case *ast.Ident:
+		return numbers[x.Name] || loop.Key == nil
+	case *ast.SelectorExpr:
+		return loop.Key == nil
+	}
+	return false
+}
+
+// callsUnderContext reports whether a loop calls something with a context.
+func callsUnderContext(loop ast.Node) (calls bool) {
+	ast.Inspect(loop, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		for _, arg := range call.Args {
+			if id, ok := arg.(*ast.Ident); ok && (id.Name == "ctx" || id.Name == "handling") {
+				calls = true
+			}
+		}
+		return !calls
+	})
+	return calls
+}

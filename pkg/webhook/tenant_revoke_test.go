@@ -1,0 +1,64 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// manyCredentials stands for a tenant whose credentials no call gets to the end
+// of.
+type manyCredentials struct {
+	webhook.Credentials
+	lists, revoked int
+	// raced says that another call has revoked what a page shows.
+	raced bool
+	left  int
+}
+
+func (m *manyCredentials) List(_ context.Context, _ webhook.Tenant, _ string, limit int) (page []webhook.Credential, err error) {
+	if m.lists++; m.lists > 1000 {
+		return nil, nil
+	}
+	for i := range min(limit, m.left) {
+		page = append(page, webhook.Credential{ID: fmt.Sprint(i)})
+	}
+	return page, nil
+}
+
+func (m *manyCredentials) Revoke(context.Context, webhook.Tenant, string) error {
+	m.left--
+	if m.raced && m.lists == 1 {
+		return webhook.ErrNotFound
+	}
+	m.revoked++
+	return nil
+}
+
+func TestDeleteTenant_RevokesNoMoreThanOneCallSeesTo(t *testing.T) {
+	t.Parallel()
+	l := newLeaving(t)
+	many := &manyCredentials{left: 1e6}
+	l.admin.Credentials = many
+	job, err := l.admin.DeleteTenant(t.Context(), webhook.Associate{}, "Leaves")
+	if !errors.Is(err, webhook.ErrUnavailable) || job == "" {
+		t.Errorf("got job %q and %v, want the job and ErrUnavailable", job, err)
+	}
+	if many.revoked < 1000 || many.revoked > 10_000 {
+		t.Errorf("%d credentials were revoked, want some thousands and an end", many.revoked)
+	}
+}
+
+// A page that another call revoked says nothing about those behind it.
+func TestDeleteTenant_GoesOnBehindAPageThatAnotherCallRevoked(t *testing.T) {
+	t.Parallel()
+	l := newLeaving(t)
+	many := &manyCredentials{left: 250, raced: true}
+	l.admin.Credentials = many
+	if _, err := l.admin.DeleteTenant(t.Context(), webhook.Associate{}, "Leaves"); err != nil || many.left != 0 {
+		t.Errorf("%d credentials are left, %v", many.left, err)
+	}
+}
