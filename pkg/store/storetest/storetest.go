@@ -67,6 +67,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Credentials", testCredentials},
 		{"Erasure", testErasure},
 		{"Unreadable", testUnreadable},
+		{"Apart", testApart},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

@@ -1,0 +1,332 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// neighbours draws three tenants. The name of the first begins the others', so
+// that what is read by a prefix is read too far.
+func neighbours(t *testing.T) []webhook.Tenant {
+	t.Helper()
+	first := newTenant(t)
+	return []webhook.Tenant{first, first + "1", first + "-1"}
+}
+
+// testApart holds every method to its tenant: three have webhooks, events and
+// deliveries of the same ids, and what is done to one leaves the others' alone.
+func testApart(t *testing.T, h Harness) {
+	t.Run("webhooks of one id", func(t *testing.T) { t.Parallel(); testWebhooksApart(t, h) })
+	t.Run("health of webhooks of one id", func(t *testing.T) { t.Parallel(); testHealthApart(t, h) })
+	t.Run("events of one id and claims of one key", func(t *testing.T) { t.Parallel(); testEventsApart(t, h) })
+	t.Run("rows of one webhook and event", func(t *testing.T) { t.Parallel(); testRowsApart(t, h) })
+	t.Run("what is erased", func(t *testing.T) { t.Parallel(); testErasureApart(t, h) })
+	t.Run("records and credentials of one id", func(t *testing.T) { t.Parallel(); testCredentialsApart(t, h) })
+}
+
+func testWebhooksApart(t *testing.T, h Harness) {
+	tenants := neighbours(t)
+	stored := map[webhook.Tenant]webhook.Webhook{}
+	check := func(step string) {
+		t.Helper()
+		for _, tenant := range tenants {
+			want := []webhook.Webhook{stored[tenant]}
+			if want[0].ID == 0 {
+				want = []webhook.Webhook{}
+			}
+			got, err := h.Webhooks.Get(t.Context(), tenant, 1)
+			if len(want) == 0 && !errors.Is(err, webhook.ErrNotFound) || len(want) == 1 && (err != nil || !cmp.Equal(want[0], got)) {
+				t.Errorf("after %s, Get for %s: %v (-want +got):\n%s", step, tenant, err, cmp.Diff(stored[tenant], got))
+			}
+			list, err := h.Webhooks.List(t.Context(), tenant, 0, 10)
+			must(t, err)
+			if diff := cmp.Diff(want, append([]webhook.Webhook{}, list...)); diff != "" {
+				t.Errorf("after %s, List for %s (-want +got):\n%s", step, tenant, diff)
+			}
+			subscribed, err := h.Webhooks.Subscribed(t.Context(), tenant, "a.b")
+			must(t, err)
+			if diff := cmp.Diff(want, append([]webhook.Webhook{}, subscribed...)); diff != "" {
+				t.Errorf("after %s, Subscribed for %s (-want +got):\n%s", step, tenant, diff)
+			}
+		}
+	}
+	epochs := func() (all [3]int64) {
+		for i, tenant := range tenants {
+			all[i] = epoch(t, h, tenant)
+		}
+		return all
+	}
+	raised := func(step string, i int, change func()) {
+		t.Helper()
+		before := epochs()
+		change()
+		after := epochs()
+		for j := range tenants {
+			if (after[j] > before[j]) != (i == j) {
+				t.Errorf("%s for %s: the epoch of %s went from %d to %d", step, tenants[i], tenants[j], before[j], after[j])
+			}
+		}
+		check(step + " for " + string(tenants[i]))
+	}
+	for i, tenant := range tenants {
+		if id, err := h.Webhooks.NextID(t.Context(), tenant); err != nil || id != 1 {
+			t.Errorf("NextID for %s: %d, %v; want 1", tenant, id, err)
+		}
+		raised("Create", i, func() {
+			w := bareWebhook(tenant, 1, "a.b")
+			w.Name = string(tenant)
+			must(t, h.Webhooks.Create(t.Context(), w))
+			stored[tenant] = w
+		})
+	}
+	raised("Update", 1, func() {
+		w := stored[tenants[1]]
+		w.Name, w.Revision = "changed", 2
+		must(t, h.Webhooks.Update(t.Context(), w))
+		stored[tenants[1]] = w
+	})
+	raised("Delete", 0, func() {
+		must(t, h.Webhooks.Delete(t.Context(), tenants[0], 1, 1))
+		delete(stored, tenants[0])
+	})
+	for i, tenant := range tenants {
+		intent := webhook.Intent{Secret: fmt.Sprintf("p/%s/1/x", tenant), Tenant: tenant, Webhook: 1, At: now().Add(time.Duration(i-10) * time.Hour)}
+		must(t, h.Webhooks.PutIntent(t.Context(), intent))
+		all, err := h.Webhooks.Intents(t.Context(), now(), 10_000)
+		must(t, err)
+		found := false
+		for _, other := range all {
+			found = found || cmp.Equal(intent, other)
+		}
+		if !found {
+			t.Errorf("the intent of %s is not among %d", tenant, len(all))
+		}
+		must(t, h.Webhooks.RemoveIntent(t.Context(), intent))
+	}
+}
+
+func testHealthApart(t *testing.T, h Harness) {
+	tenants := neighbours(t)
+	for i, tenant := range tenants {
+		must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, 1, "a.b")))
+		for range i {
+			_, err := h.Webhooks.UpdateHealth(t.Context(), tenant, 1, func(h webhook.Health) webhook.Health { h.TotalCalls++; return h })
+			must(t, err)
+		}
+	}
+	check := func(step string, want ...int32) {
+		t.Helper()
+		h.settle()
+		for i, tenant := range tenants {
+			found, err := h.Webhooks.Health(t.Context(), tenant, []int32{1})
+			must(t, err)
+			if got := found[1].TotalCalls; got != want[i] {
+				t.Errorf("%s: %s has %d calls, want %d", step, tenant, got, want[i])
+			}
+		}
+	}
+	check("counted", 0, 1, 2)
+	must(t, h.Webhooks.Delete(t.Context(), tenants[2], 1, 1))
+	check("one is deleted", 0, 1, 0)
+}
+
+func testEventsApart(t *testing.T, h Harness) {
+	tenants := neighbours(t)
+	shared := newEvent(t, tenants[0])
+	at := now().Truncate(time.Second)
+	of := func(i int) webhook.Event {
+		e := shared
+		e.Tenant, e.PrimaryKey = tenants[i], int32(i+1) //nolint:gosec // small
+		return e
+	}
+	for i, tenant := range tenants {
+		must(t, h.Events.Put(t.Context(), of(i)))
+		claim := webhook.IdempotencyClaim{Webhook: int32(i + 1), Body: "b", Expires: at.Add(time.Hour)} //nolint:gosec // small
+		stands, err := h.Events.Remember(t.Context(), tenant, "k", claim, at)
+		must(t, err)
+		if diff := cmp.Diff(claim, stands); diff != "" {
+			t.Errorf("%s claims a key (-want +got):\n%s", tenant, diff)
+		}
+	}
+	for i, tenant := range tenants {
+		got, err := h.Events.Get(t.Context(), tenant, shared.ID)
+		must(t, err)
+		if diff := cmp.Diff(of(i), got); diff != "" {
+			t.Errorf("Get for %s (-want +got):\n%s", tenant, diff)
+		}
+		list, err := h.Events.List(t.Context(), tenant, webhook.FirstEventID(time.Time{}), "ffffffff-ffff-ffff-ffff-ffffffffffff", 10)
+		must(t, err)
+		if diff := cmp.Diff([]webhook.Event{of(i)}, list); diff != "" {
+			t.Errorf("List for %s (-want +got):\n%s", tenant, diff)
+		}
+		if h.Feed == nil {
+			continue
+		}
+		if records := h.Feed(t, tenant); len(records) != 1 || !cmp.Equal(of(i), records[0].Event) {
+			t.Errorf("the feed of %s has %d records: %+v", tenant, len(records), records)
+		}
+	}
+}
+
+func testRowsApart(t *testing.T, h Harness) {
+	tenants := neighbours(t)
+	event, at := newEventID(t, now()), now()
+	of := func(i int) webhook.DeliveryKey {
+		return webhook.DeliveryKey{Tenant: tenants[i], Webhook: 1, Event: event}
+	}
+	row := func(i int) webhook.Delivery {
+		t.Helper()
+		got, err := h.Deliveries.Get(t.Context(), of(i))
+		if errors.Is(err, webhook.ErrNotFound) {
+			return webhook.Delivery{}
+		}
+		must(t, err)
+		return got
+	}
+	// In turn each makes its way, over what the others have done before it.
+	steps := []struct {
+		name string
+		do   func(key webhook.DeliveryKey) (webhook.Delivery, error)
+	}{
+		{"Park", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
+			return h.Deliveries.Park(t.Context(), webhook.Park{Key: k, Round: 1, Attempt: 1, Now: at, Until: at, Seed: newSeed()})
+		}},
+		{"Defer", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
+			return h.Deliveries.Defer(t.Context(), webhook.Defer{Key: k, Seen: at, Now: at, Until: at.Add(time.Minute), ExpiresAt: newSeed().ExpiresAt})
+		}},
+		{"Claim", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
+			return h.Deliveries.Claim(t.Context(), webhook.Claim{Key: k, Seen: at.Add(time.Minute), Now: at, Next: at.Add(time.Hour)})
+		}},
+		{"MakeDue", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
+			return h.Deliveries.MakeDue(t.Context(), webhook.MakeDue{Key: k, Round: 1, Attempt: 1, Now: at, SweepAt: at, Seed: newSeed()})
+		}},
+		{"Lease", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
+			return h.Deliveries.Lease(t.Context(), webhook.Lease{Key: k, Round: 1, Attempt: 1, Token: "one for all", Now: at, Until: at.Add(time.Minute), SweepAt: at.Add(time.Hour), Seed: newSeed()})
+		}},
+		{"Finish", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
+			first := pendingFirst(k, at).Outcome
+			return h.Deliveries.Finish(t.Context(), webhook.Finish{Key: k, Round: 1, Attempt: 1, Token: "one for all", Now: at, ExpiresAt: newSeed().ExpiresAt, Outcome: first})
+		}},
+		{"MarkDelivered", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
+			return h.Deliveries.MarkDelivered(t.Context(), webhook.MarkDelivered{Key: k, Round: 1, Now: at, Attempt: webhook.Attempt{Number: 2, At: at}, Seed: newSeed(), ExpiresAt: newSeed().ExpiresAt})
+		}},
+		{"StartRound", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
+			return h.Deliveries.StartRound(t.Context(), webhook.StartRound{Key: k, Now: at, SweepAt: at.Add(5 * time.Minute), Seed: newSeed()})
+		}},
+		{"End", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
+			return h.Deliveries.End(t.Context(), webhook.End{Key: k, Round: 2, Status: webhook.StatusCancelled, Reason: "stopped", Now: at, Seed: newSeed()})
+		}},
+	}
+	for _, step := range steps {
+		for i := range tenants {
+			before := [3]webhook.Delivery{row(0), row(1), row(2)}
+			written, err := step.do(of(i))
+			if err != nil {
+				t.Fatalf("%s for %s: %v", step.name, tenants[i], err)
+			}
+			before[i] = written
+			if diff := cmp.Diff(before, [3]webhook.Delivery{row(0), row(1), row(2)}); diff != "" || written.DeliveryKey != of(i) {
+				t.Errorf("%s for %s, all rows (-want +got):\n%s", step.name, tenants[i], diff)
+			}
+			page, err := h.Deliveries.List(t.Context(), tenants[i], 1, "", 10)
+			must(t, err)
+			if diff := cmp.Diff([]webhook.Delivery{written}, page); diff != "" {
+				t.Errorf("%s for %s, List (-want +got):\n%s", step.name, tenants[i], diff)
+			}
+		}
+	}
+	// Rows that are there stand in nobody else's way.
+	key := newKey(t, tenants[0], 1)
+	for _, tenant := range tenants {
+		key.Tenant = tenant
+		_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, at))
+		must(t, err)
+		if got := due(t, h, tenant, 1, at.Add(time.Hour)); len(got) != 1 || got[0].DeliveryKey != key {
+			t.Errorf("due of %s are %+v, want its one row", tenant, got)
+		}
+	}
+}
+
+func testErasureApart(t *testing.T, h Harness) {
+	tenants := neighbours(t)
+	shared, at := newEvent(t, tenants[0]), now()
+	key := func(tenant webhook.Tenant) webhook.DeliveryKey {
+		return webhook.DeliveryKey{Tenant: tenant, Webhook: 1, Event: shared.ID}
+	}
+	for _, tenant := range tenants {
+		e := shared
+		e.Tenant = tenant
+		must(t, h.Events.Put(t.Context(), e))
+		_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key(tenant), at))
+		must(t, err)
+	}
+	n, err := h.Erasure.EraseEvents(t.Context(), tenants[0], 10)
+	rows, errRows := h.Erasure.EraseDeliveries(t.Context(), tenants[0], 1, 10)
+	if n != 1 || rows != 1 || err != nil || errRows != nil {
+		t.Errorf("erased %d events, %v, and %d rows, %v; want one of each", n, err, rows, errRows)
+	}
+	for _, tenant := range tenants[1:] {
+		if _, err := h.Events.Get(t.Context(), tenant, shared.ID); err != nil {
+			t.Errorf("the event of %s: %v", tenant, err)
+		}
+		if _, err := h.Deliveries.Get(t.Context(), key(tenant)); err != nil {
+			t.Errorf("the row of %s: %v", tenant, err)
+		}
+		if got := due(t, h, tenant, 1, at.Add(time.Hour)); len(got) != 1 {
+			t.Errorf("%d rows of %s are due, want 1", len(got), tenant)
+		}
+		if h.Feed != nil && len(h.Feed(t, tenant)) != 1 {
+			t.Errorf("the feed of %s has %d records, want 1", tenant, len(h.Feed(t, tenant)))
+		}
+	}
+}
+
+func testCredentialsApart(t *testing.T, h Harness) {
+	tenants := neighbours(t)
+	made := map[webhook.Tenant]webhook.Credential{}
+	id := newCredential(t, tenants[0]).ID
+	for _, tenant := range tenants {
+		must(t, h.Tenants.Create(t.Context(), tenant, now()))
+		c := newCredential(t, tenant) // with a hash of its own
+		c.ID = id
+		must(t, h.Credentials.Create(t.Context(), c))
+		made[tenant] = c
+	}
+	check := func(step string) {
+		t.Helper()
+		for _, tenant := range tenants {
+			want := []webhook.Credential{}
+			if c, ok := made[tenant]; ok {
+				want = append(want, c)
+				got, err := h.Credentials.Find(t.Context(), c.Hash)
+				must(t, err)
+				if diff := cmp.Diff(c, got); diff != "" {
+					t.Errorf("after %s, Find for %s (-want +got):\n%s", step, tenant, diff)
+				}
+			}
+			got, err := h.Credentials.List(t.Context(), tenant, "", 10)
+			must(t, err)
+			if diff := cmp.Diff(want, append([]webhook.Credential{}, got...)); diff != "" {
+				t.Errorf("after %s, List for %s (-want +got):\n%s", step, tenant, diff)
+			}
+		}
+	}
+	check("Create")
+	must(t, h.Credentials.Revoke(t.Context(), tenants[1], id))
+	delete(made, tenants[1])
+	check("Revoke")
+	_, err := h.Tenants.BeginDelete(t.Context(), tenants[0], "job")
+	must(t, err)
+	must(t, h.Tenants.Forget(t.Context(), tenants[0]))
+	for _, tenant := range tenants[1:] {
+		if record, err := h.Tenants.Get(t.Context(), tenant); err != nil || record.Name != tenant || record.Deleting != "" {
+			t.Errorf("the record of %s is %+v, %v", tenant, record, err)
+		}
+	}
+}
