@@ -19,8 +19,6 @@ import (
 )
 
 const (
-	tenant = webhook.Tenant("Cust1")
-
 	tableWebhooks   = "webhooks"
 	tableEvents     = "events"
 	tableDeliveries = "deliveries"
@@ -112,7 +110,7 @@ func (d *database) place(table *string, key map[string]types.AttributeValue) (te
 	switch *table {
 	case tableEvents:
 		if strings.HasPrefix(pk, "K#") {
-			return "idempotency key", ""
+			return "idempotency key of " + string(tenantOf(pk)), ""
 		}
 		return "event " + d.w.ledger.name(webhook.EventID(sk)), ""
 	case tableDeliveries:
@@ -120,10 +118,10 @@ func (d *database) place(table *string, key map[string]types.AttributeValue) (te
 		return fmt.Sprintf("row w%d/%s", id, d.w.ledger.name(webhook.EventID(sk))), d.w.ledger.about(id, webhook.EventID(sk))
 	}
 	if strings.HasPrefix(sk, "W#") {
-		return fmt.Sprintf("webhook w%d", lastNumber(sk)), ""
+		return fmt.Sprintf("webhook w%d", hookOf(tenantOf(pk), lastNumber(sk))), ""
 	}
 	if strings.HasPrefix(sk, "S#") {
-		return fmt.Sprintf("pointer %s w%d", strings.Split(sk, "#")[1], lastNumber(sk)), ""
+		return fmt.Sprintf("pointer %s w%d", strings.Split(sk, "#")[1], hookOf(tenantOf(pk), lastNumber(sk))), ""
 	}
 	if pk == "JOBS" {
 		return "running job", ""
@@ -135,17 +133,17 @@ func (d *database) place(table *string, key map[string]types.AttributeValue) (te
 		return "intent " + sk, ""
 	}
 	if strings.HasPrefix(pk, "H#") {
-		return fmt.Sprintf("health w%d", lastNumber(pk)), ""
+		return fmt.Sprintf("health w%d", hookOf(tenantOf(pk), lastNumber(pk))), ""
 	}
-	return sk, ""
+	return fmt.Sprintf("%s of %s", sk, tenantOf(pk)), ""
 }
 
-// webhookOf reads the webhook's id from a delivery's partition,
+// webhookOf reads the webhook from a delivery's partition,
 // T#<tenant>#W#<id>#<n>.
-func webhookOf(pk string) int32 {
+func webhookOf(pk string) hook {
 	parts := strings.Split(pk, "#")
 	n, _ := strconv.Atoi(parts[len(parts)-2])
-	return int32(n)
+	return hookOf(tenantOf(pk), int32(n))
 }
 
 func lastNumber(key string) int32 {
@@ -159,15 +157,15 @@ func (d *database) committed(ctx context.Context, table *string, key map[string]
 	pk, sk := str(key["pk"]), str(key["sk"])
 	switch {
 	case *table == tableEvents && !strings.HasPrefix(pk, "K#"):
-		d.w.ledger.eventStored(ctx, webhook.EventID(sk))
+		d.w.ledger.eventStored(ctx, tenantOf(pk), webhook.EventID(sk))
 	case *table == tableDeliveries:
-		d.w.ledger.rowWritten(ctx, webhook.DeliveryKey{Tenant: tenant, Webhook: webhookOf(pk), Event: webhook.EventID(sk)})
+		d.w.ledger.rowWritten(ctx, webhook.DeliveryKey{Tenant: tenantOf(pk), Webhook: webhookOf(pk).id(), Event: webhook.EventID(sk)})
 	case *table == tableWebhooks && strings.HasPrefix(sk, "W#"):
-		d.w.ledger.webhookWritten(ctx, lastNumber(sk))
+		d.w.ledger.webhookWritten(ctx, hookOf(tenantOf(pk), lastNumber(sk)))
 	case *table == tableWebhooks && strings.HasPrefix(sk, "S#"):
-		d.w.ledger.pointerChanged(ctx, lastNumber(sk))
+		d.w.ledger.pointerChanged(ctx, hookOf(tenantOf(pk), lastNumber(sk)))
 	case *table == tableWebhooks && strings.HasPrefix(pk, "H#"):
-		d.w.ledger.healthWritten(ctx, lastNumber(pk))
+		d.w.ledger.healthWritten(ctx, hookOf(tenantOf(pk), lastNumber(pk)))
 	case *table == tableWebhooks && pk == "JOBS":
 		d.w.ledger.jobChanged(ctx)
 	case *table == tableWebhooks && pk == "O":

@@ -10,18 +10,19 @@ import (
 // crowd makes webhooks that want every event.
 func (w *world) crowd(n int) {
 	for i := range n {
-		w.found(webhook.Webhook{Events: []string{"*"}, TargetURL: w.targets.urls[i%len(w.targets.urls)]})
+		w.found(webhook.Webhook{Tenant: tenants[0], Events: []string{"*"}, TargetURL: urlOf(tenants[0], w.targets.hosts[i%len(w.targets.hosts)])})
 	}
 }
 
 // old makes webhooks whose targets have answered well for long, so that their
 // first attempts have earned the fast lane, and some whose targets have failed
 // for a while and have opened their breakers.
-func (w *world) old(n int) {
+func (w *world) old(tenant webhook.Tenant, n int) {
 	ctx := context.Background()
 	for range n {
 		id := w.found(webhook.Webhook{
-			Events: w.wish(), TargetURL: w.url(), Secret: w.vault.old(webhook.SecretDocument{Current: *w.newSecret()}),
+			Tenant: tenant, Events: w.wish(), TargetURL: w.url(tenant),
+			Secret: w.vault.old(tenant, webhook.SecretDocument{Current: *w.newSecret(tenant)}),
 			Options: webhook.Options{
 				Policy:  []webhook.Policy{"", "", webhook.PolicyDurable, webhook.PolicySuperOffice}[w.rnd.IntN(4)],
 				Timeout: []time.Duration{0, 0, time.Second, 5 * time.Second, 100 * time.Second}[w.rnd.IntN(5)],
@@ -35,7 +36,7 @@ func (w *world) old(n int) {
 				})
 			}
 		}
-		_, err := w.db.peek.Webhooks().UpdateHealth(ctx, tenant, id, func(h webhook.Health) webhook.Health { return h.Observe(reports...) })
+		_, err := w.db.peek.Webhooks().UpdateHealth(ctx, tenant, id.id(), func(h webhook.Health) webhook.Health { return h.Observe(reports...) })
 		if err != nil {
 			w.violated("store", "an old webhook's health cannot be written: %v", err)
 		}
@@ -44,18 +45,18 @@ func (w *world) old(n int) {
 }
 
 // found makes an Active webhook that was there before the run.
-func (w *world) found(hook webhook.Webhook) int32 {
+func (w *world) found(made webhook.Webhook) hook {
 	ctx := context.Background()
-	hook.Tenant, hook.State, hook.Revision, hook.Activation = tenant, webhook.StateActive, 1, 1
-	hook.ActivatedAt, hook.Registered, hook.Updated = w.began, w.began, w.began
-	id, err := w.db.peek.Webhooks().NextID(ctx, tenant)
-	hook.ID = id
+	made.State, made.Revision, made.Activation = webhook.StateActive, 1, 1
+	made.ActivatedAt, made.Registered, made.Updated = w.began, w.began, w.began
+	id, err := w.db.peek.Webhooks().NextID(ctx, made.Tenant)
+	made.ID = id
 	if err == nil {
-		err = w.db.peek.Webhooks().Create(ctx, hook)
+		err = w.db.peek.Webhooks().Create(ctx, made)
 	}
 	if err != nil {
 		w.violated("store", "a webhook cannot be founded: %v", err)
 	}
-	w.ledger.webhooks[id] = []revision{{at: w.began, exists: true, Webhook: hook}}
-	return id
+	w.ledger.webhooks[hookOf(made.Tenant, id)] = []revision{{at: w.began, exists: true, Webhook: made}}
+	return hookOf(made.Tenant, id)
 }

@@ -161,10 +161,10 @@ type process struct {
 	// leases are the leases it was granted, by delivery.
 	leases map[webhook.DeliveryKey]*grant
 	// probes are those of breakers that it was granted and has not made.
-	probes map[int32]int
+	probes map[hook]int
 	// unmade are the steps that the current call took for probes, until an
 	// attempt of the webhook is made.
-	unmade map[int32]int
+	unmade map[hook]int
 	// misled is when it last read old health, or none.
 	misled time.Time
 	// calls are those to the stream consumer; current is the last call of all.

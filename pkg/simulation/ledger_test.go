@@ -22,22 +22,22 @@ type ledger struct {
 	mu       sync.Mutex
 	events   map[webhook.EventID]*happening
 	order    []webhook.EventID
-	webhooks map[int32][]revision
-	epoch    int64
+	webhooks map[hook][]revision
+	epochs   map[webhook.Tenant]int64
 	rows     map[webhook.DeliveryKey]webhook.Delivery
 	attempts map[webhook.DeliveryKey][]*attempt
 	grants   map[webhook.DeliveryKey][]*grant
 	streams  map[webhook.EventID][]*streamed
 	accepted []webhook.EventID // signals answered with success
 	lost     bool              // the stream gave up events, and nobody knows of them
-	once     map[string]int32  // webhooks by the idempotency key they were created with
+	once     map[string]hook   // webhooks by the tenant and the idempotency key they were created with
 	intents  []webhook.Intent
 	jobs     []webhook.Job   // that run
 	claims   map[string]bool // by process and delivery: a row claimed and no message sent yet
 	due      time.Time       // the earliest sweep of all rows
 	// overtaken are the tokens of leases that were taken over just now.
 	overtaken []string
-	healths   map[int32][]healthy
+	healths   map[hook][]healthy
 	parked    map[putOff]bool
 	// waits is the time of the next attempt as the policy has it.
 	waits map[webhook.DeliveryKey]time.Time
@@ -108,10 +108,10 @@ type streamed struct {
 
 func newLedger(w *world) *ledger {
 	return &ledger{
-		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[int32][]revision{},
+		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		claims: map[string]bool{}, healths: map[int32][]healthy{}, parked: map[putOff]bool{}, once: map[string]int32{}, waits: map[webhook.DeliveryKey]time.Time{},
+		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[webhook.DeliveryKey]time.Time{},
 	}
 }
 
@@ -125,20 +125,20 @@ func (l *ledger) name(id webhook.EventID) string {
 	return "e?" + string(id[max(0, len(id)-4):])
 }
 
-func (l *ledger) about(w int32, id webhook.EventID) string { return fmt.Sprintf("w%d/%s", w, id) }
+func (l *ledger) about(w hook, id webhook.EventID) string { return fmt.Sprintf("w%d/%s", w, id) }
 
 func (l *ledger) says(m webhook.Message) string {
 	switch m.Kind {
 	case webhook.MessageExpand:
 		return "expand " + l.name(m.Event)
 	case webhook.MessageRecord:
-		return fmt.Sprintf("record w%d/%s round %d", m.Webhook, l.name(m.Event), m.Round)
+		return fmt.Sprintf("record w%d/%s round %d", about(m.Key()), l.name(m.Event), m.Round)
 	case webhook.MessageAttempt:
 	}
-	return fmt.Sprintf("w%d/%s attempt %d.%d", m.Webhook, l.name(m.Event), m.Round, m.Attempt)
+	return fmt.Sprintf("w%d/%s attempt %d.%d", about(m.Key()), l.name(m.Event), m.Round, m.Attempt)
 }
 
-func (l *ledger) eventStored(ctx context.Context, id webhook.EventID) {
+func (l *ledger) eventStored(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) {
 	l.mu.Lock()
 	if l.events[id] != nil {
 		l.mu.Unlock()
@@ -158,8 +158,8 @@ func (l *ledger) eventStored(ctx context.Context, id webhook.EventID) {
 	l.w.feed(e, h)
 }
 
-func (l *ledger) webhookWritten(ctx context.Context, id int32) {
-	w, err := l.w.db.peek.Webhooks().Get(ctx, tenant, id)
+func (l *ledger) webhookWritten(ctx context.Context, id hook) {
+	w, err := l.w.db.peek.Webhooks().Get(ctx, id.tenant(), id.id())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if history := l.webhooks[id]; err == nil && len(history) > 0 && w.Revision != history[len(history)-1].Revision+1 {
@@ -169,6 +169,7 @@ func (l *ledger) webhookWritten(ctx context.Context, id int32) {
 		l.w.violated("ids", "w%d was deleted and is there again", id)
 	}
 	if key, ok := strings.CutPrefix(w.Name, keyed); ok && err == nil && w.Revision == 1 {
+		key = string(w.Tenant) + " " + key
 		if other, known := l.once[key]; known && other != id && l.exists(other) {
 			l.w.violated("idempotency", "one key has created w%d and w%d", other, id)
 		}
@@ -180,36 +181,36 @@ func (l *ledger) webhookWritten(ctx context.Context, id int32) {
 	} else {
 		l.w.tracef("webhooks", "w%d is deleted", id)
 	}
-	epoch, err := l.w.db.peek.Webhooks().Epoch(ctx, tenant)
-	if err != nil || epoch <= l.epoch {
-		l.w.violated("epoch", "w%d changed, and the epoch went from %d to %d", id, l.epoch, epoch)
+	epoch, err := l.w.db.peek.Webhooks().Epoch(ctx, id.tenant())
+	if was := l.epochs[id.tenant()]; err != nil || epoch <= was {
+		l.w.violated("epoch", "w%d changed, and the epoch went from %d to %d", id, was, epoch)
 	}
-	l.epoch = epoch
+	l.epochs[id.tenant()] = epoch
 	l.checkPointers(ctx, id)
 }
 
 // exists reports whether a webhook was there when it was written last.
-func (l *ledger) exists(id int32) bool {
+func (l *ledger) exists(id hook) bool {
 	history := l.webhooks[id]
 	return len(history) > 0 && history[len(history)-1].exists
 }
 
 // checkPointers holds every webhook to having the pointers that its events
 // need.
-func (l *ledger) checkPointers(ctx context.Context, id int32) {
-	w, err := l.w.db.peek.Webhooks().Get(ctx, tenant, id)
+func (l *ledger) checkPointers(ctx context.Context, id hook) {
+	w, err := l.w.db.peek.Webhooks().Get(ctx, id.tenant(), id.id())
 	if err != nil {
 		return
 	}
 	for _, key := range w.PointerKeys() {
-		found, err := storetest.Subscribed(ctx, l.w.db.peek.Webhooks(), tenant, key)
-		if err != nil || !slices.ContainsFunc(found, func(x webhook.Webhook) bool { return x.ID == id }) {
+		found, err := storetest.Subscribed(ctx, l.w.db.peek.Webhooks(), id.tenant(), key)
+		if err != nil || !slices.ContainsFunc(found, func(x webhook.Webhook) bool { return x.ID == id.id() }) {
 			l.w.violated("pointers", "w%d subscribes to %s at revision %d and has no pointer for it", id, key, w.Revision)
 		}
 	}
 }
 
-func (l *ledger) pointerChanged(ctx context.Context, id int32) {
+func (l *ledger) pointerChanged(ctx context.Context, id hook) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.checkPointers(ctx, id)
@@ -221,9 +222,12 @@ func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 		l.w.violated("store", "row of %v was written and cannot be read: %v", key, err)
 		return
 	}
-	p, name := processOf(ctx), fmt.Sprintf("w%d/%s", key.Webhook, l.name(key.Event))
+	p, name := processOf(ctx), fmt.Sprintf("w%d/%s", about(key), l.name(key.Event))
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if of := l.events[key.Event]; of != nil && of.event.Tenant != key.Tenant {
+		l.w.violated("tenants", "%s is a row of %s, and its event is of %s", name, key.Tenant, of.event.Tenant)
+	}
 	old := l.rows[key]
 	l.rows[key] = row
 	now := time.Now()
@@ -321,7 +325,8 @@ func (l *ledger) begin(p *process, post webhook.Post, began time.Time) *attempt 
 	defer l.mu.Unlock()
 	key := webhook.DeliveryKey{Tenant: post.Webhook.Tenant, Webhook: post.Webhook.ID, Event: post.Event.ID}
 	a := &attempt{process: p, key: key, round: 1, began: began, inv: p.current}
-	name := fmt.Sprintf("w%d/%s", key.Webhook, l.events[key.Event].name)
+	name := fmt.Sprintf("w%d/%s", about(key), l.events[key.Event].name)
+	l.checkTenants(name, post)
 	if s, ok := p.calls[p.current]; ok {
 		a.stream = s
 	} else if g := p.leases[key]; g != nil {
@@ -332,7 +337,7 @@ func (l *ledger) begin(p *process, post webhook.Post, began time.Time) *attempt 
 	} else {
 		l.w.violated("promise 2", "%s is attempted by %s without a lease", name, p.name)
 	}
-	delete(p.unmade, key.Webhook)
+	delete(p.unmade, about(key))
 	l.attempts[key] = append(l.attempts[key], a)
 	a.inv.attempts = append(a.inv.attempts, a)
 	l.checkFresh(name, post, began)
@@ -355,7 +360,7 @@ func (l *ledger) checkCalled(name string, a *attempt, post webhook.Post, began t
 		before = a.inv.began.Add(-6 * time.Second)
 	}
 	open, cut := true, time.Time{}
-	history := l.healths[post.Webhook.ID]
+	history := l.healths[about(a.key)]
 	if len(history) == 0 || a.process.misled.After(before) {
 		return
 	}
@@ -376,11 +381,11 @@ func (l *ledger) checkCalled(name string, a *attempt, post webhook.Post, began t
 	if !open || a.lease != nil && (a.lease.from != "" || a.lease.round > 1 && a.lease.attempt == 1) {
 		return // a takeover sees an attempt to its end; what a person asked for passes always
 	}
-	if a.process.probes[post.Webhook.ID] == 0 {
+	if a.process.probes[about(a.key)] == 0 {
 		l.w.violated("breaker", "%s is attempted by %s behind an open breaker", name, a.process.name)
 		return
 	}
-	a.process.probes[post.Webhook.ID]--
+	a.process.probes[about(a.key)]--
 }
 
 // checkProbes holds that a call of the queue consumer that met no trouble has
@@ -397,8 +402,8 @@ func (l *ledger) checkProbes(inv *invocation) {
 	clear(p.unmade)
 }
 
-func (l *ledger) healthWritten(ctx context.Context, id int32) {
-	found, err := l.w.db.peek.Webhooks().Health(ctx, tenant, []int32{id})
+func (l *ledger) healthWritten(ctx context.Context, id hook) {
+	found, err := l.w.db.peek.Webhooks().Health(ctx, id.tenant(), []int32{id.id()})
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
@@ -406,7 +411,7 @@ func (l *ledger) healthWritten(ctx context.Context, id int32) {
 		return
 	}
 	history := l.healths[id]
-	now, exists := found[id]
+	now, exists := found[id.id()]
 	if !exists {
 		delete(l.healths, id) // with its webhook
 		return
@@ -438,7 +443,7 @@ func (l *ledger) healthWritten(ctx context.Context, id int32) {
 }
 
 // isDown reports whether the breaker of a webhook is open.
-func (l *ledger) isDown(id int32) bool {
+func (l *ledger) isDown(id hook) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	history := l.healths[id]
@@ -448,7 +453,7 @@ func (l *ledger) isDown(id int32) bool {
 const grace = 5 * time.Second
 
 func (l *ledger) checkFresh(name string, post webhook.Post, began time.Time) {
-	history := l.webhooks[post.Webhook.ID]
+	history := l.webhooks[hookOf(post.Webhook.Tenant, post.Webhook.ID)]
 	fresh, active, signed := false, false, true
 	var names []string
 	for i, r := range history {
@@ -486,14 +491,14 @@ func (l *ledger) saw(a *attempt, m mood) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a.seen, a.success, a.status, a.abort = time.Now(), m.status/100 == 2, m.status, m.abort
-	l.w.tracef("target", "saw w%d/%s, is %s", a.key.Webhook, l.events[a.key.Event].name, m.name)
+	l.w.tracef("target", "saw w%d/%s, is %s", about(a.key), l.events[a.key.Event].name, m.name)
 	for _, before := range l.attempts[a.key] {
 		if before == a || !before.success || before.round != a.round || before.seen.IsZero() {
 			continue
 		}
 		if cause := l.explain(before, a); cause == "" {
 			l.w.violated("promise 2", "w%d/%s arrived at %s, was accepted, and arrives again without a cause",
-				a.key.Webhook, l.events[a.key.Event].name, stamp(before.seen.Sub(l.w.began)))
+				about(a.key), l.events[a.key.Event].name, stamp(before.seen.Sub(l.w.began)))
 		} else {
 			l.w.duplicates[cause]++
 			l.w.tracef("LEDGER", "a duplicate: %s", cause)
@@ -507,7 +512,7 @@ func (l *ledger) explain(first, again *attempt) string {
 	if first.told && !first.knownOK {
 		return "the answer did not come in time"
 	}
-	about := l.w.ledger.about(first.key.Webhook, first.key.Event)
+	about := l.w.ledger.about(about(first.key), first.key.Event)
 	for _, t := range first.process.troubles {
 		if t.at.Before(first.seen) {
 			continue
@@ -573,7 +578,7 @@ func (l *ledger) returned(inv *invocation) {
 			continue
 		}
 		l.w.violated("rows", "w%d/%s was accepted by its target, as %s knew when it returned, and is %s",
-			a.key.Webhook, l.events[a.key.Event].name, inv.process.name, cmp.Or(string(row.Status), "without a row"))
+			about(a.key), l.events[a.key.Event].name, inv.process.name, cmp.Or(string(row.Status), "without a row"))
 	}
 }
 
@@ -587,7 +592,7 @@ func (l *ledger) acknowledged(inv *invocation, m webhook.Message) {
 	case m.Kind == webhook.MessageRecord:
 		// Until its row says so, a message is all that is known of a success.
 		if row.Round <= m.Round && row.Status != webhook.StatusDelivered && !l.w.queue.holdsRecord(m.Key()) {
-			l.w.violated("queue", "%s is acknowledged, and the row is %s", fmt.Sprintf("record w%d/%s round %d", m.Webhook, l.events[m.Event].name, m.Round), cmp.Or(string(row.Status), "absent"))
+			l.w.violated("queue", "%s is acknowledged, and the row is %s", fmt.Sprintf("record w%d/%s round %d", about(m.Key()), l.events[m.Event].name, m.Round), cmp.Or(string(row.Status), "absent"))
 		}
 	case m.Kind != webhook.MessageAttempt || row.Round > m.Round:
 	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
@@ -596,7 +601,7 @@ func (l *ledger) acknowledged(inv *invocation, m webhook.Message) {
 	case l.parked[putOff{inv.process, m.Key(), m.Round, m.Attempt}]:
 	case slices.ContainsFunc(inv.attempts, func(a *attempt) bool { return a.key == m.Key() && a.knownOK }):
 	default:
-		l.w.violated("queue", "%s is acknowledged, and the row is %s at %d.%d", fmt.Sprintf("w%d/%s attempt %d.%d", m.Webhook, l.events[m.Event].name, m.Round, m.Attempt), cmp.Or(string(row.Status), "absent"), row.Round, row.Attempt)
+		l.w.violated("queue", "%s is acknowledged, and the row is %s at %d.%d", fmt.Sprintf("w%d/%s attempt %d.%d", about(m.Key()), l.events[m.Event].name, m.Round, m.Attempt), cmp.Or(string(row.Status), "absent"), row.Round, row.Attempt)
 	}
 }
 
@@ -631,7 +636,7 @@ func (l *ledger) sent(m webhook.Message) {
 	}
 	if row.Round < m.Round || row.Attempt < m.Attempt-1 || row.Attempt == m.Attempt-1 && row.LeaseBy != "" {
 		l.w.violated("queue", "a message for %s is sent before its row: that is %s at %d.%d",
-			fmt.Sprintf("w%d/%s attempt %d.%d", m.Webhook, l.events[m.Event].name, m.Round, m.Attempt), cmp.Or(string(row.Status), "absent"), row.Round, row.Attempt)
+			fmt.Sprintf("w%d/%s attempt %d.%d", about(m.Key()), l.events[m.Event].name, m.Round, m.Attempt), cmp.Or(string(row.Status), "absent"), row.Round, row.Attempt)
 	}
 }
 
@@ -648,7 +653,7 @@ func (l *ledger) intentChanged(ctx context.Context) {
 // sweeps holds the sweep to one message for a claim: a row that waits for its
 // turn is not sent every minute, nor by each of two sweeps.
 func (l *ledger) sweeps(p *process, m webhook.Message) {
-	name := l.about(m.Webhook, webhook.EventID(l.name(m.Event)))
+	name := l.about(about(m.Key()), webhook.EventID(l.name(m.Event)))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.claims[p.name+name] {

@@ -27,6 +27,7 @@ const (
 	consumer       = "pkg/dispatch/queue.go"
 	leased         = "pkg/dispatch/lease.go"
 	subscriptions  = "pkg/dispatch/subscriptions.go"
+	copied         = "pkg/dispatch/copies.go"
 	stages         = "pkg/sweep/stages.go"
 	dueRows        = "pkg/sweep/rows.go"
 	intents        = "pkg/sweep/intents.go"
@@ -34,6 +35,9 @@ const (
 	storeWebhooks  = "pkg/store/dynamo/webhooks.go"
 	storePointers  = "pkg/store/dynamo/pointers.go"
 	storeRows      = "pkg/store/dynamo/deliveries.go"
+	storeRowItems  = "pkg/store/dynamo/delivery_item.go"
+	storeHealth    = "pkg/store/dynamo/health.go"
+	healthCache    = "pkg/dispatch/health.go"
 )
 
 var mutants = []mutant{
@@ -373,5 +377,39 @@ var mutants = []mutant{
 	{
 		"sweep: a shard is left out", dueRows,
 		"range webhook.DueShards {", "range webhook.DueShards - 1 {",
+	},
+
+	// What lies between tenants.
+	{
+		"tenants: a list of webhooks is everybody's", subscriptions,
+		"s.lists.Get(string(tenant), key)", "s.lists.Get(\"Cust1\", key)",
+	},
+	{
+		"tenants: a copy of a webhook is everybody's", copied,
+		"c.held.Get(string(w.Tenant), w.ID)", "c.held.Get(\"Cust1\", w.ID)",
+	},
+	{
+		"tenants: health that is remembered is everybody's", healthCache,
+		"\t\tif r, ok := s.have.Get(string(key.tenant), key.id); ok && ", "\t\tif r, ok := s.have.Get(\"Cust1\", key.id); ok && ",
+	},
+	{
+		"tenants: an event is expanded for another", expander,
+		"Kind: webhook.MessageAttempt, Tenant: m.Tenant, Webhook: id,", "Kind: webhook.MessageAttempt, Tenant: \"Cust1\", Webhook: id,",
+	},
+	{
+		"tenants: the sweep sends for another", dueRows,
+		"Tenant: row.Tenant, Webhook: row.Webhook,", "Tenant: \"Cust1\", Webhook: row.Webhook,",
+	},
+	{
+		"tenants: rows are everybody's", storeRowItems,
+		"\"T#%s#W#%d#%d\", tenant, id, n)", "\"T#%s#W#%d#%d\", tenant[:1]+\"ust1\", id, n)",
+	},
+	{
+		"tenants: pointers are everybody's", storePointers,
+		"\treturn key(tenantPK(tenant), fmt", "\treturn key(tenantPK(tenant[:0]+\"Cust1\"), fmt",
+	},
+	{
+		"tenants: health is everybody's", storeHealth,
+		"fmt.Sprintf(\"H#%s#%d\", tenant, id)", "fmt.Sprintf(\"H#%s#%d\", tenant[:0]+\"Cust1\", id)",
 	},
 }

@@ -67,7 +67,7 @@ func (e *environment) start() {
 	w := e.w
 	p := &process{
 		name:   fmt.Sprintf("%s.%d", e.kind, e.n),
-		leases: map[webhook.DeliveryKey]*grant{}, probes: map[int32]int{}, unmade: map[int32]int{}, calls: map[*invocation]*streaming{},
+		leases: map[webhook.DeliveryKey]*grant{}, probes: map[hook]int{}, unmade: map[hook]int{}, calls: map[*invocation]*streaming{},
 	}
 	e.process = p
 	random := &randomness{w: w, process: p.name}

@@ -9,11 +9,11 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// knownWebhooks lists the webhooks that exist.
-func (l *ledger) knownWebhooks() []int32 {
-	var ids []int32
+// knownWebhooks lists a tenant's webhooks that exist.
+func (l *ledger) knownWebhooks(tenant webhook.Tenant) []hook {
+	var ids []hook
 	for id, history := range l.webhooks {
-		if history[len(history)-1].exists {
+		if id.tenant() == tenant && history[len(history)-1].exists {
 			ids = append(ids, id)
 		}
 	}
@@ -28,7 +28,7 @@ func (l *ledger) sortedRows() []webhook.DeliveryKey {
 		keys = append(keys, key)
 	}
 	slices.SortFunc(keys, func(a, b webhook.DeliveryKey) int {
-		return cmp.Or(cmp.Compare(a.Webhook, b.Webhook), cmp.Compare(a.Event, b.Event))
+		return cmp.Or(cmp.Compare(about(a), about(b)), cmp.Compare(a.Event, b.Event))
 	})
 	return keys
 }
@@ -55,7 +55,9 @@ func (l *ledger) audit() {
 	}
 	for _, id := range l.order {
 		for _, hook := range l.everyWebhook() {
-			l.auditDelivery(id, hook)
+			if hook.tenant() == l.events[id].event.Tenant {
+				l.auditDelivery(id, hook)
+			}
 		}
 	}
 	for _, key := range l.sortedRows() {
@@ -64,8 +66,8 @@ func (l *ledger) audit() {
 	l.auditSecrets()
 }
 
-func (l *ledger) everyWebhook() []int32 {
-	var ids []int32
+func (l *ledger) everyWebhook() []hook {
+	var ids []hook
 	for id := range l.webhooks {
 		ids = append(ids, id)
 	}
@@ -76,12 +78,12 @@ func (l *ledger) everyWebhook() []int32 {
 // auditDelivery holds promise 1: a webhook that was to get the event, and
 // stayed so under one activation until the event was dispatched, got it, or
 // has a row that says why not.
-func (l *ledger) auditDelivery(id webhook.EventID, hook int32) {
+func (l *ledger) auditDelivery(id webhook.EventID, hook hook) {
 	h := l.events[id]
 	if !l.owed(h, hook) {
 		return
 	}
-	key := webhook.DeliveryKey{Tenant: tenant, Webhook: hook, Event: id}
+	key := webhook.DeliveryKey{Tenant: hook.tenant(), Webhook: hook.id(), Event: id}
 	if l.rows[key].Exists() {
 		return
 	}
@@ -90,7 +92,7 @@ func (l *ledger) auditDelivery(id webhook.EventID, hook int32) {
 
 // owed reports whether a webhook was to get an event from when it was stored to
 // when the dispatcher was done with it.
-func (l *ledger) owed(h *happening, hook int32) bool {
+func (l *ledger) owed(h *happening, hook hook) bool {
 	until := h.dispatched
 	if h.expanded.After(until) {
 		until = h.expanded
@@ -119,9 +121,9 @@ func (l *ledger) owed(h *happening, hook int32) bool {
 
 // auditRow holds a row to what the targets and the webhooks did.
 func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
-	name := l.about(key.Webhook, key.Event)
+	name := l.about(about(key), key.Event)
 	if h := l.events[key.Event]; h != nil {
-		name = l.about(key.Webhook, webhook.EventID(h.name))
+		name = l.about(about(key), webhook.EventID(h.name))
 	}
 	accepted, told, final := false, false, false
 	made := 0
@@ -144,11 +146,11 @@ func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 	case webhook.StatusPending:
 		l.w.violated("promise 1", "%s is pending at the end", name)
 	case webhook.StatusFailed:
-		if !final && row.Attempt <= len(l.policy(key.Webhook).Gaps()) {
+		if !final && row.Attempt <= len(l.policy(about(key)).Gaps()) {
 			l.w.violated("promise 1", "%s has failed after %d attempts", name, row.Attempt)
 		}
 	case webhook.StatusCancelled:
-		if !l.wasIdle(key.Webhook, l.events[key.Event].stored) {
+		if !l.wasIdle(about(key), l.events[key.Event].stored) {
 			l.w.violated("promise 1", "%s is cancelled, and its webhook was always active", name)
 		}
 	case webhook.StatusExpired:
@@ -160,12 +162,12 @@ func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 }
 
 // policy gives a webhook's policy, which no user changes.
-func (l *ledger) policy(hook int32) webhook.Policy {
+func (l *ledger) policy(hook hook) webhook.Policy {
 	return cmp.Or(l.webhooks[hook][0].Options.Policy, l.w.policy)
 }
 
 // wasIdle reports whether the webhook was not Active at some time after since.
-func (l *ledger) wasIdle(hook int32, since time.Time) bool {
+func (l *ledger) wasIdle(hook hook, since time.Time) bool {
 	for i, r := range l.webhooks[hook] {
 		if history := l.webhooks[hook]; i+1 < len(history) && history[i+1].at.Before(since) {
 			continue
@@ -181,10 +183,10 @@ func (l *ledger) wasIdle(hook int32, since time.Time) bool {
 // leads to a secret.
 func (l *ledger) auditSecrets() {
 	named := map[string]bool{}
-	for _, id := range l.knownWebhooks() {
+	for _, id := range l.everyWebhook() {
 		history := l.webhooks[id]
 		ref := history[len(history)-1].Secret
-		if ref.Name == "" {
+		if !history[len(history)-1].exists || ref.Name == "" {
 			continue
 		}
 		named[ref.Name] = true

@@ -178,7 +178,7 @@ func (q *queue) take(n int) []webhook.Received {
 	ready := q.receivable(now)
 	q.w.rnd.Shuffle(len(ready), func(i, j int) { ready[i], ready[j] = ready[j], ready[i] })
 	seen := map[string]bool{}
-	perWebhook := map[int32]int{}
+	perWebhook := map[hook]int{}
 	var batch []webhook.Received
 	for _, m := range ready {
 		if len(batch) == n {
@@ -192,15 +192,15 @@ func (q *queue) take(n int) []webhook.Received {
 		// the consumer has slots for, or than one that could be its probe,
 		// would get their turn in an order that the runtime chooses, and no
 		// seed.
-		key, most := fmt.Sprint(decoded.Key()), 5
-		if q.w.ledger.isDown(decoded.Webhook) {
+		key, of, most := fmt.Sprint(decoded.Key()), about(decoded.Key()), 5
+		if q.w.ledger.isDown(of) {
 			most = 1
 		}
-		if seen[key] || decoded.Webhook != 0 && perWebhook[decoded.Webhook] >= most {
+		if seen[key] || decoded.Webhook != 0 && perWebhook[of] >= most {
 			continue
 		}
 		seen[key] = true
-		perWebhook[decoded.Webhook]++
+		perWebhook[of]++
 		m.receives++
 		m.receipt, m.moved = q.draw("r"), false
 		m.visible = now.Add(visibility)

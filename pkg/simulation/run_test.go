@@ -61,6 +61,9 @@ func newWorld(seed uint64, keep bool) *world {
 	if rnd.IntN(3) == 0 {
 		w.policy = webhook.PolicySuperOffice
 	}
+	if w.tenants = tenants[:1]; w.weather.crowd == 0 && rnd.IntN(2) == 0 {
+		w.tenants = tenants[:2+rnd.IntN(2)]
+	}
 	w.ledger = newLedger(w)
 	w.db = newDatabase(w)
 	w.queue = &queue{w: w}
@@ -81,29 +84,36 @@ func newWorld(seed uint64, keep bool) *world {
 		sweeps.envs = append(sweeps.envs, &environment{w: w, kind: fmt.Sprintf("sweep%d", n)})
 	}
 	w.actors = append(w.actors, sweeps)
-	user := func(name string, calls int, first time.Duration, step func(*user)) {
+	user := func(name string, of webhook.Tenant, calls int, first time.Duration, step func(*user)) {
 		env := &environment{w: w, kind: "api-" + name}
-		w.actors = append(w.actors, &user{w: w, name: name, env: env, left: calls, after: w.began.Add(first), step: step})
+		who := webhook.Principal{Tenant: of, Associate: webhook.Associate{ID: 7, Name: "tje0"}}
+		w.actors = append(w.actors, &user{w: w, name: name, who: who, env: env, left: calls, after: w.began.Add(first), step: step})
 	}
-	user("ann", 1+rnd.IntN(10), 0, manage)
-	user("bob", rnd.IntN(10), time.Second, manage)
+	first := tenants[0]
+	user("ann", first, 1+rnd.IntN(10), 0, manage)
+	user("bob", w.somebody(), rnd.IntN(10), time.Second, manage)
 	if w.weather.rivals {
-		user("cyd", 4+rnd.IntN(8), 300*time.Millisecond, manage)
-		user("dan", 4+rnd.IntN(8), 300*time.Millisecond, manage)
+		user("cyd", first, 4+rnd.IntN(8), 300*time.Millisecond, manage)
+		user("dan", first, 4+rnd.IntN(8), 300*time.Millisecond, manage)
 	}
 	signals := 1 + rnd.IntN(14)
 	if w.weather.siege {
 		signals += 12
 	}
-	w.old(w.weather.old)
+	for _, tenant := range w.tenants { // alike in number, so that their epochs are
+		w.old(tenant, w.weather.old)
+	}
 	if w.weather.crowd > 0 {
 		w.crowd(w.weather.crowd)
 		signals = 1 // each makes hundreds of deliveries
 	}
-	user("sam", signals, 100*time.Millisecond+time.Duration(rnd.IntN(2)*rnd.IntN(4000))*time.Millisecond, signal)
-	user("sue", min(rnd.IntN(8), signals-1), time.Second, signal)
+	for n, tenant := range w.tenants[1:] {
+		user(fmt.Sprintf("neighbour%d", n+1), tenant, 1+rnd.IntN(3), 100*time.Millisecond, signal)
+	}
+	user("sam", first, signals, 100*time.Millisecond+time.Duration(rnd.IntN(2)*rnd.IntN(4000))*time.Millisecond, signal)
+	user("sue", w.somebody(), min(rnd.IntN(8), signals-1), time.Second, signal)
 	if rnd.IntN(2) == 0 {
-		user("ops", 1+rnd.IntN(8), []time.Duration{2 * time.Second, 10 * time.Second, 5 * time.Minute}[rnd.IntN(3)], operate)
+		user("ops", first, 1+rnd.IntN(8), []time.Duration{2 * time.Second, 10 * time.Second, 5 * time.Minute}[rnd.IntN(3)], operate)
 	}
 	w.at(w.began.Add(w.weather.lasts), func() {
 		w.calm = true
@@ -115,7 +125,7 @@ func newWorld(seed uint64, keep bool) *world {
 			w.weather.lossy = false
 			w.tracef("weather", "the bucket is mended")
 		})
-		user("eve", 1, mended+10*time.Second, restore)
+		user("eve", first, 1, mended+10*time.Second, restore)
 	}
 	return w
 }

@@ -133,7 +133,7 @@ func (c *cachedVault) Read(ctx context.Context, ref webhook.SecretRef) (webhook.
 }
 
 // old makes a secret that was there before the run.
-func (v *vault) old(doc webhook.SecretDocument) webhook.SecretRef {
+func (v *vault) old(tenant webhook.Tenant, doc webhook.SecretDocument) webhook.SecretRef {
 	v.drawn++
 	name := fmt.Sprintf("posthaste/%s/s%d", tenant, v.drawn)
 	v.secrets[name] = map[string]*version{}

@@ -46,10 +46,10 @@ var moodNames = []string{
 // targets are all receivers of a run. Each changes its mood at times that the
 // seed has chosen.
 type targets struct {
-	w    *world
-	urls []string
-	days map[string][]spell
-	seen map[string]int // POSTs by target and event
+	w     *world
+	hosts []string
+	days  map[string][]spell // by host
+	seen  map[string]int     // POSTs by target and event
 }
 
 type spell struct {
@@ -61,8 +61,8 @@ func newTargets(w *world, rnd *rand.Rand) *targets {
 	t := &targets{w: w, days: map[string][]spell{}, seen: map[string]int{}}
 	until := w.began.Add([]time.Duration{2 * time.Minute, 20 * time.Minute, 2 * time.Hour, 8 * time.Hour}[rnd.IntN(4)])
 	for n := range 4 {
-		url := fmt.Sprintf("https://t%d.example/in", n+1)
-		t.urls = append(t.urls, url)
+		host := fmt.Sprintf("https://t%d.example", n+1)
+		t.hosts = append(t.hosts, host)
 		at := w.began
 		var days []spell
 		for range 1 + rnd.IntN(4) {
@@ -78,14 +78,14 @@ func newTargets(w *world, rnd *rand.Rand) *targets {
 		if w.weather.crowd > 0 {
 			days = []spell{{w.began, []string{"well", "flaky"}[rnd.IntN(2)]}}
 		}
-		t.days[url] = days
+		t.days[host] = days
 	}
 	return t
 }
 
-func (t *targets) mood(url string, luck float64) mood {
+func (t *targets) mood(host string, luck float64) mood {
 	name := "deaf"
-	for _, s := range t.days[url] {
+	for _, s := range t.days[host] {
 		if !s.from.After(time.Now()) {
 			name = s.mood
 		}
@@ -109,8 +109,8 @@ func (t *targets) Send(ctx context.Context, p webhook.Post) webhook.Result {
 	}
 	process := processOf(ctx)
 	attempt := w.ledger.begin(process, p, began)
-	label := fmt.Sprintf("POST w%d/%s", p.Webhook.ID, w.ledger.name(p.Event.ID))
-	about := w.ledger.about(p.Webhook.ID, p.Event.ID)
+	label := fmt.Sprintf("POST w%d/%s", about(attempt.key), w.ledger.name(p.Event.ID))
+	about := w.ledger.about(about(attempt.key), p.Event.ID)
 	fail := func(e webhook.AttemptError) webhook.Result {
 		w.ledger.told(attempt, false)
 		w.wait(ctx, process, kindAnswer, about, label+": "+string(e))
@@ -122,7 +122,7 @@ func (t *targets) Send(ctx context.Context, p webhook.Post) webhook.Result {
 	t.seen[key]++
 	luck := w.luck(key, fmt.Sprint(t.seen[key]))
 	w.mu.Unlock()
-	m := t.mood(p.Webhook.TargetURL, luck(0))
+	m := t.mood("https://"+webhook.TargetHost(p.Webhook.TargetURL), luck(0))
 	left := limit - time.Since(began)
 	if v == failBefore {
 		return fail(webhook.AttemptReset)

@@ -12,8 +12,6 @@ import (
 )
 
 var (
-	principal = webhook.Principal{Tenant: tenant, Associate: webhook.Associate{ID: 7, Name: "tje0"}}
-
 	eventNames = []string{"contact.created", "contact.changed", "sale.sold"}
 	wishes     = [][]string{
 		{"contact.created"},
@@ -32,6 +30,7 @@ var (
 type user struct {
 	w     *world
 	name  string
+	who   webhook.Principal
 	env   *environment
 	after time.Time
 	left  int // calls to make
@@ -119,7 +118,7 @@ func signal(u *user) {
 	w := u.w
 	s := webhook.Signal{
 		Name: eventNames[w.rnd.IntN(len(eventNames))], PrimaryKey: int32(w.rnd.IntN(1000)),
-		Data: json.RawMessage(`{"a":1}`),
+		Data: json.RawMessage(dataOf(u.who.Tenant)),
 	}
 	if w.chance(0.4) {
 		s.IdempotencyKey = fmt.Sprintf("%s-%d", u.name, u.left)
@@ -130,7 +129,7 @@ func signal(u *user) {
 func (u *user) publish(s webhook.Signal) {
 	var id webhook.EventID
 	u.call("signal "+s.Name, func(ctx context.Context, e *environment) (err error) {
-		id, err = e.publish.Publish(ctx, principal, s)
+		id, err = e.publish.Publish(ctx, u.who, s)
 		return err
 	}, func(err error) {
 		switch {
@@ -146,13 +145,13 @@ func (u *user) publish(s webhook.Signal) {
 // manage makes, changes and deletes webhooks.
 func manage(u *user) {
 	w := u.w
-	known := w.ledger.knownWebhooks()
+	known := w.ledger.knownWebhooks(u.who.Tenant)
 	if len(known) == 0 || len(known) < 4 && w.chance(0.4) {
 		d := webhook.Draft{
-			Name: "a webhook", Events: w.wish(), TargetURL: w.url(), State: webhook.StateActive,
+			Name: "a webhook", Events: w.wish(), TargetURL: w.url(u.who.Tenant), State: webhook.StateActive,
 		}
 		if w.chance(0.7) {
-			d.Secret = w.newSecret()
+			d.Secret = w.newSecret(u.who.Tenant)
 		}
 		if w.chance(0.1) {
 			d.State = webhook.StateStopped
@@ -169,13 +168,13 @@ func manage(u *user) {
 	}
 	if w.chance(0.06) {
 		u.call(fmt.Sprintf("delete w%d", id), func(ctx context.Context, e *environment) error {
-			return e.registry.Delete(ctx, principal, id, nil)
+			return e.registry.Delete(ctx, u.who, id.id(), nil)
 		}, func(error) {})
 		return
 	}
-	label, change := w.change()
+	label, change := w.change(u.who.Tenant)
 	u.call(fmt.Sprintf("%s w%d", label, id), func(ctx context.Context, e *environment) error {
-		_, err := e.registry.Save(ctx, principal, id, func(now webhook.Webhook) (webhook.Draft, error) {
+		_, err := e.registry.Save(ctx, u.who, id.id(), func(now webhook.Webhook) (webhook.Draft, error) {
 			d := draftOf(now)
 			change(&d)
 			return d, nil
@@ -193,9 +192,9 @@ func (u *user) create(d webhook.Draft) {
 	var w webhook.Webhook
 	u.call("create a webhook "+key, func(ctx context.Context, e *environment) (err error) {
 		if once {
-			w, _, err = e.registry.CreateOnce(ctx, principal, key, d)
+			w, _, err = e.registry.CreateOnce(ctx, u.who, key, d)
 		} else {
-			_, err = e.registry.Create(ctx, principal, d)
+			_, err = e.registry.Create(ctx, u.who, d)
 		}
 		return err
 	}, func(err error) {
@@ -217,7 +216,7 @@ func (u *user) undo(id int32, d webhook.Draft) {
 	u.left += 2
 	u.again = func() {
 		u.call(fmt.Sprintf("undo w%d", id), func(ctx context.Context, e *environment) error {
-			return e.registry.Delete(ctx, principal, id, nil)
+			return e.registry.Delete(ctx, u.who, id, nil)
 		}, func(error) {
 			u.again = func() { u.create(d) }
 		})
@@ -225,7 +224,7 @@ func (u *user) undo(id int32, d webhook.Draft) {
 }
 
 // change draws what a save does.
-func (w *world) change() (string, func(*webhook.Draft)) {
+func (w *world) change(tenant webhook.Tenant) (string, func(*webhook.Draft)) {
 	what := w.rnd.IntN(9)
 	if w.weather.rivals && w.chance(0.7) {
 		what = 5
@@ -236,13 +235,13 @@ func (w *world) change() (string, func(*webhook.Draft)) {
 	case 2, 3:
 		return "start", func(d *webhook.Draft) { d.State = webhook.StateActive }
 	case 4:
-		url := w.url()
+		url := w.url(tenant)
 		return "re-target", func(d *webhook.Draft) { d.TargetURL = url }
 	case 5, 6:
 		events := w.wish()
 		return "change events of", func(d *webhook.Draft) { d.Events = events }
 	case 7:
-		secret := w.newSecret()
+		secret := w.newSecret(tenant)
 		if w.chance(0.1) {
 			none := webhook.NewSecret("")
 			secret = &none
@@ -256,10 +255,12 @@ func (w *world) change() (string, func(*webhook.Draft)) {
 
 func (w *world) wish() []string { return wishes[w.rnd.IntN(len(wishes))] }
 
-func (w *world) url() string { return w.targets.urls[w.rnd.IntN(len(w.targets.urls))] }
+func (w *world) url(tenant webhook.Tenant) string {
+	return urlOf(tenant, w.targets.hosts[w.rnd.IntN(len(w.targets.hosts))])
+}
 
-func (w *world) newSecret() *webhook.Secret {
-	s := webhook.NewSecret(fmt.Sprintf("secret-%d", w.rnd.IntN(1_000_000)))
+func (w *world) newSecret(tenant webhook.Tenant) *webhook.Secret {
+	s := secretOf(tenant, w.rnd.IntN(1_000_000))
 	return &s
 }
 
@@ -276,14 +277,14 @@ func draftOf(w webhook.Webhook) webhook.Draft {
 func operate(u *user) {
 	w := u.w
 	if w.chance(0.15) {
-		u.redispatch(func(error) {})
+		u.redispatch([]webhook.Tenant{u.who.Tenant}, func(error) {})
 		return
 	}
 	key, ok := w.ledger.someRow(w.rnd)
 	if !ok {
 		return
 	}
-	u.call(fmt.Sprintf("retry w%d/%s", key.Webhook, w.ledger.name(key.Event)), func(ctx context.Context, e *environment) error {
+	u.call(fmt.Sprintf("retry w%d/%s", about(key), w.ledger.name(key.Event)), func(ctx context.Context, e *environment) error {
 		now := time.Now()
 		row, err := e.rows.StartRound(ctx, webhook.StartRound{
 			Key: key, Now: now, SweepAt: now.Add(5 * time.Minute), Seed: webhook.Seed{ExpiresAt: now.Add(rowLife)},
@@ -295,22 +296,27 @@ func operate(u *user) {
 			return err
 		}
 		_, _ = e.queue.Send(ctx, []webhook.Outgoing{{Message: webhook.Message{
-			Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: key.Webhook, Event: key.Event, Round: row.Round, Attempt: 1,
+			Kind: webhook.MessageAttempt, Tenant: key.Tenant, Webhook: key.Webhook, Event: key.Event, Round: row.Round, Attempt: 1,
 		}}})
 		return nil
 	}, func(error) {})
 }
 
-// redispatch begins a job that has all events so far matched again.
-func (u *user) redispatch(answered func(error)) {
+// redispatch begins jobs that have all events so far matched again.
+func (u *user) redispatch(of []webhook.Tenant, answered func(error)) {
 	u.call("redispatch", func(ctx context.Context, e *environment) error {
-		now := time.Now()
-		j, err := webhook.NewJob(webhook.JobRedispatch, tenant, principal.Associate, now, e.random)
-		if err != nil {
-			return err
+		for _, tenant := range of {
+			now := time.Now()
+			j, err := webhook.NewJob(webhook.JobRedispatch, tenant, u.who.Associate, now, e.random)
+			if err != nil {
+				return err
+			}
+			j.From, j.To = u.w.began.Add(-time.Hour), now.Add(time.Second)
+			if err := e.jobs.Create(ctx, j); err != nil {
+				return err
+			}
 		}
-		j.From, j.To = u.w.began.Add(-time.Hour), now.Add(time.Second)
-		return e.jobs.Create(ctx, j)
+		return nil
 	}, answered)
 }
 
@@ -319,7 +325,7 @@ func restore(u *user) {
 	if !u.w.ledger.lost {
 		return
 	}
-	u.redispatch(func(err error) {
+	u.redispatch(u.w.tenants, func(err error) {
 		if err == nil {
 			u.w.ledger.lost = false
 		} else {

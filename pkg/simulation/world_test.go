@@ -47,6 +47,7 @@ type world struct {
 	ledger  *ledger
 	actors  []actor
 	shards  []*shard
+	tenants []webhook.Tenant // of this run
 	policy  webhook.Policy
 	tokens  int
 

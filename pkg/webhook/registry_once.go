@@ -37,23 +37,25 @@ func (r *Registry) CreateOnce(ctx context.Context, who Principal, key string, d 
 		return Webhook{}, false, fmt.Errorf("claim idempotency key: %w", ErrUnavailable)
 	}
 	key = hexHash(who.App, "create", key)
-	id, stands, err := r.claimID(ctx, who.Tenant, d, func(claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error) {
+	claim := func(claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error) {
 		return r.Claims.Remember(ctx, who.Tenant, key, claim, now)
-	})
-	for range saveTries {
+	}
+	deleted := func(err error) bool { return errors.Is(err, errDeleted) }
+	err = saving.Retry(ctx, r.Random, deleted, func() error {
+		id, stands, err := r.claimID(ctx, who.Tenant, d, claim)
 		if err != nil {
-			return Webhook{}, false, err
+			return err
+		}
+		claim = func(claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error) {
+			return r.Claims.Reclaim(ctx, who.Tenant, key, stands.Webhook, claim, now)
 		}
 		w, repeated, err = r.createClaimed(ctx, who, id, stands, d, doc)
-		if !errors.Is(err, errDeleted) {
-			return w, repeated, err
-		}
-		deleted := stands.Webhook
-		id, stands, err = r.claimID(ctx, who.Tenant, d, func(claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error) {
-			return r.Claims.Reclaim(ctx, who.Tenant, key, deleted, claim, now)
-		})
+		return err
+	})
+	if deleted(err) {
+		err = fmt.Errorf("create webhook: %w", ErrConflict)
 	}
-	return Webhook{}, false, fmt.Errorf("create webhook: %w", ErrConflict)
+	return w, repeated, err
 }
 
 // errDeleted says that the webhook of a claim was made and deleted: its id must

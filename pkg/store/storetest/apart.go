@@ -44,12 +44,12 @@ func testWebhooksApart(t *testing.T, h Harness) {
 			if len(want) == 0 && !errors.Is(err, webhook.ErrNotFound) || len(want) == 1 && (err != nil || !cmp.Equal(want[0], got)) {
 				t.Errorf("after %s, Get for %s: %v (-want +got):\n%s", step, tenant, err, cmp.Diff(stored[tenant], got))
 			}
-			list, err := h.Webhooks.List(t.Context(), tenant, 0, 10)
+			list, _, err := h.Webhooks.List(t.Context(), tenant, 0, 10)
 			must(t, err)
 			if diff := cmp.Diff(want, append([]webhook.Webhook{}, list...)); diff != "" {
 				t.Errorf("after %s, List for %s (-want +got):\n%s", step, tenant, diff)
 			}
-			subscribed, err := h.Webhooks.Subscribed(t.Context(), tenant, "a.b")
+			subscribed, err := Subscribed(t.Context(), h.Webhooks, tenant, "a.b")
 			must(t, err)
 			if diff := cmp.Diff(want, append([]webhook.Webhook{}, subscribed...)); diff != "" {
 				t.Errorf("after %s, Subscribed for %s (-want +got):\n%s", step, tenant, diff)
@@ -247,7 +247,7 @@ func testRowsApart(t *testing.T, h Harness) {
 		key.Tenant = tenant
 		_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, at))
 		must(t, err)
-		if got := due(t, h, tenant, 1, at.Add(time.Hour)); len(got) != 1 || got[0].DeliveryKey != key {
+		if got := due(t, h, tenant, at.Add(time.Hour)); len(got) != 1 || got[0].DeliveryKey != key {
 			t.Errorf("due of %s are %+v, want its one row", tenant, got)
 		}
 	}
@@ -278,7 +278,7 @@ func testErasureApart(t *testing.T, h Harness) {
 		if _, err := h.Deliveries.Get(t.Context(), key(tenant)); err != nil {
 			t.Errorf("the row of %s: %v", tenant, err)
 		}
-		if got := due(t, h, tenant, 1, at.Add(time.Hour)); len(got) != 1 {
+		if got := due(t, h, tenant, at.Add(time.Hour)); len(got) != 1 {
 			t.Errorf("%d rows of %s are due, want 1", len(got), tenant)
 		}
 		if h.Feed != nil && len(h.Feed(t, tenant)) != 1 {

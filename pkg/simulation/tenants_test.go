@@ -1,0 +1,81 @@
+package simulation_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// tenants are those of a run that has them all. Their webhooks' ids begin at 1
+// for each, their events have the same names, and their targets the same hosts.
+// The first one's name begins the second one's.
+var tenants = []webhook.Tenant{"Cust1", "Cust12", "Other"}
+
+// hook names a webhook of any tenant, as a number: its id, and ten thousand for
+// each tenant before its own. w10007 is Cust12's webhook 7.
+type hook int32
+
+const hooksOfTenant = 10_000
+
+func hookOf(tenant webhook.Tenant, id int32) hook {
+	at := slices.Index(tenants, tenant)
+	if at < 0 {
+		at = len(tenants) // which is nobody's
+	}
+	return hook(at)*hooksOfTenant + hook(id)
+}
+
+func (h hook) id() int32 { return int32(h % hooksOfTenant) }
+
+func (h hook) tenant() webhook.Tenant {
+	if at := int(h / hooksOfTenant); at < len(tenants) {
+		return tenants[at]
+	}
+	return "nobody"
+}
+
+func about(key webhook.DeliveryKey) hook { return hookOf(key.Tenant, key.Webhook) }
+
+// tenantOf reads the tenant from a partition key, <kind>#<tenant>[#…].
+func tenantOf(pk string) webhook.Tenant {
+	_, rest, _ := strings.Cut(pk, "#")
+	tenant, _, _ := strings.Cut(rest, "#")
+	return webhook.Tenant(tenant)
+}
+
+// somebody is one of the run's tenants.
+func (w *world) somebody() webhook.Tenant { return w.tenants[w.rnd.IntN(len(w.tenants))] }
+
+// urlOf is where a tenant has a target: the same hosts are everybody's.
+func urlOf(tenant webhook.Tenant, host string) string { return host + "/" + string(tenant) }
+
+func secretOf(tenant webhook.Tenant, n int) webhook.Secret {
+	return webhook.NewSecret(fmt.Sprintf("secret-%s-%d", tenant, n))
+}
+
+func isSecretOf(tenant webhook.Tenant, secret webhook.Secret) bool {
+	return secret.IsZero() || strings.HasPrefix(secret.Reveal(), fmt.Sprintf("secret-%s-", tenant))
+}
+
+func dataOf(tenant webhook.Tenant) string { return fmt.Sprintf(`{"of":%q}`, tenant) }
+
+// checkTenants holds a POST to being of one tenant: its event, the event's data,
+// the webhook, its target and its secret.
+func (l *ledger) checkTenants(name string, post webhook.Post) {
+	tenant := post.Event.Tenant
+	switch {
+	case l.events[post.Event.ID].event.Tenant != tenant:
+		l.w.violated("tenants", "%s is an event of %s, and attempted as one of %s", name, l.events[post.Event.ID].event.Tenant, tenant)
+	case post.Webhook.Tenant != tenant:
+		l.w.violated("tenants", "%s is of %s, and attempted for webhook %d of %s", name, tenant, post.Webhook.ID, post.Webhook.Tenant)
+	case !strings.HasSuffix(post.Webhook.TargetURL, "/"+string(tenant)):
+		l.w.violated("tenants", "%s of %s goes to %s", name, tenant, post.Webhook.TargetURL)
+	case len(post.Event.Data) > 0 && !strings.HasPrefix(post.Event.Name, "webhook") && string(post.Event.Data) != dataOf(tenant):
+		l.w.violated("tenants", "%s of %s carries %s", name, tenant, post.Event.Data)
+	case !isSecretOf(tenant, post.Secrets.Current) || !isSecretOf(tenant, post.Secrets.PreviousAt(time.Now())):
+		l.w.violated("tenants", "%s of %s is signed with a secret of another", name, tenant)
+	}
+}
