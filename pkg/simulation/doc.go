@@ -10,7 +10,8 @@
 // was accepted, what was committed and what the targets saw, checks the
 // promises: nothing accepted is lost, every duplicate has a cause that the
 // documentation admits, no target fails a stream record, a stopped webhook is
-// silent, no attempt uses a revoked secret.
+// silent, no attempt uses a revoked secret, and no POST or row of one tenant has
+// anything of another's.
 //
 // The package ships nothing: all but this file are tests. It makes no claim
 // about AWS itself, the network or the wire format.

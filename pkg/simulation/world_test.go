@@ -234,7 +234,11 @@ func (w *world) run(done func() bool) {
 		for _, a := range w.actors {
 			actions = append(actions, a.actions(now)...)
 		}
+		// Under the lock, so that goroutines which a timer wakes, and no gate,
+		// see what was written here, as the race detector understands it.
+		w.mu.Lock()
 		n := len(groups) + len(actions)
+		w.mu.Unlock()
 		switch {
 		case n == 0:
 			if !w.sleep(w.nextMoment(now)) {

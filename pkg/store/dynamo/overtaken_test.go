@@ -74,7 +74,8 @@ func TestStore_GivesUpWhenOthersAreAlwaysFaster(t *testing.T) {
 					tables := dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}
 					options := dynamo.Options{Now: func() time.Time { return at }, Random: webhooktest.Random(1)}
 					db := memdb.New(memdb.Config{Now: time.Now, Tables: []memdb.Table{
-						{Name: "webhooks", PK: pk, SK: sk}, {Name: "events", PK: pk, SK: sk},
+						{Name: "webhooks", PK: pk, SK: sk},
+						{Name: "events", PK: pk, SK: sk},
 						{Name: "deliveries", PK: pk, SK: sk, Indexes: []memdb.Index{{
 							Name: "due", PK: memdb.Attribute{Name: "due_shard", Type: types.ScalarAttributeTypeN},
 							SK:         memdb.Attribute{Name: "sweep_at", Type: types.ScalarAttributeTypeN},
