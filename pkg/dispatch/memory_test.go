@@ -64,7 +64,7 @@ func (r *reads) create(t *testing.T, w webhook.Webhook) webhook.Webhook {
 // matched is what a new view finds for an event, completed.
 func matched(t *testing.T, lists *subscriptions, tenant webhook.Tenant, name string) (found []webhook.Webhook) {
 	t.Helper()
-	matches, _, err := newView(lists, func() time.Time { return noon }).match(t.Context(), webhook.Event{Tenant: tenant, Name: name}, noon)
+	matches, _, err := newView(lists, func() time.Time { return noon }, webhooktest.Random(1)).match(t.Context(), webhook.Event{Tenant: tenant, Name: name}, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
