@@ -26,8 +26,10 @@ func TestShapes_AreThoseOfTheirExpressions(t *testing.T) {
 			func(s string) bool { return webhook.RoleARN(s) != "" },
 		},
 	}
-	parts := []string{"", "a", "Z", "0", "_", ".", "-", "*", ".*", "webhook", "webHook1.", "7", "\n", "é", "test", strings.Repeat("x", 64), strings.Repeat("y", 135),
-		"arn:aws:iam::123456789012:role/", "arn:aws-cn:iam::123456789012:role/", "arn:aws2:iam::123456789012:role/", "arn:aws:iam::12345678901:role/"}
+	parts := []string{
+		"", "a", "Z", "0", "_", ".", "-", "*", ".*", "webhook", "webHook1.", "7", "\n", "é", "test", strings.Repeat("x", 64), strings.Repeat("y", 135),
+		"arn:aws:iam::123456789012:role/", "arn:aws-cn:iam::123456789012:role/", "arn:aws2:iam::123456789012:role/", "arn:aws:iam::12345678901:role/",
+	}
 	for name, shape := range shapes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
