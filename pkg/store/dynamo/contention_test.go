@@ -11,8 +11,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// Every change of a tenant's webhooks raises the same EPOCH, so that
-// transactions meet; the store waits and tries again.
+// Every change of a tenant's webhooks updates the same EPOCH, so transactions
+// conflict; the store waits and retries.
 func TestWebhooks_ChangesOfOneTenantMeetAtItsEpoch(t *testing.T) {
 	t.Parallel()
 	client := local(t)

@@ -14,11 +14,11 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Credentials is the store of credentials; see webhook.Credentials.
+// Credentials stores credentials; see webhook.Credentials.
 //
-// A credential is two items that are made and deleted in one transaction and
-// never change: one under its hash, which calls are checked with, and a copy
-// under its tenant, which administrators list.
+// A credential is two items that are created and deleted in one transaction and
+// never change: one under its hash, used to check calls, and a copy under its
+// tenant, used by administrators to list credentials.
 type Credentials struct{ table }
 
 var _ webhook.Credentials = (*Credentials)(nil)
@@ -31,8 +31,8 @@ func listedKey(tenant webhook.Tenant, id string) item {
 	return key(tenantPK(tenant), credentialPrefix+id)
 }
 
-// Create stores a credential of a tenant that is there. Items that have expired
-// and were not removed yet are in nobody's way.
+// Create stores a credential of an existing tenant. Expired items that TTL has
+// not removed yet are overwritten.
 func (s *Credentials) Create(ctx context.Context, c webhook.Credential) error {
 	free := expiredBy(s.now())
 	free.text = "attribute_not_exists(pk) OR " + free.text
@@ -58,7 +58,7 @@ func (s *Credentials) Create(ctx context.Context, c webhook.Credential) error {
 	return fault(err, "create credential of %s", c.Principal.Tenant)
 }
 
-// Find reads the credential of a hash.
+// Find returns the credential with the given hash.
 func (s *Credentials) Find(ctx context.Context, hash string) (webhook.Credential, error) {
 	it, err := s.get(ctx, credentialKey(hash))
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *Credentials) Find(ctx context.Context, hash string) (webhook.Credential
 	return decodeCredential(it)
 }
 
-// List reads credentials of a tenant in the order of their ids.
+// List returns the tenant's credentials in order of id.
 func (s *Credentials) List(ctx context.Context, tenant webhook.Tenant, after string, limit int) ([]webhook.Credential, error) {
 	if limit <= 0 {
 		return nil, nil
@@ -81,7 +81,7 @@ func (s *Credentials) List(ctx context.Context, tenant webhook.Tenant, after str
 	err := s.query(ctx, dynamodb.QueryInput{
 		KeyConditionExpression: aws.String("pk = :pk AND sk BETWEEN :first AND :last"),
 		ExpressionAttributeValues: item{
-			// "$" follows "#": the range ends with the prefix.
+			// "$" sorts right after "#", so the range ends with the prefix.
 			":pk": text(tenantPK(tenant)), ":first": text(credentialPrefix + after), ":last": text("C$"),
 		},
 		ConsistentRead: aws.Bool(true),
@@ -103,7 +103,7 @@ func (s *Credentials) List(ctx context.Context, tenant webhook.Tenant, after str
 	return found, broken.err()
 }
 
-// Revoke removes a credential, both its items at once.
+// Revoke removes both items of a credential at once.
 func (s *Credentials) Revoke(ctx context.Context, tenant webhook.Tenant, id string) error {
 	it, err := s.get(ctx, listedKey(tenant, id))
 	if err != nil {
@@ -120,8 +120,8 @@ func (s *Credentials) Revoke(ctx context.Context, tenant webhook.Tenant, id stri
 		types.TransactWriteItem{Delete: &types.Delete{
 			TableName: &s.name, Key: listedKey(tenant, id), ConditionExpression: aws.String("attribute_exists(pk)"),
 		}},
-		// TTL removes the two items of a credential at different times, and
-		// the hash may be another's by now.
+		// TTL removes the two items of a credential at different times, and by
+		// now the hash may belong to another credential.
 		types.TransactWriteItem{Delete: &types.Delete{
 			TableName: &s.name, Key: credentialKey(c.Hash),
 			ConditionExpression:       aws.String("attribute_not_exists(pk) OR id = :id"),
@@ -133,7 +133,7 @@ func (s *Credentials) Revoke(ctx context.Context, tenant webhook.Tenant, id stri
 	return fault(err, "revoke credential of %s", tenant)
 }
 
-// transact makes all the writes or none.
+// transact applies all the writes or none.
 func (t *table) transact(ctx context.Context, writes ...types.TransactWriteItem) error {
 	return t.retry(ctx, func() error {
 		_, err := t.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
@@ -141,8 +141,8 @@ func (t *table) transact(ctx context.Context, writes ...types.TransactWriteItem)
 	})
 }
 
-// failedConditions lists the indices of a transaction's items whose conditions
-// were not met, in ascending order.
+// failedConditions returns, in ascending order, the indices of the
+// transaction's items whose conditions failed.
 func failedConditions(err error) (failed []int) {
 	var cancelled *types.TransactionCanceledException
 	if !errors.As(err, &cancelled) {
@@ -193,7 +193,7 @@ func decodeCredential(it item) (webhook.Credential, error) {
 		c.Within = nil
 	}
 	if r.err == nil && c.Principal.Tenant == "" {
-		r.err = errors.New("a credential of no tenant")
+		r.err = errors.New("credential without a tenant")
 	}
 	return c, r.err
 }

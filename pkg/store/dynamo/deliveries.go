@@ -8,28 +8,28 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Deliveries is the store of delivery rows; see webhook.Deliveries.
+// Deliveries stores delivery rows; see webhook.Deliveries.
 //
 // The row protocol is written down once, as the pure functions of package
-// webhook. Every transition here applies such a function to the row that is
-// known to stand, and puts the result on the condition that it still does: by
-// ver, which every write raises, and created, which tells a row from one that
-// TTL removed and somebody made anew. Where the condition fails, DynamoDB
-// returns the row that stands, and the function is asked again about that one;
-// so each transition takes effect as one conditional write, and a refusal is
-// about the very row that refused.
+// webhook. Every transition here applies such a function to the row as last
+// read and puts the result on the condition that the row has not changed since.
+// It compares ver, which every write increments, and created, which
+// distinguishes the row from one that TTL removed and another writer created
+// again. If the condition fails, DynamoDB returns the current row, and the
+// function is applied to that one. Each transition therefore takes effect as
+// one conditional write, and a refusal is always about the current row.
 //
-// What differs is how a transition begins, which is only a matter of price:
-//   - RecordFirst, and the lease and the parking of a first attempt, expect no
-//     row and begin with the put: one write unit, no read.
-//   - Other leases, Claim and Defer begin with an update that states the protocol's
-//     condition, and a little more, as an expression: one write, no read. The
-//     expression may refuse what the function grants, never the other way
-//     round; the function decides on the row that comes back.
+// Transitions differ only in how they begin, for reasons of cost:
+//   - RecordFirst, and the lease and the parking of a first attempt, expect
+//     no row and begin with the put: one write unit, no read.
+//   - Other leases, Claim and Defer begin with an update that expresses the
+//     protocol's condition, slightly stricter: one write, no read. The
+//     expression may refuse what the function grants, never the reverse;
+//     the function then decides on the row that was returned.
 //   - All others expect a row and begin with a read.
 type Deliveries struct{ table }
 
-// RecordFirst records a first attempt made without a lease.
+// RecordFirst records a first attempt that was made without a lease.
 func (s *Deliveries) RecordFirst(ctx context.Context, r webhook.RecordFirst) (webhook.Delivery, error) {
 	return s.write(ctx, "record", r.Key, nil, r.Apply)
 }
@@ -49,7 +49,7 @@ func (s *Deliveries) Claim(ctx context.Context, cl webhook.Claim) (webhook.Deliv
 	return s.tryUpdate(ctx, "claim", cl.Key, change, c, cl.Apply)
 }
 
-// Park puts an attempt off.
+// Park postpones an attempt.
 func (s *Deliveries) Park(ctx context.Context, p webhook.Park) (webhook.Delivery, error) {
 	if p.Round == 1 && p.Attempt == 1 {
 		return s.write(ctx, "park", p.Key, nil, p.Apply)
@@ -57,7 +57,7 @@ func (s *Deliveries) Park(ctx context.Context, p webhook.Park) (webhook.Delivery
 	return s.readAndWrite(ctx, "park", p.Key, p.Apply)
 }
 
-// Defer moves a due row on.
+// Defer moves a due row to a later time.
 func (s *Deliveries) Defer(ctx context.Context, d webhook.Defer) (webhook.Delivery, error) {
 	change, c := deferUpdate(d, s.now())
 	return s.tryUpdate(ctx, "defer", d.Key, change, c, d.Apply)
@@ -68,7 +68,7 @@ func (s *Deliveries) Finish(ctx context.Context, f webhook.Finish) (webhook.Deli
 	return s.readAndWrite(ctx, "finish", f.Key, f.Apply)
 }
 
-// MarkDelivered records a success that found its row in other hands.
+// MarkDelivered records a success whose row was taken over in the meantime.
 func (s *Deliveries) MarkDelivered(ctx context.Context, m webhook.MarkDelivered) (webhook.Delivery, error) {
 	return s.readAndWrite(ctx, "mark delivered", m.Key, m.Apply)
 }
@@ -109,16 +109,16 @@ func (s *Deliveries) tryUpdate(ctx context.Context, what string, key webhook.Del
 	return decodeDelivery(it)
 }
 
-// write applies a transition to the row that stands, nil for none, until it is
-// written or refused. Every further try follows another writer's success; when
-// those have come first too often it is webhook.ErrUnavailable.
+// write applies a transition to the current row (nil if there is none) until it
+// is written or refused. Each retry follows another writer's success; after too
+// many of those, write returns webhook.ErrUnavailable.
 func (s *Deliveries) write(ctx context.Context, what string, key webhook.DeliveryKey, stands item, apply transition) (row webhook.Delivery, err error) {
 	try := func() error {
 		row, stands, err = s.writeOver(ctx, stands, apply)
 		return err
 	}
-	// That there is no row was a guess, and what was read may be old: a first
-	// try that fails has only found out what stands.
+	// The first try may be based on a guess (no row) or on a stale read; if it
+	// fails, it has only fetched the current row and does not count.
 	if overtaken(try()) {
 		err = contention.Retry(ctx, s.random, overtaken, try)
 	}
@@ -128,9 +128,9 @@ func (s *Deliveries) write(ctx context.Context, what string, key webhook.Deliver
 	return row, err
 }
 
-// writeOver applies a transition to the row that is said to stand, and returns
-// the row afterwards. errOvertaken says that another one stands by now, and is
-// returned with it.
+// writeOver applies a transition to the row assumed to be current and returns
+// the resulting row. If another row has replaced it, writeOver returns that one
+// with errOvertaken.
 func (s *Deliveries) writeOver(ctx context.Context, stands item, apply transition) (webhook.Delivery, item, error) {
 	row, err := s.row(stands)
 	if err != nil {
@@ -164,7 +164,7 @@ func (s *Deliveries) writeOver(ctx context.Context, stands item, apply transitio
 	return row, nil, err
 }
 
-// row reads an item as a row: none if it is absent or has expired.
+// row decodes an item. An absent or expired item is the zero row.
 func (s *Deliveries) row(it item) (webhook.Delivery, error) {
 	if it == nil || it.expired(s.now()) {
 		return webhook.Delivery{}, nil
@@ -172,7 +172,7 @@ func (s *Deliveries) row(it item) (webhook.Delivery, error) {
 	return decodeDelivery(it)
 }
 
-// Get reads a row.
+// Get returns a row.
 func (s *Deliveries) Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error) {
 	it, err := s.get(ctx, deliveryKey(key))
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 // TestDeliveries_AgreeWithTheProtocol makes long random walks of transitions
-// and holds the store, after each, to the pure function of package webhook.
+// and compares the store with the pure functions of package webhook after each.
 func TestDeliveries_AgreeWithTheProtocol(t *testing.T) {
 	t.Parallel()
 	client := local(t)
@@ -55,13 +55,13 @@ func TestDeliveries_AgreeWithTheProtocol(t *testing.T) {
 				}
 			}
 			if granted < 10 {
-				t.Fatalf("only %d transitions were granted: the walk shows nothing", granted)
+				t.Fatalf("only %d transitions were granted, too few for a meaningful walk", granted)
 			}
 		})
 	}
 }
 
-// randomTransition draws a transition that has a fair chance to be granted.
+// randomTransition draws a transition that has a fair chance of being granted.
 func randomTransition(rnd *rand.Rand, store *dynamo.Deliveries, key webhook.DeliveryKey, row webhook.Delivery, now time.Time) (string, func(webhook.Delivery) (webhook.Delivery, bool), func() (webhook.Delivery, error)) {
 	ctx := context.Background()
 	round, attempt := max(row.Round, 1)-rnd.IntN(4)/3, row.Attempt+rnd.IntN(2)

@@ -11,7 +11,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// The attributes of a row that conditions or the index name.
+// The attributes of a row that conditions or the index refer to.
 const (
 	attrStatus   = "status"
 	attrVer      = "ver"
@@ -22,7 +22,8 @@ const (
 	attrResends  = "resends"
 )
 
-// deliveryPartitions spreads the rows of one webhook.
+// deliveryPartitions is how many partitions the rows of one webhook are spread
+// over.
 const deliveryPartitions = 8
 
 func deliveryPK(tenant webhook.Tenant, id int32, n int) string {
@@ -33,7 +34,7 @@ func deliveryKey(k webhook.DeliveryKey) item {
 	return key(deliveryPK(k.Tenant, k.Webhook, k.Event.Partition(deliveryPartitions)), string(k.Event))
 }
 
-// readDeliveryKey undoes deliveryKey.
+// readDeliveryKey is the inverse of deliveryKey.
 func readDeliveryKey(r *reader) webhook.DeliveryKey {
 	parts := strings.Split(r.text(attrPK), "#")
 	if len(parts) != 5 {
@@ -47,8 +48,9 @@ func readDeliveryKey(r *reader) webhook.DeliveryKey {
 	return webhook.DeliveryKey{Tenant: webhook.Tenant(parts[1]), Webhook: int32(id), Event: webhook.EventID(r.text(attrSK))}
 }
 
-// encodeDelivery gives a row's item. Zero members are left out, so that a lease
-// is removed and never zeroed, and the index holds unfinished rows alone.
+// encodeDelivery returns a row's item. Zero members are omitted, so that a
+// lease is removed rather than zeroed, and the index holds only unfinished
+// rows.
 func encodeDelivery(d webhook.Delivery) (item, error) {
 	if len(d.Response) > webhook.MaxStoredResponse {
 		return nil, fmt.Errorf("delivery %s: response of %d bytes", d.Event, len(d.Response))
@@ -108,9 +110,9 @@ func decodeDelivery(it item) (webhook.Delivery, error) {
 	return d, nil
 }
 
-// encodeAttempt gives an attempt as "number at duration code error": both times
-// in milliseconds to base 36, so that twelve of them fit beside an answer in a
-// row of one write unit.
+// encodeAttempt returns an attempt as "number at duration code error". Both
+// times are in base 36 milliseconds, so that twelve attempts and a response fit
+// in a row of one write unit.
 func encodeAttempt(a webhook.Attempt) string {
 	s := strconv.Itoa(a.Number) + " " + strconv.FormatInt(a.At.UnixMilli(), 36) + " " +
 		strconv.FormatInt(a.Duration.Milliseconds(), 36) + " " + strconv.Itoa(a.StatusCode)

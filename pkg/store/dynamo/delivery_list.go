@@ -15,7 +15,7 @@ import (
 // dueIndex is the sparse index of unfinished rows.
 const dueIndex = "due"
 
-// List merges the webhook's partitions, the newest event first.
+// List merges the webhook's partitions, newest event first.
 func (s *Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, before webhook.EventID, limit int) ([]webhook.Delivery, error) {
 	if limit <= 0 {
 		return nil, nil
@@ -57,7 +57,7 @@ func (s *Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, 
 	return all[:min(len(all), limit)], broken.err()
 }
 
-// Due reads the index, which is eventually consistent always.
+// Due reads the index, which is always eventually consistent.
 func (s *Deliveries) Due(ctx context.Context, shard int, before time.Time, after webhook.DueDelivery, limit int) ([]webhook.DueDelivery, error) {
 	if limit <= 0 {
 		return nil, nil

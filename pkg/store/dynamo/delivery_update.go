@@ -6,9 +6,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// leaseUpdate states Lease.Apply for a row that stands. Beyond the protocol's
-// own condition it asks that the row has not expired and that its life grows,
-// since an expression cannot take the later of two times.
+// leaseUpdate expresses Lease.Apply for an existing row. It also requires that
+// the row has not expired and that its expiry does not move back, since an
+// expression cannot take the later of two times.
 func leaseUpdate(l webhook.Lease, now time.Time) (change string, c condition) {
 	change = "SET attempt = :attempt, lease_by = :token, lease_until = :until, updated = :asked, ver = ver + :one"
 	c = condition{
@@ -30,8 +30,8 @@ func leaseUpdate(l webhook.Lease, now time.Time) (change string, c condition) {
 	return change, c
 }
 
-// claimUpdate states Claim.Apply. An item of the index has a SweepAt, so a Claim
-// that saw none is refused.
+// claimUpdate expresses Claim.Apply. Items in the index always have a SweepAt,
+// so a Claim that saw none is refused.
 func claimUpdate(cl webhook.Claim, now time.Time) (change string, c condition) {
 	return "SET sweep_at = :next, resends = if_not_exists(resends, :zero) + :one, updated = :asked, ver = ver + :one",
 		condition{
@@ -44,9 +44,9 @@ func claimUpdate(cl webhook.Claim, now time.Time) (change string, c condition) {
 		}
 }
 
-// deferUpdate states Defer.Apply. Beyond the protocol's own condition it asks
-// that the row's next attempt moves out and its life grows, since an expression
-// cannot take the later of two times.
+// deferUpdate expresses Defer.Apply. It also requires that neither the row's
+// next attempt nor its expiry moves back, since an expression cannot take the
+// later of two times.
 func deferUpdate(d webhook.Defer, now time.Time) (change string, c condition) {
 	change = "SET next_at = :until, sweep_at = :until, updated = :asked, ver = ver + :one"
 	c = condition{

@@ -11,11 +11,11 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// attrWebhooks counts the tenant's webhooks, on the item that every transaction
-// about one of them changes anyway.
+// attrWebhooks counts the tenant's webhooks. It is on the EPOCH item, which
+// every create and delete updates already.
 const attrWebhooks = "webhooks"
 
-// HasRoom reads whether the tenant has fewer webhooks than the limit.
+// HasRoom returns a LimitError if the tenant's webhooks are at the limit.
 func (s *Webhooks) HasRoom(ctx context.Context, tenant webhook.Tenant) error {
 	if s.limit <= 0 {
 		return nil
@@ -31,8 +31,9 @@ func (s *Webhooks) HasRoom(ctx context.Context, tenant webhook.Tenant) error {
 	return r.err
 }
 
-// epochChange raises the tenant's epoch in a transaction that adds webhooks, or
-// takes some away where more is negative. Only adding is refused at the limit.
+// epochChange increments the tenant's epoch in a transaction that adds
+// webhooks, or removes them if more is negative. Only adding is refused at the
+// limit.
 func (s *Webhooks) epochChange(tenant webhook.Tenant, more int) types.TransactWriteItem {
 	change := &types.Update{
 		TableName: &s.name, Key: epochKey(tenant), UpdateExpression: aws.String("ADD n :one"),
@@ -49,8 +50,8 @@ func (s *Webhooks) epochChange(tenant webhook.Tenant, more int) types.TransactWr
 	return types.TransactWriteItem{Update: change}
 }
 
-// epochRefused reports whether a transaction was turned away by the limit: the
-// condition of its last write.
+// epochRefused reports whether the limit, the condition of the last write,
+// cancelled a transaction.
 func epochRefused(err error) bool {
 	var cancelled *types.TransactionCanceledException
 	if !errors.As(err, &cancelled) || len(cancelled.CancellationReasons) == 0 {

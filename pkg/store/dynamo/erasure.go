@@ -11,13 +11,13 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Erasure removes what is stored of a tenant; see webhook.Erasure. What is
-// removed ends as no INSERT in the stream, so nothing else hears of it.
+// Erasure removes a tenant's stored data; see webhook.Erasure. Removals reach
+// the stream, but not as INSERT, so they trigger nothing.
 type Erasure struct{ events, deliveries table }
 
 var _ webhook.Erasure = (*Erasure)(nil)
 
-// eraseAtOnce is how many deletions are under way at a time.
+// eraseAtOnce is how many deletions run at a time.
 const eraseAtOnce = 16
 
 // EraseEvents removes events, partition by partition.
@@ -32,8 +32,8 @@ func (s *Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id
 	return n, fault(err, "erase deliveries of webhook %d", id)
 }
 
-// erase removes up to limit items of some partitions, none of which any writer
-// that still counts may put again.
+// erase removes up to limit items from some partitions. No live writer may put
+// any of them again.
 func erase(ctx context.Context, t *table, partitions, limit int, pk func(int) string) (int, error) {
 	found, err := eachPartition(partitions, func(n int) (keys []item, err error) {
 		err = t.query(ctx, dynamodb.QueryInput{

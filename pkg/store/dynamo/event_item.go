@@ -18,14 +18,14 @@ import (
 const (
 	attrName   = "name"
 	attrKey    = "key"    // primary key
-	attrData   = "data"   // JSON text, or
-	attrPacked = "packed" // the same deflated (RFC 1951)
+	attrData   = "data"   // JSON, or
+	attrPacked = "packed" // the same, deflated (RFC 1951)
 	attrBy     = "by"     // AssociateId
 	attrAt     = "at"     // ticks of 100 ns since 1970
 	attrHops   = "hops"
 )
 
-// writeUnit is what one unit of write capacity pays for, in bytes of item.
+// writeUnit is the item size in bytes that one unit of write capacity covers.
 const writeUnit = 1024
 
 // tick is the resolution of an event's At.
@@ -60,8 +60,9 @@ func encodeEvent(e webhook.Event) (item, error) {
 
 func units(size int) int { return (size + writeUnit - 1) / writeUnit }
 
-// size is what DynamoDB counts for an item of texts, numbers and bytes: names
-// and values, a number as half its digits and a little, rounded up.
+// size is the size that DynamoDB bills for an item of strings, numbers and
+// bytes: names and values, with a number counted as half its digits plus a
+// little, rounded up.
 func (it item) size() int {
 	n := 0
 	for name, value := range it {
@@ -100,7 +101,7 @@ func decodeEvent(it item) (webhook.Event, error) {
 	return e, nil
 }
 
-// packers keeps writers for reuse: a new one costs more than the work.
+// packers pools writers: allocating one costs more than compressing an event.
 var packers = sync.Pool{New: func() any {
 	w, err := flate.NewWriter(nil, flate.DefaultCompression)
 	if err != nil { // the level is a constant
@@ -123,7 +124,7 @@ func pack(data []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// maxUnpacked bounds what an item can become in memory.
+// maxUnpacked bounds the size of an unpacked item in memory.
 const maxUnpacked = 1 << 20
 
 func unpack(packed []byte) (json.RawMessage, error) {

@@ -29,9 +29,9 @@ func (q queried) Query(ctx context.Context, in *dynamodb.QueryInput, edit ...fun
 	return out, err
 }
 
-// Events are large, and a list is merged from sixteen partitions: were each read
-// as if it held all of the list, a hundred events would be read as sixteen
-// hundred, and held as well.
+// Events are large, and a list is merged from sixteen partitions. If each
+// partition were read up to the full limit, listing a hundred events would read
+// and hold sixteen hundred.
 func TestEvents_ListReadsLittleMoreThanItReturns(t *testing.T) {
 	t.Parallel()
 	clock := webhooktest.NewClock(time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC))
@@ -65,6 +65,6 @@ func TestEvents_ListReadsLittleMoreThanItReturns(t *testing.T) {
 		read += n
 	}
 	if read > 3*limit {
-		t.Errorf("%d items were read for a list of %d", read, limit)
+		t.Errorf("read %d items for a list of %d", read, limit)
 	}
 }

@@ -12,11 +12,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Events is the store of events; see webhook.Events.
+// Events stores events; see webhook.Events.
 type Events struct{ table }
 
-// eventPartitions spreads a tenant's events, so that its busiest second is not
-// bound to what one partition of DynamoDB takes (1,000 writes).
+// eventPartitions is how many partitions a tenant's events are spread over, so
+// that a tenant can exceed the 1,000 writes per second of one DynamoDB
+// partition.
 const eventPartitions = 16
 
 func eventPK(tenant webhook.Tenant, n int) string { return fmt.Sprintf("T#%s#%d", tenant, n) }
@@ -25,7 +26,7 @@ func eventKey(tenant webhook.Tenant, id webhook.EventID) item {
 	return key(eventPK(tenant, id.Partition(eventPartitions)), string(id))
 }
 
-// Put stores an event under its id if there is none.
+// Put stores an event unless its id is taken.
 func (s *Events) Put(ctx context.Context, e webhook.Event) error {
 	it, err := encodeEvent(e)
 	if err != nil {
@@ -33,8 +34,8 @@ func (s *Events) Put(ctx context.Context, e webhook.Event) error {
 	}
 	stands, ok, err := s.put(ctx, it, absent)
 	if err == nil && !ok && stands.expired(s.now()) {
-		// Overwriting the old one would be a MODIFY in the stream, which
-		// nobody delivers: remove it, then insert.
+		// Overwriting the expired item would be a MODIFY in the stream, which
+		// dispatch ignores: remove it, then insert.
 		if err = s.remove(ctx, eventKey(e.Tenant, e.ID), expiredBy(s.now())); err == nil {
 			_, _, err = s.put(ctx, it, absent)
 		}
@@ -42,7 +43,7 @@ func (s *Events) Put(ctx context.Context, e webhook.Event) error {
 	return fault(err, "put event %s", e.ID)
 }
 
-// Get reads an event.
+// Get returns an event.
 func (s *Events) Get(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) (webhook.Event, error) {
 	it, err := s.get(ctx, eventKey(tenant, id))
 	if err != nil {
@@ -54,9 +55,9 @@ func (s *Events) Get(ctx context.Context, tenant webhook.Tenant, id webhook.Even
 	return decodeEvent(it)
 }
 
-// List merges the tenant's partitions by id. Events are large, so that of each
-// partition only what is likely to be in the list is held at a time, and only
-// what is in it is decoded.
+// List merges the tenant's partitions by id. Events are large, so it holds only
+// those items of each partition that are likely to be returned, and decodes
+// only those that are.
 func (s *Events) List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error) {
 	if limit <= 0 || first > last {
 		return nil, nil
@@ -103,16 +104,16 @@ func (s *Events) List(ctx context.Context, tenant webhook.Tenant, first, last we
 	return found, broken.err()
 }
 
-// eventTape is one partition of a tenant's events, read from its beginning on.
+// eventTape is one partition of a tenant's events, read from the start.
 type eventTape struct {
 	in   dynamodb.QueryInput
-	read []item // and not taken yet; none: the partition is at its end
-	end  bool   // nothing is behind them
+	read []item // but not taken yet; empty at the end of the partition
+	end  bool   // nothing follows read
 }
 
 func (t *eventTape) id() string { return (&reader{item: t.read[0]}).text(attrSK) }
 
-// wind reads on until there is an event that has not expired, or none at all.
+// wind reads until t has an event that has not expired or is at its end.
 func (s *Events) wind(ctx context.Context, t *eventTape) error {
 	for len(t.read) == 0 && !t.end {
 		out, err := s.client.Query(ctx, &t.in)
@@ -129,7 +130,7 @@ func (s *Events) wind(ctx context.Context, t *eventTape) error {
 	return nil
 }
 
-// eachPartition reads n partitions at once and returns when all reads have
+// eachPartition reads n partitions concurrently and returns when all reads have
 // ended.
 func eachPartition[T any](n int, read func(n int) ([]T, error)) ([][]T, error) {
 	parts, errs := make([][]T, n), make([]error, n)

@@ -14,15 +14,16 @@ import (
 )
 
 var (
-	// errUnprocessed stands for keys that BatchGetItem keeps handing back.
+	// errUnprocessed reports keys that BatchGetItem keeps returning
+	// unprocessed.
 	errUnprocessed = errors.New("keys left unprocessed")
-	// errOvertaken says that another writer was faster. It surfaces where that
-	// happened too often in a row.
+	// errOvertaken reports that another writer was faster. It reaches the
+	// caller only after it happened too often in a row.
 	errOvertaken = fmt.Errorf("overtaken by other writers: %w", webhook.ErrUnavailable)
 )
 
-// passing lists the codes of client faults that pass by themselves. Server
-// faults and answers that never came pass too.
+// passing lists the codes of client faults that are transient. Server faults
+// and lost responses are transient too.
 var passing = map[string]bool{
 	"ProvisionedThroughputExceededException": true,
 	"ThrottlingException":                    true,
@@ -37,9 +38,9 @@ var passing = map[string]bool{
 	"RequestTimeoutException":                true,
 }
 
-// fault wraps what a call returned: with ErrUnavailable where a later try may
-// succeed, without where the deployment or this package is at fault (no
-// permission, no such table, an invalid expression).
+// fault wraps a call's error, with ErrUnavailable if a later try may succeed,
+// and without it if the deployment or this package is at fault (no permission,
+// no such table, an invalid expression).
 func fault(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
@@ -52,12 +53,12 @@ func fault(err error, format string, args ...any) error {
 	return fmt.Errorf("%s: %w: %w", what, webhook.ErrUnavailable, err)
 }
 
-// contention is how long a call goes on that others keep from its item: up to
-// 1.5 s, and half of that at least.
+// contention is how long a call keeps trying while other writers hold its item:
+// up to 1.5 s, and at least half of that.
 var contention = backoff.Policy{Tries: 9, First: 8 * time.Millisecond, Most: 500 * time.Millisecond}
 
-// retry repeats a write as long as it met a transaction on the same item: such
-// a write has certainly not taken place, and the other one ends in
+// retry repeats a write while it conflicts with a transaction on the same item:
+// such a write certainly had no effect, and the transaction ends within
 // milliseconds.
 func (t *table) retry(ctx context.Context, write func() error) error {
 	return contention.Retry(ctx, t.random, conflicted, write)
@@ -67,8 +68,8 @@ func overtaken(err error) bool { return errors.Is(err, errOvertaken) }
 
 func unprocessed(err error) bool { return errors.Is(err, errUnprocessed) }
 
-// conflicted reports whether a write was turned away by another transaction
-// and by nothing else.
+// conflicted reports whether a write was refused only because of another
+// transaction.
 func conflicted(err error) bool {
 	var conflict *types.TransactionConflictException
 	if errors.As(err, &conflict) {
@@ -91,7 +92,7 @@ func conflicted(err error) bool {
 	return met
 }
 
-// The reasons that a transaction was cancelled for, one per item.
+// Cancellation reasons of a transaction, one per item.
 const (
 	reasonNone      = "None"
 	reasonConflict  = "TransactionConflict"
@@ -106,7 +107,7 @@ func code(r types.CancellationReason) string {
 }
 
 // failedCondition reports whether the condition of a transaction's first item
-// was not met, and which item stood there, nil if none did.
+// failed, and returns the item found there, or nil if there was none.
 func failedCondition(err error) (stands item, failed bool) {
 	var cancelled *types.TransactionCanceledException
 	if !errors.As(err, &cancelled) || len(cancelled.CancellationReasons) == 0 {

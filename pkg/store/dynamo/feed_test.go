@@ -12,9 +12,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// feed reads what a table's stream has recorded of a tenant's events, as it
-// stands there: an answer of the streams' API has the form of a batch that
-// Lambda hands over. Three calls do not need a client of their own.
+// feed returns what a table's stream has recorded of a tenant's events so far.
+// A response of the streams API has the form of a batch that Lambda passes on.
+// Three calls are too few to need a client.
 func feed(t *testing.T, table string, tenant webhook.Tenant) []webhook.Record {
 	t.Helper()
 	var list struct{ Streams []struct{ StreamArn string } }
@@ -51,7 +51,8 @@ func feed(t *testing.T, table string, tenant webhook.Tenant) []webhook.Record {
 	return records
 }
 
-// streams calls the streams' API of DynamoDB Local, which checks no signature.
+// streams calls the streams API of DynamoDB Local, which does not check
+// signatures.
 func streams(t *testing.T, operation string, in, out any) []byte {
 	t.Helper()
 	body, err := json.Marshal(in)

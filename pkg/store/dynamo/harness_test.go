@@ -15,7 +15,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 )
 
-// local gives a client of the DynamoDB Local at DYNAMODB_ENDPOINT, which
+// local returns a client for the DynamoDB Local at DYNAMODB_ENDPOINT, which
 // .ci/dynamodb-local/start starts.
 func local(t testing.TB) *dynamodb.Client {
 	t.Helper()
@@ -33,7 +33,7 @@ func local(t testing.TB) *dynamodb.Client {
 
 var tableCount atomic.Int64
 
-// newTables makes three empty tables as the template does.
+// newTables creates three empty tables like the template's.
 func newTables(t testing.TB, client *dynamodb.Client) dynamo.Tables {
 	t.Helper()
 	prefix := fmt.Sprintf("t%d-%d-", time.Now().UnixNano(), tableCount.Add(1))

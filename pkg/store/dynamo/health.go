@@ -8,16 +8,17 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// attrGone marks the tombstone of a deleted webhook's health: reports that come
-// late must not raise it again as a row that nobody would ever remove.
+// attrGone marks the tombstone of a deleted webhook's health. Late reports must
+// not recreate a row that would never be removed.
 const attrGone = "gone"
 
 func healthKey(tenant webhook.Tenant, id int32) item {
 	return key(fmt.Sprintf("H#%s#%d", tenant, id), "HEALTH")
 }
 
-// Health reads the health of several webhooks, eventually consistent: at half
-// the price, and the lane does not mind a second.
+// Health reads the health of several webhooks. The reads are eventually
+// consistent, which halves the cost; lanes tolerate health that is a second
+// old.
 func (s *Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error) {
 	found := make(map[int32]webhook.Health, len(ids))
 	asked := make(map[int32]bool, len(ids))
@@ -45,8 +46,8 @@ func (s *Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int3
 	return found, broken.err()
 }
 
-// UpdateHealth replaces a webhook's health. That of a webhook that was deleted
-// stays gone: change is asked, and nothing is stored.
+// UpdateHealth replaces a webhook's health. For a deleted webhook it calls
+// change but stores nothing.
 func (s *Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (h webhook.Health, err error) {
 	stands, err := s.get(ctx, healthKey(tenant, id))
 	if err != nil {

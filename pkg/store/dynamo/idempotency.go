@@ -8,14 +8,15 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Remember claims an idempotency key for an event or a webhook. The markers lie in the table
-// of events under keys that begin with K#, which the filter of the stream's
-// mapping leaves out.
+// Remember claims an idempotency key for an event or a webhook. The markers are
+// stored in the Events table under keys that begin with K#, which the stream
+// mapping's filter excludes.
 func (s *Events) Remember(ctx context.Context, tenant webhook.Tenant, hash string, claim webhook.IdempotencyClaim, now time.Time) (webhook.IdempotencyClaim, error) {
 	return s.claim(ctx, tenant, hash, claim, expiredBy(now))
 }
 
-// Reclaim claims the key also where it stands for the webhook replaced.
+// Reclaim is Remember, except that a claim for the replaced webhook counts as
+// free.
 func (s *Events) Reclaim(ctx context.Context, tenant webhook.Tenant, hash string, replaced int32, claim webhook.IdempotencyClaim, now time.Time) (webhook.IdempotencyClaim, error) {
 	free := expiredBy(now)
 	free.text += " OR webhook = :replaced"
@@ -23,7 +24,7 @@ func (s *Events) Reclaim(ctx context.Context, tenant webhook.Tenant, hash string
 	return s.claim(ctx, tenant, hash, claim, free)
 }
 
-// claim puts a marker if there is none, or one that counts as free.
+// claim puts a marker if there is none or the existing one counts as free.
 func (s *Events) claim(ctx context.Context, tenant webhook.Tenant, hash string, claim webhook.IdempotencyClaim, free condition) (webhook.IdempotencyClaim, error) {
 	it := key(fmt.Sprintf("K#%s#%s", tenant, hash), "K")
 	it.setText("event", string(claim.Event))
@@ -44,7 +45,7 @@ func (s *Events) claim(ctx context.Context, tenant webhook.Tenant, hash string, 
 	}, r.err
 }
 
-// expiredBy holds for an item that counts as absent at now.
+// expiredBy is met by an item that counts as absent at now.
 func expiredBy(now time.Time) condition {
 	return condition{text: "expires_ms <= :now", values: item{":now": millis(now)}}
 }

@@ -11,12 +11,13 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// intentPK is the one partition of all intents, so that the sweep lists them by
-// key. What goes through it is bounded by the secret store, which makes and
-// deletes at most 50 secrets a second each.
+// intentPK is the single partition of all intents, so that the sweep lists them
+// by key. The secret store, which creates and deletes at most 50 secrets per
+// second each, bounds its traffic.
 const intentPK = "O"
 
-// PutIntent notes that a secret may exist without its webhook naming it.
+// PutIntent records that a secret may exist that its webhook does not
+// reference.
 func (s *Webhooks) PutIntent(ctx context.Context, intent webhook.Intent) error {
 	it := key(intentPK, intent.Secret)
 	it["tenant"] = text(string(intent.Tenant))
@@ -26,14 +27,14 @@ func (s *Webhooks) PutIntent(ctx context.Context, intent webhook.Intent) error {
 	return fault(err, "put intent for webhook %d", intent.Webhook)
 }
 
-// RemoveIntent forgets the note if it is still of this time.
+// RemoveIntent removes the intent unless it was put again at another time.
 func (s *Webhooks) RemoveIntent(ctx context.Context, intent webhook.Intent) error {
 	same := condition{text: "#at = :at", names: []string{"at"}, values: item{":at": millis(intent.At)}}
 	return fault(s.remove(ctx, key(intentPK, intent.Secret), same), "remove intent")
 }
 
-// Intents lists notes, oldest first. They are sorted here: there are as many as
-// callers died on the way, and those under way.
+// Intents lists intents, oldest first. It sorts them in memory: there are only
+// those of crashed and of running calls.
 func (s *Webhooks) Intents(ctx context.Context, before time.Time, limit int) ([]webhook.Intent, error) {
 	var found []webhook.Intent
 	var broken unreadable

@@ -9,19 +9,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// item is one item, or its key. Absent and zero are the same to the setters:
-// a zero value is left out, and reads as zero.
+// item is an item or its key. The setters omit zero values, and an absent
+// attribute reads as zero.
 type item map[string]types.AttributeValue
 
-// The attributes that several kinds of items have.
+// The attributes shared by several kinds of items.
 const (
 	attrPK = "pk"
 	attrSK = "sk"
 	// attrExpires is the tables' TTL attribute: unix seconds, rounded up, so
 	// that DynamoDB never removes an item too early.
 	attrExpires = "expires_at"
-	// attrExpiresMS is the same moment to the millisecond. It decides what
-	// readers see: TTL may lag by days.
+	// attrExpiresMS is the same time in milliseconds. It decides what readers
+	// see, since TTL may lag by days.
 	attrExpiresMS = "expires_ms"
 )
 
@@ -33,8 +33,8 @@ func number[N ~int | ~int8 | ~int32 | ~int64](n N) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(int64(n), 10)}
 }
 
-// millis is a moment as items hold it. The zero time has no number: it is left
-// out.
+// millis returns the stored form of a time. The zero time has none and must be
+// omitted.
 func millis(t time.Time) types.AttributeValue { return number(t.UnixMilli()) }
 
 func (it item) setText(name, s string) {
@@ -55,7 +55,7 @@ func (it item) setTime(name string, t time.Time) {
 	}
 }
 
-// setExpiry sets both forms of an expiry.
+// setExpiry sets both attributes of an expiry.
 func (it item) setExpiry(t time.Time) {
 	if !t.IsZero() {
 		it[attrExpires], it[attrExpiresMS] = expirySeconds(t), millis(t)
@@ -66,8 +66,8 @@ func expirySeconds(t time.Time) types.AttributeValue {
 	return number((t.UnixMilli() + 999) / 1000)
 }
 
-// reader reads an item's attributes and keeps the first that had a wrong type:
-// such an item was not written by this package.
+// reader reads an item's attributes and keeps the first error. An attribute of
+// the wrong type was not written by this package.
 type reader struct {
 	item
 	err error
@@ -135,16 +135,17 @@ func (r *reader) list(name string) ([]types.AttributeValue, bool) {
 	}
 }
 
-// expired reports whether an item counts as absent at now. TTL removes it later.
+// expired reports whether an item counts as absent at now. TTL removes it
+// later.
 func (it item) expired(now time.Time) bool {
 	r := reader{item: it}
 	at := r.time(attrExpiresMS)
 	return !at.IsZero() && !at.After(now)
 }
 
-// condition is a condition, with the names and values that it, or the change it
-// belongs to, uses. names lists the attributes that stand in the expressions as
-// "#name", since DynamoDB reserves the bare word.
+// condition is a condition expression with the names and values used by it or
+// by the update it belongs to. names lists the attributes that the expressions
+// spell "#name", because DynamoDB reserves the bare word.
 type condition struct {
 	text   string
 	names  []string
@@ -162,5 +163,5 @@ func (c condition) nameMap() map[string]string {
 	return m
 }
 
-// absent holds if there is no item.
+// absent is met if there is no item.
 var absent = condition{text: "attribute_not_exists(pk)"}

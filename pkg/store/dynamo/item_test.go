@@ -14,8 +14,8 @@ import (
 
 var tested = time.Date(2026, 11, 24, 10, 0, 0, 123_000_000, time.UTC)
 
-// fill gives every member a value that is not zero, so that a member which the
-// mapping forgets is missed.
+// fill sets every member to a nonzero value, so that a member forgotten by the
+// mapping is noticed.
 func fill(v reflect.Value) {
 	switch v.Interface().(type) {
 	case time.Time:
@@ -98,7 +98,7 @@ func TestEvent_IsPackedOnlyWhereThatSavesAWriteUnit(t *testing.T) {
 		data   string
 		packed bool
 	}{
-		"below one unit it stays text":                {`{"a":"` + strings.Repeat("b", 700) + `"}`, false},
+		"below one unit it stays unpacked":            {`{"a":"` + strings.Repeat("b", 700) + `"}`, false},
 		"above one unit and repetitive it is packed":  {`{"a":"` + strings.Repeat("b", 3000) + `"}`, true},
 		"above one unit and incompressible it is not": {`{"a":"` + noise(1500) + `"}`, false},
 	} {
@@ -119,7 +119,7 @@ func TestEvent_IsPackedOnlyWhereThatSavesAWriteUnit(t *testing.T) {
 	}
 }
 
-// noise is text of printable characters that deflate can do little with.
+// noise returns printable characters that deflate can hardly compress.
 func noise(n int) string {
 	b := make([]byte, n)
 	for i, x := 0, uint32(1); i < n; i++ {

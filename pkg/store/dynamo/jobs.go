@@ -12,13 +12,13 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Jobs is the store of jobs; see webhook.Jobs. They lie in the table of the
-// webhooks: those that run in one partition, so that the sweep finds them by
-// key, those that have ended each under a key of its own, until TTL removes it.
-// A job moves from the one to the other in one transaction.
+// Jobs stores jobs; see webhook.Jobs. They are stored in the Webhooks table.
+// Running jobs share one partition, where the sweep finds them by key; ended
+// jobs have a partition each until TTL removes them. A job moves between the
+// two in one transaction.
 type Jobs struct{ table }
 
-// jobsPK is the partition of the jobs that run.
+// jobsPK is the partition of the running jobs.
 const jobsPK = "JOBS"
 
 func runningKey(id string) item { return key(jobsPK, id) }
@@ -37,8 +37,8 @@ func (s *Jobs) Create(ctx context.Context, j webhook.Job) error {
 	return fault(err, "create job %s", j.ID)
 }
 
-// Get looks where running jobs are, then where those that have ended are: a job
-// that moves meanwhile is found at its new place.
+// Get looks among the running jobs first, then among those that have ended, so
+// it finds a job that moves between the two reads.
 func (s *Jobs) Get(ctx context.Context, id string) (webhook.Job, error) {
 	for _, k := range []item{runningKey(id), endedKey(id)} {
 		it, err := s.get(ctx, k)
@@ -52,7 +52,7 @@ func (s *Jobs) Get(ctx context.Context, id string) (webhook.Job, error) {
 	return webhook.Job{}, fmt.Errorf("get job %s: %w", id, webhook.ErrNotFound)
 }
 
-// Running reads the partition of the jobs that run, in order of id.
+// Running lists running jobs in order of id.
 func (s *Jobs) Running(ctx context.Context, limit int) ([]webhook.Job, error) {
 	if limit <= 0 {
 		return nil, nil
@@ -79,7 +79,8 @@ func (s *Jobs) Running(ctx context.Context, limit int) ([]webhook.Job, error) {
 	return found, broken.err()
 }
 
-// Update replaces a running job, or moves it out of the partition of those.
+// Update replaces a running job, or moves it out of the partition if it has
+// ended.
 func (s *Jobs) Update(ctx context.Context, j webhook.Job) error {
 	seen := condition{text: "rev = :seen", values: item{":seen": number(j.Revision - 1)}}
 	if j.Status == webhook.JobRunning {
@@ -105,8 +106,8 @@ func (s *Jobs) Update(ctx context.Context, j webhook.Job) error {
 	return fault(err, "end job %s", j.ID)
 }
 
-// missed says what an update met instead of the revision it was made for. A job
-// that is not among those that run may have ended.
+// missed returns why an update did not find the revision it expected. A job
+// that is not running may have ended.
 func (s *Jobs) missed(ctx context.Context, id string, stands item) error {
 	if stands == nil {
 		if _, err := s.Get(ctx, id); err != nil {

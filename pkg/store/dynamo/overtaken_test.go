@@ -17,15 +17,15 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// hurried is a database where another writer always comes first: before each
-// put it runs first, and counts.
+// hurried is a database where another writer always wins: it runs before each
+// put and counts.
 type hurried struct {
 	dynamo.Client
 	first func()
 	puts  atomic.Int64
 }
 
-// endless is so many puts that a loop which makes them has no bound.
+// endless is a number of puts that only an unbounded loop reaches.
 const endless = 1000
 
 func (h *hurried) PutItem(ctx context.Context, in *dynamodb.PutItemInput, edit ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
@@ -96,10 +96,10 @@ func TestStore_GivesUpWhenOthersAreAlwaysFaster(t *testing.T) {
 						t.Errorf("got %v, want ErrUnavailable", err)
 					}
 					if puts := client.puts.Load(); puts < 2 || puts > 20 {
-						t.Errorf("it was tried %d times", puts)
+						t.Errorf("tried %d times", puts)
 					}
 					if took := time.Since(began); took == 0 || took > min(limit, 2*time.Second) {
-						t.Errorf("it took %s", took)
+						t.Errorf("took %s", took)
 					}
 				})
 			})

@@ -13,24 +13,24 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Pointers: why no webhook ever misses one that it needs.
+// Pointers: why a webhook never lacks a pointer that it needs.
 //
 // Claim. If revision N with events E is committed, every K in E has a pointer.
 //
-// A pointer is deleted only by prune, and only under one rule: somebody knows
-// of a committed revision P whose events do not hold K, and the pointer's rev
-// is at most P. Suppose revision A ≤ N was the last that added K: all of
-// A … N hold K. Before A was committed its writer made sure that the pointer's
-// rev is at least A (it put A, or found a higher one). From then on a prune
-// needs a committed P ≥ rev ≥ A that does not hold K. While A is not committed,
-// such a P means that A never will be: revisions are committed once each, in
-// order, so A is taken. Once A is committed, P would have to lie in A … N, all
-// of which hold K. So the pointer stands. It does not matter that a kept
-// pointer's rev stays A while the webhook's goes on to N.
+// A pointer is deleted only by prune, and only under one rule: there is a
+// committed revision P whose events do not include K, and the pointer's rev is
+// at most P. Let A ≤ N be the revision that last added K, so that A … N all
+// include K. Before A was committed, its writer ensured that the pointer's rev
+// is at least A (it put A, or found a higher one). From then on, prune needs a
+// committed P ≥ rev ≥ A that does not include K. While A is not committed, such
+// a P means that A never will be: each revision is committed once, in order, so
+// A is taken. After A is committed, P would have to be in A … N, all of which
+// include K. So the pointer remains. It does not matter that its rev stays at A
+// while the webhook's moves on to N.
 //
-// What can be left over is a pointer that nobody needs: its writer died or lost
-// its connection between the pointer and the commit, or between the commit and
-// the prune. It costs a read and misleads nobody: the item decides.
+// A pointer can be left over when its writer dies or loses its connection
+// between pointer and commit, or between commit and prune. Such a pointer costs
+// a read and is otherwise harmless: the item decides.
 
 const attrRev = "rev"
 
@@ -38,8 +38,8 @@ func pointerKey(tenant webhook.Tenant, subscription string, id int32) item {
 	return key(tenantPK(tenant), fmt.Sprintf("S#%s#%010d", subscription, id))
 }
 
-// point puts pointers for the revision that is about to be committed. One that
-// has this revision or a later one already serves as well.
+// point puts pointers for the revision about to be committed. An existing
+// pointer with this revision or a later one is kept.
 func (s *Webhooks) point(ctx context.Context, w webhook.Webhook, subscriptions []string) error {
 	for _, subscription := range subscriptions {
 		it := pointerKey(w.Tenant, subscription, w.ID)
@@ -54,8 +54,8 @@ func (s *Webhooks) point(ctx context.Context, w webhook.Webhook, subscriptions [
 	return nil
 }
 
-// prune deletes pointers of keys that the committed revision does not hold. A
-// failure is no one's loss: the pointer is left over.
+// prune deletes pointers of keys that the committed revision does not include.
+// A failure only leaves a pointer over.
 func (s *Webhooks) prune(ctx context.Context, tenant webhook.Tenant, id int32, subscriptions []string, committed int64) {
 	for _, subscription := range subscriptions {
 		_ = s.remove(ctx, pointerKey(tenant, subscription, id), condition{
@@ -64,10 +64,10 @@ func (s *Webhooks) prune(ctx context.Context, tenant webhook.Tenant, id int32, s
 	}
 }
 
-// withdraw takes back the pointers that a writer put who lost its race. It goes
-// by the item that beat it, never by its own view: what that one holds stays.
+// withdraw removes the pointers put by a writer that lost its race. It keeps
+// those that the winning item needs, whatever the writer itself last read.
 func (s *Webhooks) withdraw(ctx context.Context, w webhook.Webhook, added []string, stands item) {
-	if stands == nil { // deleted, and ids are not given out twice
+	if stands == nil { // deleted, and ids are never reused
 		s.prune(ctx, w.Tenant, w.ID, added, w.Revision)
 		return
 	}
@@ -77,7 +77,7 @@ func (s *Webhooks) withdraw(ctx context.Context, w webhook.Webhook, added []stri
 	}
 }
 
-// pointed reads the ids that have a pointer for a key, to the end.
+// pointed returns all ids that have a pointer for a key.
 func (s *Webhooks) pointed(ctx context.Context, tenant webhook.Tenant, subscription string) ([]int32, error) {
 	prefix := "S#" + subscription + "#"
 	var ids []int32
@@ -102,7 +102,7 @@ func (s *Webhooks) pointed(ctx context.Context, tenant webhook.Tenant, subscript
 	return ids, err
 }
 
-// without returns the keys that others does not have.
+// without returns the keys that are not in others.
 func without(keys, others []string) []string {
 	has := make(map[string]bool, len(others))
 	for _, other := range others {

@@ -19,7 +19,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// arena is a store behind a gate, with fresh webhooks for each run.
+// arena is a store behind a gate, with new webhooks for each run.
 type arena struct {
 	t      *testing.T
 	client *dynamodb.Client
@@ -35,7 +35,7 @@ func newArena(t *testing.T) *arena {
 	return &arena{t: t, client: client, tables: tables, gate: g, store: dynamo.New(g, tables, dynamo.Options{Now: time.Now, Random: webhooktest.Random(1)}).Webhooks()}
 }
 
-// webhook stores a new one at revision 1.
+// webhook stores a new webhook at revision 1.
 func (a *arena) webhook(events ...string) webhook.Webhook {
 	a.t.Helper()
 	id, err := a.store.NextID(a.t.Context(), "Default")
@@ -54,7 +54,8 @@ func edited(w webhook.Webhook, events ...string) webhook.Webhook {
 	return w
 }
 
-// noPointerLost fails if a stored webhook lacks a pointer of its events.
+// noPointerLost fails if a stored webhook lacks a pointer for one of its
+// events.
 func (a *arena) noPointerLost(id int32, schedule string) {
 	a.t.Helper()
 	w, err := a.store.Get(a.t.Context(), "Default", id)
@@ -75,7 +76,7 @@ func (a *arena) noPointerLost(id int32, schedule string) {
 	}
 }
 
-// pointers lists which of the keys have a pointer to the webhook.
+// pointers returns the keys that have a pointer to the webhook.
 func (a *arena) pointers(id int32, keys ...string) []string {
 	a.t.Helper()
 	var have []string
@@ -101,8 +102,8 @@ func (a *arena) pointers(id int32, keys ...string) []string {
 	return have
 }
 
-// items lists the keys of a webhook's own items: itself and its health, but for
-// the tombstone of that.
+// items returns the keys of a webhook's own items, the webhook and its health,
+// without the tombstone.
 func (a *arena) items(id int32) []string {
 	a.t.Helper()
 	var have []string
@@ -173,7 +174,8 @@ func TestRace_TwoSaves(t *testing.T) {
 	}
 }
 
-// The second save takes back what the first may have removed and not yet pruned.
+// The second save takes back what the first may have removed and not yet
+// pruned.
 func TestRace_ALoserThatTriesAgainKeepsItsPointers(t *testing.T) {
 	t.Parallel()
 	a := newArena(t)
@@ -243,8 +245,8 @@ func TestRace_SaveAndDelete(t *testing.T) {
 	t.Logf("%d schedules", runs)
 }
 
-// A dispatcher reads the label first and may use the list until the label is
-// another. A save adds c, keeps b, and takes a away.
+// A dispatcher reads the label first and may use the list until the label
+// changes. A save adds c, keeps b and removes a.
 func TestRace_SaveAndDispatch(t *testing.T) {
 	t.Parallel()
 	for key, wants := range map[string]bool{"a": false, "b": true, "c": true} {
@@ -290,10 +292,10 @@ func TestRace_SaveAndDispatch(t *testing.T) {
 						}
 						at := slices.IndexFunc(view, func(f webhook.Webhook) bool { return f.ID == w.ID && f.Subscribes(key) })
 						if (at >= 0) != wants {
-							t.Errorf("schedule %s: a list that is still valid has the webhook: %v, want %v (label %d, epoch %d)", schedule, at >= 0, wants, label, now)
+							t.Errorf("schedule %s: valid list has the webhook: %v, want %v (label %d, epoch %d)", schedule, at >= 0, wants, label, now)
 						}
 						if at >= 0 && view[at].Revision != w.Revision+1 {
-							t.Errorf("schedule %s: a list that is still valid has revision %d", schedule, view[at].Revision)
+							t.Errorf("schedule %s: valid list has revision %d", schedule, view[at].Revision)
 						}
 					},
 				}

@@ -10,8 +10,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 )
 
-// gate is a client that stops every call of an actor until the schedule lets it
-// go on. Calls of nobody in particular pass.
+// gate is a client that blocks every call of an actor until the schedule
+// releases it. Calls without an actor pass.
 type gate struct {
 	dynamo.Client
 	arrivals chan arrival
@@ -66,12 +66,12 @@ func (g *gate) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWrit
 // race is one run of some actors.
 type race struct {
 	actors []func(context.Context)
-	// between is called whenever all actors stand still, and at the end.
+	// between is called whenever all actors are blocked, and at the end.
 	between func(schedule string)
 }
 
-// everySchedule runs races, each made anew, until every order in which the
-// actors' calls can follow one another has been seen.
+// everySchedule runs a new race for every order in which the actors' calls can
+// follow one another.
 func everySchedule(t *testing.T, g *gate, start func() race) int {
 	t.Helper()
 	var choices []int
@@ -88,8 +88,8 @@ func everySchedule(t *testing.T, g *gate, start func() race) int {
 	}
 }
 
-// run follows the choices given and picks the first actor from there on. It
-// completes choices and tells how many there were to choose from each time.
+// run follows the given choices and then always picks the first actor. It
+// completes choices and returns how many options each had.
 func (g *gate) run(ctx context.Context, r race, choices *[]int) (widths []int) {
 	for i, act := range r.actors {
 		go func() {

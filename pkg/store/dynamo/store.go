@@ -10,9 +10,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Client is what the stores use of the SDK's *dynamodb.Client. The SDK's own
-// retries are expected to be on: they answer throttling and lost connections
-// before the stores see them.
+// Client is the part of *dynamodb.Client that the stores use. The SDK's own
+// retries are expected to be on: they handle throttling and lost connections.
 type Client interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
@@ -25,21 +24,21 @@ type Client interface {
 
 var _ Client = (*dynamodb.Client)(nil)
 
-// Tables names the three tables. A part that uses only some of the stores may
+// Tables names the three tables. Functions that use only some of the stores may
 // leave the other names empty.
 type Tables struct{ Webhooks, Events, Deliveries string }
 
-// Options are what the stores need besides the tables. Both must be set.
+// Options holds the stores' other dependencies. Both fields are required.
 type Options struct {
-	// Now tells which items have expired.
+	// Now decides which items have expired.
 	Now func() time.Time
-	// Random draws how long to wait before a call is tried again that others
-	// kept from its item.
+	// Random draws the delay before a call that lost to other writers is
+	// retried.
 	Random io.Reader
 }
 
-// Store holds the stores of one deployment. It is immutable and may be
-// used concurrently.
+// Store holds the stores of one deployment. It is immutable and safe for
+// concurrent use.
 type Store struct {
 	webhooks    Webhooks
 	events      Events
@@ -50,7 +49,7 @@ type Store struct {
 	erasure     Erasure
 }
 
-// New makes the stores. It does no input or output.
+// New returns the stores. It does no I/O.
 func New(client Client, tables Tables, options Options) *Store {
 	table := func(name string) table {
 		return table{client: client, name: name, now: options.Now, random: options.Random}
@@ -84,7 +83,7 @@ func (s *Store) Tenants() *Tenants { return &s.tenants }
 // Credentials returns the store of credentials.
 func (s *Store) Credentials() *Credentials { return &s.credentials }
 
-// Erasure returns what removes all that is stored of a tenant.
+// Erasure returns the part that removes a tenant's stored data.
 func (s *Store) Erasure() *Erasure { return &s.erasure }
 
 var (

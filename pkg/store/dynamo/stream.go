@@ -11,8 +11,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// streamBatch is what a batch of the stream is read into: the members that
-// count and nothing else, which takes a third of the time of reading all.
+// streamBatch is the form of a batch from the stream. It has only the members
+// in use, so that decoding takes a third of the time.
 type streamBatch struct {
 	Records []streamRecord `json:"Records"`
 }
@@ -45,10 +45,10 @@ type streamImage struct {
 	Expires streamNumber `json:"expires_ms"`
 }
 
-// DecodeStream reads the payload that Lambda hands over for a batch of the
-// Events table's stream. What is no new event (a marker, a removal) is left
-// out. A record that cannot be read as an event comes back as Undecodable with
-// its sequence number; only a payload that is no batch at all is an error.
+// DecodeStream decodes the payload that Lambda passes for a batch of the Events
+// table's stream. Records that are not new events (markers, removals) are left
+// out. A record that is not a valid event is returned as Undecodable with its
+// sequence number; DecodeStream fails only if the payload is not a batch.
 func DecodeStream(payload []byte) ([]webhook.Record, error) {
 	var batch streamBatch
 	if err := json.Unmarshal(payload, &batch); err != nil {
@@ -69,7 +69,7 @@ func DecodeStream(payload []byte) ([]webhook.Record, error) {
 	return records, nil
 }
 
-// decodeSingly reads a batch that holds something unreadable, record by record.
+// decodeSingly decodes, record by record, a batch with an invalid record.
 func decodeSingly(payload []byte) ([]webhook.Record, error) {
 	var batch struct {
 		Records []json.RawMessage `json:"Records"`
@@ -80,7 +80,7 @@ func decodeSingly(payload []byte) ([]webhook.Record, error) {
 	var records []webhook.Record
 	for _, raw := range batch.Records {
 		var r streamRecord
-		err := json.Unmarshal(raw, &r) // on a wrong type it still reads the rest
+		err := json.Unmarshal(raw, &r) // it continues after a wrong type
 		if err == nil && !r.isEvent() {
 			continue
 		}
@@ -97,7 +97,7 @@ func decodeSingly(payload []byte) ([]webhook.Record, error) {
 	return records, nil
 }
 
-// isEvent says the same as the filter of the stream's mapping.
+// isEvent repeats the filter of the stream mapping.
 func (r *streamRecord) isEvent() bool {
 	return r.EventName == "INSERT" && !strings.HasPrefix(r.Change.Image.PK.S, "K#")
 }
@@ -152,8 +152,8 @@ func (n *numbers) parse(s string, bits int) int64 {
 
 var errNoEvent = errors.New("not an event")
 
-// identify sets an event's tenant and id from its key, and refuses what has no
-// valid ones or no name.
+// identify sets an event's tenant and id from its key. It fails if either is
+// invalid or the event has no name.
 func identify(e *webhook.Event, pk, sk string) error {
 	rest, ok := strings.CutPrefix(pk, "T#")
 	tenant, _, cut := strings.Cut(rest, "#")

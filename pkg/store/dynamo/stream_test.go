@@ -16,7 +16,7 @@ import (
 
 const eventID = "019a0000-0000-7000-8000-000000000001"
 
-// streamInsert is a record as Lambda hands it over.
+// streamInsert returns a record as Lambda passes it.
 func streamInsert(sequence, pk, extra string) string {
 	return fmt.Sprintf(`{"eventID":"c4ca","eventName":"INSERT","eventVersion":"1.1","eventSource":"aws:dynamodb","awsRegion":"eu-west-1",`+
 		`"dynamodb":{"ApproximateCreationDateTime":1.795514461E9,"Keys":{"pk":{"S":%q},"sk":{"S":%q}},`+
@@ -53,14 +53,14 @@ func TestDecodeStream(t *testing.T) {
 		payload []byte
 		want    []webhook.Record
 	}{
-		"an event":                   {batchOf(good), []webhook.Record{record}},
-		"packed data is unpacked":    {batchOf(streamInsert("11", "T#Default#3", `,"packed":{"B":"q64FAA=="}`)), []webhook.Record{packed}},
-		"a marker is left out":       {batchOf(streamInsert("10", "K#Default#ab", ""), good), []webhook.Record{record}},
-		"a removal is left out":      {batchOf(strings.Replace(good, "INSERT", "REMOVE", 1)), []webhook.Record{}},
-		"a bad number spoils itself": {batchOf(good, badNumber), []webhook.Record{record, undecodable("12", badNumber)}},
-		"a bad type spoils itself":   {batchOf(badType, good), []webhook.Record{undecodable("13", badType), record}},
-		"a bad tenant":               {batchOf(badTenant), []webhook.Record{undecodable("14", badTenant)}},
-		"data that does not unpack":  {batchOf(badPacked), []webhook.Record{undecodable("15", badPacked)}},
+		"an event":                             {batchOf(good), []webhook.Record{record}},
+		"packed data is unpacked":              {batchOf(streamInsert("11", "T#Default#3", `,"packed":{"B":"q64FAA=="}`)), []webhook.Record{packed}},
+		"a marker is left out":                 {batchOf(streamInsert("10", "K#Default#ab", ""), good), []webhook.Record{record}},
+		"a removal is left out":                {batchOf(strings.Replace(good, "INSERT", "REMOVE", 1)), []webhook.Record{}},
+		"a bad number affects only its record": {batchOf(good, badNumber), []webhook.Record{record, undecodable("12", badNumber)}},
+		"a bad type affects only its record":   {batchOf(badType, good), []webhook.Record{undecodable("13", badType), record}},
+		"a bad tenant":                         {batchOf(badTenant), []webhook.Record{undecodable("14", badTenant)}},
+		"data that does not unpack":            {batchOf(badPacked), []webhook.Record{undecodable("15", badPacked)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,7 +74,7 @@ func TestDecodeStream(t *testing.T) {
 		})
 	}
 	if _, err := dynamo.DecodeStream([]byte(`[1]`)); err == nil {
-		t.Error("a payload that is no batch is no error")
+		t.Error("no error for a payload that is not a batch")
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// table is one table with the few calls that the stores make of it. Its errors
-// are the client's own; the stores wrap them by fault.
+// table makes the few calls that the stores need on one table. It returns the
+// client's own errors; the stores wrap them with fault.
 type table struct {
 	client Client
 	name   string
@@ -20,8 +20,8 @@ type table struct {
 	random io.Reader
 }
 
-// get reads an item, nil if there is none. The read is consistent: it sees every write
-// that returned before it.
+// get reads an item and returns nil if there is none. The read is consistent:
+// it sees every write that returned before it.
 func (t *table) get(ctx context.Context, key item) (item, error) {
 	out, err := t.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &t.name, Key: key, ConsistentRead: aws.Bool(true),
@@ -32,8 +32,8 @@ func (t *table) get(ctx context.Context, key item) (item, error) {
 	return out.Item, nil
 }
 
-// put writes an item, under a condition if there is one. If the condition is not met, ok is
-// false and stands is the item that stood in the way, nil if there was none.
+// put writes an item under an optional condition. If the condition fails, ok is
+// false and stands is the existing item, or nil if there was none.
 func (t *table) put(ctx context.Context, it item, c condition) (stands item, ok bool, err error) {
 	err = t.retry(ctx, func() error {
 		in := &dynamodb.PutItemInput{
@@ -49,9 +49,8 @@ func (t *table) put(ctx context.Context, it item, c condition) (stands item, ok 
 	return refusal(err)
 }
 
-// update changes an item under a condition and returns it as it is afterwards.
-// If the condition is not met, ok is false and the item is the one that stood
-// in the way.
+// update changes an item under a condition and returns the new item. If the
+// condition fails, ok is false and the result is the existing item.
 func (t *table) update(ctx context.Context, key item, change string, c condition) (after item, ok bool, err error) {
 	err = t.retry(ctx, func() error {
 		in := &dynamodb.UpdateItemInput{
@@ -75,7 +74,7 @@ func (t *table) update(ctx context.Context, key item, change string, c condition
 	return after, true, nil
 }
 
-// remove deletes an item if the condition is met; else it does nothing.
+// remove deletes an item if the condition is met; otherwise it does nothing.
 func (t *table) remove(ctx context.Context, key item, c condition) error {
 	err := t.retry(ctx, func() error {
 		in := &dynamodb.DeleteItemInput{
@@ -91,7 +90,7 @@ func (t *table) remove(ctx context.Context, key item, c condition) error {
 	return err
 }
 
-// refusal takes a condition that was not met out of the errors.
+// refusal separates a failed condition from other errors.
 func refusal(err error) (stands item, ok bool, other error) {
 	var failed *types.ConditionalCheckFailedException
 	if errors.As(err, &failed) {
@@ -100,8 +99,8 @@ func refusal(err error) (stands item, ok bool, other error) {
 	return nil, err == nil, err
 }
 
-// query reads the items that match, page by page, until each returns false or
-// there are no more.
+// query calls each with the matching items, page by page, until it returns
+// false or there are no more.
 func (t *table) query(ctx context.Context, in dynamodb.QueryInput, each func(item) bool) error {
 	in.TableName = &t.name
 	for {
@@ -121,11 +120,11 @@ func (t *table) query(ctx context.Context, in dynamodb.QueryInput, each func(ite
 	}
 }
 
-// batchKeys is how many keys one BatchGetItem takes.
+// batchKeys is the maximum number of keys in one BatchGetItem.
 const batchKeys = 100
 
-// getAll reads the items of distinct keys, in no order; those that are absent
-// are missing.
+// getAll reads the items of distinct keys, in any order, without those that are
+// absent.
 func (t *table) getAll(ctx context.Context, keys []item, consistent bool) ([]item, error) {
 	var found []item
 	for len(keys) > 0 {

@@ -11,18 +11,18 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Tenants is the store of tenants; see webhook.Tenants.
+// Tenants stores tenants; see webhook.Tenants.
 type Tenants struct{ table }
 
 var _ webhook.Tenants = (*Tenants)(nil)
 
-// tenantsPK is the one partition of all tenants, so that they are listed by
+// tenantsPK is the single partition of all tenants, so that they are listed by
 // key. Calls with a stored credential do not read it.
 const tenantsPK = "TENANTS"
 
 func tenantKey(tenant webhook.Tenant) item { return key(tenantsPK, string(tenant)) }
 
-// Create makes a tenant.
+// Create stores a new tenant.
 func (s *Tenants) Create(ctx context.Context, tenant webhook.Tenant, at time.Time) error {
 	it := tenantKey(tenant)
 	it["created"] = millis(at)
@@ -33,7 +33,7 @@ func (s *Tenants) Create(ctx context.Context, tenant webhook.Tenant, at time.Tim
 	return fault(err, "create tenant %s", tenant)
 }
 
-// Get reads a tenant.
+// Get returns a tenant.
 func (s *Tenants) Get(ctx context.Context, tenant webhook.Tenant) (webhook.TenantRecord, error) {
 	it, err := s.get(ctx, tenantKey(tenant))
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *Tenants) Get(ctx context.Context, tenant webhook.Tenant) (webhook.Tenan
 	return decodeTenant(it)
 }
 
-// List reads tenants in the order of their names.
+// List returns tenants in order of name.
 func (s *Tenants) List(ctx context.Context, after webhook.Tenant, limit int) ([]webhook.TenantRecord, error) {
 	if limit <= 0 {
 		return nil, nil
@@ -77,7 +77,7 @@ func (s *Tenants) List(ctx context.Context, after webhook.Tenant, limit int) ([]
 	return found, broken.err()
 }
 
-// BeginDelete marks a tenant. Marked once, it keeps its job.
+// BeginDelete marks a tenant as being deleted. A marked tenant keeps its job.
 func (s *Tenants) BeginDelete(ctx context.Context, tenant webhook.Tenant, job string) (webhook.TenantRecord, error) {
 	it, ok, err := s.update(ctx, tenantKey(tenant), "SET deleting = if_not_exists(deleting, :job)",
 		condition{text: "attribute_exists(pk)", values: item{":job": text(job)}})
@@ -96,10 +96,10 @@ func (s *Tenants) Forget(ctx context.Context, tenant webhook.Tenant) error {
 	if err := s.remove(ctx, tenantKey(tenant), condition{text: deleting}); err != nil {
 		return fault(err, "forget tenant %s", tenant)
 	}
-	// remove does not tell a condition that was not met.
+	// remove does not report a failed condition.
 	it, err := s.get(ctx, tenantKey(tenant))
 	if err == nil && it != nil {
-		return fmt.Errorf("forget tenant %s: it is not being deleted: %w", tenant, webhook.ErrConflict)
+		return fmt.Errorf("forget tenant %s: not being deleted: %w", tenant, webhook.ErrConflict)
 	}
 	return fault(err, "forget tenant %s", tenant)
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// unreadable collects the items of a list that cannot be decoded. It may be
-// used concurrently.
+// unreadable collects the items of a list that cannot be decoded. It is safe
+// for concurrent use.
 type unreadable struct {
 	mu    sync.Mutex
 	items webhook.Unreadable

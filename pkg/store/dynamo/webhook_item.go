@@ -10,8 +10,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// encodeWebhook gives a webhook's item. An absent list and an empty one are two
-// things and stay so.
+// encodeWebhook returns a webhook's item. Absent and empty lists are kept
+// distinct.
 func encodeWebhook(w webhook.Webhook) item {
 	it := webhookKey(w.Tenant, w.ID)
 	it["id"] = number(w.ID)
@@ -191,7 +191,7 @@ func (r *reader) associate(name string) webhook.Associate {
 	}
 }
 
-// inner reads a map within the item; take passes on what went wrong there.
+// inner returns a reader of a map within the item; take passes its error on.
 func (r *reader) inner(name string, v types.AttributeValue) *reader {
 	m, ok := v.(*types.AttributeValueMemberM)
 	if !ok {

@@ -14,14 +14,15 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Webhooks is the store of webhooks; see webhook.Webhooks.
+// Webhooks stores webhooks; see webhook.Webhooks.
 type Webhooks struct {
 	table
-	events string // table that raised events go to
-	limit  int    // of a tenant's webhooks; 0: none
+	events string // table for raised events
+	limit  int    // webhooks per tenant; 0: unlimited
 }
 
-// Limited returns the store with a limit of webhooks per tenant. 0: none.
+// Limited returns the store with a limit of webhooks per tenant; 0 means
+// unlimited.
 func (s *Webhooks) Limited(limit int) *Webhooks {
 	limited := *s
 	limited.limit = limit
@@ -34,10 +35,10 @@ func webhookKey(tenant webhook.Tenant, id int32) item {
 	return key(tenantPK(tenant), webhookSK(id))
 }
 
-// webhookSK pads the id so that sort order is the order of ids.
+// webhookSK pads the id so that keys sort in order of id.
 func webhookSK(id int32) string { return fmt.Sprintf("W#%010d", id) }
 
-// NextID draws the tenant's next webhook id.
+// NextID returns the tenant's next webhook id.
 func (s *Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (int32, error) {
 	after, _, err := s.update(ctx, key(tenantPK(tenant), "SEQ"), "ADD n :one",
 		condition{values: item{":one": number(1)}})
@@ -47,12 +48,12 @@ func (s *Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (int32, er
 	r := reader{item: after}
 	n := r.int64("n")
 	if r.err != nil || n > math.MaxInt32 {
-		return 0, fmt.Errorf("next webhook id of %s: the ids are used up", tenant)
+		return 0, fmt.Errorf("next webhook id of %s: ids exhausted", tenant)
 	}
 	return int32(n), nil //nolint:gosec // checked
 }
 
-// Epoch reads the number that every change of a webhook raises.
+// Epoch returns the number that every change of a webhook increments.
 func (s *Webhooks) Epoch(ctx context.Context, tenant webhook.Tenant) (int64, error) {
 	it, err := s.get(ctx, epochKey(tenant))
 	if err != nil {
@@ -64,7 +65,7 @@ func (s *Webhooks) Epoch(ctx context.Context, tenant webhook.Tenant) (int64, err
 
 func epochKey(tenant webhook.Tenant) item { return key(tenantPK(tenant), "EPOCH") }
 
-// Get reads a webhook.
+// Get returns a webhook.
 func (s *Webhooks) Get(ctx context.Context, tenant webhook.Tenant, id int32) (webhook.Webhook, error) {
 	it, err := s.get(ctx, webhookKey(tenant, id))
 	if err != nil {
@@ -76,8 +77,8 @@ func (s *Webhooks) Get(ctx context.Context, tenant webhook.Tenant, id int32) (we
 	return decodeWebhook(it)
 }
 
-// List reads webhooks in order of id. A page is one of DynamoDB's, which end
-// after 1 MB.
+// List returns webhooks in order of id, one DynamoDB page (at most 1 MB) at a
+// time.
 func (s *Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, limit int) (page []webhook.Webhook, more bool, err error) {
 	if limit <= 0 || after == math.MaxInt32 {
 		return nil, false, nil
@@ -105,14 +106,14 @@ func (s *Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32,
 			}
 			page = append(page, w)
 		}
-		// A page of items that cannot be decoded has no id to go on after.
+		// A page without decodable items yields no id to continue after.
 		if in.ExclusiveStartKey = out.LastEvaluatedKey; len(page) > 0 || len(out.LastEvaluatedKey) == 0 {
 			return page, len(out.LastEvaluatedKey) > 0, broken.err()
 		}
 	}
 }
 
-// Create stores a new webhook with its pointers, unless the id has a grave.
+// Create stores a new webhook with its pointers, unless the id has a tombstone.
 func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 	if w.Revision != 1 {
 		return fmt.Errorf("create webhook %d: revision is %d, not 1", w.ID, w.Revision)
@@ -127,20 +128,20 @@ func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 	}}, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 		TableName: &s.name, Key: healthKey(w.Tenant, w.ID), ConditionExpression: aws.String("attribute_not_exists(" + attrGone + ")"),
 	}})
-	if stands, failed := failedCondition(err); failed || slices.Contains(failedConditions(err), 1) { // taken, or it has a grave
+	if stands, failed := failedCondition(err); failed || slices.Contains(failedConditions(err), 1) { // the id is taken or has a tombstone
 		s.withdraw(ctx, w, w.PointerKeys(), stands)
 		return fmt.Errorf("create webhook %d: %w", w.ID, webhook.ErrExists)
 	}
 	if epochRefused(err) {
-		// Its pointers stay: another Create of the same id, for whose webhook
-		// there is room by now, may count on them.
+		// Keep its pointers: a concurrent Create of the same id, which by now
+		// is under the limit, may rely on them.
 		return fmt.Errorf("create webhook %d: %w", w.ID, &webhook.LimitError{Webhooks: s.limit})
 	}
 	return fault(err, "create webhook %d", w.ID)
 }
 
-// Update replaces a webhook. Which pointers to add and to prune follows from
-// the revision it replaces, so that is read first.
+// Update replaces a webhook. The revision it replaces is read first, since it
+// determines which pointers to add and to prune.
 func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webhook.Event) error {
 	old, err := s.revision(ctx, w.Tenant, w.ID, w.Revision-1)
 	if err != nil {
@@ -202,7 +203,7 @@ func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, 
 	return nil
 }
 
-// revision reads a webhook that must be of this revision.
+// revision reads a webhook and requires it to have this revision.
 func (s *Webhooks) revision(ctx context.Context, tenant webhook.Tenant, id int32, revision int64) (webhook.Webhook, error) {
 	w, err := s.Get(ctx, tenant, id)
 	if err == nil && w.Revision != revision {
@@ -211,19 +212,19 @@ func (s *Webhooks) revision(ctx context.Context, tenant webhook.Tenant, id int32
 	return w, err
 }
 
-// commit makes the writes and the change of the tenant's epoch, all or nothing.
-// The writes come first, so that their conditions are those of the same index.
+// commit applies the writes and the change of the tenant's epoch, all or none.
+// The writes come first, so that the indices of failed conditions are theirs.
 func (s *Webhooks) commit(ctx context.Context, epoch types.TransactWriteItem, writes ...types.TransactWriteItem) error {
 	writes = append(slices.Clip(writes), epoch)
 	return s.retry(ctx, func() error {
-		// Without a token of ours the SDK makes one, so that its own repeats
-		// of a call whose answer was lost are one transaction.
+		// The SDK adds a token if there is none, so that its retries after a
+		// lost response are one transaction.
 		_, err := s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
 		return err
 	})
 }
 
-// lost says what a write met instead of the revision it was made for.
+// lost returns why a write did not find the revision it expected.
 func lost(stands item) error {
 	if stands == nil {
 		return webhook.ErrNotFound
@@ -231,8 +232,8 @@ func lost(stands item) error {
 	return webhook.ErrConflict
 }
 
-// Subscribed reads the webhooks that have a pointer for a key, a batch of them
-// at a time.
+// Subscribed reads the webhooks that have a pointer for a key, one batch at a
+// time.
 func (s *Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscription string, each func(webhook.Webhook)) error {
 	ids, err := s.pointed(ctx, tenant, subscription)
 	if err != nil {
