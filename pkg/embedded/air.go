@@ -8,17 +8,18 @@ import (
 )
 
 const (
-	inAir         = 256       // messages of the queue that are being handled
-	inAirOfGroup  = 16        // of one webhook; a batch may go beyond
-	inAirOfTenant = inAir / 4 // likewise
+	inAir         = 256       // queue messages being handled
+	inAirOfGroup  = 16        // per webhook; a batch may exceed it
+	inAirOfTenant = inAir / 4 // per tenant; a batch may exceed it
 )
 
-// air counts the messages that handlers have, in all, by tenant and by group. A
-// group whose handlers hang leaves room for the tenant's others, and a tenant
-// for other tenants: it gets more only while it has fewer than its share and
-// fewer than are free, as with the slots for attempts in package dispatch.
+// air counts the messages held by handlers: in total, per tenant and per group.
+// A group whose handlers hang leaves capacity for the tenant's other groups,
+// and a tenant for other tenants: a tenant gets more only while it holds less
+// than its share and less than is free, like the slots for attempts in package
+// dispatch.
 type air struct {
-	landed *signal // some came back
+	landed *signal // raised when messages come back
 
 	mu      sync.Mutex
 	count   int
@@ -56,9 +57,9 @@ func tenantOf(group string) string {
 	return group[:max(strings.LastIndexByte(group, '-'), 0)]
 }
 
-// full returns a function that reports whether a group, or its tenant, has
-// enough in the air as of now. It serves one look through the queue, which may
-// be long: what it found out about a group it remembers.
+// full returns a function that reports whether a group or its tenant currently
+// has enough messages in flight. The function caches its results per group and
+// serves one pass through the queue, which may be long.
 func (a *air) full() func(group []byte) bool {
 	known := map[string]bool{}
 	return func(group []byte) bool {
@@ -81,7 +82,7 @@ func (a *air) tenantFull(tenant string) bool {
 	return n >= inAirOfTenant || n >= inAir-a.count
 }
 
-// state says how many more messages may be received, and whether a group or a
+// state returns how many more messages may be received, and whether a group or
 // tenant is full.
 func (a *air) state() (free int, crowded bool) {
 	a.mu.Lock()

@@ -20,7 +20,8 @@ func TestTenantOf(t *testing.T) {
 	}
 }
 
-// Tenants with hanging handlers come one after the other, and each wants all.
+// Tenants with hanging handlers arrive one after another, and each wants
+// everything.
 func TestAir_LeavesRoomForTheNextTenant(t *testing.T) {
 	t.Parallel()
 	a := newAir()
@@ -33,11 +34,11 @@ func TestAir_LeavesRoomForTheNextTenant(t *testing.T) {
 				n++
 			}
 			if a.groups[m.Group()] > inAirOfGroup {
-				t.Errorf("group %s has %d in the air", m.Group(), a.groups[m.Group()])
+				t.Errorf("group %s has %d in flight", m.Group(), a.groups[m.Group()])
 			}
 		}
 		if n != want {
-			t.Errorf("tenant %d has %d in the air, want %d", i, n, want)
+			t.Errorf("tenant %d has %d in flight, want %d", i, n, want)
 		}
 	}
 }

@@ -11,13 +11,13 @@ import (
 
 var housemates = []webhook.Tenant{"Cust1", "Cust12", "Other"}
 
-// same is randomness that always draws the same.
+// same is a random source that always returns the same bytes.
 type same struct{}
 
 func (same) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
-// alike opens a store for tenants whose webhooks' secrets differ by the tenant
-// alone: their random parts and versions are the same.
+// alike opens a store for tenants whose webhooks' secrets differ only by
+// tenant: their random parts and versions are the same.
 func alike(t *testing.T) *embedded.DB {
 	t.Helper()
 	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: time.Now, Random: same{}})
@@ -41,7 +41,7 @@ func TestApart_SecretsOfTenants(t *testing.T) {
 			t.Fatalf("%s: %v", tenant, err)
 		}
 	}
-	for range 2 { // what is read, and what is remembered
+	for range 2 { // from the file, then from the cache
 		for _, tenant := range housemates {
 			if doc, err := secrets.Read(t.Context(), refs[tenant]); err != nil || doc.Current.Reveal() != "of "+string(tenant) {
 				t.Errorf("%s reads %q, %v", tenant, doc.Current.Reveal(), err)
@@ -53,18 +53,19 @@ func TestApart_SecretsOfTenants(t *testing.T) {
 	}
 	for i, tenant := range housemates {
 		if _, err := secrets.Read(t.Context(), refs[tenant]); (err != nil) != (i == 0) || i == 0 && !errors.Is(err, webhook.ErrNotFound) {
-			t.Errorf("after one was deleted, %s reads: %v", tenant, err)
+			t.Errorf("after another's was deleted, %s reads: %v", tenant, err)
 		}
 	}
 }
 
-// Each tenant's webhook is a fairness group of its own, though all have one id.
+// Each tenant's webhook is a fairness group of its own, although all have the
+// same id.
 func TestApart_MessagesOfTenantsTakeTurns(t *testing.T) {
 	t.Parallel()
 	queue := alike(t).Queue()
 	var out []webhook.Outgoing
 	for i, tenant := range housemates {
-		for range 20 - 9*i { // most of the first one's
+		for range 20 - 9*i { // most from the first tenant
 			out = append(out, webhook.Outgoing{Message: webhook.Message{
 				Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: 1, Event: "019e0000-0000-7000-8000-000000000001", Round: 1, Attempt: 1,
 			}})

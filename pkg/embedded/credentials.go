@@ -15,7 +15,7 @@ type Credentials struct{ db *DB }
 
 var _ webhook.Credentials = Credentials{}
 
-// Credentials gives the credential store.
+// Credentials returns the credential store.
 func (db *DB) Credentials() Credentials { return Credentials{db} }
 
 func issuedKey(tenant webhook.Tenant, id string) []byte { return key(string(tenant), id) }
@@ -50,7 +50,7 @@ func (s Credentials) Create(ctx context.Context, c webhook.Credential) error {
 				return fmt.Errorf("credential of %s: %w", tenant, webhook.ErrExists)
 			}
 		}
-		if err := dropCredential(tx, []byte(c.Hash)); err != nil { // one that has expired, perhaps another tenant's
+		if err := dropCredential(tx, []byte(c.Hash)); err != nil { // an expired one, perhaps another tenant's
 			return err
 		}
 		if err := bucket(tx, "issued").Put(k, []byte(c.Hash)); err != nil {
@@ -63,7 +63,7 @@ func (s Credentials) Create(ctx context.Context, c webhook.Credential) error {
 	})
 }
 
-// dropCredential removes what is stored under a hash, if anything is, from both
+// dropCredential removes the credential stored under a hash, if any, from both
 // buckets.
 func dropCredential(tx *bbolt.Tx, hash []byte) error {
 	var c webhook.Credential

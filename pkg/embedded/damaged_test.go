@@ -34,7 +34,7 @@ func TestQueue_AMessageThatCannotBeReadBecomesADeadLetter(t *testing.T) {
 	}
 	letters, err := db.DeadLetters().Receive(t.Context(), 10)
 	if err != nil || len(letters) != 1 || letters[0].Undecodable != "?" {
-		t.Errorf("got %+v, %v; want what was stored", letters, err)
+		t.Errorf("got %+v, %v; want the stored bytes", letters, err)
 	}
 }
 
@@ -65,7 +65,7 @@ func TestDeadLetters_OneThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 		}
 	}
 	if left := db.Count(t, "dead"); readable != 10 || left != 0 {
-		t.Errorf("got %d letters that can be read, and %d are left; want 10 and none", readable, left)
+		t.Errorf("got %d readable letters, %d left; want 10 and none", readable, left)
 	}
 }
 
@@ -73,7 +73,7 @@ func TestPump_AnEntryOfTheFeedThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	db := open(t, t.TempDir())
 	var events []webhook.Event
-	for len(events) < 2 { // of one partition
+	for len(events) < 2 { // in one partition
 		e := newEvent(t)
 		if e.ID.Partition(4) == 0 {
 			if err := db.Events().Put(t.Context(), e); err != nil {
@@ -91,7 +91,7 @@ func TestPump_AnEntryOfTheFeedThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	defer stop()
 	records := <-handed
 	if len(records) != 2 || records[0].Undecodable == nil || records[1].Event.ID != events[1].ID {
-		t.Errorf("got %+v, want the damaged entry to be buried and the other event", records)
+		t.Errorf("got %+v, want the damaged entry as Undecodable, and the other event", records)
 	}
 	stop()
 	if left := db.Count(t, "feed"); left != 0 {

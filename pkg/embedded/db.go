@@ -18,7 +18,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Options says how a DB behaves. Now and Random must be set.
+// Options configures a DB. Now and Random are required.
 type Options struct {
 	Now    func() time.Time
 	Random io.Reader
@@ -31,8 +31,9 @@ type Options struct {
 	MaxReceives int
 }
 
-// linger is how long the committing goroutine waits for company: long against
-// the time a writer needs to come back, short against a sync.
+// linger is how long the committing goroutine waits for more writes: long
+// compared with the time a writer needs to come back, short compared with a
+// sync.
 const linger = 300 * time.Microsecond
 
 // lockWait bounds the wait for another process's lock on the file.
@@ -43,7 +44,7 @@ var bucketNames = []string{
 	"deliveries", "due", "queue", "ready", "dead", "secrets", "jobs", "ended", "expiry",
 }
 
-// DB is an open file. Its methods may be called concurrently.
+// DB is an open file. It is safe for concurrent use.
 type DB struct {
 	Options
 	bolt   *bbolt.DB
@@ -60,15 +61,15 @@ type DB struct {
 	queued *signal // something entered the queue, or became visible sooner
 }
 
-// write is one change on its way into a transaction.
+// write is a change waiting to be committed.
 type write struct {
 	change func(*bbolt.Tx) error
 	done   chan error
 }
 
-// Open opens the file posthaste.db in a directory, making both if need be. The
-// file is synced at each commit. An error says so if another process has it, or
-// if it is empty or damaged.
+// Open opens the file posthaste.db in a directory, creating both if needed. The
+// file is synced at each commit. Open fails if another process has the file
+// open, or if it is empty or damaged.
 func Open(dir string, o Options) (*DB, error) {
 	if o.SecretPrefix == "" {
 		o.SecretPrefix = "local"
@@ -80,7 +81,7 @@ func Open(dir string, o Options) (*DB, error) {
 		o.MaxReceives = 20
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make data directory: %w", err)
+		return nil, fmt.Errorf("create data directory: %w", err)
 	}
 	bolt, err := openFile(filepath.Join(dir, "posthaste.db"))
 	if err != nil {
@@ -93,7 +94,7 @@ func Open(dir string, o Options) (*DB, error) {
 	err = bolt.Update(func(tx *bbolt.Tx) error {
 		for _, name := range bucketNames {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-				return fmt.Errorf("make bucket %s: %w", name, err)
+				return fmt.Errorf("create bucket %s: %w", name, err)
 			}
 		}
 		return nil
@@ -108,7 +109,7 @@ func Open(dir string, o Options) (*DB, error) {
 	return db, nil
 }
 
-// Close waits for the writes that have begun and closes the file.
+// Close waits for pending writes and closes the file.
 func (db *DB) Close() error {
 	db.mu.Lock()
 	if db.closing {
@@ -122,17 +123,18 @@ func (db *DB) Close() error {
 	close(db.writes)
 	<-db.closed
 	if err := db.bolt.Close(); err != nil {
-		return fmt.Errorf("close the data: %w", err)
+		return fmt.Errorf("close data file: %w", err)
 	}
 	return nil
 }
 
-var errClosed = fmt.Errorf("the data is closed: %w", webhook.ErrUnavailable)
+var errClosed = fmt.Errorf("data file is closed: %w", webhook.ErrUnavailable)
 
-// update has a change committed and returns its error, or the commit's. When
-// the context ends first its error is returned, and the change may still take
-// place. A change may be run more than once, and after update has returned: it
-// must not write to what its caller reads. To return something, use commit.
+// update commits a change and returns the change's error or the commit's. If
+// the context ends first, update returns the context's error, and the change
+// may still be committed. A change may run more than once, and after update has
+// returned, so it must not write to anything its caller reads. To return a
+// value, use commit.
 func (db *DB) update(ctx context.Context, change func(*bbolt.Tx) error) error {
 	w := &write{change: change, done: make(chan error, 1)}
 	db.mu.Lock()
@@ -156,9 +158,9 @@ func (db *DB) update(ctx context.Context, change func(*bbolt.Tx) error) error {
 	}
 }
 
-// commit is update for a change that returns something.
+// commit is update for a change that returns a value.
 func commit[T any](ctx context.Context, db *DB, change func(*bbolt.Tx) (T, error)) (T, error) {
-	made := new(T) // the committing goroutine's alone until update says that it is done
+	made := new(T) // owned by the committing goroutine until update returns
 	err := db.update(ctx, func(tx *bbolt.Tx) (err error) {
 		*made, err = change(tx)
 		return err
@@ -170,7 +172,7 @@ func commit[T any](ctx context.Context, db *DB, change func(*bbolt.Tx) (T, error
 	return *made, err
 }
 
-// Changed is closed by the next commit, for those who wait for a change.
+// Changed returns a channel that the next change of the queue closes.
 func (db *DB) Changed() <-chan struct{} { return db.queued.raised() }
 
 // view reads the last committed state.
@@ -181,7 +183,7 @@ func (db *DB) view(ctx context.Context, read func(*bbolt.Tx) error) error {
 	return db.bolt.View(read)
 }
 
-// commitAll is the committing goroutine.
+// commitAll runs the committing goroutine.
 func (db *DB) commitAll() {
 	defer close(db.closed)
 	for first := range db.writes {
@@ -192,7 +194,7 @@ func (db *DB) commitAll() {
 // maxGroup bounds the changes of one transaction.
 const maxGroup = 1024
 
-// gather takes what is waiting, and what comes while it lingers.
+// gather collects the waiting writes, and those that arrive while it lingers.
 func (db *DB) gather(first *write) []*write {
 	group := []*write{first}
 	timer := time.NewTimer(linger)
@@ -211,10 +213,10 @@ func (db *DB) gather(first *write) []*write {
 	return group
 }
 
-// commitGroup runs the changes of a group in one transaction, and wakes their
-// writers. A change that fails in any other way than by a refusal may have
-// written half of what it meant to: the transaction is rolled back and the
-// group runs again without it.
+// commitGroup runs the changes of a group in one transaction and wakes their
+// writers. A change that fails other than by a refusal may have written part of
+// its data: the transaction is rolled back, and the group runs again without
+// it.
 func (db *DB) commitGroup(group []*write) {
 	for len(group) > 0 {
 		results := make([]error, len(group))
@@ -245,8 +247,8 @@ func (db *DB) commitGroup(group []*write) {
 	db.queued.raise()
 }
 
-// refusal reports whether an error is one that every change decides on before
-// it writes anything.
+// refusal reports whether err is one that changes return only before they write
+// anything.
 func refusal(err error) bool {
 	for _, sentinel := range []error{webhook.ErrRefused, webhook.ErrConflict, webhook.ErrNotFound, webhook.ErrExists} {
 		if errors.Is(err, sentinel) {
@@ -266,7 +268,7 @@ func run(w *write, tx *bbolt.Tx) (err error) {
 	return w.change(tx)
 }
 
-// signal wakes everyone who waits.
+// signal wakes all its waiters.
 type signal struct {
 	mu sync.Mutex
 	ch chan struct{}
@@ -281,14 +283,14 @@ func (s *signal) raise() {
 	s.ch = make(chan struct{})
 }
 
-// raised is closed by the next raise.
+// raised returns a channel that the next raise closes.
 func (s *signal) raised() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ch
 }
 
-// key joins the parts of a key: texts end with a zero byte if something
+// key joins the parts of a key: strings end with a zero byte if another part
 // follows, numbers are big-endian.
 func key(parts ...any) []byte {
 	var out []byte
@@ -339,8 +341,8 @@ func save(bucket *bbolt.Bucket, k []byte, item any) error {
 	return nil
 }
 
-// encode gives an item's JSON. Raw JSON within it keeps every byte: json.Marshal
-// would escape its <, > and &.
+// encode returns an item's JSON. Raw JSON within it keeps every byte;
+// json.Marshal would escape <, > and &.
 func encode(item any) ([]byte, error) {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)

@@ -16,7 +16,7 @@ import (
 // DeadLetters is the dead-letter queue of a DB.
 type DeadLetters struct{ db *DB }
 
-// DeadLetters gives the dead-letter queue.
+// DeadLetters returns the dead-letter queue.
 func (db *DB) DeadLetters() DeadLetters { return DeadLetters{db} }
 
 // letterHidden is how long a received letter is hidden.
@@ -31,19 +31,20 @@ func bury(tx *bbolt.Tx, body string) error {
 	b := bucket(tx, "dead")
 	n, err := b.NextSequence()
 	if err != nil {
-		return fmt.Errorf("number the dead letters: %w", err)
+		return fmt.Errorf("number dead letter: %w", err)
 	}
 	return save(b, key(n), storedLetter{Body: body})
 }
 
-// Bury puts what cannot be understood where a person finds it.
+// Bury stores a payload that cannot be decoded as a dead letter.
 func (d DeadLetters) Bury(ctx context.Context, raw []byte) error {
 	body := string(raw)
 	return d.db.update(ctx, func(tx *bbolt.Tx) error { return bury(tx, body) })
 }
 
-// Receive takes up to limit letters and hides them for half a minute. An item
-// that is no letter becomes one whose body nobody can decode.
+// Receive returns up to limit letters and hides them for letterHidden. A stored
+// item that is not a valid letter is returned with a body that cannot be
+// decoded.
 func (d DeadLetters) Receive(ctx context.Context, limit int) ([]webhook.Received, error) {
 	return commit(ctx, d.db, func(tx *bbolt.Tx) (letters []webhook.Received, err error) {
 		now := d.db.Now()
@@ -52,7 +53,7 @@ func (d DeadLetters) Receive(ctx context.Context, limit int) ([]webhook.Received
 		c := b.Cursor()
 		for k, stored := c.First(); k != nil && len(taken) < limit; k, stored = c.Next() {
 			if len(k) != 8 {
-				continue // it has no number by which it could be removed
+				continue // without a number it cannot be removed
 			}
 			var letter storedLetter
 			if err := json.Unmarshal(stored, &letter); err != nil {
@@ -75,7 +76,7 @@ func (d DeadLetters) Receive(ctx context.Context, limit int) ([]webhook.Received
 	})
 }
 
-// Remove forgets a letter. One that is gone is fine.
+// Remove deletes a letter. Removing an absent letter is not an error.
 func (d DeadLetters) Remove(ctx context.Context, receipt string) error {
 	n, err := strconv.ParseUint(receipt, 10, 64)
 	if err != nil {

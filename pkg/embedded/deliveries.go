@@ -13,13 +13,13 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Deliveries is the delivery store of a DB. Its writes are the pure functions
-// of the row protocol, each in a transaction.
+// Deliveries is the delivery store of a DB. Each write is one of the row
+// protocol's pure functions, applied in a transaction.
 type Deliveries struct{ db *DB }
 
 var _ webhook.Deliveries = Deliveries{}
 
-// Deliveries gives the delivery store.
+// Deliveries returns the delivery store.
 func (db *DB) Deliveries() Deliveries { return Deliveries{db} }
 
 func deliveryKey(k webhook.DeliveryKey) []byte {
@@ -28,8 +28,8 @@ func deliveryKey(k webhook.DeliveryKey) []byte {
 
 var errDueKey = errors.New("malformed index entry")
 
-// dueKey is a row's place in the index of due deliveries; nil for a row that
-// has none.
+// dueKey returns a row's key in the index of due deliveries, or nil if the row
+// is not due.
 func dueKey(d webhook.Delivery) []byte {
 	if d.SweepAt.IsZero() {
 		return nil
@@ -47,7 +47,7 @@ func loadDelivery(tx *bbolt.Tx, k []byte, now time.Time) (d webhook.Delivery, er
 	return d, nil
 }
 
-// transition carries a change of the row protocol out.
+// transition applies a change of the row protocol.
 func (s Deliveries) transition(ctx context.Context, id webhook.DeliveryKey, apply func(webhook.Delivery) (webhook.Delivery, bool)) (webhook.Delivery, error) {
 	return commit(ctx, s.db, func(tx *bbolt.Tx) (webhook.Delivery, error) {
 		k := deliveryKey(id)
@@ -64,8 +64,8 @@ func (s Deliveries) transition(ctx context.Context, id webhook.DeliveryKey, appl
 	})
 }
 
-// writeDelivery replaces a row and its place in the index. The old place is
-// read from what is stored: a row that has expired still has one.
+// writeDelivery replaces a row and its index entry. The old entry follows from
+// the stored row, since an expired row still has one.
 func writeDelivery(tx *bbolt.Tx, k []byte, row webhook.Delivery) error {
 	var stored storedDelivery
 	if _, err := load(bucket(tx, "deliveries"), k, &stored); err != nil {
@@ -91,8 +91,8 @@ func writeDelivery(tx *bbolt.Tx, k []byte, row webhook.Delivery) error {
 	return save(bucket(tx, "deliveries"), k, storedDelivery{row, stored.Noted})
 }
 
-// rounded cuts a row's times to the milliseconds that the contract keeps, in
-// UTC, so that a row reads as it was returned.
+// rounded truncates a row's times to milliseconds in UTC, the contract's
+// precision, so that a row reads as it was returned.
 func rounded(d webhook.Delivery) webhook.Delivery {
 	for _, at := range []*time.Time{&d.LeaseUntil, &d.NextAt, &d.SweepAt, &d.Created, &d.Updated, &d.ExpiresAt} {
 		*at = milliseconds(*at)
@@ -213,7 +213,7 @@ func (s Deliveries) Due(ctx context.Context, shard int, before time.Time, after 
 	prefix := key(byte(shard)) //nolint:gosec // a shard is small
 	start := prefix
 	if after != (webhook.DueDelivery{}) {
-		start = append(dueKey(webhook.Delivery{DeliveryKey: after.DeliveryKey, SweepAt: after.SweepAt}), 0) // the next key there can be
+		start = append(dueKey(webhook.Delivery{DeliveryKey: after.DeliveryKey, SweepAt: after.SweepAt}), 0) // the smallest key after that
 	}
 	var broken webhook.Unreadable
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {

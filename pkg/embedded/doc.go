@@ -1,19 +1,21 @@
 // Package embedded is the store, the queue, the secret store and the change
-// feed of the local run, in one bbolt file: durable twins of DynamoDB, SQS,
-// Secrets Manager and DynamoDB Streams that pass the same conformance suites.
+// feed of the local run, in one bbolt file: durable counterparts of DynamoDB,
+// SQS, Secrets Manager and DynamoDB Streams that pass the same conformance
+// suites.
 //
-// One goroutine commits. Writers hand it their change; it takes all that are
-// waiting, runs them in one transaction, syncs once, and wakes them: so a
-// hundred writers cost one sync, and each still waits for its own. A change
-// that is refused has written nothing, since every function here decides before
-// it writes; one that fails otherwise is rolled back, and the others run again.
+// One goroutine commits. Writers pass their changes to it; it takes all that are
+// waiting, runs them in one transaction, syncs once, and wakes the writers. A
+// hundred writers thus share one sync, and each still waits until its change is
+// durable. A refused change has written nothing, since every function here
+// decides before it writes. A change that fails otherwise is rolled back, and the
+// others run again.
 //
-// [Pump] plays AWS's event source mappings: it hands the feed, the queue and
-// the minute to whoever handles them.
+// [Pump] plays AWS's event source mappings: it passes the feed and the queue to
+// their handlers and calls a handler every minute.
 //
-// The package is for one process on one machine: a second one that opens the
-// file gets an error at once. It is no server and does no encryption; the file
-// is readable by its owner alone.
+// The package is for one process on one machine: opening the file from a second
+// process fails at once. It does not listen on a network and does not encrypt;
+// only the file's owner can read it.
 //
 // # Layout
 //
@@ -37,14 +39,14 @@
 //	ready       time when visible, number                   fairness group
 //	dead        number                                      letter, JSON
 //	secrets     secret name                                 versions and labels, JSON
-//	jobs        job id                                      job that runs, JSON
-//	ended       job id                                      job that has ended, JSON
+//	jobs        job id                                      running job, JSON
+//	ended       job id                                      ended job, JSON
 //	expiry      time, bucket, key of the item               -
 //
-// expiry holds items that expire, at a time that is at or before their own:
-// whoever creates an item notes it there, and the purge notes it again if its
-// life has grown. The bucket is one byte, its place in the list expiring.
+// The expiry index lists items that expire, each at or before its expiry. The
+// write that creates an item adds it; the purge adds it again if its life has
+// grown. The bucket is one byte, its position in the list expiring.
 //
-// Numbers and times are big-endian, ids 4 bytes, all others 8, times in
+// Numbers and times are big-endian: ids have 4 bytes, all others 8; times are in
 // milliseconds.
 package embedded

@@ -30,8 +30,8 @@ func newEvent(t testing.TB) webhook.Event {
 	return webhook.Event{Tenant: "Default", ID: id, Name: "contact.changed", PrimaryKey: 7, Data: []byte(`{"name":"Howell"}`), At: at, Hops: 1, ExpiresAt: at.Add(time.Hour)}
 }
 
-// copied is the file as another machine would find it if this one died now: it
-// is copied while the store has it open.
+// copied returns the file as it would be found if this machine died now: it is
+// copied while the store has it open.
 func copied(t *testing.T, dir string) string {
 	t.Helper()
 	bytes, err := os.ReadFile(filepath.Join(dir, "posthaste.db"))
@@ -48,7 +48,7 @@ func copied(t *testing.T, dir string) string {
 func TestDB_SyncsEachCommit(t *testing.T) {
 	t.Parallel()
 	if db := open(t, t.TempDir()); !db.Syncs() {
-		t.Error("the file is not synced at each commit: an accepted event could be lost")
+		t.Error("commits are not synced: an accepted event could be lost")
 	}
 }
 
@@ -65,7 +65,7 @@ func TestDB_WhatWasWrittenIsThereWithoutClosing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if records := after.TenantFeed(t, "Default"); len(records) != 1 {
-		t.Errorf("the feed has %d records, want 1: it is what makes the event be delivered", len(records))
+		t.Errorf("the feed has %d records, want 1: without it the event is not delivered", len(records))
 	}
 }
 
@@ -174,7 +174,7 @@ func TestDB_ABrokenWriterLeavesItsCompanionsAlone(t *testing.T) {
 }
 
 // Under the race detector this shows whether a call that gave up shares memory
-// with the goroutine that commits.
+// with the committing goroutine.
 func TestDB_ACallMayEndBeforeItsWrite(t *testing.T) {
 	t.Parallel()
 	db := open(t, t.TempDir())
@@ -232,14 +232,14 @@ func TestDB_AnEndedProcessHoldsNothing(t *testing.T) {
 	}
 	after := open(t, copied(t, dir))
 	if received, err := after.Queue().Receive(t.Context(), 1); err != nil || len(received) != 1 {
-		t.Errorf("the message: got %v, %v; want it visible again", received, err)
+		t.Errorf("message: got %v, %v; want it visible again", received, err)
 	}
 	if err := lease(after, "b"); err != nil {
-		t.Errorf("the lease: got %v, want it free to take over", err)
+		t.Errorf("lease: got %v, want it released", err)
 	}
 }
 
-// pumped runs a pump over a store until it is stopped.
+// pumped runs a pump over a store until stop is called.
 func pumped(t *testing.T, p *embedded.Pump) (stop func()) {
 	t.Helper()
 	p.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -258,7 +258,7 @@ func TestPump_HandsOverWhatIsNotAcknowledged(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := make(chan []webhook.Record, 10)
-	fail := true // touched by the handler alone: one record, one partition
+	fail := true // used only by the handler: one record, one partition
 	stop := pumped(t, &embedded.Pump{DB: db, Stream: func(_ context.Context, records []webhook.Record) string {
 		calls <- records
 		if fail {
@@ -321,7 +321,7 @@ func TestPump_StopsAfterItsHandlers(t *testing.T) {
 	go func() { defer close(stopped); stop() }()
 	select {
 	case <-stopped:
-		t.Error("the pump stopped while a handler was at work")
+		t.Error("the pump stopped while a handler was running")
 	case <-time.After(20 * time.Millisecond):
 	}
 	close(release)
@@ -345,12 +345,12 @@ func TestPump_CallsEveryMinute(t *testing.T) {
 		time.Sleep(3*time.Minute + time.Second)
 		stop()
 		if calls != 4 {
-			t.Errorf("got %d calls in three minutes, want 4: one at the start", calls)
+			t.Errorf("got %d calls in three minutes, want 4, including one at the start", calls)
 		}
 	})
 }
 
-// BenchmarkPut is the rate at which events are accepted.
+// BenchmarkPut measures the rate at which events are accepted.
 func BenchmarkPut(b *testing.B) {
 	for _, writers := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("%d writers", writers), func(b *testing.B) {

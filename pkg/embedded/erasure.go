@@ -10,15 +10,15 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Erasure removes what is stored of a tenant.
+// Erasure removes a tenant's stored data.
 type Erasure struct{ db *DB }
 
 var _ webhook.Erasure = Erasure{}
 
-// Erasure gives the means to erase.
+// Erasure returns the part that removes a tenant's stored data.
 func (db *DB) Erasure() Erasure { return Erasure{db} }
 
-// begins lists up to limit keys that begin with a prefix.
+// begins returns up to limit keys that begin with a prefix.
 func begins(b *bbolt.Bucket, prefix []byte, limit int) (keys [][]byte) {
 	c := b.Cursor()
 	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix) && len(keys) < limit; k, _ = c.Next() {
@@ -27,8 +27,8 @@ func begins(b *bbolt.Bucket, prefix []byte, limit int) (keys [][]byte) {
 	return keys
 }
 
-// EraseEvents implements webhook.Erasure. An event that the feed has not handed
-// on yet leaves the feed as well.
+// EraseEvents implements webhook.Erasure. Events that are still in the feed are
+// removed from it too.
 func (s Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit int) (int, error) {
 	return commit(ctx, s.db, func(tx *bbolt.Tx) (int, error) {
 		events, feed := bucket(tx, "events"), bucket(tx, "feed")

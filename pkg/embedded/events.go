@@ -17,10 +17,10 @@ type Events struct{ db *DB }
 
 var _ webhook.Events = Events{}
 
-// Events gives the event store.
+// Events returns the event store.
 func (db *DB) Events() Events { return Events{db} }
 
-// storedEvent keeps data that is absent from being stored as null.
+// storedEvent prevents absent data from being stored as null.
 type storedEvent struct {
 	webhook.Event
 	Data json.RawMessage `json:",omitempty"`
@@ -42,8 +42,8 @@ func eventKey(tenant webhook.Tenant, id webhook.EventID) []byte {
 	return key(string(tenant), string(id))
 }
 
-// putEvent stores an event and its place in the feed, in the transaction that
-// promises its delivery.
+// putEvent stores an event and its feed entry in the transaction that promises
+// its delivery.
 func putEvent(tx *bbolt.Tx, e webhook.Event, now time.Time) error {
 	events, k := bucket(tx, "events"), eventKey(e.Tenant, e.ID)
 	if stored := events.Get(k); stored != nil {
@@ -136,7 +136,7 @@ func (s Events) Reclaim(ctx context.Context, tenant webhook.Tenant, name string,
 	})
 }
 
-// claim stores a claim if the key has none, or one that counts as free.
+// claim stores a claim if the key has none or the existing one counts as free.
 func (s Events) claim(ctx context.Context, tenant webhook.Tenant, name string, claim webhook.IdempotencyClaim, free func(have webhook.IdempotencyClaim) bool) (webhook.IdempotencyClaim, error) {
 	return commit(ctx, s.db, func(tx *bbolt.Tx) (webhook.IdempotencyClaim, error) {
 		b, k := bucket(tx, "claims"), key(string(tenant), name)

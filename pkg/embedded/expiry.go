@@ -12,11 +12,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// expiring lists the buckets whose items expire; issued goes with credentials.
-// An item's place in the index of expiry holds its bucket's place here.
+// expiring lists the buckets whose items expire; issued follows credentials.
+// Keys of the expiry index hold a bucket's position in this list.
 var expiring = []string{"events", "deliveries", "claims", "ended", "credentials", "graves"}
 
-// expiryKey is an item's place in the index of expiry; nil for one that stays.
+// expiryKey returns an item's key in the expiry index, or nil if the item does
+// not expire.
 func expiryKey(name string, k []byte, at time.Time) []byte {
 	if at.IsZero() {
 		return nil
@@ -29,9 +30,9 @@ func expiryKey(name string, k []byte, at time.Time) []byte {
 	panic("items of " + name + " do not expire")
 }
 
-// noteExpiry has the purge look at an item once a time has passed. An item is
-// noted when it is created and not when its life grows: the purge looks at the
-// item itself and notes it again.
+// noteExpiry schedules an item to be examined by the purge. An item is noted
+// when it is created but not when its life grows: the purge reads the item
+// itself and notes it again.
 func noteExpiry(tx *bbolt.Tx, name string, k []byte, at time.Time) error {
 	if place := expiryKey(name, k, at); place != nil {
 		if err := bucket(tx, "expiry").Put(place, nil); err != nil {
@@ -50,26 +51,26 @@ func forgetExpiry(tx *bbolt.Tx, name string, k []byte, at time.Time) error {
 	return nil
 }
 
-// storedDelivery is a row as it is stored.
+// storedDelivery is the stored form of a row.
 type storedDelivery struct {
 	webhook.Delivery
-	// Noted is the row's time in the index of expiry.
+	// Noted is the row's time in the expiry index.
 	Noted time.Time `json:",omitzero"`
 }
 
-// note is an entry of the index of expiry.
+// note is an entry of the expiry index.
 type note struct {
 	place  []byte
 	bucket string
 	key    []byte
 }
 
-// overdue lists up to limit entries whose time is at or before one.
+// overdue returns up to limit entries whose time is not after before.
 func overdue(tx *bbolt.Tx, before time.Time, limit int) (notes []note) {
 	c := bucket(tx, "expiry").Cursor()
 	for k, _ := c.First(); k != nil && len(notes) < limit; k, _ = c.Next() {
 		if len(k) < 9 || int(k[8]) >= len(expiring) {
-			notes = append(notes, note{place: bytes.Clone(k)}) // none that is written here
+			notes = append(notes, note{place: bytes.Clone(k)}) // not written by this package
 			continue
 		}
 		if int64(binary.BigEndian.Uint64(k)) > before.UnixMilli() { //nolint:gosec // written from a time
@@ -80,7 +81,7 @@ func overdue(tx *bbolt.Tx, before time.Time, limit int) (notes []note) {
 	return notes
 }
 
-// expiryOf reads when a stored item expires; the zero time for never.
+// expiryOf returns when a stored item expires, or the zero time if it does not.
 func expiryOf(stored []byte) (time.Time, error) {
 	var item struct{ ExpiresAt, Expires time.Time }
 	if err := json.Unmarshal(stored, &item); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// TenantFeed returns what the feed holds of a tenant.
+// TenantFeed returns the tenant's records in the feed.
 func (db *DB) TenantFeed(t *testing.T, tenant webhook.Tenant) (records []webhook.Record) {
 	t.Helper()
 	for partition := range partitions {
@@ -29,11 +29,11 @@ func (db *DB) TenantFeed(t *testing.T, tenant webhook.Tenant) (records []webhook
 // Syncs reports whether each commit is synced to the disk.
 func (db *DB) Syncs() bool { return !db.bolt.NoSync }
 
-// Purge is what the pump does each minute with what has expired. It returns how
-// many items it looked at.
+// Purge removes expired items as the pump does each minute. It returns how many
+// items it examined.
 func (db *DB) Purge(ctx context.Context) (int, error) { return db.purge(ctx) }
 
-// Damage makes a stored thing undecodable.
+// Damage makes a stored item undecodable.
 func (db *DB) Damage(t *testing.T, thing any) {
 	t.Helper()
 	name, k := "", []byte(nil)
@@ -58,7 +58,7 @@ func (db *DB) Damage(t *testing.T, thing any) {
 	db.Overwrite(t, name, k, []byte("?"))
 }
 
-// Overwrite replaces what is stored under a key.
+// Overwrite replaces the value stored under a key.
 func (db *DB) Overwrite(t *testing.T, name string, k, value []byte) {
 	t.Helper()
 	err := db.update(t.Context(), func(tx *bbolt.Tx) error { return bucket(tx, name).Put(k, value) })

@@ -49,16 +49,16 @@ func TestPump_AHangingGroupLeavesRoomForOthers(t *testing.T) {
 		select {
 		case <-served:
 		case <-time.After(10 * time.Second):
-			t.Fatalf("message %d of the other webhook waits for the one that hangs", n)
+			t.Fatalf("message %d of the other webhook waits for the hanging one", n)
 		}
 	}
 	if n := len(held); n > 2 {
-		t.Errorf("%d more batches of the hanging webhook are held, want 2 at most", n)
+		t.Errorf("%d more batches of the hanging webhook are held, want at most 2", n)
 	}
 }
 
-// Four tenants have twenty webhooks each whose attempts all hang; the messages
-// of a fifth come after all of theirs.
+// The attempts of four tenants with twenty webhooks each all hang; a fifth
+// tenant's messages come after all of theirs.
 func TestPump_HangingTenantsLeaveRoomForOthers(t *testing.T) {
 	t.Parallel()
 	db := open(t, t.TempDir())
@@ -105,14 +105,14 @@ func TestPump_HangingTenantsLeaveRoomForOthers(t *testing.T) {
 		select {
 		case <-served:
 		case <-time.After(10 * time.Second):
-			t.Fatalf("message %d of the other tenant waits for those that hang", n)
+			t.Fatalf("message %d of the other tenant waits for the hanging ones", n)
 		}
 	}
 	mu.Lock()
 	defer mu.Unlock()
 	for tenant, n := range held {
 		if n > 64+9 {
-			t.Errorf("tenant %s has %d messages in the air, want a quarter of 256, and a batch's rest at most", tenant, n)
+			t.Errorf("tenant %s has %d messages in flight, want at most a quarter of 256 plus the rest of a batch", tenant, n)
 		}
 	}
 }

@@ -14,17 +14,17 @@ import (
 )
 
 // partitions is how many batches of the feed can be in flight at once. Like a
-// stream's shards they keep the order of one event's records, and have nothing
-// to do with tenants.
+// stream's shards, partitions keep the order of one event's records; they are
+// independent of tenants.
 const partitions = 4
 
-// feedEvent puts an event into the change feed: an entry that stays until it is
-// acknowledged. What is left when the file is opened is the redelivery.
+// feedEvent adds an event to the change feed, where it stays until it is
+// acknowledged. Entries left when the file is opened are delivered again.
 func feedEvent(tx *bbolt.Tx, e webhook.Event, now time.Time) error {
 	feed := bucket(tx, "feed")
 	sequence, err := feed.NextSequence()
 	if err != nil {
-		return fmt.Errorf("number the feed: %w", err)
+		return fmt.Errorf("number feed entry: %w", err)
 	}
 	k := key(byte(e.ID.Partition(partitions)), sequence) //nolint:gosec // a partition is small
 	if err := feed.Put(k, append(key(now), eventKey(e.Tenant, e.ID)...)); err != nil {
@@ -33,12 +33,13 @@ func feedEvent(tx *bbolt.Tx, e webhook.Event, now time.Time) error {
 	return nil
 }
 
-// feedBytes ends a batch of the feed: about what Lambda gives a function at once.
+// feedBytes ends a batch of the feed. It is about the size of a batch that
+// Lambda passes to a function.
 const feedBytes = 4 << 20
 
-// feedRecords returns up to limit records of a partition that are not
-// acknowledged, the oldest first, and fewer where events are large. Sequence is the record's place in the feed,
-// as text.
+// feedRecords returns up to limit unacknowledged records of a partition, oldest
+// first, and fewer if events are large. Sequence is the record's number in the
+// feed, in decimal.
 func (db *DB) feedRecords(ctx context.Context, partition, limit int) (records []webhook.Record, err error) {
 	prefix := key(byte(partition)) //nolint:gosec // a partition is small
 	err = db.view(ctx, func(tx *bbolt.Tx) error {
@@ -46,7 +47,7 @@ func (db *DB) feedRecords(ctx context.Context, partition, limit int) (records []
 		size := 0
 		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix) && len(records) < limit && size < feedBytes; k, v = c.Next() {
 			if len(k) != 9 {
-				continue // it has no number by which it could be acknowledged
+				continue // without a number it cannot be acknowledged
 			}
 			record := webhook.Record{Sequence: fmt.Sprintf("%020d", binary.BigEndian.Uint64(k[1:]))}
 			if len(v) < 8 {
@@ -69,7 +70,7 @@ func (db *DB) feedRecords(ctx context.Context, partition, limit int) (records []
 	return records, err
 }
 
-// acknowledge forgets feed entries of a partition.
+// acknowledge removes entries of a partition from the feed.
 func (db *DB) acknowledge(ctx context.Context, partition int, records []webhook.Record) error {
 	if len(records) == 0 {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// A batch of large events ends by their bytes, not with the hundredth.
+// A batch of large events is limited by bytes, not by the number of events.
 func TestFeed_ABatchOfLargeEventsIsSmall(t *testing.T) {
 	t.Parallel()
 	db, err := Open(t.TempDir(), Options{Now: time.Now, Random: rand.Reader})

@@ -28,16 +28,16 @@ func TestOpen_RefusesAnEmptyFile(t *testing.T) {
 	}
 	_, err := embedded.Open(dir, embedded.Options{Now: time.Now, Random: rand.Reader})
 	if err == nil || !strings.Contains(err.Error(), path+" is empty") {
-		t.Errorf("got %v, want it refused", err)
+		t.Errorf("got %v, want an error that the file is empty", err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() != 0 {
-		t.Errorf("the file was touched: %v, %v", info, err)
+		t.Errorf("the file was changed: %v, %v", info, err)
 	}
 }
 
-// Every page of a file is damaged once, and the file cut at every page. bbolt
-// meets some of this in a goroutine of its own, where a panic would end the
-// test.
+// Every page of a file is damaged once, and the file is cut at every page.
+// bbolt hits some of this damage in its own goroutine, where a panic would end
+// the test.
 func TestOpen_TellsOfADamagedFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -45,7 +45,7 @@ func TestOpen_TellsOfADamagedFile(t *testing.T) {
 	var writes []func() error
 	for i := range 30 {
 		e := newEvent(t)
-		e.Data = []byte(`"` + strings.Repeat("x", 500+i%9*1000) + `"`) // some of several pages
+		e.Data = []byte(`"` + strings.Repeat("x", 500+i%9*1000) + `"`) // some span several pages
 		writes = append(writes, func() error { return db.Events().Put(t.Context(), e) })
 	}
 	atOnce(t, writes)
@@ -67,12 +67,12 @@ func TestOpen_TellsOfADamagedFile(t *testing.T) {
 			return false
 		}
 		if text := err.Error(); !strings.HasPrefix(text, path+" cannot be read: ") || strings.Contains(text, "\n") {
-			t.Errorf("%s: got %q, want one sentence", what, text)
+			t.Errorf("%s: got %q, want one line", what, text)
 		}
 		return true
 	}
 	if try("whole", whole) {
-		t.Fatal("the whole file is refused")
+		t.Fatal("the intact file was refused")
 	}
 	var failed atomic.Int32
 	var tries []func() error
@@ -86,10 +86,10 @@ func TestOpen_TellsOfADamagedFile(t *testing.T) {
 				failed.Add(1)
 			}
 			broken = slices.Clone(whole)
-			for i := 16; i < page; i++ { // behind the page's header: items that lie far beyond the file
+			for i := 16; i < page; i++ { // after the page's header: items far beyond the end of the file
 				broken[n*page+i] = 0x7e
 			}
-			_ = try(fmt.Sprintf("the items of page %d", n), broken)
+			_ = try(fmt.Sprintf("items of page %d", n), broken)
 			return nil
 		}, func() error {
 			if n > 3 && n < len(whole)/page/2 && !try(fmt.Sprintf("cut at page %d", n), whole[:n*page]) {
@@ -100,12 +100,12 @@ func TestOpen_TellsOfADamagedFile(t *testing.T) {
 	}
 	atOnce(t, tries)
 	if failed.Load() == 0 {
-		t.Error("no damage was noticed")
+		t.Error("no damage was detected")
 	}
 }
 
-// TestDB_AFullDiskIsUnavailable fills a disk that is simulated by a limit on the
-// size of files, in a process of its own.
+// TestDB_AFullDiskIsUnavailable simulates a full disk by a file size limit, in
+// a separate process.
 func TestDB_AFullDiskIsUnavailable(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("FULL_DISK") == "" {
@@ -147,7 +147,7 @@ func TestDB_AFullDiskIsUnavailable(t *testing.T) {
 	}
 	e := newEvent(t)
 	if err := db.Events().Put(t.Context(), e); err != nil {
-		t.Errorf("once there is room again: %v", err)
+		t.Errorf("after space was freed: %v", err)
 	}
 	for _, e := range append(stored, e) {
 		if _, err := db.Events().Get(t.Context(), "Default", e.ID); err != nil {

@@ -10,12 +10,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Jobs is the store of jobs of a DB.
+// Jobs is the job store of a DB.
 type Jobs struct{ db *DB }
 
 var _ webhook.Jobs = Jobs{}
 
-// Jobs gives the store of jobs.
+// Jobs returns the job store.
 func (db *DB) Jobs() Jobs { return Jobs{db} }
 
 // Create implements webhook.Jobs.

@@ -11,39 +11,39 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Pump plays AWS's event source mappings over a DB: it hands the change feed,
-// the queue and every minute to their handlers. Members must be set, but for
-// handlers that are nil: their source then waits.
+// Pump plays AWS's event source mappings over a DB: it passes the change feed
+// and the queue to their handlers and calls a handler every minute. Members are
+// required, except handlers: a source without a handler waits.
 type Pump struct {
 	DB     *DB
 	Logger *slog.Logger
-	// Stream takes a batch of the feed and returns the Sequence of the lowest
-	// record to hand over again, "" for none.
+	// Stream handles a batch of the feed and returns the Sequence of the lowest
+	// record to pass again, or "" if all are done.
 	Stream func(ctx context.Context, records []webhook.Record) (failed string)
-	// Queue takes a batch of the queue and returns the IDs of the messages
+	// Queue handles a batch of the queue and returns the IDs of the messages
 	// that are not done.
 	Queue func(ctx context.Context, received []webhook.Received) (failed []string)
-	// Minute is called at the start and then once a minute, at a fixed rate: a
-	// call that takes longer than a minute is followed by the next at once.
-	// Beside it what has expired is removed from the file.
+	// Minute is called at the start and then once a minute at a fixed rate; a
+	// call that takes longer is followed immediately by the next. Expired items
+	// are removed from the file on the same schedule.
 	Minute func(ctx context.Context)
-	// Drain is how long handlers that are at work when Run ends may go on
-	// before their context ends.
+	// Drain is how long handlers still running when Run's context ends may
+	// continue before their own context ends.
 	Drain time.Duration
 }
 
 const (
 	feedBatch   = 100
 	queueBatch  = 10
-	crowdedWait = 20 * time.Millisecond // until a queue with full groups is looked at again
-	unreadable  = 5 * time.Second       // until a queue that could not be read is looked at again
+	crowdedWait = 20 * time.Millisecond // before a queue with full groups is read again
+	unreadable  = 5 * time.Second       // before a queue that could not be read is read again
 )
 
-// handingOver says when a batch that is not done is handed over again: without
-// an end, since a stream goes on behind it.
+// handingOver spaces the retries of an unfinished batch. There is no last try,
+// since the stream continues behind the batch.
 var handingOver = backoff.Policy{First: 200 * time.Millisecond, Most: 5 * time.Second}
 
-// Run pumps until ctx ends and every handler has returned.
+// Run pumps until ctx ends, and returns when every handler has returned.
 func (p *Pump) Run(ctx context.Context) {
 	handling, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -65,12 +65,12 @@ func (p *Pump) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// feed hands one partition over, a batch at a time. ctx says whether to go on,
-// handling is what handlers get.
+// feed passes one partition to the handler, a batch at a time, until ctx ends.
+// handling is the handlers' context.
 func (p *Pump) feed(ctx, handling context.Context, partition int) {
 	faults := 0
 	for ctx.Err() == nil {
-		raised := p.DB.fed.raised() // before looking, so that nothing is missed
+		raised := p.DB.fed.raised() // before reading, so that nothing is missed
 		records, err := p.DB.feedRecords(handling, partition, feedBatch)
 		if err == nil && len(records) == 0 {
 			wait(ctx, raised, 0)
@@ -79,7 +79,8 @@ func (p *Pump) feed(ctx, handling context.Context, partition int) {
 		if err == nil {
 			var done int
 			if done, err = p.stream(handling, records); done > 0 {
-				// Not given up with the handlers: what is done must not be done again.
+				// Not cancelled with the handlers: finished records must not be
+				// handled again.
 				if ackErr := p.DB.acknowledge(context.WithoutCancel(handling), partition, records[:done]); ackErr != nil {
 					err = ackErr
 				}
@@ -89,14 +90,14 @@ func (p *Pump) feed(ctx, handling context.Context, partition int) {
 			faults = 0
 			continue
 		}
-		p.Logger.WarnContext(ctx, "batch handed over again", "count", len(records), "error", err)
+		p.Logger.WarnContext(ctx, "retrying batch", "count", len(records), "error", err)
 		faults++
 		wait(ctx, nil, handingOver.Wait(p.DB.Random, faults))
 	}
 }
 
-// stream calls the handler and says how many records, from the first on, are
-// done. An error says that some are not.
+// stream calls the handler and returns how many records, counted from the
+// first, are done, with an error if that is not all.
 func (p *Pump) stream(ctx context.Context, records []webhook.Record) (done int, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -109,19 +110,19 @@ func (p *Pump) stream(ctx context.Context, records []webhook.Record) (done int, 
 	}
 	for i, r := range records {
 		if r.Sequence == failed {
-			return i, fmt.Errorf("%d of %d records were not handed on", len(records)-i, len(records))
+			return i, fmt.Errorf("%d of %d records not handled", len(records)-i, len(records))
 		}
 	}
-	return 0, fmt.Errorf("stream handler failed at %q, which is not in its batch", failed)
+	return 0, fmt.Errorf("stream handler returned sequence %q, which is not in its batch", failed)
 }
 
-// queue hands batches of the queue over, several at once.
+// queue passes batches of the queue to the handler, several at once.
 func (p *Pump) queue(ctx, handling context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	air := newAir()
 	for ctx.Err() == nil {
-		raised, landed := p.DB.queued.raised(), air.landed.raised() // before looking, so that nothing is missed
+		raised, landed := p.DB.queued.raised(), air.landed.raised() // before reading, so that nothing is missed
 		free, crowded := air.state()
 		if free == 0 {
 			wait(ctx, landed, 0)
@@ -130,7 +131,7 @@ func (p *Pump) queue(ctx, handling context.Context) {
 		received, err := p.DB.Queue().receive(handling, min(queueBatch, free), air.full())
 		switch {
 		case err != nil:
-			p.Logger.WarnContext(ctx, "queue unreadable", "error", err)
+			p.Logger.WarnContext(ctx, "cannot read queue", "error", err)
 			wait(ctx, nil, unreadable)
 		case len(received) > 0:
 			air.add(received, 1)
@@ -146,7 +147,8 @@ func (p *Pump) queue(ctx, handling context.Context) {
 	}
 }
 
-// awaitMessage waits until something changes or the next message is visible.
+// awaitMessage waits until something changes or the next message becomes
+// visible.
 func (p *Pump) awaitMessage(ctx, handling context.Context, raised <-chan struct{}) {
 	next, waits, err := p.DB.Queue().nextVisible(handling)
 	if err != nil || !waits {
@@ -177,7 +179,7 @@ func (p *Pump) consume(ctx context.Context, received []webhook.Received) {
 	}
 }
 
-// everyMinute calls do now and then once a minute until ctx ends.
+// everyMinute calls do immediately and then once a minute until ctx ends.
 func (p *Pump) everyMinute(ctx context.Context, do func()) {
 	ticker := time.NewTicker(time.Minute)
 	defer ticker.Stop()
@@ -205,8 +207,8 @@ func (p *Pump) purge(ctx context.Context) {
 	}
 }
 
-// wait returns when ctx ends, a signal is raised, or a time has passed. A nil
-// signal is never raised; a time of 0 never passes.
+// wait returns when ctx ends, the signal is raised or d has passed. A nil
+// signal is never raised; a d of 0 never passes.
 func wait(ctx context.Context, raised <-chan struct{}, d time.Duration) {
 	var passed <-chan time.Time
 	if d > 0 {

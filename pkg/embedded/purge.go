@@ -12,21 +12,21 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// purgePage is how many entries of the index of expiry one commit goes through.
+// purgePage is how many entries of the expiry index one commit processes.
 const purgePage = 2000
 
-// purgeAfter is how long an item stays after it has expired. Reads filter what
-// has expired, so this decides nothing; it keeps what the feed may still point
-// to, and rounding of clocks, out of the matter. An item that cannot be decoded
-// is looked at again after the same time.
+// purgeAfter is how long an item stays after it has expired. Reads filter
+// expired items anyway; the delay covers items that the feed may still
+// reference, and differences between clocks. An item that cannot be decoded is
+// examined again after the same time.
 const purgeAfter = 24 * time.Hour
 
-// purge removes the items that have expired, as DynamoDB's TTL does, a page a
-// commit until there are none, and returns how many items it looked at. It
-// looks at none that has not come up in the index of expiry, so what it costs
-// follows from what expires and not from what is stored. The error names the
-// items that it had to leave. The file does not shrink, since bbolt does not
-// give pages back, and stops growing.
+// purge removes expired items, as DynamoDB's TTL does, one page per commit
+// until there are none, and returns how many items it examined. It examines
+// only items that are due in the expiry index, so its cost depends on what
+// expires, not on what is stored. The error names the items that it could not
+// remove. The file does not shrink, since bbolt keeps free pages, but it stops
+// growing.
 func (db *DB) purge(ctx context.Context) (looked int, err error) {
 	before := db.Now().Add(-purgeAfter)
 	var broken webhook.Unreadable
@@ -45,9 +45,9 @@ func (db *DB) purge(ctx context.Context) (looked int, err error) {
 	}
 }
 
-var errUndecoded = errors.New("it is no JSON of its kind")
+var errUndecoded = errors.New("invalid JSON for its kind")
 
-// purged says what one page of a purge did.
+// purged is the result of one page of a purge.
 type purged struct {
 	looked int
 	broken []string
@@ -103,7 +103,8 @@ func noteAgain(tx *bbolt.Tx, n note, at time.Time) error {
 	return noteExpiry(tx, n.bucket, n.key, at)
 }
 
-// removeItem removes an item with its places in the indexes, whatever it says.
+// removeItem removes an item and its index entries, whether or not it can be
+// decoded.
 func removeItem(tx *bbolt.Tx, b *bbolt.Bucket, name string, k []byte) error {
 	if name == "deliveries" {
 		var row storedDelivery
@@ -131,8 +132,8 @@ func removeItem(tx *bbolt.Tx, b *bbolt.Bucket, name string, k []byte) error {
 	return nil
 }
 
-// removeFromDue looks through the whole index of due deliveries for a row whose
-// place there is unknown, since it cannot be decoded.
+// removeFromDue searches the whole due index for the entry of a row that cannot
+// be decoded.
 func removeFromDue(tx *bbolt.Tx, k []byte) error {
 	due := bucket(tx, "due")
 	var places [][]byte

@@ -15,7 +15,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// stored counts the items of a bucket in a file that nobody has open.
+// stored returns the number of items in a bucket of a file that is not open.
 func stored(t *testing.T, dir, name string) (n int) {
 	t.Helper()
 	file, err := bbolt.Open(filepath.Join(dir, "posthaste.db"), 0o600, &bbolt.Options{Timeout: time.Second, ReadOnly: true})
@@ -51,10 +51,10 @@ func TestPurge_LooksAtWhatHasExpiredAlone(t *testing.T) {
 		must(err)
 		expires := now.Add(time.Hour)
 		if i%5 == 0 {
-			expires = now.Add(100 * time.Hour) // a fifth stays
+			expires = now.Add(100 * time.Hour) // a fifth remains
 		}
 		if i == 1 {
-			expires = time.Time{} // for ever
+			expires = time.Time{} // never
 		}
 		writes = append(writes, func() error {
 			return db.Events().Put(t.Context(), webhook.Event{Tenant: "Default", ID: id, Name: "a.b", ExpiresAt: expires})
@@ -85,7 +85,7 @@ func TestPurge_LooksAtWhatHasExpiredAlone(t *testing.T) {
 		t.Helper()
 		looked, err := db.Purge(t.Context())
 		if must(err); looked != want {
-			t.Errorf("%v after the start the purge looked at %d items, want %d", clock.Now().Sub(now), looked, want)
+			t.Errorf("%v after the start the purge examined %d items, want %d", clock.Now().Sub(now), looked, want)
 		}
 	}
 	purge(0)
@@ -98,7 +98,7 @@ func TestPurge_LooksAtWhatHasExpiredAlone(t *testing.T) {
 		due += len(rows)
 	}
 	clock.Advance(2 * time.Hour)
-	purge(1999 + 1999 + 10 + 2) // all that has expired and nothing else
+	purge(1999 + 1999 + 10 + 2) // exactly the expired ones
 	purge(0)
 	must(db.Close())
 	for name, want := range map[string]int{"events": 501, "deliveries": 501, "due": 501, "claims": 0, "credentials": 1, "issued": 1, "expiry": 1000} {
@@ -107,12 +107,12 @@ func TestPurge_LooksAtWhatHasExpiredAlone(t *testing.T) {
 		}
 	}
 	if due != 501 {
-		t.Errorf("%d rows were due before, want those that had not expired", due)
+		t.Errorf("%d rows were due before, want only those not expired", due)
 	}
 }
 
-// Every write of a row makes its life longer; the index of expiry is not written
-// each time.
+// Every write of a row extends its life, without writing the expiry index each
+// time.
 func TestPurge_KeepsARowWhoseLifeHasGrown(t *testing.T) {
 	t.Parallel()
 	clock := webhooktest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
@@ -141,13 +141,13 @@ func TestPurge_KeepsARowWhoseLifeHasGrown(t *testing.T) {
 		looks += looked
 	}
 	if _, err := db.Deliveries().List(t.Context(), "Default", 1, "", 10); err != nil || looks != 1 {
-		t.Errorf("the purge looked at a living row %d times, want once; %v", looks, err)
+		t.Errorf("the purge examined a live row %d times, want once; %v", looks, err)
 	}
 	if looked, err := db.Purge(t.Context()); looked != 1 || err != nil {
-		t.Errorf("a day after its end the purge looked at %d items, %v", looked, err)
+		t.Errorf("a day after its end the purge examined %d items, %v", looked, err)
 	}
 	if left := db.Count(t, "deliveries") + db.Count(t, "due") + db.Count(t, "expiry"); left != 0 {
-		t.Errorf("%d entries are left of the row", left)
+		t.Errorf("%d index entries of the row are left", left)
 	}
 }
 
@@ -179,21 +179,21 @@ func TestPurge_PassesOverWhatCannotBeRead(t *testing.T) {
 	clock.Advance(26 * time.Hour)
 	var unreadable *webhook.UnreadableError
 	if looked, err := db.Purge(t.Context()); looked != 20 || !errors.As(err, &unreadable) || unreadable.Count != 1 {
-		t.Errorf("looked at %d items, %v; want all 20 and one that cannot be read", looked, err)
+		t.Errorf("examined %d items, %v; want all 20 and an error about one", looked, err)
 	}
 	if events, claims := db.Count(t, "events"), db.Count(t, "claims"); events != 1 || claims != 0 {
-		t.Errorf("%d events and %d claims are left, want the damaged event alone", events, claims)
+		t.Errorf("%d events and %d claims are left, want only the damaged event", events, claims)
 	}
 	if looked, err := db.Purge(t.Context()); looked != 0 || err != nil {
-		t.Errorf("a minute later: looked at %d items, %v; want it told of once a day", looked, err)
+		t.Errorf("a minute later: examined %d items, %v; want it reported once a day", looked, err)
 	}
 	clock.Advance(25 * time.Hour)
 	if looked, err := db.Purge(t.Context()); looked != 1 || err == nil {
-		t.Errorf("a day later: looked at %d items, %v", looked, err)
+		t.Errorf("a day later: examined %d items, %v", looked, err)
 	}
 }
 
-// atOnce runs writes, many at a time, so that they share commits.
+// atOnce runs writes concurrently, so that they share commits.
 func atOnce(t *testing.T, writes []func() error) {
 	t.Helper()
 	errs := make(chan error, len(writes))
@@ -247,10 +247,10 @@ func TestRestart_AMessageThatWasPutOffKeepsItsTime(t *testing.T) {
 	defer db.Close()
 	got, err := db.Queue().Receive(t.Context(), 10)
 	if err != nil || len(got) != 1 || got[0].Message.Webhook != received[1].Message.Webhook {
-		t.Errorf("after a restart: got %+v, %v; want the one that a consumer held", got, err)
+		t.Errorf("after a restart: got %+v, %v; want the one a consumer held", got, err)
 	}
 	clock.Advance(time.Minute)
 	if got, err = db.Queue().Receive(t.Context(), 10); err != nil || len(got) != 1 || got[0].Message.Webhook != received[0].Message.Webhook {
-		t.Errorf("a minute later: got %+v, %v; want the one that was put off", got, err)
+		t.Errorf("a minute later: got %+v, %v; want the postponed one", got, err)
 	}
 }

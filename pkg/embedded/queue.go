@@ -13,8 +13,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Queue is the delivery queue of a DB: messages with delay, visibility, receive
-// counts and fairness groups, as SQS has them.
+// Queue is the delivery queue of a DB. Like SQS, it has delays, visibility
+// timeouts, receive counts and fairness groups.
 type Queue struct{ db *DB }
 
 var (
@@ -22,7 +22,7 @@ var (
 	_ webhook.Visibility = Queue{}
 )
 
-// Queue gives the delivery queue.
+// Queue returns the delivery queue.
 func (db *DB) Queue() Queue { return Queue{db} }
 
 // storedMessage is a message in the queue.
@@ -32,12 +32,12 @@ type storedMessage struct {
 	Visible  time.Time
 	Receives int
 	Held     bool // received, and neither acknowledged nor visible again
-	// Postponed: its consumer gave it up until Visible, which a restart is to
-	// keep.
+	// Postponed: its consumer put it off until Visible, a time that a restart
+	// must keep.
 	Postponed bool `json:",omitempty"`
 }
 
-// Send implements webhook.Queue. All messages of a call are stored, or none.
+// Send implements webhook.Queue. It stores all messages of a call or none.
 func (q Queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed []int, err error) {
 	if len(messages) == 0 {
 		return nil, nil
@@ -47,7 +47,7 @@ func (q Queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed []
 		for _, m := range messages {
 			n, err := bucket(tx, "queue").NextSequence()
 			if err != nil {
-				return fmt.Errorf("number the queue: %w", err)
+				return fmt.Errorf("number message: %w", err)
 			}
 			delay := min(max(m.Delay, 0), webhook.MaxDelay)
 			if rest := delay % time.Second; rest > 0 {
@@ -62,7 +62,7 @@ func (q Queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed []
 	})
 }
 
-// putMessage writes a message and its place among those that wait.
+// putMessage writes a message and its entry in the ready index.
 func putMessage(tx *bbolt.Tx, n uint64, was, is storedMessage) error {
 	ready := bucket(tx, "ready")
 	if !was.Visible.IsZero() {
@@ -86,11 +86,11 @@ func dropMessage(tx *bbolt.Tx, n uint64, was storedMessage) error {
 	return nil
 }
 
-// window is how many waiting messages fairness looks at; past it a message waits
-// for those before it.
+// window is how many waiting messages fairness considers; a message beyond it
+// waits for those before it.
 const window = 10_000
 
-// Receive takes up to limit visible messages, taking turns between groups, and
+// Receive returns up to limit visible messages, alternating between groups, and
 // hides them. A message that was received too often becomes a dead letter
 // instead.
 func (q Queue) Receive(ctx context.Context, limit int) ([]webhook.Received, error) {
@@ -151,11 +151,11 @@ func decodeReceived(id, body string, receives int) webhook.Received {
 type waitingMessage struct {
 	number uint64
 	group  string
-	at     uint64 // when it became visible, as its place among those that wait has it
+	at     uint64 // when it became visible, from its key in the ready index
 }
 
-// discard takes out a message that cannot be read, with its place: it goes to
-// the dead letters as it is, and holds up no other.
+// discard moves a message that cannot be decoded, unchanged, to the dead
+// letters, so that it does not block others.
 func discard(tx *bbolt.Tx, w waitingMessage) error {
 	if stored := bucket(tx, "queue").Get(key(w.number)); stored != nil {
 		if err := bury(tx, string(stored)); err != nil {
@@ -171,12 +171,12 @@ func discard(tx *bbolt.Tx, w waitingMessage) error {
 	return nil
 }
 
-// visible lists messages whose time has come, the oldest first, up to a limit.
+// visible returns up to limit visible messages, oldest first.
 func visible(tx *bbolt.Tx, now time.Time, limit int, full func(group []byte) bool) (waiting []waitingMessage) {
 	c := bucket(tx, "ready").Cursor()
 	for k, group := c.First(); k != nil && len(waiting) < limit; k, group = c.Next() {
 		if len(k) != 16 {
-			continue // no place that a message has
+			continue // not a valid index key
 		}
 		if int64(binary.BigEndian.Uint64(k)) > now.UnixMilli() { //nolint:gosec // written from a time
 			break
@@ -211,7 +211,7 @@ func takeTurns(waiting []waitingMessage, limit int) (taken []waitingMessage) {
 
 func receipt(n uint64, receives int) string { return fmt.Sprintf("%d.%d", n, receives) }
 
-// held finds the message of a receipt, if that receipt still counts.
+// held returns the message of a receipt, if the receipt is still valid.
 func held(tx *bbolt.Tx, text string) (n uint64, item storedMessage, ok bool, err error) {
 	number, receives, _ := strings.Cut(text, ".")
 	if n, err = strconv.ParseUint(number, 10, 64); err != nil {
@@ -221,7 +221,8 @@ func held(tx *bbolt.Tx, text string) (n uint64, item storedMessage, ok bool, err
 	return n, item, found && strconv.Itoa(item.Receives) == receives && item.Held, err
 }
 
-// Ack forgets received messages. A receipt that no longer counts is fine.
+// Ack removes received messages. A receipt that is no longer valid is not an
+// error.
 func (q Queue) Ack(ctx context.Context, receipts []string) error {
 	if len(receipts) == 0 {
 		return nil
@@ -256,7 +257,7 @@ func (q Queue) Postpone(ctx context.Context, r string, delay time.Duration) erro
 	})
 }
 
-// nextVisible is when the first message that waits becomes visible.
+// nextVisible returns when the first waiting message becomes visible.
 func (q Queue) nextVisible(ctx context.Context) (at time.Time, waits bool, err error) {
 	err = q.db.view(ctx, func(tx *bbolt.Tx) error {
 		if k, _ := bucket(tx, "ready").Cursor().First(); len(k) == 16 {

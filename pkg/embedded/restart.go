@@ -10,11 +10,11 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// release frees what the process before held when it ended: nobody else can
-// have the file open, so its leases and receipts belong to nobody. Deliveries
-// then go on at once instead of waiting until these run out. A message that was
-// put off keeps its time: a fault or a target's wish is the reason, not the
-// process.
+// release frees the leases and messages held by the previous process. Only one
+// process can have the file open, so their holder is gone. Deliveries then
+// continue at once instead of waiting for them to expire. A postponed message
+// keeps its time, since it was postponed because of a fault or at the target's
+// request.
 func (db *DB) release() error {
 	now := db.Now()
 	return db.bolt.Update(func(tx *bbolt.Tx) error {
@@ -30,7 +30,7 @@ func releaseMessages(tx *bbolt.Tx, now time.Time) error {
 	err := bucket(tx, "queue").ForEach(func(k, stored []byte) error {
 		var item storedMessage
 		if err := json.Unmarshal(stored, &item); err != nil {
-			return nil //nolint:nilerr // Receive sees to it
+			return nil //nolint:nilerr // Receive discards it
 		}
 		if item.Held && !item.Postponed {
 			free[string(k)] = item
@@ -59,7 +59,7 @@ func releaseLeases(tx *bbolt.Tx, now time.Time) error {
 		}
 	}
 	for _, k := range held {
-		var row webhook.Delivery // one that cannot be decoded is left for the sweep to tell of
+		var row webhook.Delivery // the sweep reports rows that cannot be decoded
 		if _, err := load(bucket(tx, "deliveries"), k, &row); err != nil || !row.Leased(now) {
 			continue
 		}

@@ -14,16 +14,16 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Secrets is the secret store of a DB. It keeps documents in the clear, in a
-// file that its owner alone can read: good enough for the local run it is for.
+// Secrets is the secret store of a DB. It keeps documents in plain text, in a
+// file that only its owner can read: good enough for the local run.
 type Secrets struct{ db *DB }
 
 var _ webhook.Secrets = Secrets{}
 
-// Secrets gives the secret store.
+// Secrets returns the secret store.
 func (db *DB) Secrets() Secrets { return Secrets{db} }
 
-// storedSecret is a secret with its versions. Its texts are in the clear.
+// storedSecret is a secret with its versions, in plain text.
 type storedSecret struct {
 	Versions          map[string]string
 	Current, Previous string // labels AWSCURRENT and AWSPREVIOUS
@@ -32,7 +32,7 @@ type storedSecret struct {
 func (s Secrets) draw(n int) (string, error) {
 	b := make([]byte, n)
 	if _, err := io.ReadFull(s.db.Random, b); err != nil {
-		return "", fmt.Errorf("draw a name: %w", err)
+		return "", fmt.Errorf("generate name: %w", err)
 	}
 	return hex.EncodeToString(b), nil
 }
@@ -64,9 +64,9 @@ func (s Secrets) Create(ctx context.Context, name string, doc webhook.SecretDocu
 	return webhook.SecretRef{Name: name, Version: version, Signed: !doc.Current.IsZero()}, nil
 }
 
-// Read implements webhook.Secrets. Every POST reads: what is read is remembered,
-// which it may be since a version never changes and this process alone has the
-// file.
+// Read implements webhook.Secrets. Documents are cached, since every POST reads
+// one; that is safe because versions never change and only this process has the
+// file open.
 func (s Secrets) Read(ctx context.Context, ref webhook.SecretRef) (webhook.SecretDocument, error) {
 	doc, deletions, known := s.db.documents.get(ref)
 	if known {
@@ -122,14 +122,14 @@ func (s Secrets) Put(ctx context.Context, committed webhook.SecretRef, doc webho
 
 // Delete implements webhook.Secrets.
 func (s Secrets) Delete(ctx context.Context, name string) error {
-	defer s.db.documents.forget() // also if the caller gives up: it may be deleted still
+	defer s.db.documents.forget() // even if the caller gives up, the deletion may still be committed
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
 		s.db.documents.forget()
 		return bucket(tx, "secrets").Delete([]byte(name))
 	})
 }
 
-// documents remembers secret documents by version.
+// documents caches secret documents by version.
 type documents struct {
 	known *bytecache.Cache[webhook.SecretRef, webhook.SecretDocument] // by tenant
 
@@ -137,15 +137,15 @@ type documents struct {
 	deletions int // of secrets, begun or done
 }
 
-// maxDocumentBytes bounds what is remembered.
+// maxDocumentBytes bounds the cache.
 const maxDocumentBytes = 4 << 20
 
 func newDocuments() *documents {
 	return &documents{known: bytecache.New[webhook.SecretRef, webhook.SecretDocument](maxDocumentBytes)}
 }
 
-// documentOwner is what a secret's name has before the webhook's id and the
-// random part: the tenant. See Secrets.Name.
+// documentOwner returns the part of a secret's name before the webhook's id and
+// the random part: the tenant. See Secrets.Name.
 func documentOwner(name string) string {
 	for range 2 {
 		name = name[:max(strings.LastIndexByte(name, '/'), 0)]
@@ -160,7 +160,7 @@ func (d *documents) get(ref webhook.SecretRef) (doc webhook.SecretDocument, dele
 	return doc, d.deletions, known
 }
 
-// keep remembers a document unless a deletion came while it was read.
+// keep caches a document unless a deletion began since it was read.
 func (d *documents) keep(ref webhook.SecretRef, doc webhook.SecretDocument, deletions int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -176,8 +176,8 @@ func (d *documents) forget() {
 	d.deletions++
 }
 
-// Labels gives the versions that bear AWSCURRENT and AWSPREVIOUS, for tests and
-// people.
+// Labels returns the versions labeled AWSCURRENT and AWSPREVIOUS, for tests and
+// debugging.
 func (s Secrets) Labels(ctx context.Context, name string) (labels map[string]string, err error) {
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		var stored storedSecret

@@ -16,7 +16,7 @@ type Tenants struct{ db *DB }
 
 var _ webhook.Tenants = Tenants{}
 
-// Tenants gives the tenant store.
+// Tenants returns the tenant store.
 func (db *DB) Tenants() Tenants { return Tenants{db} }
 
 func loadTenant(tx *bbolt.Tx, tenant webhook.Tenant) (record webhook.TenantRecord, err error) {

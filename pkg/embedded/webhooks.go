@@ -18,18 +18,19 @@ import (
 // Webhooks is the webhook store of a DB.
 type Webhooks struct {
 	db    *DB
-	limit int // of a tenant's webhooks; 0: none
+	limit int // webhooks per tenant; 0: unlimited
 }
 
 var _ webhook.Webhooks = Webhooks{}
 
-// Webhooks gives the webhook store.
+// Webhooks returns the webhook store.
 func (db *DB) Webhooks() Webhooks { return Webhooks{db: db} }
 
-// Limited returns the store with a limit of webhooks per tenant. 0: none.
+// Limited returns the store with a limit of webhooks per tenant; 0 means
+// unlimited.
 func (s Webhooks) Limited(limit int) Webhooks { s.limit = limit; return s }
 
-// storedWebhook keeps raw JSON that is absent from being stored as null.
+// storedWebhook prevents absent raw JSON from being stored as null.
 type storedWebhook struct {
 	webhook.Webhook
 	Properties      json.RawMessage `json:",omitempty"`
@@ -60,7 +61,7 @@ func loadWebhook(tx *bbolt.Tx, tenant webhook.Tenant, id int32) (webhook.Webhook
 
 func webhookKey(tenant webhook.Tenant, id int32) []byte { return key(string(tenant), id) }
 
-// raiseEpoch counts a change of one of the tenant's webhooks.
+// raiseEpoch counts a change to the tenant's webhooks.
 func raiseEpoch(tx *bbolt.Tx, tenant webhook.Tenant) error {
 	b := bucket(tx, "epochs")
 	return b.Put([]byte(tenant), key(number(b.Get([]byte(tenant)))+1))
@@ -79,7 +80,7 @@ func (s Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (int32, err
 		b := bucket(tx, "ids")
 		last := number(b.Get([]byte(tenant)))
 		if last >= math.MaxInt32 {
-			return 0, fmt.Errorf("tenant %s has used up its webhook ids", tenant)
+			return 0, fmt.Errorf("tenant %s: webhook ids exhausted", tenant)
 		}
 		return int32(last) + 1, b.Put([]byte(tenant), key(last+1)) //nolint:gosec // bounded above
 	})
@@ -105,8 +106,8 @@ func (s Webhooks) HasRoom(ctx context.Context, tenant webhook.Tenant) error {
 	return s.db.view(ctx, func(tx *bbolt.Tx) error { return s.hasRoom(tx, tenant) })
 }
 
-// hasRoom counts the tenant's webhooks: one process has the file, and its writes
-// take turns.
+// hasRoom counts the tenant's webhooks. No counter is needed: only one process
+// has the file open, and its writes are serialized.
 func (s Webhooks) hasRoom(tx *bbolt.Tx, tenant webhook.Tenant) error {
 	if s.limit <= 0 {
 		return nil
@@ -137,7 +138,7 @@ func (s Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webho
 	})
 }
 
-// at reads a webhook that must have a revision.
+// at returns a webhook and requires it to have this revision.
 func at(tx *bbolt.Tx, tenant webhook.Tenant, id int32, revision int64) (webhook.Webhook, error) {
 	current, err := loadWebhook(tx, tenant, id)
 	if err != nil {
@@ -168,7 +169,7 @@ func replace(tx *bbolt.Tx, old, w webhook.Webhook) error {
 	return raiseEpoch(tx, w.Tenant)
 }
 
-// grave keeps the id of a deleted webhook from being used again.
+// grave prevents the id of a deleted webhook from being reused.
 type grave struct{ Expires time.Time }
 
 // Delete implements webhook.Webhooks.
@@ -281,8 +282,8 @@ func (s Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int32
 	return healths, err
 }
 
-// UpdateHealth implements webhook.Webhooks. A webhook that is gone keeps no
-// health.
+// UpdateHealth implements webhook.Webhooks. It does not store the health of a
+// deleted webhook.
 func (s Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (webhook.Health, error) {
 	return commit(ctx, s.db, func(tx *bbolt.Tx) (webhook.Health, error) {
 		if bucket(tx, "webhooks").Get(webhookKey(tenant, id)) == nil {

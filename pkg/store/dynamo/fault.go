@@ -46,8 +46,8 @@ func fault(err error, format string, args ...any) error {
 		return nil
 	}
 	what := fmt.Sprintf(format, args...)
-	var answer smithy.APIError
-	if errors.As(err, &answer) && answer.ErrorFault() != smithy.FaultServer && !passing[answer.ErrorCode()] {
+	var apiErr smithy.APIError
+	if errors.As(err, &apiErr) && apiErr.ErrorFault() != smithy.FaultServer && !passing[apiErr.ErrorCode()] {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return fmt.Errorf("%s: %w: %w", what, webhook.ErrUnavailable, err)

@@ -33,8 +33,8 @@ func feed(t *testing.T, table string, tenant webhook.Tenant) []webhook.Record {
 		streams(t, "GetShardIterator", map[string]any{"StreamArn": arn, "ShardId": shard.ShardId, "ShardIteratorType": "TRIM_HORIZON"}, &at)
 		for at.ShardIterator != "" {
 			var page struct{ NextShardIterator string }
-			text := streams(t, "GetRecords", map[string]any{"ShardIterator": at.ShardIterator}, &page)
-			batch, err := dynamo.DecodeStream(text)
+			body := streams(t, "GetRecords", map[string]any{"ShardIterator": at.ShardIterator}, &page)
+			batch, err := dynamo.DecodeStream(body)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -43,7 +43,7 @@ func feed(t *testing.T, table string, tenant webhook.Tenant) []webhook.Record {
 					records = append(records, r)
 				}
 			}
-			if at.ShardIterator = page.NextShardIterator; bytes.Contains(text, []byte(`"Records":[]`)) {
+			if at.ShardIterator = page.NextShardIterator; bytes.Contains(body, []byte(`"Records":[]`)) {
 				break // an open shard has no last page
 			}
 		}
@@ -67,17 +67,17 @@ func streams(t *testing.T, operation string, in, out any) []byte {
 	r.Header.Set("X-Amz-Target", "DynamoDBStreams_20120810."+operation)
 	r.Header.Set("X-Amz-Date", "20260301T120000Z")
 	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=local/20260301/eu-west-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0")
-	answer, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode == http.StatusOK {
-		err = json.Unmarshal(text, out)
+	defer response.Body.Close()
+	payload, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode == http.StatusOK {
+		err = json.Unmarshal(payload, out)
 	}
-	if err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %d %s (%v)", operation, answer.StatusCode, text, err)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d %s (%v)", operation, response.StatusCode, payload, err)
 	}
-	return text
+	return payload
 }
