@@ -11,23 +11,24 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// neighbours draws three tenants. The name of the first begins the others', so
-// that what is read by a prefix is read too far.
+// neighbours draws three tenants. The name of the first is a prefix of the
+// others', so that a prefix query without a terminator reads too much.
 func neighbours(t *testing.T) []webhook.Tenant {
 	t.Helper()
 	first := newTenant(t)
 	return []webhook.Tenant{first, first + "1", first + "-1"}
 }
 
-// testApart holds every method to its tenant: three have webhooks, events and
-// deliveries of the same ids, and what is done to one leaves the others' alone.
+// testApart checks that every method keeps to its tenant: three tenants have
+// webhooks, events and deliveries with the same ids, and changes to one leave
+// the others' unchanged.
 func testApart(t *testing.T, h Harness) {
-	t.Run("webhooks of one id", func(t *testing.T) { t.Parallel(); testWebhooksApart(t, h) })
-	t.Run("health of webhooks of one id", func(t *testing.T) { t.Parallel(); testHealthApart(t, h) })
-	t.Run("events of one id and claims of one key", func(t *testing.T) { t.Parallel(); testEventsApart(t, h) })
-	t.Run("rows of one webhook and event", func(t *testing.T) { t.Parallel(); testRowsApart(t, h) })
-	t.Run("what is erased", func(t *testing.T) { t.Parallel(); testErasureApart(t, h) })
-	t.Run("records and credentials of one id", func(t *testing.T) { t.Parallel(); testCredentialsApart(t, h) })
+	t.Run("webhooks with the same id", func(t *testing.T) { t.Parallel(); testWebhooksApart(t, h) })
+	t.Run("health of webhooks with the same id", func(t *testing.T) { t.Parallel(); testHealthApart(t, h) })
+	t.Run("events with the same id and claims of the same key", func(t *testing.T) { t.Parallel(); testEventsApart(t, h) })
+	t.Run("rows of the same webhook and event", func(t *testing.T) { t.Parallel(); testRowsApart(t, h) })
+	t.Run("erasure", func(t *testing.T) { t.Parallel(); testErasureApart(t, h) })
+	t.Run("records and credentials with the same id", func(t *testing.T) { t.Parallel(); testCredentialsApart(t, h) })
 }
 
 func testWebhooksApart(t *testing.T, h Harness) {
@@ -105,7 +106,7 @@ func testWebhooksApart(t *testing.T, h Harness) {
 			found = found || cmp.Equal(intent, other)
 		}
 		if !found {
-			t.Errorf("the intent of %s is not among %d", tenant, len(all))
+			t.Errorf("intent of %s is not among %d", tenant, len(all))
 		}
 		must(t, h.Webhooks.RemoveIntent(t.Context(), intent))
 	}
@@ -133,7 +134,7 @@ func testHealthApart(t *testing.T, h Harness) {
 	}
 	check("counted", 0, 1, 2)
 	must(t, h.Webhooks.Delete(t.Context(), tenants[2], 1, 1))
-	check("one is deleted", 0, 1, 0)
+	check("one deletion", 0, 1, 0)
 }
 
 func testEventsApart(t *testing.T, h Harness) {
@@ -189,7 +190,7 @@ func testRowsApart(t *testing.T, h Harness) {
 		must(t, err)
 		return got
 	}
-	// In turn each makes its way, over what the others have done before it.
+	// The tenants take each step in turn, after the others' previous steps.
 	steps := []struct {
 		name string
 		do   func(key webhook.DeliveryKey) (webhook.Delivery, error)
@@ -241,14 +242,14 @@ func testRowsApart(t *testing.T, h Harness) {
 			}
 		}
 	}
-	// Rows that are there stand in nobody else's way.
+	// Existing rows do not block other tenants' rows.
 	key := newKey(t, tenants[0], 1)
 	for _, tenant := range tenants {
 		key.Tenant = tenant
 		_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, at))
 		must(t, err)
 		if got := due(t, h, tenant, at.Add(time.Hour)); len(got) != 1 || got[0].DeliveryKey != key {
-			t.Errorf("due of %s are %+v, want its one row", tenant, got)
+			t.Errorf("due of %s are %+v, want its only row", tenant, got)
 		}
 	}
 }
@@ -273,10 +274,10 @@ func testErasureApart(t *testing.T, h Harness) {
 	}
 	for _, tenant := range tenants[1:] {
 		if _, err := h.Events.Get(t.Context(), tenant, shared.ID); err != nil {
-			t.Errorf("the event of %s: %v", tenant, err)
+			t.Errorf("event of %s: %v", tenant, err)
 		}
 		if _, err := h.Deliveries.Get(t.Context(), key(tenant)); err != nil {
-			t.Errorf("the row of %s: %v", tenant, err)
+			t.Errorf("row of %s: %v", tenant, err)
 		}
 		if got := due(t, h, tenant, at.Add(time.Hour)); len(got) != 1 {
 			t.Errorf("%d rows of %s are due, want 1", len(got), tenant)
@@ -326,7 +327,7 @@ func testCredentialsApart(t *testing.T, h Harness) {
 	must(t, h.Tenants.Forget(t.Context(), tenants[0]))
 	for _, tenant := range tenants[1:] {
 		if record, err := h.Tenants.Get(t.Context(), tenant); err != nil || record.Name != tenant || record.Deleting != "" {
-			t.Errorf("the record of %s is %+v, %v", tenant, record, err)
+			t.Errorf("record of %s: %+v, %v", tenant, record, err)
 		}
 	}
 }

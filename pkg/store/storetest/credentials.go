@@ -12,8 +12,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// newCredential gives a credential of a tenant with something in every member.
-// Its hash is that of its id.
+// newCredential returns a credential of a tenant with every member set. Its
+// hash is the hash of its id.
 func newCredential(t *testing.T, tenant webhook.Tenant) webhook.Credential {
 	t.Helper()
 	id := string(newEventID(t, time.Now()))
@@ -28,7 +28,7 @@ func newCredential(t *testing.T, tenant webhook.Tenant) webhook.Credential {
 	}
 }
 
-// made draws a tenant and makes it.
+// made draws a tenant and creates it.
 func made(t *testing.T, h Harness) webhook.Tenant {
 	t.Helper()
 	tenant := newTenant(t)
@@ -54,7 +54,7 @@ func testCredentials(t *testing.T, h Harness) {
 			t.Errorf("Find: got %q, %v; want ErrNotFound", got.ID, err)
 		}
 		if slices.Contains(listed(t, h, c.Principal.Tenant), c.ID) {
-			t.Error("List shows it")
+			t.Error("List returns it")
 		}
 		if err := h.Credentials.Revoke(t.Context(), c.Principal.Tenant, c.ID); !errors.Is(err, webhook.ErrNotFound) {
 			t.Errorf("Revoke: got %v, want ErrNotFound", err)
@@ -82,7 +82,7 @@ func testCredentials(t *testing.T, h Harness) {
 			t.Errorf("List (-want +got):\n%s", diff)
 		}
 	})
-	t.Run("a credential of nobody is ErrNotFound", func(t *testing.T) {
+	t.Run("an unknown credential is ErrNotFound", func(t *testing.T) {
 		t.Parallel()
 		absent(t, newCredential(t, made(t, h)))
 		absent(t, newCredential(t, newTenant(t)))
@@ -105,7 +105,7 @@ func testCredentials(t *testing.T, h Harness) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		if _, err := h.Credentials.Find(t.Context(), sameID.Hash); !errors.Is(err, webhook.ErrNotFound) {
-			t.Errorf("the refused one: got %v", err)
+			t.Errorf("the refused credential: got %v", err)
 		}
 		if got := listed(t, h, other); len(got) != 0 {
 			t.Errorf("the other tenant has %v", got)
@@ -124,7 +124,7 @@ func testCredentials(t *testing.T, h Harness) {
 			absent(t, c)
 		}
 	})
-	t.Run("List is in order of id, paged, and of one tenant", func(t *testing.T) {
+	t.Run("List returns one tenant's credentials in order of id, paged", func(t *testing.T) {
 		t.Parallel()
 		tenant, other := made(t, h), made(t, h)
 		var want []string
@@ -151,10 +151,10 @@ func testCredentials(t *testing.T, h Harness) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
-	t.Run("List after a text that is no id begins behind it", func(t *testing.T) {
+	t.Run("List after a string that is not an id begins behind it", func(t *testing.T) {
 		t.Parallel()
 		tenant := made(t, h)
-		var want []string // of one credential, behind all that are not sessions
+		var want []string // one credential, behind all that are not sessions
 		for _, prefix := range []string{"", webhook.SessionPrefix + "a-", webhook.SessionPrefix + "b-", webhook.SessionPrefix + "b-", webhook.SessionPrefix + "c-"} {
 			c := newCredential(t, tenant)
 			c.ID = prefix + c.ID
@@ -174,7 +174,7 @@ func testCredentials(t *testing.T, h Harness) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
-	t.Run("what Revoke took away is found by nobody", func(t *testing.T) {
+	t.Run("a revoked credential is not found", func(t *testing.T) {
 		t.Parallel()
 		tenant := made(t, h)
 		revoked, kept := newCredential(t, tenant), newCredential(t, tenant)
@@ -194,7 +194,7 @@ func testCredentials(t *testing.T, h Harness) {
 			t.Errorf("got %v, want ErrNotFound", err)
 		}
 		if _, err := h.Credentials.Find(t.Context(), theirs.Hash); err != nil {
-			t.Errorf("it is gone: %v", err)
+			t.Errorf("not found: %v", err)
 		}
 	})
 	t.Run("of racing revocations one succeeds", func(t *testing.T) {
@@ -228,10 +228,10 @@ func testCredentials(t *testing.T, h Harness) {
 		c.ExpiresAt = time.Time{}
 		must(t, h.Credentials.Create(t.Context(), c))
 		if _, err := h.Credentials.Find(t.Context(), c.Hash); err != nil {
-			t.Errorf("the new one: %v", err)
+			t.Errorf("the new credential: %v", err)
 		}
 	})
-	t.Run("the hash of an expired credential can become another tenant's, and is that one's alone", func(t *testing.T) {
+	t.Run("the hash of an expired credential can become another tenant's, and then belongs only to that tenant", func(t *testing.T) {
 		t.Parallel()
 		before, after := newCredential(t, made(t, h)), newCredential(t, made(t, h))
 		before.ExpiresAt = now().Add(-time.Millisecond)
@@ -245,7 +245,7 @@ func testCredentials(t *testing.T, h Harness) {
 			t.Errorf("revoked by its former tenant: %v", err)
 		}
 		if found, err := h.Credentials.Find(t.Context(), after.Hash); err != nil || found.Principal.Tenant != after.Principal.Tenant {
-			t.Errorf("got that of %s, %v", found.Principal.Tenant, err)
+			t.Errorf("got the credential of %s, %v", found.Principal.Tenant, err)
 		}
 	})
 }
@@ -264,12 +264,12 @@ func testTenants(t *testing.T, h Harness) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
-	t.Run("Create of a tenant that is there is ErrExists, being deleted or not", func(t *testing.T) {
+	t.Run("Create of an existing tenant is ErrExists, being deleted or not", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		at := now()
 		must(t, h.Tenants.Create(t.Context(), tenant, at))
-		for _, step := range []string{"there", "being deleted"} {
+		for _, step := range []string{"existing", "being deleted"} {
 			if err := h.Tenants.Create(t.Context(), tenant, at.Add(time.Hour)); !errors.Is(err, webhook.ErrExists) {
 				t.Errorf("%s: got %v, want ErrExists", step, err)
 			}
@@ -280,7 +280,7 @@ func testTenants(t *testing.T, h Harness) {
 			}
 		}
 	})
-	t.Run("List is in the order of names and paged", func(t *testing.T) {
+	t.Run("List is in order of name and paged", func(t *testing.T) {
 		t.Parallel()
 		var want []webhook.Tenant
 		for range 5 {
@@ -317,17 +317,17 @@ func testTenants(t *testing.T, h Harness) {
 			t.Errorf("got %+v, %v", record, err)
 		}
 	})
-	t.Run("BeginDelete of an absent tenant is ErrNotFound and makes none", func(t *testing.T) {
+	t.Run("BeginDelete of an absent tenant is ErrNotFound and creates none", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		if _, err := h.Tenants.BeginDelete(t.Context(), tenant, "job"); !errors.Is(err, webhook.ErrNotFound) {
 			t.Errorf("got %v, want ErrNotFound", err)
 		}
 		if _, err := h.Tenants.Get(t.Context(), tenant); !errors.Is(err, webhook.ErrNotFound) {
-			t.Errorf("a ghost: %v", err)
+			t.Errorf("Get: got %v", err)
 		}
 	})
-	t.Run("Forget removes a tenant that is being deleted, and no other", func(t *testing.T) {
+	t.Run("Forget removes a tenant that is being deleted, and no others", func(t *testing.T) {
 		t.Parallel()
 		tenant := made(t, h)
 		if err := h.Tenants.Forget(t.Context(), tenant); !errors.Is(err, webhook.ErrConflict) {

@@ -21,7 +21,8 @@ func newSeed() webhook.Seed {
 	return webhook.Seed{EventName: "Contact.Changed", PrimaryKey: 7, ExpiresAt: now().Add(33 * 24 * time.Hour).Truncate(time.Second)}
 }
 
-// pendingFirst is a first attempt that failed, next due at a time.
+// pendingFirst returns a failed first attempt whose next attempt is due at
+// next.
 func pendingFirst(key webhook.DeliveryKey, next time.Time) webhook.RecordFirst {
 	at := now()
 	return webhook.RecordFirst{Key: key, Now: at, Seed: newSeed(), Outcome: webhook.Outcome{
@@ -30,7 +31,7 @@ func pendingFirst(key webhook.DeliveryKey, next time.Time) webhook.RecordFirst {
 	}}
 }
 
-// due lists what the index shows of a tenant, page by page, the earliest first.
+// due lists a tenant's rows in the index, page by page, earliest first.
 func due(t *testing.T, h Harness, tenant webhook.Tenant, before time.Time) []webhook.DueDelivery {
 	t.Helper()
 	h.settle()
@@ -74,7 +75,7 @@ func testDeliveries(t *testing.T, h Harness) {
 		want.Created, want.Updated, want.ExpiresAt = got.Created, got.Updated, got.ExpiresAt
 		want.Attempts[0].At = got.Attempts[0].At
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("against the protocol (-want +got):\n%s", diff)
+			t.Errorf("compared with the protocol (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("Get of an absent or expired row is ErrNotFound", func(t *testing.T) {
@@ -91,7 +92,7 @@ func testDeliveries(t *testing.T, h Harness) {
 			t.Errorf("expired: got %v", err)
 		}
 	})
-	t.Run("List shows the newest event first, paged, of one webhook", func(t *testing.T) {
+	t.Run("List returns one webhook's rows, newest event first, paged", func(t *testing.T) {
 		t.Parallel()
 		tenant, start := newTenant(t), now()
 		var want []webhook.EventID
@@ -119,7 +120,7 @@ func testDeliveries(t *testing.T, h Harness) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
-	t.Run("Due shows pending rows whose time has come, the earliest first", func(t *testing.T) {
+	t.Run("Due returns pending rows whose time has come, earliest first", func(t *testing.T) {
 		t.Parallel()
 		tenant, start := newTenant(t), now()
 		var keys []webhook.DeliveryKey
@@ -142,7 +143,7 @@ func testDeliveries(t *testing.T, h Harness) {
 			}
 		}
 	})
-	t.Run("Due goes on behind the last row of the page before, also among rows of one time", func(t *testing.T) {
+	t.Run("Due continues after the last row of the previous page, also among rows with the same time", func(t *testing.T) {
 		t.Parallel()
 		tenant, at := newTenant(t), now().Add(-time.Hour)
 		want := map[webhook.DeliveryKey]int{}
@@ -183,7 +184,7 @@ func testDeliveries(t *testing.T, h Harness) {
 			t.Errorf("got %v", got)
 		}
 	})
-	t.Run("a refusal returns the row that stood in the way", func(t *testing.T) {
+	t.Run("a refusal returns the row that caused it", func(t *testing.T) {
 		t.Parallel()
 		key := newKey(t, newTenant(t), 7)
 		row, err := h.Deliveries.Lease(t.Context(), webhook.Lease{Key: key, Round: 1, Attempt: 2, Token: "a", Now: now(), Until: now()})
@@ -200,7 +201,7 @@ func testDeliveries(t *testing.T, h Harness) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
-	t.Run("an expired row is no row to a write", func(t *testing.T) {
+	t.Run("an expired row is absent to a write", func(t *testing.T) {
 		t.Parallel()
 		key := newKey(t, newTenant(t), 7)
 		first := pendingFirst(key, now())

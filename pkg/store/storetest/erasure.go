@@ -33,7 +33,7 @@ func testErasure(t *testing.T, h Harness) {
 			t.Errorf("erased %d of 5, %d are left, %v", total, len(left), err)
 		}
 		if _, err := h.Events.Get(t.Context(), other, kept.ID); err != nil {
-			t.Errorf("the other tenant's: %v", err)
+			t.Errorf("the other tenant's event: %v", err)
 		}
 	})
 	t.Run("EraseDeliveries removes the rows of a webhook, due or not, and no others", func(t *testing.T) {
@@ -71,7 +71,7 @@ func testErasure(t *testing.T, h Harness) {
 			}
 		}
 	})
-	t.Run("erasing what is not there is fine", func(t *testing.T) {
+	t.Run("erasing absent items is not an error", func(t *testing.T) {
 		t.Parallel()
 		if n, err := h.Erasure.EraseEvents(t.Context(), newTenant(t), 10); n != 0 || err != nil {
 			t.Errorf("events: %d, %v", n, err)

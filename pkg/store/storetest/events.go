@@ -27,7 +27,7 @@ func testEvents(t *testing.T, h Harness) {
 			}
 		}
 	})
-	t.Run("Put of an id that is there changes nothing and returns nil", func(t *testing.T) {
+	t.Run("Put of an existing id changes nothing and returns nil", func(t *testing.T) {
 		t.Parallel()
 		first := newEvent(t, newTenant(t))
 		must(t, h.Events.Put(t.Context(), first))
@@ -45,13 +45,13 @@ func testEvents(t *testing.T, h Harness) {
 			}
 		}
 	})
-	t.Run("what is put comes out of the feed, with the time it was stored", func(t *testing.T) {
+	t.Run("the feed returns a stored event with the time it was stored", func(t *testing.T) {
 		t.Parallel()
 		if h.Feed == nil {
-			t.Skip("the harness shows no feed: it is tested elsewhere")
+			t.Skip("the harness has no feed: it is tested elsewhere")
 		}
 		want := newEvent(t, newTenant(t))
-		want.At = want.At.Add(-time.Hour) // the feed's stamp is its own
+		want.At = want.At.Add(-time.Hour) // the feed uses its own time
 		before := now().Truncate(max(time.Second, h.Stamp))
 		must(t, h.Events.Put(t.Context(), want))
 		records := h.Feed(t, want.Tenant)
@@ -84,7 +84,7 @@ func testEvents(t *testing.T, h Harness) {
 		listed, err := h.Events.List(t.Context(), e.Tenant, webhook.FirstEventID(time.Time{}), "ffffffff-ffff-ffff-ffff-ffffffffffff", 10)
 		must(t, err)
 		if len(listed) != 1 || listed[0].ID != living.ID {
-			t.Errorf("List shows %d events, want the living one", len(listed))
+			t.Errorf("List shows %d events, want only the live one", len(listed))
 		}
 	})
 	t.Run("Put over an expired event stores it and feeds it again", func(t *testing.T) {
@@ -134,7 +134,7 @@ func testEvents(t *testing.T, h Harness) {
 			t.Errorf("by time (-want +got):\n%s", diff)
 		}
 	})
-	t.Run("Remember gives a key to the first claim until it expires", func(t *testing.T) {
+	t.Run("Remember keeps the first claim of a key until it expires", func(t *testing.T) {
 		t.Parallel()
 		tenant, at := newTenant(t), now().Truncate(time.Second)
 		first := webhook.IdempotencyClaim{Event: newEventID(t, at), Body: "a", Expires: at.Add(time.Hour)}
@@ -146,10 +146,10 @@ func testEvents(t *testing.T, h Harness) {
 			return stands
 		}
 		if diff := cmp.Diff(first, remember(tenant, "k", first, at)); diff != "" {
-			t.Errorf("the first (-want +got):\n%s", diff)
+			t.Errorf("first (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff(first, remember(tenant, "k", second, at.Add(time.Minute))); diff != "" {
-			t.Errorf("the second (-want +got):\n%s", diff)
+			t.Errorf("second (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff(second, remember(tenant, "other", second, at)); diff != "" {
 			t.Errorf("another key (-want +got):\n%s", diff)
@@ -179,7 +179,7 @@ func testEvents(t *testing.T, h Harness) {
 			t.Errorf("of another webhook (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff(claim(2), reclaim(tenant, "k", 1, 2, at)); diff != "" {
-			t.Errorf("of this one (-want +got):\n%s", diff)
+			t.Errorf("of this webhook (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff(claim(2), reclaim(tenant, "k", 1, 3, at)); diff != "" {
 			t.Errorf("a second time (-want +got):\n%s", diff)
@@ -194,7 +194,7 @@ func testEvents(t *testing.T, h Harness) {
 			t.Errorf("another tenant (-want +got):\n%s", diff)
 		}
 	})
-	t.Run("claims are no events", func(t *testing.T) {
+	t.Run("claims are not events", func(t *testing.T) {
 		t.Parallel()
 		tenant, at := newTenant(t), now().Truncate(time.Second)
 		claim := webhook.IdempotencyClaim{Event: newEventID(t, at), Body: "a", Expires: at.Add(time.Hour)}

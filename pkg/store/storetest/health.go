@@ -11,7 +11,7 @@ import (
 )
 
 func testHealth(t *testing.T, h Harness) {
-	t.Run("Health leaves out webhooks that have none", func(t *testing.T) {
+	t.Run("Health omits webhooks without health", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, 1, "a.b")))
@@ -54,7 +54,7 @@ func testHealth(t *testing.T, h Harness) {
 			t.Errorf("returned (-want +got):\n%s", diff)
 		}
 	})
-	t.Run("a save of the webhook leaves its health alone", func(t *testing.T) {
+	t.Run("saving a webhook does not change its health", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		w := bareWebhook(tenant, 1, "a.b")

@@ -11,7 +11,7 @@ import (
 )
 
 func testIntents(t *testing.T, h Harness) {
-	t.Run("Intents returns what was put before a time, until who put it last removes it", func(t *testing.T) {
+	t.Run("Intents returns intents put before a time until their last writer removes them", func(t *testing.T) {
 		t.Parallel()
 		tenant, at := newTenant(t), now().Add(-time.Hour)
 		mine := func(before time.Time) (found []webhook.Intent) {
@@ -38,12 +38,12 @@ func testIntents(t *testing.T, h Harness) {
 		again := want[0]
 		again.At = at.Add(time.Minute)
 		must(t, h.Webhooks.PutIntent(t.Context(), again))
-		must(t, h.Webhooks.RemoveIntent(t.Context(), want[0])) // somebody else's by now
+		must(t, h.Webhooks.RemoveIntent(t.Context(), want[0])) // put again by another writer since
 		must(t, h.Webhooks.RemoveIntent(t.Context(), want[1]))
 		must(t, h.Webhooks.RemoveIntent(t.Context(), want[1]))
 		h.settle()
 		if diff := cmp.Diff([]webhook.Intent{want[2], again}, mine(at.Add(time.Hour))); diff != "" {
-			t.Errorf("after putting one again and removing one (-want +got):\n%s", diff)
+			t.Errorf("after one was put again and one removed (-want +got):\n%s", diff)
 		}
 		for _, intent := range []webhook.Intent{again, want[2]} {
 			must(t, h.Webhooks.RemoveIntent(t.Context(), intent))

@@ -20,7 +20,7 @@ func newJob(t *testing.T, at time.Time) webhook.Job {
 	return j
 }
 
-// running lists those of the ids that Running shows, in its order.
+// running returns those of the ids that Running lists, in its order.
 func running(t *testing.T, h Harness, ids ...string) []string {
 	t.Helper()
 	all, err := h.Jobs.Running(t.Context(), 10_000)
@@ -88,7 +88,7 @@ func testJobs(t *testing.T, h Harness) {
 			t.Errorf("got kind %s", got.Kind)
 		}
 	})
-	t.Run("Running shows the jobs that run, the oldest first", func(t *testing.T) {
+	t.Run("Running returns the running jobs, oldest first", func(t *testing.T) {
 		t.Parallel()
 		start := now()
 		third, first, second := newJob(t, start.Add(2*time.Second)), newJob(t, start), newJob(t, start.Add(time.Second))
@@ -126,7 +126,7 @@ func testJobs(t *testing.T, h Harness) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
-	t.Run("a job that has ended stays as it is", func(t *testing.T) {
+	t.Run("an ended job does not change", func(t *testing.T) {
 		t.Parallel()
 		j := newJob(t, now())
 		must(t, h.Jobs.Create(t.Context(), j))
@@ -141,7 +141,7 @@ func testJobs(t *testing.T, h Harness) {
 			}
 		}
 		if found := running(t, h, j.ID); len(found) > 0 {
-			t.Error("it runs again")
+			t.Error("the job runs again")
 		}
 	})
 	t.Run("Update of an absent job is ErrNotFound", func(t *testing.T) {
@@ -154,7 +154,7 @@ func testJobs(t *testing.T, h Harness) {
 			}
 		}
 	})
-	t.Run("of many slices from one cursor one counts, and a cancelled job is not revived", func(t *testing.T) {
+	t.Run("only one of many slices from one cursor counts, and a cancelled job is not revived", func(t *testing.T) {
 		t.Parallel()
 		j := newJob(t, now())
 		must(t, h.Jobs.Create(t.Context(), j))
@@ -181,7 +181,7 @@ func testJobs(t *testing.T, h Harness) {
 	})
 }
 
-// advanceUntilEnded plays a sweep that moves a job on slice by slice.
+// advanceUntilEnded acts as a sweep that advances a job slice by slice.
 func advanceUntilEnded(ctx context.Context, jobs webhook.Jobs, id string) error {
 	for range 20 {
 		j, err := jobs.Get(ctx, id)

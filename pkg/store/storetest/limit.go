@@ -8,8 +8,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// full reports whether an error says that a tenant has as many webhooks as a
-// limit allows.
+// full reports whether err says that a tenant's webhooks are at the limit.
 func full(err error, limit int) bool {
 	var e *webhook.LimitError
 	return errors.As(err, &e) && e.Webhooks == limit
@@ -45,7 +44,7 @@ func testLimit(t *testing.T, h Harness) {
 			t.Errorf("got %v, want ErrExists", err)
 		}
 	})
-	t.Run("only a Create that takes place uses up room, and only a Delete that takes place returns it", func(t *testing.T) {
+	t.Run("only a successful Create counts toward the limit, and only a successful Delete is subtracted", func(t *testing.T) {
 		t.Parallel()
 		store, tenant := h.Limited(2), newTenant(t)
 		w := bareWebhook(tenant, 1, "a.b")
@@ -64,7 +63,7 @@ func testLimit(t *testing.T, h Harness) {
 			must(t, store.Update(t.Context(), w))
 			w.Revision = 1
 			must(t, store.Delete(t.Context(), tenant, w.ID, 2))
-			w.ID += 10 // ids never return
+			w.ID += 10 // ids are never reused
 			must(t, store.Create(t.Context(), w))
 		}
 		must(t, store.Create(t.Context(), bareWebhook(tenant, 2, "a.b")))
@@ -72,7 +71,7 @@ func testLimit(t *testing.T, h Harness) {
 			t.Errorf("got %v, want the limit", err)
 		}
 	})
-	t.Run("a store without a limit counts for one that has it", func(t *testing.T) {
+	t.Run("a store without a limit counts for a store with one", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, 1, "a.b")))
@@ -83,7 +82,7 @@ func testLimit(t *testing.T, h Harness) {
 		must(t, h.Webhooks.Delete(t.Context(), tenant, 1, 1))
 		must(t, h.Limited(2).Create(t.Context(), bareWebhook(tenant, 3, "a.b")))
 	})
-	t.Run("racing Creates and Deletes neither exceed the limit nor lose room", func(t *testing.T) {
+	t.Run("racing Creates and Deletes neither exceed the limit nor lose capacity", func(t *testing.T) {
 		t.Parallel()
 		const limit, writers, rounds = 5, 8, 6
 		store, tenant := h.Limited(limit), newTenant(t)
@@ -103,10 +102,10 @@ func testLimit(t *testing.T, h Harness) {
 			})
 		}
 		wg.Wait()
-		// What is left is the doing of writes that met too many others.
+		// The writes that lost to too many others decide how many are left.
 		n := len(subscribed(t, h, tenant, "a.b"))
 		if n > limit {
-			t.Fatalf("%d webhooks are there, more than %d", n, limit)
+			t.Fatalf("got %d webhooks, more than %d", n, limit)
 		}
 		for id := int32(1001); n < limit; id++ {
 			must(t, store.Create(t.Context(), bareWebhook(tenant, id, "a.b")))

@@ -21,8 +21,8 @@ type transition struct {
 	store func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error)
 }
 
-// testProtocol walks random paths through the row protocol, in the store and in
-// the pure functions that define it, and compares them write by write.
+// testProtocol takes random walks through the row protocol, both in the store
+// and in the pure functions that define it, and compares them after each write.
 func testProtocol(t *testing.T, h Harness) {
 	t.Run("every write does to the row what the protocol's function says", func(t *testing.T) {
 		t.Parallel()
@@ -39,7 +39,7 @@ func testProtocol(t *testing.T, h Harness) {
 				got, err := x.store(t.Context(), h.Deliveries)
 				switch {
 				case ok && err != nil:
-					rt.Fatalf("step %d, %s on %s: got %v, want it to hold", step, x.name, describe(row), err)
+					rt.Fatalf("step %d, %s on %s: got %v, want it granted", step, x.name, describe(row), err)
 				case !ok && !errors.Is(err, webhook.ErrRefused):
 					rt.Fatalf("step %d, %s on %s: got %v, want ErrRefused", step, x.name, describe(row), err)
 				case !ok:
@@ -67,7 +67,8 @@ func testProtocol(t *testing.T, h Harness) {
 var statuses = []webhook.Status{webhook.StatusPending, webhook.StatusDelivered, webhook.StatusFailed}
 
 func drawTransition(rt *rapid.T, key webhook.DeliveryKey, at, expires time.Time, row webhook.Delivery) transition {
-	// Near the row's own state, so that conditions hold often and fail narrowly.
+	// Close to the row's own state, so that conditions often hold or narrowly
+	// fail.
 	near := func(n, low int, name string) int { return max(low, n+rapid.IntRange(-1, 1).Draw(rt, name)) }
 	round, attempt := near(max(row.Round, 1), 1, "round"), near(row.Attempt, 1, "attempt")
 	token := rapid.SampledFrom([]string{"a", "b", row.LeaseBy}).Draw(rt, "token")

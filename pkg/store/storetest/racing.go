@@ -13,8 +13,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// atOnce runs n functions at once and counts what they return: nil, and errors
-// of the kinds that are fine.
+// atOnce runs n functions concurrently and returns how many succeed. Errors
+// other than those in fine fail the test.
 func atOnce(t *testing.T, n int, run func(i int) error, fine ...error) (succeeded int) {
 	t.Helper()
 	errs := make([]error, n)
@@ -36,7 +36,7 @@ func atOnce(t *testing.T, n int, run func(i int) error, fine ...error) (succeede
 
 func testRacing(t *testing.T, h Harness) {
 	const writers = 8
-	t.Run("no id is drawn twice", func(t *testing.T) {
+	t.Run("ids are unique", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		drawn := make([]int32, 40)
@@ -49,7 +49,7 @@ func testRacing(t *testing.T, h Harness) {
 			t.Errorf("got %d different ids of 40", got)
 		}
 	})
-	t.Run("of two Updates of one revision one wins, and its pointers are all there", func(t *testing.T) {
+	t.Run("one of two Updates of a revision wins, and all its pointers exist", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		w := bareWebhook(tenant, 1, "kept.always", "old.one")
@@ -72,7 +72,7 @@ func testRacing(t *testing.T, h Harness) {
 			}
 		}
 	})
-	t.Run("of an Update and a Delete one wins, and there is no ghost", func(t *testing.T) {
+	t.Run("an Update or a Delete wins, and nothing is left of a deleted webhook", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		for id := int32(1); id <= 10; id++ {
@@ -95,7 +95,7 @@ func testRacing(t *testing.T, h Harness) {
 			}
 		}
 	})
-	t.Run("Subscribed never misses an event that every save keeps", func(t *testing.T) {
+	t.Run("Subscribed never misses a webhook whose every save keeps the event", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		w := bareWebhook(tenant, 1, "kept.always", "x.0")
@@ -118,7 +118,7 @@ func testRacing(t *testing.T, h Harness) {
 			return nil
 		})
 	})
-	t.Run("no call is lost from the health that many write", func(t *testing.T) {
+	t.Run("concurrent health updates lose no calls", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, 1, "a.b")))
@@ -133,7 +133,7 @@ func testRacing(t *testing.T, h Harness) {
 			t.Errorf("got %d calls counted of %d that returned, of %d", found[1].TotalCalls, counted, writers)
 		}
 	})
-	t.Run("one claim of an idempotency key stands", func(t *testing.T) {
+	t.Run("one claim of an idempotency key wins", func(t *testing.T) {
 		t.Parallel()
 		tenant, at := newTenant(t), now().Truncate(time.Second)
 		var mu sync.Mutex
@@ -146,10 +146,10 @@ func testRacing(t *testing.T, h Harness) {
 			return err
 		})
 		if len(stood) != 1 {
-			t.Errorf("%d claims stood, want 1", len(stood))
+			t.Errorf("%d claims won, want 1", len(stood))
 		}
 	})
-	t.Run("one claim that replaces another stands", func(t *testing.T) {
+	t.Run("one claim that replaces another wins", func(t *testing.T) {
 		t.Parallel()
 		tenant, at := newTenant(t), now().Truncate(time.Second)
 		_, err := h.Events.Remember(t.Context(), tenant, "k", webhook.IdempotencyClaim{Webhook: 1000, Expires: at.Add(time.Hour)}, at)
@@ -165,7 +165,7 @@ func testRacing(t *testing.T, h Harness) {
 			return err
 		})
 		if len(stood) != 1 || stood[1000] {
-			t.Errorf("%v stood, want one of the new ones", stood)
+			t.Errorf("claims %v won, want one of the new ones", stood)
 		}
 	})
 	t.Run("one writer wins a row, a lease, a claim", func(t *testing.T) {

@@ -1,10 +1,9 @@
 // Package storetest is the conformance suite of the store contracts in
-// pkg/webhook: every store must pass it, and other tests may use a store
-// because it passes. Each sentence of the contracts that can be tested is a
-// subtest of that name.
+// pkg/webhook. Every store must pass it, so other tests may rely on any store.
+// Each testable sentence of the contracts is a subtest of that name.
 //
-// The suite draws its own tenants, so it may run on a store that holds other
-// things, and again on the same one. It knows nothing of how a store works.
+// The suite draws its own tenants, so it may run on a store with other data,
+// and repeatedly on the same one. It does not depend on how a store works.
 package storetest
 
 import (
@@ -28,15 +27,16 @@ type Harness struct {
 	Credentials webhook.Credentials
 	Erasure     webhook.Erasure
 	// Feed returns what the change feed has recorded of a tenant's events, in
-	// no particular order. nil: the feed is tested elsewhere.
+	// any order. nil: the feed is tested elsewhere.
 	Feed func(t *testing.T, tenant webhook.Tenant) []webhook.Record
-	// Stamp is what the feed's times are rounded down to. 0: a second.
+	// Stamp is the precision that the feed's times are truncated to. 0: a
+	// second.
 	Stamp time.Duration
-	// Settle returns when lagging reads (Due, Health) show all writes that
-	// returned before. nil: they never lag.
+	// Settle waits until lagging reads (Due, Health) see all completed writes.
+	// nil: reads never lag.
 	Settle func()
-	// Damage makes a stored thing undecodable: a Webhook, Event, Delivery, Job,
-	// Intent, TenantRecord or Credential. nil: that is tested elsewhere.
+	// Damage makes a stored item undecodable: a Webhook, Event, Delivery, Job,
+	// Intent, TenantRecord or Credential. nil: damage is tested elsewhere.
 	Damage func(t *testing.T, thing any)
 }
 
@@ -77,11 +77,11 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 	}
 }
 
-// now is the time of the suite's items: the real one, since stores judge
-// expiry by their own clock, in the milliseconds that stores keep.
+// now returns the time of the suite's items: real time, since stores compare
+// expiry with their own clock, truncated to the milliseconds that stores keep.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-// newTenant draws a tenant that nothing is stored of.
+// newTenant draws a tenant without stored data.
 func newTenant(t *testing.T) webhook.Tenant {
 	t.Helper()
 	var b [8]byte
@@ -100,7 +100,7 @@ func newEventID(t *testing.T, at time.Time) webhook.EventID {
 	return id
 }
 
-// newWebhook gives webhook 1 of a tenant with something in every member.
+// newWebhook returns webhook 1 of a tenant with every member set.
 func newWebhook(tenant webhook.Tenant, events ...string) webhook.Webhook {
 	overlap := time.Hour
 	return webhook.Webhook{
@@ -119,7 +119,7 @@ func newWebhook(tenant webhook.Tenant, events ...string) webhook.Webhook {
 	}
 }
 
-// bareWebhook gives a webhook with as little as there can be.
+// bareWebhook returns a webhook with only the required members.
 func bareWebhook(tenant webhook.Tenant, id int32, events ...string) webhook.Webhook {
 	return webhook.Webhook{
 		Tenant: tenant, ID: id, Events: events, TargetURL: "https://example.com/", State: webhook.StateStopped, Type: "webhook",

@@ -11,12 +11,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// testUnreadable damages every third of the things of a list, the first and the
-// last included. It has a store of its own: lists over all tenants show the
-// damage to everyone.
+// testUnreadable damages every third item of a list, including the first and
+// the last. It needs a store of its own, since lists over all tenants would
+// show the damage to other tests.
 func testUnreadable(t *testing.T, h Harness) {
 	if h.Damage == nil {
-		t.Skip("the store has no way to damage what it holds")
+		t.Skip("the store cannot damage its items")
 	}
 	const things, limit = 10, unreadablePage
 	at := now().Add(-2 * time.Hour)
@@ -25,7 +25,7 @@ func testUnreadable(t *testing.T, h Harness) {
 	for _, tt := range []struct {
 		name string
 		make func(t *testing.T, i int) (thing any, err error)
-		// list returns how many things there are, page by page.
+		// list returns how many items there are, page by page.
 		list func(ctx context.Context) (n int, err error)
 	}{
 		{
@@ -154,7 +154,7 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 		},
 	} {
-		t.Run(tt.name+" leaves out what cannot be decoded, says so, and goes on", func(t *testing.T) {
+		t.Run(tt.name+" omits undecodable items, reports them, and continues", func(t *testing.T) {
 			damaged := 0
 			for i := range things {
 				thing, err := tt.make(t, i)
@@ -167,11 +167,11 @@ func testUnreadable(t *testing.T, h Harness) {
 			n, err := tt.list(t.Context())
 			var unreadable *webhook.UnreadableError
 			if !errors.As(err, &unreadable) || unreadable.Count == 0 || len(unreadable.Items) == 0 || n != things-damaged {
-				t.Errorf("got %d things and %v, want %d and an *UnreadableError", n, err, things-damaged)
+				t.Errorf("got %d items and %v, want %d and an *UnreadableError", n, err, things-damaged)
 			}
 		})
 	}
-	t.Run("erasing needs to read nothing", func(t *testing.T) {
+	t.Run("erasing does not decode items", func(t *testing.T) {
 		for _, erase := range []func() (int, error){
 			func() (int, error) { return h.Erasure.EraseEvents(t.Context(), tenant, 1000) },
 			func() (int, error) { return h.Erasure.EraseDeliveries(t.Context(), tenant, 1, 1000) },
@@ -183,17 +183,17 @@ func testUnreadable(t *testing.T, h Harness) {
 		}
 		h.settle()
 		if rows, err := h.Deliveries.Due(t.Context(), 0, now(), webhook.DueDelivery{}, 1000); len(rows) != 0 || err != nil {
-			t.Errorf("the index still shows %d rows, %v", len(rows), err)
+			t.Errorf("the index still has %d rows, %v", len(rows), err)
 		}
 	})
 }
 
-// unreadablePage is the limit of the lists, so that damaged things begin and end
-// pages.
+// unreadablePage is the limit of the lists, chosen so that damaged items begin
+// and end pages.
 const unreadablePage = 2
 
-// pages calls a list until there is no more, and returns how many things there
-// were with the last page's *UnreadableError, or the first error of another kind.
+// pages calls a list until it ends, and returns how many items it had with the
+// last page's *UnreadableError, or the first error of another kind.
 func pages(next func() (got int, more bool, err error)) (n int, err error) {
 	var told error
 	for {

@@ -19,7 +19,7 @@ func ids(webhooks []webhook.Webhook) []int32 {
 	return out
 }
 
-// Subscribed collects what the store's Subscribed finds.
+// Subscribed collects the webhooks that the store's Subscribed finds.
 func Subscribed(ctx context.Context, store webhook.Webhooks, tenant webhook.Tenant, key string) (found []webhook.Webhook, err error) {
 	err = store.Subscribed(ctx, tenant, key, func(w webhook.Webhook) { found = append(found, w) })
 	return found, err
@@ -40,7 +40,7 @@ func epoch(t *testing.T, h Harness, tenant webhook.Tenant) int64 {
 }
 
 func testWebhooks(t *testing.T, h Harness) {
-	t.Run("NextID draws 1, 2, … of each tenant", func(t *testing.T) {
+	t.Run("NextID returns 1, 2, … for each tenant", func(t *testing.T) {
 		t.Parallel()
 		a, b := newTenant(t), newTenant(t)
 		for want := int32(1); want <= 3; want++ {
@@ -64,7 +64,7 @@ func testWebhooks(t *testing.T, h Harness) {
 			}
 		}
 	})
-	t.Run("empty and absent headers stay apart", func(t *testing.T) {
+	t.Run("empty and absent headers stay distinct", func(t *testing.T) {
 		t.Parallel()
 		w := bareWebhook(newTenant(t), 1, "non")
 		w.Headers = []webhook.Header{}
@@ -105,7 +105,7 @@ func testWebhooks(t *testing.T, h Harness) {
 		t.Parallel()
 		tenant, other := newTenant(t), newTenant(t)
 		must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, 1, "a.b")))
-		must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, 2, "a.b"))) // without health
+		must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, 2, "a.b"))) // has no health
 		_, err := h.Webhooks.UpdateHealth(t.Context(), tenant, 1, func(h webhook.Health) webhook.Health { h.TotalCalls++; return h })
 		must(t, err)
 		for _, id := range []int32{1, 2} {
@@ -126,7 +126,7 @@ func testWebhooks(t *testing.T, h Harness) {
 		must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, 3, "a.b")))
 		must(t, h.Webhooks.Create(t.Context(), bareWebhook(other, 1, "a.b")))
 	})
-	t.Run("List is in order of id, paged, and of one tenant", func(t *testing.T) {
+	t.Run("List returns one tenant's webhooks in order of id, paged", func(t *testing.T) {
 		t.Parallel()
 		tenant, other := newTenant(t), newTenant(t)
 		for _, id := range []int32{10, 2, 300, 1, 77} {
@@ -150,7 +150,7 @@ func testWebhooks(t *testing.T, h Harness) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
-	t.Run("Update replaces the webhook of the revision before", func(t *testing.T) {
+	t.Run("Update replaces the webhook of the previous revision", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		must(t, h.Webhooks.Create(t.Context(), newWebhook(tenant, "a.b")))
@@ -199,7 +199,7 @@ func testWebhooks(t *testing.T, h Harness) {
 			t.Errorf("Delete: got %v", err)
 		}
 		if _, err := h.Webhooks.Get(t.Context(), tenant, 1); !errors.Is(err, webhook.ErrNotFound) {
-			t.Errorf("a ghost: got %v", err)
+			t.Errorf("Get: got %v", err)
 		}
 		if _, err := h.Events.Get(t.Context(), tenant, event.ID); !errors.Is(err, webhook.ErrNotFound) {
 			t.Errorf("the raised event: got %v", err)
@@ -244,7 +244,7 @@ func testWebhooks(t *testing.T, h Harness) {
 			t.Errorf("Health: got %v", health)
 		}
 	})
-	t.Run("Epoch is 0 at first and raised by every Create, Update and Delete", func(t *testing.T) {
+	t.Run("Epoch starts at 0 and is raised by every Create, Update and Delete", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		last := epoch(t, h, tenant)
@@ -268,7 +268,7 @@ func testWebhooks(t *testing.T, h Harness) {
 		must(t, h.Webhooks.Delete(t.Context(), tenant, 1, 2))
 		raised("Delete")
 	})
-	t.Run("Subscribed follows the Events, in any letter case", func(t *testing.T) {
+	t.Run("Subscribed follows the Events, case-insensitively", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		one, two := bareWebhook(tenant, 1, "Contact.Changed", "SALE.*"), bareWebhook(tenant, 2, "contact.changed", "*")
@@ -292,7 +292,7 @@ func testWebhooks(t *testing.T, h Harness) {
 			t.Errorf("another tenant (-want +got):\n%s", diff)
 		}
 	})
-	t.Run("Subscribed returns the webhooks as they are now", func(t *testing.T) {
+	t.Run("Subscribed returns the current webhooks", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		w := newWebhook(tenant, "a.b")
@@ -305,7 +305,7 @@ func testWebhooks(t *testing.T, h Harness) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
-	t.Run("Subscribed reads to the end, past a page of a megabyte, and List's pages end there", func(t *testing.T) {
+	t.Run("Subscribed reads past a page of a megabyte, where List's pages end", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		const n = 120
@@ -325,7 +325,7 @@ func testWebhooks(t *testing.T, h Harness) {
 			var err error
 			page, more, err = h.Webhooks.List(t.Context(), tenant, after, n+1)
 			must(t, err)
-			if len(page) > n*3/4 { // 1.4 MB in all
+			if len(page) > n*3/4 { // 1.4 MB in total
 				t.Errorf("a page has %d webhooks of 12 KB, want about a megabyte", len(page))
 			}
 			if len(page) > 0 {
