@@ -5,7 +5,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// request is what the single writes and a transaction's actions have in common.
+// request holds what the single writes and a transaction's actions have in
+// common.
 type request struct {
 	table     *string
 	put       Item // the whole item of a put
@@ -20,13 +21,13 @@ type request struct {
 	onFailure types.ReturnValuesOnConditionCheckFailure
 }
 
-// action is a request that was found valid, ready to be tried.
+// action is a validated request, ready to be tried.
 type action struct {
 	request
 	table     *table
 	key       primary
 	keyItem   Item
-	item      Item // of a put, copied in
+	item      Item // of a put, a copy
 	bound     bindings
 	condition condition
 	update    *update
@@ -91,8 +92,8 @@ func (a *action) checkItem(item Item) error {
 	return nil
 }
 
-// try evaluates the action on the newest state. If the condition is not met,
-// met is false. Nothing is stored yet.
+// try evaluates the action on the newest state and stores nothing. If the
+// condition fails, met is false.
 func (a *action) try(commit int) (old, item Item, met bool, err error) {
 	old = a.table.base.get(a.key.partition, a.key.sort, "", commit)
 	if a.condition != nil && !a.condition.holds(old, a.bound) {
@@ -119,7 +120,7 @@ func (a *action) try(commit int) (old, item Item, met bool, err error) {
 	return old, item, true, a.checkItem(item)
 }
 
-// refusedItem is what a failed condition shows of the item.
+// refusedItem returns the part of the item that a failed condition reveals.
 func (a *action) refusedItem(old Item) Item {
 	if a.onFailure == types.ReturnValuesOnConditionCheckFailureAllOld {
 		return give(old)
@@ -127,7 +128,7 @@ func (a *action) refusedItem(old Item) Item {
 	return nil
 }
 
-// changes says whether a write alters anything.
+// changes reports whether a write alters anything.
 func changes(old, item Item) bool {
 	return (old == nil) != (item == nil) || !equalItems(old, item)
 }

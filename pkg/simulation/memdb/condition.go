@@ -10,9 +10,9 @@ import (
 
 // condition is a node of a condition, key condition or filter expression.
 type condition interface {
-	// check refuses what is wrong whatever the item.
+	// check returns errors that do not depend on the item.
 	check(b bindings) error
-	// holds evaluates the condition; the item is nil if there is none.
+	// holds evaluates the condition; item is nil if there is none.
 	holds(item Item, b bindings) bool
 }
 

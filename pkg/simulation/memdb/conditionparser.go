@@ -4,15 +4,15 @@ import "slices"
 
 const maxInOperands = 100
 
-// parseCondition reads a condition, key condition or filter expression.
+// parseCondition parses a condition, key condition or filter expression.
 func parseCondition(p *parser) error {
 	c, _, err := p.anyOf()
 	p.out.condition = c
 	return err
 }
 
-// anyOf reads allOf (OR allOf)*. The second result says that the whole was one
-// pair of brackets, as for the methods below.
+// anyOf parses allOf (OR allOf)*. The second result reports whether the whole
+// was one pair of parentheses, as for the methods below.
 func (p *parser) anyOf() (condition, bool, error) {
 	left, bracketed, err := p.allOf()
 	for err == nil && p.accept("OR") {
@@ -33,7 +33,7 @@ func (p *parser) allOf() (condition, bool, error) {
 	return left, bracketed, err
 }
 
-// one reads NOT one, (anyOf), a function or a comparison.
+// one parses NOT one, (anyOf), a function or a comparison.
 func (p *parser) one() (condition, bool, error) {
 	if p.accept("NOT") {
 		inner, _, err := p.one()
@@ -61,7 +61,7 @@ var arity = map[token]int{
 	"attribute_exists": 1, "attribute_not_exists": 1, "attribute_type": 2, "begins_with": 2, "contains": 2,
 }
 
-// call reads function(operand, …).
+// call parses function(operand, …).
 func (p *parser) call() (condition, error) {
 	function := p.next()
 	want, ok := arity[function]
@@ -84,7 +84,7 @@ func (p *parser) call() (condition, error) {
 	return call{string(function), args}, nil
 }
 
-// operands reads (operand, …).
+// operands parses (operand, …).
 func (p *parser) operands() ([]operand, error) {
 	if err := p.expect("("); err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (p *parser) operand() (operand, error) {
 	}
 }
 
-// comparison reads operand op operand, BETWEEN and IN.
+// comparison parses operand op operand, BETWEEN and IN.
 func (p *parser) comparison() (condition, error) {
 	left, err := p.operand()
 	if err != nil {

@@ -30,7 +30,7 @@ func storeTables() []memdb.Table {
 	}
 }
 
-// The DynamoDB store passes the conformance suite on memdb as it does on
+// The DynamoDB store passes the conformance suite on memdb, as it does on
 // DynamoDB Local.
 func TestStoreConformance(t *testing.T) {
 	t.Parallel()
@@ -51,7 +51,7 @@ func TestStoreConformance(t *testing.T) {
 	}
 }
 
-// damage gives an attribute of a stored thing's item a type that nobody writes.
+// damage sets an attribute of a stored item to a type that no store writes.
 func damage(db *memdb.DB) func(t *testing.T, thing any) {
 	return func(t *testing.T, thing any) {
 		t.Helper()

@@ -7,45 +7,46 @@ import (
 	"time"
 )
 
-// Operation is one call of a client's method, as the hooks see it.
+// Operation describes one call of a client method to the hooks.
 type Operation struct {
 	Name  string // "PutItem"
-	Table string // the first one, where a call names several
-	Key   string // "pk/sk" of each item, separated by blanks; of a Query the index and partition
+	Table string // the first one if a call names several
+	Key   string // "pk/sk" of each item, separated by spaces; for a Query, the index and partition
 	Write bool
 }
 
-// Config sets a DB's surroundings. Now is required; the hooks are called
-// without the DB's lock, from the goroutine of the call, and may block.
+// Config configures a DB. Now is required. The hooks are called without the
+// DB's lock, from the goroutine of the call, and may block.
 type Config struct {
 	Tables []Table
 	Now    func() time.Time
 
-	// Before runs before an operation takes effect. Its error is the call's,
-	// and there is no effect.
+	// Before runs before an operation takes effect. If it returns an error, the
+	// call returns it and has no effect.
 	Before func(context.Context, Operation) error
-	// After runs after an operation that succeeded. Its error is the call's,
-	// although the effect took place: the answer was lost.
+	// After runs after a successful operation. If it returns an error, the call
+	// returns it although it took effect: its response was lost.
 	After func(context.Context, Operation) error
 
-	// Lag says how many commits behind the newest an eventually consistent
-	// read of a table is served; IndexLag the same for a query of an index.
-	// Nil means none. Called once per read, under the DB's lock: they must not
-	// call the DB. At most History commits back can be seen.
+	// Lag returns how many commits behind the newest an eventually consistent
+	// read of a table is served; IndexLag does the same for a query of an
+	// index. Nil means no lag. Both are called once per read, under the DB's
+	// lock, so they must not call the DB. Reads go back at most History
+	// commits.
 	Lag      func(table string) int
 	IndexLag func(table, index string) int
-	// History is how many commits old states are kept for. Zero means 1,000.
+	// History is how many commits old states are kept. Zero means 1,000.
 	History int
 
 	// PageBytes is the size after which a Query's page ends. Zero means 1 MiB.
 	PageBytes int
-	// BatchKeys is how many keys a BatchGetItem answers; the others come back
+	// BatchKeys is how many keys a BatchGetItem reads; the others are returned
 	// as unprocessed. Zero means all.
 	BatchKeys int
 }
 
-// DB is an in-memory DynamoDB. Its methods may be called concurrently. Items
-// are copied in and out.
+// DB is an in-memory DynamoDB. It is safe for concurrent use. Items are copied
+// in and out.
 type DB struct {
 	config Config
 
@@ -63,8 +64,8 @@ type table struct {
 	changes []Change
 }
 
-// New makes an empty database. It panics on a configuration that cannot be
-// meant: no clock, two tables of one name.
+// New returns an empty database. It panics on an invalid configuration: no
+// clock, or two tables with the same name.
 func New(config Config) *DB {
 	if config.Now == nil {
 		panic("memdb: Config.Now is nil")
@@ -94,15 +95,15 @@ func New(config Config) *DB {
 	return db
 }
 
-// Commits returns the number of commits so far. A transaction is one; a write
-// that changes nothing is none.
+// Commits returns the number of commits so far. A transaction counts as one; a
+// write that changes nothing does not count.
 func (db *DB) Commits() int {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	return db.commit
 }
 
-// run calls an operation's effect between the hooks.
+// run performs an operation between its hooks.
 func run[T any](ctx context.Context, db *DB, op Operation, effect func() (T, error)) (T, error) {
 	var zero T
 	if err := ctx.Err(); err != nil {
@@ -127,7 +128,7 @@ func run[T any](ctx context.Context, db *DB, op Operation, effect func() (T, err
 	return out, nil
 }
 
-// asOf is the commit at which an eventually consistent read is served.
+// asOf returns the commit at which an eventually consistent read is served.
 func (db *DB) asOf(lag int) int {
 	return db.commit - max(0, min(lag, db.config.History, db.commit))
 }
@@ -141,7 +142,7 @@ type parseResult struct {
 	err        error
 }
 
-// parse returns the parsed text, nil for no text.
+// parse returns the parsed expression, or nil if text is nil.
 func (db *DB) parse(kind string, text *string, rule func(*parser) error) (*expression, error) {
 	if text == nil {
 		return nil, nil

@@ -51,7 +51,7 @@ func put(t *testing.T, db *memdb.DB, it item) {
 	}
 }
 
-// code is the error's code as AWS names it.
+// code returns the error's code as AWS names it.
 func code(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {
@@ -112,7 +112,7 @@ func TestQuery(t *testing.T) {
 		{"backward with a limit", func(in *dynamodb.QueryInput) {
 			in.ScanIndexForward, in.Limit = aws.Bool(false), aws.Int32(2)
 		}, []string{"p 4 x 72 ", "p 3 x 79 "}, "p 3 "},
-		{"from behind a start key", func(in *dynamodb.QueryInput) { in.ExclusiveStartKey = from }, []string{"p 3 x 79 ", "p 4 x 72 "}, ""},
+		{"after a start key", func(in *dynamodb.QueryInput) { in.ExclusiveStartKey = from }, []string{"p 3 x 79 ", "p 4 x 72 "}, ""},
 		{"backward from a start key", func(in *dynamodb.QueryInput) {
 			in.ExclusiveStartKey, in.ScanIndexForward = from, aws.Bool(false)
 		}, []string{"p 1 x 93 ", "p 0 x 100 "}, ""},
@@ -122,7 +122,7 @@ func TestQuery(t *testing.T) {
 			in.ExpressionAttributeValues = item{":p": s("x"), ":d": n("93")}
 			in.Limit = aws.Int32(2)
 		}, []string{"p 4 x 72 ", "p 3 x 79 "}, "p 3 x 79 "},
-		{"a filter counts what it leaves out against the limit", func(in *dynamodb.QueryInput) {
+		{"a limit counts the items that a filter excludes", func(in *dynamodb.QueryInput) {
 			in.FilterExpression, in.Limit = aws.String("due_at < :d"), aws.Int32(3)
 			in.ExpressionAttributeValues[":d"] = n("90")
 		}, []string{"p 2 x 86 "}, "p 2 "},

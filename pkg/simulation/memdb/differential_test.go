@@ -15,8 +15,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// local connects to the DynamoDB Local named by DYNAMODB_ENDPOINT and makes
-// the table rows there under a name of its own.
+// local connects to the DynamoDB Local at DYNAMODB_ENDPOINT and creates the
+// test's table there under a unique name.
 func local(t *testing.T) (*dynamodb.Client, *string) {
 	t.Helper()
 	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
@@ -56,7 +56,7 @@ func local(t *testing.T) (*dynamodb.Client, *string) {
 	return client, name
 }
 
-// TestDynamoDBLocalAgreesOnExpressions tries the tables of expression_test.go.
+// TestDynamoDBLocalAgreesOnExpressions runs the tables of expression_test.go.
 func TestDynamoDBLocalAgreesOnExpressions(t *testing.T) {
 	client, name := local(t)
 	reset := func() {
@@ -97,7 +97,7 @@ var inAnyOrder = cmp.Transformer("sorted", func(v *types.AttributeValueMemberSS)
 	return slices.Sorted(slices.Values(v.Value))
 })
 
-// client is what the two databases have in common.
+// client is the interface that the two databases share.
 type client interface {
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
@@ -121,7 +121,8 @@ func outcomeOf(attributes item, err error) outcome {
 	if cancelled := new(types.TransactionCanceledException); asError(err, &cancelled) {
 		for _, r := range cancelled.CancellationReasons {
 			if aws.ToString(r.Code) == "ValidationError" {
-				// AWS and memdb give it as a reason, DynamoDB Local as the error.
+				// AWS and memdb return it as a cancellation reason, DynamoDB
+				// Local as the error.
 				return outcome{Code: invalid}
 			}
 			o.Reasons = append(o.Reasons, aws.ToString(r.Code)+" "+show(r.Item))
@@ -130,8 +131,8 @@ func outcomeOf(attributes item, err error) outcome {
 	return o
 }
 
-// TestDynamoDBLocalAgreesOnRandomWrites plays the same random conditional
-// writes and queries on both.
+// TestDynamoDBLocalAgreesOnRandomWrites runs the same random conditional writes
+// and queries on both.
 func TestDynamoDBLocalAgreesOnRandomWrites(t *testing.T) {
 	real, name := local(t)
 	run := 0
@@ -226,8 +227,8 @@ func drawStep(r *rapid.T, partition string) func(client, *string) outcome {
 			return outcomeOf(out.Attributes, nil)
 		}
 	default:
-		// Two actions on one item are refused by memdb and AWS at once, by
-		// DynamoDB Local only if no condition fails.
+		// memdb and AWS always refuse two actions on one item, DynamoDB Local
+		// only if no condition fails.
 		key["sk"] = s("other")
 		return func(c client, table *string) outcome {
 			_, err := c.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
@@ -265,7 +266,7 @@ func readAll(r *rapid.T, c client, table *string, partition string, index bool) 
 			break
 		}
 	}
-	if index { // the order of equal sort keys is nobody's promise
+	if index { // the order of equal sort keys is unspecified
 		slices.SortStableFunc(all, func(a, b item) int { return strings.Compare(show(a), show(b)) })
 	}
 	return all

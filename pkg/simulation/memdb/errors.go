@@ -7,7 +7,7 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// invalid is DynamoDB's answer to a request that can never be right.
+// invalid returns DynamoDB's error for an invalid request.
 func invalid(format string, args ...any) error {
 	return &smithy.GenericAPIError{
 		Code:    "ValidationException",
@@ -16,18 +16,18 @@ func invalid(format string, args ...any) error {
 	}
 }
 
-// unmodelled refuses what this package does not imitate.
+// unmodelled returns an error for a parameter that this package does not model.
 func unmodelled(parameter string) error {
 	return invalid("memdb does not model %s", parameter)
 }
 
-// failed wraps an error the way the SDK's client does, so that callers that
-// forget errors.As fail here too.
+// failed wraps an error as the SDK's client does, so that callers that forget
+// errors.As fail here too.
 func failed(operation string, err error) error {
 	return &smithy.OperationError{ServiceID: "DynamoDB", OperationName: operation, Err: err}
 }
 
-// message is an error's text without its code.
+// message returns an error's message without its code.
 func message(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// The item that the expressions below are tried on.
+// sample is the item that the expressions below are evaluated on.
 func sample() item {
 	return item{
 		"pk": s("p"), "sk": s("0"), "num": n("7"), "word": s("hello"), "tags": ss("a", "b"),
@@ -23,7 +23,7 @@ var standard = item{
 	":set": ss("b", "c"), ":one": list(n("3")), ":true": &types.AttributeValueMemberBOOL{Value: true}, ":n15": n("1.5"), ":bad": s("string"),
 }
 
-// values picks the standard values that the texts use.
+// values returns the standard values that the expressions use.
 func values(texts ...string) item {
 	out := make(item)
 	for _, text := range texts {
@@ -52,7 +52,7 @@ const (
 	invalid = "ValidationException"
 )
 
-// conditions are also tried on DynamoDB Local, see differential_test.go.
+// conditions also run on DynamoDB Local; see differential_test.go.
 var conditions = []struct{ text, want string }{
 	{"num = :n7", yes},
 	{"num = :n9", refused},
@@ -124,7 +124,7 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// updates are also tried on DynamoDB Local.
+// updates also run on DynamoDB Local.
 var updates = []struct {
 	text, want string
 	check      func(item) // the expected change to the sample
@@ -210,7 +210,7 @@ func TestRefusals(t *testing.T) {
 		{"an index key of the wrong type", dynamodb.PutItemInput{Item: item{"pk": s("p"), "sk": s("0"), "due_at": s("1")}}},
 		{"an empty index key", dynamodb.PutItemInput{Item: item{"pk": s("p"), "sk": s("0"), "part": s("")}}},
 		{"an empty set", dynamodb.PutItemInput{Item: item{"pk": s("p"), "sk": s("0"), "x": ss()}}},
-		{"a number that is none", dynamodb.PutItemInput{Item: item{"pk": s("p"), "sk": s("0"), "x": n("seven")}}},
+		{"an invalid number", dynamodb.PutItemInput{Item: item{"pk": s("p"), "sk": s("0"), "x": n("seven")}}},
 		{"new values of a put", dynamodb.PutItemInput{ReturnValues: types.ReturnValueAllNew}},
 		{"an item over 400 KB", dynamodb.PutItemInput{Item: item{"pk": s("p"), "sk": s("0"), "x": s(string(make([]byte, 400<<10)))}}},
 	} {

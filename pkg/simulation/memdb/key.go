@@ -4,15 +4,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// primary is an item's key in the form by which the trees are ordered.
+// primary is an item's key in the form that orders the trees.
 type primary struct {
 	partition, sort string
 }
 
-// tie tells the items of an index apart that share an index key.
+// tie distinguishes the items of an index that share an index key.
 func (k primary) tie() string { return k.partition + "\x00" + k.sort }
 
-// text is the key as the hooks show it.
+// text returns the key as the hooks show it.
 func (k primary) text() string {
 	if k.sort == "" {
 		return k.partition
@@ -45,7 +45,7 @@ func keyText(a Attribute, v types.AttributeValue) (string, error) {
 	return text, nil
 }
 
-// keyOf reads a key out of an item that may hold more.
+// keyOf extracts the key of an item that may have other attributes.
 func keyOf(pk, sk Attribute, item Item) (primary, error) {
 	partition, err := keyPart(pk, item, 2048)
 	if err != nil || sk.Name == "" {
@@ -55,7 +55,7 @@ func keyOf(pk, sk Attribute, item Item) (primary, error) {
 	return primary{partition, sort}, err
 }
 
-// keyPart reads one attribute of a key.
+// keyPart extracts one attribute of a key.
 func keyPart(a Attribute, item Item, maxBytes int) (string, error) {
 	v, ok := item[a.Name]
 	if !ok {
@@ -68,7 +68,7 @@ func keyPart(a Attribute, item Item, maxBytes int) (string, error) {
 	return text, err
 }
 
-// key reads a key that must hold nothing else.
+// key converts a key, which must have no other attributes.
 func (t *table) key(item Item) (primary, error) {
 	if len(item) != len(keyNames(t.PK, t.SK)) {
 		return primary{}, invalid("The provided key element does not match the schema")
@@ -80,8 +80,8 @@ func (t *table) key(item Item) (primary, error) {
 	return k, err
 }
 
-// indexKey returns the item's key in an index, and whether it is in it. A key
-// attribute of the wrong type or an empty one is refused.
+// indexKey returns the item's key in an index and whether the index has the
+// item. It refuses a key attribute that is empty or of the wrong type.
 func (x *Index) indexKey(item Item) (primary, bool, error) {
 	_, hasPK := item[x.PK.Name]
 	_, hasSK := item[x.SK.Name]

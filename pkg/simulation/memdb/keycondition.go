@@ -2,8 +2,8 @@ package memdb
 
 import "slices"
 
-// keyCondition checks that a condition is one that a query can have, and
-// returns the partition that it names.
+// keyCondition checks that a query may have the condition and returns the
+// partition that it names.
 func (r *relation) keyCondition(c condition, b bindings) (string, condition, error) {
 	if err := c.check(b); err != nil {
 		return "", nil, invalid("Invalid KeyConditionExpression: %s", message(err))
@@ -88,7 +88,7 @@ func (r *relation) keyPart(c condition, b bindings) (string, error) {
 	return name, nil
 }
 
-// checkFilter refuses a filter on the keys of what is queried.
+// checkFilter refuses a filter on key attributes.
 func (r *relation) checkFilter(c condition, b bindings) error {
 	if err := c.check(b); err != nil {
 		return invalid("Invalid FilterExpression: %s", message(err))
@@ -102,7 +102,7 @@ func (r *relation) checkFilter(c condition, b bindings) error {
 	return nil
 }
 
-// pathsOf lists the paths of a condition.
+// pathsOf returns the paths in a condition.
 func pathsOf(c condition) []path {
 	var operands []operand
 	switch c := c.(type) {

@@ -2,13 +2,13 @@ package memdb
 
 import "strings"
 
-// token is a word, #name, :value, number, operator or bracket of an
+// token is a word, #name, :value, number, operator or parenthesis of an
 // expression; the empty token is its end.
 type token string
 
 const end token = ""
 
-// split cuts an expression into its tokens.
+// split returns the tokens of an expression.
 func split(text string) ([]token, error) {
 	var tokens []token
 	for i := 0; i < len(text); {
@@ -45,7 +45,7 @@ func (t token) isValue() bool          { return t[:min(1, len(t))] == ":" }
 func (t token) isIndex() bool          { return t != "" && strings.Trim(string(t), "0123456789") == "" }
 func (t token) is(keyword string) bool { return strings.EqualFold(string(t), keyword) }
 
-// isIdentifier says whether the token can be an attribute's plain name.
+// isIdentifier reports whether the token can be a plain attribute name.
 func (t token) isIdentifier() bool {
 	return t != "" && isWord(t[0]) && (t[0] < '0' || t[0] > '9')
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// decimal is a DynamoDB number: 0.digits × 10^exp, with no zero at either end
-// of digits; zero has no digits.
+// decimal is a DynamoDB number: 0.digits × 10^exp, where digits neither begins
+// nor ends with a zero. The number zero has no digits.
 type decimal struct {
 	negative bool
 	digits   string
@@ -16,7 +16,7 @@ type decimal struct {
 
 const maxDigits = 38
 
-// parseDecimal reads a number and refuses what DynamoDB cannot hold.
+// parseDecimal parses a number and refuses those that DynamoDB cannot store.
 func parseDecimal(s string) (decimal, error) {
 	bad := invalid("The parameter cannot be converted to a numeric value: %s", s)
 	var d decimal
@@ -55,7 +55,7 @@ func parseDecimal(s string) (decimal, error) {
 	return d, nil
 }
 
-// canonical is the text under which DynamoDB returns the number.
+// canonical returns the number in the form that DynamoDB returns.
 func (d decimal) canonical() string {
 	if d.digits == "" {
 		return "0"
@@ -74,7 +74,7 @@ func (d decimal) canonical() string {
 	}
 }
 
-// sortable is a text whose byte order is the numbers' order.
+// sortable returns a string whose byte order is the numbers' order.
 func (d decimal) sortable() string {
 	if d.digits == "" {
 		return "1"
@@ -93,7 +93,8 @@ func (d decimal) sortable() string {
 	return string(flipped)
 }
 
-// isPlain recognises the usual canonical number, so that copying one is cheap.
+// isPlain recognizes the common canonical numbers, so that copying them is
+// cheap.
 func isPlain(s string) bool {
 	if s == "" || len(s) > 18 || s[0] == '0' && len(s) > 1 {
 		return false
@@ -106,7 +107,7 @@ func isPlain(s string) bool {
 	return true
 }
 
-// number reads a number that is known to be valid.
+// number parses a number known to be valid.
 func number(s string) decimal {
 	d, err := parseDecimal(s)
 	if err != nil {
@@ -149,7 +150,7 @@ func addNumbers(a, b string, minus bool) (string, error) {
 	return d.canonical(), nil
 }
 
-// scaled is the number divided by 10^scale, which leaves no fraction.
+// scaled returns the number divided by 10^scale, which leaves no fraction.
 func (d decimal) scaled(scale int) *big.Int {
 	n := new(big.Int)
 	if d.digits == "" {

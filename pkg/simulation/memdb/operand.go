@@ -10,7 +10,7 @@ import (
 
 // operand is what conditions compare: a path, a :value or a size.
 type operand interface {
-	// value is nil where there is none.
+	// value returns nil if there is no value.
 	value(item Item, b bindings) types.AttributeValue
 }
 
@@ -48,7 +48,7 @@ var (
 	allKinds     = []string{"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"}
 )
 
-// constant returns the value of an operand that is one whatever the item.
+// constant returns the operand's value if it does not depend on the item.
 func constant(o operand, b bindings) types.AttributeValue {
 	if v, ok := o.(valueRef); ok {
 		return b.values[string(v)]
@@ -56,7 +56,7 @@ func constant(o operand, b bindings) types.AttributeValue {
 	return nil
 }
 
-// checkKinds refuses constants of kinds that the operator cannot take.
+// checkKinds refuses constants of types that the operator does not accept.
 func checkKinds(operator string, b bindings, allowed []string, operands ...operand) error {
 	for _, o := range operands {
 		if v := constant(o, b); v != nil && !slices.Contains(allowed, kind(v)) {
@@ -66,7 +66,7 @@ func checkKinds(operator string, b bindings, allowed []string, operands ...opera
 	return nil
 }
 
-// checkDistinct refuses a path that is compared with itself.
+// checkDistinct refuses to compare a path with itself.
 func checkDistinct(operator string, b bindings, operands ...operand) error {
 	first, ok := operands[0].(path)
 	if !ok {

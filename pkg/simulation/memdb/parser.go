@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// expression is a parsed expression of one of the kinds of the grammar. It is
-// immutable and shared by the calls that use the same text.
+// expression is a parsed expression of any kind. It is immutable and shared by
+// calls with the same expression.
 type expression struct {
 	names  []string // the #names it uses
 	values []string // the :values it uses
@@ -18,13 +18,13 @@ type expression struct {
 
 const maxExpressionBytes = 4 << 10
 
-// parser reads an expression by recursive descent.
+// parser is a recursive-descent parser of expressions.
 type parser struct {
 	tokens []token
 	out    *expression
 }
 
-// parse reads a text with the rule of its kind of expression.
+// parse parses text with the rule for its kind of expression.
 func parse(text string, rule func(*parser) error) (*expression, error) {
 	if text == "" {
 		return nil, invalid("The expression can not be empty;")
@@ -61,7 +61,7 @@ func (p *parser) next() token {
 	return t
 }
 
-// accept takes the next token if it is the keyword or symbol.
+// accept consumes the next token if it is the keyword or symbol.
 func (p *parser) accept(keyword string) bool {
 	if !p.peek().is(keyword) {
 		return false
@@ -77,12 +77,12 @@ func (p *parser) expect(keyword string) error {
 	return nil
 }
 
-// calls says whether a function's name and its bracket come next.
+// calls reports whether a function name and its parenthesis come next.
 func (p *parser) calls() bool {
 	return len(p.tokens) > 1 && p.tokens[0].isIdentifier() && p.tokens[1] == "("
 }
 
-// path reads a document path: name(.name|[index])*.
+// path parses a document path: name(.name|[index])*.
 func (p *parser) path() (path, error) {
 	var out path
 	for {
@@ -113,7 +113,7 @@ func (p *parser) path() (path, error) {
 	}
 }
 
-// valueRef reads a :value.
+// valueRef parses a :value.
 func (p *parser) valueRef() (valueRef, error) {
 	t := p.next()
 	if !t.isValue() {
@@ -123,7 +123,7 @@ func (p *parser) valueRef() (valueRef, error) {
 	return valueRef(t), nil
 }
 
-// parseProjection reads path(, path)*.
+// parseProjection parses path(, path)*.
 func parseProjection(p *parser) error {
 	for {
 		read, err := p.path()
@@ -137,14 +137,15 @@ func parseProjection(p *parser) error {
 	}
 }
 
-// bindings are the #names and :values that a request gives for its expressions.
+// bindings holds the #names and :values that a request defines for its
+// expressions.
 type bindings struct {
 	names  map[string]string
 	values Item
 }
 
-// bind checks that a request gives exactly what its expressions use. Values are
-// copied in. Expressions that the request does not have are nil.
+// bind checks that a request defines exactly the names and values that its
+// expressions use. It copies the values. Absent expressions are nil.
 func bind(names map[string]string, values Item, used ...*expression) (bindings, error) {
 	used = slices.DeleteFunc(used, func(e *expression) bool { return e == nil })
 	switch {

@@ -57,8 +57,8 @@ func child(v types.AttributeValue, s step) types.AttributeValue {
 	return nil
 }
 
-// put sets the value at a resolved path of an item that the caller owns. The
-// path's parent must be there.
+// put sets the value at a resolved path of an item owned by the caller. The
+// path's parent must exist.
 func (p path) put(item Item, value types.AttributeValue) error {
 	parent := p[:len(p)-1].find(item, bindings{})
 	last := p[len(p)-1]
@@ -81,7 +81,7 @@ func (p path) put(item Item, value types.AttributeValue) error {
 	return errUpdatePath
 }
 
-// remove takes the value at a resolved path out of an item that the caller owns.
+// remove removes the value at a resolved path from an item owned by the caller.
 func (p path) remove(item Item) error {
 	parent := p[:len(p)-1].find(item, bindings{})
 	last := p[len(p)-1]
@@ -102,14 +102,14 @@ func (p path) remove(item Item) error {
 	return errUpdatePath
 }
 
-// overlaps says whether one of two resolved paths leads into the other.
+// overlaps reports whether one of two resolved paths is a prefix of the other.
 func (p path) overlaps(q path) bool {
 	n := min(len(p), len(q))
 	return slices.Equal(p[:n], q[:n])
 }
 
 // pick returns the parts of an item that the projection names. It shares the
-// values of whole attributes; list elements close up.
+// values of whole attributes; list elements move up.
 func pick(item Item, projection []path, b bindings) Item {
 	if projection == nil || item == nil {
 		return item

@@ -9,17 +9,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// relation is what a query reads: the table or one of its indexes.
+// relation is what a query reads: a table or one of its indexes.
 type relation struct {
 	*table
 	tree   *tree
 	index  *Index // nil for the table itself
 	pk, sk Attribute
-	commit int // as of which it is read
+	commit int // the state to read
 }
 
-// Query imitates the SDK client's method. The items of an index that share a
-// sort key come in the order of their own keys; DynamoDB promises none.
+// Query imitates the SDK client's method. Index items that share a sort key are
+// ordered by their own keys; DynamoDB specifies no order.
 func (db *DB) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	op := Operation{Name: "Query", Table: aws.ToString(in.TableName), Key: aws.ToString(in.IndexName)}
 	return run(ctx, db, op, func() (*dynamodb.QueryOutput, error) { return db.query(in) })
@@ -98,7 +98,7 @@ func (db *DB) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 	return out, nil
 }
 
-// relation finds what the query reads.
+// relation returns the table or index that a query reads.
 func (db *DB) relation(in *dynamodb.QueryInput) (relation, error) {
 	t, err := db.table(in.TableName)
 	if err != nil {
@@ -122,7 +122,7 @@ func (db *DB) relation(in *dynamodb.QueryInput) (relation, error) {
 	return relation{table: t, tree: t.indexes[i], index: x, pk: x.PK, sk: x.SK, commit: commit}, nil
 }
 
-// position is an item's key as LastEvaluatedKey gives it.
+// position returns an item's key in the form of LastEvaluatedKey.
 func (r *relation) position(item Item) Item {
 	out := make(Item)
 	for _, name := range append(keyNames(r.PK, r.SK), keyNames(r.pk, r.sk)...) {
@@ -131,8 +131,8 @@ func (r *relation) position(item Item) Item {
 	return out
 }
 
-// after returns the partition's slots in the query's direction, from behind
-// its start key on. The start key's item need not exist.
+// after returns the partition's slots in the query's direction, starting after
+// its start key. The start key's item need not exist.
 func (r *relation) after(in *dynamodb.QueryInput, partition string) ([]*slot, error) {
 	slots := r.tree.partitions[partition]
 	backward := in.ScanIndexForward != nil && !*in.ScanIndexForward

@@ -36,7 +36,7 @@ func (db *DB) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...func(
 	})
 }
 
-// readAt is the commit at which a read of a table is served.
+// readAt returns the commit at which a read of a table is served.
 func (db *DB) readAt(t *table, consistent *bool) int {
 	if aws.ToBool(consistent) || db.config.Lag == nil {
 		return db.commit
@@ -44,7 +44,7 @@ func (db *DB) readAt(t *table, consistent *bool) int {
 	return db.asOf(db.config.Lag(t.Name))
 }
 
-// projection parses and binds a projection on its own.
+// projection parses and binds a projection without other expressions.
 func (db *DB) projection(text *string, names map[string]string) ([]path, bindings, error) {
 	e, err := db.parse("ProjectionExpression", text, parseProjection)
 	if err != nil {
@@ -68,8 +68,8 @@ func checkProjection(paths []path, b bindings) error {
 	return nil
 }
 
-// BatchGetItem imitates the SDK client's method. The items come in the order of
-// their keys in the request; DynamoDB promises none.
+// BatchGetItem imitates the SDK client's method. Items are returned in the
+// order of the request's keys; DynamoDB specifies no order.
 func (db *DB) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
 	var names, texts []string
 	for name := range in.RequestItems {
@@ -119,7 +119,7 @@ func (db *DB) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, 
 	})
 }
 
-// batch reads one table's keys and answers the first ones.
+// batch reads the first keys of one table, up to answered.
 func (db *DB) batch(name string, in types.KeysAndAttributes, answered int) ([]Item, error) {
 	if in.AttributesToGet != nil {
 		return nil, unmodelled("AttributesToGet")

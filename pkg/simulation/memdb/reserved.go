@@ -2,7 +2,8 @@ package memdb
 
 import "strings"
 
-// isReserved says whether DynamoDB refuses the word as a plain attribute name.
+// isReserved reports whether DynamoDB refuses the word as a plain attribute
+// name.
 func isReserved(word string) bool {
 	_, ok := reserved[strings.ToLower(word)]
 	return ok
@@ -16,7 +17,7 @@ var reserved = func() map[string]struct{} {
 	return set
 }()
 
-// reservedWords are those of the DynamoDB developer guide, "Reserved words".
+// reservedWords is the list "Reserved words" of the DynamoDB developer guide.
 const reservedWords = `
 abort absolute action add after agent aggregate all allocate alter analyze and any archive are array as asc
 ascii asensitive assertion asymmetric at atomic attach attribute auth authorization authorize auto avg back

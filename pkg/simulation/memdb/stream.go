@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What a change did to its item, as the stream's records name it.
+// The kinds of changes, as the stream's records name them.
 const (
 	Insert = "INSERT"
 	Modify = "MODIFY"
@@ -20,12 +20,12 @@ type Change struct {
 	Keys      Item
 	NewImage  Item // nil for REMOVE
 
-	// ApproximateCreationTime is cut to the second, as DynamoDB's is.
+	// ApproximateCreationTime is truncated to the second, as in DynamoDB.
 	ApproximateCreationTime time.Time
 }
 
-// Changes returns the changes of a table whose Sequence is greater than after,
-// oldest first. A table without a stream, or an unknown one, has none.
+// Changes returns the changes of a table with a Sequence greater than after,
+// oldest first. A table that is unknown or has no stream has no changes.
 func (db *DB) Changes(tableName string, after int) []Change {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -40,8 +40,8 @@ func (db *DB) Changes(tableName string, after int) []Change {
 	return out
 }
 
-// store commits an item's new state, nil to remove it. The caller has checked
-// that it differs from old, and raised db.commit.
+// store commits an item's new state; nil removes it. The caller has checked
+// that it differs from old and has incremented db.commit.
 func (db *DB) store(t *table, k primary, old, item Item) {
 	oldest := db.commit - db.config.History
 	t.base.put(k.partition, k.sort, "", version{db.commit, item}, oldest)

@@ -19,23 +19,23 @@ type Attribute struct {
 type Table struct {
 	Name    string
 	PK      Attribute
-	SK      Attribute // the zero value for a table without a sort key
+	SK      Attribute // zero if the table has no sort key
 	Indexes []Index
 	Stream  bool // whether its changes are logged, see DB.Changes
 }
 
-// Index declares a global secondary index. An item that lacks one of its key
-// attributes is not in it.
+// Index declares a global secondary index. It omits items without one of its
+// key attributes.
 type Index struct {
 	Name       string
 	PK         Attribute
-	SK         Attribute            // the zero value for an index without a sort key
+	SK         Attribute            // zero if the index has no sort key
 	Projection types.ProjectionType // empty means ALL
-	Include    []string             // the attributes that INCLUDE adds to the keys
+	Include    []string             // attributes that INCLUDE adds to the keys
 }
 
-// TableFrom turns the request that creates a table into its declaration, so
-// that a schema is written once. Local indexes are not modelled and ignored.
+// TableFrom converts a CreateTable request to a declaration, so that a schema
+// is written only once. Local indexes are not modelled and are ignored.
 func TableFrom(in *dynamodb.CreateTableInput) Table {
 	kinds := make(map[string]types.ScalarAttributeType)
 	for _, d := range in.AttributeDefinitions {
@@ -68,7 +68,7 @@ func TableFrom(in *dynamodb.CreateTableInput) Table {
 	return t
 }
 
-// keyNames lists the attributes of a primary key.
+// keyNames returns the attribute names of a primary key.
 func keyNames(pk, sk Attribute) []string {
 	if sk.Name == "" {
 		return []string{pk.Name}
@@ -76,7 +76,8 @@ func keyNames(pk, sk Attribute) []string {
 	return []string{pk.Name, sk.Name}
 }
 
-// project cuts an item down to what the index holds. It shares the values.
+// project returns the part of an item that the index holds. It shares the
+// values.
 func (x *Index) project(t *Table, item Item) Item {
 	if x.Projection == "" || x.Projection == types.ProjectionTypeAll {
 		return item

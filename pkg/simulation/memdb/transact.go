@@ -24,8 +24,8 @@ type repeat struct {
 	items []types.TransactWriteItem
 }
 
-// TransactWriteItems imitates the SDK client's method. Conflicts do not occur,
-// because calls are serialised; a hook can return one.
+// TransactWriteItems imitates the SDK client's method. Calls are serialized, so
+// conflicts do not occur unless a hook returns one.
 func (db *DB) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, _ ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
 	op := Operation{Name: "TransactWriteItems", Write: true}
 	var texts []string
@@ -102,7 +102,7 @@ func (db *DB) transact(in *dynamodb.TransactWriteItemsInput) error {
 	return nil
 }
 
-// prepareAll checks the actions one by one and against each other.
+// prepareAll checks each action, and then the actions against each other.
 func (db *DB) prepareAll(items []types.TransactWriteItem) ([]action, error) {
 	type place struct {
 		table *table
@@ -132,7 +132,7 @@ func (db *DB) prepareAll(items []types.TransactWriteItem) ([]action, error) {
 	return actions, nil
 }
 
-// requestOf reads the one action of an entry.
+// requestOf returns the single action of an entry.
 func requestOf(item types.TransactWriteItem) (request, error) {
 	var found []request
 	if c := item.ConditionCheck; c != nil {
@@ -175,7 +175,7 @@ func requestOf(item types.TransactWriteItem) (request, error) {
 	return found[0], nil
 }
 
-// anyKey is an item that holds the request's key.
+// anyKey returns an item that contains the request's key.
 func (r request) anyKey() Item {
 	if r.put != nil {
 		return r.put

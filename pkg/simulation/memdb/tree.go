@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// tree keeps the items of a table or an index, ordered by partition and sort
-// key, with the states that late reads may still see.
+// tree holds the items of a table or an index, ordered by partition and sort
+// key, with the old states that stale reads may still see.
 type tree struct {
 	partitions map[string][]*slot
 }
 
-// slot is the place of one key. In an index the tie is the item's own key,
+// slot holds the versions of one key. In an index, tie is the item's own key,
 // because several items may share an index key.
 type slot struct {
 	sort, tie string
 	versions  []version // oldest first
 }
 
-// version is an item as a commit left it: nil where it is not there.
+// version is an item's state after a commit: nil if it does not exist.
 type version struct {
 	commit int
 	item   Item
@@ -45,7 +45,7 @@ func (s *slot) at(commit int) Item {
 	return nil
 }
 
-// dead says whether no read can see an item here.
+// dead reports whether no read can see an item here.
 func (s *slot) dead(oldest int) bool {
 	last := s.versions[len(s.versions)-1]
 	return last.item == nil && last.commit <= oldest
@@ -64,7 +64,7 @@ func (t *tree) get(partition, sort, tie string, commit int) Item {
 	return nil
 }
 
-// put adds a version and forgets those that only reads before oldest could see.
+// put adds a version and drops those that only reads before oldest could see.
 func (t *tree) put(partition, sort, tie string, v version, oldest int) {
 	i, ok := t.find(partition, sort, tie)
 	slots := t.partitions[partition]

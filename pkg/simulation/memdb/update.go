@@ -23,7 +23,7 @@ type change struct {
 	value valueRef
 }
 
-// source is the right side of a SET.
+// source is the right-hand side of a SET.
 type source interface {
 	// evaluate reads the item as it was before the update.
 	evaluate(item Item, b bindings) (types.AttributeValue, error)
@@ -98,7 +98,7 @@ func addValues(left, right types.AttributeValue, minus bool) (types.AttributeVal
 	return &types.AttributeValueMemberN{Value: n}, err
 }
 
-// targets lists the resolved paths that the update writes.
+// targets returns the resolved paths that the update writes.
 func (u *update) targets(b bindings) []path {
 	var out []path
 	for _, a := range u.set {
@@ -113,7 +113,7 @@ func (u *update) targets(b bindings) []path {
 	return out
 }
 
-// check refuses what is wrong whatever the item.
+// check returns errors that do not depend on the item.
 func (u *update) check(b bindings, keys []string) error {
 	targets := u.targets(b)
 	for i, p := range targets {
@@ -163,7 +163,7 @@ func (u *update) apply(item Item, b bindings) (Item, error) {
 			return nil, err
 		}
 	}
-	// From the back, so that a list's indexes stay what they were.
+	// In descending order, so that the remaining list indexes stay valid.
 	removed := make([]path, len(u.remove))
 	for i, p := range u.remove {
 		removed[i] = p.resolve(b)
@@ -177,7 +177,7 @@ func (u *update) apply(item Item, b bindings) (Item, error) {
 	return out, nil
 }
 
-// added is what ADD makes of a value; old is nil if there is none.
+// added returns the result of ADD on a value; old is nil if there is none.
 func added(old, value types.AttributeValue) (types.AttributeValue, error) {
 	if old == nil {
 		return value, nil
@@ -199,7 +199,8 @@ func added(old, value types.AttributeValue) (types.AttributeValue, error) {
 	return makeSet(kind(value), union), nil
 }
 
-// apply takes a DELETE's members out of the set; an emptied set goes.
+// apply removes a DELETE's members from the set, and the set if it becomes
+// empty.
 func (c change) apply(item, out Item, b bindings) error {
 	old, value := c.path.find(item, b), b.values[string(c.value)]
 	if old == nil {

@@ -2,7 +2,8 @@ package memdb
 
 import "slices"
 
-// parseUpdate reads the clauses SET, REMOVE, ADD and DELETE, each at most once.
+// parseUpdate parses the clauses SET, REMOVE, ADD and DELETE, each at most
+// once.
 func parseUpdate(p *parser) error {
 	p.out.update = new(update)
 	var seen []string
@@ -80,7 +81,7 @@ func readChange(p *parser, into *[]change) error {
 	return err
 }
 
-// source reads a path, a :value, if_not_exists(path, source) or
+// source parses a path, a :value, if_not_exists(path, source) or
 // list_append(source, source).
 func (p *parser) source() (source, error) {
 	if p.peek().isValue() {

@@ -10,8 +10,8 @@ import (
 
 const maxItemBytes = 400 << 10
 
-// take checks a value from a request and returns a deep copy of it with its
-// numbers in canonical form.
+// take checks a value from a request and returns a deep copy with its numbers
+// in canonical form.
 func take(v types.AttributeValue) (types.AttributeValue, error) {
 	switch v := v.(type) {
 	case *types.AttributeValueMemberS:
@@ -110,7 +110,7 @@ func giveValue(v types.AttributeValue) types.AttributeValue {
 }
 
 // own copies the maps and lists of a stored value, which an update changes in
-// place; the other values are never changed and may be shared.
+// place; other values are never changed and may be shared.
 func own(v types.AttributeValue) types.AttributeValue {
 	switch v := v.(type) {
 	case *types.AttributeValueMemberM:
@@ -126,14 +126,14 @@ func own(v types.AttributeValue) types.AttributeValue {
 }
 
 func ownItem(item Item) Item {
-	out := make(Item, len(item)+4) // room for what an update adds
+	out := make(Item, len(item)+4) // capacity for an update's additions
 	for name, v := range item {
 		out[name] = own(v)
 	}
 	return out
 }
 
-// kind is the type's name in expressions and messages.
+// kind returns the type's name in expressions and messages.
 func kind(v types.AttributeValue) string {
 	switch v.(type) {
 	case *types.AttributeValueMemberS:
@@ -160,7 +160,7 @@ func kind(v types.AttributeValue) string {
 	return ""
 }
 
-// equal says whether two stored values are the same; sets have no order.
+// equal reports whether two stored values are equal; sets have no order.
 func equal(a, b types.AttributeValue) bool {
 	switch a := a.(type) {
 	case *types.AttributeValueMemberBOOL:
@@ -218,7 +218,8 @@ func compare(a, b types.AttributeValue) (order int, ok bool) {
 	return 0, false
 }
 
-// setMembers returns a set's members as texts that are equal when they are.
+// setMembers returns a set's members as strings that are equal if the members
+// are.
 func setMembers(v types.AttributeValue) ([]string, bool) {
 	switch v := v.(type) {
 	case *types.AttributeValueMemberSS:
@@ -235,7 +236,7 @@ func setMembers(v types.AttributeValue) ([]string, bool) {
 	return nil, false
 }
 
-// makeSet is the inverse of setMembers; nil for no members.
+// makeSet is the inverse of setMembers; it returns nil if there are no members.
 func makeSet(kind string, members []string) types.AttributeValue {
 	if len(members) == 0 {
 		return nil
@@ -253,7 +254,7 @@ func makeSet(kind string, members []string) types.AttributeValue {
 	return &types.AttributeValueMemberBS{Value: set}
 }
 
-// itemBytes is an item's size, about as DynamoDB counts it.
+// itemBytes returns an item's size, approximately as DynamoDB counts it.
 func itemBytes(item Item) int {
 	n := 0
 	for name, v := range item {

@@ -83,7 +83,8 @@ func (db *DB) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ..
 	})
 }
 
-// updated picks what the update wrote out of an item; nil if nothing is left.
+// updated returns the attributes of an item that the update wrote, or nil if
+// there are none.
 func (a *action) updated(item Item) Item {
 	if a.update == nil || item == nil {
 		return nil
@@ -95,7 +96,7 @@ func (a *action) updated(item Item) Item {
 	return picked
 }
 
-// write does a single write.
+// write performs a single write.
 func (db *DB) write(r request) (old, item Item, a action, err error) {
 	if a, err = db.prepare(r); err != nil {
 		return nil, nil, a, err
@@ -124,12 +125,12 @@ func returnsOnly(got, allowed types.ReturnValue) error {
 	return nil
 }
 
-// operation describes a write of one item for the hooks.
+// operation describes a write of one item to the hooks.
 func (db *DB) operation(name string, tableName *string, item Item) Operation {
 	return Operation{Name: name, Table: aws.ToString(tableName), Key: db.keyText(tableName, item), Write: true}
 }
 
-// keyText is "" for a key that will be refused.
+// keyText returns "" for a key that will be refused.
 func (db *DB) keyText(tableName *string, item Item) string {
 	t, ok := db.tables[aws.ToString(tableName)]
 	if !ok || (db.config.Before == nil && db.config.After == nil) {
