@@ -9,7 +9,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// bucket holds what the stream gave up, in batches, until the sweep has sent
+// bucket holds the batches that Lambda gave up on, until the sweep has sent
 // them on.
 type bucket struct {
 	w       *world
@@ -18,11 +18,11 @@ type bucket struct {
 	batches map[string][]webhook.Record
 }
 
-// put keeps a batch, unless the bucket is out of order.
+// put stores a batch, unless the bucket is failing.
 func (b *bucket) put(records []webhook.Record) {
 	if b.w.weather.lossy {
 		b.w.ledger.lost = true
-		b.w.tracef("stream", "and the bucket does not take them")
+		b.w.tracef("stream", "and the bucket is failing: they are lost")
 		return
 	}
 	b.drawn++

@@ -24,13 +24,13 @@ const (
 	tableDeliveries = "deliveries"
 )
 
-// database is DynamoDB: the client that the processes' stores are made on
-// passes every call through a gate, and tells the ledger what was committed.
-// peek is a store on the bare tables, for the ledger.
+// database simulates DynamoDB: the client used by the processes' stores passes
+// every call through a gate and reports commits to the ledger. peek is a store
+// without gates, for the ledger.
 type database struct {
 	*memdb.DB
 	w    *world
-	lag  atomic.Int64 // of the eventually consistent read that runs now
+	lag  atomic.Int64 // of the current eventually consistent read
 	peek *dynamo.Store
 }
 
@@ -61,14 +61,14 @@ func newDatabase(w *world) *database {
 	return d
 }
 
-// throttled is what a call gets that DynamoDB turns away, or that is answered
-// too late.
+// throttled returns the error of a call that DynamoDB throttles or answers too
+// late.
 func throttled() error {
 	return &types.ProvisionedThroughputExceededException{Message: aws.String("injected")}
 }
 
-// call passes a call through its gate. A lost answer is now and then repeated
-// by the SDK, which then sees what its own first call did.
+// call passes a call through its gate. After a lost response the SDK sometimes
+// repeats the call, which then sees the effect of the first one.
 func call[O any](ctx context.Context, d *database, k kind, about, label string, again bool, do func() (O, error), committed func()) (out O, err error) {
 	effect := func(v verdict) error {
 		if v == stale {
@@ -81,7 +81,7 @@ func call[O any](ctx context.Context, d *database, k kind, about, label string, 
 		}
 		if again && err == nil && v == proceed && processOf(ctx) != nil && !d.w.calm &&
 			d.w.luck("again", label, time.Since(d.w.began).String())(0) < d.w.weather.repeat {
-			d.w.tracef(processOf(ctx).name, "%s  *** answer lost, the SDK repeats the call", label)
+			d.w.tracef(processOf(ctx).name, "%s  *** response lost, the SDK repeats the call", label)
 			out, err = do()
 		}
 		return err
@@ -104,7 +104,8 @@ func str(v types.AttributeValue) string {
 	return ""
 }
 
-// place says in short what a key stands for, and for which delivery.
+// place describes the item of a key, and returns the delivery that it belongs
+// to, if any.
 func (d *database) place(table *string, key map[string]types.AttributeValue) (text, about string) {
 	pk, sk := str(key["pk"]), str(key["sk"])
 	switch *table {
@@ -138,7 +139,7 @@ func (d *database) place(table *string, key map[string]types.AttributeValue) (te
 	return fmt.Sprintf("%s of %s", sk, tenantOf(pk)), ""
 }
 
-// webhookOf reads the webhook from a delivery's partition,
+// webhookOf returns the webhook of a delivery's partition,
 // T#<tenant>#W#<id>#<n>.
 func webhookOf(pk string) hook {
 	parts := strings.Split(pk, "#")
@@ -151,9 +152,9 @@ func lastNumber(key string) int32 {
 	return int32(n)
 }
 
-// committed tells the ledger that an item may have changed.
+// committed reports a possibly changed item to the ledger.
 func (d *database) committed(ctx context.Context, table *string, key map[string]types.AttributeValue) {
-	ctx = context.WithoutCancel(ctx) // the ledger sees what happened, whoever has stopped waiting for it
+	ctx = context.WithoutCancel(ctx) // the ledger must see it even if the caller stopped waiting
 	pk, sk := str(key["pk"]), str(key["sk"])
 	switch {
 	case *table == tableEvents && !strings.HasPrefix(pk, "K#"):

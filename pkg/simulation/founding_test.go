@@ -7,16 +7,16 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// crowd makes webhooks that want every event.
+// crowd creates webhooks that subscribe to every event.
 func (w *world) crowd(n int) {
 	for i := range n {
 		w.found(webhook.Webhook{Tenant: tenants[0], Events: []string{"*"}, TargetURL: urlOf(tenants[0], w.targets.hosts[i%len(w.targets.hosts)])})
 	}
 }
 
-// old makes webhooks whose targets have answered well for long, so that their
-// first attempts have earned the fast lane, and some whose targets have failed
-// for a while and have opened their breakers.
+// old creates webhooks with a long history: most with successes, so that their
+// first attempts have earned the fast lane, and some with failures, so that
+// their breakers are open.
 func (w *world) old(tenant webhook.Tenant, n int) {
 	ctx := context.Background()
 	for range n {
@@ -38,13 +38,13 @@ func (w *world) old(tenant webhook.Tenant, n int) {
 		}
 		_, err := w.db.peek.Webhooks().UpdateHealth(ctx, tenant, id.id(), func(h webhook.Health) webhook.Health { return h.Observe(reports...) })
 		if err != nil {
-			w.violated("store", "an old webhook's health cannot be written: %v", err)
+			w.violated("store", "cannot write an old webhook's health: %v", err)
 		}
 		w.ledger.healthWritten(ctx, id)
 	}
 }
 
-// found makes an Active webhook that was there before the run.
+// found stores an Active webhook that exists before the run.
 func (w *world) found(made webhook.Webhook) hook {
 	ctx := context.Background()
 	made.State, made.Revision, made.Activation = webhook.StateActive, 1, 1
@@ -55,7 +55,7 @@ func (w *world) found(made webhook.Webhook) hook {
 		err = w.db.peek.Webhooks().Create(ctx, made)
 	}
 	if err != nil {
-		w.violated("store", "a webhook cannot be founded: %v", err)
+		w.violated("store", "cannot store an existing webhook: %v", err)
 	}
 	w.ledger.webhooks[hookOf(made.Tenant, id)] = []revision{{at: w.began, exists: true, Webhook: made}}
 	return hookOf(made.Tenant, id)

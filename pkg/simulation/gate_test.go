@@ -13,25 +13,25 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// verdict is what the scheduler decides about one side effect.
+// verdict is the scheduler's decision about one side effect.
 type verdict uint8
 
 const (
 	proceed    verdict = iota
-	slow               // takes effect, and the answer is held up
-	failBefore         // an error, and no effect
-	failAfter          // takes effect, and the answer is lost
-	dieBefore          // the process ends, no effect
-	dieAfter           // takes effect, and the process ends
-	partial            // of a queue send: some entries are refused
-	stale              // of a read that need not be consistent: an old answer
+	slow               // takes effect, and the response is delayed
+	failBefore         // an error without effect
+	failAfter          // takes effect, and the response is lost
+	dieBefore          // the process dies without effect
+	dieAfter           // takes effect, and the process dies
+	partial            // a queue send: some entries are refused
+	stale              // an eventually consistent read: old data
 )
 
 func (v verdict) String() string {
-	return [...]string{"", "slow", "FAULT, no effect", "FAULT, answer lost", "DIES before", "DIES after", "FAULT, partly refused", "stale"}[v]
+	return [...]string{"", "slow", "FAULT, no effect", "FAULT, response lost", "DIES before", "DIES after", "FAULT, partly refused", "stale"}[v]
 }
 
-// kind says which faults a gate can have.
+// kind decides which faults a gate can have.
 type kind uint8
 
 const (
@@ -41,15 +41,15 @@ const (
 	kindSend               // a batch send to the queue
 	kindSecret             // a call to the secret store
 	kindPost               // a POST on its way to the target
-	kindAnswer             // an answer on its way back: the process can die or freeze, no more
+	kindAnswer             // a response on its way back: the process can only die or freeze
 )
 
-// gate is where a goroutine of a process waits for the scheduler's leave.
+// gate is where a goroutine of a process waits until the scheduler releases it.
 type gate struct {
 	process *process
 	label   string
-	path    uint64 // a hash of the gates that the goroutine came through before
-	about   string // the delivery concerned, if one is
+	path    uint64 // a hash of the gates that the goroutine passed before
+	about   string // the delivery concerned, if any
 	kind    kind
 	ctx     context.Context
 	leave   chan verdict
@@ -57,15 +57,15 @@ type gate struct {
 
 type processKey struct{}
 
-// processOf finds who makes a call. nil is the test itself, which passes every
-// gate at once.
+// processOf returns the process that makes a call, or nil for the test itself,
+// which passes every gate immediately.
 func processOf(ctx context.Context) *process {
 	p, _ := ctx.Value(processKey{}).(*process)
 	return p
 }
 
-// wait blocks until the scheduler gives leave. A goroutine of a dead process
-// ends here: whatever its code would do next has no effect.
+// wait blocks until the scheduler releases the goroutine. A goroutine of a dead
+// process ends here, so that its code has no further effect.
 func (w *world) wait(ctx context.Context, p *process, k kind, about, label string) verdict {
 	w.mu.Lock()
 	if p.dead {
@@ -88,7 +88,8 @@ func (w *world) wait(ctx context.Context, p *process, k kind, about, label strin
 	return v
 }
 
-// goroutine names the goroutine that calls, in this run of the program only.
+// goroutine returns an id of the calling goroutine, valid within this run of
+// the program.
 func goroutine() string {
 	var stack [64]byte
 	head := stack[:runtime.Stack(stack[:], false)] // "goroutine 7 [running]:…"
@@ -103,8 +104,8 @@ func chain(path uint64, label string) uint64 {
 	return h.Sum64()
 }
 
-// effect runs one side effect of the process that ctx belongs to. fault makes
-// the error of a fault that the scheduler injects.
+// effect runs one side effect of the process that ctx belongs to. fault returns
+// the error of an injected fault.
 func (w *world) effect(ctx context.Context, k kind, about, label string, fault func() error, do func(verdict) error) error {
 	p := processOf(ctx)
 	if p == nil {
@@ -133,13 +134,13 @@ func (w *world) effect(ctx context.Context, k kind, about, label string, fault f
 		rest(ctx, w.delay(label))
 		w.wait(ctx, p, kindAnswer, about, label+": answer")
 		return err
-	case proceed, partial, stale, dieBefore: // the last does not come here
+	case proceed, partial, stale, dieBefore: // dieBefore does not get here
 	}
 	return do(v)
 }
 
-// delay is how long a slow answer takes: mostly under a second, now and then
-// longer than a view of the webhooks may be used.
+// delay returns how long a slow response takes: usually under a second,
+// sometimes longer than a view of the webhooks may be used.
 func (w *world) delay(label string) time.Duration {
 	luck := w.luck("slow", label, time.Since(w.began).String())
 	if luck(0) < 0.6 {
@@ -150,24 +151,25 @@ func (w *world) delay(label string) time.Duration {
 
 func unavailable() error { return fmt.Errorf("injected: %w", webhook.ErrUnavailable) }
 
-// process is one environment of a function: it has caches of its own, and dies
-// as a whole.
+// process is one execution environment of a function: it has its own caches and
+// dies as a whole.
 type process struct {
 	name   string
 	dead   bool
 	frozen bool
-	// troubles are the faults and the death that this process met, by time.
+	// troubles are the faults and the death of this process, by time.
 	troubles []trouble
-	// leases are the leases it was granted, by delivery.
+	// leases are the leases granted to it, by delivery.
 	leases map[webhook.DeliveryKey]*grant
-	// probes are those of breakers that it was granted and has not made.
+	// probes are breaker probes that it was granted but has not made.
 	probes map[hook]int
-	// unmade are the steps that the current call took for probes, until an
-	// attempt of the webhook is made.
+	// unmade are the probes taken by the current call, until it attempts the
+	// webhook.
 	unmade map[hook]int
-	// misled is when it last read old health, or none.
+	// misled is when it last read stale health, or none.
 	misled time.Time
-	// calls are those to the stream consumer; current is the last call of all.
+	// calls are its stream consumer calls; current is the latest call of any
+	// kind.
 	calls   map[*invocation]*streaming
 	current *invocation
 }
@@ -185,8 +187,8 @@ type invocation struct {
 	label    string
 	began    time.Time
 	deadline time.Time
-	// over is called once, by the scheduler: when the call returned (ok), or
-	// when whoever made it gave up.
+	// over is called once by the scheduler: when the call returned (ok), or
+	// when its caller gave it up.
 	over func(out any, ok bool)
 	// returned, out are set by the invocation's goroutine.
 	returned bool
@@ -194,11 +196,11 @@ type invocation struct {
 	closed   bool // over was called
 	gone     bool // the goroutine ended
 	froze    bool
-	attempts []*attempt // the POSTs made in it
+	attempts []*attempt // POSTs made during it
 }
 
-// invoke calls into a process. The call's context ends shortly before the
-// environment is killed, as Lambda's does.
+// invoke calls into a process. Like Lambda's, the call's context ends shortly
+// before the environment is killed.
 func (w *world) invoke(p *process, label string, timeout time.Duration, run func(ctx context.Context) any, over func(out any, ok bool)) *invocation {
 	now := time.Now()
 	inv := &invocation{process: p, label: label, began: now, deadline: now.Add(timeout), over: over}
@@ -226,7 +228,7 @@ func (w *world) invoke(p *process, label string, timeout time.Duration, run func
 	return inv
 }
 
-// close tells whoever made a call that it is over.
+// close informs the caller of an invocation that it is over.
 func (w *world) close(inv *invocation, ok bool) {
 	if !inv.closed {
 		inv.closed = true

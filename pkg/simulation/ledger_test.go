@@ -13,9 +13,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// ledger is the independent witness: what was accepted, what was committed, in
-// which order, and what the targets saw. It reads the tables behind the
-// processes' backs and knows nothing of how they work.
+// ledger is the independent witness: what was accepted, what was committed in
+// which order, and what the targets saw. It reads the tables directly and does
+// not depend on how the processes work.
 type ledger struct {
 	w *world
 
@@ -29,38 +29,38 @@ type ledger struct {
 	grants   map[webhook.DeliveryKey][]*grant
 	streams  map[webhook.EventID][]*streamed
 	accepted []webhook.EventID // signals answered with success
-	lost     bool              // the stream gave up events, and nobody knows of them
-	once     map[string]hook   // webhooks by the tenant and the idempotency key they were created with
+	lost     bool              // Lambda gave up on events without a record of them
+	once     map[string]hook   // webhooks by tenant and idempotency key
 	intents  []webhook.Intent
-	jobs     []webhook.Job   // that run
-	claims   map[string]bool // by process and delivery: a row claimed and no message sent yet
-	due      time.Time       // the earliest sweep of all rows
-	// overtaken are the tokens of leases that were taken over just now.
+	jobs     []webhook.Job   // running ones
+	claims   map[string]bool // by process and delivery: claimed rows without a message so far
+	due      time.Time       // the earliest SweepAt of all rows
+	// overtaken are the tokens of leases that were just taken over.
 	overtaken []string
 	healths   map[hook][]healthy
 	parked    map[putOff]bool
-	// waits is the time of the next attempt as the policy has it.
+	// waits is the time of each next attempt according to the policy.
 	waits map[webhook.DeliveryKey]time.Time
 }
 
-// happening is an event, from when it was stored.
+// happening is an event since it was stored.
 type happening struct {
 	name       string
 	event      webhook.Event
 	stored     time.Time
-	dispatched time.Time // when the stream was done with it
-	expanded   time.Time // when the last message to expand it was done with
+	dispatched time.Time // when the stream finished it
+	expanded   time.Time // when the last message to expand it was finished
 }
 
-// revision is a committed state of a webhook; one that does not exist is its
-// deletion.
+// revision is a committed state of a webhook; a deletion is a revision that
+// does not exist.
 type revision struct {
 	at     time.Time
 	exists bool
 	webhook.Webhook
 }
 
-// putOff is an attempt that a process has parked in its row.
+// putOff is an attempt that a process parked in its row.
 type putOff struct {
 	process        *process
 	key            webhook.DeliveryKey
@@ -73,27 +73,27 @@ type healthy struct {
 	webhook.Health
 }
 
-// grant is a lease as the row shows it.
+// grant is a lease as shown by the row.
 type grant struct {
 	process        *process
 	round, attempt int
 	token          string
 	at             time.Time
-	from           string // the token that was taken over
-	expired        bool   // and whether its time was up
+	from           string // the token of the lease taken over
+	expired        bool   // whether that lease had expired
 }
 
-// attempt is a POST, as the process made it and as the target saw it.
+// attempt is a POST as the process made it and as the target saw it.
 type attempt struct {
 	process *process
-	stream  *streaming // the call it was made in; nil for the queue lane
+	stream  *streaming // the call that made it; nil for the queue lane
 	lease   *grant     // nil for the fast lane
 	key     webhook.DeliveryKey
 	round   int
 	began   time.Time
 	seen    time.Time // zero: never arrived
-	success bool      // the target answered 2xx, whether or not the answer arrived
-	told    bool      // the process knows what came of it
+	success bool      // the target answered 2xx, whether or not the response arrived
+	told    bool      // the process knows the result
 	knownOK bool
 	inv     *invocation
 	status  int
@@ -115,7 +115,7 @@ func newLedger(w *world) *ledger {
 	}
 }
 
-// name is an event's short name in the trace.
+// name returns an event's short name in the trace.
 func (l *ledger) name(id webhook.EventID) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -150,7 +150,7 @@ func (l *ledger) eventStored(ctx context.Context, tenant webhook.Tenant, id webh
 	l.mu.Unlock()
 	e, err := l.w.db.peek.Events().Get(ctx, tenant, id)
 	if err != nil {
-		l.w.violated("store", "event %s was put and cannot be read: %v", id, err)
+		l.w.violated("store", "event %s was put but cannot be read: %v", id, err)
 		return
 	}
 	h.event = e
@@ -166,12 +166,12 @@ func (l *ledger) webhookWritten(ctx context.Context, id hook) {
 		l.w.violated("revisions", "w%d went from revision %d to %d: a change is lost", id, history[len(history)-1].Revision, w.Revision)
 	}
 	if err == nil && len(l.webhooks[id]) > 0 && !l.exists(id) {
-		l.w.violated("ids", "w%d was deleted and is there again", id)
+		l.w.violated("ids", "w%d was deleted but exists again", id)
 	}
 	if key, ok := strings.CutPrefix(w.Name, keyed); ok && err == nil && w.Revision == 1 {
 		key = string(w.Tenant) + " " + key
 		if other, known := l.once[key]; known && other != id && l.exists(other) {
-			l.w.violated("idempotency", "one key has created w%d and w%d", other, id)
+			l.w.violated("idempotency", "one key created both w%d and w%d", other, id)
 		}
 		l.once[key] = id
 	}
@@ -183,20 +183,19 @@ func (l *ledger) webhookWritten(ctx context.Context, id hook) {
 	}
 	epoch, err := l.w.db.peek.Webhooks().Epoch(ctx, id.tenant())
 	if was := l.epochs[id.tenant()]; err != nil || epoch <= was {
-		l.w.violated("epoch", "w%d changed, and the epoch went from %d to %d", id, was, epoch)
+		l.w.violated("epoch", "w%d changed, but the epoch went from %d to %d", id, was, epoch)
 	}
 	l.epochs[id.tenant()] = epoch
 	l.checkPointers(ctx, id)
 }
 
-// exists reports whether a webhook was there when it was written last.
+// exists reports whether the webhook's last revision exists.
 func (l *ledger) exists(id hook) bool {
 	history := l.webhooks[id]
 	return len(history) > 0 && history[len(history)-1].exists
 }
 
-// checkPointers holds every webhook to having the pointers that its events
-// need.
+// checkPointers checks that a webhook has the pointers for its events.
 func (l *ledger) checkPointers(ctx context.Context, id hook) {
 	w, err := l.w.db.peek.Webhooks().Get(ctx, id.tenant(), id.id())
 	if err != nil {
@@ -205,7 +204,7 @@ func (l *ledger) checkPointers(ctx context.Context, id hook) {
 	for _, key := range w.PointerKeys() {
 		found, err := storetest.Subscribed(ctx, l.w.db.peek.Webhooks(), id.tenant(), key)
 		if err != nil || !slices.ContainsFunc(found, func(x webhook.Webhook) bool { return x.ID == id.id() }) {
-			l.w.violated("pointers", "w%d subscribes to %s at revision %d and has no pointer for it", id, key, w.Revision)
+			l.w.violated("pointers", "w%d subscribes to %s at revision %d but has no pointer for it", id, key, w.Revision)
 		}
 	}
 }
@@ -219,14 +218,14 @@ func (l *ledger) pointerChanged(ctx context.Context, id hook) {
 func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	row, err := l.w.db.peek.Deliveries().Get(ctx, key)
 	if err != nil {
-		l.w.violated("store", "row of %v was written and cannot be read: %v", key, err)
+		l.w.violated("store", "row of %v was written but cannot be read: %v", key, err)
 		return
 	}
 	p, name := processOf(ctx), fmt.Sprintf("w%d/%s", about(key), l.name(key.Event))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if of := l.events[key.Event]; of != nil && of.event.Tenant != key.Tenant {
-		l.w.violated("tenants", "%s is a row of %s, and its event is of %s", name, key.Tenant, of.event.Tenant)
+		l.w.violated("tenants", "%s is a row of tenant %s, but its event is of tenant %s", name, key.Tenant, of.event.Tenant)
 	}
 	old := l.rows[key]
 	l.rows[key] = row
@@ -254,7 +253,7 @@ func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	if p != nil && strings.HasPrefix(p.name, "sweep") && row.Resends > old.Resends && row.SweepAt.After(old.SweepAt) && old.Exists() {
 		l.claims[p.name+name] = true
 		if old.SweepAt.After(now.Add(time.Minute)) {
-			l.w.violated("sweep", "%s is claimed, and not due before %s", name, stamp(old.SweepAt.Sub(l.w.began)))
+			l.w.violated("sweep", "%s is claimed but not due before %s", name, stamp(old.SweepAt.Sub(l.w.began)))
 		}
 	}
 	l.due = time.Time{}
@@ -276,50 +275,50 @@ func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	}
 }
 
-// checkRow holds every written row to what all rows promise.
+// checkRow checks the invariants of a written row.
 func (l *ledger) checkRow(name string, old, row webhook.Delivery) {
 	if row.Status.Terminal() && (row.LeaseBy != "" || !row.LeaseUntil.IsZero() || !row.NextAt.IsZero() || !row.SweepAt.IsZero()) {
-		l.w.violated("rows", "%s is %s and carries a lease or a time to sweep it", name, row.Status)
+		l.w.violated("rows", "%s is %s but has a lease or a SweepAt", name, row.Status)
 	}
 	if old.Exists() && row.Round == old.Round && row.Attempt > old.Attempt && row.LeaseBy == "" && row.AttemptCount == old.AttemptCount {
-		l.w.violated("rows", "%s goes on to attempt %d, and none was made", name, row.Attempt)
+		l.w.violated("rows", "%s moved to attempt %d without an attempt", name, row.Attempt)
 	}
 	if row.Status == webhook.StatusPending && old.LeaseBy != "" && row.LeaseBy == "" && row.Round == old.Round && row.AttemptCount == old.AttemptCount {
-		l.w.violated("rows", "%s loses its lease, and its attempt is not over", name)
+		l.w.violated("rows", "%s lost its lease before its attempt was over", name)
 	}
 	if row.Status == webhook.StatusPending && row.SweepAt.IsZero() {
-		l.w.violated("rows", "%s is pending and no sweep would ever find it", name)
+		l.w.violated("rows", "%s is pending but no sweep would find it", name)
 	}
 	if row.Round < old.Round || row.Round == old.Round && row.Attempt < old.Attempt {
 		l.w.violated("rows", "%s went back from %d.%d to %d.%d", name, old.Round, old.Attempt, row.Round, row.Attempt)
 	}
-	// Rows hold their times to the millisecond, rounded down.
+	// Rows truncate their times to the millisecond.
 	leased := old.Leased(row.Updated.Add(time.Millisecond))
 	if row.Round > old.Round && leased {
 		l.w.violated("rows", "%s began round %d under a live lease", name, row.Round)
 	}
 	if row.Round == old.Round && old.Status == webhook.StatusDelivered && row.Status != webhook.StatusDelivered {
-		l.w.violated("rows", "%s was delivered and is %s in the same round", name, row.Status)
+		l.w.violated("rows", "%s was delivered but is %s in the same round", name, row.Status)
 	}
 	if (row.Status == webhook.StatusCancelled || row.Status == webhook.StatusExpired) && leased {
 		l.w.violated("rows", "%s became %s under a live lease", name, row.Status)
 	}
 }
 
-// checkHolder holds a failure to having been written by who holds the lease:
-// another one's is no news, and takes the lease away from an attempt under way.
+// checkHolder checks that a failure is recorded by the holder of the lease. One
+// recorded by another process would take the lease away from a running attempt.
 func (l *ledger) checkHolder(name string, p *process, old, row webhook.Delivery) {
 	if p == nil || old.LeaseBy == "" || row.LeaseBy != "" || row.Round != old.Round || row.AttemptCount == old.AttemptCount || row.Status == webhook.StatusDelivered {
 		return
 	}
 	if g := p.leases[row.DeliveryKey]; g == nil || g.token != old.LeaseBy {
-		l.w.violated("rows", "%s is given a failure by %s, and another holds its lease", name, p.name)
+		l.w.violated("rows", "%s got a failure from %s while another process holds its lease", name, p.name)
 	}
 }
 
-// begin notes that a process makes a POST, and checks what must hold the moment
-// it starts: the webhook as it is used was the committed one within the last
-// five seconds, and so were its state, its target and its secret.
+// begin records that a process starts a POST and checks what must hold at that
+// moment: the process used a state, target and secret of the webhook that were
+// committed within the last five seconds.
 func (l *ledger) begin(p *process, post webhook.Post, began time.Time) *attempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -332,7 +331,7 @@ func (l *ledger) begin(p *process, post webhook.Post, began time.Time) *attempt 
 	} else if g := p.leases[key]; g != nil {
 		a.lease, a.round = g, g.round
 		if post.Replay != (g.round > 1) || post.Retry != g.attempt-1 {
-			l.w.violated("rows", "%s is attempted under a lease of another attempt: that is for %d.%d", name, g.round, g.attempt)
+			l.w.violated("rows", "%s is attempted under the lease of attempt %d.%d", name, g.round, g.attempt)
 		}
 	} else {
 		l.w.violated("promise 2", "%s is attempted by %s without a lease", name, p.name)
@@ -345,16 +344,15 @@ func (l *ledger) begin(p *process, post webhook.Post, began time.Time) *attempt 
 	return a
 }
 
-// checkCalled holds attempts to the times that their policies have for them,
-// and to what is known of the target's health: behind an open breaker only
-// probes are made, and a target that was cut short is not called by the fast
-// lane.
+// checkCalled checks attempts against their policy's times and the known health
+// of the target: behind an open breaker only probes are made, and the fast lane
+// does not call a target that was recently cut short.
 func (l *ledger) checkCalled(name string, a *attempt, post webhook.Post, began time.Time) {
 	if at := l.waits[a.key]; a.lease != nil && began.Before(at) {
-		l.w.violated("policy", "%s is attempted %s before its time", name, at.Sub(began))
+		l.w.violated("policy", "%s is attempted %s too early", name, at.Sub(began))
 	}
-	// What was committed later need not be known: health may be five seconds
-	// old when a call of the stream is planned, or an attempt of the queue.
+	// Later commits need not be known: health may be five seconds old when a
+	// call of the stream, or an attempt of the queue, is planned.
 	before := began.Add(-10 * time.Second)
 	if a.stream != nil {
 		before = a.inv.began.Add(-6 * time.Second)
@@ -376,10 +374,10 @@ func (l *ledger) checkCalled(name string, a *attempt, post webhook.Post, began t
 		}
 	}
 	if a.stream != nil && !cut.IsZero() && began.Sub(cut) < 9*time.Minute {
-		l.w.violated("lanes", "%s is called by the fast lane, and it was cut short %s ago", name, began.Sub(cut))
+		l.w.violated("lanes", "%s is called by the fast lane, but was cut short %s ago", name, began.Sub(cut))
 	}
 	if !open || a.lease != nil && (a.lease.from != "" || a.lease.round > 1 && a.lease.attempt == 1) {
-		return // a takeover sees an attempt to its end; what a person asked for passes always
+		return // a takeover finishes an attempt; manual requests always pass
 	}
 	if a.process.probes[about(a.key)] == 0 {
 		l.w.violated("breaker", "%s is attempted by %s behind an open breaker", name, a.process.name)
@@ -388,15 +386,15 @@ func (l *ledger) checkCalled(name string, a *attempt, post webhook.Post, began t
 	a.process.probes[about(a.key)]--
 }
 
-// checkProbes holds that a call of the queue consumer that met no trouble has
-// made every probe that it took, or given it back.
+// checkProbes checks that a queue consumer call without trouble has made every
+// probe that it took, or returned it.
 func (l *ledger) checkProbes(inv *invocation) {
 	p := inv.process
 	trouble := time.Now().After(inv.deadline) || inv.froze ||
 		slices.ContainsFunc(p.troubles, func(t trouble) bool { return !t.at.Before(inv.began) })
 	for id, n := range p.unmade {
 		if n > 0 && !trouble {
-			l.w.violated("breaker", "a step of w%d is used up by %s, and no attempt was made", id, p.name)
+			l.w.violated("breaker", "a probe of w%d was taken by %s, but no attempt was made", id, p.name)
 		}
 	}
 	clear(p.unmade)
@@ -407,7 +405,7 @@ func (l *ledger) healthWritten(ctx context.Context, id hook) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
-		l.w.violated("store", "health of w%d was written and cannot be read: %v", id, err)
+		l.w.violated("store", "health of w%d was written but cannot be read: %v", id, err)
 		return
 	}
 	history := l.healths[id]
@@ -421,7 +419,7 @@ func (l *ledger) healthWritten(ctx context.Context, id hook) {
 		was = history[len(history)-1].Health
 	}
 	if now.TotalCalls < was.TotalCalls || now.TotalErrors < was.TotalErrors {
-		l.w.violated("statistics", "w%d goes from %d calls and %d errors back to %d and %d", id, was.TotalCalls, was.TotalErrors, now.TotalCalls, now.TotalErrors)
+		l.w.violated("statistics", "w%d went back from %d calls and %d errors to %d and %d", id, was.TotalCalls, was.TotalErrors, now.TotalCalls, now.TotalErrors)
 	}
 	if by := now.Breaker.ProbeBy; by != "" && by != was.Breaker.ProbeBy {
 		if p := processOf(ctx); p != nil {
@@ -429,15 +427,15 @@ func (l *ledger) healthWritten(ctx context.Context, id hook) {
 			p.unmade[id]++
 		}
 		if was.Breaker.Probing(time.Now()) && was.Activation == now.Activation {
-			l.w.violated("breaker", "w%d is probed twice at once", id)
+			l.w.violated("breaker", "w%d has two probes at once", id)
 		}
 	}
 	if p := processOf(ctx); p != nil && now.Breaker.Open() && now.Breaker.ProbeAt.Before(was.Breaker.ProbeAt) {
-		p.probes[id]-- // given back: no attempt was made
+		p.probes[id]-- // returned: no attempt was made
 		p.unmade[id]--
 	}
 	if now.Breaker.Open() != was.Breaker.Open() {
-		l.w.tracef("breaker", "of w%d is open: %v", id, now.Breaker.Open())
+		l.w.tracef("breaker", "w%d open: %v", id, now.Breaker.Open())
 	}
 	l.healths[id] = append(history, healthy{time.Now(), now})
 }
@@ -469,7 +467,7 @@ func (l *ledger) checkFresh(name string, post webhook.Post, began time.Time) {
 		signed = signed && r.exists && r.Secret.Signed
 	}
 	if !active {
-		l.w.violated("promise 5", "%s is attempted, and its webhook was not active for %s", name, grace)
+		l.w.violated("promise 5", "%s is attempted, but its webhook was not active for %s", name, grace)
 	} else if !fresh {
 		l.w.violated("promises 5 and 6", "%s is attempted by revision %d of its webhook; in the last %s it was at %s",
 			name, post.Webhook.Revision, grace, strings.Join(names, ", "))
@@ -480,13 +478,13 @@ func (l *ledger) checkFresh(name string, post webhook.Post, began time.Time) {
 	if ref := post.Webhook.Secret; ref.Name != "" {
 		want := l.w.vault.document(ref)
 		if webhook.EncodeSecretDocument(want).Reveal() != webhook.EncodeSecretDocument(post.Secrets).Reveal() {
-			l.w.violated("promise 6", "%s is attempted with another secret than its webhook names", name)
+			l.w.violated("promise 6", "%s is attempted with a secret that its webhook does not reference", name)
 		}
 	}
 }
 
-// saw notes that a POST arrived, and asks for the cause if the target had
-// accepted this very delivery before.
+// saw records that a POST arrived, and requires a cause if the target had
+// already accepted the delivery.
 func (l *ledger) saw(a *attempt, m mood) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -497,20 +495,20 @@ func (l *ledger) saw(a *attempt, m mood) {
 			continue
 		}
 		if cause := l.explain(before, a); cause == "" {
-			l.w.violated("promise 2", "w%d/%s arrived at %s, was accepted, and arrives again without a cause",
+			l.w.violated("promise 2", "w%d/%s was accepted at %s and arrives again without a cause",
 				about(a.key), l.events[a.key.Event].name, stamp(before.seen.Sub(l.w.began)))
 		} else {
 			l.w.duplicates[cause]++
-			l.w.tracef("LEDGER", "a duplicate: %s", cause)
+			l.w.tracef("LEDGER", "duplicate: %s", cause)
 		}
 	}
 }
 
-// explain finds the cause, of those that promise 2 lists, for which a delivery
-// that the target had accepted arrives again.
+// explain returns the cause, among those listed by promise 2, for which an
+// accepted delivery arrives again.
 func (l *ledger) explain(first, again *attempt) string {
 	if first.told && !first.knownOK {
-		return "the answer did not come in time"
+		return "the response was late"
 	}
 	about := l.w.ledger.about(about(first.key), first.key.Event)
 	for _, t := range first.process.troubles {
@@ -524,15 +522,15 @@ func (l *ledger) explain(first, again *attempt) string {
 			return "a fault between the POST and its recording"
 		}
 	}
-	// The process whose lease ran out and was taken over is the one that may
-	// come twice, or that another one comes after.
+	// The process whose lease was taken over may be the one that delivers
+	// twice, or the one before the duplicate.
 	for _, g := range l.grants[first.key] {
 		if g.from == "" || !g.expired || g.round != first.round {
 			continue
 		}
 		for _, a := range []*attempt{first, again} {
 			if a.lease != nil && a.lease.token == g.from {
-				return "an expired lease of the delivery"
+				return "an expired lease"
 			}
 		}
 	}
@@ -540,31 +538,31 @@ func (l *ledger) explain(first, again *attempt) string {
 	if young(first) || young(again) {
 		for _, s := range l.streams[first.key.Event] {
 			if s.age < 2*time.Second && s.call.lost {
-				return "a second delivery by the stream of a young record"
+				return "a young record delivered twice by the stream"
 			}
 		}
 	}
 	return ""
 }
 
-// told notes what the process learned of an attempt.
+// told records the result of an attempt that the process learned.
 func (l *ledger) told(a *attempt, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a.told, a.knownOK = true, ok
 }
 
-// expanded notes that a message to expand an event is done with. One that somebody
-// asked for by hand, of an event that the stream is done with, has no part in
-// what was owed.
+// expanded records that a message to expand an event is finished. A redispatch
+// requested by a user, of an event that the stream has finished, does not
+// change what was owed.
 func (l *ledger) expanded(m webhook.Message) {
 	if h := l.events[m.Event]; h != nil && (m.Replay == "" || h.dispatched.IsZero()) {
 		h.expanded = time.Now()
 	}
 }
 
-// returned holds a call that came to its end to what it knows: a delivery that
-// its target accepted is written down as delivered, or a message says so.
+// returned checks a finished call against what it knows: an accepted delivery
+// must be recorded as delivered or be in a message.
 func (l *ledger) returned(inv *invocation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -577,22 +575,22 @@ func (l *ledger) returned(inv *invocation) {
 		if !a.knownOK || row.Round > a.round || row.Status == webhook.StatusDelivered || l.w.queue.holdsRecord(a.key) {
 			continue
 		}
-		l.w.violated("rows", "w%d/%s was accepted by its target, as %s knew when it returned, and is %s",
+		l.w.violated("rows", "w%d/%s was accepted by its target, as %s knew when it returned, but is %s",
 			about(a.key), l.events[a.key.Event].name, inv.process.name, cmp.Or(string(row.Status), "without a row"))
 	}
 }
 
-// acknowledged holds the consumer to acknowledging a message for an attempt
-// only when that attempt is over: whoever holds its lease may be dead.
+// acknowledged checks that the consumer acknowledges a message for an attempt
+// only after that attempt is over, since the holder of its lease may be dead.
 func (l *ledger) acknowledged(inv *invocation, m webhook.Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	row := l.rows[m.Key()]
 	switch {
 	case m.Kind == webhook.MessageRecord:
-		// Until its row says so, a message is all that is known of a success.
+		// Until the row says so, the message is the only record of a success.
 		if row.Round <= m.Round && row.Status != webhook.StatusDelivered && !l.w.queue.holdsRecord(m.Key()) {
-			l.w.violated("queue", "%s is acknowledged, and the row is %s", fmt.Sprintf("record w%d/%s round %d", about(m.Key()), l.events[m.Event].name, m.Round), cmp.Or(string(row.Status), "absent"))
+			l.w.violated("queue", "%s is acknowledged, but the row is %s", fmt.Sprintf("record w%d/%s round %d", about(m.Key()), l.events[m.Event].name, m.Round), cmp.Or(string(row.Status), "absent"))
 		}
 	case m.Kind != webhook.MessageAttempt || row.Round > m.Round:
 	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
@@ -601,7 +599,7 @@ func (l *ledger) acknowledged(inv *invocation, m webhook.Message) {
 	case l.parked[putOff{inv.process, m.Key(), m.Round, m.Attempt}]:
 	case slices.ContainsFunc(inv.attempts, func(a *attempt) bool { return a.key == m.Key() && a.knownOK }):
 	default:
-		l.w.violated("queue", "%s is acknowledged, and the row is %s at %d.%d", fmt.Sprintf("w%d/%s attempt %d.%d", about(m.Key()), l.events[m.Event].name, m.Round, m.Attempt), cmp.Or(string(row.Status), "absent"), row.Round, row.Attempt)
+		l.w.violated("queue", "%s is acknowledged, but the row is %s at %d.%d", fmt.Sprintf("w%d/%s attempt %d.%d", about(m.Key()), l.events[m.Event].name, m.Round, m.Attempt), cmp.Or(string(row.Status), "absent"), row.Round, row.Attempt)
 	}
 }
 
@@ -618,15 +616,15 @@ func (l *ledger) firstDue() time.Time { return l.due }
 func (l *ledger) jobChanged(ctx context.Context) {
 	jobs, err := l.w.db.peek.Jobs().Running(ctx, 1000)
 	if err != nil {
-		l.w.violated("store", "jobs cannot be read: %v", err)
+		l.w.violated("store", "cannot read jobs: %v", err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.jobs = jobs
 }
 
-// sent holds every message to the rule that the row comes first: one for a later
-// attempt or round asks for what its row says already.
+// sent checks that the row is written first: a message for a later attempt or
+// round must agree with its row.
 func (l *ledger) sent(m webhook.Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -635,7 +633,7 @@ func (l *ledger) sent(m webhook.Message) {
 		return
 	}
 	if row.Round < m.Round || row.Attempt < m.Attempt-1 || row.Attempt == m.Attempt-1 && row.LeaseBy != "" {
-		l.w.violated("queue", "a message for %s is sent before its row: that is %s at %d.%d",
+		l.w.violated("queue", "a message for %s is sent before its row, which is %s at %d.%d",
 			fmt.Sprintf("w%d/%s attempt %d.%d", about(m.Key()), l.events[m.Event].name, m.Round, m.Attempt), cmp.Or(string(row.Status), "absent"), row.Round, row.Attempt)
 	}
 }
@@ -643,21 +641,21 @@ func (l *ledger) sent(m webhook.Message) {
 func (l *ledger) intentChanged(ctx context.Context) {
 	intents, err := l.w.db.peek.Webhooks().Intents(ctx, time.Now().Add(1000*time.Hour), 1000)
 	if err != nil {
-		l.w.violated("store", "intents cannot be read: %v", err)
+		l.w.violated("store", "cannot read intents: %v", err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.intents = intents
 }
 
-// sweeps holds the sweep to one message for a claim: a row that waits for its
-// turn is not sent every minute, nor by each of two sweeps.
+// sweeps checks that the sweep sends one message per claim: a waiting row is
+// not sent every minute, nor by both of two sweeps.
 func (l *ledger) sweeps(p *process, m webhook.Message) {
 	name := l.about(about(m.Key()), webhook.EventID(l.name(m.Event)))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.claims[p.name+name] {
-		l.w.violated("sweep", "a message for %s is sent, and the row was not claimed", name)
+		l.w.violated("sweep", "a message for %s is sent, but the row was not claimed", name)
 	}
 	delete(l.claims, p.name+name)
 }

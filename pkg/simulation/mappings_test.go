@@ -9,18 +9,18 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// shard is one shard of the stream with its event source mapping: batches in
-// order, each until it is acknowledged or was tried too often.
+// shard is one shard of the stream with its event source mapping. Batches are
+// tried in order, each until it is acknowledged or was tried too often.
 type shard struct {
 	w       *world
 	n       int
 	env     *environment
 	feed    []webhook.Event
 	stored  []time.Time
-	next    int // the first record that is not done with
-	end     int // of the batch that is being tried; 0: none
+	next    int // the first unfinished record
+	end     int // end of the current batch; 0: none
 	retries int
-	after   time.Time // no try before
+	after   time.Time // earliest time of the next try
 	running *streaming
 }
 
@@ -28,12 +28,12 @@ type shard struct {
 type streaming struct {
 	inv  *invocation
 	ages map[webhook.EventID]time.Duration
-	// lost says that the mapping never got an answer: the call crashed, or was
-	// given up.
+	// lost reports that the mapping received no response: the call crashed or
+	// was given up.
 	lost bool
 }
 
-// feed puts a stored event into its shard.
+// feed adds a stored event to its shard.
 func (w *world) feed(e webhook.Event, h *happening) {
 	s := w.shards[e.ID.Partition(len(w.shards))]
 	s.feed, s.stored = append(s.feed, e), append(s.stored, h.stored)
@@ -57,7 +57,7 @@ func (s *shard) moment(time.Time) time.Time {
 	return time.Time{}
 }
 
-// invoke hands the next batch to the consumer.
+// invoke calls the consumer with the next batch.
 func (s *shard) invoke() {
 	w, now := s.w, time.Now()
 	if s.end <= s.next {
@@ -89,7 +89,7 @@ func (s *shard) invoke() {
 	s.env.process.calls[call.inv] = call
 }
 
-// answered moves on, or tries again from the checkpoint.
+// answered moves on or retries from the checkpoint.
 func (s *shard) answered(call *streaming, records []webhook.Record, out any, ok bool) {
 	w := s.w
 	if failed, _ := out.(string); ok && failed == "" {
@@ -98,12 +98,12 @@ func (s *shard) answered(call *streaming, records []webhook.Record, out any, ok 
 	} else if ok {
 		at := slices.IndexFunc(records, func(r webhook.Record) bool { return r.Sequence == failed })
 		if at < 0 {
-			w.violated("promise 3", "the stream consumer failed at %q, which is none of its records", failed)
+			w.violated("promise 3", "the stream consumer failed at %q, which is not one of its records", failed)
 			return
 		}
 		w.tracef("stream", "fails from %s on", w.ledger.name(records[at].Event.ID))
 		if !w.sendFault(call.inv) {
-			w.violated("promise 3", "a batch fails although every message could be sent")
+			w.violated("promise 3", "a batch failed although every message could be sent")
 		}
 		s.pass(at)
 	}
@@ -116,12 +116,12 @@ func (s *shard) answered(call *streaming, records []webhook.Record, out any, ok 
 		return
 	}
 	if n := s.end - s.next; n > 1 && w.chance(0.5) {
-		s.end = s.next + n/2 // bisected; the rest comes as another batch
+		s.end = s.next + n/2 // bisected; the rest is another batch
 	}
 }
 
-// sendFault reports whether a send of the call's process met a fault since the
-// call began.
+// sendFault reports whether the call's process had a send fault since the call
+// began.
 func (w *world) sendFault(inv *invocation) bool {
 	return slices.ContainsFunc(inv.process.troubles, func(t trouble) bool {
 		return t.kind == kindSend && !t.at.Before(inv.began)
@@ -142,7 +142,7 @@ func (s *shard) done(n int) {
 	s.after = time.Time{}
 }
 
-// giveUp lets the mapping start over although the call still runs.
+// giveUp makes the mapping start over while the call is still running.
 func (s *shard) giveUp() {
 	w := s.w
 	if s.running == nil {
@@ -202,8 +202,8 @@ func (p *poller) poll() {
 	})
 }
 
-// schedule calls the sweep, every minute in which it could have something to
-// do: the others change nothing, and there are thousands.
+// schedule calls the sweep in every minute in which it could have work. The
+// thousands of other minutes would change nothing.
 type schedule struct {
 	w    *world
 	envs []*environment

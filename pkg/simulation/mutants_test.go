@@ -1,8 +1,8 @@
 package simulation_test
 
-// mutant is a deliberate break: a text that occurs exactly once in a file of
-// the product, and what stands there instead. The file itself is never touched;
-// the compiler is given the broken text by -overlay.
+// mutant is a deliberate break: a snippet that occurs exactly once in a file of
+// the product, and its replacement. The file itself is never changed; the
+// compiler gets the broken file by -overlay.
 type mutant struct {
 	name string
 	file string // from the repository's root
@@ -55,7 +55,7 @@ var mutants = []mutant{
 		"q.Age >= redeliveryAge, ", "",
 	},
 	{
-		"stream: drop a success whose row is in other hands", stream,
+		"stream: drop a success whose row was taken over", stream,
 		"errors.Is(err, webhook.ErrRefused) && outcome.Succeeded()", "errors.Is(err, webhook.ErrRefused) && outcome.Succeeded() && b.bounded && !b.bounded",
 	},
 	{
@@ -85,7 +85,7 @@ var mutants = []mutant{
 		"\"event_id\", string(r.Event.ID), \"error\", err)\n",
 	},
 	{
-		"stream: forget what the fast lane cut short", stream,
+		"stream: forget that the fast lane cut a target short", stream,
 		"\t\tb.queue(d)\n\t\tb.tooSlow(ctx, d, result)\n", "\t\tb.tooSlow(ctx, d, result)\n",
 	},
 
@@ -99,33 +99,33 @@ var mutants = []mutant{
 		"if reading.epoch == before.epoch {\n", "if before.epoch = reading.epoch; true {\n",
 	},
 	{
-		"match: keep lists whatever the epoch", subscriptions,
+		"match: ignore the epoch of a list", subscriptions,
 		"ok && have.epoch == epoch", "ok",
 	},
 	{
-		"store: read the epoch eventually consistent", storeWebhooks,
+		"store: read the epoch with eventual consistency", storeWebhooks,
 		"\tit, err := s.get(ctx, epochKey(tenant))\n",
 		"\tout, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.name, Key: epochKey(tenant)})\n" +
 			"\tif err != nil {\n\t\treturn 0, fault(err, \"epoch\")\n\t}\n\tit := item(out.Item)\n",
 	},
 	{
-		"store: read a webhook eventually consistent", storeWebhooks,
+		"store: read a webhook with eventual consistency", storeWebhooks,
 		"\tit, err := s.get(ctx, webhookKey(tenant, id))\n",
 		"\tout, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.name, Key: webhookKey(tenant, id)})\n" +
 			"\tif err != nil {\n\t\treturn webhook.Webhook{}, fault(err, \"get webhook\")\n\t}\n\tit := item(out.Item)\n",
 	},
 	{
-		"store: read the subscribed webhooks eventually consistent", storeWebhooks,
+		"store: read the subscribed webhooks with eventual consistency", storeWebhooks,
 		"s.getAll(ctx, keys, true)", "s.getAll(ctx, keys, false)",
 	},
 	{
-		"store: read the pointers eventually consistent", storePointers,
+		"store: read the pointers with eventual consistency", storePointers,
 		"ConsistentRead:            aws.Bool(true),", "ConsistentRead:            aws.Bool(false),",
 	},
 
 	// Writing the configuration.
 	{
-		"pointers: prune whatever the pointer's revision", storePointers,
+		"pointers: prune without checking the pointer's revision", storePointers,
 		"text: \"rev <= :committed\",", "text: \"rev <= :committed OR rev > :committed\",",
 	},
 	{
@@ -137,21 +137,21 @@ var mutants = []mutant{
 		"\tif err := s.point(ctx, w, added); err != nil {\n", "\tdefer func() { _ = s.point(ctx, w, added) }()\n\tif err := s.point(ctx, w, nil); err != nil {\n",
 	},
 	{
-		"pointers: a writer that lost its race prunes by its own view", storePointers,
+		"pointers: a writer that lost its race prunes by what it read", storePointers,
 		"s.prune(ctx, w.Tenant, w.ID, without(added, winner.PointerKeys()), winner.Revision)",
 		"s.prune(ctx, w.Tenant, w.ID, added, max(winner.Revision, w.Revision))",
 	},
 	{
-		"webhooks: save whatever the revision", storeWebhooks,
+		"webhooks: save without checking the revision", storeWebhooks,
 		"TableName: &s.name, Item: encodeWebhook(w), ConditionExpression: aws.String(\"rev = :old\"),",
 		"TableName: &s.name, Item: encodeWebhook(w), ConditionExpression: aws.String(\"rev = :old OR attribute_exists(pk)\"),",
 	},
 	{
-		"secrets: delete by the intent alone", intents,
+		"secrets: delete without checking the webhook", intents,
 		"if err != nil || w.Secret.Name != intent.Secret {", "if err != nil || w.Secret.Name != \"\" || intent.Secret != \"\" {",
 	},
 	{
-		"secrets: make one without leaving an intent", registrySecret,
+		"secrets: create one without an intent", registrySecret,
 		"\tif err := r.putIntent(ctx, w, name, now); err != nil {\n\t\treturn SecretRef{}, err\n\t}\n", "\t_ = now\n",
 	},
 
@@ -160,21 +160,21 @@ var mutants = []mutant{
 		"aws.String(\"attribute_not_exists(\" + attrGone + \")\")", "aws.String(\"attribute_not_exists(nothing)\")",
 	},
 	{
-		"creates: whatever the key has created", registryOnce,
+		"creates: ignore what the key has created", registryOnce,
 		"\tif stands.Webhook != id {\n", "\tif stands.Webhook = id; stands.Webhook != id {\n",
 	},
 
 	// The row protocol.
 	{
-		"lease: whatever the status", protocol,
+		"lease: ignore the status", protocol,
 		"case row.Status != StatusPending || row.Round != l.Round:", "case row.Round != l.Round:",
 	},
 	{
-		"lease: whatever the round", protocol,
+		"lease: ignore the round", protocol,
 		"case row.Status != StatusPending || row.Round != l.Round:", "case row.Status != StatusPending:",
 	},
 	{
-		"lease: whatever the attempt", protocol,
+		"lease: ignore the attempt", protocol,
 		"case row.Attempt == l.Attempt-1 && row.LeaseBy == \"\":", "case row.LeaseBy == \"\":",
 	},
 	{
@@ -182,32 +182,32 @@ var mutants = []mutant{
 		"row.LeaseBy != \"\" && row.LeaseUntil.Before(l.Now):", "row.LeaseBy != \"\":",
 	},
 	{
-		"lease: no takeover at all", protocol,
+		"lease: never take over", protocol,
 		"row.LeaseBy != \"\" && row.LeaseUntil.Before(l.Now):", "row.LeaseBy == \"never\":",
 	},
 	{
-		"finish: whoever holds the lease", protocol,
+		"finish: ignore who holds the lease", protocol,
 		" || row.LeaseBy != f.Token || f.Token == \"\" {", " || f.Token == \"\" {",
 	},
 	{
-		"finish: whatever the status, the attempt and the token", protocol,
+		"finish: ignore status, attempt and token", protocol,
 		"row.Status != StatusPending || row.Round != f.Round || row.Attempt != f.Attempt || row.LeaseBy != f.Token || f.Token == \"\"",
 		"row.Round != f.Round",
 	},
 	{
-		"finish: leave the time to sweep on a row that has ended", protocol,
+		"finish: leave SweepAt on an ended row", protocol,
 		"d.NextAt, d.SweepAt, d.Resends = time.Time{}, time.Time{}, 0", "d.NextAt, d.Resends = time.Time{}, 0",
 	},
 	{
-		"first outcome: over a row that is there", protocol,
+		"first outcome: over an existing row", protocol,
 		"func (r RecordFirst) Apply(row Delivery) (Delivery, bool) {\n\tif row.Exists() {", "func (r RecordFirst) Apply(row Delivery) (Delivery, bool) {\n\tif row.Round > 1 {",
 	},
 	{
-		"delivered: only over no row", protocol,
+		"delivered: only if there is no row", protocol,
 		"case row.Round != m.Round || row.Status == StatusDelivered:", "case row.Round != m.Round || row.Status != \"\":",
 	},
 	{
-		"delivered: whatever the round", protocol,
+		"delivered: ignore the round", protocol,
 		"case row.Round != m.Round || row.Status == StatusDelivered:", "case row.Status == StatusDelivered:",
 	},
 	{
@@ -219,7 +219,7 @@ var mutants = []mutant{
 		"case row.Leased(s.Now) || s.Job != \"\"", "case s.Job != \"\"",
 	},
 	{
-		"make due: whatever the status", protocol,
+		"make due: ignore the status", protocol,
 		"case row.Status != StatusPending || row.Round != m.Round || row.Attempt != m.Attempt && row.Attempt != m.Attempt-1:",
 		"case row.Round != m.Round:",
 	},
@@ -235,7 +235,7 @@ var mutants = []mutant{
 		"\t\tc.Logger.WarnContext(ctx, \"lease not written\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn true\n",
 	},
 	{
-		"queue: a held lease is as good as done", leased,
+		"queue: treat a held lease as done", leased,
 		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+leaseSpare)\n", "\t\treturn !now.IsZero()\n",
 	},
 	{
@@ -255,21 +255,21 @@ var mutants = []mutant{
 		"\t\trest = still\n", "\t\trest = nil\n\t\t_ = still\n",
 	},
 	{
-		"queue: an expand is done whatever became of its messages", expander,
+		"queue: finish an expand although its messages failed", expander,
 		"\tif len(out) > 0 && len(c.sendAll(ctx, out)) > 0 {\n\t\treturn c.later(ctx, r)\n\t}\n", "\tc.sendAll(ctx, out)\n\t_ = r\n",
 	},
 	{
-		"queue: a success that still cannot be written is dropped", consumer,
+		"queue: drop a success that still cannot be written", consumer,
 		"\treturn c.postpone(ctx, r, 30*time.Second+time.Duration(c.fraction()*float64(270*time.Second)))\n", "\treturn true\n",
 	},
 
 	{
-		"queue: message before row", leased,
+		"queue: send the message before the row is written", leased,
 		"\trow, err := c.Deliveries.Finish(ctx, webhook.Finish{\n",
 		"\tif more {\n\t\tc.sendAll(ctx, []webhook.Outgoing{message})\n\t\tmore = false\n\t}\n\trow, err := c.Deliveries.Finish(ctx, webhook.Finish{\n",
 	},
 	{
-		"queue: say nothing of a message that met a fault", consumer,
+		"queue: do not report a message that failed", consumer,
 		"\treturn c.postpone(ctx, r, messageRetries.Wait(c.Random, r.Receives))\n", "\treturn r.Receives < 0\n",
 	},
 
@@ -287,19 +287,19 @@ var mutants = []mutant{
 		"\tif err == nil && h.Breaker.ProbeBy == token {\n\t\ttaken = &probe{name: token,", "\tif err == nil {\n\t\ttaken = &probe{name: token,",
 	},
 	{
-		"breaker: a probe that is not made uses up its step", probing,
+		"breaker: a probe that is not made is not returned", probing,
 		"\tif p == nil || p.made {\n", "\tif p == nil || p.name != \"\" {\n",
 	},
 	{
-		"breaker: a probe uses up no step", breaker,
+		"breaker: a probe does not use up its step", breaker,
 		"\tb.ProbeAt = now.Add(max(b.Step, limit))\n", "",
 	},
 	{
-		"breaker: parked by the stream is forgotten", stream,
+		"breaker: forget what the stream parked", stream,
 		"\tif _, err := b.park(ctx, d.message(), d.event, d.breaker); err != nil", "\tif err := ctx.Err(); err != nil",
 	},
 	{
-		"breaker: what cannot be parked is forgotten", stream,
+		"breaker: forget what cannot be parked", stream,
 		"\"not parked: sent by the queue\", \"event_id\", string(d.event.ID), \"error\", err)\n\t\tb.queue(d)\n",
 		"\"not parked: sent by the queue\", \"event_id\", string(d.event.ID), \"error\", err)\n",
 	},
@@ -316,7 +316,7 @@ var mutants = []mutant{
 		"\tif until.After(d.NextAt) {\n\t\td.NextAt = until\n\t}\n", "\td.NextAt = until\n",
 	},
 	{
-		"sweep: defers whatever the status", protocol,
+		"sweep: defer without checking the status", protocol,
 		"row.Status != StatusPending || !row.SweepAt.Equal(d.Seen) || row.LeaseBy != \"\"", "row.LeaseBy != \"\" || row.Status == \"\"",
 	},
 	{
@@ -328,15 +328,15 @@ var mutants = []mutant{
 		"of.From, of.To = chunk[0], chunk[len(chunk)-1]", "of.From, of.To = chunk[0], max(chunk[0], chunk[len(chunk)-1]-1)",
 	},
 	{
-		"fan-out: an event for many is forgotten", planning,
+		"fan-out: forget an event for many webhooks", planning,
 		"\t\t\t\tb.add(outgoing{Outgoing: o, record: i})\n", "\t\t\t\t_ = o\n",
 	},
 	{
-		"redrive: remove what was not sent on", redrive,
+		"redrive: remove records that were not sent on", redrive,
 		"\tif err := s.send(ctx, out); err != nil {\n\t\treturn err\n\t}\n", "\t_ = s.send(ctx, out)\n",
 	},
 	{
-		"redispatch: go on whatever became of the messages", redispatch,
+		"redispatch: continue although messages failed", redispatch,
 		"\t\tif err := sendAll(ctx, messages, out); err != nil {\n\t\t\treturn j, err\n\t\t}\n", "\t\t_ = sendAll(ctx, messages, out)\n",
 	},
 	{
@@ -344,7 +344,7 @@ var mutants = []mutant{
 		"range page {", "range page[:max(len(page)-1, 0)] {",
 	},
 	{
-		"redrive: none", stages,
+		"redrive: never", stages,
 		"\t\t{\"redrive\", otherTime, s.redrive},\n", "",
 	},
 
@@ -354,11 +354,11 @@ var mutants = []mutant{
 		"\tif errors.Is(err, webhook.ErrRefused) {\n\t\treturn out, false, nil\n\t}\n", "\tif errors.Is(err, webhook.ErrRefused) {\n\t\terr = nil\n\t}\n",
 	},
 	{
-		"sweep: claim whatever the time that was seen", protocol,
+		"sweep: claim without checking SweepAt", protocol,
 		"row.Status != StatusPending || !row.SweepAt.Equal(c.Seen)", "row.Status != StatusPending",
 	},
 	{
-		"sweep: claim whatever the status", protocol,
+		"sweep: claim without checking the status", protocol,
 		"row.Status != StatusPending || !row.SweepAt.Equal(c.Seen)", "row.Status == StatusPending && !row.SweepAt.Equal(c.Seen)",
 	},
 	{
@@ -366,7 +366,7 @@ var mutants = []mutant{
 		"\tif row.LeaseBy == \"\" {\n\t\tattempt++", "\tif row.LeaseBy == \"\" || attempt > 0 {\n\t\tattempt++",
 	},
 	{
-		"sweep: leave the dead letters", stages,
+		"sweep: never read the dead letters", stages,
 		"\t\t{\"dead letters\", otherTime, s.drainDeadLetters},\n", "",
 	},
 	{
@@ -375,41 +375,41 @@ var mutants = []mutant{
 		"\tif err := s.DeadLetters.Remove(ctx, letter.Receipt); err != nil {\n\t\treturn err\n\t}\n\treturn s.sendAgain(ctx, letter.Message)\n",
 	},
 	{
-		"sweep: a shard is left out", dueRows,
+		"sweep: leave out a shard", dueRows,
 		"range webhook.DueShards {", "range webhook.DueShards - 1 {",
 	},
 
 	// What lies between tenants.
 	{
-		"tenants: a list of webhooks is everybody's", subscriptions,
+		"tenants: share a list of webhooks", subscriptions,
 		"s.lists.Get(string(tenant), key)", "s.lists.Get(\"Cust1\", key)",
 	},
 	{
-		"tenants: a copy of a webhook is everybody's", copied,
+		"tenants: share a copy of a webhook", copied,
 		"c.held.Get(string(w.Tenant), w.ID)", "c.held.Get(\"Cust1\", w.ID)",
 	},
 	{
-		"tenants: health that is remembered is everybody's", healthCache,
+		"tenants: share cached health", healthCache,
 		"\t\tif r, ok := s.have.Get(string(key.tenant), key.id); ok && ", "\t\tif r, ok := s.have.Get(\"Cust1\", key.id); ok && ",
 	},
 	{
-		"tenants: an event is expanded for another", expander,
+		"tenants: expand an event for another tenant", expander,
 		"Kind: webhook.MessageAttempt, Tenant: m.Tenant, Webhook: id,", "Kind: webhook.MessageAttempt, Tenant: \"Cust1\", Webhook: id,",
 	},
 	{
-		"tenants: the sweep sends for another", dueRows,
+		"tenants: sweep for another tenant", dueRows,
 		"Tenant: row.Tenant, Webhook: row.Webhook,", "Tenant: \"Cust1\", Webhook: row.Webhook,",
 	},
 	{
-		"tenants: rows are everybody's", storeRowItems,
+		"tenants: share rows", storeRowItems,
 		"\"T#%s#W#%d#%d\", tenant, id, n)", "\"T#%s#W#%d#%d\", tenant[:1]+\"ust1\", id, n)",
 	},
 	{
-		"tenants: pointers are everybody's", storePointers,
+		"tenants: share pointers", storePointers,
 		"\treturn key(tenantPK(tenant), fmt", "\treturn key(tenantPK(tenant[:0]+\"Cust1\"), fmt",
 	},
 	{
-		"tenants: health is everybody's", storeHealth,
+		"tenants: share health", storeHealth,
 		"fmt.Sprintf(\"H#%s#%d\", tenant, id)", "fmt.Sprintf(\"H#%s#%d\", tenant[:0]+\"Cust1\", id)",
 	},
 }

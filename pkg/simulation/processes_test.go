@@ -14,7 +14,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// What the template says of the functions.
+// The settings of the functions in the template.
 const (
 	apiTimeout    = 29 * time.Second
 	streamTimeout = 60 * time.Second
@@ -25,9 +25,8 @@ const (
 	rowLife   = 33 * 24 * time.Hour
 )
 
-// environment is a place where one process after another runs: when one died,
-// or was given up while it runs, the next call finds a new one, with empty
-// caches.
+// environment runs one process after another. After a process died or was given
+// up while running, the next call gets a new one with empty caches.
 type environment struct {
 	w    *world
 	kind string
@@ -61,7 +60,7 @@ func (e *environment) call(label string, timeout time.Duration, run func(context
 	})
 }
 
-// start makes a process with caches of its own.
+// start creates a process with its own caches.
 func (e *environment) start() {
 	e.n++
 	w := e.w
@@ -92,10 +91,10 @@ func (e *environment) start() {
 	e.queue, e.rows, e.jobs, e.random = w.queue, store.Deliveries(), store.Jobs(), random
 }
 
-// randomness gives a process numbers that follow from the seed, whatever the
-// order in which its goroutines ask: tokens (12 bytes) are only ever compared,
-// jitter (8 bytes) is the same for all that came the same way to the same moment,
-// and ids (10 bytes) are drawn by one goroutine at a time.
+// randomness gives a process numbers that depend on the seed but not on the
+// order in which its goroutines ask: tokens (12 bytes) are only compared,
+// jitter (8 bytes) is the same for goroutines with the same path at the same
+// time, and ids (10 bytes) are drawn by one goroutine at a time.
 type randomness struct {
 	w       *world
 	process string

@@ -9,7 +9,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// knownWebhooks lists a tenant's webhooks that exist.
+// knownWebhooks returns a tenant's existing webhooks.
 func (l *ledger) knownWebhooks(tenant webhook.Tenant) []hook {
 	var ids []hook
 	for id, history := range l.webhooks {
@@ -21,7 +21,7 @@ func (l *ledger) knownWebhooks(tenant webhook.Tenant) []hook {
 	return ids
 }
 
-// sortedRows lists the rows in a fixed order.
+// sortedRows returns the rows in a fixed order.
 func (l *ledger) sortedRows() []webhook.DeliveryKey {
 	keys := make([]webhook.DeliveryKey, 0, len(l.rows))
 	for key := range l.rows {
@@ -38,7 +38,7 @@ func (l *ledger) someRow(rnd *rand.Rand) (webhook.DeliveryKey, bool) {
 	if len(keys) == 0 {
 		return webhook.DeliveryKey{}, false
 	}
-	if rnd.IntN(3) > 0 { // those with an attempt under way tell most
+	if rnd.IntN(3) > 0 { // rows with a running attempt are the most interesting
 		if leased := slices.DeleteFunc(slices.Clone(keys), func(k webhook.DeliveryKey) bool { return l.rows[k].LeaseBy == "" }); len(leased) > 0 {
 			keys = leased
 		}
@@ -46,11 +46,11 @@ func (l *ledger) someRow(rnd *rand.Rand) (webhook.DeliveryKey, bool) {
 	return keys[rnd.IntN(len(keys))], true
 }
 
-// audit checks, at the end, what the promises leave behind.
+// audit checks the promises at the end of a run.
 func (l *ledger) audit() {
 	for _, id := range l.accepted {
 		if l.events[id] == nil {
-			l.w.violated("promise 1", "signal %s was answered with success, and there is no such event", id)
+			l.w.violated("promise 1", "signal %s was accepted, but its event does not exist", id)
 		}
 	}
 	for _, id := range l.order {
@@ -75,9 +75,9 @@ func (l *ledger) everyWebhook() []hook {
 	return ids
 }
 
-// auditDelivery holds promise 1: a webhook that was to get the event, and
-// stayed so under one activation until the event was dispatched, got it, or
-// has a row that says why not.
+// auditDelivery checks promise 1: a webhook that was owed the event, under one
+// activation until the event was dispatched, received it or has a row that says
+// why not.
 func (l *ledger) auditDelivery(id webhook.EventID, hook hook) {
 	h := l.events[id]
 	if !l.owed(h, hook) {
@@ -87,11 +87,11 @@ func (l *ledger) auditDelivery(id webhook.EventID, hook hook) {
 	if l.rows[key].Exists() {
 		return
 	}
-	l.w.violated("promise 1", "w%d was to get %s (%s), and there is no row", hook, h.name, h.event.Name)
+	l.w.violated("promise 1", "w%d should have received %s (%s) but has no row", hook, h.name, h.event.Name)
 }
 
-// owed reports whether a webhook was to get an event from when it was stored to
-// when the dispatcher was done with it.
+// owed reports whether a webhook was owed an event from when it was stored
+// until the dispatcher had finished it.
 func (l *ledger) owed(h *happening, hook hook) bool {
 	until := h.dispatched
 	if h.expanded.After(until) {
@@ -105,7 +105,7 @@ func (l *ledger) owed(h *happening, hook hook) bool {
 		}
 	}
 	if at < 0 || h.dispatched.IsZero() && history[at].ActivatedAt.After(h.event.At.Add(time.Minute)) {
-		return false // redispatched, by its own time, since the stream's is not kept
+		return false // redispatched by the event's time, since the stream's is not kept
 	}
 	activation := history[at].Activation
 	for _, r := range history[at:] {
@@ -119,7 +119,7 @@ func (l *ledger) owed(h *happening, hook hook) bool {
 	return true
 }
 
-// auditRow holds a row to what the targets and the webhooks did.
+// auditRow checks a row against the targets' and the webhooks' history.
 func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 	name := l.about(about(key), key.Event)
 	if h := l.events[key.Event]; h != nil {
@@ -134,14 +134,14 @@ func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 		made++
 		accepted = accepted || a.success && !a.seen.IsZero()
 		final = final || a.status == 410 || a.abort
-		// A process that knew of the success and came to its end has written it
-		// down, or handed it on.
+		// A process that knew of the success and finished has recorded it or
+		// handed it off.
 		told = told || a.knownOK && a.inv.returned && !l.w.sendFault(a.inv)
 	}
 	switch row.Status {
 	case webhook.StatusDelivered:
 		if !accepted {
-			l.w.violated("rows", "%s is delivered, and its target never accepted it", name)
+			l.w.violated("rows", "%s is delivered, but its target never accepted it", name)
 		}
 	case webhook.StatusPending:
 		l.w.violated("promise 1", "%s is pending at the end", name)
@@ -151,17 +151,17 @@ func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 		}
 	case webhook.StatusCancelled:
 		if !l.wasIdle(about(key), l.events[key.Event].stored) {
-			l.w.violated("promise 1", "%s is cancelled, and its webhook was always active", name)
+			l.w.violated("promise 1", "%s is cancelled, but its webhook was always active", name)
 		}
 	case webhook.StatusExpired:
-		l.w.violated("promise 1", "%s has expired, and its event is there", name)
+		l.w.violated("promise 1", "%s has expired, but its event exists", name)
 	}
 	if told && row.Status != webhook.StatusDelivered {
-		l.w.violated("rows", "%s was accepted by its target, as its process knew, and is %s", name, row.Status)
+		l.w.violated("rows", "%s was accepted by its target, as its process knew, but is %s", name, row.Status)
 	}
 }
 
-// policy gives a webhook's policy, which no user changes.
+// policy returns a webhook's policy, which users never change.
 func (l *ledger) policy(hook hook) webhook.Policy {
 	return cmp.Or(l.webhooks[hook][0].Options.Policy, l.w.policy)
 }
@@ -179,8 +179,8 @@ func (l *ledger) wasIdle(hook hook, since time.Time) bool {
 	return false
 }
 
-// auditSecrets holds that every secret is named by a webhook and every name
-// leads to a secret.
+// auditSecrets checks that every secret is referenced by a webhook and every
+// reference has a secret.
 func (l *ledger) auditSecrets() {
 	named := map[string]bool{}
 	for _, id := range l.everyWebhook() {
@@ -191,7 +191,7 @@ func (l *ledger) auditSecrets() {
 		}
 		named[ref.Name] = true
 		if l.w.vault.secrets[ref.Name][ref.Version] == nil {
-			l.w.violated("secrets", "w%d names %s %s, which does not exist", id, ref.Name, ref.Version)
+			l.w.violated("secrets", "w%d references %s %s, which does not exist", id, ref.Name, ref.Version)
 		}
 	}
 	for name := range l.w.vault.secrets {
@@ -200,6 +200,6 @@ func (l *ledger) auditSecrets() {
 		}
 	}
 	if len(l.intents) > 0 {
-		l.w.violated("secrets", "%d intents are never cleared", len(l.intents))
+		l.w.violated("secrets", "%d intents are left over", len(l.intents))
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// queue is the delivery queue as SQS behaves: at least once, in no order, with
-// delay, visibility, receive counts and a dead-letter queue.
+// queue simulates SQS: at-least-once, unordered delivery with delays,
+// visibility timeouts, receive counts and a dead-letter queue.
 type queue struct {
 	w       *world
 	waiting []*message
@@ -26,8 +26,8 @@ type message struct {
 	body     string
 	receives int
 	visible  time.Time
-	receipt  string // of the last receive
-	moved    bool   // its visibility was, or a call to do so met a fault
+	receipt  string // from the last receive
+	moved    bool   // its visibility was changed, or a call to do so failed
 	gone     bool
 }
 
@@ -38,8 +38,8 @@ func (q *queue) draw(prefix string) string {
 	return fmt.Sprintf("%s%d", prefix, q.drawn)
 }
 
-// put stores messages; which are late or doubled follows from their text, so
-// that the order in which a batch was put together has no say.
+// put stores messages. Whether one is late or doubled depends on its contents,
+// not on the order of its batch.
 func (q *queue) put(m webhook.Outgoing) {
 	now := time.Now()
 	delay := min(max(m.Delay, 0), webhook.MaxDelay)
@@ -59,8 +59,8 @@ func (q *queue) put(m webhook.Outgoing) {
 	}
 }
 
-// luck gives numbers in [0, 1) that depend on nothing but the seed and the
-// texts: for choices made where goroutines run side by side.
+// luck returns numbers in [0, 1) that depend only on the seed and the texts,
+// for choices made by concurrent goroutines.
 func (w *world) luck(texts ...string) func(n int) float64 {
 	h := fnv.New64a()
 	_, _ = fmt.Fprint(h, w.seed)
@@ -76,7 +76,7 @@ func (w *world) luck(texts ...string) func(n int) float64 {
 	}
 }
 
-// Send is the queue of one process.
+// Send stores messages sent by a process.
 func (q *queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed []int, err error) {
 	if len(messages) == 0 {
 		return nil, nil
@@ -123,7 +123,7 @@ func (q *queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed [
 	return failed, err
 }
 
-// Postpone moves the visibility of a received message.
+// Postpone changes the visibility of a received message.
 func (q *queue) Postpone(ctx context.Context, receipt string, delay time.Duration) error {
 	postpone := func(do func(*message)) {
 		q.w.mu.Lock()
@@ -141,8 +141,8 @@ func (q *queue) Postpone(ctx context.Context, receipt string, delay time.Duratio
 	})
 }
 
-// receivable moves what was received too often to the dead-letter queue and
-// returns what can be received now.
+// receivable moves messages that were received too often to the dead-letter
+// queue and returns those that can be received now.
 func (q *queue) receivable(now time.Time) []*message {
 	var out []*message
 	q.waiting = slices.DeleteFunc(q.waiting, func(m *message) bool {
@@ -172,7 +172,7 @@ func (q *queue) said(m *message) string {
 	return q.w.ledger.says(decoded)
 }
 
-// take receives up to n messages, chosen at random, of different deliveries.
+// take receives up to n random messages of different deliveries.
 func (q *queue) take(n int) []webhook.Received {
 	now := time.Now()
 	ready := q.receivable(now)
@@ -188,10 +188,9 @@ func (q *queue) take(n int) []webhook.Received {
 		if err != nil {
 			continue
 		}
-		// Two messages of one delivery in one batch, more of one webhook than
-		// the consumer has slots for, or than one that could be its probe,
-		// would get their turn in an order that the runtime chooses, and no
-		// seed.
+		// Two messages of one delivery in one batch, or more of one webhook
+		// than the consumer has slots for, or than one that could be its probe,
+		// would be ordered by the Go runtime instead of the seed.
 		key, of, most := fmt.Sprint(decoded.Key()), about(decoded.Key()), 5
 		if q.w.ledger.isDown(of) {
 			most = 1
@@ -209,15 +208,15 @@ func (q *queue) take(n int) []webhook.Received {
 	return batch
 }
 
-// acknowledge deletes the messages of a batch that did not fail. One that did
-// is to say when it wants to come back: its visibility is for consumers that
-// died, or came to their end during an attempt.
+// acknowledge deletes the messages of a batch that did not fail. A failed
+// message must be postponed explicitly: the visibility timeout is for consumers
+// that died or whose time ended during an attempt.
 func (q *queue) acknowledge(inv *invocation, batch []webhook.Received, failed []string) {
 	for _, r := range batch {
 		if slices.Contains(failed, r.ID) {
 			for _, m := range q.waiting {
 				if m.receipt == r.Receipt && !m.moved && !time.Now().After(inv.deadline) {
-					q.w.violated("queue", "%s is not done, and waits out its visibility of %s", q.w.ledger.says(r.Message), visibility)
+					q.w.violated("queue", "%s is not done and waits for its visibility timeout of %s", q.w.ledger.says(r.Message), visibility)
 				}
 			}
 			continue
@@ -245,7 +244,8 @@ func (q *queue) nextVisible() time.Time {
 	return next
 }
 
-// holdsRecord reports whether a message says that a delivery was accepted.
+// holdsRecord reports whether a queued message says that a delivery was
+// accepted.
 func (q *queue) holdsRecord(key webhook.DeliveryKey) bool {
 	return slices.ContainsFunc(slices.Concat(q.waiting, q.dead), func(m *message) bool {
 		d, err := webhook.DecodeMessage(m.body)
@@ -253,8 +253,8 @@ func (q *queue) holdsRecord(key webhook.DeliveryKey) bool {
 	})
 }
 
-// deadLetters is the dead-letter queue as the sweep and the stream consumer see
-// it.
+// deadLetters is the dead-letter queue as seen by the sweep and the stream
+// consumer.
 type deadLetters struct{ *queue }
 
 func (d deadLetters) Receive(ctx context.Context, limit int) (out []webhook.Received, err error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// outcome is what a run came to.
+// outcome is the result of a run.
 type outcome struct {
 	seed       uint64
 	violations []string
@@ -20,12 +20,12 @@ type outcome struct {
 	took       time.Duration // virtual
 	events     int
 	attempts   int
-	fast       int // of them by the fast lane
+	fast       int // of these, by the fast lane
 	duplicates map[string]int
 	faults     int
 }
 
-// play runs one seed in a bubble of its own.
+// play runs one seed in its own bubble.
 func play(t *testing.T, seed uint64, keep bool) (out outcome) {
 	synctest.Test(t, func(*testing.T) {
 		w := newWorld(seed, keep)
@@ -91,7 +91,7 @@ func newWorld(seed uint64, keep bool) *world {
 	}
 	first := tenants[0]
 	user("ann", first, 1+rnd.IntN(10), 0, manage)
-	user("bob", w.somebody(), rnd.IntN(10), time.Second, manage)
+	user("bob", w.anyTenant(), rnd.IntN(10), time.Second, manage)
 	if w.weather.rivals {
 		user("cyd", first, 4+rnd.IntN(8), 300*time.Millisecond, manage)
 		user("dan", first, 4+rnd.IntN(8), 300*time.Millisecond, manage)
@@ -100,7 +100,7 @@ func newWorld(seed uint64, keep bool) *world {
 	if w.weather.siege {
 		signals += 12
 	}
-	for _, tenant := range w.tenants { // alike in number, so that their epochs are
+	for _, tenant := range w.tenants { // the same number each, so that their epochs are equal
 		w.old(tenant, w.weather.old)
 	}
 	if w.weather.crowd > 0 {
@@ -111,7 +111,7 @@ func newWorld(seed uint64, keep bool) *world {
 		user(fmt.Sprintf("neighbour%d", n+1), tenant, 1+rnd.IntN(3), 100*time.Millisecond, signal)
 	}
 	user("sam", first, signals, 100*time.Millisecond+time.Duration(rnd.IntN(2)*rnd.IntN(4000))*time.Millisecond, signal)
-	user("sue", w.somebody(), min(rnd.IntN(8), signals-1), time.Second, signal)
+	user("sue", w.anyTenant(), min(rnd.IntN(8), signals-1), time.Second, signal)
 	if rnd.IntN(2) == 0 {
 		user("ops", first, 1+rnd.IntN(8), []time.Duration{2 * time.Second, 10 * time.Second, 5 * time.Minute}[rnd.IntN(3)], operate)
 	}
@@ -123,14 +123,14 @@ func newWorld(seed uint64, keep bool) *world {
 		mended := w.between(5*time.Second, min(w.weather.lasts, 10*time.Minute))
 		w.at(w.began.Add(mended), func() {
 			w.weather.lossy = false
-			w.tracef("weather", "the bucket is mended")
+			w.tracef("weather", "the bucket recovers")
 		})
 		user("eve", first, 1, mended+10*time.Second, restore)
 	}
 	return w
 }
 
-// settled reports that nothing is left to do.
+// settled reports whether nothing is left to do.
 func (w *world) settled() bool {
 	if !w.calm || len(w.running) > 0 || len(w.queue.waiting) > 0 || len(w.queue.dead) > 0 || len(w.bucket.names) > 0 || len(w.timers) > 0 ||
 		!w.ledger.due.IsZero() || len(w.ledger.intents) > 0 ||
@@ -150,7 +150,7 @@ func (w *world) settled() bool {
 	return true
 }
 
-// end lets all that still runs end without an effect.
+// end ends all running goroutines without further effects.
 func (w *world) end() {
 	for len(w.running) > 0 {
 		for _, inv := range w.running {

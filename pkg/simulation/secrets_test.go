@@ -16,7 +16,7 @@ type vault struct {
 	w       *world
 	drawn   int
 	secrets map[string]map[string]*version
-	written map[webhook.SecretRef]webhook.SecretDocument // all that ever were
+	written map[webhook.SecretRef]webhook.SecretDocument // all ever written
 }
 
 type version struct {
@@ -108,8 +108,7 @@ func (v *vault) Delete(ctx context.Context, name string) error {
 	})
 }
 
-// cachedVault is what one process remembers of the vault: versions never
-// change.
+// cachedVault is one process's cache of the vault. Versions never change.
 type cachedVault struct {
 	*vault
 	mu   sync.Mutex
@@ -132,7 +131,7 @@ func (c *cachedVault) Read(ctx context.Context, ref webhook.SecretRef) (webhook.
 	return doc, err
 }
 
-// old makes a secret that was there before the run.
+// old stores a secret that exists before the run.
 func (v *vault) old(tenant webhook.Tenant, doc webhook.SecretDocument) webhook.SecretRef {
 	v.drawn++
 	name := fmt.Sprintf("posthaste/%s/s%d", tenant, v.drawn)
@@ -143,7 +142,7 @@ func (v *vault) old(tenant webhook.Tenant, doc webhook.SecretDocument) webhook.S
 	return ref
 }
 
-// document is what a version holds, or held.
+// document returns the contents of a version, even after its deletion.
 func (v *vault) document(ref webhook.SecretRef) webhook.SecretDocument {
 	ref.Signed = false
 	return v.written[ref]

@@ -13,11 +13,11 @@ import (
 var (
 	seeds    = flag.Int("seeds", 0, "number of seeds to run; 0: 300, fewer under the race detector")
 	from     = flag.Uint64("from", 1, "first seed")
-	show     = flag.Bool("show", false, "print what happens in every run")
-	failures = flag.Int("failures", 1, "stop after this many seeds that failed")
+	show     = flag.Bool("show", false, "print the trace of every run")
+	failures = flag.Int("failures", 1, "stop after this many failed seeds")
 )
 
-// TestSimulation runs every seed and holds each to the promises.
+// TestSimulation runs every seed and checks the promises.
 func TestSimulation(t *testing.T) {
 	n := *seeds
 	if n == 0 {
@@ -75,16 +75,16 @@ func TestSimulation(t *testing.T) {
 	}
 	for _, out := range failed {
 		again := play(t, out.seed, true)
-		t.Errorf("seed %d breaks a promise:\n%s\n\nwhat happened:\n%s\n\nagain: make simulate SEEDS=1 FROM=%d TRACE=1",
+		t.Errorf("seed %d breaks a promise:\n%s\n\ntrace:\n%s\n\nrepeat: make simulate SEEDS=1 FROM=%d TRACE=1",
 			out.seed, strings.Join(out.violations, "\n"), strings.Join(again.trace, "\n"), out.seed)
 		if again.digest != out.digest {
-			t.Errorf("seed %d did not repeat: the trace is that of another run", out.seed)
+			t.Errorf("seed %d did not repeat: the traces differ", out.seed)
 		}
 	}
 }
 
-// TestRepeats runs seeds twice: the trace must be the same to the letter, or a
-// failing seed would be worth nothing.
+// TestRepeats runs seeds twice. The traces must be identical, or a failing seed
+// would be useless.
 func TestRepeats(t *testing.T) {
 	t.Parallel()
 	seeds := uint64(20)
@@ -98,10 +98,10 @@ func TestRepeats(t *testing.T) {
 		}
 		for i := range a.trace {
 			if i >= len(b.trace) || a.trace[i] != b.trace[i] {
-				t.Fatalf("seed %d takes two ways at line %d:\n%s\nand\n%s", seed, i,
+				t.Fatalf("seed %d: traces differ at line %d:\n%s\nand\n%s", seed, i,
 					strings.Join(a.trace[max(0, i-5):i+1], "\n"), strings.Join(b.trace[max(0, i-5):min(i+1, len(b.trace))], "\n"))
 			}
 		}
-		t.Fatalf("seed %d takes two ways", seed)
+		t.Fatalf("seed %d: traces differ", seed)
 	}
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// mood is how a target answers for a while.
+// mood is how a target responds for a while.
 type mood struct {
 	name    string
 	status  int
-	quick   time.Duration // its latency lies between quick and late
+	quick   time.Duration // its latency is between quick and late
 	late    time.Duration
 	wait    time.Duration // Retry-After
 	abort   bool
@@ -43,8 +43,8 @@ var moodNames = []string{
 	"flaky", "flaky", "dreadful", "uncertain", "uncertain",
 }
 
-// targets are all receivers of a run. Each changes its mood at times that the
-// seed has chosen.
+// targets are all receivers of a run. Each changes its mood at times chosen by
+// the seed.
 type targets struct {
 	w     *world
 	hosts []string
@@ -99,8 +99,7 @@ func (t *targets) mood(host string, luck float64) mood {
 	return m
 }
 
-// Send is a POST, from where the process sent it to where the target saw it
-// and back.
+// Send simulates a POST from the process to the target and back.
 func (t *targets) Send(ctx context.Context, p webhook.Post) webhook.Result {
 	w, began := t.w, time.Now()
 	limit := p.Timeout
@@ -127,7 +126,7 @@ func (t *targets) Send(ctx context.Context, p webhook.Post) webhook.Result {
 	if v == failBefore {
 		return fail(webhook.AttemptReset)
 	}
-	// A request whose sender stopped waiting may have arrived all the same.
+	// A request may have arrived even though its sender stopped waiting.
 	if m.deaf || left <= 0 && luck(1) < 0.5 {
 		rest(ctx, left)
 		return fail(webhook.AttemptTimeout)

@@ -18,11 +18,11 @@ var (
 	teeth = flag.Bool("teeth", false, "run the simulation on every mutant")
 	bite  = flag.String("mutant", "", "with -teeth: only mutants whose name matches this expression")
 	least = flag.Int("least", 2000, "with -teeth: seeds for every mutant")
-	most  = flag.Int("most", 10_000, "with -teeth: seeds for a mutant that survives those")
+	most  = flag.Int("most", 10_000, "with -teeth: seeds for a mutant that survives -least")
 )
 
-// TestTeeth runs the simulation on every mutant, each in a build of its own. A
-// mutant that survives shows that the simulation is too weak.
+// TestTeeth runs the simulation on every mutant, each in its own build. A
+// surviving mutant shows that the simulation is too weak.
 func TestTeeth(t *testing.T) {
 	if !*teeth {
 		t.Skip("takes minutes: make simulate-teeth")
@@ -48,8 +48,8 @@ func TestTeeth(t *testing.T) {
 	}
 }
 
-// TestMutants holds the mutants to the product as it is: a break that breaks
-// nothing would prove nothing.
+// TestMutants checks that every mutant still applies to the product: a break
+// that breaks nothing would prove nothing.
 func TestMutants(t *testing.T) {
 	t.Parallel()
 	for _, m := range mutants {
@@ -59,14 +59,14 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// apply gives the file with the break.
+// apply returns the file with the break.
 func (m mutant) apply() (string, error) {
 	source, err := os.ReadFile(filepath.Join("..", "..", m.file))
 	if err != nil {
 		return "", err
 	}
 	if n := strings.Count(string(source), m.old); n != 1 {
-		return "", fmt.Errorf("%s holds the text to break %d times, not once:\n%s", m.file, n, m.old)
+		return "", fmt.Errorf("%s contains the snippet to break %d times, not once:\n%s", m.file, n, m.old)
 	}
 	return strings.Replace(string(source), m.old, m.new, 1), nil
 }
@@ -76,8 +76,8 @@ var (
 	allPassed  = regexp.MustCompile(`(?m)^ok\s`)
 )
 
-// run plays n seeds on the mutant and says how many passed before one failed,
-// and what that one broke.
+// run plays n seeds on the mutant. It returns how many passed before one
+// failed, and why that one failed.
 func (m mutant) run(t *testing.T, n, first int) (survived int, cause string, err error) {
 	t.Helper()
 	source, err := m.apply()

@@ -9,13 +9,13 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// tenants are those of a run that has them all. Their webhooks' ids begin at 1
-// for each, their events have the same names, and their targets the same hosts.
-// The first one's name begins the second one's.
+// tenants are the tenants of a run that has them all. Each one's webhook ids
+// begin at 1, their events have the same names, and their targets the same
+// hosts. The first name is a prefix of the second.
 var tenants = []webhook.Tenant{"Cust1", "Cust12", "Other"}
 
-// hook names a webhook of any tenant, as a number: its id, and ten thousand for
-// each tenant before its own. w10007 is Cust12's webhook 7.
+// hook numbers a webhook of any tenant: its id plus ten thousand for each
+// tenant before its own. w10007 is Cust12's webhook 7.
 type hook int32
 
 const hooksOfTenant = 10_000
@@ -23,7 +23,7 @@ const hooksOfTenant = 10_000
 func hookOf(tenant webhook.Tenant, id int32) hook {
 	at := slices.Index(tenants, tenant)
 	if at < 0 {
-		at = len(tenants) // which is nobody's
+		at = len(tenants) // no tenant has this index
 	}
 	return hook(at)*hooksOfTenant + hook(id)
 }
@@ -34,22 +34,22 @@ func (h hook) tenant() webhook.Tenant {
 	if at := int(h / hooksOfTenant); at < len(tenants) {
 		return tenants[at]
 	}
-	return "nobody"
+	return "unknown"
 }
 
 func about(key webhook.DeliveryKey) hook { return hookOf(key.Tenant, key.Webhook) }
 
-// tenantOf reads the tenant from a partition key, <kind>#<tenant>[#…].
+// tenantOf returns the tenant of a partition key, <kind>#<tenant>[#…].
 func tenantOf(pk string) webhook.Tenant {
 	_, rest, _ := strings.Cut(pk, "#")
 	tenant, _, _ := strings.Cut(rest, "#")
 	return webhook.Tenant(tenant)
 }
 
-// somebody is one of the run's tenants.
-func (w *world) somebody() webhook.Tenant { return w.tenants[w.rnd.IntN(len(w.tenants))] }
+// anyTenant returns a random tenant of the run.
+func (w *world) anyTenant() webhook.Tenant { return w.tenants[w.rnd.IntN(len(w.tenants))] }
 
-// urlOf is where a tenant has a target: the same hosts are everybody's.
+// urlOf returns the URL of a tenant's target; all tenants share the hosts.
 func urlOf(tenant webhook.Tenant, host string) string { return host + "/" + string(tenant) }
 
 func secretOf(tenant webhook.Tenant, n int) webhook.Secret {
@@ -62,20 +62,20 @@ func isSecretOf(tenant webhook.Tenant, secret webhook.Secret) bool {
 
 func dataOf(tenant webhook.Tenant) string { return fmt.Sprintf(`{"of":%q}`, tenant) }
 
-// checkTenants holds a POST to being of one tenant: its event, the event's data,
-// the webhook, its target and its secret.
+// checkTenants checks that a POST belongs to one tenant: its event, the event's
+// data, the webhook, its target and its secret.
 func (l *ledger) checkTenants(name string, post webhook.Post) {
 	tenant := post.Event.Tenant
 	switch {
 	case l.events[post.Event.ID].event.Tenant != tenant:
-		l.w.violated("tenants", "%s is an event of %s, and attempted as one of %s", name, l.events[post.Event.ID].event.Tenant, tenant)
+		l.w.violated("tenants", "%s is an event of %s but is attempted as one of %s", name, l.events[post.Event.ID].event.Tenant, tenant)
 	case post.Webhook.Tenant != tenant:
-		l.w.violated("tenants", "%s is of %s, and attempted for webhook %d of %s", name, tenant, post.Webhook.ID, post.Webhook.Tenant)
+		l.w.violated("tenants", "%s is of %s but is attempted for webhook %d of %s", name, tenant, post.Webhook.ID, post.Webhook.Tenant)
 	case !strings.HasSuffix(post.Webhook.TargetURL, "/"+string(tenant)):
 		l.w.violated("tenants", "%s of %s goes to %s", name, tenant, post.Webhook.TargetURL)
 	case len(post.Event.Data) > 0 && !strings.HasPrefix(post.Event.Name, "webhook") && string(post.Event.Data) != dataOf(tenant):
 		l.w.violated("tenants", "%s of %s carries %s", name, tenant, post.Event.Data)
 	case !isSecretOf(tenant, post.Secrets.Current) || !isSecretOf(tenant, post.Secrets.PreviousAt(time.Now())):
-		l.w.violated("tenants", "%s of %s is signed with a secret of another", name, tenant)
+		l.w.violated("tenants", "%s of %s is signed with another tenant's secret", name, tenant)
 	}
 }

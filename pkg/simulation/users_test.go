@@ -25,8 +25,8 @@ var (
 	}
 )
 
-// user is a client of the API. It makes one call after the other; a call that
-// breaks off is an error to it.
+// user is a client of the API that makes one call after another. It sees an
+// aborted call as an error.
 type user struct {
 	w     *world
 	name  string
@@ -35,10 +35,11 @@ type user struct {
 	after time.Time
 	left  int // calls to make
 	step  func(u *user)
-	// again repeats a call with an idempotency key whose answer was lost.
+	// again repeats a call with an idempotency key whose response was lost.
 	again func()
 	tries int
-	// undone is the key whose webhook was deleted to be created again.
+	// undone is the idempotency key of a webhook that was deleted in order to
+	// be created again.
 	undone string
 }
 
@@ -64,7 +65,7 @@ func (u *user) moment(time.Time) time.Time {
 	return u.after
 }
 
-// call makes a call and thinks a while after its answer.
+// call makes a call and waits a while after its response.
 func (u *user) call(label string, run func(context.Context, *environment) error, answered func(err error)) {
 	w := u.w
 	u.env.call(label, apiTimeout, func(ctx context.Context) any {
@@ -78,16 +79,16 @@ func (u *user) call(label string, run func(context.Context, *environment) error,
 			err = errors.New("connection closed")
 		}
 		if err != nil {
-			w.tracef(u.name, "is told: %s fails: %v", label, err)
+			w.tracef(u.name, "error: %s: %v", label, err)
 		} else {
-			w.tracef(u.name, "is told: %s is done", label)
+			w.tracef(u.name, "done: %s", label)
 		}
 		u.after = time.Now().Add(w.think())
 		answered(err)
 	})
 }
 
-// think is how long a user waits before the next call.
+// think returns how long a user waits before the next call.
 func (w *world) think() time.Duration {
 	if w.weather.rivals || w.weather.hurry && w.chance(0.8) {
 		return w.between(time.Millisecond, 300*time.Millisecond)
@@ -104,7 +105,7 @@ func (w *world) think() time.Duration {
 	}
 }
 
-// repeat has a call made again that failed, a few times at most.
+// repeat schedules a failed call again, a few times at most.
 func (u *user) repeat(call func()) {
 	if u.tries == 4 {
 		u.tries = 0
@@ -113,7 +114,7 @@ func (u *user) repeat(call func()) {
 	u.again, u.tries, u.left = call, u.tries+1, u.left+1
 }
 
-// signal reports an event.
+// signal publishes an event.
 func signal(u *user) {
 	w := u.w
 	s := webhook.Signal{
@@ -142,7 +143,7 @@ func (u *user) publish(s webhook.Signal) {
 	})
 }
 
-// manage makes, changes and deletes webhooks.
+// manage creates, changes and deletes webhooks.
 func manage(u *user) {
 	w := u.w
 	known := w.ledger.knownWebhooks(u.who.Tenant)
@@ -183,7 +184,7 @@ func manage(u *user) {
 	}, func(error) {})
 }
 
-// keyed begins the name of a webhook that is created under an idempotency key.
+// keyed is the name prefix of webhooks created under an idempotency key.
 const keyed = "by key "
 
 // create creates a webhook, under the key in its name if there is one.
@@ -210,8 +211,8 @@ func (u *user) create(d webhook.Draft) {
 	})
 }
 
-// undo deletes a webhook that was just created, and then creates it again under
-// the same key.
+// undo deletes a webhook that was just created, then creates it again under the
+// same key.
 func (u *user) undo(id int32, d webhook.Draft) {
 	u.left += 2
 	u.again = func() {
@@ -223,7 +224,7 @@ func (u *user) undo(id int32, d webhook.Draft) {
 	}
 }
 
-// change draws what a save does.
+// change returns a random change of a webhook.
 func (w *world) change(tenant webhook.Tenant) (string, func(*webhook.Draft)) {
 	what := w.rnd.IntN(9)
 	if w.weather.rivals && w.chance(0.7) {
@@ -264,7 +265,7 @@ func (w *world) newSecret(tenant webhook.Tenant) *webhook.Secret {
 	return &s
 }
 
-// draftOf is the draft that changes nothing.
+// draftOf returns a draft that changes nothing.
 func draftOf(w webhook.Webhook) webhook.Draft {
 	return webhook.Draft{
 		Name: w.Name, Events: w.Events, TargetURL: w.TargetURL, State: w.State, Type: w.Type,
@@ -272,8 +273,8 @@ func draftOf(w webhook.Webhook) webhook.Draft {
 	}
 }
 
-// operate starts new rounds of deliveries by hand, the row first, then its
-// message; or has everything redispatched.
+// operate starts new rounds of deliveries, writing the row before sending the
+// message, or redispatches all events.
 func operate(u *user) {
 	w := u.w
 	if w.chance(0.15) {
@@ -302,7 +303,7 @@ func operate(u *user) {
 	}, func(error) {})
 }
 
-// redispatch begins jobs that have all events so far matched again.
+// redispatch starts jobs that match all events so far again.
 func (u *user) redispatch(of []webhook.Tenant, answered func(error)) {
 	u.call("redispatch", func(ctx context.Context, e *environment) error {
 		for _, tenant := range of {
@@ -320,7 +321,7 @@ func (u *user) redispatch(of []webhook.Tenant, answered func(error)) {
 	}, answered)
 }
 
-// restore has what the stream gave up redispatched.
+// restore redispatches the records that Lambda gave up on.
 func restore(u *user) {
 	if !u.w.ledger.lost {
 		return

@@ -9,36 +9,37 @@ import (
 	"time"
 )
 
-// weather is how bad things are in a run. Every seed draws its own, and leaves
-// many kinds of trouble out, so that rare pairs of faults meet undisturbed.
+// weather is how bad conditions are in a run. Every seed draws its own and
+// leaves out many kinds of trouble, so that rare pairs of faults occur
+// undisturbed.
 type weather struct {
-	pause     float64 // that time passes instead of something happening
+	pause     float64 // time passes and nothing happens
 	die       float64
 	freeze    float64
-	store     float64 // a fault of DynamoDB
-	rows      float64 // a fault of DynamoDB that only deliveries meet
-	stale     float64 // an old answer of an eventually consistent read
-	queue     float64 // a fault of the queue
-	secret    float64 // a fault of the secret store
-	unread    float64 // a new version that is not readable yet
-	network   float64 // a POST that does not arrive, or whose answer is lost
+	store     float64 // a DynamoDB fault
+	rows      float64 // a DynamoDB fault on delivery rows only
+	stale     float64 // stale data from an eventually consistent read
+	queue     float64 // a queue fault
+	secret    float64 // a secret store fault
+	unread    float64 // a new secret version that is not readable yet
+	network   float64 // a POST that does not arrive or whose response is lost
 	slow      float64
-	locked    float64 // a secret that is long in coming
-	duplicate float64 // a message that the queue hands out twice
-	late      float64 // a message that the queue hands out late
-	giveUp    float64 // an event source mapping gives a running invocation up
+	locked    float64 // a slow read of a secret
+	duplicate float64 // a message that the queue delivers twice
+	late      float64 // a message that the queue delivers late
+	giveUp    float64 // an event source mapping gives up a running invocation
 	double    float64 // two sweeps at once
-	repeat    float64 // a write that the SDK repeats since its answer was lost
-	hold      float64 // a process is held up before a step, a second at most
+	repeat    float64 // a write that the SDK repeats after a lost response
+	hold      float64 // a process is delayed before a step, by at most a second
 	outage    float64 // a fault is the first of several
-	receives  int     // after which a message goes to the dead letters
-	retries   int     // after which the stream gives a batch up
-	lossy     bool    // what the stream gave up at first is lost, and redispatched
+	receives  int     // before a message becomes a dead letter
+	retries   int     // before Lambda gives up on a batch
+	lossy     bool    // the first records given up are lost, and redispatched
 	rivals    bool    // the users all change one webhook at once
-	hurry     bool    // all happens fast, so that records are young when they fail
-	siege     bool    // all targets are down for long, and many events come
-	crowd     int     // webhooks that want every event, from the start
-	old       int     // webhooks whose targets have long answered well
+	hurry     bool    // everything is fast, so that records are young when they fail
+	siege     bool    // all targets are down for a long time, and many events arrive
+	crowd     int     // webhooks subscribed to every event from the start
+	old       int     // webhooks with a long history of successes
 	faults    int
 	lasts     time.Duration // how long the bad weather lasts
 }
@@ -103,7 +104,7 @@ func drawWeather(rnd *rand.Rand) weather {
 		}
 	}
 	if w.crowd > 0 {
-		// So much to do at once takes time enough as it is.
+		// This much work takes enough time already.
 		w.pause, w.hold, w.late, w.rivals = 0.01, 0, 0, false
 	} else {
 		w.old = max(rnd.IntN(5)-1, 0)
@@ -111,7 +112,7 @@ func drawWeather(rnd *rand.Rand) weather {
 	return w
 }
 
-// String lists the troubles that a run can meet.
+// String lists the troubles that can occur in a run.
 func (w weather) String() string {
 	var b strings.Builder
 	v := reflect.ValueOf(w)
@@ -128,10 +129,10 @@ func (w weather) String() string {
 	return fmt.Sprintf("%slasts %s", b.String(), w.lasts)
 }
 
-// judge draws what becomes of one side effect.
+// judge draws the verdict on one side effect.
 func (w *world) judge(g *gate) verdict {
 	if g.ctx.Err() != nil && g.kind != kindAnswer && g.kind != kindPost {
-		// The caller stopped waiting; whether the call arrived nobody knows.
+		// The caller stopped waiting; the call may or may not have arrived.
 		if w.chance(0.5) {
 			return failAfter
 		}
@@ -202,7 +203,7 @@ func (w *world) drawFault(g *gate) verdict {
 }
 
 // service names what a call depends on: DynamoDB, the queue or the secret
-// store, as all processes see it, or one.
+// store, either for all processes or for one.
 func service(k kind) string {
 	switch k {
 	case kindStore, kindStale:
@@ -239,7 +240,7 @@ func (w *world) breakDown(g *gate) {
 	w.tracef("weather", "*** %s is out of service for %s", name, d.Round(time.Millisecond))
 }
 
-// outOfService reports what a call meets while its service is down.
+// outOfService returns the verdict on a call while its service is down.
 func (w *world) outOfService(g *gate) verdict {
 	name, now := service(g.kind), time.Now()
 	if name == "" || !w.down[name].After(now) && !w.down[name+" for "+g.process.name].After(now) && (g.about == "" || !w.down[g.about].After(now)) {
@@ -264,8 +265,8 @@ func (w *world) holds(p *process) bool {
 	return true
 }
 
-// wakeOvertaken lets processes thaw whose lease was just taken over: the worst
-// moment is while the new holder is at work.
+// wakeOvertaken thaws processes whose lease was just taken over: the worst
+// moment is while the new holder is running.
 func (w *world) wakeOvertaken() {
 	w.ledger.mu.Lock()
 	tokens := w.ledger.overtaken
@@ -293,8 +294,8 @@ func (w *world) wakeOvertaken() {
 	}
 }
 
-// weatherFreezes stops a process for a while, as a paused virtual machine is.
-// It likes best to do so in the middle of a delivery.
+// weatherFreezes stops a process for a while, like a paused virtual machine,
+// preferably in the middle of a delivery.
 func (w *world) weatherFreezes(g *gate) bool {
 	p, chance := g.process, w.weather.freeze
 	if g.about != "" || g.kind == kindSecret {
@@ -318,10 +319,10 @@ func (w *world) weatherFreezes(g *gate) bool {
 		d = w.between(15*time.Minute, 4*time.Hour)
 	}
 	if strings.HasPrefix(p.name, "api-") {
-		// The sweep takes an API call to be over after an hour, and Lambda
-		// after half a minute; so a second freeze of one is its end.
+		// The sweep assumes that an API call is over after an hour, and Lambda
+		// after half a minute, so a second freeze kills the call.
 		if d = min(d, 20*time.Minute); p.current.froze {
-			w.tracef(p.name, "*** FREEZES for ever")
+			w.tracef(p.name, "*** FREEZES permanently")
 			w.kill(p, dieBefore)
 			return true
 		}

@@ -14,18 +14,18 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// world is one run: the clock is the bubble's, and everything that can happen
-// next is chosen here, by the seed.
+// world is one run. The clock is the bubble's, and the seed chooses here among
+// everything that can happen next.
 type world struct {
 	seed    uint64
-	rnd     *rand.Rand // the scheduler's own; nobody else draws from it
+	rnd     *rand.Rand // used only by the scheduler
 	weather weather
 	began   time.Time
 
 	arrival chan struct{}
-	mu      sync.Mutex // guards waiting, and what several released goroutines share
+	mu      sync.Mutex // guards waiting and the state shared by released goroutines
 	waiting []*gate
-	paths   map[string]uint64 // by goroutine, through which gates it came
+	paths   map[string]uint64 // by goroutine: hash of the gates it passed
 	running []*invocation
 	timers  []timer
 	order   int
@@ -35,7 +35,7 @@ type world struct {
 	calm    bool
 	steps   int
 	trace   []string
-	keep    bool // the trace's lines; else only their hash
+	keep    bool // the trace's lines; otherwise only their hash
 	digest  uint64
 	verdict []string // violations of promises
 
@@ -51,16 +51,16 @@ type world struct {
 	policy  webhook.Policy
 	tokens  int
 
-	duplicates map[string]int // explained ones, by cause
+	duplicates map[string]int // explained duplicates, by cause
 }
 
-// actor is somebody who can do something: a user, an event source mapping, the
+// actor is a part that acts by itself: a user, an event source mapping, the
 // schedule.
 type actor interface {
 	// actions lists what the actor could do now.
 	actions(now time.Time) []action
-	// moment is when the actor may have something to do next; zero if that
-	// depends on others.
+	// moment returns when the actor may next have something to do, or zero if
+	// that depends on others.
 	moment(now time.Time) time.Time
 }
 
@@ -80,7 +80,7 @@ func (w *world) at(when time.Time, do func()) {
 	w.timers = append(w.timers, timer{when, w.order, do})
 }
 
-// tracef notes what happened.
+// tracef adds a line to the trace.
 func (w *world) tracef(who, format string, args ...any) {
 	line := fmt.Sprintf("%s  %-12s %s", stamp(time.Since(w.began)), who, fmt.Sprintf(format, args...))
 	h := fnv.New64a()
@@ -98,7 +98,7 @@ func stamp(d time.Duration) string {
 	return fmt.Sprintf("%3d:%02d:%06.3f", h, m, s)
 }
 
-// violated notes that a promise was broken.
+// violated records a broken promise.
 func (w *world) violated(promise string, format string, args ...any) {
 	text := promise + ": " + fmt.Sprintf(format, args...)
 	w.mu.Lock()
@@ -109,7 +109,7 @@ func (w *world) violated(promise string, format string, args ...any) {
 	w.tracef("LEDGER", "%s", text)
 }
 
-// chance draws from the scheduler's randomness.
+// chance is true with probability p.
 func (w *world) chance(p float64) bool { return p > 0 && w.rnd.Float64() < p }
 
 // between draws a duration.
@@ -117,13 +117,13 @@ func (w *world) between(a, b time.Duration) time.Duration {
 	return a + time.Duration(w.rnd.Int64N(int64(b-a)))
 }
 
-// settle lets every goroutine run to its next gate, then closes what ended and
-// fires the timers that are due.
+// settle lets every goroutine run to its next gate, then closes finished
+// invocations and fires due timers.
 func (w *world) settle() {
 	for {
 		synctest.Wait()
 		if w.dismiss() || w.reap() || w.fire() {
-			continue // what was let go runs now
+			continue // released goroutines run now
 		}
 		return
 	}
@@ -143,8 +143,8 @@ func (w *world) dismiss() (any bool) {
 	return any
 }
 
-// reap closes the invocations that returned, and kills or gives up those that
-// ran out of time.
+// reap closes invocations that returned, and kills or gives up those that timed
+// out.
 func (w *world) reap() (any bool) {
 	now := time.Now()
 	for _, inv := range slices.Clone(w.running) {
@@ -159,7 +159,7 @@ func (w *world) reap() (any bool) {
 		case !inv.closed && !inv.gone && now.After(inv.deadline.Add(50*time.Millisecond)):
 			any = true
 			if inv.process.frozen || w.chance(0.2) {
-				w.tracef(inv.process.name, "given up, runs on: %s", inv.label)
+				w.tracef(inv.process.name, "given up but still running: %s", inv.label)
 				w.close(inv, false)
 			} else {
 				w.tracef(inv.process.name, "killed at its timeout: %s", inv.label)
@@ -191,9 +191,8 @@ func (w *world) fire() bool {
 	return true
 }
 
-// gates returns what waits for leave, grouped: gates of one process with the
-// same label, whose goroutines came the same way, cannot be told apart, and pass
-// together.
+// gates returns the waiting gates in groups. Gates of one process with the same
+// label and path are indistinguishable and pass together.
 func (w *world) gates() [][]*gate {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -216,7 +215,7 @@ func (w *world) gates() [][]*gate {
 
 const maxSteps = 150_000
 
-// run lets things happen until done says that enough has.
+// run makes things happen until done returns true.
 func (w *world) run(done func() bool) {
 	for {
 		w.settle()
@@ -225,7 +224,7 @@ func (w *world) run(done func() bool) {
 			return
 		}
 		if w.steps++; w.steps > maxSteps+200*w.weather.crowd {
-			w.violated("run", "does not come to rest within %d steps", maxSteps)
+			w.violated("run", "does not settle within %d steps", maxSteps)
 			return
 		}
 		groups := w.gates()
@@ -234,15 +233,15 @@ func (w *world) run(done func() bool) {
 		for _, a := range w.actors {
 			actions = append(actions, a.actions(now)...)
 		}
-		// Under the lock, so that goroutines which a timer wakes, and no gate,
-		// see what was written here, as the race detector understands it.
+		// Under the lock, so that the race detector sees that goroutines woken
+		// by a timer rather than a gate may read what was written here.
 		w.mu.Lock()
 		n := len(groups) + len(actions)
 		w.mu.Unlock()
 		switch {
 		case n == 0:
 			if !w.sleep(w.nextMoment(now)) {
-				w.violated("run", "nothing is left to happen, and it is not done")
+				w.violated("run", "nothing is left to do, but the run is not done")
 				return
 			}
 		case w.chance(w.weather.pause):
@@ -258,7 +257,7 @@ func (w *world) run(done func() bool) {
 	}
 }
 
-// pause is how long things take: mostly milliseconds, sometimes seconds.
+// pause returns how long a step takes: usually milliseconds, sometimes seconds.
 func (w *world) pause() time.Duration {
 	switch r := w.rnd.Float64(); {
 	case r < 0.75 || w.weather.hurry && r < 0.98:
@@ -270,7 +269,7 @@ func (w *world) pause() time.Duration {
 	}
 }
 
-// nextMoment is when something may happen by itself.
+// nextMoment returns when something may happen by itself.
 func (w *world) nextMoment(now time.Time) time.Time {
 	var next time.Time
 	consider := func(t time.Time) {
@@ -292,13 +291,14 @@ func (w *world) nextMoment(now time.Time) time.Time {
 	return next
 }
 
-// sleep lets time pass until then, or until a goroutine comes to a gate.
+// sleep lets time pass until the given time, or until a goroutine reaches a
+// gate.
 func (w *world) sleep(until time.Time) bool {
 	if until.IsZero() {
 		return false
 	}
 	select {
-	case <-w.arrival: // whoever came is at a gate by now
+	case <-w.arrival: // the goroutine is at a gate by now
 	default:
 	}
 	t := time.NewTimer(max(time.Until(until), time.Microsecond))
@@ -345,6 +345,6 @@ func (w *world) release(group []*gate) {
 	}
 	for _, x := range group {
 		x.leave <- v
-		synctest.Wait() // what they share in the process they touch in turn
+		synctest.Wait() // they use the process's shared state one after another
 	}
 }
