@@ -379,7 +379,7 @@ var mutants = []mutant{
 		"range webhook.DueShards {", "range webhook.DueShards - 1 {",
 	},
 
-	// What lies between tenants.
+	// The separation of tenants.
 	{
 		"tenants: share a list of webhooks", subscriptions,
 		"s.lists.Get(string(tenant), key)", "s.lists.Get(\"Cust1\", key)",
