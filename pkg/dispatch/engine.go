@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/backoff"
@@ -199,43 +198,12 @@ func outcomeWord(r webhook.Result) string {
 	return string(r.Error)
 }
 
-// next is the message for the attempt after this one, and whether there is one:
-// a wait longer than the queue's is left to the row alone, and so is a delivery
-// that has hopped too often.
-func next(m webhook.Message, outcome *webhook.Outcome, now time.Time) (webhook.Outgoing, bool) {
-	delay := outcome.NextAt.Sub(now)
-	if outcome.Status != webhook.StatusPending || delay > webhook.MaxDelay || m.Hops+1 >= maxMessageHops {
-		return webhook.Outgoing{}, false
-	}
-	outcome.SweepAt = outcome.NextAt.Add(sweepMargin)
-	m.Attempt++
-	m.Hops++
-	return webhook.Outgoing{Message: m, Delay: delay}, true
-}
-
 // park puts an attempt off, since its webhook's breaker is open.
 func (e *Engine) park(ctx context.Context, m webhook.Message, event webhook.Event, b webhook.Breaker) (webhook.Delivery, error) {
 	now := e.Now()
 	return e.Deliveries.Park(ctx, webhook.Park{
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, Until: b.ParkUntil(now, e.fraction()), Seed: e.seed(event, m.Replay, now),
 	})
-}
-
-// ranges cuts a list of webhooks, in ascending order of id, into expand
-// messages for at most expandRange of them.
-func ranges(of webhook.Message, ids []int32) (out []webhook.Outgoing) {
-	for chunk := range slices.Chunk(ids, expandRange) {
-		of.From, of.To = chunk[0], chunk[len(chunk)-1]
-		out = append(out, webhook.Outgoing{Message: of})
-	}
-	return out
-}
-
-// success is the message that writes down a success later, when its row could
-// not be written now. It is never dropped and never makes a second POST.
-func (e *Engine) success(m webhook.Message, a webhook.Attempt) webhook.Outgoing {
-	m.Kind, m.Success, m.Attempt = webhook.MessageRecord, &a, 0
-	return webhook.Outgoing{Message: m, Delay: 30*time.Second + time.Duration(e.fraction()*float64(270*time.Second))}
 }
 
 // errRefused says that the queue did not take all of the messages.

@@ -53,6 +53,16 @@ func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 	return c.sendOr(ctx, r, out)
 }
 
+// ranges cuts a list of webhooks, in ascending order of id, into expand
+// messages for at most expandRange of them.
+func ranges(of webhook.Message, ids []int32) (out []webhook.Outgoing) {
+	for chunk := range slices.Chunk(ids, expandRange) {
+		of.From, of.To = chunk[0], chunk[len(chunk)-1]
+		out = append(out, webhook.Outgoing{Message: of})
+	}
+	return out
+}
+
 // missing gives those of the webhooks whose delivery of the event has no row: it
 // was never begun, or only by a message that is still on its way, which the row
 // will fence.

@@ -324,7 +324,7 @@ var mutants = []mutant{
 		"\tif err != nil || early {\n", "\tif err != nil || early && row.LeaseBy == \"never\" {\n",
 	},
 	{
-		"fan-out: a range ends before its last webhook", engine,
+		"fan-out: a range ends before its last webhook", expander,
 		"of.From, of.To = chunk[0], chunk[len(chunk)-1]", "of.From, of.To = chunk[0], max(chunk[0], chunk[len(chunk)-1]-1)",
 	},
 	{

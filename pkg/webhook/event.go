@@ -74,21 +74,6 @@ func ReservedEventName(name string) bool {
 	return state || strings.EqualFold(name, TestEventName)
 }
 
-// SubscriptionKeys lists the folded patterns that match an event of this name,
-// the exact one first: "contact.changed" → "contact.changed", "contact.*",
-// "*". The ping and state events are matched by their exact name alone.
-func SubscriptionKeys(name string) []string {
-	folded := FoldEventName(name)
-	if ReservedEventName(folded) {
-		return []string{folded}
-	}
-	keys := []string{folded}
-	if first, _, dotted := strings.Cut(folded, "."); dotted {
-		keys = append(keys, first+".*")
-	}
-	return append(keys, "*")
-}
-
 // Entity is the part of an event's name that names what it happened to: the
 // text before the last dot, or the whole name where there is none. State events
 // have none.

@@ -1,0 +1,55 @@
+package webhook
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// SubscriptionKeys lists the folded patterns that match an event of this name,
+// the exact one first: "contact.changed" → "contact.changed", "contact.*",
+// "*". The ping and state events are matched by their exact name alone.
+func SubscriptionKeys(name string) []string {
+	folded := FoldEventName(name)
+	if ReservedEventName(folded) {
+		return []string{folded}
+	}
+	keys := []string{folded}
+	if first, _, dotted := strings.Cut(folded, "."); dotted {
+		keys = append(keys, first+".*")
+	}
+	return append(keys, "*")
+}
+
+// activationGrace is how much older than its webhook's activation an event may
+// be and still match: a re-read of the stream must not send a day of old events
+// to a webhook that was just made.
+const activationGrace = 60 * time.Second
+
+// Matches reports whether the webhook is to get an event that was accepted at
+// the given time: it is Active, one of its patterns matches, and it was not
+// activated more than 60 s later. The webhook item alone decides this, so a
+// stale pointer or list is harmless.
+func (w Webhook) Matches(name string, accepted time.Time) bool {
+	return w.Takes(accepted) && w.Subscribes(name)
+}
+
+// Takes is Matches without a look at the patterns, for a webhook whose pattern
+// is known to match.
+func (w Webhook) Takes(accepted time.Time) bool {
+	return w.State == StateActive &&
+		!w.ActivatedAt.After(accepted.Add(activationGrace))
+}
+
+// Subscribes reports whether one of the webhook's patterns matches the name.
+func (w Webhook) Subscribes(name string) bool { return w.SubscribesTo(SubscriptionKeys(name)) }
+
+// SubscribesTo reports whether one of the webhook's patterns is among the
+// subscription keys of an event. Where many webhooks are asked about one name,
+// it saves folding the name for each.
+func (w Webhook) SubscribesTo(keys []string) bool { return slices.ContainsFunc(keys, w.Holds) }
+
+// Holds reports whether one of the webhook's patterns is this subscription key.
+func (w Webhook) Holds(key string) bool {
+	return slices.ContainsFunc(w.Events, func(pattern string) bool { return strings.EqualFold(pattern, key) })
+}
