@@ -46,19 +46,18 @@ func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 	}
 	out := make([]webhook.Outgoing, len(ids))
 	for i, id := range ids {
-		out[i].Message = webhook.Message{
-			Kind: webhook.MessageAttempt, Tenant: m.Tenant, Webhook: id, Event: m.Event, Round: 1, Attempt: 1, Hops: m.Hops,
-		}
+		first := webhook.AttemptMessage(webhook.DeliveryKey{Tenant: m.Tenant, Webhook: id, Event: m.Event}, 1, 1, "")
+		first.Hops = m.Hops
+		out[i].Message = first
 	}
 	return c.sendOr(ctx, r, out)
 }
 
 // ranges cuts a list of webhooks, in ascending order of id, into expand
 // messages for at most expandRange of them.
-func ranges(of webhook.Message, ids []int32) (out []webhook.Outgoing) {
+func ranges(m webhook.Message, ids []int32) (out []webhook.Outgoing) {
 	for chunk := range slices.Chunk(ids, expandRange) {
-		of.From, of.To = chunk[0], chunk[len(chunk)-1]
-		out = append(out, webhook.Outgoing{Message: of})
+		out = append(out, webhook.Outgoing{Message: m.InRange(chunk[0], chunk[len(chunk)-1])})
 	}
 	return out
 }

@@ -15,14 +15,11 @@ func next(m webhook.Message, outcome *webhook.Outcome, now time.Time) (webhook.O
 		return webhook.Outgoing{}, false
 	}
 	outcome.SweepAt = outcome.NextAt.Add(sweepMargin)
-	m.Attempt++
-	m.Hops++
-	return webhook.Outgoing{Message: m, Delay: delay}, true
+	return webhook.Outgoing{Message: m.Next(), Delay: delay}, true
 }
 
 // success is the message that writes down a success later, when its row could
 // not be written now. It is never dropped and never makes a second POST.
 func (e *Engine) success(m webhook.Message, a webhook.Attempt) webhook.Outgoing {
-	m.Kind, m.Success, m.Attempt = webhook.MessageRecord, &a, 0
-	return webhook.Outgoing{Message: m, Delay: 30*time.Second + time.Duration(e.fraction()*float64(270*time.Second))}
+	return webhook.Outgoing{Message: webhook.RecordMessage(m, a), Delay: 30*time.Second + time.Duration(e.fraction()*float64(270*time.Second))}
 }

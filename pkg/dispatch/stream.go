@@ -75,10 +75,7 @@ func (d delivery) key() webhook.DeliveryKey {
 func (d delivery) of() webhookKey { return webhookKey{d.event.Tenant, d.webhook.ID} }
 
 func (d delivery) message() webhook.Message {
-	return webhook.Message{
-		Kind: webhook.MessageAttempt, Tenant: d.event.Tenant, Webhook: d.webhook.ID, Event: d.event.ID,
-		Round: 1, Attempt: 1,
-	}
+	return webhook.AttemptMessage(d.key(), 1, 1, "")
 }
 
 // run makes the fast attempts, all at once within the slots, and beside them
@@ -288,8 +285,7 @@ func (b *batch) queue(d delivery) {
 
 // expand is the message that hands an event over whole, to be matched again.
 func (b *batch) expand(i int) webhook.Message {
-	r := b.records[i]
-	return webhook.Message{Kind: webhook.MessageExpand, Tenant: r.Event.Tenant, Event: r.Event.ID, Accepted: r.Accepted}
+	return webhook.ExpandMessage(b.records[i].Event, b.records[i].Accepted)
 }
 
 func (b *batch) add(o outgoing) {

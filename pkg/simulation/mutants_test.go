@@ -325,7 +325,7 @@ var mutants = []mutant{
 	},
 	{
 		"fan-out: a range ends before its last webhook", expander,
-		"of.From, of.To = chunk[0], chunk[len(chunk)-1]", "of.From, of.To = chunk[0], max(chunk[0], chunk[len(chunk)-1]-1)",
+		"m.InRange(chunk[0], chunk[len(chunk)-1])", "m.InRange(chunk[0], max(chunk[0], chunk[len(chunk)-1]-1))",
 	},
 	{
 		"fan-out: forget an event for many webhooks", planning,
@@ -394,11 +394,12 @@ var mutants = []mutant{
 	},
 	{
 		"tenants: expand an event for another tenant", expander,
-		"Kind: webhook.MessageAttempt, Tenant: m.Tenant, Webhook: id,", "Kind: webhook.MessageAttempt, Tenant: \"Cust1\", Webhook: id,",
+		"webhook.AttemptMessage(webhook.DeliveryKey{Tenant: m.Tenant,", "webhook.AttemptMessage(webhook.DeliveryKey{Tenant: \"Cust1\",",
 	},
 	{
 		"tenants: sweep for another tenant", dueRows,
-		"Tenant: row.Tenant, Webhook: row.Webhook,", "Tenant: \"Cust1\", Webhook: row.Webhook,",
+		"webhook.AttemptMessage(row.DeliveryKey, row.Round,",
+		"webhook.AttemptMessage(webhook.DeliveryKey{Tenant: \"Cust1\", Webhook: row.Webhook, Event: row.Event}, row.Round,",
 	},
 	{
 		"tenants: share rows", storeRowItems,

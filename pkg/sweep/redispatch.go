@@ -45,9 +45,7 @@ func Redispatch(events EventList, messages webhook.Queue) JobRunner {
 			if string(e.ID) == j.Cursor || e.ID >= end {
 				continue // handed over by the slice before, or past the time
 			}
-			out = append(out, webhook.Outgoing{Message: webhook.Message{
-				Kind: webhook.MessageExpand, Tenant: e.Tenant, Event: e.ID, Accepted: e.At, Missing: true, Replay: j.ID,
-			}})
+			out = append(out, webhook.Outgoing{Message: webhook.ExpandMessage(e, e.At).OnlyMissing(j.ID)})
 		}
 		if err := sendAll(ctx, messages, out); err != nil {
 			return j, err

@@ -71,9 +71,7 @@ func (s *Sweeper) sendOn(ctx context.Context, name string, records []webhook.Rec
 			}
 			continue
 		}
-		out = append(out, webhook.Outgoing{Message: webhook.Message{
-			Kind: webhook.MessageExpand, Tenant: r.Event.Tenant, Event: r.Event.ID, Accepted: r.Accepted, Missing: true,
-		}})
+		out = append(out, webhook.Outgoing{Message: webhook.ExpandMessage(r.Event, r.Accepted).OnlyMissing("")})
 	}
 	if err := s.send(ctx, out); err != nil {
 		return err

@@ -203,10 +203,7 @@ func message(row webhook.Delivery) webhook.Message {
 	if row.LeaseBy == "" {
 		attempt++
 	}
-	return webhook.Message{
-		Kind: webhook.MessageAttempt, Tenant: row.Tenant, Webhook: row.Webhook, Event: row.Event,
-		Round: row.Round, Attempt: attempt, Replay: row.Replay,
-	}
+	return webhook.AttemptMessage(row.DeliveryKey, row.Round, attempt, row.Replay)
 }
 
 func resendGap(resends int) time.Duration {
