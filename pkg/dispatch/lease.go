@@ -62,7 +62,7 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 	}
 	a.probe.done()
 	c.reports.add(c.Engine, a.webhook, result, a.probe.id())
-	done = c.finish(ctx, r, a, token, result)
+	done = c.finish(ctx, r, madeAttempt{message: m, webhook: a.webhook, event: a.event, result: result, token: token})
 	if result.Error != webhook.AttemptOK || result.Repeats > 0 || a.probe != nil {
 		// What opens or closes a breaker, disables a webhook or says which secret
 		// its target knows, is for others to know at once; what only counts is
@@ -83,49 +83,25 @@ func (c *consumer) mayStart(a leasedAttempt, began time.Time) bool {
 
 // finish writes down what came of a leased attempt and sends the message for
 // the next one.
-func (c *consumer) finish(ctx context.Context, r webhook.Received, a leasedAttempt, token string, result webhook.Result) (done bool) {
-	m, now := r.Message, c.Now()
-	decision := c.policy(a.webhook).Decide(m.Attempt, result, now, c.fraction())
-	if decision.Disable {
+func (c *consumer) finish(ctx context.Context, r webhook.Received, a madeAttempt) (done bool) {
+	settled := c.settle(ctx, a)
+	if settled.disable {
 		c.reports.disable(a.webhook)
 	}
-	outcome := result.Outcome(m.Attempt, decision)
-	message, more := next(m, &outcome, now)
-	expires := now.Add(c.RowLife)
-	row, err := c.Deliveries.Finish(ctx, webhook.Finish{
-		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: token, Now: now, ExpiresAt: expires, Outcome: outcome,
-	})
 	switch {
-	case err == nil:
-		if more {
-			c.sendAll(ctx, []webhook.Outgoing{message}) // the row is there, whatever comes of it
+	case settled.err == nil:
+		if settled.message != nil {
+			c.sendAll(ctx, []webhook.Outgoing{*settled.message}) // the row is there, whatever comes of it
 		}
 		return true
-	case outcome.Succeeded():
-		return c.markDelivered(ctx, r, outcome.Attempt, outcome.Response, a.event)
-	case errors.Is(err, webhook.ErrRefused):
-		return c.refused(ctx, r, row)
+	case settled.message != nil:
+		c.Logger.WarnContext(ctx, "success not written: handed on", "event_id", string(r.Message.Event), "error", settled.err)
+		return c.sendOr(ctx, r, []webhook.Outgoing{*settled.message})
+	case errors.Is(settled.err, webhook.ErrRefused):
+		return c.refused(ctx, r, settled.row)
 	}
-	c.Logger.WarnContext(ctx, "outcome not written", "event_id", string(m.Event), "error", err)
+	c.Logger.WarnContext(ctx, "outcome not written", "event_id", string(r.Message.Event), "error", settled.err)
 	return c.later(ctx, r)
-}
-
-// markDelivered writes down a success whose lease is lost, or hands it on as a
-// message: it is never forgotten and never sent again.
-func (c *consumer) markDelivered(ctx context.Context, r webhook.Received, a webhook.Attempt, response string, event webhook.Event) (done bool) {
-	m, now := r.Message, c.Now()
-	seed := c.seed(event, m.Replay, now)
-	_, err := c.Deliveries.MarkDelivered(ctx, webhook.MarkDelivered{
-		Key: m.Key(), Round: m.Round, Now: now, Seed: seed, Attempt: a, Response: response, ExpiresAt: seed.ExpiresAt,
-	})
-	if err == nil || errors.Is(err, webhook.ErrRefused) {
-		return true
-	}
-	c.Logger.WarnContext(ctx, "success not written: handed on", "event_id", string(m.Event), "error", err)
-	if len(c.sendAll(ctx, []webhook.Outgoing{c.success(m, a)})) > 0 {
-		return c.later(ctx, r)
-	}
-	return true
 }
 
 // refused decides about a message whose row was in other hands, by the row as

@@ -257,18 +257,14 @@ func (c *consumer) makeDue(ctx context.Context, r webhook.Received) (done bool) 
 
 // record writes down a success that could not be written when it happened.
 func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
-	m, now := r.Message, c.Now()
+	m := r.Message
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if err != nil && !gone(err) {
 		c.Logger.WarnContext(ctx, "event unreadable", "event_id", string(m.Event), "error", err)
 		return c.later(ctx, r)
 	}
 	event.ID = m.Event
-	seed := c.seed(event, m.Replay, now)
-	_, err = c.Deliveries.MarkDelivered(ctx, webhook.MarkDelivered{
-		Key: m.Key(), Round: m.Round, Now: now, Seed: seed, Attempt: *m.Success, ExpiresAt: seed.ExpiresAt,
-	})
-	if err == nil || errors.Is(err, webhook.ErrRefused) {
+	if err = c.markDelivered(ctx, m, event, *m.Success, ""); err == nil {
 		return true
 	}
 	level := slog.LevelWarn
@@ -276,7 +272,7 @@ func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
 		level = slog.LevelError
 	}
 	c.Logger.Log(ctx, level, "success still not written", "event_id", string(m.Event), "count", r.Receives, "error", err)
-	return c.postpone(ctx, r, 30*time.Second+time.Duration(c.fraction()*float64(270*time.Second)))
+	return c.postpone(ctx, r, c.successDelay())
 }
 
 // later leaves a message that met a fault to another try: soon, and at growing

@@ -1,10 +1,88 @@
 package dispatch
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
+
+// madeAttempt is an attempt whose POST has a result.
+type madeAttempt struct {
+	message webhook.Message // asked for it
+	webhook webhook.Webhook
+	event   webhook.Event
+	result  webhook.Result
+	token   string // of its lease; empty in the fast lane, which takes none
+}
+
+// settled is what became of an attempt's outcome, and what is to be sent for it.
+type settled struct {
+	// message is nil if nothing is left to do. If err is nil too, a row has the
+	// outcome, and the sweep finds it should the message be lost.
+	message *webhook.Outgoing
+	// err says why no row has the outcome: ErrRefused if another consumer speaks
+	// for the delivery.
+	err error
+	// row is what refused the outcome of a leased attempt.
+	row webhook.Delivery
+	// disable says that the target asked for no more events.
+	disable bool
+}
+
+// settle writes down the outcome of an attempt and returns what is to be sent.
+// Row first, message second: a written row is a hand-over by itself.
+func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
+	now := e.Now()
+	decision := e.policy(a.webhook).Decide(a.message.Attempt, a.result, now, e.fraction())
+	outcome := a.result.Outcome(a.message.Attempt, decision)
+	message, more := next(a.message, &outcome, now)
+	row, err := e.write(ctx, a, outcome, now)
+	done := settled{row: row, err: err, disable: decision.Disable}
+	leased, refused := a.token != "", errors.Is(err, webhook.ErrRefused)
+	switch {
+	case err == nil:
+		if more {
+			done.message = &message
+		}
+		return done
+	case !outcome.Succeeded():
+		return done
+	case leased || refused:
+		done.err = e.markDelivered(ctx, a.message, a.event, outcome.Attempt, outcome.Response)
+	}
+	if done.err != nil {
+		success := e.success(a.message, outcome.Attempt)
+		done.message = &success
+	}
+	return done
+}
+
+// write is the first try at an outcome: over the lease, or over no row.
+func (e *Engine) write(ctx context.Context, a madeAttempt, outcome webhook.Outcome, now time.Time) (webhook.Delivery, error) {
+	m := a.message
+	if a.token == "" {
+		return e.Deliveries.RecordFirst(ctx, webhook.RecordFirst{Key: m.Key(), Now: now, Seed: e.seed(a.event, m.Replay, now), Outcome: outcome})
+	}
+	return e.Deliveries.Finish(ctx, webhook.Finish{
+		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: a.token, Now: now, ExpiresAt: now.Add(e.RowLife), Outcome: outcome,
+	})
+}
+
+// markDelivered writes down a success whatever the row says of its attempt. A row
+// that refuses is delivered already, or in another round.
+func (e *Engine) markDelivered(ctx context.Context, m webhook.Message, event webhook.Event, a webhook.Attempt, response string) error {
+	now := e.Now()
+	seed := e.seed(event, m.Replay, now)
+	_, err := e.Deliveries.MarkDelivered(ctx, webhook.MarkDelivered{
+		Key: m.Key(), Round: m.Round, Now: now, Seed: seed, Attempt: a, Response: response, ExpiresAt: seed.ExpiresAt,
+	})
+	if errors.Is(err, webhook.ErrRefused) {
+		return nil
+	}
+	return err
+}
 
 // next is the message for the attempt after this one, and whether there is one:
 // a wait longer than the queue's is left to the row alone, and so is a delivery
@@ -21,5 +99,11 @@ func next(m webhook.Message, outcome *webhook.Outcome, now time.Time) (webhook.O
 // success is the message that writes down a success later, when its row could
 // not be written now. It is never dropped and never makes a second POST.
 func (e *Engine) success(m webhook.Message, a webhook.Attempt) webhook.Outgoing {
-	return webhook.Outgoing{Message: webhook.RecordMessage(m, a), Delay: 30*time.Second + time.Duration(e.fraction()*float64(270*time.Second))}
+	return webhook.Outgoing{Message: webhook.RecordMessage(m, a), Delay: e.successDelay()}
+}
+
+// successDelay is how long a success that could not be written waits for the
+// next try.
+func (e *Engine) successDelay() time.Duration {
+	return 30*time.Second + time.Duration(e.fraction()*float64(270*time.Second))
 }

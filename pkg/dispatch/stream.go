@@ -247,33 +247,17 @@ func (b *batch) refusesAll(ctx context.Context, d delivery) {
 	}
 }
 
-// record writes down the outcome of a first attempt. Row first, message second:
-// a written row is a hand-over by itself.
+// record writes down the outcome of a first attempt. A row that refuses has been
+// begun by another consumer, which speaks for the delivery.
 func (b *batch) record(ctx context.Context, d delivery, result webhook.Result) {
-	now := b.Now()
-	decision := b.policy(d.webhook).Decide(1, result, now, b.fraction())
-	outcome := result.Outcome(1, decision)
-	message, more := next(d.message(), &outcome, now)
-	seed := b.seed(d.event, "", now)
-	_, err := b.Deliveries.RecordFirst(ctx, webhook.RecordFirst{Key: d.key(), Now: now, Seed: seed, Outcome: outcome})
-	if errors.Is(err, webhook.ErrRefused) && outcome.Succeeded() {
-		_, err = b.Deliveries.MarkDelivered(ctx, webhook.MarkDelivered{
-			Key: d.key(), Round: 1, Now: now, Seed: seed, Attempt: outcome.Attempt, Response: outcome.Response, ExpiresAt: seed.ExpiresAt,
-		})
-	}
+	settled := b.settle(ctx, madeAttempt{message: d.message(), webhook: d.webhook, event: d.event, result: result})
 	switch {
-	case errors.Is(err, webhook.ErrRefused):
-		// Somebody else has begun this delivery and speaks for it.
-	case err == nil:
-		if more {
-			b.add(outgoing{Outgoing: message, record: d.record, row: true})
-		}
-	case outcome.Succeeded():
-		b.add(outgoing{Outgoing: b.success(d.message(), outcome.Attempt), record: d.record})
-	default:
+	case settled.message != nil:
+		b.add(outgoing{Outgoing: *settled.message, record: d.record, row: settled.err == nil})
+	case settled.err != nil && !errors.Is(settled.err, webhook.ErrRefused):
 		b.queue(d)
 	}
-	if decision.Disable {
+	if settled.disable {
 		b.refusesAll(ctx, d)
 	}
 }

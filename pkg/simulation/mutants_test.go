@@ -26,6 +26,7 @@ const (
 	redispatch     = "pkg/sweep/redispatch.go"
 	consumer       = "pkg/dispatch/queue.go"
 	leased         = "pkg/dispatch/lease.go"
+	settling       = "pkg/dispatch/settle.go"
 	subscriptions  = "pkg/dispatch/subscriptions.go"
 	copied         = "pkg/dispatch/copies.go"
 	stages         = "pkg/sweep/stages.go"
@@ -55,17 +56,16 @@ var mutants = []mutant{
 		"q.Age >= redeliveryAge, ", "",
 	},
 	{
-		"stream: drop a success whose row was taken over", stream,
-		"errors.Is(err, webhook.ErrRefused) && outcome.Succeeded()", "errors.Is(err, webhook.ErrRefused) && outcome.Succeeded() && b.bounded && !b.bounded",
+		"stream: drop a success whose row was taken over", settling,
+		"\tcase !outcome.Succeeded():\n", "\tcase !outcome.Succeeded(), refused && !leased:\n",
 	},
 	{
-		"stream: drop a success whose row could not be written", stream,
-		"\tcase outcome.Succeeded():\n\t\tb.add(outgoing{Outgoing: b.success(d.message(), outcome.Attempt), record: d.record})\n",
-		"\tcase outcome.Succeeded():\n",
+		"stream: drop a success whose row could not be written", settling,
+		"\tif done.err != nil {\n", "\tif !leased {\n\t\tdone.err = nil\n\t} else if done.err != nil {\n",
 	},
 	{
 		"stream: drop a failure whose row could not be written", stream,
-		"\tdefault:\n\t\tb.queue(d)\n\t}\n\tif decision.Disable {", "\t}\n\tif decision.Disable {",
+		"\tcase settled.err != nil && !errors.Is(settled.err, webhook.ErrRefused):\n\t\tb.queue(d)\n\t}\n", "\t}\n",
 	},
 	{
 		"stream: send unsigned when the secret cannot be read", stream,
@@ -239,8 +239,8 @@ var mutants = []mutant{
 		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+leaseSpare)\n", "\t\treturn !now.IsZero()\n",
 	},
 	{
-		"queue: drop a success whose lease was lost", leased,
-		"\tcase outcome.Succeeded():\n\t\treturn c.markDelivered(", "\tcase outcome.Succeeded() && !errors.Is(err, webhook.ErrRefused):\n\t\treturn c.markDelivered(",
+		"queue: drop a success whose lease was lost", settling,
+		"\tcase !outcome.Succeeded():\n", "\tcase !outcome.Succeeded(), refused && leased:\n",
 	},
 	{
 		"queue: start although the lease is nearly over", leased,
@@ -260,13 +260,13 @@ var mutants = []mutant{
 	},
 	{
 		"queue: drop a success that still cannot be written", consumer,
-		"\treturn c.postpone(ctx, r, 30*time.Second+time.Duration(c.fraction()*float64(270*time.Second)))\n", "\treturn true\n",
+		"\treturn c.postpone(ctx, r, c.successDelay())\n", "\treturn true\n",
 	},
 
 	{
-		"queue: send the message before the row is written", leased,
-		"\trow, err := c.Deliveries.Finish(ctx, webhook.Finish{\n",
-		"\tif more {\n\t\tc.sendAll(ctx, []webhook.Outgoing{message})\n\t\tmore = false\n\t}\n\trow, err := c.Deliveries.Finish(ctx, webhook.Finish{\n",
+		"queue: send the message before the row is written", settling,
+		"\trow, err := e.write(ctx, a, outcome, now)\n",
+		"\tif more && a.token != \"\" {\n\t\te.sendAll(ctx, []webhook.Outgoing{message})\n\t\tmore = false\n\t}\n\trow, err := e.write(ctx, a, outcome, now)\n",
 	},
 	{
 		"queue: do not report a message that failed", consumer,
