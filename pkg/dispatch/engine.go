@@ -93,15 +93,9 @@ const (
 	maxParking         = 64 // rows of a batch being parked
 	maxLooking         = 16 // rows of an expand being looked up
 
-	viewLife        = 3 * time.Second  // no attempt starts on an older view of the webhooks
-	startWindow     = 15 * time.Second // of an invocation; later no fast attempt starts
-	handOverReserve = 20 * time.Second // of an invocation, kept for recording and handing over
-	youngestToFail  = 3 * time.Second  // age of a record before its failure is reported
-
-	leaseMargin    = 10 * time.Second // lease beyond the attempt's timeout
-	leaseSpare     = 2 * time.Second  // left over when a POST may still start
-	sweepMargin    = 5 * time.Minute  // the sweep looks at a row this long after its message was due
-	timeRetry      = 5 * time.Second  // for a message that the invocation had no time for
+	youngestToFail = 3 * time.Second // age of a record before its failure is reported
+	sweepMargin    = 5 * time.Minute // the sweep looks at a row this long after its message was due
+	timeRetry      = 5 * time.Second // for a message that the invocation had no time for
 	maxMessageHops = 8
 	maxMatches     = 100 // webhooks that one event is dispatched to directly; more are expanded
 	expandRange    = 500 // webhooks of one expand message
@@ -139,20 +133,6 @@ func New(c Config) *Engine {
 	return &Engine{
 		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), inFlight: newSlots(newShares(maxInFlight, maxInFlightPerTenant), maxInFlightPerWebhook),
 	}
-}
-
-func (e *Engine) policy(w webhook.Webhook) webhook.Policy {
-	if w.Options.Policy.Valid() {
-		return w.Options.Policy
-	}
-	return e.Policy
-}
-
-func timeout(w webhook.Webhook) time.Duration {
-	if w.Options.Timeout > 0 {
-		return w.Options.Timeout
-	}
-	return webhook.DefaultAttemptTimeout
 }
 
 // seed is what a row of this delivery begins with.

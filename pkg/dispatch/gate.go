@@ -12,11 +12,11 @@ import (
 // attempt a step passes as the probe, which is named, and all others are parked.
 // What does not pass is done, or comes back later.
 //
-// An attempt that a person asked for passes always: perhaps the target has just
-// been mended.
+// [webhook.Message.Gate] decides. A manual attempt, and one whose breaker was
+// closed a moment ago, pass before the webhook is read.
 func (c *consumer) gate(ctx context.Context, r webhook.Received) (taken *probe, pass, done bool) {
 	m := r.Message
-	if m.Round > 1 && m.Replay == "" && m.Attempt == 1 {
+	if m.Manual() {
 		return nil, true, false
 	}
 	known := c.healths.one(ctx, webhookKey{m.Tenant, m.Webhook})
@@ -28,16 +28,17 @@ func (c *consumer) gate(ctx context.Context, r webhook.Received) (taken *probe, 
 		return nil, false, c.met(ctx, r, "webhook unreadable", err)
 	}
 	health := known.health.Under(w.Activation)
-	if w.State != webhook.StateActive || !health.Breaker.Open() {
-		return nil, true, false // a stopped one's deliveries end
-	}
-	if health.Breaker.ProbeDue(c.Now()) {
+	switch m.Gate(w, health, c.Now()) {
+	case webhook.GatePass:
+		return nil, true, false
+	case webhook.GateProbe:
 		if health, taken, err = c.probe(ctx, w); err != nil {
 			return nil, false, c.met(ctx, r, "probe not taken", err)
 		}
 		if taken != nil || !health.Breaker.Open() {
 			return taken, true, false
 		}
+	case webhook.GatePark:
 	}
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if gone(err) {
@@ -65,7 +66,7 @@ func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Heal
 	if err != nil {
 		return webhook.Health{}, nil, err
 	}
-	now, limit := c.Now(), timeout(w)+leaseMargin
+	now, limit := c.Now(), w.Options.AttemptTimeout()+webhook.LeaseMargin
 	// The store may run the change more than once, and the last time on what it
 	// has written itself: a write whose answer was lost is repeated.
 	var before atomic.Pointer[webhook.Breaker]

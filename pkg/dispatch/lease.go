@@ -27,14 +27,14 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 		c.Logger.ErrorContext(ctx, "no lease token", "error", err)
 		return c.later(ctx, r)
 	}
-	limit := timeout(a.webhook)
+	limit := a.webhook.Options.AttemptTimeout()
 	began := c.Now()
-	if deadline, bounded := ctx.Deadline(); bounded && deadline.Sub(began) < limit+leaseMargin {
+	if !c.invocation.Holds(limit, began) {
 		return c.postpone(ctx, r, timeRetry)
 	}
 	row, err := c.Deliveries.Lease(ctx, webhook.Lease{
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: token,
-		Now: began, Until: began.Add(limit + leaseMargin), SweepAt: began.Add(limit + leaseMargin + sweepMargin),
+		Now: began, Until: began.Add(limit + webhook.LeaseMargin), SweepAt: began.Add(limit + webhook.LeaseMargin + sweepMargin),
 		Seed: c.seed(a.event, m.Replay, began),
 	})
 	if errors.Is(err, webhook.ErrRefused) {
@@ -44,8 +44,8 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 		c.Logger.WarnContext(ctx, "lease not written", "event_id", string(m.Event), "error", err)
 		return c.later(ctx, r)
 	}
-	if !c.mayStart(a, began) {
-		return c.postpone(ctx, r, limit+leaseMargin+leaseSpare)
+	if !webhook.LeasedMayStart(began, a.read, c.Now()) {
+		return c.postpone(ctx, r, limit+webhook.LeaseMargin+webhook.LeaseSpare)
 	}
 	post := webhook.Post{
 		Webhook: a.webhook, Event: a.event, Secrets: a.document, Retry: m.Attempt - 1, Replay: m.Round > 1, Timeout: limit,
@@ -74,13 +74,6 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 	return done
 }
 
-// mayStart checks, with the lease in hand, that a POST begun now ends within it
-// and that the view of the webhook is fresh enough.
-func (c *consumer) mayStart(a leasedAttempt, began time.Time) bool {
-	now := c.Now()
-	return webhook.Elapsed(began, now) <= leaseMargin-leaseSpare && webhook.Elapsed(a.read, now) < viewLife
-}
-
 // finish writes down what came of a leased attempt and sends the message for
 // the next one.
 func (c *consumer) finish(ctx context.Context, r webhook.Received, a madeAttempt) (done bool) {
@@ -107,19 +100,13 @@ func (c *consumer) finish(ctx context.Context, r webhook.Received, a madeAttempt
 // refused decides about a message whose row was in other hands, by the row as
 // it stood at that moment.
 func (c *consumer) refused(ctx context.Context, r webhook.Received, row webhook.Delivery) (done bool) {
-	m, now := r.Message, c.Now()
-	switch {
-	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
-		return true // a later attempt whose row is gone has outlived its delivery
-	case row.Round > m.Round, row.Round == m.Round && row.Status.Terminal():
+	now := c.Now()
+	switch r.Message.Verdict(row, now) {
+	case webhook.VerdictOver:
 		return true
-	case row.Round < m.Round:
-		return c.later(ctx, r) // the row of the round is not visible yet
-	case row.Attempt > m.Attempt, row.Attempt == m.Attempt && row.LeaseBy == "":
-		return true
-	case row.Leased(now):
-		// The holder may be dead: come back when its lease has run out.
-		return c.postpone(ctx, r, row.LeaseUntil.Sub(now)+leaseSpare)
+	case webhook.VerdictHeld:
+		return c.postpone(ctx, r, row.LeaseUntil.Sub(now)+webhook.LeaseSpare)
+	case webhook.VerdictEarly:
 	}
 	return c.later(ctx, r)
 }

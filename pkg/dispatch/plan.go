@@ -27,7 +27,7 @@ func (b *batch) plan(ctx context.Context) []delivery {
 		h := known.health.Under(d.webhook.Activation)
 		lane := webhook.LaneQuestion{
 			Active: true, Known: known.known, Health: h, InBatch: counts.fast, Probes: counts.probes, Alone: len(keys) == 1,
-			Age: webhook.Elapsed(b.records[d.record].Accepted, b.began), TimeShort: b.timeShort(), Now: b.began,
+			Age: webhook.Elapsed(b.records[d.record].Accepted, b.invocation.Began), TimeShort: b.timeShort(), Now: b.invocation.Began,
 		}.Choose()
 		switch lane {
 		case webhook.LaneFast:

@@ -36,11 +36,9 @@ func (e *Engine) Queue(ctx context.Context, received []webhook.Received) (failed
 // consumer is one call of Queue.
 type consumer struct {
 	*Engine
-	waiting *slots // bounds the attempts of one webhook within the batch
-	reports *reports
-	// patience is when waiting for a slot ends, if bounded.
-	patience time.Time
-	bounded  bool
+	waiting    *slots // bounds the attempts of one webhook within the batch
+	reports    *reports
+	invocation webhook.Invocation
 
 	mu   sync.Mutex
 	left map[webhookKey]int // attempt messages of the batch that are not seen to
@@ -55,12 +53,10 @@ const statisticsLag = time.Second
 
 func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *consumer {
 	c := &consumer{
-		Engine: e, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(),
+		Engine: e, invocation: webhook.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(),
 		left: map[webhookKey]int{}, noting: map[webhookKey]*time.Timer{},
 	}
-	if c.patience, c.bounded = ctx.Deadline(); c.bounded {
-		c.patience = c.patience.Add(-handOverReserve)
-	}
+	c.invocation.Deadline, _ = ctx.Deadline()
 	var keys []webhookKey
 	for _, r := range received {
 		if r.Message.Kind != webhook.MessageAttempt {
@@ -195,8 +191,8 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 // enter waits for a slot of the webhook within the batch and for one of the
 // process, as long as there is time to wait.
 func (c *consumer) enter(ctx context.Context, key webhookKey) (leave func(), ok bool) {
-	if c.bounded {
-		bounded, cancel := context.WithDeadline(ctx, c.patience)
+	if until := c.invocation.WaitUntil(); !until.IsZero() {
+		bounded, cancel := context.WithDeadline(ctx, until)
 		defer cancel()
 		ctx = bounded
 	}

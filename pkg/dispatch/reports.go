@@ -54,7 +54,7 @@ func (r *reports) add(e *Engine, w webhook.Webhook, result webhook.Result, probe
 	have := r.of(w)
 	observed := webhook.HealthReport{
 		Activation: w.Activation, At: result.At, Duration: result.Duration, Error: result.Error,
-		Policy: e.policy(w), Probe: probe, Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
+		Policy: w.Options.Policy.Or(e.Policy), Probe: probe, Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
 	}
 	if result.Error != webhook.AttemptOK && result.Error != webhook.AttemptFast {
 		// Only the last one counts, and each may have 4 KB.
@@ -125,7 +125,7 @@ func (e *Engine) report(ctx context.Context, r *report) error {
 	health, err := e.healths.update(ctx, webhookKey{w.Tenant, w.ID}, func(h webhook.Health) webhook.Health {
 		return h.Observe(r.observed...)
 	})
-	exhausted := err == nil && health.Activation == w.Activation && e.policy(w).Exhausted(health, e.Now())
+	exhausted := err == nil && health.Activation == w.Activation && w.Options.Policy.Or(e.Policy).Exhausted(health, e.Now())
 	if r.gone || exhausted {
 		return errors.Join(err, e.disable(ctx, w))
 	}

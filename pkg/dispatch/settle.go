@@ -35,7 +35,7 @@ type settled struct {
 // Row first, message second: a written row is a hand-over by itself.
 func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	now := e.Now()
-	decision := e.policy(a.webhook).Decide(a.message.Attempt, a.result, now, e.fraction())
+	decision := a.webhook.Options.Policy.Or(e.Policy).Decide(a.message.Attempt, a.result, now, e.fraction())
 	outcome := a.result.Outcome(a.message.Attempt, decision)
 	message, more := next(a.message, &outcome, now)
 	row, err := e.write(ctx, a, outcome, now)

@@ -20,10 +20,10 @@ import (
 // or the record as a whole has one. What a target answers has no part in that.
 func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed string) {
 	b := &batch{
-		Engine: e, records: records, began: e.Now(), view: newView(e.lists, e.Now, e.Random),
+		Engine: e, records: records, invocation: webhook.Invocation{Began: e.Now()}, view: newView(e.lists, e.Now, e.Random),
 		reports: newReports(), lost: make([]bool, len(records)), silent: map[webhookKey]bool{}, slow: map[webhookKey]bool{}, refusing: map[webhookKey]chan struct{}{},
 	}
-	b.deadline, b.bounded = ctx.Deadline()
+	b.invocation.Deadline, _ = ctx.Deadline()
 	b.run(ctx, b.plan(ctx))
 	b.handOver(ctx)
 	b.reports.flush(ctx, e)
@@ -33,12 +33,10 @@ func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed s
 // batch is one call of Stream.
 type batch struct {
 	*Engine
-	records  []webhook.Record
-	began    time.Time
-	deadline time.Time
-	bounded  bool
-	view     *view
-	reports  *reports
+	records    []webhook.Record
+	invocation webhook.Invocation
+	view       *view
+	reports    *reports
 
 	mu   sync.Mutex
 	out  []outgoing
@@ -152,7 +150,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		b.queue(d)
 		return
 	}
-	if webhook.Elapsed(d.viewed, b.Now()) >= viewLife {
+	if !webhook.ViewFresh(d.viewed, b.Now()) {
 		w, viewed, matches, err := b.view.still(ctx, d.event, b.records[d.record].Accepted, d.webhook.ID)
 		switch {
 		case err != nil:
@@ -170,11 +168,11 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 	}
 	d.webhook = whole
 	doc, err := b.document(ctx, d.webhook)
-	if err != nil || b.timeShort() || webhook.Elapsed(d.viewed, b.Now()) >= viewLife {
+	if err != nil || b.timeShort() || !webhook.ViewFresh(d.viewed, b.Now()) {
 		b.queue(d) // reading may have taken long: the webhook may be stopped by now
 		return
 	}
-	limit := min(webhook.FastTimeout, timeout(d.webhook))
+	limit := min(webhook.FastTimeout, d.webhook.Options.AttemptTimeout())
 	result := b.send(ctx, webhook.LaneFast, 1, 1, webhook.Post{
 		Webhook: d.webhook, Event: d.event, Secrets: doc, Timeout: limit, First: b.healths.signer(d.webhook), Unchanged: b.unchanged(d),
 	})
@@ -185,7 +183,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 	case result.Undecided:
 		b.undecided(ctx, d, result)
 		return
-	case result.Error == webhook.AttemptTimeout && limit < timeout(d.webhook):
+	case result.Error == webhook.AttemptTimeout && limit < d.webhook.Options.AttemptTimeout():
 		result.Error = webhook.AttemptFast
 		b.queue(d)
 		b.tooSlow(ctx, d, result)
@@ -336,9 +334,4 @@ func (b *batch) wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// timeShort reports whether no further attempt may start: recording and
-// handing over need their time.
-func (b *batch) timeShort() bool {
-	now := b.Now()
-	return webhook.Elapsed(b.began, now) > startWindow || b.bounded && b.deadline.Sub(now) < handOverReserve
-}
+func (b *batch) timeShort() bool { return b.invocation.TimeShort(b.Now()) }

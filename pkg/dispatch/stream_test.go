@@ -77,7 +77,7 @@ func TestStream_DoesNotAttemptOnAViewThatGrewOldWhileTheSecretWasRead(t *testing
 	}}
 	sender, messages := &countingSender{}, &sentMessages{}
 	engine := New(Config{
-		Webhooks: noHealth{store}, Secrets: slowSecrets{func() { clock.Advance(viewLife) }}, Sender: sender, Messages: messages,
+		Webhooks: noHealth{store}, Secrets: slowSecrets{func() { clock.Advance(3 * time.Second) }}, Sender: sender, Messages: messages,
 		Logger: webhooktest.Logger(t), Now: clock.Now, Random: strings.NewReader(strings.Repeat("x", 1024)), Policy: webhook.PolicyDurable,
 	})
 	event := webhook.Event{Tenant: "Default", ID: "01234567-89ab-7fff-bfff-ffffffffffff", Name: "non"}

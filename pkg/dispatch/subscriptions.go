@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"sync"
 	"time"
 
@@ -97,12 +98,12 @@ func newView(s *subscriptions, now func() time.Time, random io.Reader) *view {
 	return &view{lists: s, now: now, random: random, tenants: map[webhook.Tenant]epochReading{}}
 }
 
-// epoch gives the tenant's epoch, at most viewLife old.
+// epoch gives the tenant's epoch, fresh enough for an attempt to start.
 func (v *view) epoch(ctx context.Context, tenant webhook.Tenant) (epochReading, error) {
 	v.mu.Lock()
 	reading, ok := v.tenants[tenant]
 	v.mu.Unlock()
-	if ok && webhook.Elapsed(reading.at, v.now()) < viewLife {
+	if ok && webhook.ViewFresh(reading.at, v.now()) {
 		return reading, nil
 	}
 	return v.read(ctx, tenant)
@@ -152,7 +153,7 @@ func (v *view) match(ctx context.Context, e webhook.Event, accepted time.Time) (
 		}
 		if reading.epoch == before.epoch {
 			v.lists.keep(e.Tenant, reading.epoch, loaded)
-			matches, viewed = choose(lists, e, accepted), before.at
+			matches, viewed = webhook.Recipients(listed(lists, e.Tenant), accepted), before.at
 			return nil
 		}
 		return fmt.Errorf("webhooks of %s: %w", e.Tenant, errUnsteady)
@@ -179,19 +180,17 @@ func (v *view) load(ctx context.Context, e webhook.Event, epoch int64) (lists []
 	return lists, loaded, nil
 }
 
-// choose picks the webhooks that are to get the event, each once.
-func choose(lists [][]member, e webhook.Event, accepted time.Time) []webhook.Webhook {
-	var matches []webhook.Webhook
-	seen := map[int32]bool{}
-	for _, members := range lists {
-		for _, m := range members {
-			if w := m.webhook(e.Tenant); !seen[w.ID] && w.Takes(accepted) {
-				seen[w.ID] = true
-				matches = append(matches, w)
+// listed yields the members of lists as webhooks of the tenant.
+func listed(lists [][]member, tenant webhook.Tenant) iter.Seq[webhook.Webhook] {
+	return func(yield func(webhook.Webhook) bool) {
+		for _, members := range lists {
+			for _, m := range members {
+				if !yield(m.webhook(tenant)) {
+					return
+				}
 			}
 		}
 	}
-	return matches
 }
 
 // still gives the webhook as the newest view has it, and as of when, if it is to

@@ -71,7 +71,7 @@ func TestView_ReusesListsOnlyUnderTheirEpoch(t *testing.T) {
 	if store.epochs != 3 || store.loads != 3 {
 		t.Errorf("a warm batch: got %d epochs read and %d lists loaded in all, want 3 and 3", store.epochs, store.loads)
 	}
-	now = now.Add(viewLife)
+	now = now.Add(3 * time.Second)
 	match(v)
 	if store.epochs != 4 {
 		t.Errorf("a view of 3 s: got %d epochs read in all, want 4", store.epochs)

@@ -13,6 +13,7 @@ type mutant struct {
 const (
 	protocol       = "pkg/webhook/protocol.go"
 	lanes          = "pkg/webhook/lane.go"
+	starting       = "pkg/webhook/start.go"
 	registrySecret = "pkg/webhook/registry_secret.go"
 	registryOnce   = "pkg/webhook/registry_once.go"
 	engine         = "pkg/dispatch/engine.go"
@@ -72,12 +73,12 @@ var mutants = []mutant{
 		"if err != nil || b.timeShort() ||", "if _ = err; b.timeShort() ||",
 	},
 	{
-		"stream: trust a view of the webhooks for a minute", engine,
-		"viewLife        = 3 * time.Second ", "viewLife        = 60 * time.Second ",
+		"stream: trust a view of the webhooks for a minute", starting,
+		"viewLife = 3 * time.Second\n", "viewLife = 60 * time.Second\n",
 	},
 	{
 		"stream: no second look at the view once the secret is read", stream,
-		" || webhook.Elapsed(d.viewed, b.Now()) >= viewLife {\n\t\tb.queue(d)", " {\n\t\tb.queue(d)",
+		" || !webhook.ViewFresh(d.viewed, b.Now()) {\n\t\tb.queue(d)", " {\n\t\tb.queue(d)",
 	},
 	{
 		"stream: forget an event whose webhooks cannot be read", planning,
@@ -236,7 +237,7 @@ var mutants = []mutant{
 	},
 	{
 		"queue: treat a held lease as done", leased,
-		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+leaseSpare)\n", "\t\treturn !now.IsZero()\n",
+		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+webhook.LeaseSpare)\n", "\t\treturn !now.IsZero()\n",
 	},
 	{
 		"queue: drop a success whose lease was lost", settling,
@@ -244,7 +245,7 @@ var mutants = []mutant{
 	},
 	{
 		"queue: start although the lease is nearly over", leased,
-		"\tif !c.mayStart(a, began) {", "\tif false && !c.mayStart(a, began) {",
+		"\tif !webhook.LeasedMayStart(began,", "\tif false && !webhook.LeasedMayStart(began,",
 	},
 	{
 		"queue: attempt for a webhook that is not active", consumer,

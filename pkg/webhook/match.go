@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +40,21 @@ func (w Webhook) Matches(name string, accepted time.Time) bool {
 func (w Webhook) Takes(accepted time.Time) bool {
 	return w.State == StateActive &&
 		!w.ActivatedAt.After(accepted.Add(activationGrace))
+}
+
+// Recipients returns those of the listed webhooks that take an event that was
+// accepted at the given time, each once, in the order of the list. The pattern of
+// each is known to match.
+func Recipients(listed iter.Seq[Webhook], accepted time.Time) []Webhook {
+	var recipients []Webhook
+	chosen := map[int32]bool{}
+	for w := range listed {
+		if !chosen[w.ID] && w.Takes(accepted) {
+			chosen[w.ID] = true
+			recipients = append(recipients, w)
+		}
+	}
+	return recipients
 }
 
 // Subscribes reports whether one of the webhook's patterns matches the name.

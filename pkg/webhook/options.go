@@ -14,6 +14,14 @@ type Options struct {
 	Format        Format
 }
 
+// AttemptTimeout returns what bounds one attempt.
+func (o Options) AttemptTimeout() time.Duration {
+	if o.Timeout > 0 {
+		return o.Timeout
+	}
+	return DefaultAttemptTimeout
+}
+
 const (
 	// MaxTimeout is the most that the option Timeout may be; the least is a
 	// second.

@@ -18,6 +18,14 @@ const (
 // Valid reports whether the policy is one of the list (the empty one is not).
 func (p Policy) Valid() bool { return p == PolicyDurable || p == PolicySuperOffice }
 
+// Or returns the policy, or the fallback if it is not one of the list.
+func (p Policy) Or(fallback Policy) Policy {
+	if p.Valid() {
+		return p
+	}
+	return fallback
+}
+
 // MaxRetryAfter is as far as a target can move its next attempt out.
 const MaxRetryAfter = 24 * time.Hour
 
