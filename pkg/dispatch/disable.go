@@ -11,29 +11,30 @@ import (
 // disable turns a webhook off for its errors, if it is still Active under the
 // activation whose attempts failed. The change and the event that tells of it
 // are one transaction.
-func (e *Engine) disable(ctx context.Context, seen webhook.Webhook) error {
+func (r *reports) disable(ctx context.Context, attempted webhook.Webhook) error {
+	c := r.config
 	overtaken := func(err error) bool { return errors.Is(err, webhook.ErrConflict) }
-	return disabling.Retry(ctx, e.Random, overtaken, func() error {
-		w, err := e.Webhooks.Get(ctx, seen.Tenant, seen.ID)
+	return disabling.Retry(ctx, c.Random, overtaken, func() error {
+		w, err := c.Webhooks.Get(ctx, attempted.Tenant, attempted.ID)
 		if err != nil {
 			if gone(err) {
 				return nil
 			}
 			return err
 		}
-		if w.State != webhook.StateActive || w.Activation != seen.Activation {
+		if w.State != webhook.StateActive || w.Activation != attempted.Activation {
 			return nil
 		}
-		now := e.Now().UTC().Truncate(time.Millisecond)
+		now := c.Now().UTC().Truncate(time.Millisecond)
 		w.State, w.Updated, w.Revision = webhook.StateTooManyErrors, now, w.Revision+1
-		event, err := webhook.NewStateEvent(w, "errors", now, e.Random, e.EventLife)
+		event, err := webhook.NewStateEvent(w, "errors", now, c.Random, c.EventLife)
 		if err != nil {
 			return err
 		}
-		err = e.Webhooks.Update(ctx, w, event)
+		err = c.Webhooks.Update(ctx, w, event)
 		switch {
 		case err == nil:
-			e.Logger.WarnContext(ctx, "webhook disabled after errors", "tenant", string(w.Tenant), "webhook_id", w.ID, "host", webhook.TargetHost(w.TargetURL))
+			c.Logger.WarnContext(ctx, "webhook disabled after errors", "tenant", string(w.Tenant), "webhook_id", w.ID, "host", webhook.TargetHost(w.TargetURL))
 			return nil
 		case gone(err):
 			return nil

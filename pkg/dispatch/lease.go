@@ -61,13 +61,13 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 		return false
 	}
 	a.probe.done()
-	c.reports.add(c.Engine, a.webhook, result, a.probe.id())
+	c.reports.add(a.webhook, result, a.probe.id())
 	done = c.finish(ctx, r, madeAttempt{message: m, webhook: a.webhook, event: a.event, result: result, token: token})
 	if result.Error != webhook.AttemptOK || result.Repeats > 0 || a.probe != nil {
 		// What opens or closes a breaker, disables a webhook or says which secret
 		// its target knows, is for others to know at once; what only counts is
 		// written with the last, or soon.
-		c.reports.flushOne(ctx, c.Engine, webhookKey{m.Tenant, m.Webhook})
+		c.reports.flushOne(ctx, webhookKey{m.Tenant, m.Webhook})
 	} else {
 		c.noteSoon(ctx, webhookKey{m.Tenant, m.Webhook})
 	}
@@ -79,7 +79,7 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 func (c *consumer) finish(ctx context.Context, r webhook.Received, a madeAttempt) (done bool) {
 	settled := c.settle(ctx, a)
 	if settled.disable {
-		c.reports.disable(a.webhook)
+		c.reports.noteGone(a.webhook)
 	}
 	switch {
 	case settled.err == nil:

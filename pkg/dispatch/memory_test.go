@@ -251,8 +251,7 @@ func TestHealths_HoldNoAnswersOfTargets(t *testing.T) {
 // A batch notes thousands of attempts of large webhooks with long answers.
 func TestReports_HoldOneAnswerOfAWebhook(t *testing.T) {
 	t.Parallel()
-	noted := newReports()
-	e := &Engine{}
+	noted := newReports(&Config{}, newHealths(Config{}))
 	w := fat("Default", 1, nil)
 	answer := strings.Repeat("e", webhook.MaxLastError-1)
 	for _, result := range []webhook.Result{
@@ -261,7 +260,7 @@ func TestReports_HoldOneAnswerOfAWebhook(t *testing.T) {
 		{StatusCode: 200, Response: answer + "3"},
 		{Error: webhook.AttemptFast, Response: answer + "4"},
 	} {
-		noted.add(e, w, result, "")
+		noted.add(w, result, "")
 	}
 	have := noted.take(webhookKey{"Default", 1})
 	if have.webhook.TargetURL != "" || have.webhook.Headers != nil || have.webhook.Properties != nil {

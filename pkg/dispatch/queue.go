@@ -24,7 +24,7 @@ func (e *Engine) Queue(ctx context.Context, received []webhook.Received) (failed
 	}
 	wg.Wait()
 	c.stopNoting()
-	c.reports.flush(ctx, e)
+	c.reports.flush(ctx)
 	for i, r := range received {
 		if !done[i] {
 			failed = append(failed, r.ID)
@@ -53,7 +53,7 @@ const statisticsLag = time.Second
 
 func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *consumer {
 	c := &consumer{
-		Engine: e, invocation: webhook.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(),
+		Engine: e, invocation: webhook.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(&e.Config, e.healths),
 		left: map[webhookKey]int{}, noting: map[webhookKey]*time.Timer{},
 	}
 	c.invocation.Deadline, _ = ctx.Deadline()
@@ -80,7 +80,7 @@ func (c *consumer) seen(ctx context.Context, key webhookKey) {
 	last := c.left[key] == 0
 	c.mu.Unlock()
 	if last {
-		c.reports.flushOne(ctx, c.Engine, key)
+		c.reports.flushOne(ctx, key)
 	}
 }
 
@@ -97,7 +97,7 @@ func (c *consumer) noteSoon(ctx context.Context, key webhookKey) {
 		c.mu.Lock()
 		delete(c.noting, key)
 		c.mu.Unlock()
-		c.reports.flushOne(ctx, c.Engine, key)
+		c.reports.flushOne(ctx, key)
 	})
 }
 

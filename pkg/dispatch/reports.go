@@ -10,7 +10,12 @@ import (
 
 // reports gathers what the attempts of one call say about their webhooks, so
 // that the health of a webhook whose attempts succeed is written once a call.
+//
+// It calls the stores and never the engine.
 type reports struct {
+	config  *Config
+	healths *healths
+
 	mu      sync.Mutex
 	about   map[webhookKey]*report
 	ordered []webhookKey
@@ -23,7 +28,9 @@ type report struct {
 	gone     bool // the target answered 410, and the webhook is not disabled yet
 }
 
-func newReports() *reports { return &reports{about: map[webhookKey]*report{}} }
+func newReports(c *Config, h *healths) *reports {
+	return &reports{config: c, healths: h, about: map[webhookKey]*report{}}
+}
 
 func (r *reports) of(w webhook.Webhook) *report {
 	key := webhookKey{w.Tenant, w.ID}
@@ -46,15 +53,15 @@ func brief(w webhook.Webhook) webhook.Webhook {
 }
 
 // add notes an attempt. probe names it if it was the breaker's probe.
-func (r *reports) add(e *Engine, w webhook.Webhook, result webhook.Result, probe string) {
+func (r *reports) add(w webhook.Webhook, result webhook.Result, probe string) {
 	signing := preference(w, result)
-	e.healths.learn(w, signing)
+	r.healths.learn(w, signing)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	have := r.of(w)
 	observed := webhook.HealthReport{
 		Activation: w.Activation, At: result.At, Duration: result.Duration, Error: result.Error,
-		Policy: w.Options.Policy.Or(e.Policy), Probe: probe, Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
+		Policy: w.Options.Policy.Or(r.config.Policy), Probe: probe, Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
 	}
 	if result.Error != webhook.AttemptOK && result.Error != webhook.AttemptFast {
 		// Only the last one counts, and each may have 4 KB.
@@ -66,8 +73,8 @@ func (r *reports) add(e *Engine, w webhook.Webhook, result webhook.Result, probe
 	have.observed = append(have.observed, observed)
 }
 
-// disable notes that the target asked for no more events.
-func (r *reports) disable(w webhook.Webhook) {
+// noteGone notes that the target asked for no more events.
+func (r *reports) noteGone(w webhook.Webhook) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if have := r.of(w); have.webhook.Activation == w.Activation {
@@ -95,39 +102,40 @@ func (r *reports) take(key webhookKey) *report {
 // flush writes the health of every webhook that was attempted and disables
 // those whose time has come. A failure costs statistics, never a delivery, so
 // it is only logged.
-func (r *reports) flush(ctx context.Context, e *Engine) {
+func (r *reports) flush(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, key := range r.ordered {
-		wg.Go(func() { r.flushOne(ctx, e, key) })
+		wg.Go(func() { r.flushOne(ctx, key) })
 	}
 	wg.Wait()
 }
 
 // flushOne is flush for one webhook. It reports whether all that was noted about
 // it is done; nothing noted is not.
-func (r *reports) flushOne(ctx context.Context, e *Engine, key webhookKey) (done bool) {
+func (r *reports) flushOne(ctx context.Context, key webhookKey) (done bool) {
 	have := r.take(key)
 	if have == nil {
 		return false
 	}
-	if err := e.report(ctx, have); err != nil {
-		e.Logger.WarnContext(ctx, "health not written", "tenant", string(key.tenant), "webhook_id", key.id, "error", err)
+	if err := r.write(ctx, have); err != nil {
+		r.config.Logger.WarnContext(ctx, "health not written", "tenant", string(key.tenant), "webhook_id", key.id, "error", err)
 		if have.gone {
-			r.disable(have.webhook) // tried again at the end of the call
+			r.noteGone(have.webhook) // tried again at the end of the call
 		}
 		return false
 	}
 	return true
 }
 
-func (e *Engine) report(ctx context.Context, r *report) error {
-	w := r.webhook
-	health, err := e.healths.update(ctx, webhookKey{w.Tenant, w.ID}, func(h webhook.Health) webhook.Health {
-		return h.Observe(r.observed...)
+// write stores the health of a webhook and disables it if its time has come.
+func (r *reports) write(ctx context.Context, about *report) error {
+	w := about.webhook
+	health, err := r.healths.update(ctx, webhookKey{w.Tenant, w.ID}, func(h webhook.Health) webhook.Health {
+		return h.Observe(about.observed...)
 	})
-	exhausted := err == nil && health.Activation == w.Activation && w.Options.Policy.Or(e.Policy).Exhausted(health, e.Now())
-	if r.gone || exhausted {
-		return errors.Join(err, e.disable(ctx, w))
+	exhausted := err == nil && health.Activation == w.Activation && w.Options.Policy.Or(r.config.Policy).Exhausted(health, r.config.Now())
+	if about.gone || exhausted {
+		return errors.Join(err, r.disable(ctx, w))
 	}
 	return err
 }

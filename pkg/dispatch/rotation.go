@@ -62,7 +62,7 @@ func (b *batch) undecided(ctx context.Context, d delivery, result webhook.Result
 	b.slow[d.of()] = true
 	b.mu.Unlock()
 	if !again {
-		b.reports.add(b.Engine, d.webhook, result, "")
-		b.reports.flushOne(ctx, b.Engine, d.of())
+		b.reports.add(d.webhook, result, "")
+		b.reports.flushOne(ctx, d.of())
 	}
 }

@@ -21,12 +21,12 @@ import (
 func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed string) {
 	b := &batch{
 		Engine: e, records: records, invocation: webhook.Invocation{Began: e.Now()}, view: newView(e.lists, e.Now, e.Random),
-		reports: newReports(), lost: make([]bool, len(records)), silent: map[webhookKey]bool{}, slow: map[webhookKey]bool{}, refusing: map[webhookKey]chan struct{}{},
+		reports: newReports(&e.Config, e.healths), lost: make([]bool, len(records)), silent: map[webhookKey]bool{}, slow: map[webhookKey]bool{}, refusing: map[webhookKey]chan struct{}{},
 	}
 	b.invocation.Deadline, _ = ctx.Deadline()
 	b.run(ctx, b.plan(ctx))
 	b.handOver(ctx)
-	b.reports.flush(ctx, e)
+	b.reports.flush(ctx)
 	return b.checkpoint(ctx)
 }
 
@@ -195,7 +195,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		holding = false
 		release()
 	}
-	b.reports.add(b.Engine, d.webhook, result, "")
+	b.reports.add(d.webhook, result, "")
 	b.record(ctx, d, result)
 }
 
@@ -215,8 +215,8 @@ func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) 
 	if again {
 		return
 	}
-	b.reports.add(b.Engine, d.webhook, result, "")
-	b.reports.flushOne(ctx, b.Engine, d.of())
+	b.reports.add(d.webhook, result, "")
+	b.reports.flushOne(ctx, d.of())
 }
 
 // refusesAll notes that a target answered 410, and disables its webhook at once.
@@ -237,8 +237,8 @@ func (b *batch) refusesAll(ctx context.Context, d delivery) {
 	if silent, _ := b.passed(d.of()); silent {
 		return
 	}
-	b.reports.disable(d.webhook)
-	if b.reports.flushOne(ctx, b.Engine, d.of()) {
+	b.reports.noteGone(d.webhook)
+	if b.reports.flushOne(ctx, d.of()) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.silent[d.of()] = true
