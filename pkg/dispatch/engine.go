@@ -207,11 +207,11 @@ func (e *Engine) sendAll(ctx context.Context, out []webhook.Outgoing) map[int]bo
 			e.Logger.WarnContext(ctx, "queue send failed", "count", len(batch), "error", err)
 			return err
 		}
-		still := make([]int, len(failed))
+		refused := make([]int, len(failed))
 		for k, i := range failed {
-			still[k] = rest[i]
+			refused[k] = rest[i]
 		}
-		rest = still
+		rest = refused
 		if len(rest) > 0 {
 			return errRefused
 		}

@@ -19,13 +19,13 @@ func (c *consumer) gate(ctx context.Context, r webhook.Received) (taken *probe, 
 	if m.Manual() {
 		return nil, true, false
 	}
-	known := c.healths.one(ctx, webhookKey{m.Tenant, m.Webhook})
+	known := c.healths.readOne(ctx, webhookKey{m.Tenant, m.Webhook})
 	if !known.health.Breaker.Open() {
 		return nil, true, false
 	}
 	w, _, err := c.subject(ctx, m)
 	if err != nil {
-		return nil, false, c.met(ctx, r, "webhook unreadable", err)
+		return nil, false, c.failed(ctx, r, "webhook unreadable", err)
 	}
 	health := known.health.Under(w.Activation)
 	switch m.Gate(w, health, c.Now()) {
@@ -33,7 +33,7 @@ func (c *consumer) gate(ctx context.Context, r webhook.Received) (taken *probe, 
 		return nil, true, false
 	case webhook.GateProbe:
 		if health, taken, err = c.probe(ctx, w); err != nil {
-			return nil, false, c.met(ctx, r, "probe not taken", err)
+			return nil, false, c.failed(ctx, r, "probe not taken", err)
 		}
 		if taken != nil || !health.Breaker.Open() {
 			return taken, true, false
@@ -45,7 +45,7 @@ func (c *consumer) gate(ctx context.Context, r webhook.Received) (taken *probe, 
 		return nil, true, false // the delivery ends as expired
 	}
 	if err != nil {
-		return nil, false, c.met(ctx, r, "event unreadable", err)
+		return nil, false, c.failed(ctx, r, "event unreadable", err)
 	}
 	_, err = c.park(ctx, m, event, health.Breaker)
 	if errors.Is(err, webhook.ErrRefused) {
@@ -54,7 +54,7 @@ func (c *consumer) gate(ctx context.Context, r webhook.Received) (taken *probe, 
 		return nil, true, false
 	}
 	if err != nil {
-		return nil, false, c.met(ctx, r, "not parked", err)
+		return nil, false, c.failed(ctx, r, "not parked", err)
 	}
 	return nil, false, true
 }
@@ -84,8 +84,8 @@ func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Heal
 	return h, taken, err
 }
 
-// met leaves a message that met a fault to another try.
-func (c *consumer) met(ctx context.Context, r webhook.Received, what string, err error) (done bool) {
+// failed leaves a message that met a fault to another try.
+func (c *consumer) failed(ctx context.Context, r webhook.Received, what string, err error) (done bool) {
 	m := r.Message
 	c.Logger.WarnContext(ctx, what, "tenant", string(m.Tenant), "webhook_id", m.Webhook, "event_id", string(m.Event), "error", err)
 	return c.later(ctx, r)

@@ -28,8 +28,8 @@ type healths struct {
 	logger   *slog.Logger
 	now      func() time.Time
 
-	mu   sync.Mutex                       // of what is decided by looking at have
-	have *bytecache.Cache[int32, reading] // by tenant and id
+	mu         sync.Mutex                       // of what is decided by looking at remembered
+	remembered *bytecache.Cache[int32, reading] // by tenant and id
 }
 
 // reading is what is known of a webhook's health, LastError left out. known is
@@ -42,20 +42,20 @@ type reading struct {
 }
 
 func newHealths(c Config) *healths {
-	return &healths{webhooks: c.Webhooks, logger: c.Logger, now: c.Now, have: bytecache.New[int32, reading](maxHealthBytes)}
+	return &healths{webhooks: c.Webhooks, logger: c.Logger, now: c.Now, remembered: bytecache.New[int32, reading](maxHealthBytes)}
 }
 
-// of gives the health of webhooks, reading what is not remembered in one call a
+// read returns the health of webhooks. What is not remembered takes one call a
 // tenant. keys are distinct, and read in the order given, so that a run can be
 // repeated.
-func (s *healths) of(ctx context.Context, keys []webhookKey) map[webhookKey]reading {
+func (s *healths) read(ctx context.Context, keys []webhookKey) map[webhookKey]reading {
 	out := make(map[webhookKey]reading, len(keys))
 	now := s.now()
 	var tenants []webhook.Tenant
 	var ask map[webhook.Tenant][]int32
 	s.mu.Lock()
 	for _, key := range keys {
-		if r, ok := s.have.Get(string(key.tenant), key.id); ok && !r.health.Breaker.Open() && webhook.Elapsed(r.at, now) < healthLife {
+		if r, ok := s.remembered.Get(string(key.tenant), key.id); ok && !r.health.Breaker.Open() && webhook.Elapsed(r.at, now) < healthLife {
 			out[key] = r
 			continue
 		}
@@ -84,9 +84,9 @@ func (s *healths) of(ctx context.Context, keys []webhookKey) map[webhookKey]read
 	return out
 }
 
-// one is of for one webhook.
-func (s *healths) one(ctx context.Context, key webhookKey) reading {
-	return s.of(ctx, []webhookKey{key})[key]
+// readOne is read for one webhook.
+func (s *healths) readOne(ctx context.Context, key webhookKey) reading {
+	return s.read(ctx, []webhookKey{key})[key]
 }
 
 // update changes a webhook's health in the store and remembers it.
@@ -105,11 +105,11 @@ func (s *healths) update(ctx context.Context, key webhookKey, change func(webhoo
 // keep remembers a reading, unless a newer one is there (a read may be overtaken
 // by a write), and returns the one that stays. It must be called with mu held.
 func (s *healths) keep(key webhookKey, r reading) reading {
-	have, ok := s.have.Get(string(key.tenant), key.id)
+	have, ok := s.remembered.Get(string(key.tenant), key.id)
 	if ok && have.health.Version > r.health.Version && webhook.Elapsed(have.at, r.at) < healthLife {
 		return have
 	}
 	r.health.LastError = "" // up to 4 KB that no decision needs
-	s.have.Put(string(key.tenant), key.id, r, healthBytes)
+	s.remembered.Put(string(key.tenant), key.id, r, healthBytes)
 	return r
 }

@@ -15,27 +15,27 @@ func (b *batch) plan(ctx context.Context) []delivery {
 	plans := map[webhookKey]*planned{}
 	keys := make([]webhookKey, 0, len(all))
 	for _, d := range all {
-		if plans[d.of()] == nil {
-			plans[d.of()] = &planned{}
-			keys = append(keys, d.of())
+		if plans[d.webhookKey()] == nil {
+			plans[d.webhookKey()] = &planned{}
+			keys = append(keys, d.webhookKey())
 		}
 	}
-	health := b.healths.of(ctx, keys)
-	var now []delivery
+	health := b.healths.read(ctx, keys)
+	var immediate []delivery
 	for _, d := range all {
-		counts, known := plans[d.of()], health[d.of()]
-		h := known.health.Under(d.webhook.Activation)
+		counts, reading := plans[d.webhookKey()], health[d.webhookKey()]
+		h := reading.health.Under(d.webhook.Activation)
 		lane := webhook.LaneQuestion{
-			Active: true, Known: known.known, Health: h, InBatch: counts.fast, Probes: counts.probes, Alone: len(keys) == 1,
+			Active: true, Known: reading.known, Health: h, InBatch: counts.fast, Probes: counts.probes, Alone: len(keys) == 1,
 			Age: webhook.Elapsed(b.records[d.record].Accepted, b.invocation.Began), TimeShort: b.timeShort(), Now: b.invocation.Began,
 		}.Choose()
 		switch lane {
 		case webhook.LaneFast:
 			counts.fast++
-			now = append(now, d)
+			immediate = append(immediate, d)
 		case webhook.LaneParked:
 			d.parked, d.breaker = true, h.Breaker
-			now = append(now, d)
+			immediate = append(immediate, d)
 		case webhook.LaneQueue:
 			if h.Breaker.Open() {
 				counts.probes++
@@ -44,7 +44,7 @@ func (b *batch) plan(ctx context.Context) []delivery {
 		case webhook.LaneNone: // match gives Active webhooks alone
 		}
 	}
-	return now
+	return immediate
 }
 
 // planned counts what a batch makes of one webhook's deliveries.

@@ -40,8 +40,8 @@ type consumer struct {
 	reports    *reports
 	invocation webhook.Invocation
 
-	mu   sync.Mutex
-	left map[webhookKey]int // attempt messages of the batch that are not seen to
+	mu        sync.Mutex
+	unhandled map[webhookKey]int // attempt messages of the batch
 	// noting holds, by webhook, the timer that writes its health.
 	noting map[webhookKey]*time.Timer
 	writes sync.WaitGroup // of these timers
@@ -54,7 +54,7 @@ const statisticsLag = time.Second
 func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *consumer {
 	c := &consumer{
 		Engine: e, invocation: webhook.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(&e.Config, e.healths),
-		left: map[webhookKey]int{}, noting: map[webhookKey]*time.Timer{},
+		unhandled: map[webhookKey]int{}, noting: map[webhookKey]*time.Timer{},
 	}
 	c.invocation.Deadline, _ = ctx.Deadline()
 	var keys []webhookKey
@@ -63,21 +63,21 @@ func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *c
 			continue
 		}
 		key := webhookKey{r.Message.Tenant, r.Message.Webhook}
-		if c.left[key] == 0 {
+		if c.unhandled[key] == 0 {
 			keys = append(keys, key)
 		}
-		c.left[key]++
+		c.unhandled[key]++
 	}
-	c.healths.of(ctx, keys) // in one read; each message then finds it
+	c.healths.read(ctx, keys) // in one read; each message then finds it
 	return c
 }
 
-// seen notes that a message is seen to. With the last one of a webhook its
+// handled notes that a message is handled. With the last one of a webhook its
 // health is written, so that it waits for no other webhook.
-func (c *consumer) seen(ctx context.Context, key webhookKey) {
+func (c *consumer) handled(ctx context.Context, key webhookKey) {
 	c.mu.Lock()
-	c.left[key]--
-	last := c.left[key] == 0
+	c.unhandled[key]--
+	last := c.unhandled[key] == 0
 	c.mu.Unlock()
 	if last {
 		c.reports.flushOne(ctx, key)
@@ -142,7 +142,7 @@ func (c *consumer) handle(ctx context.Context, r webhook.Received) (done bool) {
 func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) {
 	m := r.Message
 	key := webhookKey{m.Tenant, m.Webhook}
-	defer c.seen(ctx, key)
+	defer c.handled(ctx, key)
 	if m.Hops >= maxMessageHops {
 		return c.makeDue(ctx, r)
 	}
@@ -196,16 +196,16 @@ func (c *consumer) enter(ctx context.Context, key webhookKey) (leave func(), ok 
 		defer cancel()
 		ctx = bounded
 	}
-	own, ok := c.waiting.acquire(ctx, key)
+	leaveBatch, ok := c.waiting.acquire(ctx, key)
 	if !ok {
 		return nil, false
 	}
-	all, ok := c.inFlight.acquire(ctx, key)
+	leaveProcess, ok := c.inFlight.acquire(ctx, key)
 	if !ok {
-		own()
+		leaveBatch()
 		return nil, false
 	}
-	return func() { all(); own() }, true
+	return func() { leaveProcess(); leaveBatch() }, true
 }
 
 // subject reads the webhook that an attempt is for, freshly, and says as of

@@ -16,9 +16,9 @@ type reports struct {
 	config  *Config
 	healths *healths
 
-	mu      sync.Mutex
-	about   map[webhookKey]*report
-	ordered []webhookKey
+	mu        sync.Mutex
+	byWebhook map[webhookKey]*report
+	ordered   []webhookKey
 }
 
 type report struct {
@@ -29,15 +29,15 @@ type report struct {
 }
 
 func newReports(c *Config, h *healths) *reports {
-	return &reports{config: c, healths: h, about: map[webhookKey]*report{}}
+	return &reports{config: c, healths: h, byWebhook: map[webhookKey]*report{}}
 }
 
-func (r *reports) of(w webhook.Webhook) *report {
+func (r *reports) entry(w webhook.Webhook) *report {
 	key := webhookKey{w.Tenant, w.ID}
-	have := r.about[key]
+	have := r.byWebhook[key]
 	if have == nil {
 		have = &report{webhook: brief(w)}
-		r.about[key] = have
+		r.byWebhook[key] = have
 		r.ordered = append(r.ordered, key)
 	}
 	if w.Activation > have.webhook.Activation {
@@ -58,7 +58,7 @@ func (r *reports) add(w webhook.Webhook, result webhook.Result, probe string) {
 	r.healths.learn(w, signing)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	have := r.of(w)
+	have := r.entry(w)
 	observed := webhook.HealthReport{
 		Activation: w.Activation, At: result.At, Duration: result.Duration, Error: result.Error,
 		Policy: w.Options.Policy.Or(r.config.Policy), Probe: probe, Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
@@ -77,7 +77,7 @@ func (r *reports) add(w webhook.Webhook, result webhook.Result, probe string) {
 func (r *reports) noteGone(w webhook.Webhook) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if have := r.of(w); have.webhook.Activation == w.Activation {
+	if have := r.entry(w); have.webhook.Activation == w.Activation {
 		have.gone = true
 	}
 }
@@ -94,8 +94,8 @@ func lastError(result webhook.Result) string {
 func (r *reports) take(key webhookKey) *report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	have := r.about[key]
-	delete(r.about, key)
+	have := r.byWebhook[key]
+	delete(r.byWebhook, key)
 	return have
 }
 

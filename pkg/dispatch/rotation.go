@@ -9,7 +9,7 @@ import (
 // signer returns the secret to start with: the one that the target accepted
 // last, as far as this process remembers. A wrong guess costs one POST.
 func (s *healths) signer(w webhook.Webhook) webhook.Signer {
-	known, _ := s.have.Get(string(w.Tenant), w.ID)
+	known, _ := s.remembered.Get(string(w.Tenant), w.ID)
 	return known.health.Signing.For(w.Secret)
 }
 
@@ -21,9 +21,9 @@ func (s *healths) learn(w webhook.Webhook, p webhook.Preference) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r, ok := s.have.Get(string(w.Tenant), w.ID); ok {
+	if r, ok := s.remembered.Get(string(w.Tenant), w.ID); ok {
 		r.health.Signing = p
-		s.have.Put(string(w.Tenant), w.ID, r, healthBytes)
+		s.remembered.Put(string(w.Tenant), w.ID, r, healthBytes)
 	}
 }
 
@@ -39,7 +39,7 @@ func preference(w webhook.Webhook, r webhook.Result) webhook.Preference {
 // has it, in a view that is fresh enough to start another POST.
 func (b *batch) unchanged(d delivery) func(context.Context) bool {
 	return func(ctx context.Context) bool {
-		w, _, matches, err := b.view.still(ctx, d.event, b.records[d.record].Accepted, d.webhook.ID)
+		w, _, matches, err := b.view.rematch(ctx, d.event, b.records[d.record].Accepted, d.webhook.ID)
 		return err == nil && matches && w.Revision == d.webhook.Revision
 	}
 }
@@ -58,11 +58,11 @@ func (c *consumer) unchanged(m webhook.Message, a leasedAttempt) func(context.Co
 func (b *batch) undecided(ctx context.Context, d delivery, result webhook.Result) {
 	b.queue(d)
 	b.mu.Lock()
-	again := b.slow[d.of()]
-	b.slow[d.of()] = true
+	again := b.slow[d.webhookKey()]
+	b.slow[d.webhookKey()] = true
 	b.mu.Unlock()
 	if !again {
 		b.reports.add(d.webhook, result, "")
-		b.reports.flushOne(ctx, d.of())
+		b.reports.flushOne(ctx, d.webhookKey())
 	}
 }

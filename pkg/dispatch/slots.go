@@ -16,11 +16,11 @@ type webhookKey struct {
 // slots bounds how many attempts run at once: per webhook, and in all by shares,
 // so that targets that hang use up their own slots and nobody else's.
 type slots struct {
-	all  *shares // nil: not bounded
-	each int
+	shares     *shares // nil: not bounded
+	perWebhook int
 
-	mu  sync.Mutex
-	per map[webhookKey]*slot
+	mu        sync.Mutex
+	byWebhook map[webhookKey]*slot
 }
 
 type slot struct {
@@ -28,8 +28,8 @@ type slot struct {
 	users  int
 }
 
-func newSlots(all *shares, each int) *slots {
-	return &slots{all: all, each: each, per: map[webhookKey]*slot{}}
+func newSlots(shares *shares, perWebhook int) *slots {
+	return &slots{shares: shares, perWebhook: perWebhook, byWebhook: map[webhookKey]*slot{}}
 }
 
 // acquire waits for a slot of the webhook and one of the process, in that
@@ -38,10 +38,10 @@ func newSlots(all *shares, each int) *slots {
 // moment; else release must be called.
 func (s *slots) acquire(ctx context.Context, key webhookKey) (release func(), ok bool) {
 	s.mu.Lock()
-	own := s.per[key]
+	own := s.byWebhook[key]
 	if own == nil {
-		own = &slot{tokens: make(chan struct{}, s.each)}
-		s.per[key] = own
+		own = &slot{tokens: make(chan struct{}, s.perWebhook)}
+		s.byWebhook[key] = own
 	}
 	own.users++
 	s.mu.Unlock()
@@ -49,21 +49,21 @@ func (s *slots) acquire(ctx context.Context, key webhookKey) (release func(), ok
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if own.users--; own.users == 0 {
-			delete(s.per, key)
+			delete(s.byWebhook, key)
 		}
 	}
 	if !take(ctx, own.tokens) {
 		leave()
 		return nil, false
 	}
-	if s.all != nil && !s.all.acquire(ctx, key.tenant) {
+	if s.shares != nil && !s.shares.acquire(ctx, key.tenant) {
 		<-own.tokens
 		leave()
 		return nil, false
 	}
 	return func() {
-		if s.all != nil {
-			s.all.release(key.tenant)
+		if s.shares != nil {
+			s.shares.release(key.tenant)
 		}
 		<-own.tokens
 		leave()

@@ -30,8 +30,8 @@ func TestSlots_OneWebhookLeavesRoomForOthers(t *testing.T) {
 		first()
 		second()
 		third()
-		if len(s.per) != 0 || s.all.free != 8 {
-			t.Errorf("%d webhooks are left and %d slots free, want none and 8", len(s.per), s.all.free)
+		if len(s.byWebhook) != 0 || s.shares.free != 8 {
+			t.Errorf("%d webhooks are left and %d slots free, want none and 8", len(s.byWebhook), s.shares.free)
 		}
 	})
 }

@@ -44,7 +44,7 @@ type batch struct {
 	// Webhooks that the batch makes no further attempt of: silent ones answered
 	// 410 and get nothing, slow ones were cut short and go by the queue.
 	silent, slow map[webhookKey]bool
-	slowOf       map[webhook.Tenant]int       // how many slow ones a tenant has
+	slowWebhooks map[webhook.Tenant]int       // how many slow ones a tenant has
 	refusing     map[webhookKey]chan struct{} // each held while the webhook is being disabled
 }
 
@@ -53,7 +53,7 @@ type batch struct {
 type outgoing struct {
 	webhook.Outgoing
 	record int
-	row    bool
+	hasRow bool
 }
 
 // delivery is one first attempt to be made, or to be put off.
@@ -70,7 +70,7 @@ func (d delivery) key() webhook.DeliveryKey {
 	return webhook.DeliveryKey{Tenant: d.event.Tenant, Webhook: d.webhook.ID, Event: d.event.ID}
 }
 
-func (d delivery) of() webhookKey { return webhookKey{d.event.Tenant, d.webhook.ID} }
+func (d delivery) webhookKey() webhookKey { return webhookKey{d.event.Tenant, d.webhook.ID} }
 
 func (d delivery) message() webhook.Message {
 	return webhook.AttemptMessage(d.key(), 1, 1, "")
@@ -78,10 +78,10 @@ func (d delivery) message() webhook.Message {
 
 // run makes the fast attempts, all at once within the slots, and beside them
 // parks what is to be parked.
-func (b *batch) run(ctx context.Context, now []delivery) {
+func (b *batch) run(ctx context.Context, deliveries []delivery) {
 	var wg sync.WaitGroup
 	parking := make(chan struct{}, maxParking)
-	for _, d := range now {
+	for _, d := range deliveries {
 		wg.Go(func() {
 			defer b.recovered(ctx, d)
 			if !d.parked {
@@ -121,17 +121,17 @@ func (b *batch) recovered(ctx context.Context, d delivery) {
 	b.lost[d.record] = true
 }
 
-// passed says what has become of a webhook since the batch was planned.
-func (b *batch) passed(key webhookKey) (silent, slow bool) {
+// sincePlanned says what has become of a webhook since the batch was planned.
+func (b *batch) sincePlanned(key webhookKey) (silent, slow bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.silent[key], b.slow[key] || b.slowOf[key.tenant] >= slowTenant
+	return b.silent[key], b.slow[key] || b.slowWebhooks[key.tenant] >= slowTenant
 }
 
 // attempt makes one first attempt in the fast lane, unless the time for it has
 // passed while it waited for a slot.
 func (b *batch) attempt(ctx context.Context, d delivery) {
-	release, ok := b.inFlight.acquire(ctx, d.of())
+	release, ok := b.inFlight.acquire(ctx, d.webhookKey())
 	if !ok {
 		b.queue(d)
 		return
@@ -142,7 +142,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 			release()
 		}
 	}()
-	silent, slow := b.passed(d.of())
+	silent, slow := b.sincePlanned(d.webhookKey())
 	if silent {
 		return // disabled meanwhile, and the event is kept
 	}
@@ -151,7 +151,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		return
 	}
 	if !webhook.ViewFresh(d.viewed, b.Now()) {
-		w, viewed, matches, err := b.view.still(ctx, d.event, b.records[d.record].Accepted, d.webhook.ID)
+		w, viewed, matches, err := b.view.rematch(ctx, d.event, b.records[d.record].Accepted, d.webhook.ID)
 		switch {
 		case err != nil:
 			b.queue(d)
@@ -203,20 +203,20 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 // is written at once, so that no other batch calls it by the fast lane.
 func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) {
 	b.mu.Lock()
-	again := b.slow[d.of()]
-	b.slow[d.of()] = true
+	again := b.slow[d.webhookKey()]
+	b.slow[d.webhookKey()] = true
 	if !again {
-		if b.slowOf == nil {
-			b.slowOf = map[webhook.Tenant]int{}
+		if b.slowWebhooks == nil {
+			b.slowWebhooks = map[webhook.Tenant]int{}
 		}
-		b.slowOf[d.of().tenant]++
+		b.slowWebhooks[d.webhookKey().tenant]++
 	}
 	b.mu.Unlock()
 	if again {
 		return
 	}
 	b.reports.add(d.webhook, result, "")
-	b.reports.flushOne(ctx, d.of())
+	b.reports.flushOne(ctx, d.webhookKey())
 }
 
 // refusesAll notes that a target answered 410, and disables its webhook at once.
@@ -224,24 +224,24 @@ func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) 
 // active after all would be in nobody's hands.
 func (b *batch) refusesAll(ctx context.Context, d delivery) {
 	b.mu.Lock()
-	turn := b.refusing[d.of()]
+	turn := b.refusing[d.webhookKey()]
 	if turn == nil {
 		turn = make(chan struct{}, 1)
-		b.refusing[d.of()] = turn
+		b.refusing[d.webhookKey()] = turn
 	}
 	b.mu.Unlock()
 	if !take(ctx, turn) { // who comes second waits, and finds it done
 		return
 	}
 	defer func() { <-turn }()
-	if silent, _ := b.passed(d.of()); silent {
+	if silent, _ := b.sincePlanned(d.webhookKey()); silent {
 		return
 	}
 	b.reports.noteGone(d.webhook)
-	if b.reports.flushOne(ctx, d.of()) {
+	if b.reports.flushOne(ctx, d.webhookKey()) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.silent[d.of()] = true
+		b.silent[d.webhookKey()] = true
 	}
 }
 
@@ -251,7 +251,7 @@ func (b *batch) record(ctx context.Context, d delivery, result webhook.Result) {
 	settled := b.settle(ctx, madeAttempt{message: d.message(), webhook: d.webhook, event: d.event, result: result})
 	switch {
 	case settled.message != nil:
-		b.add(outgoing{Outgoing: *settled.message, record: d.record, row: settled.err == nil})
+		b.add(outgoing{Outgoing: *settled.message, record: d.record, hasRow: settled.err == nil})
 	case settled.err != nil && !errors.Is(settled.err, webhook.ErrRefused):
 		b.queue(d)
 	}
@@ -295,7 +295,7 @@ func (b *batch) handOver(ctx context.Context) {
 		out[i] = o.Outgoing
 	}
 	for i := range b.sendAll(ctx, out) {
-		if !b.out[i].row {
+		if !b.out[i].hasRow {
 			b.lost[b.out[i].record] = true
 		}
 	}

@@ -193,9 +193,9 @@ func listed(lists [][]member, tenant webhook.Tenant) iter.Seq[webhook.Webhook] {
 	}
 }
 
-// still gives the webhook as the newest view has it, and as of when, if it is to
-// get the event still; for attempts that had to wait.
-func (v *view) still(ctx context.Context, e webhook.Event, accepted time.Time, id int32) (webhook.Webhook, time.Time, bool, error) {
+// rematch returns the webhook as the newest view has it, and as of when, and
+// reports whether it is still to get the event; for attempts that had to wait.
+func (v *view) rematch(ctx context.Context, e webhook.Event, accepted time.Time, id int32) (webhook.Webhook, time.Time, bool, error) {
 	matches, viewed, err := v.match(ctx, e, accepted)
 	if err != nil {
 		return webhook.Webhook{}, time.Time{}, false, err

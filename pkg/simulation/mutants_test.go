@@ -253,7 +253,7 @@ var mutants = []mutant{
 	},
 	{
 		"queue: ignore the entries that were refused", engine,
-		"\t\trest = still\n", "\t\trest = nil\n\t\t_ = still\n",
+		"\t\trest = refused\n", "\t\trest = nil\n\t\t_ = refused\n",
 	},
 	{
 		"queue: finish an expand although its messages failed", expander,
@@ -391,7 +391,7 @@ var mutants = []mutant{
 	},
 	{
 		"tenants: share cached health", healthCache,
-		"\t\tif r, ok := s.have.Get(string(key.tenant), key.id); ok && ", "\t\tif r, ok := s.have.Get(\"Cust1\", key.id); ok && ",
+		"\t\tif r, ok := s.remembered.Get(string(key.tenant), key.id); ok && ", "\t\tif r, ok := s.remembered.Get(\"Cust1\", key.id); ok && ",
 	},
 	{
 		"tenants: expand an event for another tenant", expander,
