@@ -12,8 +12,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// Tenants whose webhooks have the same id and the same URL, and whose events
-// have the same id, share one Sender and its connections. Each POST is of one.
+// Tenants whose webhooks share an id and a URL, and whose events share an id,
+// use one Sender and its connections. Each POST belongs to one tenant.
 func TestApart_PostsOfTenants(t *testing.T) {
 	t.Parallel()
 	receiver := webhooktest.NewReceiver(t)
@@ -43,15 +43,15 @@ func TestApart_PostsOfTenants(t *testing.T) {
 	wg.Wait()
 	requests := receiver.Requests()
 	if want := each * 3 * len(tenants); len(requests) != want {
-		t.Errorf("%d POSTs came, want %d", len(requests), want)
+		t.Errorf("got %d POSTs, want %d", len(requests), want)
 	}
 	for _, r := range requests {
 		tenant := r.Header.Get("X-Tenant")
 		if !signature.VerifySuperOffice("secret of "+tenant, r.Body, r.Header.Get("X-SuperOffice-Signature")) {
-			t.Errorf("a POST of %s is signed with another secret", tenant)
+			t.Errorf("a POST of %s is signed with another tenant's secret", tenant)
 		}
 		if got := r.Header.Get("Authorization"); got != "token of "+tenant {
-			t.Errorf("a POST of %s bears the %s", tenant, got)
+			t.Errorf("a POST of %s has %s", tenant, got)
 		}
 		for _, other := range tenants {
 			if named := strings.Contains(string(r.Body), fmt.Sprintf("%q", other)) || strings.Contains(string(r.Body), `/`+string(other)+`"`); named != (string(other) == tenant) {

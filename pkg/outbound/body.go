@@ -7,17 +7,16 @@ import (
 )
 
 const (
-	keepBody  = 4 << 10  // bytes of an answer's body that an excerpt is made of
-	drainBody = 64 << 10 // bytes that are read so that the connection can be used again
+	keepBody  = 4 << 10  // bytes of a response body that go into the excerpt
+	drainBody = 64 << 10 // bytes read so that the connection can be reused
 )
 
-// readBody reads the beginning of an answer's body, and reports whether that may
-// not be all of it: there is more, the target stopped, or nothing says where the
-// body ends. A part of the rest is read too, so that the connection can be used
-// again.
+// readBody reads the beginning of a response body and reports whether it may be
+// incomplete: there is more, the target stopped, or nothing marks the end. It
+// drains part of the rest so that the connection can be reused.
 //
-// What follows a 101 is no body, and its reads do not end with the request's
-// context: they are not made.
+// A 101 has no body, and a read after one does not end with the request's
+// context, so readBody does not try.
 func readBody(resp *http.Response) (body []byte, cut bool) {
 	if resp.Body == http.NoBody || resp.StatusCode == http.StatusSwitchingProtocols {
 		return nil, false

@@ -10,9 +10,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// classify names what went wrong before there was an answer, by the types of
-// the error alone: texts change, and hold the target's URL. seen is nil if no
-// connection was made.
+// classify names the failure of an attempt that got no response. It looks only
+// at error types: messages change, and they hold the target's URL. seen is nil
+// if no connection was made.
 func classify(ctx context.Context, err error, seen *connection) webhook.AttemptError {
 	var (
 		lookup    *lookupError

@@ -10,40 +10,40 @@ import (
 	"time"
 )
 
-// dialer connects to targets that the guard lets pass.
+// dialer connects to targets that the guard allows.
 type dialer struct {
 	guard  *Guard
 	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 	tls    *tls.Config
 }
 
-// handshakeError marks whatever went wrong between the TCP connection and the
-// end of the TLS handshake; crypto/tls has no one type for it.
+// handshakeError marks any failure between the TCP connection and the end of
+// the TLS handshake; crypto/tls has no single type for these.
 type handshakeError struct{ err error }
 
 func (e *handshakeError) Error() string { return "TLS handshake: " + e.err.Error() }
 func (e *handshakeError) Unwrap() error { return e.err }
 
-// lookupError marks a failed resolution, whoever resolved.
+// lookupError marks a failed name resolution.
 type lookupError struct{ err error }
 
 func (e *lookupError) Error() string { return "lookup: " + e.err.Error() }
 func (e *lookupError) Unwrap() error { return e.err }
 
-// dialLimit is the key of the time at which an attempt's dial ends. net/http
-// detaches dials from their requests, so that another request may have the
-// connection; but a dial that outlives its attempt would outlive the invocation
-// too, and go on when the environment thaws.
+// dialLimit is the context key of an attempt's deadline. net/http detaches
+// dials from their requests so that another request may use the connection, but
+// a dial that outlives its attempt would outlive the invocation too, and resume
+// when the environment thaws.
 type dialLimit struct{}
 
-// withDialLimit ends the dial of a request, whose context is ctx, with the
-// attempt's.
+// withDialLimit returns ctx with the attempt's deadline, which also ends the
+// request's dial.
 func withDialLimit(ctx, attempt context.Context) context.Context {
 	deadline, _ := attempt.Deadline()
 	return context.WithValue(ctx, dialLimit{}, deadline)
 }
 
-// limited gives the context that a dial may use.
+// limited returns the context of a dial, bounded by its attempt's deadline.
 func limited(ctx context.Context) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Value(dialLimit{}).(time.Time); ok {
 		return context.WithDeadline(ctx, deadline)
@@ -59,9 +59,9 @@ func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	return conn, nil
 }
 
-// socket resolves the host, refuses it if any of its addresses is refused, and
-// connects to the first that answers. IPv4 goes first since many networks have
-// no way out for IPv6.
+// socket resolves the host and connects to the first address that accepts. It
+// refuses the host if any of its addresses is refused. IPv4 goes first, since
+// many networks have no route for IPv6.
 func (d *dialer) socket(ctx context.Context, address string) (*countedConn, error) {
 	ctx, cancel := limited(ctx)
 	defer cancel()
@@ -94,9 +94,9 @@ func (d *dialer) socket(ctx context.Context, address string) (*countedConn, erro
 	return nil, errors.Join(failures...)
 }
 
-// resolve asks for the name itself: with a final dot no resolver tries it under
-// the domains of this network as well. In the local run a short name, as of a
-// container beside it, is one of those.
+// resolve looks up a host. The final dot keeps resolvers from trying the name
+// under this network's own domains. The local run omits it: there a short name
+// may be a neighboring container.
 func (d *dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{ip}, nil
@@ -118,7 +118,7 @@ func (d *dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 	return ips, nil
 }
 
-// connect leaves time for the addresses that are still to be tried.
+// connect dials one address and leaves time for the left-1 others.
 func (d *dialer) connect(ctx context.Context, target netip.AddrPort, left int) (*countedConn, error) {
 	nd := net.Dialer{Control: d.guard.Control, Timeout: handshakeTimeout / time.Duration(min(5, left))}
 	conn, err := nd.DialContext(ctx, "tcp", target.String())

@@ -10,18 +10,18 @@ import (
 	"testing"
 )
 
-// nameServer is a DNS server on the loopback interface, for one test.
+// nameServer is a DNS server on the loopback interface.
 type nameServer struct {
 	resolver *net.Resolver
 
 	mu      sync.Mutex
-	names   map[string][]string // name → addresses, or "name." it stands for
+	names   map[string][]string // name → addresses, or "alias." for a CNAME
 	queries map[string]int      // of type A, by name
 	turns   map[string][][]string
 }
 
-// newNameServer starts a server that knows the names. An entry that ends with a
-// dot is a name that this one stands for. All else does not exist.
+// newNameServer starts a server for the names. An entry that ends with a dot is
+// a CNAME. Other names do not exist.
 func newNameServer(t testing.TB, names map[string][]string) *nameServer {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -48,9 +48,8 @@ func newNameServer(t testing.TB, names map[string][]string) *nameServer {
 	return s
 }
 
-// set changes what a name stands for. With several answers the first query for
-// an IPv4 address gets the first, the next one the next, and so on, the last
-// one for ever.
+// set changes the addresses of a name. Each query for IPv4 addresses gets the
+// next of several answers; the last one repeats.
 func (s *nameServer) set(name string, answers ...[]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,7 +60,7 @@ func (s *nameServer) lookup(ctx context.Context, host string) ([]netip.Addr, err
 	return s.resolver.LookupNetIP(ctx, "ip", host)
 }
 
-// asked says how often a name's IPv4 addresses were asked for.
+// asked returns how often a name's IPv4 addresses were queried.
 func (s *nameServer) asked(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +94,7 @@ func (s *nameServer) answer(query []byte) []byte {
 	add := func(name string, kind uint16, data []byte) {
 		records = append(records, encodeName(name)...)
 		records = binary.BigEndian.AppendUint16(records, kind)
-		records = append(records, 0, 1, 0, 0, 0, 0) // internet, for no time at all
+		records = append(records, 0, 1, 0, 0, 0, 0) // class IN, TTL 0
 		records = binary.BigEndian.AppendUint16(records, uint16(len(data)))
 		records = append(records, data...)
 		count++
@@ -116,7 +115,7 @@ func (s *nameServer) answer(query []byte) []byte {
 	}
 	header := []byte{query[0], query[1], 0x85, 0x80, 0, 1, byte(count >> 8), byte(count), 0, 0, 0, 0}
 	if !known {
-		header[3] |= 3 // no such name
+		header[3] |= 3 // NXDOMAIN
 	}
 	return append(append(header, query[12:end]...), records...)
 }

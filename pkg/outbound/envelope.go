@@ -10,18 +10,19 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// standardKeys may not be replaced by a webhook's Properties.
+// standardKeys are the keys that a webhook's Properties cannot replace.
 var standardKeys = map[string]bool{
 	"EventId": true, "Timestamp": true, "Changes": true, "Event": true, "PrimaryKey": true, "Entity": true,
 	"ContextIdentifier": true, "ChangedByAssociateId": true, "WebhookName": true, "Values": true, "FieldValues": true,
 }
 
-// timestampLayout drops the zeros at the end of the fraction.
+// timestampLayout omits trailing zeros of the fraction.
 const timestampLayout = "2006-01-02T15:04:05.9999999Z"
 
-// appendEnvelope writes the body of a post: SuperOffice's keys in SuperOffice's
-// order, the event's data as it came, and the webhook's Properties last. It is
-// written by hand so that data and numbers keep every byte.
+// appendEnvelope appends the body of a post: SuperOffice's keys in
+// SuperOffice's order, the event's data byte for byte, and the webhook's
+// Properties last. It does not use encoding/json, which would reformat data and
+// numbers.
 func appendEnvelope(b []byte, post webhook.Post, namesOnly bool) ([]byte, error) {
 	e := post.Event
 	_, state := webhook.IsStateEvent(e.Name)
@@ -58,14 +59,14 @@ func appendEnvelope(b []byte, post webhook.Post, namesOnly bool) ([]byte, error)
 	return append(b, '}'), nil
 }
 
-// deletes reports whether an event tells that something is gone.
+// deletes reports whether an event announces a deletion.
 func deletes(e webhook.Event) bool {
 	_, state := webhook.IsStateEvent(e.Name)
 	return !state && e.Name[strings.LastIndexByte(e.Name, '.')+1:] == "deleted"
 }
 
-// appendProperties adds the members of a webhook's Properties to an object that
-// is open and not empty, but for the taken ones.
+// appendProperties appends the members of a webhook's Properties, except the
+// taken ones, to an open, non-empty object.
 func appendProperties(b []byte, properties json.RawMessage, taken map[string]bool) ([]byte, error) {
 	members, err := webhook.ObjectMembers(properties)
 	if err != nil {
@@ -87,7 +88,7 @@ func appendObject(b []byte, data json.RawMessage) []byte {
 	return append(b, data...)
 }
 
-// appendNames lists the keys of the data, sorted.
+// appendNames appends the keys of the data, sorted.
 func appendNames(b []byte, data json.RawMessage) ([]byte, error) {
 	members, err := webhook.ObjectMembers(data)
 	if err != nil {
@@ -103,8 +104,8 @@ func appendNames(b []byte, data json.RawMessage) ([]byte, error) {
 	return b, nil
 }
 
-// appendString writes a JSON string, escaping only what JSON demands. Invalid
-// UTF-8 becomes U+FFFD.
+// appendString appends a JSON string and escapes only what JSON requires.
+// Invalid UTF-8 becomes U+FFFD.
 func appendString(b []byte, s string) []byte {
 	const hexDigits = "0123456789abcdef"
 	b = append(b, '"')

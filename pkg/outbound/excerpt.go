@@ -10,12 +10,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// maxText bounds what is searched for what was sent: more than an excerpt holds.
+// maxText bounds the text that is scrubbed; it is longer than an excerpt.
 const maxText = 3 * webhook.MaxLastError
 
-// excerpt is the answer for people: status, headers and the beginning of the
-// body, as plain text, without what was sent. cut says that body may not be all
-// of it.
+// excerpt returns a response for people to read: status, headers and the
+// beginning of the body as plain text, with everything that was sent redacted.
+// cut means that the body may be incomplete.
 func excerpt(resp *http.Response, body []byte, cut bool, scrub *scrubber) string {
 	var head strings.Builder
 	names := make([]string, 0, len(resp.Header))
@@ -46,14 +46,14 @@ func excerpt(resp *http.Response, body []byte, cut bool, scrub *scrubber) string
 		text = scrub.withoutBeginning(text[:maxText])
 	}
 	code, reason, _ := strings.Cut(resp.Status, " ")
-	if reason != http.StatusText(resp.StatusCode) { // that one quotes nothing
+	if reason != http.StatusText(resp.StatusCode) { // a standard reason cannot echo the request
 		reason = plain(scrub.clean(reason))
 	}
 	status := "HTTP " + code + " " + reason + "\n"
 	return limit(status+plain(scrub.clean(text)), webhook.MaxLastError)
 }
 
-// plain replaces invalid UTF-8 and control characters other than line ends and
+// plain replaces invalid UTF-8 and control characters other than newlines and
 // tabs.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
@@ -69,7 +69,7 @@ func plain(text string) string {
 	}, text)
 }
 
-// limit cuts a text to n bytes, between two characters.
+// limit truncates text to at most n bytes, at a rune boundary.
 func limit(text string, n int) string {
 	if len(text) <= n {
 		return text
@@ -80,7 +80,7 @@ func limit(text string, n int) string {
 	return text[:n]
 }
 
-// location is where a redirect points, host and path only.
+// location returns the host and path of a redirect's target, without its query.
 func location(resp *http.Response) string {
 	u, err := url.Parse(resp.Header.Get("Location"))
 	if err != nil {

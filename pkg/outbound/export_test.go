@@ -6,12 +6,11 @@ import (
 	"net"
 )
 
-// Quiet is the filter before the standard logger.
+// Quiet is the filter in front of the standard logger.
 func Quiet(w io.Writer) io.Writer { return quiet{w} }
 
-// Socket is what a dial makes of a connection; shared ones carry HTTP/2.
+// Socket wraps a connection as a dial does; shared ones carry HTTP/2.
 func Socket(conn net.Conn, shared bool) net.Conn { return &countedConn{Conn: conn, shared: shared} }
 
-// Hold is what an attempt does when it is given a connection; release when it
-// no longer uses it.
+// Hold binds an attempt to a connection until release is called.
 func Hold(ctx context.Context, conn net.Conn) (release func()) { return hold(ctx, conn).release }

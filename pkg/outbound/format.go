@@ -6,7 +6,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// appendBody writes the body of a post in the webhook's format.
+// appendBody appends the body of a post in the webhook's format.
 func appendBody(b []byte, post webhook.Post, namesOnly bool) ([]byte, error) {
 	if post.Test {
 		post.Event.Name, post.Event.PrimaryKey, post.Event.Data = webhook.TestEventName, 0, nil
@@ -23,7 +23,7 @@ func appendBody(b []byte, post webhook.Post, namesOnly bool) ([]byte, error) {
 	return appendEnvelope(b, post, namesOnly)
 }
 
-// contentType is the media type of a format's bodies.
+// contentType returns the media type of a format's bodies.
 func contentType(f webhook.Format) string {
 	if f == webhook.FormatCloudEvents {
 		return "application/cloudevents+json; charset=utf-8"
@@ -31,9 +31,9 @@ func contentType(f webhook.Format) string {
 	return "application/json; charset=utf-8"
 }
 
-// appendStandard writes the three members that Standard Webhooks advises; what
-// is neither of them, and what Properties add, follows. Properties never
-// replace one.
+// appendStandard appends the three members that Standard Webhooks recommends,
+// then our own, then the webhook's Properties, which never replace any of
+// these.
 func appendStandard(b []byte, post webhook.Post, namesOnly bool) ([]byte, error) {
 	e := post.Event
 	b = appendString(append(b, `{"type":`...), typeOf(e))
@@ -52,9 +52,8 @@ func appendStandard(b []byte, post webhook.Post, namesOnly bool) ([]byte, error)
 
 var standardMembers = map[string]bool{"type": true, "timestamp": true, "data": true, "primaryKey": true, "tenant": true}
 
-// appendCloudEvent writes an event of CloudEvents 1.0 in its structured JSON.
-// An attribute must be a word and hold no object, so Properties have no place
-// here.
+// appendCloudEvent appends an event in the structured JSON mode of CloudEvents
+// 1.0. Properties are left out: a CloudEvents attribute cannot be an object.
 func appendCloudEvent(b []byte, post webhook.Post, namesOnly bool) ([]byte, error) {
 	e := post.Event
 	b = appendString(append(b, `{"specversion":"1.0","id":`...), string(e.ID))
@@ -69,7 +68,7 @@ func appendCloudEvent(b []byte, post webhook.Post, namesOnly bool) ([]byte, erro
 	return append(b, '}'), nil
 }
 
-// typeOf is an event's name as a body has it.
+// typeOf returns the event's name as it appears in a body.
 func typeOf(e webhook.Event) string {
 	if name, state := webhook.IsStateEvent(e.Name); state {
 		return name
@@ -77,9 +76,9 @@ func typeOf(e webhook.Event) string {
 	return e.Name
 }
 
-// appendData writes the event's data as it came. Where values may not go out
-// it is the list of their names, as SuperOffice's Changes; of a deleted thing
-// they do, as there is nothing else left of it.
+// appendData appends the event's data byte for byte. With namesOnly it appends
+// only the names, as in SuperOffice's Changes, except for deletions: there the
+// values are all that is left.
 func appendData(b []byte, e webhook.Event, namesOnly bool) ([]byte, error) {
 	if !namesOnly || deletes(e) {
 		return appendObject(b, e.Data), nil

@@ -1,10 +1,10 @@
 package outbound
 
-// grams is a set of texts of minPart bytes, which are all of them that stand in
-// some secrets. A zero slot is empty.
+// grams is a set of minPart-byte substrings of secrets, as an open-addressed
+// hash table. A zero slot is empty.
 type grams []uint64
 
-// newGrams makes a set that takes up to n texts.
+// newGrams returns a set for up to n substrings.
 func newGrams(n int) grams {
 	slots := 64
 	for slots < 2*n {
@@ -13,7 +13,7 @@ func newGrams(n int) grams {
 	return make(grams, slots)
 }
 
-// slot is where a text is, or would be.
+// slot returns the index of a gram, or the empty slot where it belongs.
 func (g grams) slot(gram uint64) int {
 	mask := uint64(len(g) - 1) //nolint:gosec // not negative
 	for i := gram * 0x9e3779b97f4a7c15 >> 32 & mask; ; i = (i + 1) & mask {
@@ -25,7 +25,7 @@ func (g grams) slot(gram uint64) int {
 
 const gramMask = 1<<(8*minPart) - 1
 
-// add adds all that stand in a text, and reports whether there are any.
+// add adds all grams of text and reports whether there are any.
 func (g grams) add(text []byte) bool {
 	gram := uint64(0)
 	for i, b := range text {
@@ -36,8 +36,9 @@ func (g grams) add(text []byte) bool {
 	return len(text) >= minPart
 }
 
-// find appends where parts of the secrets stand. Those that adjoin or overlap
-// are one, whatever the view leaves out between them.
+// find appends the spans of in that are parts of secrets. Adjacent and
+// overlapping parts become one span, including what the view leaves out between
+// them.
 func (g grams) find(in view, found []span) []span {
 	gram, last := uint64(0), -1 // where the last part ends
 	for i, b := range in.text {

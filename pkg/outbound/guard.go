@@ -13,13 +13,14 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// ErrBlocked says that the target's address, name or port may not be called.
+// ErrBlocked means that the target's address, name or port is forbidden. Its
+// message ends a sentence that names what is forbidden.
 var ErrBlocked = errors.New("may not be called")
 
-// never are refused whatever the configuration says: link-local addresses,
-// where metadata services and the Lambda runtime live, addresses that stand for
-// this machine or for many, and ranges that wrap an IPv4 address which the
-// other checks would not see.
+// never lists ranges that no configuration can allow: link-local addresses,
+// home of metadata services and the Lambda runtime; addresses of this machine
+// or of many; and ranges that wrap an IPv4 address which the other checks would
+// miss.
 var never = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), // this machine, for connect(2)
 	netip.MustParsePrefix("169.254.0.0/16"),
@@ -36,9 +37,9 @@ var never = []netip.Prefix{
 	netip.MustParsePrefix("::ffff:0:0:0/96"), // IPv4-translated
 }
 
-// Guard decides which hosts, addresses and ports may be called: when a webhook
-// is saved, by what its target says, and when it is called, by the address that
-// is about to be connected to. It may be used concurrently.
+// Guard decides which hosts, addresses and ports may be called. It checks the
+// target's URL when a webhook is saved, and the resolved address right before a
+// connection is made. It may be used concurrently.
 type Guard struct {
 	public       *ssrf.Guardian
 	allowHTTP    bool
@@ -47,8 +48,9 @@ type Guard struct {
 	runtime      netip.AddrPort
 }
 
-// NewGuard makes the guard of a configuration. It fails if RuntimeAPI is set
-// and neither an address nor localhost: then the guard could not refuse it.
+// NewGuard returns the guard for a configuration. RuntimeAPI, if set, must be
+// an IP address or localhost, with a port; otherwise the guard could not refuse
+// it.
 func NewGuard(config Config) (*Guard, error) {
 	g := &Guard{
 		public:    ssrf.New(ssrf.WithAnyPort()),
@@ -68,8 +70,9 @@ func NewGuard(config Config) (*Guard, error) {
 	return g, nil
 }
 
-// Control is the check of [net.Dialer]: it sees the address that is really
-// about to be called, so that no trick with names gets past it. ErrBlocked.
+// Control implements [net.Dialer]'s hook of the same name. It sees the address
+// that is about to be connected to, so no trick with names gets past it. The
+// error wraps ErrBlocked.
 func (g *Guard) Control(network, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil || network != "tcp4" && network != "tcp6" {
@@ -78,7 +81,8 @@ func (g *Guard) Control(network, address string, _ syscall.RawConn) error {
 	return g.CheckAddress(target)
 }
 
-// CheckAddress says whether an address and port may be called. ErrBlocked.
+// CheckAddress returns an error that wraps ErrBlocked if an address and port
+// must not be called.
 func (g *Guard) CheckAddress(target netip.AddrPort) error {
 	port := target.Port()
 	if port != 443 && port < 1024 && (port != 80 || !g.allowHTTP) {
@@ -87,7 +91,7 @@ func (g *Guard) CheckAddress(target netip.AddrPort) error {
 	return g.checkIP(target.Addr(), port)
 }
 
-// checkIP judges an address; port 0 stands for any port.
+// checkIP checks an address; port 0 means any port.
 func (g *Guard) checkIP(ip netip.Addr, port uint16) error {
 	if ip.Zone() != "" {
 		return fmt.Errorf("an address with a zone %w", ErrBlocked)
@@ -101,21 +105,22 @@ func (g *Guard) checkIP(ip netip.Addr, port uint16) error {
 	return nil
 }
 
-// isRuntime reports whether an address reaches Lambda's Runtime API. If that is
-// on the loopback interface, all loopback addresses may, but for one of a listed
-// network that leaves the Runtime API's own address out. Where private targets
-// are allowed its port alone is refused.
+// isRuntime reports whether an address may reach Lambda's Runtime API. If that
+// listens on loopback, any loopback address may reach it, except one in an
+// allowed network that does not contain the Runtime API's own address. Where
+// private targets are allowed, only its port is refused.
 func (g *Guard) isRuntime(ip netip.Addr, port uint16) bool {
 	runtime := g.runtime.Addr()
-	if !runtime.IsValid() || ip != runtime && (!ip.IsLoopback() || !runtime.IsLoopback() || g.listedBeside(ip, runtime)) {
+	if !runtime.IsValid() || ip != runtime && (!ip.IsLoopback() || !runtime.IsLoopback() || g.listedWithout(ip, runtime)) {
 		return false
 	}
 	return !g.allowPrivate || port == g.runtime.Port()
 }
 
-// listedBeside reports whether a listed network holds an IPv4 address and not
-// another one. An IPv6 address never is: localhost may be one and the other.
-func (g *Guard) listedBeside(ip, other netip.Addr) bool {
+// listedWithout reports whether an allowed network contains the IPv4 address ip
+// but not other. It returns false for IPv6, where localhost may be either
+// family.
+func (g *Guard) listedWithout(ip, other netip.Addr) bool {
 	return ip.Is4() && slices.ContainsFunc(g.allowed, func(p netip.Prefix) bool { return p.Contains(ip) && !p.Contains(other) })
 }
 
@@ -123,7 +128,7 @@ func within(prefixes []netip.Prefix, ip netip.Addr) bool {
 	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// splitTarget takes the address of a dial apart.
+// splitTarget splits a dial address into host and port.
 func splitTarget(address string) (host string, port uint16, err error) {
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {

@@ -11,12 +11,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// maxOurs is how many headers a post has of ours at most.
+// maxOurs is the most headers that the sender itself adds to a post.
 const maxOurs = 12
 
-// headers are being gathered. Names are assigned directly, so that they go out
-// spelled as documented: some receivers' maps know one spelling only. All values
-// lie in one array.
+// headers collects a post's headers. It assigns to the map directly to keep the
+// documented spelling, since some receivers know only one. All values share one
+// backing array.
 type headers struct {
 	header http.Header
 	values []string
@@ -32,11 +32,11 @@ func (h *headers) set(name, value string) {
 	h.header[name] = h.values[n-1 : n : n]
 }
 
-// headers builds the headers of a post. It also returns every text that must not
-// come back in an excerpt.
+// headers builds the headers of a post, and a scrubber for everything that must
+// not come back in an excerpt.
 //
-// ErrSecretUnavailable if a secret is missing that the webhook has, ErrKey if
-// the signing secret cannot be used.
+// It returns ErrSecretUnavailable if one of the webhook's secrets is missing,
+// and ErrKey if the signing secret is unusable.
 func (s *Sender) headers(post webhook.Post, body []byte, now time.Time) (http.Header, *scrubber, error) {
 	h := newHeaders(maxOurs + len(post.Webhook.Headers))
 	scrub := &scrubber{}
@@ -88,7 +88,7 @@ func sign(h *headers, scrub *scrubber, post webhook.Post, body []byte, now time.
 		}
 		return nil
 	}
-	superOffice := signature.SuperOffice(first.Reveal(), body) // the header has room for one
+	superOffice := signature.SuperOffice(first.Reveal(), body) // this header holds one signature
 	standard, err := signature.Standard(string(post.Event.ID), now, body, first.Reveal(), second.Reveal())
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func sign(h *headers, scrub *scrubber, post webhook.Post, body []byte, now time.
 	return nil
 }
 
-// secretHeader finds the value of a secret header, comparing names as the
+// secretHeader returns the value of a secret header, comparing names as the
 // domain does.
 func secretHeader(doc webhook.SecretDocument, name string) (webhook.Secret, bool) {
 	if value, ok := doc.Headers[name]; ok {

@@ -13,19 +13,19 @@ import (
 	"unicode/utf8"
 )
 
-// maxNameLength is how many characters a name in DNS may have.
+// maxNameLength is the most characters of a DNS name.
 const maxNameLength = 253
 
-// insideNames are the domains that name only what is inside a network.
+// insideNames are top-level domains that exist only inside a network.
 var insideNames = []string{"localhost", "internal", "local"}
 
-// CheckHost judges a target's host by its spelling alone, without resolving it.
-// It returns the host as resolvers see it: a name in lower case and ASCII,
-// without a final dot, or an address in its shortest form. If the host may not
-// be called it says why; the error wraps ErrBlocked and does not quote the host.
+// CheckHost checks a target's host by its spelling, without resolving it. It
+// returns the host as resolvers see it: a name in lower-case ASCII without a
+// final dot, or an address in canonical form. The error wraps ErrBlocked, says
+// why, and does not quote the host.
 //
-// An address is accepted in its ordinary spelling only: what one program reads
-// as decimal, another reads as octal.
+// An address must have its ordinary spelling: where one program reads decimal,
+// another reads octal.
 func (g *Guard) CheckHost(host string) (seen string, err error) {
 	seen, ok := resolvable(host)
 	if !ok {
@@ -66,9 +66,9 @@ func numeric(label string) bool {
 	return label != "" && strings.Trim(label, "0123456789") == ""
 }
 
-// resolvable brings a host to the form that resolvers see: ASCII, lower case, no
-// brackets and no final dot. It refuses what has no such form, and characters
-// that one program drops where another keeps them.
+// resolvable converts a host to the form that resolvers see: lower-case ASCII
+// without brackets or a final dot. It refuses hosts that have no such form, and
+// characters that some programs drop and others keep.
 func resolvable(host string) (string, bool) {
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		if host, ok = strings.CutSuffix(inner, "]"); !ok {
@@ -88,13 +88,14 @@ func resolvable(host string) (string, bool) {
 	return ascii, ok && ascii != ""
 }
 
-// toASCII translates an international name as net/http does: full-width digits
-// and dots become ordinary ones, letters that look like others become those. It
-// has a transport of net/http dial, which gives the translation away, and lets
-// the dial fail. Another translation might see another host.
+// toASCII converts an international name exactly as net/http does: full-width
+// digits and dots become ordinary ones, look-alike letters become the letters
+// they resemble. To get net/http's own conversion it has a transport dial,
+// notes the address, and fails the dial. Any other conversion might see another
+// host.
 //
-// A name of more characters than DNS has room for is refused untranslated: the
-// time that Punycode takes grows with the square of the length.
+// A name longer than DNS allows is refused first: Punycode takes time quadratic
+// in the length.
 func toASCII(host string) (string, bool) {
 	if isASCII(host) {
 		return host, true
@@ -109,7 +110,7 @@ func toASCII(host string) (string, bool) {
 	}}
 	req := http.Request{Method: http.MethodPost, URL: &url.URL{Scheme: "http", Host: host}, Header: http.Header{}}
 	if resp, err := transport.RoundTrip(&req); err == nil {
-		_ = resp.Body.Close() // nothing was dialled, so there is none
+		_ = resp.Body.Close() // unreachable: the dial always fails
 	}
 	return dialled, isASCII(dialled)
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 )
 
-// Punycode takes a time that grows with the square of a name's length, and a
-// body has room for a name of a megabyte.
+// Punycode takes time quadratic in the length of a name, and a request body can
+// hold a name of a megabyte.
 func TestCheckHost_TranslatesNoNameThatDNSHasNoRoomFor(t *testing.T) {
 	guard, err := outbound.NewGuard(outbound.Config{})
 	if err != nil {

@@ -8,31 +8,31 @@ import (
 	"time"
 )
 
-// net/http ends an exchange with its context, but for three waits: for the body
-// of a 101, for a TLS alert that a full socket does not take (5 s), and, over
-// HTTP/2, for whoever is writing to the connection. The last two end here, at
-// the socket.
+// net/http ends an exchange with its context, with three exceptions: reading
+// after a 101, a TLS alert that a full socket does not take (5 s), and, over
+// HTTP/2, waiting for another stream's write. The last two end here, at the
+// socket.
 const (
-	// goodbyeTime is how long a TLS alert may take that ends a connection.
+	// goodbyeTime bounds the TLS alert that closes a connection.
 	goodbyeTime = 10 * time.Millisecond
-	// writeTime is how long one write of an HTTP/2 connection may take, 16 KiB
-	// at most. A target that reads no faster is lost to all its attempts.
+	// writeTime bounds one write of an HTTP/2 connection, 16 KiB at most. A
+	// target that reads more slowly loses the connection for all its attempts.
 	writeTime = 5 * time.Second
-	// endTime is how long after its limit an attempt over HTTP/2 may need to
-	// let go of a connection that is being written to.
+	// endTime is how long past its limit an HTTP/2 attempt may wait for a write
+	// before the connection is closed.
 	endTime = 100 * time.Millisecond
 )
 
-// countedConn is the socket of a connection. It counts what was read, which
-// tells an answer that never came from one that was too large or made no sense:
-// net/http has no types for these.
+// countedConn is a connection's socket. It counts the bytes read, which tells a
+// missing response from one that was too large or malformed: net/http has no
+// types for these.
 type countedConn struct {
 	net.Conn
 	received atomic.Int64
-	// shared says that several attempts use the connection, over HTTP/2. It is
+	// shared means that several attempts use the connection, over HTTP/2. It is
 	// set before the first of them.
 	shared  bool
-	writing atomic.Bool // of a shared one: a write is under way
+	writing atomic.Bool // a write is in progress, on a shared connection
 }
 
 func (c *countedConn) Read(p []byte) (int, error) {
@@ -41,8 +41,8 @@ func (c *countedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write takes as long as an attempt's limit lets it if the connection is the
-// attempt's alone, else at most writeTime.
+// Write is bounded by the attempt's limit on an unshared connection, and by
+// writeTime on a shared one.
 func (c *countedConn) Write(p []byte) (int, error) {
 	if !c.shared {
 		return c.Conn.Write(p)
@@ -54,7 +54,7 @@ func (c *countedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// SetWriteDeadline is called by crypto/tls alone, before the alert that ends a
+// SetWriteDeadline is called only by crypto/tls, before the alert that closes a
 // connection.
 func (c *countedConn) SetWriteDeadline(at time.Time) error {
 	if wait := time.Until(at); wait > goodbyeTime {
@@ -63,11 +63,12 @@ func (c *countedConn) SetWriteDeadline(at time.Time) error {
 	return c.Conn.SetWriteDeadline(at)
 }
 
-// abort ends whatever waits for the socket, without a goodbye.
+// abort closes the socket, and with it all reads and writes, without a TLS
+// alert.
 func (c *countedConn) abort() { _ = c.Close() }
 
-// connection is what an attempt has of the connection that it was given. The
-// nil connection stands for none.
+// connection is an attempt's hold on the connection it was given. nil means
+// that it has none.
 type connection struct {
 	conn   *countedConn
 	before int64
@@ -75,8 +76,8 @@ type connection struct {
 	done   atomic.Bool
 }
 
-// hold ends what the attempt does with a connection when ctx ends, until
-// release is called.
+// hold aborts the attempt's use of a connection when ctx ends, until release is
+// called.
 func hold(ctx context.Context, conn net.Conn) *connection {
 	if secured, ok := conn.(*tls.Conn); ok {
 		conn = secured.NetConn()
@@ -90,8 +91,8 @@ func hold(ctx context.Context, conn net.Conn) *connection {
 	return c
 }
 
-// end closes a connection that is the attempt's alone. A shared one is closed
-// only if a write to it still holds the attempt up after endTime.
+// end closes a connection that only this attempt uses. It closes a shared one
+// only if a write still blocks the attempt after endTime.
 func (c *connection) end() {
 	if !c.conn.shared {
 		c.conn.abort()
@@ -108,7 +109,7 @@ func (c *connection) end() {
 	})
 }
 
-// release is called when the attempt no longer uses the connection.
+// release ends the hold; the attempt no longer uses the connection.
 func (c *connection) release() {
 	if c != nil {
 		c.cancel()
@@ -116,5 +117,6 @@ func (c *connection) release() {
 	}
 }
 
-// received is how many bytes came since the attempt got the connection.
+// received returns how many bytes have arrived since the attempt got the
+// connection.
 func (c *connection) received() int64 { return c.conn.received.Load() - c.before }

@@ -7,16 +7,15 @@ import (
 	"sync"
 )
 
-// unasked is what net/http begins to say, to the standard logger, of bytes that
-// come on an idle connection; it goes on with the bytes. A target that echoes a
-// request would have the webhook's secret headers in the log.
+// unasked begins the line that net/http prints to the standard logger when
+// bytes arrive on an idle connection; the bytes follow. A target that echoes a
+// request could put the webhook's secret headers into the log.
 var unasked = []byte("Unsolicited response received on idle HTTP channel")
 
-// quietOnce puts the filter before the standard logger's writer, once for all
-// senders of a process.
+// quietOnce wraps the standard logger's writer, once per process.
 var quietOnce = sync.OnceFunc(func() { log.SetOutput(quiet{log.Writer()}) })
 
-// quiet drops what targets could write into a log.
+// quiet drops log lines whose content a target controls.
 type quiet struct{ io.Writer }
 
 func (q quiet) Write(line []byte) (int, error) {

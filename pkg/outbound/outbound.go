@@ -1,12 +1,13 @@
-// Package outbound makes the POSTs: it writes the body and headers of a
-// delivery, signs them, sends them to the target and says what came of it.
+// Package outbound makes the POSTs: it builds the body and headers of a
+// delivery, signs them, sends them to the target and classifies the outcome.
 //
-// It refuses to reach anything inside: every address is checked after name
-// resolution, redirects are not followed, and no proxy is asked. It refuses to
-// repeat a POST of which a byte may have arrived: retries are the policy's. The
-// one exception is an answer that refuses the signature while the webhook's
-// secret is being rotated: the other secret is then tried at once. It never prints an error of net/http, which would hold the target's URL; errors
-// become one of the words of [webhook.AttemptError], by their type.
+// It refuses to reach internal networks: every address is checked after name
+// resolution, redirects are not followed, and no proxy is used. It refuses to
+// repeat a POST of which a byte may have arrived; retries belong to the policy.
+// The one exception is a response that refuses the signature during a rotation
+// of the webhook's secret: the other secret is then tried at once. It never
+// logs or returns an error of net/http, which would contain the target's URL;
+// errors are reduced by type to one of the words of [webhook.AttemptError].
 package outbound
 
 import (
@@ -23,44 +24,45 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Config is what a [Sender] depends on. Now must be set; the zero values of all
-// else are the strict ones.
+// Config configures a [Sender]. Now is required. Every other zero value is the
+// strict choice.
 type Config struct {
 	UserAgent string
 	// AllowHTTP permits http targets, and port 80 for them.
 	AllowHTTP bool
-	// AllowPrivate permits loopback and private addresses and names: for the
+	// AllowPrivate permits loopback and private addresses and names, for the
 	// local run.
 	AllowPrivate bool
-	// AllowedCIDRs are permitted though they are not public.
+	// AllowedCIDRs are networks that may be called although they are not
+	// public.
 	AllowedCIDRs []netip.Prefix
-	// RuntimeAPI is AWS_LAMBDA_RUNTIME_API, host:port, the host an address or
-	// localhost. It is never a target. Empty: there is none.
+	// RuntimeAPI is AWS_LAMBDA_RUNTIME_API, host:port, where host is an IP
+	// address or localhost. It is never a valid target. Empty means none.
 	RuntimeAPI string
-	// OmitFieldValues leaves FieldValues out of bodies: receivers see which
-	// members an event has, and no values.
+	// OmitFieldValues leaves FieldValues out of bodies: receivers see the names
+	// of an event's members without their values.
 	OmitFieldValues bool
-	// HTTP2 is offered to targets beside HTTP/1.1.
+	// HTTP2 offers HTTP/2 to targets in addition to HTTP/1.1.
 	HTTP2 bool
-	// RootCAs that targets' certificates are checked against. nil: the
-	// system's.
+	// RootCAs verify targets' certificates. nil means the system's.
 	RootCAs *x509.CertPool
 	Now     func() time.Time
 	// Lookup resolves a host name, which ends with a dot unless AllowPrivate is
-	// set. nil: the system's resolver.
+	// set. nil means the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
 const (
-	maxResponseHeader = 64 << 10 // bytes of an answer's headers
-	maxIdle           = 1024     // connections, over all hosts
+	maxResponseHeader = 64 << 10 // bytes of response headers
+	maxIdle           = 1024     // connections, all hosts together
 	maxIdlePerHost    = 128      // tenants share hosts
-	maxTargetBytes    = 2 << 20  // of URLs remembered, each up to 4,000 characters
-	targetBytes       = 256      // of a URL beside its text, which is in the key as well
+	maxTargetBytes    = 2 << 20  // of cached URLs, each up to 4,000 characters
+	targetBytes       = 256      // overhead of a URL on top of its string, which the key repeats
 	handshakeTimeout  = 10 * time.Second
 	idleTimeout       = 90 * time.Second
 	// freeze is how long an environment may sleep before its idle connections
-	// are presumed dead: targets and NAT gateways forget them meanwhile.
+	// are presumed dead: by then targets and NAT gateways may have dropped
+	// them.
 	freeze = 20 * time.Second
 )
 
@@ -74,8 +76,9 @@ type Sender struct {
 	targets  *bytecache.Cache[string, *url.URL] // by tenant and TargetURL
 }
 
-// New makes a sender. It fails as [NewGuard] does. It also takes out of what is
-// written to the standard logger what targets say unasked.
+// New returns a sender. It fails as [NewGuard] does. As a side effect it
+// filters the process's standard logger, to which net/http would write
+// unsolicited bytes from targets.
 func New(config Config) (*Sender, error) {
 	quietOnce()
 	guard, err := NewGuard(config)
@@ -114,16 +117,16 @@ func New(config Config) (*Sender, error) {
 	}}, nil
 }
 
-// Guard is what decides which targets the sender may reach.
+// Guard returns the guard that decides which targets the sender may reach.
 func (s *Sender) Guard() *Guard { return s.guard }
 
-// CloseIdle closes the connections that no attempt uses.
+// CloseIdle closes connections that no attempt uses.
 func (s *Sender) CloseIdle() { s.transport.CloseIdleConnections() }
 
-// Resume is called when an environment that was perhaps frozen goes on.
-// Connections that were idle for more than 20 s of it are closed: a POST on a
-// connection that the other side has forgotten would fail. lastEnd is when the
-// last invocation ended; zero: there was none.
+// Resume is called when an environment that may have been frozen continues. It
+// closes connections that were idle for more than 20 s of that time: a POST on
+// a connection that the other side has forgotten would fail. lastEnd is when
+// the last invocation ended; zero means there was none.
 func (s *Sender) Resume(lastEnd, now time.Time) {
 	if !lastEnd.IsZero() && webhook.Elapsed(lastEnd, now) > freeze {
 		s.CloseIdle()

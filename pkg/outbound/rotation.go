@@ -7,8 +7,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// secondPost is how much of an attempt's time must be left for a second POST.
-// With less it would most likely be cut short, and reach the target for nothing.
+// secondPost is how much of an attempt's time must remain for a second POST.
+// With less, the POST would probably be cut short and reach the target for
+// nothing.
 const secondPost = 500 * time.Millisecond
 
 func limitOf(post webhook.Post) time.Duration {
@@ -19,9 +20,9 @@ func limitOf(post webhook.Post) time.Duration {
 }
 
 // rotate makes the attempt's POST. While two secrets are valid, a target that
-// refuses the first one gets one more POST with the other, at once and within
-// the same time: X-SuperOffice-Signature has room for one signature, and which
-// secret the target knows is not the target's fault.
+// refuses the first gets one more POST with the other, at once and within the
+// same time limit: X-SuperOffice-Signature holds one signature, and the target
+// cannot help which secret it knows.
 func (s *Sender) rotate(ctx context.Context, post webhook.Post, start time.Time) webhook.Result {
 	if _, other := post.Secrets.InOrder(post.First, start); other.IsZero() {
 		return s.attempt(ctx, post, start)
@@ -42,7 +43,7 @@ func (s *Sender) rotate(ctx context.Context, post webhook.Post, start time.Time)
 	}
 	now := s.config.Now()
 	if _, valid := post.Secrets.InOrder(post.First, now); valid.IsZero() && other == webhook.SignerPrevious {
-		return result // the overlap has ended meanwhile, and the secret that is left was refused
+		return result // the overlap has ended, and the remaining secret was refused
 	}
 	post.First = other
 	result = s.attempt(ctx, post, now)
@@ -54,7 +55,8 @@ func (s *Sender) rotate(ctx context.Context, post webhook.Post, start time.Time)
 	return result
 }
 
-// shortOfTime reports whether too little is left of an attempt for another POST.
+// shortOfTime reports whether the attempt has too little time left for another
+// POST.
 func (s *Sender) shortOfTime(ctx context.Context) bool {
 	deadline, _ := ctx.Deadline()
 	return ctx.Err() != nil || deadline.Sub(s.config.Now()) < secondPost

@@ -20,15 +20,15 @@ import (
 
 const newSecret, oldSecret = "the new secret", "the old secret"
 
-// rotating is the document of a webhook whose secret is being rotated.
+// rotating is the secret document of a webhook during a rotation.
 func rotating() webhook.SecretDocument {
 	return webhook.SecretDocument{
 		Current: webhook.NewSecret(newSecret), Previous: webhook.NewSecret(oldSecret), PreviousUntil: time.Now().Add(time.Hour),
 	}
 }
 
-// keyholder is a target that says which secret each POST was signed with, and
-// answers what it is told to.
+// keyholder is a target that reports which secret signed each POST, and whose
+// responses a test chooses.
 func keyholder(t *testing.T, answer func(post int, secret string, w http.ResponseWriter, r *http.Request)) (url string, got func() []string) {
 	t.Helper()
 	var (
@@ -106,14 +106,14 @@ func TestSend_Rotation(t *testing.T) {
 		},
 		{name: "a stray 403", answer: inTurn(403, 204), posts: []string{"new and both", "old and both"}, want: webhook.Result{StatusCode: 204, Repeats: 1, Signer: previous}},
 		{
-			name: "neither is known: the second answer counts", answer: inTurn(401, 403),
+			name: "neither is known: the second response counts", answer: inTurn(401, 403),
 			posts: []string{"new and both", "old and both"}, want: webhook.Result{StatusCode: 403, Error: webhook.AttemptStatus, Repeats: 1},
 		},
 		{
 			name: "a target that fails otherwise has not refused", answer: inTurn(401, 503),
 			posts: []string{"new and both", "old and both"}, want: webhook.Result{StatusCode: 503, Error: webhook.AttemptStatus, Repeats: 1, Signer: previous},
 		},
-		{name: "another failure is no refusal", answer: inTurn(404), posts: []string{"new and both"}, want: webhook.Result{StatusCode: 404, Error: webhook.AttemptStatus}},
+		{name: "another failure is not a refusal", answer: inTurn(404), posts: []string{"new and both"}, want: webhook.Result{StatusCode: 404, Error: webhook.AttemptStatus}},
 		{
 			name: "the schedule's attempts are counted, not POSTs", answer: accepts("old", 401), change: func(p *webhook.Post) { p.Retry = 2 },
 			posts: []string{"new and both retry 2", "old and both retry 2"}, want: webhook.Result{StatusCode: 200, Repeats: 1, Signer: previous},
@@ -124,7 +124,7 @@ func TestSend_Rotation(t *testing.T) {
 			posts:  []string{"new"}, want: webhook.Result{StatusCode: 401, Error: webhook.AttemptStatus},
 		},
 		{
-			name: "a webhook that has changed meanwhile is not asked again with what it had", answer: accepts("old", 401),
+			name: "a webhook that has changed gets no second POST with its old state", answer: accepts("old", 401),
 			change: func(p *webhook.Post) { p.Unchanged = func(context.Context) bool { return false } },
 			posts:  []string{"new and both"}, want: webhook.Result{StatusCode: 401, Error: webhook.AttemptStatus, Signer: previous, Undecided: true},
 		},
@@ -159,7 +159,7 @@ func TestSend_Rotation(t *testing.T) {
 	}
 }
 
-// The first answer takes all but 400 ms of the attempt.
+// The first response takes all but 400 ms of the attempt.
 func TestSend_RotationWithoutTimeForASecondPost(t *testing.T) {
 	t.Parallel()
 	var late atomic.Int64
@@ -170,12 +170,12 @@ func TestSend_RotationWithoutTimeForASecondPost(t *testing.T) {
 	now := func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
 	got := sender(t, func(c *outbound.Config) { c.Now = now }).Send(t.Context(), webhook.Post{Webhook: hook(url), Event: event, Secrets: rotating()})
 	if n := len(posts()); n != 1 || !got.Undecided || got.Signer != webhook.SignerPrevious || got.StatusCode != 401 {
-		t.Errorf("got %d POSTs and %+v; want one that leaves it undecided", n, got)
+		t.Errorf("got %d POSTs and %+v; want one POST and an undecided result", n, got)
 	}
 }
 
-// The clock passes the end of the overlap between the two POSTs: what is revoked
-// must not sign, and the secret that is left was refused.
+// The clock passes the end of the overlap between the two POSTs: the revoked
+// secret must not sign, and the remaining one was refused.
 func TestSend_RotationThatEndsBetweenTwoPosts(t *testing.T) {
 	t.Parallel()
 	for first, want := range map[webhook.Signer]webhook.Result{
@@ -207,7 +207,7 @@ func TestSend_RotationThatEndsBetweenTwoPosts(t *testing.T) {
 }
 
 // An attempt that its caller ends says nothing about the target, whether the
-// caller is stopped or runs into its own deadline.
+// caller is canceled or reaches its own deadline.
 func TestSend_AnAttemptCutByItsCallerIsInterrupted(t *testing.T) {
 	t.Parallel()
 	for name, secrets := range map[string]webhook.SecretDocument{"one secret": {}, "a rotation": rotating()} {

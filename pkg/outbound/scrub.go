@@ -13,43 +13,43 @@ import (
 const redacted = "[redacted]"
 
 const (
-	// minPart is the length in bytes, of the bare form, from which any part of a
-	// secret is taken out.
+	// minPart is the shortest part of a secret that is redacted, in bytes of
+	// the bare form.
 	minPart = 6
-	// minPublic is the length in bytes from which a text that is no secret is
-	// taken out wherever it stands. A shorter one, as "1" or "yes", would take
-	// the answer apart: it is taken out where it stands alone.
+	// minPublic is the shortest non-secret string that is redacted anywhere, in
+	// bytes. A shorter one, such as "1" or "yes", would shred the response, so
+	// it is redacted only as a whole word.
 	minPublic = 4
-	// minBegun is the length in bytes from which the end of a cut answer is
-	// taken for the beginning of what was sent.
+	// minBegun is the shortest suffix of a cut response, in bytes, that is
+	// taken for the beginning of something sent.
 	minBegun = 3
 )
 
-// scrubber takes out of an answer what was sent: targets in debug mode echo the
-// request, and the excerpt is shown to people and stored in rows. It finds a text
-// in any letter case, with white space or control characters inside, escaped for
-// a URL, HTML or a program; and a secret also in base64 and hexadecimal, and in
-// parts.
+// scrubber redacts from a response what was sent: targets in debug mode echo
+// the request, and the excerpt is shown to people and stored in rows. It finds
+// strings case-insensitively, with white space or control characters inside,
+// and escaped for a URL, HTML or a program; secrets also in parts, in base64
+// and in hexadecimal.
 type scrubber struct {
 	secrets    []string // as they were sent
-	signatures []string // as secrets, but nobody encodes them again
-	texts      []string // are no secrets, or parts of one too short to be found as such
+	signatures []string // like secrets, but not searched in encoded form
+	texts      []string // not secret, or parts of a secret too short to be found as such
 
-	parts   grams    // of secrets and signatures; empty: nothing is prepared
-	encoded grams    // of what base64 and hexadecimal make of secrets; empty until an answer needs them
-	whole   [][]byte // folded, taken out wherever they stand
-	words   [][]byte // folded, taken out where they stand alone
-	begun   [][]byte // bare, of which the end of a cut answer may hold the beginning
+	parts   grams    // of secrets and signatures; empty until prepare
+	encoded grams    // of secrets in base64 and hexadecimal; empty until a response needs them
+	whole   [][]byte // folded, redacted anywhere
+	words   [][]byte // folded, redacted as whole words
+	begun   [][]byte // bare, whose beginnings are dropped from the end of a cut response
 }
 
-// schemes of authorization are no secrets.
+// schemes are names of authorization schemes, which are not secret.
 var schemes = map[string]bool{
 	"basic": true, "bearer": true, "digest": true, "token": true, "apikey": true, "jwt": true, "oauth": true, "negotiate": true,
 	"ntlm": true, "hawk": true, "signature": true, "soticket": true, "aws4-hmac-sha256": true,
 }
 
-// secret adds a text of which no part may come back. It may be base64 of another
-// one.
+// secret adds a string of which no part may come back. If it is base64, that
+// covers the decoded string as well.
 func (s *scrubber) secret(text string) {
 	text = strings.Trim(text, " \t")
 	if text == "" {
@@ -64,8 +64,8 @@ func (s *scrubber) secret(text string) {
 	}
 }
 
-// header adds a header's value. Of a secret one the scheme may come back, and
-// what follows it must not, even if it is short.
+// header adds a header's value. Of a secret value the scheme may come back;
+// what follows it must not, however short.
 func (s *scrubber) header(value string, secret bool) {
 	value = strings.Trim(value, " \t")
 	if value == "" {
@@ -89,7 +89,7 @@ func (s *scrubber) header(value string, secret bool) {
 		return
 	}
 	if decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(credential, "=")); err == nil {
-		s.secrets = append(s.secrets, string(decoded)) // perhaps in Latin-1
+		s.secrets = append(s.secrets, string(decoded)) // may be Latin-1
 		if _, password, ok := strings.Cut(string(decoded), ":"); ok && password != "" {
 			s.texts = append(s.texts, password)
 		}
@@ -132,8 +132,8 @@ func (s *scrubber) prepare() {
 	}
 }
 
-// exact adds a text that is taken out as a whole alone: wherever it stands if it
-// has at least a number of bytes.
+// exact adds a string that is redacted only as a whole: anywhere if it has at
+// least that many bytes, otherwise only between word boundaries.
 func (s *scrubber) exact(text string, anywhere int) {
 	for _, v := range forms(viewOf(text)) {
 		folded := bytes.TrimRight(v.folded(false).text, " ")
@@ -146,15 +146,16 @@ func (s *scrubber) exact(text string, anywhere int) {
 	}
 }
 
-// encode adds what base64 and hexadecimal make of secrets, wherever these begin
-// in what was encoded: in base64 that decides about the characters.
+// encode adds the base64 and hexadecimal forms of secrets. Base64 depends on
+// the position of the secret in the encoded data, so all three alignments are
+// added.
 func (s *scrubber) encode() {
 	if len(s.encoded) > 0 {
 		return
 	}
 	size := 0
 	for _, text := range s.secrets {
-		size += 6*len(text) + 8 // hexadecimal, and three times base64
+		size += 6*len(text) + 8 // hexadecimal, and base64 three times
 	}
 	s.encoded = newGrams(size)
 	buffer := make([]byte, 0, size)
@@ -165,14 +166,15 @@ func (s *scrubber) encode() {
 		s.encoded.add(hex.AppendEncode(buffer, []byte(text)))
 		for before := range 3 {
 			encoded := base64.RawStdEncoding.EncodeToString(append(make([]byte, before, before+len(text)), text...))
-			first, last := (8*before+5)/6, 8*(before+len(text))/6 // what other bytes have a part in is left out
+			first, last := (8*before+5)/6, 8*(before+len(text))/6 // characters that also encode neighboring bytes are left out
 			s.encoded.add(fold(buffer, encoded[first:last], true))
 		}
 	}
 }
 
-// mayBeEncoded reports whether a text has a word that base64 or hexadecimal may
-// have made: a long one with a digit, or with a capital letter inside.
+// mayBeEncoded reports whether text has a word that could be base64 or
+// hexadecimal: a long one with a digit, or with a capital after a lower-case
+// letter.
 func mayBeEncoded(text []byte) bool {
 	length, marked := 0, false
 	for i := range len(text) {
@@ -191,8 +193,8 @@ func mayBeEncoded(text []byte) bool {
 	return false
 }
 
-// forms are the views of a text that are searched: as it is, and unescaped if
-// that makes a difference.
+// forms returns the views of a text to search: the text itself, and the
+// unescaped text if it has escapes.
 func forms(v view) []view {
 	if !bytes.ContainsAny(v.text, introducers) {
 		return []view{v}
@@ -200,7 +202,7 @@ func forms(v view) []view {
 	return []view{v, v.unescaped()}
 }
 
-// clean replaces all that was added.
+// clean replaces everything that was added with [redacted].
 func (s *scrubber) clean(text string) string {
 	s.prepare()
 	var found []span
@@ -237,7 +239,8 @@ func (s *scrubber) clean(text string) string {
 	return b.String() + text[end:]
 }
 
-// findText appends where a text stands, alone if it must.
+// findText appends the spans where text occurs, with alone only those between
+// word boundaries.
 func findText(in view, text []byte, alone bool, found []span) []span {
 	for at := 0; ; {
 		i := bytes.Index(in.text[at:], text)
@@ -255,9 +258,9 @@ func findText(in view, text []byte, alone bool, found []span) []span {
 
 func isWord(r rune) bool { return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)) }
 
-// withoutBeginning shortens a text that was cut so that no beginning of what was
-// added is left at its end. The cut may have gone through an escape or a
-// character, too.
+// withoutBeginning shortens a cut text until it no longer ends with the
+// beginning of a string that was added. The cut may also have split an escape
+// or a character.
 func (s *scrubber) withoutBeginning(text string) string {
 	s.begin()
 	end := len(text)
@@ -280,8 +283,8 @@ func (s *scrubber) withoutBeginning(text string) string {
 	return text[:end]
 }
 
-// begin lists what an answer may hold the beginning of: all that was added, and
-// the values that a secret is made of.
+// begin lists the strings whose beginning a response may end with: everything
+// that was added, and the values that a secret consists of.
 func (s *scrubber) begin() {
 	if len(s.begun) > 0 {
 		return
@@ -301,5 +304,5 @@ func (s *scrubber) begin() {
 	}
 }
 
-// delimits reports whether a character parts the value of a header into values.
+// delimits reports whether a character separates values within a header.
 func delimits(r rune) bool { return strings.ContainsRune(`,;=:"'&`, r) }

@@ -17,8 +17,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// answered is the excerpt of a raw answer to a post with secret headers and the
-// signing secret.
+// answered returns the excerpt of a raw response to a post with secret headers
+// and a signing secret.
 func answered(t *testing.T, answer, signing string, secretHeaders map[string]string, public ...webhook.Header) string {
 	t.Helper()
 	url, _ := target(t, answer)
@@ -35,8 +35,7 @@ func page(body string) string {
 	return fmt.Sprintf("HTTP/1.1 500 Oh\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 }
 
-// What a header's value is made of does not come back, whatever part of it a
-// target quotes.
+// No part of a header's value comes back, whichever part a target quotes.
 func TestSend_ExcerptHoldsNoPartOfASecretHeader(t *testing.T) {
 	t.Parallel()
 	const value = "TOPSECRETVALUE"
@@ -75,13 +74,13 @@ func TestSend_ExcerptHoldsNoPartOfASecretHeader(t *testing.T) {
 				t.Errorf("%q", got)
 			}
 			if !strings.Contains(got, "bad key: <") || !strings.Contains(got, "[redacted]") || !strings.Contains(got, "again") {
-				t.Errorf("more than the secret is gone: %q", got)
+				t.Errorf("more than the secret was redacted: %q", got)
 			}
 		})
 	}
 }
 
-// An answer that quotes a secret in another spelling quotes it.
+// A secret in another spelling is still the secret.
 func TestSend_ExcerptHoldsNoSpellingOfASecret(t *testing.T) {
 	t.Parallel()
 	each := func(format string) func(string) string {
@@ -163,7 +162,7 @@ func TestSend_ExcerptHoldsNoSpellingOfASecret(t *testing.T) {
 		for spelling, spell := range spellings {
 			short := len(secret) < 8
 			if short && (strings.HasPrefix(spelling, "base64") || strings.Contains(spelling, "line ends")) {
-				continue // too little of it is there
+				continue // too short a part
 			}
 			t.Run(name+" "+spelling, func(t *testing.T) {
 				t.Parallel()
@@ -173,7 +172,7 @@ func TestSend_ExcerptHoldsNoSpellingOfASecret(t *testing.T) {
 				got, _, _ = strings.Cut(got, "]; so")
 				around := strings.Count(quote, `"`) + strings.Count(quote, `\`) + strings.Count(quote, "%22")*len("%22")
 				if strings.HasPrefix(spelling, "base64") {
-					around = 8 // the ends of what was encoded depend on what is around
+					around = 8 // the ends of an encoded secret depend on its neighbors
 				}
 				if rest := strings.ReplaceAll(got, "[redacted]", ""); !strings.Contains(got, "[redacted]") || len(rest) > around {
 					t.Errorf("%q of %q", got, quote)
@@ -183,7 +182,7 @@ func TestSend_ExcerptHoldsNoSpellingOfASecret(t *testing.T) {
 	}
 }
 
-// Whatever ends an answer, it may end inside a secret.
+// A response may end inside a secret, for any reason.
 func TestSend_ExcerptHoldsNoBeginningOfASecretAtItsEnd(t *testing.T) {
 	t.Parallel()
 	const value = "TOPSECRETVALUE%é"
@@ -208,11 +207,11 @@ func TestSend_ExcerptHoldsNoBeginningOfASecretAtItsEnd(t *testing.T) {
 	}
 	const whole = "HTTP/1.1 500 Oh\r\nContent-Length: 11\r\n\r\nbad key TOP"
 	if got := answered(t, whole, "", cookies); !strings.HasSuffix(got, "bad key TOP") {
-		t.Errorf("the end of a whole answer is gone: %q", got)
+		t.Errorf("the end of a complete response is missing: %q", got)
 	}
 }
 
-// A target that stalls ends its answer too.
+// A stalled target's response ends early, too.
 func TestSend_ExcerptHoldsNoBeginningOfASecretAfterAStall(t *testing.T) {
 	t.Parallel()
 	r := newStalling(t, "", after("HTTP/1.1 500 Oh\r\nContent-Length: 4000\r\n\r\nbad key TOPSE"))
@@ -248,7 +247,7 @@ func TestSend_ExcerptHoldsNoSecretInItsHead(t *testing.T) {
 	}
 }
 
-// What is no secret stays, unless it is a header's whole value.
+// Public text stays, unless it is a header's whole value.
 func TestSend_ExcerptKeepsTheRest(t *testing.T) {
 	t.Parallel()
 	const body = "Bearer token expected; 100% of the production keys <b>failed</b> & C:\\new \\u0041 %zz &amp; é \xff end"

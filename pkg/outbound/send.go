@@ -17,14 +17,14 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// bodyTime is how long a body may take once its status has said what became of
-// the event: a target that drips its answer holds an attempt's slot no longer.
+// bodyTime bounds reading a body once the status is known: a target that drips
+// its response does not hold the attempt's slot any longer.
 const bodyTime = time.Second
 
-// Send makes one attempt and says what came of it. It has the shape of
-// webhook.Registry's Ping. Post.Timeout bounds all of it, name resolution and
-// the answer's body included; ctx may end it earlier. While the webhook's secret
-// is being rotated an attempt may take two POSTs.
+// Send makes one attempt and returns its outcome. Its signature matches
+// webhook.Registry's Ping. Post.Timeout bounds the whole attempt, including
+// name resolution and the response body; ctx may end it earlier. While the
+// webhook's secret is being rotated, an attempt may take two POSTs.
 func (s *Sender) Send(ctx context.Context, post webhook.Post) webhook.Result {
 	start := s.config.Now()
 	result := s.rotate(ctx, post, start)
@@ -56,7 +56,7 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 	defer func() { seen.release() }()
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
-			seen.release() // of a connection that the target had closed
+			seen.release() // an earlier connection, which the target had closed
 			seen = hold(ctx, info.Conn)
 		},
 	})
@@ -70,12 +70,12 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 	return answer(resp, scrub, now)
 }
 
-// target reads a URL and refuses what may not be called, by its spelling: what
-// cannot be read as well, since another reader may find a host in it. Only the
-// host as resolvers see it goes on. ErrBlocked.
+// target parses a URL and refuses one that must not be called, judging by its
+// spelling. It also refuses what it cannot parse, since another parser may find
+// a host in it. The result holds the host as resolvers see it. The error is
+// ErrBlocked.
 //
-// Targets that were read are remembered, since the same ones come again: the
-// result is shared and must not be changed.
+// Results are cached per tenant and shared; callers must not change them.
 func (s *Sender) target(of webhook.Tenant, text string) (*url.URL, error) {
 	if known, ok := s.targets.Get(string(of), text); ok {
 		return known, nil
@@ -106,11 +106,11 @@ func (s *Sender) readTarget(text string) (*url.URL, error) {
 	return target, nil
 }
 
-// request makes a POST that net/http sends at most once: it repeats a request
-// only if it has an idempotency header, or if not one byte of it was written
-// and GetBody can bring the body back. The second case, an idle connection that
-// the target had closed, is harmless and common, so GetBody is there for
-// HTTP/1.1. HTTP/2 would use it in cases that are less certain.
+// request returns a POST that net/http sends at most once. net/http repeats a
+// request only if it has an idempotency header, or if no byte of it was written
+// and GetBody can restore the body. The second case, an idle connection that
+// the target had closed, is harmless and common, so GetBody is set for
+// HTTP/1.1. HTTP/2 would use it in less certain cases.
 func (s *Sender) request(ctx context.Context, target *url.URL, header http.Header, body []byte) *http.Request {
 	req := &http.Request{
 		Method: http.MethodPost, URL: target, Host: target.Host, Header: header,
@@ -123,8 +123,8 @@ func (s *Sender) request(ctx context.Context, target *url.URL, header http.Heade
 	return req.WithContext(ctx)
 }
 
-// answer judges a response. What becomes of its body no longer matters: the
-// status has said whether the target took the event.
+// answer turns a response into a result. A failure to read the body does not
+// matter: the status has already said whether the target took the event.
 func answer(resp *http.Response, scrub *scrubber, now time.Time) webhook.Result {
 	body, cut := readBody(resp)
 	result := webhook.Result{
@@ -144,7 +144,7 @@ func answer(resp *http.Response, scrub *scrubber, now time.Time) webhook.Result 
 
 func judge(resp *http.Response) webhook.AttemptError {
 	switch code := resp.StatusCode; {
-	case code < 200: // 101: a protocol that was not asked for
+	case code < 200: // 101, an upgrade that was not requested
 		return webhook.AttemptProtocol
 	case code >= 200 && code <= 299:
 		return webhook.AttemptOK
@@ -156,8 +156,8 @@ func judge(resp *http.Response) webhook.AttemptError {
 	return webhook.AttemptStatus
 }
 
-// retryAfter reads both forms of the header: seconds, or a date. What makes no
-// sense, or lies in the past, is no wait.
+// retryAfter parses both forms of the header, seconds and a date. An invalid or
+// past value means no wait.
 func retryAfter(text string, now time.Time) time.Duration {
 	if seconds, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64); err == nil {
 		return time.Duration(min(max(seconds, 0), int64(webhook.MaxRetryAfter/time.Second))) * time.Second

@@ -50,7 +50,8 @@ func hook(url string) webhook.Webhook {
 	return webhook.Webhook{Tenant: "Cust12345", ID: 1, Name: "a\"b", TargetURL: url}
 }
 
-// target serves one raw answer per connection and hands back what it read.
+// target serves one raw response per connection and returns the requests that
+// it reads.
 func target(t testing.TB, answer string) (url string, got <-chan string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -81,8 +82,8 @@ func target(t testing.TB, answer string) (url string, got <-chan string) {
 	return "http://" + l.Addr().String() + "/in?x=1", raw
 }
 
-// Decision 0.21 for Changes, FieldValues and Values; decision 0.22 for state events;
-// decision 0.24 for Properties and for what goes out without a secret.
+// Decision 0.21 for Changes, FieldValues and Values; decision 0.22 for state
+// events; decision 0.24 for Properties and for posts without a secret.
 func TestSend_BytesOnTheWire(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -292,7 +293,7 @@ func TestSend_Unreachable(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			limit := time.Minute // but for the one that is to reach it
+			limit := time.Minute // except for the case that must reach it
 			if c.want == webhook.AttemptTimeout {
 				limit = 50 * time.Millisecond
 			}
@@ -324,8 +325,9 @@ func TestSend_OverTLS(t *testing.T) {
 	}
 }
 
-// A server that closes each connection after having read a second request from
-// it, without answering: the event may have been taken, so nothing is repeated.
+// A server that closes each connection after it has read a second request,
+// without responding: the event may have been taken, so the sender must not
+// repeat it.
 func TestSend_NeverTwiceOnceBytesWereWritten(t *testing.T) {
 	t.Parallel()
 	var posts atomic.Int32
@@ -362,7 +364,7 @@ func TestSend_ReusesConnectionsUntilAFreeze(t *testing.T) {
 		asleep time.Duration
 		want   int32
 	}{{0, 1}, {20 * time.Second, 1}, {21 * time.Second, 2}} {
-		// The monotonic clock stands still while the environment is frozen.
+		// The monotonic clock stops while the environment is frozen.
 		s.Resume(ended, webhooktest.Thawed(ended.Add(c.asleep), c.asleep))
 		if r := s.Send(t.Context(), post); r.Error != webhook.AttemptOK || opened.Load() != c.want {
 			t.Errorf("send %d: %q, %d connections, want %d", i, r.Error, opened.Load(), c.want)

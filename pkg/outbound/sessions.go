@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	maxSessionBytes = 8 << 20  // of TLS sessions to resume
-	oneSessionBytes = 64 << 10 // of one: a target chooses the size of its ticket and certificates
+	maxSessionBytes = 8 << 20  // of resumable TLS sessions
+	oneSessionBytes = 64 << 10 // of one session: the target chooses the size of its ticket and certificates
 )
 
-// sessions remembers TLS sessions by host, as tls.NewLRUClientSessionCache does,
-// up to a number of bytes.
+// sessions caches TLS sessions by host, like tls.NewLRUClientSessionCache, but
+// bounded in bytes.
 type sessions struct {
 	held *bytecache.Cache[struct{}, *tls.ClientSessionState] // by host
 }
@@ -27,7 +27,7 @@ func (s sessions) Get(host string) (*tls.ClientSessionState, bool) {
 }
 
 // Put implements tls.ClientSessionCache. A session that is too large is not
-// remembered: the next connection makes a whole handshake.
+// kept: the next connection makes a full handshake.
 func (s sessions) Put(host string, session *tls.ClientSessionState) {
 	size := sessionBytes(session)
 	if size == 0 || size > oneSessionBytes {
@@ -37,8 +37,8 @@ func (s sessions) Put(host string, session *tls.ClientSessionState) {
 	s.held.Put(host, struct{}{}, session, len(host)+size)
 }
 
-// sessionBytes is about what a session takes: its certificates lie in it as they
-// came and as they were read. 0: there is none.
+// sessionBytes estimates the memory of a session, which holds its certificates
+// both raw and parsed. It returns 0 if there is no session.
 func sessionBytes(session *tls.ClientSessionState) int {
 	if session == nil {
 		return 0

@@ -12,9 +12,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// resumed reports, of each of two connections to a target that sends its
-// certificate so many times, whether it resumed a TLS session, and what is
-// remembered then.
+// resumed reports for each of two connections whether it resumed a TLS session,
+// and the bytes cached afterwards. The target's certificate chain repeats its
+// certificate the given number of times.
 func resumed(t *testing.T, certificates int) (connections []bool, s *Sender) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,11 +53,11 @@ func TestSessions_OfHostileSizeAreNotRemembered(t *testing.T) {
 	t.Parallel()
 	got, s := resumed(t, 200)
 	if fmt.Sprint(got) != "[false false]" {
-		t.Errorf("resumed %v, want none: a session of 200 certificates is too large", got)
+		t.Errorf("resumed %v, want neither: a session of 200 certificates is too large", got)
 	}
 	held := s.sessions.held.Bytes()
 	if held != 0 {
-		t.Errorf("%d bytes are held", held)
+		t.Errorf("%d bytes are cached", held)
 	}
 }
 
@@ -66,7 +66,7 @@ func TestSessions_AreBoundedInBytes(t *testing.T) {
 	_, s := resumed(t, 4)
 	one, ok := s.sessions.Get("127.0.0.1")
 	if !ok {
-		t.Fatal("no session is remembered")
+		t.Fatal("no session is cached")
 	}
 	for n := range 20_000 {
 		s.sessions.Put(fmt.Sprintf("h%d.example.com", n), one)
@@ -76,7 +76,7 @@ func TestSessions_AreBoundedInBytes(t *testing.T) {
 	}
 	s.sessions.Put("h19999.example.com", nil)
 	if _, ok := s.sessions.Get("h19999.example.com"); ok {
-		t.Error("a session that was taken back is there")
+		t.Error("a removed session is still cached")
 	}
 	var _ tls.ClientSessionCache = s.sessions
 }

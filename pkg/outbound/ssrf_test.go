@@ -20,12 +20,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// outside is the one address of this machine that plays the public internet in
-// these tests; every other one is inside, as when deployed.
+// outside is the one address of this machine that stands for the public
+// internet in these tests; every other one is internal, as when deployed.
 const outside = "127.0.0.9"
 
-// insider is what must not be reached. It listens on loopback addresses of both
-// families, and on more if asked to, and counts who connects.
+// insider is a server that must not be reached. It listens on loopback
+// addresses of both families, on others if asked, and counts connections.
 type insider struct {
 	port        string
 	connections atomic.Int32
@@ -62,7 +62,7 @@ func newInsider(t testing.TB, more ...string) *insider {
 	return in
 }
 
-// names are what an attacker's DNS says.
+// names are records in an attacker's DNS.
 var names = map[string][]string{
 	"outside.example":       {outside},
 	"loopback.example":      {"127.0.0.1"},
@@ -96,16 +96,16 @@ var names = map[string][]string{
 	"db.internal":           {"127.0.0.1"},
 }
 
-// insideURLs are ways to write a target that is inside, or that has a port,
-// scheme or form that is not allowed. PORT is the insider's.
+// insideURLs are spellings of targets that are internal, or whose port, scheme
+// or form is forbidden. PORT is the insider's.
 var insideURLs = []string{
-	// IPv4, as browsers, C libraries and people write it.
+	// IPv4 as browsers, C libraries and people write it.
 	"https://127.0.0.1:PORT/", "https://127.0.0.1.:PORT/", "https://127.0.0.1..:PORT/", "https://127.1:PORT/", "https://127.0.1:PORT/",
 	"https://2130706433:PORT/", "https://017700000001:PORT/", "https://0x7f000001:PORT/", "https://0X7F000001:PORT/",
 	"https://0x7f.1:PORT/", "https://0x7f.0.0.0x1:PORT/", "https://0177.0.0.1:PORT/", "https://0177.0x0.0.1:PORT/", "https://127.0.0.01:PORT/",
 	"https://00000177.0.0.1:PORT/", "https://0:PORT/", "https://0.0.0.0:PORT/", "https://000.0.0.0:PORT/", "https://127.0.0.2:PORT/", "https://127.255.255.254:PORT/",
 	"https://4294967295/", "https://999.1.1.1/", "https://1.2.3/",
-	// IPv4 in characters that become it.
+	// IPv4 in characters that normalize to it.
 	"https://１２７.0.0.1:PORT/", "https://127。0。0。1:PORT/", "https://127．0．0．1:PORT/", "https://127｡0｡0｡1:PORT/", "https://１２７。０。０。１:PORT/",
 	"https://①②⑦.0.0.1:PORT/", "https://𝟏𝟐𝟕.0.0.1:PORT/", "https://127.0.0.1\u00ad:PORT/", "https://127.0.0.1%00:PORT/", "https://%31%32%37.0.0.1:PORT/",
 	"https://%EF%BC%91%EF%BC%92%EF%BC%97.0.0.1:PORT/", "https://127.0.0.1%2e:PORT/", "https://127.0.0.1 :PORT/", "https://127.0.0.1\t:PORT/",
@@ -113,14 +113,14 @@ var insideURLs = []string{
 	"https://10.0.0.1/", "https://172.16.0.1/", "https://172.31.255.254/", "https://192.168.1.1/", "https://100.64.0.1/", "https://100.127.255.254/",
 	"https://169.254.169.254/latest/meta-data/", "https://169.254.170.2/v2/credentials/", "https://169.254.100.1:9001/", "https://2852039166/", "https://0xa9fea9fe/", "https://0251.0376.0251.0376/",
 	"https://192.0.0.192/", "https://192.0.2.1/", "https://198.18.0.1/", "https://203.0.113.1/", "https://224.0.0.1/", "https://239.255.255.250:1900/", "https://240.0.0.1/", "https://255.255.255.255/",
-	"https://10.9.8.7:9001/", "https://10.9.8.7/", // the Runtime API, wherever it is
-	// IPv6, and IPv4 inside it.
+	"https://10.9.8.7:9001/", "https://10.9.8.7/", // the Runtime API's address
+	// IPv6, and IPv4 embedded in it.
 	"https://[::1]:PORT/", "https://[0:0:0:0:0:0:0:1]:PORT/", "https://[::]:PORT/", "https://[::ffff:127.0.0.1]:PORT/", "https://[::ffff:7f00:1]:PORT/", "https://[::FFFF:7F00:0001]:PORT/",
 	"https://[0:0:0:0:0:ffff:a9fe:a9fe]/", "https://[::127.0.0.1]:PORT/", "https://[::a9fe:a9fe]/", "https://[::ffff:0:127.0.0.1]:PORT/",
 	"https://[64:ff9b::127.0.0.1]:PORT/", "https://[64:ff9b::a9fe:a9fe]/", "https://[64:ff9b:1::7f00:1]/", "https://[2002:7f00:1::]/", "https://[2002:a9fe:a9fe::1]/", "https://[2001:0:7f00:1::]/",
 	"https://[fe80::1]/", "https://[fe80::1%25eth0]/", "https://[::1%25lo]:PORT/", "https://[fc00::1]/", "https://[fd12:3456::1]/", "https://[fd00:ec2::254]/", "https://[fec0::1]/",
 	"https://[ff02::1]/", "https://[2001:db8::1]/", "https://[100::1]/", "https://[::1", "https://::1:PORT/",
-	// Names that are inside by their meaning.
+	// Names that are internal by definition.
 	"https://localhost:PORT/", "https://LOCALHOST:PORT/", "https://localhost.:PORT/", "https://ｌｏｃａｌｈｏｓｔ:PORT/", "https://ⓛocalhost:PORT/", "https://a.b.localhost:PORT/",
 	"https://metadata.google.internal/", "https://ip-10-0-0-1.ec2.internal/", "https://printer.local/", "https://intranet/", "https://loc\u200balhost:PORT/",
 	// Ports, schemes and forms.
@@ -129,8 +129,8 @@ var insideURLs = []string{
 	"ftp://127.0.0.1:PORT/", "file:///etc/passwd", "gopher://127.0.0.1:PORT/_x", "https:127.0.0.1:PORT/", "//127.0.0.1:PORT/", "https:///127.0.0.1:PORT/", "https://", "127.0.0.1:PORT",
 }
 
-// deployed is the sender of a deployed service, for which only outside is not
-// inside. Names are resolved by the test's server.
+// deployed returns the sender of a deployed service, for which only the address
+// outside is public. The test's server resolves names.
 func deployed(t testing.TB, dns *nameServer, change func(*outbound.Config)) *outbound.Sender {
 	t.Helper()
 	return sender(t, func(c *outbound.Config) {
@@ -144,7 +144,7 @@ func deployed(t testing.TB, dns *nameServer, change func(*outbound.Config)) *out
 	})
 }
 
-// saves makes a registry that checks targets as the deployed one does.
+// saves returns a registry that checks targets as the deployed one does.
 func saves(t testing.TB, s *outbound.Sender, rules webhook.Rules) (*webhook.Registry, *embedded.DB) {
 	t.Helper()
 	random := webhooktest.Random(1)
@@ -161,10 +161,10 @@ func saves(t testing.TB, s *outbound.Sender, rules webhook.Rules) (*webhook.Regi
 
 var who = webhook.Principal{Tenant: "Default"}
 
-// Every way in is tried at each of the three doors: the save without a ping,
-// which judges what is written; the save with one; the delivery of a webhook
-// that is stored, however it came there. Of a name with one good address and one
-// bad one, the good one is not called either.
+// Every spelling is tried at each of three stages: the save without a ping,
+// which checks the URL alone; the save with a ping; and the delivery to a
+// stored webhook, however it was stored. If a name has one public and one
+// internal address, the public one must not be called either.
 //
 // Decision 0.7: where no target may lead.
 func TestSSRF(t *testing.T) {
@@ -174,7 +174,7 @@ func TestSSRF(t *testing.T) {
 	registry, db := saves(t, s, webhook.Rules{})
 	type way struct {
 		url     string
-		written bool // the URL itself gives it away, without DNS
+		written bool // detected from the URL alone, without DNS
 	}
 	var ways []way
 	for _, u := range insideURLs {
@@ -193,7 +193,7 @@ func TestSSRF(t *testing.T) {
 		draft := webhook.Draft{Events: []string{"a"}, TargetURL: target}
 		var invalid *webhook.ValidationError
 		if err := draft.Validate(registry.Rules); errors.As(err, &invalid) != w.written {
-			t.Errorf("%s: judged by what is written: %v, want refused %v", target, err, w.written)
+			t.Errorf("%s: check of the URL alone: %v, want refused %v", target, err, w.written)
 		}
 		if _, err := registry.Create(t.Context(), who, draft); !errors.As(err, &invalid) {
 			t.Errorf("%s: saved, %v", target, err)
@@ -216,7 +216,8 @@ func TestSSRF(t *testing.T) {
 	}
 }
 
-// A client without a guard gets in by a good part of these ways: they are real.
+// A client without a guard reaches the insider with many of these URLs, so they
+// are real attacks.
 func TestSSRF_TheWaysLeadInside(t *testing.T) {
 	t.Parallel()
 	in, dns := newInsider(t), newNameServer(t, names)
@@ -247,11 +248,11 @@ func TestSSRF_TheWaysLeadInside(t *testing.T) {
 		}
 	}
 	if reached < 15 {
-		t.Errorf("only %d ways lead inside", reached)
+		t.Errorf("only %d URLs reach the insider", reached)
 	}
 }
 
-// answering is a target outside, which answers one thing.
+// answering is a public target that always gives the same response.
 func answering(t testing.TB, port string, handler http.HandlerFunc) (posts *atomic.Int32) {
 	t.Helper()
 	l, err := net.Listen("tcp", outside+":"+port)
@@ -288,14 +289,15 @@ func TestSSRF_RebindingBetweenSaveAndSend(t *testing.T) {
 		t.Fatalf("before: %v", r)
 	}
 	dns.set("rebind.example", []string{"127.0.0.1"})
-	s.CloseIdle() // an open connection goes to where it was checked to go
+	s.CloseIdle() // an open connection still leads to the checked address
 	if r := s.Send(t.Context(), webhook.Post{Webhook: w, Event: event}); r.Error != webhook.AttemptBlocked || posts.Load() != 2 || in.connections.Load() != 0 {
 		t.Errorf("after: %v, %d posts outside, %d connections inside", r, posts.Load(), in.connections.Load())
 	}
 }
 
-// A name that is asked for twice, once to check it and once to call it, could
-// answer differently. It is asked once, and what was checked is what is called.
+// A name that is resolved twice, once for the check and once for the call,
+// could resolve differently. It is resolved once, and the checked address is
+// the one that is called.
 func TestSSRF_RebindingBetweenCheckAndCall(t *testing.T) {
 	t.Parallel()
 	in, dns := newInsider(t), newNameServer(t, names)
@@ -304,7 +306,7 @@ func TestSSRF_RebindingBetweenCheckAndCall(t *testing.T) {
 	dns.set("rebind.example", []string{outside}, []string{"127.0.0.1"})
 	r := s.Send(t.Context(), webhook.Post{Webhook: hook("http://rebind.example:" + in.port + "/"), Event: event})
 	if r.Error != webhook.AttemptOK || posts.Load() != 1 || in.connections.Load() != 0 || dns.asked("rebind.example") != 1 {
-		t.Errorf("%v, %d posts outside, %d connections inside, asked %d times", r, posts.Load(), in.connections.Load(), dns.asked("rebind.example"))
+		t.Errorf("%v, %d posts outside, %d connections inside, resolved %d times", r, posts.Load(), in.connections.Load(), dns.asked("rebind.example"))
 	}
 }
 
@@ -334,8 +336,8 @@ func TestSSRF_Redirects(t *testing.T) {
 	}
 }
 
-// The name is the target's, and not one of this network's: with a final dot no
-// resolver appends the network's own domains to it.
+// The name is absolute: a final dot keeps resolvers from appending this
+// network's own domains.
 func TestSSRF_NamesAreAbsolute(t *testing.T) {
 	t.Parallel()
 	asked := make(chan string, 1)
@@ -343,11 +345,11 @@ func TestSSRF_NamesAreAbsolute(t *testing.T) {
 		c.AllowPrivate = false
 		c.Lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
 			asked <- host
-			return nil, errors.New("none")
+			return nil, errors.New("no such host")
 		}
 	})
 	s.Send(t.Context(), webhook.Post{Webhook: hook("https://Vault.Corp.example/"), Event: event})
 	if got := <-asked; got != "vault.corp.example." {
-		t.Errorf("asked for %q", got)
+		t.Errorf("looked up %q", got)
 	}
 }

@@ -22,22 +22,22 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// patience is how long a test waits for what must happen: a stall that is not
-// ended has no end.
+// patience is how long a test waits for an event that must happen: a stall that
+// is not ended lasts forever.
 const patience = time.Minute
 
-// stalling is a receiver that does one thing to each connection and then
-// nothing. over is to be closed when the attempt has ended; gone is closed when
-// the first connection is.
+// stalling is a receiver that does one thing per connection and then stalls.
+// The test closes over when the attempt has ended; gone is closed when the
+// first connection is.
 type stalling struct {
 	url        string
 	roots      *x509.CertPool
 	over, gone chan struct{}
 }
 
-// newStalling serves script on every connection, after a TLS handshake with
-// protocol unless that is empty. A script that returns false reads
-// no more until the attempt has ended.
+// newStalling runs script on every connection, after a TLS handshake with
+// protocol if that is not empty. If the script returns false, nothing more is
+// read until the attempt has ended.
 func newStalling(t *testing.T, protocol string, script func(net.Conn) bool) *stalling {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -47,7 +47,7 @@ func newStalling(t *testing.T, protocol string, script func(net.Conn) bool) *sta
 	r := &stalling{url: "http://" + l.Addr().String(), over: make(chan struct{}), gone: make(chan struct{})}
 	var config *tls.Config
 	if protocol != "" {
-		lender := httptest.NewTLSServer(http.NotFoundHandler()) // of its certificate
+		lender := httptest.NewTLSServer(http.NotFoundHandler()) // supplies the certificate
 		r.url, r.roots = strings.Replace(r.url, "http:", "https:", 1), x509.NewCertPool()
 		r.roots.AddCert(lender.Certificate())
 		config = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: lender.TLS.Certificates, NextProtos: []string{protocol}}
@@ -69,7 +69,7 @@ func newStalling(t *testing.T, protocol string, script func(net.Conn) bool) *sta
 				if !script(served) {
 					<-r.over
 				}
-				_, _ = io.Copy(io.Discard, conn) // until the other side goes
+				_, _ = io.Copy(io.Discard, conn) // until the client closes
 				if first {
 					close(r.gone)
 				}
@@ -79,7 +79,7 @@ func newStalling(t *testing.T, protocol string, script func(net.Conn) bool) *sta
 	return r
 }
 
-// after reads a request over HTTP/1.1 and answers with the text.
+// after reads a request over HTTP/1.1 and responds with text.
 func after(answer string) func(net.Conn) bool {
 	return func(conn net.Conn) bool {
 		req, err := http.ReadRequest(bufio.NewReader(conn))
@@ -92,7 +92,7 @@ func after(answer string) func(net.Conn) bool {
 	}
 }
 
-// frame is one of HTTP/2's.
+// frame is an HTTP/2 frame.
 func frame(kind, flags byte, stream uint32, payload string) string {
 	head := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(kind))
 	return string(binary.BigEndian.AppendUint32(append(head, flags), stream)) + payload
@@ -103,16 +103,16 @@ const (
 
 	endStream, endHeaders = 1, 4 // flags
 
-	okStatus = "\x88"                      // :status 200, by its place in HPACK's table
+	okStatus = "\x88"                      // :status 200, indexed in HPACK's static table
 	switched = "\x08\x03101"               // :status 101, as a literal
-	anOpen   = "\x00\x01a\x7f\x80\x80\x80" // a literal whose value is announced and never comes
+	anOpen   = "\x00\x01a\x7f\x80\x80\x80" // a literal whose value never arrives
 	plenty   = "\x00\x04\x7f\xff\xff\xff"  // initial window size of 2 GiB
-	wide     = "\x7f\xff\x00\x00"          // as much for the connection
+	wide     = "\x7f\xff\x00\x00"          // the same for the connection
 	huge     = 12 << 20                    // bytes, more than the sockets hold
 )
 
-// afterH2 speaks HTTP/2 until the headers of the first request have come,
-// answers with frames, and reads on if it should.
+// afterH2 speaks HTTP/2 up to the headers of the first request, responds with
+// frames, and keeps reading if told to.
 func afterH2(readOn bool, answer ...string) func(net.Conn) bool {
 	return func(conn net.Conn) bool {
 		if _, err := io.ReadFull(conn, make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))); err != nil {
@@ -140,8 +140,8 @@ func afterH2(readOn bool, answer ...string) func(net.Conn) bool {
 	}
 }
 
-// A receiver may stall at any point of an exchange: the attempt ends, and so
-// does what it holds. Without a bound the test would wait for ever.
+// A receiver may stall at any point of an exchange: the attempt must end and
+// release its resources. Without a bound the test would never end.
 func TestSend_EveryStallEndsWithTheAttempt(t *testing.T) {
 	t.Parallel()
 	silent := func(net.Conn) bool { return true }
@@ -150,7 +150,7 @@ func TestSend_EveryStallEndsWithTheAttempt(t *testing.T) {
 		return func(conn net.Conn) bool { return conn.(*tls.Conn).HandshakeContext(t.Context()) != nil || readOn }
 	}
 	inHandshake := func(conn net.Conn) bool {
-		_, _ = io.WriteString(conn.(*tls.Conn).NetConn(), "\x16\x03\x03\x00\x7a\x02\x00\x00\x76") // the beginning of a ServerHello
+		_, _ = io.WriteString(conn.(*tls.Conn).NetConn(), "\x16\x03\x03\x00\x7a\x02\x00\x00\x76") // the start of a ServerHello
 		return true
 	}
 	const upgrade = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
@@ -219,7 +219,7 @@ func TestSend_EveryStallEndsWithTheAttempt(t *testing.T) {
 				t.Fatal("the attempt does not end")
 			}
 			close(r.over)
-			// An HTTP/2 connection outlives a stream that stalled; it is idle as
+			// An HTTP/2 connection outlives a stalled stream; it is idle as
 			// soon as the stream is reset.
 			for late := time.After(patience); ; s.CloseIdle() {
 				select {
@@ -234,8 +234,8 @@ func TestSend_EveryStallEndsWithTheAttempt(t *testing.T) {
 	}
 }
 
-// crypto/tls gives the alert that ends a connection 5 s: CloseIdle would wait
-// that long for each connection to a target that reads nothing.
+// crypto/tls allows 5 s for the closing alert: CloseIdle would wait that long
+// for each connection to a target that does not read.
 func TestSocket_SaysGoodbyeToWhoeverListens(t *testing.T) {
 	t.Parallel()
 	lender := httptest.NewTLSServer(http.NotFoundHandler())
@@ -243,7 +243,7 @@ func TestSocket_SaysGoodbyeToWhoeverListens(t *testing.T) {
 	certificates, roots := lender.TLS.Certificates, x509.NewCertPool()
 	roots.AddCert(lender.Certificate())
 	synctest.Test(t, func(t *testing.T) {
-		near, far := net.Pipe() // a write waits for its reader
+		near, far := net.Pipe() // a write blocks until it is read
 		server := tls.Server(far, &tls.Config{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12, Certificates: certificates})
 		go func() { _ = server.HandshakeContext(t.Context()) }()
 		client := tls.Client(outbound.Socket(near, false), &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: "example.com", Time: func() time.Time { return lender.Certificate().NotBefore }})
@@ -253,13 +253,13 @@ func TestSocket_SaysGoodbyeToWhoeverListens(t *testing.T) {
 		began := time.Now()
 		_ = client.Close()
 		if took := time.Since(began); took > 10*time.Millisecond {
-			t.Errorf("the goodbye took %v", took)
+			t.Errorf("closing took %v", took)
 		}
 		_ = far.Close()
 	})
 }
 
-// Whoever writes to an HTTP/2 connection keeps all its streams waiting.
+// A write to an HTTP/2 connection blocks all its streams.
 func TestSocket_AWriteToASharedConnectionHasAnEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -269,13 +269,13 @@ func TestSocket_AWriteToASharedConnectionHasAnEnd(t *testing.T) {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		if _, err := far.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-			t.Errorf("the connection is open: %v", err)
+			t.Errorf("the connection is still open: %v", err)
 		}
 	})
 }
 
-// The end of an attempt ends a write that holds it up: at once on a connection
-// of its own, and on a shared one if the attempt does not get away from it.
+// The end of an attempt aborts a write that blocks it: at once on an unshared
+// connection, and on a shared one if the attempt cannot let go of it.
 func TestSocket_AWriteEndsWithItsAttempt(t *testing.T) {
 	t.Parallel()
 	const limit = time.Second

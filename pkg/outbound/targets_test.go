@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// What is remembered of targets is bounded in bytes, and a tenant that changes
-// long ones again and again pushes out its own.
+// The cache of targets is bounded in bytes, and a tenant that keeps changing
+// long ones evicts only its own.
 func TestSender_RemembersTargetsOfEveryTenant(t *testing.T) {
 	t.Parallel()
 	s, err := New(Config{Now: time.Now})
@@ -29,6 +29,6 @@ func TestSender_RemembersTargetsOfEveryTenant(t *testing.T) {
 		t.Errorf("targets take %d bytes, want up to %d", got, maxTargetBytes)
 	}
 	if again, err := s.target("Default", mine); err != nil || again != first {
-		t.Errorf("another tenant's target was pushed out, %v", err)
+		t.Errorf("another tenant's target was evicted, %v", err)
 	}
 }

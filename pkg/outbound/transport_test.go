@@ -25,8 +25,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// The whole request, byte for byte: names are spelled as documented, and
-// nothing is sent that is not listed here.
+// The whole request, byte for byte: header names are spelled as documented, and
+// nothing else is sent.
 //
 // Decision 0.23.
 func TestSend_TheWholeRequest(t *testing.T) {
@@ -67,12 +67,12 @@ x-oWn: v
 	}
 }
 
-// N posts need one connection, and 16 at once need 16; a few more are dialled
-// while others come free.
+// Consecutive posts need one connection, and 16 concurrent ones need 16; a few
+// more are dialed while others become free.
 func TestSend_ReusesConnections(t *testing.T) {
 	t.Parallel()
-	// net/http gives a connection up whose writing goroutine did not get its
-	// turn for 50 ms after the answer, as happens on a busy machine.
+	// net/http drops a connection whose writing goroutine was not scheduled
+	// within 50 ms of the response, as happens on a busy machine.
 	const few = 5
 	for _, c := range []struct {
 		name          string
@@ -121,7 +121,7 @@ func TestSend_ReusesConnections(t *testing.T) {
 	}
 }
 
-// drip writes a text and then a byte now and again, until the client goes.
+// drip writes text and then single bytes until the client closes.
 func drip(t testing.TB, begin string) (url string, gone <-chan struct{}) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -175,7 +175,7 @@ func TestSend_ADrippingTargetHoldsNobody(t *testing.T) {
 	}
 }
 
-// Each error of an attempt that the transport can meet, by what causes it.
+// Every AttemptError of the transport, with its cause.
 func TestSend_EveryErrorHasItsCause(t *testing.T) {
 	t.Parallel()
 	raw := func(answer string) string { url, _ := target(t, answer); return url }
@@ -218,10 +218,10 @@ func TestSend_EveryErrorHasItsCause(t *testing.T) {
 		want      webhook.AttemptError
 	}{
 		{"no such name", "https://nowhere.example/", func(c *outbound.Config) { c.Lookup = dns.lookup }, webhook.AttemptDNS},
-		{"a resolver that fails", "https://x.example/", resolves(nil, errors.New("timeout, refused, reset: texts do not count")), webhook.AttemptDNS},
+		{"a resolver that fails", "https://x.example/", resolves(nil, errors.New("timeout, refused, reset: messages do not count")), webhook.AttemptDNS},
 		{"a resolver that times out", "https://x.example/", resolves(nil, &net.DNSError{IsTimeout: true}), webhook.AttemptDNS},
 		{"a name without addresses", "https://x.example/", resolves(nil, nil), webhook.AttemptDNS},
-		{"nobody listens", "http://" + closed.Addr().String(), nil, webhook.AttemptRefused},
+		{"a closed port", "http://" + closed.Addr().String(), nil, webhook.AttemptRefused},
 		{"a reset", "http://" + resetting.Addr().String(), nil, webhook.AttemptReset},
 		{"closed without an answer", raw(""), nil, webhook.AttemptReset},
 		{"closed within the headers", raw("HTTP/1.1 200 OK\r\nX: y\r\n"), nil, webhook.AttemptReset},
@@ -250,7 +250,7 @@ func TestSend_EveryErrorHasItsCause(t *testing.T) {
 				t.Errorf("got %q (%d), want %q", got.Error, got.StatusCode, c.want)
 			}
 			if strings.Contains(fmt.Sprint(got), "127.0.0.1") {
-				t.Errorf("the result says where: %v", got)
+				t.Errorf("the result reveals the target: %v", got)
 			}
 		})
 	}
@@ -264,7 +264,7 @@ func TestSend_EveryErrorHasItsCause(t *testing.T) {
 	}
 }
 
-// A dial that went on after its attempt would go on after its invocation.
+// A dial that outlived its attempt would outlive its invocation.
 func TestSend_ADialEndsWithItsAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -307,8 +307,8 @@ func TestSend_ShortHeaderValuesAreTakenOutWhereTheyStandAlone(t *testing.T) {
 	}
 }
 
-// net/http prints what comes unasked on an idle connection; a target that echoes
-// a secret would have it in the log.
+// net/http prints unsolicited bytes that arrive on an idle connection; a target
+// could echo a secret into the log.
 func TestSend_WhatComesUnaskedIsNotLogged(t *testing.T) {
 	url, _ := target(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nauthorization: s3cret")
 	s, before := sender(t, nil), log.Writer()

@@ -8,22 +8,21 @@ import (
 	"unicode/utf8"
 )
 
-// view is a text in a form in which it is searched. Each of its bytes knows
-// which bytes of the original it stands for, so that what is found there can be
-// taken out of the original.
+// view is a text in a searchable form. Each byte knows which bytes of the
+// original it represents, so that a match can be redacted in the original.
 type view struct {
 	text []byte
-	from []span // of each byte of text; nil: the text is the original
+	from []span // of each byte of text; nil if text is the original
 }
 
-// span is a part of a text, in bytes.
+// span is a half-open byte range of a text.
 type span struct{ from, to int32 }
 
 func viewOf(text string) view { return view{text: []byte(text)} }
 
 func newView(n int) view { return view{make([]byte, 0, n), make([]span, 0, n)} }
 
-// original is what the bytes i to j, without the last, stand for.
+// original returns the span of the original that the bytes [i, j) represent.
 func (v view) original(i, j int) span {
 	if v.from == nil {
 		return span{int32(i), int32(j)} //nolint:gosec // at most maxText
@@ -31,7 +30,7 @@ func (v view) original(i, j int) span {
 	return span{v.from[i].from, v.from[j-1].to}
 }
 
-// add appends a byte that stands for the bytes i to j of another view.
+// add appends a byte that represents the bytes [i, j) of another view.
 func (v *view) add(of view, i, j int, b byte) {
 	v.text, v.from = append(v.text, b), append(v.from, of.original(i, j))
 }
@@ -43,15 +42,15 @@ func (v *view) addRune(of view, i, j int, r rune) {
 	}
 }
 
-// introducers begin the escapes that unescaped knows.
+// introducers are the characters that start an escape.
 const introducers = `%&\`
 
-// maxEscape is the length in bytes of the longest of them, a pair of surrogates.
+// maxEscape is the length in bytes of the longest escape, a surrogate pair.
 const maxEscape = 12
 
 // unescaped resolves the escapes of URLs, HTML, JSON and programming languages,
-// also one within another. Any number of backslashes is one, since a JSON text
-// may quote another.
+// including nested ones. A run of backslashes counts as one, since JSON may
+// quote JSON.
 func (v view) unescaped() view {
 	for range 4 {
 		if !slices.ContainsFunc(v.text, func(b byte) bool { return b == '%' || b == '&' || b == '\\' }) {
@@ -88,8 +87,8 @@ func (v view) unescaped() view {
 	return v
 }
 
-// percentEscape reads %41, and %u0041 as JavaScript's escape wrote it. n is the
-// length of the escape, 0 if there is none.
+// percentEscape decodes %41, and %u0041 as written by JavaScript's escape. n is
+// the length of the escape, 0 if there is none.
 func percentEscape(b []byte) (n int, value rune, isByte bool) {
 	if len(b) > 5 && b[1]|0x20 == 'u' {
 		if value, ok := digits(b[2:6], 16); ok {
@@ -104,7 +103,8 @@ func percentEscape(b []byte) (n int, value rune, isByte bool) {
 	return 0, 0, false
 }
 
-// htmlEntities are those that escaping functions write; there are 2,000 more.
+// htmlEntities are the entities that escaping functions write; HTML has 2,000
+// more.
 var htmlEntities = map[string]rune{"amp": '&', "lt": '<', "gt": '>', "quot": '"', "apos": '\'', "nbsp": ' '}
 
 func htmlEscape(b []byte) (n int, value rune) {
@@ -129,8 +129,8 @@ func htmlEscape(b []byte) (n int, value rune) {
 	return 0, 0
 }
 
-// backslashEscape reads the escapes of JSON, JavaScript, Python and C. The
-// backslash before any other character goes.
+// backslashEscape decodes the escapes of JSON, JavaScript, Python and C. Before
+// any other character the backslash is dropped.
 func backslashEscape(b []byte) (n int, value rune, isByte bool) {
 	n = 1
 	for n < len(b) && b[n] == '\\' {
@@ -162,12 +162,12 @@ func backslashEscape(b []byte) (n int, value rune, isByte bool) {
 		return n + 1, '\n', false
 	}
 	if rest[0] == '%' || rest[0] == '&' || rest[0] >= utf8.RuneSelf {
-		return n, ' ', false // the backslash alone: what follows is read next
+		return n, ' ', false // only the backslash: the next escape starts here
 	}
 	return n + 1, rune(rest[0]), true
 }
 
-// digits reads a number of up to 21 bits.
+// digits parses a number of up to 21 bits.
 func digits(b []byte, base rune) (value rune, ok bool) {
 	for _, c := range b {
 		digit := rune(99)
@@ -184,12 +184,12 @@ func digits(b []byte, base rune) (value rune, ok bool) {
 	return value, len(b) > 0
 }
 
-// folded brings a view to the form in which texts are compared: lower case,
-// without control characters and what else cannot be seen, all white space and
-// "+", by which URLs write it, one space. What is no UTF-8 is read as Latin-1.
+// folded returns the form in which texts are compared: lower case, without
+// control and invisible characters, and with each run of white space, or of
+// "+", which URLs use for it, as one space. Invalid UTF-8 is read as Latin-1.
 //
-// In the bare form there is no white space at all, nor a hyphen, and "_" is "/":
-// both alphabets of base64 are one then.
+// The bare form has no white space and no hyphens, and "_" becomes "/", so both
+// base64 alphabets are one.
 func (v view) folded(bare bool) view {
 	out := newView(len(v.text))
 	for i := 0; i < len(v.text); {
@@ -206,7 +206,7 @@ func (v view) folded(bare bool) view {
 	return out
 }
 
-// fold appends to b what the view of a text has when it is folded.
+// fold appends the folded text to b and returns what it appended.
 func fold(b []byte, text string, bare bool) []byte {
 	start := len(b)
 	for rest := []byte(text); len(rest) > 0; {
@@ -219,8 +219,8 @@ func fold(b []byte, text string, bare bool) []byte {
 	return b[start:]
 }
 
-// foldNext folds the character that begins a text, n bytes of it. Negative: it
-// is left out.
+// foldNext folds the first character of b, which takes n bytes. A negative r
+// means that the character is dropped.
 func foldNext(b []byte, bare bool) (r rune, n int) {
 	r, n = rune(b[0]), 1
 	if r >= utf8.RuneSelf {
