@@ -40,16 +40,16 @@ func TestLoadLocal_Faults(t *testing.T) {
 		{"events are kept 14 days at least", []string{"EVENT_TTL_DAYS", "13"}, []string{`EVENT_TTL_DAYS is "13", must be a whole number of days from 14 to 3650`}},
 		{"a tenant may have a webhook at least", []string{"WEBHOOKS_PER_TENANT", "0"}, []string{`WEBHOOKS_PER_TENANT is "0", must be a whole number from 1 to 100000`}},
 		{"deliveries are kept 3 days more at least", []string{"DELIVERY_EXTRA_DAYS", "2"}, []string{`DELIVERY_EXTRA_DAYS is "2", must be a whole number of days from 3 to 3650`}},
-		{"all addresses need own credentials", []string{"ADDR", ":8080"}, []string{"FIRST_CREDENTIAL must be other than the default where ADDR is not a loopback address", "ADMIN_CREDENTIAL must be other than the default where ADDR is not a loopback address"}},
+		{"all addresses need own credentials", []string{"ADDR", ":8080"}, []string{"FIRST_CREDENTIAL must be changed from the default if ADDR is not a loopback address", "ADMIN_CREDENTIAL must be changed from the default if ADDR is not a loopback address"}},
 		{"own credentials may listen anywhere", []string{"ADDR", ":8080", "FIRST_CREDENTIAL", "a:b", "ADMIN_CREDENTIAL", "c:d"}, nil},
 		{"IPv6 loopback is loopback", []string{"ADDR", "[::1]:8080"}, nil},
 		{"an address needs a port", []string{"ADDR", "localhost"}, []string{`ADDR is "localhost", must be host:port, such as 127.0.0.1:8080`}},
 		{"a secret's value is not shown", []string{"FIRST_CREDENTIAL", "hunter2"}, []string{"FIRST_CREDENTIAL must be user:password"}},
-		{"a URL's password is not shown", []string{"PUBLIC_URL", "https://u:hunter2@x"}, []string{"PUBLIC_URL must not hold a user or password"}},
+		{"a URL's password is not shown", []string{"PUBLIC_URL", "https://u:hunter2@x"}, []string{"PUBLIC_URL must not contain a user or password"}},
 		{"a network that holds link-local addresses is refused", []string{"ALLOWED_TARGET_CIDRS", "10.0.0.0/8, 0.0.0.0/0"}, []string{`ALLOWED_TARGET_CIDRS is "0.0.0.0/0", must be networks that do not overlap 169.254.0.0/16`}},
 		{"a duration has a unit", []string{"SHUTDOWN_TIMEOUT", "10"}, []string{`SHUTDOWN_TIMEOUT is "10", must be a positive duration such as 10s`}},
 		{"a duration is positive", []string{"SHUTDOWN_TIMEOUT", "-1s"}, []string{`SHUTDOWN_TIMEOUT is "-1s", must be a positive duration such as 10s`}},
-		{"an issuer needs an audience", []string{"OIDC_ISSUER", "https://id.example.com/"}, []string{"OIDC_AUDIENCE is not set, and OIDC_ISSUER is"}},
+		{"an issuer needs an audience", []string{"OIDC_ISSUER", "https://id.example.com/"}, []string{"OIDC_AUDIENCE must be set if OIDC_ISSUER is"}},
 		{"a misspelt variable of make is named with the closest setting", []string{"MAKE_OVERRIDES", "ADRR DATA_DIR"}, []string{"ADRR is not a setting; the closest one is ADDR"}},
 	}
 	for _, tt := range tests {
@@ -78,10 +78,10 @@ func TestLoad_DefaultsDifferBetweenLocalAndDeployed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !local.AllowHTTP || !local.AllowPrivate || local.RequireTargetCheck {
-		t.Error("the local run is not open to local targets")
+		t.Error("the local run must allow local targets")
 	}
 	if api.AllowHTTP || api.AllowPrivate || !api.RequireTargetCheck {
-		t.Error("the deployed API is not strict")
+		t.Error("the deployed API must be strict")
 	}
 	if api.EventTTL != 30*24*time.Hour || api.Agent("1.2") != "Posthaste/1.2" {
 		t.Errorf("EventTTL %v, agent %q", api.EventTTL, api.Agent("1.2"))
@@ -127,7 +127,7 @@ func TestReadmeHasTheTableOfSettings(t *testing.T) {
 	before, rest, ok := strings.Cut(string(data), begin)
 	table, after, closed := strings.Cut(rest, end)
 	if !ok || !closed {
-		t.Skip("README has no markers of the table yet")
+		t.Skip("README has no markers for the table yet")
 	}
 	if os.Getenv("UPDATE_README") != "" {
 		if err := os.WriteFile(path, []byte(before+begin+config.Markdown()+end+after), 0o644); err != nil {

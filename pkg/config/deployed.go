@@ -19,7 +19,7 @@ type Deliver struct {
 	Delivering
 	SecretPrefix     string
 	DeliveryQueueURL string
-	// DeadLetterQueueURL is where unreadable records are put aside.
+	// DeadLetterQueueURL is the queue that takes unreadable records.
 	DeadLetterQueueURL string
 }
 
@@ -30,7 +30,7 @@ type Sweep struct {
 	SecretPrefix       string
 	DeliveryQueueURL   string
 	DeadLetterQueueURL string
-	// FailureBucket is where Lambda puts what the stream gave up.
+	// FailureBucket is the bucket in which Lambda stores records it gave up on.
 	FailureBucket string
 }
 
@@ -40,7 +40,7 @@ type Ingest struct {
 	Delivering
 }
 
-// LoadAPI reads ApiFunction's settings. The error joins one line per fault.
+// LoadAPI reads ApiFunction's settings. The error has one line per fault.
 func LoadAPI(lookup Lookup) (API, error) {
 	return load(lookup, func(r *reader) API {
 		return API{
@@ -50,7 +50,8 @@ func LoadAPI(lookup Lookup) (API, error) {
 	})
 }
 
-// LoadDeliver reads DeliverFunction's and RetryFunction's settings. The error joins one line per fault.
+// LoadDeliver reads the settings of DeliverFunction and RetryFunction. The
+// error has one line per fault.
 func LoadDeliver(lookup Lookup) (Deliver, error) {
 	return load(lookup, func(r *reader) Deliver {
 		return Deliver{
@@ -61,7 +62,7 @@ func LoadDeliver(lookup Lookup) (Deliver, error) {
 	})
 }
 
-// LoadSweep reads SweepFunction's settings. The error joins one line per fault.
+// LoadSweep reads SweepFunction's settings. The error has one line per fault.
 func LoadSweep(lookup Lookup) (Sweep, error) {
 	return load(lookup, func(r *reader) Sweep {
 		return Sweep{
@@ -72,15 +73,15 @@ func LoadSweep(lookup Lookup) (Sweep, error) {
 	})
 }
 
-// LoadIngest reads IngestFunction's settings. The error joins one line per fault.
+// LoadIngest reads IngestFunction's settings. The error has one line per fault.
 func LoadIngest(lookup Lookup) (Ingest, error) {
 	return load(lookup, func(r *reader) Ingest {
 		return Ingest{Deployed: r.common(), Delivering: r.delivering()}
 	})
 }
 
-// load returns the zero value with the faults, so that nobody starts on half a
-// configuration.
+// load returns the zero value with the faults: a function never starts with a
+// partial configuration.
 func load[T any](lookup Lookup, read func(*reader) T) (T, error) {
 	r := &reader{lookup: lookup, deployed: true}
 	c := read(r)

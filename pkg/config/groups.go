@@ -10,8 +10,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Targets says which addresses a webhook may have; the API and the senders
-// must agree on it.
+// Targets holds the rules for target addresses; the API and the senders must
+// agree on them.
 type Targets struct {
 	AllowHTTP bool
 	// AllowPrivate is always false in a deployed function.
@@ -19,13 +19,13 @@ type Targets struct {
 	AllowedCIDRs []netip.Prefix
 }
 
-// Sending is what every function that makes attempts or pings needs.
+// Sending configures functions that make attempts or pings.
 type Sending struct {
 	Targets
-	// UserAgent may hold "<version>" for the build's version: see Agent.
+	// UserAgent may contain "<version>", which Agent replaces.
 	UserAgent string
 	HTTP2     bool
-	// OmitFieldValues: EVENT_DATA=names.
+	// OmitFieldValues is EVENT_DATA=names.
 	OmitFieldValues bool
 	// RuntimeAPI is the host:port of Lambda's Runtime API, which is never a
 	// target. Empty in the local run.
@@ -37,14 +37,14 @@ func (s Sending) Agent(version string) string {
 	return strings.ReplaceAll(s.UserAgent, "<version>", version)
 }
 
-// Delivering is what every function that writes deliveries needs.
+// Delivering configures functions that write deliveries.
 type Delivering struct {
 	Policy        webhook.Policy
 	EventTTL      time.Duration // how long an event is kept
-	DeliveryExtra time.Duration // how much longer its deliveries are
+	DeliveryExtra time.Duration // how much longer its deliveries are kept
 }
 
-// Serving is what the API needs, deployed or local.
+// Serving configures the API, deployed or local.
 type Serving struct {
 	PublicURL          string // "": the call's own scheme and Host
 	RequireTargetCheck bool
@@ -55,24 +55,24 @@ type Serving struct {
 	OIDC               OIDC
 }
 
-// OIDC describes the bearer tokens that are accepted. Without an Issuer none
-// are. An empty claim name is auth's own default.
+// OIDC describes accepted bearer tokens. Without an Issuer none are accepted.
+// An empty claim name means auth's default.
 type OIDC struct {
 	Issuer, Audience                              string
 	TenantClaim, UserClaim, AppClaim, ScopesClaim string
 }
 
-// Tables are the DynamoDB tables' names.
+// Tables holds the names of the DynamoDB tables.
 type Tables struct{ Webhooks, Events, Deliveries string }
 
-// Deployed is what every Lambda function has.
+// Deployed holds the settings of every Lambda function.
 type Deployed struct {
 	Stage    string
 	LogLevel slog.Level
 	Tables   Tables
 }
 
-// Level is the least level that is logged.
+// Level returns the minimum level that is logged.
 func (d Deployed) Level() slog.Level { return d.LogLevel }
 
 func (r *reader) targets() Targets {
@@ -80,7 +80,7 @@ func (r *reader) targets() Targets {
 	if !r.deployed {
 		t.AllowPrivate = r.boolean("ALLOW_PRIVATE_TARGETS")
 	} else if v := r.optional("ALLOW_PRIVATE_TARGETS"); v != "" {
-		r.fault("ALLOW_PRIVATE_TARGETS", v, "unset: it exists in the local run only")
+		r.fault("ALLOW_PRIVATE_TARGETS", v, "unset: it exists only in the local run")
 	}
 	return t
 }
@@ -113,7 +113,7 @@ func (r *reader) serving() Serving {
 		RefuseUnknownTypes: r.oneOf("UNKNOWN_TYPE", "accept", "refuse") == "refuse",
 		StrictAccept:       r.boolean("STRICT_ACCEPT"),
 		WebhooksPerTenant:  r.number("WEBHOOKS_PER_TENANT", 100_000),
-		// An issuer is compared as spelt, so its closing slash stays.
+		// Issuers are compared literally, so the trailing slash stays.
 		OIDC: OIDC{
 			Issuer: r.url("OIDC_ISSUER"), Audience: r.text("OIDC_AUDIENCE"),
 			TenantClaim: r.text("OIDC_TENANT_CLAIM"), UserClaim: r.text("OIDC_USER_CLAIM"),
@@ -121,7 +121,7 @@ func (r *reader) serving() Serving {
 		},
 	}
 	if s.OIDC.Issuer != "" && s.OIDC.Audience == "" {
-		r.faults = append(r.faults, errors.New("OIDC_AUDIENCE is not set, and OIDC_ISSUER is"))
+		r.faults = append(r.faults, errors.New("OIDC_AUDIENCE must be set if OIDC_ISSUER is"))
 	}
 	return s
 }

@@ -23,7 +23,7 @@ type Local struct {
 	Delivering
 }
 
-// LoadLocal reads the local run's settings. The error joins one line per fault.
+// LoadLocal reads the local run's settings. The error has one line per fault.
 func LoadLocal(lookup Lookup) (Local, error) {
 	r := &reader{lookup: lookup}
 	r.faults = unknownOverrides(r.optional(overridesName))
@@ -41,10 +41,10 @@ func LoadLocal(lookup Lookup) (Local, error) {
 	}
 	if !loopback(c.Addr) {
 		if first == DefaultCredential {
-			r.fault("FIRST_CREDENTIAL", "", "other than the default where ADDR is not a loopback address")
+			r.fault("FIRST_CREDENTIAL", "", "changed from the default if ADDR is not a loopback address")
 		}
 		if admin == DefaultAdmin {
-			r.fault("ADMIN_CREDENTIAL", "", "other than the default where ADDR is not a loopback address")
+			r.fault("ADMIN_CREDENTIAL", "", "changed from the default if ADDR is not a loopback address")
 		}
 	}
 	if err := r.err(); err != nil {
@@ -65,9 +65,9 @@ func (r *reader) address(name string) string {
 	return v
 }
 
-// loopback errs on the safe side: an empty host listens everywhere, and a name
-// other than localhost may resolve to anything. A malformed address has been
-// reported, and its credentials need no second fault.
+// loopback errs on the safe side: an empty host listens on all interfaces, and
+// a name other than localhost may resolve to anything. A malformed address has
+// already been reported and counts as loopback.
 func loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil || host == "localhost" {

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// Lookup answers like os.LookupEnv.
+// Lookup returns the value of an environment variable, like os.LookupEnv.
 type Lookup = func(name string) (string, bool)
 
-// reader reads settings one by one and keeps the faults for the end.
+// reader reads settings one by one and collects the faults.
 type reader struct {
 	lookup   Lookup
 	deployed bool
@@ -32,7 +32,7 @@ func (r *reader) fault(name, value, allowed string) {
 	r.faults = append(r.faults, fmt.Errorf("%s is %q, must be %s", name, value, allowed))
 }
 
-// text returns the setting's value, or its default where it is unset or empty.
+// text returns the setting's value, or its default if it is unset or empty.
 func (r *reader) text(name string) string {
 	s, ok := find(name)
 	if !ok {
@@ -48,7 +48,7 @@ func (r *reader) text(name string) string {
 	return byDefault
 }
 
-// required returns a name that the template passes.
+// required returns the value of a variable that the template sets.
 func (r *reader) required(name string) string {
 	v, _ := r.lookup(name)
 	if v == "" {
@@ -85,7 +85,7 @@ func (r *reader) days(name string, least int) time.Duration {
 	return time.Duration(n) * 24 * time.Hour
 }
 
-// number returns a whole number of things, from 1 to most.
+// number returns a whole number from 1 to most.
 func (r *reader) number(name string, most int) int {
 	v := r.text(name)
 	n, err := strconv.Atoi(v)
@@ -105,7 +105,7 @@ func (r *reader) duration(name string) time.Duration {
 	return d
 }
 
-// url returns an absolute http or https URL without its closing slash, or "".
+// url returns an absolute http or https URL, or "".
 func (r *reader) url(name string) string {
 	v := r.text(name)
 	if v == "" {
@@ -114,8 +114,8 @@ func (r *reader) url(name string) string {
 	u, err := url.Parse(v)
 	switch {
 	case err == nil && u.User != nil:
-		// Not quoted: it may hold a password.
-		r.faults = append(r.faults, fmt.Errorf("%s must not hold a user or password", name))
+		// Not quoted: the URL may contain a password.
+		r.faults = append(r.faults, fmt.Errorf("%s must not contain a user or password", name))
 	case err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") || u.RawQuery != "" || u.Fragment != "":
 		r.fault(name, v, "an http or https URL with a host and no query")
 	}
@@ -152,7 +152,7 @@ func (r *reader) level(name string) slog.Level {
 	return l
 }
 
-// credential returns a user:password pair; both parts must be there.
+// credential returns a user:password pair with both parts.
 func (r *reader) credential(name, byDefault string) string {
 	v := r.text(name)
 	if v == "" {

@@ -2,26 +2,27 @@ package config
 
 import "strings"
 
-// Setting is one row of the table of settings: the source of every default,
-// of the README's table, and of the names make accepts on its command line.
+// Setting is one row of the table of settings: the source of every default, of
+// the README's table, and of the names that make accepts on its command line.
 type Setting struct {
 	// Name is the environment variable.
 	Name string
-	// Local and Deployed are the defaults in the local run and in a Lambda
-	// function. Absent means that the setting does not exist there.
+	// Local and Deployed are the defaults in the local run and in Lambda
+	// functions. Absent means that the setting does not exist there.
 	Local, Deployed string
-	// Meaning is one line for the README.
+	// Meaning is a one-line description for the README.
 	Meaning string
-	// Secret settings are never shown in an error.
+	// Secret means that errors never show the value.
 	Secret bool
 }
 
-// Absent is the default that says that a setting does not exist in that place.
+// Absent is the default of a setting that does not exist in that place.
 const Absent = "–"
 
-// DefaultCredential and DefaultAdmin are what a local run accepts unless told
-// otherwise. They are public, so they are refused off loopback, and they stand
-// in LoadLocal alone: the table is in every Lambda binary, and they are in none.
+// DefaultCredential and DefaultAdmin are what a local run accepts by default.
+// They are public, so the local run refuses them off loopback. Only LoadLocal
+// uses them: the table below is part of every Lambda binary, which must not
+// contain them.
 const (
 	DefaultCredential = "tje0:Tje0" //nolint:gosec // documented, and refused off loopback
 	DefaultAdmin      = "admin:admin"
@@ -34,9 +35,9 @@ var settings = []Setting{
 	{Name: "ADMIN_CREDENTIAL", Deployed: Absent, Meaning: "`user:password` of `/admin/v1`; deployed, the template generates it", Secret: true},
 	{Name: "PUBLIC_URL", Meaning: "base of `_Links`; empty: the call's own scheme and Host"},
 	{Name: "TARGET_CHECK", Local: "off", Deployed: "require", Meaning: "`require` a signed ping to succeed when a webhook is saved, or `off`"},
-	{Name: "ALLOW_HTTP", Local: "true", Deployed: "false", Meaning: "accept http targets beside https ones"},
+	{Name: "ALLOW_HTTP", Local: "true", Deployed: "false", Meaning: "accept http targets in addition to https"},
 	{Name: "ALLOW_PRIVATE_TARGETS", Local: "true", Deployed: Absent, Meaning: "accept targets at private and loopback addresses"},
-	{Name: "ALLOWED_TARGET_CIDRS", Meaning: "comma-separated networks to allow beside public addresses, e.g. a VPC's; none that overlaps 169.254.0.0/16"},
+	{Name: "ALLOWED_TARGET_CIDRS", Meaning: "comma-separated networks to allow in addition to public addresses, e.g. a VPC's; must not overlap 169.254.0.0/16"},
 	{Name: "DELIVERY_POLICY", Local: "durable", Deployed: "durable", Meaning: "default of the webhook option `Policy`: `durable` or `superoffice`"},
 	{Name: "EVENT_TTL_DAYS", Local: "30", Deployed: "30", Meaning: "days an event is kept; at least 14"},
 	{Name: "DELIVERY_EXTRA_DAYS", Local: "3", Deployed: "3", Meaning: "days a delivery is kept beyond its event; at least 3"},
@@ -52,15 +53,15 @@ var settings = []Setting{
 	{Name: "OIDC_TENANT_CLAIM", Meaning: "claim that holds the tenant; empty: `tenant`"},
 	{Name: "OIDC_USER_CLAIM", Meaning: "claim that holds the user; empty: `sub`"},
 	{Name: "OIDC_APP_CLAIM", Meaning: "claim that holds the app; empty: `client_id`"},
-	{Name: "OIDC_SCOPES_CLAIM", Meaning: "claim that holds the scopes, a list or one text; empty: `scope`"},
+	{Name: "OIDC_SCOPES_CLAIM", Meaning: "claim that holds the scopes, a list or a string; empty: `scope`"},
 	{Name: "LOG_LEVEL", Local: "info", Deployed: "info", Meaning: "`debug`, `info`, `warn` or `error`"},
 	{Name: "SHUTDOWN_TIMEOUT", Local: "10s", Deployed: Absent, Meaning: "how long a stop waits for attempts in flight"},
 }
 
-// userAgent is completed with the build's version by the reader.
+// userAgent contains a placeholder for the build's version; see Sending.Agent.
 const userAgent = "Posthaste/<version>"
 
-// Settings returns the table, in the order of the README.
+// Settings returns the table, in the README's order.
 func Settings() []Setting {
 	all := append([]Setting(nil), settings...)
 	for i, s := range all {
@@ -83,7 +84,7 @@ func find(name string) (Setting, bool) {
 	return Setting{}, false
 }
 
-// Markdown returns the table as it stands in the README.
+// Markdown returns the README's table.
 func Markdown() string {
 	var b strings.Builder
 	b.WriteString("| setting | deployed | local run | meaning |\n|---|---|---|---|\n")

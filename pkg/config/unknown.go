@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// overridesName carries, from the Makefile to the local run, the names of the
-// variables on make's command line. A misspelt one would otherwise change
-// nothing, silently.
+// overridesName is the variable in which the Makefile passes the names on
+// make's command line to the local run. Otherwise a misspelled one would be
+// ignored silently.
 const overridesName = "MAKE_OVERRIDES"
 
-// unknownOverrides returns a fault for each name that no setting bears.
+// unknownOverrides returns a fault for each name that is not a setting.
 func unknownOverrides(names string) []error {
 	var faults []error
 	for _, name := range strings.Fields(names) {
@@ -32,7 +32,7 @@ func closest(name string) string {
 	return best
 }
 
-// distance is the number of single-byte edits between two names.
+// distance returns the number of single-byte edits between two names.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
