@@ -12,7 +12,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// The tenants of a house. The first one's name begins the second one's.
+// The tenants of a house. The first name is a prefix of the second.
 const (
 	anna = webhook.Tenant("Cust1")
 	bert = webhook.Tenant("Cust12")
@@ -21,8 +21,8 @@ const (
 
 var housemates = []webhook.Tenant{anna, bert, cleo}
 
-// house is a sweep over tenants that have everything in common but their names:
-// an active webhook 1, and rows of the same events.
+// house is a sweep over tenants that have everything in common except their
+// names: an active webhook 1, and rows of the same events.
 type house struct {
 	t       *testing.T
 	db      *embedded.DB
@@ -62,7 +62,7 @@ func eventID(n int) webhook.EventID {
 	return webhook.EventID(fmt.Sprintf("019e0000-0000-7000-8000-%012x", n))
 }
 
-// park makes n rows of each tenant that are due now.
+// park creates n rows per tenant that are due now.
 func (h *house) park(n int) {
 	h.t.Helper()
 	now := h.clock.Now()
@@ -87,7 +87,7 @@ func (h *house) down(tenant webhook.Tenant, probeIn time.Duration) {
 	h.must(err)
 }
 
-// sweep runs a minute and counts the messages that it sent, by their tenant.
+// sweep runs once and counts the sent messages by tenant.
 func (h *house) sweep() map[webhook.Tenant]int {
 	h.t.Helper()
 	h.must(h.sweeper.Run(h.t.Context()))
@@ -101,7 +101,7 @@ func (h *house) sweep() map[webhook.Tenant]int {
 	return sent
 }
 
-// wantSent runs a minute that sends so many messages of anna, bert and cleo.
+// wantSent runs once and checks the number of messages of anna, bert and cleo.
 func (h *house) wantSent(want ...int) {
 	h.t.Helper()
 	got := h.sweep()
@@ -140,7 +140,7 @@ func TestApart_AStoppedWebhookIsOneTenants(t *testing.T) {
 	w.State, w.Revision = webhook.StateStopped, 2
 	h.must(h.db.Webhooks().Update(t.Context(), w))
 	h.park(5)
-	h.wantSent(5, 0, 0) // which are to be ended
+	h.wantSent(5, 0, 0) // whose deliveries must end
 }
 
 func TestApart_ARowEndsForOneTenant(t *testing.T) {
@@ -168,7 +168,7 @@ func TestApart_AnIntentIsOneTenantsWebhooks(t *testing.T) {
 	}
 	w, err := h.db.Webhooks().Get(t.Context(), bert, 1)
 	h.must(err)
-	w.Secret, w.Revision = refs[bert], 2 // alone names its secret
+	w.Secret, w.Revision = refs[bert], 2 // only this one keeps its secret
 	h.must(h.db.Webhooks().Update(t.Context(), w))
 	h.clock.Advance(2 * time.Hour)
 	h.must(h.sweeper.Run(t.Context()))

@@ -18,7 +18,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// slowRows is an index of due rows in memory whose calls take virtual time. A
+// slowRows is an in-memory index of due rows whose calls take virtual time. A
 // walk sees the index as it was when its first page was read.
 type slowRows struct {
 	call time.Duration
@@ -52,7 +52,7 @@ func newSlowRows() *slowRows {
 	}
 }
 
-// add makes n rows of a webhook that are due at a time.
+// add creates n rows of a webhook that are due at a given time.
 func (s *slowRows) add(tenant webhook.Tenant, id int32, n int, at time.Time) (keys []webhook.DeliveryKey) {
 	for i := range n {
 		key := webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: webhook.EventID(fmt.Sprintf("%08d", i))}
@@ -139,7 +139,7 @@ func (s *slowRows) End(context.Context, webhook.End) (webhook.Delivery, error) {
 	return webhook.Delivery{}, nil
 }
 
-// slowQueue takes 15 ms for what it is sent.
+// slowQueue takes 15 ms per Send.
 type slowQueue struct{}
 
 func (slowQueue) Send(ctx context.Context, _ []webhook.Outgoing) ([]int, error) {
@@ -147,8 +147,8 @@ func (slowQueue) Send(ctx context.Context, _ []webhook.Outgoing) ([]int, error) 
 	return nil, ctx.Err()
 }
 
-// others are the stages beside the rows. They have nothing to do, and count how
-// often they could have done something.
+// others implements the other stages. They have nothing to do, and count how
+// often they ran.
 type others struct {
 	mu    sync.Mutex
 	asked map[string]int
@@ -219,7 +219,7 @@ func newBacklog() *backlog {
 	return b
 }
 
-// minutes runs n minutes as SweepFunction does and returns the last one's error.
+// minutes runs n times as SweepFunction does and returns the last error.
 func (b *backlog) minutes(t *testing.T, n int) (err error) {
 	t.Helper()
 	for range n {
@@ -235,7 +235,7 @@ func (b *backlog) minutes(t *testing.T, n int) (err error) {
 	return err
 }
 
-// The local run gives no deadline. The store is so slow that moving all rows
+// The local run sets no deadline. The store is so slow that deferring all rows
 // takes longer than the minute after which they are due again.
 func TestRun_EndsAlthoughItsRowsComeUpAgain(t *testing.T) {
 	t.Parallel()
@@ -245,16 +245,16 @@ func TestRun_EndsAlthoughItsRowsComeUpAgain(t *testing.T) {
 		began := time.Now()
 		keys := b.add("Dead", 1, 20_000, began)
 		b.open["Dead/1"] = webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: began, ProbeBy: "p", ProbeUntil: began.Add(time.Hour)}
-		_ = b.Run(t.Context()) // says that its time was over
+		_ = b.Run(t.Context()) // reports the deadline
 		if took := time.Since(began); took > 50*time.Second {
 			t.Errorf("the run took %v", took)
 		}
 		if b.defers["Dead/1"] < 10_000 {
-			t.Errorf("%d of 20,000 rows were moved on", b.defers["Dead/1"])
+			t.Errorf("%d of 20,000 rows were deferred", b.defers["Dead/1"])
 		}
 		for _, key := range keys {
 			if moves := b.rows[key].moves; moves > 1 {
-				t.Fatalf("a row was moved %d times by one run", moves)
+				t.Fatalf("one run deferred a row %d times", moves)
 			}
 		}
 	})
@@ -282,7 +282,7 @@ func TestRun_ABacklogDelaysItsOwnWebhookAlone(t *testing.T) {
 				for _, h := range hogs {
 					b.add(h.tenant, h.id, h.rows, now)
 					if h.open || len(hogs) == 1 {
-						b.call = 50 * time.Millisecond // seeing to all of them takes minutes
+						b.call = 50 * time.Millisecond // processing all of them takes minutes
 					}
 					if h.open {
 						b.open[fmt.Sprintf("%s/%d", h.tenant, h.id)] = webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: now.Add(50 * time.Minute)}
@@ -292,7 +292,7 @@ func TestRun_ABacklogDelaysItsOwnWebhookAlone(t *testing.T) {
 				b.add("Live", 1, 1, due)
 				_ = b.minutes(t, 2)
 				if first, sent := b.first["Live/1"]; !sent || first.Sub(due) > 30*time.Second {
-					t.Errorf("the row of another webhook was sent: %v, %v after it was due", sent, first.Sub(due))
+					t.Errorf("sent the other webhook's row: %v, %v after it was due", sent, first.Sub(due))
 				}
 			})
 		})
@@ -342,16 +342,16 @@ func TestRun_PassesOverRowsThatHaveAFault(t *testing.T) {
 					b.add("Live", 17, 50, now.Add(time.Second))
 					err := b.minutes(t, 1)
 					if b.claims["Live/17"] != 50 {
-						t.Errorf("%d of 50 rows behind them were sent", b.claims["Live/17"])
+						t.Errorf("sent %d of the 50 rows behind them", b.claims["Live/17"])
 					}
-					if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%d due rows passed over", n)) {
+					if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%d due rows skipped", n)) {
 						t.Errorf("got %v, want the number of rows", err)
 					}
 					if err := b.minutes(t, 9); err == nil {
-						t.Error("the rows are no longer told of")
+						t.Error("the rows are no longer reported")
 					}
-					if lines := strings.Count(b.log.String(), "item passed over"); lines > 100 || n == 1 && lines != 1 {
-						t.Errorf("%d lines in the log for %d rows and ten minutes", lines, n)
+					if lines := strings.Count(b.log.String(), "item skipped"); lines > 100 || n == 1 && lines != 1 {
+						t.Errorf("%d log lines for %d rows in ten minutes", lines, n)
 					}
 				})
 			})
@@ -370,7 +370,7 @@ func TestRun_AProbeThatCannotBeClaimedIsAnotherRows(t *testing.T) {
 		}
 		_ = b.minutes(t, 1)
 		if b.claims["Dead/1"] != 1 || b.defers["Dead/1"] != 9 {
-			t.Errorf("%d rows were sent and %d moved on, want one as the probe and nine", b.claims["Dead/1"], b.defers["Dead/1"])
+			t.Errorf("%d rows sent and %d deferred, want 1 (the probe) and 9", b.claims["Dead/1"], b.defers["Dead/1"])
 		}
 	})
 }
@@ -391,7 +391,7 @@ func TestRun_EveryStageGetsOnEveryMinute(t *testing.T) {
 	})
 }
 
-// hanging is a stage that never answers, or panics.
+// hanging is a stage that never returns, or panics.
 type hanging struct {
 	*others
 	panics bool

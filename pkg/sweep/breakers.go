@@ -11,20 +11,20 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// breakers keeps the rows of webhooks whose breaker is open from being sent: of
-// each webhook one row a Run goes out as the probe when one is due, and all
-// others are moved on to a time when the breaker may be closed. It knows nothing
-// that is not read anew for each page.
+// breakers holds back the rows of webhooks whose breaker is open. Per webhook
+// and Run one row goes out as the probe, if one is due; the others are deferred
+// to a time when the breaker may be closed. Breakers are read again for each
+// page.
 //
-// At 5 ms a write the 16 shards together move or send 3,200 rows a second,
-// whether they belong to one webhook or to many: that is the rate at which a
-// recovered target's rows are released at most. The rows of a dead target hold
-// up nobody, see dueRows.
+// At 5 ms a write, the 16 shards together defer or send 3,200 rows a second,
+// whether they belong to one webhook or many. That bounds the rate at which a
+// recovered target gets its rows. A dead target's rows do not delay others; see
+// dueRows.
 type breakers struct {
 	*Sweeper
 
 	mu   sync.Mutex
-	sent map[webhookKey]bool // a probe was sent by this Run
+	sent map[webhookKey]bool // webhooks whose probe this Run has sent
 }
 
 type webhookKey struct {
@@ -34,10 +34,10 @@ type webhookKey struct {
 
 func keyOf(d webhook.DeliveryKey) webhookKey { return webhookKey{d.Tenant, d.Webhook} }
 
-// open gives the breakers that are open among those of the rows' webhooks. One
-// that belongs to an older activation is not, and neither is that of a webhook
-// that is not Active: its rows are to be ended. What cannot be read counts as
-// closed, since a message too many is parked by its consumer.
+// open returns the open breakers of the rows' webhooks. It leaves out breakers
+// of an older activation, and of webhooks that are not Active, whose rows must
+// end. An unreadable breaker counts as closed: if it is open, the message's
+// consumer parks it.
 func (b *breakers) open(ctx context.Context, due []webhook.DueDelivery) map[webhookKey]webhook.Breaker {
 	var tenants []webhook.Tenant
 	ids := map[webhook.Tenant][]int32{}
@@ -55,7 +55,7 @@ func (b *breakers) open(ctx context.Context, due []webhook.DueDelivery) map[webh
 	found := map[webhookKey]webhook.Breaker{}
 	for _, tenant := range tenants {
 		healths, err := b.Webhooks.Health(ctx, tenant, ids[tenant])
-		if err != nil { // with what could be read nevertheless
+		if err != nil { // healths holds what could be read
 			b.Logger.WarnContext(ctx, "health unreadable", "tenant", string(tenant), "error", err)
 		}
 		for _, id := range ids[tenant] {
@@ -74,7 +74,7 @@ func (b *breakers) open(ctx context.Context, due []webhook.DueDelivery) map[webh
 }
 
 // waits reports whether a row's webhook has an open breaker and the row is not
-// to go out as the probe.
+// its probe.
 func (b *breakers) waits(d webhook.DueDelivery, open map[webhookKey]webhook.Breaker) bool {
 	breaker, isOpen := open[keyOf(d.DeliveryKey)]
 	if !isOpen {
@@ -86,22 +86,22 @@ func (b *breakers) waits(d webhook.DueDelivery, open map[webhookKey]webhook.Brea
 	return !probe
 }
 
-// probeAt reports whether a row is to go out as the probe, and when.
+// probeAt reports whether a row may go out as the probe, and when.
 func (b *breakers) probeAt(d webhook.DueDelivery, breaker webhook.Breaker) (time.Time, bool) {
 	now := b.Now()
 	at := later(breaker.ProbeAt, later(d.NextAt, now))
 	return at, !b.sent[keyOf(d.DeliveryKey)] && !breaker.Probing(now) && !at.After(now.Add(lookAhead))
 }
 
-// free gives the turn as the probe back.
+// free lets another row be the probe.
 func (b *breakers) free(d webhook.DueDelivery) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.sent, keyOf(d.DeliveryKey))
 }
 
-// hold moves a row on if its webhook's breaker is open, and reports whether it
-// did. A row that it lets pass goes out at a time not before notBefore.
+// hold defers a row if its webhook's breaker is open, and reports whether it
+// did. A row that it lets pass must not go out before notBefore.
 func (b *breakers) hold(ctx context.Context, d webhook.DueDelivery, open map[webhookKey]webhook.Breaker) (held bool, notBefore time.Time, err error) {
 	breaker, isOpen := open[keyOf(d.DeliveryKey)]
 	if !isOpen {
@@ -126,14 +126,14 @@ func (b *breakers) hold(ctx context.Context, d webhook.DueDelivery, open map[web
 		Key: d.DeliveryKey, Seen: d.SweepAt, Now: now, Until: breaker.ParkUntil(seen, jitter(d)), ExpiresAt: now.Add(b.RowLife),
 	})
 	if errors.Is(err, webhook.ErrRefused) {
-		// Moved by somebody else, which Claim finds out as well, or leased: the
-		// attempt was begun and is to be seen to its end.
+		// Either another sweep moved the row, which Claim finds out too, or it
+		// is leased: an attempt has begun and must be completed.
 		return false, time.Time{}, nil
 	}
 	return err == nil, time.Time{}, err
 }
 
-// jitter is a number in [0, 1) that a row draws anew each time that it comes up.
+// jitter returns a number in [0, 1) that changes each time a row is due.
 func jitter(d webhook.DueDelivery) float64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(d.Event))

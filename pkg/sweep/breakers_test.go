@@ -9,7 +9,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// down makes webhook 1 with an open breaker, whose probe is due in wait.
+// down creates webhook 1 with an open breaker, whose probe is due after wait.
 func (b *jobBench) down(t *testing.T, wait time.Duration) {
 	t.Helper()
 	w := webhook.Webhook{
@@ -33,7 +33,7 @@ func (b *jobBench) breaker(t *testing.T, is webhook.Breaker) {
 	}
 }
 
-// park makes n rows of webhook 1 that are due now.
+// park creates n rows of webhook 1 that are due now.
 func (b *jobBench) park(t *testing.T, n int) (keys []webhook.DeliveryKey) {
 	t.Helper()
 	random := webhooktest.Random(1)
@@ -52,7 +52,7 @@ func (b *jobBench) park(t *testing.T, n int) (keys []webhook.DeliveryKey) {
 	return keys
 }
 
-// sweep runs a minute and counts the messages that it sent, by their delay.
+// sweep runs once and counts the sent messages by delay.
 func (b *jobBench) sweep(t *testing.T) (sent map[string]int) {
 	t.Helper()
 	if err := b.sweeper.Run(t.Context()); err != nil {
@@ -80,7 +80,7 @@ func (b *jobBench) sweep(t *testing.T) (sent map[string]int) {
 	return sent
 }
 
-// waits gives the shortest and the longest time until the rows are due.
+// waits returns the shortest and the longest time until the rows are due.
 func (b *jobBench) waits(t *testing.T, keys []webhook.DeliveryKey, from time.Time) (shortest, longest time.Duration) {
 	t.Helper()
 	shortest = 1e6 * time.Hour
@@ -108,7 +108,7 @@ func TestRun_MovesTheRowsOfADeadTargetOn(t *testing.T) {
 	}
 	row, err := b.db.Deliveries().Get(t.Context(), keys[0])
 	if err != nil || row.Attempt != 0 || row.AttemptCount != 0 || row.Resends != 0 {
-		t.Errorf("got %+v, %v; want nothing used up", row, err)
+		t.Errorf("got %+v, %v; want no attempt used", row, err)
 	}
 }
 
@@ -133,7 +133,7 @@ func TestRun_KeepsRowsNearWhileAProbeIsUnderWay(t *testing.T) {
 	b.breaker(t, webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: b.clock.Now()}.Probe("p", b.clock.Now(), 40*time.Second))
 	keys, began := b.park(t, 20), b.clock.Now()
 	if sent := b.sweep(t); len(sent) > 0 {
-		t.Errorf("sent %v, want nothing beside the probe", sent)
+		t.Errorf("sent %v, want only the probe", sent)
 	}
 	if shortest, longest := b.waits(t, keys, began); shortest < time.Minute || longest > 2*time.Minute {
 		t.Errorf("rows are due in %v to %v, want one to two minutes", shortest, longest)
@@ -193,7 +193,7 @@ func TestRun_SeesToALeasedRowOfADeadTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	if sent := b.sweep(t); sent["1.1 in 0s"] != 1 {
-		t.Errorf("sent %v, want the message of the attempt that was begun", sent)
+		t.Errorf("sent %v, want the message of the attempt in progress", sent)
 	}
 }
 
@@ -220,6 +220,6 @@ func TestRun_EndsARowThatIsStuckOnceItsEventIsGone(t *testing.T) {
 		b.clock.Advance(28 * time.Minute)
 	}
 	if ended < 3*24*time.Hour || ended > 3*24*time.Hour+7*time.Hour || sent < 15 || sent > 25 {
-		t.Errorf("after %d messages it ended in %v, want about 18 (growing to six hours apart) and an end once the event is gone", sent, ended)
+		t.Errorf("after %d messages it ended in %v, want about 18 (up to six hours apart), ended once the event is gone", sent, ended)
 	}
 }

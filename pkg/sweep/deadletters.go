@@ -7,11 +7,10 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// drainDeadLetters empties the dead-letter queue, so that it never holds the
-// only copy of anything: attempts become due rows, everything else is sent
-// again. What cannot be read stays, for a person; the queue's alarm tells. A
-// letter that has a fault of its own stays as well and holds up none of the
-// others.
+// drainDeadLetters empties the dead-letter queue so that it never holds the
+// only copy of anything: attempts become due rows, all other messages are sent
+// again. Unreadable messages stay for an operator, whom the queue's alarm
+// notifies. Faulty messages stay too and do not block the others.
 func (s *Sweeper) drainDeadLetters(ctx context.Context) error {
 	failed := faults{sweeper: s, what: "dead letters"}
 	for range maxDeadPages {
@@ -34,7 +33,8 @@ func (s *Sweeper) drainDeadLetters(ctx context.Context) error {
 	return failed.err()
 }
 
-// revive removes a letter once what it asks for is somewhere else.
+// revive sends a letter's message again, or makes its row due, and then removes
+// the letter.
 func (s *Sweeper) revive(ctx context.Context, letter webhook.Received) error {
 	if err := s.sendAgain(ctx, letter.Message); err != nil {
 		return err

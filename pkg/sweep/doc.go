@@ -1,12 +1,12 @@
-// Package sweep is what happens every minute: it sends on the deliveries whose
-// time has come, empties the dead-letter queue back into rows, clears up what a
-// crash left behind, and does slices of the jobs that run.
+// Package sweep is the service's minutely work: it sends messages for due
+// deliveries, turns dead letters back into rows, cleans up after crashes, and
+// runs slices of jobs.
 //
-// Its stages run side by side, each under a deadline of its own, so that a
-// backlog of one of them takes no other's time. An item that has a fault is
-// passed over, counted, and told of once; it is tried again in the next minute.
+// The stages run concurrently, each under its own deadline, so a backlog in one
+// does not delay the others. A faulty item is skipped, counted and logged once;
+// the next run tries it again.
 //
-// Nothing here is the only way for anything: a sweep that is late, doubled or
-// killed half way costs time, never a delivery. The package makes no POST and
-// matches no event.
+// No delivery depends on a sweep being on time: one that is late, doubled or
+// killed half way costs time, never a delivery. The package makes no POSTs and
+// matches no events.
 package sweep

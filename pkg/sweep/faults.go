@@ -8,12 +8,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// faults counts the items that a stage of one Run passes over because of a
-// fault of theirs, so that none of them ends the stage for the others. It may
-// be used concurrently.
+// faults counts the items that a stage of one Run skips because of an error, so
+// that one bad item does not end the stage for the others. It may be used
+// concurrently.
 type faults struct {
 	sweeper *Sweeper
-	what    string // the items, for people
+	what    string // the kind of items, for the log
 
 	mu    sync.Mutex
 	count int
@@ -22,12 +22,12 @@ type faults struct {
 }
 
 const (
-	faultLines = 10    // of the log, for one stage of one Run
-	toldItems  = 1_000 // remembered as told
+	faultLines = 10    // log lines per stage and Run
+	toldItems  = 1_000 // remembered as logged
 )
 
-// skip counts an item, and tells of it unless this Sweeper has done so before.
-// Once the stage's time is over an error says nothing about the item.
+// skip counts an item and logs it unless this Sweeper has done so before. After
+// the stage's deadline it does nothing: the error is not the item's.
 func (f *faults) skip(ctx context.Context, item string, err error) {
 	if ctx.Err() != nil {
 		return
@@ -40,8 +40,8 @@ func (f *faults) skip(ctx context.Context, item string, err error) {
 	f.log(ctx, item, err)
 }
 
-// leave tells of an item that is left for a person, which is no fault of the
-// Run.
+// leave logs an item that is left for an operator. It does not count as a fault
+// of the Run.
 func (f *faults) leave(ctx context.Context, item string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -51,11 +51,11 @@ func (f *faults) leave(ctx context.Context, item string, err error) {
 func (f *faults) log(ctx context.Context, item string, err error) {
 	if f.lines < faultLines && f.sweeper.told.first(f.what+" "+item) {
 		f.lines++
-		f.sweeper.Logger.ErrorContext(ctx, "item passed over", "action", f.what, "error", fmt.Errorf("%s: %w", item, err))
+		f.sweeper.Logger.ErrorContext(ctx, "item skipped", "action", f.what, "error", fmt.Errorf("%s: %w", item, err))
 	}
 }
 
-// readable passes over what a list could not decode, and returns any other
+// readable skips the items that a list could not decode, and returns any other
 // error.
 func (f *faults) readable(ctx context.Context, err error) error {
 	found, err := webhook.Readable(err)
@@ -71,24 +71,24 @@ func (f *faults) readable(ctx context.Context, err error) error {
 	return nil
 }
 
-// err sums up, nil if nothing was passed over.
+// err returns a summary, or nil if nothing was skipped.
 func (f *faults) err() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.count == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d %s passed over, the first: %w", f.count, f.what, f.first)
+	return fmt.Errorf("%d %s skipped, first: %w", f.count, f.what, f.first)
 }
 
-// told remembers what the log has, over the life of a Sweeper.
+// told remembers which items were logged, over the life of a Sweeper.
 type told struct {
 	mu    sync.Mutex
 	items map[string]bool
 }
 
-// first reports whether an item is new, and remembers it. When the memory is
-// full it begins anew.
+// first reports whether an item is new, and remembers it. When it is full it
+// starts over.
 func (t *told) first(item string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -7,9 +7,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// clearIntents looks at secrets that were about to be made or deleted an hour
-// ago: one that no webhook names is deleted. An intent that has a fault of its
-// own stays and holds up none of the others.
+// clearIntents deletes secrets that no webhook refers to, among those that were
+// about to be created or deleted an hour ago. A faulty intent stays and does
+// not block the others.
 func (s *Sweeper) clearIntents(ctx context.Context) error {
 	failed := faults{sweeper: s, what: "intents"}
 	intents, err := s.Webhooks.Intents(ctx, s.Now().Add(-intentAge), intentList)
@@ -26,8 +26,8 @@ func (s *Sweeper) clearIntents(ctx context.Context) error {
 	return errors.Join(ctx.Err(), failed.err())
 }
 
-// clearIntent reads the webhook again only now, so that whatever was committed
-// meanwhile counts.
+// clearIntent resolves one intent. It reads the webhook now, so it sees every
+// commit up to this moment.
 func (s *Sweeper) clearIntent(ctx context.Context, intent webhook.Intent) error {
 	w, err := s.Webhooks.Get(ctx, intent.Tenant, intent.Webhook)
 	if err != nil && !errors.Is(err, webhook.ErrNotFound) {

@@ -15,7 +15,7 @@ import (
 func TestSweep_ADeadLetterWithAFaultHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	for n := range 30 { // some pages
+	for n := range 30 { // several pages
 		s.bury(webhook.Message{Kind: webhook.MessageExpand, Tenant: tenant, Event: key(1, n).Event})
 	}
 	for n := range 5 {
@@ -23,8 +23,8 @@ func TestSweep_ADeadLetterWithAFaultHoldsUpNoOther(t *testing.T) {
 	}
 	s.faults["Send"] = webhook.ErrUnavailable
 	err := s.Run(t.Context())
-	if !errors.Is(err, webhook.ErrUnavailable) || !strings.Contains(err.Error(), "30 dead letters passed over") {
-		t.Errorf("got %v, want the faults counted", err)
+	if !errors.Is(err, webhook.ErrUnavailable) || !strings.Contains(err.Error(), "30 dead letters skipped") {
+		t.Errorf("got %v, want an error with the number of faults", err)
 	}
 	for n := range 5 {
 		if row := s.row(key(1, n)); row.Status != webhook.StatusPending {
@@ -53,11 +53,11 @@ func TestSweep_AnIntentWithAFaultHoldsUpNoOther(t *testing.T) {
 	}
 	left, err := s.db.Webhooks().Intents(t.Context(), s.clock.Now(), 1000)
 	if s.must(err); len(left) != bad {
-		t.Errorf("%d intents are left, want the %d that have a fault", len(left), bad)
+		t.Errorf("%d intents are left, want the %d faulty ones", len(left), bad)
 	}
 }
 
-// Jobs that fail, or use up the time, come first by their ids.
+// Jobs that fail, or use up the time, have the first ids.
 func TestRun_NoJobWaitsForOthers(t *testing.T) {
 	t.Parallel()
 	const jobs = 40
@@ -92,20 +92,20 @@ func TestRun_NoJobWaitsForOthers(t *testing.T) {
 				if minute > jobs {
 					t.Fatalf("the last of %d jobs had no slice in %d minutes", jobs+1, minute)
 				}
-				_ = b.sweeper.Run(t.Context()) // tells of those that fail
+				_ = b.sweeper.Run(t.Context()) // returns the failures
 				b.clock.Advance(time.Minute)
 			}
 		})
 	}
 }
 
-// 1,200 batches are more than the names of two lists.
+// 1,200 batches need more than two lists.
 func TestRun_SendsOnWhatIsBehindBatchesThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	b := newJobBench(t, inSlices(1, 0))
 	failures := &givenUp{batches: map[string][]webhook.Record{}, faults: map[string]error{}}
 	for n := range 1200 {
-		failures.batches[fmt.Sprintf("%04d", n)] = nil // no batch
+		failures.batches[fmt.Sprintf("%04d", n)] = nil // not a batch
 		if n%2 == 0 {
 			failures.batches[fmt.Sprintf("%04d", n)] = []webhook.Record{}
 			failures.faults[fmt.Sprintf("Open %04d", n)] = webhook.ErrUnavailable
@@ -121,12 +121,12 @@ func TestRun_SendsOnWhatIsBehindBatchesThatCannotBeOpened(t *testing.T) {
 	}
 }
 
-// unreadableEvents is a list that leaves events out.
+// unreadableEvents is a list with events that cannot be decoded.
 type unreadableEvents struct{ sweep.EventList }
 
 func (u unreadableEvents) List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error) {
 	page, err := u.EventList.List(ctx, tenant, first, last, limit)
-	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"events x"}, Cause: errors.New("no JSON")})
+	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"events x"}, Cause: errors.New("invalid JSON")})
 }
 
 func TestRedispatch_GoesOnBehindEventsThatCannotBeRead(t *testing.T) {
@@ -142,6 +142,6 @@ func TestRedispatch_GoesOnBehindEventsThatCannotBeRead(t *testing.T) {
 	j := webhook.Job{Tenant: "Default", From: b.clock.Now().Add(-time.Hour), To: b.clock.Now().Add(time.Hour), Status: webhook.JobRunning}
 	after, err := sweep.Redispatch(unreadableEvents{b.db.Events()}, b.db.Queue())(t.Context(), j)
 	if err != nil || after.Status != webhook.JobDone || after.Created != 1 || !strings.Contains(after.Reason, "events x") {
-		t.Errorf("got %+v, %v; want the other event sent on and the reason told", after, err)
+		t.Errorf("got %+v, %v; want the other event sent and the fault reported", after, err)
 	}
 }

@@ -8,21 +8,21 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// redrive sends on what the stream gave up: for each record one message that has
-// its event matched again, as of the stream's own stamp of its acceptance, and
-// the deliveries made that it lacks. Only when all of a batch are sent is the
-// batch removed, so that a sweep that dies in between sends them twice, which
-// the rows of their deliveries fence.
+// redrive sends a message for each record that Lambda gave up on. The message
+// has the event matched again, as of the acceptance time that the stream
+// recorded, and its missing deliveries created. A batch is removed only after
+// all its messages are sent; a sweep that dies in between causes them to be
+// sent twice, which the delivery rows fence.
 //
-// A record that cannot be read goes where a person finds it. A batch that cannot
-// be opened stays where it is and holds up none of the others. Once messages
-// cannot be sent, or a batch that was sent on cannot be removed, the others wait
-// for the next minute: they would be sent again and again.
+// Unreadable records are buried for an operator. A batch that cannot be opened
+// stays and does not block the others. If messages cannot be sent, or a
+// redriven batch cannot be removed, the stage stops until the next minute;
+// otherwise it would send the same messages repeatedly.
 func (s *Sweeper) redrive(ctx context.Context) error {
 	if s.Failures == nil {
 		return nil
 	}
-	failed := faults{sweeper: s, what: "batches that the stream gave up"}
+	failed := faults{sweeper: s, what: "failed batches"}
 	after := ""
 	for sent := 0; ctx.Err() == nil; {
 		names, err := s.Failures.List(ctx, after, failureList)
@@ -38,7 +38,7 @@ func (s *Sweeper) redrive(ctx context.Context) error {
 				failed.leave(ctx, name, unreadable)
 				continue
 			case errors.Is(err, webhook.ErrNotFound):
-				continue // another sweep was quicker
+				continue // another sweep was faster
 			case err != nil:
 				failed.skip(ctx, name, err)
 				continue
@@ -61,7 +61,7 @@ func (s *Sweeper) redrive(ctx context.Context) error {
 	return errors.Join(ctx.Err(), failed.err())
 }
 
-// sendOn sends a batch on and removes it.
+// sendOn sends the messages of a batch and removes it.
 func (s *Sweeper) sendOn(ctx context.Context, name string, records []webhook.Record) error {
 	var out []webhook.Outgoing
 	for _, r := range records {
@@ -77,7 +77,7 @@ func (s *Sweeper) sendOn(ctx context.Context, name string, records []webhook.Rec
 		return err
 	}
 	if err := s.Failures.Remove(ctx, name); err != nil {
-		return fmt.Errorf("sent on and not removed: %w", err)
+		return fmt.Errorf("sent but not removed: %w", err)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// givenUp plays the failure bucket.
+// givenUp is the failure bucket, in memory.
 type givenUp struct {
 	batches map[string][]webhook.Record
 	faults  map[string]error
@@ -63,7 +63,7 @@ func TestRun_SendsOnWhatTheStreamGaveUp(t *testing.T) {
 		}
 		for _, r := range received {
 			if r.Message.Kind != webhook.MessageExpand || !r.Message.Accepted.Equal(accepted) || r.Message.To != 0 || !r.Message.Missing {
-				t.Errorf("got %+v, want the event to be matched again as of its acceptance", r.Message)
+				t.Errorf("got %+v, want the event matched again as of its acceptance", r.Message)
 			}
 			events = append(events, string(r.Message.Event[35:]))
 			if err := b.db.Queue().Ack(t.Context(), []string{r.Receipt}); err != nil {
@@ -82,7 +82,7 @@ func TestRun_SendsOnWhatTheStreamGaveUp(t *testing.T) {
 	failures.faults["Remove"] = nil
 	failures.faults["Open 1"] = errors.New("archived")
 	if err := b.sweeper.Run(t.Context()); err == nil {
-		t.Error("a batch that cannot be opened is no fault")
+		t.Error("a batch that cannot be opened must be reported")
 	}
 	if diff := cmp.Diff([]string{"4"}, expanded()); diff != "" {
 		t.Errorf("behind a batch that cannot be opened (-want +got):\n%s", diff)
@@ -95,7 +95,7 @@ func TestRun_SendsOnWhatTheStreamGaveUp(t *testing.T) {
 		t.Errorf("all that can be read (-want +got):\n%s", diff)
 	}
 	if _, left := failures.batches["2"]; !left || len(failures.batches) != 1 {
-		t.Errorf("left are %v, want the one that cannot be read", failures.batches)
+		t.Errorf("batches left: %v, want the unreadable one", failures.batches)
 	}
 	if err := b.sweeper.Run(t.Context()); err != nil || len(expanded()) > 0 {
 		t.Errorf("a third time: got %v and further messages", err)
@@ -103,7 +103,7 @@ func TestRun_SendsOnWhatTheStreamGaveUp(t *testing.T) {
 	b.clock.Advance(time.Hour)
 	letters, err := b.db.DeadLetters().Receive(t.Context(), 10)
 	if err != nil || len(letters) != 2 || letters[0].Undecodable != "?" {
-		t.Errorf("got %+v, %v; want the record that cannot be read, from both tries", letters, err)
+		t.Errorf("got %+v, %v; want the unreadable record twice", letters, err)
 	}
 	failures.faults["List"] = webhook.ErrUnavailable
 	if err := b.sweeper.Run(t.Context()); !errors.Is(err, webhook.ErrUnavailable) {

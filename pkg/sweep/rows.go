@@ -11,35 +11,35 @@ import (
 )
 
 const (
-	lookAhead = time.Minute // rows due within it are sent now, delayed to the second
+	lookAhead = time.Minute // rows due within this are sent now, with a delay exact to the second
 	pageSize  = 100
-	// firstTurn is how many rows of a webhook a shard sees to before those of
-	// other webhooks that come up later.
+	// firstTurn is how many rows of a webhook a shard processes before it gives
+	// later rows of other webhooks their turn.
 	firstTurn = 100
-	// maxAside is how many rows a shard puts aside until all webhooks had their
-	// first turn: what it gets done in a Run at 5 ms a row. All shards together
-	// hold 25 MB then.
+	// maxAside is how many rows a shard sets aside until all webhooks have had
+	// their first turn: as many as a Run can process at 5 ms a row. All shards
+	// together then hold 25 MB.
 	maxAside = 10_000
-	// sendTime is how long messages of rows that are claimed may still be sent
-	// when the Run is over.
+	// sendTime is how long after a Run's end the messages of claimed rows may
+	// still be sent.
 	sendTime = 5 * time.Second
 )
 
-// dueRows is the stage of one Run that sees to the rows that are due.
+// dueRows is the stage of one Run that processes due rows.
 //
-// Every shard is walked once, from its earliest row on, up to a horizon that is
-// fixed when the Run begins: where a walk ends depends neither on the clock nor
-// on what it writes. On the way a webhook gets a first turn; its other rows, and
-// all rows whose breaker is open, are put aside and seen to when the walk is
-// over. So what waits for one webhook costs the others the reading of it, and
-// no write.
+// It walks every shard once, in order of time, up to a horizon that is fixed
+// when the Run begins; so the end of a walk depends neither on the clock nor on
+// the stage's own writes. During the walk each webhook gets a first turn. Its
+// other rows, and all rows behind an open breaker, are set aside until the walk
+// is over. A webhook's backlog thus costs the others the time to read it, and
+// no writes.
 type dueRows struct {
 	breakers
 	faults  faults
 	horizon time.Time
 }
 
-// sendDue walks all shards of the index of due deliveries at once.
+// sendDue walks all shards of the due index concurrently.
 func (s *Sweeper) sendDue(ctx context.Context) error {
 	r := &dueRows{
 		breakers: breakers{Sweeper: s, sent: map[webhookKey]bool{}},
@@ -57,13 +57,13 @@ func (s *Sweeper) sendDue(ctx context.Context) error {
 	return errors.Join(append(errs, r.faults.err())...)
 }
 
-// sendShard walks one shard and then sees to what was put aside.
+// sendShard walks one shard and then processes the rows that were set aside.
 func (r *dueRows) sendShard(ctx context.Context, shard int) error {
 	aside, err := r.walk(ctx, shard)
 	for len(aside) > 0 && err == nil && ctx.Err() == nil {
 		page := aside[:min(len(aside), pageSize)]
 		aside = aside[len(page):]
-		err = r.see(ctx, page, r.open(ctx, page))
+		err = r.process(ctx, page, r.open(ctx, page))
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -72,7 +72,7 @@ func (r *dueRows) sendShard(ctx context.Context, shard int) error {
 }
 
 // walk gives each webhook of a shard its first turn and returns the rows that
-// were put aside. Rows beyond maxAside are left where they are.
+// were set aside. Rows beyond maxAside stay for the next Run.
 func (r *dueRows) walk(ctx context.Context, shard int) (aside []webhook.DueDelivery, err error) {
 	turns := map[webhookKey]int{}
 	var last webhook.DueDelivery
@@ -94,7 +94,7 @@ func (r *dueRows) walk(ctx context.Context, shard int) (aside []webhook.DueDeliv
 			}
 			last = d
 		}
-		if err := r.see(ctx, first, open); err != nil {
+		if err := r.process(ctx, first, open); err != nil {
 			return nil, err
 		}
 		if len(due) < pageSize {
@@ -104,9 +104,10 @@ func (r *dueRows) walk(ctx context.Context, shard int) (aside []webhook.DueDeliv
 	return aside, nil
 }
 
-// see sends the messages of rows, or moves the rows on. What was claimed is sent
-// even if the Run's time is over by then: it comes up again only minutes later.
-func (r *dueRows) see(ctx context.Context, due []webhook.DueDelivery, open map[webhookKey]webhook.Breaker) error {
+// process sends messages for rows, or defers the rows. It sends for claimed
+// rows even after the Run's time is over, since a claimed row is due again only
+// minutes later.
+func (r *dueRows) process(ctx context.Context, due []webhook.DueDelivery, open map[webhookKey]webhook.Breaker) error {
 	messages := r.claim(ctx, due, open)
 	if len(messages) == 0 {
 		return nil
@@ -120,11 +121,11 @@ func (r *dueRows) see(ctx context.Context, due []webhook.DueDelivery, open map[w
 	return err
 }
 
-var errNotSent = fmt.Errorf("the queue did not take its message: %w", webhook.ErrUnavailable)
+var errNotSent = fmt.Errorf("message not sent: %w", webhook.ErrUnavailable)
 
-// claim takes the right to send a message for each row and builds it, or moves
-// the row on. A row that has a fault is passed over. One whose message is then
-// lost comes up again later, at growing distances.
+// claim claims each row and builds its message, or defers the row. Faulty rows
+// are skipped. A row whose message is lost is due again later, at growing
+// intervals.
 func (r *dueRows) claim(ctx context.Context, due []webhook.DueDelivery, open map[webhookKey]webhook.Breaker) (out []webhook.Outgoing) {
 	for _, d := range due {
 		if ctx.Err() != nil {
@@ -137,7 +138,7 @@ func (r *dueRows) claim(ctx context.Context, due []webhook.DueDelivery, open map
 			if message, send, err = r.claimRow(ctx, d, notBefore); send {
 				out = append(out, message)
 			} else if !notBefore.IsZero() {
-				r.free(d) // another row may be the probe
+				r.free(d) // let another row be the probe
 			}
 		}
 		if err != nil {
@@ -152,8 +153,8 @@ func (r *dueRows) claimRow(ctx context.Context, d webhook.DueDelivery, notBefore
 	next := later(later(now, notBefore), d.NextAt).Add(resendGap(d.Resends))
 	early := d.NextAt.After(now.Add(webhook.MaxDelay))
 	if early {
-		// Made due by a dead letter that was late. The queue cannot hold a
-		// message that long: it would come before its time.
+		// A late dead letter made the row due early. The queue cannot delay a
+		// message that long, so it would arrive too soon.
 		next = d.NextAt
 	}
 	row, err := r.Deliveries.Claim(ctx, webhook.Claim{Key: d.DeliveryKey, Seen: d.SweepAt, Now: now, Next: next})
@@ -172,15 +173,15 @@ func (r *dueRows) claimRow(ctx context.Context, d webhook.DueDelivery, notBefore
 	return webhook.Outgoing{Message: message(row), Delay: max(later(row.NextAt, notBefore).Sub(now), 0)}, true, nil
 }
 
-// name names a delivery in an error.
+// name identifies a delivery in an error.
 func name(k webhook.DeliveryKey) string {
 	return fmt.Sprintf("%s/%d/%s", k.Tenant, k.Webhook, k.Event)
 }
 
-// stuck sees to a row that was sent again and again, and nothing came of it: it
-// tells, and ends the row once its event is gone.
+// stuck logs a row that was resent many times without an attempt, and ends it
+// if its event is gone.
 func (s *Sweeper) stuck(ctx context.Context, row webhook.Delivery) (over bool, err error) {
-	s.Logger.ErrorContext(ctx, "delivery resent again and again",
+	s.Logger.ErrorContext(ctx, "delivery stuck",
 		"tenant", string(row.Tenant), "webhook_id", row.Webhook, "event_id", string(row.Event), "count", row.Resends)
 	if _, err = s.Events.Get(ctx, row.Tenant, row.Event); !errors.Is(err, webhook.ErrNotFound) {
 		return false, err
@@ -191,13 +192,14 @@ func (s *Sweeper) stuck(ctx context.Context, row webhook.Delivery) (over bool, e
 		Now: now, Seed: webhook.Seed{ExpiresAt: now.Add(s.RowLife)},
 	})
 	if errors.Is(err, webhook.ErrRefused) {
-		err = nil // somebody is at it after all
+		err = nil // the row is in use after all
 	}
 	return true, err
 }
 
-// message asks for the attempt that a row waits for: the next one, or, where a
-// lease is on it, live or not, that very attempt, whose holder may be dead.
+// message returns the message for the attempt that a row waits for: the next
+// one, or the leased one if there is a lease, live or not, since its holder may
+// be dead.
 func message(row webhook.Delivery) webhook.Message {
 	attempt := row.Attempt
 	if row.LeaseBy == "" {

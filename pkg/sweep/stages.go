@@ -8,20 +8,19 @@ import (
 	"time"
 )
 
-// What one Run may take. The stages run side by side, each until a deadline of
-// its own, so that whatever one of them has to do, the others get on every
-// minute.
+// Limits of one Run. The stages run concurrently, each with its own deadline,
+// so each gets its turn every minute whatever the others have to do.
 const (
 	rowTime   = 45 * time.Second
-	otherTime = 30 * time.Second // of the other stages, each
-	// stopBefore is how long before its context's deadline a Run ends. What was
-	// begun by then has the time to be seen to its end.
+	otherTime = 30 * time.Second // each of the other stages
+	// stopBefore is how long before its context's deadline a Run stops, which
+	// leaves time to finish what has begun.
 	stopBefore = 10 * time.Second
 )
 
-// Run does one minute's work, in 45 seconds at most. What it did not get done,
-// or what failed, the next one does; the error joins the faults met, for the log
-// and the metric.
+// Run does one minute's work, in at most 45 seconds. The next Run takes up what
+// is unfinished or failed. The error joins the faults of all stages, for the
+// log and the metric.
 func (s *Sweeper) Run(ctx context.Context) error {
 	if deadline, bounded := ctx.Deadline(); bounded {
 		var cancel context.CancelFunc
@@ -54,8 +53,8 @@ func (s *Sweeper) Run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// guarded turns a panic into an error: it would end the process, and the other
-// goroutines of the Run with it.
+// guarded returns a panic as an error: otherwise it would end the process, and
+// with it the other stages.
 func guarded(do func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {

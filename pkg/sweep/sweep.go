@@ -8,7 +8,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Deliveries is what the sweep needs of webhook.Deliveries.
+// Deliveries is the part of webhook.Deliveries that the sweep uses.
 type Deliveries interface {
 	Due(ctx context.Context, shard int, before time.Time, after webhook.DueDelivery, limit int) ([]webhook.DueDelivery, error)
 	Claim(ctx context.Context, c webhook.Claim) (webhook.Delivery, error)
@@ -17,12 +17,12 @@ type Deliveries interface {
 	End(ctx context.Context, e webhook.End) (webhook.Delivery, error)
 }
 
-// Events is what the sweep needs of webhook.Events.
+// Events is the part of webhook.Events that the sweep uses.
 type Events interface {
 	Get(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) (webhook.Event, error)
 }
 
-// Webhooks is what the sweep needs of webhook.Webhooks.
+// Webhooks is the part of webhook.Webhooks that the sweep uses.
 type Webhooks interface {
 	Get(ctx context.Context, tenant webhook.Tenant, id int32) (webhook.Webhook, error)
 	Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
@@ -30,37 +30,38 @@ type Webhooks interface {
 	RemoveIntent(ctx context.Context, intent webhook.Intent) error
 }
 
-// Secrets deletes a secret that no webhook names.
+// Secrets deletes secrets that no webhook refers to.
 type Secrets interface {
 	Delete(ctx context.Context, name string) error
 }
 
 // DeadLetters is the queue of messages that were received too often.
 type DeadLetters interface {
-	// Receive takes up to limit messages; they stay until they are removed.
-	// None is an empty slice.
+	// Receive returns up to limit messages, or an empty slice. They stay in the
+	// queue until they are removed.
 	Receive(ctx context.Context, limit int) ([]webhook.Received, error)
-	// Remove forgets a received message.
+	// Remove deletes a received message.
 	Remove(ctx context.Context, receipt string) error
-	// Bury puts what cannot be read where a person finds it.
+	// Bury stores an unreadable message for an operator to inspect.
 	Bury(ctx context.Context, raw []byte) error
 }
 
-// Failures is what the stream gave up: batches of records, each under a name,
-// until it is removed.
+// Failures holds the batches of records that Lambda gave up on, each under a
+// name, until they are removed.
 type Failures interface {
-	// List returns up to limit names that come after one (empty: from the first
-	// on), in the order of the names. A short list means there are no more.
+	// List returns up to limit names greater than after, in order; an empty
+	// after starts at the beginning. A short list is the last one.
 	List(ctx context.Context, after string, limit int) ([]string, error)
-	// Open reads a batch. webhook.ErrNotFound if it is gone; a
-	// *webhook.ValidationError if it can never be read.
+	// Open returns the records of a batch. It returns webhook.ErrNotFound if
+	// the batch is gone, and a *webhook.ValidationError if it can never be
+	// read.
 	Open(ctx context.Context, name string) ([]webhook.Record, error)
-	// Remove forgets a batch. One that is gone is fine.
+	// Remove deletes a batch. A batch that is already gone is not an error.
 	Remove(ctx context.Context, name string) error
 }
 
-// Config holds what a Sweeper is made of. All members must be set but those
-// whose comment says otherwise.
+// Config holds the dependencies of a Sweeper. All fields are required except
+// where noted.
 type Config struct {
 	Deliveries  Deliveries
 	Webhooks    Webhooks
@@ -68,13 +69,15 @@ type Config struct {
 	Secrets     Secrets
 	Messages    webhook.Queue
 	DeadLetters DeadLetters
-	// Failures are sent on. nil: the stream never gives up.
+	// Failures is nil where there is no failure destination, as in the local
+	// run.
 	Failures Failures
 	Logger   *slog.Logger
 	Now      func() time.Time
 	// RowLife is how long a delivery row is kept after its last write.
 	RowLife time.Duration
-	// Jobs are what Runners work on, a slice at a time. nil: there are none.
+	// Jobs are worked on by Runners, a slice at a time. nil means that there
+	// are none.
 	Jobs    Jobs
 	Runners map[webhook.JobKind]JobRunner
 }
@@ -84,28 +87,28 @@ const (
 	maxResendStep = 6 * time.Hour
 	alarmResends  = 8
 	intentAge     = time.Hour
-	intentPage    = 100    // intents that one Run clears
-	intentList    = 10_000 // of so many, if some stay since they have a fault
+	intentPage    = 100    // intents cleared per Run
+	intentList    = 10_000 // intents listed per Run: more than are cleared, since faulty ones stay
 	deadPage      = 10
 	maxDeadPages  = 50
-	failurePage   = 50  // batches that one Run sends on
-	failureList   = 500 // names that are listed at a time
+	failurePage   = 50  // batches redriven per Run
+	failureList   = 500 // names per list call
 )
 
-// Sweeper sweeps. Several may run at once: claims keep them apart.
+// Sweeper runs the sweep. Several may run at once; claims keep them apart.
 type Sweeper struct {
 	Config
 	told told
 }
 
-// New makes a Sweeper.
+// New returns a Sweeper.
 func New(c Config) *Sweeper { return &Sweeper{Config: c} }
 
 func (s *Sweeper) send(ctx context.Context, messages []webhook.Outgoing) error {
 	return sendAll(ctx, s.Messages, messages)
 }
 
-// sendAll sends messages; an error says that some may not have been sent.
+// sendAll sends messages. After an error some of them may not have been sent.
 func sendAll(ctx context.Context, queue webhook.Queue, messages []webhook.Outgoing) error {
 	if len(messages) == 0 {
 		return nil

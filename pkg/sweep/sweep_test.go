@@ -29,7 +29,7 @@ type site struct {
 	db    *embedded.DB
 	clock *webhooktest.Clock
 	log   bytes.Buffer
-	// faults are the errors that calls meet, by method.
+	// faults are errors to inject, by method.
 	faults map[string]error
 }
 
@@ -44,7 +44,7 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// sweeper makes one more Sweeper on the same store and queue.
+// sweeper returns another Sweeper on the same store and queue.
 func (s *site) sweeper() *sweep.Sweeper {
 	return sweep.New(sweep.Config{
 		Deliveries: faultyRows{s.db.Deliveries(), s}, Webhooks: faultyWebhooks{s.db.Webhooks(), s}, Secrets: faultySecrets{s.db.Secrets(), s},
@@ -69,7 +69,7 @@ func key(hook int32, n int) webhook.DeliveryKey {
 	return webhook.DeliveryKey{Tenant: tenant, Webhook: hook, Event: webhook.EventID(fmt.Sprintf("019000%02x-0000-7000-8000-00000000%04x", hook, n))}
 }
 
-// due makes a row that waits for its second attempt, to be swept after d.
+// due creates a row that waits for its second attempt and is due after d.
 func (s *site) due(k webhook.DeliveryKey, d time.Duration) {
 	s.t.Helper()
 	now := s.clock.Now()
@@ -95,7 +95,7 @@ func (s *site) row(k webhook.DeliveryKey) webhook.Delivery {
 	return row
 }
 
-// sent takes what is in the queue now, or becomes visible within d.
+// sent receives all messages that are visible now or within d.
 func (s *site) sent(d time.Duration) (messages []string) {
 	s.t.Helper()
 	now := s.clock.Now()
@@ -131,7 +131,7 @@ func (s *site) wantSent(d time.Duration, want ...string) {
 func (s *site) wantDue(k webhook.DeliveryKey, at time.Time, resends int) {
 	s.t.Helper()
 	if row := s.row(k); !row.SweepAt.Equal(at) || row.Resends != resends {
-		s.t.Errorf("the row comes up in %v after %d resends, want in %v after %d", row.SweepAt.Sub(s.clock.Now()), row.Resends, at.Sub(s.clock.Now()), resends)
+		s.t.Errorf("the row is due in %v after %d resends, want %v after %d", row.SweepAt.Sub(s.clock.Now()), row.Resends, at.Sub(s.clock.Now()), resends)
 	}
 }
 
@@ -221,8 +221,8 @@ func TestSweep_LeavesRowsThatHaveEnded(t *testing.T) {
 	s.wantSent(time.Minute)
 }
 
-// A row under a lease, live or not, gets a message for that very attempt: its
-// holder may be dead. Any other is for the next.
+// A row under a lease, live or not, gets a message for the leased attempt,
+// since its holder may be dead. Any other row gets one for its next attempt.
 func TestSweep_AsksForTheAttemptThatTheRowWaitsFor(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -236,8 +236,8 @@ func TestSweep_AsksForTheAttemptThatTheRowWaitsFor(t *testing.T) {
 	s.wantSent(time.Minute, "attempt w1 1.1 in 0s", "attempt w2 1.1 in 0s", "attempt w3 1.2 in 0s", "attempt w4 1.1 in 0s")
 }
 
-// What nobody takes comes up again at growing distances; after eight messages
-// somebody is told.
+// A message that is never processed is resent at growing intervals; the eighth
+// raises an alarm.
 func TestSweep_ResendsAtGrowingDistances(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -251,7 +251,7 @@ func TestSweep_ResendsAtGrowingDistances(t *testing.T) {
 		s.wantSent(time.Minute, "attempt w1 1.2 in 0s")
 		s.wantDue(key(1, 1), s.clock.Now().Add(want), n+1)
 		if told := strings.Contains(s.log.String(), "level=ERROR"); told != (n+1 >= 8) {
-			t.Errorf("after %d messages an alarm: %v", n+1, told)
+			t.Errorf("after %d messages: alarm %v", n+1, told)
 		}
 		s.sweep()
 		s.wantSent(time.Minute) // not before its time
@@ -259,7 +259,7 @@ func TestSweep_ResendsAtGrowingDistances(t *testing.T) {
 	}
 }
 
-// Once the event is gone too, so is any hope: the row says so.
+// A row whose event is gone can never be delivered, so it expires.
 func TestSweep_ARowWithoutAnEventExpiresInsteadOfItsEighthMessage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -365,7 +365,7 @@ func TestSweep_AFaultInOneShardLeavesTheOthersDone(t *testing.T) {
 	s.wantSent(time.Minute, "attempt w2 1.2 in 0s")
 }
 
-// A claim that was made is sent even if the next one fails.
+// A claimed row's message is sent even if the next claim fails.
 func TestSweep_AFaultBetweenClaimsLosesNoMessage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -379,8 +379,8 @@ func TestSweep_AFaultBetweenClaimsLosesNoMessage(t *testing.T) {
 	s.wantDue(key(1, 2), start.Add(time.Second), 0)
 }
 
-// Claim first, message second: a message that is lost comes again, and none
-// goes out unclaimed.
+// Claim first, message second: a lost message is resent, and none goes out
+// unclaimed.
 func TestSweep_AMessageThatIsLostComesAgain(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -402,12 +402,12 @@ func TestSweep_StopsBeforeItsTimeout(t *testing.T) {
 	s.due(key(1, 1), 0)
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(9*time.Second))
 	defer cancel()
-	_ = s.Run(ctx) // says what the deadline cut off, or nothing
+	_ = s.Run(ctx) // reports the deadline, or nothing
 	s.wantSent(time.Minute)
 	s.wantDue(key(1, 1), start, 0)
 }
 
-// bury puts a message into the dead letters.
+// bury puts a message into the dead-letter queue.
 func (s *site) bury(m webhook.Message) {
 	s.t.Helper()
 	s.must(s.db.DeadLetters().Bury(s.t.Context(), []byte(webhook.EncodeMessage(m))))
@@ -415,7 +415,7 @@ func (s *site) bury(m webhook.Message) {
 
 func (s *site) letters() (bodies []string) {
 	s.t.Helper()
-	s.clock.Advance(time.Minute) // received ones are hidden for a while
+	s.clock.Advance(time.Minute) // received messages stay hidden for a while
 	letters, err := s.db.DeadLetters().Receive(s.t.Context(), 1000)
 	s.must(err)
 	for _, l := range letters {
@@ -489,7 +489,7 @@ func TestSweep_DrainsTheDeadLetters(t *testing.T) {
 			}
 			s.bury(tt.letter)
 			s.sweep()
-			s.sweep() // the rows may have been walked before
+			s.sweep() // the first run may have walked the rows already
 			s.wantSent(webhook.MaxDelay, tt.sent...)
 			if left := s.letters(); len(left) != 0 {
 				t.Errorf("left among the dead letters: %q", left)
@@ -510,16 +510,16 @@ func TestSweep_DrainsAllPagesAndLeavesWhatItCannotRead(t *testing.T) {
 		s.bury(attempt(key(1, n), 1, 1))
 	}
 	s.sweep()
-	s.sweep() // the rows may have been walked before
+	s.sweep() // the first run may have walked the rows already
 	if got := s.sent(0); len(got) != 35 {
 		t.Errorf("%d messages, want 35", len(got))
 	}
 	if left := s.letters(); !slices.Equal(left, []string{"{"}) {
-		t.Errorf("left among the dead letters: %q, want what nobody can read", left)
+		t.Errorf("left among the dead letters: %q, want the unreadable ones", left)
 	}
 }
 
-// A letter goes only when what it asked for is somewhere else.
+// A dead letter is removed only after its content is stored elsewhere.
 func TestSweep_ADeadLetterIsNeverTheOnlyCopyThatIsRemoved(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]webhook.Message{
@@ -539,7 +539,7 @@ func TestSweep_ADeadLetterIsNeverTheOnlyCopyThatIsRemoved(t *testing.T) {
 				t.Errorf("left among the dead letters: %q, want the message", left)
 			}
 			if s.row(key(2, 1)).Resends != 1 {
-				t.Error("a fault with the dead letters kept the rows from being swept")
+				t.Error("a fault with the dead letters kept the rows from being sent")
 			}
 		})
 	}
@@ -552,19 +552,19 @@ func TestSweep_ClearsWhatACrashLeftOfSecrets(t *testing.T) {
 		prepare func(s *site, secret string)
 		age     time.Duration
 		fault   string
-		secret  bool // is still there
+		secret  bool // still exists
 		intent  bool
 	}{
-		{name: "a secret whose webhook never came", age: time.Hour + time.Second},
+		{name: "a secret whose webhook was never created", age: time.Hour + time.Second},
 		{
-			name: "a secret that its webhook names", age: time.Hour + time.Second, secret: true,
+			name: "a secret that its webhook uses", age: time.Hour + time.Second, secret: true,
 			prepare: func(s *site, secret string) { s.create(secret) },
 		},
 		{
-			name: "a secret whose webhook names another", age: time.Hour + time.Second,
+			name: "a secret whose webhook uses another", age: time.Hour + time.Second,
 			prepare: func(s *site, _ string) { s.create("another") },
 		},
-		{name: "an intent that is young: its maker may still be at work", age: 59 * time.Minute, secret: true, intent: true},
+		{name: "a young intent: its creator may still be working", age: 59 * time.Minute, secret: true, intent: true},
 		{name: "the webhook cannot be read", age: 2 * time.Hour, fault: "Get", secret: true, intent: true},
 		{name: "the secret cannot be deleted", age: 2 * time.Hour, fault: "Delete", secret: true, intent: true},
 	} {
@@ -587,7 +587,7 @@ func TestSweep_ClearsWhatACrashLeftOfSecrets(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			if _, err := s.db.Secrets().Read(t.Context(), ref); (err == nil) != tt.secret {
-				t.Errorf("the secret: %v, want it there: %v", err, tt.secret)
+				t.Errorf("secret: %v, want it to exist: %v", err, tt.secret)
 			}
 			intents, err := s.db.Webhooks().Intents(t.Context(), s.clock.Now().Add(time.Hour), 10)
 			s.must(err)
