@@ -11,13 +11,13 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Cache is a webhook.Secrets that remembers what it read, for ever: a version
-// never changes, so nothing can be stale. It is bounded in bytes; a full one
-// evicts from the tenant that holds most. Faults are not remembered. Reads of one
-// version at the same time share one call.
+// Cache is a webhook.Secrets that caches what it reads without expiry: a
+// version never changes, so it cannot be stale. It is bounded in bytes and
+// evicts from the tenant that holds most. Errors are not cached. Concurrent
+// reads of one version share one call.
 //
-// Make it with NewCache; its methods may be called concurrently. It starts
-// nothing that outlives a call.
+// Use NewCache to create one. Its methods may be called concurrently. It starts
+// no goroutines.
 type Cache struct {
 	webhook.Secrets
 	held *bytecache.Cache[version, webhook.SecretDocument] // by tenant and version
@@ -28,8 +28,8 @@ type Cache struct {
 
 type version struct{ name, id string }
 
-// owner is what a secret's name has before the webhook's id and the random part:
-// the tenant. See Manager.Name.
+// owner returns the part of a secret's name before the webhook's id and the
+// random part, which identifies the tenant. See Manager.Name.
 func (v version) owner() string {
 	owner := v.name
 	for range 2 {
@@ -38,15 +38,15 @@ func (v version) owner() string {
 	return owner
 }
 
-// flight is a read under way. doc and err may be read once done is closed.
+// flight is a read in progress. doc and err may be read once done is closed.
 type flight struct {
 	done chan struct{}
 	doc  webhook.SecretDocument
 	err  error
 }
 
-// NewCache makes a Cache before source that holds up to limit bytes. A version's
-// document is rarely over a kilobyte, and up to 20.
+// NewCache returns a Cache in front of source that holds up to limit bytes. A
+// document rarely exceeds 1 KB; its maximum is 20 KB.
 func NewCache(source webhook.Secrets, limit int) *Cache {
 	return &Cache{
 		Secrets: source, held: bytecache.New[version, webhook.SecretDocument](limit), flights: map[version]*flight{},
@@ -70,21 +70,22 @@ func (c *Cache) Read(ctx context.Context, ref webhook.SecretRef) (webhook.Secret
 		case <-ctx.Done():
 			return webhook.SecretDocument{}, fault("read secret version", ctx.Err(), webhook.ErrSecretUnavailable)
 		}
-		// Another caller's time that ran out says nothing about ours.
+		// If another caller's context ended, try again with ours.
 		if !ended(f.err) {
 			return clone(f.doc), f.err
 		}
 	}
 }
 
-// Delete implements webhook.Secrets and forgets all versions of the secret.
+// Delete implements webhook.Secrets and drops all versions of the secret from
+// the cache.
 func (c *Cache) Delete(ctx context.Context, name string) error {
 	c.held.DeleteFunc(version{name: name}.owner(), func(v version) bool { return v.name == name })
 	return c.Secrets.Delete(ctx, name)
 }
 
-// join gives the version's document, or else the read under way and whether the
-// caller is the one to make it.
+// join returns the version's document, or else the read in progress and whether
+// the caller must make it.
 func (c *Cache) join(v version) (doc webhook.SecretDocument, f *flight, mine bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,7 +100,8 @@ func (c *Cache) join(v version) (doc webhook.SecretDocument, f *flight, mine boo
 	return webhook.SecretDocument{}, f, true
 }
 
-// fly makes the read. Even if the source panics nobody is left waiting.
+// fly makes the read. It releases the waiting callers even if the source
+// panics.
 func (c *Cache) fly(ctx context.Context, v version, ref webhook.SecretRef, f *flight) {
 	defer func() {
 		c.mu.Lock()
@@ -117,7 +119,7 @@ func ended(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// clone gives a caller headers of its own.
+// clone copies a document, so that callers cannot change the cached headers.
 func clone(doc webhook.SecretDocument) webhook.SecretDocument {
 	doc.Headers = maps.Clone(doc.Headers)
 	return doc

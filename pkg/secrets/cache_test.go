@@ -14,7 +14,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// source counts the reads and lets a test decide what they give.
+// source counts reads, whose results a test chooses.
 type source struct {
 	webhook.Secrets
 	read  func(ctx context.Context, n int) error
@@ -52,7 +52,7 @@ func TestCache_ReadsAVersionOnce(t *testing.T) {
 	}
 	doc, err := cache.Read(t.Context(), ref(1))
 	if err != nil || doc.Headers["X-Token"].Reveal() != "t" {
-		t.Error("a caller changed what others get")
+		t.Error("a caller changed the cached document")
 	}
 	if n := s.reads.Load(); n != 1 {
 		t.Errorf("%d reads", n)
@@ -62,7 +62,7 @@ func TestCache_ReadsAVersionOnce(t *testing.T) {
 func TestCache_GivesUpWhatWasNotAskedForTheLongest(t *testing.T) {
 	t.Parallel()
 	s := &source{}
-	cache := secrets.NewCache(s, 1200) // two of them
+	cache := secrets.NewCache(s, 1200) // holds two versions
 	for _, step := range []struct{ version, reads int }{{1, 1}, {2, 2}, {1, 2}, {3, 3}, {1, 3}, {2, 4}} {
 		if _, err := cache.Read(t.Context(), ref(step.version)); err != nil {
 			t.Fatal(err)
@@ -73,8 +73,8 @@ func TestCache_GivesUpWhatWasNotAskedForTheLongest(t *testing.T) {
 	}
 }
 
-// A tenant that changes large secrets again and again loses its own versions
-// alone; the tenants' webhooks have the same ids.
+// A tenant that keeps changing large secrets evicts only its own versions,
+// although the tenants' webhooks have the same ids.
 func TestCache_OneTenantPushesOutNoOther(t *testing.T) {
 	t.Parallel()
 	s := &source{}
@@ -102,7 +102,7 @@ func TestCache_OneTenantPushesOutNoOther(t *testing.T) {
 		}
 	}
 	if n := s.reads.Load() - before; n != 0 {
-		t.Errorf("%d versions of other tenants were pushed out", n)
+		t.Errorf("%d versions of other tenants were evicted", n)
 	}
 	if _, err := cache.Read(t.Context(), of("Hostile", "0"+strings.Repeat("x", 4000))); err != nil || s.reads.Load() == before {
 		t.Errorf("100 versions of 8 KB are held in 64 KB, %v", err)

@@ -1,12 +1,11 @@
 // Package secrets keeps the secret documents of webhooks in AWS Secrets
-// Manager: one secret for each webhook, one immutable version for each change.
+// Manager: one secret per webhook, one immutable version per change.
 //
-// [Manager] fulfils webhook.Secrets. [Cache] puts a memory before any
-// webhook.Secrets, by version and for ever, since a version never changes.
-// [Value] reads one secret that the template made, such as the first
-// credential.
+// [Manager] implements webhook.Secrets. [Cache] caches any webhook.Secrets by
+// version, without expiry, since a version never changes. [Value] reads a
+// secret that the template created, such as the first credential.
 //
-// The package refuses to know which version counts (the webhook item says),
-// to list secrets, and to pass on any text of Secrets Manager's errors: the
-// service quotes the input that it rejects, and the input is the secret.
+// The package refuses to decide which version is current (the webhook item
+// says), to list secrets, and to pass on messages of Secrets Manager's errors:
+// the service quotes the input it rejects, and the input is the secret.
 package secrets

@@ -11,8 +11,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// readFault turns an error of a read into one of the contract's. Whatever is
-// neither gone nor the caller's own end of time may be better in a moment.
+// readFault maps the error of a read to one of the contract's. Everything
+// except a missing secret and the caller's own deadline may be temporary.
 func readFault(doing string, err error) error {
 	if marked(err) {
 		return fmt.Errorf("%s: %s: %w", doing, word(err), webhook.ErrNotFound)
@@ -20,7 +20,7 @@ func readFault(doing string, err error) error {
 	return fault(doing, err, webhook.ErrSecretUnavailable)
 }
 
-// writeFault turns an error of a write into one of the contract's.
+// writeFault maps the error of a write to one of the contract's.
 func writeFault(doing string, err error) error {
 	var (
 		missing *types.ResourceNotFoundException
@@ -35,14 +35,15 @@ func writeFault(doing string, err error) error {
 	return fault(doing, err, webhook.ErrUnavailable)
 }
 
-// marked reports whether a secret is marked for deletion: the one thing that
-// the operations used here are told by this exception.
+// marked reports whether a secret is marked for deletion: the only case in
+// which the operations used here return this exception.
 func marked(err error) bool {
 	var invalid *types.InvalidRequestException
 	return errors.As(err, &invalid)
 }
 
-// fault keeps the end of a caller's time recognisable, and nothing of the text.
+// fault keeps the end of the caller's context recognizable, and drops the
+// message.
 func fault(doing string, err, kind error) error {
 	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, ended) {
@@ -52,11 +53,12 @@ func fault(doing string, err, kind error) error {
 	return fmt.Errorf("%s: %s: %w", doing, word(err), kind)
 }
 
-// word is all of an SDK error that may be shown: the service's code for it.
+// word returns the part of an SDK error that may be shown: the service's error
+// code.
 func word(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		return api.ErrorCode()
 	}
-	return "no answer"
+	return "no response"
 }

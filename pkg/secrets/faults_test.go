@@ -16,7 +16,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// failing is Secrets Manager that answers everything with one error.
+// failing is a Secrets Manager that returns one error for every call.
 type failing struct {
 	secrets.Client
 	err error
@@ -66,7 +66,7 @@ func TestManager_TurnsFaultsIntoTheContracts(t *testing.T) {
 			webhook.ErrUnavailable, webhook.ErrSecretUnavailable, webhook.ErrUnavailable, webhook.ErrUnavailable,
 		},
 		{
-			"no answer", errors.New(*quote),
+			"no response", errors.New(*quote),
 			webhook.ErrUnavailable, webhook.ErrSecretUnavailable, webhook.ErrUnavailable, webhook.ErrUnavailable,
 		},
 		{
@@ -89,7 +89,7 @@ func TestManager_TurnsFaultsIntoTheContracts(t *testing.T) {
 					t.Errorf("%s: got %v, want %v", method, got[method], want)
 				}
 				if got[method] != nil && strings.Contains(got[method].Error(), text) {
-					t.Errorf("%s: the error holds the secret", method)
+					t.Errorf("%s: the error contains the secret", method)
 				}
 			}
 		})

@@ -16,37 +16,37 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Secrets Manager may remove a version that carries no label. AWSCURRENT and
-// AWSPREVIOUS stand on two versions alone, and rotations that race or crash can
-// push them off the one that a webhook names. So every version that could be
-// named carries a label of its own as well.
+// Secrets Manager may remove a version without labels. AWSCURRENT and
+// AWSPREVIOUS mark only two versions, and concurrent or crashed rotations can
+// move them off the one that a webhook refers to. So each version that a
+// webhook could refer to also has its own label.
 const (
 	labelCurrent = "AWSCURRENT"
 	labelOwn     = "posthaste-"
-	// maxOwn labels leave room for the other two among the 20 that a secret may
-	// have, and for a rotation or two at the same time.
+	// maxOwn is the most own labels. A secret may have 20 labels; the rest is
+	// for the other two and for concurrent rotations.
 	maxOwn = 14
 )
 
-// labelling is how often the labels are looked at again that another rotation
-// changed meanwhile.
+// labelling is the retry policy for labels that another rotation changed at the
+// same time.
 var labelling = backoff.Policy{Tries: 4, First: 50 * time.Millisecond, Most: 500 * time.Millisecond}
 
 func ownLabel(version string) string { return labelOwn + version }
 
-// prepareLabels makes a secret ready for a new version: the committed version
-// has a label of its own; AWSCURRENT is back on it, if a Put whose webhook write
-// was lost left that elsewhere; and there is room for a label. Where another
-// rotation changes the labels at the same moment it looks again.
+// prepareLabels prepares a secret for a new version. Afterwards the committed
+// version has its own label; AWSCURRENT is on it, even if a Put whose webhook
+// write was lost had moved it; and there is capacity for another label. It
+// retries if another rotation changes labels at the same time.
 func (m *Manager) prepareLabels(ctx context.Context, committed webhook.SecretRef) error {
 	overtaken := func(err error) bool { return errors.Is(err, errOvertaken) }
 	return labelling.Retry(ctx, m.Random, overtaken, func() error {
 		out, err := m.Client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &committed.Name})
 		if err != nil {
-			return writeFault("look at a secret's labels", err)
+			return writeFault("read a secret's labels", err)
 		}
 		if out.DeletedDate != nil {
-			return fmt.Errorf("look at a secret's labels: marked for deletion: %w", webhook.ErrNotFound)
+			return fmt.Errorf("read a secret's labels: marked for deletion: %w", webhook.ErrNotFound)
 		}
 		err = m.apply(ctx, committed.Name, moves(committed.Version, out.VersionIdsToStages))
 		var changed *types.InvalidParameterException
@@ -60,13 +60,13 @@ func (m *Manager) prepareLabels(ctx context.Context, committed webhook.SecretRef
 	})
 }
 
-var errOvertaken = fmt.Errorf("set a secret's labels: other rotations were faster: %w", webhook.ErrUnavailable)
+var errOvertaken = fmt.Errorf("set a secret's labels: too many concurrent rotations: %w", webhook.ErrUnavailable)
 
-// move puts a label onto a version, or takes it away where to is empty.
+// move puts a label onto a version, or removes it if to is empty.
 type move struct{ label, from, to string }
 
-// moves gives what has to be done, in the order in which no version that counts
-// is without a label at any time.
+// moves returns the necessary changes, in an order that never leaves a needed
+// version without a label.
 func moves(committed string, labels map[string][]string) []move {
 	var out []move
 	if !slices.Contains(labels[committed], ownLabel(committed)) {

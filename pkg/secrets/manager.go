@@ -14,7 +14,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Client is what a Manager needs of a *secretsmanager.Client.
+// Client is the part of *secretsmanager.Client that Manager uses.
 type Client interface {
 	CreateSecret(ctx context.Context, in *secretsmanager.CreateSecretInput, opts ...func(*secretsmanager.Options)) (*secretsmanager.CreateSecretOutput, error)
 	DescribeSecret(ctx context.Context, in *secretsmanager.DescribeSecretInput, opts ...func(*secretsmanager.Options)) (*secretsmanager.DescribeSecretOutput, error)
@@ -25,33 +25,34 @@ type Client interface {
 }
 
 const (
-	// recoveryDays is how long a deleted secret can be restored by hand, the
-	// least that the service offers. Names are never used twice, so a name
-	// that stays taken meanwhile is in nobody's way, while a deletion without
-	// recovery could not be taken back by anyone.
+	// recoveryDays is how long an operator can restore a deleted secret, the
+	// minimum that the service offers. Names are never reused, so a name that
+	// stays taken does no harm, while a deletion without recovery would be
+	// final.
 	recoveryDays = 7
 )
 
-// Manager is webhook.Secrets on Secrets Manager. Its fields must be set before
-// use and not changed after; its methods may be called concurrently.
+// Manager implements webhook.Secrets on Secrets Manager. Set its fields before
+// use and do not change them afterwards. Its methods may be called
+// concurrently.
 type Manager struct {
 	Client Client
-	// Prefix begins every name, so that a role can be confined to it. It has
-	// no slash at its end.
+	// Prefix begins every name, so that a role's permissions can be limited to
+	// it. It has no trailing slash.
 	Prefix string
-	// Random gives the random part of names and the ids of versions.
+	// Random is the source of the random part of names and of version ids.
 	Random io.Reader
 }
 
 var _ webhook.Secrets = (*Manager)(nil)
 
 // Name implements webhook.Secrets. The random part has no hyphen: Secrets
-// Manager takes a name that ends in a hyphen and six characters for a piece of
+// Manager mistakes a name that ends in a hyphen and six characters for part of
 // an ARN.
 func (m *Manager) Name(tenant webhook.Tenant, id int32) (string, error) {
 	var b [8]byte
 	if _, err := io.ReadFull(m.Random, b[:]); err != nil {
-		return "", fmt.Errorf("draw a secret's name: %w", err)
+		return "", fmt.Errorf("generate a secret's name: %w", err)
 	}
 	return fmt.Sprintf("%s/%s/%d/%x", m.Prefix, tenant, id, b), nil
 }
@@ -71,11 +72,11 @@ func (m *Manager) Create(ctx context.Context, name string, doc webhook.SecretDoc
 	return reference(name, out.VersionId, doc), nil
 }
 
-// Read implements webhook.Secrets. A version that Secrets Manager does not find
-// is webhook.ErrSecretUnavailable, not webhook.ErrNotFound: from outside, a
-// version that is not readable from here yet looks just like one that never
-// was, and only the first is named by a webhook. What is certainly gone is a
-// secret that is marked for deletion.
+// Read implements webhook.Secrets. It returns webhook.ErrSecretUnavailable, not
+// webhook.ErrNotFound, for a version that Secrets Manager does not find: a
+// version that has not yet propagated looks the same as one that never existed,
+// and webhooks refer only to the former. Only a secret that is marked for
+// deletion is certainly gone.
 func (m *Manager) Read(ctx context.Context, ref webhook.SecretRef) (webhook.SecretDocument, error) {
 	out, err := m.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &ref.Name, VersionId: &ref.Version})
 	if err != nil {
@@ -103,8 +104,8 @@ func (m *Manager) Put(ctx context.Context, committed webhook.SecretRef, doc webh
 	return reference(committed.Name, out.VersionId, doc), nil
 }
 
-// Delete implements webhook.Secrets. The secret is unreadable at once and can
-// be restored by an operator for seven days.
+// Delete implements webhook.Secrets. The secret becomes unreadable at once; an
+// operator can restore it for seven days.
 func (m *Manager) Delete(ctx context.Context, name string) error {
 	_, err := m.Client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &name, RecoveryWindowInDays: aws.Int64(recoveryDays)})
 	if err == nil {
@@ -116,12 +117,12 @@ func (m *Manager) Delete(ctx context.Context, name string) error {
 	return err
 }
 
-// token draws a version's id, a UUIDv4 (RFC 9562 section 5.4). It is drawn here
-// and not by the SDK so that a call that the SDK repeats makes one version.
+// token returns a new version id, a UUIDv4 (RFC 9562 section 5.4). The SDK
+// could generate it, but then a retried call might create two versions.
 func (m *Manager) token() (string, error) {
 	var b [16]byte
 	if _, err := io.ReadFull(m.Random, b[:]); err != nil {
-		return "", fmt.Errorf("draw a secret version's id: %w", err)
+		return "", fmt.Errorf("generate a secret version's id: %w", err)
 	}
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80

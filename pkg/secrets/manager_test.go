@@ -14,7 +14,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// emulated gives a client of the emulator that make test-aws starts.
+// emulated returns a client of the emulator that make test-aws starts.
 func emulated(t *testing.T) *secretsmanager.Client {
 	t.Helper()
 	if os.Getenv("AWS_EMULATOR_ENDPOINT") == "" {
@@ -61,7 +61,7 @@ func TestManager_KeepsTheContract(t *testing.T) {
 
 func TestManager_RotatesMoreOftenThanASecretHasRoomForLabels(t *testing.T) {
 	t.Parallel()
-	const roomForLabels = 20
+	const maxLabels = 20
 	client := emulated(t)
 	m := &secrets.Manager{Client: client, Prefix: "suite", Random: rand.Reader}
 	name, err := m.Name("Default", 7)
@@ -73,12 +73,12 @@ func TestManager_RotatesMoreOftenThanASecretHasRoomForLabels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range 2 * roomForLabels {
+	for n := range 2 * maxLabels {
 		next, err := m.Put(t.Context(), committed, doc)
 		if err != nil {
 			t.Fatalf("rotation %d: %v", n+1, err)
 		}
-		if n%3 > 0 { // every third one is lost
+		if n%3 > 0 { // every third version is lost
 			committed = next
 		}
 		if _, err := m.Read(t.Context(), committed); err != nil {
@@ -93,7 +93,7 @@ func TestManager_RotatesMoreOftenThanASecretHasRoomForLabels(t *testing.T) {
 	for _, names := range out.VersionIdsToStages {
 		labels += len(names)
 	}
-	if labels > roomForLabels {
-		t.Errorf("%d labels, the service allows %d", labels, roomForLabels)
+	if labels > maxLabels {
+		t.Errorf("%d labels, the service allows %d", labels, maxLabels)
 	}
 }

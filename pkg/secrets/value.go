@@ -14,27 +14,26 @@ import (
 
 const (
 	// valueLife is how long a value is used before it is read again: a minute,
-	// less what the read takes and the new value needs to be readable
-	// everywhere.
+	// less the time of the read and of the new value's propagation.
 	valueLife = 45 * time.Second
-	// valueKept is how long a value is used while it cannot be read again.
+	// valueKept is how long a value is used while reads fail.
 	valueKept = 15 * time.Minute
-	// valueRetry is how long a read that failed is not repeated.
+	// valueRetry is how long to wait after a failed read before the next.
 	valueRetry = 5 * time.Second
-	// valueTimeout bounds one read, the SDK's repeats included.
+	// valueTimeout bounds one read, including the SDK's retries.
 	valueTimeout = 5 * time.Second
 )
 
-// Value returns a function that gives a secret's current text. It reads the
-// text when it is asked and the last read is 45 s old, never in the background
-// and never twice at a time, so that the number of reads does not depend on the
-// number of calls. While Secrets Manager does not answer, the text is given for
-// 15 minutes after it was read. A secret that is marked for deletion is the
-// empty text.
+// Value returns a function that returns a secret's current string. The function
+// reads the secret if the last read is 45 s old, never in the background and
+// never concurrently, so the number of reads does not depend on the number of
+// calls. While Secrets Manager is unavailable, it returns the last string for
+// up to 15 minutes. It returns an empty Secret for a secret that is marked for
+// deletion.
 //
-// Errors: webhook.ErrSecretUnavailable, which is given again for 5 s without
+// Errors are webhook.ErrSecretUnavailable, which is returned for 5 s without
 // another read, and the context's own. The function may be called concurrently;
-// a call that waits for another's read gives up with its context.
+// a call that waits for another's read ends with its context.
 func Value(client Client, name string, now func() time.Time) func(ctx context.Context) (webhook.Secret, error) {
 	v := &value{client: client, name: name, now: now}
 	return v.get
@@ -48,7 +47,7 @@ type value struct {
 	mu     sync.Mutex
 	text   webhook.Secret
 	read   time.Time     // zero: never
-	flight chan struct{} // closed when the read under way has ended; nil: there is none
+	flight chan struct{} // closed when the read in progress ends; nil if there is none
 	failed time.Time     // when a read failed, if none has succeeded since
 	err    error         // why
 }
@@ -74,20 +73,22 @@ func (v *value) get(ctx context.Context) (webhook.Secret, error) {
 		}
 		v.mu.Unlock()
 		select {
-		case <-flight: // if its maker gave up, the next one reads
+		case <-flight: // if its caller gave up, the next one reads
 		case <-ctx.Done():
 			return webhook.Secret{}, fault("read a secret", ctx.Err(), webhook.ErrSecretUnavailable)
 		}
 	}
 }
 
-// known reports whether the text was read within a time. Callers hold the lock.
+// known reports whether the value was read within the given time. Callers hold
+// the lock.
 func (v *value) known(now time.Time, within time.Duration) bool {
 	return !v.read.IsZero() && webhook.Elapsed(v.read, now) < within
 }
 
-// fly makes the read and keeps what came of it. That the caller gave up says
-// nothing about the secret. Even if the client panics no caller is left waiting.
+// fly makes the read and stores its outcome. A read that its caller canceled
+// says nothing about the secret. Waiting callers are released even if the
+// client panics.
 func (v *value) fly(ctx context.Context) (text webhook.Secret, err error) {
 	began := v.now()
 	err = webhook.ErrSecretUnavailable

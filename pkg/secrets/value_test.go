@@ -18,7 +18,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// keeping is Secrets Manager with one secret, that counts how often it is read.
+// keeping is a Secrets Manager with one secret. It counts reads.
 type keeping struct {
 	secrets.Client
 	mu    sync.Mutex
@@ -50,7 +50,8 @@ func (k *keeping) set(text string, err error, hangs bool) {
 	k.text, k.err, k.hangs = text, err, hangs
 }
 
-// wants asks for the value many times, and fails unless it took this many reads.
+// wants calls get many times, and fails unless that took the given number of
+// reads.
 func (k *keeping) wants(t *testing.T, name string, value func(context.Context) (webhook.Secret, error), want string, kind error, reads int) {
 	t.Helper()
 	before := k.reads
@@ -108,7 +109,7 @@ func TestValue_OutlivesAnOutageForAWhile(t *testing.T) {
 	k.wants(t, "back again", value, "new", nil, 1)
 }
 
-// In a frozen environment the monotonic clock stands still.
+// The monotonic clock stops while an environment is frozen.
 func TestValue_AgesWhileTheEnvironmentIsFrozen(t *testing.T) {
 	t.Parallel()
 	now, k := time.Now(), &keeping{}
@@ -155,10 +156,10 @@ func TestValue_CallsWaitTogetherAndWithinTheirOwnTime(t *testing.T) {
 		time.Sleep(time.Minute)
 		calls.Go(func() { call(time.Minute, "text", nil, 5*time.Second) })
 		synctest.Wait()
-		call(time.Minute, "text", nil, 0) // beside the read that hangs
+		call(time.Minute, "text", nil, 0) // while the read hangs
 		calls.Wait()
 
-		// Whoever gives up leaves the read to the next.
+		// A caller that gives up leaves the read to the next.
 		k.set("", nil, true)
 		time.Sleep(time.Hour)
 		calls.Go(func() { call(time.Second, "", context.DeadlineExceeded, time.Second) })

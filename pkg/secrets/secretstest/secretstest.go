@@ -1,7 +1,6 @@
 // Package secretstest is the conformance suite of webhook.Secrets: every secret
-// store must pass it. Each sentence of the contract that can be tested is a
-// subtest of that name. It draws its own names, so it may run on a store that
-// holds other things.
+// store must pass it. Each testable sentence of the contract is a subtest. It
+// generates its own names, so it may run on a store that holds other secrets.
 package secretstest
 
 import (
@@ -22,11 +21,12 @@ import (
 // Harness is a secret store under test.
 type Harness struct {
 	Secrets webhook.Secrets
-	// Labels gives the version of each label of a secret. nil: not tested.
+	// Labels returns the version of each label of a secret. nil means not
+	// tested.
 	Labels func(t *testing.T, name string) map[string]string
-	// Strand leaves the label AWSCURRENT on a version that no webhook names,
-	// as a Put does whose caller died before its webhook was written. nil: a
-	// Put whose result is thrown away.
+	// Strand leaves the label AWSCURRENT on a version that no webhook refers
+	// to, like a Put whose caller died before it wrote its webhook. nil means a
+	// Put whose result is discarded.
 	Strand func(t *testing.T, committed webhook.SecretRef)
 }
 
@@ -74,7 +74,7 @@ func Run(t *testing.T, h Harness) {
 		}
 	}
 
-	t.Run("a name tells tenant and webhook, and is never drawn twice", func(t *testing.T) {
+	t.Run("a name contains tenant and webhook, and is unique", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		first, err := h.Secrets.Name(tenant, 7)
@@ -86,7 +86,7 @@ func Run(t *testing.T, h Harness) {
 			t.Fatal(err)
 		}
 		if first == second {
-			t.Errorf("%s was drawn twice", first)
+			t.Errorf("Name returned %s twice", first)
 		}
 		parts := strings.Split(first, "/")
 		n := len(parts)
@@ -112,7 +112,7 @@ func Run(t *testing.T, h Harness) {
 		}
 		holds(t, ref, document("one"))
 	})
-	t.Run("Put adds a version and leaves the committed one as it is", func(t *testing.T) {
+	t.Run("Put adds a version and does not change the committed one", func(t *testing.T) {
 		t.Parallel()
 		first := create(t, document("one"))
 		second, err := h.Secrets.Put(t.Context(), first, document("two"))
@@ -131,7 +131,7 @@ func Run(t *testing.T, h Harness) {
 			}
 		}
 	})
-	t.Run("Put after a crashed Put sets the labels right", func(t *testing.T) {
+	t.Run("Put after a crashed Put repairs the labels", func(t *testing.T) {
 		t.Parallel()
 		committed := create(t, document("one"))
 		if h.Strand != nil {
@@ -172,7 +172,7 @@ func Run(t *testing.T, h Harness) {
 		}
 		holds(t, committed, document("one"))
 	})
-	t.Run("Delete forgets all versions, and may be repeated", func(t *testing.T) {
+	t.Run("Delete removes all versions, and may be repeated", func(t *testing.T) {
 		t.Parallel()
 		ref := create(t, document("one"))
 		for range 2 {
@@ -184,7 +184,7 @@ func Run(t *testing.T, h Harness) {
 			t.Errorf("Put: got %v, want ErrNotFound", err)
 		}
 	})
-	t.Run("what is not there is an error without a secret text", func(t *testing.T) {
+	t.Run("a missing secret is an error that does not contain the new one", func(t *testing.T) {
 		t.Parallel()
 		name, err := h.Secrets.Name(newTenant(t), 7)
 		if err != nil {
