@@ -1,6 +1,7 @@
-// Package s3 reads the bucket that holds the stream records Lambda gave up on:
-// one object per invocation, with the records it was for. It lists, opens and
-// removes objects. It refuses to know what a record means or what becomes of it.
+// Package s3 reads the bucket of stream records that Lambda gave up on: one
+// object per invocation, with the invocation's records. It lists, opens and
+// removes objects. It refuses to interpret records or to decide what becomes of
+// them.
 package s3
 
 import (
@@ -19,34 +20,34 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// prefix is what Lambda's keys begin with:
-// aws/lambda/<mapping>/<shard>/<yyyy>/<mm>/<dd>/<time>-<random>, in the order of
-// time within a shard. Other objects are left alone.
+// prefix begins the keys of Lambda's objects:
+// aws/lambda/<mapping>/<shard>/<yyyy>/<mm>/<dd>/<time>-<random>, ordered by
+// time within a shard. Other objects are ignored.
 const prefix = "aws/lambda/"
 
-// maxObject bounds an object: an invocation's payload is at most 6 MiB, and is
-// escaped in the object.
+// maxObject bounds an object: an invocation's payload is at most 6 MiB, and
+// escaping makes it larger.
 const maxObject = 16 << 20
 
-// NewClient returns a client for c. With an endpoint of its own, as an emulator
-// has, the bucket is named in the path instead of the host.
+// NewClient returns a client for c. With a custom endpoint, such as an
+// emulator's, the bucket is in the path instead of the host name.
 func NewClient(c aws.Config) *s3.Client {
 	return s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = c.BaseEndpoint != nil })
 }
 
-// Failures is the bucket. All fields must be set; it may be used concurrently.
+// Failures is the bucket. All fields are required. It may be used concurrently.
 type Failures struct {
 	Client *s3.Client
 	Bucket string
-	// Decode reads the payload of an invocation: the stream's own decoder. It
-	// leaves out what is not an event; a record that cannot be read comes back as
-	// Undecodable.
+	// Decode decodes the payload of an invocation, as the stream's handler
+	// does. It drops records that are not events, and returns unreadable ones
+	// as Undecodable.
 	Decode func(payload []byte) ([]webhook.Record, error)
 }
 
-// List returns the names of up to limit objects that come after one, at most
-// 1,000, in the order of their keys. It is strongly consistent: an object that
-// was put is listed, one that was removed is not.
+// List returns up to limit names greater than after, at most 1,000, in the
+// order of their keys. It is strongly consistent: it reflects every put and
+// removal so far.
 func (f *Failures) List(ctx context.Context, after string, limit int) ([]string, error) {
 	in := &s3.ListObjectsV2Input{
 		Bucket: &f.Bucket, Prefix: aws.String(prefix), MaxKeys: aws.Int32(int32(min(limit, 1000))), //nolint:gosec // at most 1,000
@@ -65,14 +66,15 @@ func (f *Failures) List(ctx context.Context, after string, limit int) ([]string,
 	return names, nil
 }
 
-// invocationRecord is an object as Lambda writes it. Why Lambda gave up is left
-// out; the payload is the invocation's.
+// invocationRecord is an object as written by Lambda, without the reason for
+// giving up.
 type invocationRecord struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// Open returns the records of an object: webhook.ErrNotFound if it is gone, a
-// *webhook.ValidationError if it does not hold an invocation and never will.
+// Open returns the records of an object. It returns webhook.ErrNotFound if the
+// object is gone, and a *webhook.ValidationError if it does not hold an
+// invocation and never will.
 func (f *Failures) Open(ctx context.Context, name string) ([]webhook.Record, error) {
 	text, err := f.read(ctx, name)
 	if err != nil {
@@ -95,8 +97,8 @@ func (f *Failures) Open(ctx context.Context, name string) ([]webhook.Record, err
 
 var errNoPayload = errors.New("payload is missing")
 
-// payload returns the invocation's payload: JSON in a string, as Lambda
-// documents it, or the JSON itself.
+// payload returns the invocation's payload. Lambda documents it as JSON in a
+// string; plain JSON is accepted too.
 func (r invocationRecord) payload() ([]byte, error) {
 	if len(r.Payload) == 0 || string(r.Payload) == "null" {
 		return nil, errNoPayload
@@ -127,15 +129,15 @@ func (f *Failures) read(ctx context.Context, name string) ([]byte, error) {
 	return text, nil
 }
 
-// Remove deletes an object. One that does not exist is fine.
+// Remove deletes an object. A missing object is not an error.
 func (f *Failures) Remove(ctx context.Context, name string) error {
 	_, err := f.Client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &f.Bucket, Key: &name})
 	return fault(err, "remove "+name)
 }
 
-// fault wraps an error of a call: ErrNotFound for an object that does not exist,
-// ErrUnavailable where a later try may succeed, neither where the deployment is
-// at fault (no permission, no such bucket).
+// fault wraps the error of a call: ErrNotFound for a missing object,
+// ErrUnavailable if a retry may succeed, and neither if the deployment is at
+// fault, such as a missing permission or bucket.
 func fault(err error, doing string) error {
 	if err == nil {
 		return nil
@@ -153,8 +155,7 @@ func fault(err error, doing string) error {
 	return fmt.Errorf("%s: %w: %w", doing, webhook.ErrUnavailable, err)
 }
 
-// passing reports whether a call that was answered with this status may succeed
-// later.
+// passing reports whether a call with this response status may succeed later.
 func passing(status int) bool {
 	return status >= http.StatusInternalServerError || status == http.StatusTooManyRequests
 }

@@ -27,13 +27,13 @@ import (
 
 var credentials = aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "local", SessionToken: "session"}
 
-// bucket plays S3 for one bucket, "failures".
+// bucket is a fake S3 with one bucket, "failures".
 type bucket struct {
 	t *testing.T
 
 	mu      sync.Mutex
 	objects map[string]string
-	// status is answered to every call; 0: what S3 would.
+	// status is the response status of every call; 0 means S3's.
 	status int
 }
 
@@ -47,7 +47,7 @@ func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	key, ok := strings.CutPrefix(r.URL.Path, "/failures")
 	if key = strings.TrimPrefix(key, "/"); !ok {
-		b.t.Errorf("%s %s is not about the bucket", r.Method, r.URL.Path)
+		b.t.Errorf("%s %s does not address the bucket", r.Method, r.URL.Path)
 	}
 	text, found := b.objects[key]
 	switch {
@@ -79,7 +79,7 @@ func (b *bucket) list(w io.Writer, query url.Values) {
 	slices.Sort(keys)
 	limit, err := strconv.Atoi(query.Get("max-keys"))
 	if err != nil || query.Get("list-type") != "2" {
-		b.t.Errorf("asked for %v", query)
+		b.t.Errorf("query %v", query)
 	}
 	for _, key := range keys[:min(limit, len(keys))] {
 		out.Contents = append(out.Contents, content{key})
@@ -101,7 +101,8 @@ func open(t *testing.T, objects map[string]string) (*s3.Failures, *bucket) {
 	}), Bucket: "failures", Decode: dynamo.DecodeStream}, b
 }
 
-// givenUp is an object as Lambda writes it, with a payload of a stream's batch.
+// givenUp is an object as Lambda writes it, whose payload is a batch of the
+// stream.
 func givenUp(t *testing.T, payload string) string {
 	t.Helper()
 	template, err := os.ReadFile("testdata/invocation-record.json")
@@ -142,14 +143,14 @@ func TestFailures_ListOpenRemove(t *testing.T) {
 	}
 	rest, err := f.List(t.Context(), names[1], 2)
 	if diff := cmp.Diff([]string{key(2)}, rest); diff != "" || err != nil {
-		t.Errorf("the page behind it, %v (-want +got):\n%s", err, diff)
+		t.Errorf("the next page, %v (-want +got):\n%s", err, diff)
 	}
 	records, err := f.Open(t.Context(), names[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(records) != 1 || records[0].Event.Name != "contact.changed" || records[0].Accepted.Unix() != 1772366399 || string(records[0].Event.Data) != `{"a":"<Å>"}` {
-		t.Errorf("got %+v, want the event with its stamp and without the marker", records)
+		t.Errorf("got %+v, want only the event, with its time of acceptance", records)
 	}
 	for range 2 {
 		if err := f.Remove(t.Context(), names[0]); err != nil {
@@ -157,7 +158,7 @@ func TestFailures_ListOpenRemove(t *testing.T) {
 		}
 	}
 	if _, err := f.Open(t.Context(), names[0]); !errors.Is(err, webhook.ErrNotFound) {
-		t.Errorf("once removed: got %v, want ErrNotFound", err)
+		t.Errorf("after Remove: got %v, want ErrNotFound", err)
 	}
 	if len(b.objects) != 4 {
 		t.Errorf("%d objects are left, want 4", len(b.objects))
@@ -186,7 +187,7 @@ func TestFailures_OpenOfWhatCannotBeRead(t *testing.T) {
 		t.Errorf("an unreadable record: got %+v, %v; want both, the first undecodable", records, err)
 	}
 	if records, err = f.Open(t.Context(), key(2)); err != nil || len(records) != 1 {
-		t.Errorf("a payload that is no text: got %+v, %v", records, err)
+		t.Errorf("a payload that is not a string: got %+v, %v", records, err)
 	}
 }
 
@@ -199,7 +200,7 @@ func TestFailures_FaultsAreToldApart(t *testing.T) {
 		_, open := f.Open(t.Context(), key(1))
 		for call, err := range map[string]error{"List": list, "Open": open, "Remove": f.Remove(t.Context(), key(1))} {
 			if err == nil || errors.Is(err, webhook.ErrUnavailable) != passes || strings.Contains(err.Error(), "session") {
-				t.Errorf("%s answered %d: got %v, want a fault that passes: %v", call, status, err, passes)
+				t.Errorf("%s, status %d: got %v, want a temporary fault: %v", call, status, err, passes)
 			}
 		}
 	}

@@ -1,6 +1,5 @@
 // Package queuetest is the conformance suite of the delivery queue: every queue
-// must pass it. Each sentence of the contract that can be tested is a subtest of
-// that name.
+// must pass it. Each testable sentence of the contract is a subtest.
 package queuetest
 
 import (
@@ -15,24 +14,25 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Harness is an empty queue under test, with what AWS does to it: receiving is
-// not in the contract.
+// Harness is an empty queue under test, and the operations that AWS performs on
+// it: receiving is not part of the contract.
 type Harness struct {
 	Queue      webhook.Queue
 	Visibility webhook.Visibility
-	// Receive takes up to limit messages that are visible now.
+	// Receive returns up to limit messages that are visible now.
 	Receive func(t *testing.T, limit int) []webhook.Received
-	// Ack forgets received messages.
+	// Ack deletes received messages.
 	Ack func(t *testing.T, received ...webhook.Received)
 	// Advance lets time pass.
 	Advance func(d time.Duration)
-	// DeadLetters takes what is in the dead-letter queue. nil: not tested.
+	// DeadLetters returns the messages in the dead-letter queue. nil means not
+	// tested.
 	DeadLetters func(t *testing.T) []webhook.Received
-	// VisibilityTimeout and MaxReceives are the queue's own.
+	// VisibilityTimeout and MaxReceives are the queue's settings.
 	VisibilityTimeout time.Duration
 	MaxReceives       int
-	// Fair says that fairness between groups shows within one batch. AWS
-	// promises it over time alone.
+	// Fair means that fairness between groups is visible within one batch. AWS
+	// promises it only over time.
 	Fair bool
 }
 
@@ -55,7 +55,7 @@ func send(t *testing.T, h Harness, delay time.Duration, messages ...webhook.Mess
 	}
 }
 
-// all receives until nothing comes.
+// all receives until no message is left.
 func all(t *testing.T, h Harness) (received []webhook.Received) {
 	t.Helper()
 	for {
@@ -76,10 +76,10 @@ func attempts(received []webhook.Received) []int {
 	return out
 }
 
-// Run runs the suite. open gives an empty queue each time.
+// Run runs the suite. open returns an empty queue each time.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	t.Helper()
-	t.Run("what is sent is received, member by member", func(t *testing.T) {
+	t.Run("a message is received as it was sent", func(t *testing.T) {
 		h := open(t)
 		accepted := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 		want := []webhook.Message{
@@ -103,7 +103,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
-	t.Run("Send takes any number of messages, and none is no call", func(t *testing.T) {
+	t.Run("Send takes any number of messages, including none", func(t *testing.T) {
 		h := open(t)
 		send(t, h, 0)
 		var many []webhook.Message
@@ -120,14 +120,14 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		send(t, h, 2*time.Second, message(1, 1))
 		send(t, h, 0, message(1, 2))
 		if got := attempts(all(t, h)); !slices.Equal(got, []int{2}) {
-			t.Errorf("at once: got %v, want 2 alone", got)
+			t.Errorf("at once: got %v, want only 2", got)
 		}
 		h.Advance(3 * time.Second)
 		if got := attempts(all(t, h)); !slices.Equal(got, []int{1}) {
-			t.Errorf("later: got %v, want 1 alone", got)
+			t.Errorf("later: got %v, want only 1", got)
 		}
 	})
-	t.Run("a received message is hidden, and comes again when it is not acknowledged", func(t *testing.T) {
+	t.Run("a received message is hidden, and received again if it is not acknowledged", func(t *testing.T) {
 		h := open(t)
 		send(t, h, 0, message(1, 1), message(1, 2))
 		first := all(t, h)
@@ -144,7 +144,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 			t.Errorf("after the visibility timeout: got %+v", again)
 		}
 	})
-	t.Run("Postpone moves when a message comes again", func(t *testing.T) {
+	t.Run("Postpone sets when a message is received again", func(t *testing.T) {
 		h := open(t)
 		send(t, h, 0, message(1, 1))
 		first := all(t, h)
@@ -159,7 +159,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 			t.Errorf("later: got %v", attempts(got))
 		}
 	})
-	t.Run("Postpone of a receipt that is no longer valid is no error", func(t *testing.T) {
+	t.Run("Postpone ignores a receipt that is no longer valid", func(t *testing.T) {
 		h := open(t)
 		send(t, h, 0, message(1, 1))
 		first := all(t, h)
@@ -168,10 +168,10 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 			t.Errorf("got %v", err)
 		}
 	})
-	t.Run("a message that was received too often is a dead letter", func(t *testing.T) {
+	t.Run("a message that was received too often becomes a dead letter", func(t *testing.T) {
 		h := open(t)
 		if h.DeadLetters == nil {
-			t.Skip("the harness shows no dead letters: they are tested elsewhere")
+			t.Skip("the harness has no dead letters: they are tested elsewhere")
 		}
 		send(t, h, 0, message(1, 1))
 		for n := 1; n <= h.MaxReceives; n++ {
@@ -189,7 +189,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 			t.Errorf("got %+v", letters)
 		}
 	})
-	t.Run("a webhook with many messages does not hold up one with few", func(t *testing.T) {
+	t.Run("a webhook with many messages does not delay one with few", func(t *testing.T) {
 		h := open(t)
 		var many []webhook.Message
 		for n := 1; n <= 600; n++ {

@@ -12,29 +12,29 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// DeadLetterClient is what DeadLetters needs of an *sqs.Client. A function that
-// only buries needs the right to send alone.
+// DeadLetterClient is the part of *sqs.Client that DeadLetters uses. Burying
+// needs only the permission to send.
 type DeadLetterClient interface {
 	SendMessage(ctx context.Context, in *sqs.SendMessageInput, opts ...func(*sqs.Options)) (*sqs.SendMessageOutput, error)
 	ReceiveMessage(ctx context.Context, in *sqs.ReceiveMessageInput, opts ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error)
 	DeleteMessage(ctx context.Context, in *sqs.DeleteMessageInput, opts ...func(*sqs.Options)) (*sqs.DeleteMessageOutput, error)
 }
 
-// visibleAgain is how long a received dead letter stays hidden, in seconds: a
-// sweep that dies leaves its letters to the next but one.
+// visibleAgain is how long a received dead letter stays hidden, in seconds: if
+// a sweep dies, the next but one gets its letters.
 const visibleAgain = 90
 
 // DeadLetters is the queue of messages that were received too often, and of
-// what could not be read at all. Its fields must be set before use and not
-// changed after; its methods may be called concurrently.
+// unreadable records. Set its fields before use and do not change them
+// afterwards. Its methods may be called concurrently.
 type DeadLetters struct {
 	Client DeadLetterClient
 	URL    string
 }
 
-// Receive takes up to limit messages, ten at most; they stay, hidden for 90 s,
-// until they are removed. None is an empty slice. It does not wait for any.
-// webhook.ErrUnavailable.
+// Receive returns up to limit messages, at most ten, or an empty slice, without
+// waiting. They stay in the queue, hidden for 90 s, until they are removed. The
+// error wraps webhook.ErrUnavailable.
 func (d *DeadLetters) Receive(ctx context.Context, limit int) ([]webhook.Received, error) {
 	out, err := d.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: &d.URL, MaxNumberOfMessages: int32(min(max(limit, 1), batchEntries)), VisibilityTimeout: visibleAgain, //nolint:gosec // 1 to 10
@@ -46,7 +46,7 @@ func (d *DeadLetters) Receive(ctx context.Context, limit int) ([]webhook.Receive
 	letters := make([]webhook.Received, 0, len(out.Messages))
 	for _, m := range out.Messages {
 		letter := webhook.Received{ID: aws.ToString(m.MessageId), Receipt: aws.ToString(m.ReceiptHandle)}
-		letter.Receives, _ = strconv.Atoi(m.Attributes["ApproximateReceiveCount"]) // 0 where the queue did not count
+		letter.Receives, _ = strconv.Atoi(m.Attributes["ApproximateReceiveCount"]) // 0 if the queue did not count
 		body := aws.ToString(m.Body)
 		if letter.Message, err = webhook.DecodeMessage(body); err != nil {
 			letter.Message, letter.Undecodable = webhook.Message{}, body
@@ -56,7 +56,8 @@ func (d *DeadLetters) Receive(ctx context.Context, limit int) ([]webhook.Receive
 	return letters, nil
 }
 
-// Remove forgets a received message. One that is gone already is fine.
+// Remove deletes a received message. A message that is already gone is not an
+// error.
 func (d *DeadLetters) Remove(ctx context.Context, receipt string) error {
 	_, err := d.Client.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &d.URL, ReceiptHandle: &receipt})
 	if err == nil || goneReceipt(err) {
@@ -65,11 +66,11 @@ func (d *DeadLetters) Remove(ctx context.Context, receipt string) error {
 	return fault("remove a dead letter", err)
 }
 
-// Bury stores what nobody could read, for a person to look at. A record of a
-// stream is at most 400 KB, less than a message may be.
+// Bury stores an unreadable record for an operator to inspect. A stream record
+// has at most 400 KB, which fits into a message.
 func (d *DeadLetters) Bury(ctx context.Context, raw []byte) error {
 	if len(raw) == 0 {
-		return fmt.Errorf("bury: %w", webhook.Invalid("nothing to keep"))
+		return fmt.Errorf("bury: %w", webhook.Invalid("the record must not be empty"))
 	}
 	if _, err := d.Client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &d.URL, MessageBody: aws.String(string(raw))}); err != nil {
 		return fault("bury an unreadable record", err)

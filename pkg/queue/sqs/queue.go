@@ -17,7 +17,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Client is what a Queue needs of an *sqs.Client.
+// Client is the part of *sqs.Client that Queue uses.
 type Client interface {
 	SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatchInput, opts ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
 	ChangeMessageVisibility(ctx context.Context, in *sqs.ChangeMessageVisibilityInput, opts ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error)
@@ -25,15 +25,15 @@ type Client interface {
 
 const (
 	batchEntries = 10
-	// batchBytes is less than the 1 MiB that a call may carry, since the
-	// groups count as well.
+	// batchBytes is below the limit of 1 MiB per call, since the group ids
+	// count too.
 	batchBytes    = 1000 * 1000
 	maxVisibility = 12 * time.Hour
 )
 
-// Queue is webhook.Queue and webhook.Visibility on an SQS queue. Its fields
-// must be set before use and not changed after; its methods may be called
-// concurrently.
+// Queue implements webhook.Queue and webhook.Visibility on an SQS queue. Set
+// its fields before use and do not change them afterwards. Its methods may be
+// called concurrently.
 type Queue struct {
 	Client Client
 	URL    string
@@ -44,10 +44,10 @@ var (
 	_ webhook.Visibility = (*Queue)(nil)
 )
 
-// Send implements webhook.Queue. Messages go ten to a call, one call after the
-// other; what a call that failed as a whole held is among the indexes returned,
-// so that the messages of calls that went well are not sent again. The error is
-// webhook.ErrUnavailable and comes only if no call went well.
+// Send implements webhook.Queue. It sends ten messages per call, one call after
+// the other. If a call fails as a whole, all its messages are among the
+// returned indexes, so that callers do not resend the others. The error wraps
+// webhook.ErrUnavailable and is non-nil only if every call failed.
 func (q *Queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed []int, err error) {
 	sent := false
 	var faults []error
@@ -70,8 +70,8 @@ func (q *Queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed [
 	return failed, nil
 }
 
-// batch gives the entries of the next call: as many of the messages as it can
-// carry, at least one. An entry's id is its index.
+// batch returns the entries of the next call: as many of the messages as fit,
+// at least one. An entry's id is its index.
 func batch(messages []webhook.Outgoing) []types.SendMessageBatchRequestEntry {
 	var entries []types.SendMessageBatchRequestEntry
 	size := 0
@@ -90,7 +90,7 @@ func batch(messages []webhook.Outgoing) []types.SendMessageBatchRequestEntry {
 }
 
 // sendBatch makes one call and returns the indexes of the entries that were not
-// stored, in ascending order. An entry that the answer does not speak of was
+// stored, in ascending order. An entry that the response does not mention was
 // not stored.
 func (q *Queue) sendBatch(ctx context.Context, entries []types.SendMessageBatchRequestEntry) ([]int, error) {
 	missing := make(map[int]bool, len(entries))
@@ -126,7 +126,7 @@ func (q *Queue) Postpone(ctx context.Context, receipt string, delay time.Duratio
 	return fault("postpone a message", err)
 }
 
-// goneReceipt reports whether the message has gone on without the receipt.
+// goneReceipt reports whether the receipt is no longer valid.
 func goneReceipt(err error) bool {
 	var (
 		invalid  *types.ReceiptHandleIsInvalid
@@ -137,20 +137,21 @@ func goneReceipt(err error) bool {
 		errors.As(err, &api) && api.ErrorCode() == "InvalidParameterValue"
 }
 
-// wholeSeconds rounds a delay up, and cuts it to what is allowed.
+// wholeSeconds returns the delay in seconds, rounded up and limited to [0,
+// most].
 func wholeSeconds(delay, most time.Duration) int32 {
 	return int32(math.Ceil(min(max(delay, 0), most).Seconds()))
 }
 
-// fault keeps the service's code for an error, and leaves its text: that may
-// quote what was sent.
+// fault keeps only the error code of the service: its message may quote what
+// was sent.
 func fault(doing string, err error) error {
 	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, ended) {
 			return fmt.Errorf("%s: %w (%w)", doing, webhook.ErrUnavailable, ended)
 		}
 	}
-	word := "no answer"
+	word := "no response"
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		word = api.ErrorCode()

@@ -20,7 +20,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// client is SQS as its answers are told to be.
+// client is a fake SQS with scripted responses.
 type client struct {
 	send  func(call int, in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error)
 	calls []*awssqs.SendMessageBatchInput
@@ -36,7 +36,7 @@ func (c *client) ChangeMessageVisibility(_ context.Context, in *awssqs.ChangeMes
 	return nil, c.hide(in)
 }
 
-// stored answers that all entries but some were stored.
+// stored is a response that all entries except missing were stored.
 func stored(in *awssqs.SendMessageBatchInput, but ...string) *awssqs.SendMessageBatchOutput {
 	out := &awssqs.SendMessageBatchOutput{}
 	for _, entry := range in.Entries {
@@ -72,7 +72,7 @@ func TestSend_SaysWhichMessagesWereNotStored(t *testing.T) {
 		failed     []int
 		errIsKnown bool
 	}{
-		{"none is no call", 0, nil, 0, nil, false},
+		{"no messages, no call", 0, nil, 0, nil, false},
 		{"ten go in one call", 10, func(_ int, in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
 			return stored(in), nil
 		}, 1, nil, false},
@@ -154,7 +154,7 @@ func TestPostpone(t *testing.T) {
 	}
 }
 
-// emulator gives a client of the emulator's SQS.
+// emulator returns a client of the emulator's SQS.
 func emulator(t *testing.T) *awssqs.Client {
 	t.Helper()
 	if os.Getenv("AWS_EMULATOR_ENDPOINT") == "" {
@@ -168,7 +168,7 @@ func emulator(t *testing.T) *awssqs.Client {
 	return awssqs.NewFromConfig(cfg)
 }
 
-// newQueue makes a queue and gives its URL.
+// newQueue creates a queue and returns its URL.
 func newQueue(t *testing.T, real *awssqs.Client, attributes map[string]string) string {
 	t.Helper()
 	made, err := real.CreateQueue(t.Context(), &awssqs.CreateQueueInput{
@@ -180,10 +180,10 @@ func newQueue(t *testing.T, real *awssqs.Client, attributes map[string]string) s
 	return *made.QueueUrl
 }
 
-// visibility is longer than the suite waits for other things.
+// visibility is longer than the suite's other waits.
 const visibility = 4 * time.Second
 
-// Receiving is what Lambda does on AWS; time passes as it does.
+// The harness receives as Lambda does on AWS, in real time.
 func TestConformance_OnTheEmulator(t *testing.T) {
 	t.Parallel()
 	real := emulator(t)
