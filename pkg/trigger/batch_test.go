@@ -35,11 +35,11 @@ func TestStream(t *testing.T) {
 		panics      bool
 		want        string
 	}{
-		{"all in good hands is an empty list, not null", "deliver/two-events", "", false, `{"batchItemFailures":[]}`},
+		{"no failed record is an empty list, not null", "deliver/two-events", "", false, `{"batchItemFailures":[]}`},
 		{"a failed record is the checkpoint", "deliver/two-events", "100000000000000000002", false, `{"batchItemFailures":[{"itemIdentifier":"100000000000000000002"}]}`},
-		{"a batch without events calls nobody", "deliver/removal-only", "never", true, `{"batchItemFailures":[]}`},
+		{"a batch without events does not call the handler", "deliver/removal-only", "never", true, `{"batchItemFailures":[]}`},
 		{"a panic is an ordinary failure", "deliver/two-events", "", true, "error: panic: boom"},
-		{"what is no batch is an error", "", "", false, "error: decode stream batch: "},
+		{"an invalid batch is an error", "", "", false, "error: decode stream batch: "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -82,10 +82,10 @@ func TestQueue(t *testing.T) {
 		received    []webhook.Received
 		want        string
 	}{
-		{"all done is an empty list, not null", "retry/second-attempt", nil, []webhook.Received{
+		{"no failed message is an empty list, not null", "retry/second-attempt", nil, []webhook.Received{
 			{ID: read, Receipt: "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a", Receives: 1, Message: message},
 		}, `{"batchItemFailures":[]}`},
-		{"a body that is no message comes as it is, and what is not done is named", "retry/unreadable", []string{unread}, []webhook.Received{
+		{"an invalid body is passed on, and failed messages are reported", "retry/unreadable", []string{unread}, []webhook.Received{
 			{ID: unread, Receipt: "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0b", Receives: 3, Undecodable: "no message"},
 		}, `{"batchItemFailures":[{"itemIdentifier":"` + unread + `"}]}`},
 	}

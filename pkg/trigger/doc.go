@@ -1,9 +1,9 @@
-// Package trigger stands between AWS Lambda and the parts of the service: it
-// turns the payloads of API Gateway, of DynamoDB streams, of SQS and of a
-// schedule into calls of ordinary functions, and their results into answers.
+// Package trigger connects AWS Lambda to the service: it turns payloads of API
+// Gateway, DynamoDB streams, SQS and schedules into calls of ordinary
+// functions, and their results into responses.
 //
-// Every handler turns a panic into an ordinary failure, so that the environment
-// lives on, and logs it. The package decides nothing about the work itself: not
-// what a route does, nor which record failed, nor when something is repeated.
-// It never logs a payload.
+// Every handler turns a panic into an ordinary failure and logs it, so that the
+// environment survives. The package refuses to decide anything about the work
+// itself: what a route does, which record failed, or when to retry. It never
+// logs a payload.
 package trigger

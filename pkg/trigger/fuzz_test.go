@@ -10,7 +10,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
 )
 
-// Whatever the gateway hands on is answered, or refused as no call at all.
+// Every payload of the gateway gets a response, or is rejected as not being a
+// call.
 func FuzzHTTP(f *testing.F) {
 	for _, name := range []string{"api/post-webhook", "api/post-webhook-base64", "api/signal", "api/list", "api/get-default"} {
 		f.Add(fixture(f, name))

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
-// handler is a lambda.Handler that is a function.
+// handler is a function that implements lambda.Handler.
 type handler func(ctx context.Context, payload []byte) ([]byte, error)
 
 var _ lambda.Handler = handler(nil)
@@ -18,7 +18,7 @@ var _ lambda.Handler = handler(nil)
 // Invoke implements lambda.Handler.
 func (h handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) { return h(ctx, payload) }
 
-// recovered gives a handler whose panics are errors.
+// recovered wraps a handler so that a panic becomes an error.
 func recovered(logger *slog.Logger, h handler) handler {
 	return func(ctx context.Context, payload []byte) (answer []byte, err error) {
 		defer func() {
@@ -31,8 +31,8 @@ func recovered(logger *slog.Logger, h handler) handler {
 	}
 }
 
-// batchAnswer is what Lambda reads from a consumer of batches. The list must be
-// there even if it is empty: some readers take null for a failure of the whole
+// batchAnswer is a batch consumer's response to Lambda. The list must be
+// present even if empty: some readers take null as a failure of the whole
 // batch.
 type batchAnswer struct {
 	Failures []batchFailure `json:"batchItemFailures"`
@@ -42,7 +42,7 @@ type batchFailure struct {
 	Item string `json:"itemIdentifier"`
 }
 
-// partial answers that some items of a batch failed.
+// partial returns the response that reports the failed items of a batch.
 func partial(items ...string) ([]byte, error) {
 	answer := batchAnswer{Failures: make([]batchFailure, len(items))}
 	for i, item := range items {

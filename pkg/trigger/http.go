@@ -13,23 +13,23 @@ import (
 )
 
 const (
-	// maxAnswer is what Lambda can return: 6 MB, the JSON around the body and
-	// its escapes included.
+	// maxAnswer is the largest response that Lambda accepts: 6 MB, including
+	// the JSON around the body and its escapes.
 	maxAnswer = 6*1024*1024 - 1024
-	// answerTime is kept of an invocation for writing the answer, so that a
-	// call that ran out of time is told so, and not by the gateway.
+	// answerTime is reserved for writing the response, so that the service
+	// itself, and not the gateway, reports that a call ran out of time.
 	answerTime = 500 * time.Millisecond
 )
 
-// HTTP gives the handler of an HTTP API of API Gateway (payload format 2.0)
-// with one route that catches all calls. What the gateway calls the route is
-// never looked at: h finds its own.
+// HTTP returns the handler of an API Gateway HTTP API (payload format 2.0) with
+// one catch-all route. It ignores the gateway's route; h does its own routing.
 //
-// h sees the request as the caller made it: the decoded path, headers as they
-// came (a value is never split at its commas), the body's bytes. Its context
-// carries the gateway's request id, see RequestID, and who signed the call, see
-// SignedBy, and ends half a second before the invocation does. A panic and an answer over 6 MB are answered
-// with 500, a body that is no base64 though it should be with 400.
+// h sees the request as the caller made it: the decoded path, the headers
+// unchanged (values are never split at commas), the bytes of the body. Its
+// context carries the gateway's request id (see RequestID) and the signer of
+// the call (see SignedBy), and ends half a second before the invocation does. A
+// panic, or a response over 6 MB, becomes a 500; a body with invalid base64
+// becomes a 400.
 func HTTP(h http.Handler, logger *slog.Logger) lambda.Handler {
 	return recovered(logger, func(ctx context.Context, payload []byte) ([]byte, error) {
 		var call gatewayRequest
@@ -46,14 +46,14 @@ func HTTP(h http.Handler, logger *slog.Logger) lambda.Handler {
 		ctx = context.WithValue(ctx, signedByKey{}, call.RequestContext.Authorizer.IAM.UserARN)
 		r, err := call.request(ctx)
 		if err != nil {
-			return json.Marshal(fault(http.StatusBadRequest, "ArgumentException", "The body is no valid base64"))
+			return json.Marshal(fault(http.StatusBadRequest, "ArgumentException", "The body must be valid base64"))
 		}
 		w := newRecorder()
 		serve(h, w, r, logger) //nolint:contextcheck // the request carries it
 		answer, err := json.Marshal(w.response(r.Method))
 		if err == nil && len(answer) > maxAnswer {
-			logger.ErrorContext(ctx, "answer too large", "request_id", id, "count", len(answer))
-			return json.Marshal(fault(http.StatusInternalServerError, "SoServerException", "The answer is larger than the 6 MB that can be returned; ask for less"))
+			logger.ErrorContext(ctx, "response too large", "request_id", id, "count", len(answer))
+			return json.Marshal(fault(http.StatusInternalServerError, "SoServerException", "The response exceeds the limit of 6 MB; request less"))
 		}
 		return answer, err
 	})
@@ -61,8 +61,7 @@ func HTTP(h http.Handler, logger *slog.Logger) lambda.Handler {
 
 type requestIDKey struct{}
 
-// RequestID returns the gateway's id of the call that a context belongs to, ""
-// if there is none.
+// RequestID returns the gateway's id of the call that ctx belongs to, or "".
 func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
@@ -70,15 +69,16 @@ func RequestID(ctx context.Context) string {
 
 type signedByKey struct{}
 
-// SignedBy returns the ARN of whoever signed the call with AWS credentials, as
-// the gateway checked it: for a role arn:aws:sts::<account>:assumed-role/<role>/<session>.
-// It is "" on every route without that check, whatever a caller sends.
+// SignedBy returns the ARN of the principal that signed the call with AWS
+// credentials, as verified by the gateway: for a role
+// arn:aws:sts::<account>:assumed-role/<role>/<session>. It is "" on every route
+// without that check, no matter what a caller sends.
 func SignedBy(ctx context.Context) string {
 	arn, _ := ctx.Value(signedByKey{}).(string)
 	return arn
 }
 
-// serve runs h. What a panic left half written is thrown away.
+// serve runs h. If h panics, its partial response is discarded.
 func serve(h http.Handler, w *recorder, r *http.Request, logger *slog.Logger) {
 	defer func() {
 		cause := recover()
@@ -96,7 +96,7 @@ func serve(h http.Handler, w *recorder, r *http.Request, logger *slog.Logger) {
 	h.ServeHTTP(w, r)
 }
 
-// fault is an answer in the shape of all the API's errors.
+// fault returns a response in the shape of the API's errors.
 func fault(status int, kind, text string) gatewayResponse {
 	body, _ := json.Marshal(struct {
 		Error        bool
@@ -104,7 +104,7 @@ func fault(status int, kind, text string) gatewayResponse {
 		ErrorMessage string
 		ErrorSource  string
 		Message      string
-	}{true, kind, text, "Posthaste", text}) // texts and a boolean always marshal
+	}{true, kind, text, "Posthaste", text}) // strings and a boolean always marshal
 	return gatewayResponse{
 		StatusCode: status, Body: string(body),
 		Headers: map[string]string{"content-type": "application/json; charset=utf-8", "cache-control": "no-store"},

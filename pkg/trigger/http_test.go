@@ -28,7 +28,7 @@ func fixture(t testing.TB, name string) []byte {
 	return data
 }
 
-// answer is what API Gateway reads.
+// answer is the response as API Gateway reads it.
 type answer struct {
 	StatusCode      int
 	Headers         map[string]string
@@ -80,7 +80,7 @@ func TestHTTP_ShowsTheRequestAsItWasMade(t *testing.T) {
 			}
 			return r.Header.Get("Cookie") + " " + b.Value, "a=1; b=2 2"
 		}},
-		{"a value is not split at its comma", "api/list", func(r *http.Request, _ string) (any, any) {
+		{"a value is not split at commas", "api/list", func(r *http.Request, _ string) (any, any) {
 			return r.Header.Values("X-List"), []string{"one,two"}
 		}},
 		{"a decoded path is not decoded again", "api/percent-in-path", func(r *http.Request, _ string) (any, any) {
@@ -90,7 +90,7 @@ func TestHTTP_ShowsTheRequestAsItWasMade(t *testing.T) {
 			return r.Method + " " + r.URL.Path + " " + trigger.SignedBy(r.Context()),
 				"POST /api/v1/Webhook/contact.changed/7 arn:aws:sts::123456789012:assumed-role/publisher/session"
 		}},
-		{"a signature that the gateway did not check is nobody's", "api/list", func(r *http.Request, _ string) (any, any) {
+		{"a signature that the gateway did not verify is ignored", "api/list", func(r *http.Request, _ string) (any, any) {
 			return trigger.SignedBy(r.Context()), ""
 		}},
 		{"a credential", "api/list", func(r *http.Request, _ string) (any, any) {
@@ -161,19 +161,19 @@ func TestHTTP_Answers(t *testing.T) {
 			StatusCode: 200, Headers: map[string]string{"content-type": "application/octet-stream"},
 			Body: base64.StdEncoding.EncodeToString([]byte(binary)), IsBase64Encoded: true,
 		}},
-		{"a type that nobody set is guessed", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hi") }, answer{
+		{"a missing content type is detected", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hi") }, answer{
 			StatusCode: 200, Headers: map[string]string{"content-type": "text/plain; charset=utf-8"}, Body: "hi",
 		}},
-		{"a panic is our 500, whatever was written", func(w http.ResponseWriter, _ *http.Request) {
+		{"a panic is our 500, and discards what was written", func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, "half")
 			panic("secret detail")
 		}, answer{
 			StatusCode: 500, Headers: map[string]string{"content-type": "application/json; charset=utf-8", "cache-control": "no-store"},
 			Body: `{"Error":true,"ErrorType":"SoServerException","ErrorMessage":"Internal error; request id JKJaXmPLvHcESHA=","ErrorSource":"Posthaste","Message":"Internal error; request id JKJaXmPLvHcESHA="}`,
 		}},
-		{"an answer over 6 MB is our 500", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat(`"`, 3<<20)) }, answer{
+		{"a response over 6 MB is our 500", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat(`"`, 3<<20)) }, answer{
 			StatusCode: 500, Headers: map[string]string{"content-type": "application/json; charset=utf-8", "cache-control": "no-store"},
-			Body: `{"Error":true,"ErrorType":"SoServerException","ErrorMessage":"The answer is larger than the 6 MB that can be returned; ask for less","ErrorSource":"Posthaste","Message":"The answer is larger than the 6 MB that can be returned; ask for less"}`,
+			Body: `{"Error":true,"ErrorType":"SoServerException","ErrorMessage":"The response exceeds the limit of 6 MB; request less","ErrorSource":"Posthaste","Message":"The response exceeds the limit of 6 MB; request less"}`,
 		}},
 	}
 	for _, tt := range tests {
@@ -202,7 +202,7 @@ func TestHTTP_LeavesTimeToAnswer(t *testing.T) {
 	defer cancel()
 	h := trigger.HTTP(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if deadline, ok := r.Context().Deadline(); !ok || !deadline.Equal(end.Add(-500*time.Millisecond)) {
-			t.Errorf("the handler has until %v, the invocation until %v", deadline, end)
+			t.Errorf("the handler's deadline is %v, the invocation's %v", deadline, end)
 		}
 	}), slog.New(slog.DiscardHandler))
 	if _, err := h.Invoke(ctx, fixture(t, "api/get-default")); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// queueBatch is what is read of an SQS event.
+// queueBatch is the part of an SQS event that is used.
 type queueBatch struct {
 	Records []struct {
 		MessageID     string `json:"messageId"`
@@ -24,10 +24,10 @@ type queueBatch struct {
 	} `json:"Records"`
 }
 
-// Queue gives the handler of an SQS queue. handle gets a batch's messages and
-// returns the IDs of those that are not done; these alone stay in the queue. A
-// body that is no message comes with Undecodable set. An error or a panic has
-// the whole batch received again.
+// Queue returns the handler of an SQS queue. handle gets a batch's messages and
+// returns the ids of those that failed; only these stay in the queue. A body
+// that is not a message is passed with Undecodable set. After an error or a
+// panic the whole batch is received again.
 func Queue(handle func(ctx context.Context, received []webhook.Received) (failed []string), logger *slog.Logger) lambda.Handler {
 	return recovered(logger, func(ctx context.Context, payload []byte) ([]byte, error) {
 		var batch queueBatch
@@ -39,7 +39,7 @@ func Queue(handle func(ctx context.Context, received []webhook.Received) (failed
 		}
 		received := make([]webhook.Received, len(batch.Records))
 		for i, r := range batch.Records {
-			receives, _ := strconv.Atoi(r.Attributes.Receives) // 0 where the queue did not count
+			receives, _ := strconv.Atoi(r.Attributes.Receives) // 0 if the queue did not count
 			received[i] = webhook.Received{ID: r.MessageID, Receipt: r.ReceiptHandle, Receives: receives}
 			m, err := webhook.DecodeMessage(r.Body)
 			if err != nil {

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// gatewayRequest is what is read of a call, payload format 2.0.
+// gatewayRequest is the part of a call that is used, payload format 2.0.
 type gatewayRequest struct {
 	RawPath         string            `json:"rawPath"`
 	RawQueryString  string            `json:"rawQueryString"`
@@ -37,7 +37,7 @@ type gatewayRequest struct {
 	} `json:"requestContext"`
 }
 
-// request gives the call as a server of net/http would show it.
+// request returns the call as an http.Server would present it.
 func (g gatewayRequest) request(ctx context.Context) (*http.Request, error) {
 	body := []byte(g.Body)
 	if g.IsBase64Encoded {
@@ -58,8 +58,8 @@ func (g gatewayRequest) request(ctx context.Context) (*http.Request, error) {
 		host = g.RequestContext.DomainName
 	}
 	header.Del("Host") // as servers do
-	// The gateway has decoded the path already. Parsing it would decode it
-	// again, and stumble over a percent sign that is meant as such.
+	// The gateway has already decoded the path. Parsing would decode it again,
+	// and fail at a literal percent sign.
 	target := &url.URL{Path: g.path(), RawQuery: g.RawQueryString}
 	if target.Path == "" {
 		target.Path = "/"
@@ -74,18 +74,18 @@ func (g gatewayRequest) request(ctx context.Context) (*http.Request, error) {
 		r.Method = http.MethodGet
 	}
 	if header.Get("X-Forwarded-Proto") == "https" {
-		r.TLS = &tls.ConnectionState{} // the gateway ended it; that there was one is all that is known
+		r.TLS = &tls.ConnectionState{} // terminated at the gateway; nothing else is known about it
 	}
 	return r.WithContext(ctx), nil
 }
 
-// signedPrefix begins the paths of the route whose calls are signed with AWS
+// signedPrefix is the path prefix of the route whose calls are signed with AWS
 // credentials.
 const signedPrefix = "/aws"
 
-// path is the path that the call is about. Signed calls come in beside the
-// others and are for the same addresses; without a signature that the gateway
-// has checked there is nothing under the prefix.
+// path returns the path of the resource. Signed calls use the same paths after
+// signedPrefix. Without a signature that the gateway has verified, the prefix
+// is not removed, and nothing exists under it.
 func (g gatewayRequest) path() string {
 	if g.RequestContext.Authorizer.IAM.UserARN == "" {
 		return g.RawPath

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// gatewayResponse is an answer, payload format 2.0.
+// gatewayResponse is a response, payload format 2.0.
 type gatewayResponse struct {
 	StatusCode      int               `json:"statusCode"`
 	Headers         map[string]string `json:"headers"`
@@ -17,13 +17,13 @@ type gatewayResponse struct {
 	IsBase64Encoded bool              `json:"isBase64Encoded"`
 }
 
-// recorder is the http.ResponseWriter that keeps an answer.
+// recorder is an http.ResponseWriter that buffers a response.
 type recorder struct {
-	header http.Header // as the handler fills it
-	sent   http.Header // as it was when the status was written; nil before
+	header http.Header // written by the handler
+	sent   http.Header // copy made when the status is written; nil before
 	status int
 	body   bytes.Buffer
-	// instead replaces all of it.
+	// instead replaces the whole response.
 	instead *gatewayResponse
 }
 
@@ -32,9 +32,8 @@ func newRecorder() *recorder { return &recorder{header: http.Header{}} }
 // Header implements http.ResponseWriter.
 func (w *recorder) Header() http.Header { return w.header }
 
-// WriteHeader implements http.ResponseWriter. The first call counts; statuses
-// that only announce another are passed over, as the gateway has no use for
-// them.
+// WriteHeader implements http.ResponseWriter. The first call counts;
+// informational statuses are ignored, since the gateway cannot send them.
 func (w *recorder) WriteHeader(status int) {
 	if w.sent != nil || status < 200 {
 		return
@@ -50,7 +49,7 @@ func (w *recorder) Write(p []byte) (int, error) {
 
 func (w *recorder) replace(r gatewayResponse) { w.instead = &r }
 
-// response gives what was written; nothing at all is 200, as with any server.
+// response returns what was written. As in any server, nothing at all is a 200.
 func (w *recorder) response(method string) gatewayResponse {
 	if w.instead != nil {
 		return *w.instead
@@ -66,8 +65,8 @@ func (w *recorder) response(method string) gatewayResponse {
 	out := gatewayResponse{StatusCode: w.status, Headers: make(map[string]string, len(w.sent)), Cookies: w.sent.Values("Set-Cookie")}
 	for name, values := range w.sent {
 		switch name {
-		case "Set-Cookie": // the one header whose lines may not be joined
-		case "Content-Length", "Transfer-Encoding", "Connection": // the gateway's business
+		case "Set-Cookie": // the one header whose values must not be joined
+		case "Content-Length", "Transfer-Encoding", "Connection": // set by the gateway
 		default:
 			out.Headers[strings.ToLower(name)] = strings.Join(values, ", ")
 		}

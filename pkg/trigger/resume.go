@@ -8,9 +8,9 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
-// Resumed tells resume, before each invocation of h but the first, when the last
-// one ended and what the time is now. Between the two the environment was
-// perhaps frozen, and its connections have grown old without noticing.
+// Resumed calls resume before each invocation of h except the first, with the
+// end of the last invocation and the current time. In between, the environment
+// may have been frozen and its connections may have gone stale.
 func Resumed(h lambda.Handler, now func() time.Time, resume func(lastEnd, now time.Time)) lambda.Handler {
 	var (
 		mu      sync.Mutex

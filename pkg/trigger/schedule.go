@@ -7,8 +7,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
-// Schedule gives the handler of a schedule: it runs once for each invocation,
-// whatever the payload says. An error fails the invocation, so that the
+// Schedule returns the handler of a schedule. It calls run once per invocation
+// and ignores the payload. An error fails the invocation, so that the
 // function's metric shows it.
 func Schedule(run func(ctx context.Context) error, logger *slog.Logger) lambda.Handler {
 	return recovered(logger, func(ctx context.Context, _ []byte) ([]byte, error) {

@@ -10,14 +10,14 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Stream gives the handler of a DynamoDB stream. decode reads the records of a
-// payload in their order, leaving out what is no event; handle works on them
-// and returns the Sequence of the lowest record that nobody has taken
-// responsibility for, "" if there is none.
+// Stream returns the handler of a DynamoDB stream. decode returns the records
+// of a payload in order, without those that are not events. handle processes
+// them and returns the Sequence of the first record that still needs
+// processing, or "".
 //
-// Lambda takes a reported sequence for a checkpoint: it hands over again that
-// record and all after it. An error, of decode or from a panic, has the whole
-// batch handed over again.
+// Lambda takes a reported sequence as a checkpoint: it sends that record and
+// all later ones again. After an error, from decode or a panic, it sends the
+// whole batch again.
 func Stream(
 	decode func(payload []byte) ([]webhook.Record, error),
 	handle func(ctx context.Context, records []webhook.Record) (failed string),
