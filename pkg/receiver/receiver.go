@@ -1,9 +1,9 @@
 // Package receiver is the local run's target: it records the POSTs that it gets
-// and says whether their signatures verify, so that a newcomer sees a signed
+// and reports whether their signatures verify, so that a newcomer sees a signed
 // delivery within minutes.
 //
-// It refuses to be more than that: what it records lies in memory, is shown to
-// whoever asks, and is forgotten at the end. It is never deployed.
+// It refuses to be more than that: it keeps records only in memory and shows
+// them to any caller. It is never deployed.
 package receiver
 
 import (
@@ -26,13 +26,13 @@ const (
 	Path = "/_receiver"
 
 	maxReceived = 1000
-	maxBytes    = 16 << 20 // of all that is recorded
+	maxBytes    = 16 << 20 // of all records together
 	maxBody     = 1 << 20
 	maxDelay    = 30 * time.Second
 	tolerance   = 5 * time.Minute
 )
 
-// Verdict is what became of checking a signature.
+// Verdict is the result of checking a signature.
 type Verdict string
 
 // The verdicts.
@@ -45,22 +45,22 @@ const (
 // Received is one recorded POST.
 type Received struct {
 	At               time.Time
-	Path             string // with the query
+	Path             string // including the query
 	Headers          http.Header
 	Body             string
 	SuperOffice      Verdict
 	StandardWebhooks Verdict
 }
 
-// Receiver is an http.Handler for Path and what lies under it: POST records,
-// GET shows, DELETE empties. It may be used concurrently; its fields must be
-// set before use.
+// Receiver is an http.Handler for Path and all paths below it: POST records,
+// GET lists, DELETE clears. Set its fields before use; it may be used
+// concurrently.
 //
-// Two query parameters of a POST try failures: status answers with another
-// status (200-599), delay (a duration, at most 30 s) answers late.
+// Two query parameters of a POST simulate failures: status sets the response's
+// status (200-599), delay (a duration, at most 30 s) postpones the response.
 type Receiver struct {
-	// Secrets lists the secrets, old ones included, of the webhooks whose
-	// TargetUrl is the URL that was hit.
+	// Secrets returns the secrets, including old ones, of the webhooks whose
+	// TargetUrl is url.
 	Secrets func(ctx context.Context, url string) []webhook.Secret
 	Now     func() time.Time
 
@@ -89,14 +89,14 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// All lists what was received, newest last; never nil.
+// All returns the recorded POSTs, newest last; never nil.
 func (r *Receiver) All() []Received {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]Received{}, r.received...)
 }
 
-// Empty forgets what was received.
+// Empty removes all records.
 func (r *Receiver) Empty() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -106,12 +106,12 @@ func (r *Receiver) Empty() {
 func (r *Receiver) record(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
 	if err != nil {
-		http.Error(w, "body over 1 MiB, or cut off", http.StatusRequestEntityTooLarge)
+		http.Error(w, "body must be complete and at most 1 MiB", http.StatusRequestEntityTooLarge)
 		return
 	}
 	status, delay, ok := scripted(req)
 	if !ok {
-		http.Error(w, "status must be 200-599, delay a duration up to 30s", http.StatusBadRequest)
+		http.Error(w, "status must be 200-599, delay must be a duration up to 30s", http.StatusBadRequest)
 		return
 	}
 	got := Received{At: r.Now().UTC(), Path: req.URL.RequestURI(), Headers: req.Header.Clone(), Body: string(body)}
@@ -147,7 +147,7 @@ func (r *Receiver) add(got Received) {
 	}
 }
 
-// size is about how many bytes the POST takes in memory.
+// size estimates the memory of the record.
 func (got Received) size() int {
 	n := 256 + len(got.Path) + len(got.Body)
 	for name, values := range got.Headers {
@@ -179,7 +179,7 @@ func scripted(req *http.Request) (status int, delay time.Duration, ok bool) {
 	return status, delay, true
 }
 
-// targetURL is the URL as a webhook names it.
+// targetURL returns the URL as a webhook's TargetUrl has it.
 func targetURL(req *http.Request) string {
 	scheme := "http"
 	if req.TLS != nil {

@@ -49,17 +49,17 @@ func TestReceiver_ForgetsTheOldestWhenItHoldsTooMuch(t *testing.T) {
 		size += len(got.Body) + len(got.Headers.Get("X-Large"))
 	}
 	if size > 16<<20 || size < 8<<20 {
-		t.Errorf("%d bytes are held, want up to 16 MiB", size)
+		t.Errorf("%d bytes recorded, want up to 16 MiB", size)
 	}
 	if !strings.HasSuffix(all[len(all)-1].Path, "/last") || strings.HasSuffix(all[0].Path, "/first") {
-		t.Errorf("from %s to %s are held, want the newest", all[0].Path, all[len(all)-1].Path)
+		t.Errorf("recorded %s to %s, want the newest", all[0].Path, all[len(all)-1].Path)
 	}
 	r.Empty()
 	for range 1010 {
 		post("small", 1)
 	}
 	if n := len(r.All()); n != 1000 {
-		t.Errorf("%d are held, want 1,000", n)
+		t.Errorf("%d recorded, want 1,000", n)
 	}
 }
 
@@ -83,7 +83,7 @@ func TestReceiver_Verdicts(t *testing.T) {
 		{"no signature", nil, []string{"Super"}, [2]receiver.Verdict{receiver.Absent, receiver.Absent}},
 		{"right, with the second secret", signed, []string{"other", "Super"}, [2]receiver.Verdict{receiver.Valid, receiver.Valid}},
 		{"wrong secret", signed, []string{"other"}, [2]receiver.Verdict{receiver.Invalid, receiver.Invalid}},
-		{"nobody knows the URL", signed, nil, [2]receiver.Verdict{receiver.Invalid, receiver.Invalid}},
+		{"an unknown URL", signed, nil, [2]receiver.Verdict{receiver.Invalid, receiver.Invalid}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -99,7 +99,7 @@ func TestReceiver_Verdicts(t *testing.T) {
 				t.Fatalf("status %d", w.Code)
 			}
 			if asked != url {
-				t.Errorf("asked for %s", asked)
+				t.Errorf("requested secrets of %s", asked)
 			}
 			var shown struct{ Received []receiver.Received }
 			if err := json.Unmarshal(call(r, "GET", "/_receiver", "", nil).Body.Bytes(), &shown); err != nil || len(shown.Received) != 1 {
