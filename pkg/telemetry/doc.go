@@ -1,7 +1,7 @@
-// Package telemetry writes what an operator sees: log lines with a closed list
-// of keys. Everyone else takes a *slog.Logger and knows nothing of this package;
-// it sends nothing itself and keeps no clock. The template makes metrics of those
-// lines that somebody must look at.
+// Package telemetry writes log lines for operators, with a closed list of keys.
+// Other packages take a *slog.Logger and do not depend on this one. It refuses to
+// send anything itself and has no clock. The template derives metrics from the
+// lines that need an operator's attention.
 //
 // The keys of a line, besides time, level and msg:
 //
@@ -9,6 +9,6 @@
 //	duration_ms, due_at, host, round, error, request_id, trace_id, user, app,
 //	action, count, source, credential_id
 //
-// Any other key, and whatever lies in a group, is left out of the line: an
-// attribute nobody thought about is the usual way a secret reaches a log.
+// Any other key, and any group, is dropped from the line: secrets usually reach a
+// log by way of an attribute that was added without a second thought.
 package telemetry

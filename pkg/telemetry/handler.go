@@ -16,14 +16,14 @@ var keys = []string{
 // Keys returns the closed list of keys.
 func Keys() []string { return slices.Clone(keys) }
 
-// NewHandler writes one JSON object per line, as Lambda's log format wants it.
-// It is safe for concurrent use.
+// NewHandler returns a handler that writes one JSON object per line, as
+// Lambda's JSON log format requires. It is safe for concurrent use.
 func NewHandler(w io.Writer, level slog.Leveler) slog.Handler {
 	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: listed})
 }
 
-// NewTextHandler writes key=value lines with the time of day only, for a
-// terminal. It is safe for concurrent use.
+// NewTextHandler returns a handler that writes key=value lines for a terminal,
+// with only the time of day. It is safe for concurrent use.
 func NewTextHandler(w io.Writer, level slog.Leveler) slog.Handler {
 	return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime {
@@ -33,7 +33,7 @@ func NewTextHandler(w io.Writer, level slog.Leveler) slog.Handler {
 	}})
 }
 
-// listed leaves out what is not on the list; slog drops an empty Attr.
+// listed drops attributes that are not on the list; slog omits an empty Attr.
 func listed(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) > 0 {
 		return slog.Attr{}

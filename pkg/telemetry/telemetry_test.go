@@ -28,7 +28,8 @@ func TestHandlers_LeaveOutUnlistedKeys(t *testing.T) {
 	}
 }
 
-// The template's filters ask for these names and this spelling of the level.
+// The template's metric filters rely on these names and this spelling of the
+// level.
 func TestNewHandler_NamesLevelAndMessage(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
