@@ -1,7 +1,8 @@
-// Package awsenv builds an aws.Config by hand from the environment that Lambda
-// gives a function. It reads no profile files, asks no metadata service and
-// refreshes nothing: an environment's credentials do not change while it lives.
-// The SDK's own loader does all of that, and costs milliseconds of each start.
+// Package awsenv builds an aws.Config from the environment variables that
+// Lambda sets. It reads no profile files, queries no metadata service and
+// refreshes nothing: an environment's credentials do not change during its
+// life. The SDK's own loader does all of that and costs milliseconds of each
+// start.
 package awsenv
 
 import (
@@ -21,15 +22,15 @@ import (
 const (
 	attempts    = 4
 	dialTimeout = 2 * time.Second
-	// A frozen environment wakes up with connections that the far end closed;
-	// the SDK retries those, and this bounds how many there are.
+	// A thawed environment has connections that the other side has closed. The
+	// SDK retries on those; this limits how many there are.
 	idleTimeout = 20 * time.Second
 )
 
 // Config reads AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-// AWS_SESSION_TOKEN (optional) and AWS_ENDPOINT_URL (optional). Every fault is
-// in the error; no error holds a credential. The Config's HTTP client is safe
-// for concurrent use and meant to be shared by all clients of a process.
+// AWS_SESSION_TOKEN (optional) and AWS_ENDPOINT_URL (optional). The error lists
+// all faults and never contains a credential. All clients of a process should
+// share the returned Config; its HTTP client is safe for concurrent use.
 func Config(lookup func(name string) (string, bool)) (aws.Config, error) {
 	var faults []error
 	read := func(name string, required bool) string {
