@@ -49,7 +49,7 @@ func TestSuperOffice(t *testing.T) {
 				t.Errorf("signature %s, want %s", got, c.want)
 			}
 			if !signature.VerifySuperOffice(c.secret, c.body, c.want) {
-				t.Error("the right signature is refused")
+				t.Error("a valid signature is rejected")
 			}
 			if signature.VerifySuperOffice(c.secret, append(bytes.Clone(c.body), ' '), c.want) {
 				t.Error("a changed body is accepted")
@@ -117,7 +117,7 @@ func TestStandard_OfficialLibraryAcceptsOurs(t *testing.T) {
 	first, _ := signature.Standard("id", at, body, newer)
 	second, _ := signature.Standard("id", at, body, older)
 	if list != first+" "+second {
-		t.Errorf("list %q is not new then old", list)
+		t.Errorf("list %q, want new then old", list)
 	}
 	official, err := standardwebhooks.NewWebhook(newer)
 	if err != nil {

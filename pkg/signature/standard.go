@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// Why a Standard Webhooks signature is not accepted.
+// Reasons to reject a Standard Webhooks signature.
 var (
-	ErrKey       = errors.New("secret is not standard base64 after its prefix")
-	ErrTimestamp = errors.New("timestamp is not in seconds, or too far from now")
+	ErrKey       = errors.New("secret must be standard base64 after its prefix")
+	ErrTimestamp = errors.New("timestamp must be in seconds and close to the current time")
 	ErrMismatch  = errors.New("no signature matches")
 )
 
@@ -22,9 +22,9 @@ const (
 	v1        = "v1,"
 )
 
-// Key is the key that a secret stands for in Standard Webhooks: the decoded
-// base64 after "whsec_", or the UTF-8 bytes of any other text. ErrKey if the
-// base64 is bad or empty.
+// Key returns a secret's key in Standard Webhooks: the decoded base64 after
+// "whsec_", or the UTF-8 bytes of any other string. It returns ErrKey if the
+// base64 is invalid or empty.
 func Key(secret string) ([]byte, error) {
 	encoded, ok := strings.CutPrefix(secret, keyPrefix)
 	if !ok {
@@ -37,10 +37,10 @@ func Key(secret string) ([]byte, error) {
 	return key, nil
 }
 
-// Standard signs a message as one value of webhook-signature: a v1 entry for
-// each secret that is not empty, in the order given (new first), with one space
-// between. at is the time of the attempt and counts in whole seconds. ErrKey if
-// a secret cannot be a key.
+// Standard signs a message and returns the value of webhook-signature: a v1
+// entry per non-empty secret, in the given order (new first), separated by
+// spaces. at is the time of the attempt, truncated to seconds. It returns
+// ErrKey if a secret cannot be a key.
 func Standard(id string, at time.Time, body []byte, secrets ...string) (string, error) {
 	var list strings.Builder
 	seconds := strconv.FormatInt(at.Unix(), 10)
@@ -61,10 +61,10 @@ func Standard(id string, at time.Time, body []byte, secrets ...string) (string, 
 	return list.String(), nil
 }
 
-// VerifyStandard checks the three headers of a message against one secret:
-// ErrTimestamp if the timestamp is further than tolerance from now, either way,
-// ErrMismatch if no v1 entry of the list is the secret's, ErrKey if the secret
-// cannot be a key. Entries of other versions are skipped. Comparison takes
+// VerifyStandard checks the three headers of a message against one secret. It
+// returns ErrTimestamp if the timestamp differs from now by more than
+// tolerance, ErrMismatch if no v1 entry of the list matches, and ErrKey if the
+// secret cannot be a key. It skips entries of other versions and compares in
 // constant time.
 func VerifyStandard(secret, id, timestamp, list string, body []byte, now time.Time, tolerance time.Duration) error {
 	if secret == "" {

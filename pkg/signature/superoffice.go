@@ -1,10 +1,10 @@
-// Package signature computes and checks the two signatures that a delivery
-// carries: SuperOffice's X-SuperOffice-Signature and the v1 entries of Standard
+// Package signature computes and verifies the two signatures of a delivery:
+// SuperOffice's X-SuperOffice-Signature and the v1 entries of Standard
 // Webhooks' webhook-signature.
 //
-// It uses the standard library alone, so receivers may import it. It refuses to
-// know HTTP, clocks and where secrets are kept: bytes, texts and times are
-// passed in. Asymmetric signatures (v1a) are not offered.
+// It uses only the standard library, so receivers may import it. It refuses to
+// know about HTTP, clocks or the storage of secrets: bytes, strings and times
+// are arguments. Asymmetric signatures (v1a) are not supported.
 package signature
 
 import (
@@ -13,15 +13,15 @@ import (
 	"encoding/base64"
 )
 
-// SuperOffice signs a body as X-SuperOffice-Signature: the padded standard
-// base64 of HMAC-SHA256 with the UTF-8 bytes of the whole secret as key. A
-// secret in Standard Webhooks' form (whsec_…) is no exception.
+// SuperOffice returns a body's X-SuperOffice-Signature: the padded standard
+// base64 of its HMAC-SHA256, keyed with the UTF-8 bytes of the whole secret,
+// even if the secret has Standard Webhooks' form (whsec_…).
 func SuperOffice(secret string, body []byte) string {
 	return base64.StdEncoding.EncodeToString(sum([]byte(secret), body))
 }
 
-// VerifySuperOffice reports, in constant time, whether a signature is the
-// secret's for the body. The empty secret verifies nothing.
+// VerifySuperOffice reports, in constant time, whether signature is the body's
+// signature with secret. The empty secret verifies nothing.
 func VerifySuperOffice(secret string, body []byte, signature string) bool {
 	return secret != "" && hmac.Equal([]byte(signature), []byte(SuperOffice(secret, body)))
 }
