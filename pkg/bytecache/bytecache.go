@@ -1,10 +1,10 @@
-// Package bytecache keeps values in memory up to a number of bytes, and keeps
-// one owner from pushing out the others: a full cache evicts from the owner that
-// holds most.
+// Package bytecache caches values up to a total number of bytes, and keeps one
+// owner from evicting the others' values: a full cache evicts from the owner
+// that holds most.
 //
-// The owner is a part of every key, so what one tenant stored is never returned
-// to another. The package reads nothing, expires nothing and starts nothing:
-// whether a value still counts is for its user to decide.
+// The owner is part of every key, so one tenant's value is never returned to
+// another. The package loads nothing, expires nothing and starts no goroutines;
+// its users decide whether a value is still valid.
 package bytecache
 
 import (
@@ -12,12 +12,12 @@ import (
 	"sync"
 )
 
-// Overhead is the number of bytes that each value counts for beside its size:
-// about what its place in the cache takes.
+// Overhead is the number of bytes that each value counts for on top of its
+// size: roughly the cost of its cache entry.
 const Overhead = 256
 
-// Cache holds values of type V by owner and key. Make it with New; its methods
-// may be called concurrently. Values are shared, not copied.
+// Cache holds values of type V by owner and key. Use New to create one. Its
+// methods may be called concurrently. Values are shared, not copied.
 type Cache[K comparable, V any] struct {
 	limit int
 
@@ -27,13 +27,14 @@ type Cache[K comparable, V any] struct {
 	most   mostFirst[K, V]
 }
 
-// New returns an empty Cache of up to limit bytes, Overhead included.
+// New returns an empty Cache of up to limit bytes, including Overhead.
 func New[K comparable, V any](limit int) *Cache[K, V] {
 	return &Cache[K, V]{limit: limit, owners: map[string]*owner[K, V]{}}
 }
 
 // Get returns the owner's value for a key and reports whether there is one. It
-// counts as a use: of an owner's values the one unused for longest goes first.
+// marks the value as used: an owner's least recently used value is evicted
+// first.
 func (c *Cache[K, V]) Get(of string, key K) (value V, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -50,10 +51,10 @@ func (c *Cache[K, V]) Get(of string, key K) (value V, ok bool) {
 	return e.value, true
 }
 
-// Put stores a value of size bytes in place of what the owner had under the key,
-// and evicts until the cache is within its limit: of the owner that then holds
-// most, which may be this one, the value unused for longest. A value that is
-// larger than the limit by itself is not stored.
+// Put stores a value of size bytes, replacing the owner's value for the key,
+// and then evicts until the cache is within its limit: the least recently used
+// value of the owner that holds most, possibly of this owner. A value that
+// exceeds the limit by itself is not stored.
 func (c *Cache[K, V]) Put(of string, key K, value V, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,7 +86,7 @@ func (c *Cache[K, V]) Delete(of string, key K) {
 	c.drop(of, key)
 }
 
-// DeleteFunc removes those of the owner's values whose keys remove selects.
+// DeleteFunc removes the owner's values for whose keys remove returns true.
 func (c *Cache[K, V]) DeleteFunc(of string, remove func(K) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,7 +108,8 @@ func (c *Cache[K, V]) Clear() {
 	c.bytes, c.owners, c.most = 0, map[string]*owner[K, V]{}, nil
 }
 
-// Bytes returns what is held, Overhead included: never more than the limit.
+// Bytes returns the cache's current size, including Overhead. It never exceeds
+// the limit.
 func (c *Cache[K, V]) Bytes() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,15 +135,16 @@ func (c *Cache[K, V]) drop(of string, key K) {
 	}
 }
 
-// resize counts bytes that an owner holds more, or less. mu must be held.
+// resize adds by, which may be negative, to an owner's bytes and to the total.
+// mu must be held.
 func (c *Cache[K, V]) resize(o *owner[K, V], by int) {
 	c.bytes += by
 	o.bytes += by
 	heap.Fix(&c.most, o.place)
 }
 
-// owner is one owner's values: by key, and in a ring around uses, the newest use
-// next and the oldest before it.
+// owner holds one owner's values: by key, and in a ring around uses, from the
+// most to the least recently used.
 type owner[K comparable, V any] struct {
 	name    string
 	bytes   int
@@ -164,8 +167,8 @@ func (o *owner[K, V]) newest(e *entry[K, V]) {
 
 func (e *entry[K, V]) unlink() { e.prev.next, e.next.prev = e.next, e.prev }
 
-// mostFirst is a heap of owners, the one that holds most first. Of two that hold
-// the same the name decides, so that a run can be repeated.
+// mostFirst is a heap of owners, largest first. Names break ties, so that runs
+// are reproducible.
 type mostFirst[K comparable, V any] []*owner[K, V]
 
 func (h mostFirst[K, V]) Len() int { return len(h) }

@@ -10,10 +10,10 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/bytecache"
 )
 
-// size makes a value count for a round number of bytes.
+// size is the size of a value that counts for n bytes.
 func size(n int) int { return n - bytecache.Overhead }
 
-// held lists the values of an owner, by key, without using them.
+// held returns an owner's values by key, without marking them as used.
 func held(c *bytecache.Cache[int, string], owner string) (values []string) {
 	var keys []int
 	c.DeleteFunc(owner, func(key int) bool { keys = append(keys, key); return false })
@@ -38,14 +38,14 @@ func TestCache_KeepsOwnersApart(t *testing.T) {
 		}
 	}
 	if got, ok := c.Get("c", 1); ok {
-		t.Errorf("an owner without values got %q", got)
+		t.Errorf("an unknown owner got %q", got)
 	}
 	c.Delete("a", 1)
 	if _, ok := c.Get("a", 1); ok {
-		t.Error("what was deleted is there")
+		t.Error("a deleted value is still there")
 	}
 	if _, ok := c.Get("b", 1); !ok {
-		t.Error("a deletion of one owner's removed another's")
+		t.Error("deleting one owner's value removed another's")
 	}
 }
 
@@ -56,18 +56,18 @@ func TestCache_EvictsFromTheOwnerThatHoldsMost(t *testing.T) {
 	for key := 1; key <= 8; key++ {
 		c.Put("large", key, "v", size(1000))
 	}
-	c.Get("large", 1) // a use: 2 is now unused for longest
+	c.Get("large", 1) // now 2 is the least recently used
 	c.Put("middle", 1, "v", size(1000))
 	c.Put("middle", 2, "v", size(1000))
 	if got := strings.Join(held(c, "large"), " "); got != "1 3 4 5 6 7 8" {
-		t.Errorf("the largest holds %s, want it without 2", got)
+		t.Errorf("the largest holds %s, want all but 2", got)
 	}
 	if len(held(c, "small")) != 1 || len(held(c, "middle")) != 2 {
-		t.Error("an owner that holds less was evicted")
+		t.Error("a smaller owner's value was evicted")
 	}
 	c.Put("newcomer", 1, "v", size(9000)) // holds most by itself
 	if len(held(c, "newcomer")) != 0 || len(held(c, "large")) != 7 {
-		t.Error("an owner's one large value pushed out others'")
+		t.Error("an owner's single large value evicted others' values")
 	}
 	if got := c.Bytes(); got != 10_000 {
 		t.Errorf("got %d bytes, want 10,000", got)
@@ -88,7 +88,7 @@ func TestCache_CountsAReplacedValueOnce(t *testing.T) {
 	}
 	c.Put("a", 1, "too large", size(10_001))
 	if _, ok := c.Get("a", 1); ok || c.Bytes() != 0 {
-		t.Error("a value over the limit is held, or the one that it replaced")
+		t.Error("a value over the limit, or the one that it replaced, is still there")
 	}
 }
 
@@ -111,16 +111,16 @@ func TestCache_Clear(t *testing.T) {
 	c.Put("a", 1, "v", 1)
 	c.Clear()
 	if _, ok := c.Get("a", 1); ok || c.Bytes() != 0 {
-		t.Error("something is left")
+		t.Error("the cache is not empty")
 	}
 	c.Put("a", 1, "v", 1)
 	if _, ok := c.Get("a", 1); !ok {
-		t.Error("a cleared cache holds nothing")
+		t.Error("a cleared cache cannot be used again")
 	}
 }
 
-// Whatever is done to it, a cache counts what it holds and stays within its
-// limit, and only an owner that holds most loses something.
+// Under any sequence of operations, a cache counts its bytes correctly and
+// stays within its limit, and only the largest owner loses values.
 func TestCache_Counts(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
