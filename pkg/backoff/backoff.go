@@ -1,10 +1,10 @@
-// Package backoff tries things again: a bounded number of times, at growing
-// distances that are drawn at random, and no longer than a context lasts.
+// Package backoff retries calls: a bounded number of times, at random and
+// growing intervals, and only until a context ends.
 //
-// Every loop of the module that repeats a call after it failed goes through
-// [Policy.Retry]. Randomness is injected, so that a simulation repeats to the
-// letter. Whether an error is worth another try is the caller's to say, and so is
-// what it means that the last try failed.
+// Every loop in the module that repeats a failed call uses [Policy.Retry].
+// Randomness is injected, so that a simulation is reproducible. The caller
+// decides whether an error is worth another try, and what it means if the last
+// try fails.
 package backoff
 
 import (
@@ -15,23 +15,23 @@ import (
 	"time"
 )
 
-// Policy says how often something is tried and how long to wait in between. It
-// is a value and may be used concurrently.
+// Policy says how often to try and how long to wait in between. It is a value
+// and may be used concurrently.
 type Policy struct {
-	// Tries is how often at most, the first time included. Less than 1 counts
-	// as 1.
+	// Tries is the maximum number of tries, including the first. Less than 1
+	// means 1.
 	Tries int
-	// First bounds the wait after the first try. It doubles with each further
-	// one.
+	// First bounds the wait after the first try. The bound doubles with each
+	// further try.
 	First time.Duration
-	// Most bounds every wait. 0: nothing but First's doubling does.
+	// Most bounds every wait. 0 means no such bound.
 	Most time.Duration
 }
 
-// Retry calls try until it returns nil or an error that again does not accept,
-// the policy's tries are used up, or ctx ends, and returns try's last error. If
-// ctx ended while another try was due, its error is joined to that. random is
-// read by 8 bytes before each wait.
+// Retry calls try until it returns nil or an error that again rejects, the
+// tries are used up, or ctx ends. It returns try's last error. If ctx ends
+// before a further try, the error joins both. Retry reads 8 bytes of random
+// before each wait.
 func (p Policy) Retry(ctx context.Context, random io.Reader, again func(error) bool, try func() error) error {
 	for n := 1; ; n++ {
 		err := try()
@@ -44,9 +44,9 @@ func (p Policy) Retry(ctx context.Context, random io.Reader, again func(error) b
 	}
 }
 
-// Wait returns the time to wait after the nth try (1 and up): between half of
-// what First, doubled n-1 times, and Most allow, and all of it. If random fails
-// it is three quarters of that.
+// Wait returns how long to wait after the nth try, counted from 1: a random
+// time between half the bound and the bound, which is First, doubled n-1 times
+// and limited by Most. If random fails, it is three quarters of the bound.
 func (p Policy) Wait(random io.Reader, n int) time.Duration {
 	bound := p.First
 	for i := 1; i < n && bound < 1<<61 && (p.Most == 0 || bound < p.Most); i++ {
@@ -58,16 +58,16 @@ func (p Policy) Wait(random io.Reader, n int) time.Duration {
 	return bound/2 + time.Duration(fraction(random)*float64(bound-bound/2))
 }
 
-// fraction draws a number in [0, 1).
+// fraction returns a random number in [0, 1).
 func fraction(random io.Reader) float64 {
 	var b [8]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {
-		return 0.5 // jitter is no security
+		return 0.5 // jitter need not be secure
 	}
 	return float64(binary.BigEndian.Uint64(b[:])>>11) / (1 << 53)
 }
 
-// sleep returns nil after d, or the error of a context that ends before.
+// sleep returns nil after d, or ctx's error if ctx ends earlier.
 func sleep(ctx context.Context, d time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -21,7 +21,7 @@ var (
 	policy  = backoff.Policy{Tries: 5, First: 10 * time.Millisecond, Most: 30 * time.Millisecond}
 )
 
-// failing returns the errors in turn, the last one for good, and counts calls.
+// failing returns the errors in turn, repeating the last, and counts calls.
 func failing(calls *int, errs ...error) func() error {
 	return func() error {
 		*calls++
@@ -96,7 +96,7 @@ func TestRetry_WaitsAtRandom(t *testing.T) {
 		}
 	}
 	if slices.Equal(a, b) {
-		t.Error("two callers wait alike")
+		t.Error("two callers wait equally long")
 	}
 	if again := gaps(t, 1); !slices.Equal(a, again) {
 		t.Errorf("the same randomness gives %v and %v", a, again)
@@ -105,7 +105,7 @@ func TestRetry_WaitsAtRandom(t *testing.T) {
 
 func TestWait(t *testing.T) {
 	t.Parallel()
-	var none bytes.Reader // draws nothing: three quarters
+	var none bytes.Reader // always fails: three quarters
 	for name, tt := range map[string]struct {
 		policy backoff.Policy
 		n      int

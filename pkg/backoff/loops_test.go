@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// retries lists every use of a [backoff.Policy], and what it means that the last
-// try failed.
+// retries lists every use of a [backoff.Policy], and what a failure of the last
+// try means.
 var retries = map[string]string{
 	"pkg/webhook CancelJob cancelling.Retry":                  "ErrConflict: 409",
 	"pkg/webhook Registry.retry saving.Retry":                 "ErrConflict: 409",
@@ -32,9 +32,9 @@ var retries = map[string]string{
 	"pkg/embedded Pump.feed handingOver.Wait":                 "none: the feed goes on behind the batch; ends with its context",
 }
 
-// others lists every loop beside those that makes calls under a context and does
-// not range over things that it was given, with why it is no retry: each turn
-// does another part of the work.
+// others lists all further loops that make calls under a context and do not
+// range over a collection, with the reason why they are not retries: each
+// iteration does a different part of the work.
 var others = map[string]string{
 	"functions/local secretsOfTarget for":               "a page of tenants a turn",
 	"pkg/embedded Pump.Run for range":                   "a partition a turn",
@@ -64,10 +64,10 @@ var others = map[string]string{
 	"pkg/webhook TenantDeletion.deliveries for":         "a batch of rows a turn, for two seconds",
 }
 
-// A loop that tries again without a bound, without jitter, or without an eye on
-// its context is easily written and seldom seen. So loops are told by their
-// form: one that makes calls under a context, and does not range over things,
-// is a retry by the helper or stands in the list of others.
+// A retry loop without a bound, without jitter, or without regard for its
+// context is easily written and easily overlooked. So the test classifies loops
+// by their form: one that makes calls under a context, and does not range over
+// a collection, must use the helper or be listed in others.
 func TestLoops_ThatTryAgainUseBackoff(t *testing.T) {
 	t.Parallel()
 	found := map[string]bool{}
@@ -89,19 +89,19 @@ func TestLoops_ThatTryAgainUseBackoff(t *testing.T) {
 	}
 	for _, loop := range slices.Sorted(maps.Keys(found)) {
 		if retries[loop] == "" && others[loop] == "" {
-			t.Errorf("%q is a loop that is not listed: does it try again?", loop)
+			t.Errorf("unlisted loop %q: is it a retry?", loop)
 		}
 	}
 	for _, list := range []map[string]string{retries, others} {
 		for loop := range list {
 			if !found[loop] {
-				t.Errorf("%q is listed, and there is no such loop", loop)
+				t.Errorf("%q is listed but does not exist", loop)
 			}
 		}
 	}
 }
 
-// loopsOf notes the loops of one package: "<package> <function> for", and the
+// loopsOf adds the loops of one package, as "<package> <function> for", and its
 // uses of policies.
 func loopsOf(dir, name string, found map[string]bool) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -122,7 +122,7 @@ func loopsOf(dir, name string, found map[string]bool) error {
 		ast.Inspect(file, func(n ast.Node) bool {
 			if decl, ok := n.(*ast.GenDecl); ok && decl.Tok == token.CONST {
 				for _, spec := range decl.Specs {
-					for _, c := range spec.(*ast.ValueSpec).Names { //nolint:forcetypeassert // of constants there is no other
+					for _, c := range spec.(*ast.ValueSpec).Names { //nolint:forcetypeassert // the only kind of spec in a const declaration
 						numbers[c.Name] = true
 					}
 				}
@@ -173,8 +173,8 @@ func receiver(f *ast.FuncDecl) string {
 	return "?."
 }
 
-// policyCall tells calls of a policy's methods by their form: Retry takes a
-// context and Random, Wait takes Random.
+// policyCall recognizes calls of a policy's methods by their form: Retry takes
+// a context and Random, Wait takes Random.
 func policyCall(call *ast.CallExpr) (policy, method string, ok bool) {
 	selected, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok || selected.Sel.Name != "Retry" && (selected.Sel.Name != "Wait" || len(call.Args) != 2) {
@@ -187,8 +187,8 @@ func policyCall(call *ast.CallExpr) (policy, method string, ok bool) {
 	return of.Name, selected.Sel.Name, true
 }
 
-// countsOnly reports whether a range goes over a number, as far as that can be
-// told without types.
+// countsOnly reports whether a range is over an integer, as far as that is
+// visible without types.
 func countsOnly(loop *ast.RangeStmt, numbers map[string]bool) bool {
 	if loop.Value != nil {
 		return false
