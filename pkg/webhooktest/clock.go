@@ -1,8 +1,8 @@
-// Package webhooktest is what tests of several packages share: a clock and a
-// source of randomness that the test controls, a target that records raw
-// requests, and a logger that fails the test when a secret or an unlisted key
-// is logged. It holds no assertions about the domain and no doubles of the
-// module's own parts, and only tests import it.
+// Package webhooktest holds helpers for tests: a clock and a source of
+// randomness that the test controls, a target that records raw requests, and a
+// logger that fails the test if a secret or an unlisted key is logged. It
+// refuses to hold assertions about the domain or doubles of the module's own
+// parts, and only tests import it.
 package webhooktest
 
 import (
@@ -13,31 +13,31 @@ import (
 	"time"
 )
 
-// Clock is a clock that moves only when it is told to. Make it with NewClock;
-// it may be used concurrently.
+// Clock is a clock that moves only on request. Use NewClock to create one. It
+// may be used concurrently.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// NewClock makes a clock that stands at an instant.
+// NewClock returns a clock that shows start.
 func NewClock(start time.Time) *Clock { return &Clock{now: start} }
 
-// Now is where the clock stands.
+// Now returns the clock's time.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Set moves the clock to an instant, also backwards.
+// Set sets the clock, forward or backward.
 func (c *Clock) Set(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = now
 }
 
-// Advance moves the clock on and returns where it stands then.
+// Advance moves the clock forward and returns its new time.
 func (c *Clock) Advance(d time.Duration) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,8 +45,8 @@ func (c *Clock) Advance(d time.Duration) time.Time {
 	return c.now
 }
 
-// Random is an endless reader of bytes that a seed determines. It may be used
-// concurrently; the order of concurrent reads is then not determined.
+// Random returns an endless reader of bytes determined by a seed. It may be
+// used concurrently, but then the order of reads is not deterministic.
 func Random(seed uint64) io.Reader {
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], seed)

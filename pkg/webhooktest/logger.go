@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// logKeys is the closed list of what may be logged.
+// logKeys is the closed list of permitted log keys.
 var logKeys = map[string]bool{
 	"tenant": true, "webhook_id": true, "event": true, "event_id": true, "lane": true, "attempt": true,
 	"outcome": true, "status": true, "duration_ms": true, "due_at": true, "host": true, "round": true,
@@ -17,9 +17,9 @@ var logKeys = map[string]bool{
 	"source": true, "credential_id": true,
 }
 
-// Logger returns a logger that writes to the test's own log and fails the test
+// Logger returns a logger that writes to the test's own log. It fails the test
 // on a key that is not on the module's list, or if one of the secrets appears
-// in a record, in its text or in any value.
+// in a record's message or values.
 func Logger(t testing.TB, secrets ...string) *slog.Logger {
 	t.Helper()
 	return slog.New(&handler{t: t, secrets: secrets})
@@ -49,7 +49,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &next
 }
 
-// nest puts attributes into the groups that are open.
+// nest puts attributes into the open groups.
 func (h *handler) nest(attrs []slog.Attr) []slog.Attr {
 	for i := len(h.groups) - 1; i >= 0; i-- {
 		attrs = []slog.Attr{{Key: h.groups[i], Value: slog.GroupValue(attrs...)}}
@@ -65,8 +65,8 @@ func (h *handler) Handle(ctx context.Context, record slog.Record) error {
 	for _, a := range attrs {
 		h.checkKey(a)
 	}
-	// Both encoders of slog resolve values in their own way; a secret may show
-	// in one of them only.
+	// slog's two encoders resolve values differently; a secret may show in only
+	// one of them.
 	var text, object bytes.Buffer
 	all := &slog.HandlerOptions{Level: slog.Level(-128)}
 	plain := slog.NewRecord(record.Time, record.Level, record.Message, 0)

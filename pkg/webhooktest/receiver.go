@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Request is a request as it came.
+// Request is a recorded request.
 type Request struct {
 	Method string
 	URI    string // path and query
@@ -16,18 +16,18 @@ type Request struct {
 	Body   []byte
 }
 
-// Answer is what a Receiver answers. The zero value is an empty 200.
+// Answer is a response of a Receiver. The zero value is an empty 200.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   string
-	// Wait, if set, holds the answer back until it is closed or the client
-	// gave up.
+	// Wait, if set, delays the response until it is closed or the client gives
+	// up.
 	Wait <-chan struct{}
 }
 
 // Receiver is a target on the loopback interface. It records every request
-// before it answers. It may be used concurrently.
+// before it responds. It may be used concurrently.
 type Receiver struct {
 	URL string
 
@@ -36,8 +36,9 @@ type Receiver struct {
 	received []Request
 }
 
-// NewReceiver starts a target that lives as long as the test. It gives the
-// answers in turn, and the last one, or an empty 200, for ever after.
+// NewReceiver starts a target that lives as long as the test. It sends the
+// answers in turn and then repeats the last; without answers it sends an empty
+// 200.
 func NewReceiver(t testing.TB, answers ...Answer) *Receiver {
 	t.Helper()
 	r := &Receiver{script: answers}
@@ -47,14 +48,14 @@ func NewReceiver(t testing.TB, answers ...Answer) *Receiver {
 	return r
 }
 
-// Requests lists what came so far, in order of arrival.
+// Requests returns the requests so far, in order of arrival.
 func (r *Receiver) Requests() []Request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]Request(nil), r.received...)
 }
 
-// Script replaces the answers that are still to come.
+// Script replaces the remaining answers.
 func (r *Receiver) Script(answers ...Answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -6,9 +6,9 @@ import (
 )
 
 // Thawed returns t as a process reads it after a freeze of d: the wall clock
-// says t, the monotonic clock missed d. t must have a monotonic reading. There
-// is no other way to make such a time than to write into it; the test of
-// webhook.Elapsed notices if the layout of time.Time changes.
+// shows t, the monotonic clock missed d. t must have a monotonic reading. The
+// only way to make such a time is to write into it; the test of webhook.Elapsed
+// detects a change of time.Time's layout.
 func Thawed(t time.Time, d time.Duration) time.Time {
 	inner := (*struct {
 		wall      uint64

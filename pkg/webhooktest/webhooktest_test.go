@@ -13,7 +13,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// judged is a test whose failures are counted instead of reported.
+// judged is a testing.TB that counts failures instead of reporting them.
 type judged struct {
 	testing.TB
 	failures int
@@ -57,7 +57,7 @@ func TestClockAndRandom(t *testing.T) {
 		t.Errorf("clock at %s", got)
 	}
 	if clock.Set(start); !clock.Now().Equal(start) {
-		t.Error("not set back")
+		t.Error("the clock was not set back")
 	}
 	read := func(seed uint64) []byte {
 		b := make([]byte, 100)
