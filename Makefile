@@ -1,4 +1,4 @@
-# `make` or `make help` lists the targets. Each section stands alone.
+# `make` or `make help` lists the targets. Sections are independent of each other.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -9,8 +9,8 @@ VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo dev)
 TOOLS   := $(CURDIR)/.tools
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-# The names on make's own command line: `make run ADRR=:8080` must not start
-# as if nothing had been said. The program knows the settings and judges them.
+# The names on make's own command line. A misspelled setting (make run
+# ADRR=:8080) must be an error; the program checks the names.
 OVERRIDES := $(sort $(foreach v,$(filter-out -%,$(.VARIABLES)),$(if $(findstring command line,$(origin $v)),$v)))
 
 .PHONY: help
@@ -19,15 +19,15 @@ help: ## list the targets
 
 .PHONY: need-go
 need-go:
-	@command -v go >/dev/null || { echo "Go 1.26 or newer is needed, and there is no go in PATH" >&2; exit 1; }
+	@command -v go >/dev/null || { echo "Go 1.26 or newer is required; go is not in PATH" >&2; exit 1; }
 	@v=$$(GOTOOLCHAIN=local go env GOVERSION); case $$v in go1.2[6-9]*|go1.[3-9][0-9]*|go[2-9]*|devel*) ;; \
-	  *) echo "Go 1.26 or newer is needed, this is $$v" >&2; exit 1;; esac
+	  *) echo "Go 1.26 or newer is required; found $$v" >&2; exit 1;; esac
 
 # --- local run ---------------------------------------------------------------
 
 .PHONY: run
-# exec: the signal goes to the program itself. Make is interrupted too; the
-# program ends first, and its own exit status is what counts.
+# exec: signals go to the program itself. Make is interrupted too, but the
+# program ends first and its exit status counts.
 run: need-go ## build and start everything on 127.0.0.1:8080; settings as NAME=value
 	@go build -trimpath -ldflags='$(LDFLAGS)' -o bin/local ./functions/local
 	@MAKE_OVERRIDES='$(OVERRIDES)' exec bin/local
@@ -41,14 +41,14 @@ invoke: need-go ## run one handler on EVENT=events/<function>/<case>.json and th
 # --- tests -------------------------------------------------------------------
 
 .PHONY: test
-test: need-go ## all tests that need Go alone, shuffled
+test: need-go ## all tests that need only Go, shuffled
 	@cc=$$(go env CC); \
 	if echo 'int main(void){return 0;}' | $$cc -x c - -o /dev/null 2>/dev/null; then \
 	  echo "race detector: on ($$cc)"; CGO_ENABLED=1 go test -race -shuffle=on ./...; \
 	else echo "race detector: off (no working C compiler)"; go test -shuffle=on ./...; fi
 
 .PHONY: bench
-bench: need-go ## the figures of docs/performance.md, in about four minutes; never a verdict
+bench: need-go ## the figures of docs/performance.md, in about four minutes; never fails on a figure
 	@go test ./functions/local -run '^$$' -bench '^BenchmarkFigures$$' -benchtime 1x -timeout 15m | grep -v '^\(goos\|goarch\|pkg\|cpu\|Benchmark\|PASS\|ok\)'
 
 .PHONY: bench-start
@@ -59,7 +59,7 @@ SEEDS ?= 2000
 FROM  ?= 1
 
 .PHONY: simulate
-simulate: need-go ## run SEEDS seeds of the simulation, the first being FROM; TRACE=1 prints what happens in them
+simulate: need-go ## run SEEDS seeds of the simulation, starting at FROM; TRACE=1 prints the events
 	@go test ./pkg/simulation -run '^TestSimulation$$' -count=1 -v -timeout 24h -seeds $(SEEDS) -from $(FROM) $(if $(TRACE),-show)
 
 LEAST  ?= 2000
@@ -67,7 +67,7 @@ MOST   ?= 10000
 MUTANT ?=
 
 .PHONY: simulate-teeth
-simulate-teeth: need-go ## break the product deliberately, one rule at a time, and count the seeds each break survives (five minutes or so)
+simulate-teeth: need-go ## break the product deliberately, one rule at a time, and count the seeds each mutant survives (about five minutes)
 	@go test ./pkg/simulation -run '^TestTeeth$$' -count=1 -v -timeout 24h -teeth -least $(LEAST) -most $(MOST) -mutant '$(MUTANT)'
 
 CRASHES ?= 20
@@ -92,7 +92,7 @@ $(GOLANGCI): | need-go
 	@mv $(TOOLS)/golangci-install/golangci-lint $@ && rmdir $(TOOLS)/golangci-install
 
 .PHONY: check
-check: need-go $(GOLANGCI) ## vet, golangci-lint, formatting; the template, where its tools are
+check: need-go $(GOLANGCI) ## vet, golangci-lint, formatting; the template, if its tools are installed
 	@go vet ./...
 	@$(GOLANGCI) run ./...
 	@$(GOLANGCI) fmt --diff ./...
@@ -129,13 +129,13 @@ test-aws: need-go ## suites, template and deployment on DynamoDB Local and an AW
 
 # --- a deployment in AWS -------------------------------------------------------
 
-# The section of samconfig.toml that says which stack, and with what.
+# The section of samconfig.toml: it names the stack and its parameters.
 ENV ?= dev
 SAM ?= $(firstword $(wildcard $(TOOLS)/sam/bin/sam) sam)
 STACK ?= posthaste-$(ENV)
 
 .PHONY: deploy
-deploy: need-go ## build and deploy the stack of ENV (dev); FIRST_CREDENTIAL=user:password elsewhere
+deploy: need-go ## build and deploy the stack of ENV (dev); other stages need FIRST_CREDENTIAL=user:password
 	@$(SAM) build
 	@$(SAM) deploy --config-env $(ENV) $(if $(FIRST_CREDENTIAL),--parameter-overrides Stage=$(ENV) FirstCredential='$(FIRST_CREDENTIAL)')
 
@@ -144,9 +144,9 @@ logs: ## follow the logs of all functions of ENV
 	@$(SAM) logs --stack-name $(STACK) --tail
 
 .PHONY: smoke
-smoke: ## the main job once; API_URL, FIRST_CREDENTIAL=user:password, TARGET=a URL that answers POSTs
+smoke: ## deliver one event; API_URL, FIRST_CREDENTIAL=user:password, TARGET=a URL that accepts POSTs
 	@.ci/smoke
 
 .PHONY: delete
-delete: ## delete the stack of ENV and all that it holds
+delete: ## delete the stack of ENV and all its data
 	@$(SAM) delete --stack-name $(STACK)

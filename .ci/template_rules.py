@@ -1,4 +1,4 @@
-"""What the template promises beyond being valid.
+"""Rules for the template beyond validity.
 
     python .ci/template_rules.py template.yaml      (with cfn-lint's Python)
 """
@@ -29,73 +29,73 @@ def sentence(text):
     return isinstance(text, str) and text.endswith(".")
 
 
-# Whoever deploys reads these.
+# Texts for deployers.
 for name, parameter in parameters.items():
     hold(sentence(parameter.get("Description")), f"parameter {name} has no description")
 for name, output in outputs.items():
     hold(sentence(output.get("Description")), f"output {name} has no description")
 groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
 grouped = [name for group in groups for name in group["Parameters"]]
-hold(sorted(grouped) == sorted(parameters), "not every parameter is in one of the console's groups")
+hold(sorted(grouped) == sorted(parameters), "every parameter must be in one of the console's groups")
 credential = parameters["FirstCredential"]
-hold(credential.get("NoEcho") and "Default" not in credential, "FirstCredential is shown, or has a value nobody chose")
+hold(credential.get("NoEcho") and "Default" not in credential, "FirstCredential must be NoEcho and have no default")
 
-# Whoever is woken up reads these.
+# Texts for operators on call.
 for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
     hold(sentence(alarm.get("AlarmDescription")), f"alarm {name} does not say what to do")
-    hold("TreatMissingData" in alarm, f"alarm {name} does not say what no data means")
+    hold("TreatMissingData" in alarm, f"alarm {name} does not set TreatMissingData")
 
-# How long things are kept.
-hold(parameters["EventTtlDays"]["MinValue"] >= 14, "an event may go before its message does")
-hold(parameters["DeliveryExtraDays"]["MinValue"] >= 3, "a delivery may go before its last attempt")
+# Retention.
+hold(parameters["EventTtlDays"]["MinValue"] >= 14, "an event may expire before its message")
+hold(parameters["DeliveryExtraDays"]["MinValue"] >= 3, "a delivery may expire before its last attempt")
 for name, table in of_type("AWS::DynamoDB::Table").items():
-    hold(table.get("TimeToLiveSpecification", {}).get("Enabled"), f"table {name} forgets nothing")
+    hold(table.get("TimeToLiveSpecification", {}).get("Enabled"), f"table {name} has no TTL")
     hold(table.get("BillingMode") == "PAY_PER_REQUEST", f"table {name} is not on demand")
 for name, queue in of_type("AWS::SQS::Queue").items():
     hold(queue.get("MessageRetentionPeriod") == 14 * 24 * 3600, f"queue {name} does not keep messages for 14 days")
 for name, group in of_type("AWS::Logs::LogGroup").items():
-    hold("RetentionInDays" in group, f"log group {name} is kept for ever")
+    hold("RetentionInDays" in group, f"log group {name} has no retention")
 
 # Functions.
-hold(parameters["QueueConcurrency"]["MinValue"] >= 4, "a few slow attempts may stop the delivery queue")
+hold(parameters["QueueConcurrency"]["MinValue"] >= 4, "a few slow attempts may block the delivery queue")
 functions = of_type("AWS::Serverless::Function")
 timeouts = {"ApiFunction": 29, "DeliverFunction": 60, "RetryFunction": 150, "SweepFunction": 55}
 for name, function in functions.items():
     hold(sentence(function.get("Description")), f"{name} does not say what it does")
     group = function.get("LoggingConfig", {}).get("LogGroup", {}).get("Ref")
-    hold(group in of_type("AWS::Logs::LogGroup"), f"{name} writes to a log group that Lambda makes")
-    hold("Policies" not in function and "Role" in function, f"{name} has no role of its own")
-    hold(function.get("Timeout") == timeouts.get(name, function.get("Timeout")), f"{name} has another timeout")
+    hold(group in of_type("AWS::Logs::LogGroup"), f"{name} writes to a log group outside the template")
+    hold("Policies" not in function and "Role" in function, f"{name} has no role written in the template")
+    hold(function.get("Timeout") == timeouts.get(name, function.get("Timeout")), f"{name} has an unexpected timeout")
     for event in function.get("Events", {}).values():
         mapping = event.get("Properties", {})
         if event["Type"] in ("DynamoDB", "SQS"):
-            hold(mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name} cannot answer in part")
+            hold(mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name} cannot report partial failures")
         if event["Type"] == "SQS":
             most = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
-            hold(most == {"Ref": "QueueConcurrency"}, f"{name} may take all of the account's concurrency")
+            hold(most == {"Ref": "QueueConcurrency"}, f"{name} may use up the account's concurrency")
         if event["Type"] == "DynamoDB":
-            hold(mapping.get("StartingPosition") == "TRIM_HORIZON", f"{name} may miss events while its mapping comes up")
+            hold(mapping.get("StartingPosition") == "TRIM_HORIZON", f"{name} may miss events while its mapping is being created")
             hold(mapping.get("BisectBatchOnFunctionError") is True, f"{name} loses good records with a bad one")
             hold(mapping.get("MaximumRetryAttempts") == 10, f"{name} gives up too early or never")
             hold(mapping.get("MaximumRecordAgeInSeconds") == -1, f"{name} gives up by age")
             failure = mapping.get("DestinationConfig", {}).get("OnFailure", {})
-            hold(failure.get("Type") == "S3", f"{name} does not keep what it gives up")
+            hold(failure.get("Type") == "S3", f"{name} does not keep failed records")
 queue = of_type("AWS::SQS::Queue")["DeliveryQueue"]
-hold(queue["VisibilityTimeout"] >= 6 * timeouts["RetryFunction"], "a message may be visible while it is worked on")
-hold(queue["RedrivePolicy"]["maxReceiveCount"] == 20, "a waiting message is a dead letter too early or too late")
+hold(queue["VisibilityTimeout"] >= 6 * timeouts["RetryFunction"], "a message may become visible while it is processed")
+hold(queue["RedrivePolicy"]["maxReceiveCount"] == 20, "a waiting message becomes a dead letter too early or too late")
 
 # Permissions.
 for name, role in of_type("AWS::IAM::Role").items():
-    hold("ManagedPolicyArns" not in role, f"{name} has a policy that is not written here")
+    hold("ManagedPolicyArns" not in role, f"{name} has a managed policy")
     for policy in role["Policies"]:
         statements = policy["PolicyDocument"]["Statement"]
         sids = [s.get("Sid") for s in statements]
-        hold(None not in sids and len(set(sids)) == len(sids), f"{name} has statements without a name of their own")
+        hold(None not in sids and len(set(sids)) == len(sids), f"{name} has statements without a unique Sid")
         for s in statements:
             where = f"{name}/{s.get('Sid')}"
             hold(all("*" not in action for action in many(s["Action"])), f"{where} allows actions by pattern")
             streams = many(s["Action"]) == ["dynamodb:ListStreams"]  # takes no resource
-            hold(streams or "*" not in many(s["Resource"]), f"{where} is about everything")
+            hold(streams or "*" not in many(s["Resource"]), f"{where} applies to all resources")
 
-print("\n".join(faults) or "the template keeps its rules")
+print("\n".join(faults) or "the template follows its rules")
 sys.exit(bool(faults))

@@ -1,5 +1,5 @@
-// What the tests in this folder share: a call to the local run under test, and
-// a target on the loopback address that keeps every POST as it came.
+// Helpers of this folder's tests: a call to the local run under test, and a target
+// on the loopback address that records every POST.
 'use strict';
 
 const http = require('node:http');
@@ -9,7 +9,7 @@ const base = process.env.POSTHASTE_URL;
 const user = 'tje0';
 const password = 'Tje0';
 
-/** Calls the API and returns the status and the answer, which is JSON or nothing. */
+/** Calls the API and returns the status and the body, which is JSON or empty. */
 async function call(method, path, body, credential = `${user}:${password}`) {
   const response = await fetch(base + path, {
     method,
@@ -23,7 +23,7 @@ async function call(method, path, body, credential = `${user}:${password}`) {
   return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
 }
 
-/** Starts a target. It answers with the statuses in turn, and with 200 after. */
+/** Starts a target. It responds with the statuses in turn, then with 200. */
 async function target(...statuses) {
   const posts = [];
   const waiting = [];
@@ -44,12 +44,12 @@ async function target(...statuses) {
   return {
     url: `http://127.0.0.1:${server.address().port}/`,
     posts,
-    /** Resolves once n POSTs came; rejects after 20 s. */
+    /** Resolves once n POSTs have arrived; rejects after 20 s. */
     async received(n) {
       const deadline = Date.now() + 20_000;
       while (posts.length < n) {
         const left = deadline - Date.now();
-        if (left <= 0) throw new Error(`${posts.length} POSTs came, not ${n}`);
+        if (left <= 0) throw new Error(`got ${posts.length} POSTs, want ${n}`);
         await new Promise((resolve) => {
           const timer = setTimeout(resolve, left);
           waiting.push(() => { clearTimeout(timer); resolve(); });

@@ -1,11 +1,11 @@
-// Catches real deliveries of the local run and writes them down, so that
-// verifiers in several languages judge the same bytes:
+// Records real deliveries of the local run, so that verifiers in several languages
+// check the same bytes:
 //
 //   node catch.cjs deliveries.json
 //
 // Each entry is {name, secrets, superOffice, posts: [{headers, body}]}: secrets
 // lists every secret that must verify the Standard Webhooks signature,
-// superOffice is the one secret of X-SuperOffice-Signature, body is base64.
+// superOffice is the secret of X-SuperOffice-Signature, body is base64.
 'use strict';
 
 const fs = require('node:fs');
@@ -29,18 +29,18 @@ async function signal(name) {
   return answer.headers.get('X-SuperOffice-EventId');
 }
 
-/** One event of one webhook: n POSTs, the target answering statuses first. */
+/** One event of one webhook: n POSTs, the first ones answered with statuses. */
 async function delivered(name, secret, n, ...statuses) {
   const receiver = await target(...statuses);
   await create(name, secret, receiver.url);
   const event = await signal(name);
   const posts = await receiver.received(n);
   receiver.close();
-  for (const post of posts) assert.equal(post.headers['webhook-id'], event, 'the event that the signal named');
+  for (const post of posts) assert.equal(post.headers['webhook-id'], event, 'the id of the signalled event');
   return { name, secrets: [secret], superOffice: secret, posts };
 }
 
-/** An event after the secret was replaced, while the old one still verifies. */
+/** An event after a change of the secret, while the old one still verifies. */
 async function rotated(name, older, newer) {
   const receiver = await target();
   const webhook = await create(name, older, receiver.url);

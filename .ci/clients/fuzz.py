@@ -1,7 +1,7 @@
 """Fuzzes the local run at POSTHASTE_URL by its own OpenAPI document, and then
-sees to it that nothing was told to leave this machine.
+checks that no target on another machine was stored.
 
-Usage: fuzz.py, with Schemathesis installed beside this Python.
+Usage: fuzz.py, with Schemathesis installed for this Python.
 """
 
 import json
@@ -43,8 +43,8 @@ def main():
     if elsewhere:
         sys.exit(f"targets on other machines were stored: {elsewhere}")
     if all(w["Name"] and w["Name"].startswith("fuzz ") for w in webhooks):
-        sys.exit("the fuzzer changed nothing: are its calls let in?")
-    print(f"{len(webhooks)} webhooks are there now, all of their targets on this machine")
+        sys.exit("the fuzzer changed nothing: are its calls authorized?")
+    print(f"{len(webhooks)} webhooks exist now, all with targets on this machine")
     sys.exit(ended.returncode)
 
 

@@ -1,8 +1,8 @@
-"""What the fuzzer makes up, made useful and kept on this machine.
+"""Adapts the fuzzer's requests to make them useful and keep them on this machine.
 
-No target may be elsewhere: whatever could be a URL in a body is the local
-run's own receiver before it is sent. Most ids are those of webhooks that
-exist, most idempotency keys are new, and administration is of one tenant.
+No target may be elsewhere: everything in a body that could be a URL is replaced
+by the local run's own receiver. Most ids are those of existing webhooks, most
+idempotency keys are new, and administration is limited to one tenant.
 """
 
 import base64
@@ -26,7 +26,7 @@ def basic(credential):
 
 
 def at_home(value):
-    """A target is an absolute URL, so a text without "//" is none."""
+    """A target is an absolute URL, so only strings with "//" can be one."""
     if isinstance(value, str):
         return RECEIVER if "//" in value else value
     if isinstance(value, bytes):
@@ -39,7 +39,7 @@ def at_home(value):
 
 
 def known(value):
-    """Four of five ids become those of the first webhooks."""
+    """Maps four of five ids to those of the first webhooks."""
     if isinstance(value, int) and not isinstance(value, bool) and value % 5:
         return 1 + value % WEBHOOKS
     return value
@@ -54,7 +54,7 @@ def before_call(ctx, case, **kwargs):
         if part and name in part:
             part[name] = known(part[name])
     if case.path_parameters and "tenant" in case.path_parameters:
-        # Never the one that the fuzzer belongs to, and the known one is not deleted.
+        # Never the fuzzer's own tenant; and the known one is never deleted.
         deletes = case.operation.path.endswith("{tenant}")
         case.path_parameters["tenant"] = "Gone" if deletes else TENANT
     call = next(calls)

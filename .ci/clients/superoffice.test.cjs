@@ -1,5 +1,5 @@
-// SuperOffice's own client for JavaScript (CommonJS only): all eight operations
-// of its webhook agent, as a program would use them that knows only SuperOffice.
+// SuperOffice's own JavaScript client (CommonJS only): all eight operations of its
+// webhook agent, used as by a program that knows only SuperOffice.
 'use strict';
 
 const crypto = require('node:crypto');
@@ -10,24 +10,24 @@ const { base, user, password, call, target } = require('./call.cjs');
 
 const agent = new WebhookAgent(base, { auth: { username: user, password } });
 const secret = 'Something Super Secret';
-const nobody = 'http://127.0.0.1:1024/'; // a target that these tests never signal to
+const nobody = 'http://127.0.0.1:1024/'; // a target that gets no events in these tests
 
-/** What a caller of the client can see of a failure. */
+/** The error that a caller of the client sees. */
 async function failure(promise) {
   try {
     await promise;
   } catch (error) {
     return error;
   }
-  throw new Error('it did not fail');
+  throw new Error('want a failure');
 }
 
-/** Saves a webhook made of the defaults. */
+/** Saves a webhook based on the defaults. */
 async function save(changes) {
   return agent.saveWebhookAsync(Object.assign(await agent.createDefaultWebhookAsync(), changes));
 }
 
-test('createDefaultWebhook gives the documented defaults', async () => {
+test('createDefaultWebhook returns the documented defaults', async () => {
   const webhook = await agent.createDefaultWebhookAsync();
   assert.equal(webhook.webhookId, 0);
   assert.deepEqual(webhook.events, ['contact.created', 'contact.deleted']);
@@ -36,7 +36,7 @@ test('createDefaultWebhook gives the documented defaults', async () => {
   assert.equal(webhook.name, null);
 });
 
-test('saveWebhook creates, and saves again what getWebhook gave', async (t) => {
+test('saveWebhook creates a webhook, and saves one that getWebhook returned', async (t) => {
   const receiver = await target();
   t.after(() => receiver.close());
   const created = await save({
@@ -65,14 +65,14 @@ test('saveWebhook creates, and saves again what getWebhook gave', async (t) => {
   assert.deepEqual(again.errorEmails, ['somebody@example.com']);
   assert.equal(again.description, 'By the official client');
 
-  // The mask that was sent back did not become the secret.
+  // Saving the masked secret did not change it.
   await agent.signalEventAsync('client.saved', 7, { name: 'x' });
   const [post] = await receiver.received(1);
   assert.equal(post.headers['X-SuperOffice-Signature'], crypto.createHmac('sha256', secret).update(post.body).digest('base64'));
   assert.equal(post.headers['X-Own'], 'kept');
 });
 
-test('saveWebhook stops a webhook and starts it again', async () => {
+test('saveWebhook stops and restarts a webhook', async () => {
   const webhook = await save({ events: ['client.stopped'], targetUrl: nobody });
   webhook.state = WebhookState.Stopped;
   assert.equal((await agent.saveWebhookAsync(webhook)).state, WebhookState.Stopped);
@@ -90,7 +90,7 @@ test('getAllWebhooks filters by name, event and state', async () => {
   assert.deepEqual(await ids('to be found', '', WebhookState.Active), []);
 });
 
-test('testWebhook pings the target, and tells of a target that refuses', async (t) => {
+test('testWebhook pings the target, and reports a refusal', async (t) => {
   const receiver = await target(200, 418);
   t.after(() => receiver.close());
   const webhook = Object.assign(await agent.createDefaultWebhookAsync(), { name: 'pinged', targetUrl: receiver.url, secret });
@@ -117,7 +117,7 @@ test('signalEvent reaches the target with its data', async (t) => {
   await agent.signalEventAsync({ eventName: 'nobody.listens', primaryKey: 0, data: null });
 });
 
-test('getLastError is null, and then what the target answered', async (t) => {
+test('getLastError is null, and then the error response of the target', async (t) => {
   const receiver = await target(410);
   t.after(() => receiver.close());
   const webhook = await save({ name: 'failing', events: ['client.failed'], targetUrl: receiver.url });
@@ -125,14 +125,14 @@ test('getLastError is null, and then what the target answered', async (t) => {
   await agent.signalEventAsync('client.failed', 1, {});
   await receiver.received(1);
   let got;
-  const deadline = Date.now() + 10_000; // it is recorded after the target has answered
+  const deadline = Date.now() + 10_000; // recorded after the target's response
   do got = await agent.getWebhookAsync(webhook.webhookId); while (got.state === WebhookState.Active && Date.now() < deadline);
   assert.equal(got.state, WebhookState.TooManyErrors);
   assert.equal(got.totalErrors, 1);
   assert.match(await agent.getLastErrorAsync(webhook.webhookId), /410/);
 });
 
-test('what is not there: getWebhook gives null, deleteWebhook does nothing', async () => {
+test('a missing webhook: getWebhook returns null, deleteWebhook does nothing', async () => {
   assert.equal(await agent.getWebhookAsync(2_000_000_000), null);
   await agent.deleteWebhookAsync(2_000_000_000);
   const webhook = await save({ events: ['client.deleted'], targetUrl: nobody });
@@ -140,13 +140,13 @@ test('what is not there: getWebhook gives null, deleteWebhook does nothing', asy
   assert.equal(await agent.getWebhookAsync(webhook.webhookId), null);
 });
 
-test('a save with faults is refused, and the answer lists them all', async () => {
+test('an invalid save is refused, and the response lists all faults', async () => {
   const error = await failure(save({ name: 'n'.repeat(500), events: ['with space'], targetUrl: 'ftp://example.com/' }));
   assert.equal(error.message, 'Request failed with status code 400');
   for (const name of ['Name', 'Events', 'TargetUrl']) assert.match(error.response.data.Message, new RegExp(name));
 });
 
-test('a save that cannot be bound is refused in the words of the original', async () => {
+test('a save that cannot be bound is refused with the original error', async () => {
   const error = await failure(save({ events: ['client.unbound'], targetUrl: nobody, state: 'Asleep' }));
   assert.equal(error.response.status, 400);
   assert.deepEqual(Object.keys(error.response.data), ['Message', 'MessageDetail']);
@@ -157,14 +157,14 @@ test('a wrong password is refused', async () => {
   assert.equal((await failure(stranger.createDefaultWebhookAsync())).response.status, 401);
 });
 
-/** Makes a credential of a tenant's and returns what is secret about it. */
+/** Creates a credential of a tenant and returns its secret. */
 async function credential(tenant, changes) {
   const made = await call('POST', `/admin/v1/Tenants/${tenant}/Credentials`, { AssociateId: 7, Scopes: ['webhooks', 'events'], ...changes }, 'admin:admin');
   assert.equal(made.status, 201, JSON.stringify(made.body));
   return made.body.Secret;
 }
 
-test('tickets, bearer tokens and app tokens are presented as the client does', async () => {
+test('tickets, bearer tokens and app tokens are accepted as the client sends them', async () => {
   assert.equal((await call('POST', '/admin/v1/Tenants', { Name: 'Cust12345' }, 'admin:admin')).status, 201);
   const connect = (present) => {
     const connection = new WebApi(base);
@@ -183,11 +183,11 @@ test('tickets, bearer tokens and app tokens are presented as the client does', a
   assert.deepEqual((await anna.getAllWebhooksAsync('', '', WebhookState.Unknown)).map(({ name }) => name), ['of no app', 'of the app']);
   assert.deepEqual((await bo.getAllWebhooksAsync('', '', WebhookState.Unknown)).map(({ name }) => name), ['of the app']);
   assert.equal(await bo.getWebhookAsync(mine.webhookId), null);
-  assert.equal(await agent.getWebhookAsync(apps.webhookId).then((w) => w?.name === 'of the app'), false, 'tje0 is of another tenant');
+  assert.equal(await agent.getWebhookAsync(apps.webhookId).then((w) => w?.name === 'of the app'), false, 'tje0 belongs to another tenant');
   assert.equal((await failure(connect((c) => c.authenticateWithTicket(bearer)).createDefaultWebhookAsync())).response.status, 401);
 });
 
-test('an address that begins with the tenant, and dates in any time zone', async (t) => {
+test('a path that begins with the tenant, and dates in any time zone', async (t) => {
   const zone = process.env.TZ;
   t.after(() => { process.env.TZ = zone ?? 'UTC'; });
   process.env.TZ = 'America/New_York';

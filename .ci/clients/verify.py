@@ -1,5 +1,5 @@
-"""The official Standard Webhooks library for Python, and SuperOffice's
-documented receiver, judge what catch.cjs caught."""
+"""Verifies the deliveries that catch.cjs recorded with the official Standard
+Webhooks library for Python and with the receiver that SuperOffice documents."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ def caught():
 
 
 def verifier(secret):
-    """A secret that is no whsec_ text is the key itself, as UTF-8."""
+    """A secret without whsec_ is the key itself, as UTF-8."""
     return Webhook(secret if secret.startswith("whsec_") else secret.encode())
 
 

@@ -1,5 +1,5 @@
-// The official Standard Webhooks library for JavaScript, and the receiver that
-// SuperOffice's documentation describes, judge what catch.cjs caught.
+// Verifies the deliveries that catch.cjs recorded with the official Standard
+// Webhooks library for JavaScript and with the receiver that SuperOffice documents.
 'use strict';
 
 const crypto = require('node:crypto');
@@ -11,7 +11,7 @@ const { Webhook } = require('standardwebhooks');
 const caught = JSON.parse(fs.readFileSync(process.env.DELIVERIES, 'utf8'));
 for (const { posts } of caught) for (const post of posts) post.body = Buffer.from(post.body, 'base64');
 
-/** A secret that is no whsec_ text is the key itself, as UTF-8. */
+/** A secret without whsec_ is the key itself, as UTF-8. */
 const verifier = (secret) => (secret.startsWith('whsec_') ? new Webhook(secret) : new Webhook(new TextEncoder().encode(secret), { format: 'raw' }));
 
 function superOfficeAccepts(secret, post) {
@@ -21,7 +21,7 @@ function superOfficeAccepts(secret, post) {
 }
 
 for (const { name, secrets, superOffice, posts } of caught) {
-  test(`${name}: the official library accepts every secret and nothing else`, () => {
+  test(`${name}: the official library accepts every secret of the delivery and no other`, () => {
     for (const post of posts) {
       for (const secret of secrets) {
         assert.equal(verifier(secret).verify(post.body, post.headers).EventId, post.headers['webhook-id']);
@@ -31,7 +31,7 @@ for (const { name, secrets, superOffice, posts } of caught) {
       assert.equal(post.headers['webhook-signature'].split(' ').length, secrets.length);
     }
   });
-  test(`${name}: SuperOffice's recipe accepts the one secret`, () => {
+  test(`${name}: SuperOffice's recipe accepts only the delivery's secret`, () => {
     for (const post of posts) {
       assert.ok(superOfficeAccepts(superOffice, post));
       assert.ok(!superOfficeAccepts('another', post));

@@ -6,9 +6,9 @@ import software.amazon.dynamodb.services.local.main.ServerRunner;
 import software.amazon.dynamodb.services.local.server.DynamoDBProxyServer;
 
 /**
- * Starts DynamoDB Local on the loopback address only, at a port that the
- * system chooses, and prints the port as its first line. ServerRunner alone
- * listens on every interface and has no option against it.
+ * Starts DynamoDB Local on the loopback address only, at a port chosen by the
+ * system, and prints the port as its first line. ServerRunner would listen on
+ * every interface, and has no option to prevent it.
  */
 public final class Loopback {
     public static void main(String[] args) throws Exception {

@@ -1,12 +1,12 @@
-"""Does, with each function's role, what Lambda itself does in its name.
+"""Makes the calls that Lambda itself makes with each function's role.
 
-The emulator runs functions, but writes logs, reads the stream and the queue and
-gives up batches with powers of its own, so that nothing there would miss those
-permissions. This script assumes each role and does the same calls, and one that
-the role must not allow. (For that it adds itself to whom the role trusts, which
-changes nothing of what the role may do.)
+The emulator runs functions, but it writes logs, reads the stream and the queue
+and stores failed batches with its own permissions, so a missing permission would
+go unnoticed. This script assumes each role and makes the same calls, and one
+that the role must not allow. (To do so it adds itself to the principals that the
+role trusts, which does not change the role's permissions.)
 
-    python .ci/emulator/as-lambda STACK
+    python .ci/emulator/as_lambda.py STACK
 """
 
 import json
@@ -107,7 +107,7 @@ def retry(as_role):
     may(
         "Retry: take messages",
         lambda: sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"]),
-        # One that is really there comes again in a second.
+        # A real message becomes visible again after a second.
         lambda: sqs.receive_message(QueueUrl=queue, VisibilityTimeout=1),
         lambda: sqs.delete_message(QueueUrl=queue, ReceiptHandle="none"),
     )
@@ -123,5 +123,5 @@ for name, calls in {"Api": api, "Deliver": deliver, "Retry": retry, "Sweep": swe
     as_role = assume(resources[name + "Role"])
     log(name, resources[name + "Log"], as_role)
     calls(as_role)
-print("\n".join(faults) or "every role allows what Lambda does in its name, and no more")
+print("\n".join(faults) or "every role allows Lambda's calls, and no more")
 sys.exit(bool(faults))

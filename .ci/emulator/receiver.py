@@ -1,4 +1,4 @@
-"""A target that takes every POST.
+"""A target that accepts every POST.
 
     python .ci/emulator/receiver.py ADDRESS PORT
 """

@@ -1,4 +1,4 @@
-"""Hands connections at an address on to the emulator on the loopback address.
+"""Forwards connections at an address to the emulator on the loopback address.
 
     python .ci/emulator/relay.py ADDRESS PORT
 """

@@ -5,12 +5,12 @@ import socketserver
 
 from ministack.core import iam_actions
 
-# Answers are written in small pieces; without Nagle's algorithm a warm call
+# Responses are written in small pieces; without Nagle's algorithm a warm call
 # takes 8 ms instead of 100.
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
-# To AWS a batch is the single action on each of its entries; the emulator
-# looks for a permission of the batch's name, which does not exist.
+# AWS authorizes a batch as the single action on each entry; the emulator looks
+# for a permission with the batch's name, which does not exist.
 _action = iam_actions.extract_iam_action
 
 
@@ -23,8 +23,8 @@ def _single_action(*args, **kwargs):
 
 iam_actions.extract_iam_action = _single_action
 
-# What a call is about: to AWS a log stream and a table's stream, to the
-# emulator a log group and anything.
+# The resource of a call: for AWS a log stream or a table's stream, for the
+# emulator a log group or anything.
 _resource = iam_actions.extract_resource_arn
 
 

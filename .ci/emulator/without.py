@@ -1,4 +1,4 @@
-"""Takes one statement out of a template's roles, or lists all of them.
+"""Removes one statement from a template's roles, or lists all of them.
 
     python .ci/emulator/without.py TEMPLATE                       lists Role/Sid
     python .ci/emulator/without.py TEMPLATE Role/Sid >ALTERED
@@ -29,7 +29,7 @@ if wanted:
         sys.exit(f"no statement {wanted}")
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            # A process that goes on remembers what it could read before.
+            # Forces a restart: a running process caches what it could read before.
             variables = resource["Properties"].setdefault("Environment", {}).setdefault("Variables", {})
             variables["STARTED_WITHOUT"] = wanted
     yaml.safe_dump(template, sys.stdout, sort_keys=False)
