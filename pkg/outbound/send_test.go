@@ -238,7 +238,7 @@ func TestSend_Outcomes(t *testing.T) {
 		{"come back in seconds", "HTTP/1.1 503 Oh\r\nRetry-After: 3\r\n\r\n", webhook.Result{StatusCode: 503, Error: webhook.AttemptStatus, RetryAfter: 3 * time.Second}},
 		{"come back at a date", "HTTP/1.1 429 Oh\r\nRetry-After: Tue, 16 Sep 2025 07:25:33 GMT\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus, RetryAfter: time.Minute - 275830*time.Microsecond}},
 		{"come back in the past", "HTTP/1.1 429 Oh\r\nRetry-After: -9\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus}},
-		{"come back in for ever", "HTTP/1.1 429 Oh\r\nRetry-After: 9223372036854775807\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus, RetryAfter: webhook.MaxRetryAfter}},
+		{"a huge Retry-After", "HTTP/1.1 429 Oh\r\nRetry-After: 9223372036854775807\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus, RetryAfter: webhook.MaxRetryAfter}},
 		{"no more of this event", "HTTP/1.1 400 No\r\nwebhook-delivery: abort-message\r\n\r\n", webhook.Result{StatusCode: 400, Error: webhook.AttemptAborted}},
 		{"no more, but a success", "HTTP/1.1 200 OK\r\nwebhook-delivery: abort-message\r\n\r\n", webhook.Result{StatusCode: 200}},
 		{"no HTTP", "SSH-2.0\r\n\r\n", webhook.Result{Error: webhook.AttemptProtocol}},
@@ -282,9 +282,9 @@ func TestSend_Unreachable(t *testing.T) {
 		config    func(*outbound.Config)
 		want      webhook.AttemptError
 	}{
-		{"nobody listens", refusing, nil, webhook.AttemptRefused},
+		{"a closed port", refusing, nil, webhook.AttemptRefused},
 		{"a certificate of unknown origin", server.URL, nil, webhook.AttemptTLS},
-		{"TLS where there is none", strings.Replace(server.URL, "https", "http", 1), nil, webhook.AttemptStatus},
+		{"https to an http server", strings.Replace(server.URL, "https", "http", 1), nil, webhook.AttemptStatus},
 		{"no such name", "https://x.example/", noDNS, webhook.AttemptDNS},
 		{"a target that hangs", "http://" + hanging.Addr().String(), nil, webhook.AttemptTimeout},
 		{"a loopback address when deployed", server.URL, func(c *outbound.Config) { c.AllowPrivate = false }, webhook.AttemptBlocked},

@@ -233,7 +233,7 @@ func TestSend_EveryErrorHasItsCause(t *testing.T) {
 		{"a redirect", raw("HTTP/1.1 302 Found\r\nLocation: https://x.example/\r\n\r\n"), nil, webhook.AttemptRedirect},
 		{"a refusal", raw("HTTP/1.1 404 Not Found\r\n\r\n"), nil, webhook.AttemptStatus},
 		{"another protocol", raw("SSH-2.0-OpenSSH\r\n\r\n"), nil, webhook.AttemptProtocol},
-		{"a switch of protocols that nobody asked for", raw("HTTP/1.1 101 Switching Protocols\r\n\r\n"), nil, webhook.AttemptProtocol},
+		{"an unrequested switch of protocols", raw("HTTP/1.1 101 Switching Protocols\r\n\r\n"), nil, webhook.AttemptProtocol},
 		{"endless headers", raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 200<<10)), nil, webhook.AttemptTooLarge},
 		{"endless interim answers", raw(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 5000)), nil, webhook.AttemptTooLarge},
 		{"no more of this event", raw("HTTP/1.1 400 No\r\nwebhook-delivery: abort-message\r\n\r\n"), nil, webhook.AttemptAborted},

@@ -88,7 +88,7 @@ func (v view) unescaped() view {
 }
 
 // percentEscape decodes %41, and %u0041 as written by JavaScript's escape. n is
-// the length of the escape, 0 if there is none.
+// the length of the escape, or 0.
 func percentEscape(b []byte) (n int, value rune, isByte bool) {
 	if len(b) > 5 && b[1]|0x20 == 'u' {
 		if value, ok := digits(b[2:6], 16); ok {

@@ -47,7 +47,7 @@ type value struct {
 	mu     sync.Mutex
 	text   webhook.Secret
 	read   time.Time     // zero: never
-	flight chan struct{} // closed when the read in progress ends; nil if there is none
+	flight chan struct{} // closed when the read in progress ends; nil: no read
 	failed time.Time     // when a read failed, if none has succeeded since
 	err    error         // why
 }

@@ -31,7 +31,7 @@ func (g *givenUp) List(_ context.Context, after string, limit int) (names []stri
 
 func (g *givenUp) Open(_ context.Context, name string) ([]webhook.Record, error) {
 	if g.batches[name] == nil {
-		return nil, webhook.Invalid("%s is no batch", name)
+		return nil, webhook.Invalid("%s must be a batch", name)
 	}
 	return g.batches[name], g.faults["Open "+name]
 }

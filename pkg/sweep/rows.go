@@ -71,8 +71,8 @@ func (r *dueRows) sendShard(ctx context.Context, shard int) error {
 	return err
 }
 
-// walk gives each webhook of a shard its first turn and returns the rows that
-// were set aside. Rows beyond maxAside stay for the next Run.
+// walk processes the first turn of each webhook in a shard and returns the rows
+// that were set aside. Rows beyond maxAside stay for the next Run.
 func (r *dueRows) walk(ctx context.Context, shard int) (aside []webhook.DueDelivery, err error) {
 	turns := map[webhookKey]int{}
 	var last webhook.DueDelivery

@@ -76,8 +76,7 @@ type Config struct {
 	Now      func() time.Time
 	// RowLife is how long a delivery row is kept after its last write.
 	RowLife time.Duration
-	// Jobs are worked on by Runners, a slice at a time. nil means that there
-	// are none.
+	// Jobs are worked on by Runners, a slice at a time. nil means no jobs.
 	Jobs    Jobs
 	Runners map[webhook.JobKind]JobRunner
 }

@@ -169,7 +169,7 @@ func TestFailures_OpenOfWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
 		"no JSON": "x", "no object": "[]", "no payload": `{"version":"1.0"}`, "a payload of null": `{"payload":null}`,
-		"a payload that is no JSON": `{"payload":"x"}`, "a payload that is no batch": `{"payload":"[]"}`,
+		"a payload that is not JSON": `{"payload":"x"}`, "a payload that is not a batch": `{"payload":"[]"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

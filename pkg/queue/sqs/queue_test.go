@@ -138,7 +138,7 @@ func TestPostpone(t *testing.T) {
 	}{
 		{"a receipt that counts", nil, false},
 		{"a message that has gone on", &types.MessageNotInflight{}, false},
-		{"a receipt that is none", &types.ReceiptHandleIsInvalid{}, false},
+		{"an invalid receipt", &types.ReceiptHandleIsInvalid{}, false},
 		{"a queue that does not answer", errDown, true},
 	}
 	for _, tt := range tests {
