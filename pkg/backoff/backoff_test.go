@@ -37,10 +37,10 @@ func TestRetry_Ends(t *testing.T) {
 		calls int
 		want  error
 	}{
-		"with the first success":                {5, []error{errPassing, errPassing, nil}, 3, nil},
-		"with an error that is not worth a try": {5, []error{errPassing, errLasting}, 2, errLasting},
-		"with the last try":                     {5, []error{errPassing}, 5, errPassing},
-		"after one try of a zero policy":        {0, []error{errPassing}, 1, errPassing},
+		"with the first success":           {5, []error{errPassing, errPassing, nil}, 3, nil},
+		"with an error that again rejects": {5, []error{errPassing, errLasting}, 2, errLasting},
+		"with the last try":                {5, []error{errPassing}, 5, errPassing},
+		"after one try of a zero policy":   {0, []error{errPassing}, 1, errPassing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

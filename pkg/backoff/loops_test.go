@@ -68,7 +68,7 @@ var others = map[string]string{
 // context is easily written and easily overlooked. So the test classifies loops
 // by their form: one that makes calls under a context, and does not range over
 // a collection, must use the helper or be listed in others.
-func TestLoops_ThatTryAgainUseBackoff(t *testing.T) {
+func TestLoops_RetriesUseBackoff(t *testing.T) {
 	t.Parallel()
 	found := map[string]bool{}
 	root := filepath.Join("..", "..")

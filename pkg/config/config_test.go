@@ -34,14 +34,14 @@ func TestLoadLocal_Faults(t *testing.T) {
 		env  []string
 		want []string
 	}{
-		{"an empty environment is the defaults", nil, nil},
-		{"a boolean is true or false only", []string{"ALLOW_HTTP", "yes"}, []string{`ALLOW_HTTP is "yes", must be true or false`}},
+		{"an empty environment yields the defaults", nil, nil},
+		{"a boolean must be true or false", []string{"ALLOW_HTTP", "yes"}, []string{`ALLOW_HTTP is "yes", must be true or false`}},
 		{"every fault is reported", []string{"HTTP2", "1", "LOG_LEVEL", "loud"}, []string{`LOG_LEVEL is "loud", must be debug or info or warn or error`, `HTTP2 is "1", must be true or false`}},
-		{"events are kept 14 days at least", []string{"EVENT_TTL_DAYS", "13"}, []string{`EVENT_TTL_DAYS is "13", must be a whole number of days from 14 to 3650`}},
-		{"a tenant may have a webhook at least", []string{"WEBHOOKS_PER_TENANT", "0"}, []string{`WEBHOOKS_PER_TENANT is "0", must be a whole number from 1 to 100000`}},
-		{"deliveries are kept 3 days more at least", []string{"DELIVERY_EXTRA_DAYS", "2"}, []string{`DELIVERY_EXTRA_DAYS is "2", must be a whole number of days from 3 to 3650`}},
+		{"events are kept at least 14 days", []string{"EVENT_TTL_DAYS", "13"}, []string{`EVENT_TTL_DAYS is "13", must be a whole number of days from 14 to 3650`}},
+		{"a tenant may have at least one webhook", []string{"WEBHOOKS_PER_TENANT", "0"}, []string{`WEBHOOKS_PER_TENANT is "0", must be a whole number from 1 to 100000`}},
+		{"deliveries are kept at least 3 days longer", []string{"DELIVERY_EXTRA_DAYS", "2"}, []string{`DELIVERY_EXTRA_DAYS is "2", must be a whole number of days from 3 to 3650`}},
 		{"all addresses need own credentials", []string{"ADDR", ":8080"}, []string{"FIRST_CREDENTIAL must be changed from the default if ADDR is not a loopback address", "ADMIN_CREDENTIAL must be changed from the default if ADDR is not a loopback address"}},
-		{"own credentials may listen anywhere", []string{"ADDR", ":8080", "FIRST_CREDENTIAL", "a:b", "ADMIN_CREDENTIAL", "c:d"}, nil},
+		{"with own credentials it may listen anywhere", []string{"ADDR", ":8080", "FIRST_CREDENTIAL", "a:b", "ADMIN_CREDENTIAL", "c:d"}, nil},
 		{"IPv6 loopback is loopback", []string{"ADDR", "[::1]:8080"}, nil},
 		{"an address needs a port", []string{"ADDR", "localhost"}, []string{`ADDR is "localhost", must be host:port, such as 127.0.0.1:8080`}},
 		{"a secret's value is not shown", []string{"FIRST_CREDENTIAL", "hunter2"}, []string{"FIRST_CREDENTIAL must be user:password"}},
@@ -50,7 +50,7 @@ func TestLoadLocal_Faults(t *testing.T) {
 		{"a duration has a unit", []string{"SHUTDOWN_TIMEOUT", "10"}, []string{`SHUTDOWN_TIMEOUT is "10", must be a positive duration such as 10s`}},
 		{"a duration is positive", []string{"SHUTDOWN_TIMEOUT", "-1s"}, []string{`SHUTDOWN_TIMEOUT is "-1s", must be a positive duration such as 10s`}},
 		{"an issuer needs an audience", []string{"OIDC_ISSUER", "https://id.example.com/"}, []string{"OIDC_AUDIENCE must be set if OIDC_ISSUER is"}},
-		{"a misspelt variable of make is named with the closest setting", []string{"MAKE_OVERRIDES", "ADRR DATA_DIR"}, []string{"ADRR is not a setting; the closest one is ADDR"}},
+		{"a misspelled variable of make is reported with the closest setting", []string{"MAKE_OVERRIDES", "ADRR DATA_DIR"}, []string{"ADRR is not a setting; the closest one is ADDR"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestLoad_DefaultsDifferBetweenLocalAndDeployed(t *testing.T) {
 	}
 }
 
-func TestLoadDeployed_NamesWhatTheTemplateForgot(t *testing.T) {
+func TestLoadDeployed_NamesMissingVariables(t *testing.T) {
 	t.Parallel()
 	loads := map[string]func(config.Lookup) error{
 		"api":     func(l config.Lookup) error { _, err := config.LoadAPI(l); return err },

@@ -17,7 +17,7 @@ func guard(t *testing.T, c outbound.Config) *outbound.Guard {
 	return g
 }
 
-func TestGuard_CheckHostGivesWhatResolversSee(t *testing.T) {
+func TestGuard_CheckHostReturnsTheResolversForm(t *testing.T) {
 	t.Parallel()
 	g := guard(t, outbound.Config{})
 	for host, want := range map[string]string{
@@ -66,12 +66,12 @@ func TestGuard_CheckAddress(t *testing.T) {
 		{"metadata by IPv6 in the local run", local, "[fd00:ec2::254]:443", false},
 		{"the runtime by another loopback address", loopbackListed, "127.0.0.2:9001", false},
 		{"the runtime by IPv6 loopback", loopbackListed, "[::1]:9001", false},
-		{"a loopback address listed beside the runtime", beside, "127.0.0.2:9001", true},
-		{"the runtime beside a listed loopback address", beside, "127.0.0.1:9001", false},
+		{"a listed loopback address, not the runtime's", beside, "127.0.0.2:9001", true},
+		{"the runtime, next to a listed loopback address", beside, "127.0.0.1:9001", false},
 		{"a loopback address that is not listed", beside, "127.0.0.3:9001", false},
 		{"listed loopback without a runtime there", elsewhere, "127.0.0.2:9001", true},
 		{"a listed range", listed, "10.0.0.1:443", true},
-		{"beside the listed range", listed, "10.0.1.1:443", false},
+		{"outside the listed range", listed, "10.0.1.1:443", false},
 		{"the runtime in a listed range", listed, "10.0.0.9:443", false},
 		{"metadata though listed", listed, "169.254.169.254:443", false},
 		{"NAT64 though listed", listed, "[64:ff9b::1]:443", false},
@@ -101,7 +101,7 @@ func TestGuard_CheckAddress(t *testing.T) {
 	}
 }
 
-func TestNewGuard_RefusesARuntimeThatIsNoAddress(t *testing.T) {
+func TestNewGuard_RefusesAnInvalidRuntimeAPI(t *testing.T) {
 	t.Parallel()
 	if _, err := outbound.NewGuard(outbound.Config{RuntimeAPI: "runtime"}); err == nil {
 		t.Error("accepted")

@@ -10,7 +10,7 @@ import (
 
 // Punycode takes time quadratic in the length of a name, and a request body can
 // hold a name of a megabyte.
-func TestCheckHost_TranslatesNoNameThatDNSHasNoRoomFor(t *testing.T) {
+func TestCheckHost_RefusesNamesTooLongForDNS(t *testing.T) {
 	guard, err := outbound.NewGuard(outbound.Config{})
 	if err != nil {
 		t.Fatal(err)

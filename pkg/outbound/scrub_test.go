@@ -50,7 +50,7 @@ func TestSend_ExcerptHoldsNoPartOfASecretHeader(t *testing.T) {
 		{"a scheme in another case", "bEARER " + value, value},
 		{"a scheme and a tab", "Bearer\t" + value, value},
 		{"a scheme and two spaces", "Bearer  " + value, "Bearer " + value},
-		{"a scheme that is not known", "Own " + value, value},
+		{"an unknown scheme", "Own " + value, value},
 		{"base64", "Basic " + basic, basic},
 		{"base64, decoded", "Basic " + basic, "u:" + value + "!"},
 		{"base64, without padding", "Basic " + strings.TrimRight(basic, "="), "u:" + value + "!"},

@@ -242,7 +242,7 @@ func TestSend_Outcomes(t *testing.T) {
 		{"no more of this event", "HTTP/1.1 400 No\r\nwebhook-delivery: abort-message\r\n\r\n", webhook.Result{StatusCode: 400, Error: webhook.AttemptAborted}},
 		{"no more, but a success", "HTTP/1.1 200 OK\r\nwebhook-delivery: abort-message\r\n\r\n", webhook.Result{StatusCode: 200}},
 		{"no HTTP", "SSH-2.0\r\n\r\n", webhook.Result{Error: webhook.AttemptProtocol}},
-		{"no answer", "", webhook.Result{Error: webhook.AttemptReset}},
+		{"no response", "", webhook.Result{Error: webhook.AttemptReset}},
 		{"headers without end", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 200<<10) + "\r\n\r\n", webhook.Result{Error: webhook.AttemptTooLarge}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

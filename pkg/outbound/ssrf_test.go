@@ -218,7 +218,7 @@ func TestSSRF(t *testing.T) {
 
 // A client without a guard reaches the insider with many of these URLs, so they
 // are real attacks.
-func TestSSRF_TheWaysLeadInside(t *testing.T) {
+func TestSSRF_TheURLsAreRealAttacks(t *testing.T) {
 	t.Parallel()
 	in, dns := newInsider(t), newNameServer(t, names)
 	dialer := net.Dialer{Resolver: dns.resolver, Timeout: time.Second}

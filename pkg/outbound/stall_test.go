@@ -170,7 +170,7 @@ func TestSend_EveryStallEndsWithTheAttempt(t *testing.T) {
 		{"after 101", "", after(upgrade), 0, webhook.AttemptProtocol},
 		{"after 101, over TLS", "http/1.1", after(upgrade), 0, webhook.AttemptProtocol},
 		{"after 101 and bytes of another protocol", "", after(upgrade + "\x81\x05hello"), 0, webhook.AttemptProtocol},
-		{"after an interim answer", "", after("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"), 0, timeout},
+		{"after an interim response", "", after("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"), 0, timeout},
 		{"before the status line", "", after(""), 0, timeout},
 		{"in the status line", "", after("HTTP/1.1 20"), 0, timeout},
 		{"in the headers", "", after("HTTP/1.1 200 OK\r\nX-A: b\r\nX-C"), 0, timeout},
@@ -236,7 +236,7 @@ func TestSend_EveryStallEndsWithTheAttempt(t *testing.T) {
 
 // crypto/tls allows 5 s for the closing alert: CloseIdle would wait that long
 // for each connection to a target that does not read.
-func TestSocket_SaysGoodbyeToWhoeverListens(t *testing.T) {
+func TestSocket_BoundsTheClosingAlert(t *testing.T) {
 	t.Parallel()
 	lender := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(lender.Close)
@@ -284,7 +284,7 @@ func TestSocket_AWriteEndsWithItsAttempt(t *testing.T) {
 		shared, released bool
 		want             time.Duration
 	}{
-		{"of its own", false, false, limit},
+		{"unshared", false, false, limit},
 		{"shared, held up", true, false, limit + 100*time.Millisecond},
 		{"shared, got away", true, true, 5 * time.Second},
 	} {

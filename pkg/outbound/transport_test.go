@@ -80,16 +80,16 @@ func TestSend_ReusesConnections(t *testing.T) {
 		posts, atOnce int
 		least, atMost int32
 	}{
-		{"an empty answer", func(http.ResponseWriter, *http.Request) {}, 500, 1, 1, few},
+		{"an empty response", func(http.ResponseWriter, *http.Request) {}, 500, 1, 1, few},
 		{"an error with a page", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, strings.Repeat("x", 30<<10), 500) }, 100, 1, 1, few},
-		{"a chunked answer", func(w http.ResponseWriter, _ *http.Request) {
+		{"a chunked response", func(w http.ResponseWriter, _ *http.Request) {
 			for range 3 {
 				_, _ = io.WriteString(w, "part")
 				w.(http.Flusher).Flush()
 			}
 		}, 100, 1, 1, few},
 		{"sixteen at once", func(http.ResponseWriter, *http.Request) {}, 480, 16, 1, 32},
-		{"an answer too long to drain", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) }, 5, 1, 5, 5},
+		{"a response too long to drain", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) }, 5, 1, 5, 5},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -149,7 +149,7 @@ func drip(t testing.TB, begin string) (url string, gone <-chan struct{}) {
 	return "http://" + l.Addr().String(), left
 }
 
-func TestSend_ADrippingTargetHoldsNobody(t *testing.T) {
+func TestSend_ADrippingTargetIsCutOff(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, begin string
@@ -223,19 +223,19 @@ func TestSend_EveryErrorHasItsCause(t *testing.T) {
 		{"a name without addresses", "https://x.example/", resolves(nil, nil), webhook.AttemptDNS},
 		{"a closed port", "http://" + closed.Addr().String(), nil, webhook.AttemptRefused},
 		{"a reset", "http://" + resetting.Addr().String(), nil, webhook.AttemptReset},
-		{"closed without an answer", raw(""), nil, webhook.AttemptReset},
+		{"closed without a response", raw(""), nil, webhook.AttemptReset},
 		{"closed within the headers", raw("HTTP/1.1 200 OK\r\nX: y\r\n"), nil, webhook.AttemptReset},
 		{"reset in the TLS handshake", "https://" + resetting.Addr().String(), nil, webhook.AttemptTLS},
 		{"no TLS", strings.Replace(raw("HTTP/1.1 200 OK\r\n\r\n"), "http:", "https:", 1), nil, webhook.AttemptTLS},
 		{"silence", "http://" + silent.Addr().String(), nil, webhook.AttemptTimeout},
 		{"silence in the TLS handshake", "https://" + silent.Addr().String(), nil, webhook.AttemptTimeout},
-		{"an address inside", "https://x.example/", resolves([]netip.Addr{netip.MustParseAddr("169.254.169.254")}, nil), webhook.AttemptBlocked},
+		{"an internal address", "https://x.example/", resolves([]netip.Addr{netip.MustParseAddr("169.254.169.254")}, nil), webhook.AttemptBlocked},
 		{"a redirect", raw("HTTP/1.1 302 Found\r\nLocation: https://x.example/\r\n\r\n"), nil, webhook.AttemptRedirect},
 		{"a refusal", raw("HTTP/1.1 404 Not Found\r\n\r\n"), nil, webhook.AttemptStatus},
 		{"another protocol", raw("SSH-2.0-OpenSSH\r\n\r\n"), nil, webhook.AttemptProtocol},
 		{"an unrequested switch of protocols", raw("HTTP/1.1 101 Switching Protocols\r\n\r\n"), nil, webhook.AttemptProtocol},
 		{"endless headers", raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 200<<10)), nil, webhook.AttemptTooLarge},
-		{"endless interim answers", raw(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 5000)), nil, webhook.AttemptTooLarge},
+		{"endless interim responses", raw(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 5000)), nil, webhook.AttemptTooLarge},
 		{"no more of this event", raw("HTTP/1.1 400 No\r\nwebhook-delivery: abort-message\r\n\r\n"), nil, webhook.AttemptAborted},
 	} {
 		covered[c.want] = true
@@ -295,7 +295,7 @@ func TestSend_TheCallersEndIsNotTheTargets(t *testing.T) {
 	}
 }
 
-func TestSend_ShortHeaderValuesAreTakenOutWhereTheyStandAlone(t *testing.T) {
+func TestSend_ShortHeaderValuesAreRedactedAsWords(t *testing.T) {
 	t.Parallel()
 	url, _ := target(t, "HTTP/1.1 200 yes\r\nX-Own: yes\r\nContent-Length: 25\r\n\r\nyes, yesterday (yes) 1yes2")
 	w := hook(url)
@@ -309,7 +309,7 @@ func TestSend_ShortHeaderValuesAreTakenOutWhereTheyStandAlone(t *testing.T) {
 
 // net/http prints unsolicited bytes that arrive on an idle connection; a target
 // could echo a secret into the log.
-func TestSend_WhatComesUnaskedIsNotLogged(t *testing.T) {
+func TestSend_UnsolicitedBytesAreNotLogged(t *testing.T) {
 	url, _ := target(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nauthorization: s3cret")
 	s, before := sender(t, nil), log.Writer()
 	if before != outbound.Quiet(os.Stderr) {

@@ -30,7 +30,7 @@ func call(r http.Handler, method, url, body string, header http.Header) *httptes
 	return w
 }
 
-func TestReceiver_ForgetsTheOldestWhenItHoldsTooMuch(t *testing.T) {
+func TestReceiver_DropsTheOldestWhenFull(t *testing.T) {
 	t.Parallel()
 	r := &receiver.Receiver{Now: func() time.Time { return at }}
 	post := func(path string, n int) {

@@ -59,7 +59,7 @@ func TestCache_ReadsAVersionOnce(t *testing.T) {
 	}
 }
 
-func TestCache_GivesUpWhatWasNotAskedForTheLongest(t *testing.T) {
+func TestCache_EvictsTheLeastRecentlyUsed(t *testing.T) {
 	t.Parallel()
 	s := &source{}
 	cache := secrets.NewCache(s, 1200) // holds two versions
@@ -75,7 +75,7 @@ func TestCache_GivesUpWhatWasNotAskedForTheLongest(t *testing.T) {
 
 // A tenant that keeps changing large secrets evicts only its own versions,
 // although the tenants' webhooks have the same ids.
-func TestCache_OneTenantPushesOutNoOther(t *testing.T) {
+func TestCache_OneTenantEvictsNoOther(t *testing.T) {
 	t.Parallel()
 	s := &source{}
 	cache := secrets.NewCache(s, 64<<10)
@@ -109,7 +109,7 @@ func TestCache_OneTenantPushesOutNoOther(t *testing.T) {
 	}
 }
 
-func TestCache_RemembersNoFault(t *testing.T) {
+func TestCache_CachesNoErrors(t *testing.T) {
 	t.Parallel()
 	s := &source{read: func(_ context.Context, n int) error {
 		if n == 1 {
@@ -179,7 +179,7 @@ func TestCache_OneCallersEndIsNotTheOthers(t *testing.T) {
 	})
 }
 
-func TestCache_ForgetsWhatIsDeleted(t *testing.T) {
+func TestCache_DropsDeletedSecrets(t *testing.T) {
 	t.Parallel()
 	s := &source{}
 	cache := secrets.NewCache(s, 1<<20)

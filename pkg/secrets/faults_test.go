@@ -50,11 +50,11 @@ func TestManager_TurnsFaultsIntoTheContracts(t *testing.T) {
 		create, read, put, remove error
 	}{
 		{
-			"a secret that is not found", &types.ResourceNotFoundException{Message: quote},
+			"a missing secret", &types.ResourceNotFoundException{Message: quote},
 			webhook.ErrNotFound, webhook.ErrSecretUnavailable, webhook.ErrNotFound, nil,
 		},
 		{
-			"a secret that is marked for deletion", &types.InvalidRequestException{Message: quote},
+			"a secret marked for deletion", &types.InvalidRequestException{Message: quote},
 			webhook.ErrNotFound, webhook.ErrNotFound, webhook.ErrNotFound, nil,
 		},
 		{

@@ -59,7 +59,7 @@ func TestManager_KeepsTheContract(t *testing.T) {
 	})
 }
 
-func TestManager_RotatesMoreOftenThanASecretHasRoomForLabels(t *testing.T) {
+func TestManager_RotatesMoreOftenThanTheLimitOfLabels(t *testing.T) {
 	t.Parallel()
 	const maxLabels = 20
 	client := emulated(t)

@@ -237,7 +237,7 @@ func (b *backlog) minutes(t *testing.T, n int) (err error) {
 
 // The local run sets no deadline. The store is so slow that deferring all rows
 // takes longer than the minute after which they are due again.
-func TestRun_EndsAlthoughItsRowsComeUpAgain(t *testing.T) {
+func TestRun_EndsAlthoughItsRowsAreDueAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBacklog()
@@ -260,7 +260,7 @@ func TestRun_EndsAlthoughItsRowsComeUpAgain(t *testing.T) {
 	})
 }
 
-func TestRun_ABacklogDelaysItsOwnWebhookAlone(t *testing.T) {
+func TestRun_ABacklogDelaysOnlyItsOwnWebhook(t *testing.T) {
 	t.Parallel()
 	type hog struct {
 		tenant webhook.Tenant
@@ -325,7 +325,7 @@ func TestRun_IsAsFastForManyTenantsAsForOne(t *testing.T) {
 }
 
 // 250 rows are more than a page.
-func TestRun_PassesOverRowsThatHaveAFault(t *testing.T) {
+func TestRun_SkipsFaultyRows(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*backlog) map[webhook.DeliveryKey]bool{
 		"cannot be claimed": func(b *backlog) map[webhook.DeliveryKey]bool { return b.bad },
@@ -375,7 +375,7 @@ func TestRun_AProbeThatCannotBeClaimedIsAnotherRows(t *testing.T) {
 	})
 }
 
-func TestRun_EveryStageGetsOnEveryMinute(t *testing.T) {
+func TestRun_EveryStageMakesProgress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBacklog()
@@ -405,7 +405,7 @@ func (h hanging) Receive(ctx context.Context, _ int) ([]webhook.Received, error)
 	return nil, ctx.Err()
 }
 
-func TestRun_AStageThatHangsOrPanicsHoldsUpNoOther(t *testing.T) {
+func TestRun_AHangingOrPanickingStageDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	for _, panics := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -94,7 +94,7 @@ func (b *jobBench) waits(t *testing.T, keys []webhook.DeliveryKey, from time.Tim
 	return shortest, longest
 }
 
-func TestRun_MovesTheRowsOfADeadTargetOn(t *testing.T) {
+func TestRun_DefersTheRowsOfADeadTarget(t *testing.T) {
 	t.Parallel()
 	b := newJobBench(t, inSlices(1, 0))
 	b.down(t, 20*time.Minute)
@@ -144,13 +144,13 @@ func TestRun_SendsTheRowsOfAWebhookThatIsNotHeldBack(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(t *testing.T, b *jobBench){
 		"a breaker that has closed": func(t *testing.T, b *jobBench) { b.breaker(t, webhook.Breaker{}) },
-		"a webhook that was started again": func(t *testing.T, b *jobBench) {
+		"a restarted webhook": func(t *testing.T, b *jobBench) {
 			b.change(t, func(w *webhook.Webhook) { w.Activation = 2 })
 		},
-		"a webhook that was stopped, whose rows end": func(t *testing.T, b *jobBench) {
+		"a stopped webhook, whose rows end": func(t *testing.T, b *jobBench) {
 			b.change(t, func(w *webhook.Webhook) { w.State = webhook.StateStopped })
 		},
-		"a webhook that is gone, whose rows end": func(t *testing.T, b *jobBench) {
+		"a deleted webhook, whose rows end": func(t *testing.T, b *jobBench) {
 			if err := b.db.Webhooks().Delete(t.Context(), "Default", 1, 1); err != nil {
 				t.Fatal(err)
 			}
@@ -182,7 +182,7 @@ func (b *jobBench) change(t *testing.T, how func(*webhook.Webhook)) {
 	}
 }
 
-func TestRun_SeesToALeasedRowOfADeadTarget(t *testing.T) {
+func TestRun_SendsForALeasedRowOfADeadTarget(t *testing.T) {
 	t.Parallel()
 	b := newJobBench(t, inSlices(1, 0))
 	b.down(t, time.Hour)

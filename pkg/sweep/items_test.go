@@ -12,7 +12,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-func TestSweep_ADeadLetterWithAFaultHoldsUpNoOther(t *testing.T) {
+func TestSweep_AFaultyDeadLetterDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	for n := range 30 { // several pages
@@ -33,7 +33,7 @@ func TestSweep_ADeadLetterWithAFaultHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-func TestSweep_AnIntentWithAFaultHoldsUpNoOther(t *testing.T) {
+func TestSweep_AFaultyIntentDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	const bad, good = 150, 20 // more than one Run clears
@@ -100,7 +100,7 @@ func TestRun_NoJobWaitsForOthers(t *testing.T) {
 }
 
 // 1,200 batches need more than two lists.
-func TestRun_SendsOnWhatIsBehindBatchesThatCannotBeOpened(t *testing.T) {
+func TestRun_RedrivesPastUnreadableBatches(t *testing.T) {
 	t.Parallel()
 	b := newJobBench(t, inSlices(1, 0))
 	failures := &givenUp{batches: map[string][]webhook.Record{}, faults: map[string]error{}}

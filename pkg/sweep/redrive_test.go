@@ -43,7 +43,7 @@ func (g *givenUp) Remove(_ context.Context, name string) error {
 	return g.faults["Remove"]
 }
 
-func TestRun_SendsOnWhatTheStreamGaveUp(t *testing.T) {
+func TestRun_RedrivesFailedBatches(t *testing.T) {
 	t.Parallel()
 	b := newJobBench(t, inSlices(1, 0))
 	accepted := b.clock.Now().Add(-time.Hour)

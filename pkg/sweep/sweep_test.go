@@ -238,7 +238,7 @@ func TestSweep_AsksForTheAttemptThatTheRowWaitsFor(t *testing.T) {
 
 // A message that is never processed is resent at growing intervals; the eighth
 // raises an alarm.
-func TestSweep_ResendsAtGrowingDistances(t *testing.T) {
+func TestSweep_ResendsAtGrowingIntervals(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.must(s.db.Events().Put(t.Context(), webhook.Event{Tenant: tenant, ID: key(1, 1).Event, Name: "contact.changed", At: start}))
@@ -276,7 +276,7 @@ func TestSweep_ARowWithoutAnEventExpiresInsteadOfItsEighthMessage(t *testing.T) 
 	}
 }
 
-func TestSweep_AnAttemptSetsTheDistanceBack(t *testing.T) {
+func TestSweep_AnAttemptResetsTheInterval(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.due(key(1, 1), 0)
@@ -381,7 +381,7 @@ func TestSweep_AFaultBetweenClaimsLosesNoMessage(t *testing.T) {
 
 // Claim first, message second: a lost message is resent, and none goes out
 // unclaimed.
-func TestSweep_AMessageThatIsLostComesAgain(t *testing.T) {
+func TestSweep_ALostMessageIsResent(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.due(key(1, 1), 0)
@@ -502,7 +502,7 @@ func TestSweep_DrainsTheDeadLetters(t *testing.T) {
 	}
 }
 
-func TestSweep_DrainsAllPagesAndLeavesWhatItCannotRead(t *testing.T) {
+func TestSweep_DrainsAllPagesAndLeavesUnreadableLetters(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.must(s.db.DeadLetters().Bury(t.Context(), []byte("{")))
@@ -545,7 +545,7 @@ func TestSweep_ADeadLetterIsNeverTheOnlyCopyThatIsRemoved(t *testing.T) {
 	}
 }
 
-func TestSweep_ClearsWhatACrashLeftOfSecrets(t *testing.T) {
+func TestSweep_DeletesSecretsThatACrashLeft(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name    string

@@ -126,7 +126,7 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-func TestResumed_TellsWhenTheLastInvocationEnded(t *testing.T) {
+func TestResumed_ReportsTheLastEnd(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	var slept []time.Duration

@@ -139,7 +139,7 @@ func TestHTTP_Answers(t *testing.T) {
 		handle http.HandlerFunc
 		want   answer
 	}{
-		{"nothing written is 200", func(http.ResponseWriter, *http.Request) {}, answer{StatusCode: 200, Headers: map[string]string{}}},
+		{"an empty response is a 200", func(http.ResponseWriter, *http.Request) {}, answer{StatusCode: 200, Headers: map[string]string{}}},
 		{"status, headers, text", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Add("X-Two", "1")
@@ -149,12 +149,12 @@ func TestHTTP_Answers(t *testing.T) {
 			w.Header().Set("X-Late", "1")
 			fmt.Fprint(w, `{"a":"æ"}`)
 		}, answer{StatusCode: 201, Headers: map[string]string{"content-type": "application/json", "x-two": "1, 2"}, Body: `{"a":"æ"}`}},
-		{"each Set-Cookie stays by itself", func(w http.ResponseWriter, _ *http.Request) {
+		{"Set-Cookie headers are not joined", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Add("Set-Cookie", "a=1, 2")
 			w.Header().Add("Set-Cookie", "b=3")
 			w.WriteHeader(204)
 		}, answer{StatusCode: 204, Headers: map[string]string{}, Cookies: []string{"a=1, 2", "b=3"}}},
-		{"bytes that are no text go as base64", func(w http.ResponseWriter, _ *http.Request) {
+		{"invalid UTF-8 is sent as base64", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/octet-stream")
 			fmt.Fprint(w, binary)
 		}, answer{
@@ -186,7 +186,7 @@ func TestHTTP_Answers(t *testing.T) {
 	}
 }
 
-func TestHTTP_BodyThatIsNoBase64Is400(t *testing.T) {
+func TestHTTP_InvalidBase64Is400(t *testing.T) {
 	t.Parallel()
 	payload := []byte(`{"rawPath": "/", "body": "%%%", "isBase64Encoded": true, "requestContext": {"http": {"method": "POST"}}}`)
 	got := invoke(t, payload, func(http.ResponseWriter, *http.Request) { t.Error("the handler was called") })

@@ -35,7 +35,7 @@ func TestLogger(t *testing.T) {
 		{"an unlisted key given before", func(l *slog.Logger) { l.With("url", "x").Info("sent") }, true},
 		{"an unlisted group", func(l *slog.Logger) { l.WithGroup("g").Info("sent", "host", "x") }, true},
 		{"a secret in a value", func(l *slog.Logger) { l.Info("sent", "error", "bad hu\"sh") }, true},
-		{"a secret in the text", func(l *slog.Logger) { l.Info("hu\"sh") }, true},
+		{"a secret in the message", func(l *slog.Logger) { l.Info("hu\"sh") }, true},
 		{"a secret that hides itself", func(l *slog.Logger) { l.Info("sent", "error", webhook.NewSecret("hu\"sh")) }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

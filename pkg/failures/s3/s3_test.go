@@ -165,10 +165,10 @@ func TestFailures_ListOpenRemove(t *testing.T) {
 	}
 }
 
-func TestFailures_OpenOfWhatCannotBeRead(t *testing.T) {
+func TestFailures_OpenOfUnreadableObjects(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"no JSON": "x", "no object": "[]", "no payload": `{"version":"1.0"}`, "a payload of null": `{"payload":null}`,
+		"invalid JSON": "x", "not an object": "[]", "no payload": `{"version":"1.0"}`, "a payload of null": `{"payload":null}`,
 		"a payload that is not JSON": `{"payload":"x"}`, "a payload that is not a batch": `{"payload":"[]"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -191,7 +191,7 @@ func TestFailures_OpenOfWhatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestFailures_FaultsAreToldApart(t *testing.T) {
+func TestFailures_FaultsAreDistinguished(t *testing.T) {
 	t.Parallel()
 	for status, passes := range map[int]bool{500: true, 503: true, 429: true, 403: false, 400: false} {
 		f, b := open(t, map[string]string{key(1): "{}"})

@@ -76,13 +76,13 @@ func TestSend_SaysWhichMessagesWereNotStored(t *testing.T) {
 		{"ten go in one call", 10, func(_ int, in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
 			return stored(in), nil
 		}, 1, nil, false},
-		{"entries refused in the second call have the index of the whole", 25, func(call int, in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
+		{"entries refused in the second call have their overall index", 25, func(call int, in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
 			if call == 2 {
 				return stored(in, "3", "0"), nil
 			}
 			return stored(in), nil
 		}, 3, []int{10, 13}, false},
-		{"an entry that the answer does not name was not stored", 2, func(int, *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
+		{"an entry missing from the response was not stored", 2, func(int, *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
 			return &awssqs.SendMessageBatchOutput{Successful: []types.SendMessageBatchResultEntry{{Id: aws.String("1")}}}, nil
 		}, 1, []int{0}, false},
 		{"a call that fails between others fails its own messages", 30, func(call int, in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
@@ -136,10 +136,10 @@ func TestPostpone(t *testing.T) {
 		err   error
 		fails bool
 	}{
-		{"a receipt that counts", nil, false},
-		{"a message that has gone on", &types.MessageNotInflight{}, false},
+		{"a valid receipt", nil, false},
+		{"a message that is no longer in flight", &types.MessageNotInflight{}, false},
 		{"an invalid receipt", &types.ReceiptHandleIsInvalid{}, false},
-		{"a queue that does not answer", errDown, true},
+		{"a queue that does not respond", errDown, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
