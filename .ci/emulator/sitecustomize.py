@@ -4,6 +4,7 @@ import json
 import socketserver
 
 from ministack.core import iam_actions
+from ministack.services import lambda_svc
 
 # Responses are written in small pieces; without Nagle's algorithm a warm call
 # takes 8 ms instead of 100.
@@ -48,3 +49,17 @@ def _exact_resource(service, method, path, headers, body, *args, **kwargs):
 
 
 iam_actions.extract_resource_arn = _exact_resource
+
+# CloudFormation turns a parameter's value into the number that a property asks
+# for; the emulator stores the string, and its poller compares it with numbers.
+_concurrency = lambda_svc._sqs_esm_concurrency
+
+
+def _numeric_concurrency(esm, *args, **kwargs):
+    scaling = esm.get("ScalingConfig") or {}
+    if isinstance(scaling.get("MaximumConcurrency"), str):
+        scaling["MaximumConcurrency"] = int(scaling["MaximumConcurrency"])
+    return _concurrency(esm, *args, **kwargs)
+
+
+lambda_svc._sqs_esm_concurrency = _numeric_concurrency
