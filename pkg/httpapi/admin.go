@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -204,7 +205,7 @@ func (a *api) revokeCredential(c *call) (reply, error) {
 // readAdmin reads a body that is one object of the members named. Others are
 // faults: one may be a misspelt restriction.
 func readAdmin(c *call, read func(value), names ...string) error {
-	object, err := readObject(c)
+	object, err := wire.ReadObject(c.Request)
 	if err != nil {
 		return err
 	}
@@ -215,7 +216,7 @@ func readAdmin(c *call, read func(value), names ...string) error {
 	var f faults
 	for _, m := range members {
 		if !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, m.Name) }) {
-			f.add("%s is not known; there are %s", strconv.Quote(shorten(m.Name)), strings.Join(names, ", "))
+			f.add("%s is not known; there are %s", strconv.Quote(wire.Shorten(m.Name)), strings.Join(names, ", "))
 			continue
 		}
 		read(value{m.Name, m.Value, &f})

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -159,7 +160,7 @@ func queryID(c *call) (int32, error) {
 // agentObject reads the webhook that is an operation's argument: the body
 // itself, or its member Webhook.
 func agentObject(c *call) ([]byte, error) {
-	object, err := readObject(c)
+	object, err := wire.ReadObject(c.Request)
 	if err != nil {
 		return nil, unbindable(err)
 	}
@@ -186,7 +187,7 @@ type arguments struct {
 
 // agentArguments reads a request. No body is a request without arguments.
 func agentArguments(c *call) (arguments, error) {
-	object, err := readObject(c)
+	object, err := wire.ReadObject(c.Request)
 	if err != nil {
 		return arguments{}, unbindable(err)
 	}

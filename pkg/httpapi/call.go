@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -117,7 +118,7 @@ func (a *api) acceptable(c *call) error {
 	if !a.StrictAccept || c.Method == http.MethodDelete {
 		return nil
 	}
-	if _, accepted := negotiate(c.Header.Values("Accept")); !accepted {
+	if _, accepted := wire.Negotiate(c.Header.Values("Accept")); !accepted {
 		return errNoAnswer
 	}
 	return nil
@@ -183,7 +184,7 @@ func (c *call) webhookID() (int32, error) {
 	text := c.PathValue("id")
 	id, err := strconv.ParseInt(text, 10, 32)
 	if err != nil {
-		return 0, explain(webhook.ErrNotFound, "Webhook id %q not found", shorten(text))
+		return 0, explain(webhook.ErrNotFound, "Webhook id %q not found", wire.Shorten(text))
 	}
 	return int32(id), nil //nolint:gosec // ParseInt saw to its size
 }

@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
-	"mime"
-	"strconv"
-	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -54,24 +51,4 @@ func carriedLen(body []byte) int {
 		}
 	}
 	return n + 3*(bytes.Count(body, []byte("\u2028"))+bytes.Count(body, []byte("\u2029")))
-}
-
-// acceptsGzip reads Accept-Encoding headers. Without one nothing is compressed.
-func acceptsGzip(headers []string) bool {
-	accepts, named := false, false
-	for text := range strings.SplitSeq(strings.Join(headers, ","), ",") {
-		// The list has no media types, and the same shape: a name, and q.
-		coding, params, err := mime.ParseMediaType(text)
-		if err != nil || coding != "gzip" && coding != "x-gzip" && coding != "*" || coding == "*" && named {
-			continue
-		}
-		q := 1.0
-		if stated, ok := params["q"]; ok {
-			if q, err = strconv.ParseFloat(stated, 64); err != nil {
-				continue
-			}
-		}
-		accepts, named = q > 0, named || coding != "*"
-	}
-	return accepts
 }

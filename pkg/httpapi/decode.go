@@ -3,138 +3,13 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"mime"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
-
-// maxBodyBytes is how large a request's body may be.
-const maxBodyBytes = 1 << 20
-
-// bodyTypes are the labels that a body may carry, and whether what they say is
-// JSON. What a JSON body is, a patch or an entity, the operation decides and
-// never the label.
-var bodyTypes = map[string]bool{
-	"application/json": true, "text/json": true,
-	"application/json-patch+json": true, "application/merge-patch+json": true,
-	"application/xml": false, "text/xml": false, formType: false,
-}
-
-const formType = "application/x-www-form-urlencoded"
-
-// readObject reads a body that is one object, whatever its format, as JSON: the
-// members of a carrier, such as a webhook or the arguments of an operation. nil
-// if there is none; the literal null is none.
-func readObject(c *call) ([]byte, error) { return readBody(c, single) }
-
-// readDictionary reads a body that is one object of names that somebody made up.
-// It differs from readObject where a format does not tell lists from objects.
-func readDictionary(c *call) ([]byte, error) { return readBody(c, anyValues) }
-
-func readBody(c *call, root container) ([]byte, error) {
-	text, label, err := readText(c)
-	if err != nil || text == nil {
-		return nil, err
-	}
-	if bodyTypes[label.mediaType] {
-		if string(text) == "null" {
-			return nil, nil
-		}
-		if err := webhook.CheckObject(text); err != nil {
-			return nil, webhook.Invalid("the body %v", err)
-		}
-		return text, nil
-	}
-	var t tree
-	if label.mediaType == formType {
-		t, err = readForm(text, root)
-	} else {
-		t, err = readXML(text, root, label.encodingKnown)
-	}
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case t.kind == 'n':
-		return nil, nil
-	case t.kind == '"' && strings.TrimSpace(t.text) == "": // an element of nothing
-		t = tree{kind: '{'}
-	}
-	object := t.appendJSON(nil)
-	if err := webhook.CheckObject(object); err != nil {
-		return nil, webhook.Invalid("the body %v", err)
-	}
-	return object, nil
-}
-
-// bodyLabel is what a body says about itself.
-type bodyLabel struct {
-	mediaType     string
-	charset       string
-	encodingKnown bool // and the text is UTF-8 now
-}
-
-// readText reads a call's body as UTF-8, without a byte order mark and without
-// the spaces around it. No body is an empty text, whatever its label.
-func readText(c *call) ([]byte, bodyLabel, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(nil, c.Body, maxBodyBytes))
-	var tooLong *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLong):
-		return nil, bodyLabel{}, fmt.Errorf("read body: %w", webhook.ErrTooLarge)
-	case err != nil:
-		return nil, bodyLabel{}, webhook.Invalid("the body could not be read to its end")
-	}
-	if len(body) == 0 {
-		return nil, bodyLabel{}, nil
-	}
-	label, err := readLabel(c.Header)
-	if err != nil {
-		if len(bytes.TrimSpace(body)) == 0 {
-			return nil, bodyLabel{}, nil
-		}
-		return nil, bodyLabel{}, err
-	}
-	text, known, err := toUTF8(body, label.charset)
-	if err != nil {
-		return nil, bodyLabel{}, err
-	}
-	label.encodingKnown = known
-	if text = bytes.TrimSpace(text); len(text) == 0 {
-		return nil, label, nil
-	}
-	if label.mediaType == formType && (text[0] == '{' || text[0] == '[') {
-		return nil, label, explain(errMediaType, "The body is JSON, and its Content-Type says it is a form; send Content-Type: application/json")
-	}
-	return text, label, nil
-}
-
-// readLabel reads what the headers say about a body. A missing Content-Type is
-// JSON.
-func readLabel(h http.Header) (bodyLabel, error) {
-	if coding := h.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return bodyLabel{}, explain(errMediaType, "A body in a Content-Encoding is not read; send it plain")
-	}
-	text := h.Get("Content-Type")
-	if strings.TrimSpace(text) == "" {
-		return bodyLabel{mediaType: "application/json"}, nil
-	}
-	mediaType, params, err := mime.ParseMediaType(text)
-	if err != nil {
-		return bodyLabel{}, explain(errMediaType, "The Content-Type cannot be read; send application/json")
-	}
-	if _, known := bodyTypes[mediaType]; !known {
-		return bodyLabel{}, explain(errMediaType, "A body of type %s is not read here; send JSON with Content-Type: application/json", shorten(mediaType))
-	}
-	return bodyLabel{mediaType: mediaType, charset: params["charset"]}, nil
-}
 
 // faults gathers what is wrong with an input, one sentence per fault, each
 // beginning with the member that it is about.

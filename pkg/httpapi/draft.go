@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -91,7 +92,7 @@ func (s *stated) headers(v value) {
 	s.draft.Headers = []webhook.DraftHeader{}
 	for _, m := range v.members() {
 		if m.kind() != '"' {
-			s.faults.add("Headers: the value of %q must be text", shorten(m.member))
+			s.faults.add("Headers: the value of %q must be text", wire.Shorten(m.member))
 			continue
 		}
 		s.draft.Headers = append(s.draft.Headers, webhook.DraftHeader{Name: m.member, Value: webhook.NewSecret(m.text())})
@@ -132,15 +133,6 @@ func memberOf(fault string) string {
 		return fault
 	}
 	return fault[:end]
-}
-
-// shorten cuts a text that is quoted in an answer.
-func shorten(text string) string {
-	const most = 100
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most])
-	}
-	return text
 }
 
 // listItem is SuperOffice's MDOListItem, of which ErrorAssociates is made.
@@ -222,7 +214,7 @@ func (v value) listItemsText() json.RawMessage {
 		return nil
 	}
 	list := v.listItems()
-	encoded, err := encode(list)
+	encoded, err := wire.EncodeJSON(list)
 	if err != nil || len(list) == 0 {
 		return nil
 	}

@@ -2,9 +2,10 @@ package httpapi
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
 	"strconv"
+
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 )
 
 // reply is an answer before it is written.
@@ -29,10 +30,10 @@ func noContent(header http.Header) reply {
 // only place that knows about formats. Answers may hold what only this caller
 // may see, so nobody may keep them.
 func (a *api) write(w http.ResponseWriter, c *call, answer reply) {
-	mediaType, _ := negotiate(c.Header.Values("Accept"))
+	mediaType, _ := wire.Negotiate(c.Header.Values("Accept"))
 	body := answer.json
 	if body != nil {
-		if mediaType = answerTypes[0]; answer.mediaType != "" {
+		if mediaType = wire.AnswerTypes[0]; answer.mediaType != "" {
 			mediaType = answer.mediaType
 		}
 	} else if !answer.empty {
@@ -49,7 +50,7 @@ func (a *api) write(w http.ResponseWriter, c *call, answer reply) {
 	if answer.large {
 		// The size of what is compressed tells of its content, so an answer
 		// with secrets in clear never is.
-		sent, as, err := carry(body, !a.SecretVisible && acceptsGzip(c.Header.Values("Accept-Encoding")))
+		sent, as, err := carry(body, !a.SecretVisible && wire.AcceptsGzip(c.Header.Values("Accept-Encoding")))
 		if err != nil {
 			answer = failed(c, err)
 			sent, _ = encodeAs(mediaType, answer.body)
@@ -79,22 +80,10 @@ func (a *api) write(w http.ResponseWriter, c *call, answer reply) {
 }
 
 func encodeAs(mediaType string, body any) ([]byte, error) {
-	if isXML(mediaType) {
+	if wire.IsXML(mediaType) {
 		return encodeXML(body)
 	}
-	return encode(body)
-}
-
-// encode gives the JSON of an answer: members in the order of their structs,
-// non-ASCII text and <, >, & as they are.
-func encode(body any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(body); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+	return wire.EncodeJSON(body)
 }
 
 // textOrNull is a text whose zero value is null, as SuperOffice writes it.
@@ -104,7 +93,7 @@ func (t textOrNull) MarshalJSON() ([]byte, error) {
 	if t == "" {
 		return []byte("null"), nil
 	}
-	return encode(string(t))
+	return wire.EncodeJSON(string(t))
 }
 
 // member is one member of an object whose order counts.
@@ -124,7 +113,7 @@ func (m members) MarshalJSON() ([]byte, error) {
 			buf.WriteByte(',')
 		}
 		for j, text := range []string{each.name, each.value} {
-			encoded, err := encode(text)
+			encoded, err := wire.EncodeJSON(text)
 			if err != nil {
 				return nil, err
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -67,7 +68,7 @@ type links struct{ Self, Archive string }
 
 type wireState webhook.State
 
-func (s wireState) MarshalJSON() ([]byte, error) { return encode(webhook.State(s).String()) }
+func (s wireState) MarshalJSON() ([]byte, error) { return wire.EncodeJSON(webhook.State(s).String()) }
 
 type wireAssociateType string
 
@@ -75,7 +76,7 @@ func (t wireAssociateType) MarshalJSON() ([]byte, error) {
 	if t == "" {
 		t = "Unknown"
 	}
-	return encode(string(t))
+	return wire.EncodeJSON(string(t))
 }
 
 var (
@@ -96,7 +97,7 @@ func enumName(names []string, n int32) ([]byte, error) {
 	if n < 0 || int(n) >= len(names) {
 		return nil, fmt.Errorf("no name for %d among %v", n, names)
 	}
-	return encode(names[n])
+	return wire.EncodeJSON(names[n])
 }
 
 // clearTexts is what of a webhook's secrets an answer may show in clear. What

@@ -9,15 +9,15 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // What goes wrong in HTTP alone; the domain's sentinels say the rest.
 var (
-	errMethod    = errors.New("method not allowed")
-	errMediaType = errors.New("media type not supported")
-	errNoAnswer  = errors.New("no acceptable media type")
-	errTestOp    = errors.New("test operation did not hold")
+	errMethod   = errors.New("method not allowed")
+	errNoAnswer = errors.New("no acceptable media type")
+	errTestOp   = errors.New("test operation did not hold")
 )
 
 // errorTable says what becomes of each error: the first row that errors.Is
@@ -36,8 +36,7 @@ var errorTable = []struct {
 	{webhook.ErrWrongTenant, http.StatusMisdirectedRequest, "SoWrongTenantException", "The address names another tenant than the credential's"},
 	{webhook.ErrNotFound, http.StatusNotFound, "SoNotFoundException", "Not found"},
 	{errMethod, http.StatusMethodNotAllowed, "NotSupportedException", "The address does not have this method; the header Allow lists those it has"},
-	{errNoAnswer, http.StatusNotAcceptable, "SoMediaTypeException", "Nothing that Accept names can be answered with; accept one of " + strings.Join(answerTypes, ", ")},
-	{errMediaType, http.StatusUnsupportedMediaType, "SoMediaTypeException", "The body's media type is not supported; send application/json"},
+	{errNoAnswer, http.StatusNotAcceptable, "SoMediaTypeException", "Nothing that Accept names can be answered with; accept one of " + strings.Join(wire.AnswerTypes, ", ")},
 	{webhook.ErrExists, http.StatusConflict, "SoConflictException", "It exists already"},
 	{webhook.ErrConflict, http.StatusConflict, "SoConflictException", "It was changed by others at the same time; read it again and repeat the change"},
 	{webhook.ErrRefused, http.StatusConflict, "SoConflictException", "Its present state does not allow this"},
@@ -95,6 +94,7 @@ func classify(err error) (status int, errorType, text string) {
 		invalid   *webhook.ValidationError
 		throttled *webhook.ThrottledError
 		full      *webhook.LimitError
+		unread    *wire.UnsupportedError
 		explained *explainedError
 	)
 	switch {
@@ -102,6 +102,8 @@ func classify(err error) (status int, errorType, text string) {
 		return http.StatusBadRequest, "ArgumentException", invalid.Error()
 	case errors.As(err, &throttled):
 		return http.StatusTooManyRequests, "SoThrottledException", throttled.Reason
+	case errors.As(err, &unread):
+		return http.StatusUnsupportedMediaType, "SoMediaTypeException", unread.Text
 	case errors.As(err, &full):
 		return http.StatusConflict, "SoConflictException", full.Error()
 	}

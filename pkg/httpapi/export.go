@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -46,7 +47,7 @@ type exporter struct {
 }
 
 func (e *exporter) line(kind string, value any) error {
-	line, err := encode(struct {
+	line, err := wire.EncodeJSON(struct {
 		Kind  string
 		Value any
 	}{kind, value})

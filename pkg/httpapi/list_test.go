@@ -201,3 +201,11 @@ func TestList_TooLargeEvenCompressed(t *testing.T) {
 		t.Errorf("the agent: got %d %.200s", got.Code, got.Body)
 	}
 }
+
+// A list may ask as many webhooks as there are about a name as long as a body.
+func TestList_FoldsItsFilterOnce(t *testing.T) {
+	w := webhook.Webhook{Events: []string{"contact.changed", "sale.*"}}
+	if got := httpapi.ListFilterAllocs(strings.Repeat("É", 1000)+".x", w); got > 0 {
+		t.Errorf("asking one webhook takes %.0f allocations", got)
+	}
+}

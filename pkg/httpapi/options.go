@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -64,7 +65,7 @@ func (a *api) setOptions(c *call, from func(webhook.Options) webhook.Options) (r
 	if err != nil {
 		return reply{}, err
 	}
-	object, err := readObject(c)
+	object, err := wire.ReadObject(c.Request)
 	if err != nil {
 		return reply{}, err
 	}
@@ -115,7 +116,7 @@ func readOptions(object []byte, o webhook.Options) (webhook.Options, error) {
 		case "format":
 			o.Format = webhook.Format(v.word())
 		default:
-			f.add("%s is no option; there are Policy, TimeoutSeconds, SecretOverlapSeconds and Format", shorten(m.Name))
+			f.add("%s is no option; there are Policy, TimeoutSeconds, SecretOverlapSeconds and Format", wire.Shorten(m.Name))
 		}
 	}
 	var invalid *webhook.ValidationError

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -19,7 +20,7 @@ type change struct {
 	label string // how faults name it: "Changes[2]" or the member
 	op    string // add, replace, remove, test, or merge
 	path  []string
-	value tree
+	value wire.Tree
 }
 
 // patchOps are the operations, by their numbers.
@@ -28,22 +29,22 @@ var patchOps = []string{"unknown", "add", "replace", "remove", "test", "move", "
 // readPatch reads a body that is a JSON Patch (an array) or a merge object. What
 // it is the body tells, whatever its label.
 func readPatch(c *call) ([]change, error) {
-	text, label, err := readText(c)
+	text, label, err := wire.ReadText(c.Request)
 	switch {
 	case err != nil:
 		return nil, err
 	case text == nil || string(text) == "null":
 		return nil, webhook.Invalid("the body holds no changes")
-	case !bodyTypes[label.mediaType]:
-		return nil, explain(errMediaType, "Changes are JSON: an array of operations, or an object; send Content-Type: application/json")
+	case !label.IsJSON():
+		return nil, wire.Unsupported("Changes are JSON: an array of operations, or an object; send Content-Type: application/json")
 	case !utf8.Valid(text):
 		return nil, webhook.Invalid("the body is not valid UTF-8")
 	}
-	t, err := parseTreeOf(text, maxElements)
+	t, err := wire.ParseJSONOf(text, wire.MaxElements)
 	if err != nil {
 		return nil, webhook.Invalid("the body %v", err)
 	}
-	switch t.kind {
+	switch t.Kind {
 	case '[':
 		return jsonPatch(t)
 	case '{':
@@ -53,15 +54,15 @@ func readPatch(c *call) ([]change, error) {
 }
 
 // jsonPatch reads RFC 6902, without the operations move and copy.
-func jsonPatch(t tree) ([]change, error) {
-	if len(t.children) > maxChanges {
-		return nil, webhook.Invalid("the body has %d operations, more than %d", len(t.children), maxChanges)
+func jsonPatch(t wire.Tree) ([]change, error) {
+	if len(t.Children) > maxChanges {
+		return nil, webhook.Invalid("the body has %d operations, more than %d", len(t.Children), maxChanges)
 	}
 	var f faults
-	changes := make([]change, 0, len(t.children))
-	for i, item := range t.children {
+	changes := make([]change, 0, len(t.Children))
+	for i, item := range t.Children {
 		ch := change{label: fmt.Sprintf("Changes[%d]", i)}
-		if item.kind != '{' {
+		if item.Kind != '{' {
 			f.add("%s must be an object of op, path and value", ch.label)
 			continue
 		}
@@ -71,11 +72,11 @@ func jsonPatch(t tree) ([]change, error) {
 	return changes, f.err()
 }
 
-func (ch *change) read(item tree, f *faults) {
-	op, _ := item.named("op")
-	number, known := enumNumber(op.text, patchOps, false)
+func (ch *change) read(item wire.Tree, f *faults) {
+	op, _ := item.Named("op")
+	number, known := enumNumber(op.Text, patchOps, false)
 	switch {
-	case (op.kind == '"' || op.kind == '0') && known && op.text != "":
+	case (op.Kind == '"' || op.Kind == '0') && known && op.Text != "":
 		ch.op = patchOps[number]
 	default:
 		ch.op = "unknown"
@@ -86,12 +87,12 @@ func (ch *change) read(item tree, f *faults) {
 	case "unknown":
 		f.add("%s: op must be one of add, replace, remove, test", ch.label)
 	}
-	path, _ := item.named("path")
-	if ch.path = patchPath(path.text); path.kind != '"' || ch.path == nil {
+	path, _ := item.Named("path")
+	if ch.path = patchPath(path.Text); path.Kind != '"' || ch.path == nil {
 		f.add("%s: path must name a member", ch.label)
 	}
 	var stated bool
-	if ch.value, stated = item.named("value"); !stated && ch.op != "remove" && ch.op != "unknown" {
+	if ch.value, stated = item.Named("value"); !stated && ch.op != "remove" && ch.op != "unknown" {
 		f.add("%s: value is missing", ch.label)
 	}
 }
@@ -115,11 +116,11 @@ func patchPath(text string) []string {
 }
 
 // mergePatch reads RFC 7396: one change a member.
-func mergePatch(t tree) ([]change, error) {
+func mergePatch(t wire.Tree) ([]change, error) {
 	var changes []change
-	for i, name := range t.names {
+	for i, name := range t.Names {
 		if w := writableIndex(name); w >= 0 { // all others are skipped unread
-			changes = append(changes, change{writable[w].name, "merge", []string{writable[w].name}, t.children[i]})
+			changes = append(changes, change{writable[w].name, "merge", []string{writable[w].name}, t.Children[i]})
 		}
 	}
 	return changes, nil
@@ -131,7 +132,7 @@ type patched struct {
 	members []webhook.ObjectMember
 	// By place in members: what was looked at, read once for all changes, and
 	// which of it was changed.
-	trees   map[int]*tree
+	trees   map[int]*wire.Tree
 	touched map[int]bool
 }
 
@@ -143,11 +144,11 @@ type patched struct {
 // so the changes are applied here, on the members that they touch. All others
 // stay as they are stored.
 func patch(w webhook.Webhook, health webhook.Health, changes []change) (stated, error) {
-	shown, err := encode(showWebhook(w, health, clearTexts{}))
+	shown, err := wire.EncodeJSON(showWebhook(w, health, clearTexts{}))
 	if err != nil {
 		return stated{}, err
 	}
-	p := patched{trees: map[int]*tree{}, touched: map[int]bool{}}
+	p := patched{trees: map[int]*wire.Tree{}, touched: map[int]bool{}}
 	if p.members, err = webhook.ObjectMembers(shown); err != nil {
 		return stated{}, err
 	}
@@ -157,17 +158,17 @@ func patch(w webhook.Webhook, health webhook.Health, changes []change) (stated, 
 		}
 	}
 	for i := range p.touched {
-		p.members[i].Value = p.trees[i].appendJSON(nil)
+		p.members[i].Value = p.trees[i].AppendJSON(nil)
 	}
 	return readMembers(p.members), nil
 }
 
 // tree gives a member to be changed or looked at.
-func (p *patched) tree(i int) (*tree, error) {
+func (p *patched) tree(i int) (*wire.Tree, error) {
 	if t, read := p.trees[i]; read {
 		return t, nil
 	}
-	t, err := parseTree(p.members[i].Value)
+	t, err := wire.ParseJSON(p.members[i].Value)
 	p.trees[i] = &t
 	return &t, err
 }
@@ -178,7 +179,7 @@ func (p *patched) apply(ch change) error {
 	case i < 0 && strings.EqualFold(ch.path[0], "_Links"): // the server's, and of the answer alone
 		return nil
 	case i < 0:
-		return ch.fault("a webhook has no member %q", shorten(ch.path[0]))
+		return ch.fault("a webhook has no member %q", wire.Shorten(ch.path[0]))
 	}
 	t, err := p.tree(i)
 	if err != nil {
@@ -192,28 +193,28 @@ func (p *patched) apply(ch change) error {
 		return nil
 	}
 	p.touched[i] = true
-	ch.value = ch.value.clone() // a save that lost a race makes the change again
-	is := containerOf(name)
+	ch.value = ch.value.Clone() // a save that lost a race makes the change again
+	is := wire.ContainerOf(name)
 	switch {
 	case len(ch.path) > 1:
-		if t.kind == 'n' && is != single {
-			*t = tree{kind: '{'}
-			if is == list {
-				t.kind = '['
+		if t.Kind == 'n' && is != wire.Single {
+			*t = wire.Tree{Kind: '{'}
+			if is == wire.List {
+				t.Kind = '['
 			}
 		}
 		return ch.into(t, ch.path[1:])
 	case ch.op == "remove" && name == "Secret":
-		*t = textTree("") // null would keep it
+		*t = wire.Text("") // null would keep it
 	case ch.op == "remove":
-		*t = nullTree
-	case ch.op == "merge" && is == list && ch.value.kind == '{':
-		if t.kind != '[' {
-			*t = tree{kind: '['}
+		*t = wire.Null
+	case ch.op == "merge" && is == wire.List && ch.value.Kind == '{':
+		if t.Kind != '[' {
+			*t = wire.Tree{Kind: '['}
 		}
-		t.children = append(t.children, ch.value)
-	case ch.op == "merge" && is != single:
-		t.merge(ch.value)
+		t.Children = append(t.Children, ch.value)
+	case ch.op == "merge" && is != wire.Single:
+		merge(t, ch.value)
 	default:
 		*t = ch.value
 	}
@@ -221,69 +222,69 @@ func (p *patched) apply(ch change) error {
 }
 
 // merge is MergePatch of RFC 7396. The tree takes over what the change holds.
-func (t *tree) merge(change tree) {
-	if change.kind != '{' {
+func merge(t *wire.Tree, change wire.Tree) {
+	if change.Kind != '{' {
 		*t = change
 		return
 	}
-	if t.kind != '{' {
-		*t = tree{kind: '{'}
+	if t.Kind != '{' {
+		*t = wire.Tree{Kind: '{'}
 	}
-	for i, name := range change.names {
-		at, value := t.child(name), change.children[i]
+	for i, name := range change.Names {
+		at, value := t.Child(name), change.Children[i]
 		switch {
-		case value.kind == 'n' && at >= 0:
-			t.removeMember(at)
-		case value.kind == 'n':
+		case value.Kind == 'n' && at >= 0:
+			t.Remove(at)
+		case value.Kind == 'n':
 		case at >= 0:
-			t.children[at].merge(value)
+			merge(&t.Children[at], value)
 		default:
-			var added tree
-			added.merge(value)
-			t.add(name, added)
+			var added wire.Tree
+			merge(&added, value)
+			t.Add(name, added)
 		}
 	}
 }
 
-func (t *tree) removeAt(i int) {
-	if t.kind == '{' {
-		t.removeMember(i)
+func removeAt(t *wire.Tree, i int) {
+	if t.Kind == '{' {
+		t.Remove(i)
 		return
 	}
-	t.children = slices.Delete(t.children, i, i+1)
+	t.Children = slices.Delete(t.Children, i, i+1)
 }
 
 // into makes the change inside of a member: path leads on from there.
-func (ch change) into(t *tree, path []string) error {
+func (ch change) into(t *wire.Tree, path []string) error {
 	key := path[0]
 	at, end := -1, false
-	switch t.kind {
+	switch t.Kind {
 	case '{':
-		at = t.child(key)
+		at = t.Child(key)
 	case '[':
-		if at, end = index(key, len(t.children)); at < 0 && !end {
-			return ch.fault("%q is no place in the list", shorten(key))
+		if at, end = index(key, len(t.Children)); at < 0 && !end {
+			return ch.fault("%q is no place in the list", wire.Shorten(key))
 		}
 	}
 	if len(path) > 1 {
 		if at < 0 {
 			return ch.fault("there is nothing at its path")
 		}
-		return ch.into(&t.children[at], path[1:])
+		return ch.into(&t.Children[at], path[1:])
 	}
 	switch {
-	case t.kind != '{' && t.kind != '[', at < 0 && ch.op != "add":
+	case t.Kind != '{' && t.Kind != '[', at < 0 && ch.op != "add":
 		return ch.fault("there is nothing at its path")
 	case ch.op == "remove":
-		t.removeAt(at)
-	case t.kind == '[' && ch.op == "add" && end:
-		t.children = append(t.children, ch.value)
-	case t.kind == '[' && ch.op == "add":
-		t.children = slices.Insert(t.children, at, ch.value)
+		removeAt(t, at)
+	case t.Kind == '[' && ch.op == "add" && end:
+		t.Children = append(t.Children, ch.value)
+	case t.Kind == '[' && ch.op == "add":
+		t.Children = slices.Insert(t.Children, at, ch.value)
 	case at >= 0:
-		t.children[at] = ch.value
+		t.Children[at] = ch.value
 	default:
-		t.add(key, ch.value)
+		t.Add(key, ch.value)
 	}
 	return nil
 }
@@ -306,43 +307,43 @@ func index(key string, length int) (at int, end bool) {
 
 // test compares what is shown with what the change says. What is secret cannot
 // be tested, since the answers would tell it bit by bit.
-func (ch change) test(name string, t *tree) error {
+func (ch change) test(name string, t *wire.Tree) error {
 	if name == "Secret" || name == "Headers" && ch.testsSecretHeader(t) {
 		return ch.fault("what is secret cannot be tested")
 	}
 	for _, key := range ch.path[1:] {
 		at := -1
-		switch t.kind {
+		switch t.Kind {
 		case '{':
-			at = t.child(key)
+			at = t.Child(key)
 		case '[':
-			at, _ = index(key, len(t.children))
+			at, _ = index(key, len(t.Children))
 		}
 		if at < 0 {
 			return explain(errTestOp, "%s: there is nothing at its path", ch.label)
 		}
-		t = &t.children[at]
+		t = &t.Children[at]
 	}
-	if len(ch.path) == 1 && sameShown(name, *t, ch.value) || t.equal(ch.value) {
+	if len(ch.path) == 1 && sameShown(name, *t, ch.value) || t.Equal(ch.value) {
 		return nil
 	}
 	return explain(errTestOp, "%s: %s holds another value", ch.label, name)
 }
 
-func (ch change) testsSecretHeader(headers *tree) bool {
+func (ch change) testsSecretHeader(headers *wire.Tree) bool {
 	if len(ch.path) > 1 {
 		return webhook.SecretHeader(ch.path[1])
 	}
-	return slices.ContainsFunc(headers.names, webhook.SecretHeader)
+	return slices.ContainsFunc(headers.Names, webhook.SecretHeader)
 }
 
 // sameShown compares members that can be written in several ways.
-func sameShown(name string, shown, value tree) bool {
+func sameShown(name string, shown, value wire.Tree) bool {
 	var names []string
 	switch name {
 	case "Registered", "Updated":
-		at, okShown := parseDate(shown.text)
-		other, okValue := parseDate(value.text)
+		at, okShown := parseDate(shown.Text)
+		other, okValue := parseDate(value.Text)
 		return okShown && okValue && at.Unix() == other.Unix()
 	case "State":
 		names = stateNames
@@ -353,9 +354,9 @@ func sameShown(name string, shown, value tree) bool {
 	default:
 		return false
 	}
-	n, known := enumNumber(shown.text, names, true)
-	m, knownValue := enumNumber(value.text, names, true)
-	return known && knownValue && n == m && value.text != ""
+	n, known := enumNumber(shown.Text, names, true)
+	m, knownValue := enumNumber(value.Text, names, true)
+	return known && knownValue && n == m && value.Text != ""
 }
 
 func (ch change) fault(format string, args ...any) error {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -15,7 +16,7 @@ type result struct {
 // testWebhook sends the test event to the target of a webhook that need not be
 // stored. That the target did not take it is an answer like any other.
 func (a *api) testWebhook(c *call) (reply, error) {
-	object, err := readObject(c)
+	object, err := wire.ReadObject(c.Request)
 	if err != nil {
 		return reply{}, err
 	}

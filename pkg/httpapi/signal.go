@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -17,7 +18,7 @@ const (
 // signalEvent accepts an event. A webhook that wants it or none: the answer is
 // the same.
 func (a *api) signalEvent(c *call) (reply, error) {
-	data, err := readDictionary(c)
+	data, err := wire.ReadDictionary(c.Request)
 	if err != nil {
 		return reply{}, err
 	}

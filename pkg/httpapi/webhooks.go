@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -166,7 +167,7 @@ func (a *api) endOverlap(c *call) (reply, error) {
 
 // readWebhook reads the webhook that a call's body must hold.
 func (a *api) readWebhook(c *call) (stated, error) {
-	object, err := readObject(c)
+	object, err := wire.ReadObject(c.Request)
 	if err != nil {
 		return stated{}, err
 	}

@@ -200,7 +200,7 @@ func TestWork_GrowsWithTheBody(t *testing.T) {
 	}
 	binary := filepath.Join(t.TempDir(), "counting")
 	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-covermode=atomic",
-		"-coverpkg=github.com/posthaste-dev/posthaste/pkg/httpapi,github.com/posthaste-dev/posthaste/pkg/webhook", "-o", binary, ".")
+		"-coverpkg=github.com/posthaste-dev/posthaste/pkg/httpapi,github.com/posthaste-dev/posthaste/pkg/httpapi/wire,github.com/posthaste-dev/posthaste/pkg/webhook", "-o", binary, ".")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}

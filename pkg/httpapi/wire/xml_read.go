@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"bytes"
@@ -11,9 +11,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// maxElements is how many elements, pairs of a form, or values of a patch a body
+// MaxElements is how many elements, pairs of a form, or values of a patch a body
 // may have: far more than a webhook can use, and little work.
-const maxElements = 5_000
+const MaxElements = 5_000
 
 // xmlElement is an element as it is read: attributes other than nil and type,
 // and all namespaces, are left out.
@@ -25,14 +25,14 @@ type xmlElement struct {
 	children []*xmlElement
 }
 
-// readXML reads an XML document. root says what the document element holds; its
+// ReadXML reads an XML document. root says what the document element holds; its
 // name does not matter, and neither do namespaces and the order of elements.
 // There is no DTD: an entity other than XML's own five is a fault. encodingKnown
 // says that the text is UTF-8 whatever its declaration says.
-func readXML(text []byte, root container, encodingKnown bool) (tree, error) {
+func ReadXML(text []byte, root Container, encodingKnown bool) (Tree, error) {
 	e, err := parseXML(text, encodingKnown)
 	if err != nil {
-		return tree{}, err
+		return Tree{}, err
 	}
 	return e.tree(root)
 }
@@ -49,7 +49,7 @@ func parseXML(text []byte, encodingKnown bool) (*xmlElement, error) {
 		case (charset == "iso-8859-1" || charset == "latin1") && bytewise != nil:
 			return latin1{bytewise}, nil
 		}
-		return nil, explain(errMediaType, "The encoding %s is not read here; send UTF-8", shorten(charset))
+		return nil, Unsupported("The encoding %s is not read here; send UTF-8", Shorten(charset))
 	}
 	var root *xmlElement
 	var open []*xmlElement
@@ -59,9 +59,9 @@ func parseXML(text []byte, encodingKnown bool) (*xmlElement, error) {
 			break
 		}
 		if err != nil {
-			var explained *explainedError
-			if errors.As(err, &explained) {
-				return nil, explained
+			var unread *UnsupportedError
+			if errors.As(err, &unread) {
+				return nil, unread
 			}
 			return nil, webhook.Invalid("the body is no well-formed XML: %v", err)
 		}
@@ -69,8 +69,8 @@ func parseXML(text []byte, encodingKnown bool) (*xmlElement, error) {
 		case xml.Directive:
 			return nil, webhook.Invalid("the body has a DTD, which is not read")
 		case xml.StartElement:
-			if elements++; elements > maxElements {
-				return nil, webhook.Invalid("the body has more than %d elements", maxElements)
+			if elements++; elements > MaxElements {
+				return nil, webhook.Invalid("the body has more than %d elements", MaxElements)
 			}
 			if len(open) == webhook.MaxJSONDepth {
 				return nil, webhook.Invalid("the body is nested deeper than %d", webhook.MaxJSONDepth)
@@ -121,50 +121,50 @@ func newElement(token xml.StartElement) *xmlElement {
 
 // tree gives the JSON that an element stands for. Leaves are texts: their
 // readers know what they are.
-func (e *xmlElement) tree(is container) (tree, error) {
+func (e *xmlElement) tree(is Container) (Tree, error) {
 	switch {
 	case e.isNil:
-		return nullTree, nil
+		return Null, nil
 	case len(e.children) > 0 && strings.TrimSpace(e.text.String()) != "":
-		return tree{}, webhook.Invalid("the element %s has text beside its elements", shorten(e.name))
-	case len(e.children) == 0 && (is == single || strings.TrimSpace(e.text.String()) != ""):
-		return textTree(e.text.String()), nil
+		return Tree{}, webhook.Invalid("the element %s has text beside its elements", Shorten(e.name))
+	case len(e.children) == 0 && (is == Single || strings.TrimSpace(e.text.String()) != ""):
+		return Text(e.text.String()), nil
 	}
-	if is == list {
+	if is == List {
 		return e.items()
 	}
-	t := tree{kind: '{'}
+	t := Tree{Kind: '{'}
 	for _, child := range e.children {
 		name, value, isPair := child.pair()
 		if !isPair {
 			name, value = child.name, child
 		}
-		var held tree
+		var held Tree
 		var err error
 		switch is {
-		case anyValues:
+		case AnyValues:
 			held, err = value.anyValue()
-		case single:
-			held, err = value.tree(containerOf(name))
+		case Single:
+			held, err = value.tree(ContainerOf(name))
 		default:
-			held, err = value.tree(single)
+			held, err = value.tree(Single)
 		}
 		if err != nil {
-			return tree{}, err
+			return Tree{}, err
 		}
-		t.set(name, held)
+		t.Set(name, held)
 	}
 	return t, nil
 }
 
-func (e *xmlElement) items() (tree, error) {
-	t := tree{kind: '['}
+func (e *xmlElement) items() (Tree, error) {
+	t := Tree{Kind: '['}
 	for _, child := range e.children {
-		item, err := child.tree(single)
+		item, err := child.tree(Single)
 		if err != nil {
-			return tree{}, err
+			return Tree{}, err
 		}
-		t.children = append(t.children, item)
+		t.Children = append(t.Children, item)
 	}
 	return t, nil
 }
@@ -188,43 +188,43 @@ func (e *xmlElement) pair() (name string, value *xmlElement, isPair bool) {
 
 // anyValue gives the JSON of a value whose type only xsi:type tells; without
 // one it is a text, or an object of its elements.
-func (e *xmlElement) anyValue() (tree, error) {
+func (e *xmlElement) anyValue() (Tree, error) {
 	text := strings.TrimSpace(e.text.String())
 	switch {
 	case e.isNil:
-		return nullTree, nil
+		return Null, nil
 	case strings.HasPrefix(e.xsiType, "ArrayOf") && e.xsiType != arrayOfPairs:
-		t := tree{kind: '['}
+		t := Tree{Kind: '['}
 		for _, child := range e.children {
 			item, err := child.anyValue()
 			if err != nil {
-				return tree{}, err
+				return Tree{}, err
 			}
-			t.children = append(t.children, item)
+			t.Children = append(t.Children, item)
 		}
 		return t, nil
 	case len(e.children) > 0, e.xsiType == arrayOfPairs:
 		if len(e.children) == 0 {
-			return tree{kind: '{'}, nil
+			return Tree{Kind: '{'}, nil
 		}
-		return e.tree(anyValues)
+		return e.tree(AnyValues)
 	}
 	switch e.xsiType {
 	case "boolean":
 		switch text {
 		case "true", "1":
-			return tree{kind: 't'}, nil
+			return Tree{Kind: 't'}, nil
 		case "false", "0":
-			return tree{kind: 'f'}, nil
+			return Tree{Kind: 'f'}, nil
 		}
-		return tree{}, webhook.Invalid("the body has a value of type boolean that is none")
+		return Tree{}, webhook.Invalid("the body has a value of type boolean that is none")
 	case "int", "long", "short", "byte", "integer", "decimal", "double", "float":
 		if !isNumber(text) {
-			return tree{}, webhook.Invalid("the body has a value of type %s that is no number", e.xsiType)
+			return Tree{}, webhook.Invalid("the body has a value of type %s that is no number", e.xsiType)
 		}
-		return tree{kind: '0', text: text}, nil
+		return Tree{Kind: '0', Text: text}, nil
 	}
-	return textTree(e.text.String()), nil
+	return Text(e.text.String()), nil
 }
 
 // isNumber reports whether a text is a number as JSON writes them.

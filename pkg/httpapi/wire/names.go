@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"strings"
@@ -16,11 +16,11 @@ type nameIndex struct {
 	gone   int // members that were removed; their places stay, as zero trees
 }
 
-func (t *tree) indexed() *nameIndex {
+func (t *Tree) indexed() *nameIndex {
 	if t.index == nil {
-		t.index = &nameIndex{exact: make(map[string]int, len(t.names))}
-		for i, name := range t.names {
-			if t.children[i].kind == 0 { // removed
+		t.index = &nameIndex{exact: make(map[string]int, len(t.Names))}
+		for i, name := range t.Names {
+			if t.Children[i].Kind == 0 { // removed
 				t.index.gone++
 				continue
 			}
@@ -30,10 +30,10 @@ func (t *tree) indexed() *nameIndex {
 	return t.index
 }
 
-// exact returns the place of the member that has exactly this name, -1 if there
+// Exact returns the place of the member that has exactly this name, -1 if there
 // is none.
-func (t *tree) exact(name string) int {
-	if len(t.names) == 0 {
+func (t *Tree) Exact(name string) int {
+	if len(t.Names) == 0 {
 		return -1
 	}
 	if i, found := t.indexed().exact[name]; found {
@@ -42,21 +42,21 @@ func (t *tree) exact(name string) int {
 	return -1
 }
 
-// child returns the place of a member: the name as it is written first, then in
+// Child returns the place of a member: the name as it is written first, then in
 // any letter case, of several the first. -1 if there is none.
-func (t *tree) child(name string) int {
-	if i := t.exact(name); i >= 0 || len(t.names) == 0 {
+func (t *Tree) Child(name string) int {
+	if i := t.Exact(name); i >= 0 || len(t.Names) == 0 {
 		return i
 	}
 	if t.index.folded == nil {
-		t.index.folded = make(map[string][]int, len(t.names))
-		for i, have := range t.names {
+		t.index.folded = make(map[string][]int, len(t.Names))
+		for i, have := range t.Names {
 			t.index.fold(have, i)
 		}
 	}
-	key := foldName(name)
+	key := FoldName(name)
 	places := t.index.folded[key]
-	for len(places) > 0 && t.children[places[0]].kind == 0 {
+	for len(places) > 0 && t.Children[places[0]].Kind == 0 {
 		places = places[1:]
 		t.index.folded[key] = places
 	}
@@ -67,50 +67,50 @@ func (t *tree) child(name string) int {
 }
 
 func (x *nameIndex) fold(name string, place int) {
-	key := foldName(name)
+	key := FoldName(name)
 	x.folded[key] = append(x.folded[key], place)
 }
 
-// add appends a member, or an item with a key, that is not there yet.
-func (t *tree) add(name string, child tree) {
+// Add appends a member, or an item with a key, that is not there yet.
+func (t *Tree) Add(name string, child Tree) {
 	if t.index != nil {
-		t.index.exact[name] = len(t.children)
+		t.index.exact[name] = len(t.Children)
 		if t.index.folded != nil {
-			t.index.fold(name, len(t.children))
+			t.index.fold(name, len(t.Children))
 		}
 	}
-	t.names, t.children = append(t.names, name), append(t.children, child)
+	t.Names, t.Children = append(t.Names, name), append(t.Children, child)
 }
 
-// set gives an object a member, in the place of one of exactly this name.
-func (t *tree) set(name string, child tree) {
-	if i := t.exact(name); i >= 0 {
-		t.children[i] = child
+// Set gives an object a member, in the place of one of exactly this name.
+func (t *Tree) Set(name string, child Tree) {
+	if i := t.Exact(name); i >= 0 {
+		t.Children[i] = child
 		return
 	}
-	t.add(name, child)
+	t.Add(name, child)
 }
 
-// removeMember takes a member out of an object. Its place stays, so that the
+// Remove takes a member out of an object. Its place stays, so that the
 // places of all others do too.
-func (t *tree) removeMember(i int) {
+func (t *Tree) Remove(i int) {
 	x := t.indexed()
-	delete(x.exact, t.names[i])
+	delete(x.exact, t.Names[i])
 	x.gone++
-	t.children[i] = tree{}
+	t.Children[i] = Tree{}
 }
 
-// size returns how many members an object, or items a list, has.
-func (t *tree) size() int {
+// Len returns how many members an object, or items a list, has.
+func (t *Tree) Len() int {
 	if t.index == nil {
-		return len(t.children)
+		return len(t.Children)
 	}
-	return len(t.children) - t.index.gone
+	return len(t.Children) - t.index.gone
 }
 
-// foldName returns the same text for all names that strings.EqualFold holds
+// FoldName returns the same text for all names that strings.EqualFold holds
 // equal, and for no others.
-func foldName(name string) string {
+func FoldName(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case 'a' <= r && r <= 'z':

@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"bytes"
@@ -18,11 +18,11 @@ var (
 	markUTF16LE = []byte("\xff\xfe")
 )
 
-// toUTF8 gives a body as UTF-8 without a byte order mark. charset is what its
+// ToUTF8 gives a body as UTF-8 without a byte order mark. charset is what its
 // label says, "" for nothing; a mark counts for more than a label of the same
 // family, and than none. That UTF-8 is valid is for the reader of the format to
 // see. known says that the body's encoding is settled, by a label or a mark.
-func toUTF8(body []byte, charset string) (text []byte, known bool, err error) {
+func ToUTF8(body []byte, charset string) (text []byte, known bool, err error) {
 	charset = strings.ToLower(charset)
 	switch charset {
 	case "", "utf-8", "utf8", "us-ascii", "ascii":
@@ -43,7 +43,7 @@ func toUTF8(body []byte, charset string) (text []byte, known bool, err error) {
 	case "iso-8859-1", "latin1":
 		return fromLatin1(body), true, nil
 	}
-	return nil, false, explain(errMediaType, "The charset %s is not read here; send UTF-8", shorten(charset))
+	return nil, false, Unsupported("The charset %s is not read here; send UTF-8", Shorten(charset))
 }
 
 // fromUTF16 reads UTF-16 in the order that its mark tells, else in the given

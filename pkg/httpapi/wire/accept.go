@@ -1,4 +1,4 @@
-package httpapi
+package wire
 
 import (
 	"mime"
@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// answerTypes are the media types that an answer may have, the preferred first:
+// AnswerTypes are the media types that an answer may have, the preferred first:
 // what a caller likes equally well, or does not name, is answered with the
 // earlier one. The two patch types are JSON under another label.
-var answerTypes = []string{
+var AnswerTypes = []string{
 	"application/json", "text/json", "application/xml", "text/xml",
 	"application/json-patch+json", "application/merge-patch+json",
 }
@@ -38,23 +38,23 @@ func (r mediaRange) specificity(mediaType string) int {
 	return 0
 }
 
-// negotiate chooses an answer's media type by the Accept headers of a call. Of
+// Negotiate chooses an answer's media type by the Accept headers of a call. Of
 // the ranges that hold a type the most specific one gives its quality; the
 // highest quality wins, then the more specific range, then the order of
-// answerTypes. Without any Accept header it is JSON, and where nothing matches
+// AnswerTypes. Without any Accept header it is JSON, and where nothing matches
 // too, but then accepted is false.
 //
 // What cannot be read of a header is passed over; parameters other than q are
 // not looked at.
-func negotiate(headers []string) (mediaType string, accepted bool) {
+func Negotiate(headers []string) (mediaType string, accepted bool) {
 	ranges := acceptRanges(headers)
 	if len(ranges) == 0 {
-		return answerTypes[0], strings.TrimSpace(strings.Join(headers, "")) == ""
+		return AnswerTypes[0], strings.TrimSpace(strings.Join(headers, "")) == ""
 	}
-	mediaType = answerTypes[0]
+	mediaType = AnswerTypes[0]
 	var best mediaRange
 	bestSpecificity := 0
-	for _, offered := range answerTypes {
+	for _, offered := range AnswerTypes {
 		var match mediaRange
 		specificity := 0
 		for _, r := range ranges {
@@ -96,5 +96,25 @@ func acceptRanges(headers []string) (ranges []mediaRange) {
 	return ranges
 }
 
-// isXML reports whether a media type is one of XML's.
-func isXML(mediaType string) bool { return mediaType == "application/xml" || mediaType == "text/xml" }
+// IsXML reports whether a media type is one of XML's.
+func IsXML(mediaType string) bool { return mediaType == "application/xml" || mediaType == "text/xml" }
+
+// AcceptsGzip reads Accept-Encoding headers. Without one nothing is compressed.
+func AcceptsGzip(headers []string) bool {
+	accepts, named := false, false
+	for text := range strings.SplitSeq(strings.Join(headers, ","), ",") {
+		// The list has no media types, and the same shape: a name, and q.
+		coding, params, err := mime.ParseMediaType(text)
+		if err != nil || coding != "gzip" && coding != "x-gzip" && coding != "*" || coding == "*" && named {
+			continue
+		}
+		q := 1.0
+		if stated, ok := params["q"]; ok {
+			if q, err = strconv.ParseFloat(stated, 64); err != nil {
+				continue
+			}
+		}
+		accepts, named = q > 0, named || coding != "*"
+	}
+	return accepts
+}

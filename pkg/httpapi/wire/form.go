@@ -1,0 +1,119 @@
+package wire
+
+import (
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// maxFormDepth is how many brackets a name may have.
+const maxFormDepth = 8
+
+// ReadForm reads a form: Name=…&Events=a&Events=b&Headers[X-A]=1. root says what
+// the whole form is: Single for the members of a carrier, AnyValues for a
+// dictionary, whose names are taken as they are. All values are texts; of values
+// for one text the last counts.
+func ReadForm(text []byte, root Container) (Tree, error) {
+	t := Tree{Kind: '{'}
+	pairs := 0
+	for pair := range strings.SplitSeq(string(text), "&") {
+		if pair == "" {
+			continue
+		}
+		if pairs++; pairs > MaxElements {
+			return Tree{}, webhook.Invalid("the form has more than %d values", MaxElements)
+		}
+		rawName, rawValue, _ := strings.Cut(pair, "=")
+		name, errName := url.QueryUnescape(rawName)
+		value, errValue := url.QueryUnescape(rawValue)
+		if errName != nil || errValue != nil {
+			return Tree{}, webhook.Invalid("the form has an escape that is none: %% must be followed by two hexadecimal digits")
+		}
+		if !utf8.ValidString(name + value) {
+			return Tree{}, webhook.Invalid("the form is not valid UTF-8")
+		}
+		if root == AnyValues {
+			t.Set(name, Text(value))
+			continue
+		}
+		path, ok := formPath(name)
+		if !ok {
+			return Tree{}, webhook.Invalid("the form has the name %q, which cannot be read; write Name, Events[0] or Headers[X-A]", Shorten(name))
+		}
+		t.put(path, ContainerOf(path[0]), value)
+	}
+	return t, nil
+}
+
+// formPath cuts a name with brackets: A[b][c] is A, b, c.
+func formPath(name string) (path []string, ok bool) {
+	base, rest, bracketed := strings.Cut(name, "[")
+	path = []string{base}
+	for bracketed {
+		var key, after string
+		if key, after, ok = strings.Cut(rest, "]"); !ok || after != "" && after[0] != '[' || len(path) == maxFormDepth {
+			return nil, false
+		}
+		path = append(path, key)
+		_, rest, bracketed = strings.Cut(after, "[")
+	}
+	return path, base != ""
+}
+
+// put gives an object the value that a path leads to. is says what the first
+// member of the path holds.
+func (t *Tree) put(path []string, is Container, value string) {
+	i := t.Child(path[0])
+	if i < 0 {
+		i = len(t.Children)
+		t.Add(path[0], Tree{})
+	}
+	member, rest := &t.Children[i], path[1:]
+	switch {
+	case is == List && (len(rest) > 0 || value != ""):
+		if member.Kind != '[' {
+			*member = Tree{Kind: '['}
+		}
+		member.putItem(rest, value)
+	case is == List:
+		if member.Kind != '[' {
+			*member = Tree{Kind: '['} // Events= is a list of none
+		}
+	case len(rest) > 0:
+		if member.Kind != '{' {
+			*member = Tree{Kind: '{'}
+		}
+		held := Single
+		if is == Single {
+			held = ContainerOf(rest[0])
+		}
+		member.put(rest, held, value)
+	case is != Single && value == "":
+		*member = Tree{Kind: '{'} // Headers= is an object of none
+	default:
+		*member = Text(value)
+	}
+}
+
+// putItem adds an item to a list, or a member to an item that is an object. The
+// keys of a list only tell its items apart: their order is that of the form.
+func (t *Tree) putItem(path []string, value string) {
+	if len(path) < 2 {
+		t.Add("", Text(value))
+		return
+	}
+	i := -1
+	if path[0] != "" {
+		i = t.Exact(path[0])
+	}
+	if i < 0 {
+		i = len(t.Children)
+		t.Add(path[0], Tree{})
+	}
+	if t.Children[i].Kind != '{' {
+		t.Children[i] = Tree{Kind: '{'}
+	}
+	t.Children[i].put(path[1:], ContainerOf(path[1]), value)
+}
