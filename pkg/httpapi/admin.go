@@ -205,16 +205,12 @@ func (a *api) revokeCredential(c *call) (reply, error) {
 // readAdmin reads a body that is one object of the members named. Others are
 // faults: one may be a misspelt restriction.
 func readAdmin(c *call, read func(value), names ...string) error {
-	object, err := wire.ReadObject(c.Request)
+	object, err := wire.ReadObject(c.Request, carriers)
 	if err != nil {
 		return err
 	}
-	members, err := webhook.ObjectMembers(object)
-	if err != nil {
-		return webhook.Invalid("the body %v", err)
-	}
 	var f faults
-	for _, m := range members {
+	for _, m := range object.Members() {
 		if !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, m.Name) }) {
 			f.add("%s is not known; there are %s", strconv.Quote(wire.Shorten(m.Name)), strings.Join(names, ", "))
 			continue

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -49,11 +48,8 @@ func (a *api) agentSave(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	s, err := decodeWebhook(object)
-	if err == nil {
-		err = s.check(a.Registry(c).Rules)
-	}
-	if err != nil {
+	s := readMembers(object.Members())
+	if err := s.check(a.Registry(c).Rules); err != nil {
 		return reply{}, unbindable(err)
 	}
 	if s.id == 0 {
@@ -115,7 +111,7 @@ func (a *api) agentTest(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return a.test(c, object, unbindable)
+	return a.test(c, readMembers(object.Members()), unbindable)
 }
 
 func (a *api) agentSignal(c *call) (reply, error) {
@@ -159,49 +155,44 @@ func queryID(c *call) (int32, error) {
 
 // agentObject reads the webhook that is an operation's argument: the body
 // itself, or its member Webhook.
-func agentObject(c *call) ([]byte, error) {
-	object, err := wire.ReadObject(c.Request)
+func agentObject(c *call) (wire.Tree, error) {
+	object, err := wire.ReadObject(c.Request, carriers)
 	if err != nil {
-		return nil, unbindable(err)
+		return wire.Tree{}, unbindable(err)
 	}
-	members, err := webhook.ObjectMembers(object)
-	if err != nil {
-		return nil, unbindable(err)
-	}
-	for _, m := range members {
+	for _, m := range object.Members() {
 		if strings.EqualFold(m.Name, "Webhook") {
 			object = m.Value
 		}
 	}
-	if object == nil || object[0] != '{' {
-		return nil, &unbindableError{"the body holds no webhook"}
+	if object.Kind() != wire.KindObject {
+		return wire.Tree{}, &unbindableError{"the body holds no webhook"}
 	}
 	return object, nil
 }
 
 // arguments are the members of an operation's request.
 type arguments struct {
-	members []webhook.ObjectMember
+	members []wire.Member
 	faults  *faults
 }
 
 // agentArguments reads a request. No body is a request without arguments.
 func agentArguments(c *call) (arguments, error) {
-	object, err := wire.ReadObject(c.Request)
+	object, err := wire.ReadObject(c.Request, carriers)
 	if err != nil {
 		return arguments{}, unbindable(err)
 	}
-	members, err := webhook.ObjectMembers(object)
-	return arguments{members, &faults{}}, unbindable(err)
+	return arguments{object.Members(), &faults{}}, nil
 }
 
 // named gives an argument, its name in any letter case; null if it is not
 // there.
 func (a arguments) named(name string) value {
-	found := value{name, json.RawMessage("null"), a.faults}
+	found := value{name, wire.Null, a.faults}
 	for _, m := range a.members {
 		if strings.EqualFold(m.Name, name) {
-			found.raw = m.Value
+			found.tree = m.Value
 		}
 	}
 	return found

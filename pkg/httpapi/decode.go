@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -32,42 +33,36 @@ func (f faults) err() error {
 	return &webhook.ValidationError{Faults: f}
 }
 
-// value is one member of a body while it is read. Its methods give what the
-// member holds, and for null, or what is of the wrong type, the zero value; the
+// value is one member of a body while it is read. Its methods return what the
+// member holds, and for null, or a value of the wrong type, the zero value; the
 // latter with a fault. No fault quotes the value: it may be a secret.
 type value struct {
 	member string
-	raw    json.RawMessage
+	tree   wire.Tree
 	faults *faults
 }
 
-func (v value) isNull() bool { return string(v.raw) == "null" }
+func (v value) kind() wire.Kind { return v.tree.Kind() }
 
-// kind gives the first byte of the value: { [ " t f n, or that of a number.
-func (v value) kind() byte {
-	if len(v.raw) == 0 {
-		return 'n'
-	}
-	return v.raw[0]
-}
+func (v value) isNull() bool { return v.kind() == wire.KindNull }
 
 func (v value) text() string {
-	var text string
-	if !v.isNull() && json.Unmarshal(v.raw, &text) != nil {
+	if v.kind() != wire.KindString && !v.isNull() {
 		v.faults.add("%s must be text", v.member)
+		return ""
 	}
-	return text
+	return v.tree.Text()
 }
 
-// number reads a number, also as a text: XML and forms have nothing else. An
-// empty text is 0.
+// number reads a number, also as a string: XML and forms have nothing else. An
+// empty string is 0.
 func (v value) number() int32 {
-	if v.isNull() {
+	text := v.tree.Text()
+	switch v.kind() {
+	case wire.KindNull:
 		return 0
-	}
-	text := string(v.raw)
-	if v.kind() == '"' {
-		if text = strings.TrimSpace(v.text()); text == "" {
+	case wire.KindString:
+		if text = strings.TrimSpace(text); text == "" {
 			return 0
 		}
 	}
@@ -78,20 +73,27 @@ func (v value) number() int32 {
 	return int32(n) //nolint:gosec // ParseInt saw to its size
 }
 
-// boolean reads true or false, also as a text in any letter case. An empty text
-// is false.
+// boolean reads true or false, also as a string in any letter case. An empty
+// string is false.
 func (v value) boolean() bool {
-	text := string(v.raw)
-	if v.kind() == '"' {
-		text = strings.ToLower(strings.TrimSpace(v.text()))
-	}
-	switch text {
-	case "true", "1":
+	switch text := strings.ToLower(strings.TrimSpace(v.tree.Text())); v.kind() {
+	case wire.KindTrue:
 		return true
-	case "false", "0", "", "null":
-	default:
-		v.faults.add("%s must be true or false", v.member)
+	case wire.KindFalse, wire.KindNull:
+		return false
+	case wire.KindString:
+		switch text {
+		case "true", "1":
+			return true
+		case "false", "0", "", "null":
+			return false
+		}
+	case wire.KindNumber:
+		if text == "1" || text == "0" {
+			return text == "1"
+		}
 	}
+	v.faults.add("%s must be true or false", v.member)
 	return false
 }
 
@@ -113,52 +115,47 @@ func (v value) texts() []string {
 // maxItems is how many items of an array are read: no member may have more.
 const maxItems = 2_000
 
-// items gives the members of an array; of names what it should hold.
+// items returns the items of an array; of names what it should hold.
 func (v value) items(of string) []value {
-	dec := json.NewDecoder(bytes.NewReader(v.raw))
-	if start, err := dec.Token(); err != nil || start != json.Delim('[') {
+	if v.kind() != wire.KindArray {
 		v.faults.add("%s must be an array of %s", v.member, of)
 		return nil
 	}
-	var items []value
-	for dec.More() {
-		if len(items) == maxItems {
-			v.faults.add("%s has more than %d items", v.member, maxItems)
-			return nil
-		}
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			v.faults.add("%s must be an array of %s", v.member, of)
-			return nil
-		}
-		items = append(items, value{fmt.Sprintf("%s[%d]", v.member, len(items)), raw, v.faults})
+	trees, more := v.tree.Items(maxItems)
+	if more {
+		v.faults.add("%s has more than %d items", v.member, maxItems)
+		return nil
+	}
+	items := make([]value, len(trees))
+	for i, t := range trees {
+		items[i] = value{fmt.Sprintf("%s[%d]", v.member, i), t, v.faults}
 	}
 	return items
 }
 
-// object gives a JSON object as it was written, but for spaces.
+// object returns a JSON object as it was written, but for spaces.
 func (v value) object() json.RawMessage {
 	if v.isNull() {
 		return nil
 	}
 	var compact bytes.Buffer
-	if v.kind() != '{' || json.Compact(&compact, v.raw) != nil {
+	if v.kind() != wire.KindObject || json.Compact(&compact, v.tree.JSON()) != nil {
 		v.faults.add("%s must be an object", v.member)
 		return nil
 	}
 	return compact.Bytes()
 }
 
-// members gives the members of an object in their order.
+// members returns the members of an object in their order.
 func (v value) members() []value {
 	if v.isNull() {
 		return nil
 	}
-	listed, err := webhook.ObjectMembers(v.raw)
-	if err != nil {
+	if v.kind() != wire.KindObject {
 		v.faults.add("%s must be an object", v.member)
 		return nil
 	}
+	listed := v.tree.Members()
 	members := make([]value, len(listed))
 	for i, m := range listed {
 		members[i] = value{m.Name, m.Value, v.faults}
@@ -170,14 +167,14 @@ func (v value) members() []value {
 // joined by commas, and the number of the n-th name is the n-th bit.
 func (v value) enum(names []string, flags bool) int32 {
 	switch v.kind() {
-	case 'n':
+	case wire.KindNull:
 		return 0
-	case '"':
-		if n, known := enumNumber(v.text(), names, flags); known {
+	case wire.KindString:
+		if n, known := enumNumber(v.tree.Text(), names, flags); known {
 			return n
 		}
-	default:
-		if n, err := strconv.ParseInt(string(v.raw), 10, 32); err == nil && n >= 0 && int(n) < len(names) {
+	case wire.KindNumber:
+		if n, err := strconv.ParseInt(v.tree.Text(), 10, 32); err == nil && n >= 0 && int(n) < len(names) {
 			return int32(n) //nolint:gosec // ParseInt saw to its size
 		}
 	}

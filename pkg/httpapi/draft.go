@@ -50,28 +50,19 @@ func writableIndex(name string) int {
 	return -1
 }
 
-// decodeWebhook reads a webhook from a checked JSON object.
-func decodeWebhook(object []byte) (stated, error) {
-	members, err := webhook.ObjectMembers(object)
-	if err != nil {
-		return stated{}, webhook.Invalid("the body %v", err)
-	}
-	return readMembers(members), nil
-}
-
-// readMembers reads a webhook from its members. Names may be in any letter case;
-// of members of one name the last counts.
-func readMembers(members []webhook.ObjectMember) stated {
+// readMembers reads a webhook from the members of an object. Names may be in any
+// letter case; of members of one name the last counts.
+func readMembers(members []wire.Member) stated {
 	var s stated
-	last := make([]json.RawMessage, len(writable))
+	last := make([]wire.Tree, len(writable))
 	for _, m := range members {
 		if i := writableIndex(m.Name); i >= 0 {
 			last[i] = m.Value
 		}
 	}
-	for i, raw := range last {
-		if raw != nil {
-			writable[i].read(&s, value{writable[i].name, raw, &s.faults})
+	for i, tree := range last {
+		if !tree.IsZero() {
+			writable[i].read(&s, value{writable[i].name, tree, &s.faults})
 		}
 	}
 	return s
@@ -91,7 +82,7 @@ func (s *stated) headers(v value) {
 	}
 	s.draft.Headers = []webhook.DraftHeader{}
 	for _, m := range v.members() {
-		if m.kind() != '"' {
+		if m.kind() != wire.KindString {
 			s.faults.add("Headers: the value of %q must be text", wire.Shorten(m.member))
 			continue
 		}
@@ -191,13 +182,13 @@ func (v value) listItems() []listItem {
 	}
 	list := []listItem{}
 	for _, each := range v.items("objects") {
-		if each.kind() != '{' {
+		if each.kind() != wire.KindObject {
 			v.faults.add("%s must be an object with the members of an MDOListItem", each.member)
 			continue
 		}
 		item := listItem{TableRight: fullRight}
 		for _, m := range each.members() {
-			item.read(m.member, value{each.member + "." + m.member, m.raw, v.faults})
+			item.read(m.member, value{each.member + "." + m.member, m.tree, v.faults})
 		}
 		list = append(list, item)
 	}
@@ -209,8 +200,8 @@ func (v value) listItems() []listItem {
 func (v value) listItemsText() json.RawMessage {
 	// What is written back is no smaller: a text of twice the limit, spaces
 	// and all, need not be read.
-	if len(v.raw) > 2*webhook.MaxPropertyBytes {
-		v.faults.add("%s has %d bytes, more than %d", v.member, len(v.raw), webhook.MaxPropertyBytes)
+	if size := len(v.tree.JSON()); size > 2*webhook.MaxPropertyBytes {
+		v.faults.add("%s has %d bytes, more than %d", v.member, size, webhook.MaxPropertyBytes)
 		return nil
 	}
 	list := v.listItems()

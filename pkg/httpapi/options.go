@@ -65,11 +65,11 @@ func (a *api) setOptions(c *call, from func(webhook.Options) webhook.Options) (r
 	if err != nil {
 		return reply{}, err
 	}
-	object, err := wire.ReadObject(c.Request)
+	object, err := wire.ReadObject(c.Request, carriers)
 	if err != nil {
 		return reply{}, err
 	}
-	if object == nil {
+	if object.IsZero() {
 		return reply{}, webhook.Invalid("the body holds no options")
 	}
 	unmodified, err := unmodifiedSince(c)
@@ -88,15 +88,11 @@ func (a *api) setOptions(c *call, from func(webhook.Options) webhook.Options) (r
 	return ok(a.showOptions(w.Options)), nil
 }
 
-// readOptions sets the options that a JSON object names. All that is wrong is
+// readOptions sets the options that an object names. All that is wrong is
 // told at once, a name that is no option included: it may be a misspelt one.
-func readOptions(object []byte, o webhook.Options) (webhook.Options, error) {
-	members, err := webhook.ObjectMembers(object)
-	if err != nil {
-		return o, webhook.Invalid("the body %v", err)
-	}
+func readOptions(object wire.Tree, o webhook.Options) (webhook.Options, error) {
 	var f faults
-	for _, m := range members {
+	for _, m := range object.Members() {
 		v := value{m.Name, m.Value, &f}
 		switch strings.ToLower(m.Name) {
 		case "policy":

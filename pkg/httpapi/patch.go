@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,14 +41,14 @@ func readPatch(c *call) ([]change, error) {
 	case !utf8.Valid(text):
 		return nil, webhook.Invalid("the body is not valid UTF-8")
 	}
-	t, err := wire.ParseJSONOf(text, wire.MaxElements)
+	t, err := wire.ParseJSON(text, wire.MaxElements)
 	if err != nil {
 		return nil, webhook.Invalid("the body %v", err)
 	}
-	switch t.Kind {
-	case '[':
+	switch t.Kind() {
+	case wire.KindArray:
 		return jsonPatch(t)
-	case '{':
+	case wire.KindObject:
 		return mergePatch(t)
 	}
 	return nil, webhook.Invalid("the body is neither an array of operations nor an object")
@@ -55,14 +56,15 @@ func readPatch(c *call) ([]change, error) {
 
 // jsonPatch reads RFC 6902, without the operations move and copy.
 func jsonPatch(t wire.Tree) ([]change, error) {
-	if len(t.Children) > maxChanges {
-		return nil, webhook.Invalid("the body has %d operations, more than %d", len(t.Children), maxChanges)
+	items, more := t.Items(maxChanges)
+	if more {
+		return nil, webhook.Invalid("the body has %d operations, more than %d", t.Len(), maxChanges)
 	}
 	var f faults
-	changes := make([]change, 0, len(t.Children))
-	for i, item := range t.Children {
+	changes := make([]change, 0, len(items))
+	for i, item := range items {
 		ch := change{label: fmt.Sprintf("Changes[%d]", i)}
-		if item.Kind != '{' {
+		if item.Kind() != wire.KindObject {
 			f.add("%s must be an object of op, path and value", ch.label)
 			continue
 		}
@@ -74,9 +76,9 @@ func jsonPatch(t wire.Tree) ([]change, error) {
 
 func (ch *change) read(item wire.Tree, f *faults) {
 	op, _ := item.Named("op")
-	number, known := enumNumber(op.Text, patchOps, false)
+	number, known := enumNumber(op.Text(), patchOps, false)
 	switch {
-	case (op.Kind == '"' || op.Kind == '0') && known && op.Text != "":
+	case (op.Kind() == wire.KindString || op.Kind() == wire.KindNumber) && known && op.Text() != "":
 		ch.op = patchOps[number]
 	default:
 		ch.op = "unknown"
@@ -88,7 +90,7 @@ func (ch *change) read(item wire.Tree, f *faults) {
 		f.add("%s: op must be one of add, replace, remove, test", ch.label)
 	}
 	path, _ := item.Named("path")
-	if ch.path = patchPath(path.Text); path.Kind != '"' || ch.path == nil {
+	if ch.path = patchPath(path.Text()); path.Kind() != wire.KindString || ch.path == nil {
 		f.add("%s: path must name a member", ch.label)
 	}
 	var stated bool
@@ -118,9 +120,9 @@ func patchPath(text string) []string {
 // mergePatch reads RFC 7396: one change a member.
 func mergePatch(t wire.Tree) ([]change, error) {
 	var changes []change
-	for i, name := range t.Names {
-		if w := writableIndex(name); w >= 0 { // all others are skipped unread
-			changes = append(changes, change{writable[w].name, "merge", []string{writable[w].name}, t.Children[i]})
+	for _, m := range t.Members() {
+		if w := writableIndex(m.Name); w >= 0 { // all others are skipped unread
+			changes = append(changes, change{writable[w].name, "merge", []string{writable[w].name}, m.Value})
 		}
 	}
 	return changes, nil
@@ -129,7 +131,7 @@ func mergePatch(t wire.Tree) ([]change, error) {
 // patched is a webhook as it is shown, while changes are made to it. Secrets are
 // masked, and a mask that stays keeps what is stored.
 type patched struct {
-	members []webhook.ObjectMember
+	members []wire.Member
 	// By place in members: what was looked at, read once for all changes, and
 	// which of it was changed.
 	trees   map[int]*wire.Tree
@@ -148,17 +150,15 @@ func patch(w webhook.Webhook, health webhook.Health, changes []change) (stated, 
 	if err != nil {
 		return stated{}, err
 	}
-	p := patched{trees: map[int]*wire.Tree{}, touched: map[int]bool{}}
-	if p.members, err = webhook.ObjectMembers(shown); err != nil {
-		return stated{}, err
-	}
+	entity := wire.Raw(shown)
+	p := patched{members: entity.Members(), trees: map[int]*wire.Tree{}, touched: map[int]bool{}}
 	for _, ch := range changes {
 		if err := p.apply(ch); err != nil {
 			return stated{}, err
 		}
 	}
 	for i := range p.touched {
-		p.members[i].Value = p.trees[i].AppendJSON(nil)
+		p.members[i].Value = *p.trees[i]
 	}
 	return readMembers(p.members), nil
 }
@@ -168,13 +168,13 @@ func (p *patched) tree(i int) (*wire.Tree, error) {
 	if t, read := p.trees[i]; read {
 		return t, nil
 	}
-	t, err := wire.ParseJSON(p.members[i].Value)
+	t, err := wire.ParseJSON(p.members[i].Value.JSON(), math.MaxInt)
 	p.trees[i] = &t
 	return &t, err
 }
 
 func (p *patched) apply(ch change) error {
-	i := slices.IndexFunc(p.members, func(m webhook.ObjectMember) bool { return strings.EqualFold(m.Name, ch.path[0]) })
+	i := slices.IndexFunc(p.members, func(m wire.Member) bool { return strings.EqualFold(m.Name, ch.path[0]) })
 	switch {
 	case i < 0 && strings.EqualFold(ch.path[0], "_Links"): // the server's, and of the answer alone
 		return nil
@@ -194,25 +194,26 @@ func (p *patched) apply(ch change) error {
 	}
 	p.touched[i] = true
 	ch.value = ch.value.Clone() // a save that lost a race makes the change again
-	is := wire.ContainerOf(name)
+	is := carriers.Container(name)
 	switch {
 	case len(ch.path) > 1:
-		if t.Kind == 'n' && is != wire.Single {
-			*t = wire.Tree{Kind: '{'}
-			if is == wire.List {
-				t.Kind = '['
-			}
+		switch {
+		case t.Kind() != wire.KindNull || is == wire.Single:
+		case is == wire.List:
+			*t = wire.Empty(wire.KindArray)
+		default:
+			*t = wire.Empty(wire.KindObject)
 		}
 		return ch.into(t, ch.path[1:])
 	case ch.op == "remove" && name == "Secret":
 		*t = wire.Text("") // null would keep it
 	case ch.op == "remove":
 		*t = wire.Null
-	case ch.op == "merge" && is == wire.List && ch.value.Kind == '{':
-		if t.Kind != '[' {
-			*t = wire.Tree{Kind: '['}
+	case ch.op == "merge" && is == wire.List && ch.value.Kind() == wire.KindObject:
+		if t.Kind() != wire.KindArray {
+			*t = wire.Empty(wire.KindArray)
 		}
-		t.Children = append(t.Children, ch.value)
+		t.Append(ch.value)
 	case ch.op == "merge" && is != wire.Single:
 		merge(t, ch.value)
 	default:
@@ -223,46 +224,38 @@ func (p *patched) apply(ch change) error {
 
 // merge is MergePatch of RFC 7396. The tree takes over what the change holds.
 func merge(t *wire.Tree, change wire.Tree) {
-	if change.Kind != '{' {
+	if change.Kind() != wire.KindObject {
 		*t = change
 		return
 	}
-	if t.Kind != '{' {
-		*t = wire.Tree{Kind: '{'}
+	if t.Kind() != wire.KindObject {
+		*t = wire.Empty(wire.KindObject)
 	}
-	for i, name := range change.Names {
-		at, value := t.Child(name), change.Children[i]
+	for _, m := range change.Members() {
+		at, value := t.Child(m.Name), m.Value
 		switch {
-		case value.Kind == 'n' && at >= 0:
+		case value.Kind() == wire.KindNull && at >= 0:
 			t.Remove(at)
-		case value.Kind == 'n':
+		case value.Kind() == wire.KindNull:
 		case at >= 0:
-			merge(&t.Children[at], value)
+			merge(t.At(at), value)
 		default:
 			var added wire.Tree
 			merge(&added, value)
-			t.Add(name, added)
+			t.Add(m.Name, added)
 		}
 	}
-}
-
-func removeAt(t *wire.Tree, i int) {
-	if t.Kind == '{' {
-		t.Remove(i)
-		return
-	}
-	t.Children = slices.Delete(t.Children, i, i+1)
 }
 
 // into makes the change inside of a member: path leads on from there.
 func (ch change) into(t *wire.Tree, path []string) error {
 	key := path[0]
 	at, end := -1, false
-	switch t.Kind {
-	case '{':
+	switch t.Kind() {
+	case wire.KindObject:
 		at = t.Child(key)
-	case '[':
-		if at, end = index(key, len(t.Children)); at < 0 && !end {
+	case wire.KindArray:
+		if at, end = index(key, t.Len()); at < 0 && !end {
 			return ch.fault("%q is no place in the list", wire.Shorten(key))
 		}
 	}
@@ -270,19 +263,19 @@ func (ch change) into(t *wire.Tree, path []string) error {
 		if at < 0 {
 			return ch.fault("there is nothing at its path")
 		}
-		return ch.into(&t.Children[at], path[1:])
+		return ch.into(t.At(at), path[1:])
 	}
 	switch {
-	case t.Kind != '{' && t.Kind != '[', at < 0 && ch.op != "add":
+	case t.Kind() != wire.KindObject && t.Kind() != wire.KindArray, at < 0 && ch.op != "add":
 		return ch.fault("there is nothing at its path")
 	case ch.op == "remove":
-		removeAt(t, at)
-	case t.Kind == '[' && ch.op == "add" && end:
-		t.Children = append(t.Children, ch.value)
-	case t.Kind == '[' && ch.op == "add":
-		t.Children = slices.Insert(t.Children, at, ch.value)
+		t.Remove(at)
+	case t.Kind() == wire.KindArray && ch.op == "add" && end:
+		t.Append(ch.value)
+	case t.Kind() == wire.KindArray && ch.op == "add":
+		t.Insert(at, ch.value)
 	case at >= 0:
-		t.Children[at] = ch.value
+		*t.At(at) = ch.value
 	default:
 		t.Add(key, ch.value)
 	}
@@ -313,18 +306,18 @@ func (ch change) test(name string, t *wire.Tree) error {
 	}
 	for _, key := range ch.path[1:] {
 		at := -1
-		switch t.Kind {
-		case '{':
+		switch t.Kind() {
+		case wire.KindObject:
 			at = t.Child(key)
-		case '[':
-			at, _ = index(key, len(t.Children))
+		case wire.KindArray:
+			at, _ = index(key, t.Len())
 		}
 		if at < 0 {
 			return explain(errTestOp, "%s: there is nothing at its path", ch.label)
 		}
-		t = &t.Children[at]
+		t = t.At(at)
 	}
-	if len(ch.path) == 1 && sameShown(name, *t, ch.value) || t.Equal(ch.value) {
+	if len(ch.path) == 1 && sameShown(name, *t, ch.value) || t.Equal(&ch.value) {
 		return nil
 	}
 	return explain(errTestOp, "%s: %s holds another value", ch.label, name)
@@ -334,7 +327,7 @@ func (ch change) testsSecretHeader(headers *wire.Tree) bool {
 	if len(ch.path) > 1 {
 		return webhook.SecretHeader(ch.path[1])
 	}
-	return slices.ContainsFunc(headers.Names, webhook.SecretHeader)
+	return slices.ContainsFunc(headers.Members(), func(m wire.Member) bool { return webhook.SecretHeader(m.Name) })
 }
 
 // sameShown compares members that can be written in several ways.
@@ -342,8 +335,8 @@ func sameShown(name string, shown, value wire.Tree) bool {
 	var names []string
 	switch name {
 	case "Registered", "Updated":
-		at, okShown := parseDate(shown.Text)
-		other, okValue := parseDate(value.Text)
+		at, okShown := parseDate(shown.Text())
+		other, okValue := parseDate(value.Text())
 		return okShown && okValue && at.Unix() == other.Unix()
 	case "State":
 		names = stateNames
@@ -354,9 +347,9 @@ func sameShown(name string, shown, value wire.Tree) bool {
 	default:
 		return false
 	}
-	n, known := enumNumber(shown.Text, names, true)
-	m, knownValue := enumNumber(value.Text, names, true)
-	return known && knownValue && n == m && value.Text != ""
+	n, known := enumNumber(shown.Text(), names, true)
+	m, knownValue := enumNumber(value.Text(), names, true)
+	return known && knownValue && n == m && value.Text() != ""
 }
 
 func (ch change) fault(format string, args ...any) error {

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -16,25 +15,18 @@ type result struct {
 // testWebhook sends the test event to the target of a webhook that need not be
 // stored. That the target did not take it is an answer like any other.
 func (a *api) testWebhook(c *call) (reply, error) {
-	object, err := wire.ReadObject(c.Request)
+	s, err := a.readWebhook(c)
 	if err != nil {
 		return reply{}, err
 	}
-	if object == nil {
-		return reply{}, webhook.Invalid("the body holds no webhook")
-	}
-	return a.test(c, object, func(err error) error { return err })
+	return a.test(c, s, func(err error) error { return err })
 }
 
-// test tests the webhook that a JSON object holds; misread words what cannot be
-// read of it.
-func (a *api) test(c *call, object []byte, misread func(error) error) (reply, error) {
-	s, err := decodeWebhook(object)
-	if err == nil {
-		s.draft = s.draft.Tried()
-		err = s.check(a.Registry(c).Rules)
-	}
-	if err != nil {
+// test tests the webhook that a body states; misread words what cannot be read of
+// it.
+func (a *api) test(c *call, s stated, misread func(error) error) (reply, error) {
+	s.draft = s.draft.Tried()
+	if err := s.check(a.Registry(c).Rules); err != nil {
 		return reply{}, misread(err)
 	}
 	r, err := a.Registry(c).TestDraft(c.Context(), c.who, s.id, s.draft)

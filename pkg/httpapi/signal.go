@@ -29,7 +29,7 @@ func (a *api) signalEvent(c *call) (reply, error) {
 	}
 	return a.publish(c, f, webhook.Signal{
 		Name: c.PathValue("event"), PrimaryKey: int32(key), //nolint:gosec // ParseInt saw to its size
-		Data: data,
+		Data: data.JSON(),
 	})
 }
 

@@ -167,14 +167,14 @@ func (a *api) endOverlap(c *call) (reply, error) {
 
 // readWebhook reads the webhook that a call's body must hold.
 func (a *api) readWebhook(c *call) (stated, error) {
-	object, err := wire.ReadObject(c.Request)
+	object, err := wire.ReadObject(c.Request, carriers)
 	if err != nil {
 		return stated{}, err
 	}
-	if object == nil {
+	if object.IsZero() {
 		return stated{}, webhook.Invalid("the body holds no webhook")
 	}
-	return decodeWebhook(object)
+	return readMembers(object.Members()), nil
 }
 
 // saved shows what a save stored. It is done whatever happens now: what cannot

@@ -39,7 +39,7 @@ func (result) xmlName() string { return "WebhookResult" }
 func encodeXML(body any) ([]byte, error) {
 	list, isList := body.([]entity)
 	if !isList {
-		return wire.EncodeXML(rootName(body), body)
+		return wire.EncodeXML(rootName(body), body, carriers)
 	}
-	return wire.EncodeXMLList(rootName(body), len(list), func(i int) (string, any) { return rootName(list[i]), list[i] })
+	return wire.EncodeXMLList(rootName(body), len(list), func(i int) (string, any) { return rootName(list[i]), list[i] }, carriers)
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"iter"
 	"mime"
 	"strconv"
 	"strings"
@@ -74,24 +75,13 @@ func Negotiate(headers []string) (mediaType string, accepted bool) {
 
 // acceptRanges reads the ranges of Accept headers, in their order.
 func acceptRanges(headers []string) (ranges []mediaRange) {
-	for text := range strings.SplitSeq(strings.Join(headers, ","), ",") {
+	for name, quality := range weights(headers) {
 		if len(ranges) == maxAcceptRanges {
 			break
 		}
-		mediaType, params, err := mime.ParseMediaType(text)
-		main, sub, isRange := strings.Cut(mediaType, "/")
-		if err != nil || !isRange {
-			continue
+		if main, sub, isRange := strings.Cut(name, "/"); isRange {
+			ranges = append(ranges, mediaRange{main, sub, quality})
 		}
-		r := mediaRange{main: main, sub: sub, quality: 1}
-		if q, stated := params["q"]; stated {
-			quality, err := strconv.ParseFloat(q, 64)
-			if err != nil || !(quality >= 0 && quality <= 1) { // also NaN
-				continue
-			}
-			r.quality = quality
-		}
-		ranges = append(ranges, r)
 	}
 	return ranges
 }
@@ -102,19 +92,37 @@ func IsXML(mediaType string) bool { return mediaType == "application/xml" || med
 // AcceptsGzip reads Accept-Encoding headers. Without one nothing is compressed.
 func AcceptsGzip(headers []string) bool {
 	accepts, named := false, false
-	for text := range strings.SplitSeq(strings.Join(headers, ","), ",") {
-		// The list has no media types, and the same shape: a name, and q.
-		coding, params, err := mime.ParseMediaType(text)
-		if err != nil || coding != "gzip" && coding != "x-gzip" && coding != "*" || coding == "*" && named {
-			continue
+	for coding, quality := range weights(headers) {
+		switch {
+		case coding == "gzip", coding == "x-gzip":
+			accepts, named = quality > 0, true
+		case coding == "*" && !named:
+			accepts = quality > 0
 		}
-		q := 1.0
-		if stated, ok := params["q"]; ok {
-			if q, err = strconv.ParseFloat(stated, 64); err != nil {
-				continue
-			}
-		}
-		accepts, named = q > 0, named || coding != "*"
 	}
 	return accepts
+}
+
+// weights returns the elements of headers such as Accept, in lower case and in
+// their order, each with its weight: the parameter q, 1 without one. It skips an
+// element that cannot be read, or whose weight is not from 0 to 1, and ignores
+// other parameters.
+func weights(headers []string) iter.Seq2[string, float64] {
+	return func(yield func(string, float64) bool) {
+		for text := range strings.SplitSeq(strings.Join(headers, ","), ",") {
+			name, params, err := mime.ParseMediaType(text)
+			if err != nil {
+				continue
+			}
+			quality := 1.0
+			if q, stated := params["q"]; stated {
+				if quality, err = strconv.ParseFloat(q, 64); err != nil || !(quality >= 0 && quality <= 1) { // also NaN
+					continue
+				}
+			}
+			if !yield(name, quality) {
+				return
+			}
+		}
+	}
 }

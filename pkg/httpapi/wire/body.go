@@ -26,49 +26,47 @@ var bodyTypes = map[string]bool{
 
 const formType = "application/x-www-form-urlencoded"
 
-// ReadObject reads a body that is one object, whatever its format, as JSON: the
-// members of a carrier, such as a webhook or the arguments of an operation. nil
-// if there is none; the literal null is none.
-func ReadObject(r *http.Request) ([]byte, error) { return readBody(r, Single) }
+// ReadObject reads a body that is one object, whatever its format: the members of
+// a carrier, such as a webhook or the arguments of an operation. members says what
+// each of them holds. It returns the zero Tree if there is no body; the literal
+// null is none.
+func ReadObject(r *http.Request, members Members) (Tree, error) { return readBody(r, Single, members) }
 
-// ReadDictionary reads a body that is one object of names that somebody made up.
-// It differs from ReadObject where a format does not tell lists from objects.
-func ReadDictionary(r *http.Request) ([]byte, error) { return readBody(r, AnyValues) }
+// ReadDictionary reads a body that is one object under names of the client's. It
+// differs from ReadObject where a format does not tell lists from objects.
+func ReadDictionary(r *http.Request) (Tree, error) { return readBody(r, Any, nil) }
 
-func readBody(r *http.Request, root Container) ([]byte, error) {
+func readBody(r *http.Request, root Container, members Members) (Tree, error) {
 	text, label, err := ReadText(r)
 	if err != nil || text == nil {
-		return nil, err
+		return Tree{}, err
 	}
-	if bodyTypes[label.mediaType] {
+	if label.IsJSON() {
 		if string(text) == "null" {
-			return nil, nil
+			return Tree{}, nil
 		}
 		if err := webhook.CheckObject(text); err != nil {
-			return nil, webhook.Invalid("the body %v", err)
+			return Tree{}, webhook.Invalid("the body %v", err)
 		}
-		return text, nil
+		return Raw(text), nil
 	}
 	var t Tree
 	if label.mediaType == formType {
-		t, err = ReadForm(text, root)
+		t, err = members.readForm(text, root)
 	} else {
-		t, err = ReadXML(text, root, label.encodingKnown)
-	}
-	if err != nil {
-		return nil, err
+		t, err = members.readXML(text, root, label.encodingKnown)
 	}
 	switch {
-	case t.Kind == 'n':
-		return nil, nil
-	case t.Kind == '"' && strings.TrimSpace(t.Text) == "": // an element of nothing
-		t = Tree{Kind: '{'}
+	case err != nil:
+		return Tree{}, err
+	case t.kind == KindNull:
+		return Tree{}, nil
+	case t.kind == KindString && strings.TrimSpace(t.text) == "": // an element of nothing
+		return Tree{kind: KindObject}, nil
+	case t.kind != KindObject:
+		return Tree{}, webhook.Invalid("the body is no JSON object")
 	}
-	object := t.AppendJSON(nil)
-	if err := webhook.CheckObject(object); err != nil {
-		return nil, webhook.Invalid("the body %v", err)
-	}
-	return object, nil
+	return t, nil
 }
 
 // Label is what a body says about itself.
@@ -102,7 +100,7 @@ func ReadText(r *http.Request) ([]byte, Label, error) {
 		}
 		return nil, Label{}, err
 	}
-	text, known, err := ToUTF8(body, label.charset)
+	text, known, err := toUTF8(body, label.charset)
 	if err != nil {
 		return nil, Label{}, err
 	}

@@ -18,11 +18,11 @@ var (
 	markUTF16LE = []byte("\xff\xfe")
 )
 
-// ToUTF8 gives a body as UTF-8 without a byte order mark. charset is what its
+// toUTF8 gives a body as UTF-8 without a byte order mark. charset is what its
 // label says, "" for nothing; a mark counts for more than a label of the same
 // family, and than none. That UTF-8 is valid is for the reader of the format to
 // see. known says that the body's encoding is settled, by a label or a mark.
-func ToUTF8(body []byte, charset string) (text []byte, known bool, err error) {
+func toUTF8(body []byte, charset string) (text []byte, known bool, err error) {
 	charset = strings.ToLower(charset)
 	switch charset {
 	case "", "utf-8", "utf8", "us-ascii", "ascii":

@@ -3,39 +3,55 @@ package wire
 import "strings"
 
 // Container says what a member holds, for the two formats that do not tell:
-// XML, where a list and an object look alike, and forms, where a list of one
-// looks like a text.
+// XML, where an array and an object look alike, and forms, where a list of one
+// looks like a string.
 type Container int
 
 // The containers.
 const (
-	Single     Container = iota // a text, a number, or an object of members
-	List                        // <string> or <MDOListItem> elements; Events=a&Events=b
-	Texts                       // <StringKeyValuePair> elements; Headers[X-A]=1
-	AnyValues                   // <StringObjectKeyValuePair> elements; Properties[k]=v
-	Properties                  // <FieldPropertyDictionaryKeyValuePair> elements
+	Single  Container = iota // a string, a number, or an object of members
+	List                     // an array: Events=a&Events=b
+	Strings                  // an object of strings under names of the client's: Headers[X-A]=1
+	Any                      // an object of values of any type under such names: Properties[k]=v
 )
 
-// containers has every member of the API's carriers that is no Single value, by
-// its name in lower case. No name means two things.
-var containers = map[string]Container{
-	"events": List, "erroremails": List, "errorassociates": List, "childitems": List,
-	"headers": Texts, "customfields": Texts, "_links": Texts,
-	"properties": AnyValues, "data": AnyValues, "extrafields": AnyValues,
-	"fieldproperties": Properties,
+// Content is what a member holds, and how XML writes it.
+type Content struct {
+	Container Container
+	// Element is the XML element of an item or entry. Empty: an item's is named
+	// after its type, an entry's StringObjectKeyValuePair.
+	Element string
 }
 
-// ContainerOf returns what a member holds, by its name in any letter case.
-func ContainerOf(member string) Container { return containers[strings.ToLower(member)] }
+// Members says what the members of an API hold, by their names in lower case. A
+// name that is not there holds a Single value. No name means two things.
+type Members map[string]Content
 
-// pairName gives the element that a dictionary's entries are in, in XML.
-func (c Container) pairName() string {
-	switch c {
-	case Texts:
-		return "StringKeyValuePair"
-	case Properties:
-		return "FieldPropertyDictionaryKeyValuePair"
-	default:
+func (m Members) of(name string) Content { return m[strings.ToLower(name)] }
+
+// Container returns what a member holds, by its name in any letter case.
+func (m Members) Container(name string) Container { return m.of(name).Container }
+
+// entry returns the XML element of an entry of a dictionary.
+func (c Content) entry() string {
+	if c.Container == List || c.Element == "" {
 		return "StringObjectKeyValuePair"
 	}
+	return c.Element
+}
+
+// item returns the XML element of an item of an array.
+func (c Content) item(item *Tree) string {
+	if c.Container == List && c.Element != "" {
+		return c.Element
+	}
+	switch item.kind {
+	case KindString:
+		return "string"
+	case KindNumber:
+		return "int"
+	case KindTrue, KindFalse:
+		return "boolean"
+	}
+	return "anyType"
 }

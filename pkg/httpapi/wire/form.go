@@ -11,12 +11,12 @@ import (
 // maxFormDepth is how many brackets a name may have.
 const maxFormDepth = 8
 
-// ReadForm reads a form: Name=…&Events=a&Events=b&Headers[X-A]=1. root says what
-// the whole form is: Single for the members of a carrier, AnyValues for a
+// readForm reads a form: Name=…&Events=a&Events=b&Headers[X-A]=1. root says what
+// the whole form is: Single for the members of a carrier, Any for a
 // dictionary, whose names are taken as they are. All values are texts; of values
 // for one text the last counts.
-func ReadForm(text []byte, root Container) (Tree, error) {
-	t := Tree{Kind: '{'}
+func (m Members) readForm(text []byte, root Container) (Tree, error) {
+	t := Tree{kind: KindObject}
 	pairs := 0
 	for pair := range strings.SplitSeq(string(text), "&") {
 		if pair == "" {
@@ -34,7 +34,7 @@ func ReadForm(text []byte, root Container) (Tree, error) {
 		if !utf8.ValidString(name + value) {
 			return Tree{}, webhook.Invalid("the form is not valid UTF-8")
 		}
-		if root == AnyValues {
+		if root == Any {
 			t.Set(name, Text(value))
 			continue
 		}
@@ -42,7 +42,7 @@ func ReadForm(text []byte, root Container) (Tree, error) {
 		if !ok {
 			return Tree{}, webhook.Invalid("the form has the name %q, which cannot be read; write Name, Events[0] or Headers[X-A]", Shorten(name))
 		}
-		t.put(path, ContainerOf(path[0]), value)
+		m.put(&t, path, m.Container(path[0]), value)
 	}
 	return t, nil
 }
@@ -64,34 +64,34 @@ func formPath(name string) (path []string, ok bool) {
 
 // put gives an object the value that a path leads to. is says what the first
 // member of the path holds.
-func (t *Tree) put(path []string, is Container, value string) {
+func (m Members) put(t *Tree, path []string, is Container, value string) {
 	i := t.Child(path[0])
 	if i < 0 {
-		i = len(t.Children)
+		i = len(t.children)
 		t.Add(path[0], Tree{})
 	}
-	member, rest := &t.Children[i], path[1:]
+	member, rest := &t.children[i], path[1:]
 	switch {
 	case is == List && (len(rest) > 0 || value != ""):
-		if member.Kind != '[' {
-			*member = Tree{Kind: '['}
+		if member.kind != KindArray {
+			*member = Tree{kind: KindArray}
 		}
-		member.putItem(rest, value)
+		m.putItem(member, rest, value)
 	case is == List:
-		if member.Kind != '[' {
-			*member = Tree{Kind: '['} // Events= is a list of none
+		if member.kind != KindArray {
+			*member = Tree{kind: KindArray} // Events= is a list of none
 		}
 	case len(rest) > 0:
-		if member.Kind != '{' {
-			*member = Tree{Kind: '{'}
+		if member.kind != KindObject {
+			*member = Tree{kind: KindObject}
 		}
 		held := Single
 		if is == Single {
-			held = ContainerOf(rest[0])
+			held = m.Container(rest[0])
 		}
-		member.put(rest, held, value)
+		m.put(member, rest, held, value)
 	case is != Single && value == "":
-		*member = Tree{Kind: '{'} // Headers= is an object of none
+		*member = Tree{kind: KindObject} // Headers= is an object of none
 	default:
 		*member = Text(value)
 	}
@@ -99,21 +99,21 @@ func (t *Tree) put(path []string, is Container, value string) {
 
 // putItem adds an item to a list, or a member to an item that is an object. The
 // keys of a list only tell its items apart: their order is that of the form.
-func (t *Tree) putItem(path []string, value string) {
+func (m Members) putItem(t *Tree, path []string, value string) {
 	if len(path) < 2 {
 		t.Add("", Text(value))
 		return
 	}
 	i := -1
 	if path[0] != "" {
-		i = t.Exact(path[0])
+		i = t.exact(path[0])
 	}
 	if i < 0 {
-		i = len(t.Children)
+		i = len(t.children)
 		t.Add(path[0], Tree{})
 	}
-	if t.Children[i].Kind != '{' {
-		t.Children[i] = Tree{Kind: '{'}
+	if t.children[i].kind != KindObject {
+		t.children[i] = Tree{kind: KindObject}
 	}
-	t.Children[i].put(path[1:], ContainerOf(path[1]), value)
+	m.put(&t.children[i], path[1:], m.Container(path[1]), value)
 }

@@ -18,9 +18,9 @@ type nameIndex struct {
 
 func (t *Tree) indexed() *nameIndex {
 	if t.index == nil {
-		t.index = &nameIndex{exact: make(map[string]int, len(t.Names))}
-		for i, name := range t.Names {
-			if t.Children[i].Kind == 0 { // removed
+		t.index = &nameIndex{exact: make(map[string]int, len(t.names))}
+		for i, name := range t.names {
+			if t.children[i].kind == 0 { // removed
 				t.index.gone++
 				continue
 			}
@@ -30,10 +30,11 @@ func (t *Tree) indexed() *nameIndex {
 	return t.index
 }
 
-// Exact returns the place of the member that has exactly this name, -1 if there
+// exact returns the place of the member that has exactly this name, -1 if there
 // is none.
-func (t *Tree) Exact(name string) int {
-	if len(t.Names) == 0 {
+func (t *Tree) exact(name string) int {
+	t.open()
+	if len(t.names) == 0 {
 		return -1
 	}
 	if i, found := t.indexed().exact[name]; found {
@@ -42,21 +43,21 @@ func (t *Tree) Exact(name string) int {
 	return -1
 }
 
-// Child returns the place of a member: the name as it is written first, then in
-// any letter case, of several the first. -1 if there is none.
+// Child returns the place of a member: of the one that has exactly this name, else
+// of the first whose name differs in letter case alone. -1 if there is none.
 func (t *Tree) Child(name string) int {
-	if i := t.Exact(name); i >= 0 || len(t.Names) == 0 {
+	if i := t.exact(name); i >= 0 || len(t.names) == 0 {
 		return i
 	}
 	if t.index.folded == nil {
-		t.index.folded = make(map[string][]int, len(t.Names))
-		for i, have := range t.Names {
+		t.index.folded = make(map[string][]int, len(t.names))
+		for i, have := range t.names {
 			t.index.fold(have, i)
 		}
 	}
 	key := FoldName(name)
 	places := t.index.folded[key]
-	for len(places) > 0 && t.Children[places[0]].Kind == 0 {
+	for len(places) > 0 && t.children[places[0]].kind == 0 {
 		places = places[1:]
 		t.index.folded[key] = places
 	}
@@ -71,41 +72,50 @@ func (x *nameIndex) fold(name string, place int) {
 	x.folded[key] = append(x.folded[key], place)
 }
 
+// Named returns the member of an object, its name in any letter case. stated
+// reports whether it is there.
+func (t *Tree) Named(name string) (member Tree, stated bool) {
+	if i := t.Child(name); i >= 0 {
+		return t.children[i], true
+	}
+	return Tree{}, false
+}
+
 // Add appends a member, or an item with a key, that is not there yet.
 func (t *Tree) Add(name string, child Tree) {
+	t.open()
 	if t.index != nil {
-		t.index.exact[name] = len(t.Children)
+		t.index.exact[name] = len(t.children)
 		if t.index.folded != nil {
-			t.index.fold(name, len(t.Children))
+			t.index.fold(name, len(t.children))
 		}
 	}
-	t.Names, t.Children = append(t.Names, name), append(t.Children, child)
+	t.names, t.children = append(t.names, name), append(t.children, child)
 }
 
 // Set gives an object a member, in the place of one of exactly this name.
 func (t *Tree) Set(name string, child Tree) {
-	if i := t.Exact(name); i >= 0 {
-		t.Children[i] = child
+	if i := t.exact(name); i >= 0 {
+		t.children[i] = child
 		return
 	}
 	t.Add(name, child)
 }
 
-// Remove takes a member out of an object. Its place stays, so that the
-// places of all others do too.
-func (t *Tree) Remove(i int) {
+func (t *Tree) removeMember(i int) {
 	x := t.indexed()
-	delete(x.exact, t.Names[i])
+	delete(x.exact, t.names[i])
 	x.gone++
-	t.Children[i] = Tree{}
+	t.children[i] = Tree{}
 }
 
 // Len returns how many members an object, or items a list, has.
 func (t *Tree) Len() int {
+	t.open()
 	if t.index == nil {
-		return len(t.Children)
+		return len(t.children)
 	}
-	return len(t.Children) - t.index.gone
+	return len(t.children) - t.index.gone
 }
 
 // FoldName returns the same text for all names that strings.EqualFold holds

@@ -33,7 +33,7 @@ func TestFoldName_AgreesWithEqualFold(t *testing.T) {
 // object is an object while a patch is applied to it.
 type object struct{ wire.Tree }
 
-func newObject() *object { return &object{wire.Tree{Kind: '{'}} }
+func newObject() *object { return &object{wire.Empty(wire.KindObject)} }
 
 // put gives the object a member, in the place of one of exactly this name.
 func (o *object) put(name, text string) { o.Set(name, wire.Text(text)) }
@@ -41,7 +41,7 @@ func (o *object) put(name, text string) { o.Set(name, wire.Text(text)) }
 // find returns the text of a member, its name in any letter case.
 func (o *object) find(name string) (text string, found bool) {
 	member, found := o.Named(name)
-	return member.Text, found
+	return member.Text(), found
 }
 
 // remove takes out the member that find finds.
@@ -51,9 +51,12 @@ func (o *object) remove(name string) {
 	}
 }
 
-func (o *object) json() string { return string(o.AppendJSON(nil)) }
+func (o *object) json() string { return string(o.Tree.JSON()) }
 
-func (o *object) same(other *object) bool { return o.Equal(other.Clone()) }
+func (o *object) same(other *object) bool {
+	same := other.Clone()
+	return o.Equal(&same)
+}
 
 // plainObject is an object as its members are found without an index.
 type plainObject struct{ names, texts []string }

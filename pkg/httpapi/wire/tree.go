@@ -3,230 +3,193 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
-	"math"
-	"strconv"
-	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Tree is a JSON value whose members keep their order and whose numbers keep
-// their digits: what XML and forms are read into, what XML is written from, and
-// what a patch is applied to. The zero Tree is nothing; null is a tree. A copy
-// shares its members with the original: clone it before one of them is changed.
-type Tree struct {
-	Kind byte   // '{', '[', '"', '0' (a number), 't', 'f' or 'n'
-	Text string // of '"' the text, of '0' the digits as they were written
-	// Names has the name of each child of an object.
-	Names    []string
-	Children []Tree
-	index    *nameIndex // of Names; see names.go
+// Kind is the kind of a JSON value: its first byte, where that says it.
+type Kind byte
+
+// The kinds. The zero Kind is that of the zero Tree.
+const (
+	KindObject Kind = '{'
+	KindArray  Kind = '['
+	KindString Kind = '"'
+	KindNumber Kind = '0'
+	KindTrue   Kind = 't'
+	KindFalse  Kind = 'f'
+	KindNull   Kind = 'n'
+)
+
+// kindOf returns the kind of a JSON text.
+func kindOf(raw []byte) Kind {
+	switch kind := Kind(raw[0]); kind {
+	case KindObject, KindArray, KindString, KindTrue, KindFalse, KindNull:
+		return kind
+	}
+	return KindNumber
 }
 
-// Text returns a text as a tree.
-func Text(text string) Tree { return Tree{Kind: '"', Text: text} }
+// Tree is a JSON value whose members keep their order and whose numbers keep
+// their digits. XML and forms are read into trees, XML is written from them, and
+// patches are applied to them. The zero Tree holds nothing; null is a tree.
+//
+// A tree made from a JSON body keeps the text, and is taken apart level by level
+// where it is read: members that nobody asks for cost nothing, and what is stored
+// as JSON is stored as it was written.
+//
+// A copy shares its members with the original: clone it before changing one.
+type Tree struct {
+	kind Kind
+	text string // of a string; the digits of a number as they were written
+	// names holds the name of each child of an object.
+	names    []string
+	children []Tree
+	index    *nameIndex // of names; see names.go
+	raw      []byte     // valid JSON that has not been taken apart; nil otherwise
+}
+
+// Member is a member of an object.
+type Member struct {
+	Name  string
+	Value Tree
+}
 
 // Null is the tree of null.
-var Null = Tree{Kind: 'n'}
+var Null = Tree{kind: KindNull}
 
-// ParseJSON reads exactly one JSON value, nested no deeper than
-// webhook.MaxJSONDepth. Of members with one name the last counts. The error is
-// a clause without a subject.
-func ParseJSON(raw []byte) (Tree, error) { return ParseJSONOf(raw, math.MaxInt) }
+// Text returns the tree of a string.
+func Text(text string) Tree { return Tree{kind: KindString, text: text} }
 
-// ParseJSONOf reads as ParseJSON does, up to so many values.
-func ParseJSONOf(raw []byte, most int) (Tree, error) {
-	p := treeParser{json.NewDecoder(bytes.NewReader(raw)), most, most}
-	p.UseNumber()
-	t, err := p.value(0)
-	if err != nil {
-		return Tree{}, err
+// Empty returns an object without members or an array without items.
+func Empty(kind Kind) Tree { return Tree{kind: kind} }
+
+// Raw returns the tree of a JSON text, which it keeps. The text must be valid
+// and begin with the value.
+func Raw(text []byte) Tree { return Tree{kind: kindOf(text), raw: text} }
+
+// Kind returns the kind of the tree, 0 if it holds nothing.
+func (t *Tree) Kind() Kind { return t.kind }
+
+// IsZero reports whether the tree holds nothing, not even null.
+func (t *Tree) IsZero() bool { return t.kind == 0 }
+
+// Text returns the text of a string and the digits of a number; the empty
+// string for all others.
+func (t *Tree) Text() string {
+	switch {
+	case t.raw == nil:
+		return t.text
+	case t.kind == KindNumber:
+		return string(t.raw)
+	case t.kind == KindString:
+		var text string
+		_ = json.Unmarshal(t.raw, &text) // it is valid
+		return text
 	}
-	if _, err := p.Token(); !errors.Is(err, io.EOF) {
-		return Tree{}, webhook.Invalid("is not one JSON value")
-	}
-	return t, nil
+	return ""
 }
 
-type treeParser struct {
-	*json.Decoder
-	most, left int // values
+// Members returns the members of an object in their order. Of members with the
+// same name the last counts. Other kinds have none.
+func (t *Tree) Members() []Member {
+	if t.kind != KindObject {
+		return nil
+	}
+	if t.raw != nil {
+		listed, _ := webhook.ObjectMembers(t.raw) // it is a valid object
+		members := make([]Member, len(listed))
+		for i, m := range listed {
+			members[i] = Member{m.Name, Raw(m.Value)}
+		}
+		return members
+	}
+	members := make([]Member, 0, len(t.children))
+	for i, child := range t.children {
+		if child.kind != 0 { // removed
+			members = append(members, Member{t.names[i], child})
+		}
+	}
+	return members
 }
 
-func (p *treeParser) token() (json.Token, error) {
-	token, err := p.Token()
-	if err != nil {
-		return nil, webhook.Invalid("is no valid JSON: %v", err)
+// Items returns the items of an array, up to a number of them; more reports
+// whether there are others. Other kinds have none.
+func (t *Tree) Items(most int) (items []Tree, more bool) {
+	switch {
+	case t.kind != KindArray:
+		return nil, false
+	case t.raw == nil:
+		return t.children[:min(most, len(t.children))], len(t.children) > most
 	}
-	return token, nil
+	dec := json.NewDecoder(bytes.NewReader(t.raw))
+	_, _ = dec.Token() // it is a valid array
+	for dec.More() {
+		if len(items) == most {
+			return items, true
+		}
+		var raw json.RawMessage
+		_ = dec.Decode(&raw)
+		items = append(items, Raw(raw))
+	}
+	return items, false
 }
 
-func (p *treeParser) value(depth int) (Tree, error) {
-	if p.left--; p.left < 0 {
-		return Tree{}, webhook.Invalid("has more than %d values", p.most)
+// JSON returns the tree as JSON: as it was written if it is from a JSON body,
+// else compact. nil if it holds nothing.
+func (t *Tree) JSON() []byte {
+	switch {
+	case t.kind == 0:
+		return nil
+	case t.raw != nil:
+		return t.raw
 	}
-	token, err := p.token()
-	if err != nil {
-		return Tree{}, err
-	}
-	switch token := token.(type) {
-	case string:
-		return Text(token), nil
-	case json.Number:
-		return Tree{Kind: '0', Text: token.String()}, nil
-	case bool:
-		if token {
-			return Tree{Kind: 't'}, nil
-		}
-		return Tree{Kind: 'f'}, nil
-	case json.Delim:
-		if depth == webhook.MaxJSONDepth {
-			return Tree{}, webhook.Invalid("is nested deeper than %d", webhook.MaxJSONDepth)
-		}
-		return p.children(byte(token), depth) //nolint:gosec // '{' or '['
-	}
-	return Null, nil
+	return t.appendJSON(nil)
 }
 
-func (p *treeParser) children(kind byte, depth int) (Tree, error) {
-	t := Tree{Kind: kind}
-	at := map[string]int{}
-	for p.More() {
-		var name string
-		if kind == '{' {
-			token, err := p.token()
-			if err != nil {
-				return Tree{}, err
-			}
-			name, _ = token.(string)
-		}
-		child, err := p.value(depth + 1)
-		if err != nil {
-			return Tree{}, err
-		}
-		if i, twice := at[name]; twice && kind == '{' {
-			t.Children[i] = child
-			continue
-		}
-		if kind == '{' {
-			at[name] = len(t.Children)
-			t.Names = append(t.Names, name)
-		}
-		t.Children = append(t.Children, child)
-	}
-	_, err := p.token()
-	return t, err
-}
-
-// appendJSON writes the tree as compact JSON.
-func (t Tree) AppendJSON(out []byte) []byte {
-	switch t.Kind {
-	case '"':
-		return appendText(out, t.Text)
-	case '0':
-		return append(out, t.Text...)
-	case 't':
+func (t *Tree) appendJSON(out []byte) []byte {
+	switch {
+	case t.raw != nil:
+		return append(out, t.raw...)
+	case t.kind == KindString:
+		return appendText(out, t.text)
+	case t.kind == KindNumber:
+		return append(out, t.text...)
+	case t.kind == KindTrue:
 		return append(out, "true"...)
-	case 'f':
+	case t.kind == KindFalse:
 		return append(out, "false"...)
-	case '{', '[':
-		out = append(out, t.Kind)
+	case t.kind == KindObject:
+		out = append(out, '{')
 		first := true
-		for i, child := range t.Children {
-			if child.Kind == 0 { // removed
+		for i := range t.children {
+			if t.children[i].kind == 0 { // removed
 				continue
 			}
 			if !first {
 				out = append(out, ',')
 			}
 			first = false
-			if t.Kind == '{' {
-				out = append(appendText(out, t.Names[i]), ':')
-			}
-			out = child.AppendJSON(out)
+			out = t.children[i].appendJSON(append(appendText(out, t.names[i]), ':'))
 		}
-		return append(out, t.Kind+2) // '}' and ']' come two after
+		return append(out, '}')
+	case t.kind == KindArray:
+		out = append(out, '[')
+		for i := range t.children {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = t.children[i].appendJSON(out)
+		}
+		return append(out, ']')
 	}
 	return append(out, "null"...)
 }
 
 func appendText(out []byte, text string) []byte {
 	encoded, err := EncodeJSON(text)
-	if err != nil { // a text always encodes
+	if err != nil { // a string always encodes
 		return append(out, `""`...)
 	}
 	return append(out, encoded...)
-}
-
-// Named gives the member of an object, its name in any letter case. stated says
-// that it is there.
-func (t *Tree) Named(name string) (member Tree, stated bool) {
-	if i := t.Child(name); i >= 0 {
-		return t.Children[i], true
-	}
-	return Tree{}, false
-}
-
-// Clone returns a tree that shares nothing with this one, without the places of
-// members that were removed.
-func (t Tree) Clone() Tree {
-	c := Tree{Kind: t.Kind, Text: t.Text, Children: make([]Tree, 0, len(t.Children))}
-	for i, child := range t.Children {
-		if child.Kind == 0 {
-			continue
-		}
-		c.Children = append(c.Children, child.Clone())
-		if t.Kind == '{' {
-			c.Names = append(c.Names, t.Names[i])
-		}
-	}
-	return c
-}
-
-// Equal reports whether two trees are the same JSON: members in any order,
-// numbers by their value. u is as it was read, without removed members; it takes as
-// many steps as u has values.
-func (t *Tree) Equal(u Tree) bool {
-	if t.Kind != u.Kind || t.Len() != u.Len() {
-		return false
-	}
-	switch t.Kind {
-	case '"':
-		return t.Text == u.Text
-	case '0':
-		return sameNumber(t.Text, u.Text)
-	case '{':
-		for i, name := range u.Names {
-			if at := t.Exact(name); at < 0 || !t.Children[at].Equal(u.Children[i]) {
-				return false
-			}
-		}
-	case '[':
-		for i := range t.Children {
-			if !t.Children[i].Equal(u.Children[i]) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// maxComparedDigits is how long a number may be to be compared by its value.
-const maxComparedDigits = 1000
-
-// sameNumber compares whole numbers by their digits, which a float may lose,
-// and all others as floats; very long ones too by their digits, since every
-// operation of a patch may compare one again.
-func sameNumber(a, b string) bool {
-	if a == b {
-		return true
-	}
-	if len(a) > maxComparedDigits || len(b) > maxComparedDigits || !strings.ContainsAny(a, ".eE") && !strings.ContainsAny(b, ".eE") {
-		return false
-	}
-	x, errX := strconv.ParseFloat(a, 64)
-	y, errY := strconv.ParseFloat(b, 64)
-	return errX == nil && errY == nil && x == y
 }

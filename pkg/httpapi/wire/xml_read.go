@@ -25,16 +25,16 @@ type xmlElement struct {
 	children []*xmlElement
 }
 
-// ReadXML reads an XML document. root says what the document element holds; its
+// readXML reads an XML document. root says what the document element holds; its
 // name does not matter, and neither do namespaces and the order of elements.
 // There is no DTD: an entity other than XML's own five is a fault. encodingKnown
 // says that the text is UTF-8 whatever its declaration says.
-func ReadXML(text []byte, root Container, encodingKnown bool) (Tree, error) {
+func (m Members) readXML(text []byte, root Container, encodingKnown bool) (Tree, error) {
 	e, err := parseXML(text, encodingKnown)
 	if err != nil {
 		return Tree{}, err
 	}
-	return e.tree(root)
+	return m.tree(e, root)
 }
 
 func parseXML(text []byte, encodingKnown bool) (*xmlElement, error) {
@@ -119,9 +119,9 @@ func newElement(token xml.StartElement) *xmlElement {
 	return e
 }
 
-// tree gives the JSON that an element stands for. Leaves are texts: their
-// readers know what they are.
-func (e *xmlElement) tree(is Container) (Tree, error) {
+// tree returns the tree of an element. Leaves are strings: their readers know
+// what they are.
+func (m Members) tree(e *xmlElement, is Container) (Tree, error) {
 	switch {
 	case e.isNil:
 		return Null, nil
@@ -131,9 +131,9 @@ func (e *xmlElement) tree(is Container) (Tree, error) {
 		return Text(e.text.String()), nil
 	}
 	if is == List {
-		return e.items()
+		return m.items(e)
 	}
-	t := Tree{Kind: '{'}
+	t := Tree{kind: KindObject}
 	for _, child := range e.children {
 		name, value, isPair := child.pair()
 		if !isPair {
@@ -142,12 +142,12 @@ func (e *xmlElement) tree(is Container) (Tree, error) {
 		var held Tree
 		var err error
 		switch is {
-		case AnyValues:
-			held, err = value.anyValue()
+		case Any:
+			held, err = m.anyValue(value)
 		case Single:
-			held, err = value.tree(ContainerOf(name))
+			held, err = m.tree(value, m.Container(name))
 		default:
-			held, err = value.tree(Single)
+			held, err = m.tree(value, Single)
 		}
 		if err != nil {
 			return Tree{}, err
@@ -157,14 +157,14 @@ func (e *xmlElement) tree(is Container) (Tree, error) {
 	return t, nil
 }
 
-func (e *xmlElement) items() (Tree, error) {
-	t := Tree{Kind: '['}
+func (m Members) items(e *xmlElement) (Tree, error) {
+	t := Tree{kind: KindArray}
 	for _, child := range e.children {
-		item, err := child.tree(Single)
+		item, err := m.tree(child, Single)
 		if err != nil {
 			return Tree{}, err
 		}
-		t.Children = append(t.Children, item)
+		t.children = append(t.children, item)
 	}
 	return t, nil
 }
@@ -186,43 +186,43 @@ func (e *xmlElement) pair() (name string, value *xmlElement, isPair bool) {
 	return name, value, true
 }
 
-// anyValue gives the JSON of a value whose type only xsi:type tells; without
-// one it is a text, or an object of its elements.
-func (e *xmlElement) anyValue() (Tree, error) {
+// anyValue returns the tree of a value whose type only xsi:type says; without
+// one it is a string, or an object of its elements.
+func (m Members) anyValue(e *xmlElement) (Tree, error) {
 	text := strings.TrimSpace(e.text.String())
 	switch {
 	case e.isNil:
 		return Null, nil
 	case strings.HasPrefix(e.xsiType, "ArrayOf") && e.xsiType != arrayOfPairs:
-		t := Tree{Kind: '['}
+		t := Tree{kind: KindArray}
 		for _, child := range e.children {
-			item, err := child.anyValue()
+			item, err := m.anyValue(child)
 			if err != nil {
 				return Tree{}, err
 			}
-			t.Children = append(t.Children, item)
+			t.children = append(t.children, item)
 		}
 		return t, nil
 	case len(e.children) > 0, e.xsiType == arrayOfPairs:
 		if len(e.children) == 0 {
-			return Tree{Kind: '{'}, nil
+			return Tree{kind: KindObject}, nil
 		}
-		return e.tree(AnyValues)
+		return m.tree(e, Any)
 	}
 	switch e.xsiType {
 	case "boolean":
 		switch text {
 		case "true", "1":
-			return Tree{Kind: 't'}, nil
+			return Tree{kind: KindTrue}, nil
 		case "false", "0":
-			return Tree{Kind: 'f'}, nil
+			return Tree{kind: KindFalse}, nil
 		}
 		return Tree{}, webhook.Invalid("the body has a value of type boolean that is none")
 	case "int", "long", "short", "byte", "integer", "decimal", "double", "float":
 		if !isNumber(text) {
 			return Tree{}, webhook.Invalid("the body has a value of type %s that is no number", e.xsiType)
 		}
-		return Tree{Kind: '0', Text: text}, nil
+		return Tree{kind: KindNumber, text: text}, nil
 	}
 	return Text(e.text.String()), nil
 }

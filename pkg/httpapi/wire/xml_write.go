@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/xml"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -19,8 +20,8 @@ const rootAttributes = ` xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" x
 // EncodeXML returns an answer as XML: the elements are the members of the JSON,
 // local names without namespace, in the same order; null is xsi:nil. root is the
 // name of the document element.
-func EncodeXML(root string, body any) ([]byte, error) {
-	w := xmlWriter{}
+func EncodeXML(root string, body any, members Members) ([]byte, error) {
+	w := xmlWriter{members: members}
 	w.buf.WriteString(xml.Header)
 	err := w.answer(root, rootAttributes, body)
 	return w.buf.Bytes(), err
@@ -28,8 +29,8 @@ func EncodeXML(root string, body any) ([]byte, error) {
 
 // EncodeXMLList returns a list as XML. It is written item by item, since it may
 // be long.
-func EncodeXMLList(root string, length int, item func(i int) (name string, body any)) ([]byte, error) {
-	w := xmlWriter{}
+func EncodeXMLList(root string, length int, item func(i int) (name string, body any), members Members) ([]byte, error) {
+	w := xmlWriter{members: members}
 	w.buf.WriteString(xml.Header + "<" + root + rootAttributes + ">")
 	for i := range length {
 		name, body := item(i)
@@ -47,124 +48,115 @@ func (w *xmlWriter) answer(name, attributes string, body any) error {
 	if err != nil {
 		return err
 	}
-	t, err := ParseJSON(encoded)
+	t, err := ParseJSON(encoded, math.MaxInt)
 	if err != nil {
 		return err
 	}
-	w.element(name, attributes, t, ContainerOf(name))
+	w.element(name, attributes, &t, w.members.of(name))
 	return nil
 }
 
-type xmlWriter struct{ buf bytes.Buffer }
+type xmlWriter struct {
+	buf     bytes.Buffer
+	members Members
+}
+
+// ofAny is what a dictionary of any values holds.
+var ofAny = Content{Container: Any}
 
 // element writes a value under a name.
-func (w *xmlWriter) element(name, attributes string, t Tree, is Container) {
-	if t.Kind == 'n' {
+func (w *xmlWriter) element(name, attributes string, t *Tree, is Content) {
+	if t.kind == KindNull {
 		w.buf.WriteString("<" + name + attributes + ` xsi:nil="true"/>`)
 		return
 	}
 	w.buf.WriteString("<" + name + attributes + ">")
-	w.content(name, t, is)
+	w.content(t, is)
 	w.buf.WriteString("</" + name + ">")
 }
 
-func (w *xmlWriter) content(name string, t Tree, is Container) {
-	switch t.Kind {
-	case '{':
-		for i, child := range t.Children {
+func (w *xmlWriter) content(t *Tree, is Content) {
+	switch t.kind {
+	case KindObject:
+		for i, name := range t.names {
+			child := &t.children[i]
 			switch {
-			case is == AnyValues:
-				w.pair(is, t.Names[i], func() { w.anyValue("Value", child) })
-			case is != Single || !xmlNameFits(t.Names[i]):
-				w.pair(is, t.Names[i], func() { w.element("Value", "", child, Single) })
+			case is.Container == Any:
+				w.pair(is, name, func() { w.anyValue("Value", child) })
+			case is.Container != Single || !xmlNameFits(name):
+				w.pair(is, name, func() { w.element("Value", "", child, Content{}) })
 			default:
-				w.element(t.Names[i], "", child, ContainerOf(t.Names[i]))
+				w.element(name, "", child, w.members.of(name))
 			}
 		}
-	case '[':
-		for _, child := range t.Children {
-			w.element(itemName(name, child), "", child, Single)
+	case KindArray:
+		for i := range t.children {
+			w.element(is.item(&t.children[i]), "", &t.children[i], Content{})
 		}
 	default:
 		w.scalar(t)
 	}
 }
 
-func (w *xmlWriter) scalar(t Tree) {
-	switch t.Kind {
-	case '"':
-		_ = xml.EscapeText(&w.buf, []byte(t.Text)) // a Buffer never fails
-	case '0':
-		w.buf.WriteString(t.Text)
-	case 't':
+func (w *xmlWriter) scalar(t *Tree) {
+	switch t.kind {
+	case KindString:
+		_ = xml.EscapeText(&w.buf, []byte(t.text)) // a Buffer never fails
+	case KindNumber:
+		w.buf.WriteString(t.text)
+	case KindTrue:
 		w.buf.WriteString("true")
-	case 'f':
+	case KindFalse:
 		w.buf.WriteString("false")
 	}
 }
 
-func (w *xmlWriter) pair(is Container, key string, value func()) {
-	w.buf.WriteString("<" + is.pairName() + ">")
-	w.element("Key", "", Text(key), Single)
+func (w *xmlWriter) pair(is Content, name string, value func()) {
+	w.buf.WriteString("<" + is.entry() + ">")
+	key := Text(name)
+	w.element("Key", "", &key, Content{})
 	value()
-	w.buf.WriteString("</" + is.pairName() + ">")
+	w.buf.WriteString("</" + is.entry() + ">")
 }
 
 // anyValue writes a value of any type with its type, so that it can be read
 // back as it was.
-func (w *xmlWriter) anyValue(name string, t Tree) {
-	switch t.Kind {
-	case '{':
-		w.element(name, ` xsi:type="`+arrayOfPairs+`"`, t, AnyValues)
-	case '[':
+func (w *xmlWriter) anyValue(name string, t *Tree) {
+	switch t.kind {
+	case KindObject:
+		w.element(name, ` xsi:type="`+arrayOfPairs+`"`, t, ofAny)
+	case KindArray:
 		w.buf.WriteString("<" + name + ` xsi:type="` + arrayOfAny + `">`)
-		for _, child := range t.Children {
-			w.anyValue("anyType", child)
+		for i := range t.children {
+			w.anyValue("anyType", &t.children[i])
 		}
 		w.buf.WriteString("</" + name + ">")
 	default:
-		w.element(name, ` xsi:type="xsd:`+simpleType(t)+`"`, t, Single)
+		w.element(name, ` xsi:type="xsd:`+simpleType(t)+`"`, t, Content{})
 	}
 }
 
 // simpleType gives the name that XML Schema has for the type of a scalar.
-func simpleType(t Tree) string {
-	switch t.Kind {
-	case '0':
-		if strings.ContainsAny(t.Text, "eE") {
+func simpleType(t *Tree) string {
+	switch t.kind {
+	case KindNumber:
+		if strings.ContainsAny(t.text, "eE") {
 			return "double"
 		}
-		if strings.Contains(t.Text, ".") {
+		if strings.Contains(t.text, ".") {
 			return "decimal"
 		}
-		if _, err := strconv.ParseInt(t.Text, 10, 32); err == nil {
+		if _, err := strconv.ParseInt(t.text, 10, 32); err == nil {
 			return "int"
 		}
-		if _, err := strconv.ParseInt(t.Text, 10, 64); err == nil {
+		if _, err := strconv.ParseInt(t.text, 10, 64); err == nil {
 			return "long"
 		}
 		return "decimal"
-	case 't', 'f':
+	case KindTrue, KindFalse:
 		return "boolean"
 	}
 	return "string"
-}
-
-// itemName gives the element that an item of a list is in.
-func itemName(list string, item Tree) string {
-	switch strings.ToLower(list) {
-	case "errorassociates", "childitems":
-		return "MDOListItem"
-	}
-	switch item.Kind {
-	case '"':
-		return "string"
-	case '0':
-		return "int"
-	case 't', 'f':
-		return "boolean"
-	}
-	return "anyType"
 }
 
 // xmlNameFits reports whether a member's name can be an element's: the names of

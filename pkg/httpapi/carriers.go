@@ -1,0 +1,18 @@
+package httpapi
+
+import "github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
+
+// carriers says what the members of SuperOffice's carriers hold, where that is
+// not a single value.
+var carriers = wire.Members{
+	"events": {Container: wire.List}, "erroremails": {Container: wire.List},
+	"errorassociates": listItems, "childitems": listItems,
+	"headers": stringPairs, "customfields": stringPairs, "_links": stringPairs,
+	"properties": {Container: wire.Any}, "data": {Container: wire.Any}, "extrafields": {Container: wire.Any},
+	"fieldproperties": {Container: wire.Strings, Element: "FieldPropertyDictionaryKeyValuePair"},
+}
+
+var (
+	listItems   = wire.Content{Container: wire.List, Element: "MDOListItem"}
+	stringPairs = wire.Content{Container: wire.Strings, Element: "StringKeyValuePair"}
+)
