@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 	"time"
 
@@ -209,15 +208,15 @@ func readAdmin(c *call, read func(value), names ...string) error {
 	if err != nil {
 		return err
 	}
-	var f faults
+	var f webhook.Faults
 	for _, m := range object.Members() {
 		if !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, m.Name) }) {
-			f.add("%s is not known; there are %s", strconv.Quote(wire.Shorten(m.Name)), strings.Join(names, ", "))
+			f.AddText(m.Name, "%q is not known; there are %s", wire.Shorten(m.Name), strings.Join(names, ", "))
 			continue
 		}
-		read(value{m.Name, m.Value, &f})
+		read(memberValue(m.Name, m.Value, &f))
 	}
-	return f.err()
+	return f.Err()
 }
 
 // instant reads a time with its zone, as RFC 3339 has it. null is the zero time,
@@ -229,7 +228,7 @@ func (v value) instant() time.Time {
 	}
 	at, err := time.Parse(time.RFC3339, v.text())
 	if err != nil || at.IsZero() {
-		v.faults.add("%s must be a time such as 2030-01-31T12:00:00Z", v.member)
+		v.fault("must be a time such as 2030-01-31T12:00:00Z")
 	}
 	return at.UTC().Truncate(time.Millisecond)
 }

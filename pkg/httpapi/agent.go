@@ -174,7 +174,7 @@ func agentObject(c *call) (wire.Tree, error) {
 // arguments are the members of an operation's request.
 type arguments struct {
 	members []wire.Member
-	faults  *faults
+	faults  *webhook.Faults
 }
 
 // agentArguments reads a request. No body is a request without arguments.
@@ -183,13 +183,13 @@ func agentArguments(c *call) (arguments, error) {
 	if err != nil {
 		return arguments{}, unbindable(err)
 	}
-	return arguments{object.Members(), &faults{}}, nil
+	return arguments{object.Members(), &webhook.Faults{}}, nil
 }
 
 // named gives an argument, its name in any letter case; null if it is not
 // there.
 func (a arguments) named(name string) value {
-	found := value{name, wire.Null, a.faults}
+	found := memberValue(name, wire.Null, a.faults)
 	for _, m := range a.members {
 		if strings.EqualFold(m.Name, name) {
 			found.tree = m.Value
@@ -199,7 +199,7 @@ func (a arguments) named(name string) value {
 }
 
 // err is what was wrong with the arguments that were asked for.
-func (a arguments) err() error { return unbindable(a.faults.err()) }
+func (a arguments) err() error { return unbindable(a.faults.Err()) }
 
 // agentText says what each operation does, for people who open its address in
 // a browser.

@@ -12,34 +12,24 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// faults gathers what is wrong with an input, one sentence per fault, each
-// beginning with the member that it is about.
-// At most maxFaults are kept.
-type faults []string
-
-// maxFaults keeps the answer to a body of nothing but faults small.
-const maxFaults = 100
-
-func (f *faults) add(format string, args ...any) {
-	if len(*f) < maxFaults {
-		*f = append(*f, fmt.Sprintf(format, args...))
-	}
-}
-
-func (f faults) err() error {
-	if len(f) == 0 {
-		return nil
-	}
-	return &webhook.ValidationError{Faults: f}
-}
-
 // value is one member of a body while it is read. Its methods return what the
 // member holds, and for null, or a value of the wrong type, the zero value; the
 // latter with a fault. No fault quotes the value: it may be a secret.
 type value struct {
-	member string
+	member string // the outermost member that it is or is in
+	path   string // how a fault names it
 	tree   wire.Tree
-	faults *faults
+	faults *webhook.Faults
+}
+
+// memberValue returns a member to be read, by the name that its faults have.
+func memberValue(name string, tree wire.Tree, faults *webhook.Faults) value {
+	return value{name, name, tree, faults}
+}
+
+// fault adds that the value breaks a rule.
+func (v value) fault(rule string, args ...any) {
+	v.faults.AddText(v.member, "%s %s", v.path, fmt.Sprintf(rule, args...))
 }
 
 func (v value) kind() wire.Kind { return v.tree.Kind() }
@@ -48,7 +38,7 @@ func (v value) isNull() bool { return v.kind() == wire.KindNull }
 
 func (v value) text() string {
 	if v.kind() != wire.KindString && !v.isNull() {
-		v.faults.add("%s must be text", v.member)
+		v.fault("must be text")
 		return ""
 	}
 	return v.tree.Text()
@@ -68,7 +58,7 @@ func (v value) number() int32 {
 	}
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil {
-		v.faults.add("%s must be a whole number of 32 bits", v.member)
+		v.fault("must be a whole number of 32 bits")
 	}
 	return int32(n) //nolint:gosec // ParseInt saw to its size
 }
@@ -93,7 +83,7 @@ func (v value) boolean() bool {
 			return text == "1"
 		}
 	}
-	v.faults.add("%s must be true or false", v.member)
+	v.fault("must be true or false")
 	return false
 }
 
@@ -102,9 +92,9 @@ func (v value) texts() []string {
 		return nil
 	}
 	texts := []string{}
-	for i, item := range v.items("texts") {
+	for _, item := range v.items("texts") {
 		if item.isNull() {
-			v.faults.add("%s[%d] must be text", v.member, i)
+			item.fault("must be text")
 			continue
 		}
 		texts = append(texts, item.text())
@@ -118,17 +108,17 @@ const maxItems = 2_000
 // items returns the items of an array; of names what it should hold.
 func (v value) items(of string) []value {
 	if v.kind() != wire.KindArray {
-		v.faults.add("%s must be an array of %s", v.member, of)
+		v.fault("must be an array of %s", of)
 		return nil
 	}
 	trees, more := v.tree.Items(maxItems)
 	if more {
-		v.faults.add("%s has more than %d items", v.member, maxItems)
+		v.fault("has more than %d items", maxItems)
 		return nil
 	}
 	items := make([]value, len(trees))
 	for i, t := range trees {
-		items[i] = value{fmt.Sprintf("%s[%d]", v.member, i), t, v.faults}
+		items[i] = value{v.member, fmt.Sprintf("%s[%d]", v.path, i), t, v.faults}
 	}
 	return items
 }
@@ -140,7 +130,7 @@ func (v value) object() json.RawMessage {
 	}
 	var compact bytes.Buffer
 	if v.kind() != wire.KindObject || json.Compact(&compact, v.tree.JSON()) != nil {
-		v.faults.add("%s must be an object", v.member)
+		v.fault("must be an object")
 		return nil
 	}
 	return compact.Bytes()
@@ -152,13 +142,13 @@ func (v value) members() []value {
 		return nil
 	}
 	if v.kind() != wire.KindObject {
-		v.faults.add("%s must be an object", v.member)
+		v.fault("must be an object")
 		return nil
 	}
 	listed := v.tree.Members()
 	members := make([]value, len(listed))
 	for i, m := range listed {
-		members[i] = value{m.Name, m.Value, v.faults}
+		members[i] = value{v.member, m.Name, m.Value, v.faults}
 	}
 	return members
 }
@@ -182,7 +172,7 @@ func (v value) enum(names []string, flags bool) int32 {
 	if flags { // the last of the names are joined ones
 		choice = strings.Join(slices.DeleteFunc(slices.Clone(names), func(n string) bool { return strings.Contains(n, ",") }), ", ") + ", or several joined by commas"
 	}
-	v.faults.add("%s must be one of %s", v.member, choice)
+	v.fault("must be one of %s", choice)
 	return 0
 }
 

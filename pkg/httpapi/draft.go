@@ -14,7 +14,7 @@ import (
 type stated struct {
 	id     int32
 	draft  webhook.Draft
-	faults faults
+	faults webhook.Faults
 }
 
 // writable lists the members that a client may state, in the order of the
@@ -62,7 +62,7 @@ func readMembers(members []wire.Member) stated {
 	}
 	for i, tree := range last {
 		if !tree.IsZero() {
-			writable[i].read(&s, value{writable[i].name, tree, &s.faults})
+			writable[i].read(&s, memberValue(writable[i].name, tree, &s.faults))
 		}
 	}
 	return s
@@ -83,10 +83,10 @@ func (s *stated) headers(v value) {
 	s.draft.Headers = []webhook.DraftHeader{}
 	for _, m := range v.members() {
 		if m.kind() != wire.KindString {
-			s.faults.add("Headers: the value of %q must be text", wire.Shorten(m.member))
+			s.faults.AddText("Headers", "Headers: the value of %q must be text", wire.Shorten(m.path))
 			continue
 		}
-		s.draft.Headers = append(s.draft.Headers, webhook.DraftHeader{Name: m.member, Value: webhook.NewSecret(m.text())})
+		s.draft.Headers = append(s.draft.Headers, webhook.DraftHeader{Name: m.path, Value: webhook.NewSecret(m.text())})
 	}
 }
 
@@ -100,30 +100,21 @@ func (s stated) check(rules webhook.Rules) error {
 	}
 	misread := map[string]bool{}
 	for _, f := range s.faults {
-		misread[memberOf(f)] = true
+		misread[f.Member] = true
 	}
 	all := slices.Clone(s.faults)
 	var invalid *webhook.ValidationError
 	if errors.As(s.draft.Validate(rules), &invalid) {
 		for _, f := range invalid.Faults {
-			if !misread[memberOf(f)] {
+			if !misread[f.Member] {
 				all = append(all, f)
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b string) int {
-		return writableIndex(memberOf(a)) - writableIndex(memberOf(b))
+	slices.SortStableFunc(all, func(a, b webhook.Fault) int {
+		return writableIndex(a.Member) - writableIndex(b.Member)
 	})
-	return all.err()
-}
-
-// memberOf gives the member that a fault is about: its first word.
-func memberOf(fault string) string {
-	end := strings.IndexFunc(fault, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })
-	if end < 0 {
-		return fault
-	}
-	return fault[:end]
+	return all.Err()
 }
 
 // listItem is SuperOffice's MDOListItem, of which ErrorAssociates is made.
@@ -183,12 +174,12 @@ func (v value) listItems() []listItem {
 	list := []listItem{}
 	for _, each := range v.items("objects") {
 		if each.kind() != wire.KindObject {
-			v.faults.add("%s must be an object with the members of an MDOListItem", each.member)
+			each.fault("must be an object with the members of an MDOListItem")
 			continue
 		}
 		item := listItem{TableRight: fullRight}
 		for _, m := range each.members() {
-			item.read(m.member, value{each.member + "." + m.member, m.tree, v.faults})
+			item.read(m.path, value{v.member, each.path + "." + m.path, m.tree, v.faults})
 		}
 		list = append(list, item)
 	}
@@ -201,7 +192,7 @@ func (v value) listItemsText() json.RawMessage {
 	// What is written back is no smaller: a text of twice the limit, spaces
 	// and all, need not be read.
 	if size := len(v.tree.JSON()); size > 2*webhook.MaxPropertyBytes {
-		v.faults.add("%s has %d bytes, more than %d", v.member, size, webhook.MaxPropertyBytes)
+		v.fault("has %d bytes, more than %d", size, webhook.MaxPropertyBytes)
 		return nil
 	}
 	list := v.listItems()

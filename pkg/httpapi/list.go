@@ -39,19 +39,19 @@ func (f filter) holds(w webhook.Webhook) bool {
 }
 
 func (a *api) listWebhooks(c *call) (reply, error) {
-	var wrong faults
+	var wrong webhook.Faults
 	state, known := enumNumber(c.query("statusFilter"), stateNames, false)
 	if !known {
-		wrong.add("statusFilter must be one of %s", strings.Join(stateNames, ", "))
+		wrong.Add("statusFilter", "must be one of %s", strings.Join(stateNames, ", "))
 	}
 	return a.list(c, newFilter(c.query("nameFilter"), c.query("eventFilter"), state), wrong)
 }
 
 // list gives the webhooks that a filter holds, or of them those that the
 // query's $skip and $top ask for, unless something was wrong already.
-func (a *api) list(c *call, f filter, wrong faults) (reply, error) {
+func (a *api) list(c *call, f filter, wrong webhook.Faults) (reply, error) {
 	skip, top := c.count("$skip", 0, &wrong), c.count("$top", math.MaxInt32, &wrong)
-	if err := wrong.err(); err != nil {
+	if err := wrong.Err(); err != nil {
 		return reply{}, err
 	}
 	found, size := []entity{}, 0
@@ -92,14 +92,14 @@ func (a *api) list(c *call, f filter, wrong faults) (reply, error) {
 }
 
 // count reads a query parameter that is a number, 0 or more.
-func (c *call) count(name string, absent int, wrong *faults) int {
+func (c *call) count(name string, absent int, wrong *webhook.Faults) int {
 	text := c.query(name)
 	if text == "" {
 		return absent
 	}
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
-		wrong.add("%s must be a whole number, 0 or more", name)
+		wrong.Add(name, "must be a whole number, 0 or more")
 	}
 	return int(n) //nolint:gosec // 31 bits
 }

@@ -91,9 +91,9 @@ func (a *api) setOptions(c *call, from func(webhook.Options) webhook.Options) (r
 // readOptions sets the options that an object names. All that is wrong is
 // told at once, a name that is no option included: it may be a misspelt one.
 func readOptions(object wire.Tree, o webhook.Options) (webhook.Options, error) {
-	var f faults
+	var f webhook.Faults
 	for _, m := range object.Members() {
-		v := value{m.Name, m.Value, &f}
+		v := memberValue(m.Name, m.Value, &f)
 		switch strings.ToLower(m.Name) {
 		case "policy":
 			o.Policy = webhook.Policy(v.word())
@@ -112,14 +112,14 @@ func readOptions(object wire.Tree, o webhook.Options) (webhook.Options, error) {
 		case "format":
 			o.Format = webhook.Format(v.word())
 		default:
-			f.add("%s is no option; there are Policy, TimeoutSeconds, SecretOverlapSeconds and Format", wire.Shorten(m.Name))
+			f.Add(wire.Shorten(m.Name), "is no option; there are Policy, TimeoutSeconds, SecretOverlapSeconds and Format")
 		}
 	}
 	var invalid *webhook.ValidationError
 	if errors.As(o.Validate(), &invalid) {
 		f = append(f, invalid.Faults...)
 	}
-	return o, f.err()
+	return o, f.Err()
 }
 
 // word is a text of which the letter case does not count, and that is not empty
@@ -128,7 +128,7 @@ func (v value) word() string {
 	before := len(*v.faults)
 	text := strings.ToLower(v.text())
 	if text == "" && !v.isNull() && len(*v.faults) == before {
-		v.faults.add("%s is empty; null is the default", v.member)
+		v.fault("is empty; null is the default")
 	}
 	return text
 }

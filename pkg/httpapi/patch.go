@@ -60,21 +60,21 @@ func jsonPatch(t wire.Tree) ([]change, error) {
 	if more {
 		return nil, webhook.Invalid("the body has %d operations, more than %d", t.Len(), maxChanges)
 	}
-	var f faults
+	var f webhook.Faults
 	changes := make([]change, 0, len(items))
 	for i, item := range items {
 		ch := change{label: fmt.Sprintf("Changes[%d]", i)}
 		if item.Kind() != wire.KindObject {
-			f.add("%s must be an object of op, path and value", ch.label)
+			f.Add(ch.label, "must be an object of op, path and value")
 			continue
 		}
 		ch.read(item, &f)
 		changes = append(changes, ch)
 	}
-	return changes, f.err()
+	return changes, f.Err()
 }
 
-func (ch *change) read(item wire.Tree, f *faults) {
+func (ch *change) read(item wire.Tree, f *webhook.Faults) {
 	op, _ := item.Named("op")
 	number, known := enumNumber(op.Text(), patchOps, false)
 	switch {
@@ -85,17 +85,17 @@ func (ch *change) read(item wire.Tree, f *faults) {
 	}
 	switch ch.op {
 	case "move", "copy":
-		f.add("%s: the operation %s is not supported", ch.label, ch.op)
+		f.AddText(ch.label, "%s: the operation %s is not supported", ch.label, ch.op)
 	case "unknown":
-		f.add("%s: op must be one of add, replace, remove, test", ch.label)
+		f.AddText(ch.label, "%s: op must be one of add, replace, remove, test", ch.label)
 	}
 	path, _ := item.Named("path")
 	if ch.path = patchPath(path.Text()); path.Kind() != wire.KindString || ch.path == nil {
-		f.add("%s: path must name a member", ch.label)
+		f.AddText(ch.label, "%s: path must name a member", ch.label)
 	}
 	var stated bool
 	if ch.value, stated = item.Named("value"); !stated && ch.op != "remove" && ch.op != "unknown" {
-		f.add("%s: value is missing", ch.label)
+		f.AddText(ch.label, "%s: value is missing", ch.label)
 	}
 }
 

@@ -22,10 +22,10 @@ func (a *api) signalEvent(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	var f faults
+	var f webhook.Faults
 	key, err := strconv.ParseInt(c.PathValue("primaryKey"), 10, 32)
 	if err != nil {
-		f.add("PrimaryKey must be a whole number of 32 bits")
+		f.Add("PrimaryKey", "must be a whole number of 32 bits")
 	}
 	return a.publish(c, f, webhook.Signal{
 		Name: c.PathValue("event"), PrimaryKey: int32(key), //nolint:gosec // ParseInt saw to its size
@@ -35,12 +35,12 @@ func (a *api) signalEvent(c *call) (reply, error) {
 
 // publish accepts a signal with what the call's headers say about it, unless
 // something was wrong with it already.
-func (a *api) publish(c *call, f faults, s webhook.Signal) (reply, error) {
+func (a *api) publish(c *call, f webhook.Faults, s webhook.Signal) (reply, error) {
 	hops, err := hopsOf(c.Header)
 	if err != nil {
-		f.add("%s must be a number, 0 or more", headerHops)
+		f.Add(headerHops, "must be a number, 0 or more")
 	}
-	if err := f.err(); err != nil {
+	if err := f.Err(); err != nil {
 		return reply{}, err
 	}
 	s.Hops, s.IdempotencyKey = hops, c.Header.Get(headerIdempotencyKey)

@@ -82,7 +82,7 @@ func (a *api) putWebhook(c *call) (reply, error) {
 		return reply{}, err
 	}
 	if s.id != 0 && s.id != id {
-		s.faults.add("WebhookId is %d, and the address says %d", s.id, id)
+		s.faults.Add("WebhookId", "is %d, and the address says %d", s.id, id)
 	}
 	if err := s.check(a.Registry(c).Rules); err != nil {
 		return reply{}, err
@@ -128,7 +128,7 @@ func (a *api) patchWebhook(c *call) (reply, error) {
 			return webhook.Draft{}, err
 		}
 		if s.id != 0 && s.id != id {
-			s.faults.add("WebhookId is %d, and the address says %d", s.id, id)
+			s.faults.Add("WebhookId", "is %d, and the address says %d", s.id, id)
 		}
 		return s.draft, s.check(a.Registry(c).Rules)
 	})

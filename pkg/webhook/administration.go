@@ -42,64 +42,64 @@ const (
 )
 
 func (n NewCredential) validate(now time.Time) error {
-	var f faults
+	var f Faults
 	user := false
 	switch n.Kind {
 	case KindBasic, KindTicket, KindBearer:
 		user = true
 	case KindApp:
 		if n.App == "" {
-			f.add("App is empty: an app's token names one")
+			f.Add("App", "is empty: an app's token names one")
 		}
 	case KindIAM:
 		if RoleARN(n.Role) == "" {
-			f.add("Role is no ARN of a role")
+			f.Add("Role", "is no ARN of a role")
 		}
 	default:
-		f.add("Kind must be one of basic, ticket, bearer, app, iam")
+		f.Add("Kind", "must be one of basic, ticket, bearer, app, iam")
 	}
 	if n.Role != "" && n.Kind != KindIAM {
-		f.add("Role is for the kind iam only")
+		f.Add("Role", "is for the kind iam only")
 	}
 	if user && n.User == "" {
-		f.add("User is empty")
+		f.Add("User", "is empty")
 	}
 	for _, text := range []struct {
 		name, value string
 		most        int
 	}{{"User", n.User, maxBasicUser}, {"FullName", n.FullName, maxCredentialText}, {"App", n.App, maxCredentialText}} {
 		if utf8.RuneCountInString(text.value) > text.most {
-			f.add("%s has more than %d characters", text.name, text.most)
+			f.Add(text.name, "has more than %d characters", text.most)
 		}
 		for _, r := range text.value {
 			if unicode.IsControl(r) || r == utf8.RuneError || text.name == "User" && r == ':' {
-				f.add("%s holds a character that it may not", text.name)
+				f.Add(text.name, "holds a character that it may not")
 				break
 			}
 		}
 	}
 	if n.AssociateID < 0 {
-		f.add("AssociateId is negative")
+		f.Add("AssociateId", "is negative")
 	}
 	if len(n.Scopes) == 0 {
-		f.add("Scopes is empty: name webhooks, events or both")
+		f.Add("Scopes", "is empty: name webhooks, events or both")
 	}
 	for _, s := range n.Scopes {
 		if s != ScopeWebhooks && s != ScopeEvents {
-			f.add("Scopes: %q is none of webhooks, events", truncate(string(s), maxCredentialText))
+			f.AddText("Scopes", "Scopes: %q is none of webhooks, events", truncate(string(s), maxCredentialText))
 		}
 	}
 	if !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(now) {
-		f.add("ExpiresAt has passed")
+		f.Add("ExpiresAt", "has passed")
 	}
-	return f.err()
+	return f.Err()
 }
 
 // CreateTenant makes a tenant. Errors: *ValidationError; ErrExists if it is
 // there, being deleted or not.
 func (a *Administration) CreateTenant(ctx context.Context, name Tenant) error {
 	if !name.Valid() {
-		return Invalid("Name must have 1 to 64 characters of A-Z a-z 0-9 _ -")
+		return InvalidMember("Name", "must have 1 to 64 characters of A-Z a-z 0-9 _ -")
 	}
 	if name == FirstTenant {
 		return fmt.Errorf("tenant %s: %w", name, ErrExists)

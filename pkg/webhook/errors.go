@@ -3,7 +3,6 @@ package webhook
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -60,17 +59,6 @@ var (
 	// ErrIdempotencyKeyReused: an idempotency key came back with another body.
 	ErrIdempotencyKeyReused = errors.New("idempotency key used with another body")
 )
-
-// ValidationError lists everything that is wrong with an input, one sentence
-// per fault, in the order of the entity's members. It never holds a secret.
-type ValidationError struct{ Faults []string }
-
-func (e *ValidationError) Error() string { return strings.Join(e.Faults, "; ") }
-
-// Invalid returns a [ValidationError] with one formatted fault.
-func Invalid(format string, args ...any) error {
-	return &ValidationError{Faults: []string{fmt.Sprintf(format, args...)}}
-}
 
 // LimitError says that a tenant has as many webhooks as it may have.
 type LimitError struct{ Webhooks int }

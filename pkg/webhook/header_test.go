@@ -68,5 +68,9 @@ func headerFaults(t *testing.T, names ...string) []string {
 	if invalid == nil {
 		return nil
 	}
-	return invalid.Faults
+	var texts []string
+	for _, f := range invalid.Faults {
+		texts = append(texts, f.Text)
+	}
+	return texts
 }

@@ -55,18 +55,18 @@ func (f Format) Valid() bool { return slices.Contains(Formats(), f) }
 // Validate reports everything that is wrong with the options as a
 // *ValidationError, or nil.
 func (o Options) Validate() error {
-	var f faults
+	var f Faults
 	if o.Policy != "" && !o.Policy.Valid() {
-		f.add("Policy must be %s or %s", PolicyDurable, PolicySuperOffice)
+		f.Add("Policy", "must be %s or %s", PolicyDurable, PolicySuperOffice)
 	}
 	if o.Timeout != 0 && (o.Timeout < time.Second || o.Timeout > MaxTimeout) {
-		f.add("TimeoutSeconds must be from 1 to %.0f", MaxTimeout.Seconds())
+		f.Add("TimeoutSeconds", "must be from 1 to %.0f", MaxTimeout.Seconds())
 	}
 	if o.SecretOverlap != nil && (*o.SecretOverlap < 0 || *o.SecretOverlap > MaxSecretOverlap) {
-		f.add("SecretOverlapSeconds must be from 0 to %.0f", MaxSecretOverlap.Seconds())
+		f.Add("SecretOverlapSeconds", "must be from 0 to %.0f", MaxSecretOverlap.Seconds())
 	}
 	if o.Format != "" && !o.Format.Valid() {
-		f.add("Format must be one of %v", Formats())
+		f.Add("Format", "must be one of %v", Formats())
 	}
-	return f.err()
+	return f.Err()
 }

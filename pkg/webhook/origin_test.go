@@ -34,8 +34,8 @@ func wantMoved(t *testing.T, err error, names ...string) {
 		t.Fatalf("got %v, want a fault for each of %v", err, names)
 	}
 	for i, name := range names {
-		if !strings.Contains(invalid.Faults[i], name+" must be stated again") {
-			t.Errorf("got %q, want one about %s", invalid.Faults[i], name)
+		if !strings.Contains(invalid.Faults[i].Text, name+" must be stated again") {
+			t.Errorf("got %+v, want one about %s", invalid.Faults[i].Text, name)
 		}
 	}
 }

@@ -12,19 +12,19 @@ import (
 // Errors: *ValidationError, ErrNotFound for an unknown tenant, ErrUnavailable.
 func (a *Administration) Redispatch(ctx context.Context, by Associate, tenant Tenant, from, to time.Time) (Job, error) {
 	now := a.Now()
-	var f faults
+	var f Faults
 	if tenant == "" {
-		f.add("Tenant is missing")
+		f.Add("Tenant", "is missing")
 	}
 	switch {
 	case from.IsZero() || to.IsZero():
-		f.add("From and To must both be given")
+		f.AddText("From", "From and To must both be given")
 	case !from.Before(to):
-		f.add("From must be before To")
+		f.Add("From", "must be before To")
 	case to.After(now):
-		f.add("To must not be in the future: what happens then is dispatched as it happens")
+		f.Add("To", "must not be in the future: what happens then is dispatched as it happens")
 	}
-	if err := f.err(); err != nil {
+	if err := f.Err(); err != nil {
 		return Job{}, err
 	}
 	if _, err := a.Tenant(ctx, tenant); err != nil {

@@ -24,9 +24,9 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 	if result.Error == AttemptOK {
 		return nil
 	}
-	text := fmt.Sprintf("TargetUrl did not accept the test event (%s)", result.Error)
+	text := fmt.Sprintf("did not accept the test event (%s)", result.Error)
 	if result.StatusCode != 0 {
-		text = fmt.Sprintf("TargetUrl answered the test event with %d", result.StatusCode)
+		text = fmt.Sprintf("answered the test event with %d", result.StatusCode)
 	}
 	if result.Location != "" {
 		text += ", a redirect to " + result.Location + "; redirects are not followed"
@@ -34,7 +34,7 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 	if result.Response != "" {
 		text += ": " + truncate(result.Response, MaxStoredResponse)
 	}
-	return Invalid("%s", text)
+	return InvalidMember("TargetUrl", "%s", text)
 }
 
 func (r *Registry) checksTargets() bool { return r.Ping != nil && !r.SkipTargetCheck }

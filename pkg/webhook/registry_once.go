@@ -27,7 +27,7 @@ type Claims interface {
 // they are made. What is secret does not tell drafts apart.
 func (r *Registry) CreateOnce(ctx context.Context, who Principal, key string, d Draft) (w Webhook, repeated bool, err error) {
 	if len(key) > maxIdempotencyKey {
-		return Webhook{}, false, Invalid("Idempotency-Key has %d characters, more than %d", len(key), maxIdempotencyKey)
+		return Webhook{}, false, InvalidMember("Idempotency-Key", "has %d characters, more than %d", len(key), maxIdempotencyKey)
 	}
 	doc, err := r.newDocument(d)
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 // document gives the secret document that the draft makes of the stored one.
 // A secret that is replaced goes on signing until overlapEnd.
 func (d Draft) document(old SecretDocument, overlapEnd time.Time) (SecretDocument, error) {
-	var f faults
+	var f Faults
 	doc := SecretDocument{Current: old.Current, Previous: old.Previous, PreviousUntil: old.PreviousUntil}
 	switch {
 	case d.Secret == nil:
 	case d.Secret.text == MaskedSecret:
 		if old.Current.IsZero() {
-			f.add(nothingMasked, "Secret", MaskedSecret)
+			f.AddText("Secret", nothingMasked, "Secret", MaskedSecret)
 		}
 	case d.Secret.IsZero():
 		doc.Current, doc.Previous, doc.PreviousUntil = Secret{}, Secret{}, time.Time{}
@@ -34,11 +34,11 @@ func (d Draft) document(old SecretDocument, overlapEnd time.Time) (SecretDocumen
 		switch {
 		case !SecretHeader(h.Name):
 			if masked {
-				f.add(nothingMasked, "Headers: the value of "+h.Name, MaskedSecret)
+				f.AddText("Headers", nothingMasked, "Headers: the value of "+h.Name, MaskedSecret)
 			}
 			continue
 		case masked && !known:
-			f.add(nothingMasked, "Headers: the value of "+h.Name, MaskedSecret)
+			f.AddText("Headers", nothingMasked, "Headers: the value of "+h.Name, MaskedSecret)
 			continue
 		case !masked:
 			stored = h.Value
@@ -48,20 +48,20 @@ func (d Draft) document(old SecretDocument, overlapEnd time.Time) (SecretDocumen
 		}
 		doc.Headers[h.Name] = stored
 	}
-	return doc, f.err()
+	return doc, f.Err()
 }
 
 // validate reports everything that is wrong with the draft of a webhook that is
 // stored as w, zero for a new one: what Validate finds, then masks that stand
 // for nothing, and those that would send a stored header value to a new origin.
 func (d Draft) validate(w Webhook, rules Rules) error {
-	var f faults
+	var f Faults
 	var invalid *ValidationError
 	if err := d.Validate(rules); errors.As(err, &invalid) {
 		f = invalid.Faults
 	}
 	if d.Secret != nil && d.Secret.text == MaskedSecret && !w.Secret.Signed {
-		f.add(nothingMasked, "Secret", MaskedSecret)
+		f.AddText("Secret", nothingMasked, "Secret", MaskedSecret)
 	}
 	moves := sync.OnceValue(func() bool { return d.moves(w, rules) })
 	for _, h := range d.Headers {
@@ -71,12 +71,12 @@ func (d Draft) validate(w Webhook, rules Rules) error {
 		stored, known := w.HeaderNamed(h.Name)
 		switch name := truncate(h.Name, 200); {
 		case !known || !stored.Secret || !SecretHeader(h.Name):
-			f.add(nothingMasked, "Headers: the value of "+name, MaskedSecret)
+			f.AddText("Headers", nothingMasked, "Headers: the value of "+name, MaskedSecret)
 		case moves():
-			f.add(maskMoved, name, MaskedSecret)
+			f.AddText("Headers", maskMoved, name, MaskedSecret)
 		}
 	}
-	return f.err()
+	return f.Err()
 }
 
 const nothingMasked = "%s is %q, which stands for a stored secret, and there is none"
@@ -197,16 +197,16 @@ func (r *Registry) documentToChange(ctx context.Context, w Webhook, d Draft) (do
 	if !errors.Is(err, ErrNotFound) {
 		return doc, false, err
 	}
-	var f faults
+	var f Faults
 	if w.Secret.Signed && (d.Secret == nil || d.Secret.text == MaskedSecret) {
-		f.add("Secret: what was stored is lost; state the secret anew, or \"\" for none")
+		f.AddText("Secret", "Secret: what was stored is lost; state the secret anew, or \"\" for none")
 	}
 	for _, h := range d.Headers {
 		if SecretHeader(h.Name) && h.Value.text == MaskedSecret {
-			f.add("Headers: the stored value of %s is lost; state it anew", h.Name)
+			f.AddText("Headers", "Headers: the stored value of %s is lost; state it anew", h.Name)
 		}
 	}
-	return SecretDocument{}, true, f.err()
+	return SecretDocument{}, true, f.Err()
 }
 
 // secretGone words the absence of a secret that a webhook names.

@@ -87,25 +87,25 @@ func (p *Publisher) Publish(ctx context.Context, who Principal, s Signal) (Event
 }
 
 func checkSignal(s Signal) (json.RawMessage, error) {
-	var f faults
+	var f Faults
 	switch {
 	case !ValidEventName(s.Name):
-		f.add("%q is no event name: up to 200 characters of A-Z a-z 0-9 _ . -", truncate(s.Name, 200))
+		f.AddText("EventName", "%q is no event name: up to 200 characters of A-Z a-z 0-9 _ . -", truncate(s.Name, 200))
 	case ReservedEventName(s.Name):
-		f.add("the event name %q is reserved", s.Name)
+		f.AddText("EventName", "the event name %q is reserved", s.Name)
 	}
 	if len(s.IdempotencyKey) > maxIdempotencyKey {
-		f.add("Idempotency-Key has %d characters, more than %d", len(s.IdempotencyKey), maxIdempotencyKey)
+		f.Add("Idempotency-Key", "has %d characters, more than %d", len(s.IdempotencyKey), maxIdempotencyKey)
 	}
 	var data bytes.Buffer
 	if len(s.Data) > 0 {
 		if err := CheckObject(s.Data); err != nil {
-			f.add("the event's data %v", err)
+			f.AddText("Data", "the event's data %v", err)
 		} else if err := json.Compact(&data, s.Data); err != nil {
-			f.add("the event's data is no valid JSON: %v", err)
+			f.AddText("Data", "the event's data is no valid JSON: %v", err)
 		}
 	}
-	if err := f.err(); err != nil {
+	if err := f.Err(); err != nil {
 		return nil, err
 	}
 	if data.Len() > MaxEventDataBytes {

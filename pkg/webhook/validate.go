@@ -50,32 +50,14 @@ type Rules struct {
 	CheckHost func(host string) (seen string, err error)
 }
 
-// faults gathers everything that is wrong with an input, up to maxFaults.
-type faults []string
-
-// maxFaults keeps the text about an input of nothing but faults small.
-const maxFaults = 100
-
-func (f *faults) add(format string, args ...any) {
-	if len(*f) < maxFaults {
-		*f = append(*f, fmt.Sprintf(format, args...))
-	}
-}
-
-func (f *faults) limit(member, text string, limit int) {
+// limit checks the length of a text; name is how a sentence calls it.
+func (f *Faults) limit(member, name, text string, limit int) {
 	if n := utf8.RuneCountInString(text); n > limit {
-		f.add("%s has %d characters, more than %d", member, n, limit)
+		f.AddText(member, "%s has %d characters, more than %d", name, n, limit)
 	}
 	if !utf8.ValidString(text) {
-		f.add("%s is not valid UTF-8", member)
+		f.AddText(member, "%s is not valid UTF-8", name)
 	}
-}
-
-func (f faults) err() error {
-	if len(f) == 0 {
-		return nil
-	}
-	return &ValidationError{Faults: f}
 }
 
 // Validate reports everything that is wrong with the draft as a
@@ -83,77 +65,77 @@ func (f faults) err() error {
 // look at what is stored: whether a mask stands for something is checked on
 // saving.
 func (d Draft) Validate(rules Rules) error {
-	var f faults
-	f.limit("Name", d.Name, MaxName)
+	var f Faults
+	f.limit("Name", "Name", d.Name, MaxName)
 	f.events(d.Events)
 	f.target(d.TargetURL, rules)
 	f.secret(d.Secret)
 	if d.State < StateUnknown || d.State > StateTooManyErrors {
-		f.add("State %d is none of Unknown, Active, Stopped, TooManyErrors", d.State)
+		f.Add("State", "%d is none of Unknown, Active, Stopped, TooManyErrors", d.State)
 	}
 	f.pluginType(d.Type, rules)
 	f.headers(d.Headers)
 	f.properties(d.Properties)
-	f.limit("ErrorsEmail", d.ErrorsEmail, MaxErrorsEmail)
+	f.limit("ErrorsEmail", "ErrorsEmail", d.ErrorsEmail, MaxErrorsEmail)
 	if len(d.ErrorEmails) > MaxErrorEmails {
-		f.add("ErrorEmails has %d addresses, more than %d", len(d.ErrorEmails), MaxErrorEmails)
+		f.Add("ErrorEmails", "has %d addresses, more than %d", len(d.ErrorEmails), MaxErrorEmails)
 	}
 	for i, address := range d.ErrorEmails {
-		f.limit(fmt.Sprintf("ErrorEmails[%d]", i), address, MaxErrorsEmail)
+		f.limit("ErrorEmails", fmt.Sprintf("ErrorEmails[%d]", i), address, MaxErrorsEmail)
 	}
 	if len(d.ErrorAssociates) > MaxPropertyBytes {
-		f.add("ErrorAssociates has %d bytes, more than %d", len(d.ErrorAssociates), MaxPropertyBytes)
+		f.Add("ErrorAssociates", "has %d bytes, more than %d", len(d.ErrorAssociates), MaxPropertyBytes)
 	}
-	f.limit("Description", d.Description, MaxDescription)
+	f.limit("Description", "Description", d.Description, MaxDescription)
 	if d.NotifyVia < 0 || d.NotifyVia > 2 {
-		f.add("NotifyVia %d is none of None, Email, InApp", d.NotifyVia)
+		f.Add("NotifyVia", "%d is none of None, Email, InApp", d.NotifyVia)
 	}
 	if d.NotifyWhen < 0 || d.NotifyWhen > 3 {
-		f.add("NotifyWhen %d is no combination of FirstFailure and Disabling", d.NotifyWhen)
+		f.Add("NotifyWhen", "%d is no combination of FirstFailure and Disabling", d.NotifyWhen)
 	}
-	return f.err()
+	return f.Err()
 }
 
-func (f *faults) events(patterns []string) {
+func (f *Faults) events(patterns []string) {
 	if len(patterns) == 0 {
-		f.add("Events is empty: name at least one event")
+		f.Add("Events", "is empty: name at least one event")
 		return
 	}
 	for _, p := range patterns {
 		if !ValidEventPattern(p) {
-			f.add("Events: %q is no event name (up to 200 characters of A-Z a-z 0-9 _ . -), \"*\" or \"<entity>.*\"", truncate(p, 200))
+			f.AddText("Events", "Events: %q is no event name (up to 200 characters of A-Z a-z 0-9 _ . -), \"*\" or \"<entity>.*\"", truncate(p, 200))
 		}
 	}
 	if n := len(strings.Join(patterns, ",")); n > MaxEvents {
-		f.add("Events has %d characters with commas between, more than %d", n, MaxEvents)
+		f.Add("Events", "has %d characters with commas between, more than %d", n, MaxEvents)
 	}
 }
 
-func (f *faults) target(text string, rules Rules) {
+func (f *Faults) target(text string, rules Rules) {
 	if strings.TrimSpace(text) == "" {
-		f.add("TargetUrl is empty")
+		f.Add("TargetUrl", "is empty")
 		return
 	}
-	f.limit("TargetUrl", text, MaxTargetURL)
+	f.limit("TargetUrl", "TargetUrl", text, MaxTargetURL)
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Hostname() == "" || u.Opaque != "" {
-		f.add("TargetUrl is no absolute URL")
+		f.Add("TargetUrl", "is no absolute URL")
 		return
 	}
 	switch {
 	case u.Scheme == "https":
 	case u.Scheme == "http" && rules.AllowHTTP:
 	case u.Scheme == "http":
-		f.add("TargetUrl must be https")
+		f.Add("TargetUrl", "must be https")
 	default:
-		f.add("TargetUrl must be an http or https URL")
+		f.Add("TargetUrl", "must be an http or https URL")
 		return
 	}
 	if u.User != nil {
-		f.add("TargetUrl must not hold a user or password")
+		f.Add("TargetUrl", "must not hold a user or password")
 	}
 	if strings.Contains(text, "#") {
-		f.add("TargetUrl must not have a fragment")
+		f.Add("TargetUrl", "must not have a fragment")
 	}
 	if port := u.Port(); port != "" {
 		n, err := strconv.Atoi(port)
@@ -161,24 +143,24 @@ func (f *faults) target(text string, rules Rules) {
 		case err == nil && (n == 443 || n >= 1024 && n <= 65535):
 		case err == nil && n == 80 && u.Scheme == "http":
 		default:
-			f.add("TargetUrl has port %s; 443 and 1024-65535 are allowed", port)
+			f.Add("TargetUrl", "has port %s; 443 and 1024-65535 are allowed", port)
 		}
 	}
 	f.targetHost(strings.TrimSuffix(u.Hostname(), "."), rules)
 }
 
-func (f *faults) targetHost(host string, rules Rules) {
+func (f *Faults) targetHost(host string, rules Rules) {
 	if rules.CheckHost != nil {
 		seen, err := rules.CheckHost(host)
 		if err != nil {
-			f.add("TargetUrl: %v", err)
+			f.AddText("TargetUrl", "TargetUrl: %v", err)
 			return
 		}
 		host = seen
 	}
 	for _, own := range rules.OwnHosts {
 		if strings.EqualFold(host, strings.TrimSuffix(own, ".")) {
-			f.add("TargetUrl points to this service itself")
+			f.Add("TargetUrl", "points to this service itself")
 			return
 		}
 	}
@@ -186,36 +168,36 @@ func (f *faults) targetHost(host string, rules Rules) {
 
 const standardPrefix = "whsec_"
 
-func (f *faults) secret(s *Secret) {
+func (f *Faults) secret(s *Secret) {
 	if s == nil {
 		return
 	}
 	if n := utf8.RuneCountInString(s.text); n > MaxSecret {
-		f.add("Secret has %d characters, more than %d", n, MaxSecret)
+		f.Add("Secret", "has %d characters, more than %d", n, MaxSecret)
 	}
 	if !utf8.ValidString(s.text) {
-		f.add("Secret is not valid UTF-8")
+		f.Add("Secret", "is not valid UTF-8")
 	}
 	if encoded, ok := strings.CutPrefix(s.text, standardPrefix); ok {
 		if key, err := base64.StdEncoding.DecodeString(encoded); err != nil || len(key) == 0 {
-			f.add("Secret begins with %q, but what follows is no standard base64", standardPrefix)
+			f.Add("Secret", "begins with %q, but what follows is no standard base64", standardPrefix)
 		}
 	}
 }
 
-func (f *faults) pluginType(name string, rules Rules) {
-	f.limit("Type", name, MaxType)
+func (f *Faults) pluginType(name string, rules Rules) {
+	f.limit("Type", "Type", name, MaxType)
 	switch {
 	case strings.EqualFold(name, typeCRMScript):
-		f.add("Type %q is not offered: only HTTP webhooks are", name)
+		f.Add("Type", "%q is not offered: only HTTP webhooks are", name)
 	case rules.RefuseUnknownTypes && name != "" && !strings.EqualFold(name, TypeWebhook):
-		f.add("Type %q is not known; %q is", truncate(name, MaxType), TypeWebhook)
+		f.Add("Type", "%q is not known; %q is", truncate(name, MaxType), TypeWebhook)
 	}
 }
 
-func (f *faults) headers(headers []DraftHeader) {
+func (f *Faults) headers(headers []DraftHeader) {
 	if len(headers) > MaxHeaders {
-		f.add("Headers has %d members, more than %d", len(headers), MaxHeaders)
+		f.Add("Headers", "has %d members, more than %d", len(headers), MaxHeaders)
 	}
 	total := 0
 	seen := map[string]string{} // folded name → the name as it came first
@@ -224,35 +206,35 @@ func (f *faults) headers(headers []DraftHeader) {
 		folded := FoldHeaderName(h.Name)
 		switch {
 		case !headerName(h.Name):
-			f.add("Headers: %q is no header name", truncate(h.Name, 200))
+			f.AddText("Headers", "Headers: %q is no header name", truncate(h.Name, 200))
 		case ReservedHeader(h.Name):
-			f.add("Headers: %s may not be set", h.Name)
+			f.AddText("Headers", "Headers: %s may not be set", h.Name)
 		case strings.EqualFold(seen[folded], h.Name):
-			f.add("Headers: %s stands twice", h.Name)
+			f.AddText("Headers", "Headers: %s stands twice", h.Name)
 		case seen[folded] != "":
-			f.add("Headers: %s and %s are the same header to many receivers", seen[folded], h.Name)
+			f.AddText("Headers", "Headers: %s and %s are the same header to many receivers", seen[folded], h.Name)
 		}
 		if seen[folded] == "" {
 			seen[folded] = h.Name
 		}
 		if !headerValue(h.Value.text) {
-			f.add("Headers: the value of %q holds a control character", truncate(h.Name, 200))
+			f.AddText("Headers", "Headers: the value of %q holds a control character", truncate(h.Name, 200))
 		}
 	}
 	if total > MaxHeaderBytes {
-		f.add("Headers has %d bytes, more than %d", total, MaxHeaderBytes)
+		f.Add("Headers", "has %d bytes, more than %d", total, MaxHeaderBytes)
 	}
 }
 
-func (f *faults) properties(raw json.RawMessage) {
+func (f *Faults) properties(raw json.RawMessage) {
 	if len(raw) == 0 {
 		return
 	}
 	if len(raw) > MaxPropertyBytes {
-		f.add("Properties has %d bytes, more than %d", len(raw), MaxPropertyBytes)
+		f.Add("Properties", "has %d bytes, more than %d", len(raw), MaxPropertyBytes)
 		return
 	}
 	if err := CheckObject(raw); err != nil {
-		f.add("Properties %v", err)
+		f.Add("Properties", "%v", err)
 	}
 }

@@ -1,0 +1,71 @@
+package webhook
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Fault is one thing that is wrong with an input.
+type Fault struct {
+	// Member is the member of the input that the fault is about, as the wire
+	// spells it; of nested members the outermost. Empty if it is about none.
+	Member string
+	// Text is a whole sentence for callers. It never holds a secret.
+	Text string
+}
+
+// MaxFaults is how many faults a Faults collects, so that the response to an
+// input of nothing but faults stays small.
+const MaxFaults = 100
+
+// Faults collects what is wrong with an input. The zero Faults is empty.
+type Faults []Fault
+
+// Add adds the fault that a member breaks a rule: the text is the member's name
+// and the formatted rule, such as "must be https". Once there are MaxFaults it
+// adds nothing.
+func (f *Faults) Add(member, rule string, args ...any) {
+	f.AddText(member, "%s %s", member, fmt.Sprintf(rule, args...))
+}
+
+// AddText adds a fault as Add does, with a formatted text of the caller's.
+func (f *Faults) AddText(member, format string, args ...any) {
+	if len(*f) < MaxFaults {
+		*f = append(*f, Fault{member, fmt.Sprintf(format, args...)})
+	}
+}
+
+// Err returns the faults as a *ValidationError, or nil if there are none.
+func (f Faults) Err() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return &ValidationError{Faults: f}
+}
+
+// ValidationError lists everything that is wrong with an input, in the order of
+// the entity's members. It never holds a secret.
+type ValidationError struct{ Faults []Fault }
+
+func (e *ValidationError) Error() string {
+	texts := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		texts[i] = f.Text
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Invalid returns a [ValidationError] with one fault, which is about no member.
+func Invalid(format string, args ...any) error {
+	var f Faults
+	f.AddText("", format, args...)
+	return f.Err()
+}
+
+// InvalidMember returns a [ValidationError] with one fault, which Faults.Add
+// words.
+func InvalidMember(member, rule string, args ...any) error {
+	var f Faults
+	f.Add(member, rule, args...)
+	return f.Err()
+}
