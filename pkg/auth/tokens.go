@@ -83,14 +83,14 @@ func (t *Tokens) principal(ctx context.Context, text string) (webhook.Principal,
 func (t *Tokens) verified(ctx context.Context, text string) (*oidc.IDToken, error) {
 	k, err := t.issuer.usable(ctx)
 	for newest := false; err == nil; newest = true {
-		// The check has all that it needs, so it does not wait.
-		token, fault := k.verifier.Verify(context.WithoutCancel(ctx), text)
+		signature := &signatureCheck{keys: k.keys}
+		token, fault := oidc.NewVerifier(t.issuer.url, signature, &oidc.Config{
+			ClientID: t.issuer.audience, SupportedSigningAlgs: k.algorithms, Now: t.issuer.now,
+		}).Verify(ctx, text)
 		switch {
 		case fault == nil:
 			return token, nil
-		case strings.HasPrefix(fault.Error(), "failed to verify signature: fetching keys"):
-			return nil, t.issuer.broken(k)
-		case newest, !strings.HasPrefix(fault.Error(), "failed to verify signature"), webhook.Elapsed(k.at, t.issuer.now()) < keysHold:
+		case newest, !signature.unfit, webhook.Elapsed(k.at, t.issuer.now()) < keysHold:
 			return nil, webhook.ErrUnauthorized
 		}
 		k, err = t.issuer.newer(ctx, k)

@@ -61,6 +61,8 @@ func newIssuer(t *testing.T) *issuer {
 				return
 			}
 			_ = json.NewEncoder(w).Encode(map[string]any{"keys": []any{map[string]string{
+				"kty": "EC", "kid": "1", "alg": "ES256K", "crv": "secp256k1", "x": "AQ", "y": "AQ", // not supported, as the next
+			}, map[string]string{"kty": "OKP", "kid": "1", "crv": "X448", "x": "AQ"}, map[string]string{
 				"kty": "RSA", "kid": "1", "alg": "RS256", "use": "sig", "n": b64(key.N.Bytes()), "e": b64(big.NewInt(int64(key.E)).Bytes()),
 			}}})
 		}
