@@ -64,5 +64,5 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 		Health: store.Webhooks().Health, PublicURL: cfg.PublicURL, SecretVisible: cfg.SecretVisible, DefaultPolicy: cfg.Policy, StrictAccept: cfg.StrictAccept,
 		Version: version, Logger: logger, Now: time.Now, RequestID: trigger.RequestID,
 	})
-	return trigger.Resumed(trigger.HTTP(api, logger), time.Now, sender.Resume), nil
+	return trigger.Resumed(trigger.HTTP(api, httpapi.WriteError, logger), time.Now, sender.Resume), nil
 }

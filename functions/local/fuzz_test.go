@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
 )
 
@@ -92,7 +93,7 @@ func FuzzGateway(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { _ = service.db.Close() })
-	handler := trigger.HTTP(service.handler, slog.New(slog.DiscardHandler))
+	handler := trigger.HTTP(service.handler, httpapi.WriteError, slog.New(slog.DiscardHandler))
 	f.Fuzz(func(t *testing.T, method, path, query, authorization, cookie, xsrf, app, accept, contentType, body string) {
 		c := gatewayCall{method, path, query, authorization, cookie, xsrf, app, accept, contentType, body}
 		folded := strings.ToLower(path)

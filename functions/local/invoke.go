@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
@@ -67,7 +68,7 @@ func (s *service) lambda(ctx context.Context, function string, logger *slog.Logg
 	case "sweep":
 		return trigger.Schedule(s.sweep, logger)
 	default:
-		return trigger.HTTP(s.handler, logger)
+		return trigger.HTTP(s.handler, httpapi.WriteError, logger)
 	}
 }
 

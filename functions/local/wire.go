@@ -83,13 +83,9 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 		},
 		Health: db.Webhooks().Health, PublicURL: cfg.PublicURL, AllowOwnHost: true, SecretVisible: cfg.SecretVisible, DefaultPolicy: cfg.Policy, StrictAccept: cfg.StrictAccept,
 		Version: version, Logger: logger, Now: time.Now, UnauthorizedHint: hint(cfg),
+		Beside: map[string]http.Handler{receiver.Path: &receiver.Receiver{Now: time.Now, Secrets: secretsOfTarget(registry)}},
 	})
-	mux := http.NewServeMux()
-	mux.Handle("/", api)
-	received := &receiver.Receiver{Now: time.Now, Secrets: secretsOfTarget(registry)}
-	mux.Handle(receiver.Path, received)
-	mux.Handle(receiver.Path+"/", received)
-	return &service{handler: mux, pump: pump, sweep: sweeper.Run, db: db}, nil
+	return &service{handler: api, pump: pump, sweep: sweeper.Run, db: db}, nil
 }
 
 // authenticator knows the two credentials of the settings and those in the data.

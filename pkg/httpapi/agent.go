@@ -49,14 +49,14 @@ func (a *api) agentSave(c *call) (reply, error) {
 		return reply{}, err
 	}
 	s := readMembers(object.Members())
-	if err := s.check(a.Registry(c).Rules); err != nil {
+	if err := s.check(a.rules(c)); err != nil {
 		return reply{}, unbindable(err)
 	}
 	if s.id == 0 {
 		shown, err := a.create(c, s.draft)
 		return ok(shown), err
 	}
-	w, err := a.Registry(c).Save(c.Context(), c.who, s.id, func(webhook.Webhook) (webhook.Draft, error) { return s.draft, nil })
+	w, err := a.Registry.Save(c.Context(), c.who, s.id, func(webhook.Webhook) (webhook.Draft, error) { return s.draft, nil }, a.ownHost(c))
 	if err != nil {
 		return reply{}, webhookNotFound(err, s.id)
 	}
@@ -68,7 +68,7 @@ func (a *api) agentDelete(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := a.Registry(c).Delete(c.Context(), c.who, id, nil); err != nil && !errors.Is(err, webhook.ErrNotFound) {
+	if err := a.Registry.Delete(c.Context(), c.who, id, nil); err != nil && !errors.Is(err, webhook.ErrNotFound) {
 		return reply{}, err
 	}
 	return noContent(nil), nil
@@ -79,7 +79,7 @@ func (a *api) agentGet(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	w, err := a.Registry(c).Get(c.Context(), c.who, id)
+	w, err := a.Registry.Get(c.Context(), c.who, id)
 	if errors.Is(err, webhook.ErrNotFound) {
 		return ok((*entity)(nil)), nil
 	}

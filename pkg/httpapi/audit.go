@@ -34,34 +34,11 @@ func (a *api) audit(ctx context.Context, c *call, what auditedChange) {
 	a.Logger.LogAttrs(ctx, slog.LevelInfo, "audit", line...)
 }
 
-// auditedWebhooks is a store of webhooks that audits what a call changes there,
-// so that no operation can forget to.
-type auditedWebhooks struct {
-	webhook.Webhooks
-	api  *api
-	call *call
-}
-
-// Create implements webhook.Webhooks.
-func (s auditedWebhooks) Create(ctx context.Context, w webhook.Webhook) error {
-	return s.done(ctx, s.Webhooks.Create(ctx, w), "create webhook", w.Tenant, w.ID)
-}
-
-// Update implements webhook.Webhooks.
-func (s auditedWebhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webhook.Event) error {
-	return s.done(ctx, s.Webhooks.Update(ctx, w, raised...), "change webhook", w.Tenant, w.ID)
-}
-
-// Delete implements webhook.Webhooks.
-func (s auditedWebhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, revision int64) error {
-	return s.done(ctx, s.Webhooks.Delete(ctx, tenant, id, revision), "delete webhook", tenant, id)
-}
-
-func (s auditedWebhooks) done(ctx context.Context, err error, action string, tenant webhook.Tenant, id int32) error {
-	if err == nil {
-		s.api.audit(ctx, s.call, auditedChange{action: action, tenant: tenant, webhook: id})
+// written audits a write of the registry's, so that no operation can forget to.
+func (a *api) written(ctx context.Context, what webhook.Written) {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		a.audit(ctx, c, auditedChange{action: string(what.Action), tenant: what.Tenant, webhook: what.Webhook})
 	}
-	return err
 }
 
 // source is the address that a call came from, as whatever is in front saw it.

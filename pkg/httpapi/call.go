@@ -18,7 +18,10 @@ import (
 // call is one request on its way, and what is found out about it.
 type call struct {
 	*http.Request
-	who webhook.Principal
+	begun time.Time
+	// elsewhere says that the call is for a handler beside the API.
+	elsewhere bool
+	who       webhook.Principal
 	// action is the route's method and pattern, "" if no route matched.
 	action string
 	// tenantSegment is the tenant that the path began with, "" if none.
@@ -31,66 +34,65 @@ type call struct {
 	params url.Values
 }
 
+// callKey is under which a context holds its call, for the registry's audit.
 type callKey struct{}
 
-// callOf gives the call that observed put beside a request.
-func callOf(r *http.Request) *call {
-	c, _ := r.Context().Value(callKey{}).(*call)
-	return c
+// ServeHTTP implements http.Handler. Whatever a request is for, it enters here:
+// it becomes a call, which ends with one line in the log, and a panic is answered
+// with 500.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{begun: a.Now()}
+	if a.RequestID != nil {
+		c.requestID = a.RequestID(r.Context())
+	}
+	c.Request = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+	defer a.finish(w, c)
+	segments := strings.Split(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/"), "/"), "/")
+	if beside, mounted := a.Beside["/"+segments[0]]; mounted {
+		c.elsewhere = true
+		beside.ServeHTTP(w, r)
+		return
+	}
+	a.write(w, c, a.answer(c, segments))
 }
 
-// observed gives every request its call and its one log line, and turns a panic
-// into a 500.
-func (a *api) observed(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		begun := a.Now()
-		c := &call{}
-		if a.RequestID != nil {
-			c.requestID = a.RequestID(r.Context())
-		}
-		c.Request = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
-		defer a.finish(r.Context(), w, c, begun)
-		next.ServeHTTP(w, c.Request)
-	})
-}
-
-// finish ends a call: deferred itself, so that recover is heard.
-func (a *api) finish(ctx context.Context, w http.ResponseWriter, c *call, begun time.Time) {
-	if p := recover(); p != nil {
+// finish ends a call: deferred itself, so that recover is heard. A handler beside
+// the API writes its own lines.
+func (a *api) finish(w http.ResponseWriter, c *call) {
+	p := recover()
+	if p != nil {
 		a.write(w, c, failed(c, fmt.Errorf("panic: %v\n%s", p, debug.Stack())))
 	}
-	a.log(ctx, c, a.Now().Sub(begun).Milliseconds())
+	if p != nil || !c.elsewhere {
+		a.log(c, a.Now().Sub(c.begun).Milliseconds())
+	}
 }
 
-// operation is a route's handler: from which site, who calls, may they, do it,
-// answer.
-func (a *api) operation(rt route) http.Handler {
-	fail := rt.fail
-	if fail == nil {
-		fail = failed
+// answer does what a call asks for: which route, from which site, who calls, may
+// they, do it.
+func (a *api) answer(c *call, segments []string) reply {
+	rt, allowed := a.router.match(c, segments)
+	if rt == nil {
+		return unrouted(c, allowed)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := callOf(r)
-		c.Request = r // with the path in the route's spelling and its values
-		c.action = rt.method + " " + rt.pattern
-		if a.crossSite.Check(r) != nil {
-			a.write(w, c, failed(c, errCrossSite))
-			return
-		}
-		if err := a.admit(c, rt.scope); err != nil {
-			a.write(w, c, failed(c, err))
-			return
-		}
-		if err := a.acceptable(c); err != nil {
-			a.write(w, c, failed(c, err))
-			return
-		}
-		answer, err := rt.handle(c)
-		if err != nil {
-			answer = fail(c, err)
-		}
-		a.write(w, c, answer)
-	})
+	c.action = rt.method + " " + rt.pattern
+	if a.crossSite.Check(c.Request) != nil {
+		return failed(c, errCrossSite)
+	}
+	if err := a.admit(c, rt.scope); err != nil {
+		return failed(c, err)
+	}
+	if err := a.acceptable(c); err != nil {
+		return failed(c, err)
+	}
+	answer, err := rt.handle(c)
+	switch {
+	case err == nil:
+		return answer
+	case rt.fail != nil:
+		return rt.fail(c, err)
+	}
+	return failed(c, err)
 }
 
 // admit finds out who calls and whether they may.
@@ -126,7 +128,7 @@ func (a *api) acceptable(c *call) error {
 
 // log writes the call's line. A request that no route matched shows neither its
 // path nor a method that somebody made up.
-func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
+func (a *api) log(c *call, milliseconds int64) {
 	action := c.action
 	if action == "" {
 		action = "unmatched"
@@ -153,7 +155,7 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 		level = slog.LevelError
 		line = append(line, slog.Any("error", c.cause))
 	}
-	a.Logger.LogAttrs(ctx, level, "request", line...)
+	a.Logger.LogAttrs(c.Context(), level, "request", line...)
 }
 
 // query returns a query parameter's first value, its name in any letter case. Of

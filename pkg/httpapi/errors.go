@@ -64,6 +64,20 @@ type errorBody struct {
 	Message      string
 }
 
+func newErrorBody(errorType, text string) errorBody {
+	return errorBody{true, errorType, text, "Posthaste", text}
+}
+
+// WriteError writes an error in the API's shape, as JSON: for what is in front of
+// the API, where a call cannot get in or an answer cannot get out.
+func WriteError(w http.ResponseWriter, status int, errorType, text string) {
+	body, _ := wire.EncodeJSON(newErrorBody(errorType, text)) // it always encodes
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a caller that went away is nobody's fault
+}
+
 // failed turns an error into its answer, and keeps the error for the log.
 func failed(c *call, err error) reply {
 	c.cause = err
@@ -84,7 +98,7 @@ func failed(c *call, err error) reply {
 	case http.StatusUnauthorized:
 		answer.header.Set("WWW-Authenticate", `Basic realm="Posthaste"`)
 	}
-	answer.body = errorBody{true, errorType, text, "Posthaste", text}
+	answer.body = newErrorBody(errorType, text)
 	return answer
 }
 

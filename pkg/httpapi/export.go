@@ -159,7 +159,7 @@ func (e *exporter) webhooks(after string) (string, error) {
 	if err != nil {
 		return "", errCursor
 	}
-	page, _, err := e.Config.Registry.Webhooks.List(e.ctx, e.tenant, int32(id), 1) //nolint:gosec // parsed as such
+	page, _, err := e.Registry.Webhooks.List(e.ctx, e.tenant, int32(id), 1) //nolint:gosec // parsed as such
 	if err = e.unreadable(err); err != nil {
 		return "", err
 	}

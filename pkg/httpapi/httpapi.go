@@ -1,9 +1,11 @@
 // Package httpapi is the API as an http.Handler: SuperOffice's REST operations
-// on webhooks, their rules and their wire format.
+// on webhooks, their rules and what they answer.
 //
-// routes.go is the table of routes, errors.go the table of errors; decode.go
-// and draft.go read what comes in, encode.go and entity.go write what goes out;
-// each other file holds the operations on one resource.
+// A request takes one path: call.go makes it a call, router.go finds its route in
+// the table of routes.go, the route's handler does it, encode.go writes the
+// answer. errors.go is the table of errors. decode.go and draft.go read what a
+// body states, entity.go says what is shown; the formats themselves are in wire.
+// Each other file holds the operations on one resource.
 //
 // The package refuses to know where webhooks are stored, how a credential is
 // checked and how a POST is made: the domain's Registry and Publisher, and the
@@ -63,6 +65,9 @@ type Config struct {
 	// RequestID gives the id that a call's log line and a 500's answer carry.
 	// Unset: there is none.
 	RequestID func(ctx context.Context) string
+	// Beside holds handlers of addresses that are not the API's, by the first
+	// segment of their path, such as /_receiver. They see the request as it came.
+	Beside map[string]http.Handler
 	// UnauthorizedHint is added to the text of a 401: the local run says which
 	// credential to try. Empty: no hint.
 	UnauthorizedHint string
@@ -71,12 +76,17 @@ type Config struct {
 // api is the receiver of all operations.
 type api struct {
 	Config
+	router    router
 	crossSite *http.CrossOriginProtection
 }
 
-// New makes the API's handler. It may serve any number of calls at a time; it
-// starts no goroutine, and keeps nothing between calls.
+// New makes the outermost handler: of the API under /api, also with a tenant's
+// name before it, under /admin and /healthz, and of what is beside it. It may
+// serve any number of calls at a time; it starts no goroutine, and keeps nothing
+// between calls.
 func New(cfg Config) http.Handler {
 	a := &api{Config: cfg, crossSite: crossSiteCheck(cfg.PublicURL)}
-	return a.observed(newRouter(a))
+	a.Registry = a.registryOf(cfg)
+	a.router = newRouter(a.routes())
+	return a
 }

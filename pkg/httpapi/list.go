@@ -56,7 +56,7 @@ func (a *api) list(c *call, f filter, wrong webhook.Faults) (reply, error) {
 	}
 	found, size := []entity{}, 0
 	for after, more := int32(0), top > 0; more; more = after != 0 && len(found) < top {
-		page, next, err := a.Registry(c).List(c.Context(), c.who, after, listPage)
+		page, next, err := a.Registry.List(c.Context(), c.who, after, listPage)
 		if err != nil {
 			return reply{}, err
 		}

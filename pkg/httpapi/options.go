@@ -42,7 +42,7 @@ func (a *api) getOptions(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	w, err := a.Registry(c).Get(c.Context(), c.who, id)
+	w, err := a.Registry.Get(c.Context(), c.who, id)
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
@@ -76,7 +76,7 @@ func (a *api) setOptions(c *call, from func(webhook.Options) webhook.Options) (r
 	if err != nil {
 		return reply{}, err
 	}
-	w, err := a.Registry(c).SetOptions(c.Context(), c.who, id, func(w webhook.Webhook) (webhook.Options, error) {
+	w, err := a.Registry.SetOptions(c.Context(), c.who, id, func(w webhook.Webhook) (webhook.Options, error) {
 		if err := unmodified(w); err != nil {
 			return webhook.Options{}, err
 		}

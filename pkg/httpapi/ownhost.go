@@ -6,22 +6,25 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Registry gives the registry by whose rules a call saves and tests webhooks:
-// the API's own hosts, PublicURL's and the one that the call came to, are no
-// targets, and what is changed is audited. It hides Config's, so that no
-// operation can leave either out.
-func (a *api) Registry(c *call) *webhook.Registry {
-	own := *a.Config.Registry
-	own.Webhooks = auditedWebhooks{own.Webhooks, a, c}
-	if a.AllowOwnHost {
-		return &own
+// registryOf returns the registry that the API works with: PublicURL's host is
+// not a target, and what is written is audited.
+func (a *api) registryOf(cfg Config) *webhook.Registry {
+	registry := *cfg.Registry
+	registry.Audit = a.written
+	if public, err := url.Parse(cfg.PublicURL); err == nil && !cfg.AllowOwnHost {
+		registry.Rules = registry.Rules.Own(public.Hostname())
 	}
-	own.Rules.OwnHosts = append([]string(nil), own.Rules.OwnHosts...)
-	public, err := url.Parse(a.PublicURL)
-	for _, u := range []*url.URL{public, {Host: c.Host}} {
-		if err == nil && u.Hostname() != "" {
-			own.Rules.OwnHosts = append(own.Rules.OwnHosts, u.Hostname())
-		}
-	}
-	return &own
+	return &registry
 }
+
+// ownHost returns the host that a call came to, without port, which is not a
+// target. Empty where targets on it are allowed.
+func (a *api) ownHost(c *call) string {
+	if a.AllowOwnHost {
+		return ""
+	}
+	return (&url.URL{Host: c.Host}).Hostname()
+}
+
+// rules returns the rules of what a call saves and tests.
+func (a *api) rules(c *call) webhook.Rules { return a.Registry.Rules.Own(a.ownHost(c)) }

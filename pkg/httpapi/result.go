@@ -26,10 +26,10 @@ func (a *api) testWebhook(c *call) (reply, error) {
 // it.
 func (a *api) test(c *call, s stated, misread func(error) error) (reply, error) {
 	s.draft = s.draft.Tried()
-	if err := s.check(a.Registry(c).Rules); err != nil {
+	if err := s.check(a.rules(c)); err != nil {
 		return reply{}, misread(err)
 	}
-	r, err := a.Registry(c).TestDraft(c.Context(), c.who, s.id, s.draft)
+	r, err := a.Registry.TestDraft(c.Context(), c.who, s.id, s.draft, a.ownHost(c))
 	if err != nil {
 		return reply{}, err
 	}
@@ -50,7 +50,7 @@ func (a *api) lastError(c *call) (reply, error) {
 }
 
 func (a *api) lastErrorOf(c *call, id int32) (reply, error) {
-	w, err := a.Registry(c).Get(c.Context(), c.who, id)
+	w, err := a.Registry.Get(c.Context(), c.who, id)
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}

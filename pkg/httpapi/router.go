@@ -8,71 +8,90 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// router brings a call to its route. ServeMux does the matching; what it is
-// strict about, and the forgiving routes of ASP.NET are not, is put right
-// before: letter case, a trailing slash, a tenant's name as first segment.
-type router struct {
-	api    *api
-	mux    *http.ServeMux
-	routes []routeSegments
-}
+// router finds the route of a call, as forgivingly as the routes of ASP.NET are:
+// in any letter case, with or without a trailing slash, and with a tenant's name
+// as first segment. The most literal routes come first, so that a literal is
+// found before a wildcard takes it.
+type router []routeSegments
 
-// routeSegments is a route's pattern, cut at the slashes.
+// routeSegments is a route, its pattern cut at the slashes.
 type routeSegments struct {
-	method   string
+	route
 	segments []string
 	literals int
 }
 
-func newRouter(a *api) *router {
-	rt := &router{api: a, mux: http.NewServeMux()}
-	for _, r := range a.routes() {
-		rt.mux.Handle(r.method+" "+r.pattern, a.operation(r))
-		segments := strings.Split(r.pattern[1:], "/")
-		literals := 0
-		for _, s := range segments {
-			if !wildcard(s) {
-				literals++
+func newRouter(routes []route) router {
+	var rt router
+	for _, r := range routes {
+		cut := routeSegments{route: r, segments: strings.Split(r.pattern[1:], "/")}
+		for _, s := range cut.segments {
+			if _, is := wildcard(s); !is {
+				cut.literals++
 			}
 		}
-		rt.routes = append(rt.routes, routeSegments{r.method, segments, literals})
+		rt = append(rt, cut)
 	}
-	// The most literal first, so that the documented spelling of a literal is
-	// found before a wildcard takes it as it came.
-	slices.SortStableFunc(rt.routes, func(a, b routeSegments) int { return b.literals - a.literals })
+	slices.SortStableFunc(rt, func(a, b routeSegments) int { return b.literals - a.literals })
 	return rt
 }
 
-func wildcard(segment string) bool { return strings.HasPrefix(segment, "{") }
+// wildcard returns the name of a segment that stands for any text.
+func wildcard(segment string) (name string, is bool) {
+	name, is = strings.CutPrefix(segment, "{")
+	return strings.TrimSuffix(name, "}"), is
+}
 
-func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := callOf(r)
-	segments := strings.Split(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/"), "/"), "/")
+// match returns the route of a call by the segments of its path, and gives the
+// call the values of the route's wildcards. If there is none it returns the
+// methods that the address has.
+func (rt router) match(c *call, segments []string) (found *route, allowed []string) {
 	if len(segments) > 1 && strings.EqualFold(segments[1], "api") && webhook.Tenant(segments[0]).Valid() {
 		c.tenantSegment, segments = webhook.Tenant(segments[0]), segments[1:]
 	}
-	method := r.Method
+	method := c.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	var allowed []string
-	for _, route := range rt.routes {
-		path, ok := route.path(segments)
-		if !ok {
+	for i := range rt {
+		if !rt[i].fits(segments) {
 			continue
 		}
-		if route.method == method {
-			matched, address := r.WithContext(r.Context()), *r.URL
-			address.Path, address.RawPath = path, ""
-			matched.URL = &address
-			rt.mux.ServeHTTP(w, matched)
-			return
+		if rt[i].method != method {
+			allowed = append(allowed, rt[i].method)
+			continue
 		}
-		allowed = append(allowed, route.method)
+		for at, s := range rt[i].segments {
+			if name, is := wildcard(s); is {
+				c.SetPathValue(name, segments[at])
+			}
+		}
+		return &rt[i].route, nil
 	}
+	return nil, allowed
+}
+
+// fits reports whether segments are the route's.
+func (r *routeSegments) fits(segments []string) bool {
+	if len(segments) != len(r.segments) {
+		return false
+	}
+	for i, s := range segments {
+		_, is := wildcard(r.segments[i])
+		switch {
+		case is && s != "" && s != "." && s != "..":
+		case strings.EqualFold(r.segments[i], s):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// unrouted answers a call that no route matches.
+func unrouted(c *call, allowed []string) reply {
 	if len(allowed) == 0 {
-		rt.api.write(w, c, failed(c, explain(webhook.ErrNotFound, "There is nothing at this address")))
-		return
+		return failed(c, explain(webhook.ErrNotFound, "There is nothing at this address"))
 	}
 	if slices.Contains(allowed, http.MethodGet) {
 		allowed = append(allowed, http.MethodHead)
@@ -80,25 +99,5 @@ func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	slices.Sort(allowed)
 	answer := failed(c, errMethod)
 	answer.header.Set("Allow", strings.Join(slices.Compact(allowed), ", "))
-	rt.api.write(w, c, answer)
-}
-
-// path gives the segments in the route's own spelling, if they are the
-// route's.
-func (r routeSegments) path(segments []string) (string, bool) {
-	if len(segments) != len(r.segments) {
-		return "", false
-	}
-	var path strings.Builder
-	for i, s := range segments {
-		switch {
-		case wildcard(r.segments[i]) && s != "" && s != "." && s != "..":
-		case strings.EqualFold(r.segments[i], s):
-			s = r.segments[i]
-		default:
-			return "", false
-		}
-		path.WriteString("/" + s)
-	}
-	return path.String(), true
+	return answer
 }

@@ -10,7 +10,7 @@ import (
 // route is one operation. A GET answers HEAD as well.
 type route struct {
 	method  string
-	pattern string // as for http.ServeMux, in the spelling that is documented
+	pattern string // segments, of which {name} is a wildcard, in the spelling that is documented
 	// scope is what a credential must hold; open needs no credential.
 	scope  webhook.Scope
 	handle func(*call) (reply, error)

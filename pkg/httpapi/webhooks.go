@@ -19,7 +19,7 @@ func (a *api) createWebhook(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := s.check(a.Registry(c).Rules); err != nil {
+	if err := s.check(a.rules(c)); err != nil {
 		return reply{}, err
 	}
 	shown, err := a.create(c, s.draft)
@@ -34,13 +34,13 @@ func (a *api) createWebhook(c *call) (reply, error) {
 func (a *api) create(c *call, d webhook.Draft) (entity, error) {
 	key := c.Header.Get(headerIdempotencyKey)
 	if key == "" {
-		w, err := a.Registry(c).Create(c.Context(), c.who, d)
+		w, err := a.Registry.Create(c.Context(), c.who, d, a.ownHost(c))
 		if err != nil {
 			return entity{}, err
 		}
 		return a.saved(c, w, webhook.Health{}, d), nil
 	}
-	w, repeated, err := a.Registry(c).CreateOnce(c.Context(), c.who, key, d)
+	w, repeated, err := a.Registry.CreateOnce(c.Context(), c.who, key, d, a.ownHost(c))
 	if err != nil {
 		return entity{}, err
 	}
@@ -60,7 +60,7 @@ func (a *api) getWebhook(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	w, err := a.Registry(c).Get(c.Context(), c.who, id)
+	w, err := a.Registry.Get(c.Context(), c.who, id)
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
@@ -84,16 +84,16 @@ func (a *api) putWebhook(c *call) (reply, error) {
 	if s.id != 0 && s.id != id {
 		s.faults.Add("WebhookId", "is %d, and the address says %d", s.id, id)
 	}
-	if err := s.check(a.Registry(c).Rules); err != nil {
+	if err := s.check(a.rules(c)); err != nil {
 		return reply{}, err
 	}
 	unmodified, err := unmodifiedSince(c)
 	if err != nil {
 		return reply{}, err
 	}
-	w, err := a.Registry(c).Save(c.Context(), c.who, id, func(w webhook.Webhook) (webhook.Draft, error) {
+	w, err := a.Registry.Save(c.Context(), c.who, id, func(w webhook.Webhook) (webhook.Draft, error) {
 		return s.draft, unmodified(w)
-	})
+	}, a.ownHost(c))
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
@@ -116,7 +116,7 @@ func (a *api) patchWebhook(c *call) (reply, error) {
 	}
 	tests := slices.ContainsFunc(changes, func(ch change) bool { return ch.op == "test" })
 	var s stated
-	w, err := a.Registry(c).Save(c.Context(), c.who, id, func(w webhook.Webhook) (webhook.Draft, error) {
+	w, err := a.Registry.Save(c.Context(), c.who, id, func(w webhook.Webhook) (webhook.Draft, error) {
 		if err := unmodified(w); err != nil {
 			return webhook.Draft{}, err
 		}
@@ -130,8 +130,8 @@ func (a *api) patchWebhook(c *call) (reply, error) {
 		if s.id != 0 && s.id != id {
 			s.faults.Add("WebhookId", "is %d, and the address says %d", s.id, id)
 		}
-		return s.draft, s.check(a.Registry(c).Rules)
-	})
+		return s.draft, s.check(a.rules(c))
+	}, a.ownHost(c))
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
@@ -147,7 +147,7 @@ func (a *api) deleteWebhook(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := a.Registry(c).Delete(c.Context(), c.who, id, unmodified); err != nil {
+	if err := a.Registry.Delete(c.Context(), c.who, id, unmodified); err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
 	return noContent(nil), nil
@@ -159,7 +159,7 @@ func (a *api) endOverlap(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := a.Registry(c).EndOverlap(c.Context(), c.who, id); err != nil {
+	if err := a.Registry.EndOverlap(c.Context(), c.who, id); err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
 	return noContent(nil), nil
@@ -182,7 +182,7 @@ func (a *api) readWebhook(c *call) (stated, error) {
 func (a *api) saved(c *call, w webhook.Webhook, health webhook.Health, d webhook.Draft) entity {
 	clear := clearIn(d)
 	if a.SecretVisible {
-		if doc, err := a.Registry(c).Document(c.Context(), w); err == nil {
+		if doc, err := a.Registry.Document(c.Context(), w); err == nil {
 			clear = clearOf(doc)
 		}
 	}
@@ -209,7 +209,7 @@ func (a *api) show(ctx context.Context, tenant webhook.Tenant, webhooks ...webho
 	for i, w := range webhooks {
 		var clear clearTexts
 		if a.SecretVisible {
-			doc, err := a.Config.Registry.Document(ctx, w)
+			doc, err := a.Registry.Document(ctx, w)
 			if err != nil && !errors.Is(err, webhook.ErrSecretUnavailable) {
 				return nil, err
 			}

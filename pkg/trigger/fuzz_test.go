@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
 )
 
@@ -23,7 +24,7 @@ func FuzzHTTP(f *testing.F) {
 		_, _ = r.Cookie("a")
 		_ = r.URL.Query()
 		_, _ = io.Copy(w, r.Body)
-	}), slog.New(slog.DiscardHandler))
+	}), httpapi.WriteError, slog.New(slog.DiscardHandler))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		data, err := handler.Invoke(t.Context(), payload)
 		if err != nil {

@@ -10,25 +10,23 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
-// handler is a function that implements lambda.Handler.
-type handler func(ctx context.Context, payload []byte) ([]byte, error)
+// handler is a lambda.Handler. A panic becomes an error.
+type handler struct {
+	serve  func(ctx context.Context, payload []byte) ([]byte, error)
+	logger *slog.Logger
+}
 
-var _ lambda.Handler = handler(nil)
+var _ lambda.Handler = handler{}
 
 // Invoke implements lambda.Handler.
-func (h handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) { return h(ctx, payload) }
-
-// recovered wraps a handler so that a panic becomes an error.
-func recovered(logger *slog.Logger, h handler) handler {
-	return func(ctx context.Context, payload []byte) (answer []byte, err error) {
-		defer func() {
-			if cause := recover(); cause != nil {
-				logger.ErrorContext(ctx, "invocation panicked", "error", fmt.Sprintf("%v\n%s", cause, debug.Stack()))
-				answer, err = nil, fmt.Errorf("panic: %v", cause)
-			}
-		}()
-		return h(ctx, payload)
-	}
+func (h handler) Invoke(ctx context.Context, payload []byte) (answer []byte, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			h.logger.ErrorContext(ctx, "invocation panicked", "error", fmt.Sprintf("%v\n%s", cause, debug.Stack()))
+			answer, err = nil, fmt.Errorf("panic: %v", cause)
+		}
+	}()
+	return h.serve(ctx, payload)
 }
 
 // batchAnswer is a batch consumer's response to Lambda. The list must be

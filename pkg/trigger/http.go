@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -27,11 +26,13 @@ const (
 // h sees the request as the caller made it: the decoded path, the headers
 // unchanged (values are never split at commas), the bytes of the body. Its
 // context carries the gateway's request id (see RequestID) and the signer of
-// the call (see SignedBy), and ends half a second before the invocation does. A
-// panic, or a response over 6 MB, becomes a 500; a body with invalid base64
-// becomes a 400.
-func HTTP(h http.Handler, logger *slog.Logger) lambda.Handler {
-	return recovered(logger, func(ctx context.Context, payload []byte) ([]byte, error) {
+// the call (see SignedBy), and ends half a second before the invocation does.
+//
+// fail writes an error in the shape that h's callers know: 400 for a body with
+// invalid base64, 500 in place of a response over 6 MB. A panic of h fails the
+// invocation.
+func HTTP(h http.Handler, fail func(w http.ResponseWriter, status int, errorType, text string), logger *slog.Logger) lambda.Handler {
+	return handler{func(ctx context.Context, payload []byte) ([]byte, error) {
 		var call gatewayRequest
 		if err := json.Unmarshal(payload, &call); err != nil {
 			return nil, fmt.Errorf("decode gateway request: %w", err)
@@ -44,19 +45,23 @@ func HTTP(h http.Handler, logger *slog.Logger) lambda.Handler {
 		}
 		ctx = context.WithValue(ctx, requestIDKey{}, id)
 		ctx = context.WithValue(ctx, signedByKey{}, call.RequestContext.Authorizer.IAM.UserARN)
+		w := newRecorder()
 		r, err := call.request(ctx)
 		if err != nil {
-			return json.Marshal(fault(http.StatusBadRequest, "ArgumentException", "The body must be valid base64"))
+			fail(w, http.StatusBadRequest, "ArgumentException", "The body must be valid base64")
+		} else {
+			h.ServeHTTP(w, r) //nolint:contextcheck // the request carries it
 		}
-		w := newRecorder()
-		serve(h, w, r, logger) //nolint:contextcheck // the request carries it
-		answer, err := json.Marshal(w.response(r.Method))
+		method := call.RequestContext.HTTP.Method
+		answer, err := json.Marshal(w.response(method))
 		if err == nil && len(answer) > maxAnswer {
 			logger.ErrorContext(ctx, "response too large", "request_id", id, "count", len(answer))
-			return json.Marshal(fault(http.StatusInternalServerError, "SoServerException", "The response exceeds the limit of 6 MB; request less"))
+			w = newRecorder()
+			fail(w, http.StatusInternalServerError, "SoServerException", "The response exceeds the limit of 6 MB; request less")
+			answer, err = json.Marshal(w.response(method))
 		}
 		return answer, err
-	})
+	}, logger}
 }
 
 type requestIDKey struct{}
@@ -76,37 +81,4 @@ type signedByKey struct{}
 func SignedBy(ctx context.Context) string {
 	arn, _ := ctx.Value(signedByKey{}).(string)
 	return arn
-}
-
-// serve runs h. If h panics, its partial response is discarded.
-func serve(h http.Handler, w *recorder, r *http.Request, logger *slog.Logger) {
-	defer func() {
-		cause := recover()
-		if cause == nil {
-			return
-		}
-		id := RequestID(r.Context())
-		logger.ErrorContext(r.Context(), "request panicked", "request_id", id, "error", fmt.Sprintf("%v\n%s", cause, debug.Stack()))
-		text := "Internal error"
-		if id != "" {
-			text += "; request id " + id
-		}
-		w.replace(fault(http.StatusInternalServerError, "SoServerException", text))
-	}()
-	h.ServeHTTP(w, r)
-}
-
-// fault returns a response in the shape of the API's errors.
-func fault(status int, kind, text string) gatewayResponse {
-	body, _ := json.Marshal(struct {
-		Error        bool
-		ErrorType    string
-		ErrorMessage string
-		ErrorSource  string
-		Message      string
-	}{true, kind, text, "Posthaste", text}) // strings and a boolean always marshal
-	return gatewayResponse{
-		StatusCode: status, Body: string(body),
-		Headers: map[string]string{"content-type": "application/json; charset=utf-8", "cache-control": "no-store"},
-	}
 }

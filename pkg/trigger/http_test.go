@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
 )
 
@@ -39,7 +40,7 @@ type answer struct {
 
 func invoke(t *testing.T, payload []byte, h http.HandlerFunc) answer {
 	t.Helper()
-	data, err := trigger.HTTP(h, slog.New(slog.DiscardHandler)).Invoke(t.Context(), payload)
+	data, err := trigger.HTTP(h, httpapi.WriteError, slog.New(slog.DiscardHandler)).Invoke(t.Context(), payload)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,13 +165,6 @@ func TestHTTP_Answers(t *testing.T) {
 		{"a missing content type is detected", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hi") }, answer{
 			StatusCode: 200, Headers: map[string]string{"content-type": "text/plain; charset=utf-8"}, Body: "hi",
 		}},
-		{"a panic is our 500, and discards what was written", func(w http.ResponseWriter, _ *http.Request) {
-			fmt.Fprint(w, "half")
-			panic("secret detail")
-		}, answer{
-			StatusCode: 500, Headers: map[string]string{"content-type": "application/json; charset=utf-8", "cache-control": "no-store"},
-			Body: `{"Error":true,"ErrorType":"SoServerException","ErrorMessage":"Internal error; request id JKJaXmPLvHcESHA=","ErrorSource":"Posthaste","Message":"Internal error; request id JKJaXmPLvHcESHA="}`,
-		}},
 		{"a response over 6 MB is our 500", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat(`"`, 3<<20)) }, answer{
 			StatusCode: 500, Headers: map[string]string{"content-type": "application/json; charset=utf-8", "cache-control": "no-store"},
 			Body: `{"Error":true,"ErrorType":"SoServerException","ErrorMessage":"The response exceeds the limit of 6 MB; request less","ErrorSource":"Posthaste","Message":"The response exceeds the limit of 6 MB; request less"}`,
@@ -183,6 +177,17 @@ func TestHTTP_Answers(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestHTTP_APanicFailsTheInvocation(t *testing.T) {
+	t.Parallel()
+	h := trigger.HTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "half")
+		panic("boom")
+	}), httpapi.WriteError, slog.New(slog.DiscardHandler))
+	if got := answers(t, h, fixture(t, "api/get-default")); got != "error: panic: boom" {
+		t.Errorf("got %s", got)
 	}
 }
 
@@ -204,7 +209,7 @@ func TestHTTP_LeavesTimeToAnswer(t *testing.T) {
 		if deadline, ok := r.Context().Deadline(); !ok || !deadline.Equal(end.Add(-500*time.Millisecond)) {
 			t.Errorf("the handler's deadline is %v, the invocation's %v", deadline, end)
 		}
-	}), slog.New(slog.DiscardHandler))
+	}), httpapi.WriteError, slog.New(slog.DiscardHandler))
 	if _, err := h.Invoke(ctx, fixture(t, "api/get-default")); err != nil {
 		t.Fatal(err)
 	}

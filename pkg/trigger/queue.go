@@ -29,7 +29,7 @@ type queueBatch struct {
 // that is not a message is passed with Undecodable set. After an error or a
 // panic the whole batch is received again.
 func Queue(handle func(ctx context.Context, received []webhook.Received) (failed []string), logger *slog.Logger) lambda.Handler {
-	return recovered(logger, func(ctx context.Context, payload []byte) ([]byte, error) {
+	return handler{func(ctx context.Context, payload []byte) ([]byte, error) {
 		var batch queueBatch
 		if err := json.Unmarshal(payload, &batch); err != nil {
 			return nil, fmt.Errorf("decode queue batch: %w", err)
@@ -49,5 +49,5 @@ func Queue(handle func(ctx context.Context, received []webhook.Received) (failed
 			received[i].Message = m
 		}
 		return partial(handle(ctx, received)...)
-	})
+	}, logger}
 }

@@ -23,8 +23,6 @@ type recorder struct {
 	sent   http.Header // copy made when the status is written; nil before
 	status int
 	body   bytes.Buffer
-	// instead replaces the whole response.
-	instead *gatewayResponse
 }
 
 func newRecorder() *recorder { return &recorder{header: http.Header{}} }
@@ -47,13 +45,8 @@ func (w *recorder) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
-func (w *recorder) replace(r gatewayResponse) { w.instead = &r }
-
 // response returns what was written. As in any server, nothing at all is a 200.
 func (w *recorder) response(method string) gatewayResponse {
-	if w.instead != nil {
-		return *w.instead
-	}
 	w.WriteHeader(http.StatusOK)
 	body := w.body.Bytes()
 	if method == http.MethodHead || w.status == http.StatusNoContent || w.status == http.StatusNotModified {

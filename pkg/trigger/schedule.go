@@ -11,10 +11,10 @@ import (
 // and ignores the payload. An error fails the invocation, so that the
 // function's metric shows it.
 func Schedule(run func(ctx context.Context) error, logger *slog.Logger) lambda.Handler {
-	return recovered(logger, func(ctx context.Context, _ []byte) ([]byte, error) {
+	return handler{func(ctx context.Context, _ []byte) ([]byte, error) {
 		if err := run(ctx); err != nil {
 			return nil, err
 		}
 		return []byte("null"), nil
-	})
+	}, logger}
 }

@@ -23,7 +23,7 @@ func Stream(
 	handle func(ctx context.Context, records []webhook.Record) (failed string),
 	logger *slog.Logger,
 ) lambda.Handler {
-	return recovered(logger, func(ctx context.Context, payload []byte) ([]byte, error) {
+	return handler{func(ctx context.Context, payload []byte) ([]byte, error) {
 		records, err := decode(payload)
 		if err != nil {
 			return nil, fmt.Errorf("decode stream batch: %w", err)
@@ -35,5 +35,5 @@ func Stream(
 			return partial(failed)
 		}
 		return partial()
-	})
+	}, logger}
 }

@@ -14,6 +14,9 @@ import (
 // rules that need more than one contract: which secret version a webhook names,
 // what a change of state raises, who may see what.
 //
+// Methods that check a draft take the hosts by which the call reached the service
+// itself: like Rules.OwnHosts, they are not targets.
+//
 // Its fields must be set before use (Ping may be nil) and not changed after;
 // its methods may be called concurrently, from any number of processes.
 type Registry struct {
@@ -33,6 +36,32 @@ type Registry struct {
 	// Claims keeps the idempotency keys of creates. nil: CreateOnce is not
 	// available.
 	Claims Claims
+	// Audit is called after each write of a webhook that was committed, with the
+	// context of the method that made it. nil: nothing is called.
+	Audit func(ctx context.Context, written Written)
+}
+
+// Written is a committed write of a webhook.
+type Written struct {
+	Action  Action
+	Tenant  Tenant
+	Webhook int32
+}
+
+// Action says what a write did, as audit lines name it.
+type Action string
+
+// The actions.
+const (
+	ActionCreate Action = "create webhook"
+	ActionChange Action = "change webhook"
+	ActionDelete Action = "delete webhook"
+)
+
+func (r *Registry) audit(ctx context.Context, action Action, tenant Tenant, id int32) {
+	if r.Audit != nil {
+		r.Audit(ctx, Written{action, tenant, id})
+	}
 }
 
 const (
@@ -107,8 +136,8 @@ func (r *Registry) Document(ctx context.Context, w Webhook) (SecretDocument, err
 
 // Create stores a new webhook of the principal's. Errors: *ValidationError with
 // all faults, *LimitError, ErrUnavailable.
-func (r *Registry) Create(ctx context.Context, who Principal, d Draft) (Webhook, error) {
-	doc, err := r.newDocument(d)
+func (r *Registry) Create(ctx context.Context, who Principal, d Draft, ownHosts ...string) (Webhook, error) {
+	doc, err := r.newDocument(d, ownHosts)
 	if err != nil {
 		return Webhook{}, err
 	}
@@ -121,8 +150,8 @@ func (r *Registry) Create(ctx context.Context, who Principal, d Draft) (Webhook,
 
 // newDocument checks the draft of a new webhook, and gives what is secret about
 // it.
-func (r *Registry) newDocument(d Draft) (SecretDocument, error) {
-	if err := d.validate(Webhook{}, r.Rules); err != nil {
+func (r *Registry) newDocument(d Draft, ownHosts []string) (SecretDocument, error) {
+	if err := d.validate(Webhook{}, r.Rules.Own(ownHosts...)); err != nil {
 		return SecretDocument{}, err
 	}
 	return d.document(SecretDocument{}, time.Time{})
@@ -158,6 +187,7 @@ func (r *Registry) create(ctx context.Context, who Principal, id int32, d Draft,
 	if err != nil {
 		return Webhook{}, fmt.Errorf("create webhook %d: %w", id, err)
 	}
+	r.audit(ctx, ActionCreate, w.Tenant, id)
 	r.forgetIntent(ctx, w.Secret.Name, now)
 	return w, nil
 }
@@ -185,6 +215,7 @@ func (r *Registry) Delete(ctx context.Context, who Principal, id int32, check fu
 		if err := r.Webhooks.Delete(ctx, who.Tenant, id, w.Revision); err != nil {
 			return true, fmt.Errorf("delete webhook %d: %w", id, err)
 		}
+		r.audit(ctx, ActionDelete, who.Tenant, id)
 		r.dropSecret(ctx, w.Secret.Name, now)
 		return true, nil
 	})

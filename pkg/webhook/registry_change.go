@@ -14,13 +14,14 @@ import (
 // Errors: ErrNotFound, *ValidationError, *ThrottledError (too many rotations of
 // the secret, and then for every secret that is stated in clear, be it the
 // stored one or not), ErrConflict (too many racing saves), ErrUnavailable.
-func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(Webhook) (Draft, error)) (Webhook, error) {
+func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(Webhook) (Draft, error), ownHosts ...string) (Webhook, error) {
+	rules := r.Rules.Own(ownHosts...)
 	return r.change(ctx, who, id, func(current, w Webhook) (change, error) {
 		d, err := edit(current)
 		if err != nil {
 			return change{}, err
 		}
-		if err := d.validate(current, r.Rules); err != nil {
+		if err := d.validate(current, rules); err != nil {
 			return change{}, err
 		}
 		guesses := d.statesSecrets()
@@ -129,6 +130,7 @@ func (r *Registry) commit(ctx context.Context, current Webhook, c change) (Webho
 	if err := r.Webhooks.Update(ctx, w, raised...); err != nil {
 		return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
 	}
+	r.audit(ctx, ActionChange, w.Tenant, w.ID)
 	if current.Secret.Name != w.Secret.Name {
 		r.forgetIntent(ctx, w.Secret.Name, w.Updated)
 		r.dropSecret(ctx, current.Secret.Name, w.Updated)

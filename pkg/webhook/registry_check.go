@@ -54,7 +54,7 @@ func (r *Registry) pings(old, w Webhook) bool {
 //
 // Errors: *ValidationError, ErrSecretUnavailable, ErrUnavailable (also where
 // Ping is nil). That the target did not answer well is no error.
-func (r *Registry) TestDraft(ctx context.Context, who Principal, id int32, d Draft) (Result, error) {
+func (r *Registry) TestDraft(ctx context.Context, who Principal, id int32, d Draft, ownHosts ...string) (Result, error) {
 	d = d.Tried()
 	var (
 		stored Webhook
@@ -67,7 +67,7 @@ func (r *Registry) TestDraft(ctx context.Context, who Principal, id int32, d Dra
 			return Result{}, err
 		}
 	}
-	if err := d.validate(stored, r.Rules); err != nil {
+	if err := d.validate(stored, r.Rules.Own(ownHosts...)); err != nil {
 		return Result{}, err
 	}
 	if old, _, err = r.documentToChange(ctx, stored, d); err != nil {

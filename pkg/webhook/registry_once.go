@@ -25,11 +25,11 @@ type Claims interface {
 // Errors: as for Create, ErrIdempotencyKeyReused if the key was used for
 // another draft, and ErrConflict if the key's webhooks are deleted as fast as
 // they are made. What is secret does not tell drafts apart.
-func (r *Registry) CreateOnce(ctx context.Context, who Principal, key string, d Draft) (w Webhook, repeated bool, err error) {
+func (r *Registry) CreateOnce(ctx context.Context, who Principal, key string, d Draft, ownHosts ...string) (w Webhook, repeated bool, err error) {
 	if len(key) > maxIdempotencyKey {
 		return Webhook{}, false, InvalidMember("Idempotency-Key", "has %d characters, more than %d", len(key), maxIdempotencyKey)
 	}
-	doc, err := r.newDocument(d)
+	doc, err := r.newDocument(d, ownHosts)
 	if err != nil {
 		return Webhook{}, false, err
 	}

@@ -707,3 +707,58 @@ func TestRegistry_TestDraft(t *testing.T) {
 		})
 	}
 }
+
+// The audit hears of what was committed, and of nothing else.
+func TestRegistry_AuditsCommittedWrites(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	var heard []webhook.Written
+	r.Audit = func(_ context.Context, written webhook.Written) { heard = append(heard, written) }
+	w := r.create(t, secret("s"))
+	r.mustSave(t, w.ID, func(d *webhook.Draft) { d.Name = "m" })
+	if err := r.EndOverlap(t.Context(), anna, w.ID); err != nil { // there is none
+		t.Fatal(err)
+	}
+	if _, err := r.Create(t.Context(), anna, webhook.Draft{}); err == nil {
+		t.Error("an invalid draft was created")
+	}
+	store := r.Webhooks
+	r.Webhooks = dying{store}
+	if _, err := r.save(t, w.ID); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("got %v, want %v", err, webhook.ErrUnavailable)
+	}
+	r.Webhooks = store
+	if err := r.Delete(t.Context(), anna, w.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	want := []webhook.Written{
+		{Action: webhook.ActionCreate, Tenant: "Default", Webhook: w.ID}, {Action: webhook.ActionChange, Tenant: "Default", Webhook: w.ID},
+		{Action: webhook.ActionDelete, Tenant: "Default", Webhook: w.ID},
+	}
+	if diff := cmp.Diff(want, heard); diff != "" {
+		t.Errorf("written (-want +got):\n%s", diff)
+	}
+}
+
+// The hosts by which a call reached the service are not targets, on any way to
+// state one.
+func TestRegistry_OwnHostsOfACallAreNotTargets(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	w := r.create(t)
+	d := draft(func(d *webhook.Draft) { d.TargetURL = "https://OWN.example.com./" })
+	const own = "own.example.com"
+	_, createErr := r.Create(t.Context(), anna, d, own)
+	_, _, onceErr := r.CreateOnce(t.Context(), anna, "k", d, own)
+	_, saveErr := r.Save(t.Context(), anna, w.ID, func(webhook.Webhook) (webhook.Draft, error) { return d, nil }, own)
+	_, testErr := r.TestDraft(t.Context(), anna, w.ID, d, own)
+	for name, err := range map[string]error{"Create": createErr, "CreateOnce": onceErr, "Save": saveErr, "TestDraft": testErr} {
+		var invalid *webhook.ValidationError
+		if !errors.As(err, &invalid) || invalid.Faults[0].Member != "TargetUrl" {
+			t.Errorf("%s: got %v, want a fault of TargetUrl", name, err)
+		}
+	}
+	if _, err := r.Create(t.Context(), anna, d, "", "other.example.com"); err != nil {
+		t.Errorf("on other hosts: %v", err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -48,6 +49,19 @@ type Rules struct {
 	// not be called, judging by its spelling alone, without DNS. Unset: no
 	// such check.
 	CheckHost func(host string) (seen string, err error)
+}
+
+// Own returns the rules with more hosts of the API's own. Empty ones it leaves
+// out.
+func (rules Rules) Own(hosts ...string) Rules {
+	own := slices.Clip(rules.OwnHosts)
+	for _, host := range hosts {
+		if host != "" {
+			own = append(own, host)
+		}
+	}
+	rules.OwnHosts = own
+	return rules
 }
 
 // limit checks the length of a text; name is how a sentence calls it.

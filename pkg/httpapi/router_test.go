@@ -1,0 +1,116 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+)
+
+// Where two routes of a method fit one path, one of them is the more literal in
+// every segment: which one is called never depends on their order.
+func TestRoutes_NoTwoClaimOnePath(t *testing.T) {
+	t.Parallel()
+	routes := httpapi.Routes()
+	for i, a := range routes {
+		if strings.ToUpper(a.Method) != a.Method || !strings.HasPrefix(a.Pattern, "/") || strings.HasSuffix(a.Pattern, "/") {
+			t.Errorf("%s %s is not a route", a.Method, a.Pattern)
+		}
+		for _, b := range routes[:i] {
+			if a.Method == b.Method && conflict(a.Pattern, b.Pattern) {
+				t.Errorf("%s: %s and %s fit one path, and neither is the more literal", a.Method, a.Pattern, b.Pattern)
+			}
+		}
+	}
+}
+
+// conflict reports whether a path fits both patterns, and neither is the more
+// literal.
+func conflict(a, b string) bool {
+	first, second := strings.Split(a, "/"), strings.Split(b, "/")
+	if len(first) != len(second) {
+		return false
+	}
+	var wildFirst, wildSecond bool
+	for i := range first {
+		x, y := strings.HasPrefix(first[i], "{"), strings.HasPrefix(second[i], "{")
+		if !x && !y && !strings.EqualFold(first[i], second[i]) {
+			return false
+		}
+		wildFirst, wildSecond = wildFirst || x && !y, wildSecond || y && !x
+	}
+	return wildFirst == wildSecond
+}
+
+func TestConflict(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		a, b string
+		want bool
+	}{
+		{"/a/{b}", "/a/{c}", true},
+		{"/a", "/A", true},
+		{"/{a}/b", "/a/{b}", true},
+		{"/a/{b}", "/a/b", false},
+		{"/a/{b}", "/b/{b}", false},
+		{"/a", "/a/{b}", false},
+		{"/{a}/{b}/c", "/a/{b}/c", false},
+	} {
+		if got := conflict(test.a, test.b); got != test.want || conflict(test.b, test.a) != test.want {
+			t.Errorf("%s and %s: got %t", test.a, test.b, got)
+		}
+	}
+}
+
+// The most literal of the routes that fit is called, with the values of its
+// wildcards as they came.
+func TestRoutes_TheMostLiteralIsCalled(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.planted = true // openapi.json knows no double slashes
+	for path, want := range map[string]string{
+		"/api/v1/Webhook/DEFAULT":        "GET /api/v1/Webhook/default",
+		"/api/v1/webhook/1%2C5":          "GET /api/v1/Webhook/{id}",
+		"/Cust1/API/v1/Webhook/7/Option": "unmatched",
+		"//api/v1/Webhook/default":       "unmatched",
+		"/api/v1/Webhook//":              "unmatched",
+		"/api/v1/Webhook/..":             "unmatched",
+	} {
+		s.log.Reset()
+		s.call("GET", path, "")
+		if got := s.log.String(); !strings.Contains(got, `"action":"`+want+`"`) {
+			t.Errorf("%s: got %s, want %s", path, got, want)
+		}
+	}
+}
+
+// What is beside the API sees the request as it came, under its own segment
+// alone, and a panic there is answered like any other.
+func TestBeside(t *testing.T) {
+	t.Parallel()
+	var paths []string
+	s := newServer(t, func(c *httpapi.Config) {
+		c.Beside = map[string]http.Handler{"/_own": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			paths = append(paths, r.URL.Path)
+			if r.Method == http.MethodPut {
+				panic("boom")
+			}
+			w.WriteHeader(http.StatusTeapot)
+		})}
+	})
+	for path, want := range map[string]int{"/_own": 418, "/_own/a//b": 418, "/_OWN": 404, "//_own": 404, "/_owns": 404, "/api/_own": 404} {
+		if got := s.call("GET", path, ""); got.Code != want {
+			t.Errorf("%s: got %d, want %d", path, got.Code, want)
+		}
+	}
+	if slices.Sort(paths); !slices.Equal(paths, []string{"/_own", "/_own/a//b"}) {
+		t.Errorf("it was asked for %q", paths)
+	}
+	s.log.Reset()
+	got := s.call("PUT", "/_own", "")
+	if got.Code != 500 || !strings.Contains(got.Body.String(), `"ErrorType":"SoServerException"`) || !strings.Contains(s.log.String(), "boom") {
+		t.Errorf("got %d %s\n%s", got.Code, got.Body, s.log.String())
+	}
+}
