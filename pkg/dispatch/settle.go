@@ -44,7 +44,8 @@ func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	switch {
 	case err == nil:
 		if more {
-			done.message = &message
+			retry := message // most attempts have none, and need no memory for it
+			done.message = &retry
 		}
 		return done
 	case !outcome.Succeeded():
