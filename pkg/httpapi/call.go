@@ -46,7 +46,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.requestID = a.RequestID(r.Context())
 	}
 	c.Request = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
-	defer a.finish(w, c)
+	defer a.finish(r.Context(), w, c)
 	segments := strings.Split(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/"), "/"), "/")
 	if beside, mounted := a.Beside["/"+segments[0]]; mounted {
 		c.elsewhere = true
@@ -58,13 +58,13 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // finish ends a call: deferred itself, so that recover is heard. A handler beside
 // the API writes its own lines.
-func (a *api) finish(w http.ResponseWriter, c *call) {
+func (a *api) finish(ctx context.Context, w http.ResponseWriter, c *call) {
 	p := recover()
 	if p != nil {
 		a.write(w, c, failed(c, fmt.Errorf("panic: %v\n%s", p, debug.Stack())))
 	}
 	if p != nil || !c.elsewhere {
-		a.log(c, a.Now().Sub(c.begun).Milliseconds())
+		a.log(ctx, c, a.Now().Sub(c.begun).Milliseconds())
 	}
 }
 
@@ -128,7 +128,7 @@ func (a *api) acceptable(c *call) error {
 
 // log writes the call's line. A request that no route matched shows neither its
 // path nor a method that somebody made up.
-func (a *api) log(c *call, milliseconds int64) {
+func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 	action := c.action
 	if action == "" {
 		action = "unmatched"
@@ -155,7 +155,7 @@ func (a *api) log(c *call, milliseconds int64) {
 		level = slog.LevelError
 		line = append(line, slog.Any("error", c.cause))
 	}
-	a.Logger.LogAttrs(c.Context(), level, "request", line...)
+	a.Logger.LogAttrs(ctx, level, "request", line...)
 }
 
 // query returns a query parameter's first value, its name in any letter case. Of

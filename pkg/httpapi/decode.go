@@ -55,6 +55,7 @@ func (v value) number() int32 {
 		if text = strings.TrimSpace(text); text == "" {
 			return 0
 		}
+	default:
 	}
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil {
@@ -82,6 +83,7 @@ func (v value) boolean() bool {
 		if text == "1" || text == "0" {
 			return text == "1"
 		}
+	default:
 	}
 	v.fault("must be true or false")
 	return false
@@ -167,6 +169,7 @@ func (v value) enum(names []string, flags bool) int32 {
 		if n, err := strconv.ParseInt(v.tree.Text(), 10, 32); err == nil && n >= 0 && int(n) < len(names) {
 			return int32(n) //nolint:gosec // ParseInt saw to its size
 		}
+	default:
 	}
 	choice := strings.Join(names, ", ")
 	if flags { // the last of the names are joined ones

@@ -50,8 +50,9 @@ func readPatch(c *call) ([]change, error) {
 		return jsonPatch(t)
 	case wire.KindObject:
 		return mergePatch(t)
+	default:
+		return nil, webhook.Invalid("the body is neither an array of operations nor an object")
 	}
-	return nil, webhook.Invalid("the body is neither an array of operations nor an object")
 }
 
 // jsonPatch reads RFC 6902, without the operations move and copy.
@@ -258,6 +259,7 @@ func (ch change) into(t *wire.Tree, path []string) error {
 		if at, end = index(key, t.Len()); at < 0 && !end {
 			return ch.fault("%q is no place in the list", wire.Shorten(key))
 		}
+	default:
 	}
 	if len(path) > 1 {
 		if at < 0 {
@@ -311,6 +313,7 @@ func (ch change) test(name string, t *wire.Tree) error {
 			at = t.Child(key)
 		case wire.KindArray:
 			at, _ = index(key, t.Len())
+		default:
 		}
 		if at < 0 {
 			return explain(errTestOp, "%s: there is nothing at its path", ch.label)

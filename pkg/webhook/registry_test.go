@@ -732,7 +732,8 @@ func TestRegistry_AuditsCommittedWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []webhook.Written{
-		{Action: webhook.ActionCreate, Tenant: "Default", Webhook: w.ID}, {Action: webhook.ActionChange, Tenant: "Default", Webhook: w.ID},
+		{Action: webhook.ActionCreate, Tenant: "Default", Webhook: w.ID},
+		{Action: webhook.ActionChange, Tenant: "Default", Webhook: w.ID},
 		{Action: webhook.ActionDelete, Tenant: "Default", Webhook: w.ID},
 	}
 	if diff := cmp.Diff(want, heard); diff != "" {

@@ -52,6 +52,7 @@ func (c Content) item(item *Tree) string {
 		return "int"
 	case KindTrue, KindFalse:
 		return "boolean"
+	default:
+		return "anyType"
 	}
-	return "anyType"
 }

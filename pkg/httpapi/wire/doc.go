@@ -4,7 +4,8 @@
 //
 // What each format loses:
 //
-//   - JSON loses nothing. Members keep their order and numbers their digits.
+//   - JSON loses nothing but the first of two members with the same name: members
+//     keep their order, and numbers their digits.
 //   - XML has no numbers and no booleans: every value is a string, except in a
 //     dictionary of any values, where xsi:type names the type. It does not tell
 //     a list from an object, nor an empty string from an empty element.

@@ -29,6 +29,7 @@ func (t *Tree) Equal(u *Tree) bool {
 				return false
 			}
 		}
+	default: // true, false and null are their kinds
 	}
 	return true
 }

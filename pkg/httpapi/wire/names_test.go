@@ -51,7 +51,7 @@ func (o *object) remove(name string) {
 	}
 }
 
-func (o *object) json() string { return string(o.Tree.JSON()) }
+func (o *object) json() string { return string(o.JSON()) }
 
 func (o *object) same(other *object) bool {
 	same := other.Clone()

@@ -26,8 +26,9 @@ func kindOf(raw []byte) Kind {
 	switch kind := Kind(raw[0]); kind {
 	case KindObject, KindArray, KindString, KindTrue, KindFalse, KindNull:
 		return kind
+	default:
+		return KindNumber
 	}
-	return KindNumber
 }
 
 // Tree is a JSON value whose members keep their order and whose numbers keep

@@ -108,6 +108,7 @@ func (w *xmlWriter) scalar(t *Tree) {
 		w.buf.WriteString("true")
 	case KindFalse:
 		w.buf.WriteString("false")
+	default:
 	}
 }
 
@@ -155,8 +156,9 @@ func simpleType(t *Tree) string {
 		return "decimal"
 	case KindTrue, KindFalse:
 		return "boolean"
+	default:
+		return "string"
 	}
-	return "string"
 }
 
 // xmlNameFits reports whether a member's name can be an element's: the names of
