@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -45,7 +46,7 @@ func TestReferenceSample(t *testing.T) {
 	if diff := cmp.Diff(read(t, golden), answer.Body.String()); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
-	members, err := webhook.ObjectMembers(answer.Body.Bytes())
+	members, err := jsonscan.Members(answer.Body.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -534,7 +535,7 @@ func TestDecision19_Errors(t *testing.T) {
 				headers = append(headers, test.header)
 			}
 			got := s.call(test.method, test.path, test.body, headers...)
-			members, err := webhook.ObjectMembers(got.Body.Bytes())
+			members, err := jsonscan.Members(got.Body.Bytes())
 			if err != nil {
 				t.Fatal(err)
 			}

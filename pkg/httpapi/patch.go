@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
+	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -105,7 +106,7 @@ var unescapePath = strings.NewReplacer("~1", "/", "~0", "~")
 // patchPath cuts a path. The leading slash may be missing. nil if it names no
 // member, as none is nested so deep.
 func patchPath(text string) []string {
-	if strings.Count(text, "/") > webhook.MaxJSONDepth {
+	if strings.Count(text, "/") > jsonscan.MaxDepth {
 		return nil
 	}
 	path := strings.Split(strings.TrimPrefix(text, "/"), "/")

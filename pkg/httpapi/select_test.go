@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 )
 
 // object reads an answer that is a JSON object.
@@ -23,7 +23,7 @@ func object(t *testing.T, body string) map[string]any {
 // names gives the names of a JSON object's members in their order.
 func names(t *testing.T, body string) []string {
 	t.Helper()
-	members, err := webhook.ObjectMembers(json.RawMessage(body))
+	members, err := jsonscan.Members(json.RawMessage(body))
 	if err != nil {
 		t.Fatalf("%v in %s", err, body)
 	}

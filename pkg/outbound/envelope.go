@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -68,7 +69,7 @@ func deletes(e webhook.Event) bool {
 // appendProperties appends the members of a webhook's Properties, except the
 // taken ones, to an open, non-empty object.
 func appendProperties(b []byte, properties json.RawMessage, taken map[string]bool) ([]byte, error) {
-	members, err := webhook.ObjectMembers(properties)
+	members, err := jsonscan.Members(properties)
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +91,11 @@ func appendObject(b []byte, data json.RawMessage) []byte {
 
 // appendNames appends the keys of the data, sorted.
 func appendNames(b []byte, data json.RawMessage) ([]byte, error) {
-	members, err := webhook.ObjectMembers(data)
+	members, err := jsonscan.Members(data)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(members, func(a, b webhook.ObjectMember) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(members, func(a, b jsonscan.Member) int { return strings.Compare(a.Name, b.Name) })
 	for i, m := range members {
 		if i > 0 {
 			b = append(b, ',')

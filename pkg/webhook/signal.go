@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 )
 
 // Signal is an event as somebody reports it.
@@ -99,7 +101,7 @@ func checkSignal(s Signal) (json.RawMessage, error) {
 	}
 	var data bytes.Buffer
 	if len(s.Data) > 0 {
-		if err := CheckObject(s.Data); err != nil {
+		if err := jsonscan.CheckObject(s.Data); err != nil {
 			f.AddText("Data", "the event's data %v", err)
 		} else if err := json.Compact(&data, s.Data); err != nil {
 			f.AddText("Data", "the event's data is no valid JSON: %v", err)

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 )
 
 // Limits of a webhook, in characters unless the name says bytes. The sizes are
@@ -25,7 +27,6 @@ const (
 	MaxHeaderBytes    = 16 << 10 // names and values of all headers together
 	MaxPropertyBytes  = 32 << 10
 	MaxEventDataBytes = 256 << 10 // compact
-	MaxJSONDepth      = 64
 	MaxErrorEmails    = 50
 )
 
@@ -248,7 +249,7 @@ func (f *Faults) properties(raw json.RawMessage) {
 		f.Add("Properties", "has %d bytes, more than %d", len(raw), MaxPropertyBytes)
 		return
 	}
-	if err := CheckObject(raw); err != nil {
+	if err := jsonscan.CheckObject(raw); err != nil {
 		f.Add("Properties", "%v", err)
 	}
 }

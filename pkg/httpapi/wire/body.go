@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -45,7 +46,7 @@ func readBody(r *http.Request, root Container, members Members) (Tree, error) {
 		if string(text) == "null" {
 			return Tree{}, nil
 		}
-		if err := webhook.CheckObject(text); err != nil {
+		if err := jsonscan.CheckObject(text); err != nil {
 			return Tree{}, webhook.Invalid("the body %v", err)
 		}
 		return Raw(text), nil

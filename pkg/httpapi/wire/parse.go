@@ -6,11 +6,12 @@ import (
 	"errors"
 	"io"
 
+	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // ParseJSON reads exactly one JSON value, nested no deeper than
-// webhook.MaxJSONDepth and made of no more than most values. It takes all of it
+// jsonscan.MaxDepth and made of no more than most values. It takes all of it
 // apart, so that it can be changed. Of members with the same name the last
 // counts. The error is a clause without a subject.
 func ParseJSON(raw []byte, most int) (Tree, error) {
@@ -58,8 +59,8 @@ func (p *treeParser) value(depth int) (Tree, error) {
 		}
 		return Tree{kind: KindFalse}, nil
 	case json.Delim:
-		if depth == webhook.MaxJSONDepth {
-			return Tree{}, webhook.Invalid("is nested deeper than %d", webhook.MaxJSONDepth)
+		if depth == jsonscan.MaxDepth {
+			return Tree{}, webhook.Invalid("is nested deeper than %d", jsonscan.MaxDepth)
 		}
 		return p.children(Kind(token), depth) //nolint:gosec // '{' or '['
 	}

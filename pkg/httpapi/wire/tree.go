@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 )
 
 // Kind is the kind of a JSON value: its first byte, where that says it.
@@ -98,7 +98,7 @@ func (t *Tree) Members() []Member {
 		return nil
 	}
 	if t.raw != nil {
-		listed, _ := webhook.ObjectMembers(t.raw) // it is a valid object
+		listed, _ := jsonscan.Members(t.raw) // it is a valid object
 		members := make([]Member, len(listed))
 		for i, m := range listed {
 			members[i] = Member{m.Name, Raw(m.Value)}

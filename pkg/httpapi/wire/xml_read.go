@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -72,8 +73,8 @@ func parseXML(text []byte, encodingKnown bool) (*xmlElement, error) {
 			if elements++; elements > MaxElements {
 				return nil, webhook.Invalid("the body has more than %d elements", MaxElements)
 			}
-			if len(open) == webhook.MaxJSONDepth {
-				return nil, webhook.Invalid("the body is nested deeper than %d", webhook.MaxJSONDepth)
+			if len(open) == jsonscan.MaxDepth {
+				return nil, webhook.Invalid("the body is nested deeper than %d", jsonscan.MaxDepth)
 			}
 			e := newElement(token)
 			switch {

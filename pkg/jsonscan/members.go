@@ -1,14 +1,15 @@
-package webhook
+package jsonscan
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
 )
 
-// ObjectMember is one member of a JSON object.
-type ObjectMember struct {
+// Member is one member of a JSON object.
+type Member struct {
 	Name  string
 	Value json.RawMessage
 }
@@ -16,22 +17,22 @@ type ObjectMember struct {
 // manyMembers is the number of members from which twins are looked up in a map.
 const manyMembers = 32
 
-// ObjectMembers lists the members of a JSON object in their order, values as
+// Members lists the members of a JSON object in their order, values as
 // they were written; they share the text's memory. Of members with the same name
 // the last counts, as for most readers. An empty text has no members.
 //
 // It is on the way of every POST, so it walks over the text by itself, once
 // json.Valid has said that it may.
-func ObjectMembers(raw json.RawMessage) ([]ObjectMember, error) {
+func Members(raw json.RawMessage) ([]Member, error) {
 	if len(raw) == 0 {
 		return nil, nil
 	}
 	i := skipSpace(raw, 0)
 	if i == len(raw) || raw[i] != '{' || !json.Valid(raw) {
-		return nil, Invalid("is no JSON object")
+		return nil, errors.New("is no JSON object")
 	}
 	var (
-		members []ObjectMember
+		members []Member
 		at      map[string]int
 	)
 	for i = skipSpace(raw, i+1); raw[i] != '}'; i = skipSpace(raw, i) {
@@ -51,14 +52,14 @@ func ObjectMembers(raw json.RawMessage) ([]ObjectMember, error) {
 			members[twin].Value = value
 			continue
 		}
-		members = append(members, ObjectMember{Name: name, Value: value})
+		members = append(members, Member{Name: name, Value: value})
 	}
 	return members, nil
 }
 
 // findMember finds the place of a name, with the help of an index once there
 // are many.
-func findMember(members []ObjectMember, at *map[string]int, name string) (int, bool) {
+func findMember(members []Member, at *map[string]int, name string) (int, bool) {
 	if len(members) < manyMembers {
 		for i, m := range members {
 			if m.Name == name {

@@ -1,22 +1,24 @@
-package webhook
+package jsonscan
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"unicode/utf8"
 )
 
 // CheckObject reports whether the text is exactly one JSON object, nested no
-// deeper than MaxJSONDepth. The error is a clause without a subject.
+// deeper than MaxDepth. The error is a clause without a subject.
 func CheckObject(raw []byte) error {
 	if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-		return Invalid("is no JSON object")
+		return errors.New("is no JSON object")
 	}
 	if !utf8.Valid(raw) {
-		return Invalid("is not valid UTF-8")
+		return errors.New("is not valid UTF-8")
 	}
-	if nesting(raw) <= MaxJSONDepth && json.Valid(raw) {
+	if nesting(raw) <= MaxDepth && json.Valid(raw) {
 		return nil
 	}
 	// Something is wrong: say what.
@@ -26,24 +28,24 @@ func CheckObject(raw []byte) error {
 		token, err := dec.Token()
 		if err == io.EOF {
 			if depth > 0 {
-				return Invalid("is no valid JSON: it ends too early")
+				return errors.New("is no valid JSON: it ends too early")
 			}
 			break
 		}
 		if err != nil {
-			return Invalid("is no valid JSON: %v", err)
+			return fmt.Errorf("is no valid JSON: %w", err)
 		}
 		delim, ok := token.(json.Delim)
 		switch {
 		case ok && (delim == '{' || delim == '['):
-			if depth++; depth > MaxJSONDepth {
-				return Invalid("is nested deeper than %d", MaxJSONDepth)
+			if depth++; depth > MaxDepth {
+				return fmt.Errorf("is nested deeper than %d", MaxDepth)
 			}
 		case ok:
 			depth--
 		}
 	}
-	return Invalid("is not one JSON object")
+	return errors.New("is not one JSON object")
 }
 
 // nesting is how deep objects and arrays are nested, in valid JSON.

@@ -1,4 +1,4 @@
-package webhook_test
+package jsonscan_test
 
 import (
 	"bytes"
@@ -10,12 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 )
 
-func TestObjectMembers(t *testing.T) {
+func TestMembers(t *testing.T) {
 	t.Parallel()
-	type member = webhook.ObjectMember
+	type member = jsonscan.Member
 	many := make([]string, 100)
 	var manyMembers []member
 	for i := range many {
@@ -36,7 +36,7 @@ func TestObjectMembers(t *testing.T) {
 		"{\"a\xff\":1,\"a\ufffd\":2}":       {{"a\ufffd", []byte(`2`)}},
 		`{` + strings.Join(many, ",") + `}`: manyMembers,
 	} {
-		got, err := webhook.ObjectMembers(json.RawMessage(raw))
+		got, err := jsonscan.Members(json.RawMessage(raw))
 		if err != nil {
 			t.Errorf("%s: %v", raw, err)
 		}
@@ -45,14 +45,14 @@ func TestObjectMembers(t *testing.T) {
 		}
 	}
 	for _, raw := range []string{`[]`, `1`, `null`, `{`, `{"a"}`, `{"a":}`, `{"a":1,}`, `{"a":1}x`, `{"a":1}{}`, `{a:1}`, `{"a":01}`, ` `, `{"a":"`} {
-		if got, err := webhook.ObjectMembers(json.RawMessage(raw)); err == nil {
+		if got, err := jsonscan.Members(json.RawMessage(raw)); err == nil {
 			t.Errorf("%s: got %v", raw, got)
 		}
 	}
 }
 
 // Whatever is valid reads as encoding/json reads it.
-func TestObjectMembers_AgreesWithEncodingJSON(t *testing.T) {
+func TestMembers_AgreesWithEncodingJSON(t *testing.T) {
 	t.Parallel()
 	texts := rapid.StringOfN(rapid.RuneFrom([]rune(`a"\/{}[]:, <é`+"\n\x01😀")), 0, 6, -1)
 	var values *rapid.Generator[any]
@@ -80,7 +80,7 @@ func TestObjectMembers_AgreesWithEncodingJSON(t *testing.T) {
 		if err := json.Unmarshal(raw, &want); err != nil {
 			t.Fatal(err)
 		}
-		members, err := webhook.ObjectMembers(raw)
+		members, err := jsonscan.Members(raw)
 		if err != nil || len(members) != len(want) {
 			t.Fatalf("%d members of %s, %v", len(members), raw, err)
 		}
