@@ -18,6 +18,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
@@ -54,14 +55,16 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 		claims := auth.Claims{Tenant: oidc.TenantClaim, User: oidc.UserClaim, App: oidc.AppClaim, Scopes: oidc.ScopesClaim}
 		authenticator.Tokens = auth.NewTokens(oidc.Issuer, oidc.Audience, claims, &http.Transport{}, time.Now)
 	}
+	administration := &webhook.Administration{
+		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Now: time.Now, Random: rand.Reader,
+	}
 	api := httpapi.New(httpapi.Config{
 		Registry:  registry,
 		Publisher: &webhook.Publisher{Events: store.Events(), Now: time.Now, Random: rand.Reader, Life: cfg.EventTTL},
 		Auth:      authenticator, Sessions: authenticator, Stored: httpapi.Stored{Events: store.Events(), Deliveries: store.Deliveries()},
-		Administration: &webhook.Administration{
-			Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Now: time.Now, Random: rand.Reader,
-		},
-		Health: store.Webhooks().Health, PublicURL: cfg.PublicURL, SecretVisible: cfg.SecretVisible, DefaultPolicy: cfg.Policy, StrictAccept: cfg.StrictAccept,
+		Administration: administration,
+		Redispatch:     &replay.Redispatch{Tenants: administration, Jobs: store.Jobs(), Now: time.Now, Random: rand.Reader},
+		Health:         store.Webhooks().Health, PublicURL: cfg.PublicURL, SecretVisible: cfg.SecretVisible, DefaultPolicy: cfg.Policy, StrictAccept: cfg.StrictAccept,
 		Version: version, Logger: logger, Now: time.Now, RequestID: trigger.RequestID,
 	})
 	return trigger.Resumed(trigger.HTTP(api, httpapi.WriteError, logger), time.Now, sender.Resume), nil

@@ -16,6 +16,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/receiver"
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -74,14 +75,16 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 		},
 	}
 	known := authenticator(cfg, db)
+	administration := &webhook.Administration{
+		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: time.Now, Random: rand.Reader,
+	}
 	api := httpapi.New(httpapi.Config{
 		Registry:  registry,
 		Publisher: &webhook.Publisher{Events: db.Events(), Now: time.Now, Random: rand.Reader, Life: cfg.EventTTL},
 		Auth:      known, Sessions: known, Stored: httpapi.Stored{Events: db.Events(), Deliveries: db.Deliveries()},
-		Administration: &webhook.Administration{
-			Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: time.Now, Random: rand.Reader,
-		},
-		Health: db.Webhooks().Health, PublicURL: cfg.PublicURL, AllowOwnHost: true, SecretVisible: cfg.SecretVisible, DefaultPolicy: cfg.Policy, StrictAccept: cfg.StrictAccept,
+		Administration: administration,
+		Redispatch:     &replay.Redispatch{Tenants: administration, Jobs: db.Jobs(), Now: time.Now, Random: rand.Reader},
+		Health:         db.Webhooks().Health, PublicURL: cfg.PublicURL, AllowOwnHost: true, SecretVisible: cfg.SecretVisible, DefaultPolicy: cfg.Policy, StrictAccept: cfg.StrictAccept,
 		Version: version, Logger: logger, Now: time.Now, UnauthorizedHint: hint(cfg),
 		Beside: map[string]http.Handler{receiver.Path: &receiver.Receiver{Now: time.Now, Secrets: secretsOfTarget(registry)}},
 	})

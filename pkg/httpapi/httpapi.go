@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -39,6 +40,8 @@ type Config struct {
 	Sessions Sessions
 	// Administration makes and removes tenants and credentials.
 	Administration *webhook.Administration
+	// Redispatch has past events matched again.
+	Redispatch *replay.Redispatch
 	// Stored is what an export reads.
 	Stored Stored
 	// Health reads the counters of webhooks, as webhook.Webhooks.Health does.

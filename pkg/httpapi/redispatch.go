@@ -44,7 +44,7 @@ func (a *api) redispatch(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	j, err := a.Administration.Redispatch(c.Context(), c.who.Associate, webhook.Tenant(tenant), from, to)
+	j, err := a.Redispatch.Begin(c.Context(), c.who.Associate, webhook.Tenant(tenant), from, to)
 	if err != nil {
 		return reply{}, tenantNotFound(err)
 	}
@@ -53,7 +53,7 @@ func (a *api) redispatch(c *call) (reply, error) {
 }
 
 func (a *api) getRedispatch(c *call) (reply, error) {
-	j, err := a.Administration.Redispatched(c.Context(), c.PathValue("job"))
+	j, err := a.Redispatch.Get(c.Context(), c.PathValue("job"))
 	if err != nil {
 		return reply{}, jobNotFound(err)
 	}
@@ -62,7 +62,7 @@ func (a *api) getRedispatch(c *call) (reply, error) {
 
 // cancelRedispatch ends a job; one that has ended is shown as it is.
 func (a *api) cancelRedispatch(c *call) (reply, error) {
-	j, err := a.Administration.CancelRedispatch(c.Context(), c.PathValue("job"))
+	j, err := a.Redispatch.Cancel(c.Context(), c.PathValue("job"))
 	if err != nil {
 		return reply{}, jobNotFound(err)
 	}

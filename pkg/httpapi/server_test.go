@@ -12,6 +12,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -74,6 +75,9 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		}
 	})
 	s.db = db
+	administration := &webhook.Administration{
+		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: s.clock.Now, Random: random,
+	}
 	cfg := httpapi.Config{
 		Registry: &webhook.Registry{
 			Webhooks: db.Webhooks(), Secrets: db.Secrets(), Claims: db.Events(), Rules: webhook.Rules{AllowHTTP: true},
@@ -85,12 +89,11 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		},
 		Publisher: &webhook.Publisher{Events: db.Events(), Now: s.clock.Now, Random: random, Life: 30 * 24 * time.Hour},
 		Auth:      anyone{tje0}, Health: db.Webhooks().Health, PublicURL: "https://hooks.example.com", Version: "1.2.3",
-		Administration: &webhook.Administration{
-			Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: s.clock.Now, Random: random,
-		},
-		Stored:        httpapi.Stored{Events: db.Events(), Deliveries: db.Deliveries()},
-		DefaultPolicy: webhook.PolicyDurable,
-		Logger:        slog.New(slog.NewJSONHandler(&s.log, nil)), Now: s.clock.Now,
+		Administration: administration,
+		Redispatch:     &replay.Redispatch{Tenants: administration, Jobs: db.Jobs(), Now: s.clock.Now, Random: random},
+		Stored:         httpapi.Stored{Events: db.Events(), Deliveries: db.Deliveries()},
+		DefaultPolicy:  webhook.PolicyDurable,
+		Logger:         slog.New(slog.NewJSONHandler(&s.log, nil)), Now: s.clock.Now,
 	}
 	for _, change := range changes {
 		change(&cfg)

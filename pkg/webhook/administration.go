@@ -121,6 +121,12 @@ func (a *Administration) Tenant(ctx context.Context, name Tenant) (TenantRecord,
 	return record, err
 }
 
+// Exists returns nil if there is such a tenant, else ErrNotFound.
+func (a *Administration) Exists(ctx context.Context, name Tenant) error {
+	_, err := a.Tenant(ctx, name)
+	return err
+}
+
 // Issue makes a credential for a tenant and draws its text, which nobody can
 // ask for again: the password of kind basic, else the token. Of kind iam there
 // is none. Errors: *ValidationError, ErrNotFound (no such tenant), ErrExists (the

@@ -1,0 +1,80 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Redispatch begins, reads and cancels jobs of kind webhook.JobRedispatch. Its
+// fields must be set before use and not changed after; its methods may be called
+// concurrently. The caller checks whether the principal may use it.
+type Redispatch struct {
+	Tenants Tenants
+	Jobs    webhook.Jobs
+	Now     func() time.Time
+	Random  io.Reader
+}
+
+// Tenants reports which tenants there are; *webhook.Administration does.
+type Tenants interface {
+	// Exists returns nil if there is such a tenant, else webhook.ErrNotFound.
+	Exists(ctx context.Context, tenant webhook.Tenant) error
+}
+
+// Begin begins a job that has every event of a tenant from a time (from
+// included, to not) matched again, and makes the deliveries that have no row.
+//
+// Errors: *webhook.ValidationError, webhook.ErrNotFound for an unknown tenant,
+// webhook.ErrUnavailable.
+func (r *Redispatch) Begin(ctx context.Context, by webhook.Associate, tenant webhook.Tenant, from, to time.Time) (webhook.Job, error) {
+	now := r.Now()
+	var f webhook.Faults
+	if tenant == "" {
+		f.Add("Tenant", "is missing")
+	}
+	switch {
+	case from.IsZero() || to.IsZero():
+		f.AddText("From", "From and To must both be given")
+	case !from.Before(to):
+		f.Add("From", "must be before To")
+	case to.After(now):
+		f.Add("To", "must not be in the future: what happens then is dispatched as it happens")
+	}
+	if err := f.Err(); err != nil {
+		return webhook.Job{}, err
+	}
+	if err := r.Tenants.Exists(ctx, tenant); err != nil {
+		return webhook.Job{}, err
+	}
+	j, err := webhook.NewJob(webhook.JobRedispatch, tenant, by, now, r.Random)
+	if err != nil {
+		return webhook.Job{}, err
+	}
+	j.From, j.To = from.UTC().Truncate(time.Millisecond), to.UTC().Truncate(time.Millisecond)
+	return j, r.Jobs.Create(ctx, j)
+}
+
+// Get reads a job that Begin began. webhook.ErrNotFound for any other.
+func (r *Redispatch) Get(ctx context.Context, id string) (webhook.Job, error) {
+	if !webhook.EventID(id).Valid() {
+		return webhook.Job{}, fmt.Errorf("job %.36q: %w", id, webhook.ErrNotFound)
+	}
+	j, err := r.Jobs.Get(ctx, id)
+	if err == nil && j.Kind != webhook.JobRedispatch {
+		err = fmt.Errorf("job %s is of another kind: %w", id, webhook.ErrNotFound)
+	}
+	return j, err
+}
+
+// Cancel ends such a job; the events that it handed over are delivered. A job
+// that has ended already is returned as it is.
+func (r *Redispatch) Cancel(ctx context.Context, id string) (webhook.Job, error) {
+	if j, err := r.Get(ctx, id); err != nil {
+		return j, err
+	}
+	return webhook.CancelJob(ctx, r.Jobs, id, r.Now, r.Random)
+}
