@@ -21,6 +21,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -49,13 +50,13 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 	authenticator := &auth.Authenticator{
 		First: secrets.Value(manager, cfg.FirstCredentialSecret, time.Now), Admin: secrets.Value(manager, cfg.AdminSecret, time.Now), AdminUser: "admin",
 		Credentials: store.Credentials(), Tenants: store.Tenants(), Throttle: &auth.Throttle{Now: time.Now}, Now: time.Now, Random: rand.Reader,
-		Role: func(ctx context.Context) string { return webhook.RoleARN(trigger.SignedBy(ctx)) },
+		Role: func(ctx context.Context) string { return tenancy.RoleARN(trigger.SignedBy(ctx)) },
 	}
 	if oidc := cfg.OIDC; oidc.Issuer != "" {
 		claims := auth.Claims{Tenant: oidc.TenantClaim, User: oidc.UserClaim, App: oidc.AppClaim, Scopes: oidc.ScopesClaim}
 		authenticator.Tokens = auth.NewTokens(oidc.Issuer, oidc.Audience, claims, &http.Transport{}, time.Now)
 	}
-	administration := &webhook.Administration{
+	administration := &tenancy.Administration{
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Now: time.Now, Random: rand.Reader,
 	}
 	api := httpapi.New(httpapi.Config{

@@ -19,6 +19,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -61,7 +62,7 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 		DeadLetters: db.DeadLetters(), Logger: logger, Now: time.Now, RowLife: rowLife,
 		Jobs: db.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{
 			webhook.JobRedispatch: sweep.Redispatch(db.Events(), db.Queue()),
-			webhook.JobDeleteTenant: (&webhook.TenantDeletion{
+			webhook.JobDeleteTenant: (&tenancy.Deletion{
 				Registry: registry, Tenants: db.Tenants(), Credentials: db.Credentials(), Erasure: db.Erasure(),
 			}).Slice,
 		},
@@ -75,7 +76,7 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 		},
 	}
 	known := authenticator(cfg, db)
-	administration := &webhook.Administration{
+	administration := &tenancy.Administration{
 		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: time.Now, Random: rand.Reader,
 	}
 	api := httpapi.New(httpapi.Config{
@@ -120,7 +121,7 @@ func hint(cfg config.Local) string {
 // webhooks whose target is the URL that was hit.
 func secretsOfTarget(registry *webhook.Registry) func(ctx context.Context, url string) []webhook.Secret {
 	return func(ctx context.Context, url string) (secrets []webhook.Secret) {
-		who := webhook.Principal{Tenant: webhook.FirstTenant}
+		who := webhook.Principal{Tenant: tenancy.FirstTenant}
 		for after := int32(0); ; {
 			page, next, err := registry.List(ctx, who, after, 100)
 			if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -31,7 +32,7 @@ func wire(cfg config.Sweep, clients aws.Config, logger *slog.Logger) (lambda.Han
 	queues := awssqs.NewFromConfig(clients)
 	messages := &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL}
 	manager := &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader}
-	deletion := &webhook.TenantDeletion{
+	deletion := &tenancy.Deletion{
 		Registry: &webhook.Registry{Webhooks: store.Webhooks(), Secrets: manager, Now: time.Now, Random: rand.Reader},
 		Tenants:  store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(),
 	}

@@ -23,6 +23,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -31,7 +32,7 @@ import (
 // its methods may be called concurrently.
 type Authenticator struct {
 	// First gives the credential that a deployment begins with, as the text
-	// "user:password": AssociateId 1 of webhook.FirstTenant. The empty secret
+	// "user:password": AssociateId 1 of tenancy.FirstTenant. The empty secret
 	// is no credential. nil: there is none. It is asked on every call with a
 	// Basic credential, right or wrong, so it should remember, and for no longer
 	// than a change may take to hold.
@@ -57,18 +58,18 @@ type Authenticator struct {
 	Random   io.Reader // of sessions
 }
 
-// Credentials is what is needed of webhook.Credentials.
+// Credentials is what is needed of tenancy.Credentials.
 type Credentials interface {
-	Create(ctx context.Context, c webhook.Credential) error
-	Find(ctx context.Context, hash string) (webhook.Credential, error)
-	List(ctx context.Context, tenant webhook.Tenant, after string, limit int) ([]webhook.Credential, error)
+	Create(ctx context.Context, c tenancy.Credential) error
+	Find(ctx context.Context, hash string) (tenancy.Credential, error)
+	List(ctx context.Context, tenant webhook.Tenant, after string, limit int) ([]tenancy.Credential, error)
 	Revoke(ctx context.Context, tenant webhook.Tenant, id string) error
 }
 
-// Tenants is what is needed of webhook.Tenants.
+// Tenants is what is needed of tenancy.Tenants.
 type Tenants interface {
 	Create(ctx context.Context, tenant webhook.Tenant, at time.Time) error
-	Get(ctx context.Context, tenant webhook.Tenant) (webhook.TenantRecord, error)
+	Get(ctx context.Context, tenant webhook.Tenant) (tenancy.Record, error)
 }
 
 // login is who was found, and what a session that begins now depends on.
@@ -129,7 +130,7 @@ func (a *Authenticator) principal(ctx context.Context, p presented) (login, erro
 	if p.kind == kindToken {
 		return a.token(ctx, p.text)
 	}
-	if p.kind == webhook.KindBasic {
+	if p.kind == tenancy.KindBasic {
 		for _, find := range []func(context.Context, string) (login, error){a.admin, a.first} {
 			who, err := find(ctx, p.text)
 			if !errors.Is(err, webhook.ErrUnauthorized) {
@@ -137,7 +138,7 @@ func (a *Authenticator) principal(ctx context.Context, p presented) (login, erro
 			}
 		}
 	}
-	who, within, err := a.stored(ctx, webhook.KeyHash(p.kind, webhook.NewSecret(p.text)))
+	who, within, err := a.stored(ctx, tenancy.KeyHash(p.kind, webhook.NewSecret(p.text)))
 	for _, hash := range within {
 		if err == nil {
 			err = a.stands(ctx, hash)
@@ -180,19 +181,19 @@ func (a *Authenticator) first(ctx context.Context, credential string) (login, er
 	if secret.IsZero() || !same(secret.Reveal(), credential) {
 		return login{}, webhook.ErrUnauthorized
 	}
-	if err := a.open(ctx, webhook.FirstTenant); err != nil {
+	if err := a.open(ctx, tenancy.FirstTenant); err != nil {
 		return login{}, err
 	}
 	user, _, _ := strings.Cut(credential, ":")
 	return login{
 		Principal: webhook.Principal{
-			Tenant: webhook.FirstTenant,
+			Tenant: tenancy.FirstTenant,
 			Associate: webhook.Associate{
 				ID: 1, Name: user, FullName: user, UserName: user, Type: "InternalAssociate",
 			},
 			Scopes: []webhook.Scope{webhook.ScopeWebhooks, webhook.ScopeEvents},
 		},
-		within: []string{webhook.KeyHash(webhook.KindBasic, secret)},
+		within: []string{tenancy.KeyHash(tenancy.KindBasic, secret)},
 	}, nil
 }
 
@@ -225,7 +226,7 @@ func (a *Authenticator) stands(ctx context.Context, hash string) error {
 		if err != nil {
 			return fmt.Errorf("read the first credential: %w", err)
 		}
-		if !secret.IsZero() && hash == webhook.KeyHash(webhook.KindBasic, secret) {
+		if !secret.IsZero() && hash == tenancy.KeyHash(tenancy.KindBasic, secret) {
 			return nil
 		}
 	}
@@ -237,7 +238,7 @@ func (a *Authenticator) stands(ctx context.Context, hash string) error {
 func (a *Authenticator) open(ctx context.Context, tenant webhook.Tenant) error {
 	record, err := a.Tenants.Get(ctx, tenant)
 	switch {
-	case errors.Is(err, webhook.ErrNotFound) && tenant == webhook.FirstTenant:
+	case errors.Is(err, webhook.ErrNotFound) && tenant == tenancy.FirstTenant:
 		return nil // it is there without having been made
 	case errors.Is(err, webhook.ErrNotFound):
 		return webhook.ErrUnauthorized
@@ -251,7 +252,7 @@ func (a *Authenticator) open(ctx context.Context, tenant webhook.Tenant) error {
 
 // narrow makes a caller one of an app, which may not do more than both may.
 func (a *Authenticator) narrow(ctx context.Context, who login, token string) (login, error) {
-	app, _, err := a.stored(ctx, webhook.KeyHash(webhook.KindApp, webhook.NewSecret(token)))
+	app, _, err := a.stored(ctx, tenancy.KeyHash(tenancy.KindApp, webhook.NewSecret(token)))
 	switch {
 	case errors.Is(err, webhook.ErrUnauthorized):
 		return login{}, webhook.ErrWrongApp

@@ -15,6 +15,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/auth"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -78,14 +79,14 @@ var tje0 = webhook.Principal{
 }
 
 // issue stores a credential and returns its id.
-func (b *bench) issue(kind webhook.CredentialKind, credential string, who webhook.Principal, expires ...time.Time) string {
+func (b *bench) issue(kind tenancy.CredentialKind, credential string, who webhook.Principal, expires ...time.Time) string {
 	b.t.Helper()
 	id, err := webhook.NewEventID(start, rand.Reader)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	c := webhook.Credential{
-		ID: string(id), Hash: webhook.KeyHash(kind, webhook.NewSecret(credential)), Kind: kind, Principal: who, Created: start,
+	c := tenancy.Credential{
+		ID: string(id), Hash: tenancy.KeyHash(kind, webhook.NewSecret(credential)), Kind: kind, Principal: who, Created: start,
 	}
 	if len(expires) > 0 {
 		c.ExpiresAt = expires[0]
@@ -137,10 +138,10 @@ func (b *bench) refuses(name string, want error, headers ...string) {
 func TestAuthenticate_Known(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.issue(webhook.KindBasic, "anna:right:with:colons", anna(""))
-	b.issue(webhook.KindBasic, "anna:later", anna(""), start.Add(time.Second))
-	b.issue(webhook.KindTicket, "7T:MgA1+/==", anna(""))
-	b.issue(webhook.KindBearer, "8A:Cust12345.abc", anna("app"))
+	b.issue(tenancy.KindBasic, "anna:right:with:colons", anna(""))
+	b.issue(tenancy.KindBasic, "anna:later", anna(""), start.Add(time.Second))
+	b.issue(tenancy.KindTicket, "7T:MgA1+/==", anna(""))
+	b.issue(tenancy.KindBearer, "8A:Cust12345.abc", anna("app"))
 	for name, test := range map[string]struct {
 		header string
 		want   webhook.Principal
@@ -164,11 +165,11 @@ func TestAuthenticate_Known(t *testing.T) {
 func TestAuthenticate_RefusesAllAlike(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.issue(webhook.KindBasic, "anna:expired", anna(""), start)
-	b.issue(webhook.KindBasic, "anna:right", anna(""))
-	b.issue(webhook.KindTicket, "7T:abc", anna(""))
-	b.issue(webhook.KindApp, "apptoken", anna("app"))
-	b.issue(webhook.KindSession, "session", anna("app"))
+	b.issue(tenancy.KindBasic, "anna:expired", anna(""), start)
+	b.issue(tenancy.KindBasic, "anna:right", anna(""))
+	b.issue(tenancy.KindTicket, "7T:abc", anna(""))
+	b.issue(tenancy.KindApp, "apptoken", anna("app"))
+	b.issue(tenancy.KindSession, "session", anna("app"))
 	for name, headers := range map[string][]string{
 		"no credential":                 nil,
 		"an empty header":               {"Authorization: "},
@@ -201,7 +202,7 @@ func TestAuthenticate_RefusesAllAlike(t *testing.T) {
 func TestAuthenticate_RevokedIsRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	id := b.issue(webhook.KindBearer, "token", anna(""))
+	id := b.issue(tenancy.KindBearer, "token", anna(""))
 	b.wants("before", anna(""), "Authorization: Bearer token")
 	if err := b.db.Credentials().Revoke(t.Context(), "Cust12345", id); err != nil {
 		t.Fatal(err)
@@ -212,11 +213,11 @@ func TestAuthenticate_RevokedIsRefusedAtOnce(t *testing.T) {
 func TestAuthenticate_TenantBeingDeletedAcceptsNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	if err := b.db.Tenants().Create(t.Context(), webhook.FirstTenant, start); err != nil {
+	if err := b.db.Tenants().Create(t.Context(), tenancy.FirstTenant, start); err != nil {
 		t.Fatal(err)
 	}
 	b.wants("before", tje0, basic(firstCredential))
-	if _, err := b.db.Tenants().BeginDelete(t.Context(), webhook.FirstTenant, "job"); err != nil {
+	if _, err := b.db.Tenants().BeginDelete(t.Context(), tenancy.FirstTenant, "job"); err != nil {
 		t.Fatal(err)
 	}
 	b.refuses("after", webhook.ErrUnauthorized, basic(firstCredential))
@@ -231,12 +232,12 @@ func TestAuthenticate_Apps(t *testing.T) {
 	}
 	other := anna("app")
 	other.Tenant = "Other"
-	b.issue(webhook.KindTicket, "of nobody", anna(""))
-	b.issue(webhook.KindTicket, "of app", anna("app"))
-	b.issue(webhook.KindApp, "app", anna("app", webhook.ScopeWebhooks))
-	b.issue(webhook.KindApp, "another", anna("another"))
-	b.issue(webhook.KindApp, "other tenant's", other)
-	b.issue(webhook.KindApp, "expired", anna("app"), start)
+	b.issue(tenancy.KindTicket, "of nobody", anna(""))
+	b.issue(tenancy.KindTicket, "of app", anna("app"))
+	b.issue(tenancy.KindApp, "app", anna("app", webhook.ScopeWebhooks))
+	b.issue(tenancy.KindApp, "another", anna("another"))
+	b.issue(tenancy.KindApp, "other tenant's", other)
+	b.issue(tenancy.KindApp, "expired", anna("app"), start)
 	narrowed := anna("app", webhook.ScopeWebhooks)
 	b.wants("an app token gives the app, and its scopes bound the caller's", narrowed, "Authorization: SOTicket of nobody", "SO-AppToken: app")
 	b.wants("an app token that agrees", narrowed, "Authorization: SOTicket of app", "SO-AppToken: app")
@@ -253,7 +254,7 @@ func TestAuthenticate_Apps(t *testing.T) {
 func TestAuthenticate_SignedByARole(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.issue(webhook.KindIAM, "arn:aws:iam::123456789012:role/publisher", anna("", webhook.ScopeEvents))
+	b.issue(tenancy.KindIAM, "arn:aws:iam::123456789012:role/publisher", anna("", webhook.ScopeEvents))
 	b.role = "arn:aws:iam::123456789012:role/publisher"
 	b.wants("the role", anna("", webhook.ScopeEvents), "Authorization: AWS4-HMAC-SHA256 Credential=x")
 	b.wants("whatever the headers say", anna("", webhook.ScopeEvents), basic(firstCredential))
@@ -302,7 +303,7 @@ func TestKeyHash(t *testing.T) {
 	t.Parallel()
 	// printf basic:tje0:Tje0 | sha256sum
 	const want = "a2b660c1678de4f3f1977906f6b7e179f29103bd726fd1be0b0b50393f835458"
-	if got := webhook.KeyHash(webhook.KindBasic, webhook.NewSecret("tje0:Tje0")); got != want {
+	if got := tenancy.KeyHash(tenancy.KindBasic, webhook.NewSecret("tje0:Tje0")); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -7,11 +7,11 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 )
 
 // kindToken is a bearer token that an issuer elsewhere made. It is never stored.
-const kindToken webhook.CredentialKind = "token"
+const kindToken tenancy.CredentialKind = "token"
 
 // The headers that carry credentials, besides Authorization.
 const (
@@ -21,7 +21,7 @@ const (
 
 // presented is the credential that a request carries.
 type presented struct {
-	kind webhook.CredentialKind
+	kind tenancy.CredentialKind
 	text string
 	// user is whom a Basic credential names, known or not.
 	user string
@@ -45,7 +45,7 @@ func (a *Authenticator) presented(r *http.Request, cookies bool) (p presented, o
 	if a.Role != nil {
 		// The signature stands in the header Authorization.
 		if role := a.Role(r.Context()); role != "" {
-			p.kind, p.text = webhook.KindIAM, role
+			p.kind, p.text = tenancy.KindIAM, role
 			return p, true
 		}
 	}
@@ -73,12 +73,12 @@ func (p *presented) authorization(value string, tokens bool) {
 	case "basic":
 		decoded, err := base64.StdEncoding.DecodeString(rest)
 		user, _, colon := strings.Cut(string(decoded), ":")
-		p.kind, p.text, p.user = webhook.KindBasic, string(decoded), user
+		p.kind, p.text, p.user = tenancy.KindBasic, string(decoded), user
 		p.malformed = err != nil || !colon
 	case "soticket":
-		p.kind, p.text = webhook.KindTicket, rest
+		p.kind, p.text = tenancy.KindTicket, rest
 	case "bearer":
-		p.kind, p.text = webhook.KindBearer, rest
+		p.kind, p.text = tenancy.KindBearer, rest
 		// Tokens of ours have one dot, JSON web tokens two.
 		if tokens && strings.Count(rest, ".") == 2 {
 			p.kind = kindToken
@@ -92,12 +92,12 @@ func (p *presented) authorization(value string, tokens bool) {
 // anywhere makes a browser send, so it counts only beside the token that only
 // pages of this site can know.
 func (p *presented) cookie(r *http.Request) (ok bool) {
-	sessions := r.CookiesNamed(webhook.SessionCookie)
+	sessions := r.CookiesNamed(tenancy.SessionCookie)
 	if len(sessions) == 0 {
 		return false
 	}
 	token := r.Header.Get(headerXSRFToken)
-	p.kind, p.text = webhook.KindSession, sessions[0].Value
+	p.kind, p.text = tenancy.KindSession, sessions[0].Value
 	p.malformed = len(sessions) > 1 || p.text == "" || token == "" || !same(xsrfToken(p.text), token)
 	return true
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -38,7 +39,7 @@ func TestAuthenticate_DeployedCredentialsAreRotatedWithinAMinute(t *testing.T) {
 	b := newBench(t)
 	first, admin := &keptSecret{text: firstCredential}, &keptSecret{text: adminPassword}
 	b.First, b.Admin = secrets.Value(first, "first", b.clock.Now), secrets.Value(admin, "admin", b.clock.Now)
-	b.issue(webhook.KindBasic, "anna:password", anna(""))
+	b.issue(tenancy.KindBasic, "anna:password", anna(""))
 	cookie, xsrf := b.begin(basic(firstCredential))
 	administrator, err := b.Authenticate(request(basic("admin:" + adminPassword)))
 	if err != nil {

@@ -9,42 +9,43 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // StartSession begins a session for whom the request's credential stands for;
 // a cookie is no credential here, so that no session prolongs itself. The
-// session ends after webhook.SessionLife, with the credential that it began with,
+// session ends after tenancy.SessionLife, with the credential that it began with,
 // with its tenant, or once there are maxSessions newer ones of that credential,
 // whatever comes first.
 //
 // Errors: as Authenticate's; webhook.ErrForbidden for the administrator, who
 // has no sessions.
-func (a *Authenticator) StartSession(r *http.Request) (webhook.Session, webhook.Principal, error) {
+func (a *Authenticator) StartSession(r *http.Request) (tenancy.Session, webhook.Principal, error) {
 	who, err := a.authenticate(r, false)
 	if err != nil {
-		return webhook.Session{}, who.Principal, err
+		return tenancy.Session{}, who.Principal, err
 	}
 	if who.Tenant == "" {
-		return webhook.Session{}, who.Principal, webhook.ErrForbidden
+		return tenancy.Session{}, who.Principal, webhook.ErrForbidden
 	}
 	token, err := randomText(a.Random)
 	if err != nil {
-		return webhook.Session{}, who.Principal, err
+		return tenancy.Session{}, who.Principal, err
 	}
 	now := a.Now().UTC()
 	id, err := webhook.NewEventID(now, a.Random)
 	if err != nil {
-		return webhook.Session{}, who.Principal, err
+		return tenancy.Session{}, who.Principal, err
 	}
-	until := earlier(who.expiresAt, now.Add(webhook.SessionLife))
-	c := webhook.Credential{
-		ID: sessionsOf(who) + string(id), Hash: webhook.KeyHash(webhook.KindSession, webhook.NewSecret(token)), Kind: webhook.KindSession,
+	until := earlier(who.expiresAt, now.Add(tenancy.SessionLife))
+	c := tenancy.Credential{
+		ID: sessionsOf(who) + string(id), Hash: tenancy.KeyHash(tenancy.KindSession, webhook.NewSecret(token)), Kind: tenancy.KindSession,
 		Principal: who.Principal, Within: who.within, Created: now, ExpiresAt: until,
 	}
 	ctx := r.Context()
 	err = a.Credentials.Create(ctx, c)
-	if errors.Is(err, webhook.ErrNotFound) && who.Tenant == webhook.FirstTenant {
+	if errors.Is(err, webhook.ErrNotFound) && who.Tenant == tenancy.FirstTenant {
 		// The first tenant is there without a record until it needs one.
 		if err = a.Tenants.Create(ctx, who.Tenant, now); err == nil || errors.Is(err, webhook.ErrExists) {
 			err = a.Credentials.Create(ctx, c)
@@ -52,14 +53,14 @@ func (a *Authenticator) StartSession(r *http.Request) (webhook.Session, webhook.
 	}
 	switch {
 	case errors.Is(err, webhook.ErrNotFound): // deleted meanwhile
-		return webhook.Session{}, who.Principal, webhook.ErrUnauthorized
+		return tenancy.Session{}, who.Principal, webhook.ErrUnauthorized
 	case err != nil:
-		return webhook.Session{}, who.Principal, fmt.Errorf("start a session: %w", err)
+		return tenancy.Session{}, who.Principal, fmt.Errorf("start a session: %w", err)
 	}
 	if err := a.endOldest(ctx, who.Tenant, sessionsOf(who)); err != nil {
-		return webhook.Session{}, who.Principal, err
+		return tenancy.Session{}, who.Principal, err
 	}
-	return webhook.Session{Token: webhook.NewSecret(token), XSRF: webhook.NewSecret(xsrfToken(token)), Life: until.Sub(now)}, who.Principal, nil
+	return tenancy.Session{Token: webhook.NewSecret(token), XSRF: webhook.NewSecret(xsrfToken(token)), Life: until.Sub(now)}, who.Principal, nil
 }
 
 // EndSession ends the session that the request belongs to, by its cookie and
@@ -84,7 +85,7 @@ func (a *Authenticator) EndSession(r *http.Request) (webhook.Principal, error) {
 // with another's cookie.
 func xsrfToken(session string) string {
 	mac := hmac.New(sha256.New, []byte(session))
-	_, _ = io.WriteString(mac, webhook.XSRFCookie)
+	_, _ = io.WriteString(mac, tenancy.XSRFCookie)
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -18,9 +19,9 @@ const maxSessions = 20
 func sessionsOf(who login) string {
 	credential := who.id
 	if credential == "" {
-		credential = webhook.KeyHash(kindToken, webhook.NewSecret(string(who.Tenant)+"/"+who.Associate.UserName))[:32]
+		credential = tenancy.KeyHash(kindToken, webhook.NewSecret(string(who.Tenant)+"/"+who.Associate.UserName))[:32]
 	}
-	return webhook.SessionPrefix + credential + "-"
+	return tenancy.SessionPrefix + credential + "-"
 }
 
 // endOldest ends the oldest sessions that begin with a prefix, so that the

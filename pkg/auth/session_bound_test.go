@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/auth"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -18,7 +19,7 @@ func (b *bench) sessions(tenant webhook.Tenant) (ids []string) {
 		b.t.Fatal(err)
 	}
 	for i, c := range all {
-		if c.Kind == webhook.KindSession {
+		if c.Kind == tenancy.KindSession {
 			ids = append(ids, c.ID)
 		} else if len(ids) > 0 {
 			b.t.Errorf("credential %d, %s, comes after a session", i, c.ID)
@@ -30,9 +31,9 @@ func (b *bench) sessions(tenant webhook.Tenant) (ids []string) {
 func TestSession_TheNewestTwentyOfACredentialStay(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.issue(webhook.KindTicket, "ticket", anna(""))
-	b.issue(webhook.KindTicket, "another", anna(""))
-	b.issue(webhook.KindApp, "app", anna("app"))
+	b.issue(tenancy.KindTicket, "ticket", anna(""))
+	b.issue(tenancy.KindTicket, "another", anna(""))
+	b.issue(tenancy.KindApp, "app", anna("app"))
 	type session struct{ cookie, xsrf string }
 	var begun []session
 	otherCookie, otherXSRF := b.begin("Authorization: SOTicket another")
@@ -81,7 +82,7 @@ func TestSession_TheFirstCredentialsAreBoundedToo(t *testing.T) {
 func TestSession_ATokensUserIsBounded(t *testing.T) {
 	t.Parallel()
 	b, i := withIssuer(t, auth.Claims{})
-	b.issue(webhook.KindApp, "app", anna("app"))
+	b.issue(tenancy.KindApp, "app", anna("app"))
 	for range 25 {
 		b.clock.Advance(time.Second)
 		for _, user := range []string{"anna", "bert"} {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -21,8 +22,8 @@ func (b *bench) begin(headers ...string) (cookie, xsrf string) {
 func TestSession_StandsForItsCredential(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.issue(webhook.KindTicket, "ticket", anna(""))
-	b.issue(webhook.KindApp, "app", anna("app", webhook.ScopeWebhooks))
+	b.issue(tenancy.KindTicket, "ticket", anna(""))
+	b.issue(tenancy.KindApp, "app", anna("app", webhook.ScopeWebhooks))
 	cookie, xsrf := b.begin("Authorization: SOTicket ticket", "SO-AppToken: app")
 	b.wants("of a ticket with an app", anna("app", webhook.ScopeWebhooks), cookie, xsrf)
 	cookie, xsrf = b.begin(basic(firstCredential))
@@ -50,7 +51,7 @@ func TestSession_NeedsItsOwnXSRFToken(t *testing.T) {
 func TestSession_Ends(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(b *bench, ticket, app, cookie, xsrf string){
-		"after 8 hours": func(b *bench, _, _, _, _ string) { b.clock.Advance(webhook.SessionLife) },
+		"after 8 hours": func(b *bench, _, _, _, _ string) { b.clock.Advance(tenancy.SessionLife) },
 		"when it is ended": func(b *bench, _, _, cookie, xsrf string) {
 			if who, err := b.EndSession(request(cookie, xsrf)); err != nil || who.Tenant != "Cust12345" {
 				b.t.Error(who, err)
@@ -70,9 +71,9 @@ func TestSession_Ends(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			ticket, app := b.issue(webhook.KindTicket, "ticket", anna("")), b.issue(webhook.KindApp, "app", anna("app"))
+			ticket, app := b.issue(tenancy.KindTicket, "ticket", anna("")), b.issue(tenancy.KindApp, "app", anna("app"))
 			cookie, xsrf := b.begin("Authorization: SOTicket ticket", "SO-AppToken: app")
-			b.clock.Advance(webhook.SessionLife - time.Second)
+			b.clock.Advance(tenancy.SessionLife - time.Second)
 			b.wants("before", anna("app"), cookie, xsrf)
 			end(b, ticket, app, cookie, xsrf)
 			b.refuses("after", webhook.ErrUnauthorized, cookie, xsrf)
@@ -86,7 +87,7 @@ func TestSession_Ends(t *testing.T) {
 func TestSession_EndsNoLaterThanItsCredential(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.issue(webhook.KindTicket, "ticket", anna(""), start.Add(time.Hour))
+	b.issue(tenancy.KindTicket, "ticket", anna(""), start.Add(time.Hour))
 	s, _, err := b.StartSession(request("Authorization: SOTicket ticket"))
 	if err != nil || s.Life != time.Hour {
 		t.Errorf("got a life of %s, %v; want 1h", s.Life, err)

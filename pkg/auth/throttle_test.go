@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/auth"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -101,7 +102,7 @@ func TestThrottle_LocksNobodyOut(t *testing.T) {
 func TestThrottle_ARevokedCredentialIsAGuessLikeAnyOther(t *testing.T) {
 	t.Parallel()
 	b := throttled(t)
-	id := b.issue(webhook.KindBasic, "anna:right", anna(""))
+	id := b.issue(tenancy.KindBasic, "anna:right", anna(""))
 	if ok, _ := b.try("192.0.2.1:1", "anna:right"); !ok {
 		t.Fatal("refused at first")
 	}

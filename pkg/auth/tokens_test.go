@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/auth"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -135,7 +136,7 @@ func tokenUser() webhook.Principal {
 func TestTokens_Accepted(t *testing.T) {
 	t.Parallel()
 	b, i := withIssuer(t, auth.Claims{})
-	b.issue(webhook.KindBearer, "8A:Cust12345.abc", anna(""))
+	b.issue(tenancy.KindBearer, "8A:Cust12345.abc", anna(""))
 	b.wants("a token", tokenUser(), i.token(nil))
 	b.wants("scopes as a list", tokenUser(), i.token(map[string]any{"scope": []string{"events", "webhooks"}}))
 	b.wants("a token of ours still", anna(""), "Authorization: Bearer 8A:Cust12345.abc")

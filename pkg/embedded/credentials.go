@@ -7,13 +7,14 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Credentials is the credential store of a DB.
 type Credentials struct{ db *DB }
 
-var _ webhook.Credentials = Credentials{}
+var _ tenancy.Credentials = Credentials{}
 
 // Credentials returns the credential store.
 func (db *DB) Credentials() Credentials { return Credentials{db} }
@@ -21,7 +22,7 @@ func (db *DB) Credentials() Credentials { return Credentials{db} }
 func issuedKey(tenant webhook.Tenant, id string) []byte { return key(string(tenant), id) }
 
 // loadCredential reads a credential that has not expired.
-func (s Credentials) loadCredential(tx *bbolt.Tx, hash []byte) (c webhook.Credential, found bool, err error) {
+func (s Credentials) loadCredential(tx *bbolt.Tx, hash []byte) (c tenancy.Credential, found bool, err error) {
 	if hash == nil {
 		return c, false, nil
 	}
@@ -29,8 +30,8 @@ func (s Credentials) loadCredential(tx *bbolt.Tx, hash []byte) (c webhook.Creden
 	return c, found && c.Valid(s.db.Now()), err
 }
 
-// Create implements webhook.Credentials.
-func (s Credentials) Create(ctx context.Context, c webhook.Credential) error {
+// Create implements tenancy.Credentials.
+func (s Credentials) Create(ctx context.Context, c tenancy.Credential) error {
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
 		tenant := c.Principal.Tenant
 		record, err := loadTenant(tx, tenant)
@@ -66,7 +67,7 @@ func (s Credentials) Create(ctx context.Context, c webhook.Credential) error {
 // dropCredential removes the credential stored under a hash, if any, from both
 // buckets.
 func dropCredential(tx *bbolt.Tx, hash []byte) error {
-	var c webhook.Credential
+	var c tenancy.Credential
 	found, err := load(bucket(tx, "credentials"), hash, &c)
 	if err != nil || !found {
 		return err
@@ -80,8 +81,8 @@ func dropCredential(tx *bbolt.Tx, hash []byte) error {
 	return forgetExpiry(tx, "credentials", hash, c.ExpiresAt)
 }
 
-// Find implements webhook.Credentials.
-func (s Credentials) Find(ctx context.Context, hash string) (c webhook.Credential, err error) {
+// Find implements tenancy.Credentials.
+func (s Credentials) Find(ctx context.Context, hash string) (c tenancy.Credential, err error) {
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		found := false
 		if c, found, err = s.loadCredential(tx, []byte(hash)); err == nil && !found {
@@ -90,13 +91,13 @@ func (s Credentials) Find(ctx context.Context, hash string) (c webhook.Credentia
 		return err
 	})
 	if err != nil {
-		return webhook.Credential{}, err
+		return tenancy.Credential{}, err
 	}
 	return c, nil
 }
 
-// List implements webhook.Credentials.
-func (s Credentials) List(ctx context.Context, tenant webhook.Tenant, after string, limit int) (page []webhook.Credential, err error) {
+// List implements tenancy.Credentials.
+func (s Credentials) List(ctx context.Context, tenant webhook.Tenant, after string, limit int) (page []tenancy.Credential, err error) {
 	prefix := issuedKey(tenant, "")
 	var broken webhook.Unreadable
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
@@ -117,7 +118,7 @@ func (s Credentials) List(ctx context.Context, tenant webhook.Tenant, after stri
 	return page, err
 }
 
-// Revoke implements webhook.Credentials.
+// Revoke implements tenancy.Credentials.
 func (s Credentials) Revoke(ctx context.Context, tenant webhook.Tenant, id string) error {
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
 		k := issuedKey(tenant, id)

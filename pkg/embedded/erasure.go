@@ -7,13 +7,14 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Erasure removes a tenant's stored data.
 type Erasure struct{ db *DB }
 
-var _ webhook.Erasure = Erasure{}
+var _ tenancy.Erasure = Erasure{}
 
 // Erasure returns the part that removes a tenant's stored data.
 func (db *DB) Erasure() Erasure { return Erasure{db} }
@@ -27,7 +28,7 @@ func begins(b *bbolt.Bucket, prefix []byte, limit int) (keys [][]byte) {
 	return keys
 }
 
-// EraseEvents implements webhook.Erasure. Events that are still in the feed are
+// EraseEvents implements tenancy.Erasure. Events that are still in the feed are
 // removed from it too.
 func (s Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit int) (int, error) {
 	return commit(ctx, s.db, func(tx *bbolt.Tx) (int, error) {
@@ -59,7 +60,7 @@ func (s Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit i
 	})
 }
 
-// EraseDeliveries implements webhook.Erasure.
+// EraseDeliveries implements tenancy.Erasure.
 func (s Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
 	return commit(ctx, s.db, func(tx *bbolt.Tx) (int, error) {
 		rows := bucket(tx, "deliveries")

@@ -6,6 +6,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -48,9 +49,9 @@ func (db *DB) Damage(t *testing.T, thing any) {
 		name, k = "jobs", []byte(x.ID)
 	case webhook.Intent:
 		name, k = "intents", []byte(x.Secret)
-	case webhook.TenantRecord:
+	case tenancy.Record:
 		name, k = "tenants", []byte(x.Name)
-	case webhook.Credential:
+	case tenancy.Credential:
 		name, k = "credentials", []byte(x.Hash)
 	default:
 		t.Fatalf("cannot damage a %T", thing)

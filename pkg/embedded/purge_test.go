@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -75,7 +76,7 @@ func TestPurge_LooksAtWhatHasExpiredAlone(t *testing.T) {
 	must(db.Tenants().Create(t.Context(), "Default", now))
 	for i, expires := range []time.Time{{}, now.Add(time.Hour), now.Add(2 * time.Hour)} {
 		writes = append(writes, func() error {
-			return db.Credentials().Create(t.Context(), webhook.Credential{
+			return db.Credentials().Create(t.Context(), tenancy.Credential{
 				ID: fmt.Sprint(i), Hash: fmt.Sprint("h", i), Principal: webhook.Principal{Tenant: "Default"}, ExpiresAt: expires,
 			})
 		})

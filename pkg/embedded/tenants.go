@@ -8,18 +8,19 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Tenants is the tenant store of a DB.
 type Tenants struct{ db *DB }
 
-var _ webhook.Tenants = Tenants{}
+var _ tenancy.Tenants = Tenants{}
 
 // Tenants returns the tenant store.
 func (db *DB) Tenants() Tenants { return Tenants{db} }
 
-func loadTenant(tx *bbolt.Tx, tenant webhook.Tenant) (record webhook.TenantRecord, err error) {
+func loadTenant(tx *bbolt.Tx, tenant webhook.Tenant) (record tenancy.Record, err error) {
 	found, err := load(bucket(tx, "tenants"), []byte(tenant), &record)
 	if err == nil && !found {
 		err = fmt.Errorf("tenant %s: %w", tenant, webhook.ErrNotFound)
@@ -27,18 +28,18 @@ func loadTenant(tx *bbolt.Tx, tenant webhook.Tenant) (record webhook.TenantRecor
 	return record, err
 }
 
-// Create implements webhook.Tenants.
+// Create implements tenancy.Tenants.
 func (s Tenants) Create(ctx context.Context, tenant webhook.Tenant, at time.Time) error {
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
 		if bucket(tx, "tenants").Get([]byte(tenant)) != nil {
 			return fmt.Errorf("tenant %s: %w", tenant, webhook.ErrExists)
 		}
-		return save(bucket(tx, "tenants"), []byte(tenant), webhook.TenantRecord{Name: tenant, Created: at})
+		return save(bucket(tx, "tenants"), []byte(tenant), tenancy.Record{Name: tenant, Created: at})
 	})
 }
 
-// Get implements webhook.Tenants.
-func (s Tenants) Get(ctx context.Context, tenant webhook.Tenant) (record webhook.TenantRecord, err error) {
+// Get implements tenancy.Tenants.
+func (s Tenants) Get(ctx context.Context, tenant webhook.Tenant) (record tenancy.Record, err error) {
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		record, err = loadTenant(tx, tenant)
 		return err
@@ -46,8 +47,8 @@ func (s Tenants) Get(ctx context.Context, tenant webhook.Tenant) (record webhook
 	return record, err
 }
 
-// List implements webhook.Tenants.
-func (s Tenants) List(ctx context.Context, after webhook.Tenant, limit int) (page []webhook.TenantRecord, err error) {
+// List implements tenancy.Tenants.
+func (s Tenants) List(ctx context.Context, after webhook.Tenant, limit int) (page []tenancy.Record, err error) {
 	var broken webhook.Unreadable
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "tenants").Cursor()
@@ -56,7 +57,7 @@ func (s Tenants) List(ctx context.Context, after webhook.Tenant, limit int) (pag
 			if string(k) == string(after) {
 				continue
 			}
-			var record webhook.TenantRecord
+			var record tenancy.Record
 			if err := json.Unmarshal(stored, &record); err != nil {
 				broken.Add(shown("tenants", k), err)
 				continue
@@ -68,9 +69,9 @@ func (s Tenants) List(ctx context.Context, after webhook.Tenant, limit int) (pag
 	return page, err
 }
 
-// BeginDelete implements webhook.Tenants.
-func (s Tenants) BeginDelete(ctx context.Context, tenant webhook.Tenant, job string) (webhook.TenantRecord, error) {
-	return commit(ctx, s.db, func(tx *bbolt.Tx) (webhook.TenantRecord, error) {
+// BeginDelete implements tenancy.Tenants.
+func (s Tenants) BeginDelete(ctx context.Context, tenant webhook.Tenant, job string) (tenancy.Record, error) {
+	return commit(ctx, s.db, func(tx *bbolt.Tx) (tenancy.Record, error) {
 		record, err := loadTenant(tx, tenant)
 		if err != nil || record.Deleting != "" {
 			return record, err
@@ -80,10 +81,10 @@ func (s Tenants) BeginDelete(ctx context.Context, tenant webhook.Tenant, job str
 	})
 }
 
-// Forget implements webhook.Tenants.
+// Forget implements tenancy.Tenants.
 func (s Tenants) Forget(ctx context.Context, tenant webhook.Tenant) error {
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
-		var record webhook.TenantRecord
+		var record tenancy.Record
 		found, err := load(bucket(tx, "tenants"), []byte(tenant), &record)
 		switch {
 		case err != nil || !found:

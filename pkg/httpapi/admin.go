@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -35,14 +36,14 @@ func (a *api) listTenants(c *call) (reply, error) {
 		return reply{}, err
 	}
 	page := tenantPage{Tenants: []tenant{}}
-	first := func(r webhook.TenantRecord) bool { return r.Name == webhook.FirstTenant }
+	first := func(r tenancy.Record) bool { return r.Name == tenancy.FirstTenant }
 	if len(records) == adminPage {
 		page.Cursor = textOrNull(records[adminPage-1].Name)
 	}
 	// The first tenant is there without a record: it stands where it belongs.
-	if after < webhook.FirstTenant && !slices.ContainsFunc(records, first) &&
-		(page.Cursor == "" || webhook.FirstTenant < webhook.Tenant(page.Cursor)) {
-		records = append(records, webhook.TenantRecord{Name: webhook.FirstTenant})
+	if after < tenancy.FirstTenant && !slices.ContainsFunc(records, first) &&
+		(page.Cursor == "" || tenancy.FirstTenant < webhook.Tenant(page.Cursor)) {
+		records = append(records, tenancy.Record{Name: tenancy.FirstTenant})
 		sort.Slice(records, func(i, j int) bool { return records[i].Name < records[j].Name }) // smaller code than slices.SortFunc
 	}
 	for _, r := range records {
@@ -90,7 +91,7 @@ func (a *api) deleteTenant(c *call) (reply, error) {
 // the call that makes it, and nowhere else.
 type credential struct {
 	ID          string `json:"Id"`
-	Kind        webhook.CredentialKind
+	Kind        tenancy.CredentialKind
 	User        textOrNull
 	FullName    textOrNull
 	AssociateID int32 `json:"AssociateId"`
@@ -102,7 +103,7 @@ type credential struct {
 	Secret      string `json:",omitempty"`
 }
 
-func showCredential(c webhook.Credential) credential {
+func showCredential(c tenancy.Credential) credential {
 	who := c.Principal
 	scopes := who.Scopes
 	if scopes == nil {
@@ -132,7 +133,7 @@ func (a *api) listCredentials(c *call) (reply, error) {
 	}
 	page := credentialPage{Credentials: []credential{}}
 	for _, each := range found {
-		if each.Kind == webhook.KindSession { // and all that follow
+		if each.Kind == tenancy.KindSession { // and all that follow
 			return ok(page), nil
 		}
 		page.Credentials = append(page.Credentials, showCredential(each))
@@ -148,11 +149,11 @@ func (a *api) createCredential(c *call) (reply, error) {
 	if _, err := a.Administration.Tenant(c.Context(), name); err != nil {
 		return reply{}, tenantNotFound(err)
 	}
-	var wanted webhook.NewCredential
+	var wanted tenancy.NewCredential
 	err := readAdmin(c, func(v value) {
 		switch strings.ToLower(v.member) {
 		case "kind":
-			wanted.Kind = webhook.CredentialKind(strings.ToLower(v.text()))
+			wanted.Kind = tenancy.CredentialKind(strings.ToLower(v.text()))
 		case "user":
 			wanted.User = v.text()
 		case "fullname":

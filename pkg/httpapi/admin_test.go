@@ -14,6 +14,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/auth"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -225,9 +226,9 @@ func TestAdmin_DeletingATenantEndsItsCredentials(t *testing.T) {
 }
 
 // unlisted is a credential store out of order.
-type unlisted struct{ webhook.Credentials }
+type unlisted struct{ tenancy.Credentials }
 
-func (unlisted) List(context.Context, webhook.Tenant, string, int) ([]webhook.Credential, error) {
+func (unlisted) List(context.Context, webhook.Tenant, string, int) ([]tenancy.Credential, error) {
 	return nil, webhook.ErrUnavailable
 }
 
@@ -247,9 +248,9 @@ func TestAdmin_ADeletionThatFailsHalfWayIsAudited(t *testing.T) {
 func cookies(answer interface{ Header() http.Header }) (cookie, xsrf string) {
 	for _, c := range (&http.Response{Header: answer.Header()}).Cookies() {
 		switch c.Name {
-		case webhook.SessionCookie:
+		case tenancy.SessionCookie:
 			cookie = "Cookie: " + c.Name + "=" + c.Value
-		case webhook.XSRFCookie:
+		case tenancy.XSRFCookie:
 			xsrf = "X-XSRF-TOKEN: " + c.Value
 		}
 	}
@@ -264,7 +265,7 @@ func TestSession(t *testing.T) {
 		t.Fatalf("got %d %s", started.Code, started.Body)
 	}
 	for _, c := range (&http.Response{Header: started.Header()}).Cookies() {
-		if c.HttpOnly != (c.Name == webhook.SessionCookie) || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.MaxAge != 8*60*60 {
+		if c.HttpOnly != (c.Name == tenancy.SessionCookie) || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.MaxAge != 8*60*60 {
 			t.Errorf("got %s", strings.Replace(c.String(), c.Value, "…", 1))
 		}
 	}

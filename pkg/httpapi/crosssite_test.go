@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -24,9 +25,9 @@ func (a *asked) Authenticate(r *http.Request) (webhook.Principal, error) {
 	return a.anyone.Authenticate(r)
 }
 
-func (a *asked) StartSession(r *http.Request) (webhook.Session, webhook.Principal, error) {
+func (a *asked) StartSession(r *http.Request) (tenancy.Session, webhook.Principal, error) {
 	who, err := a.Authenticate(r)
-	return webhook.Session{Token: webhook.NewSecret("t"), XSRF: webhook.NewSecret("x"), Life: webhook.SessionLife}, who, err
+	return tenancy.Session{Token: webhook.NewSecret("t"), XSRF: webhook.NewSecret("x"), Life: tenancy.SessionLife}, who, err
 }
 
 func (a *asked) EndSession(r *http.Request) (webhook.Principal, error) { return a.Authenticate(r) }

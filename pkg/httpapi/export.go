@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -137,7 +138,7 @@ func (e *exporter) credentials(after string) (string, error) {
 		return "", err
 	}
 	for _, c := range page {
-		if c.Kind == webhook.KindSession { // and all that follow
+		if c.Kind == tenancy.KindSession { // and all that follow
 			return exportWebhooks + "/0", nil
 		}
 		if err := e.line("Credential", showCredential(c)); err != nil {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/replay"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -39,7 +40,7 @@ type Config struct {
 	// Sessions are those of browsers.
 	Sessions Sessions
 	// Administration makes and removes tenants and credentials.
-	Administration *webhook.Administration
+	Administration *tenancy.Administration
 	// Redispatch has past events matched again.
 	Redispatch *replay.Redispatch
 	// Stored is what an export reads.

@@ -13,6 +13,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -75,7 +76,7 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		}
 	})
 	s.db = db
-	administration := &webhook.Administration{
+	administration := &tenancy.Administration{
 		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: s.clock.Now, Random: random,
 	}
 	cfg := httpapi.Config{

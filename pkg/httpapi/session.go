@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -13,7 +14,7 @@ type Sessions interface {
 	// StartSession begins a session for whom the request's credential stands
 	// for. Errors as Authenticate's, and webhook.ErrForbidden for the
 	// administrator.
-	StartSession(r *http.Request) (webhook.Session, webhook.Principal, error)
+	StartSession(r *http.Request) (tenancy.Session, webhook.Principal, error)
 	// EndSession ends the session that the request belongs to.
 	// webhook.ErrUnauthorized if it belongs to none.
 	EndSession(r *http.Request) (webhook.Principal, error)
@@ -44,13 +45,13 @@ func (a *api) endSession(c *call) (reply, error) {
 		return reply{}, a.unauthorized(err)
 	}
 	a.audit(c.Context(), c, auditedChange{action: "end session", tenant: who.Tenant})
-	return noContent(a.cookies(c, webhook.Session{})), nil
+	return noContent(a.cookies(c, tenancy.Session{})), nil
 }
 
 // cookies returns the header that sets a session's cookies, or makes a browser
 // forget them if the session is zero. No other site's page makes a browser send
 // them, and only over TLS where the call came over it.
-func (a *api) cookies(c *call, s webhook.Session) http.Header {
+func (a *api) cookies(c *call, s tenancy.Session) http.Header {
 	secure := c.TLS != nil || strings.HasPrefix(a.PublicURL, "https:")
 	age := int(s.Life.Seconds())
 	if age <= 0 {
@@ -64,8 +65,8 @@ func (a *api) cookies(c *call, s webhook.Session) http.Header {
 		}
 		h.Add("Set-Cookie", cookie.String())
 	}
-	set(webhook.SessionCookie, s.Token, true)
-	set(webhook.XSRFCookie, s.XSRF, false)
+	set(tenancy.SessionCookie, s.Token, true)
+	set(tenancy.XSRFCookie, s.XSRF, false)
 	return h
 }
 

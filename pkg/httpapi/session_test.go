@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 )
 
 func TestSession_ALogoutMakesTheBrowserForget(t *testing.T) {
@@ -63,7 +63,7 @@ func TestSession_IsNotAmongTheCredentials(t *testing.T) {
 		t.Errorf("got %v and cursor %v, want %v", got, list["Cursor"], want)
 	}
 	export := s.call("GET", "/admin/v1/Tenants/Cust1/Export", "", asAdmin).Body.String()
-	if strings.Count(export, `"Kind":"Credential"`) != 3 || strings.Contains(export, webhook.SessionPrefix) || !strings.Contains(export, `"End"`) {
+	if strings.Count(export, `"Kind":"Credential"`) != 3 || strings.Contains(export, tenancy.SessionPrefix) || !strings.Contains(export, `"End"`) {
 		t.Errorf("the export has %s", export)
 	}
 	// They are a tenant's like all others, and go with it.

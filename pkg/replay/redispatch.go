@@ -19,7 +19,7 @@ type Redispatch struct {
 	Random  io.Reader
 }
 
-// Tenants reports which tenants there are; *webhook.Administration does.
+// Tenants reports which tenants there are; *tenancy.Administration does.
 type Tenants interface {
 	// Exists returns nil if there is such a tenant, else webhook.ErrNotFound.
 	Exists(ctx context.Context, tenant webhook.Tenant) error

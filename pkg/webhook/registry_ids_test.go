@@ -115,26 +115,3 @@ func TestRegistry_CreateOnceOvertakenByADeletion(t *testing.T) {
 		}
 	})
 }
-
-// The counter of ids and the graves outlive the tenant, and so do the keys.
-func TestRegistry_ATenantThatIsMadeAgainGetsNewIDs(t *testing.T) {
-	t.Parallel()
-	l := newLeaving(t)
-	who := webhook.Principal{Tenant: "Leaves"}
-	first, _, err := l.Registry.CreateOnce(t.Context(), who, "k", draft())
-	l.must(err)
-	id, err := l.admin.DeleteTenant(t.Context(), webhook.Associate{}, "Leaves")
-	l.must(err)
-	if j := l.run(id, func(webhook.Job) {}); j.Status != webhook.JobDone {
-		t.Fatalf("the job is %s: %s", j.Status, j.Reason)
-	}
-	l.must(l.admin.CreateTenant(t.Context(), "Leaves"))
-	again, repeated, err := l.Registry.CreateOnce(t.Context(), who, "k", draft())
-	if err != nil || repeated || again.ID <= first.ID {
-		t.Errorf("the key's webhook is %d after %d, repeated %v, %v", again.ID, first.ID, repeated, err)
-	}
-	other, err := l.Registry.Create(t.Context(), who, draft())
-	if err != nil || other.ID <= again.ID {
-		t.Errorf("another webhook is %d, %v", other.ID, err)
-	}
-}

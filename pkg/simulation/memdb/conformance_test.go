@@ -12,6 +12,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -70,9 +71,9 @@ func damage(db *memdb.DB) func(t *testing.T, thing any) {
 			pk, sk, attribute = "JOBS", x.ID, "made"
 		case webhook.Intent:
 			pk, sk, attribute = "O", x.Secret, "at"
-		case webhook.TenantRecord:
+		case tenancy.Record:
 			pk, sk, attribute = "TENANTS", string(x.Name), "created"
-		case webhook.Credential:
+		case tenancy.Credential:
 			pk, sk, attribute = fmt.Sprintf("T#%s", x.Principal.Tenant), "C#"+x.ID, "created"
 		default:
 			t.Fatalf("cannot damage a %T", thing)

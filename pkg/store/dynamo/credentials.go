@@ -11,17 +11,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Credentials stores credentials; see webhook.Credentials.
+// Credentials stores credentials; see tenancy.Credentials.
 //
 // A credential is two items that are created and deleted in one transaction and
 // never change: one under its hash, used to check calls, and a copy under its
 // tenant, used by administrators to list credentials.
 type Credentials struct{ table }
 
-var _ webhook.Credentials = (*Credentials)(nil)
+var _ tenancy.Credentials = (*Credentials)(nil)
 
 func credentialKey(hash string) item { return key("C#"+hash, "C") }
 
@@ -33,7 +34,7 @@ func listedKey(tenant webhook.Tenant, id string) item {
 
 // Create stores a credential of an existing tenant. Expired items that TTL has
 // not removed yet are overwritten.
-func (s *Credentials) Create(ctx context.Context, c webhook.Credential) error {
+func (s *Credentials) Create(ctx context.Context, c tenancy.Credential) error {
 	free := expiredBy(s.now())
 	free.text = "attribute_not_exists(pk) OR " + free.text
 	put := func(it item) types.TransactWriteItem {
@@ -59,23 +60,23 @@ func (s *Credentials) Create(ctx context.Context, c webhook.Credential) error {
 }
 
 // Find returns the credential with the given hash.
-func (s *Credentials) Find(ctx context.Context, hash string) (webhook.Credential, error) {
+func (s *Credentials) Find(ctx context.Context, hash string) (tenancy.Credential, error) {
 	it, err := s.get(ctx, credentialKey(hash))
 	if err != nil {
-		return webhook.Credential{}, fault(err, "find credential")
+		return tenancy.Credential{}, fault(err, "find credential")
 	}
 	if it == nil || it.expired(s.now()) {
-		return webhook.Credential{}, fmt.Errorf("find credential: %w", webhook.ErrNotFound)
+		return tenancy.Credential{}, fmt.Errorf("find credential: %w", webhook.ErrNotFound)
 	}
 	return decodeCredential(it)
 }
 
 // List returns the tenant's credentials in order of id.
-func (s *Credentials) List(ctx context.Context, tenant webhook.Tenant, after string, limit int) ([]webhook.Credential, error) {
+func (s *Credentials) List(ctx context.Context, tenant webhook.Tenant, after string, limit int) ([]tenancy.Credential, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	var found []webhook.Credential
+	var found []tenancy.Credential
 	var broken unreadable
 	now := s.now()
 	err := s.query(ctx, dynamodb.QueryInput{
@@ -156,7 +157,7 @@ func failedConditions(err error) (failed []int) {
 	return failed
 }
 
-func encodeCredential(it item, c webhook.Credential) item {
+func encodeCredential(it item, c tenancy.Credential) item {
 	who := c.Principal
 	it["id"] = text(c.ID)
 	it["hash"] = text(c.Hash)
@@ -176,10 +177,10 @@ func encodeCredential(it item, c webhook.Credential) item {
 	return it
 }
 
-func decodeCredential(it item) (webhook.Credential, error) {
+func decodeCredential(it item) (tenancy.Credential, error) {
 	r := reader{item: it}
-	c := webhook.Credential{
-		ID: r.text("id"), Hash: r.text("hash"), Kind: webhook.CredentialKind(r.text("kind")),
+	c := tenancy.Credential{
+		ID: r.text("id"), Hash: r.text("hash"), Kind: tenancy.CredentialKind(r.text("kind")),
 		Principal: webhook.Principal{
 			Tenant: webhook.Tenant(r.text("tenant")), Associate: r.associate("associate"), App: r.text("app"),
 		},

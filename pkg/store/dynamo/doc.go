@@ -1,7 +1,7 @@
 // Package dynamo keeps webhooks, events, deliveries and jobs in three DynamoDB
 // tables: the contracts [webhook.Webhooks], [webhook.Events],
-// [webhook.Deliveries], [webhook.Jobs], [webhook.Tenants] and
-// [webhook.Credentials]. [DecodeStream] decodes the Events table's stream.
+// [webhook.Deliveries], [webhook.Jobs], [tenancy.Tenants] and
+// [tenancy.Credentials]. [DecodeStream] decodes the Events table's stream.
 //
 // It refuses to scan, to write without a condition where writers can race, to
 // create tables (the template does) and to write rows with BatchWriteItem,

@@ -8,14 +8,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Erasure removes a tenant's stored data; see webhook.Erasure. Removals reach
+// Erasure removes a tenant's stored data; see tenancy.Erasure. Removals reach
 // the stream, but not as INSERT, so they trigger nothing.
 type Erasure struct{ events, deliveries table }
 
-var _ webhook.Erasure = (*Erasure)(nil)
+var _ tenancy.Erasure = (*Erasure)(nil)
 
 // eraseAtOnce is how many deletions run at a time.
 const eraseAtOnce = 16

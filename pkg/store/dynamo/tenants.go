@@ -8,13 +8,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Tenants stores tenants; see webhook.Tenants.
+// Tenants stores tenants; see tenancy.Tenants.
 type Tenants struct{ table }
 
-var _ webhook.Tenants = (*Tenants)(nil)
+var _ tenancy.Tenants = (*Tenants)(nil)
 
 // tenantsPK is the single partition of all tenants, so that they are listed by
 // key. Calls with a stored credential do not read it.
@@ -34,19 +35,19 @@ func (s *Tenants) Create(ctx context.Context, tenant webhook.Tenant, at time.Tim
 }
 
 // Get returns a tenant.
-func (s *Tenants) Get(ctx context.Context, tenant webhook.Tenant) (webhook.TenantRecord, error) {
+func (s *Tenants) Get(ctx context.Context, tenant webhook.Tenant) (tenancy.Record, error) {
 	it, err := s.get(ctx, tenantKey(tenant))
 	if err != nil {
-		return webhook.TenantRecord{}, fault(err, "get tenant %s", tenant)
+		return tenancy.Record{}, fault(err, "get tenant %s", tenant)
 	}
 	if it == nil {
-		return webhook.TenantRecord{}, fmt.Errorf("get tenant %s: %w", tenant, webhook.ErrNotFound)
+		return tenancy.Record{}, fmt.Errorf("get tenant %s: %w", tenant, webhook.ErrNotFound)
 	}
 	return decodeTenant(it)
 }
 
 // List returns tenants in order of name.
-func (s *Tenants) List(ctx context.Context, after webhook.Tenant, limit int) ([]webhook.TenantRecord, error) {
+func (s *Tenants) List(ctx context.Context, after webhook.Tenant, limit int) ([]tenancy.Record, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
@@ -60,7 +61,7 @@ func (s *Tenants) List(ctx context.Context, after webhook.Tenant, limit int) ([]
 		in.KeyConditionExpression = aws.String("pk = :pk AND sk > :after")
 		in.ExpressionAttributeValues[":after"] = text(string(after))
 	}
-	var found []webhook.TenantRecord
+	var found []tenancy.Record
 	var broken unreadable
 	err := s.query(ctx, in, func(it item) bool {
 		tenant, err := decodeTenant(it)
@@ -78,14 +79,14 @@ func (s *Tenants) List(ctx context.Context, after webhook.Tenant, limit int) ([]
 }
 
 // BeginDelete marks a tenant as being deleted. A marked tenant keeps its job.
-func (s *Tenants) BeginDelete(ctx context.Context, tenant webhook.Tenant, job string) (webhook.TenantRecord, error) {
+func (s *Tenants) BeginDelete(ctx context.Context, tenant webhook.Tenant, job string) (tenancy.Record, error) {
 	it, ok, err := s.update(ctx, tenantKey(tenant), "SET deleting = if_not_exists(deleting, :job)",
 		condition{text: "attribute_exists(pk)", values: item{":job": text(job)}})
 	if err != nil {
-		return webhook.TenantRecord{}, fault(err, "delete tenant %s", tenant)
+		return tenancy.Record{}, fault(err, "delete tenant %s", tenant)
 	}
 	if !ok {
-		return webhook.TenantRecord{}, fmt.Errorf("delete tenant %s: %w", tenant, webhook.ErrNotFound)
+		return tenancy.Record{}, fmt.Errorf("delete tenant %s: %w", tenant, webhook.ErrNotFound)
 	}
 	return decodeTenant(it)
 }
@@ -104,9 +105,9 @@ func (s *Tenants) Forget(ctx context.Context, tenant webhook.Tenant) error {
 	return fault(err, "forget tenant %s", tenant)
 }
 
-func decodeTenant(it item) (webhook.TenantRecord, error) {
+func decodeTenant(it item) (tenancy.Record, error) {
 	r := reader{item: it}
-	tenant := webhook.TenantRecord{
+	tenant := tenancy.Record{
 		Name: webhook.Tenant(r.text(attrSK)), Created: r.time("created"), Deleting: r.text("deleting"),
 	}
 	return tenant, r.err

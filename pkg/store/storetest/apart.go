@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -290,7 +291,7 @@ func testErasureApart(t *testing.T, h Harness) {
 
 func testCredentialsApart(t *testing.T, h Harness) {
 	tenants := neighbours(t)
-	made := map[webhook.Tenant]webhook.Credential{}
+	made := map[webhook.Tenant]tenancy.Credential{}
 	id := newCredential(t, tenants[0]).ID
 	for _, tenant := range tenants {
 		must(t, h.Tenants.Create(t.Context(), tenant, now()))
@@ -302,7 +303,7 @@ func testCredentialsApart(t *testing.T, h Harness) {
 	check := func(step string) {
 		t.Helper()
 		for _, tenant := range tenants {
-			want := []webhook.Credential{}
+			want := []tenancy.Credential{}
 			if c, ok := made[tenant]; ok {
 				want = append(want, c)
 				got, err := h.Credentials.Find(t.Context(), c.Hash)
@@ -313,7 +314,7 @@ func testCredentialsApart(t *testing.T, h Harness) {
 			}
 			got, err := h.Credentials.List(t.Context(), tenant, "", 10)
 			must(t, err)
-			if diff := cmp.Diff(want, append([]webhook.Credential{}, got...)); diff != "" {
+			if diff := cmp.Diff(want, append([]tenancy.Credential{}, got...)); diff != "" {
 				t.Errorf("after %s, List for %s (-want +got):\n%s", step, tenant, diff)
 			}
 		}

@@ -9,16 +9,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // newCredential returns a credential of a tenant with every member set. Its
 // hash is the hash of its id.
-func newCredential(t *testing.T, tenant webhook.Tenant) webhook.Credential {
+func newCredential(t *testing.T, tenant webhook.Tenant) tenancy.Credential {
 	t.Helper()
 	id := string(newEventID(t, time.Now()))
-	return webhook.Credential{
-		ID: id, Hash: webhook.KeyHash(webhook.KindBearer, webhook.NewSecret(id)), Kind: webhook.KindBearer,
+	return tenancy.Credential{
+		ID: id, Hash: tenancy.KeyHash(tenancy.KindBearer, webhook.NewSecret(id)), Kind: tenancy.KindBearer,
 		Principal: webhook.Principal{
 			Tenant:    tenant,
 			Associate: webhook.Associate{ID: 7, Name: "ØÅ", FullName: "Øyvind Å", UserName: "oa", Type: "InternalAssociate"},
@@ -48,7 +49,7 @@ func listed(t *testing.T, h Harness, tenant webhook.Tenant) []string {
 }
 
 func testCredentials(t *testing.T, h Harness) {
-	absent := func(t *testing.T, c webhook.Credential) {
+	absent := func(t *testing.T, c tenancy.Credential) {
 		t.Helper()
 		if got, err := h.Credentials.Find(t.Context(), c.Hash); !errors.Is(err, webhook.ErrNotFound) || got.ID != "" {
 			t.Errorf("Find: got %q, %v; want ErrNotFound", got.ID, err)
@@ -65,8 +66,8 @@ func testCredentials(t *testing.T, h Harness) {
 		tenant := made(t, h)
 		full := newCredential(t, tenant)
 		bare := newCredential(t, tenant)
-		bare = webhook.Credential{ID: bare.ID, Hash: bare.Hash, Kind: webhook.KindApp, Principal: webhook.Principal{Tenant: tenant}, Created: now()}
-		for _, want := range []webhook.Credential{full, bare} {
+		bare = tenancy.Credential{ID: bare.ID, Hash: bare.Hash, Kind: tenancy.KindApp, Principal: webhook.Principal{Tenant: tenant}, Created: now()}
+		for _, want := range []tenancy.Credential{full, bare} {
 			must(t, h.Credentials.Create(t.Context(), want))
 			got, err := h.Credentials.Find(t.Context(), want.Hash)
 			must(t, err)
@@ -76,8 +77,8 @@ func testCredentials(t *testing.T, h Harness) {
 		}
 		got, err := h.Credentials.List(t.Context(), tenant, "", 3)
 		must(t, err)
-		want := []webhook.Credential{full, bare}
-		slices.SortFunc(want, func(a, b webhook.Credential) int { return strings.Compare(a.ID, b.ID) })
+		want := []tenancy.Credential{full, bare}
+		slices.SortFunc(want, func(a, b tenancy.Credential) int { return strings.Compare(a.ID, b.ID) })
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("List (-want +got):\n%s", diff)
 		}
@@ -94,7 +95,7 @@ func testCredentials(t *testing.T, h Harness) {
 		must(t, h.Credentials.Create(t.Context(), want))
 		sameHash, sameID := newCredential(t, other), newCredential(t, tenant)
 		sameHash.Hash, sameID.ID = want.Hash, want.ID
-		for _, c := range []webhook.Credential{want, sameHash, sameID} {
+		for _, c := range []tenancy.Credential{want, sameHash, sameID} {
 			if err := h.Credentials.Create(t.Context(), c); !errors.Is(err, webhook.ErrExists) {
 				t.Errorf("got %v, want ErrExists", err)
 			}
@@ -155,16 +156,16 @@ func testCredentials(t *testing.T, h Harness) {
 		t.Parallel()
 		tenant := made(t, h)
 		var want []string // one credential, behind all that are not sessions
-		for _, prefix := range []string{"", webhook.SessionPrefix + "a-", webhook.SessionPrefix + "b-", webhook.SessionPrefix + "b-", webhook.SessionPrefix + "c-"} {
+		for _, prefix := range []string{"", tenancy.SessionPrefix + "a-", tenancy.SessionPrefix + "b-", tenancy.SessionPrefix + "b-", tenancy.SessionPrefix + "c-"} {
 			c := newCredential(t, tenant)
 			c.ID = prefix + c.ID
 			must(t, h.Credentials.Create(t.Context(), c))
-			if strings.HasPrefix(c.ID, webhook.SessionPrefix+"b-") {
+			if strings.HasPrefix(c.ID, tenancy.SessionPrefix+"b-") {
 				want = append(want, c.ID)
 			}
 		}
 		slices.Sort(want)
-		page, err := h.Credentials.List(t.Context(), tenant, webhook.SessionPrefix+"b-", 2)
+		page, err := h.Credentials.List(t.Context(), tenant, tenancy.SessionPrefix+"b-", 2)
 		must(t, err)
 		got := []string{}
 		for _, c := range page {
@@ -253,7 +254,7 @@ func testCredentials(t *testing.T, h Harness) {
 func testTenants(t *testing.T, h Harness) {
 	t.Run("Get and List return what Create stored", func(t *testing.T) {
 		t.Parallel()
-		want := webhook.TenantRecord{Name: newTenant(t), Created: now()}
+		want := tenancy.Record{Name: newTenant(t), Created: now()}
 		if _, err := h.Tenants.Get(t.Context(), want.Name); !errors.Is(err, webhook.ErrNotFound) {
 			t.Errorf("before: got %v, want ErrNotFound", err)
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -23,9 +24,9 @@ type Harness struct {
 	Events      webhook.Events
 	Deliveries  webhook.Deliveries
 	Jobs        webhook.Jobs
-	Tenants     webhook.Tenants
-	Credentials webhook.Credentials
-	Erasure     webhook.Erasure
+	Tenants     tenancy.Tenants
+	Credentials tenancy.Credentials
+	Erasure     tenancy.Erasure
 	// Feed returns what the change feed has recorded of a tenant's events, in
 	// any order. nil: the feed is tested elsewhere.
 	Feed func(t *testing.T, tenant webhook.Tenant) []webhook.Record

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -122,7 +123,7 @@ func testUnreadable(t *testing.T, h Harness) {
 		{
 			name: "Credentials.List",
 			make: func(t *testing.T, i int) (any, error) {
-				c := webhook.Credential{ID: fmt.Sprint(i), Hash: fmt.Sprintf("%s%d", tenant, i), Principal: webhook.Principal{Tenant: tenant}, Created: at}
+				c := tenancy.Credential{ID: fmt.Sprint(i), Hash: fmt.Sprintf("%s%d", tenant, i), Principal: webhook.Principal{Tenant: tenant}, Created: at}
 				return c, h.Credentials.Create(t.Context(), c)
 			},
 			list: func(ctx context.Context) (int, error) {
@@ -139,7 +140,7 @@ func testUnreadable(t *testing.T, h Harness) {
 		{
 			name: "Tenants.List",
 			make: func(t *testing.T, i int) (any, error) {
-				record := webhook.TenantRecord{Name: webhook.Tenant(fmt.Sprint(tenant, i)), Created: at}
+				record := tenancy.Record{Name: webhook.Tenant(fmt.Sprint(tenant, i)), Created: at}
 				return record, h.Tenants.Create(t.Context(), record.Name, at)
 			},
 			list: func(ctx context.Context) (int, error) {

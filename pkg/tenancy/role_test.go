@@ -1,9 +1,13 @@
-package webhook_test
+package tenancy_test
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"pgregory.net/rapid"
+
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 )
 
 func TestRoleARN(t *testing.T) {
@@ -27,8 +31,24 @@ func TestRoleARN(t *testing.T) {
 		"arn:aws:iam::123456789012:role/pub lisher":               "",
 		"": "",
 	} {
-		if got := webhook.RoleARN(arn); got != want {
+		if got := tenancy.RoleARN(arn); got != want {
 			t.Errorf("%s: got %q, want %q", arn, got, want)
 		}
 	}
+}
+
+// The shape as its documentation says it.
+func TestRoleARN_IsThatOfItsExpression(t *testing.T) {
+	t.Parallel()
+	role := regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/([^/:]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`)
+	parts := []string{
+		"", "a", "Z", "0", "_", ".", "-", "*", "/", "\n", "é", strings.Repeat("x", 64), strings.Repeat("y", 135),
+		"arn:aws:iam::123456789012:role/", "arn:aws-cn:iam::123456789012:role/", "arn:aws2:iam::123456789012:role/", "arn:aws:iam::12345678901:role/",
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 1, 4).Draw(t, "parts"), "")
+		if got, want := tenancy.RoleARN(text) != "", role.MatchString(text); got != want {
+			t.Fatalf("%q: got %v, want %v", text, got, want)
+		}
+	})
 }

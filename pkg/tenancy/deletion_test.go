@@ -1,4 +1,4 @@
-package webhook_test
+package tenancy_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -19,8 +20,8 @@ type leaving struct {
 	t     *testing.T
 	db    *embedded.DB
 	clock *webhooktest.Clock
-	admin *webhook.Administration
-	*webhook.TenantDeletion
+	admin *tenancy.Administration
+	*tenancy.Deletion
 }
 
 func newLeaving(t *testing.T) *leaving {
@@ -34,12 +35,12 @@ func newLeaving(t *testing.T) *leaving {
 	registry := &webhook.Registry{Webhooks: db.Webhooks(), Secrets: db.Secrets(), Claims: db.Events(), Now: clock.Now, Random: rand.Reader, EventLife: time.Hour, SkipTargetCheck: true}
 	l := &leaving{
 		t: t, db: db, clock: clock,
-		admin:          &webhook.Administration{Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: clock.Now, Random: rand.Reader},
-		TenantDeletion: &webhook.TenantDeletion{Registry: registry, Tenants: db.Tenants(), Credentials: db.Credentials(), Erasure: db.Erasure()},
+		admin:    &tenancy.Administration{Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: clock.Now, Random: rand.Reader},
+		Deletion: &tenancy.Deletion{Registry: registry, Tenants: db.Tenants(), Credentials: db.Credentials(), Erasure: db.Erasure()},
 	}
 	for _, tenant := range []webhook.Tenant{"Leaves", "Stays"} {
 		l.must(l.admin.CreateTenant(t.Context(), tenant))
-		_, _, err := l.admin.Issue(t.Context(), tenant, webhook.NewCredential{Kind: webhook.KindTicket, User: "anna", Scopes: []webhook.Scope{webhook.ScopeEvents}})
+		_, _, err := l.admin.Issue(t.Context(), tenant, tenancy.NewCredential{Kind: tenancy.KindTicket, User: "anna", Scopes: []webhook.Scope{webhook.ScopeEvents}})
 		l.must(err)
 		for range 12 {
 			l.add(tenant)
@@ -122,7 +123,7 @@ func (l *leaving) run(id string, before func(webhook.Job)) webhook.Job {
 	return webhook.Job{}
 }
 
-func TestTenantDeletion_LeavesNothing(t *testing.T) {
+func TestDeletion_LeavesNothing(t *testing.T) {
 	t.Parallel()
 	l := newLeaving(t)
 	had := l.has("Stays")
@@ -156,7 +157,7 @@ func TestTenantDeletion_LeavesNothing(t *testing.T) {
 	}
 }
 
-func TestTenantDeletion_TouchesNoTenantThatIsNotItsOwn(t *testing.T) {
+func TestDeletion_TouchesNoTenantThatIsNotItsOwn(t *testing.T) {
 	t.Parallel()
 	l := newLeaving(t)
 	had := l.has("Stays")
@@ -178,9 +179,9 @@ func TestTenantDeletion_TouchesNoTenantThatIsNotItsOwn(t *testing.T) {
 }
 
 // damagedCredentials is a store one of whose items cannot be decoded.
-type damagedCredentials struct{ webhook.Credentials }
+type damagedCredentials struct{ tenancy.Credentials }
 
-func (d damagedCredentials) List(ctx context.Context, tenant webhook.Tenant, after string, limit int) ([]webhook.Credential, error) {
+func (d damagedCredentials) List(ctx context.Context, tenant webhook.Tenant, after string, limit int) ([]tenancy.Credential, error) {
 	page, err := d.Credentials.List(ctx, tenant, after, limit)
 	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"credential x"}, Cause: errors.New("no JSON")})
 }
@@ -192,7 +193,7 @@ func (d damagedWebhooks) List(ctx context.Context, tenant webhook.Tenant, after 
 	return page, more, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"webhook x"}, Cause: errors.New("no JSON")})
 }
 
-func TestTenantDeletion_GoesOnBehindWhatCannotBeRead(t *testing.T) {
+func TestDeletion_GoesOnBehindWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for what, damage := range map[string]func(l *leaving){
 		"credential x": func(l *leaving) {
@@ -217,5 +218,28 @@ func TestTenantDeletion_GoesOnBehindWhatCannotBeRead(t *testing.T) {
 				t.Errorf("the tenant: got %+v, %v; want it marked still", record, err)
 			}
 		})
+	}
+}
+
+// The counter of ids and the graves outlive the tenant, and so do the keys.
+func TestDeletion_ATenantThatIsMadeAgainGetsNewIDs(t *testing.T) {
+	t.Parallel()
+	l := newLeaving(t)
+	who, draft := webhook.Principal{Tenant: "Leaves"}, webhook.Draft{Events: []string{"a.b"}, TargetURL: "https://example.com/"}
+	first, _, err := l.Registry.CreateOnce(t.Context(), who, "k", draft)
+	l.must(err)
+	id, err := l.admin.DeleteTenant(t.Context(), webhook.Associate{}, "Leaves")
+	l.must(err)
+	if j := l.run(id, func(webhook.Job) {}); j.Status != webhook.JobDone {
+		t.Fatalf("the job is %s: %s", j.Status, j.Reason)
+	}
+	l.must(l.admin.CreateTenant(t.Context(), "Leaves"))
+	again, repeated, err := l.Registry.CreateOnce(t.Context(), who, "k", draft)
+	if err != nil || repeated || again.ID <= first.ID {
+		t.Errorf("the key's webhook is %d after %d, repeated %v, %v", again.ID, first.ID, repeated, err)
+	}
+	other, err := l.Registry.Create(t.Context(), who, draft)
+	if err != nil || other.ID <= again.ID {
+		t.Errorf("another webhook is %d, %v", other.ID, err)
 	}
 }

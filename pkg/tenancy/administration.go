@@ -1,4 +1,4 @@
-package webhook
+package tenancy
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Administration makes and removes tenants and their credentials. Its fields
@@ -18,7 +20,7 @@ import (
 type Administration struct {
 	Tenants     Tenants
 	Credentials Credentials
-	Jobs        Jobs
+	Jobs        webhook.Jobs
 	Now         func() time.Time
 	Random      io.Reader
 }
@@ -31,7 +33,7 @@ type NewCredential struct {
 	FullName    string // "" is the user name
 	AssociateID int32
 	App         string // "" is none
-	Scopes      []Scope
+	Scopes      []webhook.Scope
 	Role        string    // ARN of the role, for kind iam
 	ExpiresAt   time.Time // zero: never
 }
@@ -42,7 +44,7 @@ const (
 )
 
 func (n NewCredential) validate(now time.Time) error {
-	var f Faults
+	var f webhook.Faults
 	user := false
 	switch n.Kind {
 	case KindBasic, KindTicket, KindBearer:
@@ -85,8 +87,8 @@ func (n NewCredential) validate(now time.Time) error {
 		f.Add("Scopes", "is empty: name webhooks, events or both")
 	}
 	for _, s := range n.Scopes {
-		if s != ScopeWebhooks && s != ScopeEvents {
-			f.AddText("Scopes", "Scopes: %q is none of webhooks, events", truncate(string(s), maxCredentialText))
+		if s != webhook.ScopeWebhooks && s != webhook.ScopeEvents {
+			f.AddText("Scopes", "Scopes: %.*q is none of webhooks, events", maxCredentialText, string(s))
 		}
 	}
 	if !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(now) {
@@ -97,12 +99,12 @@ func (n NewCredential) validate(now time.Time) error {
 
 // CreateTenant makes a tenant. Errors: *ValidationError; ErrExists if it is
 // there, being deleted or not.
-func (a *Administration) CreateTenant(ctx context.Context, name Tenant) error {
+func (a *Administration) CreateTenant(ctx context.Context, name webhook.Tenant) error {
 	if !name.Valid() {
-		return InvalidMember("Name", "must have 1 to 64 characters of A-Z a-z 0-9 _ -")
+		return webhook.InvalidMember("Name", "must have 1 to 64 characters of A-Z a-z 0-9 _ -")
 	}
 	if name == FirstTenant {
-		return fmt.Errorf("tenant %s: %w", name, ErrExists)
+		return fmt.Errorf("tenant %s: %w", name, webhook.ErrExists)
 	}
 	return a.Tenants.Create(ctx, name, a.now())
 }
@@ -110,19 +112,19 @@ func (a *Administration) CreateTenant(ctx context.Context, name Tenant) error {
 func (a *Administration) now() time.Time { return a.Now().UTC().Truncate(time.Millisecond) }
 
 // Tenant reads a tenant. FirstTenant is there always.
-func (a *Administration) Tenant(ctx context.Context, name Tenant) (TenantRecord, error) {
+func (a *Administration) Tenant(ctx context.Context, name webhook.Tenant) (Record, error) {
 	if !name.Valid() {
-		return TenantRecord{}, fmt.Errorf("tenant: %w", ErrNotFound)
+		return Record{}, fmt.Errorf("tenant: %w", webhook.ErrNotFound)
 	}
 	record, err := a.Tenants.Get(ctx, name)
-	if errors.Is(err, ErrNotFound) && name == FirstTenant {
-		return TenantRecord{Name: FirstTenant}, nil
+	if errors.Is(err, webhook.ErrNotFound) && name == FirstTenant {
+		return Record{Name: FirstTenant}, nil
 	}
 	return record, err
 }
 
 // Exists returns nil if there is such a tenant, else ErrNotFound.
-func (a *Administration) Exists(ctx context.Context, name Tenant) error {
+func (a *Administration) Exists(ctx context.Context, name webhook.Tenant) error {
 	_, err := a.Tenant(ctx, name)
 	return err
 }
@@ -131,24 +133,24 @@ func (a *Administration) Exists(ctx context.Context, name Tenant) error {
 // ask for again: the password of kind basic, else the token. Of kind iam there
 // is none. Errors: *ValidationError, ErrNotFound (no such tenant), ErrExists (the
 // role has a credential already).
-func (a *Administration) Issue(ctx context.Context, tenant Tenant, n NewCredential) (Credential, Secret, error) {
+func (a *Administration) Issue(ctx context.Context, tenant webhook.Tenant, n NewCredential) (Credential, webhook.Secret, error) {
 	record, err := a.Tenant(ctx, tenant)
 	if err != nil {
-		return Credential{}, Secret{}, err
+		return Credential{}, webhook.Secret{}, err
 	}
 	now := a.now()
 	if err := n.validate(now); err != nil {
-		return Credential{}, Secret{}, err
+		return Credential{}, webhook.Secret{}, err
 	}
 	text, secret, err := a.draw(tenant, n)
 	if err != nil {
-		return Credential{}, Secret{}, err
+		return Credential{}, webhook.Secret{}, err
 	}
-	id, err := NewEventID(now, a.Random)
+	id, err := webhook.NewEventID(now, a.Random)
 	if err != nil {
-		return Credential{}, Secret{}, err
+		return Credential{}, webhook.Secret{}, err
 	}
-	associate := Associate{ID: n.AssociateID, Name: n.User, FullName: n.FullName, UserName: n.User, Type: "InternalAssociate"}
+	associate := webhook.Associate{ID: n.AssociateID, Name: n.User, FullName: n.FullName, UserName: n.User, Type: "InternalAssociate"}
 	if n.FullName == "" {
 		associate.FullName = n.User
 	}
@@ -157,30 +159,30 @@ func (a *Administration) Issue(ctx context.Context, tenant Tenant, n NewCredenti
 	}
 	c := Credential{
 		ID: string(id), Hash: KeyHash(n.Kind, text), Kind: n.Kind, Role: RoleARN(n.Role), Created: now, ExpiresAt: n.ExpiresAt,
-		Principal: Principal{Tenant: tenant, Associate: associate, App: n.App, Scopes: n.Scopes},
+		Principal: webhook.Principal{Tenant: tenant, Associate: associate, App: n.App, Scopes: n.Scopes},
 	}
 	if record.Created.IsZero() { // the first tenant, which has no record yet
-		if err := a.Tenants.Create(ctx, tenant, now); err != nil && !errors.Is(err, ErrExists) {
-			return Credential{}, Secret{}, err
+		if err := a.Tenants.Create(ctx, tenant, now); err != nil && !errors.Is(err, webhook.ErrExists) {
+			return Credential{}, webhook.Secret{}, err
 		}
 	}
 	return c, secret, a.Credentials.Create(ctx, c)
 }
 
 // draw makes a credential's text, and the part of it that is told.
-func (a *Administration) draw(tenant Tenant, n NewCredential) (text, told Secret, err error) {
+func (a *Administration) draw(tenant webhook.Tenant, n NewCredential) (text, told webhook.Secret, err error) {
 	if n.Kind == KindIAM {
-		return NewSecret(RoleARN(n.Role)), Secret{}, nil
+		return webhook.NewSecret(RoleARN(n.Role)), webhook.Secret{}, nil
 	}
 	var b [32]byte
 	if _, err := io.ReadFull(a.Random, b[:]); err != nil {
-		return Secret{}, Secret{}, fmt.Errorf("draw a credential: %w", err)
+		return webhook.Secret{}, webhook.Secret{}, fmt.Errorf("draw a credential: %w", err)
 	}
 	random := base64.RawURLEncoding.EncodeToString(b[:])
 	// Tickets and tokens look as SuperOffice's do.
 	switch n.Kind {
 	case KindBasic:
-		return NewSecret(n.User + ":" + random), NewSecret(random), nil
+		return webhook.NewSecret(n.User + ":" + random), webhook.NewSecret(random), nil
 	case KindTicket:
 		random = "7T:" + base64.StdEncoding.EncodeToString(b[:])
 	case KindApp:
@@ -188,7 +190,7 @@ func (a *Administration) draw(tenant Tenant, n NewCredential) (text, told Secret
 	default:
 		random = "8A:" + string(tenant) + "." + random
 	}
-	return NewSecret(random), NewSecret(random), nil
+	return webhook.NewSecret(random), webhook.NewSecret(random), nil
 }
 
 // DeleteTenant begins to delete a tenant with all that is theirs, and returns
@@ -197,18 +199,18 @@ func (a *Administration) draw(tenant Tenant, n NewCredential) (text, told Secret
 // job. ErrNotFound if there is none. A job beside an error says that the
 // deletion has begun, and that credentials may be accepted until the job has
 // revoked them.
-func (a *Administration) DeleteTenant(ctx context.Context, by Associate, tenant Tenant) (job string, err error) {
+func (a *Administration) DeleteTenant(ctx context.Context, by webhook.Associate, tenant webhook.Tenant) (job string, err error) {
 	record, err := a.Tenant(ctx, tenant)
 	if err != nil {
 		return "", err
 	}
 	if record.Deleting == "" {
 		if record.Created.IsZero() {
-			if err := a.Tenants.Create(ctx, tenant, a.now()); err != nil && !errors.Is(err, ErrExists) {
+			if err := a.Tenants.Create(ctx, tenant, a.now()); err != nil && !errors.Is(err, webhook.ErrExists) {
 				return "", err
 			}
 		}
-		j, err := NewJob(JobDeleteTenant, tenant, by, a.Now(), a.Random)
+		j, err := webhook.NewJob(webhook.JobDeleteTenant, tenant, by, a.Now(), a.Random)
 		if err != nil {
 			return "", err
 		}
@@ -223,11 +225,11 @@ func (a *Administration) DeleteTenant(ctx context.Context, by Associate, tenant 
 	}
 	for range revokePages {
 		_, more, err := revokePage(ctx, a.Credentials, tenant)
-		if _, err = Readable(err); err != nil || !more { // the job tells of what cannot be read
+		if _, err = webhook.Readable(err); err != nil || !more { // the job tells of what cannot be read
 			return record.Deleting, err
 		}
 	}
-	return record.Deleting, fmt.Errorf("revoke credentials of %s: more than one call sees to: %w", tenant, ErrUnavailable)
+	return record.Deleting, fmt.Errorf("revoke credentials of %s: more than one call sees to: %w", tenant, webhook.ErrUnavailable)
 }
 
 const (
@@ -237,9 +239,9 @@ const (
 
 // revokePage revokes some credentials of a tenant. It returns how many, and
 // whether there may be more. An *UnreadableError names those that stay.
-func revokePage(ctx context.Context, credentials Credentials, tenant Tenant) (n int, more bool, err error) {
+func revokePage(ctx context.Context, credentials Credentials, tenant webhook.Tenant) (n int, more bool, err error) {
 	page, unreadable := credentials.List(ctx, tenant, "", revokeAtOnce)
-	if _, err := Readable(unreadable); err != nil {
+	if _, err := webhook.Readable(unreadable); err != nil {
 		return 0, false, err
 	}
 	for _, c := range page {
@@ -247,7 +249,7 @@ func revokePage(ctx context.Context, credentials Credentials, tenant Tenant) (n 
 		switch {
 		case err == nil:
 			n++
-		case !errors.Is(err, ErrNotFound): // which somebody else has revoked
+		case !errors.Is(err, webhook.ErrNotFound): // which somebody else has revoked
 			return n, false, err
 		}
 	}

@@ -1,4 +1,4 @@
-package webhook_test
+package tenancy_test
 
 import (
 	"context"
@@ -6,25 +6,26 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // manyCredentials stands for a tenant whose credentials no call gets to the end
 // of.
 type manyCredentials struct {
-	webhook.Credentials
+	tenancy.Credentials
 	lists, revoked int
 	// raced says that another call has revoked what a page shows.
 	raced bool
 	left  int
 }
 
-func (m *manyCredentials) List(_ context.Context, _ webhook.Tenant, _ string, limit int) (page []webhook.Credential, err error) {
+func (m *manyCredentials) List(_ context.Context, _ webhook.Tenant, _ string, limit int) (page []tenancy.Credential, err error) {
 	if m.lists++; m.lists > 1000 {
 		return nil, nil
 	}
 	for i := range min(limit, m.left) {
-		page = append(page, webhook.Credential{ID: fmt.Sprint(i)})
+		page = append(page, tenancy.Credential{ID: fmt.Sprint(i)})
 	}
 	return page, nil
 }

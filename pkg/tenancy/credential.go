@@ -1,11 +1,12 @@
-package webhook
+package tenancy
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"strings"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // CredentialKind is the way in which a credential is presented. One text under
@@ -25,8 +26,8 @@ const (
 // KeyHash is what a credential is found by: the SHA-256 of
 // "<kind>:<credential>" in 64 lower-case hexadecimal digits. The text itself is
 // kept nowhere.
-func KeyHash(kind CredentialKind, credential Secret) string {
-	sum := sha256.Sum256([]byte(string(kind) + ":" + credential.text))
+func KeyHash(kind CredentialKind, credential webhook.Secret) string {
+	sum := sha256.Sum256([]byte(string(kind) + ":" + credential.Reveal()))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -41,7 +42,7 @@ type Credential struct {
 	// Hash is its KeyHash.
 	Hash      string
 	Kind      CredentialKind
-	Principal Principal
+	Principal webhook.Principal
 	// Role is the ARN that a credential of kind iam was made for, else empty.
 	Role string
 	// Within lists the hashes of the credentials that a session was begun with:
@@ -75,38 +76,11 @@ type Credentials interface {
 	// text, which need not be an id (empty: from the first on), in the order of
 	// their ids. A short list
 	// means there are no more.
-	List(ctx context.Context, tenant Tenant, after string, limit int) ([]Credential, error)
+	List(ctx context.Context, tenant webhook.Tenant, after string, limit int) ([]Credential, error)
 
 	// Revoke removes a credential of the tenant. ErrNotFound if it has none of
 	// this id.
-	Revoke(ctx context.Context, tenant Tenant, id string) error
-}
-
-// RoleARN gives the ARN that a credential of kind iam is kept under, from the
-// ARN of a role or of a session of it: "arn:aws:iam::<account>:role/<name>",
-// without the role's path, which sessions do not show. "" if the text is neither.
-func RoleARN(arn string) string {
-	parts := strings.Split(arn, ":")
-	if len(parts) != 6 || parts[0] != "arn" || !awsPartition(parts[1]) || parts[3] != "" || len(parts[4]) != 12 || !ofDigits(parts[4]) {
-		return ""
-	}
-	var name string
-	switch path := strings.Split(parts[5], "/"); {
-	case parts[2] == "iam" && path[0] == "role" && len(path) > 1:
-		name = path[len(path)-1]
-	case parts[2] == "sts" && path[0] == "assumed-role" && len(path) == 3:
-		name = path[1]
-	}
-	if !ofLetters(name, "_+=,.@-", 64) {
-		return ""
-	}
-	return "arn:" + parts[1] + ":iam::" + parts[4] + ":role/" + name
-}
-
-// awsPartition reports whether an ARN may name this partition: aws, aws-cn and
-// their like.
-func awsPartition(text string) bool {
-	return strings.HasPrefix(text, "aws") && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz-") == ""
+	Revoke(ctx context.Context, tenant webhook.Tenant, id string) error
 }
 
 // The cookies that a browser's session is kept in.
@@ -124,7 +98,7 @@ const SessionLife = 8 * time.Hour
 
 // Session is what a browser needs to go on without its credential.
 type Session struct {
-	Token Secret // of the cookie SessionCookie
-	XSRF  Secret // of the cookie XSRFCookie, and of the header X-XSRF-TOKEN
+	Token webhook.Secret // of the cookie SessionCookie
+	XSRF  webhook.Secret // of the cookie XSRFCookie, and of the header X-XSRF-TOKEN
 	Life  time.Duration
 }

@@ -1,4 +1,4 @@
-package webhook
+package tenancy
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Erasure removes what was stored of a tenant, whatever it says. Its conformance
@@ -15,14 +17,14 @@ import (
 type Erasure interface {
 	// EraseEvents removes up to limit of the tenant's events and returns how
 	// many; 0 says that there are none.
-	EraseEvents(ctx context.Context, tenant Tenant, limit int) (int, error)
+	EraseEvents(ctx context.Context, tenant webhook.Tenant, limit int) (int, error)
 
 	// EraseDeliveries removes up to limit delivery rows of a webhook, which may
 	// be gone itself, and returns how many; 0 says that there are none.
-	EraseDeliveries(ctx context.Context, tenant Tenant, webhook int32, limit int) (int, error)
+	EraseDeliveries(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
 }
 
-// TenantDeletion deletes tenants with all that is theirs, in slices. Its fields
+// Deletion deletes tenants with all that is theirs, in slices. Its fields
 // must be set before use.
 //
 // It goes over everything twice: what was under way when the tenant was marked
@@ -34,8 +36,8 @@ type Erasure interface {
 // A credential or webhook that cannot be decoded cannot be deleted either. The
 // deletion goes on with everything else and ends as JobFailed, with the reason,
 // and the tenant stays marked.
-type TenantDeletion struct {
-	Registry    *Registry // its Webhooks, Secrets and Now are used
+type Deletion struct {
+	Registry    *webhook.Registry // its Webhooks, Secrets and Now are used
 	Tenants     Tenants
 	Credentials Credentials
 	Erasure     Erasure
@@ -54,19 +56,19 @@ const (
 // Slice does one slice of a job of kind JobDeleteTenant; see the sweep's
 // JobRunner. The cursor is "<what>/<pass>", and "deliveries/<pass>/<id>" before
 // the rows of a webhook.
-func (d *TenantDeletion) Slice(ctx context.Context, j Job) (Job, error) {
+func (d *Deletion) Slice(ctx context.Context, j webhook.Job) (webhook.Job, error) {
 	record, err := d.Tenants.Get(ctx, j.Tenant)
 	switch {
-	case errors.Is(err, ErrNotFound): // forgotten, and the sweep died then
-		j.Status = JobDone
+	case errors.Is(err, webhook.ErrNotFound): // forgotten, and the sweep died then
+		j.Status = webhook.JobDone
 		return j, nil
 	case err != nil:
 		return j, err
 	case record.Deleting == j.ID:
 	case record.Deleting == "" && d.Registry.Now().Sub(j.Made) < deletionRest:
-		return j, ErrNotYet
+		return j, webhook.ErrNotYet
 	default:
-		j.Status, j.Reason = JobFailed, "another job deletes the tenant, or the call that asked for this one did not get to its end"
+		j.Status, j.Reason = webhook.JobFailed, "another job deletes the tenant, or the call that asked for this one did not get to its end"
 		return j, nil
 	}
 	what, rest, _ := strings.Cut(j.Cursor, "/")
@@ -79,12 +81,12 @@ func (d *TenantDeletion) Slice(ctx context.Context, j Job) (Job, error) {
 	case "":
 		more := false
 		n, more, err = revokePage(ctx, d.Credentials, j.Tenant)
-		if err = j.passOver(err); err == nil && !more {
+		if err = passOver(&j, err); err == nil && !more {
 			j.Cursor = "webhooks/" + pass
 		}
 	case "webhooks":
 		n, err = d.webhooks(ctx, j.Tenant)
-		if err = j.passOver(err); err == nil && n == 0 {
+		if err = passOver(&j, err); err == nil && n == 0 {
 			j.Cursor = "events/" + pass
 		}
 	case "events":
@@ -98,11 +100,11 @@ func (d *TenantDeletion) Slice(ctx context.Context, j Job) (Job, error) {
 		return d.deliveries(ctx, j, pass, at)
 	case "rest":
 		if d.Registry.Now().Sub(j.Made) < deletionRest {
-			return j, ErrNotYet
+			return j, webhook.ErrNotYet
 		}
 		j.Cursor = "webhooks/2"
 	default:
-		j.Status, j.Reason = JobFailed, "the cursor has no meaning"
+		j.Status, j.Reason = webhook.JobFailed, "the cursor has no meaning"
 	}
 	j.Created += n
 	return j, err
@@ -110,8 +112,8 @@ func (d *TenantDeletion) Slice(ctx context.Context, j Job) (Job, error) {
 
 // passOver notes items that cannot be read as the reason of a failure, and
 // returns any other error.
-func (j *Job) passOver(err error) error {
-	unreadable, err := Readable(err)
+func passOver(j *webhook.Job, err error) error {
+	unreadable, err := webhook.Readable(err)
 	if unreadable != nil {
 		j.Reason = unreadable.Error()
 	}
@@ -120,13 +122,13 @@ func (j *Job) passOver(err error) error {
 
 // webhooks deletes some of the tenant's webhooks with their secrets. An
 // *UnreadableError names those that stay.
-func (d *TenantDeletion) webhooks(ctx context.Context, tenant Tenant) (int, error) {
+func (d *Deletion) webhooks(ctx context.Context, tenant webhook.Tenant) (int, error) {
 	page, _, unreadable := d.Registry.Webhooks.List(ctx, tenant, 0, deletedWebhooks)
-	if _, err := Readable(unreadable); err != nil {
+	if _, err := webhook.Readable(unreadable); err != nil {
 		return 0, err
 	}
 	for _, w := range page {
-		if err := d.Registry.Delete(ctx, Principal{Tenant: tenant}, w.ID, nil); err != nil && !errors.Is(err, ErrNotFound) {
+		if err := d.Registry.Delete(ctx, webhook.Principal{Tenant: tenant}, w.ID, nil); err != nil && !errors.Is(err, webhook.ErrNotFound) {
 			return 0, err
 		}
 	}
@@ -134,10 +136,10 @@ func (d *TenantDeletion) webhooks(ctx context.Context, tenant Tenant) (int, erro
 }
 
 // deliveries erases rows, from the highest id of a webhook down.
-func (d *TenantDeletion) deliveries(ctx context.Context, j Job, pass, at string) (Job, error) {
+func (d *Deletion) deliveries(ctx context.Context, j webhook.Job, pass, at string) (webhook.Job, error) {
 	id, err := strconv.ParseInt(at, 10, 32)
 	if err != nil {
-		j.Status, j.Reason = JobFailed, "the cursor has no meaning"
+		j.Status, j.Reason = webhook.JobFailed, "the cursor has no meaning"
 		return j, nil //nolint:nilerr // the job tells it
 	}
 	for began := d.Registry.Now(); id > 0 && ctx.Err() == nil && d.Registry.Now().Sub(began) < deletionTime; {
@@ -156,12 +158,12 @@ func (d *TenantDeletion) deliveries(ctx context.Context, j Job, pass, at string)
 	case pass == "1":
 		j.Cursor = "rest/1"
 	case j.Reason != "":
-		j.Status = JobFailed
+		j.Status = webhook.JobFailed
 	default:
 		if err := d.Tenants.Forget(ctx, j.Tenant); err != nil {
 			return j, err
 		}
-		j.Status = JobDone
+		j.Status = webhook.JobDone
 	}
 	return j, ctx.Err()
 }

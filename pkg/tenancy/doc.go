@@ -1,0 +1,12 @@
+// Package tenancy knows who may call: the tenants of a deployment and their
+// credentials.
+//
+// An [Administration] makes and removes both; a [Deletion] removes a tenant with
+// everything that is stored of it, as a job. [Tenants], [Credentials] and
+// [Erasure] are the contracts of the stores; what holds for the stores of
+// pkg/webhook (store.go there) holds for them.
+//
+// The package refuses to read a request and to decide who makes one (pkg/auth
+// does), to decide what a principal may do (webhook.Principal does), and to keep
+// a credential: it stores hashes.
+package tenancy
