@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -120,12 +121,12 @@ func TestDeployed_RedispatchMakesTheDeliveriesThatAreMissing(t *testing.T) {
 	event := d.past("deployed.redispatched")
 	id := d.create("deployed.redispatched", receiver.URL, "s")
 	defer d.remove(id)
-	job, err := webhook.NewJob(webhook.JobRedispatch, tenant, webhook.Associate{ID: 1}, time.Now(), rand.Reader)
+	redispatch, err := job.New(job.Redispatch, tenant, webhook.Associate{ID: 1}, time.Now(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	job.From, job.To = began.Add(-time.Second), time.Now().Add(time.Second)
-	if err := d.store.Jobs().Create(t.Context(), job); err != nil {
+	redispatch.From, redispatch.To = began.Add(-time.Second), time.Now().Add(time.Second)
+	if err := d.store.Jobs().Create(t.Context(), redispatch); err != nil {
 		t.Fatal(err)
 	}
 	d.sweep()

@@ -14,6 +14,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/receiver"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
@@ -60,9 +61,9 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 	sweeper := sweep.New(sweep.Config{
 		Deliveries: db.Deliveries(), Webhooks: db.Webhooks(), Events: db.Events(), Secrets: db.Secrets(), Messages: db.Queue(),
 		DeadLetters: db.DeadLetters(), Logger: logger, Now: time.Now, RowLife: rowLife,
-		Jobs: db.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{
-			webhook.JobRedispatch: sweep.Redispatch(db.Events(), db.Queue()),
-			webhook.JobDeleteTenant: (&tenancy.Deletion{
+		Jobs: db.Jobs(), Runners: map[job.Kind]sweep.JobRunner{
+			job.Redispatch: sweep.Redispatch(db.Events(), db.Queue()),
+			job.DeleteTenant: (&tenancy.Deletion{
 				Registry: registry, Tenants: db.Tenants(), Credentials: db.Credentials(), Erasure: db.Erasure(),
 			}).Slice,
 		},

@@ -16,6 +16,7 @@ import (
 	"github.com/posthaste-dev/posthaste/functions/internal/start"
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/failures/s3"
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
@@ -43,9 +44,9 @@ func wire(cfg config.Sweep, clients aws.Config, logger *slog.Logger) (lambda.Han
 		Failures:    &s3.Failures{Client: s3.NewClient(clients), Bucket: cfg.FailureBucket, Decode: dynamo.DecodeStream},
 		DeadLetters: &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL},
 		Logger:      logger, Now: time.Now, RowLife: cfg.EventTTL + cfg.DeliveryExtra,
-		Jobs: store.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{
-			webhook.JobRedispatch:   sweep.Redispatch(store.Events(), messages),
-			webhook.JobDeleteTenant: deletion.Slice,
+		Jobs: store.Jobs(), Runners: map[job.Kind]sweep.JobRunner{
+			job.Redispatch:   sweep.Redispatch(store.Events(), messages),
+			job.DeleteTenant: deletion.Slice,
 		},
 	})
 	return trigger.Schedule(sweeper.Run, logger), nil

@@ -16,7 +16,7 @@ import (
 // retries lists every use of a [backoff.Policy], and what a failure of the last
 // try means.
 var retries = map[string]string{
-	"pkg/webhook CancelJob cancelling.Retry":                  "ErrConflict: 409",
+	"pkg/job Cancel cancelling.Retry":                         "ErrConflict: 409",
 	"pkg/webhook Registry.retry saving.Retry":                 "ErrConflict: 409",
 	"pkg/webhook Registry.CreateOnce saving.Retry":            "ErrConflict: 409",
 	"pkg/secrets Manager.prepareLabels labelling.Retry":       "ErrUnavailable: 503",

@@ -6,6 +6,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -45,7 +46,7 @@ func (db *DB) Damage(t *testing.T, thing any) {
 		name, k = "events", eventKey(x.Tenant, x.ID)
 	case webhook.Delivery:
 		name, k = "deliveries", deliveryKey(x.DeliveryKey)
-	case webhook.Job:
+	case job.Job:
 		name, k = "jobs", []byte(x.ID)
 	case webhook.Intent:
 		name, k = "intents", []byte(x.Secret)

@@ -7,20 +7,21 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Jobs is the job store of a DB.
 type Jobs struct{ db *DB }
 
-var _ webhook.Jobs = Jobs{}
+var _ job.Jobs = Jobs{}
 
 // Jobs returns the job store.
 func (db *DB) Jobs() Jobs { return Jobs{db} }
 
-// Create implements webhook.Jobs.
-func (s Jobs) Create(ctx context.Context, j webhook.Job) error {
-	if j.Revision != 1 || j.Status != webhook.JobRunning {
+// Create implements job.Jobs.
+func (s Jobs) Create(ctx context.Context, j job.Job) error {
+	if j.Revision != 1 || j.Status != job.Running {
 		return fmt.Errorf("create job %s: revision %d, %s", j.ID, j.Revision, j.Status)
 	}
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
@@ -33,21 +34,21 @@ func (s Jobs) Create(ctx context.Context, j webhook.Job) error {
 }
 
 // loadJob reads a job, running or ended.
-func (s Jobs) loadJob(tx *bbolt.Tx, id string) (j webhook.Job, err error) {
+func (s Jobs) loadJob(tx *bbolt.Tx, id string) (j job.Job, err error) {
 	for _, name := range []string{"jobs", "ended"} {
 		found, err := load(bucket(tx, name), []byte(id), &j)
 		if err != nil {
-			return webhook.Job{}, err
+			return job.Job{}, err
 		}
 		if found && !expired(j.ExpiresAt, s.db.Now()) {
 			return j, nil
 		}
 	}
-	return webhook.Job{}, fmt.Errorf("job %s: %w", id, webhook.ErrNotFound)
+	return job.Job{}, fmt.Errorf("job %s: %w", id, webhook.ErrNotFound)
 }
 
-// Get implements webhook.Jobs.
-func (s Jobs) Get(ctx context.Context, id string) (j webhook.Job, err error) {
+// Get implements job.Jobs.
+func (s Jobs) Get(ctx context.Context, id string) (j job.Job, err error) {
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		j, err = s.loadJob(tx, id)
 		return err
@@ -55,13 +56,13 @@ func (s Jobs) Get(ctx context.Context, id string) (j webhook.Job, err error) {
 	return j, err
 }
 
-// Running implements webhook.Jobs.
-func (s Jobs) Running(ctx context.Context, limit int) (found []webhook.Job, err error) {
+// Running implements job.Jobs.
+func (s Jobs) Running(ctx context.Context, limit int) (found []job.Job, err error) {
 	var broken webhook.Unreadable
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "jobs").Cursor()
 		for k, stored := c.First(); k != nil && len(found) < limit; k, stored = c.Next() {
-			var j webhook.Job
+			var j job.Job
 			if err := json.Unmarshal(stored, &j); err != nil {
 				broken.Add(shown("jobs", k), err)
 				continue
@@ -73,17 +74,17 @@ func (s Jobs) Running(ctx context.Context, limit int) (found []webhook.Job, err 
 	return found, err
 }
 
-// Update implements webhook.Jobs.
-func (s Jobs) Update(ctx context.Context, j webhook.Job) error {
+// Update implements job.Jobs.
+func (s Jobs) Update(ctx context.Context, j job.Job) error {
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
 		stands, err := s.loadJob(tx, j.ID)
 		if err != nil {
 			return err
 		}
-		if stands.Status != webhook.JobRunning || stands.Revision != j.Revision-1 {
+		if stands.Status != job.Running || stands.Revision != j.Revision-1 {
 			return fmt.Errorf("job %s is %s of revision %d: %w", j.ID, stands.Status, stands.Revision, webhook.ErrConflict)
 		}
-		if j.Status == webhook.JobRunning {
+		if j.Status == job.Running {
 			return save(bucket(tx, "jobs"), []byte(j.ID), j)
 		}
 		if err := bucket(tx, "jobs").Delete([]byte(j.ID)); err != nil {

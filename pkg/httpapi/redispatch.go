@@ -6,21 +6,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// job is a job as it is shown. Examined and Created count while it runs.
-type job struct {
+// shownJob is a job as it is shown. Examined and Created count while it runs.
+type shownJob struct {
 	JobID             string `json:"JobId"`
 	Tenant            webhook.Tenant
-	Status            webhook.JobStatus
+	Status            job.Status
 	Reason            textOrNull
 	Examined, Created int
 	From, To          time.Time
 }
 
-func showJob(j webhook.Job) job {
-	return job{
+func showJob(j job.Job) shownJob {
+	return shownJob{
 		JobID: j.ID, Tenant: j.Tenant, Status: j.Status, Reason: textOrNull(j.Reason),
 		Examined: j.Examined, Created: j.Created, From: j.From.UTC(), To: j.To.UTC(),
 	}

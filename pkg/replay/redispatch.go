@@ -6,15 +6,16 @@ import (
 	"io"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Redispatch begins, reads and cancels jobs of kind webhook.JobRedispatch. Its
+// Redispatch begins, reads and cancels jobs of kind job.Redispatch. Its
 // fields must be set before use and not changed after; its methods may be called
 // concurrently. The caller checks whether the principal may use it.
 type Redispatch struct {
 	Tenants Tenants
-	Jobs    webhook.Jobs
+	Jobs    job.Jobs
 	Now     func() time.Time
 	Random  io.Reader
 }
@@ -30,7 +31,7 @@ type Tenants interface {
 //
 // Errors: *webhook.ValidationError, webhook.ErrNotFound for an unknown tenant,
 // webhook.ErrUnavailable.
-func (r *Redispatch) Begin(ctx context.Context, by webhook.Associate, tenant webhook.Tenant, from, to time.Time) (webhook.Job, error) {
+func (r *Redispatch) Begin(ctx context.Context, by webhook.Associate, tenant webhook.Tenant, from, to time.Time) (job.Job, error) {
 	now := r.Now()
 	var f webhook.Faults
 	if tenant == "" {
@@ -45,26 +46,26 @@ func (r *Redispatch) Begin(ctx context.Context, by webhook.Associate, tenant web
 		f.Add("To", "must not be in the future: what happens then is dispatched as it happens")
 	}
 	if err := f.Err(); err != nil {
-		return webhook.Job{}, err
+		return job.Job{}, err
 	}
 	if err := r.Tenants.Exists(ctx, tenant); err != nil {
-		return webhook.Job{}, err
+		return job.Job{}, err
 	}
-	j, err := webhook.NewJob(webhook.JobRedispatch, tenant, by, now, r.Random)
+	j, err := job.New(job.Redispatch, tenant, by, now, r.Random)
 	if err != nil {
-		return webhook.Job{}, err
+		return job.Job{}, err
 	}
 	j.From, j.To = from.UTC().Truncate(time.Millisecond), to.UTC().Truncate(time.Millisecond)
 	return j, r.Jobs.Create(ctx, j)
 }
 
 // Get reads a job that Begin began. webhook.ErrNotFound for any other.
-func (r *Redispatch) Get(ctx context.Context, id string) (webhook.Job, error) {
+func (r *Redispatch) Get(ctx context.Context, id string) (job.Job, error) {
 	if !webhook.EventID(id).Valid() {
-		return webhook.Job{}, fmt.Errorf("job %.36q: %w", id, webhook.ErrNotFound)
+		return job.Job{}, fmt.Errorf("job %.36q: %w", id, webhook.ErrNotFound)
 	}
 	j, err := r.Jobs.Get(ctx, id)
-	if err == nil && j.Kind != webhook.JobRedispatch {
+	if err == nil && j.Kind != job.Redispatch {
 		err = fmt.Errorf("job %s is of another kind: %w", id, webhook.ErrNotFound)
 	}
 	return j, err
@@ -72,9 +73,9 @@ func (r *Redispatch) Get(ctx context.Context, id string) (webhook.Job, error) {
 
 // Cancel ends such a job; the events that it handed over are delivered. A job
 // that has ended already is returned as it is.
-func (r *Redispatch) Cancel(ctx context.Context, id string) (webhook.Job, error) {
+func (r *Redispatch) Cancel(ctx context.Context, id string) (job.Job, error) {
 	if j, err := r.Get(ctx, id); err != nil {
 		return j, err
 	}
-	return webhook.CancelJob(ctx, r.Jobs, id, r.Now, r.Random)
+	return job.Cancel(ctx, r.Jobs, id, r.Now, r.Random)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -32,7 +33,7 @@ type ledger struct {
 	lost     bool              // Lambda gave up on events without a record of them
 	once     map[string]hook   // webhooks by tenant and idempotency key
 	intents  []webhook.Intent
-	jobs     []webhook.Job   // running ones
+	jobs     []job.Job       // running ones
 	claims   map[string]bool // by process and delivery: claimed rows without a message so far
 	due      time.Time       // the earliest SweepAt of all rows
 	// overtaken are the tokens of leases that were just taken over.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -308,7 +309,7 @@ func (u *user) redispatch(of []webhook.Tenant, answered func(error)) {
 	u.call("redispatch", func(ctx context.Context, e *environment) error {
 		for _, tenant := range of {
 			now := time.Now()
-			j, err := webhook.NewJob(webhook.JobRedispatch, tenant, u.who.Associate, now, e.random)
+			j, err := job.New(job.Redispatch, tenant, u.who.Associate, now, e.random)
 			if err != nil {
 				return err
 			}

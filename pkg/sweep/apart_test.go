@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -41,7 +42,7 @@ func newHouse(t *testing.T) *house {
 	h := &house{t: t, db: db, clock: clock, sweeper: sweep.New(sweep.Config{
 		Deliveries: db.Deliveries(), Webhooks: db.Webhooks(), Events: db.Events(), Secrets: db.Secrets(), Messages: db.Queue(),
 		DeadLetters: db.DeadLetters(), Logger: webhooktest.Logger(t), Now: clock.Now, RowLife: 33 * 24 * time.Hour,
-		Jobs: db.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{webhook.JobRedispatch: sweep.Redispatch(db.Events(), db.Queue())},
+		Jobs: db.Jobs(), Runners: map[job.Kind]sweep.JobRunner{job.Redispatch: sweep.Redispatch(db.Events(), db.Queue())},
 	})}
 	for _, tenant := range housemates {
 		h.must(db.Webhooks().Create(t.Context(), webhook.Webhook{
@@ -187,7 +188,7 @@ func TestApart_EventsOfOneTenantAreRedispatched(t *testing.T) {
 		h.must(err)
 		h.must(h.db.Events().Put(t.Context(), webhook.Event{Tenant: tenant, ID: id, Name: "a.b", At: h.clock.Now()}))
 	}
-	j, err := webhook.NewJob(webhook.JobRedispatch, bert, webhook.Associate{}, h.clock.Now(), rand.Reader)
+	j, err := job.New(job.Redispatch, bert, webhook.Associate{}, h.clock.Now(), rand.Reader)
 	h.must(err)
 	j.From, j.To = h.clock.Now().Add(-time.Hour), h.clock.Now().Add(time.Hour)
 	h.must(h.db.Jobs().Create(t.Context(), j))

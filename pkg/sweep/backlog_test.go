@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -166,10 +167,10 @@ func (o *others) ask(ctx context.Context, what string) error {
 	return nil
 }
 
-func (o *others) Running(ctx context.Context, _ int) ([]webhook.Job, error) {
+func (o *others) Running(ctx context.Context, _ int) ([]job.Job, error) {
 	return nil, o.ask(ctx, "jobs")
 }
-func (o *others) Update(context.Context, webhook.Job) error { return nil }
+func (o *others) Update(context.Context, job.Job) error { return nil }
 
 func (o *others) Receive(ctx context.Context, _ int) ([]webhook.Received, error) {
 	return nil, o.ask(ctx, "dead letters")

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -61,9 +62,9 @@ func TestSweep_AFaultyIntentDoesNotBlockOthers(t *testing.T) {
 func TestRun_NoJobWaitsForOthers(t *testing.T) {
 	t.Parallel()
 	const jobs = 40
-	for name, run := range map[string]func(b *jobBench, j webhook.Job) (webhook.Job, error){
-		"that fail": func(_ *jobBench, j webhook.Job) (webhook.Job, error) { return j, errors.New("archived") },
-		"that are slow": func(b *jobBench, j webhook.Job) (webhook.Job, error) {
+	for name, run := range map[string]func(b *jobBench, j job.Job) (job.Job, error){
+		"that fail": func(_ *jobBench, j job.Job) (job.Job, error) { return j, errors.New("archived") },
+		"that are slow": func(b *jobBench, j job.Job) (job.Job, error) {
 			b.clock.Advance(9 * time.Second)
 			return j, nil
 		},
@@ -72,19 +73,19 @@ func TestRun_NoJobWaitsForOthers(t *testing.T) {
 			t.Parallel()
 			done := false
 			b := newJobBench(t, func(b *jobBench) sweep.JobRunner {
-				return func(_ context.Context, j webhook.Job) (webhook.Job, error) {
+				return func(_ context.Context, j job.Job) (job.Job, error) {
 					if j.Tenant != "Last" {
 						return run(b, j)
 					}
 					done = true
-					j.Status = webhook.JobDone
+					j.Status = job.Done
 					return j, nil
 				}
 			})
 			for range jobs {
 				b.start(t)
 			}
-			last := webhook.Job{ID: "ffffffff-89ab-7fff-bfff-ffffffffffff", Kind: webhook.JobRedispatch, Tenant: "Last", Status: webhook.JobRunning, Revision: 1}
+			last := job.Job{ID: "ffffffff-89ab-7fff-bfff-ffffffffffff", Kind: job.Redispatch, Tenant: "Last", Status: job.Running, Revision: 1}
 			if err := b.db.Jobs().Create(t.Context(), last); err != nil {
 				t.Fatal(err)
 			}
@@ -139,9 +140,9 @@ func TestRedispatch_GoesOnBehindEventsThatCannotBeRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := webhook.Job{Tenant: "Default", From: b.clock.Now().Add(-time.Hour), To: b.clock.Now().Add(time.Hour), Status: webhook.JobRunning}
+	j := job.Job{Tenant: "Default", From: b.clock.Now().Add(-time.Hour), To: b.clock.Now().Add(time.Hour), Status: job.Running}
 	after, err := sweep.Redispatch(unreadableEvents{b.db.Events()}, b.db.Queue())(t.Context(), j)
-	if err != nil || after.Status != webhook.JobDone || after.Created != 1 || !strings.Contains(after.Reason, "events x") {
+	if err != nil || after.Status != job.Done || after.Created != 1 || !strings.Contains(after.Reason, "events x") {
 		t.Errorf("got %+v, %v; want the other event sent and the fault reported", after, err)
 	}
 }

@@ -7,13 +7,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Jobs is what the sweep needs of webhook.Jobs.
+// Jobs is what the sweep needs of job.Jobs.
 type Jobs interface {
-	Running(ctx context.Context, limit int) ([]webhook.Job, error)
-	Update(ctx context.Context, j webhook.Job) error
+	Running(ctx context.Context, limit int) ([]job.Job, error)
+	Update(ctx context.Context, j job.Job) error
 }
 
 // JobRunner does one slice of a job's work, from the job's cursor on, and
@@ -25,7 +26,7 @@ type Jobs interface {
 // context, and does no harm when it is done again: the job is stored only after
 // it, and a sweep may die in between. An error leaves the job where it was; the
 // next minute tries again.
-type JobRunner func(ctx context.Context, j webhook.Job) (webhook.Job, error)
+type JobRunner func(ctx context.Context, j job.Job) (job.Job, error)
 
 const (
 	sliceTime = 10 * time.Second // until a slice's context ends
@@ -61,10 +62,10 @@ func (s *Sweeper) runJobs(ctx context.Context) error {
 			switch {
 			case errors.Is(err, webhook.ErrConflict), errors.Is(err, webhook.ErrNotFound):
 				// Cancelled meanwhile, or another sweep is at it.
-			case errors.Is(err, webhook.ErrNotYet):
+			case errors.Is(err, job.ErrNotYet):
 			case err != nil:
 				failed.skip(ctx, j.ID, fmt.Errorf("%s: %w", j.Kind, err))
-			case next.Status == webhook.JobRunning:
+			case next.Status == job.Running:
 				rest = append(rest, next)
 			default:
 				s.Logger.InfoContext(ctx, "job ended", "action", string(next.Kind), "tenant", string(next.Tenant),
@@ -77,7 +78,7 @@ func (s *Sweeper) runJobs(ctx context.Context) error {
 }
 
 // slice does a slice of a job and stores the job as it is then.
-func (s *Sweeper) slice(ctx context.Context, j webhook.Job) (next webhook.Job, err error) {
+func (s *Sweeper) slice(ctx context.Context, j job.Job) (next job.Job, err error) {
 	run := s.Runners[j.Kind]
 	if run == nil {
 		return j, errors.New("nobody runs jobs of this kind")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -33,14 +34,14 @@ func newJobBench(t *testing.T, run func(b *jobBench) sweep.JobRunner) *jobBench 
 	b.sweeper = sweep.New(sweep.Config{
 		Deliveries: db.Deliveries(), Webhooks: db.Webhooks(), Events: db.Events(), Secrets: db.Secrets(), Messages: db.Queue(),
 		DeadLetters: db.DeadLetters(), Logger: webhooktest.Logger(t), Now: b.clock.Now, RowLife: 33 * 24 * time.Hour,
-		Jobs: db.Jobs(), Runners: map[webhook.JobKind]sweep.JobRunner{webhook.JobRedispatch: run(b)},
+		Jobs: db.Jobs(), Runners: map[job.Kind]sweep.JobRunner{job.Redispatch: run(b)},
 	})
 	return b
 }
 
-func (b *jobBench) start(t *testing.T) webhook.Job {
+func (b *jobBench) start(t *testing.T) job.Job {
 	t.Helper()
-	j, err := webhook.NewJob(webhook.JobRedispatch, "Default", webhook.Associate{}, b.clock.Now(), rand.Reader)
+	j, err := job.New(job.Redispatch, "Default", webhook.Associate{}, b.clock.Now(), rand.Reader)
 	if err == nil {
 		err = b.db.Jobs().Create(t.Context(), j)
 	}
@@ -50,7 +51,7 @@ func (b *jobBench) start(t *testing.T) webhook.Job {
 	return j
 }
 
-func (b *jobBench) get(t *testing.T, id string) webhook.Job {
+func (b *jobBench) get(t *testing.T, id string) job.Job {
 	t.Helper()
 	j, err := b.db.Jobs().Get(t.Context(), id)
 	if err != nil {
@@ -62,11 +63,11 @@ func (b *jobBench) get(t *testing.T, id string) webhook.Job {
 // inSlices is a job of n slices, each of which takes a time.
 func inSlices(n int, takes time.Duration) func(*jobBench) sweep.JobRunner {
 	return func(b *jobBench) sweep.JobRunner {
-		return func(_ context.Context, j webhook.Job) (webhook.Job, error) {
+		return func(_ context.Context, j job.Job) (job.Job, error) {
 			b.clock.Advance(takes)
 			j.Examined++
 			if j.Cursor = fmt.Sprint(j.Examined); j.Examined == n {
-				j.Status = webhook.JobDone
+				j.Status = job.Done
 			}
 			return j, nil
 		}
@@ -84,8 +85,8 @@ func TestRun_DoesJobsInSlicesOverSeveralMinutes(t *testing.T) {
 	if took := b.clock.Now().Sub(began); took > 40*time.Second {
 		t.Errorf("the first minute took %v: jobs must leave the next one its time", took)
 	}
-	for _, j := range []webhook.Job{first, second} {
-		if got := b.get(t, j.ID); got.Status != webhook.JobRunning || got.Examined != 4 || got.Cursor != "4" {
+	for _, j := range []job.Job{first, second} {
+		if got := b.get(t, j.ID); got.Status != job.Running || got.Examined != 4 || got.Cursor != "4" {
 			t.Errorf("after a minute: %s at %q, want both jobs running after 4 slices each", got.Status, got.Cursor)
 		}
 	}
@@ -94,7 +95,7 @@ func TestRun_DoesJobsInSlicesOverSeveralMinutes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if one, two := b.get(t, first.ID), b.get(t, second.ID); one.Examined != 20 || one.Status != webhook.JobDone || two.Status != webhook.JobDone {
+	if one, two := b.get(t, first.ID), b.get(t, second.ID); one.Examined != 20 || one.Status != job.Done || two.Status != job.Done {
 		t.Errorf("after five minutes: %s after %d slices, and %s", one.Status, one.Examined, two.Status)
 	}
 }
@@ -102,9 +103,9 @@ func TestRun_DoesJobsInSlicesOverSeveralMinutes(t *testing.T) {
 func TestRun_StopsWithAJobThatIsCancelled(t *testing.T) {
 	t.Parallel()
 	b := newJobBench(t, func(b *jobBench) sweep.JobRunner {
-		return func(ctx context.Context, j webhook.Job) (webhook.Job, error) {
+		return func(ctx context.Context, j job.Job) (job.Job, error) {
 			if j.Examined++; j.Examined == 2 {
-				if _, err := webhook.CancelJob(ctx, b.db.Jobs(), j.ID, b.clock.Now, webhooktest.Random(1)); err != nil {
+				if _, err := job.Cancel(ctx, b.db.Jobs(), j.ID, b.clock.Now, webhooktest.Random(1)); err != nil {
 					return j, err
 				}
 			}
@@ -115,7 +116,7 @@ func TestRun_StopsWithAJobThatIsCancelled(t *testing.T) {
 	if err := b.sweeper.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.get(t, j.ID); got.Status != webhook.JobCancelled || got.Examined != 1 {
+	if got := b.get(t, j.ID); got.Status != job.Cancelled || got.Examined != 1 {
 		t.Errorf("got %s after %d slices, want it cancelled after the first that counts", got.Status, got.Examined)
 	}
 }
@@ -124,7 +125,7 @@ func TestRun_AJobThatFailsIsTriedAgainAndHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	calls := map[string]int{}
 	b := newJobBench(t, func(*jobBench) sweep.JobRunner {
-		return func(_ context.Context, j webhook.Job) (webhook.Job, error) {
+		return func(_ context.Context, j job.Job) (job.Job, error) {
 			calls[j.ID]++
 			switch {
 			case j.Tenant == "Default" && calls[j.ID] == 1:
@@ -132,19 +133,19 @@ func TestRun_AJobThatFailsIsTriedAgainAndHoldsUpNoOther(t *testing.T) {
 			case j.Tenant == "Default" && calls[j.ID] == 2:
 				panic("half way")
 			}
-			j.Status = webhook.JobDone
+			j.Status = job.Done
 			return j, nil
 		}
 	})
 	bad := b.start(t)
-	good := webhook.Job{ID: "ffffffff-89ab-7fff-bfff-ffffffffffff", Kind: webhook.JobRedispatch, Tenant: "Other", Status: webhook.JobRunning, Revision: 1}
+	good := job.Job{ID: "ffffffff-89ab-7fff-bfff-ffffffffffff", Kind: job.Redispatch, Tenant: "Other", Status: job.Running, Revision: 1}
 	if err := b.db.Jobs().Create(t.Context(), good); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.sweeper.Run(t.Context()); !errors.Is(err, webhook.ErrUnavailable) {
 		t.Errorf("the first minute: got %v, want the fault reported", err)
 	}
-	if got := b.get(t, good.ID); got.Status != webhook.JobDone {
+	if got := b.get(t, good.ID); got.Status != job.Done {
 		t.Errorf("the other job is %s", got.Status)
 	}
 	if err := b.sweeper.Run(t.Context()); err == nil {
@@ -153,7 +154,7 @@ func TestRun_AJobThatFailsIsTriedAgainAndHoldsUpNoOther(t *testing.T) {
 	if err := b.sweeper.Run(t.Context()); err != nil {
 		t.Errorf("the third minute: %v", err)
 	}
-	if got := b.get(t, bad.ID); got.Status != webhook.JobDone || calls[bad.ID] != 3 {
+	if got := b.get(t, bad.ID); got.Status != job.Done || calls[bad.ID] != 3 {
 		t.Errorf("the job is %s after %d tries", got.Status, calls[bad.ID])
 	}
 }

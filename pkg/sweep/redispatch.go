@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -15,7 +16,7 @@ type EventList interface {
 // the queue's time, and at most 25 MB of events held.
 const redispatchSlice = 100
 
-// Redispatch runs jobs of the kind webhook.JobRedispatch: every event of the
+// Redispatch runs jobs of the kind job.Redispatch: every event of the
 // job's tenant whose id is of the job's time is handed over to be matched again,
 // and the deliveries that it lacks are made. It is the last resort after a
 // stream whose records are gone: whoever fears that deliveries were never begun
@@ -26,7 +27,7 @@ const redispatchSlice = 100
 // cursor is the id of the last event that was handed over; Created counts
 // events.
 func Redispatch(events EventList, messages webhook.Queue) JobRunner {
-	return func(ctx context.Context, j webhook.Job) (webhook.Job, error) {
+	return func(ctx context.Context, j job.Job) (job.Job, error) {
 		first, end := webhook.FirstEventID(j.From), webhook.FirstEventID(j.To)
 		if j.Cursor != "" {
 			first = webhook.EventID(j.Cursor)
@@ -55,7 +56,7 @@ func Redispatch(events EventList, messages webhook.Queue) JobRunner {
 		}
 		j.Examined, j.Created = j.Examined+len(out), j.Created+len(out)
 		if !full {
-			j.Status = webhook.JobDone
+			j.Status = job.Done
 		}
 		return j, nil
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -16,7 +17,7 @@ import (
 func TestRedispatch_HandsOverEveryEventOfItsTimeOnce(t *testing.T) {
 	t.Parallel()
 	b := newJobBench(t, inSlices(1, 0))
-	b.sweeper.Runners[webhook.JobRedispatch] = sweep.Redispatch(b.db.Events(), b.db.Queue())
+	b.sweeper.Runners[job.Redispatch] = sweep.Redispatch(b.db.Events(), b.db.Queue())
 	from, random := b.clock.Now().Add(-time.Hour), webhooktest.Random(1)
 	put := func(tenant webhook.Tenant, at time.Time) webhook.EventID {
 		id, err := webhook.NewEventID(at, random)
@@ -35,7 +36,7 @@ func TestRedispatch_HandsOverEveryEventOfItsTimeOnce(t *testing.T) {
 	put("Default", from.Add(-time.Millisecond))
 	put("Default", from.Add(time.Minute))
 	put("Other", from)
-	j, err := webhook.NewJob(webhook.JobRedispatch, "Default", webhook.Associate{}, b.clock.Now(), random)
+	j, err := job.New(job.Redispatch, "Default", webhook.Associate{}, b.clock.Now(), random)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,7 @@ func TestRedispatch_HandsOverEveryEventOfItsTimeOnce(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events handed over (-want +got):\n%s", diff)
 	}
-	if ended := b.get(t, j.ID); ended.Status != webhook.JobDone || ended.Examined != 250 || ended.Created != 250 {
+	if ended := b.get(t, j.ID); ended.Status != job.Done || ended.Examined != 250 || ended.Created != 250 {
 		t.Errorf("got %+v", ended)
 	}
 }
@@ -85,7 +86,7 @@ func TestRedispatch_GoesOnWhereItStood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := webhook.Job{Tenant: "Default", From: b.clock.Now().Add(-time.Hour), To: b.clock.Now().Add(time.Hour), Status: webhook.JobRunning}
+	j := job.Job{Tenant: "Default", From: b.clock.Now().Add(-time.Hour), To: b.clock.Now().Add(time.Hour), Status: job.Running}
 	after, err := run(t.Context(), j)
 	if !errors.Is(err, webhook.ErrUnavailable) || after != j {
 		t.Errorf("got %+v, %v; want the job as it was and the fault", after, err)

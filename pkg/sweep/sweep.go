@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -78,7 +79,7 @@ type Config struct {
 	RowLife time.Duration
 	// Jobs are worked on by Runners, a slice at a time. nil means no jobs.
 	Jobs    Jobs
-	Runners map[webhook.JobKind]JobRunner
+	Runners map[job.Kind]JobRunner
 }
 
 const (

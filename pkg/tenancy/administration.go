@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -20,7 +21,7 @@ import (
 type Administration struct {
 	Tenants     Tenants
 	Credentials Credentials
-	Jobs        webhook.Jobs
+	Jobs        job.Jobs
 	Now         func() time.Time
 	Random      io.Reader
 }
@@ -196,10 +197,10 @@ func (a *Administration) draw(tenant webhook.Tenant, n NewCredential) (text, tol
 // DeleteTenant begins to delete a tenant with all that is theirs, and returns
 // the id of the job that does it. When it returns none of the tenant's
 // credentials is accepted any more. A tenant that is being deleted keeps its
-// job. ErrNotFound if there is none. A job beside an error says that the
+// job. ErrNotFound if there is none. An id beside an error says that the
 // deletion has begun, and that credentials may be accepted until the job has
 // revoked them.
-func (a *Administration) DeleteTenant(ctx context.Context, by webhook.Associate, tenant webhook.Tenant) (job string, err error) {
+func (a *Administration) DeleteTenant(ctx context.Context, by webhook.Associate, tenant webhook.Tenant) (id string, err error) {
 	record, err := a.Tenant(ctx, tenant)
 	if err != nil {
 		return "", err
@@ -210,7 +211,7 @@ func (a *Administration) DeleteTenant(ctx context.Context, by webhook.Associate,
 				return "", err
 			}
 		}
-		j, err := webhook.NewJob(webhook.JobDeleteTenant, tenant, by, a.Now(), a.Random)
+		j, err := job.New(job.DeleteTenant, tenant, by, a.Now(), a.Random)
 		if err != nil {
 			return "", err
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -56,19 +57,19 @@ const (
 // Slice does one slice of a job of kind JobDeleteTenant; see the sweep's
 // JobRunner. The cursor is "<what>/<pass>", and "deliveries/<pass>/<id>" before
 // the rows of a webhook.
-func (d *Deletion) Slice(ctx context.Context, j webhook.Job) (webhook.Job, error) {
+func (d *Deletion) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 	record, err := d.Tenants.Get(ctx, j.Tenant)
 	switch {
 	case errors.Is(err, webhook.ErrNotFound): // forgotten, and the sweep died then
-		j.Status = webhook.JobDone
+		j.Status = job.Done
 		return j, nil
 	case err != nil:
 		return j, err
 	case record.Deleting == j.ID:
 	case record.Deleting == "" && d.Registry.Now().Sub(j.Made) < deletionRest:
-		return j, webhook.ErrNotYet
+		return j, job.ErrNotYet
 	default:
-		j.Status, j.Reason = webhook.JobFailed, "another job deletes the tenant, or the call that asked for this one did not get to its end"
+		j.Status, j.Reason = job.Failed, "another job deletes the tenant, or the call that asked for this one did not get to its end"
 		return j, nil
 	}
 	what, rest, _ := strings.Cut(j.Cursor, "/")
@@ -100,11 +101,11 @@ func (d *Deletion) Slice(ctx context.Context, j webhook.Job) (webhook.Job, error
 		return d.deliveries(ctx, j, pass, at)
 	case "rest":
 		if d.Registry.Now().Sub(j.Made) < deletionRest {
-			return j, webhook.ErrNotYet
+			return j, job.ErrNotYet
 		}
 		j.Cursor = "webhooks/2"
 	default:
-		j.Status, j.Reason = webhook.JobFailed, "the cursor has no meaning"
+		j.Status, j.Reason = job.Failed, "the cursor has no meaning"
 	}
 	j.Created += n
 	return j, err
@@ -112,7 +113,7 @@ func (d *Deletion) Slice(ctx context.Context, j webhook.Job) (webhook.Job, error
 
 // passOver notes items that cannot be read as the reason of a failure, and
 // returns any other error.
-func passOver(j *webhook.Job, err error) error {
+func passOver(j *job.Job, err error) error {
 	unreadable, err := webhook.Readable(err)
 	if unreadable != nil {
 		j.Reason = unreadable.Error()
@@ -136,10 +137,10 @@ func (d *Deletion) webhooks(ctx context.Context, tenant webhook.Tenant) (int, er
 }
 
 // deliveries erases rows, from the highest id of a webhook down.
-func (d *Deletion) deliveries(ctx context.Context, j webhook.Job, pass, at string) (webhook.Job, error) {
+func (d *Deletion) deliveries(ctx context.Context, j job.Job, pass, at string) (job.Job, error) {
 	id, err := strconv.ParseInt(at, 10, 32)
 	if err != nil {
-		j.Status, j.Reason = webhook.JobFailed, "the cursor has no meaning"
+		j.Status, j.Reason = job.Failed, "the cursor has no meaning"
 		return j, nil //nolint:nilerr // the job tells it
 	}
 	for began := d.Registry.Now(); id > 0 && ctx.Err() == nil && d.Registry.Now().Sub(began) < deletionTime; {
@@ -158,12 +159,12 @@ func (d *Deletion) deliveries(ctx context.Context, j webhook.Job, pass, at strin
 	case pass == "1":
 		j.Cursor = "rest/1"
 	case j.Reason != "":
-		j.Status = webhook.JobFailed
+		j.Status = job.Failed
 	default:
 		if err := d.Tenants.Forget(ctx, j.Tenant); err != nil {
 			return j, err
 		}
-		j.Status = webhook.JobDone
+		j.Status = job.Done
 	}
 	return j, ctx.Err()
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -100,18 +101,18 @@ func (l *leaving) has(tenant webhook.Tenant) (n int) {
 
 // run does slices, each of them twice as a sweep does that dies before it has
 // written the job, until the job ends; before is called ahead of each.
-func (l *leaving) run(id string, before func(webhook.Job)) webhook.Job {
+func (l *leaving) run(id string, before func(job.Job)) job.Job {
 	l.t.Helper()
 	for range 500 {
 		j, err := l.db.Jobs().Get(l.t.Context(), id)
 		l.must(err)
-		if j.Status != webhook.JobRunning {
+		if j.Status != job.Running {
 			return j
 		}
 		before(j)
 		_, err = l.Slice(l.t.Context(), j)
 		next, again := l.Slice(l.t.Context(), j)
-		if errors.Is(err, webhook.ErrNotYet) && errors.Is(again, webhook.ErrNotYet) {
+		if errors.Is(err, job.ErrNotYet) && errors.Is(again, job.ErrNotYet) {
 			l.clock.Advance(time.Minute)
 			continue
 		}
@@ -120,7 +121,7 @@ func (l *leaving) run(id string, before func(webhook.Job)) webhook.Job {
 		l.must(l.db.Jobs().Update(l.t.Context(), next.Next(l.clock.Now())))
 	}
 	l.t.Fatal("the job does not end")
-	return webhook.Job{}
+	return job.Job{}
 }
 
 func TestDeletion_LeavesNothing(t *testing.T) {
@@ -133,14 +134,14 @@ func TestDeletion_LeavesNothing(t *testing.T) {
 	id, err := l.admin.DeleteTenant(t.Context(), webhook.Associate{}, "Leaves")
 	l.must(err)
 	late := false
-	job := l.run(id, func(j webhook.Job) {
+	ended := l.run(id, func(j job.Job) {
 		if j.Cursor == "rest/1" && !late { // a call that was under way all the time
 			late = true
 			l.add("Leaves")
 		}
 	})
-	if job.Status != webhook.JobDone || !late || job.Created == 0 {
-		t.Errorf("got %+v", job)
+	if ended.Status != job.Done || !late || ended.Created == 0 {
+		t.Errorf("got %+v", ended)
 	}
 	if n := l.has("Leaves"); n != 0 {
 		t.Errorf("%d things are left", n)
@@ -166,11 +167,11 @@ func TestDeletion_TouchesNoTenantThatIsNotItsOwn(t *testing.T) {
 			_, err := l.db.Tenants().BeginDelete(t.Context(), "Stays", mark)
 			l.must(err)
 		}
-		j, err := webhook.NewJob(webhook.JobDeleteTenant, "Stays", webhook.Associate{}, l.clock.Now(), rand.Reader)
+		j, err := job.New(job.DeleteTenant, "Stays", webhook.Associate{}, l.clock.Now(), rand.Reader)
 		l.must(err)
 		l.must(l.db.Jobs().Create(t.Context(), j))
-		if job := l.run(j.ID, func(webhook.Job) {}); job.Status != webhook.JobFailed || job.Reason == "" {
-			t.Errorf("%s: got %+v", name, job)
+		if ended := l.run(j.ID, func(job.Job) {}); ended.Status != job.Failed || ended.Reason == "" {
+			t.Errorf("%s: got %+v", name, ended)
 		}
 		if n := l.has("Stays"); n != had {
 			t.Errorf("%s: it has %d things, had %d", name, n, had)
@@ -208,8 +209,8 @@ func TestDeletion_GoesOnBehindWhatCannotBeRead(t *testing.T) {
 			damage(l)
 			id, err := l.admin.DeleteTenant(t.Context(), webhook.Associate{}, "Leaves")
 			l.must(err)
-			if job := l.run(id, func(webhook.Job) {}); job.Status != webhook.JobFailed || !strings.Contains(job.Reason, what) {
-				t.Errorf("got %+v, want it to say what is left", job)
+			if ended := l.run(id, func(job.Job) {}); ended.Status != job.Failed || !strings.Contains(ended.Reason, what) {
+				t.Errorf("got %+v, want it to say what is left", ended)
 			}
 			if n := l.has("Leaves"); n != 0 {
 				t.Errorf("%d things are left", n)
@@ -230,7 +231,7 @@ func TestDeletion_ATenantThatIsMadeAgainGetsNewIDs(t *testing.T) {
 	l.must(err)
 	id, err := l.admin.DeleteTenant(t.Context(), webhook.Associate{}, "Leaves")
 	l.must(err)
-	if j := l.run(id, func(webhook.Job) {}); j.Status != webhook.JobDone {
+	if j := l.run(id, func(job.Job) {}); j.Status != job.Done {
 		t.Fatalf("the job is %s: %s", j.Status, j.Reason)
 	}
 	l.must(l.admin.CreateTenant(t.Context(), "Leaves"))

@@ -79,7 +79,7 @@ var saving = backoff.Policy{Tries: 8, First: 10 * time.Millisecond, Most: 200 * 
 // error is the write's: any other ends the change, whatever it is.
 func (r *Registry) retry(ctx context.Context, try func() (wrote bool, err error)) error {
 	wrote := false
-	return saving.Retry(ctx, r.Random, func(err error) bool { return wrote && conflicts(err) }, func() (err error) {
+	return saving.Retry(ctx, r.Random, func(err error) bool { return wrote && errors.Is(err, ErrConflict) }, func() (err error) {
 		wrote, err = try()
 		return err
 	})

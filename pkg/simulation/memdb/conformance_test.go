@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
@@ -67,7 +68,7 @@ func damage(db *memdb.DB) func(t *testing.T, thing any) {
 		case webhook.Delivery:
 			pk, sk, attribute = fmt.Sprintf("T#%s#W#%d#%d", x.Tenant, x.Webhook, x.Event.Partition(8)), string(x.Event), "next_at"
 			table = "deliveries"
-		case webhook.Job:
+		case job.Job:
 			pk, sk, attribute = "JOBS", x.ID, "made"
 		case webhook.Intent:
 			pk, sk, attribute = "O", x.Secret, "at"

@@ -1,6 +1,6 @@
 // Package dynamo keeps webhooks, events, deliveries and jobs in three DynamoDB
 // tables: the contracts [webhook.Webhooks], [webhook.Events],
-// [webhook.Deliveries], [webhook.Jobs], [tenancy.Tenants] and
+// [webhook.Deliveries], [job.Jobs], [tenancy.Tenants] and
 // [tenancy.Credentials]. [DecodeStream] decodes the Events table's stream.
 //
 // It refuses to scan, to write without a condition where writers can race, to

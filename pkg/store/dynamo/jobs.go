@@ -9,10 +9,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Jobs stores jobs; see webhook.Jobs. They are stored in the Webhooks table.
+// Jobs stores jobs; see job.Jobs. They are stored in the Webhooks table.
 // Running jobs share one partition, where the sweep finds them by key; ended
 // jobs have a partition each until TTL removes them. A job moves between the
 // two in one transaction.
@@ -26,8 +27,8 @@ func runningKey(id string) item { return key(jobsPK, id) }
 func endedKey(id string) item { return key("J#"+id, "J") }
 
 // Create stores a new job.
-func (s *Jobs) Create(ctx context.Context, j webhook.Job) error {
-	if j.Revision != 1 || j.Status != webhook.JobRunning {
+func (s *Jobs) Create(ctx context.Context, j job.Job) error {
+	if j.Revision != 1 || j.Status != job.Running {
 		return fmt.Errorf("create job %s: revision %d, %s", j.ID, j.Revision, j.Status)
 	}
 	_, ok, err := s.put(ctx, encodeJob(runningKey(j.ID), j), absent)
@@ -39,25 +40,25 @@ func (s *Jobs) Create(ctx context.Context, j webhook.Job) error {
 
 // Get looks among the running jobs first, then among those that have ended, so
 // it finds a job that moves between the two reads.
-func (s *Jobs) Get(ctx context.Context, id string) (webhook.Job, error) {
+func (s *Jobs) Get(ctx context.Context, id string) (job.Job, error) {
 	for _, k := range []item{runningKey(id), endedKey(id)} {
 		it, err := s.get(ctx, k)
 		if err != nil {
-			return webhook.Job{}, fault(err, "get job %s", id)
+			return job.Job{}, fault(err, "get job %s", id)
 		}
 		if it != nil && !it.expired(s.now()) {
 			return decodeJob(it)
 		}
 	}
-	return webhook.Job{}, fmt.Errorf("get job %s: %w", id, webhook.ErrNotFound)
+	return job.Job{}, fmt.Errorf("get job %s: %w", id, webhook.ErrNotFound)
 }
 
 // Running lists running jobs in order of id.
-func (s *Jobs) Running(ctx context.Context, limit int) ([]webhook.Job, error) {
+func (s *Jobs) Running(ctx context.Context, limit int) ([]job.Job, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	var found []webhook.Job
+	var found []job.Job
 	var broken unreadable
 	err := s.query(ctx, dynamodb.QueryInput{
 		KeyConditionExpression:    aws.String("pk = :pk"),
@@ -81,9 +82,9 @@ func (s *Jobs) Running(ctx context.Context, limit int) ([]webhook.Job, error) {
 
 // Update replaces a running job, or moves it out of the partition if it has
 // ended.
-func (s *Jobs) Update(ctx context.Context, j webhook.Job) error {
+func (s *Jobs) Update(ctx context.Context, j job.Job) error {
 	seen := condition{text: "rev = :seen", values: item{":seen": number(j.Revision - 1)}}
-	if j.Status == webhook.JobRunning {
+	if j.Status == job.Running {
 		stands, ok, err := s.put(ctx, encodeJob(runningKey(j.ID), j), seen)
 		if err == nil && !ok {
 			return s.missed(ctx, j.ID, stands)
@@ -120,7 +121,7 @@ func (s *Jobs) missed(ctx context.Context, id string, stands item) error {
 	return fmt.Errorf("update job %s: %w", id, webhook.ErrConflict)
 }
 
-func encodeJob(it item, j webhook.Job) item {
+func encodeJob(it item, j job.Job) item {
 	it["id"] = text(j.ID)
 	it["kind"] = text(string(j.Kind))
 	it["tenant"] = text(string(j.Tenant))
@@ -139,16 +140,16 @@ func encodeJob(it item, j webhook.Job) item {
 	return it
 }
 
-func decodeJob(it item) (webhook.Job, error) {
+func decodeJob(it item) (job.Job, error) {
 	r := reader{item: it}
-	j := webhook.Job{
-		ID: r.text("id"), Kind: webhook.JobKind(r.text("kind")), Tenant: webhook.Tenant(r.text("tenant")),
-		Status: webhook.JobStatus(r.text(attrStatus)), Reason: r.text("reason"), Cursor: r.text("cursor"),
+	j := job.Job{
+		ID: r.text("id"), Kind: job.Kind(r.text("kind")), Tenant: webhook.Tenant(r.text("tenant")),
+		Status: job.Status(r.text(attrStatus)), Reason: r.text("reason"), Cursor: r.text("cursor"),
 		Examined: r.int("examined"), Created: r.int("created"), From: r.time("from"), To: r.time("to"), By: r.associate("by"),
 		Made: r.time("made"), Updated: r.time("updated"), ExpiresAt: r.time(attrExpiresMS), Revision: r.int64("rev"),
 	}
 	if r.err != nil {
-		return webhook.Job{}, fmt.Errorf("read job: %w", r.err)
+		return job.Job{}, fmt.Errorf("read job: %w", r.err)
 	}
 	return j, nil
 }

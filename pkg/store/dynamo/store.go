@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -90,5 +91,5 @@ var (
 	_ webhook.Webhooks   = (*Webhooks)(nil)
 	_ webhook.Events     = (*Events)(nil)
 	_ webhook.Deliveries = (*Deliveries)(nil)
-	_ webhook.Jobs       = (*Jobs)(nil)
+	_ job.Jobs           = (*Jobs)(nil)
 )

@@ -9,12 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-func newJob(t *testing.T, at time.Time) webhook.Job {
+func newJob(t *testing.T, at time.Time) job.Job {
 	t.Helper()
-	j, err := webhook.NewJob(webhook.JobRedispatch, newTenant(t), webhook.Associate{ID: 1, Name: "ØÅ", Type: "InternalAssociate"}, at, rand.Reader)
+	j, err := job.New(job.Redispatch, newTenant(t), webhook.Associate{ID: 1, Name: "ØÅ", Type: "InternalAssociate"}, at, rand.Reader)
 	must(t, err)
 	j.From, j.To = at.Add(-time.Hour), at
 	return j
@@ -54,7 +55,7 @@ func testJobs(t *testing.T, h Harness) {
 		j = j.Next(now().Add(time.Second))
 		must(t, h.Jobs.Update(t.Context(), j))
 		check()
-		j.Status, j.Reason = webhook.JobFailed, "the tenant is gone"
+		j.Status, j.Reason = job.Failed, "the tenant is gone"
 		j = j.Next(now().Add(time.Minute))
 		must(t, h.Jobs.Update(t.Context(), j))
 		check()
@@ -66,8 +67,8 @@ func testJobs(t *testing.T, h Harness) {
 			t.Errorf("absent: got %v", err)
 		}
 		must(t, h.Jobs.Create(t.Context(), j))
-		j.Status = webhook.JobDone
-		j = j.Next(now().Add(-2 * webhook.JobLife))
+		j.Status = job.Done
+		j = j.Next(now().Add(-2 * job.Life))
 		must(t, h.Jobs.Update(t.Context(), j))
 		if _, err := h.Jobs.Get(t.Context(), j.ID); !errors.Is(err, webhook.ErrNotFound) {
 			t.Errorf("expired: got %v", err)
@@ -78,7 +79,7 @@ func testJobs(t *testing.T, h Harness) {
 		j := newJob(t, now())
 		must(t, h.Jobs.Create(t.Context(), j))
 		second := j
-		second.Kind = webhook.JobDeleteTenant
+		second.Kind = job.DeleteTenant
 		if err := h.Jobs.Create(t.Context(), second); !errors.Is(err, webhook.ErrExists) {
 			t.Errorf("got %v, want ErrExists", err)
 		}
@@ -92,11 +93,11 @@ func testJobs(t *testing.T, h Harness) {
 		t.Parallel()
 		start := now()
 		third, first, second := newJob(t, start.Add(2*time.Second)), newJob(t, start), newJob(t, start.Add(time.Second))
-		for _, j := range []webhook.Job{third, first, second} {
+		for _, j := range []job.Job{third, first, second} {
 			must(t, h.Jobs.Create(t.Context(), j))
 		}
 		ended := second
-		ended.Status = webhook.JobCancelled
+		ended.Status = job.Cancelled
 		must(t, h.Jobs.Update(t.Context(), ended.Next(now())))
 		if diff := cmp.Diff([]string{first.ID, third.ID}, running(t, h, first.ID, second.ID, third.ID)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -113,7 +114,7 @@ func testJobs(t *testing.T, h Harness) {
 		moved.Cursor = "moved"
 		moved = moved.Next(now())
 		must(t, h.Jobs.Update(t.Context(), moved))
-		for _, status := range []webhook.JobStatus{webhook.JobRunning, webhook.JobDone} {
+		for _, status := range []job.Status{job.Running, job.Done} {
 			late := j
 			late.Status, late.Cursor = status, "late"
 			if err := h.Jobs.Update(t.Context(), late.Next(now())); !errors.Is(err, webhook.ErrConflict) {
@@ -130,10 +131,10 @@ func testJobs(t *testing.T, h Harness) {
 		t.Parallel()
 		j := newJob(t, now())
 		must(t, h.Jobs.Create(t.Context(), j))
-		j.Status = webhook.JobCancelled
+		j.Status = job.Cancelled
 		j = j.Next(now())
 		must(t, h.Jobs.Update(t.Context(), j))
-		for _, status := range []webhook.JobStatus{webhook.JobRunning, webhook.JobDone} {
+		for _, status := range []job.Status{job.Running, job.Done} {
 			late := j
 			late.Status = status
 			if err := h.Jobs.Update(t.Context(), late.Next(now())); !errors.Is(err, webhook.ErrConflict) {
@@ -146,7 +147,7 @@ func testJobs(t *testing.T, h Harness) {
 	})
 	t.Run("Update of an absent job is ErrNotFound", func(t *testing.T) {
 		t.Parallel()
-		for _, status := range []webhook.JobStatus{webhook.JobRunning, webhook.JobDone} {
+		for _, status := range []job.Status{job.Running, job.Done} {
 			j := newJob(t, now())
 			j.Status = status
 			if err := h.Jobs.Update(t.Context(), j.Next(now())); !errors.Is(err, webhook.ErrNotFound) {
@@ -170,22 +171,22 @@ func testJobs(t *testing.T, h Harness) {
 		}
 		atOnce(t, 2, func(i int) error {
 			if i == 0 {
-				_, err := webhook.CancelJob(t.Context(), h.Jobs, j.ID, now, rand.Reader)
+				_, err := job.Cancel(t.Context(), h.Jobs, j.ID, now, rand.Reader)
 				return err
 			}
 			return advanceUntilEnded(t.Context(), h.Jobs, j.ID)
 		})
-		if got, err = h.Jobs.Get(t.Context(), j.ID); err != nil || got.Status != webhook.JobCancelled {
+		if got, err = h.Jobs.Get(t.Context(), j.ID); err != nil || got.Status != job.Cancelled {
 			t.Errorf("got %s, %v, want it cancelled", got.Status, err)
 		}
 	})
 }
 
 // advanceUntilEnded acts as a sweep that advances a job slice by slice.
-func advanceUntilEnded(ctx context.Context, jobs webhook.Jobs, id string) error {
+func advanceUntilEnded(ctx context.Context, jobs job.Jobs, id string) error {
 	for range 20 {
 		j, err := jobs.Get(ctx, id)
-		if err != nil || j.Status != webhook.JobRunning {
+		if err != nil || j.Status != job.Running {
 			return err
 		}
 		j.Examined++

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -23,7 +24,7 @@ type Harness struct {
 	Limited     func(limit int) webhook.Webhooks // Webhooks with a limit per tenant
 	Events      webhook.Events
 	Deliveries  webhook.Deliveries
-	Jobs        webhook.Jobs
+	Jobs        job.Jobs
 	Tenants     tenancy.Tenants
 	Credentials tenancy.Credentials
 	Erasure     tenancy.Erasure

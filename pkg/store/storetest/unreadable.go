@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -111,7 +112,7 @@ func testUnreadable(t *testing.T, h Harness) {
 		{
 			name: "Jobs.Running",
 			make: func(t *testing.T, _ int) (any, error) {
-				j, err := webhook.NewJob(webhook.JobRedispatch, tenant, webhook.Associate{}, at, rand.Reader)
+				j, err := job.New(job.Redispatch, tenant, webhook.Associate{}, at, rand.Reader)
 				must(t, err)
 				return j, h.Jobs.Create(t.Context(), j)
 			},

@@ -1,4 +1,4 @@
-package webhook
+package job
 
 import (
 	"context"
@@ -8,26 +8,27 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/backoff"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// JobKind says what a job does.
-type JobKind string
+// Kind says what a job does.
+type Kind string
 
 // The kinds.
 const (
-	JobRedispatch   JobKind = "redispatch"    // make the deliveries that a tenant's events of a time lack
-	JobDeleteTenant JobKind = "delete_tenant" // remove all that is stored of a tenant
+	Redispatch   Kind = "redispatch"    // make the deliveries that a tenant's events of a time lack
+	DeleteTenant Kind = "delete_tenant" // remove all that is stored of a tenant
 )
 
-// JobStatus is where a job stands.
-type JobStatus string
+// Status is where a job stands.
+type Status string
 
-// The statuses of a job, as the API prints them. All but JobRunning are final.
+// The statuses of a job, as the API prints them. All but Running are final.
 const (
-	JobRunning   JobStatus = "Running"
-	JobDone      JobStatus = "Done"
-	JobCancelled JobStatus = "Cancelled" // somebody asked for it; what was done stays done
-	JobFailed    JobStatus = "Failed"    // it cannot go on; Reason says why
+	Running   Status = "Running"
+	Done      Status = "Done"
+	Cancelled Status = "Cancelled" // somebody asked for it; what was done stays done
+	Failed    Status = "Failed"    // it cannot go on; Reason says why
 )
 
 // Job is work that takes longer than a call: the sweep does it in slices, each
@@ -36,9 +37,9 @@ const (
 type Job struct {
 	// ID is a UUIDv7 as a GUID: the order of ids is that of making.
 	ID     string
-	Kind   JobKind
-	Tenant Tenant
-	Status JobStatus
+	Kind   Kind
+	Tenant webhook.Tenant
+	Status Status
 	// Reason says why the job failed, for people; empty otherwise.
 	Reason string
 	// Cursor is where the next slice begins, in the words of the job's kind.
@@ -51,7 +52,7 @@ type Job struct {
 	// not, for kinds that have such bounds.
 	From, To time.Time
 	// By is who asked for the job.
-	By Associate
+	By webhook.Associate
 	// Made is when the job was created, Updated when it last changed.
 	Made, Updated time.Time
 	// ExpiresAt is when the store may forget the job; zero while it runs.
@@ -60,33 +61,33 @@ type Job struct {
 	Revision int64
 }
 
-// JobLife is how long a job can be looked at after it has ended.
-const JobLife = 30 * 24 * time.Hour
+// Life is how long a job can be looked at after it has ended.
+const Life = 30 * 24 * time.Hour
 
-// NewJobID draws the id of a job. It fails only if random does.
-func NewJobID(now time.Time, random io.Reader) (string, error) {
-	id, err := NewEventID(now, random)
+// NewID draws the id of a job. It fails only if random does.
+func NewID(now time.Time, random io.Reader) (string, error) {
+	id, err := webhook.NewEventID(now, random)
 	if err != nil {
 		return "", fmt.Errorf("new job id: %w", err)
 	}
 	return string(id), nil
 }
 
-// NewJob gives a job that begins now.
-func NewJob(kind JobKind, tenant Tenant, by Associate, now time.Time, random io.Reader) (Job, error) {
-	id, err := NewJobID(now, random)
+// New gives a job that begins now.
+func New(kind Kind, tenant webhook.Tenant, by webhook.Associate, now time.Time, random io.Reader) (Job, error) {
+	id, err := NewID(now, random)
 	if err != nil {
 		return Job{}, err
 	}
 	now = now.UTC().Truncate(time.Millisecond)
-	return Job{ID: id, Kind: kind, Tenant: tenant, Status: JobRunning, By: by, Made: now, Updated: now, Revision: 1}, nil
+	return Job{ID: id, Kind: kind, Tenant: tenant, Status: Running, By: by, Made: now, Updated: now, Revision: 1}, nil
 }
 
 // Next gives the job as its next write is to store it.
 func (j Job) Next(now time.Time) Job {
 	j.Updated, j.Revision = now.UTC().Truncate(time.Millisecond), j.Revision+1
-	if j.Status != JobRunning {
-		j.ExpiresAt = j.Updated.Add(JobLife)
+	if j.Status != Running {
+		j.ExpiresAt = j.Updated.Add(Life)
 	}
 	return j
 }
@@ -115,18 +116,18 @@ type Jobs interface {
 // next minute.
 var ErrNotYet = errors.New("nothing to do yet")
 
-// cancelling is how often CancelJob starts over when slices end meanwhile.
+// cancelling is how often Cancel starts over when slices end meanwhile.
 var cancelling = backoff.Policy{Tries: 10, First: 10 * time.Millisecond, Most: 200 * time.Millisecond}
 
-// CancelJob ends a running job between two of its slices and returns it. A job
+// Cancel ends a running job between two of its slices and returns it. A job
 // that has ended already is returned as it is. ErrNotFound, ErrConflict if the
 // job moved on each time, ErrUnavailable. random draws the waits in between.
-func CancelJob(ctx context.Context, jobs Jobs, id string, now func() time.Time, random io.Reader) (j Job, err error) {
+func Cancel(ctx context.Context, jobs Jobs, id string, now func() time.Time, random io.Reader) (j Job, err error) {
 	err = cancelling.Retry(ctx, random, conflicts, func() error {
-		if j, err = jobs.Get(ctx, id); err != nil || j.Status != JobRunning {
+		if j, err = jobs.Get(ctx, id); err != nil || j.Status != Running {
 			return err
 		}
-		j.Status = JobCancelled
+		j.Status = Cancelled
 		j = j.Next(now())
 		return jobs.Update(ctx, j)
 	})
@@ -136,4 +137,4 @@ func CancelJob(ctx context.Context, jobs Jobs, id string, now func() time.Time, 
 	return j, nil
 }
 
-func conflicts(err error) bool { return errors.Is(err, ErrConflict) }
+func conflicts(err error) bool { return errors.Is(err, webhook.ErrConflict) }
