@@ -61,8 +61,8 @@ func newService(cfg config.Local, logs io.Writer) (*service, error) {
 	sweeper := sweep.New(sweep.Config{
 		Deliveries: db.Deliveries(), Webhooks: db.Webhooks(), Events: db.Events(), Secrets: db.Secrets(), Messages: db.Queue(),
 		DeadLetters: db.DeadLetters(), Logger: logger, Now: time.Now, RowLife: rowLife,
-		Jobs: db.Jobs(), Runners: map[job.Kind]sweep.JobRunner{
-			job.Redispatch: sweep.Redispatch(db.Events(), db.Queue()),
+		Jobs: db.Jobs(), Runners: map[job.Kind]job.Slice{
+			job.Redispatch: replay.RedispatchSlice(db.Events(), db.Queue()),
 			job.DeleteTenant: (&tenancy.Deletion{
 				Registry: registry, Tenants: db.Tenants(), Credentials: db.Credentials(), Erasure: db.Erasure(),
 			}).Slice,

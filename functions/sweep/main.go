@@ -18,6 +18,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/failures/s3"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
@@ -44,8 +45,8 @@ func wire(cfg config.Sweep, clients aws.Config, logger *slog.Logger) (lambda.Han
 		Failures:    &s3.Failures{Client: s3.NewClient(clients), Bucket: cfg.FailureBucket, Decode: dynamo.DecodeStream},
 		DeadLetters: &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL},
 		Logger:      logger, Now: time.Now, RowLife: cfg.EventTTL + cfg.DeliveryExtra,
-		Jobs: store.Jobs(), Runners: map[job.Kind]sweep.JobRunner{
-			job.Redispatch:   sweep.Redispatch(store.Events(), messages),
+		Jobs: store.Jobs(), Runners: map[job.Kind]job.Slice{
+			job.Redispatch:   replay.RedispatchSlice(store.Events(), messages),
 			job.DeleteTenant: deletion.Slice,
 		},
 	})

@@ -24,7 +24,7 @@ const (
 	probing        = "pkg/dispatch/probe.go"
 	breaker        = "pkg/webhook/breaker.go"
 	redrive        = "pkg/sweep/redrive.go"
-	redispatch     = "pkg/sweep/redispatch.go"
+	redispatch     = "pkg/replay/slice.go"
 	consumer       = "pkg/dispatch/queue.go"
 	leased         = "pkg/dispatch/lease.go"
 	settling       = "pkg/dispatch/settle.go"
@@ -338,7 +338,7 @@ var mutants = []mutant{
 	},
 	{
 		"redispatch: continue although messages failed", redispatch,
-		"\t\tif err := sendAll(ctx, messages, out); err != nil {\n\t\t\treturn j, err\n\t\t}\n", "\t\t_ = sendAll(ctx, messages, out)\n",
+		"\t\tif err := webhook.SendAll(ctx, messages, out); err != nil {\n\t\t\treturn j, err\n\t\t}\n", "\t\t_ = webhook.SendAll(ctx, messages, out)\n",
 	},
 	{
 		"redispatch: a slice ends before its last event", redispatch,

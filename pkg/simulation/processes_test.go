@@ -10,6 +10,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -82,7 +83,7 @@ func (e *environment) start() {
 	e.sweeper = sweep.New(sweep.Config{
 		Deliveries: store.Deliveries(), Webhooks: store.Webhooks(), Events: store.Events(), Secrets: secrets, Messages: w.queue,
 		DeadLetters: deadLetters{w.queue}, Failures: w.bucket, Logger: logger, Now: time.Now, RowLife: rowLife,
-		Jobs: store.Jobs(), Runners: map[job.Kind]sweep.JobRunner{job.Redispatch: sweep.Redispatch(store.Events(), w.queue)},
+		Jobs: store.Jobs(), Runners: map[job.Kind]job.Slice{job.Redispatch: replay.RedispatchSlice(store.Events(), w.queue)},
 	})
 	e.registry = &webhook.Registry{
 		Webhooks: store.Webhooks(), Secrets: secrets, Now: time.Now, Random: random, EventLife: eventLife,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -42,7 +43,7 @@ func newHouse(t *testing.T) *house {
 	h := &house{t: t, db: db, clock: clock, sweeper: sweep.New(sweep.Config{
 		Deliveries: db.Deliveries(), Webhooks: db.Webhooks(), Events: db.Events(), Secrets: db.Secrets(), Messages: db.Queue(),
 		DeadLetters: db.DeadLetters(), Logger: webhooktest.Logger(t), Now: clock.Now, RowLife: 33 * 24 * time.Hour,
-		Jobs: db.Jobs(), Runners: map[job.Kind]sweep.JobRunner{job.Redispatch: sweep.Redispatch(db.Events(), db.Queue())},
+		Jobs: db.Jobs(), Runners: map[job.Kind]job.Slice{job.Redispatch: replay.RedispatchSlice(db.Events(), db.Queue())},
 	})}
 	for _, tenant := range housemates {
 		h.must(db.Webhooks().Create(t.Context(), webhook.Webhook{

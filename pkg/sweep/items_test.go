@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/job"
-	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -72,7 +71,7 @@ func TestRun_NoJobWaitsForOthers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			done := false
-			b := newJobBench(t, func(b *jobBench) sweep.JobRunner {
+			b := newJobBench(t, func(b *jobBench) job.Slice {
 				return func(_ context.Context, j job.Job) (job.Job, error) {
 					if j.Tenant != "Last" {
 						return run(b, j)
@@ -119,30 +118,5 @@ func TestRun_RedrivesPastUnreadableBatches(t *testing.T) {
 	}
 	if received, err := b.db.Queue().Receive(t.Context(), 10); err != nil || len(received) != 1 || received[0].Message.Kind != webhook.MessageExpand {
 		t.Errorf("got %+v, %v; want the record of the last batch", received, err)
-	}
-}
-
-// unreadableEvents is a list with events that cannot be decoded.
-type unreadableEvents struct{ sweep.EventList }
-
-func (u unreadableEvents) List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error) {
-	page, err := u.EventList.List(ctx, tenant, first, last, limit)
-	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"events x"}, Cause: errors.New("invalid JSON")})
-}
-
-func TestRedispatch_GoesOnBehindEventsThatCannotBeRead(t *testing.T) {
-	t.Parallel()
-	b := newJobBench(t, inSlices(1, 0))
-	id, err := webhook.NewEventID(b.clock.Now(), strings.NewReader(strings.Repeat("x", 100)))
-	if err == nil {
-		err = b.db.Events().Put(t.Context(), webhook.Event{Tenant: "Default", ID: id, Name: "a.b"})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	j := job.Job{Tenant: "Default", From: b.clock.Now().Add(-time.Hour), To: b.clock.Now().Add(time.Hour), Status: job.Running}
-	after, err := sweep.Redispatch(unreadableEvents{b.db.Events()}, b.db.Queue())(t.Context(), j)
-	if err != nil || after.Status != job.Done || after.Created != 1 || !strings.Contains(after.Reason, "events x") {
-		t.Errorf("got %+v, %v; want the other event sent and the fault reported", after, err)
 	}
 }

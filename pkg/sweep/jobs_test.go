@@ -22,7 +22,7 @@ type jobBench struct {
 	sweeper *sweep.Sweeper
 }
 
-func newJobBench(t *testing.T, run func(b *jobBench) sweep.JobRunner) *jobBench {
+func newJobBench(t *testing.T, run func(b *jobBench) job.Slice) *jobBench {
 	t.Helper()
 	b := &jobBench{clock: webhooktest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))}
 	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: b.clock.Now, Random: rand.Reader})
@@ -34,7 +34,7 @@ func newJobBench(t *testing.T, run func(b *jobBench) sweep.JobRunner) *jobBench 
 	b.sweeper = sweep.New(sweep.Config{
 		Deliveries: db.Deliveries(), Webhooks: db.Webhooks(), Events: db.Events(), Secrets: db.Secrets(), Messages: db.Queue(),
 		DeadLetters: db.DeadLetters(), Logger: webhooktest.Logger(t), Now: b.clock.Now, RowLife: 33 * 24 * time.Hour,
-		Jobs: db.Jobs(), Runners: map[job.Kind]sweep.JobRunner{job.Redispatch: run(b)},
+		Jobs: db.Jobs(), Runners: map[job.Kind]job.Slice{job.Redispatch: run(b)},
 	})
 	return b
 }
@@ -61,8 +61,8 @@ func (b *jobBench) get(t *testing.T, id string) job.Job {
 }
 
 // inSlices is a job of n slices, each of which takes a time.
-func inSlices(n int, takes time.Duration) func(*jobBench) sweep.JobRunner {
-	return func(b *jobBench) sweep.JobRunner {
+func inSlices(n int, takes time.Duration) func(*jobBench) job.Slice {
+	return func(b *jobBench) job.Slice {
 		return func(_ context.Context, j job.Job) (job.Job, error) {
 			b.clock.Advance(takes)
 			j.Examined++
@@ -102,7 +102,7 @@ func TestRun_DoesJobsInSlicesOverSeveralMinutes(t *testing.T) {
 
 func TestRun_StopsWithAJobThatIsCancelled(t *testing.T) {
 	t.Parallel()
-	b := newJobBench(t, func(b *jobBench) sweep.JobRunner {
+	b := newJobBench(t, func(b *jobBench) job.Slice {
 		return func(ctx context.Context, j job.Job) (job.Job, error) {
 			if j.Examined++; j.Examined == 2 {
 				if _, err := job.Cancel(ctx, b.db.Jobs(), j.ID, b.clock.Now, webhooktest.Random(1)); err != nil {
@@ -124,7 +124,7 @@ func TestRun_StopsWithAJobThatIsCancelled(t *testing.T) {
 func TestRun_AJobThatFailsIsTriedAgainAndHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	calls := map[string]int{}
-	b := newJobBench(t, func(*jobBench) sweep.JobRunner {
+	b := newJobBench(t, func(*jobBench) job.Slice {
 		return func(_ context.Context, j job.Job) (job.Job, error) {
 			calls[j.ID]++
 			switch {

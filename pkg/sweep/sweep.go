@@ -78,8 +78,8 @@ type Config struct {
 	// RowLife is how long a delivery row is kept after its last write.
 	RowLife time.Duration
 	// Jobs are worked on by Runners, a slice at a time. nil means no jobs.
-	Jobs    Jobs
-	Runners map[job.Kind]JobRunner
+	Jobs    job.Stored
+	Runners map[job.Kind]job.Slice
 }
 
 const (
@@ -105,17 +105,5 @@ type Sweeper struct {
 func New(c Config) *Sweeper { return &Sweeper{Config: c} }
 
 func (s *Sweeper) send(ctx context.Context, messages []webhook.Outgoing) error {
-	return sendAll(ctx, s.Messages, messages)
-}
-
-// sendAll sends messages. After an error some of them may not have been sent.
-func sendAll(ctx context.Context, queue webhook.Queue, messages []webhook.Outgoing) error {
-	if len(messages) == 0 {
-		return nil
-	}
-	failed, err := queue.Send(ctx, messages)
-	if err == nil && len(failed) > 0 {
-		err = webhook.ErrUnavailable
-	}
-	return err
+	return webhook.SendAll(ctx, s.Messages, messages)
 }

@@ -54,8 +54,8 @@ const (
 	deletedRows     = 500             // at a time
 )
 
-// Slice does one slice of a job of kind JobDeleteTenant; see the sweep's
-// JobRunner. The cursor is "<what>/<pass>", and "deliveries/<pass>/<id>" before
+// Slice does one slice of a job of kind JobDeleteTenant; see job.Slice.
+// The cursor is "<what>/<pass>", and "deliveries/<pass>/<id>" before
 // the rows of a webhook.
 func (d *Deletion) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 	record, err := d.Tenants.Get(ctx, j.Tenant)

@@ -20,6 +20,18 @@ type Queue interface {
 	Send(ctx context.Context, messages []Outgoing) (failed []int, err error)
 }
 
+// SendAll sends messages. An error says that some may not have been sent.
+func SendAll(ctx context.Context, queue Queue, messages []Outgoing) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	failed, err := queue.Send(ctx, messages)
+	if err == nil && len(failed) > 0 {
+		err = ErrUnavailable
+	}
+	return err
+}
+
 // MaxDelay is as far as a message can be delayed.
 const MaxDelay = 15 * time.Minute
 

@@ -1,4 +1,4 @@
-package sweep
+package replay
 
 import (
 	"context"
@@ -7,16 +7,16 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// EventList is what Redispatch needs of webhook.Events.
+// EventList is what RedispatchSlice needs of webhook.Events.
 type EventList interface {
 	List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error)
 }
 
-// redispatchSlice is how many events a slice hands over: a tenth of a second of
+// eventsAtOnce is how many events a slice hands over: a tenth of a second of
 // the queue's time, and at most 25 MB of events held.
-const redispatchSlice = 100
+const eventsAtOnce = 100
 
-// Redispatch runs jobs of the kind job.Redispatch: every event of the
+// RedispatchSlice does the slices of jobs of kind job.Redispatch: every event of the
 // job's tenant whose id is of the job's time is handed over to be matched again,
 // and the deliveries that it lacks are made. It is the last resort after a
 // stream whose records are gone: whoever fears that deliveries were never begun
@@ -26,13 +26,13 @@ const redispatchSlice = 100
 // kept: a webhook that was activated over a minute later does not get it. The
 // cursor is the id of the last event that was handed over; Created counts
 // events.
-func Redispatch(events EventList, messages webhook.Queue) JobRunner {
+func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
 	return func(ctx context.Context, j job.Job) (job.Job, error) {
 		first, end := webhook.FirstEventID(j.From), webhook.FirstEventID(j.To)
 		if j.Cursor != "" {
 			first = webhook.EventID(j.Cursor)
 		}
-		page, err := events.List(ctx, j.Tenant, first, end, redispatchSlice)
+		page, err := events.List(ctx, j.Tenant, first, end, eventsAtOnce)
 		unreadable, err := webhook.Readable(err)
 		if err != nil {
 			return j, err
@@ -40,7 +40,7 @@ func Redispatch(events EventList, messages webhook.Queue) JobRunner {
 		if unreadable != nil {
 			j.Reason = unreadable.Error() // the last of them stands for all
 		}
-		full := len(page) == redispatchSlice
+		full := len(page) == eventsAtOnce
 		var out []webhook.Outgoing
 		for _, e := range page {
 			if string(e.ID) == j.Cursor || e.ID >= end {
@@ -48,7 +48,7 @@ func Redispatch(events EventList, messages webhook.Queue) JobRunner {
 			}
 			out = append(out, webhook.Outgoing{Message: webhook.ExpandMessage(e, e.At).OnlyMissing(j.ID)})
 		}
-		if err := sendAll(ctx, messages, out); err != nil {
+		if err := webhook.SendAll(ctx, messages, out); err != nil {
 			return j, err
 		}
 		if len(page) > 0 {

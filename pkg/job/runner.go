@@ -1,0 +1,108 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Stored is what a Runner needs of Jobs.
+type Stored interface {
+	Running(ctx context.Context, limit int) ([]Job, error)
+	Update(ctx context.Context, j Job) error
+}
+
+// Slice does one slice of a job's work, from the job's cursor on, and
+// returns the job with its cursor moved and its counters raised; Done once
+// nothing is left, Failed with a reason if it can never go on. Revision and
+// Updated are not its to set.
+//
+// A slice takes a second or two at most, since nothing ends it but the
+// context, and does no harm when it is done again: the job is stored only after
+// it, and a sweep may die in between. An error leaves the job where it was; the
+// next minute tries again.
+type Slice func(ctx context.Context, j Job) (Job, error)
+
+// Runner does slices of the jobs that run. Its fields must be set before use
+// and not changed after. Several may run at once: of two slices from one cursor
+// one counts.
+type Runner struct {
+	Jobs   Stored
+	Slices map[Kind]Slice
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+const (
+	sliceTime = 10 * time.Second // until a slice's context ends
+	jobsAtOne = 1_000            // jobs that one Run takes part in
+)
+
+// Running returns the jobs for one Run. Each minute another job is the first, so
+// that those that use up the time, or fail, keep none from its turn. A
+// *webhook.UnreadableError names those that it leaves out.
+func (r *Runner) Running(ctx context.Context) ([]Job, error) {
+	jobs, err := r.Jobs.Running(ctx, jobsAtOne)
+	if len(jobs) > 0 {
+		first := int(r.Now().Unix()/60) % len(jobs)
+		jobs = slices.Concat(jobs[first:], jobs[:first])
+	}
+	return jobs, err
+}
+
+// Run does slices of the jobs, one of each in turn, until all have ended, the
+// time is over, or nothing gets on any more. It calls skip with a job that has a
+// fault, and leaves that one to a later Run. It reuses the memory of jobs.
+func (r *Runner) Run(ctx context.Context, jobs []Job, during time.Duration, skip func(ctx context.Context, id string, err error)) {
+	began := r.Now()
+	over := func() bool { return ctx.Err() != nil || r.Now().Sub(began) >= during }
+	for len(jobs) > 0 {
+		rest := jobs[:0]
+		for _, j := range jobs {
+			if over() {
+				return
+			}
+			next, err := r.slice(ctx, j)
+			switch {
+			case errors.Is(err, webhook.ErrConflict), errors.Is(err, webhook.ErrNotFound):
+				// Cancelled meanwhile, or another sweep is at it.
+			case errors.Is(err, ErrNotYet):
+			case err != nil:
+				skip(ctx, j.ID, fmt.Errorf("%s: %w", j.Kind, err))
+			case next.Status == Running:
+				rest = append(rest, next)
+			default:
+				r.Logger.InfoContext(ctx, "job ended", "action", string(next.Kind), "tenant", string(next.Tenant),
+					"outcome", string(next.Status), "count", next.Created)
+			}
+		}
+		jobs = rest
+	}
+}
+
+// slice does a slice of a job and stores the job as it is then.
+func (r *Runner) slice(ctx context.Context, j Job) (next Job, err error) {
+	do := r.Slices[j.Kind]
+	if do == nil {
+		return j, errors.New("nobody runs jobs of this kind")
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			next, err = j, fmt.Errorf("slice panicked: %v", cause)
+		}
+	}()
+	slicing, cancel := context.WithTimeout(ctx, sliceTime)
+	defer cancel()
+	next, err = do(slicing, j)
+	if err != nil {
+		return j, err
+	}
+	next.Revision = j.Revision
+	next = next.Next(r.Now())
+	return next, r.Jobs.Update(ctx, next)
+}
