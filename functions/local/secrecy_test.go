@@ -15,7 +15,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/posthaste-dev/posthaste/pkg/tenancy"
+	"github.com/posthaste-dev/posthaste/pkg/auth"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -163,7 +163,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		c.answers[last] = strings.ReplaceAll(c.answers[last], cookie.Value, "…")
 		c.keep(fmt.Sprint("cookie ", i), cookie.Value)
 	}
-	session := []string{"Cookie: " + tenancy.SessionCookie + "=" + c.secrets["cookie 0"], "X-XSRF-TOKEN: " + c.secrets["cookie 1"]}
+	session := []string{"Cookie: " + auth.SessionCookie + "=" + c.secrets["cookie 0"], "X-XSRF-TOKEN: " + c.secrets["cookie 1"]}
 	c.ask("POST", "/api/v1/Webhook/contact.changed/7", `{"name":"x"}`, 204, session)
 	for deadline := time.After(30 * time.Second); ; { // pings, then the retry
 		select {

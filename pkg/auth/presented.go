@@ -92,7 +92,7 @@ func (p *presented) authorization(value string, tokens bool) {
 // anywhere makes a browser send, so it counts only beside the token that only
 // pages of this site can know.
 func (p *presented) cookie(r *http.Request) (ok bool) {
-	sessions := r.CookiesNamed(tenancy.SessionCookie)
+	sessions := r.CookiesNamed(SessionCookie)
 	if len(sessions) == 0 {
 		return false
 	}

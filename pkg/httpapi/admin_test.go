@@ -248,9 +248,9 @@ func TestAdmin_ADeletionThatFailsHalfWayIsAudited(t *testing.T) {
 func cookies(answer interface{ Header() http.Header }) (cookie, xsrf string) {
 	for _, c := range (&http.Response{Header: answer.Header()}).Cookies() {
 		switch c.Name {
-		case tenancy.SessionCookie:
+		case auth.SessionCookie:
 			cookie = "Cookie: " + c.Name + "=" + c.Value
-		case tenancy.XSRFCookie:
+		case auth.XSRFCookie:
 			xsrf = "X-XSRF-TOKEN: " + c.Value
 		}
 	}
@@ -265,7 +265,7 @@ func TestSession(t *testing.T) {
 		t.Fatalf("got %d %s", started.Code, started.Body)
 	}
 	for _, c := range (&http.Response{Header: started.Header()}).Cookies() {
-		if c.HttpOnly != (c.Name == tenancy.SessionCookie) || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.MaxAge != 8*60*60 {
+		if c.HttpOnly != (c.Name == auth.SessionCookie) || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.MaxAge != 8*60*60 {
 			t.Errorf("got %s", strings.Replace(c.String(), c.Value, "…", 1))
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/posthaste-dev/posthaste/pkg/auth"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
-	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -25,12 +25,14 @@ func (a *asked) Authenticate(r *http.Request) (webhook.Principal, error) {
 	return a.anyone.Authenticate(r)
 }
 
-func (a *asked) StartSession(r *http.Request) (tenancy.Session, webhook.Principal, error) {
+func (a *asked) StartSession(r *http.Request) ([]*http.Cookie, webhook.Principal, error) {
 	who, err := a.Authenticate(r)
-	return tenancy.Session{Token: webhook.NewSecret("t"), XSRF: webhook.NewSecret("x"), Life: tenancy.SessionLife}, who, err
+	return []*http.Cookie{{Name: auth.SessionCookie, Value: "t"}}, who, err
 }
 
-func (a *asked) EndSession(r *http.Request) (webhook.Principal, error) { return a.Authenticate(r) }
+func (a *asked) EndSession(r *http.Request) ([]*http.Cookie, webhook.Principal, error) {
+	return a.StartSession(r)
+}
 
 // A page of another site makes a browser send the credential that it remembers:
 // no route that may change something listens. Whoever is no browser says nothing

@@ -5,19 +5,19 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Sessions begins and ends browsers' sessions.
 type Sessions interface {
 	// StartSession begins a session for whom the request's credential stands
-	// for. Errors as Authenticate's, and webhook.ErrForbidden for the
-	// administrator.
-	StartSession(r *http.Request) (tenancy.Session, webhook.Principal, error)
-	// EndSession ends the session that the request belongs to.
-	// webhook.ErrUnauthorized if it belongs to none.
-	EndSession(r *http.Request) (webhook.Principal, error)
+	// for, and returns the session's cookies. Errors as Authenticate's, and
+	// webhook.ErrForbidden for the administrator.
+	StartSession(r *http.Request) ([]*http.Cookie, webhook.Principal, error)
+	// EndSession ends the session that the request belongs to, and returns
+	// cookies that make the browser forget it. webhook.ErrUnauthorized if it
+	// belongs to none.
+	EndSession(r *http.Request) ([]*http.Cookie, webhook.Principal, error)
 }
 
 // startSession answers a credential with the cookies of a session.
@@ -40,33 +40,23 @@ func (a *api) startSession(c *call) (reply, error) {
 }
 
 func (a *api) endSession(c *call) (reply, error) {
-	who, err := a.Sessions.EndSession(c.Request)
+	forgotten, who, err := a.Sessions.EndSession(c.Request)
 	if c.who = who; err != nil {
 		return reply{}, a.unauthorized(err)
 	}
 	a.audit(c.Context(), c, auditedChange{action: "end session", tenant: who.Tenant})
-	return noContent(a.cookies(c, tenancy.Session{})), nil
+	return noContent(a.cookies(c, forgotten)), nil
 }
 
-// cookies returns the header that sets a session's cookies, or makes a browser
-// forget them if the session is zero. No other site's page makes a browser send
-// them, and only over TLS where the call came over it.
-func (a *api) cookies(c *call, s tenancy.Session) http.Header {
+// cookies returns the header that sets a session's cookies, which a browser sends
+// over TLS only where the call came over it.
+func (a *api) cookies(c *call, session []*http.Cookie) http.Header {
 	secure := c.TLS != nil || strings.HasPrefix(a.PublicURL, "https:")
-	age := int(s.Life.Seconds())
-	if age <= 0 {
-		age = -1 // sent as Max-Age=0; a zero would send none
-	}
 	h := http.Header{}
-	set := func(name string, value webhook.Secret, httpOnly bool) {
-		cookie := http.Cookie{ //nolint:gosec // the local run has no TLS, and pages must read the XSRF token
-			Name: name, Value: value.Reveal(), Path: "/", MaxAge: age,
-			Secure: secure, HttpOnly: httpOnly, SameSite: http.SameSiteStrictMode,
-		}
+	for _, cookie := range session {
+		cookie.Secure = secure
 		h.Add("Set-Cookie", cookie.String())
 	}
-	set(tenancy.SessionCookie, s.Token, true)
-	set(tenancy.XSRFCookie, s.XSRF, false)
 	return h
 }
 

@@ -83,22 +83,6 @@ type Credentials interface {
 	Revoke(ctx context.Context, tenant webhook.Tenant, id string) error
 }
 
-// The cookies that a browser's session is kept in.
-const (
-	SessionCookie = "posthaste_session"
-	XSRFCookie    = "XSRF-TOKEN"
-)
-
 // SessionPrefix is what the ids of sessions begin with. All other credentials'
 // ids are GUIDs in lower case, which sort before it.
 const SessionPrefix = "session-"
-
-// SessionLife is how long a session lasts at most.
-const SessionLife = 8 * time.Hour
-
-// Session is what a browser needs to go on without its credential.
-type Session struct {
-	Token webhook.Secret // of the cookie SessionCookie
-	XSRF  webhook.Secret // of the cookie XSRFCookie, and of the header X-XSRF-TOKEN
-	Life  time.Duration
-}
