@@ -1,9 +1,10 @@
 // Package job is durable work that takes longer than a call: a [Job] is done in
 // slices, each of which continues from the cursor that the previous one stored.
 //
-// [Jobs] is the contract of the stores; what holds for the stores of pkg/webhook
-// (store.go there) holds for it.
+// [Jobs] is the contract of the stores. What pkg/webhook's store.go says of all
+// stores holds for it, its errors are those of pkg/webhook, and
+// pkg/store/storetest is its suite. A [Runner] does the slices, every minute.
 //
-// The package refuses to know what a job does: replay, tenancy and their like
-// do the work of a slice. It starts no goroutine and keeps no schedule.
+// The package refuses to know what a job does: pkg/replay and pkg/tenancy do the
+// work of a slice. It starts no goroutine and keeps no schedule.
 package job

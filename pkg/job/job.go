@@ -64,23 +64,14 @@ type Job struct {
 // Life is how long a job can be looked at after it has ended.
 const Life = 30 * 24 * time.Hour
 
-// NewID draws the id of a job. It fails only if random does.
-func NewID(now time.Time, random io.Reader) (string, error) {
+// New returns a job that begins now. It fails only if random does.
+func New(kind Kind, tenant webhook.Tenant, by webhook.Associate, now time.Time, random io.Reader) (Job, error) {
 	id, err := webhook.NewEventID(now, random)
 	if err != nil {
-		return "", fmt.Errorf("new job id: %w", err)
-	}
-	return string(id), nil
-}
-
-// New gives a job that begins now.
-func New(kind Kind, tenant webhook.Tenant, by webhook.Associate, now time.Time, random io.Reader) (Job, error) {
-	id, err := NewID(now, random)
-	if err != nil {
-		return Job{}, err
+		return Job{}, fmt.Errorf("new job id: %w", err)
 	}
 	now = now.UTC().Truncate(time.Millisecond)
-	return Job{ID: id, Kind: kind, Tenant: tenant, Status: Running, By: by, Made: now, Updated: now, Revision: 1}, nil
+	return Job{ID: string(id), Kind: kind, Tenant: tenant, Status: Running, By: by, Made: now, Updated: now, Revision: 1}, nil
 }
 
 // Next gives the job as its next write is to store it.
@@ -92,7 +83,17 @@ func (j Job) Next(now time.Time) Job {
 	return j
 }
 
-// Jobs stores jobs. What store.go says of all stores holds for it.
+// PassOver notes items that cannot be read, which the slice leaves out, as the
+// job's Reason, and returns any other error.
+func (j *Job) PassOver(err error) error {
+	unreadable, err := webhook.Readable(err)
+	if unreadable != nil {
+		j.Reason = unreadable.Error()
+	}
+	return err
+}
+
+// Jobs stores jobs.
 type Jobs interface {
 	// Create stores a new job. It must be Running and of Revision 1. ErrExists
 	// if a running job has the id; then nothing changed.

@@ -17,18 +17,17 @@ type Stored interface {
 	Update(ctx context.Context, j Job) error
 }
 
-// Slice does one slice of a job's work, from the job's cursor on, and
-// returns the job with its cursor moved and its counters raised; Done once
-// nothing is left, Failed with a reason if it can never go on. Revision and
-// Updated are not its to set.
+// Slice does one slice of a job's work from the job's cursor, and returns the job
+// with its cursor moved and its counters raised: Done when nothing is left,
+// Failed with a reason if it can never continue. It does not set Revision and
+// Updated.
 //
-// A slice takes a second or two at most, since nothing ends it but the
-// context, and does no harm when it is done again: the job is stored only after
-// it, and a sweep may die in between. An error leaves the job where it was; the
-// next minute tries again.
+// A slice takes a second or two at most, since only the context ends it, and does
+// no harm when it is repeated: the job is stored after it, and a sweep may die in
+// between. An error leaves the job where it was; the next minute tries again.
 type Slice func(ctx context.Context, j Job) (Job, error)
 
-// Runner does slices of the jobs that run. Its fields must be set before use
+// Runner does slices of running jobs. Its fields must be set before use
 // and not changed after. Several may run at once: of two slices from one cursor
 // one counts.
 type Runner struct {
@@ -43,9 +42,9 @@ const (
 	jobsAtOne = 1_000            // jobs that one Run takes part in
 )
 
-// Running returns the jobs for one Run. Each minute another job is the first, so
-// that those that use up the time, or fail, keep none from its turn. A
-// *webhook.UnreadableError names those that it leaves out.
+// Running returns the jobs for one Run. Each minute a different job comes first,
+// so that jobs that use up the time, or fail, do not starve the others. A
+// *webhook.UnreadableError names the jobs that it leaves out.
 func (r *Runner) Running(ctx context.Context) ([]Job, error) {
 	jobs, err := r.Jobs.Running(ctx, jobsAtOne)
 	if len(jobs) > 0 {
@@ -56,8 +55,8 @@ func (r *Runner) Running(ctx context.Context) ([]Job, error) {
 }
 
 // Run does slices of the jobs, one of each in turn, until all have ended, the
-// time is over, or nothing gets on any more. It calls skip with a job that has a
-// fault, and leaves that one to a later Run. It reuses the memory of jobs.
+// time is over, or no job makes progress. It calls skip for a job that fails and
+// leaves that job to a later Run. It reuses the memory of jobs.
 func (r *Runner) Run(ctx context.Context, jobs []Job, during time.Duration, skip func(ctx context.Context, id string, err error)) {
 	began := r.Now()
 	over := func() bool { return ctx.Err() != nil || r.Now().Sub(began) >= during }

@@ -16,16 +16,14 @@ type EventList interface {
 // the queue's time, and at most 25 MB of events held.
 const eventsAtOnce = 100
 
-// RedispatchSlice does the slices of jobs of kind job.Redispatch: every event of the
-// job's tenant whose id is of the job's time is handed over to be matched again,
-// and the deliveries that it lacks are made. It is the last resort after a
-// stream whose records are gone: whoever fears that deliveries were never begun
-// can have a time gone through, and what was begun is left alone.
+// RedispatchSlice does the slices of jobs of kind job.Redispatch: it hands every
+// event of the job's tenant and time over to be matched again, so that the
+// deliveries that it lacks are made. It is the last resort after a stream lost
+// its records; deliveries that were begun are left alone.
 //
 // An event counts as accepted at its own time, since the stream's stamp is not
-// kept: a webhook that was activated over a minute later does not get it. The
-// cursor is the id of the last event that was handed over; Created counts
-// events.
+// kept: a webhook activated more than a minute later does not get it. The cursor
+// is the id of the last event that was handed over; Created counts events.
 func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
 	return func(ctx context.Context, j job.Job) (job.Job, error) {
 		first, end := webhook.FirstEventID(j.From), webhook.FirstEventID(j.To)
@@ -33,12 +31,8 @@ func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
 			first = webhook.EventID(j.Cursor)
 		}
 		page, err := events.List(ctx, j.Tenant, first, end, eventsAtOnce)
-		unreadable, err := webhook.Readable(err)
-		if err != nil {
+		if err := j.PassOver(err); err != nil {
 			return j, err
-		}
-		if unreadable != nil {
-			j.Reason = unreadable.Error() // the last of them stands for all
 		}
 		full := len(page) == eventsAtOnce
 		var out []webhook.Outgoing

@@ -17,7 +17,7 @@ import (
 
 // Administration makes and removes tenants and their credentials. Its fields
 // must be set before use and not changed after; its methods may be called
-// concurrently. Whether somebody may use it, the caller sees to.
+// concurrently. The caller checks whether the principal may use it.
 type Administration struct {
 	Tenants     Tenants
 	Credentials Credentials
@@ -98,7 +98,7 @@ func (n NewCredential) validate(now time.Time) error {
 	return f.Err()
 }
 
-// CreateTenant makes a tenant. Errors: *ValidationError; ErrExists if it is
+// CreateTenant makes a tenant. Errors: *webhook.ValidationError; ErrExists if it is
 // there, being deleted or not.
 func (a *Administration) CreateTenant(ctx context.Context, name webhook.Tenant) error {
 	if !name.Valid() {
@@ -132,7 +132,7 @@ func (a *Administration) Exists(ctx context.Context, name webhook.Tenant) error 
 
 // Issue makes a credential for a tenant and draws its text, which nobody can
 // ask for again: the password of kind basic, else the token. Of kind iam there
-// is none. Errors: *ValidationError, ErrNotFound (no such tenant), ErrExists (the
+// is none. Errors: *webhook.ValidationError, ErrNotFound (no such tenant), ErrExists (the
 // role has a credential already).
 func (a *Administration) Issue(ctx context.Context, tenant webhook.Tenant, n NewCredential) (Credential, webhook.Secret, error) {
 	record, err := a.Tenant(ctx, tenant)

@@ -58,8 +58,7 @@ func (c Credential) Valid(now time.Time) bool {
 	return c.ExpiresAt.IsZero() || now.Before(c.ExpiresAt)
 }
 
-// Credentials stores credentials. Its conformance suite is that of the other
-// stores, and what holds for all of those (store.go) holds here.
+// Credentials stores credentials.
 //
 // All reads are consistent: what Revoke took away is found by no call that
 // begins after Revoke has returned, from anywhere.
@@ -73,9 +72,8 @@ type Credentials interface {
 	Find(ctx context.Context, hash string) (Credential, error)
 
 	// List returns up to limit credentials of the tenant whose ids come after a
-	// text, which need not be an id (empty: from the first on), in the order of
-	// their ids. A short list
-	// means there are no more.
+	// string, which need not be an id (empty: from the first on), in the order of
+	// their ids. A short list means there are no more.
 	List(ctx context.Context, tenant webhook.Tenant, after string, limit int) ([]Credential, error)
 
 	// Revoke removes a credential of the tenant. ErrNotFound if it has none of

@@ -12,9 +12,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Erasure removes what was stored of a tenant, whatever it says. Its conformance
-// suite is that of the other stores, and what holds for all of those (store.go)
-// holds here. Erasing what is not there is fine.
+// Erasure removes what was stored of a tenant, readable or not. Erasing what is
+// not there is fine.
 type Erasure interface {
 	// EraseEvents removes up to limit of the tenant's events and returns how
 	// many; 0 says that there are none.
@@ -35,7 +34,7 @@ type Erasure interface {
 // days.
 //
 // A credential or webhook that cannot be decoded cannot be deleted either. The
-// deletion goes on with everything else and ends as JobFailed, with the reason,
+// deletion goes on with everything else and ends as job.Failed, with the reason,
 // and the tenant stays marked.
 type Deletion struct {
 	Registry    *webhook.Registry // its Webhooks, Secrets and Now are used
@@ -54,9 +53,9 @@ const (
 	deletedRows     = 500             // at a time
 )
 
-// Slice does one slice of a job of kind JobDeleteTenant; see job.Slice.
-// The cursor is "<what>/<pass>", and "deliveries/<pass>/<id>" before
-// the rows of a webhook.
+// Slice does one slice of a job of kind job.DeleteTenant; see job.Slice. The
+// cursor is "<what>/<pass>", and "deliveries/<pass>/<id>" before the rows of a
+// webhook.
 func (d *Deletion) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 	record, err := d.Tenants.Get(ctx, j.Tenant)
 	switch {
@@ -82,12 +81,12 @@ func (d *Deletion) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 	case "":
 		more := false
 		n, more, err = revokePage(ctx, d.Credentials, j.Tenant)
-		if err = passOver(&j, err); err == nil && !more {
+		if err = j.PassOver(err); err == nil && !more {
 			j.Cursor = "webhooks/" + pass
 		}
 	case "webhooks":
 		n, err = d.webhooks(ctx, j.Tenant)
-		if err = passOver(&j, err); err == nil && n == 0 {
+		if err = j.PassOver(err); err == nil && n == 0 {
 			j.Cursor = "events/" + pass
 		}
 	case "events":
@@ -109,16 +108,6 @@ func (d *Deletion) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 	}
 	j.Created += n
 	return j, err
-}
-
-// passOver notes items that cannot be read as the reason of a failure, and
-// returns any other error.
-func passOver(j *job.Job, err error) error {
-	unreadable, err := webhook.Readable(err)
-	if unreadable != nil {
-		j.Reason = unreadable.Error()
-	}
-	return err
 }
 
 // webhooks deletes some of the tenant's webhooks with their secrets. An

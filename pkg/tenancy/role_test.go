@@ -42,7 +42,7 @@ func TestRoleARN_IsThatOfItsExpression(t *testing.T) {
 	t.Parallel()
 	role := regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/([^/:]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`)
 	parts := []string{
-		"", "a", "Z", "0", "_", ".", "-", "*", "/", "\n", "é", strings.Repeat("x", 64), strings.Repeat("y", 135),
+		"", "a", "Z", "0", "_", ".", "-", "*", "\n", "é", strings.Repeat("x", 64), strings.Repeat("y", 135),
 		"arn:aws:iam::123456789012:role/", "arn:aws-cn:iam::123456789012:role/", "arn:aws2:iam::123456789012:role/", "arn:aws:iam::12345678901:role/",
 	}
 	rapid.Check(t, func(t *rapid.T) {

@@ -21,8 +21,7 @@ type Record struct {
 	Deleting string
 }
 
-// Tenants stores which tenants there are. Its conformance suite is that of the
-// other stores, and what holds for all of those (store.go) holds here.
+// Tenants stores which tenants there are.
 type Tenants interface {
 	// Create makes a tenant. ErrExists if it is there, being deleted or not;
 	// then nothing changed.
