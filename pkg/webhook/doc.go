@@ -6,9 +6,9 @@
 // one webhook; it runs in rounds, and each round makes attempts, each of which
 // is one HTTP POST (a [Post], whose outcome is a [Result]).
 //
-// The package knows nobody: it imports the standard library without net/http,
-// reads no clock, draws no random number and does no input or output. Whoever
-// needs the time, an id or randomness passes it in. It refuses to know how a
-// thing is stored, sent or shown: tables, queues and wire formats live in the
-// packages that implement its contracts.
+// The package imports leaves and the standard library without net/http. It reads
+// no clock, draws no random number and does no input or output. The caller
+// passes in the time, ids and randomness. The package refuses to know how a thing
+// is stored, sent or shown: tables, queues and wire formats are the business of
+// the packages that implement its contracts.
 package webhook
