@@ -7,7 +7,7 @@
 // the same miss, in the answer and in the time it takes. Every lookup is a
 // consistent read, so that what was revoked is refused at once; no credential
 // is cached. The package refuses to decide what a principal may do
-// (webhook.Principal.May and Sees do), to answer a request (pkg/httpapi does),
+// (webhook.Principal.May and webhook.Registry do), to answer a request (pkg/httpapi does),
 // and to put a credential into an error.
 package auth
 

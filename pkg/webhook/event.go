@@ -35,22 +35,22 @@ const TestEventName = "test"
 
 const maxEventName = 200
 
-// ValidEventName reports whether a name may be signalled or subscribed to: up
+// validEventName reports whether a name may be signalled or subscribed to: up
 // to 200 characters of A-Z a-z 0-9 _ . -
-func ValidEventName(name string) bool { return ofLetters(name, "_.-", maxEventName) }
+func validEventName(name string) bool { return ofLetters(name, "_.-", maxEventName) }
 
-// ValidEventPattern reports whether a text may stand in a webhook's Events: an
+// validEventPattern reports whether a text may stand in a webhook's Events: an
 // event name, "*", or "<first segment>.*".
-func ValidEventPattern(pattern string) bool {
-	if ValidEventName(pattern) || pattern == "*" {
+func validEventPattern(pattern string) bool {
+	if validEventName(pattern) || pattern == "*" {
 		return true
 	}
 	first, ok := strings.CutSuffix(pattern, ".*")
 	return ok && len(pattern) <= maxEventName && ofLetters(first, "_-", maxEventName)
 }
 
-// FoldEventName is the form in which names are compared.
-func FoldEventName(name string) string { return strings.ToLower(name) }
+// foldEventName is the form in which names are compared.
+func foldEventName(name string) string { return strings.ToLower(name) }
 
 // IsStateEvent reports whether the name is one that the service itself raises
 // about a webhook ("webhook123.errors"). The second value is the event without
@@ -67,9 +67,9 @@ func IsStateEvent(name string) (inBody string, ok bool) {
 	return "webhook." + what, true
 }
 
-// ReservedEventName reports whether only the service itself may raise the
+// reservedEventName reports whether only the service itself may raise the
 // event: the ping and state events.
-func ReservedEventName(name string) bool {
+func reservedEventName(name string) bool {
 	_, state := IsStateEvent(name)
 	return state || strings.EqualFold(name, TestEventName)
 }

@@ -15,11 +15,11 @@ var reservedHeaders = map[string]bool{
 	"webhook-id": true, "webhook-timestamp": true, "webhook-signature": true, "x-hook-test": true,
 }
 
-// FoldHeaderName returns the form in which header names are compared: lower
+// foldHeaderName returns the form in which header names are compared: lower
 // case, with "-" for every byte that is not an ASCII letter or digit. CGI and
 // WSGI hand a program its headers as variables such as HTTP_X_API_KEY, so a
 // receiver cannot tell names apart that fold to the same text.
-func FoldHeaderName(name string) string {
+func foldHeaderName(name string) string {
 	folded := make([]byte, len(name))
 	for i := range len(name) {
 		folded[i] = foldHeaderByte(name[i])
@@ -53,7 +53,7 @@ func foldHeaderByte(c byte) byte {
 // ReservedHeader reports whether a header of this name is set by the service or
 // by the connection, so that a webhook may not set it.
 func ReservedHeader(name string) bool {
-	folded := FoldHeaderName(name)
+	folded := foldHeaderName(name)
 	return reservedHeaders[folded] || strings.HasPrefix(folded, "x-superoffice-") || strings.HasPrefix(folded, "x-posthaste-")
 }
 
@@ -70,7 +70,7 @@ var (
 // SecretHeader reports whether the value of a header of this name is treated as
 // a secret.
 func SecretHeader(name string) bool {
-	folded := FoldHeaderName(name)
+	folded := foldHeaderName(name)
 	for word := range strings.SplitSeq(folded, "-") {
 		if secretWords[word] {
 			return true

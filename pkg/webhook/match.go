@@ -11,8 +11,8 @@ import (
 // the exact one first: "contact.changed" → "contact.changed", "contact.*",
 // "*". The ping and state events are matched by their exact name alone.
 func SubscriptionKeys(name string) []string {
-	folded := FoldEventName(name)
-	if ReservedEventName(folded) {
+	folded := foldEventName(name)
+	if reservedEventName(folded) {
 		return []string{folded}
 	}
 	keys := []string{folded}

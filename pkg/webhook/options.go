@@ -23,14 +23,14 @@ func (o Options) AttemptTimeout() time.Duration {
 }
 
 const (
-	// MaxTimeout is the most that the option Timeout may be; the least is a
+	// maxTimeout is the most that the option Timeout may be; the least is a
 	// second.
-	MaxTimeout = 100 * time.Second
+	maxTimeout = 100 * time.Second
 	// DefaultSecretOverlap is how long a replaced secret still signs where the
 	// option says nothing.
 	DefaultSecretOverlap = 24 * time.Hour
-	// MaxSecretOverlap is the most that the option SecretOverlap may be.
-	MaxSecretOverlap = 7 * 24 * time.Hour
+	// maxSecretOverlap is the most that the option SecretOverlap may be.
+	maxSecretOverlap = 7 * 24 * time.Hour
 )
 
 // Format is the shape of a webhook's bodies. The empty Format is SuperOffice's.
@@ -44,13 +44,13 @@ const (
 	FormatData        Format = "data"        // the event's data alone
 )
 
-// Formats lists them, the default first.
-func Formats() []Format {
+// formats lists them, the default first.
+func formats() []Format {
 	return []Format{FormatSuperOffice, FormatStandard, FormatCloudEvents, FormatData}
 }
 
 // Valid reports whether the format is one of the list (the empty one is not).
-func (f Format) Valid() bool { return slices.Contains(Formats(), f) }
+func (f Format) Valid() bool { return slices.Contains(formats(), f) }
 
 // Validate reports everything that is wrong with the options as a
 // *ValidationError, or nil.
@@ -59,14 +59,14 @@ func (o Options) Validate() error {
 	if o.Policy != "" && !o.Policy.Valid() {
 		f.Add("Policy", "must be %s or %s", PolicyDurable, PolicySuperOffice)
 	}
-	if o.Timeout != 0 && (o.Timeout < time.Second || o.Timeout > MaxTimeout) {
-		f.Add("TimeoutSeconds", "must be from 1 to %.0f", MaxTimeout.Seconds())
+	if o.Timeout != 0 && (o.Timeout < time.Second || o.Timeout > maxTimeout) {
+		f.Add("TimeoutSeconds", "must be from 1 to %.0f", maxTimeout.Seconds())
 	}
-	if o.SecretOverlap != nil && (*o.SecretOverlap < 0 || *o.SecretOverlap > MaxSecretOverlap) {
-		f.Add("SecretOverlapSeconds", "must be from 0 to %.0f", MaxSecretOverlap.Seconds())
+	if o.SecretOverlap != nil && (*o.SecretOverlap < 0 || *o.SecretOverlap > maxSecretOverlap) {
+		f.Add("SecretOverlapSeconds", "must be from 0 to %.0f", maxSecretOverlap.Seconds())
 	}
 	if o.Format != "" && !o.Format.Valid() {
-		f.Add("Format", "must be one of %v", Formats())
+		f.Add("Format", "must be one of %v", formats())
 	}
 	return f.Err()
 }

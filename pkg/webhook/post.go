@@ -67,8 +67,8 @@ type Result struct {
 	Interrupted bool
 }
 
-// Attempt gives the result as a row keeps it.
-func (r Result) Attempt(number int) Attempt {
+// attempt gives the result as a row keeps it.
+func (r Result) attempt(number int) Attempt {
 	return Attempt{Number: number, At: r.At, Duration: r.Duration, StatusCode: r.StatusCode, Error: r.Error}
 }
 
@@ -76,7 +76,7 @@ func (r Result) Attempt(number int) Attempt {
 // NextAt; a caller that also sends a message moves it.
 func (r Result) Outcome(number int, d Decision) Outcome {
 	return Outcome{
-		Attempt: r.Attempt(number), Response: truncate(r.Response, MaxStoredResponse),
+		Attempt: r.attempt(number), Response: truncate(r.Response, MaxStoredResponse),
 		Status: d.Status, Reason: d.Reason, NextAt: d.NextAt, SweepAt: d.NextAt,
 	}
 }

@@ -48,8 +48,8 @@ func (p Principal) May(s Scope) bool {
 	return false
 }
 
-// Sees reports whether the webhook exists as far as the principal may know:
+// sees reports whether the webhook exists as far as the principal may know:
 // same tenant, and registered by the principal's app if it has one.
-func (p Principal) Sees(w Webhook) bool {
+func (p Principal) sees(w Webhook) bool {
 	return p.Tenant == w.Tenant && (p.App == "" || p.App == w.App)
 }

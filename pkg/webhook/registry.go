@@ -96,7 +96,7 @@ func (r *Registry) Get(ctx context.Context, who Principal, id int32) (Webhook, e
 	if err != nil {
 		return Webhook{}, fmt.Errorf("webhook %d: %w", id, err)
 	}
-	if !who.Sees(w) {
+	if !who.sees(w) {
 		return Webhook{}, fmt.Errorf("webhook %d: %w", id, ErrNotFound)
 	}
 	return w, nil
@@ -112,7 +112,7 @@ func (r *Registry) List(ctx context.Context, who Principal, after int32, limit i
 			return nil, 0, fmt.Errorf("list webhooks: %w", err)
 		}
 		for _, w := range page {
-			if after = w.ID; who.Sees(w) {
+			if after = w.ID; who.sees(w) {
 				seen = append(seen, w)
 			}
 		}
@@ -174,7 +174,7 @@ func (r *Registry) create(ctx context.Context, who Principal, id int32, d Draft,
 		return Webhook{}, err
 	}
 	var err error
-	if !doc.IsZero() {
+	if !doc.isZero() {
 		if w.Secret, err = r.createSecret(ctx, w, doc, now); err != nil {
 			return Webhook{}, fmt.Errorf("create webhook %d: %w", id, err)
 		}

@@ -17,7 +17,7 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 	if !r.checksTargets() || w.State != StateActive || !secretsMayChange && !r.pings(old, w) {
 		return nil
 	}
-	result, err := r.Test(ctx, w, doc)
+	result, err := r.test(ctx, w, doc)
 	if err != nil {
 		return err
 	}
@@ -78,12 +78,12 @@ func (r *Registry) TestDraft(ctx context.Context, who Principal, id int32, d Dra
 	if err != nil {
 		return Result{}, err
 	}
-	return r.Test(ctx, d.webhook(stored), doc)
+	return r.test(ctx, d.webhook(stored), doc)
 }
 
-// Test sends the test event to a webhook's target, signed, and returns what
+// test sends the test event to a webhook's target, signed, and returns what
 // came of it. The webhook need not be stored.
-func (r *Registry) Test(ctx context.Context, w Webhook, doc SecretDocument) (Result, error) {
+func (r *Registry) test(ctx context.Context, w Webhook, doc SecretDocument) (Result, error) {
 	if r.Ping == nil {
 		return Result{}, fmt.Errorf("test webhook: %w", ErrUnavailable)
 	}

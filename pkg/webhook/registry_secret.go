@@ -68,7 +68,7 @@ func (d Draft) validate(w Webhook, rules Rules) error {
 		if h.Value.text != MaskedSecret {
 			continue
 		}
-		stored, known := w.HeaderNamed(h.Name)
+		stored, known := w.headerNamed(h.Name)
 		switch name := truncate(h.Name, 200); {
 		case !known || !stored.Secret || !SecretHeader(h.Name):
 			f.AddText("Headers", nothingMasked, "Headers: the value of "+name, MaskedSecret)
@@ -89,7 +89,7 @@ func (d Draft) touchesSecrets(w Webhook) bool {
 	}
 	kept := 0
 	for _, h := range d.Headers {
-		stored, known := w.HeaderNamed(h.Name)
+		stored, known := w.headerNamed(h.Name)
 		masked := h.Value.text == MaskedSecret
 		switch {
 		case masked && known && stored.Secret:
@@ -132,7 +132,7 @@ func (r *Registry) createSecret(ctx context.Context, w Webhook, doc SecretDocume
 
 // replaceSecret makes w name a version that holds doc.
 func (r *Registry) replaceSecret(ctx context.Context, w *Webhook, committed SecretRef, doc SecretDocument, now time.Time) error {
-	if doc.IsZero() {
+	if doc.isZero() {
 		w.Secret = SecretRef{}
 		return r.putIntent(ctx, *w, committed.Name, now)
 	}

@@ -74,8 +74,8 @@ func (d SecretDocument) PreviousAt(now time.Time) Secret {
 	return Secret{}
 }
 
-// IsZero reports whether the document holds nothing at all.
-func (d SecretDocument) IsZero() bool {
+// isZero reports whether the document holds nothing at all.
+func (d SecretDocument) isZero() bool {
 	return d.Current.IsZero() && d.Previous.IsZero() && len(d.Headers) == 0
 }
 

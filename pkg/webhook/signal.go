@@ -26,8 +26,8 @@ type Signal struct {
 	IdempotencyKey string
 }
 
-// MaxHops is how many webhooks a signal may have come through.
-const MaxHops = 3
+// maxHops is how many webhooks a signal may have come through.
+const maxHops = 3
 
 // idempotencyLife is how long an idempotency key stands; always less than the
 // life of an event.
@@ -49,10 +49,10 @@ type Publisher struct {
 // Publish checks a signal, stores it as an event and returns the event's id.
 // Storing the event is promising its delivery.
 //
-// Errors: *ValidationError, ErrTooLarge (data over MaxEventDataBytes), ErrLoop
-// (more than MaxHops hops), ErrIdempotencyKeyReused, ErrUnavailable.
+// Errors: *ValidationError, ErrTooLarge (more than 256 KiB of data), ErrLoop
+// (more than 3 hops), ErrIdempotencyKeyReused, ErrUnavailable.
 func (p *Publisher) Publish(ctx context.Context, who Principal, s Signal) (EventID, error) {
-	if s.Hops+1 > MaxHops {
+	if s.Hops+1 > maxHops {
 		return "", fmt.Errorf("signal %s: came through %d webhooks: %w", s.Name, s.Hops, ErrLoop)
 	}
 	data, err := checkSignal(s)
@@ -91,9 +91,9 @@ func (p *Publisher) Publish(ctx context.Context, who Principal, s Signal) (Event
 func checkSignal(s Signal) (json.RawMessage, error) {
 	var f Faults
 	switch {
-	case !ValidEventName(s.Name):
+	case !validEventName(s.Name):
 		f.AddText("EventName", "%q is no event name: up to 200 characters of A-Z a-z 0-9 _ . -", truncate(s.Name, 200))
-	case ReservedEventName(s.Name):
+	case reservedEventName(s.Name):
 		f.AddText("EventName", "the event name %q is reserved", s.Name)
 	}
 	if len(s.IdempotencyKey) > maxIdempotencyKey {
@@ -110,8 +110,8 @@ func checkSignal(s Signal) (json.RawMessage, error) {
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
-	if data.Len() > MaxEventDataBytes {
-		return nil, fmt.Errorf("the event's data has %d bytes, more than %d: %w", data.Len(), MaxEventDataBytes, ErrTooLarge)
+	if data.Len() > maxEventDataBytes {
+		return nil, fmt.Errorf("the event's data has %d bytes, more than %d: %w", data.Len(), maxEventDataBytes, ErrTooLarge)
 	}
 	return data.Bytes(), nil
 }

@@ -9,7 +9,7 @@ import (
 // returned beside it is complete but for them, so that one damaged item never
 // hides the others.
 type UnreadableError struct {
-	// Items holds the keys of the items, the first MaxUnreadable of them.
+	// Items holds the keys of the items, the first 100 of them.
 	Items []string
 	// Count is how many there are, at least len(Items).
 	Count int
@@ -17,8 +17,8 @@ type UnreadableError struct {
 	Cause error
 }
 
-// MaxUnreadable bounds the keys that an [UnreadableError] holds.
-const MaxUnreadable = 100
+// maxUnreadable bounds the keys that an [UnreadableError] holds.
+const maxUnreadable = 100
 
 func (e *UnreadableError) Error() string {
 	return fmt.Sprintf("%d stored items cannot be read, the first is %q: %v", e.Count, e.Items[0], e.Cause)
@@ -35,7 +35,7 @@ func (u *Unreadable) Add(item string, cause error) {
 	if u.found == nil {
 		u.found = &UnreadableError{Cause: cause}
 	}
-	if u.found.Count++; len(u.found.Items) < MaxUnreadable {
+	if u.found.Count++; len(u.found.Items) < maxUnreadable {
 		u.found.Items = append(u.found.Items, item)
 	}
 }

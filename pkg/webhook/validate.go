@@ -16,18 +16,18 @@ import (
 // Limits of a webhook, in characters unless the name says bytes. The sizes are
 // those of SuperOffice's columns.
 const (
-	MaxName           = 400
-	MaxEvents         = 4000 // all patterns of a webhook, joined by commas
-	MaxTargetURL      = 4000
-	MaxSecret         = 400
-	MaxType           = 100
-	MaxErrorsEmail    = 239
-	MaxDescription    = 4000
-	MaxHeaders        = 50
-	MaxHeaderBytes    = 16 << 10 // names and values of all headers together
+	maxName           = 400
+	maxEvents         = 4000 // all patterns of a webhook, joined by commas
+	maxTargetURL      = 4000
+	maxSecret         = 400
+	maxType           = 100
+	maxErrorsEmail    = 239
+	maxDescription    = 4000
+	maxHeaders        = 50
+	maxHeaderBytes    = 16 << 10 // names and values of all headers together
 	MaxPropertyBytes  = 32 << 10
-	MaxEventDataBytes = 256 << 10 // compact
-	MaxErrorEmails    = 50
+	maxEventDataBytes = 256 << 10 // compact
+	maxErrorEmails    = 50
 )
 
 // TypeWebhook is the built-in plugin: an HTTP POST.
@@ -81,7 +81,7 @@ func (f *Faults) limit(member, name, text string, limit int) {
 // saving.
 func (d Draft) Validate(rules Rules) error {
 	var f Faults
-	f.limit("Name", "Name", d.Name, MaxName)
+	f.limit("Name", "Name", d.Name, maxName)
 	f.events(d.Events)
 	f.target(d.TargetURL, rules)
 	f.secret(d.Secret)
@@ -91,17 +91,17 @@ func (d Draft) Validate(rules Rules) error {
 	f.pluginType(d.Type, rules)
 	f.headers(d.Headers)
 	f.properties(d.Properties)
-	f.limit("ErrorsEmail", "ErrorsEmail", d.ErrorsEmail, MaxErrorsEmail)
-	if len(d.ErrorEmails) > MaxErrorEmails {
-		f.Add("ErrorEmails", "has %d addresses, more than %d", len(d.ErrorEmails), MaxErrorEmails)
+	f.limit("ErrorsEmail", "ErrorsEmail", d.ErrorsEmail, maxErrorsEmail)
+	if len(d.ErrorEmails) > maxErrorEmails {
+		f.Add("ErrorEmails", "has %d addresses, more than %d", len(d.ErrorEmails), maxErrorEmails)
 	}
 	for i, address := range d.ErrorEmails {
-		f.limit("ErrorEmails", fmt.Sprintf("ErrorEmails[%d]", i), address, MaxErrorsEmail)
+		f.limit("ErrorEmails", fmt.Sprintf("ErrorEmails[%d]", i), address, maxErrorsEmail)
 	}
 	if len(d.ErrorAssociates) > MaxPropertyBytes {
 		f.Add("ErrorAssociates", "has %d bytes, more than %d", len(d.ErrorAssociates), MaxPropertyBytes)
 	}
-	f.limit("Description", "Description", d.Description, MaxDescription)
+	f.limit("Description", "Description", d.Description, maxDescription)
 	if d.NotifyVia < 0 || d.NotifyVia > 2 {
 		f.Add("NotifyVia", "%d is none of None, Email, InApp", d.NotifyVia)
 	}
@@ -117,12 +117,12 @@ func (f *Faults) events(patterns []string) {
 		return
 	}
 	for _, p := range patterns {
-		if !ValidEventPattern(p) {
+		if !validEventPattern(p) {
 			f.AddText("Events", "Events: %q is no event name (up to 200 characters of A-Z a-z 0-9 _ . -), \"*\" or \"<entity>.*\"", truncate(p, 200))
 		}
 	}
-	if n := len(strings.Join(patterns, ",")); n > MaxEvents {
-		f.Add("Events", "has %d characters with commas between, more than %d", n, MaxEvents)
+	if n := len(strings.Join(patterns, ",")); n > maxEvents {
+		f.Add("Events", "has %d characters with commas between, more than %d", n, maxEvents)
 	}
 }
 
@@ -131,7 +131,7 @@ func (f *Faults) target(text string, rules Rules) {
 		f.Add("TargetUrl", "is empty")
 		return
 	}
-	f.limit("TargetUrl", "TargetUrl", text, MaxTargetURL)
+	f.limit("TargetUrl", "TargetUrl", text, maxTargetURL)
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Hostname() == "" || u.Opaque != "" {
 		f.Add("TargetUrl", "is no absolute URL")
@@ -187,8 +187,8 @@ func (f *Faults) secret(s *Secret) {
 	if s == nil {
 		return
 	}
-	if n := utf8.RuneCountInString(s.text); n > MaxSecret {
-		f.Add("Secret", "has %d characters, more than %d", n, MaxSecret)
+	if n := utf8.RuneCountInString(s.text); n > maxSecret {
+		f.Add("Secret", "has %d characters, more than %d", n, maxSecret)
 	}
 	if !utf8.ValidString(s.text) {
 		f.Add("Secret", "is not valid UTF-8")
@@ -201,24 +201,24 @@ func (f *Faults) secret(s *Secret) {
 }
 
 func (f *Faults) pluginType(name string, rules Rules) {
-	f.limit("Type", "Type", name, MaxType)
+	f.limit("Type", "Type", name, maxType)
 	switch {
 	case strings.EqualFold(name, typeCRMScript):
 		f.Add("Type", "%q is not offered: only HTTP webhooks are", name)
 	case rules.RefuseUnknownTypes && name != "" && !strings.EqualFold(name, TypeWebhook):
-		f.Add("Type", "%q is not known; %q is", truncate(name, MaxType), TypeWebhook)
+		f.Add("Type", "%q is not known; %q is", truncate(name, maxType), TypeWebhook)
 	}
 }
 
 func (f *Faults) headers(headers []DraftHeader) {
-	if len(headers) > MaxHeaders {
-		f.Add("Headers", "has %d members, more than %d", len(headers), MaxHeaders)
+	if len(headers) > maxHeaders {
+		f.Add("Headers", "has %d members, more than %d", len(headers), maxHeaders)
 	}
 	total := 0
 	seen := map[string]string{} // folded name → the name as it came first
 	for _, h := range headers {
 		total += len(h.Name) + len(h.Value.text)
-		folded := FoldHeaderName(h.Name)
+		folded := foldHeaderName(h.Name)
 		switch {
 		case !headerName(h.Name):
 			f.AddText("Headers", "Headers: %q is no header name", truncate(h.Name, 200))
@@ -236,8 +236,8 @@ func (f *Faults) headers(headers []DraftHeader) {
 			f.AddText("Headers", "Headers: the value of %q holds a control character", truncate(h.Name, 200))
 		}
 	}
-	if total > MaxHeaderBytes {
-		f.Add("Headers", "has %d bytes, more than %d", total, MaxHeaderBytes)
+	if total > maxHeaderBytes {
+		f.Add("Headers", "has %d bytes, more than %d", total, maxHeaderBytes)
 	}
 }
 

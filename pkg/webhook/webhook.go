@@ -57,7 +57,7 @@ type Webhook struct {
 	ID     int32 // counted per tenant from 1
 
 	Name      string
-	Events    []string // patterns as given; compare with FoldEventName
+	Events    []string // patterns as given; compared case-insensitively
 	TargetURL string
 	State     State
 	Type      string // plugin name as given; "webhook" if none was
@@ -112,7 +112,7 @@ func (w Webhook) PointerKeys() []string {
 	seen := make(map[string]bool, len(w.Events))
 	keys := make([]string, 0, len(w.Events))
 	for _, pattern := range w.Events {
-		if key := FoldEventName(pattern); !seen[key] {
+		if key := foldEventName(pattern); !seen[key] {
 			seen[key] = true
 			keys = append(keys, key)
 		}
@@ -120,8 +120,8 @@ func (w Webhook) PointerKeys() []string {
 	return keys
 }
 
-// HeaderNamed finds a header, comparing names as [SameHeader] does.
-func (w Webhook) HeaderNamed(name string) (Header, bool) {
+// headerNamed finds a header, comparing names as [SameHeader] does.
+func (w Webhook) headerNamed(name string) (Header, bool) {
 	for _, h := range w.Headers {
 		if SameHeader(h.Name, name) {
 			return h, true
