@@ -23,7 +23,7 @@ func env(pairs ...string) config.Lookup {
 }
 
 var template = []string{
-	"STAGE", "dev", "WEBHOOKS_TABLE", "w", "EVENTS_TABLE", "e", "DELIVERIES_TABLE", "d", "SECRET_PREFIX", "p/",
+	"WEBHOOKS_TABLE", "w", "EVENTS_TABLE", "e", "DELIVERIES_TABLE", "d", "SECRET_PREFIX", "p/",
 	"FIRST_CREDENTIAL_SECRET", "f", "ADMIN_SECRET", "a", "DELIVERY_QUEUE_URL", "q", "DEAD_LETTER_QUEUE_URL", "dlq", "FAILURE_BUCKET", "b",
 }
 
@@ -94,7 +94,6 @@ func TestLoadDeployed_NamesMissingVariables(t *testing.T) {
 		"api":     func(l config.Lookup) error { _, err := config.LoadAPI(l); return err },
 		"deliver": func(l config.Lookup) error { _, err := config.LoadDeliver(l); return err },
 		"sweep":   func(l config.Lookup) error { _, err := config.LoadSweep(l); return err },
-		"ingest":  func(l config.Lookup) error { _, err := config.LoadIngest(l); return err },
 	}
 	for name, load := range loads {
 		t.Run(name, func(t *testing.T) {

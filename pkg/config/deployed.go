@@ -5,8 +5,6 @@ type API struct {
 	Deployed
 	Serving
 	Sending // the ping on save
-	Delivering
-	SecretPrefix string
 	// FirstCredentialSecret and AdminSecret are names or ARNs in Secrets
 	// Manager, not the secrets themselves.
 	FirstCredentialSecret, AdminSecret string
@@ -16,8 +14,6 @@ type API struct {
 type Deliver struct {
 	Deployed
 	Sending
-	Delivering
-	SecretPrefix     string
 	DeliveryQueueURL string
 	// DeadLetterQueueURL is the queue that takes unreadable records.
 	DeadLetterQueueURL string
@@ -26,26 +22,18 @@ type Deliver struct {
 // Sweep is the configuration of functions/sweep.
 type Sweep struct {
 	Deployed
-	Delivering
-	SecretPrefix       string
 	DeliveryQueueURL   string
 	DeadLetterQueueURL string
 	// FailureBucket is the bucket in which Lambda stores records it gave up on.
 	FailureBucket string
 }
 
-// Ingest is the configuration of functions/ingest.
-type Ingest struct {
-	Deployed
-	Delivering
-}
-
 // LoadAPI reads ApiFunction's settings. The error has one line per fault.
 func LoadAPI(lookup Lookup) (API, error) {
 	return load(lookup, func(r *reader) API {
 		return API{
-			Deployed: r.common(), Serving: r.serving(), Sending: r.sending(), Delivering: r.delivering(),
-			SecretPrefix: r.required("SECRET_PREFIX"), FirstCredentialSecret: r.required("FIRST_CREDENTIAL_SECRET"), AdminSecret: r.required("ADMIN_SECRET"),
+			Deployed: r.common(), Serving: r.serving(), Sending: r.sending(),
+			FirstCredentialSecret: r.required("FIRST_CREDENTIAL_SECRET"), AdminSecret: r.required("ADMIN_SECRET"),
 		}
 	})
 }
@@ -55,9 +43,8 @@ func LoadAPI(lookup Lookup) (API, error) {
 func LoadDeliver(lookup Lookup) (Deliver, error) {
 	return load(lookup, func(r *reader) Deliver {
 		return Deliver{
-			Deployed: r.common(), Sending: r.sending(), Delivering: r.delivering(),
-			SecretPrefix: r.required("SECRET_PREFIX"), DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"),
-			DeadLetterQueueURL: r.required("DEAD_LETTER_QUEUE_URL"),
+			Deployed: r.common(), Sending: r.sending(),
+			DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"), DeadLetterQueueURL: r.required("DEAD_LETTER_QUEUE_URL"),
 		}
 	})
 }
@@ -66,17 +53,10 @@ func LoadDeliver(lookup Lookup) (Deliver, error) {
 func LoadSweep(lookup Lookup) (Sweep, error) {
 	return load(lookup, func(r *reader) Sweep {
 		return Sweep{
-			Deployed: r.common(), Delivering: r.delivering(), SecretPrefix: r.required("SECRET_PREFIX"),
+			Deployed:         r.common(),
 			DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"), DeadLetterQueueURL: r.required("DEAD_LETTER_QUEUE_URL"),
 			FailureBucket: r.required("FAILURE_BUCKET"),
 		}
-	})
-}
-
-// LoadIngest reads IngestFunction's settings. The error has one line per fault.
-func LoadIngest(lookup Lookup) (Ingest, error) {
-	return load(lookup, func(r *reader) Ingest {
-		return Ingest{Deployed: r.common(), Delivering: r.delivering()}
 	})
 }
 

@@ -44,6 +44,9 @@ type Delivering struct {
 	DeliveryExtra time.Duration // how much longer its deliveries are kept
 }
 
+// RowLife returns how long a delivery row is kept after its last write.
+func (d Delivering) RowLife() time.Duration { return d.EventTTL + d.DeliveryExtra }
+
 // Serving configures the API, deployed or local.
 type Serving struct {
 	PublicURL          string // "": the call's own scheme and Host
@@ -67,9 +70,10 @@ type Tables struct{ Webhooks, Events, Deliveries string }
 
 // Deployed holds the settings of every Lambda function.
 type Deployed struct {
-	Stage    string
-	LogLevel slog.Level
-	Tables   Tables
+	LogLevel     slog.Level
+	Tables       Tables
+	SecretPrefix string // of the names in Secrets Manager
+	Delivering
 }
 
 // Level returns the minimum level that is logged.
@@ -127,7 +131,7 @@ func (r *reader) serving() Serving {
 }
 
 func (r *reader) common() Deployed {
-	d := Deployed{Stage: r.required("STAGE"), LogLevel: r.level("LOG_LEVEL")}
+	d := Deployed{LogLevel: r.level("LOG_LEVEL"), SecretPrefix: r.required("SECRET_PREFIX"), Delivering: r.delivering()}
 	d.Tables = Tables{Webhooks: r.required("WEBHOOKS_TABLE"), Events: r.required("EVENTS_TABLE"), Deliveries: r.required("DELIVERIES_TABLE")}
 	return d
 }
