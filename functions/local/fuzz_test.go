@@ -88,12 +88,12 @@ func FuzzGateway(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	service, err := newService(cfg, io.Discard)
+	parts, err := newParts(cfg, io.Discard)
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Cleanup(func() { _ = service.db.Close() })
-	handler := trigger.HTTP(service.handler, httpapi.WriteError, slog.New(slog.DiscardHandler))
+	f.Cleanup(func() { _ = parts.db.Close() })
+	handler := trigger.HTTP(parts.handler, httpapi.WriteError, slog.New(slog.DiscardHandler))
 	f.Fuzz(func(t *testing.T, method, path, query, authorization, cookie, xsrf, app, accept, contentType, body string) {
 		c := gatewayCall{method, path, query, authorization, cookie, xsrf, app, accept, contentType, body}
 		folded := strings.ToLower(path)

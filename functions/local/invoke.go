@@ -38,7 +38,7 @@ func invoke(ctx context.Context, file string, answer, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, err := newService(cfg, logs)
+	s, err := newParts(cfg, logs)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ var timeouts = map[string]time.Duration{
 }
 
 // lambda gives the handler of one of the functions in timeouts.
-func (s *service) lambda(ctx context.Context, function string, logger *slog.Logger) lambda.Handler {
+func (s *parts) lambda(ctx context.Context, function string, logger *slog.Logger) lambda.Handler {
 	switch function {
 	case "deliver":
 		return trigger.Stream(s.justStored(ctx), s.pump.Stream, logger)
@@ -76,7 +76,7 @@ func (s *service) lambda(ctx context.Context, function string, logger *slog.Logg
 // this moment: a file's are long past, and an event is not for webhooks that
 // became active after it. Being in the stream they are in the store, where
 // later attempts find them.
-func (s *service) justStored(ctx context.Context) func(payload []byte) ([]webhook.Record, error) {
+func (s *parts) justStored(ctx context.Context) func(payload []byte) ([]webhook.Record, error) {
 	return func(payload []byte) ([]webhook.Record, error) {
 		records, err := dynamo.DecodeStream(payload)
 		for i := range records {

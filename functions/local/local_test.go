@@ -24,7 +24,7 @@ import (
 type started struct {
 	t       *testing.T
 	base    string
-	service *service
+	service *parts
 	logs    *bytes.Buffer
 	stop    func() // as Ctrl-C does; returns when all is written
 }
@@ -43,7 +43,7 @@ func start(t *testing.T, dir string, settings map[string]string) *started {
 		t.Fatal(err)
 	}
 	logs := new(bytes.Buffer)
-	s, err := newService(cfg, logs)
+	s, err := newParts(cfg, logs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,32 @@ func TestLocal_SecondProcessOnTheSameDataIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newService(cfg, io.Discard); err == nil || !strings.Contains(err.Error(), "in use by another process") {
+	if _, err := newParts(cfg, io.Discard); err == nil || !strings.Contains(err.Error(), "in use by another process") {
 		t.Errorf("got %v, want a clear refusal", err)
+	}
+}
+
+func TestLocal_FailedStartClosesTheData(t *testing.T) {
+	t.Parallel()
+	cfg, err := config.LoadLocal(func(name string) (string, bool) {
+		if name == "DATA_DIR" {
+			return t.TempDir(), true
+		}
+		return "", false
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	faulty := cfg
+	faulty.RuntimeAPI = "no address"
+	if _, err := newParts(faulty, io.Discard); err == nil {
+		t.Fatal("started with a Runtime API that has no address")
+	}
+	s, err := newParts(cfg, io.Discard)
+	if err != nil {
+		t.Fatalf("the data cannot be opened again: %v", err)
+	}
+	if err := s.db.Close(); err != nil {
+		t.Error(err)
 	}
 }

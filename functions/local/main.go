@@ -52,16 +52,16 @@ func run(ctx context.Context) error {
 		}
 		return fmt.Errorf("listen on ADDR %s: %w", cfg.Addr, err)
 	}
-	service, err := newService(cfg, os.Stderr)
+	parts, err := newParts(cfg, os.Stderr)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	fmt.Print(banner(cfg, listener.Addr().String()))
-	return serve(ctx, cfg, service, listener)
+	return serve(ctx, cfg, parts, listener)
 }
 
 // serve answers calls and pumps until ctx ends, then finishes what is in flight.
-func serve(ctx context.Context, cfg config.Local, s *service, listener net.Listener) error {
+func serve(ctx context.Context, cfg config.Local, s *parts, listener net.Listener) error {
 	server := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -8,9 +8,12 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/job"
-	"github.com/posthaste-dev/posthaste/pkg/replay"
+	wiring "github.com/posthaste-dev/posthaste/pkg/service"
+	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
+	"github.com/posthaste-dev/posthaste/pkg/service/sweeper"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -74,22 +77,15 @@ func (e *environment) start() {
 	random := &randomness{w: w, process: p.name}
 	store := dynamo.New(w.db, tables, dynamo.Options{Now: time.Now, Random: random})
 	secrets := &cachedVault{vault: w.vault, have: map[webhook.SecretRef]webhook.SecretDocument{}}
-	logger := slog.New(slog.DiscardHandler)
-	e.engine = dispatch.New(dispatch.Config{
-		Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: secrets,
-		Sender: w.targets, Messages: w.queue, Visibility: w.queue, DeadLetters: deadLetters{w.queue},
-		Logger: logger, Now: time.Now, Random: random, Policy: w.policy, EventLife: eventLife, RowLife: rowLife,
-	})
-	e.sweeper = sweep.New(sweep.Config{
-		Deliveries: store.Deliveries(), Webhooks: store.Webhooks(), Events: store.Events(), Secrets: secrets, Messages: w.queue,
-		DeadLetters: deadLetters{w.queue}, Failures: w.bucket, Logger: logger, Now: time.Now, RowLife: rowLife,
-		Jobs: store.Jobs(), Runners: map[job.Kind]job.Slice{job.Redispatch: replay.RedispatchSlice(store.Events(), w.queue)},
-	})
-	e.registry = &webhook.Registry{
-		Webhooks: store.Webhooks(), Secrets: secrets, Now: time.Now, Random: random, EventLife: eventLife,
-		Claims: store.Events(),
+	on := wiring.Contracts{
+		Logger: slog.New(slog.DiscardHandler), Now: time.Now, Random: random,
+		Delivering: config.Delivering{Policy: w.policy, EventTTL: eventLife, DeliveryExtra: rowLife - eventLife},
+		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: secrets,
+		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: w.queue,
 	}
-	e.publish = &webhook.Publisher{Events: store.Events(), Now: time.Now, Random: random, Life: eventLife}
+	e.engine = dispatcher.New(on, w.targets, deadLetters{w.queue})
+	e.sweeper = sweeper.New(on, deadLetters{w.queue}, w.bucket)
+	e.registry, e.publish = wiring.NewRegistry(on), wiring.NewPublisher(on)
 	e.queue, e.rows, e.jobs, e.random = w.queue, store.Deliveries(), store.Jobs(), random
 }
 

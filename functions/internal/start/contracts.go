@@ -1,0 +1,29 @@
+package start
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/secrets"
+	"github.com/posthaste-dev/posthaste/pkg/service"
+	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
+)
+
+// Contracts returns what every function is built on: the tables and Secrets
+// Manager. The queues and the failure bucket are the caller's to set. A tenant
+// may create up to webhooksPerTenant webhooks; 0: no limit.
+func Contracts(cfg config.Deployed, webhooksPerTenant int, clients aws.Config, logger *slog.Logger) service.Contracts {
+	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now, Random: rand.Reader})
+	return service.Contracts{
+		Logger: logger, Now: time.Now, Random: rand.Reader, Delivering: cfg.Delivering,
+		Webhooks: store.Webhooks().Limited(webhooksPerTenant), Events: store.Events(), Deliveries: store.Deliveries(),
+		Secrets: &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader},
+		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(),
+	}
+}

@@ -1,0 +1,65 @@
+// Package api makes the API's handler from the contracts and the settings. It
+// refuses to know a store or AWS, and to listen: callers serve the handler.
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/posthaste-dev/posthaste/pkg/auth"
+	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/outbound"
+	"github.com/posthaste-dev/posthaste/pkg/replay"
+	"github.com/posthaste-dev/posthaste/pkg/service"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Config is what the API needs besides the contracts. The zero values of
+// Role, RequestID, AllowOwnHost, UnauthorizedHint and Beside are those of
+// auth.Authenticator and httpapi.Config.
+type Config struct {
+	config.Serving
+	Targets config.Targets
+	Version string // the build's
+	// First returns the first credential, user:password; Admin returns the
+	// password of AdminUser.
+	First, Admin     func(ctx context.Context) (webhook.Secret, error)
+	AdminUser        string
+	Role             func(ctx context.Context) string
+	RequestID        func(ctx context.Context) string
+	AllowOwnHost     bool
+	UnauthorizedHint string
+	Beside           map[string]http.Handler
+}
+
+// New returns the API's handler, which pings targets with sender.
+func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler {
+	registry := service.NewRegistry(c)
+	registry.Rules = webhook.Rules{AllowHTTP: cfg.Targets.AllowHTTP, RefuseUnknownTypes: cfg.RefuseUnknownTypes, CheckHost: sender.Guard().CheckHost}
+	registry.Ping, registry.SkipTargetCheck = sender.Send, !cfg.RequireTargetCheck
+	authenticator := newAuthenticator(c, cfg)
+	administration := &tenancy.Administration{Tenants: c.Tenants, Credentials: c.Credentials, Jobs: c.Jobs, Now: c.Now, Random: c.Random}
+	return httpapi.New(httpapi.Config{
+		Registry: registry, Publisher: service.NewPublisher(c), Auth: authenticator, Sessions: authenticator,
+		Administration: administration,
+		Redispatch:     &replay.Redispatch{Tenants: administration, Jobs: c.Jobs, Now: c.Now, Random: c.Random},
+		Stored:         httpapi.Stored{Events: c.Events, Deliveries: c.Deliveries}, Health: c.Webhooks.Health,
+		PublicURL: cfg.PublicURL, AllowOwnHost: cfg.AllowOwnHost, SecretVisible: cfg.SecretVisible, StrictAccept: cfg.StrictAccept,
+		DefaultPolicy: c.Delivering.Policy, Version: cfg.Version, Logger: c.Logger, Now: c.Now,
+		RequestID: cfg.RequestID, UnauthorizedHint: cfg.UnauthorizedHint, Beside: cfg.Beside,
+	})
+}
+
+func newAuthenticator(c service.Contracts, cfg Config) *auth.Authenticator {
+	a := &auth.Authenticator{
+		First: cfg.First, Admin: cfg.Admin, AdminUser: cfg.AdminUser, Credentials: c.Credentials, Tenants: c.Tenants,
+		Role: cfg.Role, Throttle: &auth.Throttle{Now: c.Now}, Now: c.Now, Random: c.Random,
+	}
+	if oidc := cfg.OIDC; oidc.Issuer != "" {
+		claims := auth.Claims{Tenant: oidc.TenantClaim, User: oidc.UserClaim, App: oidc.AppClaim, Scopes: oidc.ScopesClaim}
+		a.Tokens = auth.NewTokens(oidc.Issuer, oidc.Audience, claims, &http.Transport{}, c.Now)
+	}
+	return a
+}

@@ -1,0 +1,19 @@
+// Package dispatcher makes the delivery engine from the contracts. It refuses to
+// know a store, a queue or AWS.
+package dispatcher
+
+import (
+	"github.com/posthaste-dev/posthaste/pkg/dispatch"
+	"github.com/posthaste-dev/posthaste/pkg/service"
+)
+
+// New returns the engine. It makes its attempts with sender, and puts what it
+// cannot read into dead.
+func New(c service.Contracts, sender dispatch.Sender, dead dispatch.DeadLetters) *dispatch.Engine {
+	return dispatch.New(dispatch.Config{
+		Webhooks: c.Webhooks, Events: c.Events, Deliveries: c.Deliveries, Secrets: c.Secrets, Sender: sender,
+		Messages: c.Messages, Visibility: c.Messages, DeadLetters: dead,
+		Logger: c.Logger, Now: c.Now, Random: c.Random,
+		Policy: c.Delivering.Policy, EventLife: c.Delivering.EventTTL, RowLife: c.Delivering.RowLife(),
+	})
+}

@@ -1,0 +1,65 @@
+// Package service wires the parts of Posthaste together on whatever implements
+// the contracts: the API (service/api), the delivery engine (service/dispatcher),
+// the sweep (service/sweeper) and the sender of POSTs (service/sending). The
+// Lambda functions, the local run and the simulation all build their parts here.
+// Each part has a package of its own so that a function links only what it runs.
+//
+// The packages refuse to know a store, a queue or AWS: callers pass
+// implementations of the contracts. They read no environment, open nothing,
+// start no goroutine, and decide nothing about a webhook or a delivery.
+package service
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Contracts is what the parts are built on. A field may be nil if the comment of
+// its group does not name the part.
+type Contracts struct {
+	// All parts.
+	Logger     *slog.Logger
+	Now        func() time.Time
+	Random     io.Reader
+	Delivering config.Delivering
+	Webhooks   webhook.Webhooks
+	Events     webhook.Events
+	Deliveries webhook.Deliveries
+	Secrets    webhook.Secrets
+
+	// The API and the sweep.
+	Tenants     tenancy.Tenants
+	Credentials tenancy.Credentials
+	Jobs        job.Jobs
+
+	// The engine and the sweep.
+	Messages Queue
+
+	// The sweep.
+	Erasure tenancy.Erasure
+}
+
+// Queue is the delivery queue as its senders and its consumer see it.
+type Queue interface {
+	webhook.Queue
+	webhook.Visibility
+}
+
+// NewRegistry returns a registry that checks no targets.
+func NewRegistry(c Contracts) *webhook.Registry {
+	return &webhook.Registry{
+		Webhooks: c.Webhooks, Secrets: c.Secrets, Claims: c.Events,
+		Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL,
+	}
+}
+
+// NewPublisher returns a publisher of events.
+func NewPublisher(c Contracts) *webhook.Publisher {
+	return &webhook.Publisher{Events: c.Events, Now: c.Now, Random: c.Random, Life: c.Delivering.EventTTL}
+}
