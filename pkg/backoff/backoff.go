@@ -55,14 +55,15 @@ func (p Policy) Wait(random io.Reader, n int) time.Duration {
 	if p.Most > 0 {
 		bound = min(bound, p.Most)
 	}
-	return bound/2 + time.Duration(fraction(random)*float64(bound-bound/2))
+	return bound/2 + time.Duration(Fraction(random)*float64(bound-bound/2))
 }
 
-// fraction returns a random number in [0, 1).
-func fraction(random io.Reader) float64 {
+// Fraction returns a number in [0, 1) from 8 bytes of random, 0.5 if random fails:
+// jitter need not be secure.
+func Fraction(random io.Reader) float64 {
 	var b [8]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {
-		return 0.5 // jitter need not be secure
+		return 0.5
 	}
 	return float64(binary.BigEndian.Uint64(b[:])>>11) / (1 << 53)
 }

@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -224,13 +223,7 @@ func (e *Engine) sendAll(ctx context.Context, out []webhook.Outgoing) map[int]bo
 }
 
 // fraction is a random number in [0, 1).
-func (e *Engine) fraction() float64 {
-	var b [8]byte
-	if _, err := io.ReadFull(e.Random, b[:]); err != nil {
-		return 0.5 // jitter is no security; the middle will do
-	}
-	return float64(binary.BigEndian.Uint64(b[:])>>11) / (1 << 53)
-}
+func (e *Engine) fraction() float64 { return backoff.Fraction(e.Random) }
 
 // token is fresh for each try at a lease.
 func (e *Engine) token() (string, error) {

@@ -27,7 +27,7 @@ func NewEventID(now time.Time, random io.Reader) (EventID, error) {
 	}
 	b[6] = b[6]&0x0f | 0x70
 	b[8] = b[8]&0x3f | 0x80
-	return formatGUID(b), nil
+	return EventID(FormatGUID(b)), nil
 }
 
 // FirstEventID is the smallest id of an instant: the lower bound of a listing
@@ -38,10 +38,11 @@ func FirstEventID(at time.Time) EventID {
 	for i := range 6 {
 		b[i] = byte(ms >> (40 - 8*i)) //nolint:gosec // the low byte is what is meant
 	}
-	return formatGUID(b)
+	return EventID(FormatGUID(b))
 }
 
-func formatGUID(b [16]byte) EventID {
+// FormatGUID returns the bytes of a UUID as 36 lower-case characters.
+func FormatGUID(b [16]byte) string {
 	var out [36]byte
 	hex.Encode(out[0:8], b[0:4])
 	hex.Encode(out[9:13], b[4:6])
@@ -49,7 +50,7 @@ func formatGUID(b [16]byte) EventID {
 	hex.Encode(out[19:23], b[8:10])
 	hex.Encode(out[24:36], b[10:16])
 	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
-	return EventID(out[:])
+	return string(out[:])
 }
 
 // Valid reports whether the id has the shape of a GUID in lower case.
