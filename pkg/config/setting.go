@@ -1,7 +1,5 @@
 package config
 
-import "strings"
-
 // Setting is one row of the table of settings: the source of every default, of
 // the README's table, and of the names that make accepts on its command line.
 type Setting struct {
@@ -61,20 +59,6 @@ var settings = []Setting{
 // userAgent contains a placeholder for the build's version; see Sending.Agent.
 const userAgent = "Posthaste/<version>"
 
-// Settings returns the table, in the README's order.
-func Settings() []Setting {
-	all := append([]Setting(nil), settings...)
-	for i, s := range all {
-		switch s.Name {
-		case "FIRST_CREDENTIAL":
-			all[i].Local = DefaultCredential
-		case "ADMIN_CREDENTIAL":
-			all[i].Local = DefaultAdmin
-		}
-	}
-	return all
-}
-
 func find(name string) (Setting, bool) {
 	for _, s := range settings {
 		if s.Name == name {
@@ -82,24 +66,4 @@ func find(name string) (Setting, bool) {
 		}
 	}
 	return Setting{}, false
-}
-
-// Markdown returns the README's table.
-func Markdown() string {
-	var b strings.Builder
-	b.WriteString("| setting | deployed | local run | meaning |\n|---|---|---|---|\n")
-	for _, s := range Settings() {
-		b.WriteString("| `" + s.Name + "` | " + cell(s.Deployed) + " | " + cell(s.Local) + " | " + s.Meaning + " |\n")
-	}
-	return b.String()
-}
-
-func cell(value string) string {
-	switch value {
-	case Absent:
-		return Absent
-	case "":
-		return "empty"
-	}
-	return "`" + value + "`"
 }

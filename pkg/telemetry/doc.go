@@ -6,8 +6,8 @@
 // The keys of a line, besides time, level and msg:
 //
 //	tenant, webhook_id, event, event_id, lane, attempt, outcome, status,
-//	duration_ms, due_at, host, round, error, request_id, trace_id, user, app,
-//	action, count, source, credential_id
+//	duration_ms, host, round, error, request_id, user, app, action, count,
+//	source, credential_id
 //
 // Any other key, and any group, is dropped from the line: secrets usually reach a
 // log by way of an attribute that was added without a second thought.

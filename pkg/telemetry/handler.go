@@ -9,12 +9,12 @@ import (
 
 var keys = []string{
 	"tenant", "webhook_id", "event", "event_id", "lane", "attempt", "outcome", "status",
-	"duration_ms", "due_at", "host", "round", "error", "request_id", "trace_id", "user", "app",
+	"duration_ms", "host", "round", "error", "request_id", "user", "app",
 	"action", "count", "source", "credential_id",
 }
 
-// Keys returns the closed list of keys.
-func Keys() []string { return slices.Clone(keys) }
+// Listed reports whether a line may have the key, besides time, level and msg.
+func Listed(key string) bool { return slices.Contains(keys, key) }
 
 // NewHandler returns a handler that writes one JSON object per line, as
 // Lambda's JSON log format requires. It is safe for concurrent use.
@@ -42,7 +42,7 @@ func listed(groups []string, a slog.Attr) slog.Attr {
 	case slog.TimeKey, slog.LevelKey, slog.MessageKey:
 		return a
 	}
-	if !slices.Contains(keys, a.Key) {
+	if !Listed(a.Key) {
 		return slog.Attr{}
 	}
 	return a

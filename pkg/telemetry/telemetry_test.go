@@ -2,7 +2,10 @@ package telemetry_test
 
 import (
 	"bytes"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -36,5 +39,30 @@ func TestNewHandler_NamesLevelAndMessage(t *testing.T) {
 	slog.New(telemetry.NewHandler(&b, slog.LevelInfo)).Error("stuck")
 	if got := b.String(); !strings.Contains(got, `"level":"ERROR","msg":"stuck"`) {
 		t.Errorf("got %s", got)
+	}
+}
+
+// An unused key on the list would let a value through unchecked.
+func TestListed_KeysAreWritten(t *testing.T) {
+	t.Parallel()
+	var source strings.Builder
+	for _, root := range []string{"../../pkg", "../../functions"} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "/telemetry/") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			source.Write(text)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range telemetry.Keys {
+		// As an argument of a log call: "key", value.
+		if !strings.Contains(source.String(), `"`+key+`", `) {
+			t.Errorf("no line has the key %q", key)
+		}
 	}
 }

@@ -7,15 +7,9 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-)
 
-// logKeys is the closed list of permitted log keys.
-var logKeys = map[string]bool{
-	"tenant": true, "webhook_id": true, "event": true, "event_id": true, "lane": true, "attempt": true,
-	"outcome": true, "status": true, "duration_ms": true, "due_at": true, "host": true, "round": true,
-	"error": true, "request_id": true, "trace_id": true, "user": true, "app": true, "action": true, "count": true,
-	"source": true, "credential_id": true,
-}
+	"github.com/posthaste-dev/posthaste/pkg/telemetry"
+)
 
 // Logger returns a logger that writes to the test's own log. It fails the test
 // on a key that is not on the module's list, or if one of the secrets appears
@@ -95,7 +89,7 @@ func (h *handler) Handle(ctx context.Context, record slog.Record) error {
 func (h *handler) checkKey(a slog.Attr) {
 	h.t.Helper()
 	value := a.Value.Resolve()
-	if a.Key != "" && !logKeys[a.Key] {
+	if a.Key != "" && !telemetry.Listed(a.Key) {
 		h.t.Errorf("log key %q is not on the list", a.Key)
 	}
 	if value.Kind() == slog.KindGroup {

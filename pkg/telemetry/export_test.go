@@ -1,0 +1,4 @@
+package telemetry
+
+// Keys is the closed list of keys.
+var Keys = keys
