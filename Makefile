@@ -91,11 +91,21 @@ $(GOLANGCI): | need-go
 	@GOBIN=$(TOOLS)/golangci-install go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@mv $(TOOLS)/golangci-install/golangci-lint $@ && rmdir $(TOOLS)/golangci-install
 
+DEADCODE_VERSION := v0.52.0
+DEADCODE := $(TOOLS)/deadcode-$(DEADCODE_VERSION)
+
+$(DEADCODE): | need-go
+	@echo "installing deadcode $(DEADCODE_VERSION) into .tools"
+	@mkdir -p $(TOOLS)
+	@GOBIN=$(TOOLS)/deadcode-install go install golang.org/x/tools/cmd/deadcode@$(DEADCODE_VERSION)
+	@mv $(TOOLS)/deadcode-install/deadcode $@ && rmdir $(TOOLS)/deadcode-install
+
 .PHONY: check
-check: need-go $(GOLANGCI) ## vet, golangci-lint, formatting; the template, if its tools are installed
+check: need-go $(GOLANGCI) $(DEADCODE) ## vet, golangci-lint, formatting, unreachable functions; the template, if its tools are installed
 	@go vet ./...
 	@$(GOLANGCI) run ./...
 	@$(GOLANGCI) fmt --diff ./...
+	@.ci/check-deadcode $(DEADCODE)
 	@if [ -x .tools/lint/bin/cfn-lint ] && [ -x .tools/sam/bin/sam ]; then .ci/check-template; \
 	else echo "template not checked: cfn-lint and sam are not in .tools (make test-aws installs them)"; fi
 

@@ -31,7 +31,6 @@ type gatewayRequest struct {
 		} `json:"authorizer"`
 		HTTP struct {
 			Method   string `json:"method"`
-			Protocol string `json:"protocol"`
 			SourceIP string `json:"sourceIp"`
 		} `json:"http"`
 	} `json:"requestContext"`
