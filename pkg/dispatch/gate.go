@@ -19,7 +19,7 @@ func (c *consumer) gate(ctx context.Context, r webhook.Received) (taken *probe, 
 	if m.Manual() {
 		return nil, true, false
 	}
-	known := c.healths.readOne(ctx, webhookKey{m.Tenant, m.Webhook})
+	known := c.healths.readOne(ctx, webhook.Key{Tenant: m.Tenant, ID: m.Webhook})
 	if !known.health.Breaker.Open() {
 		return nil, true, false
 	}
@@ -70,7 +70,7 @@ func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Heal
 	// The store may run the change more than once, and the last time on what it
 	// has written itself: a write whose answer was lost is repeated.
 	var before atomic.Pointer[webhook.Breaker]
-	h, err = c.healths.update(ctx, webhookKey{w.Tenant, w.ID}, func(h webhook.Health) webhook.Health {
+	h, err = c.healths.update(ctx, webhook.Key{Tenant: w.Tenant, ID: w.ID}, func(h webhook.Health) webhook.Health {
 		h = h.Under(w.Activation)
 		if found := h.Breaker; found.ProbeBy != token {
 			before.Store(&found)

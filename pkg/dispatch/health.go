@@ -48,24 +48,24 @@ func newHealths(c Config) *healths {
 // read returns the health of webhooks. What is not remembered takes one call a
 // tenant. keys are distinct, and read in the order given, so that a run can be
 // repeated.
-func (s *healths) read(ctx context.Context, keys []webhookKey) map[webhookKey]reading {
-	out := make(map[webhookKey]reading, len(keys))
+func (s *healths) read(ctx context.Context, keys []webhook.Key) map[webhook.Key]reading {
+	out := make(map[webhook.Key]reading, len(keys))
 	now := s.now()
 	var tenants []webhook.Tenant
 	var ask map[webhook.Tenant][]int32
 	s.mu.Lock()
 	for _, key := range keys {
-		if r, ok := s.remembered.Get(string(key.tenant), key.id); ok && !r.health.Breaker.Open() && webhook.Elapsed(r.at, now) < healthLife {
+		if r, ok := s.remembered.Get(string(key.Tenant), key.ID); ok && !r.health.Breaker.Open() && webhook.Elapsed(r.at, now) < healthLife {
 			out[key] = r
 			continue
 		}
 		if ask == nil {
 			ask = map[webhook.Tenant][]int32{}
 		}
-		if ask[key.tenant] == nil {
-			tenants = append(tenants, key.tenant)
+		if ask[key.Tenant] == nil {
+			tenants = append(tenants, key.Tenant)
 		}
-		ask[key.tenant] = append(ask[key.tenant], key.id)
+		ask[key.Tenant] = append(ask[key.Tenant], key.ID)
 	}
 	s.mu.Unlock()
 	for _, tenant := range tenants {
@@ -77,7 +77,7 @@ func (s *healths) read(ctx context.Context, keys []webhookKey) map[webhookKey]re
 		s.mu.Lock()
 		for _, id := range ask[tenant] {
 			h, known := found[id]
-			out[webhookKey{tenant, id}] = s.keep(webhookKey{tenant, id}, reading{health: h, known: known, at: now})
+			out[webhook.Key{Tenant: tenant, ID: id}] = s.keep(webhook.Key{Tenant: tenant, ID: id}, reading{health: h, known: known, at: now})
 		}
 		s.mu.Unlock()
 	}
@@ -85,14 +85,14 @@ func (s *healths) read(ctx context.Context, keys []webhookKey) map[webhookKey]re
 }
 
 // readOne is read for one webhook.
-func (s *healths) readOne(ctx context.Context, key webhookKey) reading {
-	return s.read(ctx, []webhookKey{key})[key]
+func (s *healths) readOne(ctx context.Context, key webhook.Key) reading {
+	return s.read(ctx, []webhook.Key{key})[key]
 }
 
 // update changes a webhook's health in the store and remembers it.
-func (s *healths) update(ctx context.Context, key webhookKey, change func(webhook.Health) webhook.Health) (webhook.Health, error) {
+func (s *healths) update(ctx context.Context, key webhook.Key, change func(webhook.Health) webhook.Health) (webhook.Health, error) {
 	now := s.now()
-	h, err := s.webhooks.UpdateHealth(ctx, key.tenant, key.id, change)
+	h, err := s.webhooks.UpdateHealth(ctx, key.Tenant, key.ID, change)
 	if err != nil {
 		return webhook.Health{}, err
 	}
@@ -104,12 +104,12 @@ func (s *healths) update(ctx context.Context, key webhookKey, change func(webhoo
 
 // keep remembers a reading, unless a newer one is there (a read may be overtaken
 // by a write), and returns the one that stays. It must be called with mu held.
-func (s *healths) keep(key webhookKey, r reading) reading {
-	have, ok := s.remembered.Get(string(key.tenant), key.id)
+func (s *healths) keep(key webhook.Key, r reading) reading {
+	have, ok := s.remembered.Get(string(key.Tenant), key.ID)
 	if ok && have.health.Version > r.health.Version && webhook.Elapsed(have.at, r.at) < healthLife {
 		return have
 	}
 	r.health.LastError = "" // up to 4 KB that no decision needs
-	s.remembered.Put(string(key.tenant), key.id, r, healthBytes)
+	s.remembered.Put(string(key.Tenant), key.ID, r, healthBytes)
 	return r
 }

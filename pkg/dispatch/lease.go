@@ -67,9 +67,9 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 		// What opens or closes a breaker, disables a webhook or says which secret
 		// its target knows, is for others to know at once; what only counts is
 		// written with the last, or soon.
-		c.reports.flushOne(ctx, webhookKey{m.Tenant, m.Webhook})
+		c.reports.flushOne(ctx, webhook.Key{Tenant: m.Tenant, ID: m.Webhook})
 	} else {
-		c.noteSoon(ctx, webhookKey{m.Tenant, m.Webhook})
+		c.noteSoon(ctx, webhook.Key{Tenant: m.Tenant, ID: m.Webhook})
 	}
 	return done
 }

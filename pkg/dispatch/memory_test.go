@@ -101,7 +101,7 @@ func TestCaches_KeepTenantsApart(t *testing.T) {
 			if len(found) != 1 || found[0].Tenant != tenant || found[0].TargetURL != "https://example.com/"+string(tenant) {
 				t.Errorf("%s: matched %+v", tenant, found)
 			}
-			if got := known.readOne(t.Context(), webhookKey{tenant, 1}); !got.known || got.health.TotalCalls != int32(len(tenant)) {
+			if got := known.readOne(t.Context(), webhook.Key{Tenant: tenant, ID: 1}); !got.known || got.health.TotalCalls != int32(len(tenant)) {
 				t.Errorf("%s: got the health %+v", tenant, got)
 			}
 		}
@@ -231,14 +231,14 @@ func TestHealths_HoldNoAnswersOfTargets(t *testing.T) {
 		h.TotalErrors, h.LastError = h.TotalErrors+1, strings.Repeat("e", webhook.MaxLastError)
 		return h
 	}
-	if h, err := known.update(t.Context(), webhookKey{"Default", 1}, fail); err != nil || len(h.LastError) != webhook.MaxLastError {
+	if h, err := known.update(t.Context(), webhook.Key{Tenant: "Default", ID: 1}, fail); err != nil || len(h.LastError) != webhook.MaxLastError {
 		t.Fatalf("stored %d bytes of LastError, %v", len(h.LastError), err)
 	}
-	if got := known.readOne(t.Context(), webhookKey{"Default", 1}); got.health.TotalErrors != 1 || got.health.LastError != "" {
+	if got := known.readOne(t.Context(), webhook.Key{Tenant: "Default", ID: 1}); got.health.TotalErrors != 1 || got.health.LastError != "" {
 		t.Errorf("remembered %d errors and %d bytes of the last, want 1 and none", got.health.TotalErrors, len(got.health.LastError))
 	}
 	for id := range int32(100_000) {
-		known.keep(webhookKey{"Hostile", id}, reading{known: true, at: noon})
+		known.keep(webhook.Key{Tenant: "Hostile", ID: id}, reading{known: true, at: noon})
 	}
 	if got := known.remembered.Bytes(); got > maxHealthBytes {
 		t.Errorf("100,000 readings take %d bytes, want up to %d", got, maxHealthBytes)
@@ -262,7 +262,7 @@ func TestReports_HoldOneAnswerOfAWebhook(t *testing.T) {
 	} {
 		noted.add(w, result, "")
 	}
-	have := noted.take(webhookKey{"Default", 1})
+	have := noted.take(webhook.Key{Tenant: "Default", ID: 1})
 	if have.webhook.TargetURL != "" || have.webhook.Headers != nil || have.webhook.Properties != nil {
 		t.Error("a report holds the whole webhook")
 	}

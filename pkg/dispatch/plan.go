@@ -12,8 +12,8 @@ import (
 // parked.
 func (b *batch) plan(ctx context.Context) []delivery {
 	all := b.match(ctx)
-	plans := map[webhookKey]*planned{}
-	keys := make([]webhookKey, 0, len(all))
+	plans := map[webhook.Key]*planned{}
+	keys := make([]webhook.Key, 0, len(all))
 	for _, d := range all {
 		if plans[d.webhookKey()] == nil {
 			plans[d.webhookKey()] = &planned{}

@@ -35,7 +35,7 @@ const giveBackTime = time.Second
 // giveBack returns the step of a probe whose attempt was not made: its delivery
 // was over already or in other hands, the attempt had to wait, or the call
 // ended. A process that dies before uses the step up.
-func (c *consumer) giveBack(ctx context.Context, key webhookKey, p *probe) {
+func (c *consumer) giveBack(ctx context.Context, key webhook.Key, p *probe) {
 	if p == nil || p.made {
 		return
 	}
@@ -46,6 +46,6 @@ func (c *consumer) giveBack(ctx context.Context, key webhookKey, p *probe) {
 		return h
 	})
 	if err != nil {
-		c.Logger.WarnContext(ctx, "probe not given back", "tenant", string(key.tenant), "webhook_id", key.id, "error", err)
+		c.Logger.WarnContext(ctx, "probe not given back", "tenant", string(key.Tenant), "webhook_id", key.ID, "error", err)
 	}
 }

@@ -41,9 +41,9 @@ type consumer struct {
 	invocation webhook.Invocation
 
 	mu        sync.Mutex
-	unhandled map[webhookKey]int // attempt messages of the batch
+	unhandled map[webhook.Key]int // attempt messages of the batch
 	// noting holds, by webhook, the timer that writes its health.
-	noting map[webhookKey]*time.Timer
+	noting map[webhook.Key]*time.Timer
 	writes sync.WaitGroup // of these timers
 }
 
@@ -54,15 +54,15 @@ const statisticsLag = time.Second
 func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *consumer {
 	c := &consumer{
 		Engine: e, invocation: webhook.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(&e.Config, e.healths),
-		unhandled: map[webhookKey]int{}, noting: map[webhookKey]*time.Timer{},
+		unhandled: map[webhook.Key]int{}, noting: map[webhook.Key]*time.Timer{},
 	}
 	c.invocation.Deadline, _ = ctx.Deadline()
-	var keys []webhookKey
+	var keys []webhook.Key
 	for _, r := range received {
 		if r.Message.Kind != webhook.MessageAttempt {
 			continue
 		}
-		key := webhookKey{r.Message.Tenant, r.Message.Webhook}
+		key := webhook.Key{Tenant: r.Message.Tenant, ID: r.Message.Webhook}
 		if c.unhandled[key] == 0 {
 			keys = append(keys, key)
 		}
@@ -74,7 +74,7 @@ func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *c
 
 // handled notes that a message is handled. With the last one of a webhook its
 // health is written, so that it waits for no other webhook.
-func (c *consumer) handled(ctx context.Context, key webhookKey) {
+func (c *consumer) handled(ctx context.Context, key webhook.Key) {
 	c.mu.Lock()
 	c.unhandled[key]--
 	last := c.unhandled[key] == 0
@@ -85,7 +85,7 @@ func (c *consumer) handled(ctx context.Context, key webhookKey) {
 }
 
 // noteSoon has the health of a webhook written within statisticsLag.
-func (c *consumer) noteSoon(ctx context.Context, key webhookKey) {
+func (c *consumer) noteSoon(ctx context.Context, key webhook.Key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.noting[key] != nil {
@@ -141,7 +141,7 @@ func (c *consumer) handle(ctx context.Context, r webhook.Received) (done bool) {
 // attempt makes one attempt of a delivery under a lease.
 func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) {
 	m := r.Message
-	key := webhookKey{m.Tenant, m.Webhook}
+	key := webhook.Key{Tenant: m.Tenant, ID: m.Webhook}
 	defer c.handled(ctx, key)
 	if m.Hops >= maxMessageHops {
 		return c.makeDue(ctx, r)
@@ -190,7 +190,7 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 
 // enter waits for a slot of the webhook within the batch and for one of the
 // process, as long as there is time to wait.
-func (c *consumer) enter(ctx context.Context, key webhookKey) (leave func(), ok bool) {
+func (c *consumer) enter(ctx context.Context, key webhook.Key) (leave func(), ok bool) {
 	if until := c.invocation.WaitUntil(); !until.IsZero() {
 		bounded, cancel := context.WithDeadline(ctx, until)
 		defer cancel()

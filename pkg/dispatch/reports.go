@@ -17,8 +17,8 @@ type reports struct {
 	healths *healths
 
 	mu        sync.Mutex
-	byWebhook map[webhookKey]*report
-	ordered   []webhookKey
+	byWebhook map[webhook.Key]*report
+	ordered   []webhook.Key
 }
 
 type report struct {
@@ -29,11 +29,11 @@ type report struct {
 }
 
 func newReports(c *Config, h *healths) *reports {
-	return &reports{config: c, healths: h, byWebhook: map[webhookKey]*report{}}
+	return &reports{config: c, healths: h, byWebhook: map[webhook.Key]*report{}}
 }
 
 func (r *reports) entry(w webhook.Webhook) *report {
-	key := webhookKey{w.Tenant, w.ID}
+	key := webhook.Key{Tenant: w.Tenant, ID: w.ID}
 	have := r.byWebhook[key]
 	if have == nil {
 		have = &report{webhook: brief(w)}
@@ -91,7 +91,7 @@ func lastError(result webhook.Result) string {
 }
 
 // take gives what was noted about a webhook and forgets it; nil for nothing.
-func (r *reports) take(key webhookKey) *report {
+func (r *reports) take(key webhook.Key) *report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	have := r.byWebhook[key]
@@ -112,13 +112,13 @@ func (r *reports) flush(ctx context.Context) {
 
 // flushOne is flush for one webhook. It reports whether all that was noted about
 // it is done; nothing noted is not.
-func (r *reports) flushOne(ctx context.Context, key webhookKey) (done bool) {
+func (r *reports) flushOne(ctx context.Context, key webhook.Key) (done bool) {
 	have := r.take(key)
 	if have == nil {
 		return false
 	}
 	if err := r.write(ctx, have); err != nil {
-		r.config.Logger.WarnContext(ctx, "health not written", "tenant", string(key.tenant), "webhook_id", key.id, "error", err)
+		r.config.Logger.WarnContext(ctx, "health not written", "tenant", string(key.Tenant), "webhook_id", key.ID, "error", err)
 		if have.gone {
 			r.noteGone(have.webhook) // tried again at the end of the call
 		}
@@ -130,7 +130,7 @@ func (r *reports) flushOne(ctx context.Context, key webhookKey) (done bool) {
 // write stores the health of a webhook and disables it if its time has come.
 func (r *reports) write(ctx context.Context, about *report) error {
 	w := about.webhook
-	health, err := r.healths.update(ctx, webhookKey{w.Tenant, w.ID}, func(h webhook.Health) webhook.Health {
+	health, err := r.healths.update(ctx, webhook.Key{Tenant: w.Tenant, ID: w.ID}, func(h webhook.Health) webhook.Health {
 		return h.Observe(about.observed...)
 	})
 	exhausted := err == nil && health.Activation == w.Activation && w.Options.Policy.Or(r.config.Policy).Exhausted(health, r.config.Now())

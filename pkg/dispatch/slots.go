@@ -7,12 +7,6 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// webhookKey names a webhook across tenants.
-type webhookKey struct {
-	tenant webhook.Tenant
-	id     int32
-}
-
 // slots bounds how many attempts run at once: per webhook, and in all by shares,
 // so that targets that hang use up their own slots and nobody else's.
 type slots struct {
@@ -20,7 +14,7 @@ type slots struct {
 	perWebhook int
 
 	mu        sync.Mutex
-	byWebhook map[webhookKey]*slot
+	byWebhook map[webhook.Key]*slot
 }
 
 type slot struct {
@@ -29,14 +23,14 @@ type slot struct {
 }
 
 func newSlots(shares *shares, perWebhook int) *slots {
-	return &slots{shares: shares, perWebhook: perWebhook, byWebhook: map[webhookKey]*slot{}}
+	return &slots{shares: shares, perWebhook: perWebhook, byWebhook: map[webhook.Key]*slot{}}
 }
 
 // acquire waits for a slot of the webhook and one of the process, in that
 // order, so that attempts that wait for their webhook hold up no other. It
 // returns false when the context has ended, even if there is a slot at that
 // moment; else release must be called.
-func (s *slots) acquire(ctx context.Context, key webhookKey) (release func(), ok bool) {
+func (s *slots) acquire(ctx context.Context, key webhook.Key) (release func(), ok bool) {
 	s.mu.Lock()
 	own := s.byWebhook[key]
 	if own == nil {
@@ -56,14 +50,14 @@ func (s *slots) acquire(ctx context.Context, key webhookKey) (release func(), ok
 		leave()
 		return nil, false
 	}
-	if s.shares != nil && !s.shares.acquire(ctx, key.tenant) {
+	if s.shares != nil && !s.shares.acquire(ctx, key.Tenant) {
 		<-own.tokens
 		leave()
 		return nil, false
 	}
 	return func() {
 		if s.shares != nil {
-			s.shares.release(key.tenant)
+			s.shares.release(key.Tenant)
 		}
 		<-own.tokens
 		leave()

@@ -5,14 +5,16 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 func TestSlots_OneWebhookLeavesRoomForOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(newShares(8, 3), 2)
-		busy, other := webhookKey{"Default", 1}, webhookKey{"Default", 2}
-		hold := func(key webhookKey) func() {
+		busy, other := webhook.Key{Tenant: "Default", ID: 1}, webhook.Key{Tenant: "Default", ID: 2}
+		hold := func(key webhook.Key) func() {
 			t.Helper()
 			release, ok := s.acquire(t.Context(), key)
 			if !ok {

@@ -21,7 +21,7 @@ import (
 func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed string) {
 	b := &batch{
 		Engine: e, records: records, invocation: webhook.Invocation{Began: e.Now()}, view: newView(e.lists, e.Now, e.Random),
-		reports: newReports(&e.Config, e.healths), lost: make([]bool, len(records)), silent: map[webhookKey]bool{}, slow: map[webhookKey]bool{}, refusing: map[webhookKey]chan struct{}{},
+		reports: newReports(&e.Config, e.healths), lost: make([]bool, len(records)), silent: map[webhook.Key]bool{}, slow: map[webhook.Key]bool{}, refusing: map[webhook.Key]chan struct{}{},
 	}
 	b.invocation.Deadline, _ = ctx.Deadline()
 	b.run(ctx, b.plan(ctx))
@@ -43,9 +43,9 @@ type batch struct {
 	lost []bool // by record: something of it is in nobody's hands
 	// Webhooks that the batch makes no further attempt of: silent ones answered
 	// 410 and get nothing, slow ones were cut short and go by the queue.
-	silent, slow map[webhookKey]bool
-	slowWebhooks map[webhook.Tenant]int       // how many slow ones a tenant has
-	refusing     map[webhookKey]chan struct{} // each held while the webhook is being disabled
+	silent, slow map[webhook.Key]bool
+	slowWebhooks map[webhook.Tenant]int        // how many slow ones a tenant has
+	refusing     map[webhook.Key]chan struct{} // each held while the webhook is being disabled
 }
 
 // outgoing is a message and the record it belongs to. A message whose delivery
@@ -70,7 +70,9 @@ func (d delivery) key() webhook.DeliveryKey {
 	return webhook.DeliveryKey{Tenant: d.event.Tenant, Webhook: d.webhook.ID, Event: d.event.ID}
 }
 
-func (d delivery) webhookKey() webhookKey { return webhookKey{d.event.Tenant, d.webhook.ID} }
+func (d delivery) webhookKey() webhook.Key {
+	return webhook.Key{Tenant: d.event.Tenant, ID: d.webhook.ID}
+}
 
 func (d delivery) message() webhook.Message {
 	return webhook.AttemptMessage(d.key(), 1, 1, "")
@@ -122,10 +124,10 @@ func (b *batch) recovered(ctx context.Context, d delivery) {
 }
 
 // sincePlanned says what has become of a webhook since the batch was planned.
-func (b *batch) sincePlanned(key webhookKey) (silent, slow bool) {
+func (b *batch) sincePlanned(key webhook.Key) (silent, slow bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.silent[key], b.slow[key] || b.slowWebhooks[key.tenant] >= slowTenant
+	return b.silent[key], b.slow[key] || b.slowWebhooks[key.Tenant] >= slowTenant
 }
 
 // attempt makes one first attempt in the fast lane, unless the time for it has
@@ -209,7 +211,7 @@ func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) 
 		if b.slowWebhooks == nil {
 			b.slowWebhooks = map[webhook.Tenant]int{}
 		}
-		b.slowWebhooks[d.webhookKey().tenant]++
+		b.slowWebhooks[d.webhookKey().Tenant]++
 	}
 	b.mu.Unlock()
 	if again {

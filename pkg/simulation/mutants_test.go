@@ -391,7 +391,7 @@ var mutants = []mutant{
 	},
 	{
 		"tenants: share cached health", healthCache,
-		"\t\tif r, ok := s.remembered.Get(string(key.tenant), key.id); ok && ", "\t\tif r, ok := s.remembered.Get(\"Cust1\", key.id); ok && ",
+		"\t\tif r, ok := s.remembered.Get(string(key.Tenant), key.ID); ok && ", "\t\tif r, ok := s.remembered.Get(\"Cust1\", key.ID); ok && ",
 	},
 	{
 		"tenants: expand an event for another tenant", expander,

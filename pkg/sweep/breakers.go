@@ -24,24 +24,19 @@ type breakers struct {
 	*Sweeper
 
 	mu   sync.Mutex
-	sent map[webhookKey]bool // webhooks whose probe this Run has sent
+	sent map[webhook.Key]bool // webhooks whose probe this Run has sent
 }
 
-type webhookKey struct {
-	tenant webhook.Tenant
-	id     int32
-}
-
-func keyOf(d webhook.DeliveryKey) webhookKey { return webhookKey{d.Tenant, d.Webhook} }
+func keyOf(d webhook.DeliveryKey) webhook.Key { return webhook.Key{Tenant: d.Tenant, ID: d.Webhook} }
 
 // open returns the open breakers of the rows' webhooks. It leaves out breakers
 // of an older activation, and of webhooks that are not Active, whose rows must
 // end. An unreadable breaker counts as closed: if it is open, the message's
 // consumer parks it.
-func (b *breakers) open(ctx context.Context, due []webhook.DueDelivery) map[webhookKey]webhook.Breaker {
+func (b *breakers) open(ctx context.Context, due []webhook.DueDelivery) map[webhook.Key]webhook.Breaker {
 	var tenants []webhook.Tenant
 	ids := map[webhook.Tenant][]int32{}
-	seen := map[webhookKey]bool{}
+	seen := map[webhook.Key]bool{}
 	for _, d := range due {
 		if seen[keyOf(d.DeliveryKey)] {
 			continue
@@ -52,7 +47,7 @@ func (b *breakers) open(ctx context.Context, due []webhook.DueDelivery) map[webh
 		}
 		ids[d.Tenant] = append(ids[d.Tenant], d.Webhook)
 	}
-	found := map[webhookKey]webhook.Breaker{}
+	found := map[webhook.Key]webhook.Breaker{}
 	for _, tenant := range tenants {
 		healths, err := b.Webhooks.Health(ctx, tenant, ids[tenant])
 		if err != nil { // healths holds what could be read
@@ -67,7 +62,7 @@ func (b *breakers) open(ctx context.Context, due []webhook.DueDelivery) map[webh
 			if err != nil || w.State != webhook.StateActive || !h.Under(w.Activation).Breaker.Open() {
 				continue
 			}
-			found[webhookKey{tenant, id}] = h.Breaker
+			found[webhook.Key{Tenant: tenant, ID: id}] = h.Breaker
 		}
 	}
 	return found
@@ -75,7 +70,7 @@ func (b *breakers) open(ctx context.Context, due []webhook.DueDelivery) map[webh
 
 // waits reports whether a row's webhook has an open breaker and the row is not
 // its probe.
-func (b *breakers) waits(d webhook.DueDelivery, open map[webhookKey]webhook.Breaker) bool {
+func (b *breakers) waits(d webhook.DueDelivery, open map[webhook.Key]webhook.Breaker) bool {
 	breaker, isOpen := open[keyOf(d.DeliveryKey)]
 	if !isOpen {
 		return false
@@ -102,7 +97,7 @@ func (b *breakers) free(d webhook.DueDelivery) {
 
 // hold defers a row if its webhook's breaker is open, and reports whether it
 // did. A row that it lets pass must not go out before notBefore.
-func (b *breakers) hold(ctx context.Context, d webhook.DueDelivery, open map[webhookKey]webhook.Breaker) (held bool, notBefore time.Time, err error) {
+func (b *breakers) hold(ctx context.Context, d webhook.DueDelivery, open map[webhook.Key]webhook.Breaker) (held bool, notBefore time.Time, err error) {
 	breaker, isOpen := open[keyOf(d.DeliveryKey)]
 	if !isOpen {
 		return false, time.Time{}, nil

@@ -42,7 +42,7 @@ type dueRows struct {
 // sendDue walks all shards of the due index concurrently.
 func (s *Sweeper) sendDue(ctx context.Context) error {
 	r := &dueRows{
-		breakers: breakers{Sweeper: s, sent: map[webhookKey]bool{}},
+		breakers: breakers{Sweeper: s, sent: map[webhook.Key]bool{}},
 		faults:   faults{sweeper: s, what: "due rows"},
 		horizon:  s.Now().Add(lookAhead),
 	}
@@ -74,7 +74,7 @@ func (r *dueRows) sendShard(ctx context.Context, shard int) error {
 // walk processes the first turn of each webhook in a shard and returns the rows
 // that were set aside. Rows beyond maxAside stay for the next Run.
 func (r *dueRows) walk(ctx context.Context, shard int) (aside []webhook.DueDelivery, err error) {
-	turns := map[webhookKey]int{}
+	turns := map[webhook.Key]int{}
 	var last webhook.DueDelivery
 	for ctx.Err() == nil {
 		due, err := r.Deliveries.Due(ctx, shard, r.horizon, last, pageSize)
@@ -107,7 +107,7 @@ func (r *dueRows) walk(ctx context.Context, shard int) (aside []webhook.DueDeliv
 // process sends messages for rows, or defers the rows. It sends for claimed
 // rows even after the Run's time is over, since a claimed row is due again only
 // minutes later.
-func (r *dueRows) process(ctx context.Context, due []webhook.DueDelivery, open map[webhookKey]webhook.Breaker) error {
+func (r *dueRows) process(ctx context.Context, due []webhook.DueDelivery, open map[webhook.Key]webhook.Breaker) error {
 	messages := r.claim(ctx, due, open)
 	if len(messages) == 0 {
 		return nil
@@ -126,7 +126,7 @@ var errNotSent = fmt.Errorf("message not sent: %w", webhook.ErrUnavailable)
 // claim claims each row and builds its message, or defers the row. Faulty rows
 // are skipped. A row whose message is lost is due again later, at growing
 // intervals.
-func (r *dueRows) claim(ctx context.Context, due []webhook.DueDelivery, open map[webhookKey]webhook.Breaker) (out []webhook.Outgoing) {
+func (r *dueRows) claim(ctx context.Context, due []webhook.DueDelivery, open map[webhook.Key]webhook.Breaker) (out []webhook.Outgoing) {
 	for _, d := range due {
 		if ctx.Err() != nil {
 			break

@@ -8,6 +8,12 @@ import (
 	"time"
 )
 
+// Key names a webhook across tenants.
+type Key struct {
+	Tenant Tenant
+	ID     int32
+}
+
 // EventID identifies an event: a UUIDv7 (RFC 9562 section 5.7) printed as a
 // GUID, 36 lower-case characters. It is the EventId of the body, the
 // webhook-id header, the receivers' idempotency key and the sort key of the
