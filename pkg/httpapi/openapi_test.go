@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -41,6 +42,15 @@ func loadDocument(t testing.TB) *openapi3.T {
 	}
 	return doc
 }
+
+// ours are the operations of our own document.
+var ours = sync.OnceValues(func() (map[string]*routers.Route, error) {
+	doc, err := document()
+	if err != nil {
+		return nil, err
+	}
+	return operations(doc), nil
+})
 
 // operations lists what the document describes as "METHOD path".
 func operations(doc *openapi3.T) map[string]*routers.Route {
@@ -160,18 +170,54 @@ func TestOpenAPI_IsServedToAnyone(t *testing.T) {
 // its status must be documented, its media type and body as they are described.
 func conforms(t testing.TB, r *http.Request, answer *httptest.ResponseRecorder) {
 	t.Helper()
-	route := described(loadDocument(t), r)
+	routes, err := ours()
+	if err != nil {
+		t.Fatal(err)
+	}
+	route := described(routes, r)
 	if route == nil {
 		return // nothing is at this address
+	}
+	if err := verdict(r, route, answer); err != nil {
+		t.Errorf("%s %s is not as openapi.json says (%s %s): %v", r.Method, r.URL.Path, route.Method, route.Path, err)
+	}
+}
+
+// verdicts remembers the result of each distinct answer. The validator compiles
+// its schema for every answer, and most answers here are copies of one another.
+var verdicts struct {
+	sync.Mutex
+	known map[string]error
+}
+
+// mostVerdicts bounds what is remembered: a fuzz target runs for hours.
+const mostVerdicts = 10_000
+
+// verdict reports how an answer differs from what openapi.json says of its
+// operation, nil if it does not.
+func verdict(r *http.Request, route *routers.Route, answer *httptest.ResponseRecorder) error {
+	key := fmt.Sprintf("%s %s %s %d %v %s", r.Method, route.Method, route.Path, answer.Code, answer.Header(), answer.Body)
+	verdicts.Lock()
+	err, known := verdicts.known[key]
+	verdicts.Unlock()
+	if known {
+		return err
 	}
 	input := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, Route: route},
 		Status:                 answer.Code, Header: canonical(answer.Header()),
 		Options: &openapi3filter.Options{IncludeResponseStatus: true},
 	}
-	if err := openapi3filter.ValidateResponse(r.Context(), input.SetBodyBytes(answer.Body.Bytes())); err != nil {
-		t.Errorf("%s %s is not as openapi.json says (%s %s): %v", r.Method, r.URL.Path, route.Method, route.Path, err)
+	err = openapi3filter.ValidateResponse(r.Context(), input.SetBodyBytes(answer.Body.Bytes()))
+	verdicts.Lock()
+	defer verdicts.Unlock()
+	if verdicts.known == nil {
+		verdicts.known = map[string]error{}
 	}
+	if len(verdicts.known) < mostVerdicts {
+		verdicts.known[key] = err
+	}
+	return err
 }
 
 // canonical gives headers under the names that http.Header looks for: ours go
@@ -186,7 +232,7 @@ func canonical(h http.Header) http.Header {
 
 // described finds the operation that a request is for, as the router does: the
 // most literal of those that fit, in any letter case. nil: none.
-func described(doc *openapi3.T, r *http.Request) *routers.Route {
+func described(routes map[string]*routers.Route, r *http.Request) *routers.Route {
 	segments := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	if len(segments) > 1 && strings.EqualFold(segments[1], "api") && webhook.Tenant(segments[0]).Valid() {
 		segments = segments[1:]
@@ -197,7 +243,7 @@ func described(doc *openapi3.T, r *http.Request) *routers.Route {
 	}
 	var best *routers.Route
 	most := -1
-	for _, route := range operations(doc) {
+	for _, route := range routes {
 		if literals := fits(route.Path, segments); route.Method == method && literals > most {
 			best, most = route, literals
 		}
