@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	seeds    = flag.Int("seeds", 0, "number of seeds to run; 0: 300, fewer under the race detector")
+	seeds    = flag.Int("seeds", 0, "number of seeds to run; 0: 100, fewer under the race detector")
 	from     = flag.Uint64("from", 1, "first seed")
 	show     = flag.Bool("show", false, "print the trace of every run")
 	failures = flag.Int("failures", 1, "stop after this many failed seeds")
@@ -21,7 +21,7 @@ var (
 func TestSimulation(t *testing.T) {
 	n := *seeds
 	if n == 0 {
-		n = 300
+		n = 100
 		if raceEnabled {
 			n = 40
 		}
