@@ -203,7 +203,7 @@ func TestWork_GrowsWithTheBody(t *testing.T) {
 	for i, p := range counted {
 		counted[i] = "github.com/posthaste-dev/posthaste/pkg/" + p
 	}
-	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-ldflags=-s -w", "-covermode=atomic", "-coverpkg="+strings.Join(counted, ","), "-o", binary, ".") //nolint:gosec // our own packages
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-ldflags=-s -w", "-covermode=atomic", "-coverpkg="+strings.Join(counted, ","), "-o", binary, ".")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}

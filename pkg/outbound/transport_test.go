@@ -307,12 +307,16 @@ func TestSend_ShortHeaderValuesAreRedactedAsWords(t *testing.T) {
 	}
 }
 
+// stderr is what the standard logger writes to from the start; go test -json
+// replaces os.Stderr.
+var stderr = os.Stderr
+
 // net/http prints unsolicited bytes that arrive on an idle connection; a target
 // could echo a secret into the log.
 func TestSend_UnsolicitedBytesAreNotLogged(t *testing.T) {
 	url, _ := target(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nauthorization: s3cret")
 	s, before := sender(t, nil), log.Writer()
-	if before != outbound.Quiet(os.Stderr) {
+	if before != outbound.Quiet(stderr) {
 		t.Errorf("the standard logger writes to %T", before)
 	}
 	logged, lines := new(bytes.Buffer), make(chan string, 100)
