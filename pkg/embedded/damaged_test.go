@@ -15,7 +15,7 @@ func place(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 func messages(n int) (out []webhook.Outgoing) {
 	for i := range n {
 		out = append(out, webhook.Outgoing{Message: webhook.Message{
-			Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: int32(i + 1), Event: "01234567-89ab-7fff-bfff-ffffffffffff", Round: 1, Attempt: 1, //nolint:gosec // small
+			Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: int32(i + 1), Event: "01234567-89ab-7fff-bfff-ffffffffffff", Round: 1, Attempt: 1,
 		}})
 	}
 	return out

@@ -302,13 +302,13 @@ func key(parts ...any) []byte {
 				out = append(out, 0)
 			}
 		case int32:
-			out = binary.BigEndian.AppendUint32(out, uint32(p)) //nolint:gosec // ids are positive
+			out = binary.BigEndian.AppendUint32(out, uint32(p))
 		case uint64:
 			out = binary.BigEndian.AppendUint64(out, p)
 		case byte:
 			out = append(out, p)
 		case time.Time:
-			out = binary.BigEndian.AppendUint64(out, uint64(max(p.UnixMilli(), 0))) //nolint:gosec // not negative
+			out = binary.BigEndian.AppendUint64(out, uint64(max(p.UnixMilli(), 0)))
 		default:
 			panic(fmt.Sprintf("key part of type %T", part))
 		}

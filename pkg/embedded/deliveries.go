@@ -34,7 +34,7 @@ func dueKey(d webhook.Delivery) []byte {
 	if d.SweepAt.IsZero() {
 		return nil
 	}
-	return append(key(byte(webhook.DueShard(d.DeliveryKey)), d.SweepAt), deliveryKey(d.DeliveryKey)...) //nolint:gosec // a shard is small
+	return append(key(byte(webhook.DueShard(d.DeliveryKey)), d.SweepAt), deliveryKey(d.DeliveryKey)...)
 }
 
 func loadDelivery(tx *bbolt.Tx, k []byte, now time.Time) (d webhook.Delivery, err error) {
@@ -210,7 +210,7 @@ func (s Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, b
 // Due implements webhook.Deliveries. It never lags.
 func (s Deliveries) Due(ctx context.Context, shard int, before time.Time, after webhook.DueDelivery, limit int) (due []webhook.DueDelivery, err error) {
 	now := s.db.Now()
-	prefix := key(byte(shard)) //nolint:gosec // a shard is small
+	prefix := key(byte(shard))
 	start := prefix
 	if after != (webhook.DueDelivery{}) {
 		start = append(dueKey(webhook.Delivery{DeliveryKey: after.DeliveryKey, SweepAt: after.SweepAt}), 0) // the smallest key after that
@@ -223,7 +223,7 @@ func (s Deliveries) Due(ctx context.Context, shard int, before time.Time, after 
 				broken.Add(shown("due", k), errDueKey)
 				continue
 			}
-			if int64(binary.BigEndian.Uint64(k[1:])) > before.UnixMilli() { //nolint:gosec // written from a time
+			if int64(binary.BigEndian.Uint64(k[1:])) > before.UnixMilli() {
 				break
 			}
 			row, err := loadDelivery(tx, k[9:], now)

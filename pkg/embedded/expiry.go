@@ -24,7 +24,7 @@ func expiryKey(name string, k []byte, at time.Time) []byte {
 	}
 	for i, bucket := range expiring {
 		if bucket == name {
-			return append(key(at, byte(i)), k...) //nolint:gosec // a handful
+			return append(key(at, byte(i)), k...)
 		}
 	}
 	panic("items of " + name + " do not expire")
@@ -73,7 +73,7 @@ func overdue(tx *bbolt.Tx, before time.Time, limit int) (notes []note) {
 			notes = append(notes, note{place: bytes.Clone(k)}) // not written by this package
 			continue
 		}
-		if int64(binary.BigEndian.Uint64(k)) > before.UnixMilli() { //nolint:gosec // written from a time
+		if int64(binary.BigEndian.Uint64(k)) > before.UnixMilli() {
 			break
 		}
 		notes = append(notes, note{place: bytes.Clone(k), bucket: expiring[k[8]], key: bytes.Clone(k[9:])})

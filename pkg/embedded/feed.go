@@ -26,7 +26,7 @@ func feedEvent(tx *bbolt.Tx, e webhook.Event, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("number feed entry: %w", err)
 	}
-	k := key(byte(e.ID.Partition(partitions)), sequence) //nolint:gosec // a partition is small
+	k := key(byte(e.ID.Partition(partitions)), sequence)
 	if err := feed.Put(k, append(key(now), eventKey(e.Tenant, e.ID)...)); err != nil {
 		return fmt.Errorf("write feed: %w", err)
 	}
@@ -41,7 +41,7 @@ const feedBytes = 4 << 20
 // first, and fewer if events are large. Sequence is the record's number in the
 // feed, in decimal.
 func (db *DB) feedRecords(ctx context.Context, partition, limit int) (records []webhook.Record, err error) {
-	prefix := key(byte(partition)) //nolint:gosec // a partition is small
+	prefix := key(byte(partition))
 	err = db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "feed").Cursor()
 		size := 0
@@ -55,7 +55,7 @@ func (db *DB) feedRecords(ctx context.Context, partition, limit int) (records []
 				records = append(records, record)
 				continue
 			}
-			record.Accepted = time.UnixMilli(int64(binary.BigEndian.Uint64(v))).UTC() //nolint:gosec // written from a time
+			record.Accepted = time.UnixMilli(int64(binary.BigEndian.Uint64(v))).UTC()
 			stored := bucket(tx, "events").Get(v[8:])
 			size += len(stored)
 			if stored == nil {
@@ -81,7 +81,7 @@ func (db *DB) acknowledge(ctx context.Context, partition int, records []webhook.
 			if err != nil {
 				return fmt.Errorf("read sequence %q: %w", r.Sequence, err)
 			}
-			if err := bucket(tx, "feed").Delete(key(byte(partition), sequence)); err != nil { //nolint:gosec // a partition is small
+			if err := bucket(tx, "feed").Delete(key(byte(partition), sequence)); err != nil {
 				return fmt.Errorf("acknowledge: %w", err)
 			}
 		}

@@ -178,7 +178,7 @@ func visible(tx *bbolt.Tx, now time.Time, limit int, full func(group []byte) boo
 		if len(k) != 16 {
 			continue // not a valid index key
 		}
-		if int64(binary.BigEndian.Uint64(k)) > now.UnixMilli() { //nolint:gosec // written from a time
+		if int64(binary.BigEndian.Uint64(k)) > now.UnixMilli() {
 			break
 		}
 		if full(group) {
@@ -261,7 +261,7 @@ func (q Queue) Postpone(ctx context.Context, r string, delay time.Duration) erro
 func (q Queue) nextVisible(ctx context.Context) (at time.Time, waits bool, err error) {
 	err = q.db.view(ctx, func(tx *bbolt.Tx) error {
 		if k, _ := bucket(tx, "ready").Cursor().First(); len(k) == 16 {
-			at, waits = time.UnixMilli(int64(binary.BigEndian.Uint64(k))).UTC(), true //nolint:gosec // written from a time
+			at, waits = time.UnixMilli(int64(binary.BigEndian.Uint64(k))).UTC(), true
 		}
 		return nil
 	})

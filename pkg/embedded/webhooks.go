@@ -82,7 +82,7 @@ func (s Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (int32, err
 		if last >= math.MaxInt32 {
 			return 0, fmt.Errorf("tenant %s: webhook ids exhausted", tenant)
 		}
-		return int32(last) + 1, b.Put([]byte(tenant), key(last+1)) //nolint:gosec // bounded above
+		return int32(last) + 1, b.Put([]byte(tenant), key(last+1))
 	})
 }
 
@@ -239,7 +239,7 @@ func (s Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, 
 // Epoch implements webhook.Webhooks.
 func (s Webhooks) Epoch(ctx context.Context, tenant webhook.Tenant) (epoch int64, err error) {
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
-		epoch = int64(number(bucket(tx, "epochs").Get([]byte(tenant)))) //nolint:gosec // counts changes
+		epoch = int64(number(bucket(tx, "epochs").Get([]byte(tenant))))
 		return nil
 	})
 	return epoch, err
@@ -251,7 +251,7 @@ func (s Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscri
 	return s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "pointers").Cursor()
 		for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-			id := int32(binary.BigEndian.Uint32(k[len(prefix):])) //nolint:gosec // written from an int32
+			id := int32(binary.BigEndian.Uint32(k[len(prefix):]))
 			w, err := loadWebhook(tx, tenant, id)
 			if err != nil {
 				return err

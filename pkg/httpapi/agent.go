@@ -150,7 +150,7 @@ func queryID(c *call) (int32, error) {
 	if err != nil {
 		return 0, &unbindableError{"the query parameter webhookId must be a whole number of 32 bits"}
 	}
-	return int32(id), nil //nolint:gosec // ParseInt saw to its size
+	return int32(id), nil
 }
 
 // agentObject reads the webhook that is an operation's argument: the body

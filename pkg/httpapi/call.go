@@ -188,5 +188,5 @@ func (c *call) webhookID() (int32, error) {
 	if err != nil {
 		return 0, explain(webhook.ErrNotFound, "Webhook id %q not found", wire.Shorten(text))
 	}
-	return int32(id), nil //nolint:gosec // ParseInt saw to its size
+	return int32(id), nil
 }

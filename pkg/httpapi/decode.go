@@ -61,7 +61,7 @@ func (v value) number() int32 {
 	if err != nil {
 		v.fault("must be a whole number of 32 bits")
 	}
-	return int32(n) //nolint:gosec // ParseInt saw to its size
+	return int32(n)
 }
 
 // boolean reads true or false, also as a string in any letter case. An empty
@@ -167,7 +167,7 @@ func (v value) enum(names []string, flags bool) int32 {
 		}
 	case wire.KindNumber:
 		if n, err := strconv.ParseInt(v.tree.Text(), 10, 32); err == nil && n >= 0 && int(n) < len(names) {
-			return int32(n) //nolint:gosec // ParseInt saw to its size
+			return int32(n)
 		}
 	default:
 	}
@@ -189,7 +189,7 @@ func enumNumber(text string, names []string, flags bool) (int32, bool) {
 	}
 	text = strings.TrimSpace(text)
 	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
-		return int32(n), n >= 0 && int(n) < len(names) //nolint:gosec // ParseInt saw to its size
+		return int32(n), n >= 0 && int(n) < len(names)
 	}
 	if text == "" {
 		return 0, true
@@ -207,7 +207,7 @@ func enumNumber(text string, names []string, flags bool) (int32, bool) {
 	}
 	for i, name := range names {
 		if strings.EqualFold(name, text) {
-			return int32(i), true //nolint:gosec // few names
+			return int32(i), true
 		}
 	}
 	return 0, false

@@ -29,7 +29,7 @@ var writable = []struct {
 	{"Events", func(s *stated, v value) { s.draft.Events = v.texts() }},
 	{"TargetUrl", func(s *stated, v value) { s.draft.TargetURL = v.text() }},
 	{"Secret", (*stated).secret},
-	{"State", func(s *stated, v value) { s.draft.State = webhook.State(v.enum(stateNames, false)) }}, //nolint:gosec // 0-3
+	{"State", func(s *stated, v value) { s.draft.State = webhook.State(v.enum(stateNames, false)) }},
 	{"Type", func(s *stated, v value) { s.draft.Type = v.text() }},
 	{"Headers", (*stated).headers},
 	{"Properties", func(s *stated, v value) { s.draft.Properties = v.object() }},

@@ -160,7 +160,7 @@ func (e *exporter) webhooks(after string) (string, error) {
 	if err != nil {
 		return "", errCursor
 	}
-	page, _, err := e.Registry.Webhooks.List(e.ctx, e.tenant, int32(id), 1) //nolint:gosec // parsed as such
+	page, _, err := e.Registry.Webhooks.List(e.ctx, e.tenant, int32(id), 1)
 	if err = e.unreadable(err); err != nil {
 		return "", err
 	}
@@ -209,7 +209,7 @@ func (e *exporter) deliveries(id string, before webhook.EventID) (string, error)
 	if err != nil {
 		return "", errCursor
 	}
-	page, err := e.Stored.Deliveries.List(e.ctx, e.tenant, int32(n), before, exportStep) //nolint:gosec // parsed as such
+	page, err := e.Stored.Deliveries.List(e.ctx, e.tenant, int32(n), before, exportStep)
 	if err = e.unreadable(err); err != nil {
 		return "", err
 	}

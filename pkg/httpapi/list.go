@@ -25,7 +25,7 @@ type filter struct {
 }
 
 func newFilter(name, event string, state int32) filter {
-	f := filter{name: name, state: webhook.State(state)} //nolint:gosec // 0-3
+	f := filter{name: name, state: webhook.State(state)}
 	if event != "" {
 		f.events = webhook.SubscriptionKeys(event)
 	}
@@ -101,7 +101,7 @@ func (c *call) count(name string, absent int, wrong *webhook.Faults) int {
 	if err != nil {
 		wrong.Add(name, "must be a whole number, 0 or more")
 	}
-	return int(n) //nolint:gosec // 31 bits
+	return int(n)
 }
 
 // size is about how many bytes the entity has as JSON.

@@ -292,13 +292,13 @@ func index(key string, length int) (at int, end bool) {
 		return -1, true
 	}
 	n, err := strconv.ParseUint(key, 10, 31)
-	if err != nil || int(n) > length { //nolint:gosec // 31 bits
+	if err != nil || int(n) > length {
 		return -1, false
 	}
-	if int(n) == length { //nolint:gosec // 31 bits
+	if int(n) == length {
 		return -1, true
 	}
-	return int(n), false //nolint:gosec // 31 bits
+	return int(n), false
 }
 
 // test compares what is shown with what the change says. What is secret cannot

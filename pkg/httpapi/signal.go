@@ -28,7 +28,7 @@ func (a *api) signalEvent(c *call) (reply, error) {
 		f.Add("PrimaryKey", "must be a whole number of 32 bits")
 	}
 	return a.publish(c, f, webhook.Signal{
-		Name: c.PathValue("event"), PrimaryKey: int32(key), //nolint:gosec // ParseInt saw to its size
+		Name: c.PathValue("event"), PrimaryKey: int32(key),
 		Data: data.JSON(),
 	})
 }
@@ -59,5 +59,5 @@ func hopsOf(h http.Header) (int, error) {
 		return 0, nil
 	}
 	hops, err := strconv.ParseUint(text, 10, 16)
-	return int(hops), err //nolint:gosec // 16 bits
+	return int(hops), err
 }

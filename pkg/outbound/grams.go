@@ -15,10 +15,10 @@ func newGrams(n int) grams {
 
 // slot returns the index of a gram, or the empty slot where it belongs.
 func (g grams) slot(gram uint64) int {
-	mask := uint64(len(g) - 1) //nolint:gosec // not negative
+	mask := uint64(len(g) - 1)
 	for i := gram * 0x9e3779b97f4a7c15 >> 32 & mask; ; i = (i + 1) & mask {
 		if g[i] == gram || g[i] == 0 {
-			return int(i) //nolint:gosec // less than len(g)
+			return int(i)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func newView(n int) view { return view{make([]byte, 0, n), make([]span, 0, n)} }
 // original returns the span of the original that the bytes [i, j) represent.
 func (v view) original(i, j int) span {
 	if v.from == nil {
-		return span{int32(i), int32(j)} //nolint:gosec // at most maxText
+		return span{int32(i), int32(j)}
 	}
 	return span{v.from[i].from, v.from[j-1].to}
 }

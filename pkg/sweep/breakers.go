@@ -132,6 +132,6 @@ func (b *breakers) hold(ctx context.Context, d webhook.DueDelivery, open map[web
 func jitter(d webhook.DueDelivery) float64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(d.Event))
-	_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(d.SweepAt.UnixMilli()))) //nolint:gosec // only its bits matter
+	_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(d.SweepAt.UnixMilli())))
 	return float64(h.Sum64()>>11) / (1 << 53)
 }

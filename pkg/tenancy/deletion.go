@@ -133,7 +133,7 @@ func (d *Deletion) deliveries(ctx context.Context, j job.Job, pass, at string) (
 		return j, nil //nolint:nilerr // the job tells it
 	}
 	for began := d.Registry.Now(); id > 0 && ctx.Err() == nil && d.Registry.Now().Sub(began) < deletionTime; {
-		n, err := d.Erasure.EraseDeliveries(ctx, j.Tenant, int32(id), deletedRows) //nolint:gosec // parsed as such
+		n, err := d.Erasure.EraseDeliveries(ctx, j.Tenant, int32(id), deletedRows)
 		if err != nil {
 			return j, err
 		}

@@ -26,7 +26,7 @@ func TestDueShard_SpreadsWhatSharesAnyTwoPartsOfItsKey(t *testing.T) {
 			return webhook.DeliveryKey{Tenant: webhook.Tenant(fmt.Sprint("Cust", i)), Webhook: 1, Event: one}
 		},
 		"the webhooks of an event": func(i int) webhook.DeliveryKey {
-			return webhook.DeliveryKey{Tenant: "Default", Webhook: int32(i), Event: one} //nolint:gosec // small
+			return webhook.DeliveryKey{Tenant: "Default", Webhook: int32(i), Event: one}
 		},
 		"the events of a webhook": func(int) webhook.DeliveryKey {
 			return webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: event()}

@@ -24,9 +24,9 @@ type EventID string
 // random does.
 func NewEventID(now time.Time, random io.Reader) (EventID, error) {
 	var b [16]byte
-	ms := uint64(now.UnixMilli()) //nolint:gosec // times before 1970 do not occur
+	ms := uint64(now.UnixMilli())
 	for i := range 6 {
-		b[i] = byte(ms >> (40 - 8*i)) //nolint:gosec // the low byte is what is meant
+		b[i] = byte(ms >> (40 - 8*i))
 	}
 	if _, err := io.ReadFull(random, b[6:]); err != nil {
 		return "", fmt.Errorf("new event id: %w", err)
@@ -40,9 +40,9 @@ func NewEventID(now time.Time, random io.Reader) (EventID, error) {
 // by time.
 func FirstEventID(at time.Time) EventID {
 	var b [16]byte
-	ms := uint64(max(at.UnixMilli(), 0)) //nolint:gosec // not negative
+	ms := uint64(max(at.UnixMilli(), 0))
 	for i := range 6 {
-		b[i] = byte(ms >> (40 - 8*i)) //nolint:gosec // the low byte is what is meant
+		b[i] = byte(ms >> (40 - 8*i))
 	}
 	return EventID(FormatGUID(b))
 }
@@ -85,5 +85,5 @@ func (id EventID) Valid() bool {
 func (id EventID) Partition(n int) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id))
-	return int(h.Sum32() % uint32(n)) //nolint:gosec // n is a small constant
+	return int(h.Sum32() % uint32(n))
 }

@@ -50,7 +50,7 @@ type Failures struct {
 // removal so far.
 func (f *Failures) List(ctx context.Context, after string, limit int) ([]string, error) {
 	in := &s3.ListObjectsV2Input{
-		Bucket: &f.Bucket, Prefix: aws.String(prefix), MaxKeys: aws.Int32(int32(min(limit, 1000))), //nolint:gosec // at most 1,000
+		Bucket: &f.Bucket, Prefix: aws.String(prefix), MaxKeys: aws.Int32(int32(min(limit, 1000))),
 	}
 	if after != "" {
 		in.StartAfter = &after

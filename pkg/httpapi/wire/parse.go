@@ -62,7 +62,7 @@ func (p *treeParser) value(depth int) (Tree, error) {
 		if depth == jsonscan.MaxDepth {
 			return Tree{}, webhook.Invalid("is nested deeper than %d", jsonscan.MaxDepth)
 		}
-		return p.children(Kind(token), depth) //nolint:gosec // '{' or '['
+		return p.children(Kind(token), depth)
 	}
 	return Null, nil
 }

@@ -37,7 +37,7 @@ type DeadLetters struct {
 // error wraps webhook.ErrUnavailable.
 func (d *DeadLetters) Receive(ctx context.Context, limit int) ([]webhook.Received, error) {
 	out, err := d.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-		QueueUrl: &d.URL, MaxNumberOfMessages: int32(min(max(limit, 1), batchEntries)), VisibilityTimeout: visibleAgain, //nolint:gosec // 1 to 10
+		QueueUrl: &d.URL, MaxNumberOfMessages: int32(min(max(limit, 1), batchEntries)), VisibilityTimeout: visibleAgain,
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount},
 	})
 	if err != nil {

@@ -114,7 +114,7 @@ func (i *streamImage) event() (webhook.Event, error) {
 		return e, err
 	}
 	var n numbers
-	e.PrimaryKey, e.ChangedBy = int32(n.parse(i.Key.N, 32)), int32(n.parse(i.By.N, 32)) //nolint:gosec // parsed as 32 bits
+	e.PrimaryKey, e.ChangedBy = int32(n.parse(i.Key.N, 32)), int32(n.parse(i.By.N, 32))
 	e.Hops = int(n.parse(i.Hops.N, 32))
 	if i.At.N != "" {
 		e.At = time.Unix(0, n.parse(i.At.N, 64)*tick).UTC()

@@ -56,7 +56,7 @@ func decodeWebhook(it item) (webhook.Webhook, error) {
 	w := webhook.Webhook{
 		Tenant: webhook.Tenant(r.text("tenant")), ID: r.int32("id"), Revision: r.int64(attrRev),
 		Name: r.text("name"), Events: r.texts("events"), TargetURL: r.text("target_url"),
-		State: webhook.State(r.int32("state")), Type: r.text("type"), //nolint:gosec // small
+		State: webhook.State(r.int32("state")), Type: r.text("type"),
 		Headers: r.headers("headers"), Properties: r.json("properties"),
 		Registered: r.time("registered"), RegisteredBy: r.associate("registered_by"),
 		Updated: r.time("updated"), UpdatedBy: r.associate("updated_by"),

@@ -50,7 +50,7 @@ func (s *Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (int32, er
 	if r.err != nil || n > math.MaxInt32 {
 		return 0, fmt.Errorf("next webhook id of %s: ids exhausted", tenant)
 	}
-	return int32(n), nil //nolint:gosec // checked
+	return int32(n), nil
 }
 
 // Epoch returns the number that every change of a webhook increments.
@@ -266,4 +266,4 @@ func (s *Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscr
 	return nil
 }
 
-func pageLimit(n int) *int32 { return aws.Int32(int32(min(n, 1000))) } //nolint:gosec // bounded
+func pageLimit(n int) *int32 { return aws.Int32(int32(min(n, 1000))) }

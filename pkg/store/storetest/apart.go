@@ -144,12 +144,12 @@ func testEventsApart(t *testing.T, h Harness) {
 	at := now().Truncate(time.Second)
 	of := func(i int) webhook.Event {
 		e := shared
-		e.Tenant, e.PrimaryKey = tenants[i], int32(i+1) //nolint:gosec // small
+		e.Tenant, e.PrimaryKey = tenants[i], int32(i+1)
 		return e
 	}
 	for i, tenant := range tenants {
 		must(t, h.Events.Put(t.Context(), of(i)))
-		claim := webhook.IdempotencyClaim{Webhook: int32(i + 1), Body: "b", Expires: at.Add(time.Hour)} //nolint:gosec // small
+		claim := webhook.IdempotencyClaim{Webhook: int32(i + 1), Body: "b", Expires: at.Add(time.Hour)}
 		stands, err := h.Events.Remember(t.Context(), tenant, "k", claim, at)
 		must(t, err)
 		if diff := cmp.Diff(claim, stands); diff != "" {

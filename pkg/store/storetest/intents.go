@@ -27,7 +27,7 @@ func testIntents(t *testing.T, h Harness) {
 		}
 		var want []webhook.Intent
 		for i := range 3 {
-			intent := webhook.Intent{Secret: fmt.Sprintf("p/%s/%d/x", tenant, 3-i), Tenant: tenant, Webhook: int32(3 - i), At: at.Add(time.Duration(i) * time.Second)} //nolint:gosec // small
+			intent := webhook.Intent{Secret: fmt.Sprintf("p/%s/%d/x", tenant, 3-i), Tenant: tenant, Webhook: int32(3 - i), At: at.Add(time.Duration(i) * time.Second)}
 			must(t, h.Webhooks.PutIntent(t.Context(), intent))
 			want = append(want, intent)
 		}

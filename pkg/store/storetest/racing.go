@@ -157,7 +157,7 @@ func testRacing(t *testing.T, h Harness) {
 		var mu sync.Mutex
 		stood := map[int32]bool{}
 		atOnce(t, writers, func(i int) error {
-			claim := webhook.IdempotencyClaim{Webhook: int32(i + 1), Expires: at.Add(time.Hour)} //nolint:gosec // small
+			claim := webhook.IdempotencyClaim{Webhook: int32(i + 1), Expires: at.Add(time.Hour)}
 			stands, err := h.Events.Reclaim(t.Context(), tenant, "k", 1000, claim, at)
 			mu.Lock()
 			defer mu.Unlock()

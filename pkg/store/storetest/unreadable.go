@@ -34,7 +34,7 @@ func testUnreadable(t *testing.T, h Harness) {
 			name: "Webhooks.List",
 			make: func(t *testing.T, i int) (any, error) {
 				w := newWebhook(tenant, "a.b")
-				w.ID = int32(i + 1) //nolint:gosec // small
+				w.ID = int32(i + 1)
 				return w, h.Webhooks.Create(t.Context(), w)
 			},
 			list: func(ctx context.Context) (int, error) {
