@@ -1,0 +1,79 @@
+package functions_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// wordings lists patterns that keep a text from reading as native English, and
+// how many lines of the tree still match each. A count may only fall.
+var wordings = []struct {
+	pattern string // case-insensitive
+	except  string // what a matching line may say all the same
+	left    int
+}{
+	{`\bis no [a-z]`, `is no (longer|more|way|such|need|point|reason|limit|lease|other|one|row|message|call)\b|there is no`, 55},
+	{`\b(that|which|is|are) none\b`, ``, 58},
+	{`// \w+ gives\b`, ``, 85},
+	{`\b(nobody|somebody|whoever)\b`, `http\.NoBody|events/nobody`, 102},
+	{`\bstands? (twice|for|in|there|beside)\b`, `stands? for`, 12},
+	{`\blies? (in|under|beside|within|outside)\b`, ``, 6},
+	{`\bletter case\b`, ``, 43},
+	{`\bfor ever\b`, ``, 7},
+	{`\banew\b`, ``, 15},
+	{`what (a|the) [a-z]+ (gave|answered)\b`, ``, 6},
+	{`\barrays? of texts\b|\bmust be text\b`, ``, 13},
+	{`\bsee(s|n)? to (it|its|the|them|that)\b`, ``, 5},
+}
+
+// worded are the files whose text people read.
+var worded = regexp.MustCompile(`\.(go|md|ya?ml|sh)$|^Makefile$|^\.ci/[a-z-]+$|openapi\.json$`)
+
+func TestWording(t *testing.T) {
+	t.Parallel()
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("git", "-C", root, "ls-files").Output()
+	if err != nil {
+		t.Skip("not a git checkout: ", err)
+	}
+	patterns, exceptions := make([]*regexp.Regexp, len(wordings)), make([]*regexp.Regexp, len(wordings))
+	for i, w := range wordings {
+		patterns[i] = regexp.MustCompile("(?i)" + w.pattern)
+		if w.except != "" {
+			exceptions[i] = regexp.MustCompile("(?i)" + w.except)
+		}
+	}
+	matches := make([][]string, len(wordings))
+	for name := range strings.Lines(string(out)) {
+		name = strings.TrimSuffix(name, "\n")
+		if !worded.MatchString(name) || strings.Contains(name, "testdata/") || name == "functions/wording_test.go" {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			for i, pattern := range patterns {
+				if pattern.MatchString(line) && (exceptions[i] == nil || !exceptions[i].MatchString(line)) {
+					matches[i] = append(matches[i], name+": "+strings.TrimSpace(line))
+				}
+			}
+		}
+	}
+	for i, w := range wordings {
+		switch n := len(matches[i]); {
+		case n > w.left:
+			t.Errorf("%d lines match %q, at most %d may:\n%s", n, w.pattern, w.left, strings.Join(matches[i], "\n"))
+		case n < w.left:
+			t.Errorf("%d lines match %q: lower its count from %d", n, w.pattern, w.left)
+		}
+	}
+}
