@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,6 +45,8 @@ func TestWording(t *testing.T) {
 		t.Skip("not a git checkout: ", err)
 	}
 	patterns, exceptions := make([]*regexp.Regexp, len(wordings)), make([]*regexp.Regexp, len(wordings))
+	// Most lines hold none of these: looking for them first saves most of the time.
+	words := []string{"is no ", " none", " gives", "nobody", "somebody", "whoever", "stand", "lies ", "lie ", "letter case", "for ever", "anew", "what a ", "what the ", "of texts", "be text", "see to", "sees to", "seen to"}
 	for i, w := range wordings {
 		patterns[i] = regexp.MustCompile("(?i)" + w.pattern)
 		if w.except != "" {
@@ -61,6 +64,10 @@ func TestWording(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(text)) {
+			lower := strings.ToLower(line)
+			if !slices.ContainsFunc(words, func(word string) bool { return strings.Contains(lower, word) }) {
+				continue
+			}
 			for i, pattern := range patterns {
 				if pattern.MatchString(line) && (exceptions[i] == nil || !exceptions[i].MatchString(line)) {
 					matches[i] = append(matches[i], name+": "+strings.TrimSpace(line))
