@@ -1,4 +1,5 @@
-// Package memory lets a process spend memory that it has on processor time.
+// Package memory lets a process spend spare memory to save CPU time. It only sets
+// the garbage collector, and never overrides GOGC or GOMEMLIMIT.
 package memory
 
 import (
