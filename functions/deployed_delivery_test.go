@@ -162,7 +162,7 @@ func TestDeployed_SlowTargetGetsItsFullTimeFromTheQueue(t *testing.T) {
 	id := d.create("deployed.slow", slow.URL, "s")
 	defer d.remove(id)
 	d.earn(id, "deployed.slow")
-	slow.slow.Store(int64(webhook.FastTimeout + time.Second))
+	slow.slow.Store(int64(1500*time.Millisecond + time.Second))
 	event := d.signal("deployed.slow")
 	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
 	if row := d.row(id, event); row.Attempt != 1 {

@@ -128,7 +128,7 @@ func (r *recorder) UpdateHealth(_ context.Context, _ webhook.Tenant, _ int32, ch
 }
 
 func (r *recorder) RecordFirst(_ context.Context, first webhook.RecordFirst) (webhook.Delivery, error) {
-	if first.Outcome.Succeeded() {
+	if first.Outcome.Status == webhook.StatusDelivered {
 		r.delivered.Add(1)
 	} else {
 		r.other.Add(1)
@@ -219,7 +219,7 @@ func newBenchEngine(b *testing.B, target string) *benchEngineRun {
 	r := &recorder{
 		webhook: webhook.Webhook{
 			Tenant: "Default", ID: 1, Name: "bench", Events: []string{"contact.changed"}, TargetURL: target + "/in", State: webhook.StateActive,
-			Type: webhook.TypeWebhook, Revision: 1, Activation: 1, ActivatedAt: now.Add(-time.Hour),
+			Type: "webhook", Revision: 1, Activation: 1, ActivatedAt: now.Add(-time.Hour),
 			Secret: webhook.SecretRef{Name: "s", Version: "1", Signed: true},
 		},
 		secrets: webhook.SecretDocument{Current: webhook.NewSecret(benchSecret)},

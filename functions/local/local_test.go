@@ -239,7 +239,7 @@ func TestLocal_StatisticsFollowDeliveries(t *testing.T) {
 		t.Fatalf("create the watcher: got %d %s", status, answer)
 	}
 	key := webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: s.signal()}
-	row := s.row(key, func(d webhook.Delivery) bool { return d.Status.Terminal() })
+	row := s.row(key, func(d webhook.Delivery) bool { return d.Status != webhook.StatusPending })
 	if row.Status != webhook.StatusFailed {
 		t.Errorf("after a 410: got %+v", row)
 	}

@@ -25,7 +25,7 @@ func newCopies(w Webhooks) copies {
 
 // keep remembers what deliveries need of a webhook.
 func (c copies) keep(w webhook.Webhook) {
-	w = w.ForDelivery()
+	w = forDelivery(w)
 	c.held.Put(string(w.Tenant), w.ID, w, webhookBytes(w))
 }
 
@@ -48,7 +48,17 @@ func (c copies) complete(ctx context.Context, w webhook.Webhook) (webhook.Webhoo
 		return webhook.Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, webhook.ErrConflict)
 	}
 	c.keep(have)
-	return have.ForDelivery(), nil
+	return forDelivery(have), nil
+}
+
+// forDelivery returns the webhook with what deciding about a delivery and making
+// its POST need. What it drops is most of a large one: the patterns, the
+// description, who is told of errors, who made it.
+func forDelivery(w webhook.Webhook) webhook.Webhook {
+	return webhook.Webhook{
+		Tenant: w.Tenant, ID: w.ID, Name: w.Name, TargetURL: w.TargetURL, State: w.State, Headers: w.Headers, Properties: w.Properties,
+		Options: w.Options, Secret: w.Secret, Revision: w.Revision, Activation: w.Activation, ActivatedAt: w.ActivatedAt,
+	}
 }
 
 // webhookBytes is about what a copy takes.

@@ -34,7 +34,7 @@ func (r *reports) disable(ctx context.Context, attempted webhook.Webhook) error 
 		err = c.Webhooks.Update(ctx, w, event)
 		switch {
 		case err == nil:
-			c.Logger.WarnContext(ctx, "webhook disabled after errors", "tenant", string(w.Tenant), "webhook_id", w.ID, "host", webhook.TargetHost(w.TargetURL))
+			c.Logger.WarnContext(ctx, "webhook disabled after errors", "tenant", string(w.Tenant), "webhook_id", w.ID, "host", targetHost(w.TargetURL))
 			return nil
 		case gone(err):
 			return nil

@@ -165,7 +165,7 @@ func (e *Engine) send(ctx context.Context, lane webhook.Lane, round, attempt int
 			slog.String("event", p.Event.Name), slog.String("event_id", string(p.Event.ID)),
 			slog.String("lane", string(lane)), slog.Int("round", round), slog.Int("attempt", attempt),
 			slog.String("outcome", outcomeWord(result)), slog.Int("status", result.StatusCode),
-			slog.Int64("duration_ms", result.Duration.Milliseconds()), slog.String("host", webhook.TargetHost(p.Webhook.TargetURL)))
+			slog.Int64("duration_ms", result.Duration.Milliseconds()), slog.String("host", targetHost(p.Webhook.TargetURL)))
 	}()
 	return e.Sender.Send(ctx, p)
 }

@@ -57,7 +57,8 @@ func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 // messages for at most expandRange of them.
 func ranges(m webhook.Message, ids []int32) (out []webhook.Outgoing) {
 	for chunk := range slices.Chunk(ids, expandRange) {
-		out = append(out, webhook.Outgoing{Message: m.InRange(chunk[0], chunk[len(chunk)-1])})
+		m.From, m.To = chunk[0], chunk[len(chunk)-1]
+		out = append(out, webhook.Outgoing{Message: m})
 	}
 	return out
 }

@@ -26,7 +26,7 @@ func (b *batch) plan(ctx context.Context) []delivery {
 		counts, reading := plans[d.webhookKey()], health[d.webhookKey()]
 		h := reading.health.Under(d.webhook.Activation)
 		lane := webhook.LaneQuestion{
-			Active: true, Known: reading.known, Health: h, InBatch: counts.fast, Probes: counts.probes, Alone: len(keys) == 1,
+			Known: reading.known, Health: h, InBatch: counts.fast, Probes: counts.probes, Alone: len(keys) == 1,
 			Age: webhook.Elapsed(b.records[d.record].Accepted, b.invocation.Began), TimeShort: b.timeShort(), Now: b.invocation.Began,
 		}.Choose()
 		switch lane {
@@ -41,7 +41,6 @@ func (b *batch) plan(ctx context.Context) []delivery {
 				counts.probes++
 			}
 			b.queue(d)
-		case webhook.LaneNone: // match gives Active webhooks alone
 		}
 	}
 	return immediate

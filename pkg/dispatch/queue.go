@@ -217,7 +217,7 @@ func (c *consumer) subject(ctx context.Context, m webhook.Message) (w webhook.We
 		// Cancelled like a stopped one; its rows go with their time.
 		return webhook.Webhook{Tenant: m.Tenant, ID: m.Webhook, State: webhook.StateStopped}, read, nil
 	}
-	return w.ForDelivery(), read, err // held for as long as the attempt takes
+	return forDelivery(w), read, err // held for as long as the attempt takes
 }
 
 // end finishes a delivery without an attempt.

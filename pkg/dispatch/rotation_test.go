@@ -21,7 +21,11 @@ func (s *site) rotate(version string) {
 // undecided is the answer of a target that refuses the secret that comes first
 // and has no time for the other.
 func undecided(p webhook.Post) webhook.Result {
-	return webhook.Result{StatusCode: 401, Error: webhook.AttemptStatus, Response: "401", Signer: p.First.Other(), Undecided: true}
+	other := webhook.SignerPrevious
+	if p.First == other {
+		other = webhook.SignerCurrent
+	}
+	return webhook.Result{StatusCode: 401, Error: webhook.AttemptStatus, Response: "401", Signer: other, Undecided: true}
 }
 
 func TestStream_AnUndecidedAttemptGoesByTheQueueAtNoCost(t *testing.T) {

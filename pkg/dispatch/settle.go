@@ -35,11 +35,10 @@ type settled struct {
 // Row first, message second: a written row is a hand-over by itself.
 func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	now := e.Now()
-	decision := a.webhook.Options.Policy.Or(e.Policy).Decide(a.message.Attempt, a.result, now, e.fraction())
-	outcome := a.result.Outcome(a.message.Attempt, decision)
+	outcome, disable := a.webhook.Options.Policy.Or(e.Policy).Decide(a.message.Attempt, a.result, now, e.fraction())
 	message, more := next(a.message, &outcome, now)
 	row, err := e.write(ctx, a, outcome, now)
-	done := settled{row: row, err: err, disable: decision.Disable}
+	done := settled{row: row, err: err, disable: disable}
 	leased, refused := a.token != "", errors.Is(err, webhook.ErrRefused)
 	switch {
 	case err == nil:
@@ -48,7 +47,7 @@ func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 			done.message = &retry
 		}
 		return done
-	case !outcome.Succeeded():
+	case outcome.Status != webhook.StatusDelivered:
 		return done
 	case leased || refused:
 		done.err = e.markDelivered(ctx, a.message, a.event, outcome.Attempt, outcome.Response)
@@ -94,7 +93,8 @@ func next(m webhook.Message, outcome *webhook.Outcome, now time.Time) (webhook.O
 		return webhook.Outgoing{}, false
 	}
 	outcome.SweepAt = outcome.NextAt.Add(sweepMargin)
-	return webhook.Outgoing{Message: m.Next(), Delay: delay}, true
+	m.Attempt, m.Hops = m.Attempt+1, m.Hops+1
+	return webhook.Outgoing{Message: m, Delay: delay}, true
 }
 
 // success is the message that writes down a success later, when its row could

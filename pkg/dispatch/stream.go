@@ -10,6 +10,10 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
+// fastTimeout cuts an attempt in the fast lane short, so that a slow target
+// holds up nobody. It counts neither as an attempt nor as an error.
+const fastTimeout = 1500 * time.Millisecond
+
 // Stream takes a batch of the change feed: every webhook that an event matches
 // gets its first attempt, in the fast lane or by the queue, and every outcome
 // is written down. It returns the Sequence of the lowest record that it could
@@ -174,7 +178,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		b.queue(d) // reading may have taken long: the webhook may be stopped by now
 		return
 	}
-	limit := min(webhook.FastTimeout, d.webhook.Options.AttemptTimeout())
+	limit := min(fastTimeout, d.webhook.Options.AttemptTimeout())
 	result := b.send(ctx, webhook.LaneFast, 1, 1, webhook.Post{
 		Webhook: d.webhook, Event: d.event, Secrets: doc, Timeout: limit, First: b.healths.signer(d.webhook), Unchanged: b.unchanged(d),
 	})

@@ -69,7 +69,7 @@ func (s *subscriptions) keep(tenant webhook.Tenant, epoch int64, loaded map[stri
 // read reads a list from the store, and remembers its webhooks.
 func (s *subscriptions) read(ctx context.Context, tenant webhook.Tenant, key string) (members []member, err error) {
 	err = s.webhooks.Subscribed(ctx, tenant, key, func(w webhook.Webhook) {
-		if w.State != webhook.StateActive || !w.Holds(key) {
+		if w.State != webhook.StateActive || !w.SubscribesTo(key) {
 			return
 		}
 		members = append(members, member{w.ID, w.Revision, w.Activation, w.ActivatedAt})

@@ -99,7 +99,7 @@ func (s Credentials) Find(ctx context.Context, hash string) (c tenancy.Credentia
 // List implements tenancy.Credentials.
 func (s Credentials) List(ctx context.Context, tenant webhook.Tenant, after string, limit int) (page []tenancy.Credential, err error) {
 	prefix := issuedKey(tenant, "")
-	var broken webhook.Unreadable
+	var broken webhook.UnreadableError
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		cursor := bucket(tx, "issued").Cursor()
 		k, hash := cursor.Seek(issuedKey(tenant, after))

@@ -184,7 +184,7 @@ func (s Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, b
 	if before == "" {
 		start = append(bytes.Clone(prefix), 0xff)
 	}
-	var broken webhook.Unreadable
+	var broken webhook.UnreadableError
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "deliveries").Cursor()
 		k, _ := c.Seek(start)
@@ -215,7 +215,7 @@ func (s Deliveries) Due(ctx context.Context, shard int, before time.Time, after 
 	if after != (webhook.DueDelivery{}) {
 		start = append(dueKey(webhook.Delivery{DeliveryKey: after.DeliveryKey, SweepAt: after.SweepAt}), 0) // the smallest key after that
 	}
-	var broken webhook.Unreadable
+	var broken webhook.UnreadableError
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "due").Cursor()
 		for k, _ := c.Seek(start); bytes.HasPrefix(k, prefix) && len(due) < limit; k, _ = c.Next() {

@@ -105,7 +105,7 @@ func (s Events) Get(ctx context.Context, tenant webhook.Tenant, id webhook.Event
 // List implements webhook.Events.
 func (s Events) List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) (page []webhook.Event, err error) {
 	end, prefix, now := eventKey(tenant, last), key(string(tenant), ""), s.db.Now()
-	var broken webhook.Unreadable
+	var broken webhook.UnreadableError
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "events").Cursor()
 		k, stored := c.Seek(eventKey(tenant, first))

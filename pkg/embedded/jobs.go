@@ -58,7 +58,7 @@ func (s Jobs) Get(ctx context.Context, id string) (j job.Job, err error) {
 
 // Running implements job.Jobs.
 func (s Jobs) Running(ctx context.Context, limit int) (found []job.Job, err error) {
-	var broken webhook.Unreadable
+	var broken webhook.UnreadableError
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "jobs").Cursor()
 		for k, stored := c.First(); k != nil && len(found) < limit; k, stored = c.Next() {

@@ -29,7 +29,7 @@ const purgeAfter = 24 * time.Hour
 // growing.
 func (db *DB) purge(ctx context.Context) (looked int, err error) {
 	before := db.Now().Add(-purgeAfter)
-	var broken webhook.Unreadable
+	var broken webhook.UnreadableError
 	for {
 		page, err := commit(ctx, db, func(tx *bbolt.Tx) (purged, error) { return purgeNext(tx, before) })
 		if err != nil {

@@ -49,7 +49,7 @@ func (s Tenants) Get(ctx context.Context, tenant webhook.Tenant) (record tenancy
 
 // List implements tenancy.Tenants.
 func (s Tenants) List(ctx context.Context, after webhook.Tenant, limit int) (page []tenancy.Record, err error) {
-	var broken webhook.Unreadable
+	var broken webhook.UnreadableError
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "tenants").Cursor()
 		k, stored := c.Seek([]byte(after))

@@ -215,7 +215,7 @@ const listBytes = 1 << 20
 // List implements webhook.Webhooks.
 func (s Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, limit int) (page []webhook.Webhook, more bool, err error) {
 	prefix := key(string(tenant), "")
-	var broken webhook.Unreadable
+	var broken webhook.UnreadableError
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "webhooks").Cursor()
 		k, stored := c.Seek(webhookKey(tenant, after+1))
@@ -265,7 +265,7 @@ func (s Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscri
 // Health implements webhook.Webhooks.
 func (s Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error) {
 	healths := make(map[int32]webhook.Health, len(ids))
-	var broken webhook.Unreadable
+	var broken webhook.UnreadableError
 	err := s.db.view(ctx, func(tx *bbolt.Tx) error {
 		for _, id := range ids {
 			var h webhook.Health
@@ -320,7 +320,7 @@ func (s Webhooks) RemoveIntent(ctx context.Context, intent webhook.Intent) error
 
 // Intents implements webhook.Webhooks.
 func (s Webhooks) Intents(ctx context.Context, before time.Time, limit int) (found []webhook.Intent, err error) {
-	var broken webhook.Unreadable
+	var broken webhook.UnreadableError
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "intents").Cursor()
 		for k, stored := c.First(); k != nil; k, stored = c.Next() {

@@ -35,9 +35,9 @@ func (a *api) audit(ctx context.Context, c *call, what auditedChange) {
 }
 
 // written audits a write of the registry's, so that no operation can forget to.
-func (a *api) written(ctx context.Context, what webhook.Written) {
+func (a *api) written(ctx context.Context, action string, written webhook.Key) {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
-		a.audit(ctx, c, auditedChange{action: string(what.Action), tenant: what.Tenant, webhook: what.Webhook})
+		a.audit(ctx, c, auditedChange{action: action, tenant: written.Tenant, webhook: written.ID})
 	}
 }
 

@@ -106,7 +106,7 @@ func (a *api) admit(c *call, scope webhook.Scope) error {
 	}
 	c.who = who
 	if c.tenantSegment != "" && c.tenantSegment != who.Tenant {
-		return webhook.ErrWrongTenant
+		return errWrongTenant
 	}
 	if !who.May(scope) {
 		return forbidden(scope)

@@ -486,7 +486,7 @@ func TestDecision11_Rotation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return doc.Current, doc.PreviousAt(s.clock.Now())
+		return doc.InOrder(webhook.SignerCurrent, s.clock.Now())
 	}
 	s.shown(200, "POST", "/api/v1/Webhook", body(t, map[string]any{"Secret": "old"}))
 	if current, previous := set("new"); current.Reveal() != "new" || previous.Reveal() != "old" {
@@ -498,8 +498,10 @@ func TestDecision11_Rotation(t *testing.T) {
 		t.Error("the overlap is not that of the last secret")
 	}
 	s.clock.Advance(time.Minute)
-	if doc, err := s.db.Secrets().Read(t.Context(), s.webhooks()[0].Secret); err != nil || !doc.PreviousAt(s.clock.Now()).IsZero() {
-		t.Errorf("the option does not shorten the overlap (%v)", err)
+	if doc, err := s.db.Secrets().Read(t.Context(), s.webhooks()[0].Secret); err != nil {
+		t.Fatal(err)
+	} else if _, previous := doc.InOrder(webhook.SignerCurrent, s.clock.Now()); !previous.IsZero() {
+		t.Error("the option does not shorten the overlap")
 	}
 	set("newest")
 	set("")

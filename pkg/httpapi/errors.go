@@ -18,6 +18,12 @@ var (
 	errMethod   = errors.New("method not allowed")
 	errNoAnswer = errors.New("no acceptable media type")
 	errTestOp   = errors.New("test operation did not hold")
+
+	// errWrongTenant: the call names another tenant than its credential's.
+	errWrongTenant = errors.New("wrong tenant")
+
+	// errPrecondition: a condition that the caller stated does not hold.
+	errPrecondition = errors.New("precondition failed")
 )
 
 // errorTable says what becomes of each error: the first row that errors.Is
@@ -33,7 +39,7 @@ var errorTable = []struct {
 	{webhook.ErrForbidden, http.StatusForbidden, "SoSecurityException", "The credential does not allow this"},
 	{webhook.ErrWrongApp, http.StatusForbidden, "SoSecurityException", "The SO-AppToken does not belong to the credential beside it"},
 	{errCrossSite, http.StatusForbidden, "SoSecurityException", "A browser makes this call for a page of another site, which may not"},
-	{webhook.ErrWrongTenant, http.StatusMisdirectedRequest, "SoWrongTenantException", "The address names another tenant than the credential's"},
+	{errWrongTenant, http.StatusMisdirectedRequest, "SoWrongTenantException", "The address names another tenant than the credential's"},
 	{webhook.ErrNotFound, http.StatusNotFound, "SoNotFoundException", "Not found"},
 	{errMethod, http.StatusMethodNotAllowed, "NotSupportedException", "The address does not have this method; the header Allow lists those it has"},
 	{errNoAnswer, http.StatusNotAcceptable, "SoMediaTypeException", "Nothing that Accept names can be answered with; accept one of " + strings.Join(wire.AnswerTypes, ", ")},
@@ -41,7 +47,7 @@ var errorTable = []struct {
 	{webhook.ErrConflict, http.StatusConflict, "SoConflictException", "It was changed by others at the same time; read it again and repeat the change"},
 	{webhook.ErrRefused, http.StatusConflict, "SoConflictException", "Its present state does not allow this"},
 	{errTestOp, http.StatusConflict, "SoConflictException", "A test operation found another value"},
-	{webhook.ErrPrecondition, http.StatusPreconditionFailed, "SoPreconditionFailedException", "It was changed after the time that the condition names"},
+	{errPrecondition, http.StatusPreconditionFailed, "SoPreconditionFailedException", "It was changed after the time that the condition names"},
 	{webhook.ErrTooLarge, http.StatusRequestEntityTooLarge, "SoPayloadTooLargeException", "Too large: a body may have 1 MiB, an event's data 256 KiB in compact form"},
 	{webhook.ErrIdempotencyKeyReused, http.StatusUnprocessableEntity, "SoIdempotencyException", "The Idempotency-Key was used before, with another content"},
 	{webhook.ErrLoop, http.StatusLoopDetected, "SoLoopException", "The signal came through too many webhooks: it runs in a loop"},

@@ -6,6 +6,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
+// The package's own rows of the error table.
+var (
+	ErrWrongTenant  = errWrongTenant
+	ErrPrecondition = errPrecondition
+)
+
 // Route is an operation as the route table has it.
 type Route struct {
 	Method, Pattern string

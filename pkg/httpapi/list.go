@@ -34,7 +34,7 @@ func newFilter(name, event string, state int32) filter {
 
 func (f filter) holds(w webhook.Webhook) bool {
 	return (f.name == "" || strings.EqualFold(f.name, w.Name)) &&
-		(f.events == nil || w.SubscribesTo(f.events)) &&
+		(f.events == nil || w.SubscribesTo(f.events...)) &&
 		(f.state == webhook.StateUnknown || f.state == w.State)
 }
 

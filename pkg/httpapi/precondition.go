@@ -31,7 +31,7 @@ func unmodifiedSince(c *call) (func(webhook.Webhook) error, error) {
 	}
 	return func(w webhook.Webhook) error {
 		if w.Updated.Truncate(time.Second).After(since) {
-			return webhook.ErrPrecondition
+			return errPrecondition
 		}
 		return nil
 	}, nil

@@ -81,7 +81,7 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 	}
 	cfg := httpapi.Config{
 		Registry: &webhook.Registry{
-			Webhooks: db.Webhooks(), Secrets: db.Secrets(), Claims: db.Events(), Rules: webhook.Rules{AllowHTTP: true},
+			Webhooks: db.Webhooks(), Secrets: db.Secrets(), Events: db.Events(), Rules: webhook.Rules{AllowHTTP: true},
 			Now: s.clock.Now, Random: random, EventLife: 30 * 24 * time.Hour,
 			Ping: func(_ context.Context, post webhook.Post) webhook.Result {
 				s.pings = append(s.pings, post)

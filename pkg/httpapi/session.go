@@ -28,7 +28,7 @@ func (a *api) startSession(c *call) (reply, error) {
 			return reply{}, a.unauthorized(err)
 		}
 		if c.tenantSegment != who.Tenant {
-			return reply{}, webhook.ErrWrongTenant
+			return reply{}, errWrongTenant
 		}
 	}
 	started, who, err := a.Sessions.StartSession(c.Request)

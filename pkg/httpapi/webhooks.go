@@ -9,8 +9,11 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
+// defaultWebhook shows the webhook that SuperOffice offers as a start. It is not
+// stored.
 func (a *api) defaultWebhook(*call) (reply, error) {
-	return ok(showWebhook(webhook.Default(), webhook.Health{}, clearTexts{})), nil
+	w := webhook.Webhook{Events: []string{"contact.created", "contact.deleted"}, State: webhook.StateActive, Type: "webhook"}
+	return ok(showWebhook(w, webhook.Health{}, clearTexts{})), nil
 }
 
 // createWebhook always creates: an id in the body is ignored.

@@ -29,11 +29,11 @@ func (s *Sender) rotate(ctx context.Context, post webhook.Post, start time.Time)
 	}
 	ctx, cancel := context.WithTimeout(ctx, limitOf(post))
 	defer cancel()
-	other := post.First.Other()
+	other := otherSecret(post.First)
 	result := s.attempt(ctx, post, start)
-	if !webhook.Refuses(result.StatusCode) {
+	if !refuses(result.StatusCode) {
 		if result.Error == webhook.AttemptOK {
-			result.Signer = other.Other()
+			result.Signer = otherSecret(other)
 		}
 		return result
 	}
@@ -48,7 +48,7 @@ func (s *Sender) rotate(ctx context.Context, post webhook.Post, start time.Time)
 	post.First = other
 	result = s.attempt(ctx, post, now)
 	result.Repeats = 1
-	if !webhook.Refuses(result.StatusCode) {
+	if !refuses(result.StatusCode) {
 		result.Signer = other
 	}
 	result.Undecided = result.Error == webhook.AttemptTimeout
@@ -60,4 +60,18 @@ func (s *Sender) rotate(ctx context.Context, post webhook.Post, start time.Time)
 func (s *Sender) shortOfTime(ctx context.Context) bool {
 	deadline, _ := ctx.Deadline()
 	return ctx.Err() != nil || deadline.Sub(s.config.Now()) < secondPost
+}
+
+// refuses reports whether a status is the answer to a signature that the target
+// does not accept, or may be: during a rotation it leads to one more POST with
+// the other secret.
+func refuses(status int) bool { return status == 400 || status == 401 || status == 403 }
+
+// otherSecret returns the other one of a webhook's two secrets. SignerNone signs
+// as SignerCurrent does.
+func otherSecret(signer webhook.Signer) webhook.Signer {
+	if signer == webhook.SignerPrevious {
+		return webhook.SignerCurrent
+	}
+	return webhook.SignerPrevious
 }

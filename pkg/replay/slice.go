@@ -40,7 +40,9 @@ func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
 			if string(e.ID) == j.Cursor || e.ID >= end {
 				continue // handed over by the slice before, or past the time
 			}
-			out = append(out, webhook.Outgoing{Message: webhook.ExpandMessage(e, e.At).OnlyMissing(j.ID)})
+			m := webhook.ExpandMessage(e, e.At)
+			m.Missing, m.Replay = true, j.ID
+			out = append(out, webhook.Outgoing{Message: m})
 		}
 		if err := webhook.SendAll(ctx, messages, out); err != nil {
 			return j, err

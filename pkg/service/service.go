@@ -54,7 +54,7 @@ type Queue interface {
 // NewRegistry returns a registry that checks no targets.
 func NewRegistry(c Contracts) *webhook.Registry {
 	return &webhook.Registry{
-		Webhooks: c.Webhooks, Secrets: c.Secrets, Claims: c.Events,
+		Webhooks: c.Webhooks, Secrets: c.Secrets, Events: c.Events,
 		Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL,
 	}
 }

@@ -278,7 +278,7 @@ func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 
 // checkRow checks the invariants of a written row.
 func (l *ledger) checkRow(name string, old, row webhook.Delivery) {
-	if row.Status.Terminal() && (row.LeaseBy != "" || !row.LeaseUntil.IsZero() || !row.NextAt.IsZero() || !row.SweepAt.IsZero()) {
+	if row.Exists() && row.Status != webhook.StatusPending && (row.LeaseBy != "" || !row.LeaseUntil.IsZero() || !row.NextAt.IsZero() || !row.SweepAt.IsZero()) {
 		l.w.violated("rows", "%s is %s but has a lease or a SweepAt", name, row.Status)
 	}
 	if old.Exists() && row.Round == old.Round && row.Attempt > old.Attempt && row.LeaseBy == "" && row.AttemptCount == old.AttemptCount {
@@ -595,7 +595,7 @@ func (l *ledger) acknowledged(inv *invocation, m webhook.Message) {
 		}
 	case m.Kind != webhook.MessageAttempt || row.Round > m.Round:
 	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
-	case row.Round == m.Round && (row.Status.Terminal() || row.Attempt > m.Attempt || row.Attempt == m.Attempt && row.LeaseBy == ""):
+	case row.Round == m.Round && (row.Status != webhook.StatusPending || row.Attempt > m.Attempt || row.Attempt == m.Attempt && row.LeaseBy == ""):
 	case row.Round == m.Round && m.Hops > 0 && row.Resends > 0: // made due
 	case l.parked[putOff{inv.process, m.Key(), m.Round, m.Attempt}]:
 	case slices.ContainsFunc(inv.attempts, func(a *attempt) bool { return a.key == m.Key() && a.knownOK }):

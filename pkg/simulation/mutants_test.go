@@ -58,7 +58,7 @@ var mutants = []mutant{
 	},
 	{
 		"stream: drop a success whose row was taken over", settling,
-		"\tcase !outcome.Succeeded():\n", "\tcase !outcome.Succeeded(), refused && !leased:\n",
+		"\tcase outcome.Status != webhook.StatusDelivered:\n", "\tcase outcome.Status != webhook.StatusDelivered, refused && !leased:\n",
 	},
 	{
 		"stream: drop a success whose row could not be written", settling,
@@ -241,7 +241,7 @@ var mutants = []mutant{
 	},
 	{
 		"queue: drop a success whose lease was lost", settling,
-		"\tcase !outcome.Succeeded():\n", "\tcase !outcome.Succeeded(), refused && leased:\n",
+		"\tcase outcome.Status != webhook.StatusDelivered:\n", "\tcase outcome.Status != webhook.StatusDelivered, refused && leased:\n",
 	},
 	{
 		"queue: start although the lease is nearly over", leased,
@@ -326,7 +326,7 @@ var mutants = []mutant{
 	},
 	{
 		"fan-out: a range ends before its last webhook", expander,
-		"m.InRange(chunk[0], chunk[len(chunk)-1])", "m.InRange(chunk[0], max(chunk[0], chunk[len(chunk)-1]-1))",
+		"m.From, m.To = chunk[0], chunk[len(chunk)-1]", "m.From, m.To = chunk[0], max(chunk[0], chunk[len(chunk)-1]-1)",
 	},
 	{
 		"fan-out: forget an event for many webhooks", planning,

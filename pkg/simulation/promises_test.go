@@ -112,7 +112,7 @@ func (l *ledger) owed(h *happening, hook hook) bool {
 		if r.at.After(until) {
 			break
 		}
-		if !r.exists || r.State != webhook.StateActive || r.Activation != activation || !r.Subscribes(h.event.Name) {
+		if !r.exists || r.State != webhook.StateActive || r.Activation != activation || !r.SubscribesTo(webhook.SubscriptionKeys(h.event.Name)...) {
 			return false
 		}
 	}
@@ -146,7 +146,7 @@ func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 	case webhook.StatusPending:
 		l.w.violated("promise 1", "%s is pending at the end", name)
 	case webhook.StatusFailed:
-		if !final && row.Attempt <= len(l.policy(about(key)).Gaps()) {
+		if !final && row.Attempt <= retriesOf(l.policy(about(key))) {
 			l.w.violated("promise 1", "%s has failed after %d attempts", name, row.Attempt)
 		}
 	case webhook.StatusCancelled:
@@ -164,6 +164,14 @@ func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 // policy returns a webhook's policy, which users never change.
 func (l *ledger) policy(hook hook) webhook.Policy {
 	return cmp.Or(l.webhooks[hook][0].Options.Policy, l.w.policy)
+}
+
+// retriesOf returns how often a policy retries a delivery.
+func retriesOf(p webhook.Policy) int {
+	if p == webhook.PolicySuperOffice {
+		return 2
+	}
+	return 9
 }
 
 // wasIdle reports whether the webhook was not Active at some time after since.

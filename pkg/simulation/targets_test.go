@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -115,13 +116,15 @@ func (t *targets) Send(ctx context.Context, p webhook.Post) webhook.Result {
 		w.wait(ctx, process, kindAnswer, about, label+": "+string(e))
 		return webhook.Result{At: began, Duration: time.Since(began), Error: e, Interrupted: ctx.Err() != nil}
 	}
-	v := w.wait(ctx, process, kindPost, about, label+" to "+webhook.TargetHost(p.Webhook.TargetURL))
+	_, host, _ := strings.Cut(p.Webhook.TargetURL, "://")
+	host, _, _ = strings.Cut(host, "/")
+	v := w.wait(ctx, process, kindPost, about, label+" to "+host)
 	w.mu.Lock()
 	key := p.Webhook.TargetURL + string(p.Event.ID)
 	t.seen[key]++
 	luck := w.luck(key, fmt.Sprint(t.seen[key]))
 	w.mu.Unlock()
-	m := t.mood("https://"+webhook.TargetHost(p.Webhook.TargetURL), luck(0))
+	m := t.mood("https://"+host, luck(0))
 	left := limit - time.Since(began)
 	if v == failBefore {
 		return fail(webhook.AttemptReset)

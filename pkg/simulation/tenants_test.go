@@ -66,6 +66,7 @@ func dataOf(tenant webhook.Tenant) string { return fmt.Sprintf(`{"of":%q}`, tena
 // data, the webhook, its target and its secret.
 func (l *ledger) checkTenants(name string, post webhook.Post) {
 	tenant := post.Event.Tenant
+	current, previous := post.Secrets.InOrder(webhook.SignerCurrent, time.Now())
 	switch {
 	case l.events[post.Event.ID].event.Tenant != tenant:
 		l.w.violated("tenants", "%s is an event of %s but is attempted as one of %s", name, l.events[post.Event.ID].event.Tenant, tenant)
@@ -75,7 +76,7 @@ func (l *ledger) checkTenants(name string, post webhook.Post) {
 		l.w.violated("tenants", "%s of %s goes to %s", name, tenant, post.Webhook.TargetURL)
 	case len(post.Event.Data) > 0 && !strings.HasPrefix(post.Event.Name, "webhook") && string(post.Event.Data) != dataOf(tenant):
 		l.w.violated("tenants", "%s of %s carries %s", name, tenant, post.Event.Data)
-	case !isSecretOf(tenant, post.Secrets.Current) || !isSecretOf(tenant, post.Secrets.PreviousAt(time.Now())):
+	case !isSecretOf(tenant, current) || !isSecretOf(tenant, previous):
 		l.w.violated("tenants", "%s of %s is signed with another tenant's secret", name, tenant)
 	}
 }

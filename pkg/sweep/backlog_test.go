@@ -87,7 +87,7 @@ func (s *slowRows) Due(ctx context.Context, shard int, until time.Time, after we
 			from++
 		}
 	}
-	var broken webhook.Unreadable
+	var broken webhook.UnreadableError
 	for _, d := range s.walks[shard][from:] {
 		if len(due) == limit || d.SweepAt.After(until) {
 			break

@@ -71,7 +71,9 @@ func (s *Sweeper) sendOn(ctx context.Context, name string, records []webhook.Rec
 			}
 			continue
 		}
-		out = append(out, webhook.Outgoing{Message: webhook.ExpandMessage(r.Event, r.Accepted).OnlyMissing("")})
+		m := webhook.ExpandMessage(r.Event, r.Accepted)
+		m.Missing = true
+		out = append(out, webhook.Outgoing{Message: m})
 	}
 	if err := s.send(ctx, out); err != nil {
 		return err

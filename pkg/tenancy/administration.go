@@ -102,7 +102,9 @@ func (n NewCredential) validate(now time.Time) error {
 // there, being deleted or not.
 func (a *Administration) CreateTenant(ctx context.Context, name webhook.Tenant) error {
 	if !name.Valid() {
-		return webhook.InvalidMember("Name", "must have 1 to 64 characters of A-Z a-z 0-9 _ -")
+		var f webhook.Faults
+		f.Add("Name", "must have 1 to 64 characters of A-Z a-z 0-9 _ -")
+		return f.Err()
 	}
 	if name == FirstTenant {
 		return fmt.Errorf("tenant %s: %w", name, webhook.ErrExists)

@@ -33,7 +33,7 @@ func newLeaving(t *testing.T) *leaving {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	registry := &webhook.Registry{Webhooks: db.Webhooks(), Secrets: db.Secrets(), Claims: db.Events(), Now: clock.Now, Random: rand.Reader, EventLife: time.Hour, SkipTargetCheck: true}
+	registry := &webhook.Registry{Webhooks: db.Webhooks(), Secrets: db.Secrets(), Events: db.Events(), Now: clock.Now, Random: rand.Reader, EventLife: time.Hour, SkipTargetCheck: true}
 	l := &leaving{
 		t: t, db: db, clock: clock,
 		admin:    &tenancy.Administration{Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: clock.Now, Random: rand.Reader},

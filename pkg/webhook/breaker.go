@@ -58,14 +58,14 @@ func (b Breaker) Open() bool { return b.Step > 0 }
 // Probing reports whether a probe is under way at now.
 func (b Breaker) Probing(now time.Time) bool { return b.ProbeBy != "" && now.Before(b.ProbeUntil) }
 
-// ProbeDue reports whether the next attempt may be a probe.
-func (b Breaker) ProbeDue(now time.Time) bool { return b.Open() && !now.Before(b.ProbeAt) }
+// probeDue reports whether the next attempt may be a probe.
+func (b Breaker) probeDue(now time.Time) bool { return b.Open() && !now.Before(b.ProbeAt) }
 
 // Probe makes the attempt named by the probe, if one is due: the step is used
 // up and the next one is twice as long. limit is the longest that the probe can
 // take. Whether it was granted shows in ProbeBy.
 func (b Breaker) Probe(by string, now time.Time, limit time.Duration) Breaker {
-	if !b.ProbeDue(now) {
+	if !b.probeDue(now) {
 		return b
 	}
 	b.Step = min(2*b.Step, breakerMaxStep)
@@ -77,7 +77,7 @@ func (b Breaker) Probe(by string, now time.Time, limit time.Duration) Breaker {
 // ParkUntil is when a delivery that is parked now comes up again. jitter is a
 // random number in [0, 1).
 func (b Breaker) ParkUntil(now time.Time, jitter float64) time.Time {
-	if b.Probing(now) || b.ProbeDue(now) {
+	if b.Probing(now) || b.probeDue(now) {
 		// The answer is a matter of seconds; it would be a pity to wait for
 		// the next one.
 		return now.Add(breakerProbeWait + time.Duration(jitter*float64(breakerProbeWait)))

@@ -18,8 +18,8 @@ const (
 	StatusExpired   Status = "expired"   // the event was gone before it could be delivered
 )
 
-// Terminal reports whether the status ends a round.
-func (s Status) Terminal() bool { return s != StatusPending && s != "" }
+// terminal reports whether the status ends a round.
+func (s Status) terminal() bool { return s != StatusPending && s != "" }
 
 // AttemptError says in one word why an attempt failed. The list is closed: it
 // is part of the API.
@@ -53,13 +53,13 @@ type Attempt struct {
 	Error      AttemptError
 }
 
-// MaxStoredAttempts is how many attempts a row keeps; earlier ones are only
+// maxStoredAttempts is how many attempts a row keeps; earlier ones are only
 // counted.
-const MaxStoredAttempts = 12
+const maxStoredAttempts = 12
 
-// MaxStoredResponse is the size in bytes of the answer's excerpt that a row
+// maxStoredResponse is the size in bytes of the answer's excerpt that a row
 // keeps.
-const MaxStoredResponse = 512
+const maxStoredResponse = 512
 
 // DeliveryKey names one delivery: one event to one webhook.
 type DeliveryKey struct {
@@ -95,7 +95,7 @@ type Delivery struct {
 	// Replay is the job that started this round, if one did.
 	Replay string
 
-	Attempts     []Attempt // the last MaxStoredAttempts
+	Attempts     []Attempt // the last 12
 	AttemptCount int       // all of them, over all rounds
 	Response     string    // excerpt of the last answer
 

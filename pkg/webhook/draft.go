@@ -43,7 +43,7 @@ func (d Draft) webhook(w Webhook) Webhook {
 		w.State = d.State
 	}
 	if w.Type = d.Type; w.Type == "" {
-		w.Type = TypeWebhook
+		w.Type = typeWebhook
 	}
 	w.Headers = nil
 	if d.Headers != nil {

@@ -44,12 +44,6 @@ var (
 	// that app, or it is no app's token.
 	ErrWrongApp = errors.New("app token of another credential")
 
-	// ErrWrongTenant: the call names another tenant than its credential's.
-	ErrWrongTenant = errors.New("wrong tenant")
-
-	// ErrPrecondition: a condition that the caller stated does not hold.
-	ErrPrecondition = errors.New("precondition failed")
-
 	// ErrTooLarge: an input is over a documented limit of size.
 	ErrTooLarge = errors.New("too large")
 

@@ -74,19 +74,6 @@ func reservedEventName(name string) bool {
 	return state || strings.EqualFold(name, TestEventName)
 }
 
-// Entity is the part of an event's name that names what it happened to: the
-// text before the last dot, or the whole name where there is none. State events
-// have none.
-func (e Event) Entity() string {
-	if _, state := IsStateEvent(e.Name); state {
-		return ""
-	}
-	if i := strings.LastIndexByte(e.Name, '.'); i >= 0 {
-		return e.Name[:i]
-	}
-	return e.Name
-}
-
 // Record is an event as the change feed hands it to the dispatcher.
 type Record struct {
 	Event Event

@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,21 +31,6 @@ func TestSubscriptionKeys(t *testing.T) {
 	}
 }
 
-// Decision 0.21: the part of the name that is the entity.
-func TestEvent_Entity(t *testing.T) {
-	t.Parallel()
-	for name, want := range map[string]string{
-		"contact.changed":       "contact",
-		"list.category.created": "list.category",
-		"non":                   "non",
-		"webhook7.stopped":      "",
-	} {
-		if got := (webhook.Event{Name: name}).Entity(); got != want {
-			t.Errorf("%s: got %q, want %q", name, got, want)
-		}
-	}
-}
-
 func TestValidEventPattern(t *testing.T) {
 	t.Parallel()
 	for pattern, want := range map[string]bool{
@@ -58,7 +44,7 @@ func TestValidEventPattern(t *testing.T) {
 	}
 }
 
-func TestWebhook_Matches(t *testing.T) {
+func TestSubscribesToAndRecipients(t *testing.T) {
 	t.Parallel()
 	accepted := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	active := webhook.Webhook{State: webhook.StateActive, Events: []string{"Contact.*", "sale.sold"}, ActivatedAt: accepted.Add(-time.Hour)}
@@ -83,7 +69,9 @@ func TestWebhook_Matches(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := tt.webhook.Matches(tt.event, accepted); got != tt.want {
+			got := tt.webhook.SubscribesTo(webhook.SubscriptionKeys(tt.event)...) &&
+				len(webhook.Recipients(slices.Values([]webhook.Webhook{tt.webhook}), accepted)) == 1
+			if got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})

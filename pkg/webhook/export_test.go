@@ -4,6 +4,8 @@ package webhook
 const (
 	MaxEventDataBytes = maxEventDataBytes
 	MaxHops           = maxHops
+	MaxFaults         = maxFaults
+	MaxStoredAttempts = maxStoredAttempts
 )
 
 var (

@@ -14,15 +14,15 @@ type Fault struct {
 	Text string
 }
 
-// MaxFaults is how many faults a Faults collects, so that the response to an
+// maxFaults is how many faults a Faults collects, so that the response to an
 // input of nothing but faults stays small.
-const MaxFaults = 100
+const maxFaults = 100
 
 // Faults collects what is wrong with an input. The zero Faults is empty.
 type Faults []Fault
 
 // Add adds the fault that a member breaks a rule: the text is the member's name
-// and the formatted rule, such as "must be https". Once there are MaxFaults it
+// and the formatted rule, such as "must be https". Once there are maxFaults it
 // adds nothing.
 func (f *Faults) Add(member, rule string, args ...any) {
 	f.AddText(member, "%s %s", member, fmt.Sprintf(rule, args...))
@@ -30,7 +30,7 @@ func (f *Faults) Add(member, rule string, args ...any) {
 
 // AddText adds a fault as Add does, with a formatted text of the caller's.
 func (f *Faults) AddText(member, format string, args ...any) {
-	if len(*f) < MaxFaults {
+	if len(*f) < maxFaults {
 		*f = append(*f, Fault{member, fmt.Sprintf(format, args...)})
 	}
 }
@@ -64,7 +64,7 @@ func Invalid(format string, args ...any) error {
 
 // InvalidMember returns a [ValidationError] with one fault, which Faults.Add
 // words.
-func InvalidMember(member, rule string, args ...any) error {
+func invalidMember(member, rule string, args ...any) error {
 	var f Faults
 	f.Add(member, rule, args...)
 	return f.Err()

@@ -7,17 +7,12 @@ type Lane string
 
 // The lanes.
 const (
-	LaneNone  Lane = ""      // no attempt: the webhook is not Active
-	LaneFast  Lane = "fast"  // at once, in the stream consumer, cut short after FastTimeout
+	LaneFast  Lane = "fast"  // at once, in the stream consumer, cut short after 1.5 s
 	LaneQueue Lane = "queue" // by the delivery queue, with the webhook's full timeout
 	// LaneParked: not now. The webhook's breaker is open, and the delivery waits
 	// as a row for a time when it may be closed.
 	LaneParked Lane = "parked"
 )
-
-// FastTimeout cuts an attempt in the fast lane short, so that a slow target
-// holds up nobody. It counts neither as an attempt nor as an error.
-const FastTimeout = 1500 * time.Millisecond
 
 const (
 	fastMaxLatency = 500 * time.Millisecond
@@ -28,7 +23,6 @@ const (
 
 // LaneQuestion is all that the choice of a lane depends on.
 type LaneQuestion struct {
-	Active bool
 	// Known says whether the webhook has health at all, Health which, under
 	// the webhook's activation.
 	Known  bool
@@ -59,12 +53,10 @@ func (q LaneQuestion) Choose() Lane {
 		share = q.InBatch + 1
 	}
 	switch {
-	case !q.Active:
-		return LaneNone
 	case q.TimeShort:
 		return LaneQueue
 	case q.Health.Breaker.Open():
-		if q.Health.Breaker.ProbeDue(q.Now) && q.Probes == 0 {
+		if q.Health.Breaker.probeDue(q.Now) && q.Probes == 0 {
 			return LaneQueue
 		}
 		return LaneParked

@@ -10,7 +10,7 @@ import (
 func TestLaneQuestion_Choose(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	good := webhook.LaneQuestion{Active: true, Known: true, Now: now, Health: webhook.Health{Latency: 20 * time.Millisecond, LastOK: now}}
+	good := webhook.LaneQuestion{Known: true, Now: now, Health: webhook.Health{Latency: 20 * time.Millisecond, LastOK: now}}
 	with := func(change func(*webhook.LaneQuestion)) webhook.LaneQuestion {
 		q := good
 		change(&q)
@@ -24,15 +24,14 @@ func TestLaneQuestion_Choose(t *testing.T) {
 		want webhook.Lane
 	}{
 		{"a quick target earns the fast lane", good, webhook.LaneFast},
-		{"nothing when not Active", with(func(q *webhook.LaneQuestion) { q.Active = false }), webhook.LaneNone},
 		{"a slow target does not", with(func(q *webhook.LaneQuestion) { q.Health.Latency = 500 * time.Millisecond }), webhook.LaneQueue},
 		{"not within ten minutes of a fast timeout", with(func(q *webhook.LaneQuestion) { q.Health.FastTimeout = now.Add(-9 * time.Minute) }), webhook.LaneQueue},
 		{"again after ten minutes", with(func(q *webhook.LaneQuestion) { q.Health.FastTimeout = now.Add(-10 * time.Minute) }), webhook.LaneFast},
 		{"a share of 32 a batch", with(func(q *webhook.LaneQuestion) { q.InBatch = 31 }), webhook.LaneFast},
 		{"no more than the share", with(func(q *webhook.LaneQuestion) { q.InBatch = 32 }), webhook.LaneQueue},
 		{"the whole batch when alone", with(func(q *webhook.LaneQuestion) { q.InBatch, q.Alone = 99, true }), webhook.LaneFast},
-		{"not without health", webhook.LaneQuestion{Active: true, Now: now}, webhook.LaneQueue},
-		{"not even when alone", webhook.LaneQuestion{Active: true, Alone: true, Now: now}, webhook.LaneQueue},
+		{"not without health", webhook.LaneQuestion{Now: now}, webhook.LaneQueue},
+		{"not even when alone", webhook.LaneQuestion{Alone: true, Now: now}, webhook.LaneQueue},
 		{"not without a success", with(func(q *webhook.LaneQuestion) { q.Health.LastOK = time.Time{} }), webhook.LaneQueue},
 		{"not without a success since a fast timeout", with(func(q *webhook.LaneQuestion) {
 			q.Health.FastTimeout, q.Health.LastOK = now.Add(-time.Hour), now.Add(-time.Hour)

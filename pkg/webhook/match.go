@@ -27,19 +27,11 @@ func SubscriptionKeys(name string) []string {
 // to a webhook that was just made.
 const activationGrace = 60 * time.Second
 
-// Matches reports whether the webhook is to get an event that was accepted at
-// the given time: it is Active, one of its patterns matches, and it was not
-// activated more than 60 s later. The webhook item alone decides this, so a
-// stale pointer or list is harmless.
-func (w Webhook) Matches(name string, accepted time.Time) bool {
-	return w.Takes(accepted) && w.Subscribes(name)
-}
-
-// Takes is Matches without a look at the patterns, for a webhook whose pattern
-// is known to match.
-func (w Webhook) Takes(accepted time.Time) bool {
-	return w.State == StateActive &&
-		!w.ActivatedAt.After(accepted.Add(activationGrace))
+// takes reports whether the webhook gets events that were accepted at the given
+// time: it is Active, and it was not activated more than 60 s later. The webhook
+// item alone decides this, so a stale pointer or list is harmless.
+func (w Webhook) takes(accepted time.Time) bool {
+	return w.State == StateActive && !w.ActivatedAt.After(accepted.Add(activationGrace))
 }
 
 // Recipients returns those of the listed webhooks that take an event that was
@@ -49,7 +41,7 @@ func Recipients(listed iter.Seq[Webhook], accepted time.Time) []Webhook {
 	var recipients []Webhook
 	chosen := map[int32]bool{}
 	for w := range listed {
-		if !chosen[w.ID] && w.Takes(accepted) {
+		if !chosen[w.ID] && w.takes(accepted) {
 			chosen[w.ID] = true
 			recipients = append(recipients, w)
 		}
@@ -57,15 +49,10 @@ func Recipients(listed iter.Seq[Webhook], accepted time.Time) []Webhook {
 	return recipients
 }
 
-// Subscribes reports whether one of the webhook's patterns matches the name.
-func (w Webhook) Subscribes(name string) bool { return w.SubscribesTo(SubscriptionKeys(name)) }
-
 // SubscribesTo reports whether one of the webhook's patterns is among the
-// subscription keys of an event. Where many webhooks are asked about one name,
-// it saves folding the name for each.
-func (w Webhook) SubscribesTo(keys []string) bool { return slices.ContainsFunc(keys, w.Holds) }
-
-// Holds reports whether one of the webhook's patterns is this subscription key.
-func (w Webhook) Holds(key string) bool {
-	return slices.ContainsFunc(w.Events, func(pattern string) bool { return strings.EqualFold(pattern, key) })
+// subscription keys, such as those of an event; see SubscriptionKeys.
+func (w Webhook) SubscribesTo(keys ...string) bool {
+	return slices.ContainsFunc(w.Events, func(pattern string) bool {
+		return slices.ContainsFunc(keys, func(key string) bool { return strings.EqualFold(pattern, key) })
+	})
 }

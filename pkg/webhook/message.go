@@ -57,30 +57,10 @@ func ExpandMessage(e Event, accepted time.Time) Message {
 	return Message{Kind: MessageExpand, Tenant: e.Tenant, Event: e.ID, Accepted: accepted}
 }
 
-// OnlyMissing limits an expand message to deliveries that have no row. replay is
-// the job that asks, or empty.
-func (m Message) OnlyMissing(replay string) Message {
-	m.Missing, m.Replay = true, replay
-	return m
-}
-
-// InRange limits an expand message to webhooks with ids from first to last.
-func (m Message) InRange(first, last int32) Message {
-	m.From, m.To = first, last
-	return m
-}
-
 // RecordMessage asks for a success of the attempt that m asked for to be written
 // down.
 func RecordMessage(m Message, success Attempt) Message {
 	m.Kind, m.Success, m.Attempt = MessageRecord, &success, 0
-	return m
-}
-
-// Next asks for the attempt after the one that m asks for.
-func (m Message) Next() Message {
-	m.Attempt++
-	m.Hops++
 	return m
 }
 

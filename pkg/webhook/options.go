@@ -50,13 +50,13 @@ func formats() []Format {
 }
 
 // Valid reports whether the format is one of the list (the empty one is not).
-func (f Format) Valid() bool { return slices.Contains(formats(), f) }
+func (f Format) valid() bool { return slices.Contains(formats(), f) }
 
 // Validate reports everything that is wrong with the options as a
 // *ValidationError, or nil.
 func (o Options) Validate() error {
 	var f Faults
-	if o.Policy != "" && !o.Policy.Valid() {
+	if o.Policy != "" && !o.Policy.valid() {
 		f.Add("Policy", "must be %s or %s", PolicyDurable, PolicySuperOffice)
 	}
 	if o.Timeout != 0 && (o.Timeout < time.Second || o.Timeout > maxTimeout) {
@@ -65,7 +65,7 @@ func (o Options) Validate() error {
 	if o.SecretOverlap != nil && (*o.SecretOverlap < 0 || *o.SecretOverlap > maxSecretOverlap) {
 		f.Add("SecretOverlapSeconds", "must be from 0 to %.0f", maxSecretOverlap.Seconds())
 	}
-	if o.Format != "" && !o.Format.Valid() {
+	if o.Format != "" && !o.Format.valid() {
 		f.Add("Format", "must be one of %v", formats())
 	}
 	return f.Err()

@@ -16,11 +16,11 @@ const (
 )
 
 // Valid reports whether the policy is one of the list (the empty one is not).
-func (p Policy) Valid() bool { return p == PolicyDurable || p == PolicySuperOffice }
+func (p Policy) valid() bool { return p == PolicyDurable || p == PolicySuperOffice }
 
 // Or returns the policy, or the fallback if it is not one of the list.
 func (p Policy) Or(fallback Policy) Policy {
-	if p.Valid() {
+	if p.valid() {
 		return p
 	}
 	return fallback
@@ -30,53 +30,52 @@ func (p Policy) Or(fallback Policy) Policy {
 const MaxRetryAfter = 24 * time.Hour
 
 var (
-	durableGaps = []time.Duration{
+	durableDelays = []time.Duration{
 		5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour,
 		10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
 	}
-	superofficeGaps = []time.Duration{time.Second, 4 * time.Second}
+	superofficeDelays = []time.Duration{time.Second, 4 * time.Second}
 )
 
-// Gaps lists the waits of the policy: the first between attempt 1 and 2, and so
-// on. There is one attempt more than there are gaps.
-func (p Policy) Gaps() []time.Duration {
+// retryDelays lists the delays before the policy's retries: the first between
+// attempt 1 and 2, and so on. There is one attempt more than there are delays.
+func (p Policy) retryDelays() []time.Duration {
 	if p == PolicySuperOffice {
-		return superofficeGaps
+		return superofficeDelays
 	}
-	return durableGaps
+	return durableDelays
 }
 
-// Decision is what a policy makes of an attempt.
-type Decision struct {
-	Status Status // StatusDelivered, StatusPending (retry at NextAt) or StatusFailed
-	Reason string // of a failure, for people
-	NextAt time.Time
-	// Disable says that the target asked for no more events for ever (410).
-	Disable bool
-}
-
-// Decide says what follows attempt number attempt (from 1) of a round, that
-// ended at now with result r. jitter is a random number in [0, 1): a gap of the
-// durable policy is moved by up to a fifth, either way.
-func (p Policy) Decide(attempt int, r Result, now time.Time, jitter float64) Decision {
+// Decide returns what follows attempt number attempt (from 1) of a round, which
+// ended at now with result r. SweepAt is NextAt; a caller that also sends a
+// message moves it. disable says that the target asked for no more events,
+// permanently (410). jitter is a random number in [0, 1): a delay of the durable
+// policy is moved by up to a fifth, either way.
+func (p Policy) Decide(attempt int, r Result, now time.Time, jitter float64) (o Outcome, disable bool) {
+	o = Outcome{Attempt: r.attempt(attempt), Response: r.Response, Status: StatusFailed}
 	switch {
 	case r.Error == AttemptOK:
-		return Decision{Status: StatusDelivered}
+		o.Status = StatusDelivered
+		return o, false
 	case r.StatusCode == 410:
-		return Decision{Status: StatusFailed, Reason: "the target answered 410 Gone", Disable: true}
+		o.Reason = "the target answered 410 Gone"
+		return o, true
 	case r.Error == AttemptAborted:
-		return Decision{Status: StatusFailed, Reason: "the target asked for no further attempt"}
+		o.Reason = "the target asked for no further attempt"
+		return o, false
 	}
-	gaps := p.Gaps()
-	if attempt > len(gaps) {
-		return Decision{Status: StatusFailed, Reason: "every attempt failed"}
+	delays := p.retryDelays()
+	if attempt > len(delays) {
+		o.Reason = "every attempt failed"
+		return o, false
 	}
-	gap := gaps[attempt-1]
+	delay := delays[attempt-1]
 	if p != PolicySuperOffice {
-		gap = time.Duration(float64(gap) * (0.8 + 0.4*jitter))
+		delay = time.Duration(float64(delay) * (0.8 + 0.4*jitter))
 	}
-	gap = max(gap, min(r.RetryAfter, MaxRetryAfter))
-	return Decision{Status: StatusPending, NextAt: now.Add(gap)}
+	next := now.Add(max(delay, min(r.RetryAfter, MaxRetryAfter)))
+	o.Status, o.NextAt, o.SweepAt = StatusPending, next, next
+	return o, false
 }
 
 // The limits at which a webhook whose attempts all fail is disabled.

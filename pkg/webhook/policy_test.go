@@ -15,7 +15,7 @@ func TestPolicy_Decide(t *testing.T) {
 	failed := func(status int) webhook.Result {
 		return webhook.Result{StatusCode: status, Error: webhook.AttemptStatus}
 	}
-	const middle = 0.5 // jitter that leaves a gap as it is
+	const middle = 0.5 // jitter that leaves a delay as it is
 	tests := []struct {
 		name    string
 		policy  webhook.Policy
@@ -53,9 +53,9 @@ func TestPolicy_Decide(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := tt.policy.Decide(tt.attempt, tt.result, now, tt.jitter)
-			if got.Status != tt.status || got.Disable != tt.disable {
-				t.Errorf("got status %q, disable %v; want %q, %v", got.Status, got.Disable, tt.status, tt.disable)
+			got, disable := tt.policy.Decide(tt.attempt, tt.result, now, tt.jitter)
+			if got.Status != tt.status || disable != tt.disable {
+				t.Errorf("got status %q, disable %v; want %q, %v", got.Status, disable, tt.status, tt.disable)
 			}
 			if tt.status == webhook.StatusPending {
 				if after := got.NextAt.Sub(now); after != tt.after {
@@ -74,8 +74,12 @@ func TestPolicy_Decide(t *testing.T) {
 func TestPolicy_DurableSpansThreeDays(t *testing.T) {
 	t.Parallel()
 	var sum time.Duration
-	for _, gap := range webhook.PolicyDurable.Gaps() {
-		sum += gap
+	for attempt := 1; ; attempt++ {
+		o, _ := webhook.PolicyDurable.Decide(attempt, webhook.Result{Error: webhook.AttemptReset}, time.Time{}, 0.5)
+		if o.Status != webhook.StatusPending {
+			break
+		}
+		sum += o.NextAt.Sub(time.Time{})
 	}
 	if want := 75*time.Hour + 35*time.Minute + 5*time.Second; sum != want {
 		t.Errorf("got %v in all, want %v", sum, want)

@@ -43,7 +43,7 @@ type Result struct {
 	StatusCode int
 	Error      AttemptError // AttemptOK exactly for a success (any 2xx)
 	// Response is an excerpt of the answer, headers and body, for people: at
-	// most MaxLastError bytes. Rows keep the first MaxStoredResponse of it.
+	// most MaxLastError bytes. Rows keep the first 512 of it.
 	Response string
 	// RetryAfter is how long the target asked to wait (429 and 503 only).
 	RetryAfter time.Duration
@@ -70,15 +70,6 @@ type Result struct {
 // attempt gives the result as a row keeps it.
 func (r Result) attempt(number int) Attempt {
 	return Attempt{Number: number, At: r.At, Duration: r.Duration, StatusCode: r.StatusCode, Error: r.Error}
-}
-
-// Outcome joins a result and what a policy decided about it. SweepAt is
-// NextAt; a caller that also sends a message moves it.
-func (r Result) Outcome(number int, d Decision) Outcome {
-	return Outcome{
-		Attempt: r.attempt(number), Response: truncate(r.Response, MaxStoredResponse),
-		Status: d.Status, Reason: d.Reason, NextAt: d.NextAt, SweepAt: d.NextAt,
-	}
 }
 
 // LogValue keeps the excerpt out of logs.

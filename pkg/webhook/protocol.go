@@ -45,14 +45,14 @@ func (d *Delivery) end(status Status, reason string) {
 	d.NextAt, d.SweepAt, d.Resends = time.Time{}, time.Time{}, 0
 }
 
-// record appends an attempt.
+// record appends an attempt, and keeps the start of the response.
 func (d *Delivery) record(a Attempt, response string) {
 	attempts := make([]Attempt, 0, len(d.Attempts)+1)
 	attempts = append(append(attempts, d.Attempts...), a)
-	if extra := len(attempts) - MaxStoredAttempts; extra > 0 {
+	if extra := len(attempts) - maxStoredAttempts; extra > 0 {
 		attempts = attempts[extra:]
 	}
-	d.Attempts, d.AttemptCount, d.Response = attempts, d.AttemptCount+1, response
+	d.Attempts, d.AttemptCount, d.Response = attempts, d.AttemptCount+1, truncate(response, maxStoredResponse)
 }
 
 // Outcome is what an attempt led to: the attempt itself and what becomes of the
@@ -60,15 +60,12 @@ func (d *Delivery) record(a Attempt, response string) {
 // StatusDelivered, or StatusFailed with a Reason.
 type Outcome struct {
 	Attempt  Attempt
-	Response string // excerpt, at most MaxStoredResponse bytes
+	Response string // excerpt; rows keep the first 512 bytes of it
 	Status   Status
 	Reason   string
 	NextAt   time.Time
 	SweepAt  time.Time
 }
-
-// Succeeded reports whether the attempt delivered.
-func (o Outcome) Succeeded() bool { return o.Status == StatusDelivered }
 
 func (d *Delivery) apply(o Outcome) {
 	d.record(o.Attempt, o.Response)

@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -130,7 +131,7 @@ func TestProtocol_Conditions(t *testing.T) {
 			if got.DeliveryKey != key {
 				t.Errorf("got key %v, want %v", got.DeliveryKey, key)
 			}
-			if got.Status.Terminal() && (got.LeaseBy != "" || !got.LeaseUntil.IsZero() || !got.SweepAt.IsZero() || !got.NextAt.IsZero()) {
+			if got.Status != webhook.StatusPending && (got.LeaseBy != "" || !got.LeaseUntil.IsZero() || !got.SweepAt.IsZero() || !got.NextAt.IsZero()) {
 				t.Errorf("a terminal row keeps lease or times: %+v", got)
 			}
 			if got.Status == webhook.StatusPending && got.SweepAt.IsZero() && tt.row.Exists() && !tt.row.SweepAt.IsZero() {
@@ -140,7 +141,7 @@ func TestProtocol_Conditions(t *testing.T) {
 	}
 }
 
-func TestProtocol_AttemptsAreCapped(t *testing.T) {
+func TestProtocol_AttemptsAndResponseAreCapped(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	row := webhook.Delivery{Status: webhook.StatusPending, Round: 1, Attempt: 1, LeaseBy: "me"}
@@ -148,11 +149,14 @@ func TestProtocol_AttemptsAreCapped(t *testing.T) {
 		var ok bool
 		row.Attempt, row.LeaseBy = n, "me"
 		row, ok = webhook.Finish{Round: 1, Attempt: n, Token: "me", Now: now, Outcome: webhook.Outcome{
-			Status: webhook.StatusPending, Attempt: webhook.Attempt{Number: n}, SweepAt: now,
+			Status: webhook.StatusPending, Attempt: webhook.Attempt{Number: n}, SweepAt: now, Response: strings.Repeat("ø", 300),
 		}}.Apply(row)
 		if !ok {
 			t.Fatalf("attempt %d was refused", n)
 		}
+	}
+	if row.Response != strings.Repeat("ø", 256) {
+		t.Errorf("got a response of %d bytes, want 512", len(row.Response))
 	}
 	if len(row.Attempts) != webhook.MaxStoredAttempts || row.AttemptCount != webhook.MaxStoredAttempts+3 || row.Attempts[0].Number != 4 {
 		t.Errorf("got %d attempts from number %d on, %d counted", len(row.Attempts), row.Attempts[0].Number, row.AttemptCount)

@@ -33,34 +33,25 @@ type Registry struct {
 	Ping func(ctx context.Context, post Post) Result
 	// SkipTargetCheck saves webhooks without asking their targets.
 	SkipTargetCheck bool
-	// Claims keeps the idempotency keys of creates. nil: CreateOnce is not
+	// Events keeps the idempotency keys of creates. nil: CreateOnce is not
 	// available.
-	Claims Claims
+	Events Events
 	// Audit is called after each write of a webhook that was committed, with the
-	// context of the method that made it. nil: nothing is called.
-	Audit func(ctx context.Context, written Written)
+	// context of the method that made it. The action is "create webhook", "change
+	// webhook" or "delete webhook". nil: nothing is called.
+	Audit func(ctx context.Context, action string, written Key)
 }
 
-// Written is a committed write of a webhook.
-type Written struct {
-	Action  Action
-	Tenant  Tenant
-	Webhook int32
-}
-
-// Action says what a write did, as audit lines name it.
-type Action string
-
-// The actions.
+// The actions that Audit is called with.
 const (
-	ActionCreate Action = "create webhook"
-	ActionChange Action = "change webhook"
-	ActionDelete Action = "delete webhook"
+	actionCreate = "create webhook"
+	actionChange = "change webhook"
+	actionDelete = "delete webhook"
 )
 
-func (r *Registry) audit(ctx context.Context, action Action, tenant Tenant, id int32) {
+func (r *Registry) audit(ctx context.Context, action string, tenant Tenant, id int32) {
 	if r.Audit != nil {
-		r.Audit(ctx, Written{action, tenant, id})
+		r.Audit(ctx, action, Key{tenant, id})
 	}
 }
 
@@ -83,11 +74,6 @@ func (r *Registry) retry(ctx context.Context, try func() (wrote bool, err error)
 		wrote, err = try()
 		return err
 	})
-}
-
-// Default is the webhook that SuperOffice offers as a start: not stored.
-func Default() Webhook {
-	return Webhook{Events: []string{"contact.created", "contact.deleted"}, State: StateActive, Type: TypeWebhook}
 }
 
 // Get reads a webhook that the principal sees. ErrNotFound for all others.
@@ -187,7 +173,7 @@ func (r *Registry) create(ctx context.Context, who Principal, id int32, d Draft,
 	if err != nil {
 		return Webhook{}, fmt.Errorf("create webhook %d: %w", id, err)
 	}
-	r.audit(ctx, ActionCreate, w.Tenant, id)
+	r.audit(ctx, actionCreate, w.Tenant, id)
 	r.forgetIntent(ctx, w.Secret.Name, now)
 	return w, nil
 }
@@ -215,7 +201,7 @@ func (r *Registry) Delete(ctx context.Context, who Principal, id int32, check fu
 		if err := r.Webhooks.Delete(ctx, who.Tenant, id, w.Revision); err != nil {
 			return true, fmt.Errorf("delete webhook %d: %w", id, err)
 		}
-		r.audit(ctx, ActionDelete, who.Tenant, id)
+		r.audit(ctx, actionDelete, who.Tenant, id)
 		r.dropSecret(ctx, w.Secret.Name, now)
 		return true, nil
 	})

@@ -58,7 +58,7 @@ func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(
 func (r *Registry) EndOverlap(ctx context.Context, who Principal, id int32) error {
 	_, err := r.change(ctx, who, id, func(current, w Webhook) (change, error) {
 		doc, err := r.Document(ctx, current)
-		if err != nil || doc.PreviousAt(w.Updated).IsZero() {
+		if err != nil || doc.previousAt(w.Updated).IsZero() {
 			return change{none: true}, err
 		}
 		doc.Previous, doc.PreviousUntil = Secret{}, time.Time{}
@@ -130,7 +130,7 @@ func (r *Registry) commit(ctx context.Context, current Webhook, c change) (Webho
 	if err := r.Webhooks.Update(ctx, w, raised...); err != nil {
 		return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
 	}
-	r.audit(ctx, ActionChange, w.Tenant, w.ID)
+	r.audit(ctx, actionChange, w.Tenant, w.ID)
 	if current.Secret.Name != w.Secret.Name {
 		r.forgetIntent(ctx, w.Secret.Name, w.Updated)
 		r.dropSecret(ctx, current.Secret.Name, w.Updated)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -32,9 +31,9 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 		text += ", a redirect to " + result.Location + "; redirects are not followed"
 	}
 	if result.Response != "" {
-		text += ": " + truncate(result.Response, MaxStoredResponse)
+		text += ": " + truncate(result.Response, maxStoredResponse)
 	}
-	return InvalidMember("TargetUrl", "%s", text)
+	return invalidMember("TargetUrl", "%s", text)
 }
 
 func (r *Registry) checksTargets() bool { return r.Ping != nil && !r.SkipTargetCheck }
@@ -98,17 +97,4 @@ func (r *Registry) test(ctx context.Context, w Webhook, doc SecretDocument) (Res
 		return err == nil && stored.Secret == w.Secret
 	}
 	return r.Ping(ctx, Post{Webhook: w, Event: event, Secrets: doc, Test: true, Timeout: pingTimeout, Unchanged: unchanged}), nil
-}
-
-// TargetHost gives the host of a target, the only part of it that may be
-// logged. "" if the target cannot be read.
-func TargetHost(target string) string {
-	_, rest, ok := strings.Cut(target, "://")
-	if !ok {
-		return ""
-	}
-	if end := strings.IndexAny(rest, "/?#\\"); end >= 0 {
-		rest = rest[:end]
-	}
-	return rest[strings.LastIndexByte(rest, '@')+1:]
 }

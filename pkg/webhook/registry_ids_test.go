@@ -26,7 +26,7 @@ func onBothStores(t *testing.T, run func(t *testing.T, r *registry)) {
 		pk, sk := memdb.Attribute{Name: "pk"}, memdb.Attribute{Name: "sk"}
 		client := memdb.New(memdb.Config{Now: r.clock.Now, Tables: []memdb.Table{{Name: "w", PK: pk, SK: sk}, {Name: "e", PK: pk, SK: sk}}})
 		store := dynamo.New(client, dynamo.Tables{Webhooks: "w", Events: "e"}, dynamo.Options{Now: r.clock.Now})
-		r.Webhooks, r.Claims = store.Webhooks(), store.Events()
+		r.Webhooks, r.Events = store.Webhooks(), store.Events()
 		run(t, r)
 	})
 }

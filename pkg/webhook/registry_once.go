@@ -7,14 +7,6 @@ import (
 	"time"
 )
 
-// Claims keeps idempotency keys. [Events] does.
-type Claims interface {
-	// Remember claims a key, as Events.Remember does.
-	Remember(ctx context.Context, tenant Tenant, key string, claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error)
-	// Reclaim replaces the claim of a webhook, as Events.Reclaim does.
-	Reclaim(ctx context.Context, tenant Tenant, key string, replaced int32, claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error)
-}
-
 // CreateOnce is Create under an idempotency key of the caller's: for 24 h the
 // same key creates the same webhook, whose id is drawn with the claim, so that
 // whoever dies between the two is finished by the next call. repeated says that
@@ -27,18 +19,18 @@ type Claims interface {
 // they are made. What is secret does not tell drafts apart.
 func (r *Registry) CreateOnce(ctx context.Context, who Principal, key string, d Draft, ownHosts ...string) (w Webhook, repeated bool, err error) {
 	if len(key) > maxIdempotencyKey {
-		return Webhook{}, false, InvalidMember("Idempotency-Key", "has %d characters, more than %d", len(key), maxIdempotencyKey)
+		return Webhook{}, false, invalidMember("Idempotency-Key", "has %d characters, more than %d", len(key), maxIdempotencyKey)
 	}
 	doc, err := r.newDocument(d, ownHosts)
 	if err != nil {
 		return Webhook{}, false, err
 	}
-	if r.Claims == nil {
+	if r.Events == nil {
 		return Webhook{}, false, fmt.Errorf("claim idempotency key: %w", ErrUnavailable)
 	}
 	key = hexHash(who.App, "create", key)
 	claim := func(claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error) {
-		return r.Claims.Remember(ctx, who.Tenant, key, claim, now)
+		return r.Events.Remember(ctx, who.Tenant, key, claim, now)
 	}
 	deleted := func(err error) bool { return errors.Is(err, errDeleted) }
 	err = saving.Retry(ctx, r.Random, deleted, func() error {
@@ -47,7 +39,7 @@ func (r *Registry) CreateOnce(ctx context.Context, who Principal, key string, d 
 			return err
 		}
 		claim = func(claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error) {
-			return r.Claims.Reclaim(ctx, who.Tenant, key, stands.Webhook, claim, now)
+			return r.Events.Reclaim(ctx, who.Tenant, key, stands.Webhook, claim, now)
 		}
 		w, repeated, err = r.createClaimed(ctx, who, id, stands, d, doc)
 		return err

@@ -46,7 +46,7 @@ func newRegistry(t *testing.T) *registry {
 	})
 	r := &registry{db: db, clock: clock}
 	r.Registry = &webhook.Registry{
-		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Claims: db.Events(),
+		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Events: db.Events(),
 		Now: clock.Now, Random: random, EventLife: 30 * 24 * time.Hour,
 		Ping: func(_ context.Context, post webhook.Post) webhook.Result {
 			r.pings = append(r.pings, post)
@@ -118,7 +118,8 @@ func (r *registry) texts(t *testing.T, w webhook.Webhook) (current, previous str
 		}
 		headers[name] = value.Reveal()
 	}
-	return doc.Current.Reveal(), doc.PreviousAt(r.clock.Now()).Reveal(), headers
+	_, other := doc.InOrder(webhook.SignerCurrent, r.clock.Now())
+	return doc.Current.Reveal(), other.Reveal(), headers
 }
 
 func (r *registry) intents(t *testing.T) []webhook.Intent {
@@ -712,8 +713,10 @@ func TestRegistry_TestDraft(t *testing.T) {
 func TestRegistry_AuditsCommittedWrites(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
-	var heard []webhook.Written
-	r.Audit = func(_ context.Context, written webhook.Written) { heard = append(heard, written) }
+	var heard []string
+	r.Audit = func(_ context.Context, action string, written webhook.Key) {
+		heard = append(heard, fmt.Sprintf("%s %s/%d", action, written.Tenant, written.ID))
+	}
 	w := r.create(t, secret("s"))
 	r.mustSave(t, w.ID, func(d *webhook.Draft) { d.Name = "m" })
 	if err := r.EndOverlap(t.Context(), anna, w.ID); err != nil { // there is none
@@ -731,11 +734,7 @@ func TestRegistry_AuditsCommittedWrites(t *testing.T) {
 	if err := r.Delete(t.Context(), anna, w.ID, nil); err != nil {
 		t.Fatal(err)
 	}
-	want := []webhook.Written{
-		{Action: webhook.ActionCreate, Tenant: "Default", Webhook: w.ID},
-		{Action: webhook.ActionChange, Tenant: "Default", Webhook: w.ID},
-		{Action: webhook.ActionDelete, Tenant: "Default", Webhook: w.ID},
-	}
+	want := []string{"create webhook Default/1", "change webhook Default/1", "delete webhook Default/1"}
 	if diff := cmp.Diff(want, heard); diff != "" {
 		t.Errorf("written (-want +got):\n%s", diff)
 	}

@@ -13,15 +13,6 @@ const (
 	SignerPrevious Signer = "previous"
 )
 
-// Other returns the other one of the two. That of SignerNone is
-// SignerPrevious, since SignerNone signs as SignerCurrent does.
-func (s Signer) Other() Signer {
-	if s == SignerPrevious {
-		return SignerCurrent
-	}
-	return SignerPrevious
-}
-
 // Preference is the secret that a target is to be tried with first. It counts
 // for one version of the webhook's secret document, so that the next rotation
 // starts with its new secret again. The zero Preference is none.
@@ -45,14 +36,9 @@ func (d SecretDocument) InOrder(first Signer, now time.Time) (one, two Secret) {
 	if d.Current.IsZero() {
 		return Secret{}, Secret{}
 	}
-	previous := d.PreviousAt(now)
+	previous := d.previousAt(now)
 	if first == SignerPrevious && !previous.IsZero() {
 		return previous, d.Current
 	}
 	return d.Current, previous
 }
-
-// Refuses reports whether a status is the answer to a signature that the target
-// does not accept, or may be: during a rotation it leads to one more POST with
-// the other secret.
-func Refuses(status int) bool { return status == 400 || status == 401 || status == 403 }

@@ -104,7 +104,7 @@ func TestRegistry_ATestTellsNoSecret(t *testing.T) {
 			t.Errorf("%s: got %+v, %v and %d pings", name, result, err, len(r.pings))
 			continue
 		}
-		if doc := r.pings[0].Secrets; !doc.PreviousAt(r.clock.Now()).IsZero() {
+		if _, previous := r.pings[0].Secrets.InOrder(webhook.SignerCurrent, r.clock.Now()); !previous.IsZero() {
 			t.Errorf("%s: the ping has the stored secret beside the stated one", name)
 		}
 	}

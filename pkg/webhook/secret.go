@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"time"
 )
 
@@ -33,22 +32,11 @@ func (s Secret) Reveal() string { return s.text }
 // IsZero reports whether the secret is the empty text.
 func (s Secret) IsZero() bool { return s.text == "" }
 
-// Format keeps the text out of every fmt verb.
+// Format keeps the text out of every fmt verb, String and GoString included.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
-// String returns "[redacted]".
-func (s Secret) String() string { return redacted }
-
-// GoString returns "[redacted]".
-func (s Secret) GoString() string { return redacted }
-
-// LogValue keeps the text out of slog.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalJSON keeps the text out of JSON.
-func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
-
-// MarshalText keeps the text out of every encoder that asks for text.
+// MarshalText keeps the text out of encoders, slog's and encoding/json's among
+// them.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // SecretDocument is all that is secret about a webhook, kept together as one
@@ -65,9 +53,9 @@ type SecretDocument struct {
 	Headers map[string]Secret
 }
 
-// PreviousAt returns the previous secret if it is still valid at now, else the
+// previousAt returns the previous secret if it is still valid at now, else the
 // empty secret.
-func (d SecretDocument) PreviousAt(now time.Time) Secret {
+func (d SecretDocument) previousAt(now time.Time) Secret {
 	if now.Before(d.PreviousUntil) {
 		return d.Previous
 	}

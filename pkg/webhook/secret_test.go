@@ -28,7 +28,7 @@ func TestSecret_IsNeverPrinted(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%t", "%5.2f"} {
 		fmt.Fprintf(&out, verb+" "+verb+"\n", secret, holder)
 	}
-	fmt.Fprintln(&out, secret.String(), secret.GoString())
+	fmt.Fprintln(&out, fmt.Sprint(secret), slog.AnyValue(secret).String())
 	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "secret", secret, "holder", holder)
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "secret", secret, "holder", holder)
 	if err := json.NewEncoder(&out).Encode(holder); err != nil {

@@ -77,8 +77,8 @@ type Webhooks interface {
 	// Subscribed calls each with every webhook of the tenant that has a pointer
 	// for the subscription key (see SubscriptionKeys), in ascending order of
 	// id, read to the end and consistently. It may find webhooks whose Events
-	// no longer hold the key, or that are not Active: the caller asks
-	// Webhook.Matches. It never misses a webhook whose last Create or Update
+	// no longer hold the key, or that are not Active: the caller checks both.
+	// It never misses a webhook whose last Create or Update
 	// returned before the call began; one that cannot be decoded fails the
 	// call, since its deliveries would be lost without a row. It holds at most a
 	// hundred webhooks at a time, however many there are. After an error each

@@ -7,11 +7,12 @@ import (
 
 // UnreadableError reports stored items that cannot be decoded. The list that is
 // returned beside it is complete but for them, so that one damaged item never
-// hides the others.
+// hides the others. The zero UnreadableError is ready to collect them. It must not
+// be used concurrently.
 type UnreadableError struct {
 	// Items holds the keys of the items, the first 100 of them.
 	Items []string
-	// Count is how many there are, at least len(Items).
+	// Count is how many there are, at least len(Items). Zero: no error.
 	Count int
 	// Cause says why the first one cannot be decoded.
 	Cause error
@@ -26,26 +27,22 @@ func (e *UnreadableError) Error() string {
 
 func (e *UnreadableError) Unwrap() error { return e.Cause }
 
-// Unreadable collects the items that a list leaves out. The zero value is ready
-// to use. It must not be used concurrently.
-type Unreadable struct{ found *UnreadableError }
-
 // Add counts an item.
-func (u *Unreadable) Add(item string, cause error) {
-	if u.found == nil {
-		u.found = &UnreadableError{Cause: cause}
+func (e *UnreadableError) Add(item string, cause error) {
+	if e.Count == 0 {
+		e.Cause = cause
 	}
-	if u.found.Count++; len(u.found.Items) < maxUnreadable {
-		u.found.Items = append(u.found.Items, item)
+	if e.Count++; len(e.Items) < maxUnreadable {
+		e.Items = append(e.Items, item)
 	}
 }
 
-// Err returns an *UnreadableError, or nil if every item was readable.
-func (u *Unreadable) Err() error {
-	if u.found == nil {
+// Err returns the error, or nil if every item was readable.
+func (e *UnreadableError) Err() error {
+	if e.Count == 0 {
 		return nil
 	}
-	return u.found
+	return e
 }
 
 // Readable returns what is left of a list's error once unreadable items are

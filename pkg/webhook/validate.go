@@ -31,7 +31,7 @@ const (
 )
 
 // TypeWebhook is the built-in plugin: an HTTP POST.
-const TypeWebhook = "webhook"
+const typeWebhook = "webhook"
 
 // typeCRMScript is SuperOffice's script plugin, which is not offered.
 const typeCRMScript = "crmscript"
@@ -205,8 +205,8 @@ func (f *Faults) pluginType(name string, rules Rules) {
 	switch {
 	case strings.EqualFold(name, typeCRMScript):
 		f.Add("Type", "%q is not offered: only HTTP webhooks are", name)
-	case rules.RefuseUnknownTypes && name != "" && !strings.EqualFold(name, TypeWebhook):
-		f.Add("Type", "%q is not known; %q is", truncate(name, maxType), TypeWebhook)
+	case rules.RefuseUnknownTypes && name != "" && !strings.EqualFold(name, typeWebhook):
+		f.Add("Type", "%q is not known; %q is", truncate(name, maxType), typeWebhook)
 	}
 }
 

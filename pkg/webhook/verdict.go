@@ -18,7 +18,7 @@ func (m Message) Verdict(row Delivery, now time.Time) Verdict {
 	switch {
 	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
 		return VerdictOver // a later attempt whose row is gone has outlived its delivery
-	case row.Round > m.Round, row.Round == m.Round && row.Status.Terminal():
+	case row.Round > m.Round, row.Round == m.Round && row.Status.terminal():
 		return VerdictOver
 	case row.Round < m.Round:
 		return VerdictEarly

@@ -96,16 +96,6 @@ type Webhook struct {
 	ActivatedAt time.Time
 }
 
-// ForDelivery returns the webhook with what deciding about a delivery and making
-// its POST need. What it drops is most of a large one: the patterns, the
-// description, who is told of errors, who made it.
-func (w Webhook) ForDelivery() Webhook {
-	return Webhook{
-		Tenant: w.Tenant, ID: w.ID, Name: w.Name, TargetURL: w.TargetURL, State: w.State, Headers: w.Headers, Properties: w.Properties,
-		Options: w.Options, Secret: w.Secret, Revision: w.Revision, Activation: w.Activation, ActivatedAt: w.ActivatedAt,
-	}
-}
-
 // PointerKeys lists the folded patterns of the webhook, each once, in the order
 // given.
 func (w Webhook) PointerKeys() []string {

@@ -140,10 +140,7 @@ func (s *Deliveries) writeOver(ctx context.Context, stands item, apply transitio
 	if !granted {
 		return row, nil, webhook.ErrRefused
 	}
-	it, err := encodeDelivery(next)
-	if err != nil {
-		return webhook.Delivery{}, nil, err
-	}
+	it := encodeDelivery(next)
 	c := absent
 	if stands != nil {
 		r := reader{item: stands}

@@ -51,10 +51,7 @@ func readDeliveryKey(r *reader) webhook.DeliveryKey {
 // encodeDelivery returns a row's item. Zero members are omitted, so that a
 // lease is removed rather than zeroed, and the index holds only unfinished
 // rows.
-func encodeDelivery(d webhook.Delivery) (item, error) {
-	if len(d.Response) > webhook.MaxStoredResponse {
-		return nil, fmt.Errorf("delivery %s: response of %d bytes", d.Event, len(d.Response))
-	}
+func encodeDelivery(d webhook.Delivery) item {
 	it := deliveryKey(d.DeliveryKey)
 	it[attrVer] = number(1)
 	it[attrStatus] = text(string(d.Status))
@@ -84,7 +81,7 @@ func encodeDelivery(d webhook.Delivery) (item, error) {
 	it.setInt("count", int64(d.AttemptCount))
 	it.setText("response", d.Response)
 	it.setExpiry(d.ExpiresAt)
-	return it, nil
+	return it
 }
 
 func decodeDelivery(it item) (webhook.Delivery, error) {

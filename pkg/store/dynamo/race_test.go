@@ -290,7 +290,7 @@ func TestRace_SaveAndDispatch(t *testing.T) {
 						if label != now && !savedBefore {
 							return // the list is used for what was accepted before the save alone
 						}
-						at := slices.IndexFunc(view, func(f webhook.Webhook) bool { return f.ID == w.ID && f.Subscribes(key) })
+						at := slices.IndexFunc(view, func(f webhook.Webhook) bool { return f.ID == w.ID && f.SubscribesTo(key) })
 						if (at >= 0) != wants {
 							t.Errorf("schedule %s: valid list has the webhook: %v, want %v (label %d, epoch %d)", schedule, at >= 0, wants, label, now)
 						}

@@ -10,7 +10,7 @@ import (
 // for concurrent use.
 type unreadable struct {
 	mu    sync.Mutex
-	items webhook.Unreadable
+	items webhook.UnreadableError
 }
 
 func (u *unreadable) add(it item, cause error) {

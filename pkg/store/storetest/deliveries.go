@@ -233,7 +233,7 @@ func testDeliveries(t *testing.T, h Harness) {
 		}
 		got, err := h.Deliveries.Get(t.Context(), key)
 		must(t, err)
-		if len(got.Attempts) != webhook.MaxStoredAttempts || got.Attempts[0].Number != 4 || got.Attempts[11].Number != 15 || got.AttemptCount != 15 {
+		if len(got.Attempts) != 12 || got.Attempts[0].Number != 4 || got.Attempts[11].Number != 15 || got.AttemptCount != 15 {
 			t.Errorf("got %d attempts of %d: %v", len(got.Attempts), got.AttemptCount, got.Attempts)
 		}
 	})
