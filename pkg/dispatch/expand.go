@@ -25,8 +25,7 @@ func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 		return true
 	}
 	if err != nil {
-		c.Logger.WarnContext(ctx, "event unreadable", "event_id", string(m.Event), "error", err)
-		return c.later(ctx, r)
+		return c.eventUnread(ctx, r, err)
 	}
 	matches, _, err := newView(c.lists, c.Now, c.Random).match(ctx, event, m.Accepted)
 	if err != nil {

@@ -45,7 +45,7 @@ func (c *consumer) gate(ctx context.Context, r webhook.Received) (taken *probe, 
 		return nil, true, false // the delivery ends as expired
 	}
 	if err != nil {
-		return nil, false, c.failed(ctx, r, "event unreadable", err)
+		return nil, false, c.eventUnread(ctx, r, err)
 	}
 	_, err = c.park(ctx, m, event, health.Breaker)
 	if errors.Is(err, webhook.ErrRefused) {

@@ -57,6 +57,13 @@ func (b *batch) match(ctx context.Context) (all []delivery) {
 			b.bury(ctx, i)
 			continue
 		}
+		if r.Newer {
+			// A function that can read it may take the message; until one does, it
+			// comes back.
+			b.Logger.WarnContext(ctx, "event stored by a newer version: put off", "event_id", string(r.Event.ID))
+			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i), Delay: webhook.MaxDelay}, record: i})
+			continue
+		}
 		if b.timeShort() {
 			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})
 			continue

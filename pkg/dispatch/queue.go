@@ -173,8 +173,7 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 		return c.end(ctx, r, webhook.Event{ID: m.Event}, webhook.StatusExpired, "the event is no longer kept")
 	}
 	if err != nil {
-		c.Logger.WarnContext(ctx, "event unreadable", "event_id", string(m.Event), "error", err)
-		return c.later(ctx, r)
+		return c.eventUnread(ctx, r, err)
 	}
 	if w.State != webhook.StateActive {
 		return c.end(ctx, r, event, webhook.StatusCancelled, "the webhook is "+w.State.String())
@@ -256,8 +255,7 @@ func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
 	m := r.Message
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if err != nil && !gone(err) {
-		c.Logger.WarnContext(ctx, "event unreadable", "event_id", string(m.Event), "error", err)
-		return c.later(ctx, r)
+		return c.eventUnread(ctx, r, err)
 	}
 	event.ID = m.Event
 	if err = c.markDelivered(ctx, m, event, *m.Success, ""); err == nil {
@@ -269,6 +267,19 @@ func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
 	}
 	c.Logger.Log(ctx, level, "success still not written", "event_id", string(m.Event), "count", r.Receives, "error", err)
 	return c.postpone(ctx, r, c.successDelay())
+}
+
+// eventUnread puts off a message whose event cannot be read now. If a newer
+// version stored the event, the message is sent again with the longest delay:
+// receives would run out before the functions are updated, and the dead-letter
+// queue is not for it.
+func (c *consumer) eventUnread(ctx context.Context, r webhook.Received, err error) (done bool) {
+	if errors.Is(err, webhook.ErrNewer) {
+		c.Logger.WarnContext(ctx, "event stored by a newer version: put off", "event_id", string(r.Message.Event))
+		return c.sendOr(ctx, r, []webhook.Outgoing{{Message: r.Message, Delay: webhook.MaxDelay}})
+	}
+	c.Logger.WarnContext(ctx, "event unreadable", "event_id", string(r.Message.Event), "error", err)
+	return c.later(ctx, r)
 }
 
 // later leaves a message that met a fault to another try: soon, and at growing

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,17 +23,23 @@ func (db *DB) Events() Events { return Events{db} }
 
 // storedEvent prevents absent data from being stored as null.
 type storedEvent struct {
+	Schema int // webhook.EventSchema
 	webhook.Event
-	Data json.RawMessage `json:",omitempty"`
+	Data    json.RawMessage  `json:",omitempty"`
+	Content *webhook.Content `json:",omitempty"`
 }
 
 func decodeEvent(stored []byte) (webhook.Event, error) {
 	var s storedEvent
-	if err := json.Unmarshal(stored, &s); err != nil {
+	err := json.Unmarshal(stored, &s) // it continues after a wrong type
+	if newer := webhook.CheckSchema(s.Schema); newer != nil {
+		return webhook.Event{Tenant: s.Tenant, ID: s.ID}, fmt.Errorf("read stored event %s: %w", s.ID, newer)
+	}
+	if err != nil {
 		return webhook.Event{}, fmt.Errorf("read stored event: %w", err)
 	}
 	e := s.Event
-	e.Data = s.Data
+	e.Data, e.Content = s.Data, s.Content
 	return e, nil
 }
 
@@ -48,6 +55,9 @@ func putEvent(tx *bbolt.Tx, e webhook.Event, now time.Time) error {
 	events, k := bucket(tx, "events"), eventKey(e.Tenant, e.ID)
 	if stored := events.Get(k); stored != nil {
 		have, err := decodeEvent(stored)
+		if errors.Is(err, webhook.ErrNewer) {
+			return nil // it exists
+		}
 		if err != nil {
 			return err
 		}
@@ -69,7 +79,7 @@ func putEvent(tx *bbolt.Tx, e webhook.Event, now time.Time) error {
 }
 
 func encodeEvent(e webhook.Event) ([]byte, error) {
-	text, err := encode(storedEvent{e, e.Data})
+	text, err := encode(storedEvent{webhook.EventSchema, e, e.Data, e.Content})
 	if err != nil {
 		return nil, fmt.Errorf("encode event: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -60,7 +61,9 @@ func (db *DB) feedRecords(ctx context.Context, partition, limit int) (records []
 			size += len(stored)
 			if stored == nil {
 				record.Undecodable = bytes.Clone(v[8:])
-			} else if record.Event, err = decodeEvent(stored); err != nil {
+			} else if record.Event, err = decodeEvent(stored); errors.Is(err, webhook.ErrNewer) {
+				record.Newer = true
+			} else if err != nil {
 				record.Undecodable = bytes.Clone(stored)
 			}
 			records = append(records, record)

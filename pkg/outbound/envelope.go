@@ -41,7 +41,7 @@ func appendEnvelope(b []byte, post webhook.Post, namesOnly bool) ([]byte, error)
 	b = appendString(append(b, `],"Event":`...), typeOf(e))
 	b = strconv.AppendInt(append(b, `,"PrimaryKey":`...), int64(e.PrimaryKey), 10)
 	if !state {
-		b = appendString(append(b, `,"Entity":`...), entity(e.Name))
+		b = appendString(append(b, `,"Entity":`...), e.Entity())
 	}
 	b = appendString(append(b, `,"ContextIdentifier":`...), string(e.Tenant))
 	b = strconv.AppendInt(append(b, `,"ChangedByAssociateId":`...), int64(e.ChangedBy), 10)
@@ -128,13 +128,4 @@ func appendString(b []byte, s string) []byte {
 		}
 	}
 	return append(b, '"')
-}
-
-// entity returns the part of an event's name that names what the event happened
-// to: the text before the last dot, or the whole name where there is none.
-func entity(name string) string {
-	if i := strings.LastIndexByte(name, '.'); i >= 0 {
-		return name[:i]
-	}
-	return name
 }

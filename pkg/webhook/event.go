@@ -14,9 +14,15 @@ type Event struct {
 	// case.
 	Name       string
 	PrimaryKey int32
-	// Data is what came with the signal: one JSON object, compact, checked at
-	// the door and copied verbatim from there on. Empty: no data came.
+	// Key identifies the record where an int32 cannot: at most 256 characters.
+	// Empty: PrimaryKey does.
+	Key string
+	// Data is the data of a plain signal: one JSON object, compact, checked on
+	// arrival and copied verbatim from there on. Empty: the signal had none.
 	Data json.RawMessage
+	// Content is what the event says if it is not a plain signal, and Data is
+	// then empty. nil: Data is all there is.
+	Content *Content
 	// ChangedBy is the AssociateId of who caused the event, 0 for the system.
 	ChangedBy int32
 	// At is when the event was accepted by the API or happened at its source,
@@ -74,6 +80,22 @@ func reservedEventName(name string) bool {
 	return state || strings.EqualFold(name, TestEventName)
 }
 
+// Entity returns what the event happened to: what its Content says, or else the
+// part of its name before the last dot, or the whole name where there is no dot.
+// State events have none.
+func (e Event) Entity() string {
+	if e.Content != nil && e.Content.Entity != nil {
+		return *e.Content.Entity
+	}
+	if _, state := IsStateEvent(e.Name); state {
+		return ""
+	}
+	if i := strings.LastIndexByte(e.Name, '.'); i >= 0 {
+		return e.Name[:i]
+	}
+	return e.Name
+}
+
 // Record is an event as the change feed hands it to the dispatcher.
 type Record struct {
 	Event Event
@@ -83,6 +105,9 @@ type Record struct {
 	// Sequence identifies the record in its feed; what a failed batch is
 	// resumed from.
 	Sequence string
+	// Newer reports that a newer version of the service stored the event: of
+	// Event, only Tenant and ID are set.
+	Newer bool
 	// Undecodable holds the record as it came, if it could not be read as an
 	// event; then Event is zero.
 	Undecodable []byte

@@ -16,13 +16,17 @@ import (
 
 // The attributes of an event. Its tenant and id are in the key.
 const (
-	attrName   = "name"
-	attrKey    = "key"    // primary key
-	attrData   = "data"   // JSON, or
-	attrPacked = "packed" // the same, deflated (RFC 1951)
-	attrBy     = "by"     // AssociateId
-	attrAt     = "at"     // ticks of 100 ns since 1970
-	attrHops   = "hops"
+	attrVersion = "v" // webhook.EventSchema; absent is 1
+	attrName    = "name"
+	attrKey     = "key"    // primary key
+	attrTextKey = "skey"   // Key
+	attrData    = "data"   // JSON of a plain signal, or
+	attrPacked  = "packed" // the same, deflated (RFC 1951)
+	// JSON of the Content of any other event, or the same, deflated.
+	attrContent, attrPackedContent = "content", "packed_content"
+	attrBy                         = "by" // AssociateId
+	attrAt                         = "at" // ticks of 100 ns since 1970
+	attrHops                       = "hops"
 )
 
 // writeUnit is the item size in bytes that one unit of write capacity covers.
@@ -33,9 +37,19 @@ const tick = 100
 
 func encodeEvent(e webhook.Event) (item, error) {
 	it := eventKey(e.Tenant, e.ID)
+	it.setInt(attrVersion, webhook.EventSchema)
 	it[attrName] = text(e.Name)
 	it.setInt(attrKey, int64(e.PrimaryKey))
-	it.setText(attrData, string(e.Data))
+	it.setText(attrTextKey, e.Key)
+	plain, packed, said := attrData, attrPacked, []byte(e.Data)
+	if e.Content != nil {
+		var err error
+		if said, err = webhook.EncodeContent(e.Content); err != nil {
+			return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
+		}
+		plain, packed = attrContent, attrPackedContent
+	}
+	it.setText(plain, string(said))
 	it.setInt(attrBy, int64(e.ChangedBy))
 	if !e.At.IsZero() {
 		it[attrAt] = number(e.At.UnixNano() / tick)
@@ -46,14 +60,14 @@ func encodeEvent(e webhook.Event) (item, error) {
 	if size <= writeUnit {
 		return it, nil
 	}
-	packed, err := pack(e.Data)
+	deflated, err := pack(said)
 	if err != nil {
 		return nil, fmt.Errorf("pack event %s: %w", e.ID, err)
 	}
-	saved := len(attrData) + len(e.Data) - len(attrPacked) - len(packed)
+	saved := len(plain) + len(said) - len(packed) - len(deflated)
 	if units(size-saved) < units(size) {
-		delete(it, attrData)
-		it[attrPacked] = &types.AttributeValueMemberB{Value: packed}
+		delete(it, plain)
+		it[packed] = &types.AttributeValueMemberB{Value: deflated}
 	}
 	return it, nil
 }
@@ -82,8 +96,11 @@ func (it item) size() int {
 func decodeEvent(it item) (webhook.Event, error) {
 	r := reader{item: it}
 	e := webhook.Event{
-		Name: r.text(attrName), PrimaryKey: r.int32(attrKey), Data: r.json(attrData), ChangedBy: r.int32(attrBy),
+		Name: r.text(attrName), PrimaryKey: r.int32(attrKey), Key: r.text(attrTextKey), Data: r.json(attrData), ChangedBy: r.int32(attrBy),
 		Hops: r.int(attrHops), ExpiresAt: r.time(attrExpiresMS),
+	}
+	if err := webhook.CheckSchema(r.int(attrVersion)); err != nil {
+		return webhook.Event{}, fmt.Errorf("read event %s: %w", r.text(attrSK), err)
 	}
 	if _, ok := it[attrAt]; ok {
 		e.At = time.Unix(0, r.int64(attrAt)*tick).UTC()
@@ -91,6 +108,13 @@ func decodeEvent(it item) (webhook.Event, error) {
 	err := r.err
 	if packed, ok := it[attrPacked].(*types.AttributeValueMemberB); ok && err == nil {
 		e.Data, err = unpack(packed.Value)
+	}
+	content := []byte(r.text(attrContent))
+	if packed, ok := it[attrPackedContent].(*types.AttributeValueMemberB); ok && err == nil {
+		content, err = unpack(packed.Value)
+	}
+	if err == nil {
+		e.Content, err = webhook.DecodeContent(content)
 	}
 	if err == nil {
 		err = identify(&e, r.text(attrPK), r.text(attrSK))

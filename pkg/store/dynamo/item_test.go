@@ -68,15 +68,19 @@ func TestItems_KeepEveryMember(t *testing.T) {
 	if id, got, err := decodeHealth(encodeHealth("Default", 12, h)); err != nil || id != 12 || !cmp.Equal(h, got) {
 		t.Errorf("health: %v\n%s", err, cmp.Diff(h, got))
 	}
-	var e webhook.Event
-	fill(reflect.ValueOf(&e).Elem())
-	e.ID, e.At = webhook.FirstEventID(tested), tested.Add(700)
-	it, err := encodeEvent(e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := decodeEvent(it); err != nil || !cmp.Equal(e, got) {
-		t.Errorf("event: %v\n%s", err, cmp.Diff(e, got))
+	var plain webhook.Event
+	fill(reflect.ValueOf(&plain).Elem())
+	plain.ID, plain.At = webhook.FirstEventID(tested), tested.Add(700)
+	full := plain // an event has data or content
+	plain.Content, full.Data = nil, nil
+	for _, e := range []webhook.Event{plain, full} {
+		it, err := encodeEvent(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := decodeEvent(it); err != nil || !cmp.Equal(e, got) {
+			t.Errorf("event: %v\n%s", err, cmp.Diff(e, got))
+		}
 	}
 }
 

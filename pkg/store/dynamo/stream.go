@@ -33,22 +33,27 @@ type (
 )
 
 type streamImage struct {
-	PK      streamText   `json:"pk"`
-	SK      streamText   `json:"sk"`
-	Name    streamText   `json:"name"`
-	Key     streamNumber `json:"key"`
-	Data    streamText   `json:"data"`
-	Packed  streamBytes  `json:"packed"`
-	By      streamNumber `json:"by"`
-	At      streamNumber `json:"at"`
-	Hops    streamNumber `json:"hops"`
-	Expires streamNumber `json:"expires_ms"`
+	PK            streamText   `json:"pk"`
+	SK            streamText   `json:"sk"`
+	Version       streamNumber `json:"v"`
+	Name          streamText   `json:"name"`
+	Key           streamNumber `json:"key"`
+	TextKey       streamText   `json:"skey"`
+	Data          streamText   `json:"data"`
+	Packed        streamBytes  `json:"packed"`
+	Content       streamText   `json:"content"`
+	PackedContent streamBytes  `json:"packed_content"`
+	By            streamNumber `json:"by"`
+	At            streamNumber `json:"at"`
+	Hops          streamNumber `json:"hops"`
+	Expires       streamNumber `json:"expires_ms"`
 }
 
 // DecodeStream decodes the payload that Lambda passes for a batch of the Events
 // table's stream. Records that are not new events (markers, removals) are left
 // out. A record that is not a valid event is returned as Undecodable with its
-// sequence number; DecodeStream fails only if the payload is not a batch.
+// sequence number, and one that a newer version stored as Newer; DecodeStream
+// fails only if the payload is not a batch.
 func DecodeStream(payload []byte) ([]webhook.Record, error) {
 	var batch streamBatch
 	if err := json.Unmarshal(payload, &batch); err != nil {
@@ -61,10 +66,12 @@ func DecodeStream(payload []byte) ([]webhook.Record, error) {
 			continue
 		}
 		e, err := r.Change.Image.event()
-		if err != nil {
+		if err != nil && !errors.Is(err, webhook.ErrNewer) {
 			return decodeSingly(payload)
 		}
-		records = append(records, r.record(e))
+		record := r.record(e)
+		record.Newer = err != nil
+		records = append(records, record)
 	}
 	return records, nil
 }
@@ -84,12 +91,14 @@ func decodeSingly(payload []byte) ([]webhook.Record, error) {
 		if err == nil && !r.isEvent() {
 			continue
 		}
-		var e webhook.Event
-		if err == nil {
-			e, err = r.Change.Image.event()
-		}
+		// A newer version may have changed the type of an attribute, so the
+		// version counts before the error does.
+		e, eventErr := r.Change.Image.event()
 		record := r.record(e)
-		if err != nil {
+		switch {
+		case errors.Is(eventErr, webhook.ErrNewer):
+			record.Newer = true
+		case err != nil || eventErr != nil:
 			record.Event, record.Undecodable = webhook.Event{}, raw
 		}
 		records = append(records, record)
@@ -109,11 +118,14 @@ func (r *streamRecord) record(e webhook.Event) webhook.Record {
 }
 
 func (i *streamImage) event() (webhook.Event, error) {
-	e := webhook.Event{Name: i.Name.S}
+	e := webhook.Event{Name: i.Name.S, Key: i.TextKey.S}
 	if err := identify(&e, i.PK.S, i.SK.S); err != nil {
 		return e, err
 	}
 	var n numbers
+	if err := webhook.CheckSchema(int(n.parse(i.Version.N, 32))); err != nil {
+		return webhook.Event{Tenant: e.Tenant, ID: e.ID}, err
+	}
 	e.PrimaryKey, e.ChangedBy = int32(n.parse(i.Key.N, 32)), int32(n.parse(i.By.N, 32))
 	e.Hops = int(n.parse(i.Hops.N, 32))
 	if i.At.N != "" {
@@ -125,15 +137,23 @@ func (i *streamImage) event() (webhook.Event, error) {
 	if n.err != nil {
 		return e, n.err
 	}
-	if len(i.Packed.B) > 0 {
-		data, err := unpack(i.Packed.B)
-		e.Data = data
-		return e, err
-	}
 	if i.Data.S != "" {
 		e.Data = json.RawMessage(i.Data.S)
 	}
-	return e, nil
+	var err error
+	if len(i.Packed.B) > 0 {
+		if e.Data, err = unpack(i.Packed.B); err != nil {
+			return e, err
+		}
+	}
+	content := []byte(i.Content.S)
+	if len(i.PackedContent.B) > 0 {
+		if content, err = unpack(i.PackedContent.B); err != nil {
+			return e, err
+		}
+	}
+	e.Content, err = webhook.DecodeContent(content)
+	return e, err
 }
 
 // numbers parses numbers and keeps the first error. An absent number is 0.
@@ -153,7 +173,7 @@ func (n *numbers) parse(s string, bits int) int64 {
 var errNoEvent = errors.New("not an event")
 
 // identify sets an event's tenant and id from its key. It fails if either is
-// invalid or the event has no name.
+// invalid or the event has no name, which every version has.
 func identify(e *webhook.Event, pk, sk string) error {
 	rest, ok := strings.CutPrefix(pk, "T#")
 	tenant, _, cut := strings.Cut(rest, "#")

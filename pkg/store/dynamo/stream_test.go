@@ -3,6 +3,7 @@ package dynamo_test
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,16 @@ func TestDecodeStream(t *testing.T) {
 	}
 	packed := record
 	packed.Event.Data = json.RawMessage(`{}`)
+	content := record
+	content.Event.Data, content.Event.Key = nil, "a#1"
+	content.Event.Content = &webhook.Content{Changes: []string{}, Values: json.RawMessage(`{"a":1.0}`), Source: "/in/crm"}
+	const stored = `{"Changes":[],"Values":{"a":1.0},"Source":"/in/crm"}`
+	newer := webhook.Record{
+		Event: webhook.Event{Tenant: "Default", ID: eventID}, Newer: true, Accepted: record.Accepted, Sequence: "16",
+	}
+	newerVersion := fmt.Sprintf(`,"v":{"N":"%d"}`, webhook.EventSchema+1)
+	newerBatch := streamInsert("16", "T#Default#3", newerVersion)
+	newerForm := strings.Replace(newerBatch, `{"N":"7"}`, `"seven"`, 1)
 	undecodable := func(sequence, raw string) webhook.Record {
 		return webhook.Record{Accepted: record.Accepted, Sequence: sequence, Undecodable: []byte(raw)}
 	}
@@ -53,14 +64,17 @@ func TestDecodeStream(t *testing.T) {
 		payload []byte
 		want    []webhook.Record
 	}{
-		"an event":                             {batchOf(good), []webhook.Record{record}},
-		"packed data is unpacked":              {batchOf(streamInsert("11", "T#Default#3", `,"packed":{"B":"q64FAA=="}`)), []webhook.Record{packed}},
-		"a marker is left out":                 {batchOf(streamInsert("10", "K#Default#ab", ""), good), []webhook.Record{record}},
-		"a removal is left out":                {batchOf(strings.Replace(good, "INSERT", "REMOVE", 1)), []webhook.Record{}},
-		"a bad number affects only its record": {batchOf(good, badNumber), []webhook.Record{record, undecodable("12", badNumber)}},
-		"a bad type affects only its record":   {batchOf(badType, good), []webhook.Record{undecodable("13", badType), record}},
-		"a bad tenant":                         {batchOf(badTenant), []webhook.Record{undecodable("14", badTenant)}},
-		"data that does not unpack":            {batchOf(badPacked), []webhook.Record{undecodable("15", badPacked)}},
+		"an event":                {batchOf(good), []webhook.Record{record}},
+		"packed data is unpacked": {batchOf(streamInsert("11", "T#Default#3", `,"packed":{"B":"q64FAA=="}`)), []webhook.Record{packed}},
+		"content":                 {batchOf(streamInsert("11", "T#Default#3", `,"v":{"N":"1"},"skey":{"S":"a#1"},"content":{"S":`+strconv.Quote(stored)+`}`)), []webhook.Record{content}},
+		"an event of a newer version has only its tenant and id": {batchOf(good, newerBatch), []webhook.Record{record, newer}},
+		"a newer version may have changed an attribute's type":   {batchOf(newerForm, good), []webhook.Record{newer, record}},
+		"a marker is left out":                                   {batchOf(streamInsert("10", "K#Default#ab", ""), good), []webhook.Record{record}},
+		"a removal is left out":                                  {batchOf(strings.Replace(good, "INSERT", "REMOVE", 1)), []webhook.Record{}},
+		"a bad number affects only its record":                   {batchOf(good, badNumber), []webhook.Record{record, undecodable("12", badNumber)}},
+		"a bad type affects only its record":                     {batchOf(badType, good), []webhook.Record{undecodable("13", badType), record}},
+		"a bad tenant":                                           {batchOf(badTenant), []webhook.Record{undecodable("14", badTenant)}},
+		"data that does not unpack":                              {batchOf(badPacked), []webhook.Record{undecodable("15", badPacked)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -12,13 +12,24 @@ import (
 )
 
 func testEvents(t *testing.T, h Harness) {
-	t.Run("Get returns what Put stored, data byte for byte", func(t *testing.T) {
+	t.Run("Get returns what Put stored, data byte for byte, and tells absent from empty", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
 		full, bare, long := newEvent(t, tenant), newEvent(t, tenant), newEvent(t, tenant)
 		bare.Data, bare.ChangedBy, bare.Hops, bare.PrimaryKey = nil, 0, 0, 0
 		long.Data = []byte(`{"text":"` + strings.Repeat("Blåbær ", 4000) + `"}`)
-		for _, want := range []webhook.Event{full, bare, long} {
+		entity, none := "<y_table>", ""
+		said, empty := newEvent(t, tenant), newEvent(t, tenant)
+		said.Key, said.Data = "A-7#<b>", nil
+		said.Content = &webhook.Content{
+			Entity: &entity, Changes: []string{"b", "<a>"}, FieldValues: full.Data, Values: full.Data, Previous: full.Data,
+			Context: "Cust26759", Source: "/in/crm", SourceEvent: "s-1", Sequence: "9", Truncated: true,
+		}
+		empty.Data = nil
+		empty.Content = &webhook.Content{Entity: &none, Changes: []string{}, FieldValues: []byte(`{}`)}
+		absent := empty
+		absent.ID, absent.Content = newEventID(t, absent.At), &webhook.Content{}
+		for _, want := range []webhook.Event{full, bare, long, said, empty, absent} {
 			must(t, h.Events.Put(t.Context(), want))
 			got, err := h.Events.Get(t.Context(), tenant, want.ID)
 			must(t, err)

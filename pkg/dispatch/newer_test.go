@@ -1,0 +1,49 @@
+package dispatch_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// An old function meets events that a newer one stored while a deployment is
+// under way, and after a rollback.
+func TestAnEventOfANewerVersionIsPutOff(t *testing.T) {
+	t.Parallel()
+	t.Run("a stream record becomes a delayed expand message", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t)
+		record := webhook.Record{Event: webhook.Event{Tenant: tenant, ID: s.event.ID}, Newer: true, Accepted: s.clock.Now(), Sequence: "1"}
+		if failed := s.Stream(t.Context(), []webhook.Record{record}); failed != "" {
+			t.Errorf("the record failed")
+		}
+		if got := s.queued(); !slices.Equal(got, []string{"expand in 15m0s"}) || len(s.posts) != 0 {
+			t.Errorf("%d POSTs, queued %q; want no POST and one delayed expand", len(s.posts), got)
+		}
+	})
+	for name, message := range map[string]func(s *site) webhook.Message{
+		"attempt": func(s *site) webhook.Message { return s.attempt(1, 1) },
+		"expand":  func(s *site) webhook.Message { return webhook.ExpandMessage(s.event, s.clock.Now()) },
+		"record": func(s *site) webhook.Message {
+			return webhook.RecordMessage(s.attempt(1, 1), webhook.Attempt{Number: 1, At: s.clock.Now(), StatusCode: 200})
+		},
+	} {
+		t.Run("a message of kind "+name+" is sent again with the longest delay", func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.faults["Events.Get"] = fmt.Errorf("get event: %w", webhook.ErrNewer)
+			if !s.consume(message(s)) {
+				t.Error("the message is not done: its receives would run out")
+			}
+			if got := s.queued(); len(got) != 1 || len(s.posts) != 0 || s.row().Exists() {
+				t.Fatalf("%d POSTs, queued %q; want no POST, no row and one message", len(s.posts), got)
+			} else if want := map[string]string{
+				"attempt": "attempt 1.1 hops 0 in 15m0s", "expand": "expand in 15m0s", "record": "record in 15m0s",
+			}[name]; got[0] != want {
+				t.Errorf("queued %q, want %q", got[0], want)
+			}
+		})
+	}
+}
