@@ -26,8 +26,11 @@ const timestampLayout = "2006-01-02T15:04:05.9999999Z"
 // numbers.
 func appendEnvelope(b []byte, post webhook.Post, namesOnly bool) ([]byte, error) {
 	e := post.Event
+	if e.Content != nil {
+		return appendContentEnvelope(b, post, namesOnly)
+	}
 	_, state := webhook.IsStateEvent(e.Name)
-	deleted := deletes(e)
+	deleted := e.Deletes()
 
 	b = appendString(append(b, `{"EventId":`...), string(e.ID))
 	b = e.At.UTC().AppendFormat(append(b, `,"Timestamp":"`...), timestampLayout)
@@ -60,21 +63,15 @@ func appendEnvelope(b []byte, post webhook.Post, namesOnly bool) ([]byte, error)
 	return append(b, '}'), nil
 }
 
-// deletes reports whether an event announces a deletion.
-func deletes(e webhook.Event) bool {
-	_, state := webhook.IsStateEvent(e.Name)
-	return !state && e.Name[strings.LastIndexByte(e.Name, '.')+1:] == "deleted"
-}
-
-// appendProperties appends the members of a webhook's Properties, except the
-// taken ones, to an open, non-empty object.
-func appendProperties(b []byte, properties json.RawMessage, taken map[string]bool) ([]byte, error) {
+// appendProperties appends the members of a webhook's Properties, except those
+// with names that are taken, to an open, non-empty object.
+func appendProperties(b []byte, properties json.RawMessage, taken ...map[string]bool) ([]byte, error) {
 	members, err := jsonscan.Members(properties)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range members {
-		if !taken[m.Name] {
+		if !slices.ContainsFunc(taken, func(names map[string]bool) bool { return names[m.Name] }) {
 			b = append(appendString(append(b, ','), m.Name), ':')
 			b = append(b, m.Value...)
 		}

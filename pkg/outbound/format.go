@@ -44,7 +44,12 @@ func appendStandard(b []byte, post webhook.Post, namesOnly bool) ([]byte, error)
 	}
 	b = strconv.AppendInt(append(b, `,"primaryKey":`...), int64(e.PrimaryKey), 10)
 	b = appendString(append(b, `,"tenant":`...), string(e.Tenant))
-	if b, err = appendProperties(b, post.Webhook.Properties, standardMembers); err != nil {
+	taken := []map[string]bool{standardMembers}
+	if e.Content != nil {
+		b = appendStandardMembers(b, post, namesOnly)
+		taken = append(taken, standardContent)
+	}
+	if b, err = appendProperties(b, post.Webhook.Properties, taken...); err != nil {
 		return nil, err
 	}
 	return append(b, '}'), nil
@@ -56,12 +61,20 @@ var standardMembers = map[string]bool{"type": true, "timestamp": true, "data": t
 // 1.0. Properties are left out: a CloudEvents attribute cannot be an object.
 func appendCloudEvent(b []byte, post webhook.Post, namesOnly bool) ([]byte, error) {
 	e := post.Event
-	b = appendString(append(b, `{"specversion":"1.0","id":`...), string(e.ID))
+	b = appendString(append(b, `{"specversion":"1.0","id":`...), e.PublicID())
 	b = appendString(append(b, `,"source":`...), "/posthaste/"+string(e.Tenant))
 	b = appendString(append(b, `,"type":`...), typeOf(e))
-	b = appendString(append(b, `,"subject":`...), strconv.FormatInt(int64(e.PrimaryKey), 10))
+	subject := e.Key
+	if subject == "" {
+		subject = strconv.FormatInt(int64(e.PrimaryKey), 10)
+	}
+	b = appendString(append(b, `,"subject":`...), subject)
 	b = e.At.UTC().AppendFormat(append(b, `,"time":"`...), timestampLayout)
-	b, err := appendData(append(b, `","datacontenttype":"application/json","data":`...), e, namesOnly)
+	b = append(b, '"')
+	if e.Content != nil {
+		b = appendExtensions(b, post, namesOnly)
+	}
+	b, err := appendData(append(b, `,"datacontenttype":"application/json","data":`...), e, namesOnly)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +93,10 @@ func typeOf(e webhook.Event) string {
 // only the names, as in SuperOffice's Changes, except for deletions: there the
 // values are all that is left.
 func appendData(b []byte, e webhook.Event, namesOnly bool) ([]byte, error) {
-	if !namesOnly || deletes(e) {
+	if e.Content != nil {
+		return appendContentData(b, e, namesOnly), nil
+	}
+	if !namesOnly || e.Deletes() {
 		return appendObject(b, e.Data), nil
 	}
 	b, err := appendNames(append(b, `{"Changes":[`...), e.Data)

@@ -59,7 +59,7 @@ func (s *Sender) headers(post webhook.Post, body []byte, now time.Time) (http.He
 		event = webhook.TestEventName
 		h.set("X-Hook-Test", "true")
 	}
-	id := string(post.Event.ID)
+	id := post.Event.PublicID()
 	h.set("Content-Type", contentType(post.Webhook.Options.Format))
 	h.set("User-Agent", s.config.UserAgent)
 	h.set("X-SuperOffice-Event", event)
@@ -89,7 +89,7 @@ func sign(h *headers, scrub *scrubber, post webhook.Post, body []byte, now time.
 		return nil
 	}
 	superOffice := signature.SuperOffice(first.Reveal(), body) // this header holds one signature
-	standard, err := signature.Standard(string(post.Event.ID), now, body, first.Reveal(), second.Reveal())
+	standard, err := signature.Standard(post.Event.PublicID(), now, body, first.Reveal(), second.Reveal())
 	if err != nil {
 		return err
 	}

@@ -96,6 +96,25 @@ func (e Event) Entity() string {
 	return e.Name
 }
 
+// relayed begins the Source of events that a relay accepted.
+const relayed = "/in/"
+
+// PublicID returns the id that receivers see: that of the sender for an event
+// that a relay accepted, if that is a GUID, and otherwise the event's own.
+func (e Event) PublicID() string {
+	if c := e.Content; c != nil && strings.HasPrefix(c.Source, relayed) && EventID(strings.ToLower(c.SourceEvent)).Valid() {
+		return c.SourceEvent
+	}
+	return string(e.ID)
+}
+
+// Deletes reports whether the event announces a deletion: the last part of its
+// name is exactly "deleted".
+func (e Event) Deletes() bool {
+	_, state := IsStateEvent(e.Name)
+	return !state && e.Name[strings.LastIndexByte(e.Name, '.')+1:] == "deleted"
+}
+
 // Record is an event as the change feed hands it to the dispatcher.
 type Record struct {
 	Event Event

@@ -12,7 +12,26 @@ type Options struct {
 	Timeout       time.Duration  // of one attempt, 1-100 s
 	SecretOverlap *time.Duration // how long the old secret still signs after a rotation; nil: 24 h
 	Format        Format
+	// Include names members of an event that a body otherwise leaves out, in any
+	// order: IncludePrevious, and for CloudEvents IncludeChanges and
+	// IncludeValues.
+	Include []Include
 }
+
+// Include is a member of events that bodies have only if a webhook asks for it.
+type Include string
+
+// The members to include.
+const (
+	IncludePrevious Include = "Previous" // all formats but data
+	IncludeChanges  Include = "Changes"  // cloudevents; superoffice and standard always have them
+	IncludeValues   Include = "Values"   // cloudevents; superoffice and standard always have them
+)
+
+func includes() []Include { return []Include{IncludePrevious, IncludeChanges, IncludeValues} }
+
+// Includes reports whether the option Include names the member.
+func (o Options) Includes(member Include) bool { return slices.Contains(o.Include, member) }
 
 // AttemptTimeout returns what bounds one attempt.
 func (o Options) AttemptTimeout() time.Duration {
@@ -67,6 +86,15 @@ func (o Options) Validate() error {
 	}
 	if o.Format != "" && !o.Format.valid() {
 		f.Add("Format", "must be one of %v", formats())
+	}
+	for i, member := range o.Include {
+		if !slices.Contains(includes(), member) {
+			f.AddText("Include", "Include must be a list of %v", includes())
+			break
+		}
+		if slices.Contains(o.Include[:i], member) {
+			f.Add("Include", "must not list %s twice", member)
+		}
 	}
 	return f.Err()
 }

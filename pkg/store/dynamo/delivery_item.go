@@ -94,7 +94,7 @@ func decodeDelivery(it item) (webhook.Delivery, error) {
 		AttemptCount: r.int("count"), Response: r.text("response"),
 		Created: r.time(attrCreated), Updated: r.time("updated"), ExpiresAt: r.time(attrExpiresMS),
 	}
-	for _, s := range r.texts("attempts") {
+	for _, s := range readTexts[string](&r, "attempts") {
 		a, err := decodeAttempt(s)
 		if err != nil {
 			r.fail("attempts", it["attempts"])

@@ -146,7 +146,7 @@ func TestDelivery_FitsOneWriteUnitWithTwelveAttemptsAndAnAnswer(t *testing.T) {
 	}
 	it := encodeDelivery(d)
 	size := it.size()
-	for _, a := range (&reader{item: it}).texts("attempts") {
+	for _, a := range readTexts[string](&reader{item: it}, "attempts") {
 		size += len(a) + 1
 	}
 	t.Logf("%d bytes", size+3)

@@ -18,7 +18,7 @@ func encodeWebhook(w webhook.Webhook) item {
 	it["tenant"] = text(string(w.Tenant))
 	it[attrRev] = number(w.Revision)
 	it.setText("name", w.Name)
-	it.setTexts("events", w.Events)
+	setTexts(it, "events", w.Events)
 	it.setText("target_url", w.TargetURL)
 	it.setInt("state", int64(w.State))
 	it.setText("type", w.Type)
@@ -29,7 +29,7 @@ func encodeWebhook(w webhook.Webhook) item {
 	it.setTime("updated", w.Updated)
 	it.setAssociate("updated_by", w.UpdatedBy)
 	it.setText("errors_email", w.ErrorsEmail)
-	it.setTexts("error_emails", w.ErrorEmails)
+	setTexts(it, "error_emails", w.ErrorEmails)
 	it.setText("error_associates", string(w.ErrorAssociates))
 	it.setText("description", w.Description)
 	it.setInt("notify_via", int64(w.NotifyVia))
@@ -38,6 +38,7 @@ func encodeWebhook(w webhook.Webhook) item {
 	it.setText("policy", string(w.Options.Policy))
 	it.setInt("timeout_ns", int64(w.Options.Timeout))
 	it.setText("format", string(w.Options.Format))
+	setTexts(it, "include", w.Options.Include)
 	if w.Options.SecretOverlap != nil {
 		it["secret_overlap_ns"] = number(int64(*w.Options.SecretOverlap))
 	}
@@ -55,18 +56,18 @@ func decodeWebhook(it item) (webhook.Webhook, error) {
 	r := reader{item: it}
 	w := webhook.Webhook{
 		Tenant: webhook.Tenant(r.text("tenant")), ID: r.int32("id"), Revision: r.int64(attrRev),
-		Name: r.text("name"), Events: r.texts("events"), TargetURL: r.text("target_url"),
+		Name: r.text("name"), Events: readTexts[string](&r, "events"), TargetURL: r.text("target_url"),
 		State: webhook.State(r.int32("state")), Type: r.text("type"),
 		Headers: r.headers("headers"), Properties: r.json("properties"),
 		Registered: r.time("registered"), RegisteredBy: r.associate("registered_by"),
 		Updated: r.time("updated"), UpdatedBy: r.associate("updated_by"),
-		ErrorsEmail: r.text("errors_email"), ErrorEmails: r.texts("error_emails"),
+		ErrorsEmail: r.text("errors_email"), ErrorEmails: readTexts[string](&r, "error_emails"),
 		ErrorAssociates: r.json("error_associates"), Description: r.text("description"),
 		NotifyVia: r.int32("notify_via"), NotifyWhen: r.int32("notify_when"),
 		App: r.text("app"),
 		Options: webhook.Options{
 			Policy: webhook.Policy(r.text("policy")), Timeout: time.Duration(r.int64("timeout_ns")),
-			Format: webhook.Format(r.text("format")),
+			Format: webhook.Format(r.text("format")), Include: readTexts[webhook.Include](&r, "include"),
 		},
 		Secret: webhook.SecretRef{
 			Name: r.text("secret_name"), Version: r.text("secret_version"), Signed: r.bool("secret_signed"),
@@ -90,13 +91,13 @@ func (it item) setBool(name string, b bool) {
 	}
 }
 
-func (it item) setTexts(name string, texts []string) {
+func setTexts[S ~string](it item, name string, texts []S) {
 	if texts == nil {
 		return
 	}
 	list := make([]types.AttributeValue, len(texts))
 	for i, s := range texts {
-		list[i] = text(s)
+		list[i] = text(string(s))
 	}
 	it[name] = &types.AttributeValueMemberL{Value: list}
 }
@@ -147,19 +148,19 @@ func (r *reader) bool(name string) bool {
 	}
 }
 
-func (r *reader) texts(name string) []string {
+func readTexts[S ~string](r *reader, name string) []S {
 	list, ok := r.list(name)
 	if !ok {
 		return nil
 	}
-	texts := make([]string, len(list))
+	texts := make([]S, len(list))
 	for i, v := range list {
 		s, ok := v.(*types.AttributeValueMemberS)
 		if !ok {
 			r.fail(name, v)
 			return nil
 		}
-		texts[i] = s.Value
+		texts[i] = S(s.Value)
 	}
 	return texts
 }
