@@ -75,7 +75,9 @@ func TestSend_BodiesOfEventsWithContent(t *testing.T) {
 				`"changes":["b","a"],"values":{"id":1},"context":"Cust26759","source":"/in/crm","sourceEvent":"` + relayed + `","sequence":"9","truncated":true,"Z":2}`,
 		},
 		"standard, with Previous": {
-			webhook.FormatStandard, webhook.Content{Previous: json.RawMessage(`{"b":1}`)}, include(webhook.IncludePrevious), nil,
+			webhook.FormatStandard,
+			webhook.Content{Previous: json.RawMessage(`{"b":1}`)},
+			include(webhook.IncludePrevious), nil,
 			`{"type":"contact.changed","timestamp":` + at + `,"data":{},"primaryKey":5,"tenant":"Cust12345","previous":{"b":1}}`,
 		},
 		"cloudevents": {
@@ -85,7 +87,8 @@ func TestSend_BodiesOfEventsWithContent(t *testing.T) {
 				`"datacontenttype":"application/json","data":{"b":1.50,"a":"<ø>"}}`,
 		},
 		"cloudevents, with everything": {
-			webhook.FormatCloudEvents, webhook.Content{Changes: []string{"a"}, Values: json.RawMessage(`{"id":1}`), Previous: json.RawMessage(`{"b":1}`)},
+			webhook.FormatCloudEvents,
+			webhook.Content{Changes: []string{"a"}, Values: json.RawMessage(`{"id":1}`), Previous: json.RawMessage(`{"b":1}`)},
 			include(webhook.IncludeChanges, webhook.IncludeValues, webhook.IncludePrevious), nil,
 			`{"specversion":"1.0","id":"` + id + `","source":"/posthaste/Cust12345","type":"contact.changed","subject":"5","time":` + at + `,` +
 				`"changes":"[\"a\"]","values":"{\"id\":1}","previous":"{\"b\":1}","datacontenttype":"application/json","data":{"id":1}}`,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -34,6 +35,17 @@ func NewEventID(now time.Time, random io.Reader) (EventID, error) {
 	b[6] = b[6]&0x0f | 0x70
 	b[8] = b[8]&0x3f | 0x80
 	return EventID(FormatGUID(b)), nil
+}
+
+// DeriveEventID returns the id of an event whose source stamps and names it: the
+// time's milliseconds, and bits of the SHA-256 of the parts instead of random
+// ones. Equal arguments return equal ids, so a repeated event is stored once.
+func DeriveEventID(at time.Time, parts ...string) EventID {
+	id, err := NewEventID(at, strings.NewReader(hashOf(parts)))
+	if err != nil { // a hash has more bytes than an id takes
+		panic(err)
+	}
+	return id
 }
 
 // FirstEventID is the smallest id of an instant: the lower bound of a listing

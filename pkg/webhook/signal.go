@@ -90,12 +90,7 @@ func (p *Publisher) Publish(ctx context.Context, who Principal, s Signal) (Event
 
 func checkSignal(s Signal) (json.RawMessage, error) {
 	var f Faults
-	switch {
-	case !validEventName(s.Name):
-		f.AddText("EventName", "%q is no event name: up to 200 characters of A-Z a-z 0-9 _ . -", truncate(s.Name, 200))
-	case reservedEventName(s.Name):
-		f.AddText("EventName", "the event name %q is reserved", s.Name)
-	}
+	checkEventName(&f, "EventName", s.Name)
 	if len(s.IdempotencyKey) > maxIdempotencyKey {
 		f.Add("Idempotency-Key", "has %d characters, more than %d", len(s.IdempotencyKey), maxIdempotencyKey)
 	}
@@ -116,6 +111,16 @@ func checkSignal(s Signal) (json.RawMessage, error) {
 	return data.Bytes(), nil
 }
 
+// checkEventName adds a fault unless callers may raise an event of this name.
+func checkEventName(f *Faults, member, name string) {
+	switch {
+	case !validEventName(name):
+		f.Add(member, "%q must be 1 to 200 characters of A-Z a-z 0-9 _ . -", truncate(name, 200))
+	case reservedEventName(name):
+		f.Add(member, "%q is reserved", name)
+	}
+}
+
 func idempotencyKey(who Principal, key string) string {
 	return hexHash(who.App, "signal", key)
 }
@@ -125,10 +130,13 @@ func signalHash(s Signal, data []byte) string {
 }
 
 // hexHash hashes texts so that no two lists of texts hash alike.
-func hexHash(parts ...string) string {
+func hexHash(parts ...string) string { return hex.EncodeToString([]byte(hashOf(parts))) }
+
+// hashOf returns the 32 bytes of hexHash.
+func hashOf(parts []string) string {
 	h := sha256.New()
 	for _, part := range parts {
 		_, _ = fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return string(h.Sum(nil))
 }

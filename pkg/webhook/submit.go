@@ -1,0 +1,307 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
+)
+
+// Submission is an event as a caller of POST /api/v1/Events states it. A nil
+// member is absent, and its default applies.
+type Submission struct {
+	Name                          string
+	PrimaryKey                    int32
+	Key                           string          // at most 256 characters; empty: none
+	Entity                        *string         // default: the name before its last dot
+	Changes                       []string        // default: the names of FieldValues, in their order
+	FieldValues, Values, Previous json.RawMessage // objects in any spacing
+	ChangedBy                     *int32          // default: the caller's
+	// At is at most 5 minutes ahead and, at most, the life of an event less a day
+	// past. Zero: now.
+	At time.Time
+	// Source and ID are the idempotency key for 24 h, if ID is not empty.
+	// Source must not begin with "/in/", which relays use.
+	Source, ID string
+	Sequence   string // opaque
+	Hops       int    // as for Signal
+}
+
+const (
+	// MaxSubmissions is how many events one call may submit.
+	MaxSubmissions = 100
+
+	maxKey         = 256
+	maxSource      = 255
+	maxAhead       = 5 * time.Minute // of a time that a source states
+	maxPublishing  = 16              // store calls at once
+	submissionSlot = "#"             // between an idempotency key and an entry's index
+)
+
+// PublishAll checks submissions, stores all of them as events, and returns their
+// ids in the same order. It stores nothing if one of them is refused, and names
+// the faults by index. First it claims all idempotency keys, then it stores all
+// events, so that a call that died half way is completed by repeating it.
+//
+// Submissions with the same Source and ID are one event: in one call, in
+// concurrent calls, and for 24 h. One without an ID has the key
+// "<idempotencyKey>#<index>"; without that either, each call stores an event of
+// its own.
+//
+// Errors: as for Publish.
+func (p *Publisher) PublishAll(ctx context.Context, who Principal, idempotencyKey string, list []Submission) ([]EventID, error) {
+	now := p.Now().UTC()
+	entries, err := p.checkAll(who, idempotencyKey, list, now)
+	if err != nil {
+		return nil, err
+	}
+	first := map[string]int{} // the first entry of each key
+	for i := range entries {
+		e := &entries[i]
+		if e.event.ID, err = NewEventID(now, p.Random); err != nil {
+			return nil, err
+		}
+		if e.key == "" {
+			continue
+		}
+		if twin, found := first[e.key]; !found {
+			first[e.key] = i
+		} else if entries[twin].hash != e.hash {
+			return nil, fmt.Errorf("event [%d] has the Source and Id of event [%d]: %w", i, twin, ErrIdempotencyKeyReused)
+		} else {
+			e.twin = &entries[twin]
+		}
+	}
+	err = each(entries, func(i int, e *entry) error {
+		if e.key == "" || e.twin != nil {
+			return nil
+		}
+		claim := IdempotencyClaim{Event: e.event.ID, Body: e.hash, Expires: now.Add(idempotencyLife)}
+		stored, err := p.Events.Remember(ctx, who.Tenant, e.key, claim, now)
+		if err != nil {
+			return fmt.Errorf("event [%d]: %w", i, err)
+		}
+		if stored.Body != claim.Body {
+			return fmt.Errorf("event [%d]: %w", i, ErrIdempotencyKeyReused)
+		}
+		e.event.ID = stored.Event
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = each(entries, func(i int, e *entry) error {
+		if e.twin != nil {
+			return nil
+		}
+		if err := p.Events.Put(ctx, e.event); err != nil {
+			return fmt.Errorf("event [%d]: %w", i, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]EventID, len(entries))
+	for i, e := range entries {
+		if ids[i] = e.event.ID; e.twin != nil {
+			ids[i] = e.twin.event.ID
+		}
+	}
+	return ids, nil
+}
+
+// entry is a checked submission.
+type entry struct {
+	event Event
+	key   string // the hashed idempotency key; empty: none
+	hash  string // of what the submission states
+	twin  *entry // an earlier one of the same key and hash
+}
+
+// each calls do for every entry, some at once, and returns their errors joined.
+func each(entries []entry, do func(i int, e *entry) error) error {
+	errs := make([]error, len(entries))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, maxPublishing)
+	for i := range entries {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = do(i, &entries[i])
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// checkAll returns the entries of submissions, or all faults of all of them.
+func (p *Publisher) checkAll(who Principal, idempotencyKey string, list []Submission, now time.Time) ([]entry, error) {
+	var faults Faults
+	if len(list) == 0 {
+		faults.AddText("", "at least one event is required")
+	}
+	if len(list) > MaxSubmissions {
+		faults.AddText("", "%d events are more than the %d that one call may submit", len(list), MaxSubmissions)
+		list = nil
+	}
+	if utf8.RuneCountInString(idempotencyKey) > maxIdempotencyKey {
+		faults.Add("Idempotency-Key", "must be at most %d characters", maxIdempotencyKey)
+	}
+	entries := make([]entry, len(list))
+	var tooLarge error
+	for i, s := range list {
+		event, stated, err := p.check(who, s, now)
+		var invalid *ValidationError
+		switch {
+		case errors.As(err, &invalid):
+			for _, f := range invalid.Faults {
+				faults.AddText(fmt.Sprintf("[%d].%s", i, f.Member), "[%d]: %s", i, f.Text)
+			}
+			continue
+		case err != nil:
+			tooLarge = errors.Join(tooLarge, fmt.Errorf("event [%d]: %w", i, err))
+			continue
+		}
+		entries[i] = entry{event: event, hash: stated}
+		switch {
+		case s.ID != "":
+			entries[i].key = hexHash(who.App, "event", s.Source, s.ID)
+		case idempotencyKey != "":
+			entries[i].key = hexHash(who.App, "events", idempotencyKey+submissionSlot+strconv.Itoa(i))
+		}
+	}
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	return entries, tooLarge
+}
+
+// check returns the event of a submission, without an id, and a hash of what the
+// submission states.
+func (p *Publisher) check(who Principal, s Submission, now time.Time) (Event, string, error) {
+	if s.Hops+1 > maxHops {
+		return Event{}, "", fmt.Errorf("came through %d webhooks: %w", s.Hops, ErrLoop)
+	}
+	var f Faults
+	checkEventName(&f, "Event", s.Name)
+	checkShort(&f, "Key", s.Key, maxKey)
+	checkShort(&f, "Source", s.Source, maxSource)
+	checkShort(&f, "Id", s.ID, maxIdempotencyKey)
+	checkShort(&f, "Sequence", s.Sequence, maxIdempotencyKey)
+	if strings.HasPrefix(s.Source, relayed) {
+		f.Add("Source", "must not begin with %s", relayed)
+	}
+	c := &Content{Entity: s.Entity, Changes: s.Changes, Source: s.Source, SourceEvent: s.ID, Sequence: s.Sequence}
+	c.FieldValues = compactObject(&f, "FieldValues", s.FieldValues)
+	c.Values = compactObject(&f, "Values", s.Values)
+	c.Previous = compactObject(&f, "Previous", s.Previous)
+	if s.Entity != nil {
+		checkShort(&f, "Entity", *s.Entity, maxEventName)
+	}
+	for i, name := range c.Changes {
+		if !utf8.ValidString(name) {
+			f.AddText("Changes", "Changes[%d] must be valid UTF-8", i)
+		}
+	}
+	at := s.At.UTC().Truncate(100 * time.Nanosecond)
+	switch past := p.Life - 24*time.Hour; {
+	case s.At.IsZero():
+		at = now.Truncate(100 * time.Nanosecond)
+	case at.After(now.Add(maxAhead)):
+		f.Add("Timestamp", "must be at most %.0f minutes ahead", maxAhead.Minutes())
+	case at.Before(now.Add(-past)):
+		f.Add("Timestamp", "must be at most %.0f days past", past.Hours()/24)
+	}
+	if err := f.Err(); err != nil {
+		return Event{}, "", err
+	}
+	e := Event{
+		Tenant: who.Tenant, Name: s.Name, PrimaryKey: s.PrimaryKey, Key: s.Key, Content: c, ChangedBy: who.Associate.ID,
+		At: at, Hops: s.Hops + 1, ExpiresAt: now.Add(p.Life),
+	}
+	stated, err := hashSubmission(s, c)
+	if err != nil {
+		return Event{}, "", err
+	}
+	if s.ChangedBy != nil {
+		e.ChangedBy = *s.ChangedBy
+	}
+	if c.Entity == nil {
+		entity := e.Entity()
+		c.Entity = &entity
+	}
+	if c.Changes == nil && c.FieldValues != nil {
+		if c.Changes, err = objectNames(c.FieldValues); err != nil {
+			return Event{}, "", err
+		}
+	}
+	if size := c.Size(); size > maxEventDataBytes {
+		return Event{}, "", fmt.Errorf("the sum of Changes, FieldValues, Values and Previous is %d bytes, more than %d: %w", size, maxEventDataBytes, ErrTooLarge)
+	}
+	return e, stated, nil
+}
+
+// hashSubmission returns a hash of what a submission states, its spacing aside.
+// What defaults fill in does not count: a repeated submission has another time.
+func hashSubmission(s Submission, c *Content) (string, error) {
+	stated, err := EncodeContent(c)
+	if err != nil {
+		return "", err
+	}
+	at, by := "", ""
+	if !s.At.IsZero() {
+		at = s.At.UTC().Format(time.RFC3339Nano)
+	}
+	if s.ChangedBy != nil {
+		by = strconv.Itoa(int(*s.ChangedBy))
+	}
+	return hexHash(s.Name, strconv.Itoa(int(s.PrimaryKey)), s.Key, string(stated), at, by), nil
+}
+
+// objectNames returns the names of an object's members, in their order.
+func objectNames(object json.RawMessage) ([]string, error) {
+	members, err := jsonscan.Members(object)
+	names := make([]string, len(members))
+	for i, m := range members {
+		names[i] = m.Name
+	}
+	return names, err
+}
+
+// compactObject returns a member's object without white space, nil if absent.
+func compactObject(f *Faults, member string, raw json.RawMessage) json.RawMessage {
+	if raw == nil {
+		return nil
+	}
+	if err := jsonscan.CheckObject(raw); err != nil {
+		f.Add(member, "%v", err)
+		return nil
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil {
+		f.Add(member, "must be valid JSON: %v", err)
+		return nil
+	}
+	return compact.Bytes()
+}
+
+// checkShort adds a fault unless a string is printable and at most limit
+// characters long.
+func checkShort(f *Faults, member, s string, limit int) {
+	if utf8.RuneCountInString(s) > limit {
+		f.Add(member, "must be at most %d characters", limit)
+	}
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		f.Add(member, "must be valid UTF-8 without control characters")
+	}
+}
