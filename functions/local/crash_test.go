@@ -27,14 +27,14 @@ var crashes = flag.Int("crashes", 2, "how often TestCrash kills the local run")
 // before may take.
 const recoveryLimit = 5 * time.Second
 
-// seen counts the POSTs of each event at a target.
-type seen struct {
+// tally counts the POSTs of each event at a target.
+type tally struct {
 	mu      sync.Mutex
 	posts   map[webhook.EventID]int
 	changed chan struct{}
 }
 
-func (s *seen) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+func (s *tally) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.posts[webhook.EventID(r.Header.Get("Webhook-Id"))]++
@@ -44,7 +44,7 @@ func (s *seen) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 
 // missing returns how many of the events the target has not seen, and a channel
 // that is closed when it sees another.
-func (s *seen) missing(events []webhook.EventID) (n int, changed <-chan struct{}) {
+func (s *tally) missing(events []webhook.EventID) (n int, changed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range events {
@@ -56,7 +56,7 @@ func (s *seen) missing(events []webhook.EventID) (n int, changed <-chan struct{}
 }
 
 // duplicates counts the POSTs of events that had been posted before.
-func (s *seen) duplicates() (n int) {
+func (s *tally) duplicates() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, posts := range s.posts {
@@ -168,7 +168,7 @@ func TestCrash(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	target := &seen{posts: map[webhook.EventID]int{}, changed: make(chan struct{})}
+	target := &tally{posts: map[webhook.EventID]int{}, changed: make(chan struct{})}
 	server := httptest.NewServer(target)
 	defer server.Close()
 	dir := t.TempDir()
@@ -203,7 +203,7 @@ func TestCrash(t *testing.T) {
 }
 
 // recovered waits until the target has seen all events.
-func recovered(t *testing.T, target *seen, accepted []webhook.EventID) time.Duration {
+func recovered(t *testing.T, target *tally, accepted []webhook.EventID) time.Duration {
 	t.Helper()
 	began := time.Now()
 	late := time.After(recoveryLimit)

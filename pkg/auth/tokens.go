@@ -84,11 +84,11 @@ func (t *Tokens) verified(ctx context.Context, text string) (*oidc.IDToken, erro
 	k, err := t.issuer.usable(ctx)
 	for newest := false; err == nil; newest = true {
 		signature := &signatureCheck{keys: k.keys}
-		token, fault := oidc.NewVerifier(t.issuer.url, signature, &oidc.Config{
+		token, verifyErr := oidc.NewVerifier(t.issuer.url, signature, &oidc.Config{
 			ClientID: t.issuer.audience, SupportedSigningAlgs: k.algorithms, Now: t.issuer.now,
 		}).Verify(ctx, text)
 		switch {
-		case fault == nil:
+		case verifyErr == nil:
 			return token, nil
 		case newest, !signature.unfit, webhook.Elapsed(k.at, t.issuer.now()) < keysHold:
 			return nil, webhook.ErrUnauthorized

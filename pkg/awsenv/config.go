@@ -32,11 +32,11 @@ const (
 // all faults and never contains a credential. All clients of a process should
 // share the returned Config; its HTTP client is safe for concurrent use.
 func Config(lookup func(name string) (string, bool)) (aws.Config, error) {
-	var faults []error
+	var errs []error
 	read := func(name string, required bool) string {
 		v, _ := lookup(name)
 		if v == "" && required {
-			faults = append(faults, fmt.Errorf("%s is not set", name))
+			errs = append(errs, fmt.Errorf("%s is not set", name))
 		}
 		return v
 	}
@@ -50,11 +50,11 @@ func Config(lookup func(name string) (string, bool)) (aws.Config, error) {
 	endpoint := read("AWS_ENDPOINT_URL", false)
 	if endpoint != "" {
 		if u, err := url.Parse(endpoint); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			faults = append(faults, errors.New("AWS_ENDPOINT_URL must be an http or https URL"))
+			errs = append(errs, errors.New("AWS_ENDPOINT_URL must be an http or https URL"))
 		}
 	}
-	if len(faults) > 0 {
-		return aws.Config{}, errors.Join(faults...)
+	if len(errs) > 0 {
+		return aws.Config{}, errors.Join(errs...)
 	}
 	c := aws.Config{
 		Region:      region,

@@ -84,7 +84,7 @@ func (r *reader) targets() Targets {
 	if !r.deployed {
 		t.AllowPrivate = r.boolean("ALLOW_PRIVATE_TARGETS")
 	} else if v := r.optional("ALLOW_PRIVATE_TARGETS"); v != "" {
-		r.fault("ALLOW_PRIVATE_TARGETS", v, "unset: it exists only in the local run")
+		r.invalid("ALLOW_PRIVATE_TARGETS", v, "unset: it exists only in the local run")
 	}
 	return t
 }
@@ -96,7 +96,7 @@ func (r *reader) sending() Sending {
 		RuntimeAPI:      r.optional("AWS_LAMBDA_RUNTIME_API"),
 	}
 	if strings.ContainsFunc(s.UserAgent, func(c rune) bool { return c < ' ' || c > '~' }) {
-		r.fault("USER_AGENT", s.UserAgent, "printable ASCII")
+		r.invalid("USER_AGENT", s.UserAgent, "printable ASCII")
 	}
 	return s
 }
@@ -125,7 +125,7 @@ func (r *reader) serving() Serving {
 		},
 	}
 	if s.OIDC.Issuer != "" && s.OIDC.Audience == "" {
-		r.faults = append(r.faults, errors.New("OIDC_AUDIENCE must be set if OIDC_ISSUER is"))
+		r.errs = append(r.errs, errors.New("OIDC_AUDIENCE must be set if OIDC_ISSUER is"))
 	}
 	return s
 }

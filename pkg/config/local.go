@@ -26,7 +26,7 @@ type Local struct {
 // LoadLocal reads the local run's settings. The error has one line per fault.
 func LoadLocal(lookup Lookup) (Local, error) {
 	r := &reader{lookup: lookup}
-	r.faults = unknownOverrides(r.optional(overridesName))
+	r.errs = unknownOverrides(r.optional(overridesName))
 	first, admin := r.credential("FIRST_CREDENTIAL", DefaultCredential), r.credential("ADMIN_CREDENTIAL", DefaultAdmin)
 	c := Local{
 		Addr:            r.address("ADDR"),
@@ -41,10 +41,10 @@ func LoadLocal(lookup Lookup) (Local, error) {
 	}
 	if !loopback(c.Addr) {
 		if first == DefaultCredential {
-			r.fault("FIRST_CREDENTIAL", "", "changed from the default if ADDR is not a loopback address")
+			r.invalid("FIRST_CREDENTIAL", "", "changed from the default if ADDR is not a loopback address")
 		}
 		if admin == DefaultAdmin {
-			r.fault("ADMIN_CREDENTIAL", "", "changed from the default if ADDR is not a loopback address")
+			r.invalid("ADMIN_CREDENTIAL", "", "changed from the default if ADDR is not a loopback address")
 		}
 	}
 	if err := r.err(); err != nil {
@@ -60,7 +60,7 @@ func (r *reader) address(name string) string {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		r.fault(name, v, "host:port, such as 127.0.0.1:8080")
+		r.invalid(name, v, "host:port, such as 127.0.0.1:8080")
 	}
 	return v
 }

@@ -15,21 +15,21 @@ import (
 // Lookup returns the value of an environment variable, like os.LookupEnv.
 type Lookup = func(name string) (string, bool)
 
-// reader reads settings one by one and collects the faults.
+// reader reads settings one by one and collects the errors.
 type reader struct {
 	lookup   Lookup
 	deployed bool
-	faults   []error
+	errs     []error
 }
 
-func (r *reader) err() error { return errors.Join(r.faults...) }
+func (r *reader) err() error { return errors.Join(r.errs...) }
 
-func (r *reader) fault(name, value, allowed string) {
+func (r *reader) invalid(name, value, allowed string) {
 	if s, _ := find(name); s.Secret {
-		r.faults = append(r.faults, fmt.Errorf("%s must be %s", name, allowed))
+		r.errs = append(r.errs, fmt.Errorf("%s must be %s", name, allowed))
 		return
 	}
-	r.faults = append(r.faults, fmt.Errorf("%s is %q, must be %s", name, value, allowed))
+	r.errs = append(r.errs, fmt.Errorf("%s is %q, must be %s", name, value, allowed))
 }
 
 // text returns the setting's value, or its default if it is unset or empty.
@@ -52,7 +52,7 @@ func (r *reader) text(name string) string {
 func (r *reader) required(name string) string {
 	v, _ := r.lookup(name)
 	if v == "" {
-		r.faults = append(r.faults, fmt.Errorf("%s is not set; the template passes it", name))
+		r.errs = append(r.errs, fmt.Errorf("%s is not set; the template passes it", name))
 	}
 	return v
 }
@@ -69,7 +69,7 @@ func (r *reader) boolean(name string) bool {
 func (r *reader) oneOf(name string, allowed ...string) string {
 	v := r.text(name)
 	if !slices.Contains(allowed, v) {
-		r.fault(name, v, strings.Join(allowed, " or "))
+		r.invalid(name, v, strings.Join(allowed, " or "))
 	}
 	return v
 }
@@ -79,7 +79,7 @@ func (r *reader) days(name string, least int) time.Duration {
 	v := r.text(name)
 	n, err := strconv.Atoi(v)
 	if err != nil || n < least || n > most {
-		r.fault(name, v, fmt.Sprintf("a whole number of days from %d to %d", least, most))
+		r.invalid(name, v, fmt.Sprintf("a whole number of days from %d to %d", least, most))
 		return 0
 	}
 	return time.Duration(n) * 24 * time.Hour
@@ -90,7 +90,7 @@ func (r *reader) number(name string, most int) int {
 	v := r.text(name)
 	n, err := strconv.Atoi(v)
 	if err != nil || n < 1 || n > most {
-		r.fault(name, v, fmt.Sprintf("a whole number from 1 to %d", most))
+		r.invalid(name, v, fmt.Sprintf("a whole number from 1 to %d", most))
 		return 0
 	}
 	return n
@@ -100,7 +100,7 @@ func (r *reader) duration(name string) time.Duration {
 	v := r.text(name)
 	d, err := time.ParseDuration(v)
 	if err != nil || d <= 0 {
-		r.fault(name, v, "a positive duration such as 10s")
+		r.invalid(name, v, "a positive duration such as 10s")
 	}
 	return d
 }
@@ -115,9 +115,9 @@ func (r *reader) url(name string) string {
 	switch {
 	case err == nil && u.User != nil:
 		// Not quoted: the URL may contain a password.
-		r.faults = append(r.faults, fmt.Errorf("%s must not contain a user or password", name))
+		r.errs = append(r.errs, fmt.Errorf("%s must not contain a user or password", name))
 	case err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") || u.RawQuery != "" || u.Fragment != "":
-		r.fault(name, v, "an http or https URL with a host and no query")
+		r.invalid(name, v, "an http or https URL with a host and no query")
 	}
 	return v
 }
@@ -134,9 +134,9 @@ func (r *reader) cidrs(name string) []netip.Prefix {
 		p, err := netip.ParsePrefix(part)
 		switch {
 		case err != nil || p != p.Masked() || p.Addr().Is4In6():
-			r.fault(name, part, "networks such as 10.0.0.0/8, comma-separated, with no bits set beyond the mask")
+			r.invalid(name, part, "networks such as 10.0.0.0/8, comma-separated, with no bits set beyond the mask")
 		case p.Overlaps(linkLocal):
-			r.fault(name, part, "networks that do not overlap "+linkLocal.String())
+			r.invalid(name, part, "networks that do not overlap "+linkLocal.String())
 		default:
 			prefixes = append(prefixes, p)
 		}
@@ -160,7 +160,7 @@ func (r *reader) credential(name, byDefault string) string {
 	}
 	user, password, _ := strings.Cut(v, ":")
 	if user == "" || password == "" {
-		r.fault(name, "", "user:password")
+		r.invalid(name, "", "user:password")
 	}
 	return v
 }

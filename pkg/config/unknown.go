@@ -12,14 +12,14 @@ const overridesName = "MAKE_OVERRIDES"
 
 // unknownOverrides returns a fault for each name that is not a setting.
 func unknownOverrides(names string) []error {
-	var faults []error
+	var errs []error
 	for _, name := range strings.Fields(names) {
 		if _, ok := find(name); ok {
 			continue
 		}
-		faults = append(faults, fmt.Errorf("%s is not a setting; the closest one is %s", name, closest(name)))
+		errs = append(errs, fmt.Errorf("%s is not a setting; the closest one is %s", name, closest(name)))
 	}
-	return faults
+	return errs
 }
 
 func closest(name string) string {

@@ -68,7 +68,7 @@ func (p *Pump) Run(ctx context.Context) {
 // feed passes one partition to the handler, a batch at a time, until ctx ends.
 // handling is the handlers' context.
 func (p *Pump) feed(ctx, handling context.Context, partition int) {
-	faults := 0
+	failures := 0
 	for ctx.Err() == nil {
 		raised := p.DB.fed.raised() // before reading, so that nothing is missed
 		records, err := p.DB.feedRecords(handling, partition, feedBatch)
@@ -87,12 +87,12 @@ func (p *Pump) feed(ctx, handling context.Context, partition int) {
 			}
 		}
 		if err == nil {
-			faults = 0
+			failures = 0
 			continue
 		}
 		p.Logger.WarnContext(ctx, "retrying batch", "count", len(records), "error", err)
-		faults++
-		wait(ctx, nil, handingOver.Wait(p.DB.Random, faults))
+		failures++
+		wait(ctx, nil, handingOver.Wait(p.DB.Random, failures))
 	}
 }
 

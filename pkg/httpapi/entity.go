@@ -109,29 +109,29 @@ type clearTexts struct {
 
 // clearIn gives what a call itself brought in clear: only that is said back.
 func clearIn(d webhook.Draft) clearTexts {
-	clear := clearTexts{headers: map[string]webhook.Secret{}}
+	plain := clearTexts{headers: map[string]webhook.Secret{}}
 	if d.Secret != nil && d.Secret.Reveal() != webhook.MaskedSecret {
-		clear.secret = *d.Secret
+		plain.secret = *d.Secret
 	}
 	for _, h := range d.Headers {
 		if h.Value.Reveal() != webhook.MaskedSecret {
-			clear.headers[strings.ToLower(h.Name)] = h.Value
+			plain.headers[strings.ToLower(h.Name)] = h.Value
 		}
 	}
-	return clear
+	return plain
 }
 
 // clearOf gives all that is secret, for deployments that show it.
 func clearOf(doc webhook.SecretDocument) clearTexts {
-	clear := clearTexts{secret: doc.Current, headers: map[string]webhook.Secret{}}
+	plain := clearTexts{secret: doc.Current, headers: map[string]webhook.Secret{}}
 	for name, value := range doc.Headers {
-		clear.headers[strings.ToLower(name)] = value
+		plain.headers[strings.ToLower(name)] = value
 	}
-	return clear
+	return plain
 }
 
 // showWebhook gives a webhook as it is shown, without links.
-func showWebhook(w webhook.Webhook, health webhook.Health, clear clearTexts) entity {
+func showWebhook(w webhook.Webhook, health webhook.Health, plain clearTexts) entity {
 	e := entity{
 		WebhookID: w.ID, Name: textOrNull(w.Name), Events: w.Events, TargetURL: textOrNull(w.TargetURL),
 		State: wireState(w.State), Type: textOrNull(w.Type), Properties: w.Properties,
@@ -146,14 +146,14 @@ func showWebhook(w webhook.Webhook, health webhook.Health, clear clearTexts) ent
 		e.ConsecutiveErrors = health.ConsecutiveErrors
 	}
 	if w.Secret.Signed {
-		e.Secret = maskUnlessClear(clear.secret)
+		e.Secret = maskUnlessClear(plain.secret)
 	}
 	if w.Headers != nil {
 		e.Headers = members{}
 	}
 	for _, h := range w.Headers {
 		if h.Secret {
-			h.Value = string(maskUnlessClear(clear.headers[strings.ToLower(h.Name)]))
+			h.Value = string(maskUnlessClear(plain.headers[strings.ToLower(h.Name)]))
 		}
 		e.Headers = append(e.Headers, member{h.Name, h.Value})
 	}

@@ -55,49 +55,49 @@ var (
 	deviations = []deviation{
 		{
 			reason: "a text without a value is written as null",
-			where: slices.Concat(of(webhookType, "Name", "TargetUrl", "Secret", "Type", "ErrorsEmail", "Description", "LastError"),
-				of(withLinksType, "Name", "TargetUrl", "Secret", "Type", "ErrorsEmail", "Description", "LastError"),
-				of(associateType, "Tooltip", "FormalName"), of(listType, "ToolTip", "Type", "IconHint", "ExtraInfo", "StyleHint", "FullName")),
+			where: slices.Concat(membersOf(webhookType, "Name", "TargetUrl", "Secret", "Type", "ErrorsEmail", "Description", "LastError"),
+				membersOf(withLinksType, "Name", "TargetUrl", "Secret", "Type", "ErrorsEmail", "Description", "LastError"),
+				membersOf(associateType, "Tooltip", "FormalName"), membersOf(listType, "ToolTip", "Type", "IconHint", "ExtraInfo", "StyleHint", "FullName")),
 			change: nullable,
 		},
 		{
 			reason: "what $select does not name is null",
-			where: slices.Concat(of(webhookType, "Events", "ErrorEmails", "ErrorAssociates"), of(withLinksType, "Events", "ErrorEmails", "ErrorAssociates"),
-				of(associateType, "FullName", "UserName", "FieldProperties")),
+			where: slices.Concat(membersOf(webhookType, "Events", "ErrorEmails", "ErrorAssociates"), membersOf(withLinksType, "Events", "ErrorEmails", "ErrorAssociates"),
+				membersOf(associateType, "FullName", "UserName", "FieldProperties")),
 			change: nullable,
 		},
 		{
 			reason: "a collection that was never set is written as null",
-			where:  slices.Concat(of(webhookType, "Headers", "Properties"), of(withLinksType, "Headers", "Properties"), of(resultType, "FieldProperties"), of(listType, "ChildItems")),
+			where:  slices.Concat(membersOf(webhookType, "Headers", "Properties"), membersOf(withLinksType, "Headers", "Properties"), membersOf(resultType, "FieldProperties"), membersOf(listType, "ChildItems")),
 			change: nullable,
 		},
 		{reason: "nobody registered the default webhook: no user is null", where: []string{associateType}, change: nullable},
 		{reason: "a ping's result has no rights to tell of", where: []string{rightType}, change: nullable},
 		{
 			reason: "dates are in UTC and say no zone",
-			where:  slices.Concat(of(webhookType, "Registered", "Updated"), of(withLinksType, "Registered", "Updated")),
+			where:  slices.Concat(membersOf(webhookType, "Registered", "Updated"), membersOf(withLinksType, "Registered", "Updated")),
 			strip:  []string{"format"},
 			change: map[string]any{"pattern": `^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$`},
 		},
 		{
 			reason: "flags that are set together are printed as .NET prints them",
-			where:  slices.Concat(of(webhookType, "NotifyWhen"), of(withLinksType, "NotifyWhen")),
+			where:  slices.Concat(membersOf(webhookType, "NotifyWhen"), membersOf(withLinksType, "NotifyWhen")),
 			change: map[string]any{"enum": []any{"None", "FirstFailure", "Disabling", "FirstFailure, Disabling"}},
 		},
 		{
 			reason: "a dictionary of objects holds any value",
-			where:  slices.Concat(of(webhookType, "Properties"), of(withLinksType, "Properties")),
+			where:  slices.Concat(membersOf(webhookType, "Properties"), membersOf(withLinksType, "Properties")),
 			change: map[string]any{"additionalProperties": true},
 		},
 		{
 			reason: "an event's data holds any value",
-			where:  append(of(signalType, "Data"), "paths > /api/v1/Webhook/{eventName}/{primaryKey} > post > parameters > data > schema"),
+			where:  append(membersOf(signalType, "Data"), "paths > /api/v1/Webhook/{eventName}/{primaryKey} > post > parameters > data > schema"),
 			change: map[string]any{"additionalProperties": true},
 		},
-		{reason: "the value of a patch operation is any value", where: of(patchType, "value"), strip: []string{"type"}},
+		{reason: "the value of a patch operation is any value", where: membersOf(patchType, "value"), strip: []string{"type"}},
 		{
 			reason: "the operation of a patch may be given by its number, as the documented example does",
-			where:  of(patchType, "op"), strip: []string{"type"},
+			where:  membersOf(patchType, "op"), strip: []string{"type"},
 			change: map[string]any{"enum": []any{"unknown", "add", "replace", "remove", "test", "move", "copy", 0, 1, 2, 3, 4, 5, 6}},
 		},
 		{
@@ -111,10 +111,10 @@ var (
 	}
 
 	// left out: newer members of a user that nothing here has values for.
-	leftOut = of(associateType, "ExtraFields", "CustomFields")
+	leftOut = membersOf(associateType, "ExtraFields", "CustomFields")
 )
 
-func of(typ string, properties ...string) []string {
+func membersOf(typ string, properties ...string) []string {
 	var all []string
 	for _, p := range properties {
 		all = append(all, typ+"/"+p)
@@ -361,8 +361,8 @@ func loadContracts(t *testing.T, allowed []deviation) contracts {
 	return contracts{loadContract(t, restFile, allowed), loadContract(t, agentFile, allowed)}
 }
 
-// of gives the file that an operation is in.
-func (c contracts) of(operation string) contract {
+// forOperation returns the file that an operation is in.
+func (c contracts) forOperation(operation string) contract {
 	if strings.HasPrefix(operation, "v1WebhookAgent_") {
 		return c.agent
 	}
@@ -381,7 +381,7 @@ func TestSwagger_EveryOperationIsAsTheFilesSay(t *testing.T) {
 	s.answer.Response = "HTTP/1.1 200 OK"
 	var exchanges []exchange
 	for _, call := range contractCalls {
-		file := files.of(call.operation)
+		file := files.forOperation(call.operation)
 		route := file.requests[call.operation]
 		if route == nil {
 			t.Fatalf("%s is in neither file", call.operation)
@@ -405,7 +405,7 @@ func TestSwagger_EveryOperationIsAsTheFilesSay(t *testing.T) {
 	}
 	for i, d := range deviations {
 		without := loadContracts(t, slices.Concat(deviations[:i], deviations[i+1:]))
-		needed := slices.ContainsFunc(exchanges, func(e exchange) bool { return e.check(without.of(e.operation)) != nil })
+		needed := slices.ContainsFunc(exchanges, func(e exchange) bool { return e.check(without.forOperation(e.operation)) != nil })
 		if !needed {
 			t.Errorf("nothing needs the deviation that %s", d.reason)
 		}
@@ -430,7 +430,7 @@ func TestSwagger_EveryMediaType(t *testing.T) {
 	}
 	for _, paths := range []map[string]any{file(restFile), file(agentFile)} {
 		for _, call := range contractCalls {
-			route := files.of(call.operation).requests[call.operation]
+			route := files.forOperation(call.operation).requests[call.operation]
 			operation := at(paths, route.Path, strings.ToLower(route.Method))
 			if operation["operationId"] != call.operation || call.status >= 300 || call.headers != nil {
 				continue

@@ -183,13 +183,13 @@ func (a *api) readWebhook(c *call) (stated, error) {
 // saved shows what a save stored. It is done whatever happens now: what cannot
 // be read any more is masked or zero.
 func (a *api) saved(c *call, w webhook.Webhook, health webhook.Health, d webhook.Draft) entity {
-	clear := clearIn(d)
+	plain := clearIn(d)
 	if a.SecretVisible {
 		if doc, err := a.Registry.Document(c.Context(), w); err == nil {
-			clear = clearOf(doc)
+			plain = clearOf(doc)
 		}
 	}
-	return showWebhook(w, health, clear)
+	return showWebhook(w, health, plain)
 }
 
 // linked adds the links that REST shows and the agent does not.
@@ -210,15 +210,15 @@ func (a *api) show(ctx context.Context, tenant webhook.Tenant, webhooks ...webho
 	}
 	shown := make([]entity, len(webhooks))
 	for i, w := range webhooks {
-		var clear clearTexts
+		var plain clearTexts
 		if a.SecretVisible {
 			doc, err := a.Registry.Document(ctx, w)
 			if err != nil && !errors.Is(err, webhook.ErrSecretUnavailable) {
 				return nil, err
 			}
-			clear = clearOf(doc) // of a secret that is lost: nothing, so it is masked
+			plain = clearOf(doc) // of a secret that is lost: nothing, so it is masked
 		}
-		shown[i] = showWebhook(w, healths[w.ID], clear)
+		shown[i] = showWebhook(w, healths[w.ID], plain)
 	}
 	return shown, nil
 }

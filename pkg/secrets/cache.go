@@ -68,7 +68,7 @@ func (c *Cache) Read(ctx context.Context, ref webhook.SecretRef) (webhook.Secret
 		select {
 		case <-f.done:
 		case <-ctx.Done():
-			return webhook.SecretDocument{}, fault("read secret version", ctx.Err(), webhook.ErrSecretUnavailable)
+			return webhook.SecretDocument{}, wrap("read secret version", ctx.Err(), webhook.ErrSecretUnavailable)
 		}
 		// If another caller's context ended, try again with ours.
 		if !ended(f.err) {

@@ -43,7 +43,7 @@ func (m *Manager) prepareLabels(ctx context.Context, committed webhook.SecretRef
 	return labelling.Retry(ctx, m.Random, overtaken, func() error {
 		out, err := m.Client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &committed.Name})
 		if err != nil {
-			return writeFault("read a secret's labels", err)
+			return writeError("read a secret's labels", err)
 		}
 		if out.DeletedDate != nil {
 			return fmt.Errorf("read a secret's labels: marked for deletion: %w", webhook.ErrNotFound)
@@ -54,7 +54,7 @@ func (m *Manager) prepareLabels(ctx context.Context, committed webhook.SecretRef
 			return errOvertaken
 		}
 		if err != nil {
-			return writeFault("set a secret's labels", err)
+			return writeError("set a secret's labels", err)
 		}
 		return nil
 	})

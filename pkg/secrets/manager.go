@@ -65,7 +65,7 @@ func (m *Manager) Create(ctx context.Context, name string, doc webhook.SecretDoc
 		Name: &name, ClientRequestToken: &token, SecretString: aws.String(webhook.EncodeSecretDocument(doc).Reveal()),
 	})
 	if err != nil {
-		return webhook.SecretRef{}, writeFault("create secret", err)
+		return webhook.SecretRef{}, writeError("create secret", err)
 	}
 	return reference(name, out.VersionId, doc), nil
 }
@@ -78,7 +78,7 @@ func (m *Manager) Create(ctx context.Context, name string, doc webhook.SecretDoc
 func (m *Manager) Read(ctx context.Context, ref webhook.SecretRef) (webhook.SecretDocument, error) {
 	out, err := m.Client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &ref.Name, VersionId: &ref.Version})
 	if err != nil {
-		return webhook.SecretDocument{}, readFault("read secret version", err)
+		return webhook.SecretDocument{}, readError("read secret version", err)
 	}
 	return webhook.DecodeSecretDocument(webhook.NewSecret(aws.ToString(out.SecretString)))
 }
@@ -97,7 +97,7 @@ func (m *Manager) Put(ctx context.Context, committed webhook.SecretRef, doc webh
 		VersionStages: []string{labelCurrent, ownLabel(token)},
 	})
 	if err != nil {
-		return webhook.SecretRef{}, writeFault("put secret version", err)
+		return webhook.SecretRef{}, writeError("put secret version", err)
 	}
 	return reference(committed.Name, out.VersionId, doc), nil
 }
@@ -109,7 +109,7 @@ func (m *Manager) Delete(ctx context.Context, name string) error {
 	if err == nil {
 		return nil
 	}
-	if err = writeFault("delete secret", err); errors.Is(err, webhook.ErrNotFound) {
+	if err = writeError("delete secret", err); errors.Is(err, webhook.ErrNotFound) {
 		return nil
 	}
 	return err

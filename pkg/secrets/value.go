@@ -75,7 +75,7 @@ func (v *value) get(ctx context.Context) (webhook.Secret, error) {
 		select {
 		case <-flight: // if its caller gave up, the next one reads
 		case <-ctx.Done():
-			return webhook.Secret{}, fault("read a secret", ctx.Err(), webhook.ErrSecretUnavailable)
+			return webhook.Secret{}, wrap("read a secret", ctx.Err(), webhook.ErrSecretUnavailable)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func (v *value) fly(ctx context.Context) (text webhook.Secret, err error) {
 	defer cancel()
 	out, err := v.client.GetSecretValue(limited, &secretsmanager.GetSecretValueInput{SecretId: &v.name})
 	if err != nil {
-		if err = readFault("read a secret", err); !errors.Is(err, webhook.ErrNotFound) {
+		if err = readError("read a secret", err); !errors.Is(err, webhook.ErrNotFound) {
 			return webhook.Secret{}, err
 		}
 		return webhook.Secret{}, nil

@@ -92,9 +92,9 @@ type attempt struct {
 	key     webhook.DeliveryKey
 	round   int
 	began   time.Time
-	seen    time.Time // zero: never arrived
+	arrived    time.Time // zero: never arrived
 	success bool      // the target answered 2xx, whether or not the response arrived
-	told    bool      // the process knows the result
+	reported    bool      // the process knows the result
 	knownOK bool
 	inv     *invocation
 	status  int
@@ -489,15 +489,15 @@ func (l *ledger) checkFresh(name string, post webhook.Post, began time.Time) {
 func (l *ledger) saw(a *attempt, m mood) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a.seen, a.success, a.status, a.abort = time.Now(), m.status/100 == 2, m.status, m.abort
+	a.arrived, a.success, a.status, a.abort = time.Now(), m.status/100 == 2, m.status, m.abort
 	l.w.tracef("target", "saw w%d/%s, is %s", about(a.key), l.events[a.key.Event].name, m.name)
 	for _, before := range l.attempts[a.key] {
-		if before == a || !before.success || before.round != a.round || before.seen.IsZero() {
+		if before == a || !before.success || before.round != a.round || before.arrived.IsZero() {
 			continue
 		}
 		if cause := l.explain(before, a); cause == "" {
 			l.w.violated("promise 2", "w%d/%s was accepted at %s and arrives again without a cause",
-				about(a.key), l.events[a.key.Event].name, stamp(before.seen.Sub(l.w.began)))
+				about(a.key), l.events[a.key.Event].name, stamp(before.arrived.Sub(l.w.began)))
 		} else {
 			l.w.duplicates[cause]++
 			l.w.tracef("LEDGER", "duplicate: %s", cause)
@@ -508,12 +508,12 @@ func (l *ledger) saw(a *attempt, m mood) {
 // explain returns the cause, among those listed by promise 2, for which an
 // accepted delivery arrives again.
 func (l *ledger) explain(first, again *attempt) string {
-	if first.told && !first.knownOK {
+	if first.reported && !first.knownOK {
 		return "the response was late"
 	}
 	about := l.w.ledger.about(about(first.key), first.key.Event)
 	for _, t := range first.process.troubles {
-		if t.at.Before(first.seen) {
+		if t.at.Before(first.arrived) {
 			continue
 		}
 		if t.what == dieBefore || t.what == dieAfter {
@@ -546,11 +546,11 @@ func (l *ledger) explain(first, again *attempt) string {
 	return ""
 }
 
-// told records the result of an attempt that the process learned.
-func (l *ledger) told(a *attempt, ok bool) {
+// reportResult records the result of an attempt that the process learned.
+func (l *ledger) reportResult(a *attempt, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a.told, a.knownOK = true, ok
+	a.reported, a.knownOK = true, ok
 }
 
 // expanded records that a message to expand an event is finished. A redispatch

@@ -125,18 +125,18 @@ func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 	if h := l.events[key.Event]; h != nil {
 		name = l.about(about(key), webhook.EventID(h.name))
 	}
-	accepted, told, final := false, false, false
+	accepted, knownAccepted, final := false, false, false
 	made := 0
 	for _, a := range l.attempts[key] {
 		if a.round != row.Round {
 			continue
 		}
 		made++
-		accepted = accepted || a.success && !a.seen.IsZero()
+		accepted = accepted || a.success && !a.arrived.IsZero()
 		final = final || a.status == 410 || a.abort
 		// A process that knew of the success and finished has recorded it or
 		// handed it off.
-		told = told || a.knownOK && a.inv.returned && !l.w.sendFault(a.inv)
+		knownAccepted = knownAccepted || a.knownOK && a.inv.returned && !l.w.sendFault(a.inv)
 	}
 	switch row.Status {
 	case webhook.StatusDelivered:
@@ -156,7 +156,7 @@ func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 	case webhook.StatusExpired:
 		l.w.violated("promise 1", "%s has expired, but its event exists", name)
 	}
-	if told && row.Status != webhook.StatusDelivered {
+	if knownAccepted && row.Status != webhook.StatusDelivered {
 		l.w.violated("rows", "%s was accepted by its target, as its process knew, but is %s", name, row.Status)
 	}
 }

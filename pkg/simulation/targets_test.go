@@ -50,7 +50,7 @@ type targets struct {
 	w     *world
 	hosts []string
 	days  map[string][]spell // by host
-	seen  map[string]int     // POSTs by target and event
+	posts  map[string]int     // POSTs by target and event
 }
 
 type spell struct {
@@ -59,7 +59,7 @@ type spell struct {
 }
 
 func newTargets(w *world, rnd *rand.Rand) *targets {
-	t := &targets{w: w, days: map[string][]spell{}, seen: map[string]int{}}
+	t := &targets{w: w, days: map[string][]spell{}, posts: map[string]int{}}
 	until := w.began.Add([]time.Duration{2 * time.Minute, 20 * time.Minute, 2 * time.Hour, 8 * time.Hour}[rnd.IntN(4)])
 	for n := range 4 {
 		host := fmt.Sprintf("https://t%d.example", n+1)
@@ -112,7 +112,7 @@ func (t *targets) Send(ctx context.Context, p webhook.Post) webhook.Result {
 	label := fmt.Sprintf("POST w%d/%s", about(attempt.key), w.ledger.name(p.Event.ID))
 	about := w.ledger.about(about(attempt.key), p.Event.ID)
 	fail := func(e webhook.AttemptError) webhook.Result {
-		w.ledger.told(attempt, false)
+		w.ledger.reportResult(attempt, false)
 		w.wait(ctx, process, kindAnswer, about, label+": "+string(e))
 		return webhook.Result{At: began, Duration: time.Since(began), Error: e, Interrupted: ctx.Err() != nil}
 	}
@@ -121,8 +121,8 @@ func (t *targets) Send(ctx context.Context, p webhook.Post) webhook.Result {
 	v := w.wait(ctx, process, kindPost, about, label+" to "+host)
 	w.mu.Lock()
 	key := p.Webhook.TargetURL + string(p.Event.ID)
-	t.seen[key]++
-	luck := w.luck(key, fmt.Sprint(t.seen[key]))
+	t.posts[key]++
+	luck := w.luck(key, fmt.Sprint(t.posts[key]))
 	w.mu.Unlock()
 	m := t.mood("https://"+host, luck(0))
 	left := limit - time.Since(began)
@@ -159,7 +159,7 @@ func (t *targets) Send(ctx context.Context, p webhook.Post) webhook.Result {
 	}
 	w.wait(ctx, process, kindAnswer, about, fmt.Sprintf("%s: %d", label, m.status))
 	result.At, result.Duration = began, time.Since(began)
-	w.ledger.told(attempt, result.Error == webhook.AttemptOK)
+	w.ledger.reportResult(attempt, result.Error == webhook.AttemptOK)
 	return result
 }
 

@@ -12,7 +12,7 @@ import (
 // again. Unreadable messages stay for an operator, whom the queue's alarm
 // notifies. Faulty messages stay too and do not block the others.
 func (s *Sweeper) drainDeadLetters(ctx context.Context) error {
-	failed := faults{sweeper: s, what: "dead letters"}
+	failed := skips{sweeper: s, what: "dead letters"}
 	for range maxDeadPages {
 		letters, err := s.DeadLetters.Receive(ctx, deadPage)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 // about to be created or deleted an hour ago. A faulty intent stays and does
 // not block the others.
 func (s *Sweeper) clearIntents(ctx context.Context) error {
-	failed := faults{sweeper: s, what: "intents"}
+	failed := skips{sweeper: s, what: "intents"}
 	intents, err := s.Webhooks.Intents(ctx, s.Now().Add(-intentAge), intentList)
 	if err = failed.readable(ctx, err); err != nil {
 		return err

@@ -11,7 +11,7 @@ func (s *Sweeper) runJobs(ctx context.Context) error {
 	if s.Jobs == nil {
 		return nil
 	}
-	failed := faults{sweeper: s, what: "jobs"}
+	failed := skips{sweeper: s, what: "jobs"}
 	runner := job.Runner{Jobs: s.Jobs, Slices: s.Runners, Logger: s.Logger, Now: s.Now}
 	jobs, err := runner.Running(ctx)
 	if err = failed.readable(ctx, err); err != nil {

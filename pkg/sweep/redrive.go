@@ -22,7 +22,7 @@ func (s *Sweeper) redrive(ctx context.Context) error {
 	if s.Failures == nil {
 		return nil
 	}
-	failed := faults{sweeper: s, what: "failed batches"}
+	failed := skips{sweeper: s, what: "failed batches"}
 	after := ""
 	for sent := 0; ctx.Err() == nil; {
 		names, err := s.Failures.List(ctx, after, failureList)

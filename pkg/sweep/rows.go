@@ -35,7 +35,7 @@ const (
 // no writes.
 type dueRows struct {
 	breakers
-	faults  faults
+	skips   skips
 	horizon time.Time
 }
 
@@ -43,7 +43,7 @@ type dueRows struct {
 func (s *Sweeper) sendDue(ctx context.Context) error {
 	r := &dueRows{
 		breakers: breakers{Sweeper: s, sent: map[webhook.Key]bool{}},
-		faults:   faults{sweeper: s, what: "due rows"},
+		skips:    skips{sweeper: s, what: "due rows"},
 		horizon:  s.Now().Add(lookAhead),
 	}
 	errs := make([]error, webhook.DueShards)
@@ -54,7 +54,7 @@ func (s *Sweeper) sendDue(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	return errors.Join(append(errs, r.faults.err())...)
+	return errors.Join(append(errs, r.skips.err())...)
 }
 
 // sendShard walks one shard and then processes the rows that were set aside.
@@ -78,7 +78,7 @@ func (r *dueRows) walk(ctx context.Context, shard int) (aside []webhook.DueDeliv
 	var last webhook.DueDelivery
 	for ctx.Err() == nil {
 		due, err := r.Deliveries.Due(ctx, shard, r.horizon, last, pageSize)
-		if err = r.faults.readable(ctx, err); err != nil {
+		if err = r.skips.readable(ctx, err); err != nil {
 			return nil, err
 		}
 		open := r.open(ctx, due)
@@ -116,7 +116,7 @@ func (r *dueRows) process(ctx context.Context, due []webhook.DueDelivery, open m
 	defer cancel()
 	failed, err := r.Messages.Send(ctx, messages)
 	for _, i := range failed {
-		r.faults.skip(ctx, name(messages[i].Message.Key()), errNotSent)
+		r.skips.skip(ctx, name(messages[i].Message.Key()), errNotSent)
 	}
 	return err
 }
@@ -142,7 +142,7 @@ func (r *dueRows) claim(ctx context.Context, due []webhook.DueDelivery, open map
 			}
 		}
 		if err != nil {
-			r.faults.skip(ctx, name(d.DeliveryKey), err)
+			r.skips.skip(ctx, name(d.DeliveryKey), err)
 		}
 	}
 	return out
@@ -209,13 +209,13 @@ func message(row webhook.Delivery) webhook.Message {
 }
 
 func resendGap(resends int) time.Duration {
-	gap := resendStep
+	delay := resendStep
 	for range resends {
-		if gap *= 2; gap >= maxResendStep {
+		if delay *= 2; delay >= maxResendStep {
 			return maxResendStep
 		}
 	}
-	return gap
+	return delay
 }
 
 func later(a, b time.Time) time.Time {

@@ -19,7 +19,7 @@ const (
 )
 
 // Run does one minute's work, in at most 45 seconds. The next Run takes up what
-// is unfinished or failed. The error joins the faults of all stages, for the
+// is unfinished or failed. The error joins the errors of all stages, for the
 // log and the metric.
 func (s *Sweeper) Run(ctx context.Context) error {
 	if deadline, bounded := ctx.Deadline(); bounded {

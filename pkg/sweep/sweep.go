@@ -98,7 +98,7 @@ const (
 // Sweeper runs the sweep. Several may run at once; claims keep them apart.
 type Sweeper struct {
 	Config
-	told told
+	reported reported
 }
 
 // New returns a Sweeper.

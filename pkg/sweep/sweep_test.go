@@ -250,8 +250,8 @@ func TestSweep_ResendsAtGrowingIntervals(t *testing.T) {
 		s.sweep()
 		s.wantSent(time.Minute, "attempt w1 1.2 in 0s")
 		s.wantDue(key(1, 1), s.clock.Now().Add(want), n+1)
-		if told := strings.Contains(s.log.String(), "level=ERROR"); told != (n+1 >= 8) {
-			t.Errorf("after %d messages: alarm %v", n+1, told)
+		if alarmed := strings.Contains(s.log.String(), "level=ERROR"); alarmed != (n+1 >= 8) {
+			t.Errorf("after %d messages: alarm %v", n+1, alarmed)
 		}
 		s.sweep()
 		s.wantSent(time.Minute) // not before its time

@@ -172,8 +172,8 @@ func (a *Administration) Issue(ctx context.Context, tenant webhook.Tenant, n New
 	return c, secret, a.Credentials.Create(ctx, c)
 }
 
-// draw makes a credential's text, and the part of it that is told.
-func (a *Administration) draw(tenant webhook.Tenant, n NewCredential) (text, told webhook.Secret, err error) {
+// draw makes a credential's text, and the part of it that is shown.
+func (a *Administration) draw(tenant webhook.Tenant, n NewCredential) (text, shown webhook.Secret, err error) {
 	if n.Kind == KindIAM {
 		return webhook.NewSecret(RoleARN(n.Role)), webhook.Secret{}, nil
 	}

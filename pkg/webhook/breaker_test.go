@@ -85,7 +85,7 @@ func TestBreaker_ProbesOneAStepAndAtMostHourly(t *testing.T) {
 	if early := b.Probe("early", b.ProbeAt.Add(-time.Millisecond), time.Minute); early != b {
 		t.Errorf("before its time: got %+v", early)
 	}
-	var gaps []time.Duration
+	var steps []time.Duration
 	for i := range 9 {
 		at, by := b.ProbeAt, fmt.Sprint(i)
 		if b = b.Probe(by, at, 40*time.Second); b.ProbeBy != by {
@@ -94,10 +94,10 @@ func TestBreaker_ProbesOneAStepAndAtMostHourly(t *testing.T) {
 		if second := b.Probe("second", at, 40*time.Second); second != b {
 			t.Fatalf("probe %d was granted twice", i)
 		}
-		gaps = append(gaps, b.ProbeAt.Sub(at))
+		steps = append(steps, b.ProbeAt.Sub(at))
 	}
 	want := "[1m0s 2m0s 4m0s 8m0s 16m0s 32m0s 1h0m0s 1h0m0s 1h0m0s]"
-	if got := fmt.Sprint(gaps); got != want {
+	if got := fmt.Sprint(steps); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	long := failing(10).Breaker

@@ -14,11 +14,11 @@ func TestSecretDocument_InOrder(t *testing.T) {
 	at := time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
 	both := webhook.SecretDocument{Current: webhook.NewSecret("new"), Previous: webhook.NewSecret("old"), PreviousUntil: at}
 	for _, tt := range []struct {
-		name     string
-		doc      webhook.SecretDocument
-		first    webhook.Signer
-		now      time.Time
-		one, two string
+		name                  string
+		doc                   webhook.SecretDocument
+		first                 webhook.Signer
+		now                   time.Time
+		wantFirst, wantSecond string
 	}{
 		{"nothing stated", both, webhook.SignerNone, at.Add(-1), "new", "old"},
 		{"the current one", both, webhook.SignerCurrent, at.Add(-1), "new", "old"},
@@ -30,8 +30,8 @@ func TestSecretDocument_InOrder(t *testing.T) {
 		{"no current secret", webhook.SecretDocument{Previous: both.Previous, PreviousUntil: at}, webhook.SignerPrevious, at.Add(-1), "", ""},
 	} {
 		one, two := tt.doc.InOrder(tt.first, tt.now)
-		if one.Reveal() != tt.one || two.Reveal() != tt.two {
-			t.Errorf("%s: got %q, %q, want %q, %q", tt.name, one.Reveal(), two.Reveal(), tt.one, tt.two)
+		if one.Reveal() != tt.wantFirst || two.Reveal() != tt.wantSecond {
+			t.Errorf("%s: got %q, %q, want %q, %q", tt.name, one.Reveal(), two.Reveal(), tt.wantFirst, tt.wantSecond)
 		}
 	}
 }

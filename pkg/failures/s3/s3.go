@@ -57,7 +57,7 @@ func (f *Failures) List(ctx context.Context, after string, limit int) ([]string,
 	}
 	out, err := f.Client.ListObjectsV2(ctx, in)
 	if err != nil {
-		return nil, fault(err, "list the failure bucket")
+		return nil, wrap(err, "list the failure bucket")
 	}
 	names := make([]string, len(out.Contents))
 	for i, object := range out.Contents {
@@ -116,7 +116,7 @@ func (r invocationRecord) payload() ([]byte, error) {
 func (f *Failures) read(ctx context.Context, name string) ([]byte, error) {
 	out, err := f.Client.GetObject(ctx, &s3.GetObjectInput{Bucket: &f.Bucket, Key: &name})
 	if err != nil {
-		return nil, fault(err, "open "+name)
+		return nil, wrap(err, "open "+name)
 	}
 	defer out.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(out.Body, maxObject+1))
@@ -132,13 +132,13 @@ func (f *Failures) read(ctx context.Context, name string) ([]byte, error) {
 // Remove deletes an object. A missing object is not an error.
 func (f *Failures) Remove(ctx context.Context, name string) error {
 	_, err := f.Client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &f.Bucket, Key: &name})
-	return fault(err, "remove "+name)
+	return wrap(err, "remove "+name)
 }
 
-// fault wraps the error of a call: ErrNotFound for a missing object,
+// wrap describes the error of a call: ErrNotFound for a missing object,
 // ErrUnavailable if a retry may succeed, and neither if the deployment is at
 // fault, such as a missing permission or bucket.
-func fault(err error, doing string) error {
+func wrap(err error, doing string) error {
 	if err == nil {
 		return nil
 	}

@@ -27,10 +27,10 @@ type Content struct {
 // name that is not there holds a Single value. No name means two things.
 type Members map[string]Content
 
-func (m Members) of(name string) Content { return m[strings.ToLower(name)] }
+func (m Members) content(name string) Content { return m[strings.ToLower(name)] }
 
 // Container returns what a member holds, by its name in any letter case.
-func (m Members) Container(name string) Container { return m.of(name).Container }
+func (m Members) Container(name string) Container { return m.content(name).Container }
 
 // entry returns the XML element of an entry of a dictionary.
 func (c Content) entry() string {

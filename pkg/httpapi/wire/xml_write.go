@@ -52,7 +52,7 @@ func (w *xmlWriter) answer(name, attributes string, body any) error {
 	if err != nil {
 		return err
 	}
-	w.element(name, attributes, &t, w.members.of(name))
+	w.element(name, attributes, &t, w.members.content(name))
 	return nil
 }
 
@@ -86,7 +86,7 @@ func (w *xmlWriter) content(t *Tree, is Content) {
 			case is.Container != Single || !xmlNameFits(name):
 				w.pair(is, name, func() { w.element("Value", "", child, Content{}) })
 			default:
-				w.element(name, "", child, w.members.of(name))
+				w.element(name, "", child, w.members.content(name))
 			}
 		}
 	case KindArray:

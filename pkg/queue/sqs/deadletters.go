@@ -41,7 +41,7 @@ func (d *DeadLetters) Receive(ctx context.Context, limit int) ([]webhook.Receive
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount},
 	})
 	if err != nil {
-		return nil, fault("receive dead letters", err)
+		return nil, wrap("receive dead letters", err)
 	}
 	letters := make([]webhook.Received, 0, len(out.Messages))
 	for _, m := range out.Messages {
@@ -63,7 +63,7 @@ func (d *DeadLetters) Remove(ctx context.Context, receipt string) error {
 	if err == nil || goneReceipt(err) {
 		return nil
 	}
-	return fault("remove a dead letter", err)
+	return wrap("remove a dead letter", err)
 }
 
 // Bury stores an unreadable record for an operator to inspect. A stream record
@@ -73,7 +73,7 @@ func (d *DeadLetters) Bury(ctx context.Context, raw []byte) error {
 		return fmt.Errorf("bury: %w", webhook.Invalid("the record must not be empty"))
 	}
 	if _, err := d.Client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &d.URL, MessageBody: aws.String(string(raw))}); err != nil {
-		return fault("bury an unreadable record", err)
+		return wrap("bury an unreadable record", err)
 	}
 	return nil
 }

@@ -50,12 +50,12 @@ var (
 // webhook.ErrUnavailable and is non-nil only if every call failed.
 func (q *Queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed []int, err error) {
 	sent := false
-	var faults []error
+	var errs []error
 	for first := 0; first < len(messages); {
 		entries := batch(messages[first:])
 		missing, err := q.sendBatch(ctx, entries)
 		if err != nil {
-			faults = append(faults, err)
+			errs = append(errs, err)
 		} else {
 			sent = true
 		}
@@ -64,8 +64,8 @@ func (q *Queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed [
 		}
 		first += len(entries)
 	}
-	if len(faults) > 0 && !sent {
-		return nil, errors.Join(faults...)
+	if len(errs) > 0 && !sent {
+		return nil, errors.Join(errs...)
 	}
 	return failed, nil
 }
@@ -105,7 +105,7 @@ func (q *Queue) sendBatch(ctx context.Context, entries []types.SendMessageBatchR
 			}
 		}
 	} else {
-		err = fault("send messages", err)
+		err = wrap("send messages", err)
 	}
 	indexes := make([]int, 0, len(missing))
 	for i := range missing {
@@ -123,7 +123,7 @@ func (q *Queue) Postpone(ctx context.Context, receipt string, delay time.Duratio
 	if err == nil || goneReceipt(err) {
 		return nil
 	}
-	return fault("postpone a message", err)
+	return wrap("postpone a message", err)
 }
 
 // goneReceipt reports whether the receipt is no longer valid.
@@ -143,9 +143,9 @@ func wholeSeconds(delay, most time.Duration) int32 {
 	return int32(math.Ceil(min(max(delay, 0), most).Seconds()))
 }
 
-// fault keeps only the error code of the service: its message may quote what
+// wrap keeps only the error code of the service: its message may quote what
 // was sent.
-func fault(doing string, err error) error {
+func wrap(doing string, err error) error {
 	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, ended) {
 			return fmt.Errorf("%s: %w (%w)", doing, webhook.ErrUnavailable, ended)

@@ -24,19 +24,19 @@ func (p *parser) anyOf() (condition, bool, error) {
 }
 
 func (p *parser) allOf() (condition, bool, error) {
-	left, bracketed, err := p.one()
+	left, bracketed, err := p.term()
 	for err == nil && p.accept("AND") {
 		var right condition
-		right, _, err = p.one()
+		right, _, err = p.term()
 		left, bracketed = both{left, right}, false
 	}
 	return left, bracketed, err
 }
 
-// one parses NOT one, (anyOf), a function or a comparison.
-func (p *parser) one() (condition, bool, error) {
+// term parses NOT term, (anyOf), a function or a comparison.
+func (p *parser) term() (condition, bool, error) {
 	if p.accept("NOT") {
-		inner, _, err := p.one()
+		inner, _, err := p.term()
 		return negated{inner}, false, err
 	}
 	if p.accept("(") {

@@ -124,7 +124,7 @@ func pathsOf(c condition) []path {
 	var out []path
 	for _, o := range operands {
 		if size, ok := o.(sizeOf); ok {
-			o = size.of
+			o = size.operand
 		}
 		if p, ok := o.(path); ok {
 			out = append(out, p)

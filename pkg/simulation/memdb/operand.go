@@ -16,7 +16,7 @@ type operand interface {
 
 type (
 	valueRef string
-	sizeOf   struct{ of operand }
+	sizeOf   struct{ operand operand }
 )
 
 func (p path) value(item Item, b bindings) types.AttributeValue  { return p.find(item, b) }
@@ -24,7 +24,7 @@ func (v valueRef) value(_ Item, b bindings) types.AttributeValue { return b.valu
 
 func (s sizeOf) value(item Item, b bindings) types.AttributeValue {
 	n := 0
-	switch v := s.of.value(item, b).(type) {
+	switch v := s.operand.value(item, b).(type) {
 	case *types.AttributeValueMemberS:
 		n = len(v.Value)
 	case *types.AttributeValueMemberB:

@@ -56,14 +56,14 @@ func (s *Credentials) Create(ctx context.Context, c tenancy.Credential) error {
 	default:
 		return fmt.Errorf("create credential of %s: %w", c.Principal.Tenant, webhook.ErrExists)
 	}
-	return fault(err, "create credential of %s", c.Principal.Tenant)
+	return wrap(err, "create credential of %s", c.Principal.Tenant)
 }
 
 // Find returns the credential with the given hash.
 func (s *Credentials) Find(ctx context.Context, hash string) (tenancy.Credential, error) {
 	it, err := s.get(ctx, credentialKey(hash))
 	if err != nil {
-		return tenancy.Credential{}, fault(err, "find credential")
+		return tenancy.Credential{}, wrap(err, "find credential")
 	}
 	if it == nil || it.expired(s.now()) {
 		return tenancy.Credential{}, fmt.Errorf("find credential: %w", webhook.ErrNotFound)
@@ -99,7 +99,7 @@ func (s *Credentials) List(ctx context.Context, tenant webhook.Tenant, after str
 		return len(found) < limit
 	})
 	if err != nil {
-		return nil, fault(err, "list credentials of %s", tenant)
+		return nil, wrap(err, "list credentials of %s", tenant)
 	}
 	return found, broken.err()
 }
@@ -108,7 +108,7 @@ func (s *Credentials) List(ctx context.Context, tenant webhook.Tenant, after str
 func (s *Credentials) Revoke(ctx context.Context, tenant webhook.Tenant, id string) error {
 	it, err := s.get(ctx, listedKey(tenant, id))
 	if err != nil {
-		return fault(err, "revoke credential of %s", tenant)
+		return wrap(err, "revoke credential of %s", tenant)
 	}
 	if it == nil || it.expired(s.now()) {
 		return fmt.Errorf("revoke credential of %s: %w", tenant, webhook.ErrNotFound)
@@ -131,7 +131,7 @@ func (s *Credentials) Revoke(ctx context.Context, tenant webhook.Tenant, id stri
 	if len(failedConditions(err)) > 0 { // another revocation came first
 		return fmt.Errorf("revoke credential of %s: %w", tenant, webhook.ErrNotFound)
 	}
-	return fault(err, "revoke credential of %s", tenant)
+	return wrap(err, "revoke credential of %s", tenant)
 }
 
 // transact applies all the writes or none.

@@ -93,7 +93,7 @@ type transition func(webhook.Delivery) (webhook.Delivery, bool)
 func (s *Deliveries) readAndWrite(ctx context.Context, what string, key webhook.DeliveryKey, apply transition) (webhook.Delivery, error) {
 	stands, err := s.get(ctx, deliveryKey(key))
 	if err != nil {
-		return webhook.Delivery{}, fault(err, "%s delivery %s", what, key.Event)
+		return webhook.Delivery{}, wrap(err, "%s delivery %s", what, key.Event)
 	}
 	return s.write(ctx, what, key, stands, apply)
 }
@@ -101,7 +101,7 @@ func (s *Deliveries) readAndWrite(ctx context.Context, what string, key webhook.
 func (s *Deliveries) tryUpdate(ctx context.Context, what string, key webhook.DeliveryKey, change string, c condition, apply transition) (webhook.Delivery, error) {
 	it, ok, err := s.update(ctx, deliveryKey(key), change, c)
 	if err != nil {
-		return webhook.Delivery{}, fault(err, "%s delivery %s", what, key.Event)
+		return webhook.Delivery{}, wrap(err, "%s delivery %s", what, key.Event)
 	}
 	if !ok {
 		return s.write(ctx, what, key, it, apply)
@@ -152,7 +152,7 @@ func (s *Deliveries) writeOver(ctx context.Context, stands item, apply transitio
 	}
 	stands, ok, err := s.put(ctx, it, c)
 	if err != nil {
-		return webhook.Delivery{}, nil, fault(err, "put")
+		return webhook.Delivery{}, nil, wrap(err, "put")
 	}
 	if !ok {
 		return webhook.Delivery{}, stands, errOvertaken
@@ -173,7 +173,7 @@ func (s *Deliveries) row(it item) (webhook.Delivery, error) {
 func (s *Deliveries) Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error) {
 	it, err := s.get(ctx, deliveryKey(key))
 	if err != nil {
-		return webhook.Delivery{}, fault(err, "get delivery %s", key.Event)
+		return webhook.Delivery{}, wrap(err, "get delivery %s", key.Event)
 	}
 	row, err := s.row(it)
 	if err == nil && !row.Exists() {

@@ -45,7 +45,7 @@ func (s *Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, 
 			return len(found) < limit
 		})
 		if err != nil {
-			return nil, fault(err, "list deliveries of webhook %d", id)
+			return nil, wrap(err, "list deliveries of webhook %d", id)
 		}
 		return found, nil
 	})
@@ -88,7 +88,7 @@ func (s *Deliveries) Due(ctx context.Context, shard int, before time.Time, after
 		return len(found) < limit
 	})
 	if err != nil {
-		return nil, fault(err, "due deliveries of shard %d", shard)
+		return nil, wrap(err, "due deliveries of shard %d", shard)
 	}
 	return found, broken.err()
 }

@@ -22,7 +22,7 @@ func (s *Webhooks) HasRoom(ctx context.Context, tenant webhook.Tenant) error {
 	}
 	it, err := s.get(ctx, epochKey(tenant))
 	if err != nil {
-		return fault(err, "count webhooks of %s", tenant)
+		return wrap(err, "count webhooks of %s", tenant)
 	}
 	r := reader{item: it}
 	if n := r.int64(attrWebhooks); n >= int64(s.limit) && r.err == nil {

@@ -24,13 +24,13 @@ const eraseAtOnce = 16
 // EraseEvents removes events, partition by partition.
 func (s *Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit int) (int, error) {
 	n, err := erase(ctx, &s.events, eventPartitions, limit, func(n int) string { return eventPK(tenant, n) })
-	return n, fault(err, "erase events of %s", tenant)
+	return n, wrap(err, "erase events of %s", tenant)
 }
 
 // EraseDeliveries removes rows, partition by partition.
 func (s *Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
 	n, err := erase(ctx, &s.deliveries, deliveryPartitions, limit, func(n int) string { return deliveryPK(tenant, id, n) })
-	return n, fault(err, "erase deliveries of webhook %d", id)
+	return n, wrap(err, "erase deliveries of webhook %d", id)
 }
 
 // erase removes up to limit items from some partitions. No live writer may put

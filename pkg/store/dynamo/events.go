@@ -40,14 +40,14 @@ func (s *Events) Put(ctx context.Context, e webhook.Event) error {
 			_, _, err = s.put(ctx, it, absent)
 		}
 	}
-	return fault(err, "put event %s", e.ID)
+	return wrap(err, "put event %s", e.ID)
 }
 
 // Get returns an event.
 func (s *Events) Get(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) (webhook.Event, error) {
 	it, err := s.get(ctx, eventKey(tenant, id))
 	if err != nil {
-		return webhook.Event{}, fault(err, "get event %s", id)
+		return webhook.Event{}, wrap(err, "get event %s", id)
 	}
 	if it == nil || it.expired(s.now()) {
 		return webhook.Event{}, fmt.Errorf("get event %s: %w", id, webhook.ErrNotFound)
@@ -75,7 +75,7 @@ func (s *Events) List(ctx context.Context, tenant webhook.Tenant, first, last we
 		return []*eventTape{tape}, s.wind(ctx, tape)
 	})
 	if err != nil {
-		return nil, fault(err, "list events of %s", tenant)
+		return nil, wrap(err, "list events of %s", tenant)
 	}
 	tapes := slices.Concat(parts...)
 	var found []webhook.Event
@@ -98,7 +98,7 @@ func (s *Events) List(ctx context.Context, tenant webhook.Tenant, first, last we
 		}
 		next.read = next.read[1:]
 		if err := s.wind(ctx, next); err != nil {
-			return nil, fault(err, "list events of %s", tenant)
+			return nil, wrap(err, "list events of %s", tenant)
 		}
 	}
 	return found, broken.err()

@@ -31,7 +31,7 @@ func (s *Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int3
 	}
 	items, err := s.getAll(ctx, keys, false)
 	if err != nil {
-		return nil, fault(err, "health of %d webhooks", len(keys))
+		return nil, wrap(err, "health of %d webhooks", len(keys))
 	}
 	var broken unreadable
 	for _, it := range items {
@@ -51,7 +51,7 @@ func (s *Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int3
 func (s *Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (h webhook.Health, err error) {
 	stands, err := s.get(ctx, healthKey(tenant, id))
 	if err != nil {
-		return webhook.Health{}, fault(err, "health of webhook %d", id)
+		return webhook.Health{}, wrap(err, "health of webhook %d", id)
 	}
 	err = contention.Retry(ctx, s.random, overtaken, func() error {
 		_, old, err := decodeHealth(stands)
@@ -70,7 +70,7 @@ func (s *Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id i
 		it := encodeHealth(tenant, id, h)
 		var ok bool
 		if stands, ok, err = s.put(ctx, it, c); err != nil {
-			return fault(err, "put")
+			return wrap(err, "put")
 		}
 		if !ok {
 			return errOvertaken

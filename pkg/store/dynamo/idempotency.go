@@ -34,7 +34,7 @@ func (s *Events) claim(ctx context.Context, tenant webhook.Tenant, hash string, 
 	free.text = "attribute_not_exists(pk) OR " + free.text
 	stands, ok, err := s.put(ctx, it, free)
 	if err != nil {
-		return webhook.IdempotencyClaim{}, fault(err, "claim idempotency key")
+		return webhook.IdempotencyClaim{}, wrap(err, "claim idempotency key")
 	}
 	if ok {
 		stands = it

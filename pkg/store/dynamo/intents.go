@@ -24,13 +24,13 @@ func (s *Webhooks) PutIntent(ctx context.Context, intent webhook.Intent) error {
 	it["id"] = number(intent.Webhook)
 	it["at"] = millis(intent.At)
 	_, _, err := s.put(ctx, it, condition{})
-	return fault(err, "put intent for webhook %d", intent.Webhook)
+	return wrap(err, "put intent for webhook %d", intent.Webhook)
 }
 
 // RemoveIntent removes the intent unless it was put again at another time.
 func (s *Webhooks) RemoveIntent(ctx context.Context, intent webhook.Intent) error {
 	same := condition{text: "#at = :at", names: []string{"at"}, values: item{":at": millis(intent.At)}}
-	return fault(s.remove(ctx, key(intentPK, intent.Secret), same), "remove intent")
+	return wrap(s.remove(ctx, key(intentPK, intent.Secret), same), "remove intent")
 }
 
 // Intents lists intents, oldest first. It sorts them in memory: there are only
@@ -56,7 +56,7 @@ func (s *Webhooks) Intents(ctx context.Context, before time.Time, limit int) ([]
 		return true
 	})
 	if err != nil {
-		return nil, fault(err, "list intents")
+		return nil, wrap(err, "list intents")
 	}
 	slices.SortStableFunc(found, func(a, b webhook.Intent) int { return a.At.Compare(b.At) })
 	return found[:min(len(found), max(limit, 0))], broken.err()

@@ -35,7 +35,7 @@ func (s *Jobs) Create(ctx context.Context, j job.Job) error {
 	if err == nil && !ok {
 		return fmt.Errorf("create job %s: %w", j.ID, webhook.ErrExists)
 	}
-	return fault(err, "create job %s", j.ID)
+	return wrap(err, "create job %s", j.ID)
 }
 
 // Get looks among the running jobs first, then among those that have ended, so
@@ -44,7 +44,7 @@ func (s *Jobs) Get(ctx context.Context, id string) (job.Job, error) {
 	for _, k := range []item{runningKey(id), endedKey(id)} {
 		it, err := s.get(ctx, k)
 		if err != nil {
-			return job.Job{}, fault(err, "get job %s", id)
+			return job.Job{}, wrap(err, "get job %s", id)
 		}
 		if it != nil && !it.expired(s.now()) {
 			return decodeJob(it)
@@ -75,7 +75,7 @@ func (s *Jobs) Running(ctx context.Context, limit int) ([]job.Job, error) {
 		return len(found) < limit
 	})
 	if err != nil {
-		return nil, fault(err, "list running jobs")
+		return nil, wrap(err, "list running jobs")
 	}
 	return found, broken.err()
 }
@@ -89,7 +89,7 @@ func (s *Jobs) Update(ctx context.Context, j job.Job) error {
 		if err == nil && !ok {
 			return s.missed(ctx, j.ID, stands)
 		}
-		return fault(err, "update job %s", j.ID)
+		return wrap(err, "update job %s", j.ID)
 	}
 	err := s.retry(ctx, func() error {
 		_, err := s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
@@ -104,7 +104,7 @@ func (s *Jobs) Update(ctx context.Context, j job.Job) error {
 	if stands, failed := failedCondition(err); failed {
 		return s.missed(ctx, j.ID, stands)
 	}
-	return fault(err, "end job %s", j.ID)
+	return wrap(err, "end job %s", j.ID)
 }
 
 // missed returns why an update did not find the revision it expected. A job

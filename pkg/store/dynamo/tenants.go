@@ -31,14 +31,14 @@ func (s *Tenants) Create(ctx context.Context, tenant webhook.Tenant, at time.Tim
 	if err == nil && !ok {
 		return fmt.Errorf("create tenant %s: %w", tenant, webhook.ErrExists)
 	}
-	return fault(err, "create tenant %s", tenant)
+	return wrap(err, "create tenant %s", tenant)
 }
 
 // Get returns a tenant.
 func (s *Tenants) Get(ctx context.Context, tenant webhook.Tenant) (tenancy.Record, error) {
 	it, err := s.get(ctx, tenantKey(tenant))
 	if err != nil {
-		return tenancy.Record{}, fault(err, "get tenant %s", tenant)
+		return tenancy.Record{}, wrap(err, "get tenant %s", tenant)
 	}
 	if it == nil {
 		return tenancy.Record{}, fmt.Errorf("get tenant %s: %w", tenant, webhook.ErrNotFound)
@@ -73,7 +73,7 @@ func (s *Tenants) List(ctx context.Context, after webhook.Tenant, limit int) ([]
 		return len(found) < limit
 	})
 	if err != nil {
-		return nil, fault(err, "list tenants")
+		return nil, wrap(err, "list tenants")
 	}
 	return found, broken.err()
 }
@@ -83,7 +83,7 @@ func (s *Tenants) BeginDelete(ctx context.Context, tenant webhook.Tenant, job st
 	it, ok, err := s.update(ctx, tenantKey(tenant), "SET deleting = if_not_exists(deleting, :job)",
 		condition{text: "attribute_exists(pk)", values: item{":job": text(job)}})
 	if err != nil {
-		return tenancy.Record{}, fault(err, "delete tenant %s", tenant)
+		return tenancy.Record{}, wrap(err, "delete tenant %s", tenant)
 	}
 	if !ok {
 		return tenancy.Record{}, fmt.Errorf("delete tenant %s: %w", tenant, webhook.ErrNotFound)
@@ -95,14 +95,14 @@ func (s *Tenants) BeginDelete(ctx context.Context, tenant webhook.Tenant, job st
 func (s *Tenants) Forget(ctx context.Context, tenant webhook.Tenant) error {
 	const deleting = "attribute_not_exists(pk) OR attribute_exists(deleting)"
 	if err := s.remove(ctx, tenantKey(tenant), condition{text: deleting}); err != nil {
-		return fault(err, "forget tenant %s", tenant)
+		return wrap(err, "forget tenant %s", tenant)
 	}
 	// remove does not report a failed condition.
 	it, err := s.get(ctx, tenantKey(tenant))
 	if err == nil && it != nil {
 		return fmt.Errorf("forget tenant %s: not being deleted: %w", tenant, webhook.ErrConflict)
 	}
-	return fault(err, "forget tenant %s", tenant)
+	return wrap(err, "forget tenant %s", tenant)
 }
 
 func decodeTenant(it item) (tenancy.Record, error) {

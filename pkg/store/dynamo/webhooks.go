@@ -43,7 +43,7 @@ func (s *Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (int32, er
 	after, _, err := s.update(ctx, key(tenantPK(tenant), "SEQ"), "ADD n :one",
 		condition{values: item{":one": number(1)}})
 	if err != nil {
-		return 0, fault(err, "next webhook id of %s", tenant)
+		return 0, wrap(err, "next webhook id of %s", tenant)
 	}
 	r := reader{item: after}
 	n := r.int64("n")
@@ -57,7 +57,7 @@ func (s *Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (int32, er
 func (s *Webhooks) Epoch(ctx context.Context, tenant webhook.Tenant) (int64, error) {
 	it, err := s.get(ctx, epochKey(tenant))
 	if err != nil {
-		return 0, fault(err, "epoch of %s", tenant)
+		return 0, wrap(err, "epoch of %s", tenant)
 	}
 	r := reader{item: it}
 	return r.int64("n"), r.err
@@ -69,7 +69,7 @@ func epochKey(tenant webhook.Tenant) item { return key(tenantPK(tenant), "EPOCH"
 func (s *Webhooks) Get(ctx context.Context, tenant webhook.Tenant, id int32) (webhook.Webhook, error) {
 	it, err := s.get(ctx, webhookKey(tenant, id))
 	if err != nil {
-		return webhook.Webhook{}, fault(err, "get webhook %d", id)
+		return webhook.Webhook{}, wrap(err, "get webhook %d", id)
 	}
 	if it == nil {
 		return webhook.Webhook{}, fmt.Errorf("get webhook %d: %w", id, webhook.ErrNotFound)
@@ -96,7 +96,7 @@ func (s *Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32,
 	for {
 		out, err := s.client.Query(ctx, in)
 		if err != nil {
-			return nil, false, fault(err, "list webhooks of %s", tenant)
+			return nil, false, wrap(err, "list webhooks of %s", tenant)
 		}
 		for _, it := range out.Items {
 			w, err := decodeWebhook(it)
@@ -119,7 +119,7 @@ func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 		return fmt.Errorf("create webhook %d: revision is %d, not 1", w.ID, w.Revision)
 	}
 	if err := s.point(ctx, w, w.PointerKeys()); err != nil {
-		return fault(err, "create webhook %d: pointers", w.ID)
+		return wrap(err, "create webhook %d: pointers", w.ID)
 	}
 	c := absent
 	err := s.commit(ctx, s.epochChange(w.Tenant, 1), types.TransactWriteItem{Put: &types.Put{
@@ -137,7 +137,7 @@ func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 		// is under the limit, may rely on them.
 		return fmt.Errorf("create webhook %d: %w", w.ID, &webhook.LimitError{Webhooks: s.limit})
 	}
-	return fault(err, "create webhook %d", w.ID)
+	return wrap(err, "create webhook %d", w.ID)
 }
 
 // Update replaces a webhook. The revision it replaces is read first, since it
@@ -149,7 +149,7 @@ func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webh
 	}
 	added, removed := without(w.PointerKeys(), old.PointerKeys()), without(old.PointerKeys(), w.PointerKeys())
 	if err := s.point(ctx, w, added); err != nil {
-		return fault(err, "update webhook %d: pointers", w.ID)
+		return wrap(err, "update webhook %d: pointers", w.ID)
 	}
 	writes := []types.TransactWriteItem{{Put: &types.Put{
 		TableName: &s.name, Item: encodeWebhook(w), ConditionExpression: aws.String("rev = :old"),
@@ -171,7 +171,7 @@ func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webh
 		return fmt.Errorf("update webhook %d: %w", w.ID, lost(stands))
 	}
 	if err != nil {
-		return fault(err, "update webhook %d", w.ID)
+		return wrap(err, "update webhook %d", w.ID)
 	}
 	s.prune(ctx, w.Tenant, w.ID, removed, w.Revision)
 	return nil
@@ -197,7 +197,7 @@ func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, 
 		return fmt.Errorf("delete webhook %d: %w", id, lost(stands))
 	}
 	if err != nil {
-		return fault(err, "delete webhook %d", id)
+		return wrap(err, "delete webhook %d", id)
 	}
 	s.prune(ctx, tenant, id, old.PointerKeys(), revision)
 	return nil
@@ -237,7 +237,7 @@ func lost(stands item) error {
 func (s *Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscription string, each func(webhook.Webhook)) error {
 	ids, err := s.pointed(ctx, tenant, subscription)
 	if err != nil {
-		return fault(err, "webhooks subscribed to %s", subscription)
+		return wrap(err, "webhooks subscribed to %s", subscription)
 	}
 	for ids := range slices.Chunk(ids, batchKeys) {
 		keys := make([]item, len(ids))
@@ -246,7 +246,7 @@ func (s *Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscr
 		}
 		items, err := s.getAll(ctx, keys, true)
 		if err != nil {
-			return fault(err, "webhooks subscribed to %s", subscription)
+			return wrap(err, "webhooks subscribed to %s", subscription)
 		}
 		found := make([]webhook.Webhook, 0, len(items))
 		var broken error

@@ -197,16 +197,16 @@ const unreadablePage = 2
 // pages calls a list until it ends, and returns how many items it had with the
 // last page's *UnreadableError, or the first error of another kind.
 func pages(next func() (got int, more bool, err error)) (n int, err error) {
-	var told error
+	var unreadable error
 	for {
 		got, more, err := next()
 		if found, other := webhook.Readable(err); other != nil {
 			return n, other
 		} else if found != nil {
-			told = found
+			unreadable = found
 		}
 		if n += got; !more {
-			return n, told
+			return n, unreadable
 		}
 	}
 }

@@ -11,17 +11,17 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// readFault maps the error of a read to one of the contract's. Everything
+// readError maps the error of a read to one of the contract's. Everything
 // except a missing secret and the caller's own deadline may be temporary.
-func readFault(doing string, err error) error {
+func readError(doing string, err error) error {
 	if marked(err) {
 		return fmt.Errorf("%s: %s: %w", doing, word(err), webhook.ErrNotFound)
 	}
-	return fault(doing, err, webhook.ErrSecretUnavailable)
+	return wrap(doing, err, webhook.ErrSecretUnavailable)
 }
 
-// writeFault maps the error of a write to one of the contract's.
-func writeFault(doing string, err error) error {
+// writeError maps the error of a write to one of the contract's.
+func writeError(doing string, err error) error {
 	var (
 		missing *types.ResourceNotFoundException
 		exists  *types.ResourceExistsException
@@ -32,7 +32,7 @@ func writeFault(doing string, err error) error {
 	case errors.As(err, &exists):
 		return fmt.Errorf("%s: %w", doing, webhook.ErrExists)
 	}
-	return fault(doing, err, webhook.ErrUnavailable)
+	return wrap(doing, err, webhook.ErrUnavailable)
 }
 
 // marked reports whether a secret is marked for deletion: the only case in
@@ -42,9 +42,9 @@ func marked(err error) bool {
 	return errors.As(err, &invalid)
 }
 
-// fault keeps the end of the caller's context recognizable, and drops the
+// wrap keeps the end of the caller's context recognizable, and drops the
 // message.
-func fault(doing string, err, kind error) error {
+func wrap(doing string, err, kind error) error {
 	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, ended) {
 			return fmt.Errorf("%s: %w (%w)", doing, kind, ended)

@@ -38,10 +38,10 @@ var passing = map[string]bool{
 	"RequestTimeoutException":                true,
 }
 
-// fault wraps a call's error, with ErrUnavailable if a later try may succeed,
+// wrap describes a call's error, with ErrUnavailable if a later try may succeed,
 // and without it if the deployment or this package is at fault (no permission,
 // no such table, an invalid expression).
-func fault(err error, format string, args ...any) error {
+func wrap(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
