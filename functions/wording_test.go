@@ -18,7 +18,7 @@ var wordings = []struct {
 	left    int
 }{
 	{`\bis no [a-z]`, `is no (longer|more|way|such|need|point|reason|limit|lease|other|one|row|message|call)\b|there is no`, 54},
-	{`\b(that|which|is|are) none\b`, ``, 58},
+	{`\b(that|which|is|are) none\b`, ``, 57},
 	{`// \w+ gives\b`, ``, 82},
 	{`\b(nobody|somebody|whoever)\b`, `http\.NoBody|events/nobody`, 97},
 	{`\bstands? (twice|for|in|there|beside)\b`, `stands? for`, 11},

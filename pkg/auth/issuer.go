@@ -8,11 +8,11 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/posthaste-dev/posthaste/pkg/refresh"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -43,100 +43,47 @@ type keys struct {
 }
 
 // issuer fetches the keys of an OpenID Connect issuer, when a call needs them
-// and never in the background. One call fetches at a time, in its own goroutine
-// and within its own context; the others wait for it within theirs. Its methods
-// may be called concurrently.
+// and never in the background. One call fetches at a time; the others wait for it
+// within their own contexts. Its methods may be called concurrently.
 type issuer struct {
 	url, audience string
 	now           func() time.Time
 	client        *http.Client
-
-	mu     sync.Mutex
-	known  *keys         // nil until the issuer has answered
-	flight chan struct{} // closed when the fetch under way has ended; nil: there is none
-	failed time.Time     // when a fetch failed, if none has succeeded since
-	err    error         // why
+	keys          refresh.Value[*keys]
 }
+
+func newIssuer(url, audience string, transport http.RoundTripper, now func() time.Time) *issuer {
+	i := &issuer{url: url, audience: audience, now: now, client: &http.Client{Transport: transport}}
+	i.keys = refresh.Value[*keys]{
+		Read: i.ask, Now: now, Elapsed: webhook.Elapsed,
+		Life: keysLife, Kept: keysKept, Pause: failureHold, KeptPause: keysRetry,
+		Panicked: errNoAnswer,
+	}
+	return i
+}
+
+// errNoAnswer says that the issuer did not answer.
+var errNoAnswer = fmt.Errorf("ask the issuer of tokens: %w", webhook.ErrUnavailable)
 
 // usable returns keys that tokens may be checked with: those known, if they are
-// not too old, or new ones.
-func (i *issuer) usable(ctx context.Context) (*keys, error) {
-	k, err := i.await(ctx, func(now time.Time) bool {
-		switch {
-		case i.known == nil:
-			return false
-		case webhook.Elapsed(i.known.at, now) < keysLife:
-			return true
-		}
-		asked := i.flight != nil || i.err != nil && webhook.Elapsed(i.failed, now) < keysRetry
-		return asked && webhook.Elapsed(i.known.at, now) < keysKept
-	})
-	if err == nil {
-		return k, nil
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.known != nil && webhook.Elapsed(i.known.at, i.now()) < keysKept {
-		return i.known, nil
-	}
-	return nil, err
-}
+// not too old, or new ones. Errors: webhook.ErrUnavailable where the issuer does
+// not answer, the context's own, and a text for the operator where the issuer's
+// name is spelled in another way.
+func (i *issuer) usable(ctx context.Context) (*keys, error) { return i.keys.Get(ctx) }
 
-// newer returns keys other than those that a token does not fit.
+// newer returns keys other than those that a token does not fit. Errors: as for
+// usable.
 func (i *issuer) newer(ctx context.Context, than *keys) (*keys, error) {
-	return i.await(ctx, func(time.Time) bool { return i.known != nil && i.known != than })
+	return i.keys.Newer(ctx, func(k *keys) bool { return k == than })
 }
 
-// await returns the keys known once enough holds, which is asked under the
-// lock, or those that it fetches. Errors: webhook.ErrUnavailable where the
-// issuer does not answer, the context's own, and a text for the operator where
-// the issuer's name is spelled in another way.
-func (i *issuer) await(ctx context.Context, enough func(now time.Time) bool) (*keys, error) {
-	for {
-		i.mu.Lock()
-		now := i.now()
-		if enough(now) {
-			defer i.mu.Unlock()
-			return i.known, nil
-		}
-		if i.err != nil && webhook.Elapsed(i.failed, now) < failureHold {
-			defer i.mu.Unlock()
-			return nil, i.err
-		}
-		flight := i.flight
-		if flight == nil {
-			i.flight = make(chan struct{})
-			i.mu.Unlock()
-			return i.fly(ctx)
-		}
-		i.mu.Unlock()
-		select {
-		case <-flight: // if its maker gave up, the next one asks
-		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for the issuer of tokens: %w", ctx.Err())
-		}
+// ask fetches, and tells a caller that gave up from an issuer that does not
+// answer.
+func (i *issuer) ask(ctx context.Context) (*keys, error) {
+	k, err := i.fetch(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("ask the issuer of tokens: %w", ctx.Err())
 	}
-}
-
-// fly makes the fetch and keeps what came of it. That the caller gave up says
-// nothing about the issuer.
-func (i *issuer) fly(ctx context.Context) (k *keys, err error) {
-	err = fmt.Errorf("ask the issuer of tokens: %w", webhook.ErrUnavailable)
-	defer func() {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		switch {
-		case err == nil:
-			i.known, i.failed, i.err = k, time.Time{}, nil
-		case ctx.Err() != nil:
-			err = fmt.Errorf("ask the issuer of tokens: %w", ctx.Err())
-		default:
-			i.failed, i.err = i.now(), err
-		}
-		close(i.flight)
-		i.flight = nil
-	}()
-	k, err = i.fetch(ctx)
 	return k, err
 }
 
@@ -161,7 +108,7 @@ func (i *issuer) fetch(ctx context.Context) (*keys, error) {
 		keySet, err = i.get(ctx, named.Keys)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ask the issuer of tokens: %w", webhook.ErrUnavailable)
+		return nil, errNoAnswer
 	}
 	if named.Issuer != i.url {
 		return nil, fmt.Errorf("OIDC_ISSUER is spelt otherwise by the issuer itself: %q", named.Issuer)

@@ -42,15 +42,12 @@ func (c Claims) withDefaults() Claims {
 // they are used for an hour. Its methods may be called concurrently.
 type Tokens struct {
 	claims Claims
-	issuer issuer
+	issuer *issuer
 }
 
 // NewTokens gives the checker of an issuer's tokens. It does no input or output.
 func NewTokens(url, audience string, claims Claims, transport http.RoundTripper, now func() time.Time) *Tokens {
-	return &Tokens{
-		claims: claims.withDefaults(),
-		issuer: issuer{url: url, audience: audience, now: now, client: &http.Client{Transport: transport}},
-	}
+	return &Tokens{claims: claims.withDefaults(), issuer: newIssuer(url, audience, transport, now)}
 }
 
 // token finds out whom an issuer's token stands for.

@@ -41,12 +41,11 @@ var others = map[string]string{
 	"pkg/embedded Pump.feed for":                        "a batch a turn; one that is not done waits by handingOver",
 	"pkg/auth Authenticator.endOldest for":              "a page a turn",
 	"pkg/auth Tokens.verified for":                      "two turns: with the keys at hand, then with newer ones",
-	"pkg/auth issuer.await for":                         "waits for the fetch of another call, and makes its own at most once",
 	"pkg/embedded DB.purge for":                         "a page a turn",
 	"pkg/embedded Pump.everyMinute for":                 "a minute a turn",
 	"pkg/embedded Pump.queue for":                       "a batch a turn; a file that cannot be read has no others to collide with",
 	"pkg/queue/sqs Queue.Send for":                      "a batch a turn; the SDK repeats calls, with jitter",
-	"pkg/secrets value.get for":                         "waits for the read of another call, and makes its own at most once",
+	"pkg/refresh Value.await for":                       "waits for the read of another call, and makes its own at most once",
 	"pkg/secrets Cache.Read for":                        "waits for the call of another, and makes its own at most once",
 	"pkg/store/dynamo Events.List for":                  "an event a turn",
 	"pkg/store/dynamo Events.wind for":                  "a page a turn",
@@ -163,11 +162,14 @@ func receiver(f *ast.FuncDecl) string {
 	if f.Recv == nil {
 		return ""
 	}
-	of := f.Recv.List[0].Type
-	if star, ok := of.(*ast.StarExpr); ok {
-		of = star.X
+	typ := f.Recv.List[0].Type
+	if star, ok := typ.(*ast.StarExpr); ok {
+		typ = star.X
 	}
-	if id, ok := of.(*ast.Ident); ok {
+	if generic, ok := typ.(*ast.IndexExpr); ok {
+		typ = generic.X
+	}
+	if id, ok := typ.(*ast.Ident); ok {
 		return id.Name + "."
 	}
 	return "?."

@@ -86,19 +86,19 @@ type grant struct {
 
 // attempt is a POST as the process made it and as the target saw it.
 type attempt struct {
-	process *process
-	stream  *streaming // the call that made it; nil for the queue lane
-	lease   *grant     // nil for the fast lane
-	key     webhook.DeliveryKey
-	round   int
-	began   time.Time
-	arrived    time.Time // zero: never arrived
-	success bool      // the target answered 2xx, whether or not the response arrived
-	reported    bool      // the process knows the result
-	knownOK bool
-	inv     *invocation
-	status  int
-	abort   bool
+	process  *process
+	stream   *streaming // the call that made it; nil for the queue lane
+	lease    *grant     // nil for the fast lane
+	key      webhook.DeliveryKey
+	round    int
+	began    time.Time
+	arrived  time.Time // zero: never arrived
+	success  bool      // the target answered 2xx, whether or not the response arrived
+	reported bool      // the process knows the result
+	knownOK  bool
+	inv      *invocation
+	status   int
+	abort    bool
 }
 
 // streamed is a record in one call of the stream consumer.

@@ -50,7 +50,7 @@ type targets struct {
 	w     *world
 	hosts []string
 	days  map[string][]spell // by host
-	posts  map[string]int     // POSTs by target and event
+	posts map[string]int     // POSTs by target and event
 }
 
 type spell struct {
