@@ -43,7 +43,7 @@ func (s *Sender) headers(post webhook.Post, body []byte, now time.Time) (http.He
 	for _, custom := range post.Webhook.Headers {
 		value := custom.Value
 		if custom.Secret {
-			secret, ok := secretHeader(post.Secrets, custom.Name)
+			secret, ok := post.Secrets.Header(custom.Name)
 			if !ok {
 				return nil, nil, fmt.Errorf("header %s: %w", custom.Name, webhook.ErrSecretUnavailable)
 			}
@@ -100,18 +100,4 @@ func sign(h *headers, scrub *scrubber, post webhook.Post, body []byte, now time.
 		scrub.signature(strings.TrimPrefix(entry, "v1,"))
 	}
 	return nil
-}
-
-// secretHeader returns the value of a secret header, comparing names as the
-// domain does.
-func secretHeader(doc webhook.SecretDocument, name string) (webhook.Secret, bool) {
-	if value, ok := doc.Headers[name]; ok {
-		return value, true
-	}
-	for have, value := range doc.Headers {
-		if webhook.SameHeader(have, name) {
-			return value, true
-		}
-	}
-	return webhook.Secret{}, false
 }

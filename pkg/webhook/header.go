@@ -27,8 +27,8 @@ func foldHeaderName(name string) string {
 	return string(folded)
 }
 
-// SameHeader reports whether two header names fold to the same text.
-func SameHeader(a, b string) bool {
+// sameHeader reports whether two header names fold to the same text.
+func sameHeader(a, b string) bool {
 	if len(a) != len(b) {
 		return false
 	}

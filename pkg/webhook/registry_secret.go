@@ -30,7 +30,7 @@ func (d Draft) document(old SecretDocument, overlapEnd time.Time) (SecretDocumen
 	}
 	for _, h := range d.Headers {
 		masked := h.Value.text == MaskedSecret
-		stored, known := headerSecret(old.Headers, h.Name)
+		stored, known := old.Header(h.Name)
 		switch {
 		case !SecretHeader(h.Name):
 			if masked {
@@ -104,15 +104,6 @@ func (d Draft) touchesSecrets(w Webhook) bool {
 		}
 	}
 	return kept != 0
-}
-
-func headerSecret(values map[string]Secret, name string) (Secret, bool) {
-	for have, value := range values {
-		if SameHeader(have, name) {
-			return value, true
-		}
-	}
-	return Secret{}, false
 }
 
 // createSecret makes the secret of a webhook that had none, leaving an intent

@@ -62,6 +62,20 @@ func (d SecretDocument) previousAt(now time.Time) Secret {
 	return Secret{}
 }
 
+// Header returns the value of a secret header, and whether there is one. Names
+// are compared as receivers do, which cannot tell some of them apart.
+func (d SecretDocument) Header(name string) (value Secret, ok bool) {
+	if value, ok = d.Headers[name]; ok {
+		return value, true
+	}
+	for have, value := range d.Headers {
+		if sameHeader(have, name) {
+			return value, true
+		}
+	}
+	return Secret{}, false
+}
+
 // isZero reports whether the document holds nothing at all.
 func (d SecretDocument) isZero() bool {
 	return d.Current.IsZero() && d.Previous.IsZero() && len(d.Headers) == 0

@@ -110,10 +110,10 @@ func (w Webhook) PointerKeys() []string {
 	return keys
 }
 
-// headerNamed finds a header, comparing names as [SameHeader] does.
+// headerNamed finds a header, comparing names as [sameHeader] does.
 func (w Webhook) headerNamed(name string) (Header, bool) {
 	for _, h := range w.Headers {
-		if SameHeader(h.Name, name) {
+		if sameHeader(h.Name, name) {
 			return h, true
 		}
 	}
