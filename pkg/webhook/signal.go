@@ -111,6 +111,10 @@ func checkSignal(s Signal) (json.RawMessage, error) {
 	return data.Bytes(), nil
 }
 
+// MayRaise reports whether a caller or a source may raise an event of this name:
+// it is well-formed and not reserved.
+func MayRaise(name string) bool { return validEventName(name) && !reservedEventName(name) }
+
 // checkEventName adds a fault unless callers may raise an event of this name.
 func checkEventName(f *Faults, member, name string) {
 	switch {
