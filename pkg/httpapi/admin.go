@@ -13,7 +13,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// adminPage is how many things a list of the administration shows at a time.
+// adminPage is how many items a page of an administration list has.
 const adminPage = 1000
 
 // tenant is a tenant as it is shown. JobId is null unless it is being deleted.
@@ -23,7 +23,7 @@ type tenant struct {
 	JobID   textOrNull `json:"JobId"`
 }
 
-// tenantPage has the tenants that come after the query parameter cursor.
+// tenantPage holds the tenants after the query parameter cursor.
 type tenantPage struct {
 	Tenants []tenant
 	Cursor  textOrNull
@@ -40,7 +40,7 @@ func (a *api) listTenants(c *call) (reply, error) {
 	if len(records) == adminPage {
 		page.Cursor = textOrNull(records[adminPage-1].Name)
 	}
-	// The first tenant is there without a record: it stands where it belongs.
+	// The first tenant needs no record: it is inserted in order.
 	if after < tenancy.FirstTenant && !slices.ContainsFunc(records, first) &&
 		(page.Cursor == "" || tenancy.FirstTenant < webhook.Tenant(page.Cursor)) {
 		records = append(records, tenancy.Record{Name: tenancy.FirstTenant})
@@ -67,7 +67,7 @@ func (a *api) createTenant(c *call) (reply, error) {
 		return reply{}, err
 	}
 	if err := a.Administration.CreateTenant(c.Context(), webhook.Tenant(name)); err != nil {
-		return reply{}, existing(err, "The tenant exists already")
+		return reply{}, existing(err, "The tenant already exists")
 	}
 	a.audit(c.Context(), c, auditedChange{action: "create tenant", tenant: webhook.Tenant(name)})
 	return reply{status: http.StatusCreated, body: struct{ Name string }{name}}, nil
@@ -76,7 +76,7 @@ func (a *api) createTenant(c *call) (reply, error) {
 func (a *api) deleteTenant(c *call) (reply, error) {
 	name := webhook.Tenant(c.PathValue("tenant"))
 	job, err := a.Administration.DeleteTenant(c.Context(), c.who.Associate, name)
-	if job != "" { // begun, even if the call fails
+	if job != "" { // the deletion has begun, even if the call fails
 		a.audit(c.Context(), c, auditedChange{action: "delete tenant", tenant: name})
 	}
 	if err != nil {
@@ -87,8 +87,8 @@ func (a *api) deleteTenant(c *call) (reply, error) {
 	}{job}}, nil
 }
 
-// credential is a credential as it is shown. Secret is there in the answer to
-// the call that makes it, and nowhere else.
+// credential is a credential as it is shown. Secret is set only in the response
+// to the call that creates it.
 type credential struct {
 	ID          string `json:"Id"`
 	Kind        tenancy.CredentialKind
@@ -116,7 +116,7 @@ func showCredential(c tenancy.Credential) credential {
 	}
 }
 
-// credentialPage has the credentials that come after the query parameter cursor.
+// credentialPage holds the credentials after the query parameter cursor.
 type credentialPage struct {
 	Credentials []credential
 	Cursor      textOrNull
@@ -163,7 +163,7 @@ func (a *api) createCredential(c *call) (reply, error) {
 		case "app":
 			wanted.App = v.text()
 		case "scopes":
-			wanted.Scopes = nil // of two spellings the last counts
+			wanted.Scopes = nil // if two spellings are sent, the last counts
 			for _, s := range v.texts() {
 				wanted.Scopes = append(wanted.Scopes, webhook.Scope(s))
 			}
@@ -178,7 +178,7 @@ func (a *api) createCredential(c *call) (reply, error) {
 	}
 	made, secret, err := a.Administration.Issue(c.Context(), name, wanted)
 	if err != nil {
-		return reply{}, tenantNotFound(existing(err, "The role has a credential already"))
+		return reply{}, tenantNotFound(existing(err, "The role already has a credential"))
 	}
 	a.audit(c.Context(), c, auditedChange{action: "create credential", tenant: name, credential: made.ID})
 	shown := showCredential(made)
@@ -193,7 +193,7 @@ func (a *api) revokeCredential(c *call) (reply, error) {
 	}
 	err := a.Administration.Credentials.Revoke(c.Context(), name, id)
 	if errors.Is(err, webhook.ErrNotFound) {
-		return reply{}, explain(err, "The tenant has no credential of this id")
+		return reply{}, explain(err, "The tenant has no credential with this id")
 	}
 	if err != nil {
 		return reply{}, err
@@ -202,8 +202,8 @@ func (a *api) revokeCredential(c *call) (reply, error) {
 	return noContent(nil), nil
 }
 
-// readAdmin reads a body that is one object of the members named. Others are
-// faults: one may be a misspelt restriction.
+// readAdmin reads a body that is one object with these members. An unknown member
+// is a fault: it may be a misspelled restriction.
 func readAdmin(c *call, read func(value), names ...string) error {
 	object, err := wire.ReadObject(c.Request, carriers)
 	if err != nil {
@@ -212,7 +212,7 @@ func readAdmin(c *call, read func(value), names ...string) error {
 	var f webhook.Faults
 	for _, m := range object.Members() {
 		if !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, m.Name) }) {
-			f.AddText(m.Name, "%q is not known; there are %s", wire.Shorten(m.Name), strings.Join(names, ", "))
+			f.AddText(m.Name, "unknown member %q; the known ones are %s", wire.Shorten(m.Name), strings.Join(names, ", "))
 			continue
 		}
 		read(memberValue(m.Name, m.Value, &f))
@@ -220,9 +220,8 @@ func readAdmin(c *call, read func(value), names ...string) error {
 	return f.Err()
 }
 
-// instant reads a time with its zone, as RFC 3339 has it. null is the zero time,
-// which nothing else is: what some clients write for a time that they forgot to
-// set must not be taken for none.
+// instant reads a time with a zone, as in RFC 3339. Only null is the zero time: a
+// zero time that a client sends because it forgot to set one is a fault.
 func (v value) instant() time.Time {
 	if v.isNull() {
 		return time.Time{}
@@ -245,5 +244,5 @@ func tenantNotFound(err error) error {
 	if !errors.Is(err, webhook.ErrNotFound) {
 		return err
 	}
-	return explain(err, "There is no such tenant")
+	return explain(err, "Tenant not found")
 }

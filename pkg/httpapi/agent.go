@@ -10,18 +10,18 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// agentPath is where SuperOffice's Webhook agent lies: one POST an operation.
-// Its rules are not REST's: what is not there is null or nothing, and input
-// that cannot be read is answered in the framework's own words.
+// agentPath is the path of SuperOffice's Webhook agent, which has one POST per
+// operation. Its rules differ from REST's: a missing webhook is null or ignored,
+// and input that cannot be read gets the framework's own error.
 const agentPath = "/api/v1/Agents/Webhook/"
 
-// unbindableError is an input of the agent that cannot be read as what the
-// operation takes.
+// unbindableError is an input of the agent that cannot be read as the argument of
+// the operation.
 type unbindableError struct{ detail string }
 
 func (e *unbindableError) Error() string { return "the request is invalid: " + e.detail }
 
-// unbindable words an invalid input as the agent does. Other errors stay.
+// unbindable turns an invalid input into the agent's error. Other errors stay.
 func unbindable(err error) error {
 	var invalid *webhook.ValidationError
 	if errors.As(err, &invalid) {
@@ -33,7 +33,7 @@ func unbindable(err error) error {
 // agentError is the framework's own error.
 type agentError struct{ Message, MessageDetail string }
 
-// agentFailed turns an error into the agent's answer.
+// agentFailed turns an error into the agent's response.
 func agentFailed(c *call, err error) reply {
 	var unread *unbindableError
 	if !errors.As(err, &unread) {
@@ -99,11 +99,11 @@ func (a *api) agentList(c *call) (reply, error) {
 		return reply{}, err
 	}
 	f := newFilter(args.named("NameFilter").text(), args.named("EventFilter").text(), args.named("StatusFilter").enum(stateNames, false))
-	answer, err := a.list(c, f, *args.faults)
+	response, err := a.list(c, f, *args.faults)
 	if errors.Is(err, errListTooLarge) { // the input was right
 		return reply{}, err
 	}
-	return answer, unbindable(err)
+	return response, unbindable(err)
 }
 
 func (a *api) agentTest(c *call) (reply, error) {
@@ -137,24 +137,24 @@ func (a *api) agentLastError(c *call) (reply, error) {
 	if err := args.err(); err != nil {
 		return reply{}, err
 	}
-	answer, err := a.lastErrorOf(c, id)
+	response, err := a.lastErrorOf(c, id)
 	if errors.Is(err, webhook.ErrNotFound) {
 		return ok(textOrNull("")), nil
 	}
-	return answer, err
+	return response, err
 }
 
 // queryID reads the webhook's id from the query.
 func queryID(c *call) (int32, error) {
 	id, err := strconv.ParseInt(c.query("webhookId"), 10, 32)
 	if err != nil {
-		return 0, &unbindableError{"the query parameter webhookId must be a whole number of 32 bits"}
+		return 0, &unbindableError{"the query parameter webhookId must be a 32-bit integer"}
 	}
 	return int32(id), nil
 }
 
-// agentObject reads the webhook that is an operation's argument: the body
-// itself, or its member Webhook.
+// agentObject reads the webhook that an operation takes: the body itself or its
+// member Webhook.
 func agentObject(c *call) (wire.Tree, error) {
 	object, err := wire.ReadObject(c.Request, carriers)
 	if err != nil {
@@ -166,7 +166,7 @@ func agentObject(c *call) (wire.Tree, error) {
 		}
 	}
 	if object.Kind() != wire.KindObject {
-		return wire.Tree{}, &unbindableError{"the body holds no webhook"}
+		return wire.Tree{}, &unbindableError{"the body must be a webhook or an object with the member Webhook"}
 	}
 	return object, nil
 }
@@ -177,7 +177,7 @@ type arguments struct {
 	faults  *webhook.Faults
 }
 
-// agentArguments reads a request. No body is a request without arguments.
+// agentArguments reads a request. An empty body is a request without arguments.
 func agentArguments(c *call) (arguments, error) {
 	object, err := wire.ReadObject(c.Request, carriers)
 	if err != nil {
@@ -186,8 +186,7 @@ func agentArguments(c *call) (arguments, error) {
 	return arguments{object.Members(), &webhook.Faults{}}, nil
 }
 
-// named gives an argument, its name in any letter case; null if it is not
-// there.
+// named returns an argument by its case-insensitive name; null if it is missing.
 func (a arguments) named(name string) value {
 	found := memberValue(name, wire.Null, a.faults)
 	for _, m := range a.members {
@@ -198,37 +197,37 @@ func (a arguments) named(name string) value {
 	return found
 }
 
-// err is what was wrong with the arguments that were asked for.
+// err returns the faults of the arguments that were read.
 func (a arguments) err() error { return unbindable(a.faults.Err()) }
 
-// agentText says what each operation does, for people who open its address in
-// a browser.
+// agentText describes each operation, for people who open its address in a
+// browser.
 var agentText = map[string]struct{ does, query, body string }{
 	"CreateDefaultWebhook": {"Returns a new webhook with default values. Nothing is stored.", "", ""},
-	"SaveWebhook":          {"Creates a webhook if its WebhookId is 0, else updates the one of that id.", "", "Webhook"},
-	"DeleteWebhook":        {"Deletes a webhook. It need not exist.", "webhookId", ""},
-	"GetWebhook":           {"Returns a webhook, null if there is none of that id.", "webhookId", ""},
-	"GetAllWebhooks":       {"Returns the webhooks that the filters hold.", "", "NameFilter, EventFilter, StatusFilter"},
-	"TestWebhook":          {"Sends the test event to a webhook's target, and returns what the target made of it.", "", "Webhook"},
+	"SaveWebhook":          {"Creates a webhook if WebhookId is 0, else updates the webhook with that id.", "", "Webhook"},
+	"DeleteWebhook":        {"Deletes a webhook. Does nothing if it does not exist.", "webhookId", ""},
+	"GetWebhook":           {"Returns a webhook, or null if it does not exist.", "webhookId", ""},
+	"GetAllWebhooks":       {"Returns the webhooks that match the filters.", "", "NameFilter, EventFilter, StatusFilter"},
+	"TestWebhook":          {"Sends the test event to a webhook's target and returns the result.", "", "Webhook"},
 	"SignalEvent":          {"Signals an event to the webhooks that subscribe to it.", "", "EventName, PrimaryKey, Data"},
-	"GetLastError":         {"Returns the last error of a webhook's target, null if there was none.", "", "WebhookId"},
+	"GetLastError":         {"Returns the last error of a webhook's target, or null if there is none.", "", "WebhookId"},
 }
 
-// description is what a GET on an operation of the agent answers.
+// description is the response to a GET of an operation of the agent.
 type description struct {
 	Operation   string
 	Method      string
 	Description string
 	Query       textOrNull // the query parameters that the operation takes
-	Body        textOrNull // what its body holds
+	Body        textOrNull // the members of its body
 }
 
 func (description) xmlName() string { return "Description" }
 
-// describe gives the handler of a GET on an operation of the agent: it tells
-// what the operation is, and never does it.
+// describe returns the handler of a GET of an operation of the agent. It describes
+// the operation and never runs it.
 func describe(operation string) func(*call) (reply, error) {
 	text := agentText[operation]
-	answer := ok(description{operation, http.MethodPost, text.does, textOrNull(text.query), textOrNull(text.body)})
-	return func(*call) (reply, error) { return answer, nil }
+	response := ok(description{operation, http.MethodPost, text.does, textOrNull(text.query), textOrNull(text.body)})
+	return func(*call) (reply, error) { return response, nil }
 }

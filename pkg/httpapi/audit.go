@@ -8,8 +8,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// auditedChange is a change of something that belongs to a tenant: who made it, when
-// and where from, the call knows.
+// auditedChange is a change of something that belongs to a tenant. The call holds
+// who made it, when and from where.
 type auditedChange struct {
 	action     string
 	tenant     webhook.Tenant
@@ -17,7 +17,7 @@ type auditedChange struct {
 	credential string // id
 }
 
-// audit writes a change to the log: that it was made, never what was written.
+// audit logs that a change was made, never the values that were written.
 func (a *api) audit(ctx context.Context, c *call, what auditedChange) {
 	line := []slog.Attr{slog.String("action", what.action), slog.String("tenant", string(what.tenant))}
 	if what.webhook != 0 {
@@ -34,14 +34,14 @@ func (a *api) audit(ctx context.Context, c *call, what auditedChange) {
 	a.Logger.LogAttrs(ctx, slog.LevelInfo, "audit", line...)
 }
 
-// written audits a write of the registry's, so that no operation can forget to.
+// written audits every write of the registry, so that no operation can forget to.
 func (a *api) written(ctx context.Context, action string, written webhook.Key) {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		a.audit(ctx, c, auditedChange{action: action, tenant: written.Tenant, webhook: written.ID})
 	}
 }
 
-// source is the address that a call came from, as whatever is in front saw it.
+// source returns the caller's IP address, as the gateway or listener saw it.
 func (c *call) source() string {
 	host, _, err := net.SplitHostPort(c.RemoteAddr)
 	if err != nil {

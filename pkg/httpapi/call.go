@@ -15,31 +15,30 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// call is one request on its way, and what is found out about it.
+// call is one request and what the API has learned about it.
 type call struct {
 	*http.Request
 	begun time.Time
-	// elsewhere says that the call is for a handler beside the API.
+	// elsewhere marks a call for a handler outside the API.
 	elsewhere bool
 	who       webhook.Principal
 	// action is the route's method and pattern, "" if no route matched.
 	action string
-	// tenantSegment is the tenant that the path began with, "" if none.
+	// tenantSegment is the tenant at the start of the path, "" if there is none.
 	tenantSegment webhook.Tenant
 	requestID     string
 	status        int
-	// cause is the error that was answered, for the log.
+	// cause is the error behind the response, for the log.
 	cause error
-	// params are the query's, read when the first is asked for.
+	// params are the query's parameters, parsed on first use.
 	params url.Values
 }
 
-// callKey is under which a context holds its call, for the registry's audit.
+// callKey is the context key of the call, for the registry's audit.
 type callKey struct{}
 
-// ServeHTTP implements http.Handler. Whatever a request is for, it enters here:
-// it becomes a call, which ends with one line in the log, and a panic is answered
-// with 500.
+// ServeHTTP implements http.Handler. Every request enters here: it becomes a
+// call, which ends with one log line, and a panic becomes a 500.
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{begun: a.Now()}
 	if a.RequestID != nil {
@@ -53,11 +52,11 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		beside.ServeHTTP(w, r)
 		return
 	}
-	a.write(w, c, a.answer(c, segments))
+	a.write(w, c, a.respond(c, segments))
 }
 
-// finish ends a call: deferred itself, so that recover is heard. A handler beside
-// the API writes its own lines.
+// finish ends a call. It must be deferred directly for recover to work. A
+// handler outside the API writes its own log lines.
 func (a *api) finish(ctx context.Context, w http.ResponseWriter, c *call) {
 	p := recover()
 	if p != nil {
@@ -68,9 +67,9 @@ func (a *api) finish(ctx context.Context, w http.ResponseWriter, c *call) {
 	}
 }
 
-// answer does what a call asks for: which route, from which site, who calls, may
-// they, do it.
-func (a *api) answer(c *call, segments []string) reply {
+// respond runs a call: it finds the route, checks the site, the credential and
+// its scope, and calls the handler.
+func (a *api) respond(c *call, segments []string) reply {
 	rt, allowed := a.router.match(c, segments)
 	if rt == nil {
 		return unrouted(c, allowed)
@@ -85,17 +84,17 @@ func (a *api) answer(c *call, segments []string) reply {
 	if err := a.acceptable(c); err != nil {
 		return failed(c, err)
 	}
-	answer, err := rt.handle(c)
+	response, err := rt.handle(c)
 	switch {
 	case err == nil:
-		return answer
+		return response
 	case rt.fail != nil:
 		return rt.fail(c, err)
 	}
 	return failed(c, err)
 }
 
-// admit finds out who calls and whether they may.
+// admit authenticates the caller and checks their tenant and scope.
 func (a *api) admit(c *call, scope webhook.Scope) error {
 	if scope == open {
 		return nil
@@ -114,20 +113,20 @@ func (a *api) admit(c *call, scope webhook.Scope) error {
 	return nil
 }
 
-// acceptable refuses a call that no media type can be answered to, before it
-// does anything. A DELETE has no answer to be read.
+// acceptable refuses a call whose Accept names no supported media type, before it
+// changes anything. The response to a DELETE has no body.
 func (a *api) acceptable(c *call) error {
 	if !a.StrictAccept || c.Method == http.MethodDelete {
 		return nil
 	}
 	if _, accepted := wire.Negotiate(c.Header.Values("Accept")); !accepted {
-		return errNoAnswer
+		return errNoMediaType
 	}
 	return nil
 }
 
-// log writes the call's line. A request that no route matched shows neither its
-// path nor a method that somebody made up.
+// log writes the call's log line. A request that no route matched is logged
+// without its path and method, which the caller can choose freely.
 func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 	action := c.action
 	if action == "" {
@@ -145,12 +144,12 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 		}
 	}
 	if c.status == http.StatusUnauthorized || c.status == http.StatusTooManyRequests {
-		line = append(line, slog.String("source", c.source())) // whose guess it was
+		line = append(line, slog.String("source", c.source())) // where the guess came from
 	}
 	level := slog.LevelInfo
 	switch {
 	case c.status == http.StatusLoopDetected:
-		level = slog.LevelWarn // the callers' fault, whose loop has ended with it
+		level = slog.LevelWarn // the caller's fault, and the loop ends here
 	case c.status >= http.StatusInternalServerError:
 		level = slog.LevelError
 		line = append(line, slog.Any("error", c.cause))
@@ -158,9 +157,9 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 	a.Logger.LogAttrs(ctx, level, "request", line...)
 }
 
-// query returns a query parameter's first value, its name in any letter case. Of
-// several spellings in one call the documented one counts, else the first in
-// the order of the alphabet.
+// query returns the first value of a query parameter. Its name is
+// case-insensitive. If a call has several spellings, the documented one counts,
+// else the first in alphabetical order.
 func (c *call) query(name string) string {
 	if c.params == nil {
 		c.params = c.URL.Query()
@@ -168,7 +167,7 @@ func (c *call) query(name string) string {
 	if c.params.Has(name) {
 		return c.params.Get(name)
 	}
-	spelled := "" // no parameter that is asked for has an empty name
+	spelled := "" // no parameter of the API has an empty name
 	for key := range c.params {
 		if strings.EqualFold(key, name) && (spelled == "" || key < spelled) {
 			spelled = key
@@ -180,8 +179,8 @@ func (c *call) query(name string) string {
 	return c.params.Get(spelled)
 }
 
-// webhookID reads the id of a webhook from the path. A text that is no id names
-// no webhook.
+// webhookID reads the id of a webhook from the path. It returns ErrNotFound if
+// the segment is not an id.
 func (c *call) webhookID() (int32, error) {
 	text := c.PathValue("id")
 	id, err := strconv.ParseInt(text, 10, 32)

@@ -2,8 +2,8 @@ package httpapi
 
 import "github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 
-// carriers says what the members of SuperOffice's carriers hold, where that is
-// not a single value.
+// carriers lists the members of SuperOffice's carriers that are not a single
+// value, and the kind of each.
 var carriers = wire.Members{
 	"events": {Container: wire.List}, "erroremails": {Container: wire.List},
 	"errorassociates": listItems, "childitems": listItems,

@@ -9,24 +9,24 @@ import (
 )
 
 const (
-	// maxCarried is what an answer may measure when Lambda returns it: 6 MB,
-	// less what headers take.
+	// maxCarried is the largest response body that Lambda can return: 6 MB minus
+	// room for headers.
 	maxCarried = 6<<20 - 64<<10
-	// minCompressed is the size from which compressing is worth its time.
+	// minCompressed is the smallest size that is worth compressing.
 	minCompressed = 4 << 10
 )
 
-var errListTooLarge = webhook.Invalid("the list is larger than an answer can be; ask for a part of it with $top and $skip, or accept gzip")
+var errListTooLarge = webhook.Invalid("the list is too large for one response; page it with $top and $skip, or accept gzip")
 
-// carry gives a large answer as it goes out, and its coding.
+// carry returns a large response body as it is sent, and its content coding.
 //
-// What Lambda cannot return is an error that says to page, in the local run
-// too, so that a program meets the same service in both.
+// A body that Lambda cannot return is an error that says to page. The local run
+// does the same, so that a program sees the same service in both.
 func carry(body []byte, compress bool) (out []byte, coding string, err error) {
 	if compress && len(body) >= minCompressed {
 		var compressed bytes.Buffer
 		w := gzip.NewWriter(&compressed)
-		_, _ = w.Write(body) // a buffer takes everything
+		_, _ = w.Write(body) // a buffer never fails
 		_ = w.Close()
 		if base64.StdEncoding.EncodedLen(compressed.Len()) > maxCarried {
 			return nil, "", errListTooLarge
@@ -39,7 +39,7 @@ func carry(body []byte, compress bool) (out []byte, coding string, err error) {
 	return body, "", nil
 }
 
-// carriedLen is the length of a text within the JSON that Lambda returns.
+// carriedLen returns the length of a body inside the JSON that Lambda returns.
 func carriedLen(body []byte) int {
 	n := len(body)
 	for _, b := range body {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// wireTime is a time as the wire has it: UTC without fraction, and without zone
-// unless the caller asked for it. The zero time is .NET's.
+// wireTime is a time as written on the wire: in UTC, without fraction, and without
+// a zone unless the caller asked for it. Its zero value is .NET's zero time.
 type wireTime struct {
 	time.Time
 	zoned bool
@@ -21,11 +21,11 @@ func (t wireTime) MarshalJSON() ([]byte, error) {
 	return []byte(t.UTC().Format(`"2006-01-02T15:04:05"`)), nil
 }
 
-// wantsZone reports whether a call asks for dates with their zone: the header
-// SO-TimeZone may hold includeTZOffset beside the name of a zone. Which zone
-// does not matter, since no date of a webhook is local. Neither do the headers
-// Accept-Language, SO-Language and SO-Culture, whatever they hold: no text of a
-// webhook has translations, and numbers and dates outside of texts are neutral.
+// wantsZone reports whether a call asks for dates with their zone: SO-TimeZone may
+// contain includeTZOffset next to the name of a zone. The zone does not matter,
+// since no date of a webhook is local. The headers Accept-Language, SO-Language
+// and SO-Culture do not matter either: no string of a webhook is translated, and
+// numbers and dates outside strings are culture-neutral.
 func wantsZone(h http.Header) bool {
 	for _, text := range h.Values("SO-TimeZone") {
 		for part := range strings.SplitSeq(text, ",") {
@@ -37,7 +37,7 @@ func wantsZone(h http.Header) bool {
 	return false
 }
 
-// zoned gives an answer whose dates have their zone.
+// zoned returns a copy of a body whose dates have their zone.
 func zoned(body any) any {
 	return eachStruct(body, func(v reflect.Value) {
 		for i := range v.NumField() {
@@ -51,15 +51,15 @@ func zoned(body any) any {
 	})
 }
 
-// dateForms are the forms of a date that are read; fractions of a second, by a
-// point or a comma, may stand behind each second.
+// dateForms are the accepted forms of a date. Seconds may have a fraction after a
+// point or a comma.
 var dateForms = []string{
 	"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04:05",
 	"2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02", "20060102T150405Z0700", "20060102T150405", "20060102",
 }
 
-// parseDate reads a date in any usual form of ISO 8601. Without a zone it is
-// UTC, as on the wire.
+// parseDate reads a date in any common form of ISO 8601, and reports whether it
+// could. Without a zone it is UTC, as on the wire.
 func parseDate(text string) (t time.Time, ok bool) {
 	text = strings.ToUpper(strings.TrimSpace(text))
 	if len(text) > len("2006-01-02") && text[10] == ' ' {

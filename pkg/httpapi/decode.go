@@ -12,22 +12,23 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// value is one member of a body while it is read. Its methods return what the
-// member holds, and for null, or a value of the wrong type, the zero value; the
-// latter with a fault. No fault quotes the value: it may be a secret.
+// value is one member of a body while it is read. Its methods return the value of
+// the member. For null and for a value of the wrong type they return the zero
+// value; the wrong type also adds a fault. A fault never quotes the value, which
+// may be a secret.
 type value struct {
-	member string // the outermost member that it is or is in
-	path   string // how a fault names it
+	member string // the outermost member that holds it
+	path   string // its name in faults
 	tree   wire.Tree
 	faults *webhook.Faults
 }
 
-// memberValue returns a member to be read, by the name that its faults have.
+// memberValue returns a member to be read; faults call it by this name.
 func memberValue(name string, tree wire.Tree, faults *webhook.Faults) value {
 	return value{name, name, tree, faults}
 }
 
-// fault adds that the value breaks a rule.
+// fault adds a fault: the value breaks this rule.
 func (v value) fault(rule string, args ...any) {
 	v.faults.AddText(v.member, "%s %s", v.path, fmt.Sprintf(rule, args...))
 }
@@ -38,14 +39,14 @@ func (v value) isNull() bool { return v.kind() == wire.KindNull }
 
 func (v value) text() string {
 	if v.kind() != wire.KindString && !v.isNull() {
-		v.fault("must be text")
+		v.fault("must be a string")
 		return ""
 	}
 	return v.tree.Text()
 }
 
-// number reads a number, also as a string: XML and forms have nothing else. An
-// empty string is 0.
+// number reads a number, also from a string, since XML and forms have only
+// strings. An empty string is 0.
 func (v value) number() int32 {
 	text := v.tree.Text()
 	switch v.kind() {
@@ -59,12 +60,12 @@ func (v value) number() int32 {
 	}
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil {
-		v.fault("must be a whole number of 32 bits")
+		v.fault("must be a 32-bit integer")
 	}
 	return int32(n)
 }
 
-// boolean reads true or false, also as a string in any letter case. An empty
+// boolean reads true or false, also from a string, case-insensitively. An empty
 // string is false.
 func (v value) boolean() bool {
 	switch text := strings.ToLower(strings.TrimSpace(v.tree.Text())); v.kind() {
@@ -94,9 +95,9 @@ func (v value) texts() []string {
 		return nil
 	}
 	texts := []string{}
-	for _, item := range v.items("texts") {
+	for _, item := range v.items("strings") {
 		if item.isNull() {
-			item.fault("must be text")
+			item.fault("must be a string")
 			continue
 		}
 		texts = append(texts, item.text())
@@ -104,13 +105,13 @@ func (v value) texts() []string {
 	return texts
 }
 
-// maxItems is how many items of an array are read: no member may have more.
+// maxItems is the largest number of items that an array may have.
 const maxItems = 2_000
 
-// items returns the items of an array; of names what it should hold.
-func (v value) items(of string) []value {
+// items returns the items of an array. The plural names them in faults.
+func (v value) items(plural string) []value {
 	if v.kind() != wire.KindArray {
-		v.fault("must be an array of %s", of)
+		v.fault("must be an array of %s", plural)
 		return nil
 	}
 	trees, more := v.tree.Items(maxItems)
@@ -125,7 +126,7 @@ func (v value) items(of string) []value {
 	return items
 }
 
-// object returns a JSON object as it was written, but for spaces.
+// object returns a JSON object as it was written, without the spaces.
 func (v value) object() json.RawMessage {
 	if v.isNull() {
 		return nil
@@ -138,7 +139,7 @@ func (v value) object() json.RawMessage {
 	return compact.Bytes()
 }
 
-// members returns the members of an object in their order.
+// members returns the members of an object, in order.
 func (v value) members() []value {
 	if v.isNull() {
 		return nil
@@ -155,8 +156,8 @@ func (v value) members() []value {
 	return members
 }
 
-// enum reads a number, or a name in any letter case. With flags, names may be
-// joined by commas, and the number of the n-th name is the n-th bit.
+// enum reads a number or a case-insensitive name. With flags, names may be joined
+// by commas, and the number of the n-th name is the n-th bit.
 func (v value) enum(names []string, flags bool) int32 {
 	switch v.kind() {
 	case wire.KindNull:
@@ -172,19 +173,20 @@ func (v value) enum(names []string, flags bool) int32 {
 	default:
 	}
 	choice := strings.Join(names, ", ")
-	if flags { // the last of the names are joined ones
+	if flags { // the last names are combinations
 		choice = strings.Join(slices.DeleteFunc(slices.Clone(names), func(n string) bool { return strings.Contains(n, ",") }), ", ") + ", or several joined by commas"
 	}
 	v.fault("must be one of %s", choice)
 	return 0
 }
 
-// maxEnumText is longer than any text of names that somebody means.
+// maxEnumText is longer than any sensible list of names.
 const maxEnumText = 1000
 
-// enumNumber gives the number that a text names.
+// enumNumber returns the number of a name or of a number written as a string.
+// The empty string is 0.
 func enumNumber(text string, names []string, flags bool) (int32, bool) {
-	if len(text) > maxEnumText { // which every operation of a patch may read again
+	if len(text) > maxEnumText { // each operation of a patch may read it again
 		return 0, false
 	}
 	text = strings.TrimSpace(text)

@@ -10,16 +10,16 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// stated is what a body says about a webhook.
+// stated is a webhook as a body states it, with the faults found in it.
 type stated struct {
 	id     int32
 	draft  webhook.Draft
 	faults webhook.Faults
 }
 
-// writable lists the members that a client may state, in the order of the
-// entity. Whatever else a body holds is the server's or unknown, and is skipped
-// unread: clients send back what they got, in types of their own.
+// writable lists the members that a client may set, in the order of the entity.
+// Other members of a body are the server's or unknown. They are skipped unread,
+// because clients send back what they received, with types of their own.
 var writable = []struct {
 	name string
 	read func(*stated, value)
@@ -50,8 +50,8 @@ func writableIndex(name string) int {
 	return -1
 }
 
-// readMembers reads a webhook from the members of an object. Names may be in any
-// letter case; of members of one name the last counts.
+// readMembers reads a webhook from the members of an object. Names are
+// case-insensitive; if a name is repeated, the last one counts.
 func readMembers(members []wire.Member) stated {
 	var s stated
 	last := make([]wire.Tree, len(writable))
@@ -83,17 +83,16 @@ func (s *stated) headers(v value) {
 	s.draft.Headers = []webhook.DraftHeader{}
 	for _, m := range v.members() {
 		if m.kind() != wire.KindString {
-			s.faults.AddText("Headers", "Headers: the value of %q must be text", wire.Shorten(m.path))
+			s.faults.AddText("Headers", "Headers: the value of %q must be a string", wire.Shorten(m.path))
 			continue
 		}
 		s.draft.Headers = append(s.draft.Headers, webhook.DraftHeader{Name: m.path, Value: webhook.NewSecret(m.text())})
 	}
 }
 
-// check joins what was wrong with the members' types with what the rules find,
-// if there is something to join: a draft that was read without fault is
-// checked by the registry. Of a member whose type was wrong nothing more is
-// said.
+// check returns the faults of members' types together with those of the rules. A
+// draft without faults passes: the registry checks it against the rules. A
+// member of the wrong type gets no second fault.
 func (s stated) check(rules webhook.Rules) error {
 	if len(s.faults) == 0 {
 		return nil
@@ -135,8 +134,8 @@ type listItem struct {
 	FieldProperties fieldProperties
 }
 
-// read reads a member by its name. TableRight and FieldProperties are the
-// server's.
+// read sets the member of this name. TableRight and FieldProperties are the
+// server's, and are skipped.
 func (i *listItem) read(name string, v value) {
 	switch strings.ToLower(name) {
 	case "id":
@@ -186,11 +185,11 @@ func (v value) listItems() []listItem {
 	return list
 }
 
-// listItemsText gives an array of MDOListItems in the wire's own spelling; nil
-// if it is empty.
+// listItemsText returns an array of MDOListItems as the wire spells it, nil if it
+// is empty.
 func (v value) listItemsText() json.RawMessage {
-	// What is written back is no smaller: a text of twice the limit, spaces
-	// and all, need not be read.
+	// The encoded list is not smaller, so text of twice the limit, spaces
+	// included, need not be read.
 	if size := len(v.tree.JSON()); size > 2*webhook.MaxPropertyBytes {
 		v.fault("has %d bytes, more than %d", size, webhook.MaxPropertyBytes)
 		return nil

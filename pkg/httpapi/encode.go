@@ -8,15 +8,15 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 )
 
-// reply is an answer before it is written.
+// reply is a response before it is written.
 type reply struct {
 	status int
-	header http.Header // nil: none of its own
-	body   any         // nil with noContent: nothing is written
-	json   []byte      // in the place of body: JSON that goes out as it is
-	// mediaType is json's, where it is not JSON but lines of it.
+	header http.Header // nil: no headers beyond the common ones
+	body   any         // nil with noContent: no body is written
+	json   []byte      // instead of body: encoded JSON, sent unchanged
+	// mediaType is the media type of json if it is not JSON but lines of JSON.
 	mediaType string
-	large     bool // perhaps too large to send as it is
+	large     bool // may be too large to send uncompressed
 	empty     bool
 }
 
@@ -26,45 +26,45 @@ func noContent(header http.Header) reply {
 	return reply{status: http.StatusNoContent, header: header, empty: true}
 }
 
-// write sends an answer, in the media type that the call accepts; it is the
-// only place that knows about formats. Answers may hold what only this caller
-// may see, so nobody may keep them.
-func (a *api) write(w http.ResponseWriter, c *call, answer reply) {
+// write sends a response in the media type that the call accepts. It is the only
+// place that knows about formats. A response may contain data for this caller
+// only, so no cache may store it.
+func (a *api) write(w http.ResponseWriter, c *call, response reply) {
 	mediaType, _ := wire.Negotiate(c.Header.Values("Accept"))
-	body := answer.json
+	body := response.json
 	if body != nil {
-		if mediaType = wire.AnswerTypes[0]; answer.mediaType != "" {
-			mediaType = answer.mediaType
+		if mediaType = wire.AnswerTypes[0]; response.mediaType != "" {
+			mediaType = response.mediaType
 		}
-	} else if !answer.empty {
+	} else if !response.empty {
 		if wantsZone(c.Header) {
-			answer.body = zoned(answer.body)
+			response.body = zoned(response.body)
 		}
 		var err error
-		if body, err = encodeAs(mediaType, answer.body); err != nil {
-			answer = failed(c, err)
-			body, _ = encodeAs(mediaType, answer.body) // an errorBody always encodes
+		if body, err = encodeAs(mediaType, response.body); err != nil {
+			response = failed(c, err)
+			body, _ = encodeAs(mediaType, response.body) // an errorBody always encodes
 		}
 	}
 	coding := ""
-	if answer.large {
-		// The size of what is compressed tells of its content, so an answer
-		// with secrets in clear never is.
+	if response.large {
+		// The size of a compressed body reveals something about its content, so a
+		// response with secrets in clear is never compressed.
 		sent, as, err := carry(body, !a.SecretVisible && wire.AcceptsGzip(c.Header.Values("Accept-Encoding")))
 		if err != nil {
-			answer = failed(c, err)
-			sent, _ = encodeAs(mediaType, answer.body)
+			response = failed(c, err)
+			sent, _ = encodeAs(mediaType, response.body)
 		}
 		body, coding = sent, as
 	}
-	c.status = answer.status
+	c.status = response.status
 	header := w.Header()
-	for name, values := range answer.header {
+	for name, values := range response.header {
 		header[name] = values
 	}
 	header.Set("Cache-Control", "no-store")
-	if answer.empty {
-		w.WriteHeader(answer.status)
+	if response.empty {
+		w.WriteHeader(response.status)
 		return
 	}
 	header.Set("Vary", "Accept, Accept-Encoding")
@@ -73,9 +73,9 @@ func (a *api) write(w http.ResponseWriter, c *call, answer reply) {
 	}
 	header.Set("Content-Type", mediaType+"; charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(answer.status)
+	w.WriteHeader(response.status)
 	if c.Method != http.MethodHead {
-		_, _ = w.Write(body) // a caller that went away is nobody's fault
+		_, _ = w.Write(body) // the caller may have gone away
 	}
 }
 
@@ -86,7 +86,7 @@ func encodeAs(mediaType string, body any) ([]byte, error) {
 	return wire.EncodeJSON(body)
 }
 
-// textOrNull is a text whose zero value is null, as SuperOffice writes it.
+// textOrNull is a string whose zero value is encoded as null, as in SuperOffice's API.
 type textOrNull string
 
 func (t textOrNull) MarshalJSON() ([]byte, error) {
@@ -96,10 +96,10 @@ func (t textOrNull) MarshalJSON() ([]byte, error) {
 	return wire.EncodeJSON(string(t))
 }
 
-// member is one member of an object whose order counts.
+// member is one member of an ordered object.
 type member struct{ name, value string }
 
-// members is an object of texts that keeps its order. nil is null.
+// members is an object of strings that keeps its order. nil is null.
 type members []member
 
 func (m members) MarshalJSON() ([]byte, error) {

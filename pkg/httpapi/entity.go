@@ -9,9 +9,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// entity is a webhook as it is shown. The order of its fields is that of the
-// wire, and the zero value of each is what the wire has for nothing. It may
-// hold a secret in clear: encode it, never print it.
+// entity is a webhook as it is shown. Its fields have the wire's order, and the
+// zero value of each is the wire's empty value. It may hold a secret in clear:
+// encode it, never print it.
 type entity struct {
 	WebhookID           int32 `json:"WebhookId"`
 	Name                textOrNull
@@ -100,38 +100,39 @@ func enumName(names []string, n int32) ([]byte, error) {
 	return wire.EncodeJSON(names[n])
 }
 
-// clearTexts is what of a webhook's secrets an answer may show in clear. What
-// it lacks is masked.
+// clearTexts holds those of a webhook's secrets that a response shows in clear.
+// The others are masked.
 type clearTexts struct {
 	secret  webhook.Secret
 	headers map[string]webhook.Secret // by folded name
 }
 
-// clearIn gives what a call itself brought in clear: only that is said back.
+// clearIn returns the secrets that the call itself sent in clear: only these are
+// returned.
 func clearIn(d webhook.Draft) clearTexts {
-	plain := clearTexts{headers: map[string]webhook.Secret{}}
+	visible := clearTexts{headers: map[string]webhook.Secret{}}
 	if d.Secret != nil && d.Secret.Reveal() != webhook.MaskedSecret {
-		plain.secret = *d.Secret
+		visible.secret = *d.Secret
 	}
 	for _, h := range d.Headers {
 		if h.Value.Reveal() != webhook.MaskedSecret {
-			plain.headers[strings.ToLower(h.Name)] = h.Value
+			visible.headers[strings.ToLower(h.Name)] = h.Value
 		}
 	}
-	return plain
+	return visible
 }
 
-// clearOf gives all that is secret, for deployments that show it.
+// clearOf returns all secrets, for deployments that show them.
 func clearOf(doc webhook.SecretDocument) clearTexts {
-	plain := clearTexts{secret: doc.Current, headers: map[string]webhook.Secret{}}
+	visible := clearTexts{secret: doc.Current, headers: map[string]webhook.Secret{}}
 	for name, value := range doc.Headers {
-		plain.headers[strings.ToLower(name)] = value
+		visible.headers[strings.ToLower(name)] = value
 	}
-	return plain
+	return visible
 }
 
-// showWebhook gives a webhook as it is shown, without links.
-func showWebhook(w webhook.Webhook, health webhook.Health, plain clearTexts) entity {
+// showWebhook returns a webhook as it is shown, without links.
+func showWebhook(w webhook.Webhook, health webhook.Health, visible clearTexts) entity {
 	e := entity{
 		WebhookID: w.ID, Name: textOrNull(w.Name), Events: w.Events, TargetURL: textOrNull(w.TargetURL),
 		State: wireState(w.State), Type: textOrNull(w.Type), Properties: w.Properties,
@@ -146,18 +147,18 @@ func showWebhook(w webhook.Webhook, health webhook.Health, plain clearTexts) ent
 		e.ConsecutiveErrors = health.ConsecutiveErrors
 	}
 	if w.Secret.Signed {
-		e.Secret = maskUnlessClear(plain.secret)
+		e.Secret = maskUnlessClear(visible.secret)
 	}
 	if w.Headers != nil {
 		e.Headers = members{}
 	}
 	for _, h := range w.Headers {
 		if h.Secret {
-			h.Value = string(maskUnlessClear(plain.headers[strings.ToLower(h.Name)]))
+			h.Value = string(maskUnlessClear(visible.headers[strings.ToLower(h.Name)]))
 		}
 		e.Headers = append(e.Headers, member{h.Name, h.Value})
 	}
-	// Null would be a reference that was never set; these two are lists.
+	// These two are lists, which are never null.
 	if e.ErrorEmails == nil {
 		e.ErrorEmails = []string{}
 	}
@@ -174,7 +175,7 @@ func maskUnlessClear(s webhook.Secret) textOrNull {
 	return textOrNull(s.Reveal())
 }
 
-// showAssociate gives a user as SuperOffice shows users; nobody is null.
+// showAssociate returns a user as SuperOffice shows users; nil for the zero Associate.
 func showAssociate(a webhook.Associate) *associate {
 	if a == (webhook.Associate{}) {
 		return nil
@@ -186,8 +187,8 @@ func showAssociate(a webhook.Associate) *associate {
 	}
 }
 
-// links gives a webhook's addresses, with the tenant's segment only if the call
-// had it.
+// links returns a webhook's addresses. They have a tenant segment only if the
+// call's address had one.
 func (a *api) links(c *call, id int32) *links {
 	base := a.PublicURL
 	if base == "" {

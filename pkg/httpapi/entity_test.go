@@ -57,8 +57,8 @@ func TestEntity_Limits(t *testing.T) {
 func TestEntity_AllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`{"NotifyWhen":"Never","Name":5,"Events":[1,null],"Secret":false,"TargetUrl":"ftp://x/","Headers":{"Host":"a","X":1},"ErrorAssociates":[1,{"Id":"x","ChildItems":[{"Deleted":5}]}]}`: "Name must be text; Events[0] must be text; Events[1] must be text; TargetUrl must be an http or https URL; Secret must be text; " +
-			`Headers: the value of "X" must be text; ErrorAssociates[0] must be an object with the members of an MDOListItem; ErrorAssociates[1].Id must be a whole number of 32 bits; ` +
+		`{"NotifyWhen":"Never","Name":5,"Events":[1,null],"Secret":false,"TargetUrl":"ftp://x/","Headers":{"Host":"a","X":1},"ErrorAssociates":[1,{"Id":"x","ChildItems":[{"Deleted":5}]}]}`: "Name must be a string; Events[0] must be a string; Events[1] must be a string; TargetUrl must be an http or https URL; Secret must be a string; " +
+			`Headers: the value of "X" must be a string; ErrorAssociates[0] must be an object with the members of an MDOListItem; ErrorAssociates[1].Id must be a 32-bit integer; ` +
 			"ErrorAssociates[1].ChildItems[0].Deleted must be true or false; NotifyWhen must be one of None, FirstFailure, Disabling, or several joined by commas",
 		`{"Secret":"********","Headers":{"X-Api-Key":"********","X-B":"********"}}`: "Events is empty: name at least one event; TargetUrl is empty; " +
 			`Secret is "********", which stands for a stored secret, and there is none; ` +

@@ -13,11 +13,11 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// What goes wrong in HTTP alone; the domain's sentinels say the rest.
+// Errors of HTTP alone; the domain's sentinels are the rest.
 var (
-	errMethod   = errors.New("method not allowed")
-	errNoAnswer = errors.New("no acceptable media type")
-	errTestOp   = errors.New("test operation did not hold")
+	errMethod      = errors.New("method not allowed")
+	errNoMediaType = errors.New("no acceptable media type")
+	errTestOp      = errors.New("test operation did not hold")
 
 	// errWrongTenant: the call names another tenant than its credential's.
 	errWrongTenant = errors.New("wrong tenant")
@@ -26,42 +26,42 @@ var (
 	errPrecondition = errors.New("precondition failed")
 )
 
-// errorTable says what becomes of each error: the first row that errors.Is
-// finds counts, and what no row matches is internal. The text is for callers;
-// where a handler explained the error, its words take the text's place.
+// errorTable maps errors to responses: the first row that errors.Is matches
+// applies, and an error that matches no row is internal. The text is for
+// callers; the text of an explainedError replaces it.
 var errorTable = []struct {
 	is        error
 	status    int
 	errorType string
 	text      string
 }{
-	{webhook.ErrUnauthorized, http.StatusUnauthorized, "SoUnauthorizedException", "A credential is needed that is known and valid"},
+	{webhook.ErrUnauthorized, http.StatusUnauthorized, "SoUnauthorizedException", "A valid credential is required"},
 	{webhook.ErrForbidden, http.StatusForbidden, "SoSecurityException", "The credential does not allow this"},
-	{webhook.ErrWrongApp, http.StatusForbidden, "SoSecurityException", "The SO-AppToken does not belong to the credential beside it"},
-	{errCrossSite, http.StatusForbidden, "SoSecurityException", "A browser makes this call for a page of another site, which may not"},
-	{errWrongTenant, http.StatusMisdirectedRequest, "SoWrongTenantException", "The address names another tenant than the credential's"},
+	{webhook.ErrWrongApp, http.StatusForbidden, "SoSecurityException", "The SO-AppToken does not belong to the credential in Authorization"},
+	{errCrossSite, http.StatusForbidden, "SoSecurityException", "Pages of other sites may not call the API from a browser"},
+	{errWrongTenant, http.StatusMisdirectedRequest, "SoWrongTenantException", "The tenant in the address is not the credential's tenant"},
 	{webhook.ErrNotFound, http.StatusNotFound, "SoNotFoundException", "Not found"},
-	{errMethod, http.StatusMethodNotAllowed, "NotSupportedException", "The address does not have this method; the header Allow lists those it has"},
-	{errNoAnswer, http.StatusNotAcceptable, "SoMediaTypeException", "Nothing that Accept names can be answered with; accept one of " + strings.Join(wire.AnswerTypes, ", ")},
-	{webhook.ErrExists, http.StatusConflict, "SoConflictException", "It exists already"},
-	{webhook.ErrConflict, http.StatusConflict, "SoConflictException", "It was changed by others at the same time; read it again and repeat the change"},
-	{webhook.ErrRefused, http.StatusConflict, "SoConflictException", "Its present state does not allow this"},
+	{errMethod, http.StatusMethodNotAllowed, "NotSupportedException", "This address does not support the method; see the header Allow"},
+	{errNoMediaType, http.StatusNotAcceptable, "SoMediaTypeException", "No media type in Accept is supported; accept one of " + strings.Join(wire.AnswerTypes, ", ")},
+	{webhook.ErrExists, http.StatusConflict, "SoConflictException", "It already exists"},
+	{webhook.ErrConflict, http.StatusConflict, "SoConflictException", "Another call changed it at the same time; read it again and repeat the change"},
+	{webhook.ErrRefused, http.StatusConflict, "SoConflictException", "Its current state does not allow this"},
 	{errTestOp, http.StatusConflict, "SoConflictException", "A test operation found another value"},
-	{errPrecondition, http.StatusPreconditionFailed, "SoPreconditionFailedException", "It was changed after the time that the condition names"},
-	{webhook.ErrTooLarge, http.StatusRequestEntityTooLarge, "SoPayloadTooLargeException", "Too large: a body may have 1 MiB, an event's data 256 KiB in compact form"},
-	{webhook.ErrIdempotencyKeyReused, http.StatusUnprocessableEntity, "SoIdempotencyException", "The Idempotency-Key was used before, with another content"},
-	{webhook.ErrLoop, http.StatusLoopDetected, "SoLoopException", "The signal came through too many webhooks: it runs in a loop"},
-	{webhook.ErrUnavailable, http.StatusServiceUnavailable, "SoUnavailableException", "The service cannot answer now; try again"},
-	{webhook.ErrSecretUnavailable, http.StatusServiceUnavailable, "SoUnavailableException", "The webhook's secret cannot be read now; try again"},
+	{errPrecondition, http.StatusPreconditionFailed, "SoPreconditionFailedException", "It was changed after the time in If-Unmodified-Since"},
+	{webhook.ErrTooLarge, http.StatusRequestEntityTooLarge, "SoPayloadTooLargeException", "Too large: a body may have at most 1 MiB, the data of an event 256 KiB in compact form"},
+	{webhook.ErrIdempotencyKeyReused, http.StatusUnprocessableEntity, "SoIdempotencyException", "The Idempotency-Key was already used with different content"},
+	{webhook.ErrLoop, http.StatusLoopDetected, "SoLoopException", "The signal passed through too many webhooks: it is in a loop"},
+	{webhook.ErrUnavailable, http.StatusServiceUnavailable, "SoUnavailableException", "The service is temporarily unavailable; try again"},
+	{webhook.ErrSecretUnavailable, http.StatusServiceUnavailable, "SoUnavailableException", "The webhook's secret is temporarily unavailable; try again"},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "SoUnavailableException", "The service did not finish in time; try again"},
-	{context.Canceled, http.StatusServiceUnavailable, "SoUnavailableException", "The call was ended before its answer"},
+	{context.Canceled, http.StatusServiceUnavailable, "SoUnavailableException", "The call was canceled before its response"},
 }
 
-// unavailableRetryAfter is what a 503 asks a caller to wait, in seconds.
+// unavailableRetryAfter is the Retry-After of a 503, in seconds.
 const unavailableRetryAfter = "2"
 
-// errorBody is the error that SuperOffice's clients know, and Message, which
-// other readers look for.
+// errorBody is the error that SuperOffice's clients read, plus Message, which
+// other clients look for.
 type errorBody struct {
 	Error        bool
 	ErrorType    string
@@ -74,41 +74,41 @@ func newErrorBody(errorType, text string) errorBody {
 	return errorBody{true, errorType, text, "Posthaste", text}
 }
 
-// WriteError writes an error in the API's shape, as JSON: for what is in front of
-// the API, where a call cannot get in or an answer cannot get out.
+// WriteError writes an error in the API's shape, as JSON. It is for code in front
+// of the API, where a call cannot get in or a response cannot get out.
 func WriteError(w http.ResponseWriter, status int, errorType, text string) {
 	body, _ := wire.EncodeJSON(newErrorBody(errorType, text)) // it always encodes
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a caller that went away is nobody's fault
+	_, _ = w.Write(body) // the caller may have gone away
 }
 
-// failed turns an error into its answer, and keeps the error for the log.
+// failed returns the response for an error, and keeps the error for the log.
 func failed(c *call, err error) reply {
 	c.cause = err
 	status, errorType, text := classify(err)
-	answer := reply{status: status, header: http.Header{}}
+	response := reply{status: status, header: http.Header{}}
 	switch status {
 	case http.StatusInternalServerError:
 		if c.requestID != "" {
 			text += "; request id " + c.requestID
 		}
 	case http.StatusServiceUnavailable:
-		answer.header.Set("Retry-After", unavailableRetryAfter)
+		response.header.Set("Retry-After", unavailableRetryAfter)
 	case http.StatusTooManyRequests:
 		var throttled *webhook.ThrottledError
 		if errors.As(err, &throttled) {
-			answer.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(throttled.After.Seconds()))))
+			response.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(throttled.After.Seconds()))))
 		}
 	case http.StatusUnauthorized:
-		answer.header.Set("WWW-Authenticate", `Basic realm="Posthaste"`)
+		response.header.Set("WWW-Authenticate", `Basic realm="Posthaste"`)
 	}
-	answer.body = newErrorBody(errorType, text)
-	return answer
+	response.body = newErrorBody(errorType, text)
+	return response
 }
 
-// classify gives an error's status, type and the text that a caller may see.
+// classify returns an error's status and type, and the text that a caller may see.
 func classify(err error) (status int, errorType, text string) {
 	var (
 		invalid   *webhook.ValidationError
@@ -139,7 +139,7 @@ func classify(err error) (status int, errorType, text string) {
 	return http.StatusInternalServerError, "SoServerException", "Internal error"
 }
 
-// explainedError is an error with words for the caller.
+// explainedError is an error with a text for the caller.
 type explainedError struct {
 	cause error
 	text  string
@@ -148,12 +148,12 @@ type explainedError struct {
 func (e *explainedError) Error() string { return e.text + ": " + e.cause.Error() }
 func (e *explainedError) Unwrap() error { return e.cause }
 
-// explain gives an error a text that callers may see.
+// explain returns an error with a text that callers may see.
 func explain(cause error, format string, args ...any) error {
 	return &explainedError{cause, fmt.Sprintf(format, args...)}
 }
 
-// hint adds a sentence to the text of one kind of error.
+// hint appends a sentence to the text of an error of this kind; other errors stay.
 func hint(err, kind error, sentence string) error {
 	if !errors.Is(err, kind) {
 		return err
@@ -162,7 +162,7 @@ func hint(err, kind error, sentence string) error {
 	return explain(err, "%s. %s", text, sentence)
 }
 
-// webhookNotFound words the absence of a webhook as SuperOffice does.
+// webhookNotFound explains ErrNotFound as SuperOffice does; other errors stay.
 func webhookNotFound(err error, id int32) error {
 	if !errors.Is(err, webhook.ErrNotFound) {
 		return err
@@ -170,7 +170,7 @@ func webhookNotFound(err error, id int32) error {
 	return explain(err, "Webhook id %d not found", id)
 }
 
-// forbidden words the lack of a scope.
+// forbidden returns the error for a credential without the scope.
 func forbidden(scope webhook.Scope) error {
 	if scope == webhook.ScopeAdmin {
 		return explain(webhook.ErrForbidden, "Restricted: only the administrator's credential may do this")

@@ -14,7 +14,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Stored reads what is stored of a tenant besides webhooks, for the export.
+// Stored reads a tenant's events and deliveries, for the export.
 type Stored struct {
 	Events interface {
 		List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error)
@@ -25,16 +25,16 @@ type Stored struct {
 }
 
 const (
-	exportStep  = 100     // things that are read at a time
-	exportBytes = 3 << 20 // of a page, as it travels; one thing more may follow
+	exportStep  = 100     // items read at a time
+	exportBytes = 3 << 20 // of a page, as it is sent; one more item may follow
 	exportType  = "application/x-ndjson"
 )
 
-// The kinds of an export's lines, and of its cursors, in their order.
+// The kinds of lines and cursors of an export, in order.
 const (
 	exportCredentials = "credentials"
 	exportWebhooks    = "webhooks"
-	exportDeliveries  = "deliveries" // after each webhook, its own
+	exportDeliveries  = "deliveries" // of a webhook, directly after it
 	exportEvents      = "events"
 )
 
@@ -61,8 +61,8 @@ func (e *exporter) line(kind string, value any) error {
 	return nil
 }
 
-// unreadable writes a line for items that a list could not decode, and returns
-// any other error.
+// unreadable writes a line for items that could not be decoded, and returns any
+// other error.
 func (e *exporter) unreadable(err error) error {
 	found, err := webhook.Readable(err)
 	if found == nil {
@@ -76,12 +76,12 @@ func (e *exporter) unreadable(err error) error {
 
 func (e *exporter) full() bool { return e.size >= exportBytes }
 
-// exportTenant gives a page of what is stored of a tenant, as lines of JSON:
-// {"Kind","Value"}: credentials, webhooks with their deliveries, events. The
-// deliveries of webhooks that are deleted are not in it, nor what the service
-// keeps for itself (sessions, health, idempotency keys, jobs). Secrets are masked, whatever is shown elsewhere. The
-// last line is of kind More, whose value is the next page's cursor, or of kind
-// End. A line of kind Unreadable stands for items that cannot be decoded.
+// exportTenant returns a page of a tenant's data as lines of JSON, each with Kind
+// and Value: credentials, webhooks with their deliveries, events. It omits the
+// deliveries of deleted webhooks and the service's own records (sessions, health,
+// idempotency keys, jobs). Secrets are masked even if reads show them. The last
+// line has the kind More, with the next page's cursor as its value, or End. A line
+// of kind Unreadable reports items that cannot be decoded.
 func (a *api) exportTenant(c *call) (reply, error) {
 	name := webhook.Tenant(c.PathValue("tenant"))
 	record, err := a.Administration.Tenant(c.Context(), name)
@@ -113,7 +113,7 @@ func (a *api) exportTenant(c *call) (reply, error) {
 	return reply{status: http.StatusOK, json: e.text.Bytes(), mediaType: exportType}, nil
 }
 
-// step writes some lines from a cursor on and returns the next, "" at the end.
+// step writes lines starting at a cursor and returns the next cursor, "" at the end.
 func (e *exporter) step(cursor string) (string, error) {
 	what, after, _ := strings.Cut(cursor, "/")
 	switch what {
@@ -130,7 +130,7 @@ func (e *exporter) step(cursor string) (string, error) {
 	return "", errCursor
 }
 
-var errCursor = webhook.Invalid("cursor is none that an export gave")
+var errCursor = webhook.Invalid("unknown cursor")
 
 func (e *exporter) credentials(after string) (string, error) {
 	page, err := e.Administration.Credentials.List(e.ctx, e.tenant, after, exportStep)
@@ -154,7 +154,7 @@ func (e *exporter) credentials(after string) (string, error) {
 	return exportCredentials + "/" + after, nil
 }
 
-// webhooks writes one webhook; its deliveries come next.
+// webhooks writes one webhook. Its deliveries follow.
 func (e *exporter) webhooks(after string) (string, error) {
 	id, err := strconv.ParseInt(after, 10, 32)
 	if err != nil {
@@ -189,7 +189,7 @@ type exportedDelivery struct {
 	Reason     textOrNull
 	Round      int
 	Attempts   []exportedAttempt
-	// AttemptCount counts those as well that are not kept.
+	// AttemptCount also counts attempts that are no longer stored.
 	AttemptCount int
 	Response     textOrNull
 	Created      time.Time
@@ -236,7 +236,7 @@ func (e *exporter) deliveries(id string, before webhook.EventID) (string, error)
 	return exportDeliveries + "/" + id + "/" + string(before), nil
 }
 
-// lastEventID comes after every id of an event.
+// lastEventID sorts after every event id.
 const lastEventID webhook.EventID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 func (e *exporter) events(after webhook.EventID) (string, error) {
@@ -250,7 +250,7 @@ func (e *exporter) events(after webhook.EventID) (string, error) {
 	last := after
 	for _, event := range page {
 		if event.ID == after {
-			continue // the page before ended with it
+			continue // the last one of the previous page
 		}
 		err := e.line("Event", struct {
 			EventID    webhook.EventID `json:"EventId"`

@@ -221,14 +221,14 @@ func TestBodiesThatAreRefused(t *testing.T) {
 		"nested too deep":             {xml, deep, 400, "nested deeper"},
 		"too many elements":           {xml, "<Webhook>" + strings.Repeat("<a/>", 5_000) + "</Webhook>", 400, "more than 5000 elements"},
 		"no number":                   {xml, `<Webhook><Properties><p><a xmlns:i="i" i:type="xsd:int">x</a></p></Properties></Webhook>`, 400, "no number"},
-		"nil":                         {xml, `<Webhook xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/>`, 400, "holds no webhook"},
-		"null":                        {"application/json", " null ", 400, "holds no webhook"},
+		"nil":                         {xml, `<Webhook xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/>`, 400, "the body must be a webhook"},
+		"null":                        {"application/json", " null ", 400, "the body must be a webhook"},
 		"a wrong escape":              {form, "Name=%zz", 400, "two hexadecimal digits"},
 		"a wrong bracket":             {form, "Headers[X=1", 400, `name "Headers[X"`},
 		"a name of brackets":          {form, "x=1&[a]=1", 400, `name "[a]"`},
 		"too many values":             {form, strings.Repeat("a&", 5_001), 400, "more than 5000 values"},
-		"a text where a list is":      {xml, `<Webhook><Events>a.b</Events></Webhook>`, 400, "Events must be an array of texts"},
-		"a number that is none":       {form, "WebhookId=x", 400, "WebhookId must be a whole number"},
+		"a text where a list is":      {xml, `<Webhook><Events>a.b</Events></Webhook>`, 400, "Events must be an array of strings"},
+		"a number that is none":       {form, "WebhookId=x", 400, "WebhookId must be a 32-bit integer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

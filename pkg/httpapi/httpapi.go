@@ -1,16 +1,16 @@
 // Package httpapi is the API as an http.Handler: SuperOffice's REST operations
-// on webhooks, their rules and what they answer.
+// on webhooks, their rules and their responses.
 //
-// A request takes one path: call.go makes it a call, router.go finds its route in
-// the table of routes.go, the route's handler does it, encode.go writes the
-// answer. errors.go is the table of errors. decode.go and draft.go read what a
-// body states, entity.go says what is shown; the formats themselves are in wire.
-// Each other file holds the operations on one resource.
+// A request takes one path: call.go turns it into a call, router.go finds its
+// route in the table of routes.go, the route's handler runs, and encode.go writes
+// the response. errors.go is the table of errors. decode.go and draft.go read
+// bodies, and entity.go shows webhooks; the formats themselves are in wire. Each
+// other file holds the operations on one resource.
 //
 // The package refuses to know where webhooks are stored, how a credential is
 // checked and how a POST is made: the domain's Registry and Publisher, and the
 // functions of Config, do that. It never writes the text of an internal error
-// into an answer, nor a path, query, body or secret into a log.
+// into a response, nor a path, query, body or secret into a log.
 package httpapi
 
 import (
@@ -24,55 +24,55 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Authenticator finds out who makes a call.
+// Authenticator identifies the caller of a request.
 type Authenticator interface {
 	// Authenticate returns the principal of the request's credential.
-	// webhook.ErrUnauthorized where there is none that is known.
+	// It returns webhook.ErrUnauthorized if there is no known credential.
 	Authenticate(r *http.Request) (webhook.Principal, error)
 }
 
-// Config is everything that the API needs. Fields must be set unless they say
-// what being unset means.
+// Config is everything that the API needs. A field must be set unless its
+// comment says what the zero value means.
 type Config struct {
 	Registry  *webhook.Registry
 	Publisher *webhook.Publisher
 	Auth      Authenticator
-	// Sessions are those of browsers.
+	// Sessions starts and ends browser sessions.
 	Sessions Sessions
-	// Administration makes and removes tenants and credentials.
+	// Administration creates and deletes tenants and credentials.
 	Administration *tenancy.Administration
-	// Redispatch has past events matched again.
+	// Redispatch matches past events again.
 	Redispatch *replay.Redispatch
-	// Stored is what an export reads.
+	// Stored is read by the export of a tenant.
 	Stored Stored
 	// Health reads the counters of webhooks, as webhook.Webhooks.Health does.
 	Health func(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
-	// PublicURL is what _Links are built on: scheme, host and perhaps a path,
+	// PublicURL is the base of _Links: scheme, host and optionally a path,
 	// without a trailing slash. Empty: the call's own scheme and Host. Pages of
-	// its origin may make a browser call.
+	// its origin may call the API from a browser.
 	PublicURL string
-	// AllowOwnHost permits targets on the API's own host: in the local run the
-	// built-in receiver is there. Unset: they are refused.
+	// AllowOwnHost permits targets on the API's own host, where the local run
+	// has its built-in receiver. Unset: they are refused.
 	AllowOwnHost bool
 	// SecretVisible shows secrets in clear on every read, as SuperOffice once
-	// did. Unset: only to the call that sets them.
+	// did. Unset: only in the response to the call that sets them.
 	SecretVisible bool
-	// StrictAccept answers 406 where no media type that Accept names can be
-	// answered with. Unset: JSON, as SuperOffice does.
+	// StrictAccept returns 406 if the API cannot produce any media type in
+	// Accept. Unset: it returns JSON, as SuperOffice does.
 	StrictAccept bool
-	// DefaultPolicy is what the option Policy shows where nothing is set.
+	// DefaultPolicy is shown as the option Policy of a webhook that has none.
 	DefaultPolicy webhook.Policy
-	// Version is what /healthz tells.
+	// Version is shown by /healthz.
 	Version string
 	Logger  *slog.Logger
 	Now     func() time.Time
-	// RequestID gives the id that a call's log line and a 500's answer carry.
-	// Unset: there is none.
+	// RequestID returns the id that the call's log line and a 500 response carry.
+	// Unset: they carry none.
 	RequestID func(ctx context.Context) string
-	// Beside holds handlers of addresses that are not the API's, by the first
-	// segment of their path, such as /_receiver. They see the request as it came.
+	// Beside holds the handlers of paths outside the API, keyed by first path
+	// segment, such as /_receiver. They get the request unchanged.
 	Beside map[string]http.Handler
-	// UnauthorizedHint is added to the text of a 401: the local run says which
+	// UnauthorizedHint is added to the message of a 401: the local run says which
 	// credential to try. Empty: no hint.
 	UnauthorizedHint string
 }
@@ -84,10 +84,10 @@ type api struct {
 	crossSite *http.CrossOriginProtection
 }
 
-// New makes the outermost handler: of the API under /api, also with a tenant's
-// name before it, under /admin and /healthz, and of what is beside it. It may
-// serve any number of calls at a time; it starts no goroutine, and keeps nothing
-// between calls.
+// New returns the outermost handler. It serves the API under /api, with or
+// without a tenant's name in front, /admin, /healthz, and the handlers in
+// cfg.Beside. It is safe for concurrent use, starts no goroutine and keeps no
+// state between calls.
 func New(cfg Config) http.Handler {
 	a := &api{Config: cfg, crossSite: crossSiteCheck(cfg.PublicURL)}
 	a.Registry = a.registryOf(cfg)

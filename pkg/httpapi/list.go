@@ -11,16 +11,16 @@ import (
 const (
 	// listPage is how many webhooks are read at a time.
 	listPage = 500
-	// maxListBytes is about how much JSON a list may come to before anything
-	// else is known of it: so much fits into the function's memory, several
-	// times over. What can be sent is less unless it is compressed; see carry.
+	// maxListBytes is about how much JSON a list may grow to while it is built.
+	// The function's memory holds several times as much. Only a compressed list
+	// of this size can be sent; see carry.
 	maxListBytes = 24 << 20
 )
 
-// filter says which webhooks a list is to hold. The zero filter holds all.
+// filter selects the webhooks of a list. The zero filter matches all.
 type filter struct {
-	name   string   // exact, in any letter case
-	events []string // subscription keys of the event that webhooks are to respond to
+	name   string   // exact, case-insensitive
+	events []string // subscription keys of the event that webhooks must subscribe to
 	state  webhook.State
 }
 
@@ -32,7 +32,7 @@ func newFilter(name, event string, state int32) filter {
 	return f
 }
 
-func (f filter) holds(w webhook.Webhook) bool {
+func (f filter) matches(w webhook.Webhook) bool {
 	return (f.name == "" || strings.EqualFold(f.name, w.Name)) &&
 		(f.events == nil || w.SubscribesTo(f.events...)) &&
 		(f.state == webhook.StateUnknown || f.state == w.State)
@@ -47,8 +47,8 @@ func (a *api) listWebhooks(c *call) (reply, error) {
 	return a.list(c, newFilter(c.query("nameFilter"), c.query("eventFilter"), state), wrong)
 }
 
-// list gives the webhooks that a filter holds, or of them those that the
-// query's $skip and $top ask for, unless something was wrong already.
+// list returns the webhooks that match a filter, or the part of them that $skip
+// and $top of the query select. It fails if wrong holds faults.
 func (a *api) list(c *call, f filter, wrong webhook.Faults) (reply, error) {
 	skip, top := c.count("$skip", 0, &wrong), c.count("$top", math.MaxInt32, &wrong)
 	if err := wrong.Err(); err != nil {
@@ -64,7 +64,7 @@ func (a *api) list(c *call, f filter, wrong webhook.Faults) (reply, error) {
 		var held []webhook.Webhook
 		for _, w := range page {
 			switch {
-			case !f.holds(w) || len(found)+len(held) == top:
+			case !f.matches(w) || len(found)+len(held) == top:
 			case skip > 0:
 				skip--
 			default:
@@ -86,12 +86,12 @@ func (a *api) list(c *call, f filter, wrong webhook.Faults) (reply, error) {
 		}
 		found = append(found, shown...)
 	}
-	answer := c.selected(found)
-	answer.large = true
-	return answer, nil
+	response := c.selected(found)
+	response.large = true
+	return response, nil
 }
 
-// count reads a query parameter that is a number, 0 or more.
+// count reads a query parameter that is an integer, 0 or greater.
 func (c *call) count(name string, absent int, wrong *webhook.Faults) int {
 	text := c.query(name)
 	if text == "" {
@@ -99,14 +99,14 @@ func (c *call) count(name string, absent int, wrong *webhook.Faults) int {
 	}
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
-		wrong.Add(name, "must be a whole number, 0 or more")
+		wrong.Add(name, "must be an integer from 0 to 2147483647")
 	}
 	return int(n)
 }
 
-// size is about how many bytes the entity has as JSON.
+// size returns roughly how many bytes the entity has as JSON.
 func (e entity) size() int {
-	const names = 1000 // of members, and what has a size of its own
+	const names = 1000 // the names of members, and values of fixed size
 	n := names + len(e.Name) + len(e.TargetURL) + len(e.Properties) + len(e.ErrorAssociates) + len(e.Description) + len(e.LastError)
 	for _, texts := range [][]string{e.Events, e.ErrorEmails} {
 		for _, text := range texts {

@@ -91,8 +91,8 @@ func TestList_FiltersAndPages(t *testing.T) {
 	}
 	for query, text := range map[string]string{
 		"?statusFilter=Asleep":              "statusFilter must be one of",
-		"?$top=-1":                          "$top must be a whole number, 0 or more",
-		"?$skip=x&$top=1.5&statusFilter=99": "statusFilter must be one of Unknown, Active, Stopped, TooManyErrors; $skip must be a whole number, 0 or more; $top must be",
+		"?$top=-1":                          "$top must be an integer from 0 to 2147483647",
+		"?$skip=x&$top=1.5&statusFilter=99": "statusFilter must be one of Unknown, Active, Stopped, TooManyErrors; $skip must be an integer from 0 to 2147483647; $top must be",
 	} {
 		if got := s.call("GET", "/api/v1/Webhook"+query, ""); got.Code != 400 || !strings.Contains(got.Body.String(), text) {
 			t.Errorf("%q: got %d %s, want 400 with %q", query, got.Code, got.Body, text)
@@ -203,7 +203,7 @@ func TestList_TooLargeEvenCompressed(t *testing.T) {
 	if got := s.call("GET", "/api/v1/Webhook?$top=2", ""); got.Code != 200 {
 		t.Errorf("a page: got %d %s", got.Code, got.Body)
 	}
-	if got := s.call("POST", agent+"GetAllWebhooks", "null"); got.Code != 400 || !strings.Contains(got.Body.String(), `"ErrorMessage":"the list is larger`) {
+	if got := s.call("POST", agent+"GetAllWebhooks", "null"); got.Code != 400 || !strings.Contains(got.Body.String(), `"ErrorMessage":"the list is too large`) {
 		t.Errorf("the agent: got %d %.200s", got.Code, got.Body)
 	}
 }

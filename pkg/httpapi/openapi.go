@@ -5,15 +5,14 @@ import (
 	"net/http"
 )
 
-// openAPI describes the whole API, for people and for programs. It is written
-// by hand; its test holds it against the route table and against the answers
-// of all other tests.
+// openAPI describes the whole API, for people and programs. It is written by
+// hand. Its test compares it with the route table, and with the responses in all
+// other tests.
 //
 //go:embed openapi.json
 var openAPI []byte
 
-// describeAPI gives the OpenAPI document. It is JSON whatever the caller
-// accepts.
+// describeAPI returns the OpenAPI document. It is JSON regardless of Accept.
 func (a *api) describeAPI(*call) (reply, error) {
 	return reply{status: http.StatusOK, json: openAPI}, nil
 }

@@ -23,11 +23,11 @@ func TestTestWebhook(t *testing.T) {
 	}{
 		"taken":                {`{"TargetUrl":"https://example.com/"}`, webhook.Result{StatusCode: 200, Response: "HTTP 200 OK\n\n\"hi\""}, 200, `{"Success":true,"Message":"HTTP 200 OK\n\n\"hi\"",` + rest},
 		"refused":              {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptStatus, StatusCode: 500, Response: "HTTP 500 no"}, 200, `{"Success":false,"Message":"HTTP 500 no",` + rest},
-		"no answer":            {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptDNS}, 200, `{"Success":false,"Message":"The target gave no answer: dns",` + rest},
+		"no answer":            {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptDNS}, 200, `{"Success":false,"Message":"No response from the target: dns",` + rest},
 		"an answer of nothing": {`{"TargetUrl":"https://example.com/"}`, webhook.Result{StatusCode: 204}, 200, `{"Success":true,"Message":null,` + rest},
 		"no target":            {`{}`, webhook.Result{}, 400, `"ErrorMessage":"TargetUrl is empty"`},
-		"a wrong type as well": {`{"Name":5}`, webhook.Result{}, 400, `"ErrorMessage":"Name must be text; TargetUrl is empty"`},
-		"no body":              {``, webhook.Result{}, 400, "holds no webhook"},
+		"a wrong type as well": {`{"Name":5}`, webhook.Result{}, 400, `"ErrorMessage":"Name must be a string; TargetUrl is empty"`},
+		"no body":              {``, webhook.Result{}, 400, "the body must be a webhook"},
 		"a target of ours":     {`{"TargetUrl":"ftp://example.com/"}`, webhook.Result{}, 400, "http or https"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,13 +165,13 @@ func TestOptions(t *testing.T) {
 		"patch changes what it names":   {"PATCH", `{"Format":"CloudEvents"}`, 200, `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"cloudevents"}`},
 		"patch of null is the default":  {"PATCH", `{"Policy":null,"TimeoutSeconds":null,"SecretOverlapSeconds":null,"Format":null}`, 200, defaults},
 		"patch of nothing":              {"PATCH", `{}`, 200, set},
-		"no body":                       {"PUT", ``, 400, "holds no options"},
-		"an unknown key":                {"PATCH", `{"Rate":1}`, 400, "Rate is no option"},
-		"all faults at once":            {"PUT", `{"Policy":"never","TimeoutSeconds":101,"SecretOverlapSeconds":604801,"Format":"xml","Rate":1}`, 400, "Rate is no option; there are Policy, TimeoutSeconds, SecretOverlapSeconds and Format; Policy must be durable or superoffice; TimeoutSeconds must be from 1 to 100; SecretOverlapSeconds must be from 0 to 604800; Format must be one of [superoffice standard cloudevents data]"},
+		"no body":                       {"PUT", ``, 400, "the body must be an object with options"},
+		"an unknown key":                {"PATCH", `{"Rate":1}`, 400, "Rate is not an option"},
+		"all faults at once":            {"PUT", `{"Policy":"never","TimeoutSeconds":101,"SecretOverlapSeconds":604801,"Format":"xml","Rate":1}`, 400, "Rate is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds and Format; Policy must be durable or superoffice; TimeoutSeconds must be from 1 to 100; SecretOverlapSeconds must be from 0 to 604800; Format must be one of [superoffice standard cloudevents data]"},
 		"zero seconds":                  {"PATCH", `{"TimeoutSeconds":0}`, 400, `"TimeoutSeconds must be from 1 to 100"`},
-		"a wrong type":                  {"PATCH", `{"TimeoutSeconds":"x"}`, 400, `"TimeoutSeconds must be a whole number of 32 bits"`},
-		"an empty text":                 {"PATCH", `{"Policy":""}`, 400, `"Policy is empty; null is the default"`},
-		"a fraction of a second":        {"PATCH", `{"TimeoutSeconds":1.5}`, 400, "whole number"},
+		"a wrong type":                  {"PATCH", `{"TimeoutSeconds":"x"}`, 400, `"TimeoutSeconds must be a 32-bit integer"`},
+		"an empty text":                 {"PATCH", `{"Policy":""}`, 400, `"Policy must not be empty; null sets the default"`},
+		"a fraction of a second":        {"PATCH", `{"TimeoutSeconds":1.5}`, 400, "32-bit integer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

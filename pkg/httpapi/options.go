@@ -9,8 +9,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// options is what a webhook has beyond SuperOffice's entity, as it is shown:
-// what counts, be it set or the deployment's default.
+// options holds the settings of a webhook that SuperOffice's entity lacks. Each
+// shows its effective value, set or the deployment's default.
 type options struct {
 	Policy               webhook.Policy
 	TimeoutSeconds       int64
@@ -49,13 +49,13 @@ func (a *api) getOptions(c *call) (reply, error) {
 	return ok(a.showOptions(w.Options)), nil
 }
 
-// putOptions replaces the options: what the body leaves out, or has as null, is
-// the deployment's default again.
+// putOptions replaces the options. Those that are null or missing in the body are
+// reset to the deployment's default.
 func (a *api) putOptions(c *call) (reply, error) {
 	return a.setOptions(c, func(webhook.Options) webhook.Options { return webhook.Options{} })
 }
 
-// patchOptions changes those options that the body names.
+// patchOptions changes the options that the body names.
 func (a *api) patchOptions(c *call) (reply, error) {
 	return a.setOptions(c, func(o webhook.Options) webhook.Options { return o })
 }
@@ -70,7 +70,7 @@ func (a *api) setOptions(c *call, from func(webhook.Options) webhook.Options) (r
 		return reply{}, err
 	}
 	if object.IsZero() {
-		return reply{}, webhook.Invalid("the body holds no options")
+		return reply{}, webhook.Invalid("the body must be an object with options")
 	}
 	unmodified, err := unmodifiedSince(c)
 	if err != nil {
@@ -88,8 +88,8 @@ func (a *api) setOptions(c *call, from func(webhook.Options) webhook.Options) (r
 	return ok(a.showOptions(w.Options)), nil
 }
 
-// readOptions sets the options that an object names. All that is wrong is
-// told at once, a name that is no option included: it may be a misspelt one.
+// readOptions sets the options that an object names. It reports all faults at
+// once. An unknown name is a fault too: it may be a misspelled option.
 func readOptions(object wire.Tree, o webhook.Options) (webhook.Options, error) {
 	var f webhook.Faults
 	for _, m := range object.Members() {
@@ -101,7 +101,7 @@ func readOptions(object wire.Tree, o webhook.Options) (webhook.Options, error) {
 			before := len(f)
 			o.Timeout = v.seconds()
 			if o.Timeout == 0 && !v.isNull() && len(f) == before {
-				o.Timeout = -1 // zero was stated, which is no way to say the default
+				o.Timeout = -1 // zero was sent, which is invalid and not the default
 			}
 		case "secretoverlapseconds":
 			o.SecretOverlap = nil
@@ -112,7 +112,7 @@ func readOptions(object wire.Tree, o webhook.Options) (webhook.Options, error) {
 		case "format":
 			o.Format = webhook.Format(v.word())
 		default:
-			f.Add(wire.Shorten(m.Name), "is no option; there are Policy, TimeoutSeconds, SecretOverlapSeconds and Format")
+			f.Add(wire.Shorten(m.Name), "is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds and Format")
 		}
 	}
 	var invalid *webhook.ValidationError
@@ -122,13 +122,13 @@ func readOptions(object wire.Tree, o webhook.Options) (webhook.Options, error) {
 	return o, f.Err()
 }
 
-// word is a text of which the letter case does not count, and that is not empty
-// unless the value is null.
+// word reads a case-insensitive string, in lower case. It must not be empty; null
+// is "".
 func (v value) word() string {
 	before := len(*v.faults)
 	text := strings.ToLower(v.text())
 	if text == "" && !v.isNull() && len(*v.faults) == before {
-		v.fault("is empty; null is the default")
+		v.fault("must not be empty; null sets the default")
 	}
 	return text
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// registryOf returns the registry that the API works with: PublicURL's host is
-// not a target, and what is written is audited.
+// registryOf returns the registry that the API uses. It refuses PublicURL's host
+// as a target, and audits its writes.
 func (a *api) registryOf(cfg Config) *webhook.Registry {
 	registry := *cfg.Registry
 	registry.Audit = a.written
@@ -17,8 +17,8 @@ func (a *api) registryOf(cfg Config) *webhook.Registry {
 	return &registry
 }
 
-// ownHost returns the host that a call came to, without port, which is not a
-// target. Empty where targets on it are allowed.
+// ownHost returns the host of the call's own address, without port, which must
+// not be a target. It returns "" if targets on it are allowed.
 func (a *api) ownHost(c *call) string {
 	if a.AllowOwnHost {
 		return ""
@@ -26,5 +26,5 @@ func (a *api) ownHost(c *call) string {
 	return (&url.URL{Host: c.Host}).Hostname()
 }
 
-// rules returns the rules of what a call saves and tests.
+// rules returns the rules for webhooks that a call saves or tests.
 func (a *api) rules(c *call) webhook.Rules { return a.Registry.Rules.Own(a.ownHost(c)) }

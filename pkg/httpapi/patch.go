@@ -16,10 +16,10 @@ import (
 // maxChanges is how many operations a patch may have.
 const maxChanges = 500
 
-// change is one operation of a patch. Both kinds of patch become changes: that
-// of a JSON Patch says an index, that of a merge object does not.
+// change is one operation of a patch. Both kinds of patch become changes. The
+// label of a JSON Patch operation has an index, that of a merge object has none.
 type change struct {
-	label string // how faults name it: "Changes[2]" or the member
+	label string // its name in faults: "Changes[2]" or the member
 	op    string // add, replace, remove, test, or merge
 	path  []string
 	value wire.Tree
@@ -28,17 +28,17 @@ type change struct {
 // patchOps are the operations, by their numbers.
 var patchOps = []string{"unknown", "add", "replace", "remove", "test", "move", "copy"}
 
-// readPatch reads a body that is a JSON Patch (an array) or a merge object. What
-// it is the body tells, whatever its label.
+// readPatch reads a body that is a JSON Patch (an array) or a merge object. The
+// body decides which it is, not its Content-Type.
 func readPatch(c *call) ([]change, error) {
 	text, label, err := wire.ReadText(c.Request)
 	switch {
 	case err != nil:
 		return nil, err
 	case text == nil || string(text) == "null":
-		return nil, webhook.Invalid("the body holds no changes")
+		return nil, webhook.Invalid("the body must be a JSON array of operations or an object")
 	case !label.IsJSON():
-		return nil, wire.Unsupported("Changes are JSON: an array of operations, or an object; send Content-Type: application/json")
+		return nil, wire.Unsupported("A patch must be a JSON array of operations or an object; send Content-Type: application/json")
 	case !utf8.Valid(text):
 		return nil, webhook.Invalid("the body is not valid UTF-8")
 	}
@@ -52,11 +52,11 @@ func readPatch(c *call) ([]change, error) {
 	case wire.KindObject:
 		return mergePatch(t)
 	default:
-		return nil, webhook.Invalid("the body is neither an array of operations nor an object")
+		return nil, webhook.Invalid("the body must be a JSON array of operations or an object")
 	}
 }
 
-// jsonPatch reads RFC 6902, without the operations move and copy.
+// jsonPatch reads a JSON Patch (RFC 6902), without the operations move and copy.
 func jsonPatch(t wire.Tree) ([]change, error) {
 	items, more := t.Items(maxChanges)
 	if more {
@@ -67,7 +67,7 @@ func jsonPatch(t wire.Tree) ([]change, error) {
 	for i, item := range items {
 		ch := change{label: fmt.Sprintf("Changes[%d]", i)}
 		if item.Kind() != wire.KindObject {
-			f.Add(ch.label, "must be an object of op, path and value")
+			f.Add(ch.label, "must be an object with op, path and value")
 			continue
 		}
 		ch.read(item, &f)
@@ -87,7 +87,7 @@ func (ch *change) read(item wire.Tree, f *webhook.Faults) {
 	}
 	switch ch.op {
 	case "move", "copy":
-		f.AddText(ch.label, "%s: the operation %s is not supported", ch.label, ch.op)
+		f.AddText(ch.label, "%s: op %s is not supported", ch.label, ch.op)
 	case "unknown":
 		f.AddText(ch.label, "%s: op must be one of add, replace, remove, test", ch.label)
 	}
@@ -97,14 +97,14 @@ func (ch *change) read(item wire.Tree, f *webhook.Faults) {
 	}
 	var stated bool
 	if ch.value, stated = item.Named("value"); !stated && ch.op != "remove" && ch.op != "unknown" {
-		f.AddText(ch.label, "%s: value is missing", ch.label)
+		f.AddText(ch.label, "%s: value is required", ch.label)
 	}
 }
 
 var unescapePath = strings.NewReplacer("~1", "/", "~0", "~")
 
-// patchPath cuts a path. The leading slash may be missing. nil if it names no
-// member, as none is nested so deep.
+// patchPath splits a path. The leading slash is optional. It returns nil if the
+// path is empty or deeper than any member can be nested.
 func patchPath(text string) []string {
 	if strings.Count(text, "/") > jsonscan.MaxDepth {
 		return nil
@@ -119,11 +119,11 @@ func patchPath(text string) []string {
 	return path
 }
 
-// mergePatch reads RFC 7396: one change a member.
+// mergePatch reads a merge patch (RFC 7396): one change per member.
 func mergePatch(t wire.Tree) ([]change, error) {
 	var changes []change
 	for _, m := range t.Members() {
-		if w := writableIndex(m.Name); w >= 0 { // all others are skipped unread
+		if w := writableIndex(m.Name); w >= 0 { // other members are skipped unread
 			changes = append(changes, change{writable[w].name, "merge", []string{writable[w].name}, m.Value})
 		}
 	}
@@ -131,22 +131,22 @@ func mergePatch(t wire.Tree) ([]change, error) {
 }
 
 // patched is a webhook as it is shown, while changes are made to it. Secrets are
-// masked, and a mask that stays keeps what is stored.
+// masked, and a mask that remains keeps the stored secret.
 type patched struct {
 	members []wire.Member
-	// By place in members: what was looked at, read once for all changes, and
-	// which of it was changed.
+	// Both are keyed by index into members: the members parsed so far, each once
+	// for all changes, and those that were changed.
 	trees   map[int]*wire.Tree
 	touched map[int]bool
 }
 
-// patch makes changes to a webhook and reads the outcome. A test that does not
-// hold is errTestOp.
+// patch applies changes to a webhook and reads the result. It returns errTestOp
+// if a test operation fails.
 //
-// The rules of a path, an index, an array that an object is appended to, and of
-// what may not be tested are the wire's own, and the members are few and known;
-// so the changes are applied here, on the members that they touch. All others
-// stay as they are stored.
+// The rules for paths, indexes, appending to arrays and members that must not be
+// tested are SuperOffice's or our own, so no library for JSON Patch fits. The
+// members are few and known: changes are applied here, to the members that they
+// touch. All others stay as they are stored.
 func patch(w webhook.Webhook, health webhook.Health, changes []change) (stated, error) {
 	shown, err := wire.EncodeJSON(showWebhook(w, health, clearTexts{}))
 	if err != nil {
@@ -165,7 +165,7 @@ func patch(w webhook.Webhook, health webhook.Health, changes []change) (stated, 
 	return readMembers(p.members), nil
 }
 
-// tree gives a member to be changed or looked at.
+// tree returns the i-th member, parsed.
 func (p *patched) tree(i int) (*wire.Tree, error) {
 	if t, read := p.trees[i]; read {
 		return t, nil
@@ -178,7 +178,7 @@ func (p *patched) tree(i int) (*wire.Tree, error) {
 func (p *patched) apply(ch change) error {
 	i := slices.IndexFunc(p.members, func(m wire.Member) bool { return strings.EqualFold(m.Name, ch.path[0]) })
 	switch {
-	case i < 0 && strings.EqualFold(ch.path[0], "_Links"): // the server's, and of the answer alone
+	case i < 0 && strings.EqualFold(ch.path[0], "_Links"): // owned by the server, and only in responses
 		return nil
 	case i < 0:
 		return ch.fault("a webhook has no member %q", wire.Shorten(ch.path[0]))
@@ -191,11 +191,11 @@ func (p *patched) apply(ch change) error {
 	if ch.op == "test" {
 		return ch.test(name, t)
 	}
-	if writableIndex(name) < 0 { // the server's: skipped, as in every body
+	if writableIndex(name) < 0 { // owned by the server: skipped, as in every body
 		return nil
 	}
 	p.touched[i] = true
-	ch.value = ch.value.Clone() // a save that lost a race makes the change again
+	ch.value = ch.value.Clone() // a save that loses a race applies the change again
 	is := carriers.Container(name)
 	switch {
 	case len(ch.path) > 1:
@@ -224,7 +224,7 @@ func (p *patched) apply(ch change) error {
 	return nil
 }
 
-// merge is MergePatch of RFC 7396. The tree takes over what the change holds.
+// merge is MergePatch of RFC 7396. The tree takes ownership of the change.
 func merge(t *wire.Tree, change wire.Tree) {
 	if change.Kind() != wire.KindObject {
 		*t = change
@@ -249,7 +249,7 @@ func merge(t *wire.Tree, change wire.Tree) {
 	}
 }
 
-// into makes the change inside of a member: path leads on from there.
+// into applies the change inside t, at path.
 func (ch change) into(t *wire.Tree, path []string) error {
 	key := path[0]
 	at, end := -1, false
@@ -258,19 +258,19 @@ func (ch change) into(t *wire.Tree, path []string) error {
 		at = t.Child(key)
 	case wire.KindArray:
 		if at, end = index(key, t.Len()); at < 0 && !end {
-			return ch.fault("%q is no place in the list", wire.Shorten(key))
+			return ch.fault("%q is not an index of the list", wire.Shorten(key))
 		}
 	default:
 	}
 	if len(path) > 1 {
 		if at < 0 {
-			return ch.fault("there is nothing at its path")
+			return ch.fault("nothing exists at its path")
 		}
 		return ch.into(t.At(at), path[1:])
 	}
 	switch {
 	case t.Kind() != wire.KindObject && t.Kind() != wire.KindArray, at < 0 && ch.op != "add":
-		return ch.fault("there is nothing at its path")
+		return ch.fault("nothing exists at its path")
 	case ch.op == "remove":
 		t.Remove(at)
 	case t.Kind() == wire.KindArray && ch.op == "add" && end:
@@ -285,8 +285,8 @@ func (ch change) into(t *wire.Tree, path []string) error {
 	return nil
 }
 
-// index reads a place in a list. "-", and the place behind the last, are the
-// end.
+// index parses an index into a list. "-" and the index after the last item are
+// the end.
 func index(key string, length int) (at int, end bool) {
 	if key == "-" {
 		return -1, true
@@ -301,11 +301,11 @@ func index(key string, length int) (at int, end bool) {
 	return int(n), false
 }
 
-// test compares what is shown with what the change says. What is secret cannot
-// be tested, since the answers would tell it bit by bit.
+// test compares the shown value with the value of the change. Secrets cannot be
+// tested, since the responses would reveal them bit by bit.
 func (ch change) test(name string, t *wire.Tree) error {
 	if name == "Secret" || name == "Headers" && ch.testsSecretHeader(t) {
-		return ch.fault("what is secret cannot be tested")
+		return ch.fault("secret values cannot be tested")
 	}
 	for _, key := range ch.path[1:] {
 		at := -1
@@ -317,14 +317,14 @@ func (ch change) test(name string, t *wire.Tree) error {
 		default:
 		}
 		if at < 0 {
-			return explain(errTestOp, "%s: there is nothing at its path", ch.label)
+			return explain(errTestOp, "%s: nothing exists at its path", ch.label)
 		}
 		t = t.At(at)
 	}
 	if len(ch.path) == 1 && sameShown(name, *t, ch.value) || t.Equal(&ch.value) {
 		return nil
 	}
-	return explain(errTestOp, "%s: %s holds another value", ch.label, name)
+	return explain(errTestOp, "%s: %s has a different value", ch.label, name)
 }
 
 func (ch change) testsSecretHeader(headers *wire.Tree) bool {
@@ -334,7 +334,7 @@ func (ch change) testsSecretHeader(headers *wire.Tree) bool {
 	return slices.ContainsFunc(headers.Members(), func(m wire.Member) bool { return webhook.SecretHeader(m.Name) })
 }
 
-// sameShown compares members that can be written in several ways.
+// sameShown reports whether two spellings of a member mean the same value.
 func sameShown(name string, shown, value wire.Tree) bool {
 	var names []string
 	switch name {

@@ -9,13 +9,13 @@ import (
 
 const headerUnmodifiedSince = "If-Unmodified-Since"
 
-// unmodifiedSince reads the call's condition and gives the check of it, which
+// unmodifiedSince reads the call's If-Unmodified-Since and returns its check, which
 // returns ErrPrecondition for a webhook that was changed later. Without the
-// header every webhook passes. The wire's times have whole seconds, so changes
-// within a second are one.
+// header every webhook passes. Times on the wire have whole seconds, so changes
+// within the same second are not told apart.
 //
-// RFC 9110 lets a server pass over a date that it cannot read. That would
-// overwrite what the caller meant to protect, so it is refused here.
+// RFC 9110 allows a server to ignore a date that it cannot read. That would
+// overwrite the change that the caller wants to protect, so it is refused here.
 func unmodifiedSince(c *call) (func(webhook.Webhook) error, error) {
 	text := c.Header.Get(headerUnmodifiedSince)
 	if text == "" {

@@ -10,7 +10,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// shownJob is a job as it is shown. Examined and Created count while it runs.
+// shownJob is a job as it is shown. Examined and Created grow while it runs.
 type shownJob struct {
 	JobID             string `json:"JobId"`
 	Tenant            webhook.Tenant
@@ -27,8 +27,8 @@ func showJob(j job.Job) shownJob {
 	}
 }
 
-// redispatch has the events of a time matched again: for after a fault that lost
-// what the stream said of them.
+// redispatch starts a job that matches the events of a period again, after a
+// fault that lost their stream records.
 func (a *api) redispatch(c *call) (reply, error) {
 	var tenant string
 	var from, to time.Time
@@ -61,7 +61,7 @@ func (a *api) getRedispatch(c *call) (reply, error) {
 	return ok(showJob(j)), nil
 }
 
-// cancelRedispatch ends a job; one that has ended is shown as it is.
+// cancelRedispatch cancels a job. A job that has already ended is only shown.
 func (a *api) cancelRedispatch(c *call) (reply, error) {
 	j, err := a.Redispatch.Cancel(c.Context(), c.PathValue("job"))
 	if err != nil {
@@ -75,5 +75,5 @@ func jobNotFound(err error) error {
 	if !errors.Is(err, webhook.ErrNotFound) {
 		return err
 	}
-	return explain(err, "There is no such job")
+	return explain(err, "Job not found")
 }

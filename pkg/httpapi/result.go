@@ -12,8 +12,8 @@ type result struct {
 	FieldProperties *fieldProperties
 }
 
-// testWebhook sends the test event to the target of a webhook that need not be
-// stored. That the target did not take it is an answer like any other.
+// testWebhook sends the test event to the target of a webhook, which need not be
+// stored. A target that refuses the event is a normal result.
 func (a *api) testWebhook(c *call) (reply, error) {
 	s, err := a.readWebhook(c)
 	if err != nil {
@@ -22,8 +22,8 @@ func (a *api) testWebhook(c *call) (reply, error) {
 	return a.test(c, s, func(err error) error { return err })
 }
 
-// test tests the webhook that a body states; misread words what cannot be read of
-// it.
+// test tests the webhook that a body states. misread turns the error of an
+// invalid body into the operation's own.
 func (a *api) test(c *call, s stated, misread func(error) error) (reply, error) {
 	s.draft = s.draft.Tried()
 	if err := s.check(a.rules(c)); err != nil {
@@ -35,12 +35,12 @@ func (a *api) test(c *call, s stated, misread func(error) error) (reply, error) 
 	}
 	message := r.Response
 	if message == "" && r.Error != webhook.AttemptOK {
-		message = "The target gave no answer: " + string(r.Error)
+		message = "No response from the target: " + string(r.Error)
 	}
 	return c.selected(result{r.Error == webhook.AttemptOK, textOrNull(message), fullRight, &fieldProperties{}}), nil
 }
 
-// lastError gives what a webhook's target last answered that was no success.
+// lastError returns the last error of a webhook's target.
 func (a *api) lastError(c *call) (reply, error) {
 	id, err := c.webhookID()
 	if err != nil {

@@ -8,13 +8,13 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// router finds the route of a call, as forgivingly as the routes of ASP.NET are:
-// in any letter case, with or without a trailing slash, and with a tenant's name
-// as first segment. The most literal routes come first, so that a literal is
-// found before a wildcard takes it.
+// router finds the route of a call. It is as forgiving as ASP.NET: it is
+// case-insensitive, and accepts a trailing slash and a tenant's name as the
+// first segment. Routes with the most literals come first, so that a literal
+// matches before a wildcard does.
 type router []routeSegments
 
-// routeSegments is a route, its pattern cut at the slashes.
+// routeSegments is a route with its pattern split at the slashes.
 type routeSegments struct {
 	route
 	segments []string
@@ -36,15 +36,15 @@ func newRouter(routes []route) router {
 	return rt
 }
 
-// wildcard returns the name of a segment that stands for any text.
+// wildcard returns the name of a wildcard segment, and reports whether it is one.
 func wildcard(segment string) (name string, is bool) {
 	name, is = strings.CutPrefix(segment, "{")
 	return strings.TrimSuffix(name, "}"), is
 }
 
-// match returns the route of a call by the segments of its path, and gives the
-// call the values of the route's wildcards. If there is none it returns the
-// methods that the address has.
+// match returns the route for the segments of a call's path, and stores the
+// values of its wildcards in the call. If no route matches, it returns the
+// methods that this path has.
 func (rt router) match(c *call, segments []string) (found *route, allowed []string) {
 	if len(segments) > 1 && strings.EqualFold(segments[1], "api") && webhook.Tenant(segments[0]).Valid() {
 		c.tenantSegment, segments = webhook.Tenant(segments[0]), segments[1:]
@@ -71,7 +71,7 @@ func (rt router) match(c *call, segments []string) (found *route, allowed []stri
 	return nil, allowed
 }
 
-// fits reports whether segments are the route's.
+// fits reports whether the segments match the route's pattern.
 func (r *routeSegments) fits(segments []string) bool {
 	if len(segments) != len(r.segments) {
 		return false
@@ -88,16 +88,16 @@ func (r *routeSegments) fits(segments []string) bool {
 	return true
 }
 
-// unrouted answers a call that no route matches.
+// unrouted returns the response to a call that no route matches.
 func unrouted(c *call, allowed []string) reply {
 	if len(allowed) == 0 {
-		return failed(c, explain(webhook.ErrNotFound, "There is nothing at this address"))
+		return failed(c, explain(webhook.ErrNotFound, "Nothing is served at this address"))
 	}
 	if slices.Contains(allowed, http.MethodGet) {
 		allowed = append(allowed, http.MethodHead)
 	}
 	slices.Sort(allowed)
-	answer := failed(c, errMethod)
-	answer.header.Set("Allow", strings.Join(slices.Compact(allowed), ", "))
-	return answer
+	response := failed(c, errMethod)
+	response.header.Set("Allow", strings.Join(slices.Compact(allowed), ", "))
+	return response
 }

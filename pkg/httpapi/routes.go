@@ -7,22 +7,22 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// route is one operation. A GET answers HEAD as well.
+// route is one operation. A GET route also serves HEAD.
 type route struct {
 	method  string
-	pattern string // segments, of which {name} is a wildcard, in the spelling that is documented
-	// scope is what a credential must hold; open needs no credential.
+	pattern string // as documented; a segment {name} is a wildcard
+	// scope is the scope that the credential must have; open needs no credential.
 	scope  webhook.Scope
 	handle func(*call) (reply, error)
-	// fail words an error. nil: as all of REST does (errors.go).
+	// fail turns an error into a response. nil: as for all of REST (errors.go).
 	fail func(*call, error) reply
 }
 
 // open marks routes that need no credential.
 const open webhook.Scope = ""
 
-// routes is the whole API. Literals are matched in any letter case, with or
-// without a trailing slash; a literal beats a wildcard.
+// routes returns the whole API. Literals are case-insensitive, a trailing slash
+// is optional, and a literal beats a wildcard.
 func (a *api) routes() []route {
 	const (
 		get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
@@ -33,7 +33,7 @@ func (a *api) routes() []route {
 		{get, "/healthz", open, a.healthz, nil},
 		{get, "/api/v1/openapi.json", open, a.describeAPI, nil},
 
-		{post, "/api/v1/Session", open, a.startSession, nil}, // sees to its credential itself
+		{post, "/api/v1/Session", open, a.startSession, nil}, // checks its own credential
 		{del, "/api/v1/Session", open, a.endSession, nil},
 
 		{post, "/admin/v1/Redispatch", admin, a.redispatch, nil},

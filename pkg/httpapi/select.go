@@ -5,19 +5,18 @@ import (
 	"strings"
 )
 
-// maxSelected is how many names of a $select are looked at.
+// maxSelected is how many names of a $select are read.
 const maxSelected = 500
 
-// selection is a $select: the members of an answer that a caller wants. nil is
-// all of them.
+// selection is a $select: the members of a response that the caller wants. nil
+// selects all.
 type selection struct {
-	whole   bool                  // the member with all that is in it
-	members map[string]*selection // by names in lower case
+	whole   bool                  // the member with everything in it
+	members map[string]*selection // keyed by name in lower case
 }
 
-// parseSelection reads a $select: names joined by commas, in any letter case,
-// of nested members by paths with slashes. A text without a name selects
-// everything.
+// parseSelection reads a $select: case-insensitive names joined by commas, nested
+// members as paths with slashes. A $select without a name selects everything.
 func parseSelection(text string) *selection {
 	root := &selection{}
 	names := 0
@@ -39,7 +38,7 @@ func parseSelection(text string) *selection {
 	return root
 }
 
-// maxSelectedDepth is deeper than any answer is.
+// maxSelectedDepth is deeper than any response.
 const maxSelectedDepth = 8
 
 func (s *selection) add(path string) {
@@ -58,11 +57,11 @@ func (s *selection) add(path string) {
 	member.whole = true
 }
 
-// selected answers with what the call's $select leaves of a body: all members
-// stay, those that were not selected as the wire writes nothing. A webhook's id
-// and links are always there. Lists are selected item by item; the members of
-// dictionaries and of what is in a list are not told apart. Names that there
-// are none of do not matter.
+// selected returns a body with the call's $select applied. All members stay, but
+// those that were not selected get the wire's empty value. A webhook's id and
+// links are always selected. A $select applies to each item of a list, but not to
+// single members of dictionaries or of lists inside an item. Unknown names are
+// ignored.
 func (c *call) selected(body any) reply {
 	if s := parseSelection(c.query("$select")); s != nil {
 		body = eachStruct(body, s.apply)
@@ -70,8 +69,8 @@ func (c *call) selected(body any) reply {
 	return ok(body)
 }
 
-// apply empties what is not selected. The zero value of every member of an
-// answer is what the wire has for nothing.
+// apply clears the fields that are not selected. The zero value of every field is
+// the wire's empty value.
 func (s *selection) apply(v reflect.Value) {
 	for i := range v.NumField() {
 		name, field := memberName(v.Type().Field(i)), v.Field(i)
@@ -83,7 +82,7 @@ func (s *selection) apply(v reflect.Value) {
 		case member == nil:
 			field.SetZero()
 		case !member.whole && field.Kind() == reflect.Pointer && !field.IsNil() && field.Type().Elem().Kind() == reflect.Struct:
-			inner := reflect.New(field.Type().Elem()) // others may hold the same
+			inner := reflect.New(field.Type().Elem()) // the original may be shared
 			inner.Elem().Set(field.Elem())
 			member.apply(inner.Elem())
 			field.Set(inner)
@@ -91,7 +90,7 @@ func (s *selection) apply(v reflect.Value) {
 	}
 }
 
-// memberName gives a field's name on the wire, in lower case.
+// memberName returns a field's name on the wire, in lower case.
 func memberName(f reflect.StructField) string {
 	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 	if name == "" {
@@ -100,8 +99,8 @@ func memberName(f reflect.StructField) string {
 	return strings.ToLower(name)
 }
 
-// eachStruct gives a copy of a body in which the body itself, or each item of a
-// list, was changed. What holds no struct stays.
+// eachStruct returns a copy of a body to which change was applied: to the body
+// itself or, if it is a list, to each item. A body without structs stays.
 func eachStruct(body any, change func(reflect.Value)) any {
 	v := reflect.ValueOf(body)
 	switch {

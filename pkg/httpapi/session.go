@@ -8,21 +8,21 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Sessions begins and ends browsers' sessions.
+// Sessions starts and ends browser sessions.
 type Sessions interface {
-	// StartSession begins a session for whom the request's credential stands
-	// for, and returns the session's cookies. Errors as Authenticate's, and
-	// webhook.ErrForbidden for the administrator.
+	// StartSession starts a session for the principal of the request's
+	// credential, and returns its cookies. It returns the errors of Authenticate,
+	// and webhook.ErrForbidden for the administrator.
 	StartSession(r *http.Request) ([]*http.Cookie, webhook.Principal, error)
-	// EndSession ends the session that the request belongs to, and returns
-	// cookies that make the browser forget it. webhook.ErrUnauthorized if it
-	// belongs to none.
+	// EndSession ends the request's session, and returns cookies that make the
+	// browser forget it. It returns webhook.ErrUnauthorized if the request has no
+	// session.
 	EndSession(r *http.Request) ([]*http.Cookie, webhook.Principal, error)
 }
 
-// startSession answers a credential with the cookies of a session.
+// startSession exchanges a credential for the cookies of a session.
 func (a *api) startSession(c *call) (reply, error) {
-	if c.tenantSegment != "" { // before there is a session
+	if c.tenantSegment != "" { // check it before the session starts
 		who, err := a.Auth.Authenticate(c.Request)
 		if c.who = who; err != nil {
 			return reply{}, a.unauthorized(err)
@@ -48,8 +48,8 @@ func (a *api) endSession(c *call) (reply, error) {
 	return noContent(a.cookies(c, forgotten)), nil
 }
 
-// cookies returns the header that sets a session's cookies, which a browser sends
-// over TLS only where the call came over it.
+// cookies returns the header that sets a session's cookies. They are Secure if the
+// call came over TLS or PublicURL is https.
 func (a *api) cookies(c *call, session []*http.Cookie) http.Header {
 	secure := c.TLS != nil || strings.HasPrefix(a.PublicURL, "https:")
 	h := http.Header{}
@@ -60,7 +60,7 @@ func (a *api) cookies(c *call, session []*http.Cookie) http.Header {
 	return h
 }
 
-// unauthorized adds the hint to a 401, where there is one.
+// unauthorized adds UnauthorizedHint to a 401.
 func (a *api) unauthorized(err error) error {
 	if a.UnauthorizedHint == "" || !errors.Is(err, webhook.ErrUnauthorized) {
 		return err

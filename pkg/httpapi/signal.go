@@ -8,15 +8,15 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// The headers of SignalEvent, spelled as documented.
+// The headers of SignalEvent, as documented.
 const (
 	headerEventID        = "X-SuperOffice-EventId"
 	headerHops           = "X-Posthaste-Hops"
 	headerIdempotencyKey = "Idempotency-Key"
 )
 
-// signalEvent accepts an event. A webhook that wants it or none: the answer is
-// the same.
+// signalEvent accepts an event. The response does not depend on whether a webhook
+// matches it.
 func (a *api) signalEvent(c *call) (reply, error) {
 	data, err := wire.ReadDictionary(c.Request)
 	if err != nil {
@@ -25,7 +25,7 @@ func (a *api) signalEvent(c *call) (reply, error) {
 	var f webhook.Faults
 	key, err := strconv.ParseInt(c.PathValue("primaryKey"), 10, 32)
 	if err != nil {
-		f.Add("PrimaryKey", "must be a whole number of 32 bits")
+		f.Add("PrimaryKey", "must be a 32-bit integer")
 	}
 	return a.publish(c, f, webhook.Signal{
 		Name: c.PathValue("event"), PrimaryKey: int32(key),
@@ -33,12 +33,12 @@ func (a *api) signalEvent(c *call) (reply, error) {
 	})
 }
 
-// publish accepts a signal with what the call's headers say about it, unless
-// something was wrong with it already.
+// publish accepts a signal together with the call's headers. It fails if f holds
+// faults.
 func (a *api) publish(c *call, f webhook.Faults, s webhook.Signal) (reply, error) {
 	hops, err := hopsOf(c.Header)
 	if err != nil {
-		f.Add(headerHops, "must be a number, 0 or more")
+		f.Add(headerHops, "must be an integer from 0 to 65535")
 	}
 	if err := f.Err(); err != nil {
 		return reply{}, err
@@ -51,8 +51,8 @@ func (a *api) publish(c *call, f webhook.Faults, s webhook.Signal) (reply, error
 	return noContent(http.Header{headerEventID: {string(id)}}), nil
 }
 
-// hopsOf reads how many webhooks a signal came through. A count that cannot be
-// read is refused: taken for none it would let a loop run on.
+// hopsOf returns the number of webhooks that a signal passed through. An invalid
+// count is an error: read as 0 it would let a loop continue.
 func hopsOf(h http.Header) (int, error) {
 	text := h.Get(headerHops)
 	if text == "" {

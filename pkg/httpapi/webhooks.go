@@ -16,7 +16,7 @@ func (a *api) defaultWebhook(*call) (reply, error) {
 	return ok(showWebhook(w, webhook.Health{}, clearTexts{})), nil
 }
 
-// createWebhook always creates: an id in the body is ignored.
+// createWebhook always creates a webhook: an id in the body is ignored.
 func (a *api) createWebhook(c *call) (reply, error) {
 	s, err := a.readWebhook(c)
 	if err != nil {
@@ -33,7 +33,7 @@ func (a *api) createWebhook(c *call) (reply, error) {
 }
 
 // create creates a webhook, under the call's Idempotency-Key if it has one, and
-// gives it as it is shown.
+// returns it as it is shown.
 func (a *api) create(c *call, d webhook.Draft) (entity, error) {
 	key := c.Header.Get(headerIdempotencyKey)
 	if key == "" {
@@ -50,7 +50,7 @@ func (a *api) create(c *call, d webhook.Draft) (entity, error) {
 	if !repeated {
 		return a.saved(c, w, webhook.Health{}, d), nil
 	}
-	// This call set no secret: it sees what a read sees.
+	// This call set no secret, so its response is that of a read.
 	shown, err := a.show(c.Context(), c.who.Tenant, w)
 	if err != nil {
 		return entity{}, err
@@ -74,7 +74,7 @@ func (a *api) getWebhook(c *call) (reply, error) {
 	return c.selected(a.linked(c, shown[0])), nil
 }
 
-// putWebhook replaces a webhook. The address says which one.
+// putWebhook replaces the webhook whose id is in the address.
 func (a *api) putWebhook(c *call) (reply, error) {
 	id, err := c.webhookID()
 	if err != nil {
@@ -85,7 +85,7 @@ func (a *api) putWebhook(c *call) (reply, error) {
 		return reply{}, err
 	}
 	if s.id != 0 && s.id != id {
-		s.faults.Add("WebhookId", "is %d, and the address says %d", s.id, id)
+		s.faults.Add("WebhookId", "is %d, but the id in the address is %d", s.id, id)
 	}
 	if err := s.check(a.rules(c)); err != nil {
 		return reply{}, err
@@ -131,7 +131,7 @@ func (a *api) patchWebhook(c *call) (reply, error) {
 			return webhook.Draft{}, err
 		}
 		if s.id != 0 && s.id != id {
-			s.faults.Add("WebhookId", "is %d, and the address says %d", s.id, id)
+			s.faults.Add("WebhookId", "is %d, but the id in the address is %d", s.id, id)
 		}
 		return s.draft, s.check(a.rules(c))
 	}, a.ownHost(c))
@@ -156,7 +156,7 @@ func (a *api) deleteWebhook(c *call) (reply, error) {
 	return noContent(nil), nil
 }
 
-// endOverlap makes a secret that was replaced stop signing at once.
+// endOverlap stops signing with the previous secret at once.
 func (a *api) endOverlap(c *call) (reply, error) {
 	id, err := c.webhookID()
 	if err != nil {
@@ -168,37 +168,38 @@ func (a *api) endOverlap(c *call) (reply, error) {
 	return noContent(nil), nil
 }
 
-// readWebhook reads the webhook that a call's body must hold.
+// readWebhook reads the webhook in a call's body, which is required.
 func (a *api) readWebhook(c *call) (stated, error) {
 	object, err := wire.ReadObject(c.Request, carriers)
 	if err != nil {
 		return stated{}, err
 	}
 	if object.IsZero() {
-		return stated{}, webhook.Invalid("the body holds no webhook")
+		return stated{}, webhook.Invalid("the body must be a webhook")
 	}
 	return readMembers(object.Members()), nil
 }
 
-// saved shows what a save stored. It is done whatever happens now: what cannot
-// be read any more is masked or zero.
+// saved returns the webhook that a save stored, as it is shown. The save has
+// succeeded, so nothing may fail now: a value that cannot be read is masked or
+// zero.
 func (a *api) saved(c *call, w webhook.Webhook, health webhook.Health, d webhook.Draft) entity {
-	plain := clearIn(d)
+	visible := clearIn(d)
 	if a.SecretVisible {
 		if doc, err := a.Registry.Document(c.Context(), w); err == nil {
-			plain = clearOf(doc)
+			visible = clearOf(doc)
 		}
 	}
-	return showWebhook(w, health, plain)
+	return showWebhook(w, health, visible)
 }
 
-// linked adds the links that REST shows and the agent does not.
+// linked adds the links, which REST shows and the agent does not.
 func (a *api) linked(c *call, e entity) entity {
 	e.Links = a.links(c, e.WebhookID)
 	return e
 }
 
-// show gives stored webhooks of a tenant as they are shown to everyone.
+// show returns stored webhooks of a tenant as every read shows them.
 func (a *api) show(ctx context.Context, tenant webhook.Tenant, webhooks ...webhook.Webhook) ([]entity, error) {
 	ids := make([]int32, len(webhooks))
 	for i, w := range webhooks {
@@ -210,20 +211,20 @@ func (a *api) show(ctx context.Context, tenant webhook.Tenant, webhooks ...webho
 	}
 	shown := make([]entity, len(webhooks))
 	for i, w := range webhooks {
-		var plain clearTexts
+		var visible clearTexts
 		if a.SecretVisible {
 			doc, err := a.Registry.Document(ctx, w)
 			if err != nil && !errors.Is(err, webhook.ErrSecretUnavailable) {
 				return nil, err
 			}
-			plain = clearOf(doc) // of a secret that is lost: nothing, so it is masked
+			visible = clearOf(doc) // empty for a lost secret, which is then masked
 		}
-		shown[i] = showWebhook(w, healths[w.ID], plain)
+		shown[i] = showWebhook(w, healths[w.ID], visible)
 	}
 	return shown, nil
 }
 
-// healthIfKnown reads a webhook's counters for an answer that must not fail.
+// healthIfKnown reads a webhook's counters for a response that must not fail.
 func (a *api) healthIfKnown(ctx context.Context, w webhook.Webhook) webhook.Health {
 	healths, err := a.Health(ctx, w.Tenant, []int32{w.ID})
 	if err != nil {

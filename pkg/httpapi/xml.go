@@ -2,16 +2,16 @@ package httpapi
 
 import "github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 
-// xmlNamed is an answer that says the name of its document element.
+// xmlNamed is a body that names its own document element.
 type xmlNamed interface{ xmlName() string }
 
-// rootName gives the document element of an answer: a type of SuperOffice's by
-// its name, a list by the name of what it holds.
+// rootName returns the document element of a body: the name of SuperOffice's type,
+// for a list ArrayOf and the name of its items' type.
 func rootName(body any) string {
 	switch body := body.(type) {
 	case string, textOrNull:
 		return "string"
-	case *entity: // nil: none
+	case *entity: // nil: not found
 		return "Webhook"
 	case xmlNamed:
 		return body.xmlName()
@@ -34,8 +34,8 @@ func (agentError) xmlName() string { return "Error" }
 
 func (result) xmlName() string { return "WebhookResult" }
 
-// encodeXML gives an answer as XML. A list of webhooks, which may be long, is
-// written one by one.
+// encodeXML encodes a body as XML. A list of webhooks, which may be long, is
+// written item by item.
 func encodeXML(body any) ([]byte, error) {
 	list, isList := body.([]entity)
 	if !isList {
