@@ -13,8 +13,8 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// ErrBlocked means that the target's address, name or port is forbidden. Its
-// message ends a sentence that names what is forbidden.
+// ErrBlocked means that the target's address, name or port is forbidden. Errors
+// that wrap it name what is forbidden, and the setting that would allow it.
 var ErrBlocked = errors.New("may not be called")
 
 // never lists ranges that no configuration can allow: link-local addresses,
@@ -94,15 +94,20 @@ func (g *Guard) CheckAddress(target netip.AddrPort) error {
 // checkIP checks an address; port 0 means any port.
 func (g *Guard) checkIP(ip netip.Addr, port uint16) error {
 	if ip.Zone() != "" {
-		return fmt.Errorf("an address with a zone %w", ErrBlocked)
+		return fmt.Errorf("an address with a zone %w; no setting allows it", ErrBlocked)
 	}
 	ip = ip.Unmap()
-	refused := within(never, ip) && ip != netip.IPv6Loopback() || g.isRuntime(ip, port)
-	allowed := g.allowPrivate && (ip.IsLoopback() || ip.IsPrivate()) || within(g.allowed, ip)
-	if refused || !allowed && g.public.SafeAddr(ip) != nil {
-		return fmt.Errorf("this address %w", ErrBlocked)
+	private, runtime := ip.IsLoopback() || ip.IsPrivate(), g.isRuntime(ip, port)
+	allowed := g.allowPrivate && private || within(g.allowed, ip) || g.public.SafeAddr(ip) == nil
+	switch {
+	case within(never, ip) && ip != netip.IPv6Loopback(), runtime && (ip == g.runtime.Addr() || ip.Is6()):
+		return fmt.Errorf("this address %w; no setting allows it", ErrBlocked)
+	case allowed && !runtime:
+		return nil
+	case private:
+		return fmt.Errorf("this address %w unless the setting ALLOWED_TARGET_CIDRS, or ALLOW_PRIVATE_TARGETS of the local run, allows it", ErrBlocked)
 	}
-	return nil
+	return fmt.Errorf("this address %w unless the setting ALLOWED_TARGET_CIDRS allows it", ErrBlocked)
 }
 
 // isRuntime reports whether an address may reach Lambda's Runtime API. If that

@@ -29,7 +29,7 @@ var insideNames = []string{"localhost", "internal", "local"}
 func (g *Guard) CheckHost(host string) (seen string, err error) {
 	seen, ok := resolvable(host)
 	if !ok {
-		return "", fmt.Errorf("this spelling of a host %w", ErrBlocked)
+		return "", fmt.Errorf("this spelling of a host %w; use a DNS name such as hooks.example.com", ErrBlocked)
 	}
 	if ip, err := netip.ParseAddr(seen); err == nil {
 		if err := g.checkIP(ip, 0); err != nil {
@@ -40,19 +40,19 @@ func (g *Guard) CheckHost(host string) (seen string, err error) {
 	labels := strings.Split(seen, ".")
 	last := labels[len(labels)-1]
 	if strings.Contains(seen, ":") || numeric(last) {
-		return "", fmt.Errorf("this spelling of an address %w", ErrBlocked)
+		return "", fmt.Errorf("this spelling of an address %w; use the usual one, such as 203.0.113.7 or [2001:db8::7]", ErrBlocked)
 	}
 	if slices.Contains(labels, "") {
-		return "", fmt.Errorf("this spelling of a host %w", ErrBlocked)
+		return "", fmt.Errorf("this spelling of a host %w; use a DNS name such as hooks.example.com", ErrBlocked)
 	}
 	if g.allowPrivate {
 		return seen, nil
 	}
 	if len(labels) == 1 {
-		return "", fmt.Errorf("a host name without a dot %w", ErrBlocked)
+		return "", fmt.Errorf("a host name without a dot %w unless the setting ALLOW_PRIVATE_TARGETS of the local run allows it", ErrBlocked)
 	}
 	if slices.Contains(insideNames, last) {
-		return "", fmt.Errorf("a host under .%s %w", last, ErrBlocked)
+		return "", fmt.Errorf("a host under .%s %w unless the setting ALLOW_PRIVATE_TARGETS of the local run allows it", last, ErrBlocked)
 	}
 	return seen, nil
 }

@@ -30,7 +30,7 @@ const (
 	maxErrorEmails    = 50
 )
 
-// TypeWebhook is the built-in plugin: an HTTP POST.
+// typeWebhook is the built-in plugin: an HTTP POST.
 const typeWebhook = "webhook"
 
 // typeCRMScript is SuperOffice's script plugin, which is not offered.
@@ -141,7 +141,7 @@ func (f *Faults) target(text string, rules Rules) {
 	case u.Scheme == "https":
 	case u.Scheme == "http" && rules.AllowHTTP:
 	case u.Scheme == "http":
-		f.Add("TargetUrl", "must be https")
+		f.Add("TargetUrl", "must be an https URL unless the setting ALLOW_HTTP is true")
 	default:
 		f.Add("TargetUrl", "must be an http or https URL")
 		return
@@ -158,10 +158,22 @@ func (f *Faults) target(text string, rules Rules) {
 		case err == nil && (n == 443 || n >= 1024 && n <= 65535):
 		case err == nil && n == 80 && u.Scheme == "http":
 		default:
-			f.Add("TargetUrl", "has port %s; 443 and 1024-65535 are allowed", port)
+			f.Add("TargetUrl", "%s", portRule(u.Scheme, port))
 		}
 	}
 	f.targetHost(strings.TrimSuffix(u.Hostname(), "."), rules)
+}
+
+// portRule says which ports a target of the scheme may use instead of this one,
+// and which setting allows it.
+func portRule(scheme, port string) string {
+	switch {
+	case scheme == "http":
+		return fmt.Sprintf("must use port 80, 443 or 1024-65535, not %s; no setting allows it", port)
+	case port == "80":
+		return "must use port 443 or 1024-65535, not 80; http targets may use it if the setting ALLOW_HTTP is true"
+	}
+	return fmt.Sprintf("must use port 443 or 1024-65535, not %s; no setting allows it", port)
 }
 
 func (f *Faults) targetHost(host string, rules Rules) {
@@ -175,7 +187,7 @@ func (f *Faults) targetHost(host string, rules Rules) {
 	}
 	for _, own := range rules.OwnHosts {
 		if strings.EqualFold(host, strings.TrimSuffix(own, ".")) {
-			f.Add("TargetUrl", "points to this service itself")
+			f.Add("TargetUrl", "must not point to this service; no setting allows it")
 			return
 		}
 	}
@@ -206,7 +218,7 @@ func (f *Faults) pluginType(name string, rules Rules) {
 	case strings.EqualFold(name, typeCRMScript):
 		f.Add("Type", "%q is not offered: only HTTP webhooks are", name)
 	case rules.RefuseUnknownTypes && name != "" && !strings.EqualFold(name, typeWebhook):
-		f.Add("Type", "%q is not known; %q is", truncate(name, maxType), typeWebhook)
+		f.Add("Type", "must be %q, not %q, unless the setting UNKNOWN_TYPE is accept", typeWebhook, truncate(name, maxType))
 	}
 }
 
