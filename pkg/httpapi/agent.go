@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -111,7 +112,7 @@ func (a *api) agentTest(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return a.test(c, readMembers(object.Members()), unbindable)
+	return a.test(c, object, unbindable)
 }
 
 func (a *api) agentSignal(c *call) (reply, error) {
@@ -124,6 +125,11 @@ func (a *api) agentSignal(c *call) (reply, error) {
 	}
 	if err := args.err(); err != nil {
 		return reply{}, err
+	}
+	if unknown := args.unknown("EventName", "PrimaryKey", "Data"); s.Name == "" && len(unknown) > 0 {
+		args.faults.Add("EventName", "is required")
+		unknown.fault(args.faults)
+		return reply{}, args.faults.Err()
 	}
 	return a.publish(c, nil, s)
 }
@@ -195,6 +201,17 @@ func (a arguments) named(name string) value {
 		}
 	}
 	return found
+}
+
+// unknown returns the names of arguments other than the known ones.
+func (a arguments) unknown(known ...string) unknownMembers {
+	var unknown unknownMembers
+	for _, m := range a.members {
+		if !slices.ContainsFunc(known, func(name string) bool { return strings.EqualFold(name, m.Name) }) {
+			unknown.add(m.Name)
+		}
+	}
+	return unknown
 }
 
 // err returns the faults of the arguments that were read.

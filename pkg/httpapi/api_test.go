@@ -139,7 +139,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 		"no credential":               {"GET", root, ``, []string{"Authorization: "}, 401, "credential"},
 		"another tenant's address":    {"GET", "/Other" + root, ``, nil, 421, "not the credential's tenant"},
 		"an unknown route":            {"GET", "/api/v1/Contact", ``, nil, 404, "served at this address"},
-		"a method that is not there":  {"DELETE", root, ``, nil, 405, "Allow"},
+		"a method that is not there":  {"DELETE", root, ``, nil, 405, "DELETE is not allowed here; use GET or POST"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -524,7 +524,7 @@ func TestDecision19_Errors(t *testing.T) {
 		"bad input":   {"POST", "/api/v1/Webhook", "{}", "", 400, "ArgumentException", "Events is empty: name at least one event; TargetUrl is empty"},
 		"no one":      {"GET", "/api/v1/Webhook", "", "Authorization: ", 401, "SoUnauthorizedException", "Try Basic tje0:Tje0"},
 		"not there":   {"GET", "/api/v1/Webhook/9", "", "", 404, "SoNotFoundException", "Webhook id 9 not found"},
-		"no method":   {"POST", "/api/v1/Webhook/1", "", "", 405, "NotSupportedException", "Allow"},
+		"no method":   {"POST", "/api/v1/Webhook/1", "", "", 405, "NotSupportedException", "POST is not allowed here; use DELETE, GET, PATCH or PUT"},
 		"no type":     {"POST", "/api/v1/Webhook", "x", "Content-Type: image/png", 415, "SoMediaTypeException", "image/png"},
 		"a body of 2": {"POST", "/api/v1/Webhook", strings.Repeat(" ", 2<<20), "", 413, "SoPayloadTooLargeException", "1 MiB"},
 		"elsewhere":   {"GET", "/Other/api/v1/Webhook/1", "", "", 421, "SoWrongTenantException", "not the credential's tenant"},
@@ -640,7 +640,7 @@ func TestDecision26_NotOffered(t *testing.T) {
 	s := newServer(t)
 	s.shown(200, "POST", "/api/v1/Webhook", minimal)
 	for _, path := range []string{
-		"/", "/api", "/api/v1", "/api/v1/Archive/Webhook", "/api/v1/Archive/dynamic", "/api/v1/MDOList/webhookeventlist",
+		"/api", "/api/v1", "/api/v1/Archive/Webhook", "/api/v1/Archive/dynamic", "/api/v1/MDOList/webhookeventlist",
 		"/api/v1/Webhook/1/Validate", "/Services88/Webhook.svc",
 	} {
 		if got := s.call("GET", path, ""); got.Code != 404 && got.Code != 405 {

@@ -12,9 +12,15 @@ import (
 
 // stated is a webhook as a body states it, with the faults found in it.
 type stated struct {
-	id     int32
-	draft  webhook.Draft
-	faults webhook.Faults
+	id      int32
+	draft   webhook.Draft
+	faults  webhook.Faults
+	unknown unknownMembers
+}
+
+// lacks reports whether a required member is missing or empty.
+func (s stated) lacks() bool {
+	return len(s.draft.Events) == 0 || strings.TrimSpace(s.draft.TargetURL) == ""
 }
 
 // writable lists the members that a client may set, in the order of the entity.
@@ -56,8 +62,11 @@ func readMembers(members []wire.Member) stated {
 	var s stated
 	last := make([]wire.Tree, len(writable))
 	for _, m := range members {
-		if i := writableIndex(m.Name); i >= 0 {
+		switch i := writableIndex(m.Name); {
+		case i >= 0:
 			last[i] = m.Value
+		case !slices.Contains(serverMembers, strings.ToLower(m.Name)):
+			s.unknown.add(m.Name)
 		}
 	}
 	for i, tree := range last {
@@ -91,10 +100,12 @@ func (s *stated) headers(v value) {
 }
 
 // check returns the faults of members' types together with those of the rules. A
-// draft without faults passes: the registry checks it against the rules. A
-// member of the wrong type gets no second fault.
+// member of the wrong type gets no second fault. If a required member is missing,
+// the last fault names the unknown members. A draft without faults and unknown
+// members passes: the registry checks it against the rules.
 func (s stated) check(rules webhook.Rules) error {
-	if len(s.faults) == 0 {
+	misspelled := len(s.unknown) > 0 && s.lacks()
+	if len(s.faults) == 0 && !misspelled {
 		return nil
 	}
 	misread := map[string]bool{}
@@ -113,6 +124,9 @@ func (s stated) check(rules webhook.Rules) error {
 	slices.SortStableFunc(all, func(a, b webhook.Fault) int {
 		return writableIndex(a.Member) - writableIndex(b.Member)
 	})
+	if misspelled {
+		s.unknown.fault(&all)
+	}
 	return all.Err()
 }
 

@@ -41,7 +41,7 @@ var errorTable = []struct {
 	{errCrossSite, http.StatusForbidden, "SoSecurityException", "Pages of other sites may not call the API from a browser"},
 	{errWrongTenant, http.StatusMisdirectedRequest, "SoWrongTenantException", "The tenant in the address is not the credential's tenant"},
 	{webhook.ErrNotFound, http.StatusNotFound, "SoNotFoundException", "Not found"},
-	{errMethod, http.StatusMethodNotAllowed, "NotSupportedException", "This address does not support the method; see the header Allow"},
+	{errMethod, http.StatusMethodNotAllowed, "NotSupportedException", "Method not allowed"},
 	{errNoMediaType, http.StatusNotAcceptable, "SoMediaTypeException", "No media type in Accept is supported; accept one of " + strings.Join(wire.AnswerTypes, ", ")},
 	{webhook.ErrExists, http.StatusConflict, "SoConflictException", "It already exists"},
 	{webhook.ErrConflict, http.StatusConflict, "SoConflictException", "Another call changed it at the same time; read it again and repeat the change"},

@@ -42,3 +42,9 @@ func ListFilterAllocs(event string, w webhook.Webhook) float64 {
 	f := newFilter("", event, 0)
 	return testing.AllocsPerRun(100, func() { f.matches(w) })
 }
+
+// PatchFault returns the error of a change that has no member to change.
+func PatchFault() error {
+	_, err := patch(webhook.Default(), webhook.Health{}, []change{{label: "Changes[2]", op: "add", path: []string{"Color"}}})
+	return err
+}

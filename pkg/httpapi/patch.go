@@ -50,7 +50,7 @@ func readPatch(c *call) ([]change, error) {
 	case wire.KindArray:
 		return jsonPatch(t)
 	case wire.KindObject:
-		return mergePatch(t)
+		return mergePatch(t), nil
 	default:
 		return nil, webhook.Invalid("the body must be a JSON array of operations or an object")
 	}
@@ -120,14 +120,14 @@ func patchPath(text string) []string {
 }
 
 // mergePatch reads a merge patch (RFC 7396): one change per member.
-func mergePatch(t wire.Tree) ([]change, error) {
+func mergePatch(t wire.Tree) []change {
 	var changes []change
 	for _, m := range t.Members() {
 		if w := writableIndex(m.Name); w >= 0 { // other members are skipped unread
 			changes = append(changes, change{writable[w].name, "merge", []string{writable[w].name}, m.Value})
 		}
 	}
-	return changes, nil
+	return changes
 }
 
 // patched is a webhook as it is shown, while changes are made to it. Secrets are
@@ -356,6 +356,9 @@ func sameShown(name string, shown, value wire.Tree) bool {
 	return known && knownValue && n == m && value.Text() != ""
 }
 
+// fault returns a ValidationError with one fault of the change.
 func (ch change) fault(format string, args ...any) error {
-	return webhook.Invalid("%s: %s", ch.label, fmt.Sprintf(format, args...))
+	var f webhook.Faults
+	f.AddText(ch.label, "%s: %s", ch.label, fmt.Sprintf(format, args...))
+	return f.Err()
 }

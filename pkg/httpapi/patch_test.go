@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -259,5 +260,15 @@ func TestPatch_TestsNoLongTextByItsMeaning(t *testing.T) {
 				t.Errorf("%s, %d long: got %d %s, want %d", name, length, got.Code, got.Body, want)
 			}
 		}
+	}
+}
+
+// A fault that is found while a patch is applied names its operation, as those do
+// that are found while it is read.
+func TestPatch_FaultsNameTheirOperation(t *testing.T) {
+	t.Parallel()
+	var invalid *webhook.ValidationError
+	if err := httpapi.PatchFault(); !errors.As(err, &invalid) || len(invalid.Faults) != 1 || invalid.Faults[0].Member != "Changes[2]" {
+		t.Errorf("got %+v", err)
 	}
 }

@@ -1,6 +1,9 @@
 package httpapi
 
 import (
+	"slices"
+
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -15,16 +18,28 @@ type result struct {
 // testWebhook sends the test event to the target of a webhook, which need not be
 // stored. A target that refuses the event is a normal result.
 func (a *api) testWebhook(c *call) (reply, error) {
-	s, err := a.readWebhook(c)
+	object, err := webhookObject(c)
 	if err != nil {
 		return reply{}, err
 	}
-	return a.test(c, s, func(err error) error { return err })
+	return a.test(c, object, func(err error) error { return err })
 }
 
-// test tests the webhook that a body states. misread turns the error of an
-// invalid body into the operation's own.
-func (a *api) test(c *call, s stated, misread func(error) error) (reply, error) {
+// test tests the webhook that a body states. A body with the id of a stored
+// webhook and without a target means that webhook: members that are missing or
+// null are the stored ones. misread turns the error of an invalid body into the
+// operation's own.
+func (a *api) test(c *call, object wire.Tree, misread func(error) error) (reply, error) {
+	s := readMembers(object.Members())
+	if s.id != 0 && !states(object, "TargetUrl") && len(s.faults) == 0 {
+		w, err := a.Registry.Get(c.Context(), c.who, s.id)
+		if err != nil {
+			return reply{}, webhookNotFound(err, s.id)
+		}
+		if s, err = patch(w, webhook.Health{}, statedChanges(object)); err != nil {
+			return reply{}, misread(err)
+		}
+	}
 	s.draft = s.draft.Tried()
 	if err := s.check(a.rules(c)); err != nil {
 		return reply{}, misread(err)
@@ -38,6 +53,18 @@ func (a *api) test(c *call, s stated, misread func(error) error) (reply, error) 
 		message = "No response from the target: " + string(r.Error)
 	}
 	return c.selected(result{r.Error == webhook.AttemptOK, textOrNull(message), fullRight, &fieldProperties{}}), nil
+}
+
+// states reports whether an object has a member that is not null.
+func states(object wire.Tree, name string) bool {
+	member, _ := object.Named(name)
+	return !member.IsZero() && member.Kind() != wire.KindNull
+}
+
+// statedChanges returns the changes that set the writable members of an object
+// which are not null.
+func statedChanges(object wire.Tree) []change {
+	return slices.DeleteFunc(mergePatch(object), func(ch change) bool { return ch.value.Kind() == wire.KindNull })
 }
 
 // lastError returns the last error of a webhook's target.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -44,7 +45,7 @@ func wildcard(segment string) (name string, is bool) {
 
 // match returns the route for the segments of a call's path, and stores the
 // values of its wildcards in the call. If no route matches, it returns the
-// methods that this path has.
+// methods of the most literal routes that fit the path.
 func (rt router) match(c *call, segments []string) (found *route, allowed []string) {
 	if len(segments) > 1 && strings.EqualFold(segments[1], "api") && webhook.Tenant(segments[0]).Valid() {
 		c.tenantSegment, segments = webhook.Tenant(segments[0]), segments[1:]
@@ -53,12 +54,15 @@ func (rt router) match(c *call, segments []string) (found *route, allowed []stri
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
+	literals := 0
 	for i := range rt {
 		if !rt[i].fits(segments) {
 			continue
 		}
 		if rt[i].method != method {
-			allowed = append(allowed, rt[i].method)
+			if literals = max(literals, rt[i].literals); literals == rt[i].literals {
+				allowed = append(allowed, rt[i].method)
+			}
 			continue
 		}
 		for at, s := range rt[i].segments {
@@ -93,11 +97,22 @@ func unrouted(c *call, allowed []string) reply {
 	if len(allowed) == 0 {
 		return failed(c, explain(webhook.ErrNotFound, "Nothing is served at this address"))
 	}
-	if slices.Contains(allowed, http.MethodGet) {
-		allowed = append(allowed, http.MethodHead)
-	}
 	slices.Sort(allowed)
-	response := failed(c, errMethod)
-	response.header.Set("Allow", strings.Join(slices.Compact(allowed), ", "))
+	allowed = slices.Compact(allowed)
+	response := failed(c, methodNotAllowed(c.Method, allowed))
+	if at, get := slices.BinarySearch(allowed, http.MethodGet); get {
+		allowed = slices.Insert(allowed, at+1, http.MethodHead)
+	}
+	response.header.Set("Allow", strings.Join(allowed, ", "))
 	return response
+}
+
+// methodNotAllowed returns the error for a method that an address does not have.
+// It names those that it has.
+func methodNotAllowed(method string, allowed []string) error {
+	choice, last := "", len(allowed)-1
+	if last > 0 {
+		choice = strings.Join(allowed[:last], ", ") + " or "
+	}
+	return explain(errMethod, "%s is not allowed here; use %s%s", wire.Shorten(method), choice, allowed[last])
 }

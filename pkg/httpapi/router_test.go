@@ -15,7 +15,7 @@ func TestRoutes_NoTwoClaimOnePath(t *testing.T) {
 	t.Parallel()
 	routes := httpapi.Routes()
 	for i, a := range routes {
-		if strings.ToUpper(a.Method) != a.Method || !strings.HasPrefix(a.Pattern, "/") || strings.HasSuffix(a.Pattern, "/") {
+		if strings.ToUpper(a.Method) != a.Method || !strings.HasPrefix(a.Pattern, "/") || a.Pattern != "/" && strings.HasSuffix(a.Pattern, "/") {
 			t.Errorf("%s %s is not a route", a.Method, a.Pattern)
 		}
 		for _, b := range routes[:i] {
@@ -112,5 +112,22 @@ func TestBeside(t *testing.T) {
 	got := s.call("PUT", "/_own", "")
 	if got.Code != 500 || !strings.Contains(got.Body.String(), `"ErrorType":"SoServerException"`) || !strings.Contains(s.log.String(), "boom") {
 		t.Errorf("got %d %s\n%s", got.Code, got.Body, s.log.String())
+	}
+}
+
+// The message of a 405 names what is allowed, and Allow has HEAD as well.
+func TestMethodNotAllowed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for call, want := range map[string][2]string{
+		"GET /api/v1/Webhook/contact.changed/7": {"GET is not allowed here; use POST", "POST"},
+		"PUT /API/V1/webhook/":                  {"PUT is not allowed here; use GET or POST", "GET, HEAD, POST"},
+		"DELETE /api/v1/Webhook/1/Options":      {"DELETE is not allowed here; use GET, PATCH or PUT", "GET, HEAD, PATCH, PUT"}, // and not POST, as for an event 1
+	} {
+		method, path, _ := strings.Cut(call, " ")
+		got := s.call(method, path, "")
+		if got.Code != 405 || !strings.Contains(got.Body.String(), `"ErrorMessage":"`+want[0]+`"`) || got.Header().Get("Allow") != want[1] {
+			t.Errorf("%s: got %d %s, Allow %q", call, got.Code, got.Body, got.Header().Get("Allow"))
+		}
 	}
 }

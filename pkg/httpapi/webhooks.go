@@ -170,14 +170,23 @@ func (a *api) endOverlap(c *call) (reply, error) {
 
 // readWebhook reads the webhook in a call's body, which is required.
 func (a *api) readWebhook(c *call) (stated, error) {
-	object, err := wire.ReadObject(c.Request, carriers)
+	object, err := webhookObject(c)
 	if err != nil {
 		return stated{}, err
 	}
-	if object.IsZero() {
-		return stated{}, webhook.Invalid("the body must be a webhook")
-	}
 	return readMembers(object.Members()), nil
+}
+
+// webhookObject reads a body that must be a webhook.
+func webhookObject(c *call) (wire.Tree, error) {
+	object, err := wire.ReadObject(c.Request, carriers)
+	if err != nil {
+		return wire.Tree{}, err
+	}
+	if object.IsZero() {
+		return wire.Tree{}, webhook.Invalid("the body must be a webhook")
+	}
+	return object, nil
 }
 
 // saved returns the webhook that a save stored, as it is shown. The save has
