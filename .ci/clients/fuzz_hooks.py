@@ -49,6 +49,7 @@ def known(value):
 def before_call(ctx, case, **kwargs):
     administers = case.operation.path.startswith("/admin/")
     case.headers = {**(case.headers or {}), "Authorization": basic(ADMIN if administers else USER)}
+    case.headers.pop("SO-AppToken", None)  # a generated one never matches the credential
     case.body = at_home(case.body)
     for part, name in ((case.path_parameters, "id"), (case.query, "webhookId")):
         if part and name in part:

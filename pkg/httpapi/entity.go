@@ -190,21 +190,27 @@ func showAssociate(a webhook.Associate) *associate {
 // links returns a webhook's addresses. They have a tenant segment only if the
 // call's address had one.
 func (a *api) links(c *call, id int32) *links {
-	base := a.PublicURL
-	if base == "" {
-		scheme := c.URL.Scheme
-		switch {
-		case scheme != "":
-		case c.TLS != nil:
-			scheme = "https"
-		default:
-			scheme = "http"
-		}
-		base = scheme + "://" + c.Host
-	}
+	base := a.base(c)
 	if c.tenantSegment != "" {
 		base += "/" + string(c.tenantSegment)
 	}
 	archive := base + "/api/v1/Webhook/"
 	return &links{Self: fmt.Sprintf("%s%d/", archive, id), Archive: archive}
+}
+
+// base returns the URL that links begin with: PublicURL, else the scheme and
+// Host of the call. It has no trailing slash.
+func (a *api) base(c *call) string {
+	if a.PublicURL != "" {
+		return a.PublicURL
+	}
+	scheme := c.URL.Scheme
+	switch {
+	case scheme != "":
+	case c.TLS != nil:
+		scheme = "https"
+	default:
+		scheme = "http"
+	}
+	return scheme + "://" + c.Host
 }

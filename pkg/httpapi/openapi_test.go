@@ -89,6 +89,35 @@ func TestOpenAPI_DescribesEveryRouteAndNoOther(t *testing.T) {
 	}
 }
 
+// An app token authenticates nothing on its own: each of its alternatives has
+// another credential too.
+func TestOpenAPI_HasASchemeForAppTokens(t *testing.T) {
+	t.Parallel()
+	doc := loadDocument(t)
+	scheme := doc.Components.SecuritySchemes["AppToken"]
+	if scheme == nil || scheme.Value.Type != "apiKey" || scheme.Value.In != "header" || scheme.Value.Name != "SO-AppToken" {
+		t.Fatalf("got %+v", scheme)
+	}
+	for key, route := range operations(doc) {
+		security := route.Operation.Security
+		if security == nil {
+			security = &doc.Security
+		}
+		tokens := 0
+		for _, alternative := range *security {
+			if _, withToken := alternative["AppToken"]; withToken {
+				tokens++
+				if len(alternative) != 2 {
+					t.Errorf("%s: %v is not a credential and an app token", key, alternative)
+				}
+			}
+		}
+		if scope := needs(doc, route.Operation); (scope == "webhooks" || scope == "events") != (tokens == 3) {
+			t.Errorf("%s: %d alternatives with an app token", key, tokens)
+		}
+	}
+}
+
 // needs gives the scope that an operation demands of every kind of credential,
 // "" if it demands none.
 func needs(doc *openapi3.T, operation *openapi3.Operation) string {

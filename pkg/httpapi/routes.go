@@ -30,6 +30,7 @@ func (a *api) routes() []route {
 		webhooks, events, admin = webhook.ScopeWebhooks, webhook.ScopeEvents, webhook.ScopeAdmin
 	)
 	table := []route{
+		{get, "/", open, a.root, nil},
 		{get, "/healthz", open, a.healthz, nil},
 		{get, "/api/v1/openapi.json", open, a.describeAPI, nil},
 
