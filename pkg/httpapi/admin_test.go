@@ -19,8 +19,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// newGuarded gives a server that checks credentials: tje0:Tje0 of tenant
-// Default, admin:secret of the administrator, and those that are made.
+// newGuarded returns a server that checks credentials: tje0:Tje0 of tenant
+// Default, the administrator's admin:secret, and those that a test creates.
 func newGuarded(t testing.TB, changes ...func(*httpapi.Config)) *server {
 	t.Helper()
 	value := func(text string) func(context.Context) (webhook.Secret, error) {
@@ -42,7 +42,7 @@ func basicAuth(credential string) string {
 
 var asAdmin = basicAuth("admin:secret")
 
-// admin makes a call as the administrator and reads its answer.
+// admin makes a call as the administrator and decodes the response.
 func (s *server) admin(method, path, body string, want int) map[string]any {
 	s.t.Helper()
 	answer := s.call(method, path, body, asAdmin)
@@ -58,8 +58,7 @@ func (s *server) admin(method, path, body string, want int) map[string]any {
 	return object
 }
 
-// issue has a credential made and returns the header that presents it, and its
-// id.
+// issue creates a credential. It returns the header that carries it, and its id.
 func (s *server) issue(tenant, kind, user, app string, scopes ...string) (header, id string) {
 	s.t.Helper()
 	if scopes == nil {
@@ -82,7 +81,7 @@ func (s *server) issue(tenant, kind, user, app string, scopes ...string) (header
 	return "Authorization: Bearer " + secret, id
 }
 
-func TestAdmin_ACredentialsLife(t *testing.T) {
+func TestAdmin_LifeOfACredential(t *testing.T) {
 	t.Parallel()
 	s := newGuarded(t)
 	s.admin("POST", "/admin/v1/Tenants", `{"Name":"Cust1"}`, 201)
@@ -114,7 +113,7 @@ func TestAdmin_ACredentialsLife(t *testing.T) {
 	}
 }
 
-func TestAdmin_WhoActedIsWhatTheCredentialSays(t *testing.T) {
+func TestAdmin_TheCredentialSaysWhoActed(t *testing.T) {
 	t.Parallel()
 	s := newGuarded(t)
 	s.admin("POST", "/admin/v1/Tenants", `{"Name":"Cust1"}`, 201)
@@ -169,7 +168,7 @@ func TestAdmin_Tenants(t *testing.T) {
 	s.admin("POST", "/admin/v1/Tenants/Nobody/Credentials", `{"Kind":"ticket","User":"anna","Scopes":["events"]}`, 404)
 }
 
-func TestAdmin_RefusesWhatIsNoCredential(t *testing.T) {
+func TestAdmin_RefusesInvalidCredentials(t *testing.T) {
 	t.Parallel()
 	s := newGuarded(t)
 	for name, body := range map[string]string{
@@ -210,7 +209,7 @@ func TestAdmin_DeletingATenantEndsItsCredentials(t *testing.T) {
 	cookie, xsrf := cookies(started)
 	job := s.admin("DELETE", "/admin/v1/Tenants/Cust1", "", 202)["JobId"]
 	if again := s.admin("DELETE", "/admin/v1/Tenants/Cust1", "", 202)["JobId"]; again != job {
-		t.Errorf("asked again: job %v, was %v", again, job)
+		t.Errorf("second call: job %v, was %v", again, job)
 	}
 	for _, headers := range [][]string{{ticket}, {cookie, xsrf, "Authorization: "}} {
 		if got := s.call("GET", "/api/v1/Webhook", "", headers...).Code; got != 401 {
@@ -225,18 +224,18 @@ func TestAdmin_DeletingATenantEndsItsCredentials(t *testing.T) {
 	}
 }
 
-// unlisted is a credential store out of order.
+// unlisted is a credential store whose lists fail.
 type unlisted struct{ tenancy.Credentials }
 
 func (unlisted) List(context.Context, webhook.Tenant, string, int) ([]tenancy.Credential, error) {
 	return nil, webhook.ErrUnavailable
 }
 
-// A deletion that has begun goes on, whatever the call comes to: it is told.
+// A deletion that has begun continues even if the call fails, so it is audited.
 func TestAdmin_ADeletionThatFailsHalfWayIsAudited(t *testing.T) {
 	t.Parallel()
 	s := newGuarded(t, func(c *httpapi.Config) { c.Administration.Credentials = unlisted{c.Administration.Credentials} })
-	s.planted = true // no fault is declared that only a broken store has
+	s.planted = true // openapi.json does not document errors of a broken store
 	s.admin("POST", "/admin/v1/Tenants", `{"Name":"Cust1"}`, 201)
 	s.admin("DELETE", "/admin/v1/Tenants/Cust1", "", 503)
 	if lines := s.audits(); len(lines) != 2 || lines[1]["action"] != "delete tenant" || lines[1]["tenant"] != "Cust1" {
@@ -244,7 +243,7 @@ func TestAdmin_ADeletionThatFailsHalfWayIsAudited(t *testing.T) {
 	}
 }
 
-// cookies gives the headers of the session that an answer began.
+// cookies returns the headers of the session that a response started.
 func cookies(answer interface{ Header() http.Header }) (cookie, xsrf string) {
 	for _, c := range (&http.Response{Header: answer.Header()}).Cookies() {
 		switch c.Name {
@@ -275,14 +274,14 @@ func TestSession(t *testing.T) {
 		return s.call("GET", "/api/v1/Webhook", "", append(headers, none)...).Code
 	}
 	if got := list(cookie, xsrf); got != 401 {
-		t.Errorf("an empty Authorization beside it is a credential too: got %d", got)
+		t.Errorf("an empty Authorization next to it counts as a credential: got %d", got)
 	}
 	s.noAuthorization = true
 	if got := []int{list(cookie, xsrf), list(cookie), list(xsrf), list(cookie, xsrf+"x")}; !cmp.Equal(got, []int{200, 401, 401, 401}) {
-		t.Errorf("with both, the cookie, the token, a wrong token: got %v", got)
+		t.Errorf("with both, only the cookie, only the token, a wrong token: got %v", got)
 	}
 	if got := s.call("POST", "/api/v1/Session", "", cookie, xsrf).Code; got != 401 {
-		t.Errorf("a session that prolongs itself: got %d", got)
+		t.Errorf("a session that starts another session: got %d", got)
 	}
 	if got := s.call("DELETE", "/api/v1/Session", "", cookie).Code; got != 401 {
 		t.Errorf("ended without the token: got %d", got)
@@ -303,7 +302,7 @@ func TestSession(t *testing.T) {
 	}
 	live, err := s.db.Credentials().List(t.Context(), "Default", "", 10)
 	if err != nil || len(live) > 0 || len(s.audits()) != before {
-		t.Errorf("and has left %d sessions (%v)", len(live), err)
+		t.Errorf("%d sessions are left (%v)", len(live), err)
 	}
 }
 
@@ -320,6 +319,6 @@ func TestFailedLogins(t *testing.T) {
 		t.Errorf("got %d, Retry-After %q", answer.Code, answer.Header().Get("Retry-After"))
 	}
 	if n := strings.Count(s.log.String(), `"source":"192.0.2.1"`); n != 11 {
-		t.Errorf("%d lines of the log say where the guesses came from, want 11", n)
+		t.Errorf("%d log lines have the source of the guesses, want 11", n)
 	}
 }

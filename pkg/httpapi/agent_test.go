@@ -13,7 +13,7 @@ import (
 
 const agent = "/api/v1/Agents/Webhook/"
 
-// save stores a webhook through the agent and returns its answer.
+// save saves a webhook through the agent and returns the response.
 func (s *server) save(body string) map[string]any {
 	s.t.Helper()
 	answer := s.call("POST", agent+"SaveWebhook", body)
@@ -34,7 +34,7 @@ func TestAgent_SaveCreatesOrUpdates(t *testing.T) {
 	if _, linked := created["_Links"]; linked || created["WebhookId"] != 1.0 || created["Secret"] != "open sesame" {
 		t.Errorf("created %v", created)
 	}
-	// Decision 0.1: an id that is not 0 updates; wrapped bodies are read too.
+	// Decision 0.1: an id other than 0 updates. Wrapped bodies are read too.
 	saved := s.save(`{"webhook":{"webhookId":1,"name":"renamed","events":["a"],"targetUrl":"https://example.com/"}}`)
 	if saved["WebhookId"] != 1.0 || saved["Name"] != "renamed" || saved["Secret"] != "********" || len(s.webhooks()) != 1 {
 		t.Errorf("saved %v, stored %d", saved, len(s.webhooks()))
@@ -44,8 +44,8 @@ func TestAgent_SaveCreatesOrUpdates(t *testing.T) {
 	}
 }
 
-// The bodies are what the official JavaScript client sends: it posts back what
-// it got, in types of its own.
+// The bodies are those of the official JavaScript client, which sends back what it
+// received, with types of its own.
 func TestAgent_GetChangeSave(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -80,19 +80,19 @@ func TestAgent_GetChangeSave(t *testing.T) {
 	}
 }
 
-func TestAgent_Answers(t *testing.T) {
+func TestAgent_Responses(t *testing.T) {
 	t.Parallel()
 	const unbindable = `{"Message":"The request is invalid.","MessageDetail":"`
 	for name, test := range map[string]struct {
 		path, body string
 		status     int
-		text       string // what the answer begins with
+		text       string // the start of the response
 	}{
 		"default":                      {"CreateDefaultWebhook", `null`, 200, `{"WebhookId":0,"Name":null,"Events":["contact.created","contact.deleted"]`},
 		"get":                          {"GetWebhook?WEBHOOKID=1", `null`, 200, `{"WebhookId":1,"Name":"n"`},
 		"get of an unknown id":         {"GetWebhook?webhookId=9", `null`, 200, `null`},
 		"get without an id":            {"GetWebhook", `null`, 400, unbindable + "the query parameter webhookId"},
-		"get of an id that is a text":  {"GetWebhook?webhookId=x", `null`, 400, unbindable},
+		"get of an id with letters":    {"GetWebhook?webhookId=x", `null`, 400, unbindable},
 		"delete":                       {"DeleteWebhook?WebhookId=1", `null`, 204, ``},
 		"delete of an unknown id":      {"DeleteWebhook?WebhookId=9", ``, 204, ``},
 		"delete without an id":         {"DeleteWebhook", ``, 400, unbindable},
@@ -100,16 +100,16 @@ func TestAgent_Answers(t *testing.T) {
 		"list with filters":            {"GetAllWebhooks", `{"nameFilter":"N","eventFilter":"CONTACT.changed","statusFilter":"active"}`, 200, `[{"WebhookId":1,`},
 		"list with empty filters":      {"GetAllWebhooks", `{"NameFilter":"","EventFilter":null,"StatusFilter":"Unknown"}`, 200, `[{"WebhookId":1,`},
 		"list of another status":       {"GetAllWebhooks", `{"StatusFilter":2}`, 200, `[]`},
-		"list of no status":            {"GetAllWebhooks", `{"StatusFilter":"Asleep"}`, 400, unbindable + "StatusFilter must be one of"},
+		"list of an unknown status":    {"GetAllWebhooks", `{"StatusFilter":"Asleep"}`, 400, unbindable + "StatusFilter must be one of"},
 		"list, two faults":             {"GetAllWebhooks", `{"NameFilter":1,"StatusFilter":"Asleep"}`, 400, unbindable + "NameFilter must be a string; StatusFilter"},
 		"last error, none":             {"GetLastError", `{"webhookId":1}`, 200, `null`},
 		"last error of an unknown id":  {"GetLastError", `{"WebhookId":9}`, 200, `null`},
-		"last error of a text":         {"GetLastError", `{"WebhookId":"x"}`, 400, unbindable + "WebhookId must be a 32-bit integer"},
+		"last error of a string":       {"GetLastError", `{"WebhookId":"x"}`, 400, unbindable + "WebhookId must be a 32-bit integer"},
 		"save of nothing":              {"SaveWebhook", `null`, 400, unbindable + "the body must be a webhook"},
 		"save of broken JSON":          {"SaveWebhook", `{"Name":`, 400, unbindable + "the body is no"},
 		"save of an array":             {"SaveWebhook", `[]`, 400, unbindable},
 		"save, wrong types":            {"SaveWebhook", `{"Name":5,"Events":"x","TargetUrl":"https://example.com"}`, 400, unbindable + "Name must be a string; Events must be an array of strings"},
-		"save against the rules":       {"SaveWebhook", `{"Events":["a"],"TargetUrl":"ftp://example.com"}`, 400, `{"Error":true,"ErrorType":"ArgumentException"`},
+		"save that breaks a rule":      {"SaveWebhook", `{"Events":["a"],"TargetUrl":"ftp://example.com"}`, 400, `{"Error":true,"ErrorType":"ArgumentException"`},
 		"test":                         {"TestWebhook", `{"Webhook":{"TargetUrl":"https://example.com/"}}`, 200, `{"Success":true,"Message":"HTTP 200 OK","TableRight":{"Mask":"FULL","Reason":""},"FieldProperties":{}}`},
 		"test of nothing":              {"TestWebhook", `{}`, 400, `{"Error":true,"ErrorType":"ArgumentException","ErrorMessage":"TargetUrl is empty"`},
 		"test with a mask and no id":   {"TestWebhook", `{"Webhook":{"TargetUrl":"https://example.com/","Secret":"********"}}`, 400, `{"Error":true,"ErrorType":"ArgumentException"`},
@@ -117,8 +117,8 @@ func TestAgent_Answers(t *testing.T) {
 		"signal without key and data":  {"SignalEvent", `{"EventName":"foo.bar"}`, 204, ``},
 		"signal without a name":        {"SignalEvent", `null`, 400, `{"Error":true,"ErrorType":"ArgumentException"`},
 		"signal with a key over int32": {"SignalEvent", `{"EventName":"foo.bar","PrimaryKey":2147483648}`, 400, unbindable + "PrimaryKey must be"},
-		"an operation that is not":     {"SignWebhook", `null`, 404, `{"Error":true,"ErrorType":"SoNotFoundException"`},
-		"any letter case of the path":  {"getallwebhooks/", `null`, 200, `[{"WebhookId":1,`},
+		"an unknown operation":         {"SignWebhook", `null`, 404, `{"Error":true,"ErrorType":"SoNotFoundException"`},
+		"a path in lower case":         {"getallwebhooks/", `null`, 200, `[{"WebhookId":1,`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -138,7 +138,7 @@ func TestAgent_SignalIsTheSameAsInREST(t *testing.T) {
 	s := newServer(t)
 	answer := s.call("POST", agent+"SignalEvent", `{"EventName":"foo.bar","PrimaryKey":7,"Data":{"b": 1.10}}`)
 	events := s.events()
-	//nolint:staticcheck // the documented spelling is what goes out
+	//nolint:staticcheck // headers are sent in the documented spelling
 	if len(events) != 1 || answer.Header()["X-SuperOffice-EventId"][0] != string(events[0].ID) ||
 		events[0].Name != "foo.bar" || events[0].PrimaryKey != 7 || string(events[0].Data) != `{"b":1.10}` {
 		t.Errorf("got %v and %+v", answer.Header(), events)
@@ -165,7 +165,7 @@ func TestAgent_GETDescribesAndNeverInvokes(t *testing.T) {
 		t.Errorf("as XML: %s", got)
 	}
 	if len(s.webhooks()) != 1 || len(s.events()) != 0 || len(s.pings) != 1 {
-		t.Error("something was done")
+		t.Error("the operation was run")
 	}
 }
 

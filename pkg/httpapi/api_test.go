@@ -44,7 +44,7 @@ func TestReferenceSample(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(read(t, golden), answer.Body.String()); diff != "" {
-		t.Errorf("answer (-want +got):\n%s", diff)
+		t.Errorf("response (-want +got):\n%s", diff)
 	}
 	members, err := jsonscan.Members(answer.Body.Bytes())
 	if err != nil {
@@ -90,7 +90,7 @@ func TestSecretVisible(t *testing.T) {
 	if got := s.call("GET", "/api/v1/Webhook/1", "").Body.String(); !strings.Contains(got, `"Secret":"open sesame"`) || !strings.Contains(got, `"k1"`) {
 		t.Errorf("got %s", got)
 	}
-	// One secret that is lost does not take the list with it.
+	// A lost secret does not fail the list.
 	s.call("POST", "/api/v1/Webhook", strings.Replace(minimal, "open sesame", "still there", 1))
 	if err := s.db.Secrets().Delete(t.Context(), s.webhooks()[0].Secret.Name); err != nil {
 		t.Fatal(err)
@@ -115,10 +115,10 @@ func TestBadInputChangesNothing(t *testing.T) {
 		"the literal null":            {"POST", root, `null`, nil, 400, "the body must be a webhook"},
 		"a second value":              {"POST", root, minimal + `{}`, nil, 400, "the body"},
 		"nested too deep":             {"POST", root, strings.Repeat(`{"a":`, 65) + `1` + strings.Repeat(`}`, 65), nil, 400, "nested deeper"},
-		"no UTF-8":                    {"POST", root, "{\"Name\":\"\xff\"}", nil, 400, "UTF-8"},
+		"invalid UTF-8":               {"POST", root, "{\"Name\":\"\xff\"}", nil, 400, "UTF-8"},
 		"3 MB":                        {"POST", root, `{"Name":"` + strings.Repeat("x", 3<<20) + `"}`, nil, 413, "1 MiB"},
 		"wrong types, all reported":   {"POST", root, `{"Events":"x","Name":5}`, nil, 400, "Name must be a string; Events must be an array of strings; TargetUrl is empty"},
-		"a header's value no text":    {"POST", root, `{"Headers":{"A":1}}`, nil, 400, `the value of "A" must be a string`},
+		"a header that is a number":   {"POST", root, `{"Headers":{"A":1}}`, nil, 400, `the value of "A" must be a string`},
 		"an unknown state":            {"POST", root, `{"State":"Asleep"}`, nil, 400, "State must be one of"},
 		"an empty target":             {"POST", root, `{"Events":["a"],"TargetUrl":""}`, nil, 400, "TargetUrl is empty"},
 		"a target that is not http":   {"POST", root, `{"Events":["a"],"TargetUrl":"ftp://example.com"}`, nil, 400, "http or https"},
@@ -126,7 +126,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 		"another format":              {"POST", root, `Name: x`, []string{"Content-Type: application/yaml"}, 415, "application/json"},
 		"another charset":             {"POST", root, minimal, []string{"Content-Type: application/json; charset=shift_jis"}, 415, "UTF-8"},
 		"an unknown id":               {"GET", root + "/99999", ``, nil, 404, "Webhook id 99999 not found"},
-		"an id that is no number":     {"GET", root + "/abc", ``, nil, 404, "not found"},
+		"an id with letters":          {"GET", root + "/abc", ``, nil, 404, "not found"},
 		"an id over int32":            {"GET", root + "/2147483648", ``, nil, 404, "not found"},
 		"put of an unknown id":        {"PUT", root + "/99999", minimal, nil, 404, "Webhook id 99999 not found"},
 		"put with another id":         {"PUT", root + "/1", `{"WebhookId":2}`, nil, 400, "WebhookId is 2, but the id in the address is 1"},
@@ -134,12 +134,12 @@ func TestBadInputChangesNothing(t *testing.T) {
 		"a primary key over int32":    {"POST", root + "/contact.changed/2147483648", ``, nil, 400, "PrimaryKey"},
 		"a reserved event":            {"POST", root + "/test/1", ``, nil, 400, "reserved"},
 		"event data that is an array": {"POST", root + "/contact.changed/1", `[]`, nil, 400, "is no JSON object"},
-		"hops that are no number":     {"POST", root + "/contact.changed/1", ``, []string{"X-Posthaste-Hops: x"}, 400, "X-Posthaste-Hops"},
+		"hops with letters":           {"POST", root + "/contact.changed/1", ``, []string{"X-Posthaste-Hops: x"}, 400, "X-Posthaste-Hops"},
 		"a loop":                      {"POST", root + "/contact.changed/1", ``, []string{"X-Posthaste-Hops: 3"}, 508, "loop"},
 		"no credential":               {"GET", root, ``, []string{"Authorization: "}, 401, "credential"},
 		"another tenant's address":    {"GET", "/Other" + root, ``, nil, 421, "not the credential's tenant"},
 		"an unknown route":            {"GET", "/api/v1/Contact", ``, nil, 404, "served at this address"},
-		"a method that is not there":  {"DELETE", root, ``, nil, 405, "DELETE is not allowed here; use GET or POST"},
+		"an unsupported method":       {"DELETE", root, ``, nil, 405, "DELETE is not allowed here; use GET or POST"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -156,7 +156,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 				t.Errorf("got %d %q, want %d with %q", answer.Code, body.Message, test.status, test.text)
 			}
 			if !body.Error || body.ErrorType == "" || body.ErrorSource != "Posthaste" || body.ErrorMessage != body.Message {
-				t.Errorf("no error in the wire's shape: %s", answer.Body)
+				t.Errorf("the response is not an error of the API: %s", answer.Body)
 			}
 			if len(s.webhooks())+len(s.events()) != 0 {
 				t.Error("something was stored")
@@ -195,14 +195,14 @@ func TestErrorsKeepInternalTextInside(t *testing.T) {
 			s.planted = true
 			answer := s.call("GET", "/api/v1/Webhook", "")
 			if answer.Code != test.status || strings.Contains(answer.Body.String(), "internal-name") {
-				t.Errorf("got %d %s, want %d and nothing internal", answer.Code, answer.Body, test.status)
+				t.Errorf("got %d %s, want %d without internal text", answer.Code, answer.Body, test.status)
 			}
 			if wait := answer.Header().Get("Retry-After"); (wait != "") != (test.status == 429 || test.status == 503) {
 				t.Errorf("Retry-After is %q", wait)
 			}
 			level := "INFO"
 			switch test.status {
-			case 508: // the service has done what it should
+			case 508: // not a fault of the service
 				level = "WARN"
 			case 500, 503:
 				level = "ERROR"
@@ -223,8 +223,8 @@ func TestPanicIsA500(t *testing.T) {
 	}
 }
 
-// Decision 0.20: letter case and slashes.
-func TestRoutesForgive(t *testing.T) {
+// Decision 0.20: paths are case-insensitive, and a trailing slash is optional.
+func TestRoutesAreForgiving(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.call("POST", "/api/v1/Webhook", minimal)
@@ -250,7 +250,7 @@ func TestSignalEvent(t *testing.T) {
 		t.Fatalf("got %d %s and %d events", got.Code, got.Body, len(events))
 	}
 	e := events[0]
-	//nolint:staticcheck // the documented spelling is what goes out
+	//nolint:staticcheck // headers are sent in the documented spelling
 	if ids := got.Header()["X-SuperOffice-EventId"]; len(ids) != 1 || ids[0] != string(e.ID) {
 		t.Errorf("event ids %v, stored %s", ids, e.ID)
 	}
@@ -259,7 +259,7 @@ func TestSignalEvent(t *testing.T) {
 	}
 }
 
-func TestTextAndNumbersStayAsTheyCame(t *testing.T) {
+func TestStringsAndNumbersAreUnchanged(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	const properties = `{"z":1.10,"a":"<å>&","n":12345678901234567890}`

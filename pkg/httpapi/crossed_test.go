@@ -15,11 +15,11 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Two tenants and two apps, every operation crossed by the very call that works
-// for the owner (TestCrossing tries what might). The tests of this file walk the
-// route table: a new route is covered by being there.
+// Two tenants and two apps: strangers make the exact calls that work for the owner
+// (TestCrossing tries others). The tests of this file walk the route table, so a
+// new route is covered at once.
 
-// callers lets in whom the Authorization header names.
+// callers authenticates the principal that the Authorization header names.
 type callers map[string]webhook.Principal
 
 func (c callers) Authenticate(r *http.Request) (webhook.Principal, error) {
@@ -32,11 +32,11 @@ func (c callers) Authenticate(r *http.Request) (webhook.Principal, error) {
 
 const (
 	owned  = 1    // the owner's webhook
-	absent = 4711 // nobody's
+	absent = 4711 // not a webhook
 	marked = "owners-mark"
 )
 
-// everyone are the owner, who is app "a" of tenant Default, and strangers.
+// everyone holds the owner, app "a" of tenant Default, and the strangers.
 func everyone() callers {
 	as := func(tenant webhook.Tenant, app string) webhook.Principal {
 		who := tje0
@@ -51,18 +51,18 @@ func everyone() callers {
 	}
 }
 
-// fills gives what stands in the place of a wildcard.
+// fills returns the value for a wildcard.
 var fills = map[string]string{
 	"{event}": "contact.changed", "{primaryKey}": "7", "{tenant}": "Default", "{eventId}": "019ac000-0000-7000-8000-000000000001", "{job}": "1",
 }
 
-// bodies are those of routes that refuse the one that all others take.
+// bodies holds the bodies of routes that refuse the common one.
 var bodies = map[string]string{
 	"PUT /api/v1/Webhook/{id}/Options":   `{"Policy":"superoffice"}`,
 	"PATCH /api/v1/Webhook/{id}/Options": `{"Policy":"superoffice"}`,
 }
 
-// crossing makes a route's call about a webhook.
+// crossing returns a route's call about a webhook.
 func crossing(t *testing.T, route httpapi.Route, id int) (path, body string) {
 	t.Helper()
 	segments := strings.Split(route.Pattern, "/")
@@ -72,7 +72,7 @@ func crossing(t *testing.T, route httpapi.Route, id int) (path, body string) {
 			segments[i] = fmt.Sprint(id)
 		case strings.HasPrefix(s, "{"):
 			if segments[i] = fills[s]; segments[i] == "" {
-				t.Fatalf("%s: say in fills what stands for %s", route.Pattern, s)
+				t.Fatalf("%s: add a value for %s to fills", route.Pattern, s)
 			}
 		}
 	}
@@ -85,7 +85,7 @@ func crossing(t *testing.T, route httpapi.Route, id int) (path, body string) {
 	return path, body
 }
 
-// crossed starts a server with one webhook of the owner's.
+// crossed starts a server with one webhook of the owner.
 func crossed(t *testing.T) *server {
 	t.Helper()
 	s := newServer(t, func(c *httpapi.Config) { c.Auth = everyone() })
@@ -98,7 +98,7 @@ func crossed(t *testing.T) *server {
 	return s
 }
 
-// property is everything that is the owner's, to be compared.
+// property returns everything that the owner has stored, to be compared.
 func (s *server) property() string {
 	s.t.Helper()
 	var all strings.Builder
@@ -117,8 +117,7 @@ func (s *server) property() string {
 
 var digits = regexp.MustCompile(`\b(1|4711)\b`)
 
-// said is an answer but for the id that it was asked about and the event that
-// it made.
+// said returns a response without the id in the call and the id of the new event.
 func said(answer *httptest.ResponseRecorder) string {
 	var lines []string
 	for name, values := range answer.Header() {
@@ -146,16 +145,16 @@ func TestCrossed_NothingIsSeenAndNothingChanged(t *testing.T) {
 					return s.call(route.Method, path, body, "Authorization: "+stranger, "Content-Type: application/json")
 				}
 				none, mine := call(absent), call(owned)
-				if route.Pattern != "/api/v1/Webhook" { // which a stranger's own creation shows
+				if route.Pattern != "/api/v1/Webhook" { // which shows the stranger's own webhook
 					if diff := cmp.Diff(said(none), said(mine)); diff != "" {
-						t.Errorf("of a webhook that is not there it is answered otherwise (-absent +owned):\n%s", diff)
+						t.Errorf("the response differs from that for a missing webhook (-missing +owned):\n%s", diff)
 					}
 				}
 				if strings.Contains(mine.Body.String(), marked) || strings.Contains(fmt.Sprint(mine.Header()), marked) {
-					t.Errorf("it shows what is the owner's: %s", mine.Body)
+					t.Errorf("the response shows the owner's data: %s", mine.Body)
 				}
 				if strings.Contains(route.Pattern, "/Webhook/{id}") && mine.Code != http.StatusNotFound {
-					t.Errorf("got %d %s, want 404: if it is for its body, give it one in bodies", mine.Code, mine.Body)
+					t.Errorf("got %d %s, want 404: if the body is the reason, add one to bodies", mine.Code, mine.Body)
 				}
 				if diff := cmp.Diff(before, s.property()); diff != "" {
 					t.Errorf("the owner's webhook was changed:\n%s", diff)
@@ -167,7 +166,7 @@ func TestCrossed_NothingIsSeenAndNothingChanged(t *testing.T) {
 				}
 				if stranger != "another app" {
 					if events := s.events(); len(events) != 0 {
-						t.Errorf("an event came to the owner's tenant: %+v", events)
+						t.Errorf("the owner's tenant got an event: %+v", events)
 					}
 				}
 			})
@@ -175,8 +174,7 @@ func TestCrossed_NothingIsSeenAndNothingChanged(t *testing.T) {
 	}
 }
 
-// In an address that begins with a tenant, another's is refused before anything
-// is looked at.
+// An address that begins with another tenant is refused before anything is read.
 func TestCrossed_AnotherTenantsAddress(t *testing.T) {
 	t.Parallel()
 	s := crossed(t)
@@ -195,7 +193,7 @@ func TestCrossed_AnotherTenantsAddress(t *testing.T) {
 	}
 }
 
-// The calls of this file work for whom the webhook belongs to: else they would
+// The calls of this file work for the owner of the webhook. Otherwise they would
 // prove nothing.
 func TestCrossed_TheOwnerIsServed(t *testing.T) {
 	t.Parallel()
@@ -208,7 +206,7 @@ func TestCrossed_TheOwnerIsServed(t *testing.T) {
 			s := crossed(t)
 			path, body := crossing(t, route, owned)
 			if route.Pattern == "/api/v1/Webhook" && route.Method == http.MethodPost {
-				body = strings.ReplaceAll(body, "********", "x") // a mask stands for nothing yet
+				body = strings.ReplaceAll(body, "********", "x") // nothing is stored that a mask could keep
 			}
 			if got := s.call(route.Method, path, body, "Authorization: owner", "Content-Type: application/json"); got.Code >= 300 {
 				t.Errorf("got %d %s", got.Code, got.Body)

@@ -16,10 +16,10 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// The webhook that strangers try to reach has this id; nothing has the other.
+// The webhook that strangers try to reach has the first id. The second is unused.
 const theirs, nobodys = 41, 77
 
-// everything is what is stored of a tenant, as text.
+// everything returns all that is stored for a tenant, as text.
 func (s *server) everything(tenant webhook.Tenant) string {
 	s.t.Helper()
 	ctx := s.t.Context()
@@ -45,8 +45,8 @@ func (s *server) everything(tenant webhook.Tenant) string {
 	return string(text)
 }
 
-// crossings are what a call may say about a webhook of an id, under names that an
-// operation may understand.
+// crossings returns bodies that name a webhook by its id, with all member names that
+// an operation may read.
 func crossings(id int) []string {
 	return []string{
 		"",
@@ -59,9 +59,9 @@ func crossings(id int) []string {
 	}
 }
 
-// TestCrossing walks the route table: whoever may not see a webhook gets from
-// every operation the very answer that he gets about one that does not exist,
-// and changes nothing. A new route is covered by being there.
+// TestCrossing walks the route table: for a caller who may not see a webhook, every
+// operation returns the same response as for a webhook that does not exist, and
+// changes nothing. A new route is covered at once.
 func TestCrossing(t *testing.T) {
 	t.Parallel()
 	for _, stranger := range []string{"of another tenant", "of another app", "with an app, of the tenant's own webhook"} {
@@ -98,12 +98,12 @@ func TestCrossing(t *testing.T) {
 					t.Fatalf("owner %t: got %d", own, got)
 				}
 			}
-			s.pings = nil // the one of the owner
+			s.pings = nil // drop the owner's
 			before := s.everything("Victim")
 			tried := 0
 			for _, route := range httpapi.Routes() {
 				if route.Method == "POST" && (route.Pattern == "/api/v1/Webhook" || route.Scope == webhook.ScopeEvents) || strings.HasSuffix(route.Pattern, "/Session") {
-					continue // makes something of the caller's own, from nothing of others
+					continue // creates the caller's own webhook or event
 				}
 				for i := range crossings(0) {
 					ask := func(id int) string {
@@ -113,28 +113,28 @@ func TestCrossing(t *testing.T) {
 						answer := s.call(route.Method, path+query, crossings(id)[i], thief, "Content-Type: application/json")
 						tried++
 						if text := answer.Body.String(); strings.Contains(text, marker) {
-							t.Errorf("%s %s shows what is others': %s", route.Method, path, text)
+							t.Errorf("%s %s shows data of others: %s", route.Method, path, text)
 						}
 						headers := answer.Header().Clone()
 						headers.Del("Content-Length")
 						seen := fmt.Sprint(answer.Code, slices.Sorted(maps.Keys(headers)), headers, answer.Body)
-						// What the caller said himself comes back.
+						// The response may repeat the caller's own input.
 						for _, echoed := range []string{fmt.Sprintf("id %d", id), fmt.Sprintf("id=%d", id), fmt.Sprintf(`"%d"`, id)} {
 							seen = strings.ReplaceAll(seen, echoed, "id")
 						}
 						return seen
 					}
 					if diff := cmp.Diff(ask(nobodys), ask(theirs)); diff != "" {
-						t.Errorf("%s %s tells others' webhooks from none (-none +others'):\n%s", route.Method, route.Pattern, diff)
+						t.Errorf("%s %s reveals that the webhook exists (-missing +other's):\n%s", route.Method, route.Pattern, diff)
 					}
 					if after := s.everything("Victim"); after != before {
-						t.Fatalf("%s %s with body %d changed what is others':\n%s", route.Method, route.Pattern, i, cmp.Diff(before, after))
+						t.Fatalf("%s %s with body %d changed data of others:\n%s", route.Method, route.Pattern, i, cmp.Diff(before, after))
 					}
 				}
 			}
 			for _, ping := range s.pings {
 				if secret := ping.Secrets.Current.Reveal(); strings.Contains(secret, marker) {
-					t.Error("a ping of the stranger's was signed with the secret of others")
+					t.Error("a stranger's ping was signed with another's secret")
 				}
 			}
 			t.Logf("%d calls", tried)
@@ -172,7 +172,7 @@ func TestScopes_EveryRoute(t *testing.T) {
 	}
 }
 
-// audits reads the audit lines of the log, without what only a clock knows.
+// audits returns the audit lines of the log, without their times.
 func (s *server) audits() []map[string]any {
 	s.t.Helper()
 	lines := []map[string]any{}

@@ -14,7 +14,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// asked counts how often anything asks who calls.
+// asked counts how often a credential is checked.
 type asked struct {
 	anyone
 	times int
@@ -34,9 +34,10 @@ func (a *asked) EndSession(r *http.Request) ([]*http.Cookie, webhook.Principal, 
 	return a.StartSession(r)
 }
 
-// A page of another site makes a browser send the credential that it remembers:
-// no route that may change something listens. Whoever is no browser says nothing
-// about sites and is served as before. A new route is covered by being there.
+// A page of another site can make a browser send the credential that it remembers.
+// No route that changes something accepts such a call. Clients that are not
+// browsers send no header about sites, and are served. A new route is covered at
+// once.
 func TestCrossSite(t *testing.T) {
 	t.Parallel()
 	const fetch, own = "Sec-Fetch-Site: ", "http://example.test" // where calls go to
@@ -52,12 +53,12 @@ func TestCrossSite(t *testing.T) {
 		"an older browser, another site":          {[]string{"Origin: https://evil.example"}, false},
 		"an older browser, a sandboxed page":      {[]string{"Origin: null"}, false},
 		"an older browser, a port of another":     {[]string{"Origin: http://example.test:8081"}, false},
-		"a relation that nobody knows yet":        {[]string{fetch + "nested-site"}, false},
+		"an unknown value of Sec-Fetch-Site":      {[]string{fetch + "nested-site"}, false},
 		"PUBLIC_URL's host by http":               {[]string{fetch + "cross-site", "Origin: http://hooks.example.com"}, false},
 		"PUBLIC_URL's host as part of another":    {[]string{fetch + "cross-site", "Origin: https://hooks.example.com.evil.example"}, false},
 		"no browser":                              {nil, true},
 		"a page of the service itself":            {[]string{fetch + "same-origin", "Origin: " + own}, true},
-		"whoever sits before the browser":         {[]string{fetch + "none"}, true},
+		"the user, by the address bar":            {[]string{fetch + "none"}, true},
 		"an older browser, the service itself":    {[]string{"Origin: " + own}, true},
 		"a page at PUBLIC_URL":                    {[]string{fetch + "cross-site", "Origin: " + public}, true},
 		"an older browser, a page at PUBLIC_URL":  {[]string{"Origin: " + public}, true},
@@ -77,7 +78,7 @@ func TestCrossSite(t *testing.T) {
 						t.Errorf("%s %s: got %d %s", route.Method, path, got.Code, got.Body)
 					}
 				case got.Code != http.StatusForbidden || who.times != before:
-					t.Errorf("%s %s: got %d %s, and the credential was looked at %d times", route.Method, path, got.Code, got.Body, who.times-before)
+					t.Errorf("%s %s: got %d %s, and the credential was checked %d times", route.Method, path, got.Code, got.Body, who.times-before)
 				default:
 					var fault struct{ ErrorType, ErrorSource string }
 					if err := json.Unmarshal(got.Body.Bytes(), &fault); err != nil || fault.ErrorType != "SoSecurityException" || fault.ErrorSource != "Posthaste" {
@@ -89,7 +90,7 @@ func TestCrossSite(t *testing.T) {
 	}
 }
 
-// PUBLIC_URL is written as people write it, an origin as browsers do.
+// PUBLIC_URL is spelled as people write it, an origin as browsers send it.
 func TestCrossSite_PublicURLsOrigin(t *testing.T) {
 	t.Parallel()
 	for public, origin := range map[string]string{
@@ -109,9 +110,9 @@ func TestCrossSite_PublicURLsOrigin(t *testing.T) {
 	}
 }
 
-// What a browser sends for an address in a page, an image or a link is a GET,
-// and no check of sites sees to it. So none may change anything: the data is the
-// same, byte for byte.
+// A browser sends a GET for a page, an image or a link, and no check of sites
+// applies to it. So no GET may change anything: the data stays the same, byte for
+// byte.
 func TestNoGETChangesState(t *testing.T) {
 	t.Parallel()
 	s := newGuarded(t)
@@ -140,7 +141,7 @@ func TestNoGETChangesState(t *testing.T) {
 			caller = asAdmin
 		}
 		path := strings.NewReplacer("{id}", "1", "{tenant}", "Cust1", "{job}", fmt.Sprint(job)).Replace(route.Pattern)
-		// What an operation may take from a query, it is given.
+		// Each query parameter that an operation may read is set.
 		query := "?webhookId=1&State=Stopped&Name=x&EventName=a.b&PrimaryKey=1&$select=Name"
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			tried++
@@ -148,7 +149,7 @@ func TestNoGETChangesState(t *testing.T) {
 				t.Errorf("%s %s: got %d %s", method, path, got.Code, got.Body)
 			}
 			if stored() != before || len(s.pings) > 0 {
-				t.Fatalf("%s %s changes what is stored, or sends something", method, path)
+				t.Fatalf("%s %s changes stored data or sends something", method, path)
 			}
 		}
 	}

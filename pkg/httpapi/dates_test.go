@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Dates are UTC without zone, with one where SO-TimeZone asks for it. The zone
-// that it names, and the headers of languages, change nothing.
+// Dates are in UTC, without a zone unless SO-TimeZone asks for it. The zone that it
+// names and the language headers change nothing.
 func TestDatesAndLanguages(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -42,8 +42,8 @@ func TestDatesAndLanguages(t *testing.T) {
 	}
 }
 
-// A date comes in as it likes: here in the condition of a change, which holds
-// exactly from the second of the last change on.
+// A date is read in many forms, here in the condition of a change, which holds from
+// the second of the last change on.
 func TestIfUnmodifiedSince(t *testing.T) {
 	t.Parallel()
 	for date, status := range map[string]int{
@@ -72,7 +72,7 @@ func TestIfUnmodifiedSince(t *testing.T) {
 		strings.Repeat("2026-11-24T", 1000): 400,
 	} {
 		s := newServer(t)
-		s.clock.Advance(500 * time.Millisecond) // which no date in seconds tells
+		s.clock.Advance(500 * time.Millisecond) // less than a date in seconds can show
 		s.call("POST", "/api/v1/Webhook", minimal)
 		for _, try := range []struct{ method, body string }{
 			{"PUT", strings.ReplaceAll(minimal, "k1", "********")}, {"PATCH", `{"Description":"d"}`}, {"DELETE", ""},

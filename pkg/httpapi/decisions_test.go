@@ -20,12 +20,11 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// What SuperOffice's documents leave open was decided, point by point. The
-// points are listed in testdata/decisions.txt; the tests here, and those in
-// other files that name their decision, hold them.
+// SuperOffice's documents leave points open, which were decided one by one. The
+// decisions are listed in testdata/decisions.txt. The tests here, and those in
+// other files that name a decision, verify them.
 
-// TestDecisions counts the tests that name each decision, and fails where one
-// has none.
+// TestDecisions fails if a decision is not named by any test.
 func TestDecisions(t *testing.T) {
 	t.Parallel()
 	named, mention := map[int][]string{}, regexp.MustCompile(`(?i)decision 0\.([0-9]+)`)
@@ -69,7 +68,7 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// body changes members of the minimal webhook; nil removes one.
+// body changes members of the minimal webhook. nil removes a member.
 func body(t *testing.T, changes map[string]any) string {
 	t.Helper()
 	members := map[string]any{"Name": "n", "Events": []string{"contact.changed"}, "TargetUrl": "https://example.com/"}
@@ -85,7 +84,7 @@ func body(t *testing.T, changes map[string]any) string {
 	return string(text)
 }
 
-// shown reads an answer that is a webhook.
+// shown makes a call and decodes the webhook in the response.
 func (s *server) shown(status int, method, path, body string, headers ...string) map[string]any {
 	s.t.Helper()
 	answer := s.call(method, path, body, headers...)
@@ -144,20 +143,20 @@ func TestDecision02_Put(t *testing.T) {
 		id     int
 		status int
 	}{
-		"id 0":                     {"1", 0, 200},
-		"another id":               {"1", 2, 400},
-		"an unknown address":       {"9", 0, 404},
-		"an unknown address, same": {"9", 9, 404},
+		"id 0":                 {"1", 0, 200},
+		"another id":           {"1", 2, 400},
+		"an unknown id":        {"9", 0, 404},
+		"an unknown id, twice": {"9", 9, 404},
 	} {
 		if got := s.call("PUT", "/api/v1/Webhook/"+test.path, body(t, map[string]any{"WebhookId": test.id})); got.Code != test.status {
 			t.Errorf("%s: got %d %s, want %d", name, got.Code, got.Body, test.status)
 		}
 	}
 	if got := s.call("DELETE", "/api/v1/Webhook/9", ""); got.Code != 404 {
-		t.Errorf("DELETE of nothing: got %d", got.Code)
+		t.Errorf("DELETE of an unknown id: got %d", got.Code)
 	}
 	if got := s.call("POST", agent+"DeleteWebhook?webhookId=9", ""); got.Code != 204 {
-		t.Errorf("DeleteWebhook of nothing: got %d", got.Code)
+		t.Errorf("DeleteWebhook of an unknown id: got %d", got.Code)
 	}
 }
 
@@ -195,7 +194,7 @@ func TestDecision05_Type(t *testing.T) {
 	for name, test := range map[string]struct {
 		given   any
 		shown   string // "": refused
-		refused bool   // where unknown ones are
+		refused bool   // if unknown types are refused
 	}{
 		"none":           {nil, "webhook", false},
 		"empty":          {"", "webhook", false},
@@ -216,7 +215,7 @@ func TestDecision05_Type(t *testing.T) {
 	}
 }
 
-// Decision 0.6. What the patterns match is tested where they are matched.
+// Decision 0.6. What a pattern matches is tested with the matcher.
 func TestDecision06_Events(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -226,7 +225,7 @@ func TestDecision06_Events(t *testing.T) {
 		"200 characters":           {strings.Repeat("a", 200)},
 		"patterns":                 {"*", "contact.*", "y_table.*"},
 		"two that differ by case":  {"Contact.Changed", "contact.changed"},
-		"twice the same":           {"a", "a"},
+		"the same twice":           {"a", "a"},
 		"4000 characters with all": strings.Split(strings.Repeat("aaaaaaaaa,", 399)+"aaaaaaaaaa", ","),
 	} {
 		got := s.shown(200, "POST", "/api/v1/Webhook", body(t, map[string]any{"Events": events}))
@@ -243,7 +242,7 @@ func TestDecision06_Events(t *testing.T) {
 		"empty":                    {""},
 		"a comma":                  {"a,b"},
 		"a space":                  {"a b"},
-		"no ASCII":                 {"ø.created"},
+		"a letter ø":               {"ø.created"},
 		"201 characters":           {strings.Repeat("a", 201)},
 		"a star in the middle":     {"contact.*.x"},
 		"a star after two":         {"list.category.*"},
@@ -260,8 +259,8 @@ func TestDecision06_Events(t *testing.T) {
 	}
 }
 
-// Decision 0.7: what is saved of a target. When it is asked, and where a call
-// may lead, is tested with the registry and the sender.
+// Decision 0.7: which targets can be saved. The target check and the addresses that
+// may be called are tested with the registry and the sender.
 func TestDecision07_Targets(t *testing.T) {
 	t.Parallel()
 	deployed := newServer(t, func(c *httpapi.Config) {
@@ -270,7 +269,7 @@ func TestDecision07_Targets(t *testing.T) {
 	dev := newServer(t, func(c *httpapi.Config) {
 		c.Registry.Rules = webhook.Rules{AllowHTTP: true, CheckHost: guard(t).CheckHost}
 	})
-	for target, allowed := range map[string]string{ // "": nowhere
+	for target, allowed := range map[string]string{ // "": refused by both
 		"https://example.com":                              "both",
 		"https://example.com:443/a?b=c":                    "both",
 		"https://example.com:1024/":                        "both",
@@ -303,8 +302,8 @@ func TestDecision07_Targets(t *testing.T) {
 		"https://2130706433/":                              "",
 		"https://0x7f.1/":                                  "",
 		"https://localhost/":                               "",
-		"https://example.test/":                            "", // what the call came to
-		"https://hooks.example.com/":                       "", // what links are built on
+		"https://example.test/":                            "", // the host of the call
+		"https://hooks.example.com/":                       "", // the host of PublicURL
 		"https://example.com/" + strings.Repeat("a", 3980): "both",
 		"https://example.com/" + strings.Repeat("a", 3981): "",
 	} {
@@ -317,7 +316,7 @@ func TestDecision07_Targets(t *testing.T) {
 	}
 }
 
-// Decision 0.7: when a target is asked, as a caller sees it.
+// Decision 0.7: the target check, as a caller sees it.
 func TestDecision07_TargetCheck(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -335,7 +334,7 @@ func TestDecision07_TargetCheck(t *testing.T) {
 		t.Errorf("stored %+v", stored)
 	}
 	if last := s.pings[len(s.pings)-1]; last.Timeout != 8*time.Second || !last.Test {
-		t.Errorf("the ping has %v", last.Timeout)
+		t.Errorf("the ping has the timeout %v", last.Timeout)
 	}
 	kept := strings.NewReplacer("open sesame", "********", "k1", "********").Replace(minimal)
 	pings := len(s.pings)
@@ -347,11 +346,11 @@ func TestDecision07_TargetCheck(t *testing.T) {
 		s.shown(200, "PUT", "/api/v1/Webhook/1", body)
 	}
 	if len(s.pings) != pings {
-		t.Errorf("%d pings that were not needed", len(s.pings)-pings)
+		t.Errorf("%d needless pings", len(s.pings)-pings)
 	}
 	off := newServer(t, func(c *httpapi.Config) { c.Registry.SkipTargetCheck = true })
 	if off.shown(200, "POST", "/api/v1/Webhook", minimal); len(off.pings) != 0 {
-		t.Error("a target was asked with the check off")
+		t.Error("a target was pinged although the check is off")
 	}
 }
 
@@ -412,7 +411,7 @@ func TestDecision08_Headers(t *testing.T) {
 	s.shown(200, "PUT", "/api/v1/Webhook/1", body(t, map[string]any{"Headers": read}))
 	doc, err := s.db.Secrets().Read(t.Context(), s.webhooks()[0].Secret)
 	if err != nil || len(doc.Headers) != len(secret)-1 || doc.Headers["Authorization"].Reveal() != "hidden0" {
-		t.Errorf("the mask did not keep what it stands for (%v)", err)
+		t.Errorf("the mask did not keep the stored value (%v)", err)
 	}
 }
 
@@ -442,7 +441,7 @@ func TestDecision10_Secret(t *testing.T) {
 	for _, step := range []struct {
 		name        string
 		sent, shown any
-		same        bool // the version of the secret
+		same        bool // whether the version of the secret stays
 	}{
 		{"left out", nil, "********", true},
 		{"null", "null", "********", true},
@@ -464,15 +463,15 @@ func TestDecision10_Secret(t *testing.T) {
 		t.Errorf("read after that: got %v", got)
 	}
 	if got := s.call("PUT", path, body(t, map[string]any{"Secret": "********"})); got.Code != 400 {
-		t.Errorf("the mask for nothing: got %d %s", got.Code, got.Body)
+		t.Errorf("the mask without a secret: got %d %s", got.Code, got.Body)
 	}
 	if got := s.call("PUT", path, body(t, map[string]any{"Headers": map[string]string{"X-Key": "********"}})); got.Code != 400 {
-		t.Errorf("a header's mask for nothing: got %d %s", got.Code, got.Body)
+		t.Errorf("the mask without a header value: got %d %s", got.Code, got.Body)
 	}
 }
 
-// Decision 0.11. The fallback of the one-valued signature is tested with the
-// queue's consumer.
+// Decision 0.11. The fallback of SuperOffice's signature, which has one value, is
+// tested with the queue's consumer.
 func TestDecision11_Rotation(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -495,7 +494,7 @@ func TestDecision11_Rotation(t *testing.T) {
 	s.clock.Advance(24 * time.Hour)
 	s.shown(200, "PATCH", "/api/v1/Webhook/1/Options", `{"SecretOverlapSeconds":60}`)
 	if _, previous := set("newer"); previous.Reveal() != "new" {
-		t.Error("the overlap is not that of the last secret")
+		t.Error("the overlap is not that of the latest secret")
 	}
 	s.clock.Advance(time.Minute)
 	if doc, err := s.db.Secrets().Read(t.Context(), s.webhooks()[0].Secret); err != nil {
@@ -510,7 +509,7 @@ func TestDecision11_Rotation(t *testing.T) {
 	}
 }
 
-// Decision 0.19: the errors that no other test provokes are in the table of
+// Decision 0.19. The other errors are in the table of
 // TestErrorsKeepInternalTextInside.
 func TestDecision19_Errors(t *testing.T) {
 	t.Parallel()
@@ -560,7 +559,7 @@ func TestDecision19_Errors(t *testing.T) {
 	}
 }
 
-// Decision 0.20: beside the letter case and slashes of TestRoutesForgive.
+// Decision 0.20, in addition to TestRoutesAreForgiving.
 func TestDecision20_Routes(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *httpapi.Config) { c.PublicURL = "" })
@@ -580,7 +579,7 @@ func TestDecision20_Routes(t *testing.T) {
 		}
 	}
 	if got := s.call("POST", "/api/v1/Webhook", minimal, "X-HTTP-Method-Override: GET"); got.Code != 200 || len(s.webhooks()) != 2 {
-		t.Errorf("an override counted: %d", got.Code)
+		t.Errorf("the override was honored: %d", got.Code)
 	}
 	for _, path := range []string{"/api/v1/Webhook", "/api/v1/Webhook/1", "/api/v1/Webhook/default", "/api/v1/Webhook/1/LastError", "/api/v1/Webhook/1/Options", agent + "GetWebhook"} {
 		got := s.call("HEAD", path, "")
@@ -593,8 +592,8 @@ func TestDecision20_Routes(t *testing.T) {
 	}
 }
 
-// Decision 0.21: what is accepted. What becomes of it in the body is tested
-// with the sender.
+// Decision 0.21: which signals are accepted. The bodies made of them are tested with
+// the sender.
 func TestDecision21_SignalEvent(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -602,21 +601,21 @@ func TestDecision21_SignalEvent(t *testing.T) {
 		path, body string
 		status     int
 	}{
-		"no matching webhook":          {"nobody.listens/0", `{"a":1}`, 204},
-		"without a body":               {"a.b/1", ``, 204},
-		"the body null":                {"a.b/1", `null`, 204},
-		"without a dot":                {"ping/1", `{}`, 204},
-		"a negative key":               {"a.b/-2147483648", ``, 204},
-		"a key over int32":             {"a.b/2147483648", ``, 400},
-		"a key that is a text":         {"a.b/x", ``, 400},
-		"a key with a fraction":        {"a.b/1.5", ``, 400},
-		"test from outside":            {"TEST/1", ``, 400},
-		"a state event from outside":   {"webhook1.errors/1", ``, 400},
-		"one that only looks like one": {"webhook.errors/1", ``, 204},
-		"a name with a space":          {"a%20b/1", ``, 400},
-		"a pattern":                    {"contact.*/1", ``, 400},
-		"data over 256 KiB":            {"a.b/1", `{"a":"` + strings.Repeat("x", 256<<10) + `"}`, 413},
-		"data of 256 KiB":              {"a.b/1", `{"a": "` + strings.Repeat("x", 256<<10-8) + `"}`, 204},
+		"no matching webhook":        {"un.matched/0", `{"a":1}`, 204},
+		"without a body":             {"a.b/1", ``, 204},
+		"the body null":              {"a.b/1", `null`, 204},
+		"without a dot":              {"ping/1", `{}`, 204},
+		"a negative key":             {"a.b/-2147483648", ``, 204},
+		"a key over int32":           {"a.b/2147483648", ``, 400},
+		"a key with letters":         {"a.b/x", ``, 400},
+		"a key with a fraction":      {"a.b/1.5", ``, 400},
+		"test from outside":          {"TEST/1", ``, 400},
+		"a state event from outside": {"webhook1.errors/1", ``, 400},
+		"a similar name":             {"webhook.errors/1", ``, 204},
+		"a name with a space":        {"a%20b/1", ``, 400},
+		"a pattern":                  {"contact.*/1", ``, 400},
+		"data over 256 KiB":          {"a.b/1", `{"a":"` + strings.Repeat("x", 256<<10) + `"}`, 413},
+		"data of 256 KiB":            {"a.b/1", `{"a": "` + strings.Repeat("x", 256<<10-8) + `"}`, 204},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := len(s.events())
@@ -625,7 +624,7 @@ func TestDecision21_SignalEvent(t *testing.T) {
 			if test.status == 204 {
 				accepted = 1
 			}
-			//nolint:staticcheck // the documented spelling is what goes out
+			//nolint:staticcheck // headers are sent in the documented spelling
 			ids := got.Header()["X-SuperOffice-EventId"]
 			if got.Code != test.status || len(s.events())-before != accepted || len(ids) != accepted || accepted == 1 && got.Body.Len() != 0 {
 				t.Errorf("got %d %s, ids %v, %d events", got.Code, got.Body, ids, len(s.events())-before)

@@ -7,8 +7,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 )
 
-// The page for SuperOffice's users names every operation of SuperOffice's, and
-// what lies beneath a webhook of ours.
+// The page for users of SuperOffice names all of SuperOffice's operations, and those
+// that Posthaste adds under a webhook.
 func TestDocs_NameEveryOperation(t *testing.T) {
 	t.Parallel()
 	page := read(t, "../../docs/superoffice.md")
@@ -25,7 +25,7 @@ func TestDocs_NameEveryOperation(t *testing.T) {
 				t.Errorf("docs/superoffice.md lacks %s", r.Pattern)
 			}
 		case strings.Contains(r.Pattern, "/Deliveries"), strings.Contains(r.Pattern, "/Replay"), strings.Contains(r.Pattern, "/Explain"):
-			// What became of events is on the page about delivery.
+			// The page about delivery has these.
 		case !strings.Contains(page, "`"+r.Method+" "+r.Pattern+"`"):
 			t.Errorf("docs/superoffice.md lacks %s %s", r.Method, r.Pattern)
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Decision 0.9: every text has its limit, and all that are over it are told at
-// once, in the order of the entity.
+// Decision 0.9: every string has a limit. All strings over their limit are reported
+// at once, in the order of the entity.
 func TestEntity_Limits(t *testing.T) {
 	t.Parallel()
 	body := func(more int) string {
@@ -52,8 +52,8 @@ func TestEntity_Limits(t *testing.T) {
 	}
 }
 
-// Decision 0.9: faults of types, of rules and masks that stand for nothing, all
-// at once; of a member whose type is wrong nothing more is said.
+// Decision 0.9: wrong types, broken rules and masks without a stored value are
+// reported at once. A member of the wrong type gets only one fault.
 func TestEntity_AllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
@@ -72,14 +72,14 @@ func TestEntity_AllFaultsAtOnce(t *testing.T) {
 			t.Errorf("%.80s:\ngot  %d %s\nwant %s", body, got.Code, message, want)
 		}
 		if got.Body.Len() > 20_000 {
-			t.Errorf("%.80s: the answer has %d bytes", body, got.Body.Len())
+			t.Errorf("%.80s: the response has %d bytes", body, got.Body.Len())
 		}
 	}
 }
 
-// Decision 0.3: what is the server's is not read, whatever its type and
-// wherever it is; nor is what nobody knows. The body is what the official
-// client sends back of what it got.
+// Decision 0.3: members that the server owns are not read, whatever their type and
+// depth. Neither are unknown members. The body is one that the official client
+// sends back.
 func TestEntity_ServerOwnedMembersAreSkipped(t *testing.T) {
 	t.Parallel()
 	const right = `{"mask":15,"reason":{"a":[]}}`
@@ -116,7 +116,7 @@ func TestEntity_ServerOwnedMembersAreSkipped(t *testing.T) {
 	}
 }
 
-// Decision 0.18, and every other way to write a name of a closed list.
+// Decision 0.18, and every other way to write the value of an enum.
 func TestEntity_EnumsByNameAndNumber(t *testing.T) {
 	t.Parallel()
 	for member, tests := range map[string]map[string]string{
@@ -147,8 +147,8 @@ func TestEntity_EnumsByNameAndNumber(t *testing.T) {
 	}
 }
 
-// Decision 0.28, and the order of all members, which is that of the published
-// ones with the newer ones before _Links.
+// Decision 0.28, and the order of all members: the published ones in their order,
+// with the newer ones before _Links.
 func TestEntity_OrderOfMembers(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

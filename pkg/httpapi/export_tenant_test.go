@@ -16,7 +16,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// export reads the pages of an export, as the kinds of its lines and as text.
+// export reads all pages of an export. It returns the kinds of its lines and its
+// text.
 func (s *server) export(tenant string) (kinds map[string]int, pages int, text string) {
 	s.t.Helper()
 	kinds = map[string]int{}
@@ -51,7 +52,7 @@ func (s *server) export(tenant string) (kinds map[string]int, pages int, text st
 	}
 }
 
-func TestExport_HasAllOfOneTenantAndNoSecret(t *testing.T) {
+func TestExport_HasAllDataOfOneTenantWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	s := newGuarded(t)
 	for _, tenant := range []string{"Cust1", "Cust2"} {
@@ -97,7 +98,7 @@ func TestExport_HasAllOfOneTenantAndNoSecret(t *testing.T) {
 	}
 }
 
-func TestExport_SecretsAreMaskedThoughReadsShowThem(t *testing.T) {
+func TestExport_MasksSecretsThatReadsShow(t *testing.T) {
 	t.Parallel()
 	s := newGuarded(t, func(c *httpapi.Config) { c.SecretVisible = true })
 	s.call("POST", "/api/v1/Webhook", aWebhook("a"))
@@ -118,7 +119,7 @@ func TestExport_Refuses(t *testing.T) {
 	}
 }
 
-// damagedEvents and damagedRows are stores one of whose items cannot be decoded.
+// damagedEvents and damagedRows are stores with an item that cannot be decoded.
 type damagedEvents struct{ webhook.Events }
 
 func (d damagedEvents) List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error) {
@@ -133,7 +134,7 @@ func (d damagedRows) List(ctx context.Context, tenant webhook.Tenant, id int32, 
 	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"row x"}, Cause: errors.New("no JSON")})
 }
 
-func TestExport_GoesOnBehindWhatCannotBeRead(t *testing.T) {
+func TestExport_ContinuesAfterUnreadableItems(t *testing.T) {
 	t.Parallel()
 	s := newGuarded(t, func(c *httpapi.Config) {
 		c.Stored.Events = damagedEvents{c.Stored.Events.(webhook.Events)}
@@ -143,7 +144,7 @@ func TestExport_GoesOnBehindWhatCannotBeRead(t *testing.T) {
 	s.call("POST", "/api/v1/Webhook/contact.changed/7", "{}")
 	kinds, _, text := s.export("Default")
 	if kinds["Webhook"] != 1 || kinds["Event"] != 1 || kinds["End"] != 1 || kinds["Unreadable"] != 2 {
-		t.Errorf("got %v, want everything else and two lines about what is missing", kinds)
+		t.Errorf("got %v, want all other items and two lines about the unreadable ones", kinds)
 	}
 	for _, item := range []string{`"event x"`, `"row x"`} {
 		if !strings.Contains(text, item) {

@@ -12,7 +12,7 @@ var (
 	ErrPrecondition = errPrecondition
 )
 
-// Route is an operation as the route table has it.
+// Route is an operation of the route table.
 type Route struct {
 	Method, Pattern string
 	Scope           webhook.Scope // "" needs no credential
@@ -27,7 +27,7 @@ func Routes() []Route {
 	return all
 }
 
-// Statuses lists what the error table answers.
+// Statuses lists the statuses of the error table.
 func Statuses() []int {
 	var all []int
 	for _, row := range errorTable {
@@ -36,15 +36,15 @@ func Statuses() []int {
 	return all
 }
 
-// ListFilterAllocs counts what asking a list's filter about one webhook
-// allocates.
+// ListFilterAllocs counts the allocations of matching one webhook against a list's
+// filter.
 func ListFilterAllocs(event string, w webhook.Webhook) float64 {
 	f := newFilter("", event, 0)
 	return testing.AllocsPerRun(100, func() { f.matches(w) })
 }
 
-// PatchFault returns the error of a change that has no member to change.
+// PatchFault returns the error of a change of an unknown member.
 func PatchFault() error {
-	_, err := patch(webhook.Default(), webhook.Health{}, []change{{label: "Changes[2]", op: "add", path: []string{"Color"}}})
+	_, err := patch(defaultWebhook(), webhook.Health{}, []change{{label: "Changes[2]", op: "add", path: []string{"Color"}}})
 	return err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Decision 0.13, and the six types of an answer.
+// Decision 0.13, and the six media types of a response.
 func TestAccept(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -42,7 +42,7 @@ func TestAccept(t *testing.T) {
 		{"application/json;q=2, text/xml", "text/xml"},
 		{"application/json;q=NaN, text/xml", "text/xml"},
 		{"not a media type, text/xml", "text/xml"},
-		{strings.Repeat("image/png,", 10_000) + "text/xml", none}, // no more than some are looked at
+		{strings.Repeat("image/png,", 10_000) + "text/xml", none}, // only the first ranges are read
 		{"text/html", none},
 		{"application/json;q=0", none},
 		{"*/*;q=0", none},
@@ -70,7 +70,7 @@ func TestAccept(t *testing.T) {
 	}
 }
 
-// Decision 0.13: a 406 comes before anything is done, and in our error's shape.
+// Decision 0.13: a 406 is returned before anything is stored, in the API's shape.
 func TestStrictAcceptStoresNothing(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *httpapi.Config) { c.StrictAccept = true })
@@ -80,11 +80,11 @@ func TestStrictAcceptStoresNothing(t *testing.T) {
 	}
 	s.call("POST", "/api/v1/Webhook", minimal)
 	if got := s.call("DELETE", "/api/v1/Webhook/1", "", "Accept: image/png"); got.Code != 204 {
-		t.Errorf("DELETE has no answer to accept: got %d %s", got.Code, got.Body)
+		t.Errorf("a DELETE has no body to accept: got %d %s", got.Code, got.Body)
 	}
 }
 
-func TestErrorsAreInTheTypeThatIsAccepted(t *testing.T) {
+func TestErrorsHaveTheAcceptedType(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{
 		"/api/v1/Webhook/5": "<ErrorMessage>Webhook id 5 not found</ErrorMessage>", // of an operation
@@ -184,8 +184,7 @@ func TestOneWebhookInEveryFormat(t *testing.T) {
 	}
 }
 
-// Decision 0.13, decision 0.15, decision 0.16: what a body may not be, with a
-// text that helps.
+// Decision 0.13, decision 0.15, decision 0.16: invalid bodies get a helpful message.
 func TestBodiesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	const (
@@ -201,7 +200,7 @@ func TestBodiesThatAreRefused(t *testing.T) {
 		"JSON under a form label":     {form, minimal, 415, "send Content-Type: application/json"},
 		"an array under a form label": {form, " [1]", 415, "send Content-Type: application/json"},
 		"an unknown type":             {"text/plain", minimal, 415, "text/plain is not read here"},
-		"no media type at all":        {"/", minimal, 415, "cannot be read"},
+		"an invalid media type":       {"/", minimal, 415, "cannot be read"},
 		"a charset that is not read":  {"application/json; charset=koi8-r", minimal, 415, "koi8-r is not read"},
 		"an encoding by XML's own":    {xml, `<?xml version="1.0" encoding="koi8-r"?><Webhook/>`, 415, "koi8-r is not read"},
 		"half a character of UTF-16":  {"text/json; charset=utf-16", "{\x00}", 400, "not valid UTF-16"},
@@ -227,8 +226,8 @@ func TestBodiesThatAreRefused(t *testing.T) {
 		"a wrong bracket":             {form, "Headers[X=1", 400, `name "Headers[X"`},
 		"a name of brackets":          {form, "x=1&[a]=1", 400, `name "[a]"`},
 		"too many values":             {form, strings.Repeat("a&", 5_001), 400, "more than 5000 values"},
-		"a text where a list is":      {xml, `<Webhook><Events>a.b</Events></Webhook>`, 400, "Events must be an array of strings"},
-		"a number that is none":       {form, "WebhookId=x", 400, "WebhookId must be a 32-bit integer"},
+		"a string for a list":         {xml, `<Webhook><Events>a.b</Events></Webhook>`, 400, "Events must be an array of strings"},
+		"an id with letters":          {form, "WebhookId=x", 400, "WebhookId must be a 32-bit integer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -263,8 +262,8 @@ func TestNamesInDictionaries(t *testing.T) {
 	}
 }
 
-// Decision 0.16: null, nothing and spaces are no body, and the label of no body
-// does not matter.
+// Decision 0.16: null, an empty body and white space count as no body, whatever the
+// Content-Type.
 func TestNoBody(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ contentType, body string }{
@@ -283,8 +282,8 @@ func TestNoBody(t *testing.T) {
 	}
 }
 
-// Decision 0.14, decision 0.15: an event's data has names that somebody made up, so
-// none of them says what it holds.
+// Decision 0.14, decision 0.15: the names in an event's data are the caller's own, so
+// a name never decides the type of its value.
 func TestEventDataInEveryFormat(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ contentType, body, want string }{
@@ -307,8 +306,8 @@ func TestEventDataInEveryFormat(t *testing.T) {
 	}
 }
 
-// Decision 0.15: what is written as XML is read back as it was, values of every
-// type included, and holds the same members in the same order as the JSON.
+// Decision 0.15: XML survives a round trip, with values of every type, and has the
+// same members in the same order as JSON.
 func TestXMLBothWays(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -15,13 +15,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// bodyTypes are the labels that a body may have.
+// bodyTypes are the Content-Types that a body may have.
 var bodyTypes = []string{
 	"application/json", "text/json", "application/xml", "text/xml", "application/x-www-form-urlencoded",
 	"application/json-patch+json", "application/merge-patch+json", "", "application/json; charset=utf-16", "text/xml; charset=iso-8859-1",
 }
 
-// asMeant decodes what was answered, with the digits of its numbers.
+// asMeant decodes a response and keeps the digits of its numbers.
 func asMeant(t *testing.T, body []byte) (meant any) {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -32,11 +32,11 @@ func asMeant(t *testing.T, body []byte) (meant any) {
 	return meant
 }
 
-// unwritable finds characters that XML has no way to write.
+// unwritable matches characters that XML cannot represent.
 var unwritable = regexp.MustCompile(`\\u00|[\x{fffd}-\x{ffff}]`)
 
-// A body of any format is stored or refused, never a 5xx; and what is stored
-// comes back through XML as it was.
+// A body of any format is stored or refused, never a 5xx. A stored webhook survives
+// a round trip through XML.
 func FuzzBody(f *testing.F) {
 	for _, seed := range []string{
 		minimal, patchable, `[]`, `null`, `{"Name":5}`, `{"state":"1","notifywhen":"FirstFailure, Disabling"}`, "\xef\xbb\xbf{}", "\xff\xfe{\x00}\x00",
@@ -78,7 +78,7 @@ func FuzzBody(f *testing.F) {
 	})
 }
 
-// A patch is made or refused, never a 5xx, and changes no more than it may.
+// A patch is applied or refused, never a 5xx, and changes no member of the server.
 func FuzzPatch(f *testing.F) {
 	files, _ := filepath.Glob(goldens + "/patch/*.request")
 	for _, file := range files {
@@ -103,13 +103,13 @@ func FuzzPatch(f *testing.F) {
 		}
 		shown := object(t, s.call("GET", "/api/v1/Webhook/1", "").Body.String())
 		if shown["WebhookId"] != 1.0 || shown["Registered"] != "2026-11-24T08:00:00" || shown["TotalCalls"] != 0.0 {
-			t.Errorf("%q changed what is the server's: %v", body, shown)
+			t.Errorf("%q changed a member of the server: %v", body, shown)
 		}
 		s.call("PUT", "/api/v1/Webhook/1", patchable)
 	})
 }
 
-// A $select leaves all keys, and shows nothing that is not there without it.
+// A $select keeps all keys, and shows only values that are there without it.
 func FuzzSelect(f *testing.F) {
 	for _, seed := range []string{"", "name", "name,department,category/id", "REGISTEREDASSOCIATE/tableright/mask,/,,_links", "\x00/ ,\xff", strings.Repeat("a/", 2000)} {
 		f.Add(seed)
@@ -127,7 +127,7 @@ func FuzzSelect(f *testing.F) {
 		}
 		all := object(t, whole)
 		for name, value := range object(t, got.Body.String()) {
-			if name == "RegisteredAssociate" || name == "UpdatedAssociate" { // may be in part
+			if name == "RegisteredAssociate" || name == "UpdatedAssociate" { // may be shown in part
 				continue
 			}
 			if !cmp.Equal(value, all[name]) && !cmp.Equal(value, nothing[name]) {
@@ -137,7 +137,8 @@ func FuzzSelect(f *testing.F) {
 	})
 }
 
-// Whatever Accept says, an answer is in one of six types, which its body keeps.
+// Whatever Accept says, a response has one of six media types, and its body matches
+// it.
 func FuzzAccept(f *testing.F) {
 	for _, seed := range []string{"", "*/*", "text/*;q=0.5, application/xml;q=0.51", "application/json;q=0", ";;q=1,,\x00", "a/b;q=\"1", "text/xml;q=1e-9", "*/xml"} {
 		f.Add(seed)
@@ -153,18 +154,18 @@ func FuzzAccept(f *testing.F) {
 		if xml := strings.HasPrefix(got.Body.String(), "<?xml "); xml != strings.HasSuffix(mediaType, "/xml") {
 			t.Errorf("%q: %s holds %.40s", accept, mediaType, got.Body)
 		}
-		// What is named alone, without a quality, is answered with.
+		// A single media type without a quality is used if it is supported.
 		if slices.Contains(types, accept) && mediaType != accept {
 			t.Errorf("%q: got %s", accept, mediaType)
 		}
 	})
 }
 
-// Bodies that are made to cost memory or time cost little of either: what a
-// call allocates, all in all, is bounded by the size of its body. The test does
-// not run beside others, since it counts what the process allocates.
+// Bodies that are designed to cost memory or time cost little of either: the
+// allocations of a call are bounded by the size of its body. The test does not run
+// in parallel, since it counts the allocations of the process.
 func TestCostlyBodies(t *testing.T) { //nolint:paralleltest // see above
-	const size = 1 << 18 // of the 1 << 20 that a body may have, to be done soon
+	const size = 1 << 18 // a quarter of the largest body, to keep the test short
 	fill := func(begin, repeated, end string) string {
 		return begin + strings.Repeat(repeated, (size-len(begin)-len(end))/len(repeated)) + end
 	}
@@ -218,7 +219,7 @@ func TestCostlyBodies(t *testing.T) { //nolint:paralleltest // see above
 			t.Errorf("%s %s: got %d %.200s", method, name, got.Code, got.Body)
 		}
 		if got.Body.Len() > 64<<10 {
-			t.Errorf("%s %s: the answer has %d bytes", method, name, got.Body.Len())
+			t.Errorf("%s %s: the response has %d bytes", method, name, got.Body.Len())
 		}
 		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 128*size {
 			t.Errorf("%s %s: %d MB allocated", method, name, allocated>>20)

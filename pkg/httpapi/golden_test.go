@@ -18,13 +18,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// goldens is where the files lie: one folder an operation, and in it pairs of a
-// request and the response to it. The README there says how to read them.
+// goldens is the folder of the files. It has a folder for each operation, with pairs
+// of a request and its response. Its README says how to read them.
 const goldens = "testdata/golden"
 
-// seeded makes the server that every golden request goes to: webhook 1 is
-// active, signed and has had errors; webhook 2 is stopped and has nothing that
-// it need not have.
+// seeded returns the server for every golden request: webhook 1 is active, signed
+// and has had errors. Webhook 2 is stopped and has only the required members.
 func seeded(t *testing.T) *server {
 	t.Helper()
 	s := newServer(t)
@@ -75,7 +74,7 @@ func TestGolden(t *testing.T) {
 		})
 	}
 	if *update {
-		return // they are being written
+		return // other tests are still writing them
 	}
 	responses, _ := filepath.Glob(goldens + "/*/*.response")
 	if len(responses) != len(requests) {
@@ -83,8 +82,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// readRequest reads a request as HTTP writes one: a line of method and address,
-// headers, an empty line, the body. The credential is left out.
+// readRequest reads a request in the form of HTTP: a line with method and address,
+// headers, an empty line, the body. The credential is omitted.
 func readRequest(t *testing.T, file string) (method, path string, headers []string, body string) {
 	t.Helper()
 	head, body, _ := strings.Cut(read(t, file), "\n\n")
@@ -96,9 +95,9 @@ func readRequest(t *testing.T, file string) (method, path string, headers []stri
 	return method, path, lines[1:], strings.TrimSuffix(body, "\n")
 }
 
-// printResponse writes a response as HTTP does, its headers in the order of
-// their names, its body indented: whitespace between members and elements is
-// not golden, but for this it is as it was sent.
+// printResponse returns a response in the form of HTTP, with headers ordered by name
+// and an indented body. Apart from white space between members and elements it is
+// unchanged.
 func printResponse(got *httptest.ResponseRecorder) string {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "%d\n", got.Code)
@@ -109,7 +108,7 @@ func printResponse(got *httptest.ResponseRecorder) string {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if name != "Content-Length" { // of the body that is not indented
+		if name != "Content-Length" { // of the body before indentation
 			fmt.Fprintf(&out, "%s: %s\n", name, strings.Join(header[name], ", "))
 		}
 	}
@@ -125,7 +124,7 @@ func printResponse(got *httptest.ResponseRecorder) string {
 	return out.String()
 }
 
-// indentXML breaks lines between elements, not within an empty one.
+// indentXML adds line breaks between elements, not inside empty ones.
 func indentXML(body string) string {
 	var out strings.Builder
 	depth := 0
@@ -150,7 +149,7 @@ func indentXML(body string) string {
 	return out.String()
 }
 
-// Every operation has its golden files, and a folder holds those of one.
+// Every operation has golden files, and each folder has those of one operation.
 func TestGolden_CoversEveryOperation(t *testing.T) {
 	t.Parallel()
 	folders, err := os.ReadDir(goldens)
@@ -168,7 +167,7 @@ func TestGolden_CoversEveryOperation(t *testing.T) {
 			method, path, _, _ := readRequest(t, file)
 			route, ok := routeOf(method, path)
 			if !ok {
-				t.Errorf("%s is for no route", file)
+				t.Errorf("%s does not match a route", file)
 				continue
 			}
 			routes[route] = true
@@ -185,8 +184,8 @@ func TestGolden_CoversEveryOperation(t *testing.T) {
 	}
 }
 
-// routeOf finds the route of a request, as the router does: the most literal
-// one that fits.
+// routeOf returns the route of a request as the router does: the most literal one
+// that matches.
 func routeOf(method, address string) (found httpapi.Route, ok bool) {
 	path, _, _ := strings.Cut(address, "?")
 	segments := strings.Split(strings.Trim(path, "/"), "/")

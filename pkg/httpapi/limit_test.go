@@ -8,8 +8,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 )
 
-// A create beyond WEBHOOKS_PER_TENANT is a conflict that names the number, on
-// every way to create one.
+// Every operation that creates a webhook beyond WEBHOOKS_PER_TENANT returns a conflict
+// that names the limit.
 func TestCreate_AtTheLimit(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *httpapi.Config) {

@@ -15,10 +15,10 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// seed stores webhooks past the API, with the ids from 1 to n.
+// seed stores webhooks with ids 1 to n directly, without the API.
 func (s *server) seed(n int, make func(id int32) webhook.Webhook) {
 	s.t.Helper()
-	const writers = 256 // those that wait together are committed together
+	const writers = 256 // concurrent writers share a commit
 	var group sync.WaitGroup
 	for i := range writers {
 		group.Go(func() {
@@ -36,7 +36,7 @@ func (s *server) seed(n int, make func(id int32) webhook.Webhook) {
 	group.Wait()
 }
 
-// numbered is a webhook that a list shows.
+// numbered is a webhook in a list.
 func numbered(id int32) webhook.Webhook {
 	state := []webhook.State{webhook.StateActive, webhook.StateStopped, webhook.StateTooManyErrors}[id%3]
 	return webhook.Webhook{
@@ -46,7 +46,7 @@ func numbered(id int32) webhook.Webhook {
 	}
 }
 
-// listed reads the ids of a list.
+// listed returns the ids in a list.
 func listed(t *testing.T, r io.Reader) (ids []int) {
 	t.Helper()
 	var list []struct{ WebhookID int }
@@ -130,18 +130,18 @@ func TestList_IsCompressedWhereAccepted(t *testing.T) {
 	}
 	for _, path := range []string{"/api/v1/Webhook?$top=1", "/api/v1/Webhook/1"} {
 		if got := s.call("GET", path, "", "Accept-Encoding: gzip").Header().Get("Content-Encoding"); got != "" {
-			t.Errorf("%s: a small answer was compressed", path)
+			t.Errorf("%s: a small response was compressed", path)
 		}
 	}
 }
 
-// Decision 0.17: what an answer cannot hold. Few webhooks with a long text make
-// as large a list as 10,000 without one, and several pages of the store.
-func TestList_LargerThanAnAnswer(t *testing.T) {
+// Decision 0.17: a list that is too large for one response. A few webhooks with long
+// strings are as large as 10,000 small ones, and fill several pages of the store.
+func TestList_LargerThanAResponse(t *testing.T) {
 	t.Parallel()
 	const many = 1_200
 	s := newServer(t)
-	s.planted = true // checking megabytes against openapi.json takes longer than everything else
+	s.planted = true // validating megabytes against openapi.json takes too long
 	s.seed(many, func(id int32) webhook.Webhook {
 		w := numbered(id)
 		w.Description = strings.Repeat("x", 5_000)
@@ -187,14 +187,14 @@ func TestList_LargerThanAnAnswer(t *testing.T) {
 	}
 }
 
-// A list that would not fit into memory ends before it is gathered.
+// A list that does not fit into memory is refused before it is complete.
 func TestList_TooLargeEvenCompressed(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.planted = true
 	s.seed(13, func(id int32) webhook.Webhook {
 		w := numbered(id)
-		w.Description = strings.Repeat("x", 2<<20) // more than can be saved, so that a few will do
+		w.Description = strings.Repeat("x", 2<<20) // more than the API accepts, so that a few suffice
 		return w
 	})
 	if got := s.call("GET", "/api/v1/Webhook", "", "Accept-Encoding: gzip"); got.Code != 400 || !strings.Contains(got.Body.String(), "$top and $skip") {
@@ -208,10 +208,10 @@ func TestList_TooLargeEvenCompressed(t *testing.T) {
 	}
 }
 
-// A list may ask as many webhooks as there are about a name as long as a body.
+// A list compares every webhook with a filter that may be as long as a body.
 func TestList_FoldsItsFilterOnce(t *testing.T) {
 	w := webhook.Webhook{Events: []string{"contact.changed", "sale.*"}}
 	if got := httpapi.ListFilterAllocs(strings.Repeat("É", 1000)+".x", w); got > 0 {
-		t.Errorf("asking one webhook takes %.0f allocations", got)
+		t.Errorf("matching one webhook takes %.0f allocations", got)
 	}
 }

@@ -24,7 +24,7 @@ func init() {
 	openapi3filter.RegisterBodyDecoder("text/json", openapi3filter.JSONBodyDecoder)
 }
 
-// document is our own OpenAPI document.
+// document loads and validates openapi.json.
 var document = sync.OnceValues(func() (*openapi3.T, error) {
 	loader := openapi3.NewLoader()
 	doc, err := loader.LoadFromFile("openapi.json")
@@ -43,7 +43,7 @@ func loadDocument(t testing.TB) *openapi3.T {
 	return doc
 }
 
-// ours are the operations of our own document.
+// ours holds the operations of openapi.json.
 var ours = sync.OnceValues(func() (map[string]*routers.Route, error) {
 	doc, err := document()
 	if err != nil {
@@ -76,7 +76,7 @@ func TestOpenAPI_DescribesEveryRouteAndNoOther(t *testing.T) {
 		}
 		delete(described, key)
 		if got, want := needs(doc, operation.Operation), string(route.Scope); got != want {
-			t.Errorf("%s: openapi.json demands %q, the route %q", key, got, want)
+			t.Errorf("%s: openapi.json requires %q, the route %q", key, got, want)
 		}
 		for _, status := range statusesOf(route) {
 			if operation.Operation.Responses.Status(status) == nil {
@@ -85,7 +85,7 @@ func TestOpenAPI_DescribesEveryRouteAndNoOther(t *testing.T) {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(described)) {
-		t.Errorf("openapi.json describes %s, which is no route", key)
+		t.Errorf("openapi.json describes %s, which is not a route", key)
 	}
 }
 
@@ -118,8 +118,8 @@ func TestOpenAPI_HasASchemeForAppTokens(t *testing.T) {
 	}
 }
 
-// needs gives the scope that an operation demands of every kind of credential,
-// "" if it demands none.
+// needs returns the scope that an operation requires of every kind of credential,
+// "" if it needs no credential.
 func needs(doc *openapi3.T, operation *openapi3.Operation) string {
 	alternatives := doc.Security
 	if operation.Security != nil {
@@ -134,9 +134,9 @@ func needs(doc *openapi3.T, operation *openapi3.Operation) string {
 	return strings.Join(slices.Compact(scopes), " or ")
 }
 
-// statusesOf lists what any call of a route may be answered, whatever it does.
+// statusesOf lists the statuses that any call of a route may return.
 func statusesOf(route httpapi.Route) []int {
-	if route.Scope == "" && !strings.HasSuffix(route.Pattern, "/Session") { // which sees to its credential itself
+	if route.Scope == "" && !strings.HasSuffix(route.Pattern, "/Session") { // which checks its own credential
 		return []int{http.StatusOK}
 	}
 	common := []int{
@@ -149,7 +149,7 @@ func statusesOf(route httpapi.Route) []int {
 	return common
 }
 
-func TestOpenAPI_KnowsEveryStatusOfTheErrorTable(t *testing.T) {
+func TestOpenAPI_HasEveryStatusOfTheErrorTable(t *testing.T) {
 	t.Parallel()
 	documented := map[int]bool{}
 	for _, route := range operations(loadDocument(t)) {
@@ -161,12 +161,12 @@ func TestOpenAPI_KnowsEveryStatusOfTheErrorTable(t *testing.T) {
 	}
 	for _, status := range httpapi.Statuses() {
 		if !documented[status] {
-			t.Errorf("no operation of openapi.json may answer %d", status)
+			t.Errorf("no operation of openapi.json has the status %d", status)
 		}
 	}
 }
 
-func TestOpenAPI_EveryOperationHasItsOwnIDAndWords(t *testing.T) {
+func TestOpenAPI_EveryOperationHasAnIDAndASummary(t *testing.T) {
 	t.Parallel()
 	ids := map[string]string{}
 	for key, route := range operations(loadDocument(t)) {
@@ -195,8 +195,8 @@ func TestOpenAPI_IsServedToAnyone(t *testing.T) {
 	}
 }
 
-// conforms holds an answer of any test of this package against openapi.json:
-// its status must be documented, its media type and body as they are described.
+// conforms validates a response of any test of this package against openapi.json:
+// its status must be documented, and its media type and body must match.
 func conforms(t testing.TB, r *http.Request, answer *httptest.ResponseRecorder) {
 	t.Helper()
 	routes, err := ours()
@@ -205,25 +205,25 @@ func conforms(t testing.TB, r *http.Request, answer *httptest.ResponseRecorder) 
 	}
 	route := described(routes, r)
 	if route == nil {
-		return // nothing is at this address
+		return // not a route
 	}
 	if err := verdict(r, route, answer); err != nil {
-		t.Errorf("%s %s is not as openapi.json says (%s %s): %v", r.Method, r.URL.Path, route.Method, route.Path, err)
+		t.Errorf("%s %s does not conform to openapi.json (%s %s): %v", r.Method, r.URL.Path, route.Method, route.Path, err)
 	}
 }
 
-// verdicts remembers the result of each distinct answer. The validator compiles
-// its schema for every answer, and most answers here are copies of one another.
+// verdicts caches the result for each distinct response. The validator compiles the
+// schema for every response, and most responses here are repeated.
 var verdicts struct {
 	sync.Mutex
 	known map[string]error
 }
 
-// mostVerdicts bounds what is remembered: a fuzz target runs for hours.
+// mostVerdicts bounds the cache: a fuzz target runs for hours.
 const mostVerdicts = 10_000
 
-// verdict reports how an answer differs from what openapi.json says of its
-// operation, nil if it does not.
+// verdict returns an error if a response does not conform to its operation in
+// openapi.json.
 func verdict(r *http.Request, route *routers.Route, answer *httptest.ResponseRecorder) error {
 	key := fmt.Sprintf("%s %s %s %d %v %s", r.Method, route.Method, route.Path, answer.Code, answer.Header(), answer.Body)
 	verdicts.Lock()
@@ -249,8 +249,8 @@ func verdict(r *http.Request, route *routers.Route, answer *httptest.ResponseRec
 	return err
 }
 
-// canonical gives headers under the names that http.Header looks for: ours go
-// out in the documented spelling.
+// canonical returns headers under canonical names. The API sends some in their
+// documented spelling.
 func canonical(h http.Header) http.Header {
 	names := http.Header{}
 	for name, values := range h {
@@ -259,8 +259,8 @@ func canonical(h http.Header) http.Header {
 	return names
 }
 
-// described finds the operation that a request is for, as the router does: the
-// most literal of those that fit, in any letter case. nil: none.
+// described returns the operation of a request as the router does: the most literal
+// one that matches, case-insensitively. nil if none does.
 func described(routes map[string]*routers.Route, r *http.Request) *routers.Route {
 	segments := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	if len(segments) > 1 && strings.EqualFold(segments[1], "api") && webhook.Tenant(segments[0]).Valid() {
@@ -280,7 +280,7 @@ func described(routes map[string]*routers.Route, r *http.Request) *routers.Route
 	return best
 }
 
-// fits counts the literal segments of a path that fits, -1 if it does not.
+// fits returns the number of literal segments of a path that matches, else -1.
 func fits(path string, segments []string) (literals int) {
 	template := strings.Split(path[1:], "/")
 	if len(template) != len(segments) {

@@ -21,14 +21,14 @@ func TestTestWebhook(t *testing.T) {
 		status int
 		text   string
 	}{
-		"taken":                {`{"TargetUrl":"https://example.com/"}`, webhook.Result{StatusCode: 200, Response: "HTTP 200 OK\n\n\"hi\""}, 200, `{"Success":true,"Message":"HTTP 200 OK\n\n\"hi\"",` + rest},
+		"accepted":             {`{"TargetUrl":"https://example.com/"}`, webhook.Result{StatusCode: 200, Response: "HTTP 200 OK\n\n\"hi\""}, 200, `{"Success":true,"Message":"HTTP 200 OK\n\n\"hi\"",` + rest},
 		"refused":              {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptStatus, StatusCode: 500, Response: "HTTP 500 no"}, 200, `{"Success":false,"Message":"HTTP 500 no",` + rest},
-		"no answer":            {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptDNS}, 200, `{"Success":false,"Message":"No response from the target: dns",` + rest},
-		"an answer of nothing": {`{"TargetUrl":"https://example.com/"}`, webhook.Result{StatusCode: 204}, 200, `{"Success":true,"Message":null,` + rest},
+		"no response":          {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptDNS}, 200, `{"Success":false,"Message":"No response from the target: dns",` + rest},
+		"an empty response":    {`{"TargetUrl":"https://example.com/"}`, webhook.Result{StatusCode: 204}, 200, `{"Success":true,"Message":null,` + rest},
 		"no target":            {`{}`, webhook.Result{}, 400, `"ErrorMessage":"TargetUrl is empty"`},
 		"a wrong type as well": {`{"Name":5}`, webhook.Result{}, 400, `"ErrorMessage":"Name must be a string; TargetUrl is empty"`},
 		"no body":              {``, webhook.Result{}, 400, "the body must be a webhook"},
-		"a target of ours":     {`{"TargetUrl":"ftp://example.com/"}`, webhook.Result{}, 400, "http or https"},
+		"an ftp target":        {`{"TargetUrl":"ftp://example.com/"}`, webhook.Result{}, 400, "http or https"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -45,7 +45,7 @@ func TestTestWebhook(t *testing.T) {
 	}
 }
 
-// Decision 0.22: what re-activation zeroes, and what it keeps.
+// Decision 0.22: which counters re-activation resets and which it keeps.
 func TestCountersAndLastErrorAreLive(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -75,7 +75,7 @@ func TestCountersAndLastErrorAreLive(t *testing.T) {
 	if got := s.call("GET", "/API/v1/webhook/1/lasterror/", "").Body.String(); got != `"say \"no\" <again>"` {
 		t.Errorf("last error: got %s", got)
 	}
-	// Re-activation zeroes the errors in a row and keeps the totals.
+	// Re-activation resets ConsecutiveErrors and keeps the totals.
 	for _, state := range []string{"Stopped", "Active"} {
 		if got := s.call("PUT", "/api/v1/Webhook/1", strings.Replace(minimal, "{", `{"State":"`+state+`",`, 1)); got.Code != 200 {
 			t.Fatalf("got %d %s", got.Code, got.Body)
@@ -103,7 +103,7 @@ func TestOptionsUnmodifiedSince(t *testing.T) {
 	}
 }
 
-// Decision 0.1: the key of a create.
+// Decision 0.1: the Idempotency-Key of a create.
 func TestCreateUnderAnIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -112,11 +112,11 @@ func TestCreateUnderAnIdempotencyKey(t *testing.T) {
 	if first.Code != 200 || !strings.Contains(first.Body.String(), `"Secret":"open sesame"`) {
 		t.Fatalf("first: got %d %s", first.Code, first.Body)
 	}
-	// Another secret, other members that the server owns: the same create.
-	again := s.call("POST", "/api/v1/Webhook", strings.Replace(minimal, "open sesame", "drawn anew", 1), key)
+	// A different secret, which is not compared: the same create.
+	again := s.call("POST", "/api/v1/Webhook", strings.Replace(minimal, "open sesame", "another secret", 1), key)
 	read := s.call("GET", "/api/v1/Webhook/1", "")
 	if diff := cmp.Diff(read.Body.String(), again.Body.String()); again.Code != 200 || diff != "" {
-		t.Errorf("again: got %d, and not what a read shows (-read +got):\n%s", again.Code, diff)
+		t.Errorf("again: got %d, which differs from a read (-read +got):\n%s", again.Code, diff)
 	}
 	if got := s.call("POST", "/api/v1/Webhook", strings.Replace(minimal, `"n"`, `"m"`, 1), key); got.Code != 422 || !strings.Contains(got.Body.String(), "SoIdempotencyException") {
 		t.Errorf("another webhook: got %d %s", got.Code, got.Body)
@@ -158,20 +158,20 @@ func TestOptions(t *testing.T) {
 		status       int
 		text         string
 	}{
-		"get":                           {"GET", ``, 200, set},
-		"put of nothing is the default": {"PUT", `{}`, 200, defaults},
-		"put replaces":                  {"PUT", `{"timeoutSeconds":5}`, 200, `{"Policy":"durable","TimeoutSeconds":5,"SecretOverlapSeconds":86400,"Format":"superoffice"}`},
-		"put of what get gave":          {"PUT", set, 200, set},
-		"patch changes what it names":   {"PATCH", `{"Format":"CloudEvents"}`, 200, `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"cloudevents"}`},
-		"patch of null is the default":  {"PATCH", `{"Policy":null,"TimeoutSeconds":null,"SecretOverlapSeconds":null,"Format":null}`, 200, defaults},
-		"patch of nothing":              {"PATCH", `{}`, 200, set},
-		"no body":                       {"PUT", ``, 400, "the body must be an object with options"},
-		"an unknown key":                {"PATCH", `{"Rate":1}`, 400, "Rate is not an option"},
-		"all faults at once":            {"PUT", `{"Policy":"never","TimeoutSeconds":101,"SecretOverlapSeconds":604801,"Format":"xml","Rate":1}`, 400, "Rate is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds and Format; Policy must be durable or superoffice; TimeoutSeconds must be from 1 to 100; SecretOverlapSeconds must be from 0 to 604800; Format must be one of [superoffice standard cloudevents data]"},
-		"zero seconds":                  {"PATCH", `{"TimeoutSeconds":0}`, 400, `"TimeoutSeconds must be from 1 to 100"`},
-		"a wrong type":                  {"PATCH", `{"TimeoutSeconds":"x"}`, 400, `"TimeoutSeconds must be a 32-bit integer"`},
-		"an empty text":                 {"PATCH", `{"Policy":""}`, 400, `"Policy must not be empty; null sets the default"`},
-		"a fraction of a second":        {"PATCH", `{"TimeoutSeconds":1.5}`, 400, "32-bit integer"},
+		"get":                            {"GET", ``, 200, set},
+		"put of {} sets the defaults":    {"PUT", `{}`, 200, defaults},
+		"put replaces":                   {"PUT", `{"timeoutSeconds":5}`, 200, `{"Policy":"durable","TimeoutSeconds":5,"SecretOverlapSeconds":86400,"Format":"superoffice"}`},
+		"put of the response to get":     {"PUT", set, 200, set},
+		"patch changes named options":    {"PATCH", `{"Format":"CloudEvents"}`, 200, `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"cloudevents"}`},
+		"patch of null sets the default": {"PATCH", `{"Policy":null,"TimeoutSeconds":null,"SecretOverlapSeconds":null,"Format":null}`, 200, defaults},
+		"patch of {}":                    {"PATCH", `{}`, 200, set},
+		"no body":                        {"PUT", ``, 400, "the body must be an object with options"},
+		"an unknown key":                 {"PATCH", `{"Rate":1}`, 400, "Rate is not an option"},
+		"all faults at once":             {"PUT", `{"Policy":"never","TimeoutSeconds":101,"SecretOverlapSeconds":604801,"Format":"xml","Rate":1}`, 400, "Rate is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds and Format; Policy must be durable or superoffice; TimeoutSeconds must be from 1 to 100; SecretOverlapSeconds must be from 0 to 604800; Format must be one of [superoffice standard cloudevents data]"},
+		"zero seconds":                   {"PATCH", `{"TimeoutSeconds":0}`, 400, `"TimeoutSeconds must be from 1 to 100"`},
+		"a wrong type":                   {"PATCH", `{"TimeoutSeconds":"x"}`, 400, `"TimeoutSeconds must be a 32-bit integer"`},
+		"an empty string":                {"PATCH", `{"Policy":""}`, 400, `"Policy must not be empty; null sets the default"`},
+		"a fraction of a second":         {"PATCH", `{"TimeoutSeconds":1.5}`, 400, "32-bit integer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -227,10 +227,10 @@ func TestEndOverlap(t *testing.T) {
 	}
 }
 
-// Every route under a webhook answers 404 for one that is another app's or
-// another tenant's, as for one that does not exist.
+// Every route under a webhook returns 404 for the webhook of another app or tenant,
+// as for one that does not exist.
 //
-// Decision 0.27, and decision 0.19 for what belongs to others.
+// Decision 0.27, and decision 0.19 for data of others.
 func TestWebhooksOfOthersDoNotExist(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

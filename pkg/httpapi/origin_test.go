@@ -7,7 +7,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Every way to have a webhook's target called with its masked header value.
+// Every operation that could send a masked header value to another target.
 func TestAMaskedHeaderValueIsNotSentElsewhere(t *testing.T) {
 	t.Parallel()
 	const (
@@ -28,7 +28,7 @@ func TestAMaskedHeaderValueIsNotSentElsewhere(t *testing.T) {
 		"JSON Patch of the target":          {"PATCH", "/api/v1/Webhook/1", `[{"op":"replace","path":"/TargetUrl","value":"https://example.org/"}]`, []string{patchType}},
 		"JSON Patch after a test":           {"PATCH", "/api/v1/Webhook/1", `[{"op":"test","path":"targeturl","value":"https://example.com/"},{"op":"add","path":"targeturl","value":"https://example.com:8443/"}]`, []string{patchType}},
 		"JSON Patch that states the mask":   {"PATCH", "/api/v1/Webhook/1", `[{"op":"remove","path":"/Headers"},{"op":"add","path":"/Headers/Authorization","value":"********"},{"op":"replace","path":"/TargetUrl","value":"http://example.com/"}]`, []string{patchType}},
-		"JSON Patch there and to a stop":    {"PATCH", "/api/v1/Webhook/1", `[{"op":"replace","path":"/TargetUrl","value":"https://example.org/"},{"op":"replace","path":"/State","value":"Stopped"}]`, []string{patchType}},
+		"JSON Patch of target and state":    {"PATCH", "/api/v1/Webhook/1", `[{"op":"replace","path":"/TargetUrl","value":"https://example.org/"},{"op":"replace","path":"/State","value":"Stopped"}]`, []string{patchType}},
 		"merge patch":                       {"PATCH", "/api/v1/Webhook/1", `{"TargetUrl":"https://example.org/"}`, nil},
 		"merge patch that states the mask":  {"PATCH", "/api/v1/Webhook/1", `{"targetUrl":"https://example.org/","Headers":{"authorization":"********"}}`, nil},
 		"Test":                              {"POST", "/api/v1/Webhook/Test", entity, nil},
@@ -59,8 +59,8 @@ func TestAMaskedHeaderValueIsNotSentElsewhere(t *testing.T) {
 	}
 }
 
-// A create has nothing that a mask could stand for, repeated or not.
-func TestAMaskOnCreateStandsForNothing(t *testing.T) {
+// A create has no stored value that a mask could keep, even if it is repeated.
+func TestAMaskOnCreateIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.shown(200, "POST", "/api/v1/Webhook", minimal, "Idempotency-Key: k")
@@ -70,8 +70,8 @@ func TestAMaskOnCreateStandsForNothing(t *testing.T) {
 	}
 }
 
-// Stated again, the values go to the new origin, and no other header stays behind.
-func TestAHeaderValueThatIsStatedAgainMoves(t *testing.T) {
+// Values that are set again go to the new origin, and no other value does.
+func TestAHeaderValueThatIsSetAgainMoves(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.shown(200, "POST", "/api/v1/Webhook", minimal)

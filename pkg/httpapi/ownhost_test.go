@@ -9,7 +9,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 )
 
-// The calls go to example.test, and links are built on hooks.example.com.
+// The host of the calls is example.test, that of PublicURL hooks.example.com.
 func TestSave_RefusesTheServicesOwnHosts(t *testing.T) {
 	t.Parallel()
 	own := []string{

@@ -32,8 +32,8 @@ func TestPatch(t *testing.T) {
 			func(w map[string]any) { w["Name"], w["NotifyWhen"] = "m", "None" },
 		},
 		"a list is appended to":      {`[{"op":"add","path":"/Events/-","value":"e.f"}]`, func(w map[string]any) { w["Events"] = texts("a.b", "c.d", "e.f") }},
-		"a place behind the last":    {`[{"op":"add","path":"/Events/2","value":"e.f"}]`, func(w map[string]any) { w["Events"] = texts("a.b", "c.d", "e.f") }},
-		"an item is put before":      {`[{"op":"add","path":"/Events/0","value":"e.f"}]`, func(w map[string]any) { w["Events"] = texts("e.f", "a.b", "c.d") }},
+		"an index after the last":    {`[{"op":"add","path":"/Events/2","value":"e.f"}]`, func(w map[string]any) { w["Events"] = texts("a.b", "c.d", "e.f") }},
+		"an item is inserted":        {`[{"op":"add","path":"/Events/0","value":"e.f"}]`, func(w map[string]any) { w["Events"] = texts("e.f", "a.b", "c.d") }},
 		"an item is replaced":        {`[{"op":"replace","path":"/events/1","value":"e.f"}]`, func(w map[string]any) { w["Events"] = texts("a.b", "e.f") }},
 		"an item is removed":         {`[{"op":"remove","path":"/Events/0"}]`, func(w map[string]any) { w["Events"] = texts("c.d") }},
 		"a list is replaced":         {`[{"op":"add","path":"/Events","value":["e.f"]}]`, func(w map[string]any) { w["Events"] = texts("e.f") }},
@@ -43,9 +43,9 @@ func TestPatch(t *testing.T) {
 		"a property deep inside": {`[{"op":"add","path":"/Properties/o/p/1","value":{"q~/":1}},{"op":"replace","path":"/Properties/o/p/1/q~0~1","value":2}]`, func(w map[string]any) {
 			w["Properties"].(map[string]any)["o"] = map[string]any{"p": texts(1.0, map[string]any{"q~/": 2.0}, 2.0)}
 		}},
-		"a list item's member": {`[{"op":"replace","path":"/ErrorAssociates/0/Name","value":"RJ"}]`, func(w map[string]any) { w["ErrorAssociates"].([]any)[0].(map[string]any)["Name"] = "RJ" }},
-		"what is the server's": {`[{"op":"replace","path":"/TotalCalls","value":"x"},{"op":"remove","path":"/registeredassociate/name/there/is/none"},{"op":"add","path":"/_Links","value":1}]`, func(map[string]any) {}},
-		"the tests that hold": {
+		"a list item's member":  {`[{"op":"replace","path":"/ErrorAssociates/0/Name","value":"RJ"}]`, func(w map[string]any) { w["ErrorAssociates"].([]any)[0].(map[string]any)["Name"] = "RJ" }},
+		"members of the server": {`[{"op":"replace","path":"/TotalCalls","value":"x"},{"op":"remove","path":"/registeredassociate/name/there/is/none"},{"op":"add","path":"/_Links","value":1}]`, func(map[string]any) {}},
+		"tests that pass": {
 			`[{"op":"test","path":"/Name","value":"n"},{"op":"test","path":"/State","value":2},{"op":"test","path":"/state","value":"STOPPED"},
 			{"op":"test","path":"/NotifyWhen","value":"Disabling, FirstFailure"},{"op":"test","path":"/Registered","value":"2026-11-24T09:00:00.000+01:00"},
 			{"op":"test","path":"/Properties/a","value":1.1},{"op":"test","path":"/Properties/o","value":{"p":[1,2.0]}},{"op":"test","path":"/Headers/x-a","value":"1"},
@@ -83,7 +83,7 @@ func TestPatch(t *testing.T) {
 				t.Fatalf("got %d %s", got.Code, got.Body)
 			}
 			if diff := cmp.Diff(want, object(t, got.Body.String())); diff != "" {
-				t.Errorf("answer (-want +got):\n%s", diff)
+				t.Errorf("response (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(want, object(t, s.call("GET", "/api/v1/Webhook/1", "").Body.String())); diff != "" {
 				t.Errorf("stored (-want +got):\n%s", diff)
@@ -100,9 +100,9 @@ func TestPatch_Refused(t *testing.T) {
 		status            int
 		text              string
 	}{
-		"a test that does not hold":     {isJSON, `[{"op":"replace","path":"/Description","value":"x"},{"op":"test","path":"/Name","value":"N"}]`, 409, "Changes[1]: Name has a different value"},
-		"a test of nothing":             {isJSON, `[{"op":"test","path":"/Headers/X-Z","value":null}]`, 409, "nothing exists at its path"},
-		"a test of no place":            {isJSON, `[{"op":"test","path":"/Events/-","value":"a"}]`, 409, "nothing exists at its path"},
+		"a test that fails":             {isJSON, `[{"op":"replace","path":"/Description","value":"x"},{"op":"test","path":"/Name","value":"N"}]`, 409, "Changes[1]: Name has a different value"},
+		"a test of a missing header":    {isJSON, `[{"op":"test","path":"/Headers/X-Z","value":null}]`, 409, "nothing exists at its path"},
+		"a test after the last index":   {isJSON, `[{"op":"test","path":"/Events/-","value":"a"}]`, 409, "nothing exists at its path"},
 		"a test of digits":              {isJSON, `[{"op":"test","path":"/Properties/a","value":1.2}]`, 409, "a different value"},
 		"a test of many digits":         {isJSON, `[{"op":"add","path":"/Properties/n","value":12345678901234567890},{"op":"test","path":"/Properties/n","value":12345678901234567891}]`, 409, "a different value"},
 		"a test of the order of a list": {isJSON, `[{"op":"test","path":"/Events","value":["c.d","a.b"]}]`, 409, "a different value"},
@@ -145,7 +145,7 @@ func TestPatch_Refused(t *testing.T) {
 				t.Errorf("got %d %s, want %d with %q", got.Code, got.Body, test.status, test.text)
 			}
 			if diff := cmp.Diff(before, s.webhooks()); diff != "" {
-				t.Errorf("it was changed:\n%s", diff)
+				t.Errorf("the webhook was changed:\n%s", diff)
 			}
 		})
 	}
@@ -160,7 +160,7 @@ func TestPatch_Secret(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]struct{ shown, stored string }{
 		`{"Name":"m"}`:                       {`"Secret":"********"`, "s1"},
-		`{"Secret":null}`:                    {`"Secret":"********"`, "s1"}, // null keeps, as on every save
+		`{"Secret":null}`:                    {`"Secret":"********"`, "s1"}, // null keeps the secret, as on every save
 		`{"Secret":"********"}`:              {`"Secret":"********"`, "s1"},
 		`{"Secret":"s2"}`:                    {`"Secret":"s2"`, "s2"},
 		`{"Secret":""}`:                      {`"Secret":null`, ""},
@@ -188,7 +188,7 @@ func TestPatch_Secret(t *testing.T) {
 	}
 }
 
-// What a patch does not touch stays as it was stored, byte for byte.
+// Members that a patch does not touch stay as they are stored, byte for byte.
 func TestPatch_LeavesTheRest(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -204,7 +204,7 @@ func TestPatch_LeavesTheRest(t *testing.T) {
 	}
 }
 
-// loses is a store whose first update is beaten by another writer's.
+// loses is a store whose first update loses a race against another writer.
 type loses struct {
 	webhook.Webhooks
 	lost bool
@@ -218,9 +218,9 @@ func (s *loses) Update(ctx context.Context, w webhook.Webhook, raised ...webhook
 	return s.Webhooks.Update(ctx, w, raised...)
 }
 
-// A save that lost a race makes its changes again: what it did to the values
-// that the body held must not show then.
-func TestPatch_IsMadeAgainAsItWas(t *testing.T) {
+// A save that lost a race applies its changes again. The first attempt must not have
+// changed the values of the body.
+func TestPatch_IsAppliedAgainUnchanged(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
 		"an object": `[{"op":"add","path":"/Properties","value":{"a":{"b":1}}},{"op":"test","path":"/Properties/a/b","value":1},{"op":"replace","path":"/Properties/a/b","value":2}]`,
@@ -238,9 +238,9 @@ func TestPatch_IsMadeAgainAsItWas(t *testing.T) {
 	}
 }
 
-// Every operation may compare a long text of the body again, so what takes time
-// to understand is not understood.
-func TestPatch_TestsNoLongTextByItsMeaning(t *testing.T) {
+// Every operation may compare a long string of the body again, so values that are
+// slow to interpret are compared as they are.
+func TestPatch_ComparesLongStringsAsTheyAre(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		member, long, short string

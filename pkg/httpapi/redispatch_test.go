@@ -47,15 +47,15 @@ func TestRedispatch_Refusals(t *testing.T) {
 		body string
 		want int
 	}{
-		"no body":            {"", http.StatusBadRequest},
-		"no times":           {`{"Tenant":"Default"}`, http.StatusBadRequest},
-		"no tenant":          {fmt.Sprintf(`{"From":%q,"To":%q}`, at(-time.Hour), at(0)), http.StatusBadRequest},
-		"no time":            {body("Default", "yesterday", at(0)), http.StatusBadRequest},
-		"backwards":          {body("Default", at(-time.Hour), at(-2*time.Hour)), http.StatusBadRequest},
-		"the future":         {body("Default", at(-time.Hour), at(time.Hour)), http.StatusBadRequest},
-		"a misspelt member":  {`{"Tennant":"Default"}`, http.StatusBadRequest},
-		"an unknown tenant":  {body("Nobody", at(-time.Hour), at(0)), http.StatusNotFound},
-		"a malformed tenant": {body("No body", at(-time.Hour), at(0)), http.StatusNotFound},
+		"no body":             {"", http.StatusBadRequest},
+		"no times":            {`{"Tenant":"Default"}`, http.StatusBadRequest},
+		"no tenant":           {fmt.Sprintf(`{"From":%q,"To":%q}`, at(-time.Hour), at(0)), http.StatusBadRequest},
+		"an invalid time":     {body("Default", "yesterday", at(0)), http.StatusBadRequest},
+		"To before From":      {body("Default", at(-time.Hour), at(-2*time.Hour)), http.StatusBadRequest},
+		"the future":          {body("Default", at(-time.Hour), at(time.Hour)), http.StatusBadRequest},
+		"a misspelled member": {`{"Tennant":"Default"}`, http.StatusBadRequest},
+		"an unknown tenant":   {body("Unknown", at(-time.Hour), at(0)), http.StatusNotFound},
+		"a malformed tenant":  {body("No body", at(-time.Hour), at(0)), http.StatusNotFound},
 	} {
 		if answer := s.call("POST", "/admin/v1/Redispatch", tt.body, asAdmin); answer.Code != tt.want {
 			t.Errorf("%s: got %d %s, want %d", name, answer.Code, answer.Body, tt.want)

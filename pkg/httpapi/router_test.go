@@ -9,9 +9,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 )
 
-// Where two routes of a method fit one path, one of them is the more literal in
-// every segment: which one is called never depends on their order.
-func TestRoutes_NoTwoClaimOnePath(t *testing.T) {
+// If two routes of a method match one path, one of them is more literal in every
+// segment, so that their order never decides.
+func TestRoutes_NoTwoMatchAPathEqually(t *testing.T) {
 	t.Parallel()
 	routes := httpapi.Routes()
 	for i, a := range routes {
@@ -20,14 +20,13 @@ func TestRoutes_NoTwoClaimOnePath(t *testing.T) {
 		}
 		for _, b := range routes[:i] {
 			if a.Method == b.Method && conflict(a.Pattern, b.Pattern) {
-				t.Errorf("%s: %s and %s fit one path, and neither is the more literal", a.Method, a.Pattern, b.Pattern)
+				t.Errorf("%s: %s and %s match one path, and neither is more literal", a.Method, a.Pattern, b.Pattern)
 			}
 		}
 	}
 }
 
-// conflict reports whether a path fits both patterns, and neither is the more
-// literal.
+// conflict reports whether a path matches both patterns and neither is more literal.
 func conflict(a, b string) bool {
 	first, second := strings.Split(a, "/"), strings.Split(b, "/")
 	if len(first) != len(second) {
@@ -64,12 +63,12 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// The most literal of the routes that fit is called, with the values of its
-// wildcards as they came.
+// The most literal matching route is called, with the values of its wildcards
+// unchanged.
 func TestRoutes_TheMostLiteralIsCalled(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	s.planted = true // openapi.json knows no double slashes
+	s.planted = true // openapi.json has no double slashes
 	for path, want := range map[string]string{
 		"/api/v1/Webhook/DEFAULT":        "GET /api/v1/Webhook/default",
 		"/api/v1/webhook/1%2C5":          "GET /api/v1/Webhook/{id}",
@@ -86,8 +85,8 @@ func TestRoutes_TheMostLiteralIsCalled(t *testing.T) {
 	}
 }
 
-// What is beside the API sees the request as it came, under its own segment
-// alone, and a panic there is answered like any other.
+// A handler outside the API gets the request unchanged, only under its own segment,
+// and a panic in it is a 500 like any other.
 func TestBeside(t *testing.T) {
 	t.Parallel()
 	var paths []string
@@ -106,7 +105,7 @@ func TestBeside(t *testing.T) {
 		}
 	}
 	if slices.Sort(paths); !slices.Equal(paths, []string{"/_own", "/_own/a//b"}) {
-		t.Errorf("it was asked for %q", paths)
+		t.Errorf("the handler got %q", paths)
 	}
 	s.log.Reset()
 	got := s.call("PUT", "/_own", "")

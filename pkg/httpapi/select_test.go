@@ -10,7 +10,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 )
 
-// object reads an answer that is a JSON object.
+// object decodes a response that is a JSON object.
 func object(t *testing.T, body string) map[string]any {
 	t.Helper()
 	var members map[string]any
@@ -20,7 +20,7 @@ func object(t *testing.T, body string) map[string]any {
 	return members
 }
 
-// names gives the names of a JSON object's members in their order.
+// names returns the names of a JSON object's members in order.
 func names(t *testing.T, body string) []string {
 	t.Helper()
 	members, err := jsonscan.Members(json.RawMessage(body))
@@ -34,8 +34,8 @@ func names(t *testing.T, body string) []string {
 	return list
 }
 
-// nothing is what the wire writes for the members of a webhook that hold
-// nothing; those that are not here are null.
+// nothing holds the empty values of a webhook's members on the wire. Members that
+// are not listed are null.
 var nothing = map[string]any{
 	"State": "Unknown", "Registered": "0001-01-01T00:00:00", "Updated": "0001-01-01T00:00:00",
 	"NotifyVia": "None", "NotifyWhen": "None", "TotalCalls": 0.0, "TotalErrors": 0.0, "ConsecutiveErrors": 0.0,
@@ -51,13 +51,13 @@ func TestSelect(t *testing.T) {
 	for query, want := range map[string][]string{
 		"name":                        {"Name"},
 		"NAME, targeturl ,,":          {"Name", "TargetUrl"},
-		"name,department,category/id": {"Name"}, // as SuperOffice's page has it
+		"name,department,category/id": {"Name"}, // as on SuperOffice's page
 		"nothing":                     {},
 		"registeredassociate":         {"RegisteredAssociate"},
 		"/State/":                     {"State"},
 		"webhookid,_links":            {},
 		"headers/x-b,events/0":        {"Headers", "Events"}, // dictionaries and lists are selected whole
-		strings.Repeat("x,", 499) + "name,secret": {"Name"}, // no more than 500 names are looked at
+		strings.Repeat("x,", 499) + "name,secret": {"Name"}, // at most 500 names are read
 	} {
 		got := s.call("GET", "/api/v1/Webhook/1?$SELECT="+strings.ReplaceAll(query, " ", "%20"), "").Body.String()
 		if diff := cmp.Diff(names(t, whole), names(t, got)); diff != "" {
@@ -78,7 +78,7 @@ func TestSelect(t *testing.T) {
 	}
 	for _, empty := range []string{"", ",", "%20/,"} {
 		if got := s.call("GET", "/api/v1/Webhook/1?$select="+empty, "").Body.String(); got != whole {
-			t.Errorf("$select=%s selects not everything: %s", empty, got)
+			t.Errorf("$select=%s does not select everything: %s", empty, got)
 		}
 	}
 }
@@ -91,7 +91,7 @@ func TestSelect_Nested(t *testing.T) {
 	got := s.call("GET", "/api/v1/Webhook/1?$select=registeredAssociate/FullName,registeredAssociate/tableRight/mask,updatedAssociate/name,UpdatedAssociate", "").Body.String()
 	for _, want := range []string{
 		`"RegisteredAssociate":{"AssociateId":0,"Name":null,"PersonId":0,"Rank":0,"Tooltip":null,"Type":"Unknown","GroupIdx":0,"FullName":"tje0","FormalName":null,"Deleted":false,"EjUserId":0,"UserName":null,"TableRight":{"Mask":"FULL","Reason":""},"FieldProperties":null}`,
-		`"UpdatedAssociate":{"AssociateId":1,"Name":"tje0"`, // as a whole, since that is selected too
+		`"UpdatedAssociate":{"AssociateId":1,"Name":"tje0"`, // as a whole, which is selected too
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("got %s\nwant %s", got, want)
@@ -102,11 +102,11 @@ func TestSelect_Nested(t *testing.T) {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 	if again := s.call("GET", "/api/v1/Webhook/1", "").Body.String(); !strings.Contains(again, `"FullName":"tje0","FormalName":null,"Deleted":false,"EjUserId":0,"UserName":"tje0","TableRight":{"Mask":"FULL","Reason":""},"FieldProperties":{}`) {
-		t.Errorf("a selection reached into another answer: %s", again)
+		t.Errorf("a selection changed another response: %s", again)
 	}
 }
 
-// Decision 0.12: every operation that has $select, and in XML too.
+// Decision 0.12: all operations with $select, also in XML.
 func TestSelect_Operations(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -20,14 +20,14 @@ import (
 
 var now = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 
-// tje0 is who calls where a test does not say otherwise.
+// tje0 is the default caller.
 var tje0 = webhook.Principal{
 	Tenant:    "Default",
 	Associate: webhook.Associate{ID: 1, Name: "tje0", FullName: "tje0", UserName: "tje0", Type: "InternalAssociate"},
 	Scopes:    []webhook.Scope{webhook.ScopeWebhooks, webhook.ScopeEvents},
 }
 
-// anyone lets in whoever sends an Authorization header, as the principal.
+// anyone authenticates every call with an Authorization header as the principal.
 type anyone struct{ webhook.Principal }
 
 func (a anyone) Authenticate(r *http.Request) (webhook.Principal, error) {
@@ -37,7 +37,7 @@ func (a anyone) Authenticate(r *http.Request) (webhook.Principal, error) {
 	return a.Principal, nil
 }
 
-// scoped lets in whoever sends an Authorization header, with these scopes.
+// scoped authenticates every call with an Authorization header, with these scopes.
 func scoped(scopes ...webhook.Scope) anyone {
 	who := tje0
 	who.Scopes = scopes
@@ -49,16 +49,16 @@ type server struct {
 	http.Handler
 	t     testing.TB
 	db    *embedded.DB
-	dir   string // where all data is
+	dir   string // the folder of the store
 	clock *webhooktest.Clock
 	log   bytes.Buffer
-	// pings are the test events that were sent, answer what their target makes
-	// of them. The zero answer is a success.
+	// pings are the test events that were sent, answer is the result of each. The
+	// zero answer is a success.
 	pings  []webhook.Post
 	answer webhook.Result
-	// noAuthorization says that calls have no credential unless they are given one.
+	// noAuthorization: calls have no credential unless a test adds one.
 	noAuthorization bool
-	// planted says that a store's fault is, which no operation documents.
+	// planted: the store has a planted fault, which no operation documents.
 	planted bool
 }
 
@@ -103,8 +103,8 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 	return s
 }
 
-// call sends a request with a credential; headers are "Name: value" lines. The
-// answer must be as openapi.json says, if it is not compressed; a fuzz target asks
+// call sends a request with a credential. Headers are "Name: value" lines. The
+// response must conform to openapi.json unless it is compressed. A fuzz target calls
 // conforms itself.
 func (s *server) call(method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, "http://example.test"+path, strings.NewReader(body))
@@ -124,7 +124,7 @@ func (s *server) call(method, path, body string, headers ...string) *httptest.Re
 	return w
 }
 
-// webhooks lists what is stored.
+// webhooks returns the stored webhooks.
 func (s *server) webhooks() []webhook.Webhook {
 	s.t.Helper()
 	stored, _, err := s.db.Webhooks().List(s.t.Context(), "Default", 0, 1000)
@@ -134,7 +134,7 @@ func (s *server) webhooks() []webhook.Webhook {
 	return stored
 }
 
-// events lists what was accepted, the oldest first.
+// events returns the accepted events, oldest first.
 func (s *server) events() []webhook.Event {
 	s.t.Helper()
 	stored, err := s.db.Events().List(s.t.Context(), "Default", webhook.FirstEventID(now.AddDate(0, 0, -1)), webhook.FirstEventID(now.AddDate(1, 0, 0)), 1000)

@@ -30,7 +30,7 @@ func TestSession_ALogoutMakesTheBrowserForget(t *testing.T) {
 		t.Fatalf("got %d cookies of %d", len(got), len(want))
 	}
 	for i, c := range got {
-		// A browser forgets the cookie of the same name and path.
+		// A browser removes a cookie by name and path.
 		w := want[i]
 		if c.Name != w.Name || c.Path != w.Path || c.Secure != w.Secure || c.HttpOnly != w.HttpOnly || c.SameSite != w.SameSite || c.Value != "" || c.MaxAge != -1 {
 			t.Errorf("got %s", c)
@@ -38,7 +38,8 @@ func TestSession_ALogoutMakesTheBrowserForget(t *testing.T) {
 	}
 }
 
-// Administrators list what they can make and revoke; sessions come and go.
+// The list has the credentials that an administrator can create and revoke, without
+// sessions.
 func TestSession_IsNotAmongTheCredentials(t *testing.T) {
 	t.Parallel()
 	s := newGuarded(t)
@@ -66,7 +67,7 @@ func TestSession_IsNotAmongTheCredentials(t *testing.T) {
 	if strings.Count(export, `"Kind":"Credential"`) != 3 || strings.Contains(export, tenancy.SessionPrefix) || !strings.Contains(export, `"End"`) {
 		t.Errorf("the export has %s", export)
 	}
-	// They are a tenant's like all others, and go with it.
+	// Sessions are deleted with the tenant, like all its credentials.
 	all, err := s.db.Credentials().List(t.Context(), "Cust1", "", 100)
 	if err != nil || len(all) != 9 {
 		t.Errorf("%d credentials are stored (%v), want 9", len(all), err)

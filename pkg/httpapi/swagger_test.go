@@ -18,8 +18,8 @@ import (
 )
 
 // The contract: SuperOffice's two Swagger files. Every operation is called, and
-// what goes in and what comes out must be as they say, but for the deviations
-// listed here.
+// requests and responses must conform to them, except for the deviations listed
+// here.
 
 const (
 	restFile, agentFile = "rest.json", "agent.json"
@@ -34,18 +34,18 @@ const (
 	signalType    = "SuperOffice.WebApi.v1.Carriers.WebhookCarriers.SignalEventRequest"
 )
 
-// deviation is one way in which the live service is not as its Swagger file
-// says (decision 0.25).
+// deviation is a difference between the live service and its Swagger file
+// (decision 0.25).
 type deviation struct {
 	reason string
-	// where lists what it is about: a type, with a property after a slash, or
-	// the way to a place in the file.
+	// where lists what it applies to: a type, with a property after a slash, or a
+	// path in the file.
 	where []string
-	// change is made in the Swagger file, to each of them that the file has.
+	// change is applied to each of them that the Swagger file has.
 	change map[string]any
-	// strip names keywords that it takes out.
+	// strip lists keywords to remove.
 	strip []string
-	// file, if set, is the only one of the two that it is made in.
+	// file, if set, is the only file that it applies to.
 	file string
 }
 
@@ -110,7 +110,7 @@ var (
 		{reason: "the agent answers null for a webhook that is not there", where: []string{webhookType}, change: nullable, file: agentFile},
 	}
 
-	// left out: newer members of a user that nothing here has values for.
+	// left out: newer members of a user that have no values here.
 	leftOut = membersOf(associateType, "ExtraFields", "CustomFields")
 )
 
@@ -122,7 +122,7 @@ func membersOf(typ string, properties ...string) []string {
 	return all
 }
 
-// apply makes the deviation in a Swagger file.
+// apply applies the deviation to a Swagger file.
 func (d deviation) apply(name string, file map[string]any) {
 	if d.file != "" && d.file != name {
 		return
@@ -137,7 +137,7 @@ func (d deviation) apply(name string, file map[string]any) {
 		}
 		place := at(file, way...)
 		if place == nil {
-			continue // the other file has it
+			continue // it is in the other file
 		}
 		for _, keyword := range d.strip {
 			delete(place, keyword)
@@ -146,7 +146,7 @@ func (d deviation) apply(name string, file map[string]any) {
 	}
 }
 
-// at goes down into a file; a parameter is found by its name. nil: not there.
+// at follows a path in a file, parameters by name. It returns nil if there is none.
 func at(value any, path ...string) map[string]any {
 	for _, key := range path {
 		switch v := value.(type) {
@@ -165,7 +165,7 @@ func at(value any, path ...string) map[string]any {
 	return object
 }
 
-// strict demands that an answer has every member of a type, and no other.
+// strict requires that a response has every member of a type and no other.
 func strict(file map[string]any) {
 	for typ := range at(file, "definitions") {
 		definition := at(file, "definitions", typ)
@@ -179,7 +179,7 @@ func strict(file map[string]any) {
 	}
 }
 
-// contract is a Swagger file, with deviations, as operations by their id.
+// contract is a Swagger file with its deviations: operations by id.
 type contract struct {
 	requests, answers map[string]*routers.Route
 }
@@ -197,7 +197,7 @@ func loadContract(t *testing.T, name string, allowed []deviation) contract {
 		for path := range at(file, "paths") {
 			for method := range at(file, "paths", path) {
 				delete(at(file, "paths", path, method), "security")
-				// No description is none that the converter demands.
+				// The converter requires a description.
 				for _, response := range at(file, "paths", path, method, "responses") {
 					response.(map[string]any)["description"] = "."
 				}
@@ -232,7 +232,7 @@ func loadContract(t *testing.T, name string, allowed []deviation) contract {
 	return contract{requests: load(false), answers: load(true)}
 }
 
-// exchange is one call and its answer.
+// exchange is a call and its response.
 type exchange struct {
 	operation string
 	path      map[string]string
@@ -240,14 +240,14 @@ type exchange struct {
 	url       string
 	header    http.Header
 	body      string
-	beyond    bool // the request is not as the file says
+	beyond    bool // the request does not conform to the file
 	status    int
 	answer    http.Header
 	text      string
 }
 
-// check holds an exchange against a contract. The contract must know the
-// answer's status, and if it succeeded, the request.
+// check validates an exchange against a contract, which must have the response's
+// status. A successful request must conform too.
 func (e exchange) check(c contract) error {
 	route := c.requests[e.operation]
 	if route == nil {
@@ -269,7 +269,7 @@ func (e exchange) check(c contract) error {
 	return openapi3filter.ValidateResponse(request.Context(), answer.SetBodyBytes([]byte(e.text)))
 }
 
-// contractCall is a call of the contract's table.
+// contractCall is a row of the table of calls.
 type contractCall struct {
 	operation string
 	path      map[string]string
@@ -277,8 +277,8 @@ type contractCall struct {
 	body      string
 	status    int
 	headers   []string // "Name: value"
-	// beyond, if set, is why the request is not as the file says; the answer
-	// must be all the same.
+	// beyond, if set, says why the request does not conform to the file. The
+	// response must conform anyway.
 	beyond string
 }
 
@@ -291,7 +291,7 @@ const (
 
 var one, nobody = map[string]string{"id": "1"}, map[string]string{"id": "4711"}
 
-// contractCalls run in this order on one store: the first webhook is 1, the
+// contractCalls run in this order on one store: the first webhook gets id 1, the
 // second 2.
 var contractCalls = []contractCall{
 	{operation: "v1Webhook_DefaultWebhook", status: 200},
@@ -328,7 +328,7 @@ var contractCalls = []contractCall{
 	{operation: "v1WebhookAgent_DeleteWebhook", query: "webhookId=2", status: 204},
 }
 
-// run makes a call of the table.
+// run makes a call.
 func (c contractCall) run(s *server, route *routers.Route) exchange {
 	path := route.Path
 	for name, value := range c.path {
@@ -353,7 +353,7 @@ func (c contractCall) run(s *server, route *routers.Route) exchange {
 	}
 }
 
-// contracts are both files.
+// contracts holds both files.
 type contracts struct{ rest, agent contract }
 
 func loadContracts(t *testing.T, allowed []deviation) contracts {
@@ -361,15 +361,15 @@ func loadContracts(t *testing.T, allowed []deviation) contracts {
 	return contracts{loadContract(t, restFile, allowed), loadContract(t, agentFile, allowed)}
 }
 
-// forOperation returns the file that an operation is in.
-func (c contracts) forOperation(operation string) contract {
+// of returns the file that has an operation.
+func (c contracts) of(operation string) contract {
 	if strings.HasPrefix(operation, "v1WebhookAgent_") {
 		return c.agent
 	}
 	return c.rest
 }
 
-func TestSwagger_EveryOperationIsAsTheFilesSay(t *testing.T) {
+func TestSwagger_EveryOperationConforms(t *testing.T) {
 	t.Parallel()
 	files := loadContracts(t, deviations)
 	if len(files.rest.requests) != 10 || len(files.agent.requests) != 8 {
@@ -393,7 +393,7 @@ func TestSwagger_EveryOperationIsAsTheFilesSay(t *testing.T) {
 			continue
 		}
 		if err := e.check(file); err != nil {
-			t.Errorf("%s %s: %v\nanswer: %s", e.method, e.url, err, e.text)
+			t.Errorf("%s %s: %v\nresponse: %s", e.method, e.url, err, e.text)
 		}
 		exchanges = append(exchanges, e)
 	}
@@ -407,13 +407,13 @@ func TestSwagger_EveryOperationIsAsTheFilesSay(t *testing.T) {
 		without := loadContracts(t, slices.Concat(deviations[:i], deviations[i+1:]))
 		needed := slices.ContainsFunc(exchanges, func(e exchange) bool { return e.check(without.forOperation(e.operation)) != nil })
 		if !needed {
-			t.Errorf("nothing needs the deviation that %s", d.reason)
+			t.Errorf("no response needs the deviation that %s", d.reason)
 		}
 	}
 }
 
-// Every media type that the files produce is answered with under its name, and
-// every one of JSON that they consume is read.
+// Responses have every media type that the files produce, and bodies may have every
+// JSON type that they consume.
 func TestSwagger_EveryMediaType(t *testing.T) {
 	t.Parallel()
 	file := func(name string) map[string]any {

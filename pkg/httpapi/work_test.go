@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// workload is a body that TestWork_GrowsWithTheBody has another process read.
+// workload is a body that TestWork_GrowsWithTheBody lets another process read.
 var workload = flag.String("workload", "", "serve one body of TestWork_GrowsWithTheBody: its name, a comma, its size")
 
 // request is a call of a workload. The last one of a workload is measured.
@@ -26,9 +26,8 @@ const (
 	form = "application/x-www-form-urlencoded"
 )
 
-// workloads are bodies, or queries, of n parts, up to what each format takes.
-// Names have long beginnings in common and differ in letter case, which costs a
-// comparison the most.
+// workloads are bodies or queries of n parts, up to the limit of each format. Names
+// share long prefixes and differ in case, which makes comparisons expensive.
 var workloads = map[string]struct {
 	most  int
 	calls func(n int) []request
@@ -66,7 +65,7 @@ var workloads = map[string]struct {
 	"XML, an event's data": {4990, func(n int) []request {
 		return []request{{"POST", root + "/a.b/1", "application/xml", list(n, "<W>", "", "</W>", func(i int) string { return fmt.Sprintf("<%s%d/>", strings.Repeat("A", 20), i) })}}
 	}},
-	"JSON, members of no meaning": {8000, func(n int) []request { return []request{{"POST", root, "", members(n, 50, "1")}} }},
+	"JSON, unknown members": {8000, func(n int) []request { return []request{{"POST", root, "", members(n, 50, "1")}} }},
 	"JSON, spellings of a member": {8000, func(n int) []request {
 		return []request{{"POST", root, "", list(n, "{", ",", "}", func(i int) string { return `"` + spelling("errorassociates", i) + `":[{"Id":1}]` })}}
 	}},
@@ -137,8 +136,7 @@ var workloads = map[string]struct {
 	}},
 }
 
-// patchOf is a JSON Patch of operations on a webhook that has as many
-// Properties.
+// patchOf returns a JSON Patch of operations on a webhook with as many Properties.
 func patchOf(operation string) struct {
 	most  int
 	calls func(n int) []request
@@ -156,7 +154,8 @@ func patchOf(operation string) struct {
 	}}
 }
 
-// stored makes webhook 1, with n Properties k0, k1, …, each its own number.
+// stored returns the call that creates webhook 1 with n Properties k0, k1, …, whose
+// values are their numbers.
 func stored(n int) request {
 	return request{"POST", root, "", `{"Events":["a"],"TargetUrl":"https://example.com/","Description":"d","Properties":` +
 		list(n, "{", ",", "}", func(i int) string { return fmt.Sprintf(`"k%d":%[1]d`, i) }) + `}`}
@@ -174,12 +173,12 @@ func members(n, length int, value string) string {
 	return list(n, "{", ",", "}", func(i int) string { return `"` + long(i, length) + `":` + value })
 }
 
-// long returns a name that no other number has.
+// long returns a long name that is unique to a number.
 func long(i, length int) string {
 	return strings.Repeat([]string{"é", "É"}[i%2], length/2) + strconv.Itoa(i)
 }
 
-// spelling returns a name in one of its spellings.
+// spelling returns one of a name's spellings.
 func spelling(name string, i int) string {
 	letters := []byte(name)
 	for at := range letters {
@@ -190,9 +189,9 @@ func spelling(name string, i int) string {
 	return string(letters)
 }
 
-// A body of twice the size is at most 2.2 times the work, in every format and up
-// to its limit. Work is counted: the statements of our own code that are
-// executed, which a coverage profile tells, and the allocations.
+// A body of twice the size takes at most 2.2 times the work, in every format up to
+// its limit. Work is the number of executed statements of our own code, from a
+// coverage profile, and the number of allocations.
 func TestWork_GrowsWithTheBody(t *testing.T) {
 	t.Parallel()
 	if *workload != "" {
@@ -224,8 +223,8 @@ func TestWork_GrowsWithTheBody(t *testing.T) {
 	}
 }
 
-// work has a process serve a workload, and returns the statements and the
-// allocations that it took.
+// work runs a workload in a process, and returns the number of statements and
+// allocations.
 func work(t *testing.T, binary, name string, n int) (statements, allocs int) {
 	t.Helper()
 	profile := filepath.Join(t.TempDir(), "profile")
@@ -259,7 +258,7 @@ func work(t *testing.T, binary, name string, n int) (statements, allocs int) {
 	return statements, allocs
 }
 
-// TestWorkload is what the counting process does.
+// TestWorkload is run by the process that counts.
 func TestWorkload(t *testing.T) {
 	if *workload == "" {
 		t.Skip("no workload is named")
