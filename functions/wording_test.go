@@ -18,9 +18,9 @@ var wordings = []struct {
 	left    int
 }{
 	{`\bis no [a-z]`, `is no (longer|more|way|such|need|point|reason|limit|lease|other|one|row|message|call)\b|there is no`, 44},
-	{`\b(that|which|is|are) none\b`, ``, 52},
+	{`\b(that|which|is|are) none\b`, ``, 50},
 	{`// \w+ gives\b`, ``, 52},
-	{`\b(nobody|somebody|whoever)\b`, `http\.NoBody|events/nobody`, 86},
+	{`\b(nobody|somebody|whoever)\b`, `http\.NoBody|events/nobody`, 78},
 	{`\bstands? (twice|for|in|there|beside)\b`, `stands? for`, 10},
 	{`\blies? (in|under|beside|within|outside)\b`, ``, 6},
 	{`\bletter case\b`, ``, 18},

@@ -45,6 +45,6 @@ func ListFilterAllocs(event string, w webhook.Webhook) float64 {
 
 // PatchFault returns the error of a change of an unknown member.
 func PatchFault() error {
-	_, err := patch(defaultWebhook(), webhook.Health{}, []change{{label: "Changes[2]", op: "add", path: []string{"Color"}}})
+	_, err := patch(webhook.Webhook{State: webhook.StateActive}, webhook.Health{}, []change{{label: "Changes[2]", op: "add", path: []string{"Color"}}})
 	return err
 }

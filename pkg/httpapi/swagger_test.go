@@ -362,7 +362,7 @@ func loadContracts(t *testing.T, allowed []deviation) contracts {
 }
 
 // of returns the file that has an operation.
-func (c contracts) of(operation string) contract {
+func (c contracts) forOperation(operation string) contract {
 	if strings.HasPrefix(operation, "v1WebhookAgent_") {
 		return c.agent
 	}
