@@ -37,12 +37,13 @@ type member struct {
 	id                   int32
 	revision, activation int64
 	activatedAt          time.Time
+	app                  string
 }
 
 // webhook returns what is known of a member, which copies complete.
 func (m member) webhook(tenant webhook.Tenant) webhook.Webhook {
 	return webhook.Webhook{
-		Tenant: tenant, ID: m.id, State: webhook.StateActive, Revision: m.revision, Activation: m.activation, ActivatedAt: m.activatedAt,
+		Tenant: tenant, ID: m.id, App: m.app, State: webhook.StateActive, Revision: m.revision, Activation: m.activation, ActivatedAt: m.activatedAt,
 	}
 }
 
@@ -62,7 +63,11 @@ func (s *subscriptions) get(tenant webhook.Tenant, key string, epoch int64) ([]m
 // keep remembers lists that were loaded while the epoch stood.
 func (s *subscriptions) keep(tenant webhook.Tenant, epoch int64, loaded map[string][]member) {
 	for key, members := range loaded {
-		s.lists.Put(string(tenant), key, list{epoch: epoch, members: members}, len(key)+memberBytes*cap(members))
+		size := len(key) + memberBytes*cap(members)
+		for _, m := range members {
+			size += len(m.app)
+		}
+		s.lists.Put(string(tenant), key, list{epoch: epoch, members: members}, size)
 	}
 }
 
@@ -72,7 +77,7 @@ func (s *subscriptions) read(ctx context.Context, tenant webhook.Tenant, key str
 		if w.State != webhook.StateActive || !w.Holds(key) {
 			return
 		}
-		members = append(members, member{w.ID, w.Revision, w.Activation, w.ActivatedAt})
+		members = append(members, member{w.ID, w.Revision, w.Activation, w.ActivatedAt, w.App})
 		s.copies.keep(w)
 	})
 	return members, err
@@ -153,7 +158,7 @@ func (v *view) match(ctx context.Context, e webhook.Event, accepted time.Time) (
 		}
 		if reading.epoch == before.epoch {
 			v.lists.keep(e.Tenant, reading.epoch, loaded)
-			matches, viewed = webhook.Recipients(listed(lists, e.Tenant), accepted), before.at
+			matches, viewed = webhook.Recipients(e, listed(lists, e.Tenant), accepted), before.at
 			return nil
 		}
 		return fmt.Errorf("webhooks of %s: %w", e.Tenant, errUnsteady)

@@ -9,9 +9,14 @@ import (
 
 // SubscriptionKeys lists the folded patterns that match an event of this name,
 // the exact one first: "contact.changed" → "contact.changed", "contact.*",
-// "*". The ping and state events are matched by their exact name alone.
+// "*". Neither pattern matches the ping or a state event. A state event's second
+// key is its name without the id, for subscriptions to any webhook's:
+// "webhook7.errors" → "webhook7.errors", "webhook.errors".
 func SubscriptionKeys(name string) []string {
 	folded := foldEventName(name)
+	if inBody, state := IsStateEvent(folded); state {
+		return []string{folded, inBody}
+	}
 	if reservedEventName(folded) {
 		return []string{folded}
 	}
@@ -28,11 +33,21 @@ func SubscriptionKeys(name string) []string {
 const activationGrace = 60 * time.Second
 
 // Matches reports whether the webhook is to get an event that was accepted at
-// the given time: it is Active, one of its patterns matches, and it was not
-// activated more than 60 s later. The webhook item alone decides this, so a
-// stale pointer or list is harmless.
-func (w Webhook) Matches(name string, accepted time.Time) bool {
-	return w.Takes(accepted) && w.Subscribes(name)
+// the given time: it is Active, one of its patterns matches, it may see the
+// event, and it was not activated more than 60 s later. The webhook item alone
+// decides this, so a stale pointer or list is harmless.
+func (w Webhook) Matches(e Event, accepted time.Time) bool {
+	return w.Takes(accepted) && w.maySee(e) && w.Subscribes(e.Name)
+}
+
+// maySee reports whether the webhook may get an event at all. A state event is
+// about a webhook: an app's webhooks see only those that the app registered.
+func (w Webhook) maySee(e Event) bool {
+	if w.App == "" || w.App == e.App {
+		return true
+	}
+	_, state := IsStateEvent(e.Name)
+	return !state
 }
 
 // Takes is Matches without a look at the patterns, for a webhook whose pattern
@@ -42,14 +57,14 @@ func (w Webhook) Takes(accepted time.Time) bool {
 		!w.ActivatedAt.After(accepted.Add(activationGrace))
 }
 
-// Recipients returns those of the listed webhooks that take an event that was
-// accepted at the given time, each once, in the order of the list. The pattern of
-// each is known to match.
-func Recipients(listed iter.Seq[Webhook], accepted time.Time) []Webhook {
+// Recipients returns those of the listed webhooks that are to get an event that
+// was accepted at the given time, each once, in the order of the list. The
+// pattern of each is known to match.
+func Recipients(e Event, listed iter.Seq[Webhook], accepted time.Time) []Webhook {
 	var recipients []Webhook
 	chosen := map[int32]bool{}
 	for w := range listed {
-		if !chosen[w.ID] && w.Takes(accepted) {
+		if !chosen[w.ID] && w.Takes(accepted) && w.maySee(e) {
 			chosen[w.ID] = true
 			recipients = append(recipients, w)
 		}

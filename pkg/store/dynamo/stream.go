@@ -42,6 +42,7 @@ type streamImage struct {
 	By      streamNumber `json:"by"`
 	At      streamNumber `json:"at"`
 	Hops    streamNumber `json:"hops"`
+	App     streamText   `json:"app"`
 	Expires streamNumber `json:"expires_ms"`
 }
 
@@ -109,7 +110,7 @@ func (r *streamRecord) record(e webhook.Event) webhook.Record {
 }
 
 func (i *streamImage) event() (webhook.Event, error) {
-	e := webhook.Event{Name: i.Name.S}
+	e := webhook.Event{Name: i.Name.S, App: i.App.S}
 	if err := identify(&e, i.PK.S, i.SK.S); err != nil {
 		return e, err
 	}

@@ -32,16 +32,16 @@ func batchOf(records ...string) []byte {
 
 func TestDecodeStream(t *testing.T) {
 	t.Parallel()
-	good := streamInsert("11", "T#Default#3", `,"data":{"S":"{\"a\":1}"}`)
+	good := streamInsert("11", "T#Default#3", `,"data":{"S":"{\"a\":1}"},"app":{"S":"app1"}`)
 	record := webhook.Record{
 		Event: webhook.Event{
 			Tenant: "Default", ID: eventID, Name: "contact.changed", PrimaryKey: 7, Data: json.RawMessage(`{"a":1}`), ChangedBy: 1,
-			At: time.Unix(0, 1795514461123456700).UTC(), Hops: 1, ExpiresAt: time.UnixMilli(1798106461123).UTC(),
+			At: time.Unix(0, 1795514461123456700).UTC(), Hops: 1, App: "app1", ExpiresAt: time.UnixMilli(1798106461123).UTC(),
 		},
 		Accepted: time.Unix(1795514461, 0).UTC(), Sequence: "11",
 	}
 	packed := record
-	packed.Event.Data = json.RawMessage(`{}`)
+	packed.Event.Data, packed.Event.App = json.RawMessage(`{}`), ""
 	undecodable := func(sequence, raw string) webhook.Record {
 		return webhook.Record{Accepted: record.Accepted, Sequence: sequence, Undecodable: []byte(raw)}
 	}
