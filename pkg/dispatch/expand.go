@@ -33,7 +33,7 @@ func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 		c.Logger.WarnContext(ctx, "webhooks unreadable", "tenant", string(m.Tenant), "event_id", string(m.Event), "error", err)
 		return c.later(ctx, r)
 	}
-	ids := slices.DeleteFunc(idsOf(matches), func(id int32) bool { return id < m.From || m.To != 0 && id > m.To })
+	ids := idsOf(slices.DeleteFunc(matches, func(w webhook.Webhook) bool { return !m.Covers(w) }))
 	m.Hops++
 	if len(ids) > expandRange && m.To == 0 {
 		return c.sendOr(ctx, r, ranges(m, ids))

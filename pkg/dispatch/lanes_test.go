@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -294,6 +295,32 @@ func TestFanOut(t *testing.T) {
 	s.clock.Advance(webhook.MaxDelay)
 	if got := s.messages(); len(got) != 1 || got[0].Kind != webhook.MessageExpand || got[0].Hops != 0 || !got[0].Accepted.Equal(of.Accepted) {
 		t.Errorf("after 8 hops and 15 minutes: got %+v", got)
+	}
+}
+
+func TestExpand_AJobSkipsWebhooksActivatedAfterTheEvent(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.clock.Set(s.event.At.Add(time.Millisecond))
+	s.create(webhook.Webhook{ID: 2, Events: []string{"contact.changed"}})
+	whole := webhook.ExpandMessage(s.event, s.event.At).OnlyMissing("")
+	for name, tt := range map[string]struct {
+		message webhook.Message
+		want    []int32
+	}{
+		"a job":                          {whole.OnlyMissing("job"), []int32{1}},
+		"a job's range":                  {whole.OnlyMissing("job").InRange(1, 2), []int32{1}},
+		"records that Lambda gave up on": {whole, []int32{1, 2}},
+	} {
+		s.consume(tt.message)
+		var got []int32
+		for _, m := range s.messages() {
+			got = append(got, m.Webhook)
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

@@ -45,9 +45,10 @@ type Job struct {
 	// Cursor is where the next slice begins, in the words of the job's kind.
 	// Empty: at the start.
 	Cursor string
-	// Examined counts what the job has looked at, Created what it has made or
-	// removed. A slice that is repeated counts once.
-	Examined, Created int
+	// Examined counts the items that the job has looked at, Processed those that
+	// it has acted on: events enqueued by a redispatch, items removed by a
+	// deletion. A slice that is repeated counts once.
+	Examined, Processed int
 	// From and To bound the times that the job is about, From included and To
 	// not, for kinds that have such bounds.
 	From, To time.Time

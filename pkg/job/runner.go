@@ -77,7 +77,7 @@ func (r *Runner) Run(ctx context.Context, jobs []Job, during time.Duration, skip
 				rest = append(rest, next)
 			default:
 				r.Logger.InfoContext(ctx, "job ended", "action", string(next.Kind), "tenant", string(next.Tenant),
-					"outcome", string(next.Status), "count", next.Created)
+					"outcome", string(next.Status), "count", next.Processed)
 			}
 		}
 		jobs = rest

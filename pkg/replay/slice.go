@@ -22,8 +22,8 @@ const eventsAtOnce = 100
 // its records; deliveries that were begun are left alone.
 //
 // An event counts as accepted at its own time, since the stream's stamp is not
-// kept: a webhook activated more than a minute later does not get it. The cursor
-// is the id of the last event that was handed over; Created counts events.
+// kept: a webhook activated after that time does not get it. The cursor is the id
+// of the last event that was enqueued; Examined and Processed count events.
 func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
 	return func(ctx context.Context, j job.Job) (job.Job, error) {
 		first, end := webhook.FirstEventID(j.From), webhook.FirstEventID(j.To)
@@ -48,7 +48,7 @@ func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
 		if len(page) > 0 {
 			j.Cursor = string(page[len(page)-1].ID)
 		}
-		j.Examined, j.Created = j.Examined+len(out), j.Created+len(out)
+		j.Examined, j.Processed = j.Examined+len(out), j.Processed+len(out)
 		if !full {
 			j.Status = job.Done
 		}

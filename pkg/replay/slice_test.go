@@ -90,7 +90,7 @@ func TestRedispatchSlice_HandsOverEveryEventOfItsTimeOnce(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events handed over (-want +got):\n%s", diff)
 	}
-	if ended, err := b.db.Jobs().Get(t.Context(), j.ID); err != nil || ended.Status != job.Done || ended.Examined != 250 || ended.Created != 250 {
+	if ended, err := b.db.Jobs().Get(t.Context(), j.ID); err != nil || ended.Status != job.Done || ended.Examined != 250 || ended.Processed != 250 {
 		t.Errorf("got %+v, %v", ended, err)
 	}
 }
@@ -140,7 +140,7 @@ func TestRedispatchSlice_GoesOnBehindEventsThatCannotBeRead(t *testing.T) {
 	}
 	j := job.Job{Tenant: "Default", From: b.clock.Now().Add(-time.Hour), To: b.clock.Now().Add(time.Hour), Status: job.Running}
 	after, err := replay.RedispatchSlice(unreadableEvents{b.db.Events()}, b.db.Queue())(t.Context(), j)
-	if err != nil || after.Status != job.Done || after.Created != 1 || !strings.Contains(after.Reason, "events x") {
+	if err != nil || after.Status != job.Done || after.Processed != 1 || !strings.Contains(after.Reason, "events x") {
 		t.Errorf("got %+v, %v; want the other event sent on and the reason told", after, err)
 	}
 }

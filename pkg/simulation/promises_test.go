@@ -104,7 +104,7 @@ func (l *ledger) owed(h *happening, hook hook) bool {
 			at = i
 		}
 	}
-	if at < 0 || h.dispatched.IsZero() && history[at].ActivatedAt.After(h.event.At.Add(time.Minute)) {
+	if at < 0 || h.dispatched.IsZero() && history[at].ActivatedAt.After(h.event.At) {
 		return false // redispatched by the event's time, since the stream's is not kept
 	}
 	activation := history[at].Activation

@@ -64,6 +64,17 @@ func (m Message) OnlyMissing(replay string) Message {
 	return m
 }
 
+// Covers reports whether an expand message makes the delivery to a webhook that
+// matches its event: the webhook's id is in the message's range, and a job, which
+// knows the event's own time, sends nothing to a webhook activated after it.
+// Stores keep activations to the millisecond.
+func (m Message) Covers(w Webhook) bool {
+	if w.ID < m.From || m.To != 0 && w.ID > m.To {
+		return false
+	}
+	return m.Replay == "" || !w.ActivatedAt.Truncate(time.Millisecond).After(m.Accepted)
+}
+
 // InRange limits an expand message to webhooks with ids from first to last.
 func (m Message) InRange(first, last int32) Message {
 	m.From, m.To = first, last

@@ -63,7 +63,7 @@
 // store's limit of 50 new secrets per second bounds its traffic. Running jobs
 // share one too: each is written once per slice of work. A job that ends leaves
 // that partition and stays readable by its id until TTL removes it. A job has
-// kind, tenant, status, reason, cursor, examined, created (both counts), from,
+// kind, tenant, status, reason, cursor, examined, processed (both counts), from,
 // to, by, made, updated and rev, which counts its writes.
 //
 // # Table Events
