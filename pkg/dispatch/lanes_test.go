@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +50,13 @@ func (s *site) messages() (all []webhook.Message) {
 	return all
 }
 
+// countWrites counts the writes of health from now on.
+func (s *site) countWrites() *atomic.Int32 {
+	var writes atomic.Int32
+	s.before["UpdateHealth"] = func() { writes.Add(1) }
+	return &writes
+}
+
 func cut(webhook.Post) webhook.Result { return webhook.Result{Error: webhook.AttemptTimeout} }
 
 func TestStream_ATargetThatIsTooSlowIsNotCalledAgain(t *testing.T) {
@@ -55,13 +64,17 @@ func TestStream_ATargetThatIsTooSlowIsNotCalledAgain(t *testing.T) {
 	s := newSite(t)
 	s.earn()
 	s.answer = cut
+	writes := s.countWrites()
 	batch := s.records(30)
 	if failed := s.Stream(t.Context(), batch); failed != "" {
 		t.Fatalf("failed at %q: a slow target never fails a record", failed)
 	}
 	h := s.health()
-	if h.FastTimeout.IsZero() || h.TotalCalls != 1 || h.TotalErrors != 0 {
-		t.Errorf("got %+v; want the timeout in health, and neither call nor error", h)
+	if h.FastTimeout.IsZero() || int(h.TotalCalls) != 1+len(s.posts) || h.TotalErrors != 0 {
+		t.Errorf("got %+v after %d POSTs; want the timeout in health, every POST as a call, and no error", h, len(s.posts))
+	}
+	if n := writes.Load(); n > 2 {
+		t.Errorf("health was written %d times; want the first timeout's write and at most one for the rest of the batch", n)
 	}
 	if len(s.posts) > 16 {
 		t.Errorf("got %d POSTs; want those in flight at the first timeout and no more", len(s.posts))
@@ -82,6 +95,34 @@ func TestStream_ATargetThatIsTooSlowIsNotCalledAgain(t *testing.T) {
 	s.Stream(t.Context(), s.records(1))
 	if len(s.posts) != posts {
 		t.Error("the next batch called it at once")
+	}
+}
+
+func TestStream_AttemptsCutTogetherAreCallsInTwoWrites(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(webhook.Post) webhook.Result{"cut short": cut, "undecided": undecided} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.rotate("a")
+			s.earn()
+			const inFlight = 16
+			var arrived sync.WaitGroup
+			arrived.Add(inFlight)
+			s.answer = func(p webhook.Post) webhook.Result {
+				arrived.Done()
+				arrived.Wait()
+				return answer(p)
+			}
+			writes := s.countWrites()
+			s.Stream(t.Context(), s.records(inFlight))
+			if h := s.health(); h.TotalCalls != 1+inFlight || h.TotalErrors != 0 {
+				t.Errorf("got %d calls and %d errors; want %d calls and no error", h.TotalCalls, h.TotalErrors, 1+inFlight)
+			}
+			if n := writes.Load(); n > 2 {
+				t.Errorf("health was written %d times for %d attempts, want at most 2", n, inFlight)
+			}
+		})
 	}
 }
 

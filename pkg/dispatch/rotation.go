@@ -54,15 +54,19 @@ func (c *consumer) unchanged(m webhook.Message, a leasedAttempt) func(context.Co
 
 // undecided hands a delivery to the queue whose target refused one secret and
 // was not asked about the other in time. The rest of the batch goes there too.
-// Health learns which secret to start with, at once, and nothing else.
+// Health learns which secret to start with, at once. Attempts that were in flight
+// by then only count their POSTs, with the batch's last write.
 func (b *batch) undecided(ctx context.Context, d delivery, result webhook.Result) {
 	b.queue(d)
 	b.mu.Lock()
 	again := b.slow[d.webhookKey()]
 	b.slow[d.webhookKey()] = true
 	b.mu.Unlock()
+	if again {
+		result.Signer = webhook.SignerNone
+	}
+	b.reports.add(d.webhook, result, "")
 	if !again {
-		b.reports.add(d.webhook, result, "")
 		b.reports.flushOne(ctx, d.webhookKey())
 	}
 }

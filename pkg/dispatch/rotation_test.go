@@ -24,13 +24,14 @@ func undecided(p webhook.Post) webhook.Result {
 	return webhook.Result{StatusCode: 401, Error: webhook.AttemptStatus, Response: "401", Signer: p.First.Other(), Undecided: true}
 }
 
-func TestStream_AnUndecidedAttemptGoesByTheQueueAtNoCost(t *testing.T) {
+func TestStream_AnUndecidedAttemptGoesByTheQueueAsACallWithoutAnError(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.rotate("a")
 	s.earn()
 	before := s.health()
 	s.answer = undecided
+	writes := s.countWrites()
 	batch := s.records(30)
 	if failed := s.Stream(t.Context(), batch); failed != "" {
 		t.Fatalf("failed at %q", failed)
@@ -45,7 +46,11 @@ func TestStream_AnUndecidedAttemptGoesByTheQueueAtNoCost(t *testing.T) {
 	}
 	after := s.health()
 	before.Signing = webhook.Preference{Version: s.hook.Secret.Version, Signer: webhook.SignerPrevious}
+	before.TotalCalls += int32(len(s.posts))
 	before.Version = after.Version
+	if n := writes.Load(); n > 2 {
+		t.Errorf("health was written %d times; want the first attempt's write and at most one for the rest of the batch", n)
+	}
 	if diff := cmp.Diff(before, after); diff != "" {
 		t.Errorf("health (-want +got):\n%s", diff)
 	}

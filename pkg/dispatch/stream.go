@@ -201,8 +201,9 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 	b.record(ctx, d, result)
 }
 
-// tooSlow notes that a target was cut short. The first time in a batch health
-// is written at once, so that no other batch calls it by the fast lane.
+// tooSlow reports an attempt that was cut short. The first time in a batch health
+// is written at once, so that no other batch calls the target by the fast lane;
+// the others, which were in flight by then, count with the batch's last write.
 func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) {
 	b.mu.Lock()
 	again := b.slow[d.webhookKey()]
@@ -214,11 +215,10 @@ func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) 
 		b.slowWebhooks[d.webhookKey().Tenant]++
 	}
 	b.mu.Unlock()
-	if again {
-		return
-	}
 	b.reports.add(d.webhook, result, "")
-	b.reports.flushOne(ctx, d.webhookKey())
+	if !again {
+		b.reports.flushOne(ctx, d.webhookKey())
+	}
 }
 
 // refusesAll notes that a target answered 410, and disables its webhook at once.

@@ -16,7 +16,7 @@ const (
 )
 
 // FastTimeout cuts an attempt in the fast lane short, so that a slow target
-// holds up nobody. It counts neither as an attempt nor as an error.
+// delays no other. Its POST is a call, but neither an attempt nor an error.
 const FastTimeout = 1500 * time.Millisecond
 
 const (
