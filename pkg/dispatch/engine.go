@@ -151,30 +151,17 @@ func (e *Engine) document(ctx context.Context, w webhook.Webhook) (webhook.Secre
 	return doc, nil
 }
 
-// send makes the POST and logs it. A panic of the sender is an attempt that
-// failed: by then the target may have seen it.
-func (e *Engine) send(ctx context.Context, lane webhook.Lane, round, attempt int, p webhook.Post) (result webhook.Result) {
+// send makes the POST. A panic of the sender is a failed attempt: by then the
+// target may have received it.
+func (e *Engine) send(ctx context.Context, p webhook.Post) (result webhook.Result) {
 	began := e.Now()
 	defer func() {
 		if cause := recover(); cause != nil {
-			e.Logger.ErrorContext(ctx, "attempt panicked", "error", fmt.Sprint(cause))
+			e.Logger.ErrorContext(ctx, "attempt panicked", "event_id", string(p.Event.ID), "error", fmt.Sprint(cause))
 			result = webhook.Result{At: began, Duration: e.Now().Sub(began), Error: webhook.AttemptInternal}
 		}
-		e.Logger.LogAttrs(ctx, slog.LevelInfo, "delivery attempted",
-			slog.String("tenant", string(p.Webhook.Tenant)), slog.Int("webhook_id", int(p.Webhook.ID)),
-			slog.String("event", p.Event.Name), slog.String("event_id", string(p.Event.ID)),
-			slog.String("lane", string(lane)), slog.Int("round", round), slog.Int("attempt", attempt),
-			slog.String("outcome", outcomeWord(result)), slog.Int("status", result.StatusCode),
-			slog.Int64("duration_ms", result.Duration.Milliseconds()), slog.String("host", webhook.TargetHost(p.Webhook.TargetURL)))
 	}()
 	return e.Sender.Send(ctx, p)
-}
-
-func outcomeWord(r webhook.Result) string {
-	if r.Error == webhook.AttemptOK {
-		return "delivered"
-	}
-	return string(r.Error)
 }
 
 // park puts an attempt off, since its webhook's breaker is open.

@@ -34,6 +34,9 @@ func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 		return c.later(ctx, r)
 	}
 	ids := idsOf(slices.DeleteFunc(matches, func(w webhook.Webhook) bool { return !m.Covers(w) }))
+	if m.To == 0 {
+		c.logDispatched(ctx, event, len(ids)) // a range was logged with the event
+	}
 	m.Hops++
 	if len(ids) > expandRange && m.To == 0 {
 		return c.sendOr(ctx, r, ranges(m, ids))

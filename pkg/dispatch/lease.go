@@ -53,16 +53,18 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 	}
 	result := webhook.Result{At: began, Error: webhook.AttemptSecret}
 	if !a.unsigned {
-		result = c.send(ctx, webhook.LaneQueue, m.Round, m.Attempt, post)
+		result = c.send(ctx, post)
 	}
+	made := madeAttempt{message: m, webhook: a.webhook, event: a.event, result: result, token: token}
 	if result.Interrupted {
+		c.logAttempt(ctx, made, began.Add(limit+webhook.LeaseMargin))
 		// The attempt is made again once its lease has run out. The message is
 		// left alone: it comes back when its visibility ends.
 		return false
 	}
 	a.probe.done()
 	c.reports.add(a.webhook, result, a.probe.id())
-	done = c.finish(ctx, r, madeAttempt{message: m, webhook: a.webhook, event: a.event, result: result, token: token})
+	done = c.finish(ctx, r, made)
 	if result.Error != webhook.AttemptOK || result.Repeats > 0 || a.probe != nil {
 		// What opens or closes a breaker, disables a webhook or says which secret
 		// its target knows, is for others to know at once; what only counts is

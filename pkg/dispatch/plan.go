@@ -11,7 +11,8 @@ import (
 // the queue is noted in b.out; what is returned goes by the fast lane, or is
 // parked.
 func (b *batch) plan(ctx context.Context) []delivery {
-	all := b.match(ctx)
+	all, matches := b.match(ctx)
+	attempted := make([]bool, len(b.records))
 	plans := map[webhook.Key]*planned{}
 	keys := make([]webhook.Key, 0, len(all))
 	for _, d := range all {
@@ -32,6 +33,7 @@ func (b *batch) plan(ctx context.Context) []delivery {
 		switch lane {
 		case webhook.LaneFast:
 			counts.fast++
+			attempted[d.record] = true
 			immediate = append(immediate, d)
 		case webhook.LaneParked:
 			d.parked, d.breaker = true, h.Breaker
@@ -44,6 +46,11 @@ func (b *batch) plan(ctx context.Context) []delivery {
 		case webhook.LaneNone: // match gives Active webhooks alone
 		}
 	}
+	for i, n := range matches {
+		if n >= 0 && !attempted[i] {
+			b.logDispatched(ctx, b.records[i].Event, n)
+		}
+	}
 	return immediate
 }
 
@@ -52,8 +59,13 @@ type planned struct{ fast, probes int }
 
 // match finds the deliveries of every record. Events that cannot be matched now,
 // or that more webhooks want than one call should see to, are handed over whole.
-func (b *batch) match(ctx context.Context) (all []delivery) {
+//
+// matches counts, by record, the webhooks that are to get the event; it is
+// negative for a record that was not matched.
+func (b *batch) match(ctx context.Context) (all []delivery, matches []int) {
+	matches = make([]int, len(b.records))
 	for i, r := range b.records {
+		matches[i] = -1
 		if r.Undecodable != nil {
 			b.bury(ctx, i)
 			continue
@@ -62,23 +74,26 @@ func (b *batch) match(ctx context.Context) (all []delivery) {
 			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})
 			continue
 		}
-		matches, viewed, err := b.view.match(ctx, r.Event, r.Accepted)
+		found, viewed, err := b.view.match(ctx, r.Event, r.Accepted)
+		if err == nil {
+			matches[i] = len(found)
+		}
 		switch {
 		case err != nil:
 			b.Logger.WarnContext(ctx, "webhooks unreadable: event handed over whole",
 				"tenant", string(r.Event.Tenant), "event_id", string(r.Event.ID), "error", err)
 			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})
-		case len(matches) > maxMatches:
-			for _, o := range ranges(b.expand(i), idsOf(matches)) {
+		case len(found) > maxMatches:
+			for _, o := range ranges(b.expand(i), idsOf(found)) {
 				b.add(outgoing{Outgoing: o, record: i})
 			}
 		default:
-			for _, w := range matches {
-				all = append(all, delivery{record: i, event: r.Event, webhook: w, viewed: viewed})
+			for _, w := range found {
+				all = append(all, delivery{record: i, event: r.Event, webhook: w, viewed: viewed, matches: len(found)})
 			}
 		}
 	}
-	return all
+	return all, matches
 }
 
 // idsOf lists the ids of webhooks in ascending order.

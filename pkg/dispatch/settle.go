@@ -15,6 +15,7 @@ type madeAttempt struct {
 	event   webhook.Event
 	result  webhook.Result
 	token   string // of its lease; empty in the fast lane, which takes none
+	matches int    // webhooks that the event matched; 0: not known
 }
 
 // settled is what became of an attempt's outcome, and what is to be sent for it.
@@ -31,11 +32,12 @@ type settled struct {
 	disable bool
 }
 
-// settle writes down the outcome of an attempt and returns what is to be sent.
+// settle logs an attempt, records its outcome and returns what is to be sent.
 // Row first, message second: a written row is a hand-over by itself.
 func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	now := e.Now()
 	decision := a.webhook.Options.Policy.Or(e.Policy).Decide(a.message.Attempt, a.result, now, e.fraction())
+	e.logAttempt(ctx, a, decision.NextAt)
 	outcome := a.result.Outcome(a.message.Attempt, decision)
 	message, more := next(a.message, &outcome, now)
 	row, err := e.write(ctx, a, outcome, now)

@@ -62,6 +62,7 @@ type delivery struct {
 	event   webhook.Event
 	webhook webhook.Webhook // as match gives it; whole once the attempt has a slot
 	viewed  time.Time       // as of when the webhook was read
+	matches int             // webhooks that the event matched
 	parked  bool
 	breaker webhook.Breaker // of the webhook, if parked
 }
@@ -72,6 +73,11 @@ func (d delivery) key() webhook.DeliveryKey {
 
 func (d delivery) webhookKey() webhook.Key {
 	return webhook.Key{Tenant: d.event.Tenant, ID: d.webhook.ID}
+}
+
+// made joins the delivery's first attempt and its result.
+func (d delivery) made(result webhook.Result) madeAttempt {
+	return madeAttempt{message: d.message(), webhook: d.webhook, event: d.event, result: result, matches: d.matches}
 }
 
 func (d delivery) message() webhook.Message {
@@ -175,18 +181,21 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		return
 	}
 	limit := min(webhook.FastTimeout, d.webhook.Options.AttemptTimeout())
-	result := b.send(ctx, webhook.LaneFast, 1, 1, webhook.Post{
+	result := b.send(ctx, webhook.Post{
 		Webhook: d.webhook, Event: d.event, Secrets: doc, Timeout: limit, First: b.healths.signer(d.webhook), Unchanged: b.unchanged(d),
 	})
 	switch {
 	case result.Interrupted: // by the end of the call: nothing is known of the target
+		b.logAttempt(ctx, d.made(result), b.Now())
 		b.queue(d)
 		return
 	case result.Undecided:
+		b.logAttempt(ctx, d.made(result), b.Now())
 		b.undecided(ctx, d, result)
 		return
 	case result.Error == webhook.AttemptTimeout && limit < d.webhook.Options.AttemptTimeout():
 		result.Error = webhook.AttemptFast
+		b.logAttempt(ctx, d.made(result), b.Now())
 		b.queue(d)
 		b.tooSlow(ctx, d, result)
 		return
@@ -250,7 +259,7 @@ func (b *batch) refusesAll(ctx context.Context, d delivery) {
 // record writes down the outcome of a first attempt. A row that refuses has been
 // begun by another consumer, which speaks for the delivery.
 func (b *batch) record(ctx context.Context, d delivery, result webhook.Result) {
-	settled := b.settle(ctx, madeAttempt{message: d.message(), webhook: d.webhook, event: d.event, result: result})
+	settled := b.settle(ctx, d.made(result))
 	switch {
 	case settled.message != nil:
 		b.add(outgoing{Outgoing: *settled.message, record: d.record, hasRow: settled.err == nil})
