@@ -7,9 +7,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// plan matches every record and chooses the lane of each delivery. What goes by
-// the queue is noted in b.out; what is returned goes by the fast lane, or is
-// parked.
+// plan matches every record and chooses the lane of each delivery. Deliveries for
+// the queue go to b.out; those returned take the fast lane or are parked.
 func (b *batch) plan(ctx context.Context) []delivery {
 	all, matches := b.match(ctx)
 	attempted := make([]bool, len(b.records))
@@ -43,7 +42,7 @@ func (b *batch) plan(ctx context.Context) []delivery {
 				counts.probes++
 			}
 			b.queue(d)
-		case webhook.LaneNone: // match gives Active webhooks alone
+		case webhook.LaneNone: // match returns Active webhooks only
 		}
 	}
 	for i, n := range matches {
@@ -54,11 +53,12 @@ func (b *batch) plan(ctx context.Context) []delivery {
 	return immediate
 }
 
-// planned counts what a batch makes of one webhook's deliveries.
+// planned counts a webhook's deliveries in the batch that take the fast lane, and
+// those that go to the queue while its breaker is open.
 type planned struct{ fast, probes int }
 
-// match finds the deliveries of every record. Events that cannot be matched now,
-// or that more webhooks want than one call should see to, are handed over whole.
+// match returns the deliveries of every record. Events that cannot be matched now
+// are enqueued whole, and those that match more than maxMatches webhooks in ranges.
 //
 // matches counts, by record, the webhooks that are to get the event; it is
 // negative for a record that was not matched.
@@ -80,7 +80,7 @@ func (b *batch) match(ctx context.Context) (all []delivery, matches []int) {
 		}
 		switch {
 		case err != nil:
-			b.Logger.WarnContext(ctx, "webhooks unreadable: event handed over whole",
+			b.Logger.WarnContext(ctx, "cannot read webhooks: event enqueued whole",
 				"tenant", string(r.Event.Tenant), "event_id", string(r.Event.ID), "error", err)
 			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})
 		case len(found) > maxMatches:
@@ -96,7 +96,7 @@ func (b *batch) match(ctx context.Context) (all []delivery, matches []int) {
 	return all, matches
 }
 
-// idsOf lists the ids of webhooks in ascending order.
+// idsOf returns the ids of webhooks in ascending order.
 func idsOf(webhooks []webhook.Webhook) []int32 {
 	ids := make([]int32, len(webhooks))
 	for i, w := range webhooks {

@@ -232,8 +232,8 @@ var mutants = []mutant{
 	// The queue consumer.
 	{
 		"queue: acknowledge although the lease could not be written", leased,
-		"\t\tc.Logger.WarnContext(ctx, \"lease not written\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn c.later(ctx, r)\n",
-		"\t\tc.Logger.WarnContext(ctx, \"lease not written\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn true\n",
+		"\t\tc.Logger.WarnContext(ctx, \"cannot write lease\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn c.later(ctx, r)\n",
+		"\t\tc.Logger.WarnContext(ctx, \"cannot write lease\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn true\n",
 	},
 	{
 		"queue: treat a held lease as done", leased,
@@ -301,8 +301,8 @@ var mutants = []mutant{
 	},
 	{
 		"breaker: forget what cannot be parked", stream,
-		"\"not parked: sent by the queue\", \"event_id\", string(d.event.ID), \"error\", err)\n\t\tb.queue(d)\n",
-		"\"not parked: sent by the queue\", \"event_id\", string(d.event.ID), \"error\", err)\n",
+		"\"cannot park delivery: enqueued\", \"event_id\", string(d.event.ID), \"error\", err)\n\t\tb.queue(d)\n",
+		"\"cannot park delivery: enqueued\", \"event_id\", string(d.event.ID), \"error\", err)\n",
 	},
 	{
 		"park: under a live lease", protocol,
