@@ -8,7 +8,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// rotate gives the webhook a secret whose document has a version.
+// rotate sets a secret document with two secrets and its own version.
 func (s *site) rotate(version string) {
 	s.t.Helper()
 	ref, err := s.db.Secrets().Create(s.t.Context(), "rotated/"+version, webhook.SecretDocument{
@@ -18,13 +18,13 @@ func (s *site) rotate(version string) {
 	s.change(func(w *webhook.Webhook) { w.Secret = ref })
 }
 
-// undecided is the answer of a target that refuses the secret that comes first
-// and has no time for the other.
+// undecided is the result of a POST whose target refused the first secret and left
+// no time for the other.
 func undecided(p webhook.Post) webhook.Result {
 	return webhook.Result{StatusCode: 401, Error: webhook.AttemptStatus, Response: "401", Signer: p.First.Other(), Undecided: true}
 }
 
-func TestStream_AnUndecidedAttemptGoesByTheQueueAsACallWithoutAnError(t *testing.T) {
+func TestStream_AnUndecidedAttemptIsEnqueuedAndIsACallWithoutAnError(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.rotate("a")
@@ -37,7 +37,7 @@ func TestStream_AnUndecidedAttemptGoesByTheQueueAsACallWithoutAnError(t *testing
 		t.Fatalf("failed at %q", failed)
 	}
 	if len(s.posts) > 16 {
-		t.Errorf("got %d attempts, want those in flight at the first one alone", len(s.posts))
+		t.Errorf("got %d attempts, want only those in flight at the first one", len(s.posts))
 	}
 	for _, r := range batch {
 		if s.event = r.Event; s.row().Exists() {
@@ -60,7 +60,7 @@ func TestStream_AnUndecidedAttemptGoesByTheQueueAsACallWithoutAnError(t *testing
 	s.posts, s.answer = nil, nil
 	s.consume(s.attempt(1, 1))
 	if len(s.posts) != 1 || s.posts[0].First != webhook.SignerPrevious || s.posts[0].Retry != 0 {
-		t.Errorf("by the queue: got %+v, want a first attempt with the secret that was not refused", s.posts)
+		t.Errorf("from the queue: got %+v, want a first attempt with the secret that was not refused", s.posts)
 	}
 }
 
@@ -102,8 +102,8 @@ func TestQueue_StartsWithTheSecretThatWasAcceptedLast(t *testing.T) {
 	}
 }
 
-// An attempt asks, before a second POST, whether the webhook is still as it has
-// it: a secret that was revoked meanwhile must not sign.
+// Before a second POST, an attempt checks that the webhook has not changed: a secret
+// that was revoked in the meantime must not sign.
 func TestPost_UnchangedSeesEveryChange(t *testing.T) {
 	t.Parallel()
 	for _, lane := range []string{"queue", "fast"} {
@@ -123,7 +123,7 @@ func TestPost_UnchangedSeesEveryChange(t *testing.T) {
 					case "deleted":
 						s.must(s.db.Webhooks().Delete(t.Context(), tenant, s.hook.ID, s.hook.Revision))
 					}
-					s.clock.Advance(3e9) // the view of the webhooks has aged
+					s.clock.Advance(3e9) // the view of the webhooks is too old
 					asked++
 					if got := p.Unchanged(t.Context()); got != (change == "none") {
 						t.Errorf("unchanged: %v", got)
