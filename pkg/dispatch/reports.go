@@ -25,7 +25,7 @@ type report struct {
 	webhook  webhook.Webhook // see brief; with the newest activation that was attempted
 	observed []webhook.HealthReport
 	failed   int  // position of the last failure in observed, from 1; 0: none
-	gone     bool // the target answered 410, and the webhook is not disabled yet
+	gone     bool // the target responded with 410, and the webhook is not disabled yet
 }
 
 func newReports(c *Config, h *healths) *reports {

@@ -67,7 +67,7 @@ func (s *shares) grant(tenant webhook.Tenant) bool {
 	return true
 }
 
-// release gives a slot back.
+// release returns a slot.
 func (s *shares) release(tenant webhook.Tenant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

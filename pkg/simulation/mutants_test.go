@@ -53,7 +53,7 @@ var mutants = []mutant{
 		"\t\tb.wait(ctx, youngestToFail-webhook.Elapsed(youngest, b.Now()))\n", "\t\t_ = youngest\n",
 	},
 	{
-		"stream: attempt what may be a redelivery", lanes,
+		"stream: attempt a record that may be a redelivery", lanes,
 		"q.Age >= redeliveryAge, ", "",
 	},
 	{
@@ -376,7 +376,7 @@ var mutants = []mutant{
 		"\tif err := s.DeadLetters.Remove(ctx, letter.Receipt); err != nil {\n\t\treturn err\n\t}\n\treturn s.sendAgain(ctx, letter.Message)\n",
 	},
 	{
-		"sweep: leave out a shard", dueRows,
+		"sweep: skip a shard", dueRows,
 		"range webhook.DueShards {", "range webhook.DueShards - 1 {",
 	},
 

@@ -105,7 +105,7 @@ func (l *ledger) owed(h *happening, hook hook) bool {
 		}
 	}
 	if at < 0 || h.dispatched.IsZero() && history[at].ActivatedAt.After(h.event.At) {
-		return false // redispatched by the event's time, since the stream's is not kept
+		return false // a redispatch skips webhooks activated after the event
 	}
 	activation := history[at].Activation
 	for _, r := range history[at:] {
