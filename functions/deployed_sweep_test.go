@@ -121,6 +121,14 @@ func TestDeployed_RedispatchMakesTheDeliveriesThatAreMissing(t *testing.T) {
 	event := d.past("deployed.redispatched")
 	id := d.create("deployed.redispatched", receiver.URL, "s")
 	defer d.remove(id)
+	w, err := d.store.Webhooks().Get(t.Context(), tenant, id)
+	if err == nil { // redispatch skips events from before the activation
+		w.Revision, w.ActivatedAt = w.Revision+1, began
+		err = d.store.Webhooks().Update(t.Context(), w)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	redispatch, err := job.New(job.Redispatch, tenant, webhook.Associate{ID: 1}, time.Now(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ var retries = map[string]string{
 	"pkg/store/dynamo Webhooks.UpdateHealth contention.Retry": "ErrUnavailable: statistics are lost, a probe is put off",
 	"pkg/dispatch Engine.sendAll sending.Retry":               "the row or the record speaks for the message",
 	"pkg/dispatch reports.disable disabling.Retry":            "ErrConflict: the next failure disables",
-	"pkg/dispatch view.match matching.Retry":                  "the event is handed over whole, or its message comes back",
+	"pkg/dispatch view.match matching.Retry":                  "the event is enqueued whole, or its message comes back",
 	"pkg/dispatch consumer.later messageRetries.Wait":         "none: the queue counts the receives",
 	"pkg/dispatch consumer.attempt secretRetries.Wait":        "none, as above",
 	"pkg/embedded Pump.feed handingOver.Wait":                 "none: the feed goes on behind the batch; ends with its context",

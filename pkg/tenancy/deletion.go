@@ -106,7 +106,7 @@ func (d *Deletion) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 	default:
 		j.Status, j.Reason = job.Failed, "the cursor has no meaning"
 	}
-	j.Created += n
+	j.Processed += n
 	return j, err
 }
 
@@ -137,7 +137,7 @@ func (d *Deletion) deliveries(ctx context.Context, j job.Job, pass, at string) (
 		if err != nil {
 			return j, err
 		}
-		j.Created += n
+		j.Processed += n
 		if n == 0 {
 			id--
 		}

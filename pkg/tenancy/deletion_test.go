@@ -140,7 +140,7 @@ func TestDeletion_LeavesNothing(t *testing.T) {
 			l.add("Leaves")
 		}
 	})
-	if ended.Status != job.Done || !late || ended.Created == 0 {
+	if ended.Status != job.Done || !late || ended.Processed == 0 {
 		t.Errorf("got %+v", ended)
 	}
 	if n := l.has("Leaves"); n != 0 {

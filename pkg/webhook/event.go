@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,6 +32,9 @@ type Event struct {
 	// Hops counts the webhooks that the signal came through, so that a loop of
 	// services ends.
 	Hops int
+	// App is the app that registered the webhook that a state event is about.
+	// Empty for a webhook without an app, and for all other events.
+	App string
 	// ExpiresAt is when the stores may forget the event. Zero: never.
 	ExpiresAt time.Time
 }
@@ -73,11 +77,16 @@ func IsStateEvent(name string) (inBody string, ok bool) {
 	return "webhook." + what, true
 }
 
-// reservedEventName reports whether only the service itself may raise the
-// event: the ping and state events.
+// anyStateEvents are the names, as bodies spell them, under which a webhook
+// subscribes to state events of all webhooks that it may see.
+var anyStateEvents = []string{"webhook.errors", "webhook.started", "webhook.stopped"}
+
+// reservedEventName reports whether a signal may not use the name: it is the
+// ping's, a state event's, or one that subscribes to state events of any webhook.
 func reservedEventName(name string) bool {
 	_, state := IsStateEvent(name)
-	return state || strings.EqualFold(name, TestEventName)
+	return state || strings.EqualFold(name, TestEventName) ||
+		slices.ContainsFunc(anyStateEvents, func(reserved string) bool { return strings.EqualFold(name, reserved) })
 }
 
 // Entity returns what the event happened to: what its Content says, or else the

@@ -21,7 +21,9 @@ func TestSubscriptionKeys(t *testing.T) {
 		"list.category.created": {"list.category.created", "list.*", "*"},
 		"non":                   {"non", "*"},
 		"test":                  {"test"},
-		"webhook12.errors":      {"webhook12.errors"},
+		"Webhook12.errors":      {"webhook12.errors", "webhook.errors"},
+		"webhook.errors":        {"webhook.errors"},
+		"webhook.created":       {"webhook.created", "webhook.*", "*"},
 		"webhooks.errors":       {"webhooks.errors", "webhooks.*", "*"},
 	}
 	for name, want := range tests {
@@ -49,28 +51,39 @@ func TestSubscribesToAndRecipients(t *testing.T) {
 	accepted := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	active := webhook.Webhook{State: webhook.StateActive, Events: []string{"Contact.*", "sale.sold"}, ActivatedAt: accepted.Add(-time.Hour)}
 	stopped, late, justInTime := active, active, active
+	watcher := active
+	watcher.Events, watcher.App = []string{"webhook.errors", "webhook7.stopped", "contact.*"}, "app1"
+	anyApp := watcher
+	anyApp.App = ""
 	stopped.State = webhook.StateStopped
 	late.ActivatedAt = accepted.Add(61 * time.Second)
 	justInTime.ActivatedAt = accepted.Add(60 * time.Second)
 	tests := []struct {
 		name    string
 		webhook webhook.Webhook
-		event   string
+		event   webhook.Event
 		want    bool
 	}{
-		{"by first segment, in any case", active, "contact.created", true},
-		{"by exact name", active, "sale.sold", true},
-		{"another event of a subscribed entity", active, "sale.lost", false},
-		{"not the ping", active, "test", false},
-		{"not when stopped", stopped, "sale.sold", false},
-		{"not when activated more than 60 s after acceptance", late, "sale.sold", false},
-		{"when activated 60 s after acceptance", justInTime, "sale.sold", true},
+		{"by first segment, in any case", active, webhook.Event{Name: "contact.created"}, true},
+		{"by exact name", active, webhook.Event{Name: "sale.sold"}, true},
+		{"another event of a subscribed entity", active, webhook.Event{Name: "sale.lost"}, false},
+		{"not the ping", active, webhook.Event{Name: "test"}, false},
+		{"not when stopped", stopped, webhook.Event{Name: "sale.sold"}, false},
+		{"not when activated more than 60 s after acceptance", late, webhook.Event{Name: "sale.sold"}, false},
+		{"when activated 60 s after acceptance", justInTime, webhook.Event{Name: "sale.sold"}, true},
+		{"a state event of any webhook of its app", watcher, webhook.Event{Name: "webhook12.errors", App: "app1"}, true},
+		{"not a state event of another app's webhook", watcher, webhook.Event{Name: "webhook12.errors", App: "app2"}, false},
+		{"not a state event of a webhook without an app", watcher, webhook.Event{Name: "webhook12.errors"}, false},
+		{"not one of another app's webhook by id", watcher, webhook.Event{Name: "webhook7.stopped", App: "app2"}, false},
+		{"without an app, a state event of any app's webhook", anyApp, webhook.Event{Name: "webhook12.errors", App: "app2"}, true},
+		{"not another kind of state event", anyApp, webhook.Event{Name: "webhook12.stopped"}, false},
+		{"an app's webhook gets other events of the tenant", watcher, webhook.Event{Name: "contact.created"}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got := tt.webhook.SubscribesTo(webhook.SubscriptionKeys(tt.event)...) &&
-				len(webhook.Recipients(slices.Values([]webhook.Webhook{tt.webhook}), accepted)) == 1
+			got := tt.webhook.SubscribesTo(webhook.SubscriptionKeys(tt.event.Name)...) &&
+				len(webhook.Recipients(tt.event, slices.Values([]webhook.Webhook{tt.webhook}), accepted)) == 1
 			if got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}

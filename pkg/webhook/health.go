@@ -74,15 +74,20 @@ func (h Health) Under(activation int64) Health {
 // A failure counts towards ConsecutiveErrors if its attempt began after the
 // last success and under the same activation; under the durable policy at most
 // one failure a second counts, so that a burst does not disable a webhook. The
-// breaker counts them all. A success sets everything back. A fast-lane timeout
-// is neither call nor error, and neither is an attempt that is undecided: the
-// rotation has caused it, not the target. An attempt of two POSTs is two calls
-// and at most one error.
+// breaker counts them all. A success sets everything back.
+//
+// TotalCalls counts POSTs: an attempt of two is two calls and at most one error.
+// A fast-lane timeout is no error, and neither is an undecided attempt: the
+// rotation has caused it, not the target.
 func (h Health) Observe(reports ...HealthReport) Health {
 	for _, r := range reports {
 		h = h.Under(r.Activation)
 		if r.Signing.Signer != SignerNone && !r.At.Before(h.LastOK) {
 			h.Signing = r.Signing
+		}
+		posts := 1 + r.Repeats
+		for range posts {
+			h.TotalCalls = saturatingIncrement(h.TotalCalls)
 		}
 		if r.Undecided {
 			h.Breaker = h.Breaker.unresolved(r.Probe)
@@ -93,10 +98,6 @@ func (h Health) Observe(reports ...HealthReport) Health {
 				h.FastTimeout = r.At
 			}
 			continue
-		}
-		posts := 1 + r.Repeats
-		for range posts {
-			h.TotalCalls = saturatingIncrement(h.TotalCalls)
 		}
 		answer := r.Duration / time.Duration(posts)
 		if h.Latency == 0 {

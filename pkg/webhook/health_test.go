@@ -38,7 +38,7 @@ func TestHealth_Observe(t *testing.T) {
 		{"a failure that began before the last success does not count", []webhook.HealthReport{ok(1, 5), bad(1, 4)}, 2, 1, 0},
 		{"a failure under an older activation does not count", []webhook.HealthReport{bad(2, 5), bad(1, 6)}, 2, 2, 1},
 		{"a new activation begins at zero", []webhook.HealthReport{bad(1, 0), bad(1, 2), bad(2, 4)}, 3, 3, 1},
-		{"a fast timeout is neither call nor error", []webhook.HealthReport{{Activation: 1, At: at(1), Error: webhook.AttemptFast}}, 0, 0, 0},
+		{"a fast timeout is a call and no error", []webhook.HealthReport{{Activation: 1, At: at(1), Error: webhook.AttemptFast}}, 1, 0, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

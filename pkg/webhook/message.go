@@ -57,6 +57,17 @@ func ExpandMessage(e Event, accepted time.Time) Message {
 	return Message{Kind: MessageExpand, Tenant: e.Tenant, Event: e.ID, Accepted: accepted}
 }
 
+// Covers reports whether an expand message makes the delivery to a webhook that
+// matches its event: the webhook's id is in the message's range, and a job, which
+// knows the event's own time, sends nothing to a webhook activated after it.
+// Stores keep activations to the millisecond.
+func (m Message) Covers(w Webhook) bool {
+	if w.ID < m.From || m.To != 0 && w.ID > m.To {
+		return false
+	}
+	return m.Replay == "" || !w.ActivatedAt.Truncate(time.Millisecond).After(m.Accepted)
+}
+
 // RecordMessage asks for a success of the attempt that m asked for to be written
 // down.
 func RecordMessage(m Message, success Attempt) Message {

@@ -71,9 +71,14 @@ func TestHealth_ObservesRotations(t *testing.T) {
 			},
 		},
 		{
-			"an undecided one teaches which secret to start with and nothing else",
+			"an undecided one teaches which secret to start with and is a call without an error",
 			[]webhook.HealthReport{{Activation: 1, At: at, Duration: time.Second, Error: webhook.AttemptStatus, LastError: "401", Signing: old, Undecided: true}},
-			webhook.Health{Activation: 1, Signing: old},
+			webhook.Health{TotalCalls: 1, Activation: 1, Signing: old},
+		},
+		{
+			"an undecided one whose second POST was cut short is two calls and no error",
+			[]webhook.HealthReport{{Activation: 1, At: at, Duration: time.Second, Error: webhook.AttemptTimeout, Signing: old, Undecided: true, Repeats: 1}},
+			webhook.Health{TotalCalls: 2, Activation: 1, Signing: old},
 		},
 		{
 			"what began before the last success is no news",

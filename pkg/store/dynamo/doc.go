@@ -63,7 +63,7 @@
 // store's limit of 50 new secrets per second bounds its traffic. Running jobs
 // share one too: each is written once per slice of work. A job that ends leaves
 // that partition and stays readable by its id until TTL removes it. A job has
-// kind, tenant, status, reason, cursor, examined, created (both counts), from,
+// kind, tenant, status, reason, cursor, examined, processed (both counts), from,
 // to, by, made, updated and rev, which counts its writes.
 //
 // # Table Events
@@ -77,9 +77,10 @@
 //
 // The number in an event's pk is EventID.Partition(16). Attributes: name, key
 // (primary key), data (JSON) or packed (the same, deflated, where that saves a
-// 1 KB write unit), by (AssociateId), at (ticks of 100 ns), hops. A marker has
-// event or webhook, and body. An expired event that TTL has not removed yet is
-// deleted before it is put again: overwriting it would not be an INSERT.
+// 1 KB write unit), by (AssociateId), at (ticks of 100 ns), hops, app (of the
+// webhook that a state event is about). A marker has event or webhook, and body.
+// An expired event that TTL has not removed yet is deleted before it is put again:
+// overwriting it would not be an INSERT.
 //
 // The stream's event source mapping filters with
 //
