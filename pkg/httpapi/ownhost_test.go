@@ -32,7 +32,7 @@ func TestSave_RefusesTheServicesOwnHosts(t *testing.T) {
 				body = `{"Webhook":` + body + `}`
 			}
 			w := s.call(method, path, body)
-			if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "this service itself") {
+			if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "must not point to this service") {
 				t.Errorf("%s with %s: got %d %s", route, target, w.Code, w.Body)
 			}
 		}

@@ -19,11 +19,11 @@ var (
 
 	// ErrConflict: the thing changed since it was read. Reading again and
 	// repeating the change is safe.
-	ErrConflict = errors.New("changed meanwhile")
+	ErrConflict = errors.New("changed concurrently")
 
 	// ErrRefused: a delivery row did not meet the condition of a write. The
 	// method that returns it returns the row as it stands as well.
-	ErrRefused = errors.New("refused by the row's state")
+	ErrRefused = errors.New("refused by the state of the row")
 
 	// ErrUnavailable: the store, queue or secret store cannot answer now
 	// (throttled, timed out, unreachable). Nothing is known about whether a
@@ -32,7 +32,7 @@ var (
 
 	// ErrSecretUnavailable: a secret's version cannot be read now. A delivery
 	// that meets it is tried later, never sent unsigned.
-	ErrSecretUnavailable = errors.New("secret version not readable")
+	ErrSecretUnavailable = errors.New("secret version unavailable")
 
 	// ErrUnauthorized: no credential, or none that is known.
 	ErrUnauthorized = errors.New("not authenticated")
@@ -42,7 +42,7 @@ var (
 
 	// ErrWrongApp: an app's token stands beside a credential that is not of
 	// that app, or it is no app's token.
-	ErrWrongApp = errors.New("app token of another credential")
+	ErrWrongApp = errors.New("app token of a different credential")
 
 	// ErrTooLarge: an input is over a documented limit of size.
 	ErrTooLarge = errors.New("too large")
@@ -51,14 +51,14 @@ var (
 	ErrLoop = errors.New("loop detected")
 
 	// ErrIdempotencyKeyReused: an idempotency key came back with another body.
-	ErrIdempotencyKeyReused = errors.New("idempotency key used with another body")
+	ErrIdempotencyKeyReused = errors.New("idempotency key reused with a different body")
 )
 
 // LimitError says that a tenant has as many webhooks as it may have.
 type LimitError struct{ Webhooks int }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("A tenant may have %d webhooks (WEBHOOKS_PER_TENANT): delete one before you create another", e.Webhooks)
+	return fmt.Sprintf("The tenant has reached its limit of %d webhooks (WEBHOOKS_PER_TENANT): delete one before you create another", e.Webhooks)
 }
 
 // ThrottledError says that a documented rate was exceeded and when to come

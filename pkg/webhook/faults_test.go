@@ -19,8 +19,8 @@ func TestFaults(t *testing.T) {
 		t.Errorf("of none: got %v", err)
 	}
 	f.Add("100%d", "must be %s", "less")
-	f.AddText("Headers", "Headers: %q is no header name", "a b")
-	want := []webhook.Fault{{"100%d", "100%d must be less"}, {"Headers", `Headers: "a b" is no header name`}}
+	f.AddText("Headers", "Headers: invalid header name %q", "a b")
+	want := []webhook.Fault{{"100%d", "100%d must be less"}, {"Headers", `Headers: invalid header name "a b"`}}
 	var invalid *webhook.ValidationError
 	if !errors.As(f.Err(), &invalid) {
 		t.Fatalf("got %v, want a ValidationError", f.Err())
@@ -32,7 +32,7 @@ func TestFaults(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	for range 2 * webhook.MaxFaults {
-		f.Add("Name", "is empty")
+		f.Add("Name", "is required")
 	}
 	if len(f) != webhook.MaxFaults {
 		t.Errorf("%d faults are kept, want %d", len(f), webhook.MaxFaults)

@@ -95,20 +95,20 @@ func DecodeMessage(text string) (Message, error) {
 		return Message{}, fmt.Errorf("decode message: %w", err)
 	}
 	if !m.Tenant.Valid() || !m.Event.Valid() {
-		return Message{}, Invalid("message without tenant or event")
+		return Message{}, Invalid("message has no valid tenant or event")
 	}
 	switch m.Kind {
 	case MessageAttempt:
 		if m.Webhook == 0 || m.Round < 1 || m.Attempt < 1 {
-			return Message{}, Invalid("attempt message without webhook, round or attempt")
+			return Message{}, Invalid("attempt message has no webhook, round or attempt")
 		}
 	case MessageRecord:
 		if m.Webhook == 0 || m.Round < 1 || m.Success == nil {
-			return Message{}, Invalid("record message without webhook, round or attempt")
+			return Message{}, Invalid("record message has no webhook, round or attempt")
 		}
 	case MessageExpand:
 	default:
-		return Message{}, Invalid("message of unknown kind %q", m.Kind)
+		return Message{}, Invalid("unknown message kind %q", m.Kind)
 	}
 	return m, nil
 }

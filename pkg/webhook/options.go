@@ -85,11 +85,11 @@ func (o Options) Validate() error {
 		f.Add("SecretOverlapSeconds", "must be from 0 to %.0f", maxSecretOverlap.Seconds())
 	}
 	if o.Format != "" && !o.Format.valid() {
-		f.Add("Format", "must be one of %v", formats())
+		f.Add("Format", "must be one of %s, %s, %s, %s", FormatSuperOffice, FormatStandard, FormatCloudEvents, FormatData)
 	}
 	for i, member := range o.Include {
 		if !slices.Contains(includes(), member) {
-			f.AddText("Include", "Include must be a list of %v", includes())
+			f.AddText("Include", "Include[%d] must be one of %s, %s, %s", i, IncludePrevious, IncludeChanges, IncludeValues)
 			break
 		}
 		if slices.Contains(o.Include[:i], member) {

@@ -70,4 +70,4 @@ func (d Draft) moves(stored Webhook, rules Rules) bool {
 	return !okFrom || !okTo || from != to
 }
 
-const maskMoved = "Headers: the value of %s must be stated again: %q stands for one that was stated for another scheme, host or port of TargetUrl"
+const maskMoved = "Headers: the value of %s must be set again: %q keeps a value that was set for another scheme, host or port of TargetUrl"

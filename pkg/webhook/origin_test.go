@@ -34,7 +34,7 @@ func wantMoved(t *testing.T, err error, names ...string) {
 		t.Fatalf("got %v, want a fault for each of %v", err, names)
 	}
 	for i, name := range names {
-		if !strings.Contains(invalid.Faults[i].Text, name+" must be stated again") {
+		if !strings.Contains(invalid.Faults[i].Text, name+" must be set again") {
 			t.Errorf("got %+v, want one about %s", invalid.Faults[i].Text, name)
 		}
 	}
@@ -115,7 +115,7 @@ func TestRegistry_ADroppedHeaderValueDoesNotFollowInASecondStep(t *testing.T) {
 	_, saveErr := r.save(t, w.ID, append(both, elsewhere)...)
 	_, testErr := r.TestDraft(t.Context(), anna, w.ID, draft(append(both, elsewhere)...))
 	for _, err := range []error{saveErr, testErr} {
-		if err == nil || !strings.Contains(err.Error(), "X-Api-Key") || !strings.Contains(err.Error(), "there is none") {
+		if err == nil || !strings.Contains(err.Error(), "X-Api-Key") || !strings.Contains(err.Error(), "there is no stored secret to keep") {
 			t.Errorf("the value that was dropped: got %v", err)
 		}
 	}

@@ -58,10 +58,10 @@ func (p Policy) Decide(attempt int, r Result, now time.Time, jitter float64) (o 
 		o.Status = StatusDelivered
 		return o, false
 	case r.StatusCode == 410:
-		o.Reason = "the target answered 410 Gone"
+		o.Reason = "the target responded with 410 Gone"
 		return o, true
 	case r.Error == AttemptAborted:
-		o.Reason = "the target asked for no further attempt"
+		o.Reason = "the target requested no further attempts"
 		return o, false
 	}
 	delays := p.retryDelays()

@@ -25,7 +25,7 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 	}
 	text := fmt.Sprintf("did not accept the test event (%s)", result.Error)
 	if result.StatusCode != 0 {
-		text = fmt.Sprintf("answered the test event with %d", result.StatusCode)
+		text = fmt.Sprintf("responded to the test event with %d", result.StatusCode)
 	}
 	if result.Location != "" {
 		text += ", a redirect to " + result.Location + "; redirects are not followed"

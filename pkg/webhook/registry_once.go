@@ -19,7 +19,7 @@ import (
 // they are made. What is secret does not tell drafts apart.
 func (r *Registry) CreateOnce(ctx context.Context, who Principal, key string, d Draft, ownHosts ...string) (w Webhook, repeated bool, err error) {
 	if len(key) > maxIdempotencyKey {
-		return Webhook{}, false, invalidMember("Idempotency-Key", "has %d characters, more than %d", len(key), maxIdempotencyKey)
+		return Webhook{}, false, invalidMember("Idempotency-Key", "must be at most %d characters", maxIdempotencyKey)
 	}
 	doc, err := r.newDocument(d, ownHosts)
 	if err != nil {

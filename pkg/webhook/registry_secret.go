@@ -79,7 +79,7 @@ func (d Draft) validate(w Webhook, rules Rules) error {
 	return f.Err()
 }
 
-const nothingMasked = "%s is %q, which stands for a stored secret, and there is none"
+const nothingMasked = "%s must not be %q: there is no stored secret to keep"
 
 // touchesSecrets reports whether the draft may change anything secret about the
 // stored webhook, so that the others, a renaming or a stop, need no secret store.
@@ -190,11 +190,11 @@ func (r *Registry) documentToChange(ctx context.Context, w Webhook, d Draft) (do
 	}
 	var f Faults
 	if w.Secret.Signed && (d.Secret == nil || d.Secret.text == MaskedSecret) {
-		f.AddText("Secret", "Secret: what was stored is lost; state the secret anew, or \"\" for none")
+		f.AddText("Secret", "Secret must be set again (\"\" for none): the stored secret is lost")
 	}
 	for _, h := range d.Headers {
 		if SecretHeader(h.Name) && h.Value.text == MaskedSecret {
-			f.AddText("Headers", "Headers: the stored value of %s is lost; state it anew", h.Name)
+			f.AddText("Headers", "Headers: the value of %s must be set again: the stored value is lost", h.Name)
 		}
 	}
 	return SecretDocument{}, true, f.Err()
@@ -203,7 +203,7 @@ func (r *Registry) documentToChange(ctx context.Context, w Webhook, d Draft) (do
 // secretGone words the absence of a secret that a webhook names.
 func secretGone(err error) error {
 	if errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("%w: it is gone: %v", ErrSecretUnavailable, err) //nolint:errorlint // ErrNotFound must not show through
+		return fmt.Errorf("%w: deleted: %v", ErrSecretUnavailable, err) //nolint:errorlint // ErrNotFound must not show through
 	}
 	return err
 }

@@ -232,7 +232,7 @@ func TestRegistry_SecretOnSave(t *testing.T) {
 		"the mask under an unknown header":      {[]func(*webhook.Draft){header("X-Token", mask)}, "", "", "", "X-Token"},
 		"the mask under a header of no secret":  {[]func(*webhook.Draft){header("X-B", mask)}, "", "", "", "X-B"},
 		"bad base64 after whsec_":               {[]func(*webhook.Draft){secret("whsec_???")}, "", "", "", "base64"},
-		"a secret of 401 characters is refused": {[]func(*webhook.Draft){secret(strings.Repeat("x", 401))}, "", "", "", "401 characters"},
+		"a secret of 401 characters is refused": {[]func(*webhook.Draft){secret(strings.Repeat("x", 401))}, "", "", "", "at most 400 characters"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -551,8 +551,8 @@ func TestRegistry_GoneSecretCanBeStatedAnew(t *testing.T) {
 		"all stated anew":           {[]func(*webhook.Draft){secret("new"), header("X-Key", "k2")}, nil, "new"},
 		"without the secret header": {[]func(*webhook.Draft){secret("new")}, nil, "new"},
 		"no secret any more":        {[]func(*webhook.Draft){secret("")}, nil, ""},
-		"a mask stands for nothing": {[]func(*webhook.Draft){secret(mask), header("X-Key", mask), header("X-B", "b")}, []string{"Secret: ", "X-Key is lost"}, ""},
-		"a ping needs a secret":     {[]func(*webhook.Draft){header("X-Key", "k2")}, []string{"Secret: "}, ""},
+		"a mask stands for nothing": {[]func(*webhook.Draft){secret(mask), header("X-Key", mask), header("X-B", "b")}, []string{"Secret must be set again", "X-Key must be set again"}, ""},
+		"a ping needs a secret":     {[]func(*webhook.Draft){header("X-Key", "k2")}, []string{"Secret must be set again"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

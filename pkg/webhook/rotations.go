@@ -30,7 +30,7 @@ func rotationsLeft(w Webhook, now time.Time) error {
 	}
 	midnight := now.Truncate(24 * time.Hour).Add(24 * time.Hour)
 	return &ThrottledError{
-		Reason: fmt.Sprintf("the webhook's secrets were changed %d times today, the most that is allowed", maxRotations),
+		Reason: fmt.Sprintf("the webhook's secrets have changed %d times today, the daily limit", maxRotations),
 		After:  midnight.Sub(now),
 	}
 }

@@ -53,7 +53,7 @@ type Publisher struct {
 // (more than 3 hops), ErrIdempotencyKeyReused, ErrUnavailable.
 func (p *Publisher) Publish(ctx context.Context, who Principal, s Signal) (EventID, error) {
 	if s.Hops+1 > maxHops {
-		return "", fmt.Errorf("signal %s: came through %d webhooks: %w", s.Name, s.Hops, ErrLoop)
+		return "", fmt.Errorf("signal %s passed through %d webhooks: %w", s.Name, s.Hops, ErrLoop)
 	}
 	data, err := checkSignal(s)
 	if err != nil {
@@ -92,21 +92,21 @@ func checkSignal(s Signal) (json.RawMessage, error) {
 	var f Faults
 	checkEventName(&f, "EventName", s.Name)
 	if len(s.IdempotencyKey) > maxIdempotencyKey {
-		f.Add("Idempotency-Key", "has %d characters, more than %d", len(s.IdempotencyKey), maxIdempotencyKey)
+		f.Add("Idempotency-Key", "must be at most %d characters", maxIdempotencyKey)
 	}
 	var data bytes.Buffer
 	if len(s.Data) > 0 {
 		if err := jsonscan.CheckObject(s.Data); err != nil {
-			f.AddText("Data", "the event's data %v", err)
+			f.Add("Data", "%v", err)
 		} else if err := json.Compact(&data, s.Data); err != nil {
-			f.AddText("Data", "the event's data is no valid JSON: %v", err)
+			f.Add("Data", "must be valid JSON: %v", err)
 		}
 	}
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
 	if data.Len() > maxEventDataBytes {
-		return nil, fmt.Errorf("the event's data has %d bytes, more than %d: %w", data.Len(), maxEventDataBytes, ErrTooLarge)
+		return nil, fmt.Errorf("event data has %d bytes, more than %d: %w", data.Len(), maxEventDataBytes, ErrTooLarge)
 	}
 	return data.Bytes(), nil
 }

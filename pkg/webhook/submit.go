@@ -76,7 +76,7 @@ func (p *Publisher) PublishAll(ctx context.Context, who Principal, idempotencyKe
 		if twin, found := first[e.key]; !found {
 			first[e.key] = i
 		} else if entries[twin].hash != e.hash {
-			return nil, fmt.Errorf("event [%d] has the Source and Id of event [%d]: %w", i, twin, ErrIdempotencyKeyReused)
+			return nil, fmt.Errorf("event [%d] has the same Source and Id as event [%d]: %w", i, twin, ErrIdempotencyKeyReused)
 		} else {
 			e.twin = &entries[twin]
 		}
@@ -151,7 +151,7 @@ func (p *Publisher) checkAll(who Principal, idempotencyKey string, list []Submis
 		faults.AddText("", "at least one event is required")
 	}
 	if len(list) > MaxSubmissions {
-		faults.AddText("", "%d events are more than the %d that one call may submit", len(list), MaxSubmissions)
+		faults.AddText("", "at most %d events are allowed in one call", MaxSubmissions)
 		list = nil
 	}
 	if utf8.RuneCountInString(idempotencyKey) > maxIdempotencyKey {
@@ -190,7 +190,7 @@ func (p *Publisher) checkAll(who Principal, idempotencyKey string, list []Submis
 // submission states.
 func (p *Publisher) check(who Principal, s Submission, now time.Time) (Event, string, error) {
 	if s.Hops+1 > maxHops {
-		return Event{}, "", fmt.Errorf("came through %d webhooks: %w", s.Hops, ErrLoop)
+		return Event{}, "", fmt.Errorf("passed through %d webhooks: %w", s.Hops, ErrLoop)
 	}
 	var f Faults
 	checkEventName(&f, "Event", s.Name)
@@ -218,9 +218,9 @@ func (p *Publisher) check(who Principal, s Submission, now time.Time) (Event, st
 	case s.At.IsZero():
 		at = now.Truncate(100 * time.Nanosecond)
 	case at.After(now.Add(maxAhead)):
-		f.Add("Timestamp", "must be at most %.0f minutes ahead", maxAhead.Minutes())
+		f.Add("Timestamp", "must be at most %.0f minutes in the future", maxAhead.Minutes())
 	case at.Before(now.Add(-past)):
-		f.Add("Timestamp", "must be at most %.0f days past", past.Hours()/24)
+		f.Add("Timestamp", "must be at most %.0f days in the past", past.Hours()/24)
 	}
 	if err := f.Err(); err != nil {
 		return Event{}, "", err
@@ -246,7 +246,7 @@ func (p *Publisher) check(who Principal, s Submission, now time.Time) (Event, st
 		}
 	}
 	if size := c.Size(); size > maxEventDataBytes {
-		return Event{}, "", fmt.Errorf("the sum of Changes, FieldValues, Values and Previous is %d bytes, more than %d: %w", size, maxEventDataBytes, ErrTooLarge)
+		return Event{}, "", fmt.Errorf("Changes, FieldValues, Values and Previous have %d bytes, more than %d: %w", size, maxEventDataBytes, ErrTooLarge)
 	}
 	return e, stated, nil
 }

@@ -76,13 +76,13 @@ func TestPublishAll_Refuses(t *testing.T) {
 		want error  // nil: a ValidationError
 	}{
 		"no events":        {nil, "", "at least one event", nil},
-		"101 events":       {slices.Repeat([]webhook.Submission{good}, 101), "", "101 events are more than the 100", nil},
+		"101 events":       {slices.Repeat([]webhook.Submission{good}, 101), "", "at most 100 events", nil},
 		"a long key":       {[]webhook.Submission{good}, strings.Repeat("k", 256), "Idempotency-Key", nil},
 		"an array":         {[]webhook.Submission{good, {Name: "a", Values: []byte(`[]`)}}, "", "[1]: Values", nil},
 		"a bad name":       {[]webhook.Submission{{Name: "a b"}}, "", "[0]: ", nil},
 		"a reserved name":  {[]webhook.Submission{{Name: "webhook7.errors"}}, "", "reserved", nil},
-		"the future":       {[]webhook.Submission{{Name: "a", At: start.Add(6 * time.Minute)}}, "", "[0]: Timestamp must be at most 5 minutes ahead", nil},
-		"the past":         {[]webhook.Submission{{Name: "a", At: start.Add(-29*24*time.Hour - time.Second)}}, "", "[0]: Timestamp must be at most 29 days past", nil},
+		"the future":       {[]webhook.Submission{{Name: "a", At: start.Add(6 * time.Minute)}}, "", "[0]: Timestamp must be at most 5 minutes in the future", nil},
+		"the past":         {[]webhook.Submission{{Name: "a", At: start.Add(-29*24*time.Hour - time.Second)}}, "", "[0]: Timestamp must be at most 29 days in the past", nil},
 		"a relay's source": {[]webhook.Submission{{Name: "a", Source: "/in/crm"}}, "", "[0]: Source must not begin with /in/", nil},
 		"a long Key":       {[]webhook.Submission{{Name: "a", Key: strings.Repeat("å", 257)}}, "", "[0]: Key must be at most 256 characters", nil},
 		"control characters": {
@@ -95,7 +95,7 @@ func TestPublishAll_Refuses(t *testing.T) {
 		"a loop": {[]webhook.Submission{good, {Name: "a", Hops: 3}}, "", "event [1]", webhook.ErrLoop},
 		"two contents under one id": {
 			[]webhook.Submission{{Name: "a", Source: "s", ID: "1"}, {Name: "b", Source: "s", ID: "1"}},
-			"", "event [1] has the Source and Id of event [0]",
+			"", "event [1] has the same Source and Id as event [0]",
 			webhook.ErrIdempotencyKeyReused,
 		},
 	} {

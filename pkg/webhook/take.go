@@ -43,7 +43,7 @@ func (p *Publisher) Take(ctx context.Context, e Event, once Once) (taken Event, 
 		return Event{}, err
 	}
 	if e.Hops > maxHops {
-		return Event{}, fmt.Errorf("event %s: came through %d webhooks: %w", e.Name, e.Hops-1, ErrLoop)
+		return Event{}, fmt.Errorf("event %s passed through %d webhooks: %w", e.Name, e.Hops-1, ErrLoop)
 	}
 	if e.Content != nil {
 		content := *e.Content
