@@ -23,20 +23,19 @@ func SubscriptionKeys(name string) []string {
 }
 
 // activationGrace is how much older than its webhook's activation an event may
-// be and still match: a re-read of the stream must not send a day of old events
-// to a webhook that was just made.
+// be and still match: when the stream is read again, a new webhook must not
+// receive a day of old events.
 const activationGrace = 60 * time.Second
 
-// takes reports whether the webhook gets events that were accepted at the given
-// time: it is Active, and it was not activated more than 60 s later. The webhook
-// item alone decides this, so a stale pointer or list is harmless.
+// takes reports whether the webhook receives events accepted at the given time: it is
+// Active, and it was not activated more than 60 s later. Only the webhook item
+// decides, so a stale pointer or list is harmless.
 func (w Webhook) takes(accepted time.Time) bool {
 	return w.State == StateActive && !w.ActivatedAt.After(accepted.Add(activationGrace))
 }
 
-// Recipients returns those of the listed webhooks that take an event that was
-// accepted at the given time, each once, in the order of the list. The pattern of
-// each is known to match.
+// Recipients returns the listed webhooks that take an event accepted at the given
+// time, each once, in the order of the list. Their patterns are known to match.
 func Recipients(listed iter.Seq[Webhook], accepted time.Time) []Webhook {
 	var recipients []Webhook
 	chosen := map[int32]bool{}
