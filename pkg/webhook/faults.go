@@ -15,16 +15,16 @@ type Fault struct {
 	Text string
 }
 
-// maxFaults is how many faults a Faults collects, so that the response to an
-// input of nothing but faults stays small.
+// maxFaults is the largest number of faults that a Faults collects, so that the
+// response to an input full of faults stays small.
 const maxFaults = 100
 
 // Faults collects what is wrong with an input. The zero Faults is empty.
 type Faults []Fault
 
-// Add adds the fault that a member breaks a rule: the text is the member's name
-// and the formatted rule, such as "must be https". Once there are maxFaults it
-// adds nothing.
+// Add adds a fault: the member breaks a rule. The text is the member's name and
+// the formatted rule, such as "must be an https URL". Add does nothing once there
+// are maxFaults faults.
 func (f *Faults) Add(member, rule string, args ...any) {
 	f.AddText(member, "%s %s", member, fmt.Sprintf(rule, args...))
 }
@@ -36,7 +36,7 @@ func (f *Faults) AddText(member, format string, args ...any) {
 	}
 }
 
-// Err returns the faults as a *ValidationError, or nil if there are none.
+// Err returns the faults as a *ValidationError, or nil without faults.
 func (f Faults) Err() error {
 	if len(f) == 0 {
 		return nil

@@ -16,7 +16,7 @@ func TestFaults(t *testing.T) {
 	t.Parallel()
 	var f webhook.Faults
 	if err := f.Err(); err != nil {
-		t.Errorf("of none: got %v", err)
+		t.Errorf("without faults: got %v, want nil", err)
 	}
 	f.Add("100%d", "must be %s", "less")
 	f.AddText("Headers", "Headers: invalid header name %q", "a b")
@@ -35,11 +35,11 @@ func TestFaults(t *testing.T) {
 		f.Add("Name", "is required")
 	}
 	if len(f) != webhook.MaxFaults {
-		t.Errorf("%d faults are kept, want %d", len(f), webhook.MaxFaults)
+		t.Errorf("got %d faults, want %d", len(f), webhook.MaxFaults)
 	}
 }
 
-// Every fault of a draft names its member, whatever its sentence says.
+// The text of every fault of a draft starts with its member.
 func TestDraft_FaultsNameTheirMember(t *testing.T) {
 	t.Parallel()
 	bad := webhook.NewSecret("whsec_!")
@@ -52,12 +52,12 @@ func TestDraft_FaultsNameTheirMember(t *testing.T) {
 	}
 	var invalid *webhook.ValidationError
 	if !errors.As(draft.Validate(webhook.Rules{}), &invalid) {
-		t.Fatal("the draft is valid")
+		t.Fatal("a draft full of faults is valid")
 	}
 	var members []string
 	for _, f := range invalid.Faults {
 		if !strings.HasPrefix(f.Text, f.Member) || f.Member == "" {
-			t.Errorf("%q is about %q", f.Text, f.Member)
+			t.Errorf("fault %q does not start with its member %q", f.Text, f.Member)
 		}
 		members = append(members, f.Member)
 	}

@@ -37,8 +37,8 @@ func NewEventID(now time.Time, random io.Reader) (EventID, error) {
 	return EventID(FormatGUID(b)), nil
 }
 
-// DeriveEventID returns the id of an event whose source stamps and names it: the
-// time's milliseconds, and bits of the SHA-256 of the parts instead of random
+// DeriveEventID returns the id of an event that its source identifies: the
+// milliseconds of the time, and bits of the SHA-256 of the parts instead of random
 // ones. Equal arguments return equal ids, so a repeated event is stored once.
 func DeriveEventID(at time.Time, parts ...string) EventID {
 	id, err := NewEventID(at, strings.NewReader(hashOf(parts)))

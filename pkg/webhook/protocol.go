@@ -252,10 +252,9 @@ type MakeDue struct {
 	Seed           Seed
 }
 
-// Apply creates the row, before its attempt, if there is none. If the row is
-// pending in this round, at the attempt or the one before, Apply changes only the
-// time of its sweep and increments its resends. Any other row has moved on and
-// does not change.
+// Apply creates an absent row, before its attempt. If the row is pending in this
+// round, at the attempt or the one before, Apply changes only the time of its sweep
+// and increments its resends. Any other row has moved on and does not change.
 func (m MakeDue) Apply(row Delivery) (Delivery, bool) {
 	switch {
 	case !row.Exists():
@@ -288,7 +287,7 @@ func (c Claim) Apply(row Delivery) (Delivery, bool) {
 }
 
 // Park postpones an attempt because the webhook's breaker is open. From then on
-// only the row keeps the delivery; messages for it are done.
+// only the row keeps the delivery, whatever messages there were.
 type Park struct {
 	Key            DeliveryKey
 	Round, Attempt int // the postponed attempt
@@ -298,9 +297,9 @@ type Park struct {
 	Seed  Seed
 }
 
-// Apply creates the row, before its attempt, if there is none and the attempt is
-// the first of round 1 (a later attempt without a row has outlived its delivery).
-// An existing row must be
+// Apply creates an absent row, before its attempt, if the attempt is the first of
+// round 1 (a later attempt without a row has outlived its delivery). An existing row
+// must be
 //   - pending in this round and just before this attempt: otherwise the message is
 //     late and must not postpone the attempt that the row waits for;
 //   - unleased: the holder may be making its POST, whose outcome must be recorded.

@@ -30,30 +30,28 @@ const (
 	maxErrorEmails    = 50
 )
 
-// TypeWebhook is the built-in plugin: an HTTP POST.
+// typeWebhook is the name of the built-in plugin: an HTTP POST.
 const typeWebhook = "webhook"
 
-// typeCRMScript is SuperOffice's script plugin, which is not offered.
+// typeCRMScript is the name of SuperOffice's script plugin, which is not supported.
 const typeCRMScript = "crmscript"
 
-// Rules are what a deployment asks of a webhook beyond the wire's own limits.
-// The zero Rules are the strict ones, with no check of the target's address.
+// Rules are a deployment's requirements of a webhook beyond the limits of the wire.
+// The zero Rules are strict, without a check of the target's address.
 type Rules struct {
-	// AllowHTTP accepts http targets beside https ones.
+	// AllowHTTP accepts http targets as well as https ones.
 	AllowHTTP bool
-	// RefuseUnknownTypes accepts no Type but "webhook".
+	// RefuseUnknownTypes refuses every Type except "webhook".
 	RefuseUnknownTypes bool
-	// OwnHosts are the API's own hosts, without port, which are no targets: a
-	// webhook that calls its own service would loop.
+	// OwnHosts are the API's own hosts, without port. They are refused as targets:
+	// a webhook that calls its own service would loop.
 	OwnHosts []string
-	// CheckHost gives a target's host as resolvers see it, or says why it may
-	// not be called, judging by its spelling alone, without DNS. Unset: no
-	// such check.
+	// CheckHost returns a target's host as resolvers see it, or why it must not be
+	// called. It checks the spelling only, without DNS. nil: no such check.
 	CheckHost func(host string) (seen string, err error)
 }
 
-// Own returns the rules with more hosts of the API's own. Empty ones it leaves
-// out.
+// Own returns the rules with additional hosts of the API, ignoring empty ones.
 func (rules Rules) Own(hosts ...string) Rules {
 	own := slices.Clip(rules.OwnHosts)
 	for _, host := range hosts {
@@ -65,7 +63,8 @@ func (rules Rules) Own(hosts ...string) Rules {
 	return rules
 }
 
-// limit checks the length of a text; name is how a sentence calls it.
+// limit checks the length of a string and that it is valid UTF-8. name is what the
+// fault calls it.
 func (f *Faults) limit(member, name, text string, limit int) {
 	if utf8.RuneCountInString(text) > limit {
 		f.AddText(member, "%s must be at most %d characters", name, limit)
@@ -76,9 +75,8 @@ func (f *Faults) limit(member, name, text string, limit int) {
 }
 
 // Validate reports everything that is wrong with the draft as a
-// *ValidationError, in the order of the entity's members, or nil. It does not
-// look at what is stored: whether a mask stands for something is checked on
-// saving.
+// *ValidationError, in the order of the entity's members, or nil. It does not know
+// the stored webhook: a save also checks that each mask has a stored secret to keep.
 func (d Draft) Validate(rules Rules) error {
 	var f Faults
 	f.limit("Name", "Name", d.Name, maxName)
@@ -210,7 +208,7 @@ func (f *Faults) headers(headers []DraftHeader) {
 		f.Add("Headers", "must have at most %d items", maxHeaders)
 	}
 	total := 0
-	seen := map[string]string{} // folded name → the name as it came first
+	seen := map[string]string{} // folded name → the first name that folds to it
 	for _, h := range headers {
 		total += len(h.Name) + len(h.Value.text)
 		folded := foldHeaderName(h.Name)
