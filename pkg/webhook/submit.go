@@ -246,7 +246,7 @@ func (p *Publisher) check(who Principal, s Submission, now time.Time) (Event, st
 		}
 	}
 	if size := c.Size(); size > maxEventDataBytes {
-		return Event{}, "", fmt.Errorf("Changes, FieldValues, Values and Previous have %d bytes, more than %d: %w", size, maxEventDataBytes, ErrTooLarge)
+		return Event{}, "", fmt.Errorf("event content (Changes, FieldValues, Values and Previous) has %d bytes, more than %d: %w", size, maxEventDataBytes, ErrTooLarge)
 	}
 	return e, stated, nil
 }
