@@ -230,7 +230,7 @@ func TestLocal_RotationWithATargetCheck(t *testing.T) {
 	}
 	k.learns("neither of the two")
 	status, _, answer := s.call("PATCH", fmt.Sprintf("/api/v1/Webhook/%d", id), `[{"op":"replace","path":"/Secret","value":"a third"}]`)
-	if status != 400 || !strings.Contains(string(answer), "TargetUrl answered the test event with 403") {
+	if status != 400 || !strings.Contains(string(answer), "TargetUrl responded to the test event with 403") {
 		t.Errorf("with two refusals: got %d %s", status, answer)
 	}
 }

@@ -326,7 +326,7 @@ func TestDecision07_TargetCheck(t *testing.T) {
 	target := strings.Replace(minimal, "example.com", "example.net", 1)
 	for _, call := range [][2]string{{"POST", "/api/v1/Webhook"}, {"PUT", "/api/v1/Webhook/1"}, {"POST", agent + "SaveWebhook"}} {
 		got := s.call(call[0], call[1], target)
-		if text := got.Body.String(); got.Code != 400 || !strings.Contains(text, "TargetUrl answered the test event with 302, a redirect to example.org/new") {
+		if text := got.Body.String(); got.Code != 400 || !strings.Contains(text, "TargetUrl responded to the test event with 302, a redirect to example.org/new") {
 			t.Errorf("%s %s: got %d %s", call[0], call[1], got.Code, text)
 		}
 	}
@@ -520,7 +520,7 @@ func TestDecision19_Errors(t *testing.T) {
 		status                     int
 		errorType, text            string
 	}{
-		"bad input":   {"POST", "/api/v1/Webhook", "{}", "", 400, "ArgumentException", "Events is empty: name at least one event; TargetUrl is empty"},
+		"bad input":   {"POST", "/api/v1/Webhook", "{}", "", 400, "ArgumentException", "Events must name at least one event; TargetUrl is required"},
 		"no one":      {"GET", "/api/v1/Webhook", "", "Authorization: ", 401, "SoUnauthorizedException", "Try Basic tje0:Tje0"},
 		"not there":   {"GET", "/api/v1/Webhook/9", "", "", 404, "SoNotFoundException", "Webhook id 9 not found"},
 		"no method":   {"POST", "/api/v1/Webhook/1", "", "", 405, "NotSupportedException", "POST is not allowed here; use DELETE, GET, PATCH or PUT"},

@@ -121,7 +121,7 @@ func TestPatch_Refused(t *testing.T) {
 		"removing the end":              {isJSON, `[{"op":"remove","path":"/Events/-"}]`, 400, "nothing exists at its path"},
 		"a path into a text":            {isJSON, `[{"op":"add","path":"/Name/0","value":"a"}]`, 400, "nothing exists at its path"},
 		"a path through nothing":        {isJSON, `[{"op":"add","path":"/Properties/x/y","value":"a"}]`, 400, "nothing exists at its path"},
-		"an outcome that is no webhook": {isJSON, `[{"op":"remove","path":"/Events"},{"op":"replace","path":"/Name","value":5},{"op":"replace","path":"/TargetUrl","value":"x"}]`, 400, "Name must be a string; Events is empty: name at least one event; TargetUrl is no absolute URL"},
+		"an outcome that is no webhook": {isJSON, `[{"op":"remove","path":"/Events"},{"op":"replace","path":"/Name","value":5},{"op":"replace","path":"/TargetUrl","value":"x"}]`, 400, "Name must be a string; Events must name at least one event; TargetUrl must be an absolute URL"},
 		"a text for a list":             {isJSON, `{"Events":"sale.sold"}`, 400, "Events must be an array of strings"},
 		"another id":                    {isJSON, `{"WebhookId":2}`, 400, "WebhookId is 2, but the id in the address is 1"},
 		"no changes":                    {isJSON, ` null `, 400, "must be a JSON array of operations or an object"},

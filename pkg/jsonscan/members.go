@@ -29,7 +29,7 @@ func Members(raw json.RawMessage) ([]Member, error) {
 	}
 	i := skipSpace(raw, 0)
 	if i == len(raw) || raw[i] != '{' || !json.Valid(raw) {
-		return nil, errors.New("is no JSON object")
+		return nil, errors.New("must be a JSON object")
 	}
 	var (
 		members []Member

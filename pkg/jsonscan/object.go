@@ -13,10 +13,10 @@ import (
 // deeper than MaxDepth. The error is a clause without a subject.
 func CheckObject(raw []byte) error {
 	if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-		return errors.New("is no JSON object")
+		return errors.New("must be a JSON object")
 	}
 	if !utf8.Valid(raw) {
-		return errors.New("is not valid UTF-8")
+		return errors.New("must be valid UTF-8")
 	}
 	if nesting(raw) <= MaxDepth && json.Valid(raw) {
 		return nil
@@ -28,12 +28,12 @@ func CheckObject(raw []byte) error {
 		token, err := dec.Token()
 		if err == io.EOF {
 			if depth > 0 {
-				return errors.New("is no valid JSON: it ends too early")
+				return errors.New("must be valid JSON: unexpected end of input")
 			}
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("is no valid JSON: %w", err)
+			return fmt.Errorf("must be valid JSON: %w", err)
 		}
 		delim, ok := token.(json.Delim)
 		switch {
@@ -45,7 +45,7 @@ func CheckObject(raw []byte) error {
 			depth--
 		}
 	}
-	return errors.New("is not one JSON object")
+	return errors.New("must be a single JSON object")
 }
 
 // nesting is how deep objects and arrays are nested, in valid JSON.

@@ -12,7 +12,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Decision 0.6: what patterns match.
+// Decision 0.6: which patterns match.
 func TestSubscriptionKeys(t *testing.T) {
 	t.Parallel()
 	tests := map[string][]string{
@@ -102,12 +102,12 @@ func TestNewEventID(t *testing.T) {
 		t.Errorf("got %s, want %s: 48 bits of time, version 7, variant 10", id, want)
 	}
 	if !id.Valid() {
-		t.Error("the id is not valid by its own rule")
+		t.Error("Valid rejects the new id")
 	}
 	if first := webhook.FirstEventID(time.UnixMilli(0x0123456789ab)); first >= id || first <= webhook.FirstEventID(time.UnixMilli(0x0123456789aa)) {
-		t.Errorf("the first id of the instant, %s, does not bound it", first)
+		t.Errorf("the first id of the instant, %s, is not its lower bound", first)
 	}
 	if _, err := webhook.NewEventID(time.Now(), bytes.NewReader(nil)); err == nil {
-		t.Error("got an id without randomness, want an error")
+		t.Error("got an id without random bytes, want an error")
 	}
 }

@@ -28,8 +28,8 @@ func SubscriptionKeys(name string) []string {
 }
 
 // activationGrace is how much older than its webhook's activation an event may
-// be and still match: a re-read of the stream must not send a day of old events
-// to a webhook that was just made.
+// be and still match: when the stream is read again, a new webhook must not
+// receive a day of old events.
 const activationGrace = 60 * time.Second
 
 // takes reports whether the webhook gets an event that was accepted at the given
@@ -50,9 +50,8 @@ func (w Webhook) maySee(e Event) bool {
 	return !state
 }
 
-// Recipients returns those of the listed webhooks that are to get an event that
-// was accepted at the given time, each once, in the order of the list. The
-// pattern of each is known to match.
+// Recipients returns the listed webhooks that take an event accepted at the given
+// time, each once, in the order of the list. Their patterns are known to match.
 func Recipients(e Event, listed iter.Seq[Webhook], accepted time.Time) []Webhook {
 	var recipients []Webhook
 	chosen := map[int32]bool{}

@@ -10,7 +10,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// The shapes as their documentation says them.
+// The shapes, as regular expressions from their documentation.
 func TestShapes_AreThoseOfTheirExpressions(t *testing.T) {
 	t.Parallel()
 	shapes := map[string]struct {
