@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -142,6 +143,37 @@ func main() {
 			if got := command.Run() == nil; got != want {
 				t.Errorf("a body signed with %q is valid for %q: %v, want %v", signer, secret, got, want)
 			}
+		}
+	}
+}
+
+// The calls of docs/rotation.md change a secret and end the overlap.
+func TestRecipe_Rotation(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"curl", "openssl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip("the page's calls need ", program)
+		}
+	}
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "rotation.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := fenced.FindAllStringSubmatch(string(page), -1)
+	if len(calls) != 2 {
+		t.Fatalf("docs/rotation.md has %d calls, want 2", len(calls))
+	}
+	s, k := start(t, t.TempDir(), nil), newKeyholder(t, secretBefore)
+	id := s.create(k.url)
+	for i, want := range []int{http.StatusOK, refusal} { // what the old secret gets, after each call
+		command := exec.CommandContext(t.Context(), "sh", "-c", calls[i][1]) //nolint:gosec // our own documentation
+		command.Env = append(os.Environ(), "API_URL="+s.base, "CREDENTIAL=tje0:Tje0")
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", calls[i][1], err, out)
+		}
+		row := s.row(webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: s.signal()}, func(d webhook.Delivery) bool { return d.AttemptCount > 0 })
+		if got := row.Attempts[0].StatusCode; got != want {
+			t.Errorf("after call %d a receiver with the old secret responds %d, want %d", i+1, got, want)
 		}
 	}
 }
