@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/signature"
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
@@ -88,8 +87,7 @@ func TestRecipe_Receiver(t *testing.T) {
 			if err := json.Unmarshal(response, &created); err != nil || status != 200 {
 				t.Fatalf("create: got %d %s (%v)", status, response, err)
 			}
-			row := s.row(webhook.DeliveryKey{Tenant: "Default", Webhook: created.WebhookId, Event: s.signal()}, func(d webhook.Delivery) bool { return d.AttemptCount > 0 })
-			if got := row.Attempts[0].StatusCode; got != want {
+			if got := s.attempted(created.WebhookId).Attempts[0].StatusCode; got != want {
 				t.Errorf("the receiver with the secret %q responded %d to a POST signed with %q, want %d", secret, got, signer, want)
 			}
 			if status, _, response := s.call("PATCH", "/api/v1/Webhook/"+strconv.Itoa(int(created.WebhookId)), `{"State":"Stopped"}`); status != 200 {
@@ -171,8 +169,7 @@ func TestRecipe_Rotation(t *testing.T) {
 		if out, err := command.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", calls[i][1], err, out)
 		}
-		row := s.row(webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: s.signal()}, func(d webhook.Delivery) bool { return d.AttemptCount > 0 })
-		if got := row.Attempts[0].StatusCode; got != want {
+		if got := s.attempted(id).Attempts[0].StatusCode; got != want {
 			t.Errorf("after call %d a receiver with the old secret responds %d, want %d", i+1, got, want)
 		}
 	}
