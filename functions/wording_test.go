@@ -20,7 +20,7 @@ var wordings = []struct {
 	{`\bis no [a-z]`, `is no (longer|more|way|such|need|point|reason|limit|lease|other|one|row|message|call)\b|there is no`, 51},
 	{`\b(that|which|is|are) none\b`, ``, 55},
 	{`// \w+ gives\b`, ``, 85},
-	{`\b(nobody|somebody|whoever)\b`, `http\.NoBody|events/nobody`, 88},
+	{`\b(nobody|somebody|whoever)\b`, `http\.NoBody|events/nobody`, 87},
 	{`\bstands? (twice|for|in|there|beside)\b`, `stands? for`, 11},
 	{`\blies? (in|under|beside|within|outside)\b`, ``, 5},
 	{`\bletter case\b`, ``, 33},
