@@ -15,9 +15,30 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/signature"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
 var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
+
+// calls returns the shell blocks of a page, and skips the test if a program that
+// they need is not installed.
+func calls(t *testing.T, page string) []string {
+	t.Helper()
+	for _, program := range []string{"curl", "openssl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip("the page's calls need ", program)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := fenced.FindAllStringSubmatch(string(text), -1)
+	if len(blocks) != 2 {
+		t.Fatalf("docs/%s has %d blocks of calls, want 2", page, len(blocks))
+	}
+	return []string{blocks[0][1], blocks[1][1]}
+}
 
 // recipes returns the Go programs of docs/verify.md: a receiver, and a function
 // for receivers without a library. .ci/clients runs those in other languages.
@@ -145,29 +166,34 @@ func main() {
 	}
 }
 
+// The calls of docs/verify.md make a secret that signs a delivery.
+func TestRecipe_Calls(t *testing.T) {
+	t.Parallel()
+	steps := calls(t, "verify.md")
+	s, target := start(t, t.TempDir(), nil), webhooktest.NewReceiver(t)
+	script := strings.NewReplacer("http://127.0.0.1:8080", s.base, "http://127.0.0.1:9000", target.URL).Replace(steps[0] + steps[1])
+	out, err := exec.CommandContext(t.Context(), "sh", "-ec", script+`echo "$WEBHOOK_SECRET"`).Output() //nolint:gosec // our own documentation
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	secret := strings.TrimSpace(string(out[bytes.LastIndex(out, []byte("whsec_")):])) // after the first call's response
+	post := received(t, s, target, 1)[0]
+	if err := official(t, secret).Verify(post.Body, post.Header); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // The calls of docs/rotation.md change a secret and end the overlap.
 func TestRecipe_Rotation(t *testing.T) {
 	t.Parallel()
-	for _, program := range []string{"curl", "openssl"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skip("the page's calls need ", program)
-		}
-	}
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "rotation.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	calls := fenced.FindAllStringSubmatch(string(page), -1)
-	if len(calls) != 2 {
-		t.Fatalf("docs/rotation.md has %d calls, want 2", len(calls))
-	}
+	steps := calls(t, "rotation.md")
 	s, k := start(t, t.TempDir(), nil), newKeyholder(t, secretBefore)
 	id := s.create(k.url)
 	for i, want := range []int{http.StatusOK, refusal} { // what the old secret gets, after each call
-		command := exec.CommandContext(t.Context(), "sh", "-c", calls[i][1]) //nolint:gosec // our own documentation
+		command := exec.CommandContext(t.Context(), "sh", "-c", steps[i]) //nolint:gosec // our own documentation
 		command.Env = append(os.Environ(), "API_URL="+s.base, "CREDENTIAL=tje0:Tje0")
 		if out, err := command.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", calls[i][1], err, out)
+			t.Fatalf("%s: %v\n%s", steps[i], err, out)
 		}
 		if got := s.attempted(id).Attempts[0].StatusCode; got != want {
 			t.Errorf("after call %d a receiver with the old secret responds %d, want %d", i+1, got, want)
