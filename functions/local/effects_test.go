@@ -83,6 +83,10 @@ var effects = map[string]effect{
 	},
 }
 
+// unexposed are fields of webhook.Options that the API does not show yet, with
+// the reason.
+var unexposed = map[string]string{}
+
 // Every option changes what happens. An option without an entry in effects, in
 // docs/superoffice.md or in openapi.json, or with a field that the API does not
 // show, fails here.
@@ -99,8 +103,13 @@ func TestOptions_EachHasAnEffect(t *testing.T) {
 	if diff := cmp.Diff(names, slices.Sorted(maps.Keys(effects))); diff != "" {
 		t.Errorf("options without an effect (-shown +effects):\n%s", diff)
 	}
-	if n := reflect.TypeFor[webhook.Options]().NumField(); n != len(names) {
-		t.Errorf("webhook.Options has %d fields, the API shows %d", n, len(names))
+	fields := reflect.TypeFor[webhook.Options]()
+	for i := range fields.NumField() {
+		field := fields.Field(i).Name // TimeoutSeconds is the field Timeout
+		inAPI := slices.ContainsFunc(names, func(name string) bool { return strings.TrimSuffix(name, "Seconds") == field })
+		if reason, ok := unexposed[field]; inAPI == ok {
+			t.Errorf("webhook.Options.%s: shown by the API %v, left out on purpose %v (%s)", field, inAPI, ok, reason)
+		}
 	}
 	_, _, response = s.call("GET", "/api/v1/openapi.json", "")
 	var openapi struct {
