@@ -138,11 +138,11 @@ func (s *started) row(key webhook.DeliveryKey, want func(webhook.Delivery) bool)
 
 var fenced = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-// The three calls of the README, as they are there except for the port.
+// The README's three calls, unchanged except for the port.
 func TestREADME_QuickstartShowsAVerifiedDelivery(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("the README's calls need curl, which is not installed")
+		t.Skip("curl, which the README's calls need, is not installed")
 	}
 	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
