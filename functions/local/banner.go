@@ -17,8 +17,10 @@ func banner(cfg config.Local, addr string) string {
 	if cfg.FirstCredential.Reveal() != config.DefaultCredential {
 		user = "$FIRST_CREDENTIAL"
 	}
+	// The secret is the example of Standard Webhooks' libraries: all of them
+	// take it as it is.
 	fmt.Fprintf(&b, "  curl -u %s -H 'Content-Type: application/json' %s/api/v1/Webhook -d '%s'\n\n", user, base,
-		`{"Name": "My first webhook", "Events": ["contact.*"], "TargetUrl": "`+base+`/_receiver", "Secret": "Something Super Secret"}`)
+		`{"Name": "My first webhook", "Events": ["contact.*"], "TargetUrl": "`+base+`/_receiver", "Secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`)
 	fmt.Fprintf(&b, "  curl -u %s -H 'Content-Type: application/json' %s/api/v1/Webhook/contact.changed/7 -d '%s'\n\n", user, base, `{"name": "Blåbær AS", "category_idx": 3}`)
 	fmt.Fprintf(&b, "  curl %s/_receiver\n\n", base)
 	var open []string
