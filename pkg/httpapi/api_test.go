@@ -110,7 +110,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 		text               string
 	}{
 		"broken JSON":                 {"POST", root, `{"Name":`, nil, 400, "the body"},
-		"an array":                    {"POST", root, `[]`, nil, 400, "is no JSON object"},
+		"an array":                    {"POST", root, `[]`, nil, 400, "must be a JSON object"},
 		"no body":                     {"POST", root, ``, nil, 400, "holds no webhook"},
 		"the literal null":            {"POST", root, `null`, nil, 400, "holds no webhook"},
 		"a second value":              {"POST", root, minimal + `{}`, nil, 400, "the body"},
@@ -133,7 +133,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 		"delete of an unknown id":     {"DELETE", root + "/99999", ``, nil, 404, "Webhook id 99999 not found"},
 		"a primary key over int32":    {"POST", root + "/contact.changed/2147483648", ``, nil, 400, "PrimaryKey"},
 		"a reserved event":            {"POST", root + "/test/1", ``, nil, 400, "reserved"},
-		"event data that is an array": {"POST", root + "/contact.changed/1", `[]`, nil, 400, "is no JSON object"},
+		"event data that is an array": {"POST", root + "/contact.changed/1", `[]`, nil, 400, "must be a JSON object"},
 		"hops that are no number":     {"POST", root + "/contact.changed/1", ``, []string{"X-Posthaste-Hops: x"}, 400, "X-Posthaste-Hops"},
 		"a loop":                      {"POST", root + "/contact.changed/1", ``, []string{"X-Posthaste-Hops: 3"}, 508, "loop"},
 		"no credential":               {"GET", root, ``, []string{"Authorization: "}, 401, "credential"},

@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// CheckObject reports whether the text is exactly one JSON object, nested no
-// deeper than MaxDepth. The error is a clause without a subject.
+// CheckObject returns nil if raw is exactly one JSON object in valid UTF-8, nested
+// no deeper than MaxDepth. The error is a clause without a subject.
 func CheckObject(raw []byte) error {
 	if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
-		return errors.New("is no JSON object")
+		return errors.New("must be a JSON object")
 	}
 	if !utf8.Valid(raw) {
 		return errors.New("is not valid UTF-8")
@@ -21,19 +21,19 @@ func CheckObject(raw []byte) error {
 	if nesting(raw) <= MaxDepth && json.Valid(raw) {
 		return nil
 	}
-	// Something is wrong: say what.
+	// Find the fault.
 	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber() // 1e999 is a number too
+	dec.UseNumber() // 1e999 is valid JSON
 	for depth := 0; ; {
 		token, err := dec.Token()
 		if err == io.EOF {
 			if depth > 0 {
-				return errors.New("is no valid JSON: it ends too early")
+				return errors.New("is not valid JSON: it ends too early")
 			}
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("is no valid JSON: %w", err)
+			return fmt.Errorf("is not valid JSON: %w", err)
 		}
 		delim, ok := token.(json.Delim)
 		switch {
@@ -45,10 +45,10 @@ func CheckObject(raw []byte) error {
 			depth--
 		}
 	}
-	return errors.New("is not one JSON object")
+	return errors.New("must be exactly one JSON object")
 }
 
-// nesting is how deep objects and arrays are nested, in valid JSON.
+// nesting returns how deep objects and arrays are nested, in valid JSON.
 func nesting(raw []byte) (deepest int) {
 	depth := 0
 	for i := 0; i < len(raw); i++ {

@@ -104,7 +104,7 @@ func checkSignal(s Signal) (json.RawMessage, error) {
 		if err := jsonscan.CheckObject(s.Data); err != nil {
 			f.AddText("Data", "the event's data %v", err)
 		} else if err := json.Compact(&data, s.Data); err != nil {
-			f.AddText("Data", "the event's data is no valid JSON: %v", err)
+			f.AddText("Data", "the event's data is not valid JSON: %v", err)
 		}
 	}
 	if err := f.Err(); err != nil {

@@ -11,17 +11,17 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// The byte order marks, by which a body tells its own encoding.
+// The byte order marks, which identify a body's encoding.
 var (
 	markUTF8    = []byte("\xef\xbb\xbf")
 	markUTF16BE = []byte("\xfe\xff")
 	markUTF16LE = []byte("\xff\xfe")
 )
 
-// toUTF8 gives a body as UTF-8 without a byte order mark. charset is what its
-// label says, "" for nothing; a mark counts for more than a label of the same
-// family, and than none. That UTF-8 is valid is for the reader of the format to
-// see. known says that the body's encoding is settled, by a label or a mark.
+// toUTF8 converts a body to UTF-8 without a byte order mark. charset is the one of
+// its label, "" if it has none; a mark overrides a missing label and one of the
+// same family. The reader of the format checks that UTF-8 is valid. known reports
+// whether a label or a mark has settled the encoding.
 func toUTF8(body []byte, charset string) (text []byte, known bool, err error) {
 	charset = strings.ToLower(charset)
 	switch charset {
@@ -43,11 +43,10 @@ func toUTF8(body []byte, charset string) (text []byte, known bool, err error) {
 	case "iso-8859-1", "latin1":
 		return fromLatin1(body), true, nil
 	}
-	return nil, false, Unsupported("The charset %s is not read here; send UTF-8", Shorten(charset))
+	return nil, false, Unsupported("The charset %s is not supported; send UTF-8", Shorten(charset))
 }
 
-// fromUTF16 reads UTF-16 in the order that its mark tells, else in the given
-// one.
+// fromUTF16 converts UTF-16 in the byte order of its mark, or in the given one.
 func fromUTF16(body []byte, order binary.ByteOrder) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(body, markUTF16BE):
@@ -83,8 +82,8 @@ func fromLatin1(body []byte) []byte {
 	return text
 }
 
-// latin1 reads ISO 8859-1 as UTF-8, for a decoder that learns the encoding on
-// its way.
+// latin1 converts ISO 8859-1 to UTF-8, for a decoder that learns the encoding
+// while it reads.
 type latin1 struct{ from io.ByteReader }
 
 func (l latin1) Read(p []byte) (n int, err error) {

@@ -8,7 +8,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// maxFormDepth is how many brackets a name may have.
+// maxFormDepth is the most segments that a name may have: A[b][c] has three.
 const maxFormDepth = 8
 
 // readForm reads a form: Name=…&Events=a&Events=b&Headers[X-A]=1. root says what
@@ -29,7 +29,7 @@ func (m Members) readForm(text []byte, root Container) (Tree, error) {
 		name, errName := url.QueryUnescape(rawName)
 		value, errValue := url.QueryUnescape(rawValue)
 		if errName != nil || errValue != nil {
-			return Tree{}, webhook.Invalid("the form has an escape that is none: %% must be followed by two hexadecimal digits")
+			return Tree{}, webhook.Invalid("the form has an invalid percent-escape: %% must be followed by two hexadecimal digits")
 		}
 		if !utf8.ValidString(name + value) {
 			return Tree{}, webhook.Invalid("the form is not valid UTF-8")
@@ -40,14 +40,15 @@ func (m Members) readForm(text []byte, root Container) (Tree, error) {
 		}
 		path, ok := formPath(name)
 		if !ok {
-			return Tree{}, webhook.Invalid("the form has the name %q, which cannot be read; write Name, Events[0] or Headers[X-A]", Shorten(name))
+			return Tree{}, webhook.Invalid("the form has the malformed name %q; write Name, Events[0] or Headers[X-A]", Shorten(name))
 		}
 		m.put(&t, path, m.Container(path[0]), value)
 	}
 	return t, nil
 }
 
-// formPath cuts a name with brackets: A[b][c] is A, b, c.
+// formPath splits a name at its brackets: A[b][c] is A, b, c. ok reports whether
+// the name is well-formed.
 func formPath(name string) (path []string, ok bool) {
 	base, rest, bracketed := strings.Cut(name, "[")
 	path = []string{base}
