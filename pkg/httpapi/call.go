@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -30,8 +29,8 @@ type call struct {
 	status        int
 	// cause is the error that was answered, for the log.
 	cause error
-	// params are the query's, read when the first is asked for.
-	params url.Values
+	// params are the query parameters of the route, by their documented names.
+	params map[string]string
 }
 
 // callKey is under which a context holds its call, for the registry's audit.
@@ -85,7 +84,7 @@ func (a *api) answer(c *call, segments []string) reply {
 	if err := a.acceptable(c); err != nil {
 		return failed(c, err)
 	}
-	answer, err := rt.handle(c)
+	answer, err := c.run(rt)
 	switch {
 	case err == nil:
 		return answer
@@ -93,6 +92,22 @@ func (a *api) answer(c *call, segments []string) reply {
 		return rt.fail(c, err)
 	}
 	return failed(c, err)
+}
+
+// run reads the query of a call and has the route handle it. Routes without a
+// credential have no query.
+func (c *call) run(rt *route) (reply, error) {
+	if rt.scope == open {
+		return rt.handle(c)
+	}
+	err := c.readQuery()
+	if err == nil {
+		return rt.handle(c)
+	}
+	if rt.fail != nil {
+		err = unbindable(err)
+	}
+	return reply{}, err
 }
 
 // admit finds out who calls and whether they may.
@@ -156,28 +171,6 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 		line = append(line, slog.Any("error", c.cause))
 	}
 	a.Logger.LogAttrs(ctx, level, "request", line...)
-}
-
-// query returns a query parameter's first value, its name in any letter case. Of
-// several spellings in one call the documented one counts, else the first in
-// the order of the alphabet.
-func (c *call) query(name string) string {
-	if c.params == nil {
-		c.params = c.URL.Query()
-	}
-	if c.params.Has(name) {
-		return c.params.Get(name)
-	}
-	spelled := "" // no parameter that is asked for has an empty name
-	for key := range c.params {
-		if strings.EqualFold(key, name) && (spelled == "" || key < spelled) {
-			spelled = key
-		}
-	}
-	if spelled == "" {
-		return ""
-	}
-	return c.params.Get(spelled)
 }
 
 // webhookID reads the id of a webhook from the path. A text that is no id names

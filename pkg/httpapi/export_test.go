@@ -21,6 +21,9 @@ func Routes() []Route {
 	return all
 }
 
+// QueryParameters lists the query parameters of each route that has some.
+func QueryParameters() map[string][]string { return queryParameters }
+
 // Statuses lists what the error table answers.
 func Statuses() []int {
 	var all []int

@@ -220,7 +220,7 @@ func TestBodiesThatAreRefused(t *testing.T) {
 		"only a text":                 {xml, `<Webhook>x</Webhook>`, 400, "must be an object"},
 		"nested too deep":             {xml, deep, 400, "nested deeper"},
 		"too many elements":           {xml, "<Webhook>" + strings.Repeat("<a/>", 5_000) + "</Webhook>", 400, "more than 5000 elements"},
-		"invalid value of type int":                   {xml, `<Webhook><Properties><p><a xmlns:i="i" i:type="xsd:int">x</a></p></Properties></Webhook>`, 400, "invalid value of type int"},
+		"invalid value of type int":   {xml, `<Webhook><Properties><p><a xmlns:i="i" i:type="xsd:int">x</a></p></Properties></Webhook>`, 400, "invalid value of type int"},
 		"nil":                         {xml, `<Webhook xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/>`, 400, "holds no webhook"},
 		"null":                        {"application/json", " null ", 400, "holds no webhook"},
 		"a wrong escape":              {form, "Name=%zz", 400, "two hexadecimal digits"},

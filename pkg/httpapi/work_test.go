@@ -129,7 +129,7 @@ var workloads = map[string]struct {
 	"JSON Patch, replacements": patchOf(`{"op":"replace","path":"/Properties/K%d","value":1}`),
 	"JSON Patch, removals":     patchOf(`{"op":"remove","path":"/Properties/K%d"}`),
 	"JSON Patch, insertions":   patchOf(`{"op":"add","path":"/Events/0","value":"a%d"}`),
-	"a query's parameters": {8000, func(n int) []request {
+	"a query's parameters": {4990, func(n int) []request {
 		return []request{stored(1), {"GET", root + "?" + list(n, "", "&", "", func(i int) string { return fmt.Sprintf("a%d=1", i) }), "", ""}}
 	}},
 	"$select": {500, func(n int) []request {

@@ -1,6 +1,11 @@
 package wire
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+var errEscape = errors.New("has an invalid percent-escape: % must be followed by two hexadecimal digits")
 
 // UnsupportedError says why a body cannot be read as its headers describe it. Its
 // text is for callers.

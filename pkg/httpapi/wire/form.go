@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"net/url"
 	"strings"
 	"unicode/utf8"
 
@@ -25,11 +24,9 @@ func (m Members) readForm(text []byte, root Container) (Tree, error) {
 		if pairs++; pairs > MaxElements {
 			return Tree{}, webhook.Invalid("the form has more than %d values", MaxElements)
 		}
-		rawName, rawValue, _ := strings.Cut(pair, "=")
-		name, errName := url.QueryUnescape(rawName)
-		value, errValue := url.QueryUnescape(rawValue)
-		if errName != nil || errValue != nil {
-			return Tree{}, webhook.Invalid("the form has an invalid percent-escape: %% must be followed by two hexadecimal digits")
+		name, value, err := unescapePair(pair)
+		if err != nil {
+			return Tree{}, webhook.Invalid("the form %v", err)
 		}
 		if !utf8.ValidString(name + value) {
 			return Tree{}, webhook.Invalid("the form is not valid UTF-8")
