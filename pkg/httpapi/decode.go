@@ -27,9 +27,16 @@ func memberValue(name string, tree wire.Tree, faults *webhook.Faults) value {
 	return value{name, name, tree, faults}
 }
 
-// fault adds that the value breaks a rule.
+// fault adds that the value breaks a rule. What is repeated breaks every rule for
+// a single value.
 func (v value) fault(rule string, args ...any) {
-	v.faults.AddText(v.member, "%s %s", v.path, fmt.Sprintf(rule, args...))
+	if v.tree.Repeated() {
+		rule, args = "is in the body more than once", nil
+	}
+	text := v.path + " " + fmt.Sprintf(rule, args...)
+	if n := len(*v.faults); n == 0 || (*v.faults)[n-1].Text != text {
+		v.faults.AddText(v.member, "%s", text)
+	}
 }
 
 func (v value) kind() wire.Kind { return v.tree.Kind() }

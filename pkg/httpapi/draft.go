@@ -32,7 +32,7 @@ var writable = []struct {
 	{"State", func(s *stated, v value) { s.draft.State = webhook.State(v.enum(stateNames, false)) }},
 	{"Type", func(s *stated, v value) { s.draft.Type = v.text() }},
 	{"Headers", (*stated).headers},
-	{"Properties", func(s *stated, v value) { s.draft.Properties = v.object() }},
+	{"Properties", (*stated).properties},
 	{"ErrorsEmail", func(s *stated, v value) { s.draft.ErrorsEmail = v.text() }},
 	{"ErrorEmails", func(s *stated, v value) { s.draft.ErrorEmails = v.texts() }},
 	{"ErrorAssociates", func(s *stated, v value) { s.draft.ErrorAssociates = v.listItemsText() }},
@@ -82,12 +82,24 @@ func (s *stated) headers(v value) {
 	}
 	s.draft.Headers = []webhook.DraftHeader{}
 	for _, m := range v.members() {
+		if m.tree.Repeated() {
+			s.faults.AddText("Headers", "Headers: %q is in the body more than once", wire.Shorten(m.path))
+			continue
+		}
 		if m.kind() != wire.KindString {
 			s.faults.AddText("Headers", "Headers: the value of %q must be text", wire.Shorten(m.path))
 			continue
 		}
 		s.draft.Headers = append(s.draft.Headers, webhook.DraftHeader{Name: m.path, Value: webhook.NewSecret(m.text())})
 	}
+}
+
+func (s *stated) properties(v value) {
+	if name := v.tree.RepeatedMember(); name != "" && !v.tree.Repeated() {
+		s.faults.AddText("Properties", "Properties: %q is in the body more than once", wire.Shorten(name))
+		return
+	}
+	s.draft.Properties = v.object()
 }
 
 // check joins what was wrong with the members' types with what the rules find,

@@ -15,6 +15,9 @@
 //     list from a missing value. The keys of a list only separate its items; they
 //     do not order them. A name may have seven brackets.
 //
+// XML and forms may repeat a name. Its values are collected in the list that the
+// member is, or marked as repeated ([Tree.Repeated]), never dropped.
+//
 // The package refuses to know what a member means: where a format does not
 // distinguish a list from a value, the caller says which members are lists. It
 // applies no rules to values, has no routes, and never chooses a status.

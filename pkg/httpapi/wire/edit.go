@@ -49,7 +49,7 @@ func (t *Tree) Remove(i int) {
 // Clone returns a deep copy, without the empty positions of removed members.
 func (t *Tree) Clone() Tree {
 	t.open()
-	c := Tree{kind: t.kind, text: t.text, children: make([]Tree, 0, len(t.children))}
+	c := Tree{kind: t.kind, text: t.text, repeated: t.repeated, children: make([]Tree, 0, len(t.children))}
 	for i := range t.children {
 		child := &t.children[i]
 		if child.kind == 0 {

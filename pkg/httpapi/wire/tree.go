@@ -49,6 +49,7 @@ type Tree struct {
 	children []Tree
 	index    *nameIndex // of names; see names.go
 	raw      []byte     // valid JSON that has not been parsed; nil otherwise
+	repeated bool       // an array of the values that a form or XML has under one name
 }
 
 // Member is a member of an object.
@@ -89,6 +90,37 @@ func (t *Tree) Text() string {
 		return text
 	}
 	return ""
+}
+
+// Repeated reports whether the tree is the array of the values that a form or XML
+// has for a member that is not a list, more than one. A reader that expects one
+// value must refuse it.
+func (t *Tree) Repeated() bool { return t.repeated }
+
+// RepeatedMember returns the path of the first repeated value in the tree, or "".
+func (t *Tree) RepeatedMember() string {
+	for i := range t.children {
+		child := &t.children[i]
+		name := ""
+		if t.kind == KindObject {
+			name = t.names[i]
+		}
+		if child.repeated {
+			return name
+		}
+		if inner := child.RepeatedMember(); inner != "" {
+			return name + "." + inner
+		}
+	}
+	return ""
+}
+
+// repeat adds another value to a member that has one.
+func (t *Tree) repeat(value Tree) {
+	if !t.repeated {
+		*t = Tree{kind: KindArray, children: []Tree{*t}, repeated: true}
+	}
+	t.children = append(t.children, value)
 }
 
 // Members returns the members of an object in order. If a name is repeated, the

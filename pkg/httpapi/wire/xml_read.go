@@ -121,7 +121,8 @@ func newElement(token xml.StartElement) *xmlElement {
 }
 
 // tree returns the tree of an element. Leaves are strings; their readers know
-// their types.
+// their types. Of a name that is repeated all values are kept: in the list that the
+// member is, otherwise as a repeated value.
 func (m Members) tree(e *xmlElement, is Container) (Tree, error) {
 	switch {
 	case e.isNil:
@@ -136,12 +137,14 @@ func (m Members) tree(e *xmlElement, is Container) (Tree, error) {
 	}
 	t := Tree{kind: KindObject}
 	for _, child := range e.children {
-		name, value, isPair := child.pair()
+		name, value, isPair, err := child.pair()
+		if err != nil {
+			return Tree{}, err
+		}
 		if !isPair {
 			name, value = child.name, child
 		}
 		var held Tree
-		var err error
 		switch is {
 		case Any:
 			held, err = m.anyValue(value)
@@ -153,9 +156,27 @@ func (m Members) tree(e *xmlElement, is Container) (Tree, error) {
 		if err != nil {
 			return Tree{}, err
 		}
-		t.Set(name, held)
+		m.join(&t, name, held, is == Single)
 	}
 	return t, nil
+}
+
+// join adds a member to an object that may have one of that name. carrier says that
+// the object's names are those of a carrier, which are case-insensitive, and not the
+// client's own.
+func (m Members) join(t *Tree, name string, held Tree, carrier bool) {
+	i, is := t.exact(name), Single
+	if carrier {
+		i, is = t.Child(name), m.Container(name)
+	}
+	switch {
+	case i < 0:
+		t.Add(name, held)
+	case is == List && !t.children[i].repeated && t.children[i].kind == KindArray && held.kind == KindArray:
+		t.children[i].children = append(t.children[i].children, held.children...)
+	default:
+		t.children[i].repeat(held)
+	}
 }
 
 func (m Members) items(e *xmlElement) (Tree, error) {
@@ -171,20 +192,28 @@ func (m Members) items(e *xmlElement) (Tree, error) {
 }
 
 // pair splits an entry of a dictionary into its key and value.
-func (e *xmlElement) pair() (name string, value *xmlElement, isPair bool) {
+func (e *xmlElement) pair() (name string, value *xmlElement, isPair bool, err error) {
 	if !strings.HasSuffix(e.name, "KeyValuePair") {
-		return "", nil, false
+		return "", nil, false, nil
 	}
-	value = &xmlElement{isNil: true}
+	var key *xmlElement
 	for _, part := range e.children {
 		switch {
-		case strings.EqualFold(part.name, "Key"):
-			name = part.text.String()
-		case strings.EqualFold(part.name, "Value"):
+		case strings.EqualFold(part.name, "Key") && key == nil:
+			key = part
+		case strings.EqualFold(part.name, "Value") && value == nil:
 			value = part
+		case strings.EqualFold(part.name, "Key"), strings.EqualFold(part.name, "Value"):
+			return "", nil, true, webhook.Invalid("the body has an element %s with more than one %s", Shorten(e.name), part.name)
 		}
 	}
-	return name, value, true
+	if key != nil {
+		name = key.text.String()
+	}
+	if value == nil {
+		value = &xmlElement{isNil: true}
+	}
+	return name, value, true, nil
 }
 
 // anyValue returns the tree of a value whose type is in xsi:type; without one it
