@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
@@ -39,8 +38,9 @@ func readPatch(c *call) ([]change, error) {
 		return nil, webhook.Invalid("the body holds no changes")
 	case !label.IsJSON():
 		return nil, wire.Unsupported("Changes are JSON: an array of operations, or an object; send Content-Type: application/json")
-	case !utf8.Valid(text):
-		return nil, webhook.Invalid("the body is not valid UTF-8")
+	}
+	if err := jsonscan.CheckText(text); err != nil {
+		return nil, webhook.Invalid("the body %v", err)
 	}
 	t, err := wire.ParseJSON(text, wire.MaxElements)
 	if err != nil {

@@ -191,7 +191,7 @@ func TestPatch_Secret(t *testing.T) {
 func TestPatch_LeavesTheRest(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	s.call("POST", "/api/v1/Webhook", strings.Replace(patchable, `"B":"<&>"`, `"B":"\u003c\ud800"`, 1))
+	s.call("POST", "/api/v1/Webhook", strings.Replace(patchable, `"B":"<&>"`, `"B":"\u003c\ud83d\ude00"`, 1))
 	before := s.webhooks()[0]
 	if got := s.call("PATCH", "/api/v1/Webhook/1", `{"Name":"m"}`); got.Code != 200 {
 		t.Fatalf("got %d %s", got.Code, got.Body)

@@ -6,17 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf8"
 )
 
-// CheckObject returns nil if raw is exactly one JSON object in valid UTF-8, nested
-// no deeper than MaxDepth. The error is a clause without a subject.
+// CheckObject returns nil if raw is exactly one JSON object that CheckText accepts,
+// nested no deeper than MaxDepth. The error is a clause without a subject.
 func CheckObject(raw []byte) error {
 	if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
 		return errors.New("must be a JSON object")
 	}
-	if !utf8.Valid(raw) {
-		return errors.New("is not valid UTF-8")
+	if err := CheckText(raw); err != nil {
+		return err
 	}
 	if nesting(raw) <= MaxDepth && json.Valid(raw) {
 		return nil

@@ -11,12 +11,6 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// standardKeys are the keys that a webhook's Properties cannot replace.
-var standardKeys = map[string]bool{
-	"EventId": true, "Timestamp": true, "Changes": true, "Event": true, "PrimaryKey": true, "Entity": true,
-	"ContextIdentifier": true, "ChangedByAssociateId": true, "WebhookName": true, "Values": true, "FieldValues": true,
-}
-
 // timestampLayout omits trailing zeros of the fraction.
 const timestampLayout = "2006-01-02T15:04:05.9999999Z"
 
@@ -53,7 +47,7 @@ func appendEnvelope(b []byte, post webhook.Post, namesOnly bool) ([]byte, error)
 	if !namesOnly {
 		b = appendObject(append(b, `,"FieldValues":`...), e.Data)
 	}
-	b, err := appendProperties(b, post.Webhook.Properties, standardKeys)
+	b, err := appendProperties(b, post.Webhook.Properties, webhook.FormatSuperOffice)
 	if err != nil {
 		return nil, err
 	}
@@ -66,15 +60,15 @@ func deletes(e webhook.Event) bool {
 	return !state && e.Name[strings.LastIndexByte(e.Name, '.')+1:] == "deleted"
 }
 
-// appendProperties appends the members of a webhook's Properties, except the
-// taken ones, to an open, non-empty object.
-func appendProperties(b []byte, properties json.RawMessage, taken map[string]bool) ([]byte, error) {
+// appendProperties appends the members of a webhook's Properties, except those that
+// the format has itself, to an open, non-empty object.
+func appendProperties(b []byte, properties json.RawMessage, format webhook.Format) ([]byte, error) {
 	members, err := jsonscan.Members(properties)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range members {
-		if !taken[m.Name] {
+		if !format.HasMember(m.Name) {
 			b = append(appendString(append(b, ','), m.Name), ':')
 			b = append(b, m.Value...)
 		}

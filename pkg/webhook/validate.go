@@ -90,7 +90,7 @@ func (d Draft) Validate(rules Rules) error {
 	}
 	f.pluginType(d.Type, rules)
 	f.headers(d.Headers)
-	f.properties(d.Properties)
+	f.propertiesObject(d.Properties)
 	f.limit("ErrorsEmail", "ErrorsEmail", d.ErrorsEmail, maxErrorsEmail)
 	if len(d.ErrorEmails) > maxErrorEmails {
 		f.Add("ErrorEmails", "has %d addresses, more than %d", len(d.ErrorEmails), maxErrorEmails)
@@ -241,7 +241,7 @@ func (f *Faults) headers(headers []DraftHeader) {
 	}
 }
 
-func (f *Faults) properties(raw json.RawMessage) {
+func (f *Faults) propertiesObject(raw json.RawMessage) {
 	if len(raw) == 0 {
 		return
 	}

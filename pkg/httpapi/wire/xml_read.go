@@ -39,6 +39,9 @@ func (m Members) readXML(text []byte, root Container, encodingKnown bool) (Tree,
 }
 
 func parseXML(text []byte, encodingKnown bool) (*xmlElement, error) {
+	if surrogateReference(text) {
+		return nil, webhook.Invalid("the body is not well-formed XML: it refers to an unpaired surrogate, which is not a character")
+	}
 	dec := xml.NewDecoder(bytes.NewReader(text)) //nolint:gosec // bounded in size, elements and depth; tokens only, no DTD
 	dec.CharsetReader = func(charset string, input io.Reader) (io.Reader, error) {
 		charset = strings.ToLower(charset)
