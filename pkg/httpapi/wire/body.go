@@ -54,7 +54,7 @@ func readBody(r *http.Request, root Container, members Members) (Tree, error) {
 	}
 	var t Tree
 	if label.mediaType == formType {
-		t, err = members.readForm(text, root)
+		t, err = members.readForm(text, root, byteCharsets[label.charset])
 	} else {
 		t, err = members.readXML(text, root, label.encodingKnown)
 	}
@@ -74,15 +74,15 @@ func readBody(r *http.Request, root Container, members Members) (Tree, error) {
 // Label is what the headers say about a body.
 type Label struct {
 	mediaType     string
-	charset       string
-	encodingKnown bool // and the body has been converted to UTF-8
+	charset       string // lower case
+	encodingKnown bool   // and the body has been converted to UTF-8
 }
 
 // IsJSON reports whether the body is labelled as JSON.
 func (l Label) IsJSON() bool { return bodyTypes[l.mediaType] }
 
-// ReadText reads the body of a request as UTF-8, without a byte order mark and
-// without spaces around it. It returns nil if there is no body, whatever the
+// ReadText reads the body of a request as UTF-8, or a form as it is, without a byte
+// order mark and without spaces around it. It returns nil if there is no body, whatever the
 // headers say.
 func ReadText(r *http.Request) ([]byte, Label, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBodyBytes))
@@ -103,11 +103,12 @@ func ReadText(r *http.Request) ([]byte, Label, error) {
 		}
 		return nil, Label{}, err
 	}
-	text, known, err := toUTF8(body, label.charset)
-	if err != nil {
-		return nil, Label{}, err
+	text := body
+	if label.mediaType != formType || byteCharsets[label.charset] == nil { // a form has escapes to be decoded first
+		if text, label.encodingKnown, err = toUTF8(body, label.charset); err != nil {
+			return nil, Label{}, err
+		}
 	}
-	label.encodingKnown = known
 	if text = bytes.TrimSpace(text); len(text) == 0 {
 		return nil, label, nil
 	}
@@ -134,5 +135,5 @@ func readLabel(h http.Header) (Label, error) {
 	if _, known := bodyTypes[mediaType]; !known {
 		return Label{}, Unsupported("The Content-Type %s is not supported; send JSON with Content-Type: application/json", Shorten(mediaType))
 	}
-	return Label{mediaType: mediaType, charset: params["charset"]}, nil
+	return Label{mediaType: mediaType, charset: strings.ToLower(params["charset"])}, nil
 }

@@ -15,7 +15,10 @@ const maxFormDepth = 8
 // whose names are taken as they are but for a closing [], which marks a list. All
 // values are strings. Of a name that is repeated all values are kept: in the list
 // that the member is, otherwise as a repeated value.
-func (m Members) readForm(text []byte, root Container) (Tree, error) {
+//
+// A form is ASCII. What its escapes stand for is in the charset of its label: set, or
+// UTF-8 if set is nil.
+func (m Members) readForm(text []byte, root Container, set *byteCharset) (Tree, error) {
 	t := Tree{kind: KindObject}
 	pairs := 0
 	for pair := range strings.SplitSeq(string(text), "&") {
@@ -29,7 +32,10 @@ func (m Members) readForm(text []byte, root Container) (Tree, error) {
 		if err != nil {
 			return Tree{}, webhook.Invalid("the form %v", err)
 		}
-		if !utf8.ValidString(name + value) {
+		if set != nil {
+			name, value = string(set.toUTF8([]byte(name))), string(set.toUTF8([]byte(value)))
+		}
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
 			return Tree{}, webhook.Invalid("the form is not valid UTF-8")
 		}
 		if root == Any {

@@ -50,8 +50,8 @@ func parseXML(text []byte, encodingKnown bool) (*xmlElement, error) {
 		case encodingKnown, charset == "us-ascii", charset == "utf-16":
 			// A declaration of UTF-16 that can be read as bytes is wrong.
 			return input, nil
-		case (charset == "iso-8859-1" || charset == "latin1") && bytewise != nil:
-			return latin1{bytewise}, nil
+		case byteCharsets[charset] != nil && bytewise != nil:
+			return byteReader{bytewise, byteCharsets[charset]}, nil
 		}
 		return nil, Unsupported("The encoding %s is not supported; send UTF-8", Shorten(charset))
 	}
