@@ -32,7 +32,7 @@ func TestEntity_Limits(t *testing.T) {
 	got := s.call("POST", "/api/v1/Webhook", body(1))
 	want := []string{
 		"Name has 401 characters, more than 400",
-		`Events: "` + strings.Repeat("a", 200) + `" is no event name (up to 200 characters of A-Z a-z 0-9 _ . -), "*" or "<entity>.*"`,
+		`Events: "` + strings.Repeat("a", 200) + `" must be an event name (up to 200 characters of A-Z a-z 0-9 _ . -), "*", or "<prefix>.*" with a prefix of at most 6 segments`,
 		"Events has 4001 characters with commas between, more than 4000",
 		"TargetUrl has 4001 characters, more than 4000",
 		"Secret has 401 characters, more than 400",

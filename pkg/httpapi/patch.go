@@ -92,13 +92,26 @@ func (ch *change) read(item wire.Tree, f *webhook.Faults) {
 		f.AddText(ch.label, "%s: op must be one of add, replace, remove, test", ch.label)
 	}
 	path, _ := item.Named("path")
-	if ch.path = patchPath(path.Text()); path.Kind() != wire.KindString || ch.path == nil {
+	switch ch.path = patchPath(path.Text()); {
+	case path.Kind() != wire.KindString || ch.path == nil:
 		f.AddText(ch.label, "%s: path must name a member", ch.label)
+	case badPointerEscape(path.Text()):
+		f.AddText(ch.label, "%s: path has an invalid escape: ~ must be followed by 0 or 1", ch.label)
 	}
 	var stated bool
 	if ch.value, stated = item.Named("value"); !stated && ch.op != "remove" && ch.op != "unknown" {
 		f.AddText(ch.label, "%s: value is missing", ch.label)
 	}
+}
+
+// badPointerEscape reports whether a path has a ~ that RFC 6901 does not allow.
+func badPointerEscape(path string) bool {
+	for _, rest := range strings.Split(path, "~")[1:] {
+		if rest == "" || rest[0] != '0' && rest[0] != '1' {
+			return true
+		}
+	}
+	return false
 }
 
 var unescapePath = strings.NewReplacer("~1", "/", "~0", "~")
@@ -285,14 +298,14 @@ func (ch change) into(t *wire.Tree, path []string) error {
 	return nil
 }
 
-// index reads a place in a list. "-", and the place behind the last, are the
-// end.
+// index reads a position in a list, without leading zeros (RFC 6901). "-", and the
+// position after the last item, are the end.
 func index(key string, length int) (at int, end bool) {
 	if key == "-" {
 		return -1, true
 	}
 	n, err := strconv.ParseUint(key, 10, 31)
-	if err != nil || int(n) > length {
+	if err != nil || int(n) > length || leadingZero(key) {
 		return -1, false
 	}
 	if int(n) == length {
@@ -300,6 +313,9 @@ func index(key string, length int) (at int, end bool) {
 	}
 	return int(n), false
 }
+
+// leadingZero reports whether an index is malformed as 00 and 01 are.
+func leadingZero(key string) bool { return len(key) > 1 && key[0] == '0' }
 
 // test compares what is shown with what the change says. What is secret cannot
 // be tested, since the answers would tell it bit by bit.
@@ -313,6 +329,9 @@ func (ch change) test(name string, t *wire.Tree) error {
 		case wire.KindObject:
 			at = t.Child(key)
 		case wire.KindArray:
+			if leadingZero(key) {
+				return ch.fault("%q is no place in the list", wire.Shorten(key))
+			}
 			at, _ = index(key, t.Len())
 		default:
 		}

@@ -118,7 +118,8 @@ func (f *Faults) events(patterns []string) {
 	}
 	for _, p := range patterns {
 		if !validEventPattern(p) {
-			f.AddText("Events", "Events: %q is no event name (up to 200 characters of A-Z a-z 0-9 _ . -), \"*\" or \"<entity>.*\"", truncate(p, 200))
+			f.AddText("Events", "Events: %q must be an event name (up to %d characters of A-Z a-z 0-9 _ . -), \"*\", or \"<prefix>.*\" with a prefix of at most %d segments",
+				truncate(p, maxEventName), maxEventName, maxPrefixSegments)
 		}
 	}
 	if n := len(strings.Join(patterns, ",")); n > maxEvents {

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"iter"
-	"mime"
 	"strconv"
 	"strings"
 )
@@ -109,7 +108,7 @@ func AcceptsGzip(headers []string) bool {
 func weights(headers []string) iter.Seq2[string, float64] {
 	return func(yield func(string, float64) bool) {
 		for text := range strings.SplitSeq(strings.Join(headers, ","), ",") {
-			name, params, err := mime.ParseMediaType(text)
+			name, params, err := parseMediaType(text)
 			if err != nil {
 				continue
 			}

@@ -128,7 +128,7 @@ func readLabel(h http.Header) (Label, error) {
 	if strings.TrimSpace(text) == "" {
 		return Label{mediaType: "application/json"}, nil
 	}
-	mediaType, params, err := mime.ParseMediaType(text)
+	mediaType, params, err := parseMediaType(text)
 	if err != nil {
 		return Label{}, Unsupported("The Content-Type is malformed; send application/json")
 	}
@@ -136,4 +136,19 @@ func readLabel(h http.Header) (Label, error) {
 		return Label{}, Unsupported("The Content-Type %s is not supported; send JSON with Content-Type: application/json", Shorten(mediaType))
 	}
 	return Label{mediaType: mediaType, charset: strings.ToLower(params["charset"])}, nil
+}
+
+// parseMediaType is mime.ParseMediaType, except that a parameter with an empty value,
+// as in "application/json; charset=", counts as absent.
+func parseMediaType(text string) (mediaType string, params map[string]string, err error) {
+	if mediaType, params, err = mime.ParseMediaType(text); !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return mediaType, params, err
+	}
+	var stated []string
+	for part := range strings.SplitSeq(text, ";") {
+		if !strings.HasSuffix(strings.TrimSpace(part), "=") {
+			stated = append(stated, part)
+		}
+	}
+	return mime.ParseMediaType(strings.Join(stated, ";"))
 }
