@@ -271,7 +271,7 @@ func (ch change) into(t *wire.Tree, path []string) error {
 		at = t.Child(key)
 	case wire.KindArray:
 		if at, end = index(key, t.Len()); at < 0 && !end {
-			return ch.fault("%q is no place in the list", wire.Shorten(key))
+			return ch.fault("%q is not a position in the list", wire.Shorten(key))
 		}
 	default:
 	}
@@ -330,7 +330,7 @@ func (ch change) test(name string, t *wire.Tree) error {
 			at = t.Child(key)
 		case wire.KindArray:
 			if leadingZero(key) {
-				return ch.fault("%q is no place in the list", wire.Shorten(key))
+				return ch.fault("%q is not a position in the list", wire.Shorten(key))
 			}
 			at, _ = index(key, t.Len())
 		default:
