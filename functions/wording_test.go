@@ -23,7 +23,7 @@ var wordings = []struct {
 	{`\b(nobody|somebody|whoever)\b`, `http\.NoBody|events/nobody`, 96},
 	{`\bstands? (twice|for|in|there|beside)\b`, `stands? for`, 10},
 	{`\blies? (in|under|beside|within|outside)\b`, ``, 6},
-	{`\bletter case\b`, ``, 31},
+	{`\bletter case\b`, ``, 30},
 	{`\bfor ever\b`, ``, 7},
 	{`\banew\b`, ``, 14},
 	{`what (a|the) [a-z]+ (gave|answered)\b`, ``, 6},

@@ -44,11 +44,10 @@ func agentFailed(c *call, err error) reply {
 }
 
 func (a *api) agentSave(c *call) (reply, error) {
-	object, err := agentObject(c)
+	s, err := agentWebhook(c)
 	if err != nil {
 		return reply{}, err
 	}
-	s := readMembers(object.Members())
 	if err := s.check(a.rules(c)); err != nil {
 		return reply{}, unbindable(err)
 	}
@@ -94,7 +93,7 @@ func (a *api) agentGet(c *call) (reply, error) {
 }
 
 func (a *api) agentList(c *call) (reply, error) {
-	args, err := agentArguments(c)
+	args, err := agentArguments(c, "NameFilter", "EventFilter", "StatusFilter")
 	if err != nil {
 		return reply{}, err
 	}
@@ -107,15 +106,15 @@ func (a *api) agentList(c *call) (reply, error) {
 }
 
 func (a *api) agentTest(c *call) (reply, error) {
-	object, err := agentObject(c)
+	s, err := agentWebhook(c)
 	if err != nil {
 		return reply{}, err
 	}
-	return a.test(c, readMembers(object.Members()), unbindable)
+	return a.test(c, s, unbindable)
 }
 
 func (a *api) agentSignal(c *call) (reply, error) {
-	args, err := agentArguments(c)
+	args, err := agentArguments(c, "EventName", "PrimaryKey", "Data")
 	if err != nil {
 		return reply{}, err
 	}
@@ -129,7 +128,7 @@ func (a *api) agentSignal(c *call) (reply, error) {
 }
 
 func (a *api) agentLastError(c *call) (reply, error) {
-	args, err := agentArguments(c)
+	args, err := agentArguments(c, "WebhookId")
 	if err != nil {
 		return reply{}, err
 	}
@@ -153,22 +152,30 @@ func queryID(c *call) (int32, error) {
 	return int32(id), nil
 }
 
-// agentObject reads the webhook that is an operation's argument: the body
+// agentWebhook reads the webhook that is an operation's argument: the body
 // itself, or its member Webhook.
-func agentObject(c *call) (wire.Tree, error) {
+func agentWebhook(c *call) (stated, error) {
 	object, err := wire.ReadObject(c.Request, carriers)
 	if err != nil {
-		return wire.Tree{}, unbindable(err)
+		return stated{}, unbindable(err)
 	}
-	for _, m := range object.Members() {
+	outer, wrapped := object.Members(), false
+	for _, m := range outer {
 		if strings.EqualFold(m.Name, "Webhook") {
-			object = m.Value
+			object, wrapped = m.Value, true
 		}
 	}
 	if object.Kind() != wire.KindObject {
-		return wire.Tree{}, &unbindableError{"the body holds no webhook"}
+		return stated{}, &unbindableError{"the body holds no webhook"}
 	}
-	return object, nil
+	if !wrapped {
+		return c.readMembers(outer, bareOrWrapped), nil
+	}
+	s := c.readMembers(object.Members(), webhookMembers)
+	for _, m := range outer {
+		wrapper.check(m.Name, m.Name, &c.ignored, &s.faults)
+	}
+	return s, nil
 }
 
 // arguments are the members of an operation's request.
@@ -177,13 +184,19 @@ type arguments struct {
 	faults  *webhook.Faults
 }
 
-// agentArguments reads a request. No body is a request without arguments.
-func agentArguments(c *call) (arguments, error) {
+// agentArguments reads a request that may have these arguments. No body is a request
+// without arguments.
+func agentArguments(c *call, names ...string) (arguments, error) {
 	object, err := wire.ReadObject(c.Request, carriers)
 	if err != nil {
 		return arguments{}, unbindable(err)
 	}
-	return arguments{object.Members(), &webhook.Faults{}}, nil
+	args := arguments{object.Members(), &webhook.Faults{}}
+	known := newVocabulary("member", append(names, inEveryCarrier...)...)
+	for _, m := range args.members {
+		known.check(m.Name, m.Name, &c.ignored, args.faults)
+	}
+	return args, nil
 }
 
 // named gives an argument, its name in any letter case; null if it is not

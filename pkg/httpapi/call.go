@@ -31,6 +31,8 @@ type call struct {
 	cause error
 	// params are the query parameters of the route, by their documented names.
 	params map[string]string
+	// ignored are the names in its query and body that nothing reads.
+	ignored ignored
 }
 
 // callKey is under which a context holds its call, for the registry's audit.
@@ -153,7 +155,7 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 	}
 	for _, attr := range []slog.Attr{
 		slog.String("tenant", string(c.who.Tenant)), slog.String("user", c.who.Associate.UserName),
-		slog.String("app", c.who.App), slog.String("request_id", c.requestID),
+		slog.String("app", c.who.App), slog.String("request_id", c.requestID), slog.String("ignored", c.ignored.text),
 	} {
 		if attr.Value.String() != "" {
 			line = append(line, attr)

@@ -20,11 +20,19 @@ type value struct {
 	path   string // how a fault names it
 	tree   wire.Tree
 	faults *webhook.Faults
+	// ignores collects the names in it that nothing reads. nil: they are not looked at.
+	ignores *ignored
 }
 
 // memberValue returns a member to be read, by the name that its faults have.
 func memberValue(name string, tree wire.Tree, faults *webhook.Faults) value {
-	return value{name, name, tree, faults}
+	return value{member: name, path: name, tree: tree, faults: faults}
+}
+
+// inner returns a value within this one.
+func (v value) inner(path string, tree wire.Tree) value {
+	v.path, v.tree = path, tree
+	return v
 }
 
 // fault adds that the value breaks a rule. What is repeated breaks every rule for
@@ -127,7 +135,7 @@ func (v value) items(of string) []value {
 	}
 	items := make([]value, len(trees))
 	for i, t := range trees {
-		items[i] = value{v.member, fmt.Sprintf("%s[%d]", v.path, i), t, v.faults}
+		items[i] = v.inner(fmt.Sprintf("%s[%d]", v.path, i), t)
 	}
 	return items
 }
@@ -157,7 +165,7 @@ func (v value) members() []value {
 	listed := v.tree.Members()
 	members := make([]value, len(listed))
 	for i, m := range listed {
-		members[i] = value{v.member, m.Name, m.Value, v.faults}
+		members[i] = v.inner(m.Name, m.Value)
 	}
 	return members
 }

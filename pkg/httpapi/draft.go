@@ -50,19 +50,24 @@ func writableIndex(name string) int {
 	return -1
 }
 
-// readMembers reads a webhook from the members of an object. Names may be in any
-// letter case; of members of one name the last counts.
-func readMembers(members []wire.Member) stated {
+// readMembers reads a webhook from the members of an object. Their names are
+// case-insensitive; if one is repeated the last value wins. known are the names that
+// the object may have.
+func (c *call) readMembers(members []wire.Member, known vocabulary) stated {
 	var s stated
 	last := make([]wire.Tree, len(writable))
 	for _, m := range members {
 		if i := writableIndex(m.Name); i >= 0 {
 			last[i] = m.Value
+			continue
 		}
+		known.check(m.Name, m.Name, &c.ignored, &s.faults)
 	}
 	for i, tree := range last {
 		if !tree.IsZero() {
-			writable[i].read(&s, memberValue(writable[i].name, tree, &s.faults))
+			v := memberValue(writable[i].name, tree, &s.faults)
+			v.ignores = &c.ignored
+			writable[i].read(&s, v)
 		}
 	}
 	return s
@@ -191,7 +196,8 @@ func (v value) listItems() []listItem {
 		}
 		item := listItem{TableRight: fullRight}
 		for _, m := range each.members() {
-			item.read(m.path, value{v.member, each.path + "." + m.path, m.tree, v.faults})
+			listItemMembers.check(m.path, v.member+"."+m.path, v.ignores, v.faults)
+			item.read(m.path, each.inner(each.path+"."+m.path, m.tree))
 		}
 		list = append(list, item)
 	}

@@ -24,6 +24,9 @@ func Routes() []Route {
 // QueryParameters lists the query parameters of each route that has some.
 func QueryParameters() map[string][]string { return queryParameters }
 
+// OneEdit reports whether one edit turns a name into another.
+func OneEdit(a, b string) bool { return oneEdit([]rune(a), []rune(b)) }
+
 // Statuses lists what the error table answers.
 func Statuses() []int {
 	var all []int

@@ -5,6 +5,7 @@
 // the table of routes.go, the route's handler does it, encode.go writes the
 // answer. errors.go is the table of errors. decode.go and draft.go read what a
 // body states, entity.go says what is shown; the formats themselves are in wire.
+// vocabulary.go lists the names that bodies may have, query.go those of parameters.
 // Each other file holds the operations on one resource.
 //
 // The package refuses to know where webhooks are stored, how a credential is

@@ -48,16 +48,16 @@ func readPatch(c *call) ([]change, error) {
 	}
 	switch t.Kind() {
 	case wire.KindArray:
-		return jsonPatch(t)
+		return c.jsonPatch(t)
 	case wire.KindObject:
-		return mergePatch(t)
+		return c.mergePatch(t)
 	default:
 		return nil, webhook.Invalid("the body is neither an array of operations nor an object")
 	}
 }
 
 // jsonPatch reads RFC 6902, without the operations move and copy.
-func jsonPatch(t wire.Tree) ([]change, error) {
+func (c *call) jsonPatch(t wire.Tree) ([]change, error) {
 	items, more := t.Items(maxChanges)
 	if more {
 		return nil, webhook.Invalid("the body has %d operations, more than %d", t.Len(), maxChanges)
@@ -69,6 +69,9 @@ func jsonPatch(t wire.Tree) ([]change, error) {
 		if item.Kind() != wire.KindObject {
 			f.Add(ch.label, "must be an object of op, path and value")
 			continue
+		}
+		for _, m := range item.Members() {
+			patchMembers.check(m.Name, "Changes."+m.Name, &c.ignored, &f)
 		}
 		ch.read(item, &f)
 		changes = append(changes, ch)
@@ -133,14 +136,17 @@ func patchPath(text string) []string {
 }
 
 // mergePatch reads RFC 7396: one change a member.
-func mergePatch(t wire.Tree) ([]change, error) {
+func (c *call) mergePatch(t wire.Tree) ([]change, error) {
 	var changes []change
+	var f webhook.Faults
 	for _, m := range t.Members() {
 		if w := writableIndex(m.Name); w >= 0 { // all others are skipped unread
 			changes = append(changes, change{writable[w].name, "merge", []string{writable[w].name}, m.Value})
+			continue
 		}
+		webhookMembers.check(m.Name, m.Name, &c.ignored, &f)
 	}
-	return changes, nil
+	return changes, f.Err()
 }
 
 // patched is a webhook as it is shown, while changes are made to it. Secrets are
@@ -160,7 +166,7 @@ type patched struct {
 // what may not be tested are the wire's own, and the members are few and known;
 // so the changes are applied here, on the members that they touch. All others
 // stay as they are stored.
-func patch(w webhook.Webhook, health webhook.Health, changes []change) (stated, error) {
+func (c *call) patch(w webhook.Webhook, health webhook.Health, changes []change) (stated, error) {
 	shown, err := wire.EncodeJSON(showWebhook(w, health, clearTexts{}))
 	if err != nil {
 		return stated{}, err
@@ -175,7 +181,7 @@ func patch(w webhook.Webhook, health webhook.Health, changes []change) (stated, 
 	for i := range p.touched {
 		p.members[i].Value = *p.trees[i]
 	}
-	return readMembers(p.members), nil
+	return c.readMembers(p.members, webhookMembers), nil
 }
 
 // tree gives a member to be changed or looked at.

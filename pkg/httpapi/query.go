@@ -36,10 +36,15 @@ func (c *call) readQuery() error {
 	if err != nil {
 		return err
 	}
+	if len(params) == 0 {
+		return nil
+	}
 	var wrong webhook.Faults
 	c.params = map[string]string{}
+	known := newVocabulary("query parameter", queryParameters[c.action]...)
 	for _, p := range params {
-		for _, name := range queryParameters[c.action] {
+		known.check(p.Name, p.Name, &c.ignored, &wrong)
+		for _, name := range known.names {
 			if !strings.EqualFold(name, p.Name) {
 				continue
 			}

@@ -124,7 +124,7 @@ func (a *api) patchWebhook(c *call) (reply, error) {
 		if tests {
 			health = a.healthIfKnown(c.Context(), w)
 		}
-		if s, err = patch(w, health, changes); err != nil {
+		if s, err = c.patch(w, health, changes); err != nil {
 			return webhook.Draft{}, err
 		}
 		if s.id != 0 && s.id != id {
@@ -174,7 +174,7 @@ func (a *api) readWebhook(c *call) (stated, error) {
 	if object.IsZero() {
 		return stated{}, webhook.Invalid("the body holds no webhook")
 	}
-	return readMembers(object.Members()), nil
+	return c.readMembers(object.Members(), webhookMembers), nil
 }
 
 // saved shows what a save stored. It is done whatever happens now: what cannot
