@@ -35,9 +35,9 @@ func TestIgnoredNames(t *testing.T) {
 		{"POST", root, "", `{"ErrorEmail":"a@b",` + rest + `}`, 400, `unknown member "ErrorEmail": did you mean ErrorsEmail or ErrorEmails?`},
 		{"POST", root, "", `{"Event":["a"],"TargetUrl":"https://example.com/"}`, 400, `"unknown member \"Event\": did you mean Events?"`}, // and not that Events is empty
 		{"POST", root, "", `{"Nam":"x","Typ":"y",` + rest + `}`, 200, "Nam, Typ"},                                                         // three letters
-		{"POST", root, "", `{"Headers":{"Secrt":"x"},"Properties":{"Nmae":1},` + rest + `}`, 200, ""},                                     // names of the client's own
+		{"POST", root, "", `{"Headers":{"Secrt":"x"},"Properties":{"Naem":1},` + rest + `}`, 200, ""},                                     // names of the client's own
 		{"POST", root, "", `{"ErrorAssociates":[{"Id":1,"Foo":2,"TableRight":{}},{"Id":2,"foo":3,"Foo":4,"ChildItems":[{"Bar":5}]}],` + rest + `}`, 200, "ErrorAssociates.Foo, ErrorAssociates.foo, ErrorAssociates.Bar"},
-		{"POST", root, "", `{"ErrorAssociates":[{"Id":1,"Nmae":"x"}],` + rest + `}`, 400, `unknown member "ErrorAssociates.Nmae": did you mean Name?`},
+		{"POST", root, "", `{"ErrorAssociates":[{"Id":1,"Naem":"x"}],` + rest + `}`, 400, `unknown member "ErrorAssociates.Naem": did you mean Name?`},
 		{"POST", root, form, "Colour=1&Colour[x]=2" + formRest, 200, "Colour"},
 		{"POST", root, form, "Secrets=1" + formRest, 400, `unknown member "Secrets": did you mean Secret?`},
 		{"POST", root, xml, "<w><Colour/><Colour><Secrt/></Colour>" + xmlRest + "</w>", 200, "Colour"},
@@ -74,7 +74,7 @@ func TestIgnoredNames(t *testing.T) {
 		{"POST", agent + "GetLastError", "", `{"WebhookId":1,"Colour":1}`, 200, "Colour"},
 		{"PUT", root + "/1/Options", "", `{"Polcy":"durable"}`, 400, "Polcy"},
 		{"POST", "/admin/v1/Tenants?x=1", "", `{"Name":"a"}`, 201, "x"},
-		{"POST", "/admin/v1/Tenants", "", `{"Nmae":"a"}`, 400, "Nmae"},
+		{"POST", "/admin/v1/Tenants", "", `{"Naem":"a"}`, 400, "Naem"},
 		{"GET", "/admin/v1/Tenants?cursr=a", "", "", 400, "did you mean cursor?"},
 	} {
 		s := newServer(t, func(c *httpapi.Config) { c.Auth = scoped("webhooks", "events", "admin") })
