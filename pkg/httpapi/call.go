@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -30,8 +29,10 @@ type call struct {
 	status        int
 	// cause is the error behind the response, for the log.
 	cause error
-	// params are the query's parameters, parsed on first use.
-	params url.Values
+	// params are the query parameters of the route, by their documented names.
+	params map[string]string
+	// ignored are the names in its query and body that nothing reads.
+	ignored ignored
 }
 
 // callKey is the context key of the call, for the registry's audit.
@@ -84,7 +85,7 @@ func (a *api) respond(c *call, segments []string) reply {
 	if err := a.acceptable(c); err != nil {
 		return failed(c, err)
 	}
-	response, err := rt.handle(c)
+	response, err := c.run(rt)
 	switch {
 	case err == nil:
 		return response
@@ -92,6 +93,22 @@ func (a *api) respond(c *call, segments []string) reply {
 		return rt.fail(c, err)
 	}
 	return failed(c, err)
+}
+
+// run reads the query of a call and has the route handle it. Routes without a
+// credential have no query.
+func (c *call) run(rt *route) (reply, error) {
+	if rt.scope == open {
+		return rt.handle(c)
+	}
+	err := c.readQuery()
+	if err == nil {
+		return rt.handle(c)
+	}
+	if rt.fail != nil {
+		err = unbindable(err)
+	}
+	return reply{}, err
 }
 
 // admit authenticates the caller and checks their tenant and scope.
@@ -137,7 +154,7 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 	}
 	for _, attr := range []slog.Attr{
 		slog.String("tenant", string(c.who.Tenant)), slog.String("user", c.who.Associate.UserName),
-		slog.String("app", c.who.App), slog.String("request_id", c.requestID),
+		slog.String("app", c.who.App), slog.String("request_id", c.requestID), slog.String("ignored", c.ignored.text),
 	} {
 		if attr.Value.String() != "" {
 			line = append(line, attr)
@@ -155,28 +172,6 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 		line = append(line, slog.Any("error", c.cause))
 	}
 	a.Logger.LogAttrs(ctx, level, "request", line...)
-}
-
-// query returns the first value of a query parameter. Its name is
-// case-insensitive. If a call has several spellings, the documented one counts,
-// else the first in alphabetical order.
-func (c *call) query(name string) string {
-	if c.params == nil {
-		c.params = c.URL.Query()
-	}
-	if c.params.Has(name) {
-		return c.params.Get(name)
-	}
-	spelled := "" // no parameter of the API has an empty name
-	for key := range c.params {
-		if strings.EqualFold(key, name) && (spelled == "" || key < spelled) {
-			spelled = key
-		}
-	}
-	if spelled == "" {
-		return ""
-	}
-	return c.params.Get(spelled)
 }
 
 // webhookID reads the id of a webhook from the path. It returns ErrNotFound if

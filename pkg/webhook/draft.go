@@ -38,7 +38,7 @@ type DraftHeader struct {
 // clients cannot set.
 func (d Draft) webhook(w Webhook) Webhook {
 	w.Name, w.TargetURL, w.Description, w.ErrorsEmail = d.Name, d.TargetURL, d.Description, d.ErrorsEmail
-	w.Events = append([]string(nil), d.Events...)
+	w.Events = distinctEvents(d.Events)
 	if d.State != StateUnknown {
 		w.State = d.State
 	}
@@ -70,4 +70,17 @@ func (d Draft) Tried() Draft {
 		d.Events = []string{TestEventName}
 	}
 	return d
+}
+
+// distinctEvents returns the patterns without those that differ from an earlier one
+// at most in case: they are the same subscription.
+func distinctEvents(patterns []string) (distinct []string) {
+	seen := map[string]bool{}
+	for _, p := range patterns {
+		if key := foldEventName(p); !seen[key] {
+			seen[key] = true
+			distinct = append(distinct, p)
+		}
+	}
+	return distinct
 }

@@ -88,7 +88,7 @@ func (d Draft) Validate(rules Rules) error {
 	}
 	f.pluginType(d.Type, rules)
 	f.headers(d.Headers)
-	f.properties(d.Properties)
+	f.propertiesObject(d.Properties)
 	f.limit("ErrorsEmail", "ErrorsEmail", d.ErrorsEmail, maxErrorsEmail)
 	if len(d.ErrorEmails) > maxErrorEmails {
 		f.Add("ErrorEmails", "must have at most %d items", maxErrorEmails)
@@ -116,7 +116,8 @@ func (f *Faults) events(patterns []string) {
 	}
 	for _, p := range patterns {
 		if !validEventPattern(p) {
-			f.AddText("Events", "Events: %q must be an event name (1 to 200 characters of A-Z a-z 0-9 _ . -), \"*\" or \"<entity>.*\"", truncate(p, 200))
+			f.AddText("Events", "Events: %q must be an event name (1 to %d characters of A-Z a-z 0-9 _ . -), \"*\", or \"<prefix>.*\" with a prefix of at most %d segments",
+				truncate(p, maxEventName), maxEventName, maxPrefixSegments)
 		}
 	}
 	if len(strings.Join(patterns, ",")) > maxEvents {
@@ -246,7 +247,7 @@ func (f *Faults) headers(headers []DraftHeader) {
 	}
 }
 
-func (f *Faults) properties(raw json.RawMessage) {
+func (f *Faults) propertiesObject(raw json.RawMessage) {
 	if len(raw) == 0 {
 		return
 	}
