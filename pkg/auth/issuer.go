@@ -17,28 +17,28 @@ import (
 )
 
 const (
-	// fetchTimeout bounds one fetch: the issuer's addresses and its keys.
+	// fetchTimeout bounds one fetch of the issuer's discovery document and keys.
 	fetchTimeout = 5 * time.Second
-	// failureHold is how long a fetch that failed is not repeated. Calls fail
-	// at once meanwhile.
+	// failureHold is how long after a failed fetch calls fail at once, without
+	// another fetch.
 	failureHold = 5 * time.Second
-	// keysHold is how long an issuer's keys are not fetched again although a
-	// token does not fit them: no caller makes the service ask more often.
+	// keysHold is the least time between two fetches caused by tokens that no
+	// key fits: callers cannot make the service fetch more often.
 	keysHold = 10 * time.Second
 	// keysLife is how long keys are used before they are fetched again, so that
-	// one that the issuer has withdrawn ends.
+	// a key the issuer has withdrawn stops being accepted.
 	keysLife = 5 * time.Minute
-	// keysKept is how long keys are used while the issuer does not answer, and
-	// keysRetry how long they are before it is asked again.
+	// keysKept is how long keys are used while the issuer does not respond;
+	// keysRetry is the time between fetches meanwhile.
 	keysKept  = time.Hour
 	keysRetry = time.Minute
-	maxKeys   = 1 << 20 // bytes of an issuer's answer
+	maxKeys   = 1 << 20 // bytes of a response
 )
 
-// keys is what an issuer answered at a time. It is immutable.
+// keys is the result of one fetch. It is immutable.
 type keys struct {
 	keys       []jose.JSONWebKey
-	algorithms []string // that the issuer signs with; empty: RS256
+	algorithms []string // the issuer's signing algorithms; empty: RS256
 	at         time.Time
 }
 
@@ -52,14 +52,14 @@ type issuer struct {
 	client        *http.Client
 
 	mu     sync.Mutex
-	known  *keys         // nil until the issuer has answered
-	flight chan struct{} // closed when the fetch under way has ended; nil: there is none
-	failed time.Time     // when a fetch failed, if none has succeeded since
-	err    error         // why
+	known  *keys         // nil until a fetch has succeeded
+	flight chan struct{} // closed when the current fetch ends; nil: no fetch is running
+	failed time.Time     // when the last fetch failed; zero after a success
+	err    error         // the last fetch's error; nil after a success
 }
 
-// usable returns keys that tokens may be checked with: those known, if they are
-// not too old, or new ones.
+// usable returns keys to verify tokens with: the known ones unless they are too
+// old, else newly fetched ones.
 func (i *issuer) usable(ctx context.Context) (*keys, error) {
 	k, err := i.await(ctx, func(now time.Time) bool {
 		switch {
@@ -82,15 +82,15 @@ func (i *issuer) usable(ctx context.Context) (*keys, error) {
 	return nil, err
 }
 
-// newer returns keys other than those that a token does not fit.
+// newer returns keys fetched after than, whose keys do not fit a token.
 func (i *issuer) newer(ctx context.Context, than *keys) (*keys, error) {
 	return i.await(ctx, func(time.Time) bool { return i.known != nil && i.known != than })
 }
 
-// await returns the keys known once enough holds, which is asked under the
-// lock, or those that it fetches. Errors: webhook.ErrUnavailable where the
-// issuer does not answer, the context's own, and a text for the operator where
-// the issuer's name is spelled in another way.
+// await returns the known keys once enough, called under the lock, reports true,
+// or the keys that it fetches. Errors: webhook.ErrUnavailable if the issuer does
+// not respond, the context's own, and one for the operator if the issuer spells
+// its own URL differently.
 func (i *issuer) await(ctx context.Context, enough func(now time.Time) bool) (*keys, error) {
 	for {
 		i.mu.Lock()
@@ -111,17 +111,17 @@ func (i *issuer) await(ctx context.Context, enough func(now time.Time) bool) (*k
 		}
 		i.mu.Unlock()
 		select {
-		case <-flight: // if its maker gave up, the next one asks
+		case <-flight: // if the fetching call was cancelled, the next one fetches
 		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for the issuer of tokens: %w", ctx.Err())
+			return nil, fmt.Errorf("wait for the token issuer: %w", ctx.Err())
 		}
 	}
 }
 
-// fly makes the fetch and keeps what came of it. That the caller gave up says
-// nothing about the issuer.
+// fly fetches and stores the result. A cancelled caller is not recorded as a
+// failure of the issuer.
 func (i *issuer) fly(ctx context.Context) (k *keys, err error) {
-	err = fmt.Errorf("ask the issuer of tokens: %w", webhook.ErrUnavailable)
+	err = fmt.Errorf("ask the token issuer: %w", webhook.ErrUnavailable)
 	defer func() {
 		i.mu.Lock()
 		defer i.mu.Unlock()
@@ -129,7 +129,7 @@ func (i *issuer) fly(ctx context.Context) (k *keys, err error) {
 		case err == nil:
 			i.known, i.failed, i.err = k, time.Time{}, nil
 		case ctx.Err() != nil:
-			err = fmt.Errorf("ask the issuer of tokens: %w", ctx.Err())
+			err = fmt.Errorf("ask the token issuer: %w", ctx.Err())
 		default:
 			i.failed, i.err = i.now(), err
 		}
@@ -140,8 +140,8 @@ func (i *issuer) fly(ctx context.Context) (k *keys, err error) {
 	return k, err
 }
 
-// fetch asks the issuer for its addresses and keys. go-oidc would fetch keys in a
-// goroutine that outlives the call.
+// fetch reads the issuer's discovery document and keys. go-oidc would fetch keys
+// in a goroutine that outlives the call.
 func (i *issuer) fetch(ctx context.Context) (*keys, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -161,10 +161,10 @@ func (i *issuer) fetch(ctx context.Context) (*keys, error) {
 		keySet, err = i.get(ctx, named.Keys)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ask the issuer of tokens: %w", webhook.ErrUnavailable)
+		return nil, fmt.Errorf("ask the token issuer: %w", webhook.ErrUnavailable)
 	}
 	if named.Issuer != i.url {
-		return nil, fmt.Errorf("OIDC_ISSUER is spelt otherwise by the issuer itself: %q", named.Issuer)
+		return nil, fmt.Errorf("OIDC_ISSUER must be spelled as the issuer spells it: %q", named.Issuer)
 	}
 	parsed, err := parseKeys(keySet)
 	if err != nil {
@@ -173,7 +173,7 @@ func (i *issuer) fetch(ctx context.Context) (*keys, error) {
 	return &keys{parsed, supported(named.Algorithms), at}, nil
 }
 
-// get reads what an address of the issuer's answers.
+// get returns the body of the issuer's response at an address.
 func (i *issuer) get(ctx context.Context, address string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -187,11 +187,11 @@ func (i *issuer) get(ctx context.Context, address string) ([]byte, error) {
 	err = errors.Join(err, resp.Body.Close())
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read the issuer's answer: %w", err)
+		return nil, fmt.Errorf("read the issuer's response: %w", err)
 	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("the issuer answers %d", resp.StatusCode)
+		return nil, fmt.Errorf("the issuer responded %d", resp.StatusCode)
 	case len(body) > maxKeys:
-		return nil, errors.New("the issuer's answer is too large")
+		return nil, errors.New("the issuer's response is too large")
 	}
 	return body, nil
 }

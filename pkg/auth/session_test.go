@@ -20,7 +20,7 @@ func (b *bench) begin(headers ...string) (cookie, xsrf string) {
 	return "Cookie: other=1; posthaste_session=" + cookies[0].Value, "X-XSRF-TOKEN: " + cookies[1].Value
 }
 
-func TestSession_StandsForItsCredential(t *testing.T) {
+func TestSession_HasThePrincipalOfItsCredential(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.issue(tenancy.KindTicket, "ticket", anna(""))
@@ -28,7 +28,7 @@ func TestSession_StandsForItsCredential(t *testing.T) {
 	cookie, xsrf := b.begin("Authorization: SOTicket ticket", "SO-AppToken: app")
 	b.wants("of a ticket with an app", anna("app", webhook.ScopeWebhooks), cookie, xsrf)
 	cookie, xsrf = b.begin(basic(firstCredential))
-	b.wants("of the first credential, whose tenant was never made", tje0, cookie, xsrf)
+	b.wants("of the first credential, whose tenant was never created", tje0, cookie, xsrf)
 }
 
 func TestSession_NeedsItsOwnXSRFToken(t *testing.T) {
@@ -126,6 +126,6 @@ func TestStartSession_NeedsACredential(t *testing.T) {
 		}
 	}
 	if _, _, err := b.EndSession(request(basic(firstCredential))); !errors.Is(err, webhook.ErrUnauthorized) {
-		t.Errorf("a credential that is no session was ended: %v", err)
+		t.Errorf("EndSession accepted a credential that is not a session: %v", err)
 	}
 }
