@@ -76,35 +76,42 @@ type login struct {
 	webhook.Principal
 	within    []string  // hashes of the presented credentials
 	expiresAt time.Time // zero: never
-	id        string    // of the credential, if it is stored
+	// credential is the one presented; zero if it is not a stored one.
+	credential tenancy.Credential
 }
 
-// Authenticate returns the principal of a request's credential.
+// Authenticate returns the principal of a request's credential. named is the
+// tenant in the request's address, empty if there is none. It decides the
+// principal's tenant for a publisher's credential (tenancy.Credential.Tenants);
+// for all others it is ignored, and the caller compares.
 //
 // Errors: webhook.ErrUnauthorized if the credential is missing, unknown or
 // expired, always with the same message; webhook.ErrWrongApp if an SO-AppToken
 // does not belong to the credential sent with it; *webhook.ThrottledError after
 // too many wrong credentials; the errors of the stores (webhook.ErrUnavailable,
-// …) if the credential cannot be looked up now.
-func (a *Authenticator) Authenticate(r *http.Request) (webhook.Principal, error) {
-	who, err := a.authenticate(r, true)
+// …) if the credential cannot be looked up now. webhook.ErrNoTenant and
+// webhook.ErrWrongTenant are a publisher's, if named is empty or not a tenant that
+// its credential may name; only with these two the principal is not zero: it is
+// the credential's own, for the log.
+func (a *Authenticator) Authenticate(r *http.Request, named webhook.Tenant) (webhook.Principal, error) {
+	who, err := a.authenticate(r, true, named)
 	return who.Principal, err
 }
 
-func (a *Authenticator) authenticate(r *http.Request, cookies bool) (login, error) {
+func (a *Authenticator) authenticate(r *http.Request, cookies bool, named webhook.Tenant) (login, error) {
 	p, ok := a.presented(r, cookies)
 	if !ok {
 		return login{}, webhook.ErrUnauthorized
 	}
 	if a.Throttle == nil {
-		return a.check(r.Context(), p)
+		return a.check(r.Context(), p, named)
 	}
 	guess := a.Throttle.guess(source(r), p)
 	if err := guess.allowed(); err != nil {
 		return login{}, err
 	}
-	who, err := a.check(r.Context(), p)
-	switch {
+	who, err := a.check(r.Context(), p, named)
+	switch { // a wrong tenant is neither: the SO-AppToken has not been checked
 	case err == nil:
 		guess.passed()
 	case errors.Is(err, webhook.ErrUnauthorized), errors.Is(err, webhook.ErrWrongApp):
@@ -114,8 +121,11 @@ func (a *Authenticator) authenticate(r *http.Request, cookies bool) (login, erro
 }
 
 // check returns the caller that a presented credential identifies.
-func (a *Authenticator) check(ctx context.Context, p presented) (login, error) {
+func (a *Authenticator) check(ctx context.Context, p presented, named webhook.Tenant) (login, error) {
 	who, err := a.principal(ctx, p)
+	if err == nil && who.credential.Publisher() {
+		who, err = a.enter(ctx, who, named)
+	}
 	if err != nil || !p.withApp {
 		return who, err
 	}
@@ -216,7 +226,27 @@ func (a *Authenticator) stored(ctx context.Context, hash string) (who login, wit
 	case !found.Valid(a.Now()):
 		return login{}, nil, webhook.ErrUnauthorized
 	}
-	return login{Principal: found.Principal, within: []string{hash}, expiresAt: found.ExpiresAt, id: found.ID}, found.Within, nil
+	return login{Principal: found.Principal, within: []string{hash}, expiresAt: found.ExpiresAt, credential: found}, found.Within, nil
+}
+
+// enter returns a publisher's login as one of the tenant that the call names. The
+// tenant is looked up for each call. A tenant that the credential does not list
+// and one that does not exist are the same error, webhook.ErrWrongTenant.
+func (a *Authenticator) enter(ctx context.Context, who login, named webhook.Tenant) (login, error) {
+	if named == "" {
+		return who, webhook.ErrNoTenant
+	}
+	if !who.credential.Lists(named) {
+		return who, webhook.ErrWrongTenant
+	}
+	switch err := a.open(ctx, named); {
+	case errors.Is(err, webhook.ErrUnauthorized):
+		return who, webhook.ErrWrongTenant
+	case err != nil:
+		return login{}, err
+	}
+	who.Tenant = named
+	return who, nil
 }
 
 // stillValid returns nil if a credential that a session was started with is

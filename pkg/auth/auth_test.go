@@ -113,7 +113,7 @@ func basic(credential string) string {
 
 func (b *bench) wants(name string, want webhook.Principal, headers ...string) {
 	b.t.Helper()
-	got, err := b.Authenticate(request(headers...))
+	got, err := b.Authenticate(request(headers...), "")
 	if err != nil {
 		b.t.Errorf("%s: %v", name, err)
 		return
@@ -126,7 +126,7 @@ func (b *bench) wants(name string, want webhook.Principal, headers ...string) {
 // refuses checks that a call fails with exactly this error and its own message.
 func (b *bench) refuses(name string, want error, headers ...string) {
 	b.t.Helper()
-	got, err := b.Authenticate(request(headers...))
+	got, err := b.Authenticate(request(headers...), "")
 	if !errors.Is(err, want) || err.Error() != want.Error() {
 		b.t.Errorf("%s: got error %v, want exactly %v", name, err, want)
 	}
@@ -285,7 +285,7 @@ func TestAuthenticate_UnavailableStoreIsNotUnauthorized(t *testing.T) {
 	}
 	b.First, b.Admin = unreadable, unreadable
 	for _, user := range []string{"tje0", "admin"} {
-		_, err := b.Authenticate(request(basic(user + ":hunter2")))
+		_, err := b.Authenticate(request(basic(user+":hunter2")), "")
 		if !errors.Is(err, webhook.ErrSecretUnavailable) || errors.Is(err, webhook.ErrUnauthorized) {
 			t.Errorf("%s: got error %v, want %v", user, err, webhook.ErrSecretUnavailable)
 		}
@@ -294,7 +294,7 @@ func TestAuthenticate_UnavailableStoreIsNotUnauthorized(t *testing.T) {
 		}
 	}
 	_ = b.db.Close()
-	if _, err := b.Authenticate(request("Authorization: Bearer x")); err == nil || errors.Is(err, webhook.ErrUnauthorized) {
+	if _, err := b.Authenticate(request("Authorization: Bearer x"), ""); err == nil || errors.Is(err, webhook.ErrUnauthorized) {
 		t.Errorf("a closed store: got error %v", err)
 	}
 }
@@ -321,7 +321,7 @@ func FuzzAuthenticate(f *testing.F) {
 		if app != "" {
 			r.Header["So-Apptoken"] = []string{app}
 		}
-		who, err := b.Authenticate(r)
+		who, err := b.Authenticate(r, "")
 		if err == nil && who.Tenant == "" && !who.May(webhook.ScopeAdmin) {
 			t.Errorf("%q: a principal without a tenant", authorization)
 		}

@@ -53,7 +53,7 @@ func TestIssuer_ConcurrentCallsShareOneFetch(t *testing.T) {
 		unavailable := func(after time.Duration) {
 			t.Helper()
 			began := time.Now()
-			_, err := b.Authenticate(request(token))
+			_, err := b.Authenticate(request(token), "")
 			if waited := time.Since(began); !errors.Is(err, webhook.ErrUnavailable) || waited != after {
 				t.Errorf("got %v after %v, want ErrUnavailable after %v", err, waited, after)
 			}
@@ -73,7 +73,7 @@ func TestIssuer_ConcurrentCallsShareOneFetch(t *testing.T) {
 		unavailable(5 * time.Second)
 		time.Sleep(5 * time.Second)
 		close(h.respond)
-		if _, err := b.Authenticate(request(token)); err != nil {
+		if _, err := b.Authenticate(request(token), ""); err != nil {
 			t.Errorf("after recovery: %v", err)
 		}
 	})
@@ -87,7 +87,7 @@ func TestIssuer_AWaiterGivesUpWithItsOwnCall(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			began := time.Now()
-			_, err := b.Authenticate(request(h.issuer.token(nil)).WithContext(ctx))
+			_, err := b.Authenticate(request(h.issuer.token(nil)).WithContext(ctx), "")
 			if waited := time.Since(began); !errors.Is(err, want) || waited != after {
 				t.Errorf("a call with %v: got %v after %v, want %v after %v", limit, err, waited, want, after)
 			}
@@ -115,7 +115,7 @@ func TestIssuer_KnownKeysAreUsedWhileItHangs(t *testing.T) {
 		accepted := func(after time.Duration) {
 			t.Helper()
 			began := time.Now()
-			_, err := b.Authenticate(request(token))
+			_, err := b.Authenticate(request(token), "")
 			if waited := time.Since(began); err != nil || waited != after {
 				t.Errorf("got %v after %v, want a success after %v", err, waited, after)
 			}
@@ -131,7 +131,7 @@ func TestIssuer_KnownKeysAreUsedWhileItHangs(t *testing.T) {
 		calls.Wait()
 		accepted(0)
 		time.Sleep(55 * time.Minute)
-		if _, err := b.Authenticate(request(token)); !errors.Is(err, webhook.ErrUnavailable) {
+		if _, err := b.Authenticate(request(token), ""); !errors.Is(err, webhook.ErrUnavailable) {
 			t.Errorf("after an hour: got %v, want ErrUnavailable", err)
 		}
 	})
@@ -142,7 +142,7 @@ func TestTokens_IssuerDown(t *testing.T) {
 	b, i := withIssuer(t, auth.Claims{})
 	unavailable := func(name, token string) {
 		t.Helper()
-		if _, err := b.Authenticate(request(token)); !errors.Is(err, webhook.ErrUnavailable) {
+		if _, err := b.Authenticate(request(token), ""); !errors.Is(err, webhook.ErrUnavailable) {
 			t.Errorf("%s: got error %v, want ErrUnavailable", name, err)
 		}
 	}
@@ -164,7 +164,7 @@ func TestTokens_UnparsableKeysAreAFailure(t *testing.T) {
 	b, i := withIssuer(t, auth.Claims{})
 	i.garbled.Store(true)
 	for range 3 {
-		if _, err := b.Authenticate(request(i.token(nil))); !errors.Is(err, webhook.ErrUnavailable) {
+		if _, err := b.Authenticate(request(i.token(nil)), ""); !errors.Is(err, webhook.ErrUnavailable) {
 			t.Errorf("got error %v, want ErrUnavailable", err)
 		}
 	}

@@ -41,7 +41,7 @@ func TestAuthenticate_DeployedCredentialsAreRotatedWithinAMinute(t *testing.T) {
 	b.First, b.Admin = secrets.Value(first, "first", b.clock.Now), secrets.Value(admin, "admin", b.clock.Now)
 	b.issue(tenancy.KindBasic, "anna:password", anna(""))
 	cookie, xsrf := b.begin(basic(firstCredential))
-	administrator, err := b.Authenticate(request(basic("admin:" + adminPassword)))
+	administrator, err := b.Authenticate(request(basic("admin:"+adminPassword)), "")
 	if err != nil {
 		t.Fatal(err)
 	}

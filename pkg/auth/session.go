@@ -20,14 +20,14 @@ import (
 // comes first. StartSession returns the session's cookies; the code that writes
 // them knows the service's public address and sets Secure.
 //
-// Errors: those of Authenticate; webhook.ErrForbidden for callers that have no
-// tenant of their own, such as the administrator.
-func (a *Authenticator) StartSession(r *http.Request) ([]*http.Cookie, webhook.Principal, error) {
-	who, err := a.authenticate(r, false)
+// Errors: those of Authenticate; webhook.ErrForbidden for the administrator and
+// publishers, who have no sessions.
+func (a *Authenticator) StartSession(r *http.Request, named webhook.Tenant) ([]*http.Cookie, webhook.Principal, error) {
+	who, err := a.authenticate(r, false, named)
 	if err != nil {
 		return nil, who.Principal, err
 	}
-	if who.Tenant == "" {
+	if who.Tenant == "" || who.credential.Publisher() {
 		return nil, who.Principal, webhook.ErrForbidden
 	}
 	token, err := randomToken(a.Random)
@@ -73,11 +73,11 @@ func (a *Authenticator) EndSession(r *http.Request) ([]*http.Cookie, webhook.Pri
 	if len(r.Header.Values("Authorization")) > 0 || !p.cookie(r) {
 		return nil, webhook.Principal{}, webhook.ErrUnauthorized
 	}
-	who, err := a.authenticate(r, true)
+	who, err := a.authenticate(r, true, "")
 	if err != nil {
 		return nil, who.Principal, err
 	}
-	err = a.Credentials.Revoke(r.Context(), who.Tenant, who.id)
+	err = a.Credentials.Revoke(r.Context(), who.Tenant, who.credential.ID)
 	if err != nil && !errors.Is(err, webhook.ErrNotFound) {
 		return nil, who.Principal, fmt.Errorf("end a session: %w", err)
 	}

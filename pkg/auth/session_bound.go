@@ -17,7 +17,7 @@ const maxSessions = 20
 // credential they were started with. The first credential has no id, and an
 // external issuer's tokens all differ: their sessions are grouped by user.
 func sessionsOf(who login) string {
-	credential := who.id
+	credential := who.credential.ID
 	if credential == "" {
 		credential = tenancy.KeyHash(kindToken, webhook.NewSecret(string(who.Tenant)+"/"+who.Associate.UserName))[:32]
 	}

@@ -52,7 +52,7 @@ func TestSession_TheNewestTwentyOfACredentialStay(t *testing.T) {
 			b.refuses(fmt.Sprintf("session %d of 25", i+1), webhook.ErrUnauthorized, s.cookie, s.xsrf)
 			continue
 		}
-		if _, err := b.Authenticate(request(s.cookie, s.xsrf)); err != nil {
+		if _, err := b.Authenticate(request(s.cookie, s.xsrf), ""); err != nil {
 			t.Errorf("session %d of 25: %v", i+1, err)
 		}
 	}
@@ -67,7 +67,7 @@ func TestSession_TheFirstCredentialsAreBoundedToo(t *testing.T) {
 	var calls sync.WaitGroup
 	for range 30 { // concurrent, and at the same clock time
 		calls.Go(func() {
-			if _, _, err := b.StartSession(request(basic(firstCredential))); err != nil {
+			if _, _, err := b.StartSession(request(basic(firstCredential)), ""); err != nil {
 				t.Error(err)
 			}
 		})

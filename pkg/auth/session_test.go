@@ -13,7 +13,7 @@ import (
 // begin starts a session and returns the headers that go with it.
 func (b *bench) begin(headers ...string) (cookie, xsrf string) {
 	b.t.Helper()
-	cookies, _, err := b.StartSession(request(headers...))
+	cookies, _, err := b.StartSession(request(headers...), "")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestSession_EndsNoLaterThanItsCredential(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.issue(tenancy.KindTicket, "ticket", anna(""), start.Add(time.Hour))
-	cookies, _, err := b.StartSession(request("Authorization: SOTicket ticket"))
+	cookies, _, err := b.StartSession(request("Authorization: SOTicket ticket"), "")
 	if err != nil || len(cookies) != 2 {
 		t.Fatalf("got %d cookies, %v", len(cookies), err)
 	}
@@ -121,7 +121,7 @@ func TestStartSession_NeedsACredential(t *testing.T) {
 		"a wrong one":       {[]string{basic("tje0:x")}, webhook.ErrUnauthorized},
 		"the administrator": {[]string{basic("admin:" + adminPassword)}, webhook.ErrForbidden},
 	} {
-		if _, _, err := b.StartSession(request(test.headers...)); !errors.Is(err, test.want) {
+		if _, _, err := b.StartSession(request(test.headers...), ""); !errors.Is(err, test.want) {
 			t.Errorf("%s: got error %v, want %v", name, err, test.want)
 		}
 	}

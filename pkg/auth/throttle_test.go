@@ -17,7 +17,7 @@ func (b *bench) try(source, credential string) (ok bool, after time.Duration) {
 	b.t.Helper()
 	r := request(basic(credential))
 	r.RemoteAddr = source
-	_, err := b.Authenticate(r)
+	_, err := b.Authenticate(r, "")
 	var throttled *webhook.ThrottledError
 	switch {
 	case errors.As(err, &throttled):
@@ -140,7 +140,7 @@ func TestThrottle_ACallWithoutACredentialIsNotCounted(t *testing.T) {
 	t.Parallel()
 	b := throttled(t)
 	for range 100 {
-		if _, err := b.Authenticate(request()); !errors.Is(err, webhook.ErrUnauthorized) {
+		if _, err := b.Authenticate(request(), ""); !errors.Is(err, webhook.ErrUnauthorized) {
 			t.Fatal(err)
 		}
 	}

@@ -137,7 +137,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 		"hops that are no number":     {"POST", root + "/contact.changed/1", ``, []string{"X-Posthaste-Hops: x"}, 400, "X-Posthaste-Hops"},
 		"a loop":                      {"POST", root + "/contact.changed/1", ``, []string{"X-Posthaste-Hops: 3"}, 508, "loop"},
 		"no credential":               {"GET", root, ``, []string{"Authorization: "}, 401, "credential"},
-		"another tenant's address":    {"GET", "/Other" + root, ``, nil, 421, "another tenant"},
+		"another tenant's address":    {"GET", "/Other" + root, ``, nil, 421, "not the credential's"},
 		"an unknown route":            {"GET", "/api/v1/Contact", ``, nil, 404, "nothing at this address"},
 		"a method that is not there":  {"DELETE", root, ``, nil, 405, "Allow"},
 	} {
@@ -180,6 +180,7 @@ func TestErrorsKeepInternalTextInside(t *testing.T) {
 		{webhook.ErrUnauthorized, 401},
 		{webhook.ErrForbidden, 403},
 		{webhook.ErrWrongTenant, 421},
+		{webhook.ErrNoTenant, 421},
 		{webhook.ErrPrecondition, 412},
 		{webhook.ErrTooLarge, 413},
 		{webhook.ErrLoop, 508},

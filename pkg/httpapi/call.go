@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -100,11 +101,13 @@ func (a *api) admit(c *call, scope webhook.Scope) error {
 	if scope == open {
 		return nil
 	}
-	who, err := a.Auth.Authenticate(c.Request)
-	if err != nil {
+	who, err := a.Auth.Authenticate(c.Request, c.tenantSegment)
+	if c.who = who; err != nil {
+		if scope == webhook.ScopeAdmin && errors.Is(err, webhook.ErrNoTenant) { // its addresses name none
+			return forbidden(scope)
+		}
 		return a.unauthorized(err)
 	}
-	c.who = who
 	if c.tenantSegment != "" && c.tenantSegment != who.Tenant {
 		return webhook.ErrWrongTenant
 	}

@@ -26,9 +26,12 @@ import (
 
 // Authenticator finds out who makes a call.
 type Authenticator interface {
-	// Authenticate returns the principal of the request's credential.
-	// webhook.ErrUnauthorized where there is none that is known.
-	Authenticate(r *http.Request) (webhook.Principal, error)
+	// Authenticate returns the principal of the request's credential. named is
+	// the tenant in the request's address, "" if there is none: a publisher's
+	// credential acts for that tenant. webhook.ErrUnauthorized if the credential
+	// is missing or unknown; webhook.ErrNoTenant or ErrWrongTenant if a publisher
+	// does not name a tenant that it may name.
+	Authenticate(r *http.Request, named webhook.Tenant) (webhook.Principal, error)
 }
 
 // Config is everything that the API needs. Fields must be set unless they say

@@ -10,10 +10,11 @@ import (
 
 // Sessions begins and ends browsers' sessions.
 type Sessions interface {
-	// StartSession begins a session for whom the request's credential stands
-	// for, and returns the session's cookies. Errors as Authenticate's, and
-	// webhook.ErrForbidden for the administrator.
-	StartSession(r *http.Request) ([]*http.Cookie, webhook.Principal, error)
+	// StartSession starts a session for the caller that the request's credential
+	// identifies, and returns the session's cookies. named is as in Authenticate,
+	// and so are the errors; webhook.ErrForbidden for the administrator and
+	// publishers.
+	StartSession(r *http.Request, named webhook.Tenant) ([]*http.Cookie, webhook.Principal, error)
 	// EndSession ends the session that the request belongs to, and returns
 	// cookies that make the browser forget it. webhook.ErrUnauthorized if it
 	// belongs to none.
@@ -23,7 +24,7 @@ type Sessions interface {
 // startSession answers a credential with the cookies of a session.
 func (a *api) startSession(c *call) (reply, error) {
 	if c.tenantSegment != "" { // before there is a session
-		who, err := a.Auth.Authenticate(c.Request)
+		who, err := a.Auth.Authenticate(c.Request, c.tenantSegment)
 		if c.who = who; err != nil {
 			return reply{}, a.unauthorized(err)
 		}
@@ -31,7 +32,7 @@ func (a *api) startSession(c *call) (reply, error) {
 			return reply{}, webhook.ErrWrongTenant
 		}
 	}
-	started, who, err := a.Sessions.StartSession(c.Request)
+	started, who, err := a.Sessions.StartSession(c.Request, c.tenantSegment)
 	if c.who = who; err != nil {
 		return reply{}, a.unauthorized(err)
 	}

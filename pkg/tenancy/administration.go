@@ -35,8 +35,9 @@ type NewCredential struct {
 	AssociateID int32
 	App         string // "": none
 	Scopes      []webhook.Scope
-	Role        string    // ARN of the role, for kind iam
-	ExpiresAt   time.Time // zero: never
+	Tenants     []webhook.Tenant // as Credential.Tenants; nil: not a publisher's
+	Role        string           // ARN of the role, for kind iam
+	ExpiresAt   time.Time        // zero: never
 }
 
 const (
@@ -92,6 +93,7 @@ func (n NewCredential) validate(now time.Time) error {
 			f.AddText("Scopes", "Scopes: %.*q must be webhooks or events", maxCredentialText, string(s))
 		}
 	}
+	n.checkTenants(&f)
 	if !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(now) {
 		f.Add("ExpiresAt", "has passed")
 	}
@@ -169,7 +171,7 @@ func (a *Administration) Issue(ctx context.Context, tenant webhook.Tenant, n New
 	}
 	c := Credential{
 		ID: string(id), Hash: KeyHash(n.Kind, text), Kind: n.Kind, Role: RoleARN(n.Role), Created: now, ExpiresAt: n.ExpiresAt,
-		Principal: webhook.Principal{Tenant: tenant, Associate: associate, App: n.App, Scopes: n.Scopes},
+		Principal: webhook.Principal{Tenant: tenant, Associate: associate, App: n.App, Scopes: n.Scopes}, Tenants: n.Tenants,
 	}
 	if record.Created.IsZero() { // the first tenant, before it has a record
 		if err := a.Tenants.Create(ctx, tenant, now); err != nil && !errors.Is(err, webhook.ErrExists) {

@@ -43,6 +43,13 @@ type Credential struct {
 	Hash      string
 	Kind      CredentialKind
 	Principal webhook.Principal
+	// Tenants makes the credential a publisher's: each call acts for the tenant
+	// that its address names, which must be listed here, and exist. The entries
+	// are distinct names, or AnyTenant alone. A name means whichever tenant bears
+	// it at the time of the call. Principal.Tenant only owns the credential: it
+	// lists and revokes it, and is not listed unless named. Empty: the credential
+	// acts for Principal.Tenant.
+	Tenants []webhook.Tenant
 	// Role is the ARN that a credential of kind iam was issued for, else empty.
 	Role string
 	// Within lists the hashes of the credentials that a session was started with:
@@ -58,7 +65,8 @@ func (c Credential) Valid(now time.Time) bool {
 	return c.ExpiresAt.IsZero() || now.Before(c.ExpiresAt)
 }
 
-// Credentials stores credentials.
+// Credentials stores credentials. A credential lasts until it is revoked or
+// expires; deleting a tenant that its Tenants list does not affect it.
 //
 // All reads are consistent: once Revoke has returned, no call anywhere that starts
 // later finds the credential.

@@ -28,7 +28,8 @@ type Erasure interface {
 // set before use.
 //
 // It makes two passes: calls and attempts that were running when the tenant was
-// marked have ended before the second pass. Two counters stay, because they must
+// marked have ended before the second pass. Credentials of other tenants that
+// list the tenant stay unchanged. Two counters stay, because they must
 // never restart: the webhooks' epoch and their ids. Idempotency keys and the
 // health of deleted webhooks expire by themselves within days.
 //

@@ -43,6 +43,10 @@ func newLeaving(t *testing.T) *leaving {
 		l.must(l.admin.CreateTenant(t.Context(), tenant))
 		_, _, err := l.admin.Issue(t.Context(), tenant, tenancy.NewCredential{Kind: tenancy.KindTicket, User: "anna", Scopes: []webhook.Scope{webhook.ScopeEvents}})
 		l.must(err)
+		_, _, err = l.admin.Issue(t.Context(), tenant, tenancy.NewCredential{
+			Kind: tenancy.KindTicket, User: "publisher", Scopes: []webhook.Scope{webhook.ScopeEvents}, Tenants: []webhook.Tenant{"Leaves", "Stays"},
+		})
+		l.must(err)
 		for range 12 {
 			l.add(tenant)
 		}

@@ -44,8 +44,11 @@ var (
 	// that app, or it is no app's token.
 	ErrWrongApp = errors.New("app token of another credential")
 
-	// ErrWrongTenant: the call names another tenant than its credential's.
+	// ErrWrongTenant: the call names a tenant that its credential is not for, or
+	// that does not exist.
 	ErrWrongTenant = errors.New("wrong tenant")
+	// ErrNoTenant: the credential is for several tenants, and the call names none.
+	ErrNoTenant = errors.New("no tenant named")
 
 	// ErrPrecondition: a condition that the caller stated does not hold.
 	ErrPrecondition = errors.New("precondition failed")
