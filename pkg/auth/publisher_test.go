@@ -94,12 +94,12 @@ func TestThrottle_AWrongTenantDoesNotCountAsRight(t *testing.T) {
 	b := throttled(t)
 	b.publisher(tenancy.KindBearer, "token", "Cust12345")
 	guessed := 0
-	for i := range 100 {
-		headers := []string{"Authorization: Bearer token", fmt.Sprint("SO-AppToken: guess", i)}
-		_, _ = b.Authenticate(request(headers...), "")
-		_, err := b.Authenticate(request(headers...), "Cust12345")
-		if errors.Is(err, webhook.ErrWrongApp) {
-			guessed++
+	for _, named := range []webhook.Tenant{"", "Cust1", "Cust12345"} {
+		for i := range 100 {
+			_, err := b.Authenticate(request("Authorization: Bearer token", fmt.Sprint("SO-AppToken: guess", i)), named)
+			if errors.Is(err, webhook.ErrWrongApp) {
+				guessed++
+			}
 		}
 	}
 	if guessed != 10 {
