@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -14,7 +15,8 @@ type auditedChange struct {
 	action     string
 	tenant     webhook.Tenant
 	webhook    int32
-	credential string // id
+	credential string   // id
+	changed    []string // names of the members with another value
 }
 
 // audit writes a change to the log: that it was made, never what was written.
@@ -24,7 +26,8 @@ func (a *api) audit(ctx context.Context, c *call, what auditedChange) {
 		line = append(line, slog.Int64("webhook_id", int64(what.webhook)))
 	}
 	for _, attr := range []slog.Attr{
-		slog.String("credential_id", what.credential), slog.String("user", c.who.Associate.UserName),
+		slog.String("credential_id", what.credential), slog.String("changed", strings.Join(what.changed, ",")),
+		slog.String("user", c.who.Associate.UserName),
 		slog.String("app", c.who.App), slog.String("source", c.source()), slog.String("request_id", c.requestID),
 	} {
 		if attr.Value.String() != "" {
@@ -37,7 +40,7 @@ func (a *api) audit(ctx context.Context, c *call, what auditedChange) {
 // written audits a write of the registry's, so that no operation can forget to.
 func (a *api) written(ctx context.Context, what webhook.Written) {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
-		a.audit(ctx, c, auditedChange{action: string(what.Action), tenant: what.Tenant, webhook: what.Webhook})
+		a.audit(ctx, c, auditedChange{action: string(what.Action), tenant: what.Tenant, webhook: what.Webhook, changed: what.Changed})
 	}
 }
 

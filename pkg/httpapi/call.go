@@ -29,8 +29,14 @@ type call struct {
 	tenantSegment webhook.Tenant
 	requestID     string
 	status        int
-	// cause is the error that was answered, for the log.
-	cause error
+	// cause is the error that was answered, and errorType its type on the wire;
+	// for the log.
+	cause     error
+	errorType string
+	// event and eventID are those of a signal, for the log. The name is as the
+	// caller spelled it, valid or not; there is an id once the event is stored.
+	event   string
+	eventID webhook.EventID
 	// params are the query's, read when the first is asked for.
 	params url.Values
 }
@@ -129,19 +135,20 @@ func (a *api) acceptable(c *call) error {
 	return nil
 }
 
-// log writes the call's line. A request that no route matched shows neither its
-// path nor a method that somebody made up.
+// log writes the call's line. A request that no route matched shows the beginning
+// of its path, and never its method, which may be any string.
 func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
-	action := c.action
+	action, path := c.action, ""
 	if action == "" {
-		action = "unmatched"
+		action, path = "unmatched", wire.Shorten(c.URL.Path)
 	}
 	line := []slog.Attr{
 		slog.String("action", action), slog.Int("status", c.status), slog.Int64("duration_ms", milliseconds),
 	}
 	for _, attr := range []slog.Attr{
 		slog.String("tenant", string(c.who.Tenant)), slog.String("user", c.who.Associate.UserName),
-		slog.String("app", c.who.App), slog.String("request_id", c.requestID),
+		slog.String("app", c.who.App), slog.String("event", wire.Shorten(c.event)), slog.String("event_id", string(c.eventID)),
+		slog.String("path", path), slog.String("error_type", c.errorType), slog.String("request_id", c.requestID),
 	} {
 		if attr.Value.String() != "" {
 			line = append(line, attr)

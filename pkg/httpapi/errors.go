@@ -83,6 +83,7 @@ func WriteError(w http.ResponseWriter, status int, errorType, text string) {
 func failed(c *call, err error) reply {
 	c.cause = err
 	status, errorType, text := classify(err)
+	c.errorType = errorType
 	answer := reply{status: status, header: http.Header{}}
 	switch status {
 	case http.StatusInternalServerError:

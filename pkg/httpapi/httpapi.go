@@ -10,7 +10,8 @@
 // The package refuses to know where webhooks are stored, how a credential is
 // checked and how a POST is made: the domain's Registry and Publisher, and the
 // functions of Config, do that. It never writes the text of an internal error
-// into an answer, nor a path, query, body or secret into a log.
+// into an answer, nor a query, body or secret into a log, nor the path of a call
+// that a route matches.
 package httpapi
 
 import (

@@ -6,6 +6,9 @@ const (
 	MaxHops           = maxHops
 )
 
+// Changed returns what a save that makes one webhook another is audited as.
+func Changed(from, to Webhook) []string { return change{webhook: to}.changed(from) }
+
 var (
 	ValidEventName    = validEventName
 	ValidEventPattern = validEventPattern

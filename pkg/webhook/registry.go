@@ -46,6 +46,9 @@ type Written struct {
 	Action  Action
 	Tenant  Tenant
 	Webhook int32
+	// Changed names the members that ActionChange set to another value, options
+	// included; never a value. Empty for the other actions.
+	Changed []string
 }
 
 // Action says what a write did, as audit lines name it.
@@ -58,9 +61,9 @@ const (
 	ActionDelete Action = "delete webhook"
 )
 
-func (r *Registry) audit(ctx context.Context, action Action, tenant Tenant, id int32) {
+func (r *Registry) audit(ctx context.Context, action Action, tenant Tenant, id int32, changed ...string) {
 	if r.Audit != nil {
-		r.Audit(ctx, Written{action, tenant, id})
+		r.Audit(ctx, Written{action, tenant, id, changed})
 	}
 }
 

@@ -46,7 +46,7 @@ func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(
 			if c.doc, err = d.document(old, w.Updated.Add(overlap)); err != nil {
 				return change{}, err
 			}
-			c.docChanged = gone || EncodeSecretDocument(c.doc) != EncodeSecretDocument(old)
+			c.old, c.docChanged = old, gone || EncodeSecretDocument(c.doc) != EncodeSecretDocument(old)
 		}
 		return c, r.ping(ctx, current, c.webhook, c.doc, c.docChanged || guesses)
 	})
@@ -61,8 +61,9 @@ func (r *Registry) EndOverlap(ctx context.Context, who Principal, id int32) erro
 		if err != nil || doc.PreviousAt(w.Updated).IsZero() {
 			return change{none: true}, err
 		}
+		old := doc
 		doc.Previous, doc.PreviousUntil = Secret{}, time.Time{}
-		return change{webhook: w, doc: doc, docChanged: true}, nil
+		return change{webhook: w, old: old, doc: doc, docChanged: true}, nil
 	})
 	return err
 }
@@ -84,7 +85,7 @@ func (r *Registry) SetOptions(ctx context.Context, who Principal, id int32, edit
 // change is what becomes of a webhook.
 type change struct {
 	webhook    Webhook
-	doc        SecretDocument // counts if docChanged
+	old, doc   SecretDocument // before and after; count if docChanged
 	docChanged bool
 	none       bool // nothing is to be written
 }
@@ -130,7 +131,7 @@ func (r *Registry) commit(ctx context.Context, current Webhook, c change) (Webho
 	if err := r.Webhooks.Update(ctx, w, raised...); err != nil {
 		return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
 	}
-	r.audit(ctx, ActionChange, w.Tenant, w.ID)
+	r.audit(ctx, ActionChange, w.Tenant, w.ID, c.changed(current)...)
 	if current.Secret.Name != w.Secret.Name {
 		r.forgetIntent(ctx, w.Secret.Name, w.Updated)
 		r.dropSecret(ctx, current.Secret.Name, w.Updated)

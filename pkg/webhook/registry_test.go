@@ -733,7 +733,7 @@ func TestRegistry_AuditsCommittedWrites(t *testing.T) {
 	}
 	want := []webhook.Written{
 		{Action: webhook.ActionCreate, Tenant: "Default", Webhook: w.ID},
-		{Action: webhook.ActionChange, Tenant: "Default", Webhook: w.ID},
+		{Action: webhook.ActionChange, Tenant: "Default", Webhook: w.ID, Changed: []string{"Name"}},
 		{Action: webhook.ActionDelete, Tenant: "Default", Webhook: w.ID},
 	}
 	if diff := cmp.Diff(want, heard); diff != "" {
