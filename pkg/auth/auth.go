@@ -81,7 +81,7 @@ type login struct {
 }
 
 // Authenticate returns the principal of a request's credential. named is the
-// tenant in the request's address, empty if there is none. It decides the
+// tenant in the request's address, empty without one. It decides the
 // principal's tenant for a publisher's credential (tenancy.Credential.Tenants);
 // for all others it is ignored, and the caller compares.
 //

@@ -181,7 +181,7 @@ func (a *api) createCredential(c *call) (reply, error) {
 		case "tenants":
 			wanted.Tenants = nil
 			if !v.isNull() {
-				wanted.Tenants = []webhook.Tenant{} // an empty list is a fault, null is none
+				wanted.Tenants = []webhook.Tenant{} // an empty list is a fault, null is not
 			}
 			for _, name := range v.texts() {
 				wanted.Tenants = append(wanted.Tenants, webhook.Tenant(name))

@@ -28,7 +28,7 @@ import (
 // Authenticator finds out who makes a call.
 type Authenticator interface {
 	// Authenticate returns the principal of the request's credential. named is
-	// the tenant in the request's address, "" if there is none: a publisher's
+	// the tenant in the request's address, "" without one: a publisher's
 	// credential acts for that tenant. webhook.ErrUnauthorized if the credential
 	// is missing or unknown; webhook.ErrNoTenant or ErrWrongTenant if a publisher
 	// does not name a tenant that it may name.

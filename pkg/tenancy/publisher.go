@@ -6,7 +6,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// AnyTenant, as the only entry of Credential.Tenants, means every tenant.
+// AnyTenant means every tenant, as the only entry of Credential.Tenants.
 const AnyTenant webhook.Tenant = "*"
 
 const (

@@ -47,8 +47,18 @@ func TestRegistry_AuditNamesWhatChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := [][]string{
-		nil, nil, {"Name", "TargetUrl"}, nil, {"Name", "TargetUrl"}, {"Secret"}, {"PreviousSecret"}, {"Headers"}, {"Headers"}, nil,
-		{"Secret", "Headers"}, {"Policy", "TimeoutSeconds"}, nil,
+		nil, nil,
+		{"Name", "TargetUrl"},
+		nil,
+		{"Name", "TargetUrl"},
+		{"Secret"},
+		{"PreviousSecret"},
+		{"Headers"},
+		{"Headers"},
+		nil,
+		{"Secret", "Headers"},
+		{"Policy", "TimeoutSeconds"},
+		nil,
 	}
 	if diff := cmp.Diff(want, *heard); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
