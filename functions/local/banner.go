@@ -7,12 +7,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/config"
 )
 
-// banner is what a newcomer sees: where the service is, three calls to paste,
-// and which of the deployed service's protections are off.
+// banner returns the text printed at the start: the service's address, three calls
+// to paste, and which of the deployed service's protections are off.
 func banner(cfg config.Local, addr string) string {
 	base := "http://" + addr
 	var b strings.Builder
-	fmt.Fprintf(&b, "Posthaste %s serves on %s and keeps everything in %s. Ctrl-C stops it.\n\n", version, base, cfg.DataDir)
+	fmt.Fprintf(&b, "Posthaste %s serves on %s and stores its data in %s. Ctrl-C stops it.\n\n", version, base, cfg.DataDir)
 	user := "tje0:Tje0"
 	if cfg.FirstCredential.Reveal() != config.DefaultCredential {
 		user = "$FIRST_CREDENTIAL"
@@ -34,7 +34,7 @@ func banner(cfg config.Local, addr string) string {
 		open = append(open, "targets are not pinged when a webhook is saved (TARGET_CHECK)")
 	}
 	if len(open) > 0 {
-		fmt.Fprintf(&b, "For development: %s.\nThe deployed service does not do so.\n\n", strings.Join(open, ", "))
+		fmt.Fprintf(&b, "For development only: %s.\nA deployed service is stricter.\n\n", strings.Join(open, ", "))
 	}
 	return b.String()
 }

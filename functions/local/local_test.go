@@ -22,7 +22,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// started is a local run on a port of its own.
+// started is a local run on its own port.
 type started struct {
 	t       *testing.T
 	base    string
@@ -117,7 +117,7 @@ func (s *started) signal() webhook.EventID {
 	return webhook.EventID(header.Get("X-Superoffice-Eventid"))
 }
 
-// row waits for a delivery's row to be as asked.
+// row waits until a delivery's row satisfies want, and returns it.
 func (s *started) row(key webhook.DeliveryKey, want func(webhook.Delivery) bool) webhook.Delivery {
 	s.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
@@ -193,7 +193,7 @@ func TestREADME_QuickstartShowsAVerifiedDelivery(t *testing.T) {
 	}
 }
 
-func TestLocal_DeliversWhatWasSignalledBeforeARestart(t *testing.T) {
+func TestLocal_DeliversEventsSignalledBeforeARestart(t *testing.T) {
 	t.Parallel()
 	target := webhooktest.NewReceiver(t)
 	dir := t.TempDir()
@@ -223,7 +223,7 @@ func TestLocal_AFailedAttemptIsAPendingRowAndIsRetried(t *testing.T) {
 	key := webhook.DeliveryKey{Tenant: "Default", Webhook: s.create(target.URL), Event: s.signal()}
 	row := s.row(key, func(d webhook.Delivery) bool { return d.Attempt >= 1 && d.AttemptCount >= 1 })
 	if row.Status == webhook.StatusPending && (row.NextAt.IsZero() || row.Attempts[0].StatusCode != 503) {
-		t.Errorf("got a pending row without what is next or what was: %+v", row)
+		t.Errorf("got a pending row without its next or last attempt: %+v", row)
 	}
 	row = s.row(key, func(d webhook.Delivery) bool { return d.Status == webhook.StatusDelivered })
 	if row.Attempt != 2 || len(row.Attempts) != 2 {
@@ -300,7 +300,7 @@ func TestLocal_FailedStartClosesTheData(t *testing.T) {
 	faulty := cfg
 	faulty.RuntimeAPI = "no address"
 	if _, err := newParts(faulty, io.Discard); err == nil {
-		t.Fatal("started with a Runtime API that has no address")
+		t.Fatal("it started although the Runtime API's address is invalid")
 	}
 	s, err := newParts(cfg, io.Discard)
 	if err != nil {

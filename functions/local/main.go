@@ -38,7 +38,7 @@ func main() {
 	}
 }
 
-// run puts everything together and serves until ctx ends.
+// run wires the service and serves until ctx ends.
 func run(ctx context.Context) error {
 	memory.Tune(os.LookupEnv)
 	cfg, err := config.LoadLocal(os.LookupEnv)
@@ -48,7 +48,7 @@ func run(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("ADDR %s is taken by another program; try: make run ADDR=127.0.0.1:8081", cfg.Addr)
+			return fmt.Errorf("ADDR %s is in use by another program; try: make run ADDR=127.0.0.1:8081", cfg.Addr)
 		}
 		return fmt.Errorf("listen on ADDR %s: %w", cfg.Addr, err)
 	}
@@ -60,7 +60,8 @@ func run(ctx context.Context) error {
 	return serve(ctx, cfg, parts, listener)
 }
 
-// serve answers calls and pumps until ctx ends, then finishes what is in flight.
+// serve serves calls and runs the pump until ctx ends, then finishes calls and
+// attempts in flight.
 func serve(ctx context.Context, cfg config.Local, s *parts, listener net.Listener) error {
 	server := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)

@@ -23,7 +23,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// parts is everything that Lambda would run, put together on one file.
+// parts is everything that runs on Lambda, wired on one file.
 type parts struct {
 	handler http.Handler
 	pump    *embedded.Pump
@@ -31,8 +31,8 @@ type parts struct {
 	db      *embedded.DB
 }
 
-// newParts opens the data and wires the parts: those of the Lambda functions,
-// on the embedded store instead of AWS. If it fails it leaves the data closed.
+// newParts opens the data and wires the parts of the Lambda functions, on the
+// embedded store instead of AWS. On an error it closes the data.
 func newParts(cfg config.Local, logs io.Writer) (*parts, error) {
 	db, err := embedded.Open(cfg.DataDir, embedded.Options{Now: time.Now, Random: rand.Reader})
 	if err != nil {
@@ -75,12 +75,12 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 	return &parts{handler: handler, pump: pump, sweep: sweep.Run, db: db}, nil
 }
 
-// always returns a function that returns a secret of the settings.
+// always returns a function that always returns this secret.
 func always(secret webhook.Secret) func(context.Context) (webhook.Secret, error) {
 	return func(context.Context) (webhook.Secret, error) { return secret, nil }
 }
 
-// hint tells a newcomer which credential to try, as long as that is no secret.
+// hint returns which credential to try, as long as that is not secret.
 func hint(cfg config.Local) string {
 	if cfg.FirstCredential.Reveal() != config.DefaultCredential {
 		return ""
@@ -88,8 +88,8 @@ func hint(cfg config.Local) string {
 	return "Try Basic " + config.DefaultCredential
 }
 
-// secretsOfTarget gives the receiver what it verifies with: the secrets of the
-// webhooks whose target is the URL that was hit.
+// secretsOfTarget returns the secrets that the receiver verifies a POST with: those
+// of the webhooks whose target is the URL that was hit.
 func secretsOfTarget(registry *webhook.Registry) func(ctx context.Context, url string) []webhook.Secret {
 	return func(ctx context.Context, url string) (secrets []webhook.Secret) {
 		who := webhook.Principal{Tenant: tenancy.FirstTenant}
