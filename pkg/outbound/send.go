@@ -84,12 +84,12 @@ func (s *Sender) target(of webhook.Tenant, text string) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.targets.Put(string(of), text, target, targetBytes+2*len(text))
+	s.targets.Put(string(of), text, target, targetBytes+2*len(text)+len(target.Path)+len(target.RawPath)+len(target.RawQuery))
 	return target, nil
 }
 
 func (s *Sender) readTarget(text string) (*url.URL, error) {
-	target, err := url.Parse(text)
+	target, err := webhook.ParseTarget(text)
 	if err != nil || target.Host == "" || target.User != nil || target.Scheme != "https" && (target.Scheme != "http" || !s.config.AllowHTTP) {
 		return nil, ErrBlocked
 	}

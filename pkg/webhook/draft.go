@@ -1,12 +1,16 @@
 package webhook
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // Draft is what a client wants a webhook to be: the writable members of the
 // entity. A save replaces them all, but for those that are not stated.
 type Draft struct {
-	Name      string
-	Events    []string
+	Name   string
+	Events []string
+	// TargetURL is stored without the white space around it.
 	TargetURL string
 	// Secret: nil or the mask keeps what is stored, "" removes it, another
 	// value replaces it.
@@ -37,7 +41,7 @@ type DraftHeader struct {
 // webhook gives what the draft makes of a stored webhook, or of a new one.
 // Everything that is not the client's to set stays.
 func (d Draft) webhook(w Webhook) Webhook {
-	w.Name, w.TargetURL, w.Description, w.ErrorsEmail = d.Name, d.TargetURL, d.Description, d.ErrorsEmail
+	w.Name, w.TargetURL, w.Description, w.ErrorsEmail = d.Name, strings.TrimSpace(d.TargetURL), d.Description, d.ErrorsEmail
 	w.Events = append([]string(nil), d.Events...)
 	if d.State != StateUnknown {
 		w.State = d.State

@@ -4,10 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
@@ -127,12 +127,16 @@ func (f *Faults) events(patterns []string) {
 }
 
 func (f *Faults) target(text string, rules Rules) {
-	if strings.TrimSpace(text) == "" {
+	if text = strings.TrimSpace(text); text == "" {
 		f.Add("TargetUrl", "is empty")
 		return
 	}
 	f.limit("TargetUrl", "TargetUrl", text, maxTargetURL)
-	u, err := url.Parse(text)
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		f.Add("TargetUrl", "must not contain control characters, such as a tab or a line break")
+		return
+	}
+	u, err := ParseTarget(text)
 	if err != nil || u.Host == "" || u.Hostname() == "" || u.Opaque != "" {
 		f.Add("TargetUrl", "is no absolute URL")
 		return
