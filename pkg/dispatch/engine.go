@@ -160,12 +160,17 @@ func (e *Engine) send(ctx context.Context, lane webhook.Lane, round, attempt int
 			e.Logger.ErrorContext(ctx, "attempt panicked", "error", fmt.Sprint(cause))
 			result = webhook.Result{At: began, Duration: e.Now().Sub(began), Error: webhook.AttemptInternal}
 		}
-		e.Logger.LogAttrs(ctx, slog.LevelInfo, "delivery attempted",
+		line := []slog.Attr{
 			slog.String("tenant", string(p.Webhook.Tenant)), slog.Int("webhook_id", int(p.Webhook.ID)),
 			slog.String("event", p.Event.Name), slog.String("event_id", string(p.Event.ID)),
 			slog.String("lane", string(lane)), slog.Int("round", round), slog.Int("attempt", attempt),
 			slog.String("outcome", outcomeWord(result)), slog.Int("status", result.StatusCode),
-			slog.Int64("duration_ms", result.Duration.Milliseconds()), slog.String("host", webhook.TargetHost(p.Webhook.TargetURL)))
+			slog.Int64("duration_ms", result.Duration.Milliseconds()), slog.String("host", webhook.TargetHost(p.Webhook.TargetURL)),
+		}
+		if result.Error != webhook.AttemptOK {
+			line = append(line, slog.String("error", result.Failure()))
+		}
+		e.Logger.LogAttrs(ctx, slog.LevelInfo, "delivery attempted", line...)
 	}()
 	return e.Sender.Send(ctx, p)
 }

@@ -34,8 +34,8 @@ func (a *api) test(c *call, s stated, misread func(error) error) (reply, error) 
 		return reply{}, err
 	}
 	message := r.Response
-	if message == "" && r.Error != webhook.AttemptOK {
-		message = "The target gave no answer: " + string(r.Error)
+	if message == "" {
+		message = r.Failure()
 	}
 	return c.selected(result{r.Error == webhook.AttemptOK, textOrNull(message), fullRight, &fieldProperties{}}), nil
 }

@@ -62,7 +62,7 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 	})
 	resp, err := s.transport.RoundTrip(s.request(withDialLimit(traced, ctx), target, header, body))
 	if err != nil {
-		return webhook.Result{Error: classify(ctx, err, seen)}
+		return failed(ctx, err, seen)
 	}
 	late := time.AfterFunc(bodyTime, cancel)
 	defer late.Stop()

@@ -37,7 +37,7 @@ const (
 	AttemptBlocked  AttemptError = "blocked_address" // the target's address is not allowed
 	AttemptRedirect AttemptError = "redirect"        // 3xx; redirects are not followed
 	AttemptStatus   AttemptError = "status"          // an answer that is no success
-	AttemptProtocol AttemptError = "protocol"        // no HTTP answer could be read
+	AttemptProtocol AttemptError = "protocol"        // the response broke HTTP framing
 	AttemptTooLarge AttemptError = "too_large"       // answer headers over the limit
 	AttemptSecret   AttemptError = "secret_unavailable"
 	AttemptAborted  AttemptError = "aborted" // the target asked for no further attempt
@@ -51,6 +51,7 @@ type Attempt struct {
 	Duration   time.Duration
 	StatusCode int // 0 without an answer
 	Error      AttemptError
+	Detail     AttemptDetail
 }
 
 // MaxStoredAttempts is how many attempts a row keeps; earlier ones are only

@@ -42,6 +42,7 @@ type Result struct {
 	Duration   time.Duration // of the whole attempt
 	StatusCode int
 	Error      AttemptError // AttemptOK exactly for a success (any 2xx)
+	Detail     AttemptDetail
 	// Response is an excerpt of the answer, headers and body, for people: at
 	// most MaxLastError bytes. Rows keep the first MaxStoredResponse of it.
 	Response string
@@ -69,7 +70,7 @@ type Result struct {
 
 // attempt gives the result as a row keeps it.
 func (r Result) attempt(number int) Attempt {
-	return Attempt{Number: number, At: r.At, Duration: r.Duration, StatusCode: r.StatusCode, Error: r.Error}
+	return Attempt{Number: number, At: r.At, Duration: r.Duration, StatusCode: r.StatusCode, Error: r.Error, Detail: r.Detail}
 }
 
 // Outcome joins a result and what a policy decided about it. SweepAt is
