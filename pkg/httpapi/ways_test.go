@@ -75,3 +75,37 @@ func TestTargetUrl_WithoutControlCharacters(t *testing.T) {
 		}
 	}
 }
+
+// A secret that only looks like a Standard Webhooks secret would sign with
+// another key than the receiver's library uses, and no message would verify.
+func TestSecret_MustBeginWithItsPrefix(t *testing.T) {
+	t.Parallel()
+	const key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"
+	for name, w := range ways(t, "Secret", "v1,whsec_"+key) {
+		s := newServer(t)
+		s.shown(200, "POST", "/api/v1/Webhook", minimal)
+		before := s.webhooks()
+		got := s.call(w.method, w.path, w.body, "Content-Type: "+w.contentType, "Accept: application/json")
+		if text := got.Body.String(); got.Code != 400 || !strings.Contains(text, `Secret must begin with \"whsec_\" itself`) || strings.Contains(text, key) {
+			t.Errorf("%s: got %d %s", name, got.Code, text)
+		}
+		if after := s.webhooks(); len(after) != len(before) || after[0].Revision != before[0].Revision {
+			t.Errorf("%s: something was stored", name)
+		}
+	}
+	s := newServer(t)
+	for _, secret := range []string{"v1, whsec_" + key, "V1,WHSEC_" + key, "v1a,whsec_" + key, " whsec_" + key, "\n\twhsec_" + key, `"whsec_` + key + `"`, "'whsec_" + key + "'", "Whsec_" + key, "whsec_" + key + "\n", "whsec_\n" + key} {
+		if got := s.call("POST", "/api/v1/Webhook", body(t, map[string]any{"Secret": secret})); got.Code != 400 || strings.Contains(got.Body.String(), key) {
+			t.Errorf("%q: got %d %s", secret, got.Code, got.Body)
+		}
+		test := fmt.Sprintf(`{"Webhook":%s}`, body(t, map[string]any{"Secret": secret}))
+		if got := s.call("POST", agent+"TestWebhook", test); got.Code != 400 {
+			t.Errorf("test with %q: got %d %s", secret, got.Code, got.Body)
+		}
+	}
+	for _, secret := range []string{"whsec_" + key, "v1," + key, "v1", "v1,", "my whsec_" + key, "whsec", " ", "v2,whsec_" + key} {
+		if got := s.call("POST", "/api/v1/Webhook", body(t, map[string]any{"Secret": secret})); got.Code != 200 {
+			t.Errorf("%q: got %d %s", secret, got.Code, got.Body)
+		}
+	}
+}

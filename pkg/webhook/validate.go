@@ -197,11 +197,29 @@ func (f *Faults) secret(s *Secret) {
 	if !utf8.ValidString(s.text) {
 		f.Add("Secret", "is not valid UTF-8")
 	}
-	if encoded, ok := strings.CutPrefix(s.text, standardPrefix); ok {
-		if key, err := base64.StdEncoding.DecodeString(encoded); err != nil || len(key) == 0 {
-			f.Add("Secret", "begins with %q, but what follows is no standard base64", standardPrefix)
+	encoded, ok := strings.CutPrefix(s.text, standardPrefix)
+	if !ok && misspelledStandard(s.text) {
+		f.Add("Secret", "must begin with %[1]q itself: leave out what is before it, such as \"v1,\", a space or a quote, and write %[1]q in lower case", standardPrefix)
+	}
+	if ok {
+		key, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil || len(key) == 0 || strings.ContainsAny(encoded, "\r\n") { // line breaks are ignored by some decoders only
+			f.Add("Secret", "begins with %q, but what follows must be standard base64", standardPrefix)
 		}
 	}
+}
+
+// misspelledStandard reports whether a secret that does not begin with "whsec_"
+// looks like one that does: with the "v1," that some dashboards show in front of
+// it, with spaces or quotes around it, or in other case. As a plain string it
+// would sign with another key than the receiver's library uses.
+func misspelledStandard(text string) bool {
+	const around = " \t\r\n\"'`"
+	text = strings.ToLower(strings.Trim(text, around))
+	for _, version := range []string{"v1,", "v1a,"} {
+		text = strings.TrimLeft(strings.TrimPrefix(text, version), around)
+	}
+	return strings.HasPrefix(text, standardPrefix)
 }
 
 func (f *Faults) pluginType(name string, rules Rules) {
