@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/receiver"
 )
 
 // banner is what a newcomer sees: where the service is, three calls to paste,
@@ -17,10 +18,16 @@ func banner(cfg config.Local, addr string) string {
 	if cfg.FirstCredential.Reveal() != config.DefaultCredential {
 		user = "$FIRST_CREDENTIAL"
 	}
+	target := "https://example.com/hook" // to be replaced by one's own
+	if cfg.AllowPrivate {
+		target = base + receiver.Path
+	}
 	fmt.Fprintf(&b, "  curl -u %s -H 'Content-Type: application/json' %s/api/v1/Webhook -d '%s'\n\n", user, base,
-		`{"Name": "My first webhook", "Events": ["contact.*"], "TargetUrl": "`+base+`/_receiver", "Secret": "Something Super Secret"}`)
+		`{"Name": "My first webhook", "Events": ["contact.*"], "TargetUrl": "`+target+`", "Secret": "Something Super Secret"}`)
 	fmt.Fprintf(&b, "  curl -u %s -H 'Content-Type: application/json' %s/api/v1/Webhook/contact.changed/7 -d '%s'\n\n", user, base, `{"name": "Blåbær AS", "category_idx": 3}`)
-	fmt.Fprintf(&b, "  curl %s/_receiver\n\n", base)
+	if cfg.AllowPrivate {
+		fmt.Fprintf(&b, "  curl %s\n\n", target)
+	}
 	var open []string
 	if cfg.AllowHTTP {
 		open = append(open, "http targets are allowed (ALLOW_HTTP)")

@@ -36,7 +36,8 @@ var retries = map[string]string{
 // range over a collection, with the reason why they are not retries: each
 // iteration does a different part of the work.
 var others = map[string]string{
-	"functions/local secretsOfTarget for":               "a page of tenants a turn",
+	"functions/local secretsOfTargets for":              "a page of tenants a turn",
+	"functions/local secretsOfTenant for":               "a page of webhooks a turn",
 	"pkg/embedded Pump.Run for range":                   "a partition a turn",
 	"pkg/embedded Pump.feed for":                        "a batch a turn; one that is not done waits by handingOver",
 	"pkg/auth Authenticator.endOldest for":              "a page a turn",
