@@ -160,7 +160,7 @@ func TestSend_ADrippingTargetIsCutOff(t *testing.T) {
 		{"in the headers", "HTTP/1.1 200 OK\r\nX: ", 100 * time.Millisecond, webhook.AttemptTimeout, 5 * time.Second},
 		{"in the body, after a success", "HTTP/1.1 200 OK\r\n\r\nx", time.Minute, webhook.AttemptOK, 20 * time.Second},
 		{"in the body, after a refusal", "HTTP/1.1 500 Oh\r\nContent-Length: 999999\r\n\r\nx", time.Minute, webhook.AttemptStatus, 20 * time.Second},
-		{"in the body, in the fast lane", "HTTP/1.1 200 OK\r\n\r\nx", 100 * time.Millisecond, webhook.AttemptOK, 900 * time.Millisecond},
+		{"in the body, in the fast lane", "HTTP/1.1 200 OK\r\n\r\nx", 500 * time.Millisecond, webhook.AttemptOK, 900 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

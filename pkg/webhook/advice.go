@@ -30,7 +30,7 @@ var advice = map[failure]string{
 	{AttemptTLS, DetailUnknownIssuer}: "The issuer of the target's certificate is not trusted: use a certificate of a public authority, and send its intermediate certificates.",
 	{AttemptTLS, DetailWrongName}:     "The target's certificate is for another host name: use the name that it is for, or a certificate for this one.",
 	{AttemptTLS, DetailNotTLS}:        "The target does not speak TLS at this port: check the port and the scheme of TargetUrl.",
-	{AttemptTimeout, ""}:              "The response did not arrive in time: respond with 2xx first and work afterwards.",
+	{AttemptTimeout, ""}:              "The target did not respond in time: check that it can be reached, and respond with 2xx first and work afterwards.",
 	{AttemptFast, ""}:                 "The response took too long for the fast lane: the delivery continues through the queue with the webhook's full timeout.",
 	{AttemptBlocked, ""}:              "The target's host, address or port is not allowed: use https, a public address, and port 443 or 1024-65535.",
 	{AttemptRedirect, ""}:             "The target responded with a redirect, and redirects are not followed: set TargetUrl to the final address.",
