@@ -19,7 +19,7 @@ var wordings = []struct {
 }{
 	{`\bis no [a-z]`, `is no (longer|more|way|such|need|point|reason|limit|lease|other|one|row|message|call)\b|there is no`, 53},
 	{`\b(that|which|is|are) none\b`, ``, 57},
-	{`// \w+ gives\b`, ``, 85},
+	{`// \w+ gives\b`, ``, 84},
 	{`\b(nobody|somebody|whoever)\b`, `http\.NoBody|events/nobody`, 97},
 	{`\bstands? (twice|for|in|there|beside)\b`, `stands? for`, 11},
 	{`\blies? (in|under|beside|within|outside)\b`, ``, 6},

@@ -14,7 +14,7 @@ import (
 type place struct{ host, port, path, query string }
 
 // place returns where a URL leads. Names and addresses of this machine are one
-// host, the default ports of http and https are none.
+// host, and the default ports of http and https are left out.
 func (r *Receiver) place(u *url.URL, hostport string) place {
 	at := url.URL{Host: hostport}
 	p := place{host: at.Hostname(), port: strings.TrimLeft(at.Port(), "0"), path: unescaped(u.EscapedPath()), query: unescaped(u.RawQuery)}
