@@ -22,7 +22,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// started is a local run on a port of its own.
+// started is a local run on its own port.
 type started struct {
 	t       *testing.T
 	base    string
@@ -74,11 +74,16 @@ func start(t *testing.T, dir string, settings map[string]string) *started {
 
 func (s *started) call(method, path, body string) (int, http.Header, []byte) {
 	s.t.Helper()
+	return s.callAs("tje0", "Tje0", method, path, body)
+}
+
+func (s *started) callAs(user, password, method, path, body string) (int, http.Header, []byte) {
+	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	req.SetBasicAuth("tje0", "Tje0")
+	req.SetBasicAuth(user, password)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -117,7 +122,7 @@ func (s *started) signal() webhook.EventID {
 	return webhook.EventID(header.Get("X-Superoffice-Eventid"))
 }
 
-// row waits for a delivery's row to be as asked.
+// row waits until a delivery's row satisfies want, and returns it.
 func (s *started) row(key webhook.DeliveryKey, want func(webhook.Delivery) bool) webhook.Delivery {
 	s.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
@@ -180,7 +185,9 @@ func TestREADME_QuickstartShowsAVerifiedDelivery(t *testing.T) {
 			t.Fatalf("the third call still prints %s", got)
 		}
 	}
-	text := banner(config.Local{FirstCredential: webhook.NewSecret(config.DefaultCredential)}, "127.0.0.1:8080")
+	private := config.Local{FirstCredential: webhook.NewSecret(config.DefaultCredential)}
+	private.AllowPrivate = true
+	text := banner(private, "127.0.0.1:8080")
 	for _, call := range calls {
 		if !strings.Contains(text, call[1]) {
 			t.Errorf("the banner lacks the README's call %s\nin:\n%s", call[1], text)
@@ -193,7 +200,7 @@ func TestREADME_QuickstartShowsAVerifiedDelivery(t *testing.T) {
 	}
 }
 
-func TestLocal_DeliversWhatWasSignalledBeforeARestart(t *testing.T) {
+func TestLocal_DeliversEventsSignalledBeforeARestart(t *testing.T) {
 	t.Parallel()
 	target := webhooktest.NewReceiver(t)
 	dir := t.TempDir()
@@ -223,7 +230,7 @@ func TestLocal_AFailedAttemptIsAPendingRowAndIsRetried(t *testing.T) {
 	key := webhook.DeliveryKey{Tenant: "Default", Webhook: s.create(target.URL), Event: s.signal()}
 	row := s.row(key, func(d webhook.Delivery) bool { return d.Attempt >= 1 && d.AttemptCount >= 1 })
 	if row.Status == webhook.StatusPending && (row.NextAt.IsZero() || row.Attempts[0].StatusCode != 503) {
-		t.Errorf("got a pending row without what is next or what was: %+v", row)
+		t.Errorf("got a pending row without its next or last attempt: %+v", row)
 	}
 	row = s.row(key, func(d webhook.Delivery) bool { return d.Status == webhook.StatusDelivered })
 	if row.Attempt != 2 || len(row.Attempts) != 2 {
@@ -300,7 +307,7 @@ func TestLocal_FailedStartClosesTheData(t *testing.T) {
 	faulty := cfg
 	faulty.RuntimeAPI = "no address"
 	if _, err := newParts(faulty, io.Discard); err == nil {
-		t.Fatal("started with a Runtime API that has no address")
+		t.Fatal("it started although the Runtime API's address is invalid")
 	}
 	s, err := newParts(cfg, io.Discard)
 	if err != nil {

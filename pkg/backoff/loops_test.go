@@ -36,7 +36,8 @@ var retries = map[string]string{
 // a collection, and why they are not retries: each iteration does a different part
 // of the work.
 var others = map[string]string{
-	"functions/local secretsOfTarget for":               "a page of tenants per iteration",
+	"functions/local secretsOfTargets for":              "a page of tenants per iteration",
+	"functions/local secretsOfTenant for":               "a page of webhooks per iteration",
 	"pkg/embedded Pump.Run for range":                   "a partition per iteration",
 	"pkg/embedded Pump.feed for":                        "a batch per iteration; a failed batch waits by handingOver",
 	"pkg/auth Authenticator.endOldest for":              "a page per iteration",

@@ -39,7 +39,7 @@ func agentFailed(c *call, err error) reply {
 	if !errors.As(err, &unread) {
 		return failed(c, err)
 	}
-	c.cause = err
+	c.cause, c.errorType = err, "ArgumentException" // its answer has no type
 	return reply{status: http.StatusBadRequest, body: agentError{"The request is invalid.", unread.detail}}
 }
 
@@ -121,6 +121,7 @@ func (a *api) agentSignal(c *call) (reply, error) {
 	s := webhook.Signal{
 		Name: args.named("EventName").text(), PrimaryKey: args.named("PrimaryKey").number(), Data: args.named("Data").object(),
 	}
+	c.event = s.Name
 	if err := args.err(); err != nil {
 		return reply{}, err
 	}

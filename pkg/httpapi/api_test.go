@@ -137,7 +137,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 		"hops with letters":           {"POST", root + "/contact.changed/1", ``, []string{"X-Posthaste-Hops: x"}, 400, "X-Posthaste-Hops"},
 		"a loop":                      {"POST", root + "/contact.changed/1", ``, []string{"X-Posthaste-Hops: 3"}, 508, "loop"},
 		"no credential":               {"GET", root, ``, []string{"Authorization: "}, 401, "credential"},
-		"another tenant's address":    {"GET", "/Other" + root, ``, nil, 421, "not the credential's tenant"},
+		"another tenant's address":    {"GET", "/Other" + root, ``, nil, 421, "not the credential's"},
 		"an unknown route":            {"GET", "/api/v1/Contact", ``, nil, 404, "served at this address"},
 		"an unsupported method":       {"DELETE", root, ``, nil, 405, "DELETE is not allowed here; use GET or POST"},
 	} {
@@ -179,7 +179,8 @@ func TestErrorsKeepInternalTextInside(t *testing.T) {
 		{webhook.ErrSecretUnavailable, 503},
 		{webhook.ErrUnauthorized, 401},
 		{webhook.ErrForbidden, 403},
-		{httpapi.ErrWrongTenant, 421},
+		{webhook.ErrWrongTenant, 421},
+		{webhook.ErrNoTenant, 421},
 		{httpapi.ErrPrecondition, 412},
 		{webhook.ErrTooLarge, 413},
 		{webhook.ErrLoop, 508},

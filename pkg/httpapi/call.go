@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -27,8 +28,14 @@ type call struct {
 	tenantSegment webhook.Tenant
 	requestID     string
 	status        int
-	// cause is the error behind the response, for the log.
-	cause error
+	// cause is the error behind the response, and errorType its type on the wire;
+	// for the log.
+	cause     error
+	errorType string
+	// event and eventID are those of a signal, for the log. The name is as the
+	// caller spelled it, valid or not; there is an id once the event is stored.
+	event   string
+	eventID webhook.EventID
 	// params are the query parameters of the route, by their documented names.
 	params map[string]string
 	// ignored are the names in its query and body that nothing reads.
@@ -116,13 +123,15 @@ func (a *api) admit(c *call, scope webhook.Scope) error {
 	if scope == open {
 		return nil
 	}
-	who, err := a.Auth.Authenticate(c.Request)
-	if err != nil {
+	who, err := a.Auth.Authenticate(c.Request, c.tenantSegment)
+	if c.who = who; err != nil {
+		if scope == webhook.ScopeAdmin && errors.Is(err, webhook.ErrNoTenant) { // its addresses name none
+			return forbidden(scope)
+		}
 		return a.unauthorized(err)
 	}
-	c.who = who
 	if c.tenantSegment != "" && c.tenantSegment != who.Tenant {
-		return errWrongTenant
+		return webhook.ErrWrongTenant
 	}
 	if !who.May(scope) {
 		return forbidden(scope)
@@ -142,19 +151,30 @@ func (a *api) acceptable(c *call) error {
 	return nil
 }
 
-// log writes the call's log line. A request that no route matched is logged
-// without its path and method, which the caller can choose freely.
+// loggedIgnored returns the ignored names for the log. Those of a form stay out: in
+// a value that is not escaped, such as a secret with an ampersand, a part of it
+// reads as a name.
+func (c *call) loggedIgnored() string {
+	if wire.IsForm(c.Header) {
+		return ""
+	}
+	return c.ignored.text
+}
+
+// log writes the call's log line. A request that no route matched shows the
+// beginning of its path, and never its method, which may be any string.
 func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
-	action := c.action
+	action, path := c.action, ""
 	if action == "" {
-		action = "unmatched"
+		action, path = "unmatched", wire.Shorten(c.URL.Path)
 	}
 	line := []slog.Attr{
 		slog.String("action", action), slog.Int("status", c.status), slog.Int64("duration_ms", milliseconds),
 	}
 	for _, attr := range []slog.Attr{
 		slog.String("tenant", string(c.who.Tenant)), slog.String("user", c.who.Associate.UserName),
-		slog.String("app", c.who.App), slog.String("request_id", c.requestID), slog.String("ignored", c.ignored.text),
+		slog.String("app", c.who.App), slog.String("event", wire.Shorten(c.event)), slog.String("event_id", string(c.eventID)),
+		slog.String("path", path), slog.String("error_type", c.errorType), slog.String("request_id", c.requestID), slog.String("ignored", c.loggedIgnored()),
 	} {
 		if attr.Value.String() != "" {
 			line = append(line, attr)

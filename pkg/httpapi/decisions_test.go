@@ -302,6 +302,9 @@ func TestDecision07_Targets(t *testing.T) {
 		"https://user:password@example.com":                "",
 		"https://example.com/#a":                           "",
 		"https://example.com/#":                            "",
+		"https://exa<mple.com/":                            "",
+		"https://exa mple.com/":                            "",
+		"https://example.com\\@example.org/":               "",
 		"ftp://example.com/":                               "",
 		"javascript:alert(1)":                              "",
 		"//example.com/":                                   "",
@@ -542,7 +545,7 @@ func TestDecision19_Errors(t *testing.T) {
 		"no method":   {"POST", "/api/v1/Webhook/1", "", "", 405, "NotSupportedException", "POST is not allowed here; use DELETE, GET, PATCH or PUT"},
 		"no type":     {"POST", "/api/v1/Webhook", "x", "Content-Type: image/png", 415, "SoMediaTypeException", "image/png"},
 		"a body of 2": {"POST", "/api/v1/Webhook", strings.Repeat(" ", 2<<20), "", 413, "SoPayloadTooLargeException", "1 MiB"},
-		"elsewhere":   {"GET", "/Other/api/v1/Webhook/1", "", "", 421, "SoWrongTenantException", "not the credential's tenant"},
+		"elsewhere":   {"GET", "/Other/api/v1/Webhook/1", "", "", 421, "SoWrongTenantException", "not the credential's"},
 		"too late":    {"DELETE", "/api/v1/Webhook/1", "", "If-Unmodified-Since: Mon, 23 Nov 2026 00:00:00 GMT", 412, "SoPreconditionFailedException", "changed"},
 		"a loop":      {"POST", "/api/v1/Webhook/a.b/1", "", "X-Posthaste-Hops: 3", 508, "SoLoopException", "loop"},
 	} {

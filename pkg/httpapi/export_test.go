@@ -7,10 +7,7 @@ import (
 )
 
 // The package's own rows of the error table.
-var (
-	ErrWrongTenant  = errWrongTenant
-	ErrPrecondition = errPrecondition
-)
+var ErrPrecondition = errPrecondition
 
 // Route is an operation of the route table.
 type Route struct {

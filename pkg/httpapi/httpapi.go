@@ -11,7 +11,8 @@
 // The package refuses to know where webhooks are stored, how a credential is
 // checked and how a POST is made: the domain's Registry and Publisher, and the
 // functions of Config, do that. It never writes the text of an internal error
-// into a response, nor a path, query, body or secret into a log.
+// into a response, nor a query, body or secret into a log, nor the path of a call
+// that a route matches.
 package httpapi
 
 import (
@@ -27,9 +28,12 @@ import (
 
 // Authenticator identifies the caller of a request.
 type Authenticator interface {
-	// Authenticate returns the principal of the request's credential.
-	// It returns webhook.ErrUnauthorized if there is no known credential.
-	Authenticate(r *http.Request) (webhook.Principal, error)
+	// Authenticate returns the principal of the request's credential. named is
+	// the tenant in the request's address, "" without one: a publisher's
+	// credential acts for that tenant. webhook.ErrUnauthorized if the credential
+	// is missing or unknown; webhook.ErrNoTenant or ErrWrongTenant if a publisher
+	// does not name a tenant that it may name.
+	Authenticate(r *http.Request, named webhook.Tenant) (webhook.Principal, error)
 }
 
 // Config is everything that the API needs. A field must be set unless its

@@ -48,8 +48,8 @@ func (a *api) test(c *call, object wire.Tree, s stated, misread func(error) erro
 		return reply{}, err
 	}
 	message := r.Response
-	if message == "" && r.Error != webhook.AttemptOK {
-		message = "No response from the target: " + string(r.Error)
+	if message == "" {
+		message = r.Failure()
 	}
 	return c.selected(result{r.Error == webhook.AttemptOK, textOrNull(message), fullRight, &fieldProperties{}}), nil
 }

@@ -44,6 +44,12 @@ var (
 	// credential, or is not an app token.
 	ErrWrongApp = errors.New("app token of a different credential")
 
+	// ErrWrongTenant: the call names a tenant that its credential is not for, or
+	// that does not exist.
+	ErrWrongTenant = errors.New("wrong tenant")
+	// ErrNoTenant: the credential is for several tenants, and the call names none.
+	ErrNoTenant = errors.New("no tenant named")
+
 	// ErrTooLarge: an input exceeds a documented size limit.
 	ErrTooLarge = errors.New("too large")
 

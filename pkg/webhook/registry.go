@@ -39,8 +39,9 @@ type Registry struct {
 	Events Events
 	// Audit is called after each committed write of a webhook, with the context of
 	// the method that made it. The action is "create webhook", "change webhook" or
-	// "delete webhook". nil: no audit.
-	Audit func(ctx context.Context, action string, written Key)
+	// "delete webhook". changed names the members, options included, that a change
+	// sets to another value; never a value. nil: no audit.
+	Audit func(ctx context.Context, action string, written Key, changed []string)
 }
 
 // The actions that Audit is called with.
@@ -50,9 +51,9 @@ const (
 	actionDelete = "delete webhook"
 )
 
-func (r *Registry) audit(ctx context.Context, action string, tenant Tenant, id int32) {
+func (r *Registry) audit(ctx context.Context, action string, tenant Tenant, id int32, changed ...string) {
 	if r.Audit != nil {
-		r.Audit(ctx, action, Key{tenant, id})
+		r.Audit(ctx, action, Key{tenant, id}, changed)
 	}
 }
 

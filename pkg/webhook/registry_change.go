@@ -45,7 +45,7 @@ func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(
 			if c.doc, err = d.document(old, w.Updated.Add(overlap)); err != nil {
 				return change{}, err
 			}
-			c.docChanged = gone || EncodeSecretDocument(c.doc) != EncodeSecretDocument(old)
+			c.old, c.docChanged = old, gone || EncodeSecretDocument(c.doc) != EncodeSecretDocument(old)
 		}
 		return c, r.ping(ctx, current, c.webhook, c.doc, c.docChanged || guesses)
 	})
@@ -59,8 +59,9 @@ func (r *Registry) EndOverlap(ctx context.Context, who Principal, id int32) erro
 		if err != nil || doc.previousAt(w.Updated).IsZero() {
 			return change{none: true}, err
 		}
+		old := doc
 		doc.Previous, doc.PreviousUntil = Secret{}, time.Time{}
-		return change{webhook: w, doc: doc, docChanged: true}, nil
+		return change{webhook: w, old: old, doc: doc, docChanged: true}, nil
 	})
 	return err
 }
@@ -86,7 +87,7 @@ func (r *Registry) SetOptions(ctx context.Context, who Principal, id int32, edit
 // change is a change of a webhook.
 type change struct {
 	webhook    Webhook
-	doc        SecretDocument // set if docChanged
+	old, doc   SecretDocument // before and after; count if docChanged
 	docChanged bool
 	none       bool // nothing to write
 }
@@ -132,7 +133,7 @@ func (r *Registry) commit(ctx context.Context, current Webhook, c change) (Webho
 	if err := r.Webhooks.Update(ctx, w, raised...); err != nil {
 		return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
 	}
-	r.audit(ctx, actionChange, w.Tenant, w.ID)
+	r.audit(ctx, actionChange, w.Tenant, w.ID, c.changed(current)...)
 	if current.Secret.Name != w.Secret.Name {
 		r.forgetIntent(ctx, w.Secret.Name, w.Updated)
 		r.dropSecret(ctx, current.Secret.Name, w.Updated)

@@ -713,8 +713,8 @@ func TestRegistry_AuditsCommittedWrites(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
 	var heard []string
-	r.Audit = func(_ context.Context, action string, written webhook.Key) {
-		heard = append(heard, fmt.Sprintf("%s %s/%d", action, written.Tenant, written.ID))
+	r.Audit = func(_ context.Context, action string, written webhook.Key, changed []string) {
+		heard = append(heard, fmt.Sprintf("%s %s/%d %v", action, written.Tenant, written.ID, changed))
 	}
 	w := r.create(t, secret("s"))
 	r.mustSave(t, w.ID, func(d *webhook.Draft) { d.Name = "m" })
@@ -733,7 +733,7 @@ func TestRegistry_AuditsCommittedWrites(t *testing.T) {
 	if err := r.Delete(t.Context(), anna, w.ID, nil); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"create webhook Default/1", "change webhook Default/1", "delete webhook Default/1"}
+	want := []string{"create webhook Default/1 []", "change webhook Default/1 [Name]", "delete webhook Default/1 []"}
 	if diff := cmp.Diff(want, heard); diff != "" {
 		t.Errorf("audited writes (-want +got):\n%s", diff)
 	}

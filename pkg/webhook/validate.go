@@ -4,10 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
@@ -126,12 +126,16 @@ func (f *Faults) events(patterns []string) {
 }
 
 func (f *Faults) target(text string, rules Rules) {
-	if strings.TrimSpace(text) == "" {
+	if text = strings.TrimSpace(text); text == "" {
 		f.Add("TargetUrl", "is required")
 		return
 	}
 	f.limit("TargetUrl", "TargetUrl", text, maxTargetURL)
-	u, err := url.Parse(text)
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		f.Add("TargetUrl", "must not contain control characters, such as a tab or a line break")
+		return
+	}
+	u, err := ParseTarget(text)
 	if err != nil || u.Host == "" || u.Hostname() == "" || u.Opaque != "" {
 		f.Add("TargetUrl", "must be an absolute URL")
 		return
@@ -199,11 +203,29 @@ func (f *Faults) secret(s *Secret) {
 		return
 	}
 	f.limit("Secret", "Secret", s.text, maxSecret)
-	if encoded, ok := strings.CutPrefix(s.text, standardPrefix); ok {
-		if key, err := base64.StdEncoding.DecodeString(encoded); err != nil || len(key) == 0 {
+	encoded, ok := strings.CutPrefix(s.text, standardPrefix)
+	if !ok && misspelledStandard(s.text) {
+		f.Add("Secret", "must begin with %[1]q itself: remove everything before it, such as \"v1,\", a space or a quote, and write %[1]q in lower case", standardPrefix)
+	}
+	if ok {
+		key, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil || len(key) == 0 || strings.ContainsAny(encoded, "\r\n") { // line breaks are ignored by some decoders only
 			f.Add("Secret", "must be standard base64 after the prefix %q", standardPrefix)
 		}
 	}
+}
+
+// misspelledStandard reports whether a secret that does not begin with "whsec_"
+// looks like one that does: with the "v1," that some dashboards show in front of
+// it, with spaces or quotes around it, or in other case. As a plain string it
+// would sign with another key than the receiver's library uses.
+func misspelledStandard(text string) bool {
+	const around = " \t\r\n\"'`"
+	text = strings.ToLower(strings.Trim(text, around))
+	for _, version := range []string{"v1,", "v1a,"} {
+		text = strings.TrimLeft(strings.TrimPrefix(text, version), around)
+	}
+	return strings.HasPrefix(text, standardPrefix)
 }
 
 func (f *Faults) pluginType(name string, rules Rules) {

@@ -118,6 +118,12 @@ func ReadText(r *http.Request) ([]byte, Label, error) {
 	return text, label, nil
 }
 
+// IsForm reports whether the headers label a body as a form.
+func IsForm(h http.Header) bool {
+	label, err := readLabel(h)
+	return err == nil && label.mediaType == formType
+}
+
 // readLabel reads what the headers say about a body. Without a Content-Type it is
 // JSON.
 func readLabel(h http.Header) (Label, error) {
