@@ -150,11 +150,11 @@ func testSources(t *testing.T, h Harness) {
 		} {
 			must(t, h.Sources.Count(ctx, name, c))
 			want = want.Add(c)
-		}
-		got, err := h.Sources.Counts(ctx, name)
-		must(t, err)
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
+			got, err := h.Sources.Counts(ctx, name)
+			must(t, err)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("after %+v (-want +got):\n%s", c, diff)
+			}
 		}
 	})
 	t.Run("Count keeps at most 50 names", func(t *testing.T) {
