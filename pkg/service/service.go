@@ -41,6 +41,9 @@ type Contracts struct {
 	Sources     source.Sources
 	// OwnTables are the names of the service's tables, which are never sources.
 	OwnTables []string
+	// BusTenant is the tenant of the events of a bus for which no source is
+	// configured. Empty: there is no bus.
+	BusTenant webhook.Tenant
 
 	// The engine and the sweep.
 	Messages Queue
@@ -67,7 +70,7 @@ func NewRegistry(c Contracts) *webhook.Registry {
 func NewSources(c Contracts) *source.Registry {
 	tenants := &tenancy.Administration{Tenants: c.Tenants}
 	return &source.Registry{
-		Sources: c.Sources, Secrets: c.Secrets, Intents: c.Webhooks, OwnTables: c.OwnTables,
+		Sources: c.Sources, Secrets: c.Secrets, Intents: c.Webhooks, OwnTables: c.OwnTables, BusTenant: c.BusTenant,
 		EventLife: c.Delivering.EventTTL, Now: c.Now, Random: c.Random,
 		TenantExists: tenants.Receives,
 	}

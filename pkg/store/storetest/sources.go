@@ -125,7 +125,7 @@ func testSources(t *testing.T, h Harness) {
 			t.Errorf("Counts: got %+v, %v; want none", c, err)
 		}
 	})
-	t.Run("Get finds no source of a name that none can have", func(t *testing.T) {
+	t.Run("Get finds no source under an invalid name", func(t *testing.T) {
 		for _, name := range []string{"N", "?", "-", "9", strings.Repeat("x", 600)} {
 			if _, err := h.Sources.Get(ctx, name); !errors.Is(err, webhook.ErrNotFound) {
 				t.Errorf("%.9q: got %v, want ErrNotFound", name, err)
