@@ -130,7 +130,7 @@ func TestSources_AFaultNamesItsMember(t *testing.T) {
 		"no secret":                    {"POST", "", with(second, `,"Secret":"first"`, ``), "Relay.Secret is required"},
 		"an empty secret":              {"POST", "", with(second, `"first"`, `""`), "Relay.Secret must not be empty"},
 		"the mask of nothing":          {"POST", "", with(second, `"first"`, `"********"`), "a new source has none"},
-		"bad base64":                   {"POST", "", with(second, `"first"`, `"whsec_?"`), "Relay.Secret begins with"},
+		"bad base64":                   {"POST", "", with(second, `"first"`, `"whsec_?"`), "Relay.Secret must be standard base64"},
 		"a long overlap":               {"POST", "", with(second, `"first"`, `"first","SecretOverlapSeconds":604801`), "Relay.SecretOverlapSeconds must be from 0 to 604800"},
 		"a context of another tenant":  {"POST", "", with(second, `"Default"`, `"Other"`), `Relay.Context \"Cust12345\" is that of the source \"crm\" of another tenant`},
 		"another name":                 {"PUT", "/crm", with(relayCRM, `"crm"`, `"x"`), `Name must stay \"crm\"`},
@@ -237,13 +237,13 @@ func TestSources_AreAuditedByNamesOfMembers(t *testing.T) {
 		var entry struct {
 			Msg, Action, Tenant, User string
 			Name                      string `json:"source_name"`
-			Changed                   []string
+			Changed                   string
 		}
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Fatal(err)
 		}
 		if entry.Msg == "audit" {
-			lines = append(lines, strings.TrimSpace(fmt.Sprintln(entry.Action, entry.Name, entry.Tenant, entry.User, strings.Join(entry.Changed, ","))))
+			lines = append(lines, strings.TrimSpace(fmt.Sprintln(entry.Action, entry.Name, entry.Tenant, entry.User, entry.Changed)))
 		}
 	}
 	want := []string{
