@@ -16,6 +16,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -37,6 +38,9 @@ type Contracts struct {
 	Tenants     tenancy.Tenants
 	Credentials tenancy.Credentials
 	Jobs        job.Jobs
+	Sources     source.Sources
+	// OwnTables are the names of the service's tables, which are never sources.
+	OwnTables []string
 
 	// The engine and the sweep.
 	Messages Queue

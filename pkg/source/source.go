@@ -105,4 +105,10 @@ type Relay struct {
 	Context string
 	// Secret names the version of the document whose secrets verify.
 	Secret webhook.SecretRef
+	// SecretOverlap is how long a replaced secret goes on verifying. nil:
+	// webhook.DefaultSecretOverlap.
+	SecretOverlap *time.Duration
+	// Rotations counts the versions that RotationDay (UTC, "2006-01-02") brought.
+	Rotations   int
+	RotationDay string
 }

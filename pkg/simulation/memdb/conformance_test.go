@@ -11,6 +11,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
@@ -47,7 +48,7 @@ func TestStoreConformance(t *testing.T) {
 				change(&config)
 				db := memdb.New(config)
 				store := dynamo.New(db, dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: time.Now, Random: webhooktest.Random(1)})
-				return storetest.Harness{Limited: func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) }, Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(), Damage: damage(db)}
+				return storetest.Harness{Limited: func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) }, Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Sources: store.Sources(), Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(), Damage: damage(db)}
 			})
 		})
 	}
@@ -76,6 +77,8 @@ func damage(db *memdb.DB) func(t *testing.T, thing any) {
 			pk, sk, attribute = "TENANTS", string(x.Name), "created"
 		case tenancy.Credential:
 			pk, sk, attribute = fmt.Sprintf("T#%s", x.Principal.Tenant), "C#"+x.ID, "created"
+		case source.Source:
+			pk, sk, attribute = "SOURCES", x.Name, "doc"
 		default:
 			t.Fatalf("cannot damage a %T", thing)
 		}
