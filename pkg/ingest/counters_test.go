@@ -17,8 +17,9 @@ import (
 
 var now = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 
-func newCounters(t *testing.T) (*ingest.Counters, *memory, *webhooktest.Clock) {
-	clock, stored := webhooktest.NewClock(now), &memory{}
+func newCounters(t *testing.T) (*ingest.Counters, *sources, *webhooktest.Clock) {
+	clock := webhooktest.NewClock(now)
+	stored := &sources{Sources: open(t, clock).Sources()}
 	return &ingest.Counters{Sources: stored, Now: clock.Now, Logger: webhooktest.Logger(t)}, stored, clock
 }
 

@@ -37,16 +37,14 @@ type bench struct {
 	*ingest.Relay
 	t       testing.TB
 	db      *embedded.DB
-	sources *memory
+	sources *sources
 	clock   *webhooktest.Clock
 	log     bytes.Buffer
 }
 
-func newBench(t testing.TB) *bench {
+func open(t testing.TB, clock *webhooktest.Clock) *embedded.DB {
 	t.Helper()
-	b := &bench{t: t, clock: webhooktest.NewClock(now), sources: &memory{}}
-	random := webhooktest.Random(1)
-	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: b.clock.Now, Random: random})
+	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: clock.Now, Random: webhooktest.Random(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +53,15 @@ func newBench(t testing.TB) *bench {
 			t.Error(err)
 		}
 	})
-	b.db = db
+	return db
+}
+
+func newBench(t testing.TB) *bench {
+	t.Helper()
+	b := &bench{t: t, clock: webhooktest.NewClock(now)}
+	random := webhooktest.Random(1)
+	db := open(t, b.clock)
+	b.db, b.sources = db, &sources{Sources: db.Sources()}
 	logger := slog.New(slog.NewJSONHandler(&b.log, nil))
 	b.Relay = &ingest.Relay{
 		Sources: b.sources, Secrets: db.Secrets(), Tenants: &ingest.Tenants{Stored: db.Tenants(), Now: b.clock.Now},
