@@ -72,11 +72,16 @@ func start(t *testing.T, dir string, settings map[string]string) *started {
 
 func (s *started) call(method, path, body string) (int, http.Header, []byte) {
 	s.t.Helper()
+	return s.callAs("tje0", "Tje0", method, path, body)
+}
+
+func (s *started) callAs(user, password, method, path, body string) (int, http.Header, []byte) {
+	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	req.SetBasicAuth("tje0", "Tje0")
+	req.SetBasicAuth(user, password)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
