@@ -34,8 +34,8 @@ type Event struct {
 
 // Fault is a rule that an event breaks.
 type Fault struct {
-	// Attribute is what breaks it: an attribute, data or data_base64. At most 100
-	// characters.
+	// Attribute is what breaks it: an attribute, data_base64, or in headers
+	// Content-Type. At most 100 characters.
 	Attribute string
 	// Rule is a clause without a subject: "is required". It never quotes a value.
 	Rule string
@@ -52,8 +52,8 @@ type reader struct {
 	faults []Fault
 	// refused are the attributes that have a fault.
 	refused map[string]bool
-	// mediaType is that of Data.
-	mediaType string
+	// mediaType is that of Data, and statedBy is what states it.
+	mediaType, statedBy string
 	// stated are the attributes of the specification that the event has.
 	stated map[string]string
 }
@@ -117,7 +117,7 @@ func (r *reader) finish() (Event, []Fault) {
 		}
 	}
 	if r.Data != nil && !JSON(r.mediaType) {
-		r.faults = append(r.faults, Fault{"datacontenttype", "must be application/json: data of other types is not supported", true})
+		r.faults = append(r.faults, Fault{r.statedBy, "must be application/json: data of other types is not supported", true})
 	}
 	return r.Event, r.faults
 }

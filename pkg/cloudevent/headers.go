@@ -36,7 +36,7 @@ func Attributes(headers map[string][]string) map[string][]string {
 // anything if contentType does not declare JSON. Without a contentType nothing is
 // known about the data, so it is not JSON. It returns all faults, or none.
 func ParseHeaders(attributes map[string][]string, contentType string, data json.RawMessage) (Event, []Fault) {
-	r := reader{Event: Event{Data: data}, mediaType: contentType}
+	r := reader{Event: Event{Data: data}, mediaType: contentType, statedBy: "Content-Type"}
 	for _, name := range slices.Sorted(maps.Keys(attributes)) {
 		switch values := attributes[name]; {
 		case name == "datacontenttype":

@@ -13,9 +13,9 @@ import (
 func ParseJSON(raw json.RawMessage) (Event, []Fault) {
 	members, err := jsonscan.Members(raw)
 	if err != nil {
-		return Event{}, []Fault{{Attribute: "data", Rule: err.Error()}}
+		return Event{}, []Fault{{Attribute: "the event", Rule: err.Error()}}
 	}
-	var r reader
+	r := reader{mediaType: "application/json", statedBy: "datacontenttype"} // unless the event says otherwise
 	encoded := false
 	for _, m := range members {
 		null := string(m.Value) == "null"
@@ -29,7 +29,6 @@ func ParseJSON(raw json.RawMessage) (Event, []Fault) {
 			r.member(m.Name, m.Value)
 		}
 	}
-	r.mediaType = "application/json" // unless the event says otherwise
 	if stated, ok := r.stated["datacontenttype"]; ok {
 		r.mediaType = stated
 	}
