@@ -33,7 +33,7 @@ type acceptedEvents struct {
 	EventIDs []webhook.EventID `json:"EventIds"`
 }
 
-func (acceptedEvents) xmlName() string { return "Events" }
+func (acceptedEvents) xmlName() string { return "AcceptedEvents" }
 
 // submitEvents accepts events in the API's own JSON or as CloudEvents. It stores all
 // of them or refuses all of them.
@@ -229,8 +229,8 @@ func readEventMembers(s *webhook.Submission, object wire.Tree, path string, know
 			known[i].read(s, v)
 		}
 	}
-	for _, name := range unknown {
-		s.Faults.AddText("", "unknown member %q; the known ones are %s", path+wire.Shorten(name), memberNames(known))
+	if len(unknown) > 0 {
+		s.Faults.AddText("", "%s; the known ones are %s", unknown.text(path), memberNames(known))
 	}
 }
 

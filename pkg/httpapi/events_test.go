@@ -110,7 +110,7 @@ func TestEvents_Refused(t *testing.T) {
 		"a null name":  {nil, `{"Event":null}`, 400, "Event must not be empty"},
 		"an odd name":  {nil, `{"Event":"a b"}`, 400, `Event "a b" must be 1 to 200 characters of A-Z a-z 0-9 _ . -`},
 		"a reserved":   {nil, `{"Event":"webhook7.errors"}`, 400, `Event "webhook7.errors" is reserved`},
-		"unknown ones": {nil, `{"Event":"a","Foo":1,"Context":"c"}`, 400, `unknown member "Foo"; ` + known + `; unknown member "Context"; ` + known},
+		"unknown ones": {nil, `{"Foo":1,"Context":"c"}`, 400, `unknown members "Foo", "Context"; ` + known + `; Event is required`},
 		"a CloudEvent": {nil, `{` + whole + `}`, 400, "specversion: a CloudEvent must have the Content-Type application/cloudevents+json, an array of them application/cloudevents-batch+json"},
 		"every fault of every event": {
 			nil, `[{"Event":"a"},{"Event":5,"PrimaryKey":1.5,"Key":7,"Entity":[],"Changes":[1],"FieldValues":[],"Values":"","Previous":1,"ChangedByAssociateId":"x","Timestamp":"now","Source":1,"Id":2,"Sequence":3},
@@ -213,8 +213,7 @@ func TestEvents_Refused(t *testing.T) {
 	}
 }
 
-// A large batch is refused as soon as it has too many events.
-func TestEvents_Depth(t *testing.T) {
+func TestEvents_TheDeepestAllowed(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	deepest := `{"Event":"a","FieldValues":{"a":` + strings.Repeat("[", 62) + strings.Repeat("]", 62) + `}}`
