@@ -13,7 +13,7 @@ import (
 const prefix = "ce-"
 
 // Attributes returns the headers that hold attributes, by the lower-case names of
-// the attributes. nil: there are none, and the request is not an event in binary
+// the attributes. nil: without such headers a request is not an event in binary
 // mode. Header names are case-insensitive.
 func Attributes(headers map[string][]string) map[string][]string {
 	var found map[string][]string

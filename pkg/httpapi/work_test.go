@@ -113,7 +113,7 @@ var workloads = map[string]struct {
 	"CloudEvents, attributes": {8000, func(n int) []request {
 		return []request{{"POST", eventsPath, "application/cloudevents+json", list(n, "{", ",", "}", func(i int) string { return fmt.Sprintf(`"x%d":""`, i) })}}
 	}},
-	"CloudEvents, names that are no attributes": {8000, func(n int) []request {
+	"CloudEvents, invalid names": {8000, func(n int) []request {
 		return []request{{"POST", eventsPath, "application/cloudevents+json", members(n, 50, "1")}}
 	}},
 	"CloudEvents, a batch": {80, func(n int) []request {
