@@ -8,9 +8,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// disable turns a webhook off for its errors, if it is still Active under the
-// activation whose attempts failed. The change and the event that tells of it
-// are one transaction.
+// disable sets a webhook to TooManyErrors if it is still Active under the
+// activation whose attempts failed. The change and the event that reports it are
+// one transaction.
 func (r *reports) disable(ctx context.Context, attempted webhook.Webhook) error {
 	c := r.config
 	overtaken := func(err error) bool { return errors.Is(err, webhook.ErrConflict) }

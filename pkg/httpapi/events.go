@@ -45,6 +45,9 @@ func (a *api) submitEvents(c *call) (reply, error) {
 	if len(s.list) == 0 { // a batch of CloudEvents may be empty
 		return reply{status: http.StatusAccepted, body: acceptedEvents{[]webhook.EventID{}}}, nil
 	}
+	if s.single {
+		c.event = s.list[0].Name
+	}
 	hops, err := hopsOf(c.Header)
 	if err != nil {
 		s.list[0].Faults.Add(headerHops, hopsRule)
@@ -55,6 +58,11 @@ func (a *api) submitEvents(c *call) (reply, error) {
 	ids, err := a.Publisher.PublishAll(c.Context(), c.who, c.Header.Get(headerIdempotencyKey), s.list)
 	if err != nil {
 		return reply{}, s.explain(err)
+	}
+	if s.single {
+		c.eventID = ids[0]
+	} else {
+		c.events = len(ids)
 	}
 	return reply{status: http.StatusAccepted, body: acceptedEvents{ids}}, nil
 }

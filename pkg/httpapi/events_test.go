@@ -117,8 +117,8 @@ func TestEvents_Refused(t *testing.T) {
 				{"Event":"","Foo":1},{"Event":"a","Timestamp":"2026-11-24T09:00:00Z"},{"Event":"a","Timestamp":"2026-10-01T00:00:00Z","Source":"/in/crm","Key":"` + strings.Repeat("k", 257) + `"}]`, 400,
 			"[1].Event must be a string; [1].PrimaryKey must be a 32-bit integer; [1].Key must be a string; [1].Entity must be a string; [1].Changes[0] must be a string; [1].FieldValues must be an object; " +
 				"[1].Values must be an object; [1].Previous must be an object; [1].ChangedByAssociateId must be a 32-bit integer; [1].Sequence must be a string; [1].Timestamp must be a time such as 2030-01-31T12:00:00Z; " +
-				"[1].Source must be a string; [1].Id must be a string; [2].Event must not be empty; [2]: unknown member \"Foo\"; " + known + "; [3].Timestamp must be at most 5 minutes ahead; " +
-				"[4].Key must be at most 256 characters; [4].Source must not begin with /in/; [4].Timestamp must be at most 29 days past",
+				"[1].Source must be a string; [1].Id must be a string; [2].Event must not be empty; [2]: unknown member \"Foo\"; " + known + "; [3].Timestamp must be at most 5 minutes in the future; " +
+				"[4].Key must be at most 256 characters; [4].Source must not begin with /in/; [4].Timestamp must be at most 29 days in the past",
 		},
 		"hops":                 {[]string{"X-Posthaste-Hops: x"}, `[{"Event":"a"}]`, 400, "X-Posthaste-Hops must be an integer from 0 to 65535"},
 		"a loop":               {[]string{"X-Posthaste-Hops: 3"}, `[{"Event":"a"}]`, 508, "The signal passed through too many webhooks: it is in a loop"},
@@ -128,7 +128,7 @@ func TestEvents_Refused(t *testing.T) {
 		"text":                 {[]string{"Content-Type: text/plain"}, `{"Event":"a"}`, 415, "…"},
 		"gzip":                 {[]string{"Content-Encoding: gzip"}, `{"Event":"a"}`, 415, "…"},
 		"an unknown charset":   {[]string{"Content-Type: application/json; charset=koi8-r"}, `{"Event":"a"}`, 415, "…"},
-		"invalid UTF-8":        {nil, "{\"Event\":\"a\",\"FieldValues\":{\"a\":\"\xff\"}}", 400, "the body is not valid UTF-8"},
+		"invalid UTF-8":        {nil, "{\"Event\":\"a\",\"FieldValues\":{\"a\":\"\xff\"}}", 400, "the body must be valid UTF-8"},
 		"a surrogate":          {nil, `[{"Event":"a","FieldValues":{"a\ud800":1}}]`, 400, "the body has an unpaired surrogate …"},
 		"deep":                 {nil, `{"Event":"a","FieldValues":{"a":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `}}`, 400, "the body is nested deeper than 64"},
 		"two values":           {nil, `{"Event":"a"}{"Event":"a"}`, 400, "the body is not valid JSON: …"},
@@ -151,7 +151,7 @@ func TestEvents_Refused(t *testing.T) {
 			[]string{structured},
 			`{"specversion":"0.3","id":"1\n","source":"/in/x","type":"a b","time":"2026-11-24T09:00:00Z","subject":"` + strings.Repeat("s", 257) + `","sequence":"\t","data":1}`, 400,
 			`specversion must be 1.0; type "a b" must be 1 to 200 characters of A-Z a-z 0-9 _ . -; subject must be at most 256 characters; id must be valid UTF-8 without control characters; ` +
-				"sequence must be valid UTF-8 without control characters; source must not begin with /in/; time must be at most 5 minutes ahead",
+				"sequence must be valid UTF-8 without control characters; source must not begin with /in/; time must be at most 5 minutes in the future",
 		},
 		"structured, base64":      {[]string{structured}, `{` + whole + `,"data_base64":"e30="}`, 415, "data_base64 is not supported: data must be JSON"},
 		"structured, other data":  {[]string{structured}, `{` + whole + `,"datacontenttype":"text/xml","data":"<a/>"}`, 415, "datacontenttype must be application/json: data of other types is not supported"},
@@ -172,7 +172,7 @@ func TestEvents_Refused(t *testing.T) {
 		"batch, faults": {
 			[]string{batch},
 			`[{` + whole + `},{},{` + whole + `,"time":"2026-11-25T09:00:00Z"}]`, 400,
-			"[1].specversion is required; [1].id is required; [1].source is required; [1].type is required; [2].time must be at most 5 minutes ahead",
+			"[1].specversion is required; [1].id is required; [1].source is required; [1].type is required; [2].time must be at most 5 minutes in the future",
 		},
 		"batch, other data": {
 			[]string{batch},
@@ -187,7 +187,7 @@ func TestEvents_Refused(t *testing.T) {
 		"binary, one attribute": {[]string{"ce-subject: 7"}, ``, 400, "ce-specversion is required; ce-id is required; ce-source is required; ce-type is required"},
 		"binary, faults": {
 			append(slices.Clone(binary), "ce-type: a%20b", "ce-time: 2026-11-24T09:00:00Z", "ce-subject: 100%", "ce-id: %0a"), `{}`, 400,
-			`ce-subject must have % only before two hexadecimal digits; write % as %25; ce-type "a b" must be 1 to 200 characters of A-Z a-z 0-9 _ . -; ce-id must be valid UTF-8 without control characters; ce-time must be at most 5 minutes ahead`,
+			`ce-subject must have % only before two hexadecimal digits; write % as %25; ce-type "a b" must be 1 to 200 characters of A-Z a-z 0-9 _ . -; ce-id must be valid UTF-8 without control characters; ce-time must be at most 5 minutes in the future`,
 		},
 		"binary, two types":         {append(slices.Clone(binary), "ce-datacontenttype: application/json"), `{}`, 400, "ce-datacontenttype must not be a header: Content-Type is the type of the data"},
 		"binary, XML":               {append(slices.Clone(binary), "Content-Type: text/xml"), `<a/>`, 415, "Content-Type must be application/json: data of other types is not supported"},
@@ -231,6 +231,28 @@ func TestEvents_Hops(t *testing.T) {
 	for _, e := range s.events() {
 		if e.Hops != 3 {
 			t.Errorf("%s: got %d hops, want 3", e.Name, e.Hops)
+		}
+	}
+}
+
+// The log line of a call has the event, or how many there are in a batch.
+func TestEvents_RequestLine(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, test := range []struct {
+		body  string
+		event string
+		count float64
+	}{
+		{`{"Event":"order.placed"}`, "order.placed", 0}, {`[{"Event":"a"},{"Event":"b"}]`, "", 2}, {`{"Event":"order placed"}`, "order placed", 0}, {`[{"Event":""}]`, "", 0},
+	} {
+		s.log.Reset()
+		accepted := s.call("POST", eventsPath, test.body).Code == 202
+		line := requestLine(t, s.log.String())
+		event, _ := line["event"].(string)
+		count, _ := line["count"].(float64)
+		if _, id := line["event_id"]; event != test.event || count != test.count || id != (accepted && test.event != "") {
+			t.Errorf("%s: got %v", test.body, line)
 		}
 	}
 }

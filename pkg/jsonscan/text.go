@@ -14,7 +14,7 @@ import (
 // The error is a clause without a subject.
 func CheckText(raw []byte) error {
 	if !utf8.Valid(raw) {
-		return errors.New("is not valid UTF-8")
+		return errors.New("must be valid UTF-8")
 	}
 	for i := bytes.IndexByte(raw, '\\'); i >= 0 && i < len(raw); i++ {
 		if raw[i] != '\\' {

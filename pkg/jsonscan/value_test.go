@@ -15,7 +15,7 @@ func TestCheckValue(t *testing.T) {
 		``: "not valid JSON", `{} {}`: "not valid JSON", `[1,]`: "not valid JSON", `{"a"`: "not valid JSON", `"a`: "not valid JSON", `"\`: "not valid JSON",
 		`NaN`: "not valid JSON", `01`: "not valid JSON", "\ufeff1": "not valid JSON", nested(65): "nested deeper than 64",
 		strings.Repeat("[", 1<<20): "nested deeper than 64", strings.Repeat(`{"":`, 1<<18): "nested deeper than 64",
-		`"\ud83d"`: "unpaired surrogate", `["\ude00\ud83d"]`: "unpaired surrogate", "\"\xff\"": "not valid UTF-8",
+		`"\ud83d"`: "unpaired surrogate", `["\ude00\ud83d"]`: "unpaired surrogate", "\"\xff\"": "must be valid UTF-8",
 	} {
 		err := jsonscan.CheckValue([]byte(raw))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
