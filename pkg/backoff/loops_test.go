@@ -17,6 +17,8 @@ import (
 // fails.
 var retries = map[string]string{
 	"pkg/job Cancel cancelling.Retry":                         "ErrConflict: 409",
+	"pkg/source Registry.change saving.Retry":                 "ErrConflict: 409",
+	"pkg/source Registry.delete saving.Retry":                 "ErrConflict: 409",
 	"pkg/webhook Registry.retry saving.Retry":                 "ErrConflict: 409",
 	"pkg/webhook Registry.CreateOnce saving.Retry":            "ErrConflict: 409",
 	"pkg/secrets Manager.prepareLabels labelling.Retry":       "ErrUnavailable: 503",

@@ -37,6 +37,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		{"redrive", otherTime, s.redrive},
 		{"intents", otherTime, s.clearIntents},
 		{"jobs", otherTime, s.runJobs},
+		{"silent sources", otherTime, s.reportSilent},
 	}
 	errs := make([]error, len(stages))
 	var wg sync.WaitGroup
