@@ -59,6 +59,7 @@ var fills = map[string]string{
 
 // bodies holds the bodies of routes that refuse the common one.
 var bodies = map[string]string{
+	"POST /api/v1/Events":                `{"Event":"contact.changed","PrimaryKey":7,"Source":"s","Id":"1"}`,
 	"PUT /api/v1/Webhook/{id}/Options":   `{"Policy":"superoffice"}`,
 	"PATCH /api/v1/Webhook/{id}/Options": `{"Policy":"superoffice"}`,
 }

@@ -69,6 +69,7 @@ func (a *api) routes() []route {
 		{patch, "/api/v1/Webhook/{id}/Options", webhooks, a.patchOptions, nil},
 		{del, "/api/v1/Webhook/{id}/PreviousSecret", webhooks, a.endOverlap, nil},
 		{post, "/api/v1/Webhook/{event}/{primaryKey}", events, a.signalEvent, nil},
+		{post, "/api/v1/Events", events, a.submitEvents, nil},
 
 		{post, agentPath + "CreateDefaultWebhook", webhooks, a.defaultWebhook, agentFailed},
 		{post, agentPath + "SaveWebhook", webhooks, a.agentSave, agentFailed},
