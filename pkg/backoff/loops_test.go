@@ -58,6 +58,7 @@ var others = map[string]string{
 	"pkg/sweep Sweeper.redrive for":                     "a page of names a turn",
 	"pkg/sweep dueRows.sendShard for":                   "a page of rows a turn",
 	"pkg/sweep dueRows.walk for":                        "a page of rows a turn, each of them once",
+	"pkg/webhook Notifier.Flush for":                    "ten notices a turn, until a call fails; 1.5 s in all",
 	"pkg/tenancy Administration.DeleteTenant for range": "a page a turn, and no more than a number of them",
 	"pkg/webhook Registry.List for":                     "a page a turn",
 	"pkg/tenancy Deletion.deliveries for":               "a batch of rows a turn, for two seconds",

@@ -251,7 +251,7 @@ func TestHealths_HoldNoAnswersOfTargets(t *testing.T) {
 // A batch notes thousands of attempts of large webhooks with long answers.
 func TestReports_HoldOneAnswerOfAWebhook(t *testing.T) {
 	t.Parallel()
-	noted := newReports(&Config{}, newHealths(Config{}))
+	noted := newReports(&Config{}, newHealths(Config{}), nil)
 	w := fat("Default", 1, nil)
 	answer := strings.Repeat("e", webhook.MaxLastError-1)
 	for _, result := range []webhook.Result{

@@ -16,7 +16,7 @@ func New(c service.Contracts, dead sweep.DeadLetters, failures sweep.Failures) *
 	deletion := &tenancy.Deletion{Registry: service.NewRegistry(c), Tenants: c.Tenants, Credentials: c.Credentials, Erasure: c.Erasure}
 	return sweep.New(sweep.Config{
 		Deliveries: c.Deliveries, Webhooks: c.Webhooks, Events: c.Events, Secrets: c.Secrets,
-		Messages: c.Messages, DeadLetters: dead, Failures: failures,
+		Messages: c.Messages, DeadLetters: dead, Failures: failures, Notices: c.Notices,
 		Logger: c.Logger, Now: c.Now, RowLife: c.Delivering.RowLife(),
 		Jobs: c.Jobs, Runners: map[job.Kind]job.Slice{
 			job.Redispatch:   replay.RedispatchSlice(c.Events, c.Messages),

@@ -1,0 +1,57 @@
+package sweep_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+func (s *site) told() (all []string) {
+	for _, n := range s.notices.All() {
+		all = append(all, fmt.Sprintf("%s: %d %s", n.Kind, n.Count, n.Error))
+	}
+	return all
+}
+
+func TestNotices_DeadLettersAreToldOnceAnHour(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.sweep()
+	if got := s.told(); got != nil {
+		t.Fatalf("without letters: %q", got)
+	}
+	s.must(s.db.DeadLetters().Bury(t.Context(), []byte("{")))
+	s.must(s.db.DeadLetters().Bury(t.Context(), []byte("[")))
+	s.bury(attempt(key(1, 1), 1, 1))
+	s.sweep()
+	want := []string{"Dead Letter: 2 unreadable", "Dead Letter: 1 received_too_often"}
+	if got := s.told(); !slices.Equal(got, want) {
+		t.Fatalf("told %q, want %q", got, want)
+	}
+	s.clock.Advance(time.Minute)
+	s.sweep()
+	if got := s.told(); len(got) != 2 {
+		t.Errorf("a minute later: %q", got[2:])
+	}
+	s.clock.Advance(time.Hour)
+	s.sweep()
+	if got := s.told(); !slices.Equal(got[2:], want[:1]) {
+		t.Errorf("an hour later, with the unreadable letters: %q", got[2:])
+	}
+}
+
+func TestNotices_ALetterThatCannotBeRevivedIsNotToldAsRevived(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.bury(attempt(key(1, 1), 1, 1))
+	s.faults["MakeDue"] = webhook.ErrUnavailable
+	if err := s.Run(t.Context()); err == nil {
+		t.Error("the sweep reports no error")
+	}
+	if got := s.told(); got != nil {
+		t.Errorf("told %q", got)
+	}
+}
