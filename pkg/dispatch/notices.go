@@ -15,7 +15,9 @@ type noted struct {
 }
 
 func (n *noted) attempt(w webhook.Webhook, result webhook.Result) {
-	n.name, n.host = w.Name, strings.Clone(targetHost(w.TargetURL))
+	if n.host == "" {
+		n.name, n.host = w.Name, strings.Clone(targetHost(w.TargetURL))
+	}
 	if result.Error != webhook.AttemptOK && result.Error != webhook.AttemptFast && !result.Undecided {
 		n.class, n.status = result.Error, result.StatusCode
 	}

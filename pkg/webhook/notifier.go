@@ -25,12 +25,12 @@ const (
 )
 
 // Notifier collects the notices of a process and passes them on when an
-// invocation has done its work. It is best effort, and never fails or delays a
-// delivery:
+// invocation has done its work. It is best effort, never fails a delivery, and
+// delays none of the invocation's:
 //
-//   - Flush takes at most 1.5 s, and does nothing within 6.5 s of the
-//     invocation's end or in the minute after a failure. So an unreachable bus
-//     costs 1.5 s a minute.
+//   - Flush takes at most 1.5 s, by which it delays the next batch. It does
+//     nothing within 6.5 s of the invocation's end or in the minute after a
+//     failure. So an unreachable bus costs 1.5 s a minute.
 //   - What was not passed on waits for the next Flush. It is lost if the process
 //     ends before, or if more than 100 wait, or more than 20 of one tenant; the
 //     log counts these.
