@@ -8,12 +8,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// maxCopyBytes bounds what a process remembers of webhooks.
+// maxCopyBytes bounds the memory of a process's copies.
 const maxCopyBytes = 12 << 20
 
-// copies remembers webhooks, over invocations, with what their POSTs need: one
-// copy of each, whatever number of lists it is in. A revision never changes, so a
-// copy is good for as long as lists name its revision.
+// copies caches webhooks across invocations, with what their POSTs need: one copy
+// of each, however many lists it is in. A revision never changes, so a copy is
+// valid for as long as lists name its revision.
 type copies struct {
 	webhooks Webhooks
 	held     *bytecache.Cache[int32, webhook.Webhook] // by tenant and id
@@ -23,19 +23,19 @@ func newCopies(w Webhooks) copies {
 	return copies{webhooks: w, held: bytecache.New[int32, webhook.Webhook](maxCopyBytes)}
 }
 
-// keep remembers what deliveries need of a webhook.
+// keep caches what deliveries need of a webhook.
 func (c copies) keep(w webhook.Webhook) {
 	w = forDelivery(w)
 	c.held.Put(string(w.Tenant), w.ID, w, webhookBytes(w))
 }
 
-// complete returns what is to be sent for a webhook that a list names, in the
-// revision that the list names: the copy, which is shared and must not be
-// changed, or what the store has. webhook.ErrConflict if the store has another
-// revision by now.
+// complete returns a webhook that a list names, in the revision that the list
+// names, with all that its POST needs: the cached copy, which is shared and must
+// not be changed, or the stored webhook. webhook.ErrConflict if the store has
+// another revision by now.
 //
-// It is asked by those who hold a slot, one webhook at a time: a batch that
-// matches many large webhooks must not hold them all.
+// Only attempts that hold a slot call it: a batch that matches many large webhooks
+// must not hold them all.
 func (c copies) complete(ctx context.Context, w webhook.Webhook) (webhook.Webhook, error) {
 	if have, ok := c.held.Get(string(w.Tenant), w.ID); ok && have.Revision == w.Revision {
 		return have, nil
@@ -61,7 +61,7 @@ func forDelivery(w webhook.Webhook) webhook.Webhook {
 	}
 }
 
-// webhookBytes is about what a copy takes.
+// webhookBytes estimates the memory of a copy.
 func webhookBytes(w webhook.Webhook) int {
 	const empty, header = 768, 48 // of the structures themselves
 	n := empty + len(w.Tenant) + len(w.Name) + len(w.TargetURL) + len(w.Properties) + len(w.Secret.Name) + len(w.Secret.Version)

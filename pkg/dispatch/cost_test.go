@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,8 +20,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// meter counts the calls of DynamoDB and what their reads cost: read units as
-// DynamoDB rounds them, half units doubled to be whole.
+// meter counts the calls of DynamoDB and the cost of their reads in half read units,
+// rounded as DynamoDB does.
 type meter struct {
 	dynamo.Client
 	mu        sync.Mutex
@@ -41,7 +42,7 @@ func (m *meter) count(call string, consistent bool, sizes ...int) {
 	}
 }
 
-// size is an item's size as DynamoDB counts it, for the types that occur.
+// size returns an item's size as DynamoDB counts it, for the types that occur.
 func size(item map[string]types.AttributeValue) (n int) {
 	for name, v := range item {
 		n += len(name)
@@ -87,7 +88,7 @@ func (m *meter) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput
 		for table, asked := range in.RequestItems {
 			var sizes []int
 			for range len(asked.Keys) - len(out.Responses[table]) {
-				sizes = append(sizes, 0) // looking for what is not there costs too
+				sizes = append(sizes, 0) // a read of an absent item costs too
 			}
 			for _, item := range out.Responses[table] {
 				sizes = append(sizes, size(item))
@@ -113,7 +114,7 @@ func (m *meter) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWri
 	return m.Client.TransactWriteItems(ctx, in, o...)
 }
 
-// spent gives what was counted since the last time.
+// spent returns the counts since the last call.
 func (m *meter) spent() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -122,14 +123,30 @@ func (m *meter) spent() string {
 	return text
 }
 
-// An event's cost does not grow with the webhooks that do not match it: the
-// store is called as often, and reads as much, for a tenant with 10 webhooks as
-// for one with 10,000.
+// An event's cost does not grow with the webhooks that do not match it: a tenant with
+// 10,000 webhooks needs the same number of calls and read units as one with 10.
 func TestCost_DoesNotGrowWithWebhooksThatDoNotMatch(t *testing.T) {
 	t.Parallel()
+	flat(t, "contact.changed", "contact.*", 3, 10, 1_000, 10_000)
+}
+
+// The most that a name can cost: it is looked up by itself, by a prefix at each of
+// its first six dots, and by *.
+func TestCost_OfANameWithManyDots(t *testing.T) {
+	t.Parallel()
+	flat(t, "a.b.c.d.e.f.g.h.changed", "a.b.c.d.e.f.*", 8, 10, 1_000)
+}
+
+// flat holds the cost of an event for tenants of several sizes against each other,
+// and against the number of its lookups.
+func flat(t *testing.T, name, pattern string, lookups int, sizes ...int32) {
+	t.Helper()
 	var want map[string]string
-	for _, n := range []int32{10, 1_000, 10_000} {
-		got := costs(t, n)
+	for _, n := range sizes {
+		got := costs(t, n, name, pattern)
+		if first, most := got["first batch of a process"], fmt.Sprintf("Query:%d]", lookups); !strings.Contains(first, most) {
+			t.Errorf("%s: the first batch made %s, want %s", name, first, most)
+		}
 		if want == nil {
 			want = got
 			t.Log(want)
@@ -140,9 +157,9 @@ func TestCost_DoesNotGrowWithWebhooksThatDoNotMatch(t *testing.T) {
 	}
 }
 
-// costs counts what one event costs a tenant of n webhooks, two of which want
-// it: by its name and by a pattern.
-func costs(t *testing.T, n int32) map[string]string {
+// costs returns the cost of one event for a tenant with n webhooks, two of which
+// match it: by name and by pattern.
+func costs(t *testing.T, n int32, name, pattern string) map[string]string {
 	t.Helper()
 	clock := webhooktest.NewClock(start)
 	pk, sk := memdb.Attribute{Name: "pk"}, memdb.Attribute{Name: "sk"}
@@ -159,19 +176,19 @@ func costs(t *testing.T, n int32) map[string]string {
 	for id := int32(1); id <= n; id++ {
 		w := webhook.Webhook{
 			Tenant: tenant, ID: id, TargetURL: "https://example.com/in", State: webhook.StateActive, Revision: 1, Activation: 1,
-			Events: []string{"contact.created", "person.*", fmt.Sprintf("custom.%d", id)},
+			Events: []string{"contact.created", "person.*", "a.b.c.d.e.other.*", fmt.Sprintf("custom.%d", id)},
 		}
 		switch id {
 		case 3:
-			w.Events = []string{"contact.changed"}
+			w.Events = []string{name}
 		case 7:
-			w.Events = []string{"contact.*"}
+			w.Events = []string{pattern}
 		}
 		if err := store.Webhooks().Create(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, id := range []int32{3, 7} { // who have answered well before
+	for _, id := range []int32{3, 7} { // these have earned the fast lane
 		_, err := store.Webhooks().UpdateHealth(t.Context(), tenant, id, func(h webhook.Health) webhook.Health {
 			return h.Observe(webhook.HealthReport{Activation: 1, At: clock.Now(), Duration: 10 * time.Millisecond})
 		})
@@ -192,7 +209,7 @@ func costs(t *testing.T, n int32) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := webhook.Event{Tenant: tenant, ID: id, Name: "contact.changed", PrimaryKey: 7, At: clock.Now()}
+		e := webhook.Event{Tenant: tenant, ID: id, Name: name, PrimaryKey: 7, At: clock.Now()}
 		m.spent()
 		if err := store.Events().Put(t.Context(), e); err != nil {
 			t.Fatal(err)
@@ -212,7 +229,7 @@ func costs(t *testing.T, n int32) map[string]string {
 	record := event()
 	stream("within five seconds", record)
 	if len(sent.all) > 0 {
-		t.Errorf("%d deliveries of %d webhooks went by the queue", len(sent.all), n)
+		t.Errorf("%d deliveries of %d webhooks were enqueued", len(sent.all), n)
 	}
 	clock.Advance(time.Minute)
 	stream("a redelivery", record)
@@ -224,7 +241,7 @@ func costs(t *testing.T, n int32) map[string]string {
 	return spent
 }
 
-// messages keeps what is sent.
+// messages holds the messages that were sent.
 type messages struct{ all []webhook.Message }
 
 func (m *messages) Send(_ context.Context, out []webhook.Outgoing) ([]int, error) {
@@ -236,7 +253,7 @@ func (m *messages) Send(_ context.Context, out []webhook.Outgoing) ([]int, error
 
 func (m *messages) Postpone(context.Context, string, time.Duration) error { return nil }
 
-// answering is a target that answers well.
+// answering is a target that responds quickly with 200.
 type answering struct{ clock *webhooktest.Clock }
 
 func (a answering) Send(context.Context, webhook.Post) webhook.Result {

@@ -8,9 +8,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// disable turns a webhook off for its errors, if it is still Active under the
-// activation whose attempts failed. The change and the event that tells of it
-// are one transaction.
+// disable sets a webhook to TooManyErrors if it is still Active under the
+// activation whose attempts failed. The change and the event that reports it are
+// one transaction.
 func (r *reports) disable(ctx context.Context, about *report, health webhook.Health) error {
 	attempted := about.webhook
 	c := r.config

@@ -45,19 +45,18 @@ type Secrets interface {
 	Read(ctx context.Context, ref webhook.SecretRef) (webhook.SecretDocument, error)
 }
 
-// Sender makes one POST. It returns within the post's timeout and never fails
-// otherwise than through its result.
+// Sender makes one POST. It returns within the post's timeout and reports every
+// failure in its result.
 type Sender interface {
 	Send(ctx context.Context, p webhook.Post) webhook.Result
 }
 
-// DeadLetters takes what cannot be understood, so that a person can look at it.
+// DeadLetters takes what cannot be decoded, so that an operator can look at it.
 type DeadLetters interface {
 	Bury(ctx context.Context, raw []byte) error
 }
 
-// Config holds what an Engine is made of. All members must be set but those
-// whose comment says otherwise.
+// Config holds the parts and settings of an Engine. All fields must be set.
 type Config struct {
 	Webhooks    Webhooks
 	Events      Events
@@ -73,7 +72,7 @@ type Config struct {
 	Now     func() time.Time
 	Random  io.Reader
 
-	// Policy is what webhooks have that name none.
+	// Policy is the policy of webhooks without one of their own.
 	Policy webhook.Policy
 	// EventLife is how long state events are kept.
 	EventLife time.Duration
@@ -86,9 +85,9 @@ const (
 	maxInFlight           = 256 // attempts of this process
 	maxInFlightPerTenant  = maxInFlight / 4
 	maxInFlightPerWebhook = 16
-	// slowTenant webhooks whose targets hang can hold all slots of a tenant: what
-	// else its batch has for the fast lane then goes by the queue, so that the
-	// batch, which others are in or wait for, ends.
+	// slowTenant webhooks whose targets hang can hold all slots of a tenant. Then
+	// the tenant's other deliveries of the batch leave the fast lane for the queue,
+	// so that the batch, which other tenants share or wait for, ends.
 	slowTenant         = maxInFlightPerTenant / maxInFlightPerWebhook
 	maxQueuePerWebhook = 5  // attempts of one webhook in a queue consumer
 	maxParking         = 64 // rows of a batch being parked
@@ -96,28 +95,29 @@ const (
 
 	youngestToFail = 3 * time.Second // age of a record before its failure is reported
 	sweepMargin    = 5 * time.Minute // the sweep looks at a row this long after its message was due
-	timeRetry      = 5 * time.Second // for a message that the invocation had no time for
+	timeRetry      = 5 * time.Second // visibility of a message that the invocation had no time for
 	maxMessageHops = 8
 	maxMatches     = 100 // webhooks that one event is dispatched to directly; more are expanded
 	expandRange    = 500 // webhooks of one expand message
-	loudRecord     = 3   // tries at writing down a success after which it is an error
+	loudRecord     = 3   // tries at writing a success before the log line is an error
 )
 
-// How often and when what failed is tried again.
+// The retries.
 var (
-	// A message that met a fault comes back: without an end, since the queue
-	// counts its receives.
+	// A message that met a fault is retried without limit: the queue counts its
+	// receives.
 	messageRetries = backoff.Policy{First: 5 * time.Second, Most: 5 * time.Minute}
-	// So does one whose secret cannot be read: a new version takes its time.
+	// So is one whose secret cannot be read: a new version takes a while to become
+	// readable.
 	secretRetries = backoff.Policy{First: 30 * time.Second, Most: 30 * time.Second}
-	// Messages that the queue refused are sent again, after which their rows or
-	// records speak for them.
+	// Messages that the queue refused are sent again. If it still refuses them,
+	// their rows or records bring them back.
 	sending = backoff.Policy{Tries: 3, First: 50 * time.Millisecond, Most: 200 * time.Millisecond}
-	// Webhooks that change while they are read are read again, after which their
-	// event is handed over whole.
+	// Webhooks that change while they are read are read again. If they still
+	// change, their event is enqueued whole.
 	matching = backoff.Policy{Tries: 4, First: 10 * time.Millisecond, Most: 100 * time.Millisecond}
-	// A webhook that changes while it is disabled is disabled as it is by then,
-	// after which the next failure does it.
+	// A webhook that changes while it is being disabled is read again and disabled.
+	// If that still fails, its next failure disables it.
 	disabling = backoff.Policy{Tries: 5, First: 10 * time.Millisecond, Most: 200 * time.Millisecond}
 )
 
@@ -138,12 +138,13 @@ func New(c Config) *Engine {
 	}
 }
 
-// seed is what a row of this delivery begins with.
+// seed returns the members that a new row of the event's delivery starts with.
 func (e *Engine) seed(event webhook.Event, replay string, now time.Time) webhook.Seed {
 	return webhook.Seed{EventName: event.Name, PrimaryKey: event.PrimaryKey, Replay: replay, ExpiresAt: now.Add(e.RowLife)}
 }
 
-// document reads what is secret about a webhook; most have one cached version.
+// document reads a webhook's secrets; most have one version, and it is cached. The
+// zero document for a webhook without secrets.
 func (e *Engine) document(ctx context.Context, w webhook.Webhook) (webhook.SecretDocument, error) {
 	if w.Secret.Name == "" {
 		return webhook.SecretDocument{}, nil
@@ -155,33 +156,20 @@ func (e *Engine) document(ctx context.Context, w webhook.Webhook) (webhook.Secre
 	return doc, nil
 }
 
-// send makes the POST and logs it. A panic of the sender is an attempt that
-// failed: by then the target may have seen it.
-func (e *Engine) send(ctx context.Context, lane webhook.Lane, round, attempt int, p webhook.Post) (result webhook.Result) {
+// send makes the POST. A panic of the sender is a failed attempt: by then the
+// target may have received it.
+func (e *Engine) send(ctx context.Context, p webhook.Post) (result webhook.Result) {
 	began := e.Now()
 	defer func() {
 		if cause := recover(); cause != nil {
-			e.Logger.ErrorContext(ctx, "attempt panicked", "error", fmt.Sprint(cause))
+			e.Logger.ErrorContext(ctx, "attempt panicked", "event_id", string(p.Event.ID), "error", fmt.Sprint(cause))
 			result = webhook.Result{At: began, Duration: e.Now().Sub(began), Error: webhook.AttemptInternal}
 		}
-		e.Logger.LogAttrs(ctx, slog.LevelInfo, "delivery attempted",
-			slog.String("tenant", string(p.Webhook.Tenant)), slog.Int("webhook_id", int(p.Webhook.ID)),
-			slog.String("event", p.Event.Name), slog.String("event_id", string(p.Event.ID)),
-			slog.String("lane", string(lane)), slog.Int("round", round), slog.Int("attempt", attempt),
-			slog.String("outcome", outcomeWord(result)), slog.Int("status", result.StatusCode),
-			slog.Int64("duration_ms", result.Duration.Milliseconds()), slog.String("host", targetHost(p.Webhook.TargetURL)))
 	}()
 	return e.Sender.Send(ctx, p)
 }
 
-func outcomeWord(r webhook.Result) string {
-	if r.Error == webhook.AttemptOK {
-		return "delivered"
-	}
-	return string(r.Error)
-}
-
-// park puts an attempt off, since its webhook's breaker is open.
+// park postpones an attempt, since its webhook's breaker is open.
 func (e *Engine) park(ctx context.Context, m webhook.Message, event webhook.Event, b webhook.Breaker) (webhook.Delivery, error) {
 	now := e.Now()
 	return e.Deliveries.Park(ctx, webhook.Park{
@@ -189,11 +177,11 @@ func (e *Engine) park(ctx context.Context, m webhook.Message, event webhook.Even
 	})
 }
 
-// errRefused says that the queue did not take all of the messages.
+// errRefused means that the queue did not accept all of the messages.
 var errRefused = errors.New("the queue refused messages")
 
-// sendAll sends messages, those that the queue refuses a few times, and returns
-// the indexes of the ones that it never took.
+// sendAll sends messages, retrying those that the queue refuses, and returns the
+// indexes of the ones that it never accepted.
 func (e *Engine) sendAll(ctx context.Context, out []webhook.Outgoing) map[int]bool {
 	lost := map[int]bool{}
 	rest := make([]int, len(out))
@@ -207,7 +195,7 @@ func (e *Engine) sendAll(ctx context.Context, out []webhook.Outgoing) map[int]bo
 		}
 		failed, err := e.Messages.Send(ctx, batch)
 		if err != nil {
-			e.Logger.WarnContext(ctx, "queue send failed", "count", len(batch), "error", err)
+			e.Logger.WarnContext(ctx, "cannot send to queue", "count", len(batch), "error", err)
 			return err
 		}
 		refused := make([]int, len(failed))
@@ -226,10 +214,10 @@ func (e *Engine) sendAll(ctx context.Context, out []webhook.Outgoing) map[int]bo
 	return lost
 }
 
-// fraction is a random number in [0, 1).
+// fraction returns a random number in [0, 1).
 func (e *Engine) fraction() float64 { return backoff.Fraction(e.Random) }
 
-// token is fresh for each try at a lease.
+// token returns a fresh token for one try at a lease.
 func (e *Engine) token() (string, error) {
 	var b [12]byte
 	if _, err := io.ReadFull(e.Random, b[:]); err != nil {
@@ -238,5 +226,6 @@ func (e *Engine) token() (string, error) {
 	return hex.EncodeToString(b[:]), nil
 }
 
-// gone reports whether a thing is away for good, rather than out of reach.
+// gone reports whether the error means that the item does not exist, rather than
+// that it cannot be read now.
 func gone(err error) bool { return errors.Is(err, webhook.ErrNotFound) }

@@ -9,14 +9,14 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// expand matches an event again and sends a first attempt to every webhook of
-// the message's range that is to get it. One that came without a range, since
-// nobody could say how many there are, is cut into ranges if they are too many
-// for one call; a range is never cut again.
+// expand matches an event again and enqueues a first attempt for every matching
+// webhook in the message's range. A message without a range, sent before the
+// matches could be counted, is cut into ranges if there are too many for one call;
+// a range is never cut again.
 func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 	m := r.Message
 	if m.Hops >= maxMessageHops {
-		// Circling by a fault of ours: slowed down, and never dropped.
+		// A bug makes it circle: it is slowed down and never dropped.
 		m.Hops = 0
 		return c.sendOr(ctx, r, []webhook.Outgoing{{Message: m, Delay: webhook.MaxDelay}})
 	}
@@ -29,17 +29,20 @@ func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 	}
 	matches, _, err := newView(c.lists, c.Now, c.Random).match(ctx, event, m.Accepted)
 	if err != nil {
-		c.Logger.WarnContext(ctx, "webhooks unreadable", "tenant", string(m.Tenant), "event_id", string(m.Event), "error", err)
+		c.Logger.WarnContext(ctx, "cannot read webhooks", "tenant", string(m.Tenant), "event_id", string(m.Event), "error", err)
 		return c.later(ctx, r)
 	}
-	ids := slices.DeleteFunc(idsOf(matches), func(id int32) bool { return id < m.From || m.To != 0 && id > m.To })
+	ids := idsOf(slices.DeleteFunc(matches, func(w webhook.Webhook) bool { return !m.Covers(w) }))
+	if m.To == 0 {
+		c.logDispatched(ctx, event, len(ids)) // a range was logged with the event
+	}
 	m.Hops++
 	if len(ids) > expandRange && m.To == 0 {
 		return c.sendOr(ctx, r, ranges(m, ids))
 	}
 	if m.Missing {
 		if ids, err = c.missing(ctx, m, ids); err != nil {
-			c.Logger.WarnContext(ctx, "rows unreadable", "tenant", string(m.Tenant), "event_id", string(m.Event), "error", err)
+			c.Logger.WarnContext(ctx, "cannot read delivery rows", "tenant", string(m.Tenant), "event_id", string(m.Event), "error", err)
 			return c.later(ctx, r)
 		}
 	}
@@ -62,9 +65,9 @@ func ranges(m webhook.Message, ids []int32) (out []webhook.Outgoing) {
 	return out
 }
 
-// missing gives those of the webhooks whose delivery of the event has no row: it
-// was never begun, or only by a message that is still on its way, which the row
-// will fence.
+// missing returns the webhooks whose delivery of the event has no row: it was
+// never begun, or only by a message that is still in the queue, which the row will
+// fence.
 func (c *consumer) missing(ctx context.Context, m webhook.Message, ids []int32) ([]int32, error) {
 	absent, errs := make([]bool, len(ids)), make([]error, len(ids))
 	var wg sync.WaitGroup
@@ -89,8 +92,8 @@ func (c *consumer) missing(ctx context.Context, m webhook.Message, ids []int32) 
 	return found, errors.Join(errs...)
 }
 
-// sendOr sends what a message turns into. It is done when all of it is sent;
-// else it comes back, and what was sent twice is fenced by the row.
+// sendOr sends the messages that a message turns into. The message is done when
+// all of them are sent; otherwise it comes back, and rows fence what is sent twice.
 func (c *consumer) sendOr(ctx context.Context, r webhook.Received, out []webhook.Outgoing) (done bool) {
 	if len(out) > 0 && len(c.sendAll(ctx, out)) > 0 {
 		return c.later(ctx, r)

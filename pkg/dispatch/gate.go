@@ -8,9 +8,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// gate lets an attempt pass, unless its webhook's breaker is open: then one
-// attempt a step passes as the probe, which is named, and all others are parked.
-// What does not pass is done, or comes back later.
+// gate lets an attempt pass unless its webhook's breaker is open. Then one attempt
+// per step passes as the probe, which is returned, and all others are parked. A
+// message that does not pass is done, or comes back later.
 //
 // [webhook.Message.Gate] decides. A manual attempt, and one whose breaker was
 // closed a moment ago, pass before the webhook is read.
@@ -25,7 +25,7 @@ func (c *consumer) gate(ctx context.Context, r webhook.Received) (taken *probe, 
 	}
 	w, _, err := c.subject(ctx, m)
 	if err != nil {
-		return nil, false, c.failed(ctx, r, "webhook unreadable", err)
+		return nil, false, c.failed(ctx, r, "cannot read webhook", err)
 	}
 	health := known.health.Under(w.Activation)
 	switch m.Gate(w, health, c.Now()) {
@@ -33,7 +33,7 @@ func (c *consumer) gate(ctx context.Context, r webhook.Received) (taken *probe, 
 		return nil, true, false
 	case webhook.GateProbe:
 		if health, taken, err = c.probe(ctx, w); err != nil {
-			return nil, false, c.failed(ctx, r, "probe not taken", err)
+			return nil, false, c.failed(ctx, r, "cannot take probe", err)
 		}
 		if taken != nil || !health.Breaker.Open() {
 			return taken, true, false
@@ -49,26 +49,26 @@ func (c *consumer) gate(ctx context.Context, r webhook.Received) (taken *probe, 
 	}
 	_, err = c.park(ctx, m, event, health.Breaker)
 	if errors.Is(err, webhook.ErrRefused) {
-		// Left to the lease, which finds out the same and decides what follows:
-		// the attempt is over, or somebody is at it, or died at it.
+		// The lease will be refused too and decides what follows: the attempt is
+		// over, or another consumer is making it or died while making it.
 		return nil, true, false
 	}
 	if err != nil {
-		return nil, false, c.failed(ctx, r, "not parked", err)
+		return nil, false, c.failed(ctx, r, "cannot park delivery", err)
 	}
 	return nil, false, true
 }
 
-// probe tries to make the attempt the probe of the webhook's breaker, and
-// returns it if it did. A probe that is not made must be given back.
+// probe tries to make the attempt the probe of the webhook's breaker. taken is nil
+// if another attempt is. A probe that is not made must be given back.
 func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Health, taken *probe, err error) {
 	token, err := c.token()
 	if err != nil {
 		return webhook.Health{}, nil, err
 	}
 	now, limit := c.Now(), w.Options.AttemptTimeout()+webhook.LeaseMargin
-	// The store may run the change more than once, and the last time on what it
-	// has written itself: a write whose answer was lost is repeated.
+	// The store may run the change more than once, the last time on its own write:
+	// a write whose response was lost is repeated.
 	var before atomic.Pointer[webhook.Breaker]
 	h, err = c.healths.update(ctx, webhook.Key{Tenant: w.Tenant, ID: w.ID}, func(h webhook.Health) webhook.Health {
 		h = h.Under(w.Activation)
@@ -84,7 +84,7 @@ func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Heal
 	return h, taken, err
 }
 
-// failed leaves a message that met a fault to another try.
+// failed logs a fault and leaves the message to a retry.
 func (c *consumer) failed(ctx context.Context, r webhook.Received, what string, err error) (done bool) {
 	m := r.Message
 	c.Logger.WarnContext(ctx, what, "tenant", string(m.Tenant), "webhook_id", m.Webhook, "event_id", string(m.Event), "error", err)

@@ -10,7 +10,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// fail reports n failures of the webhook that end now.
+// fail adds n failed attempts, which end now, to the health of the webhook.
 func (s *site) fail(n int) {
 	s.t.Helper()
 	reports := make([]webhook.HealthReport, n)
@@ -33,14 +33,14 @@ func TestStream_ParksWhileTheBreakerIsOpen(t *testing.T) {
 		t.Fatalf("failed at %q", failed)
 	}
 	if posts, messages := len(s.posts), len(s.messages()); posts+messages > 0 {
-		t.Errorf("got %d POSTs and %d messages, want rows alone", posts, messages)
+		t.Errorf("got %d POSTs and %d messages, want only rows", posts, messages)
 	}
 	for _, r := range batch {
 		row, err := s.db.Deliveries().Get(t.Context(), webhook.DeliveryKey{Tenant: tenant, Webhook: 1, Event: r.Event.ID})
 		s.must(err)
 		wait := row.SweepAt.Sub(s.clock.Now())
 		if row.Status != webhook.StatusPending || row.Attempt != 0 || row.AttemptCount != 0 || wait < 29*time.Second || wait > 38*time.Second || row.EventName != "contact.changed" {
-			t.Errorf("got %+v due in %v, want it at the probe's time, a quarter step spread", row, wait)
+			t.Errorf("got %+v due in %v, want it at the probe's time, spread over a quarter of a step", row, wait)
 		}
 	}
 	s.clock.Advance(30 * time.Second)
@@ -52,7 +52,7 @@ func TestStream_ParksWhileTheBreakerIsOpen(t *testing.T) {
 	}
 }
 
-func TestStream_ARowThatIsThereIsLeftAloneByParking(t *testing.T) {
+func TestStream_ParkingLeavesAnExistingRowUnchanged(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.fail(10)
@@ -65,7 +65,7 @@ func TestStream_ARowThatIsThereIsLeftAloneByParking(t *testing.T) {
 	}
 }
 
-func TestStream_WhatCannotBeParkedGoesByTheQueue(t *testing.T) {
+func TestStream_EnqueuesWhatCannotBeParked(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.fail(10)
@@ -78,7 +78,7 @@ func TestStream_WhatCannotBeParkedGoesByTheQueue(t *testing.T) {
 	}
 }
 
-// What becomes of a message while the webhook's breaker is open.
+// A message while the webhook's breaker is open.
 func TestQueue_Gate(t *testing.T) {
 	t.Parallel()
 	due := func(s *site) { s.clock.Advance(30 * time.Second) }
@@ -93,7 +93,7 @@ func TestQueue_Gate(t *testing.T) {
 	}{
 		{name: "a first attempt is parked", message: [2]int{1, 1}, done: true, row: "pending 1.0 due in 30s", open: true},
 		{
-			name: "a later one too, and uses nothing up", message: [2]int{1, 2}, prepare: func(s *site) { s.finish(1, 1, waiting); s.fail(10) },
+			name: "so is a later one, and no attempt is used up", message: [2]int{1, 2}, prepare: func(s *site) { s.finish(1, 1, waiting); s.fail(10) },
 			done: true, row: "pending 1.1 due in 30s", open: true,
 		},
 		{
@@ -105,11 +105,11 @@ func TestQueue_Gate(t *testing.T) {
 			prepare: func(s *site) { due(s); s.answer = status(503) }, done: true, posts: 1, row: "pending 1.1 due in 5m0s", open: true,
 		},
 		{
-			name: "a retry that a person asked for is made", message: [2]int{2, 1},
+			name: "a manual retry is made", message: [2]int{2, 1},
 			prepare: func(s *site) { s.finish(1, 1, waiting); s.fail(10); s.newRound() }, done: true, posts: 1, row: "delivered 2.1",
 		},
 		{
-			name: "an attempt whose maker died is taken over", message: [2]int{1, 1},
+			name: "an attempt whose consumer died is taken over", message: [2]int{1, 1},
 			prepare: func(s *site) {
 				s.lease(1, 1, time.Second)
 				s.clock.Advance(2 * time.Second)
@@ -117,7 +117,7 @@ func TestQueue_Gate(t *testing.T) {
 			done: true, posts: 1, row: "delivered 1.1",
 		},
 		{
-			name: "one that somebody is at is left to him", message: [2]int{1, 1}, prepare: func(s *site) { s.lease(1, 1, time.Minute) },
+			name: "an attempt in progress is left to its consumer", message: [2]int{1, 1}, prepare: func(s *site) { s.lease(1, 1, time.Minute) },
 			row: "pending 1.1 due in 1h0m0s", open: true,
 		},
 		{
@@ -125,15 +125,15 @@ func TestQueue_Gate(t *testing.T) {
 			prepare: func(s *site) { s.change(func(w *webhook.Webhook) { w.Activation = 2 }) }, done: true, posts: 1, row: "delivered 1.1",
 		},
 		{
-			name: "one that was stopped has its deliveries cancelled", message: [2]int{1, 1},
+			name: "deliveries of a stopped webhook are cancelled", message: [2]int{1, 1},
 			prepare: func(s *site) { s.change(func(w *webhook.Webhook) { w.State = webhook.StateStopped }) }, done: true, row: "cancelled 1.0", open: true,
 		},
 		{
-			name: "a message whose row cannot be parked comes back", message: [2]int{1, 1},
+			name: "a message whose row cannot be parked is retried", message: [2]int{1, 1},
 			prepare: func(s *site) { s.faults["Park"] = webhook.ErrUnavailable }, row: "none", open: true,
 		},
 		{
-			name: "a probe that cannot be taken comes back", message: [2]int{1, 1},
+			name: "a message that cannot take the probe is retried", message: [2]int{1, 1},
 			prepare: func(s *site) { due(s); s.faults["UpdateHealth"] = webhook.ErrUnavailable }, row: "none", open: true,
 		},
 	} {
@@ -166,7 +166,7 @@ func TestQueue_Gate(t *testing.T) {
 	}
 }
 
-func TestQueue_OneProbeAStepAndTheBacklogIsParked(t *testing.T) {
+func TestQueue_OneProbePerStepAndTheBacklogIsParked(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.fail(10)
@@ -182,11 +182,11 @@ func TestQueue_OneProbeAStepAndTheBacklogIsParked(t *testing.T) {
 		t.Errorf("%d messages are not done", len(failed))
 	}
 	if len(s.posts) != 1 {
-		t.Errorf("got %d POSTs, want the probe alone", len(s.posts))
+		t.Errorf("got %d POSTs, want only the probe", len(s.posts))
 	}
 	b := s.health().Breaker
 	if b.Step != time.Minute || b.ProbeBy != "" || b.ProbeAt.Sub(s.clock.Now()) != time.Minute {
-		t.Errorf("got %+v; want the next probe in a minute and none under way", b)
+		t.Errorf("got %+v; want the next probe in a minute, and no probe in progress", b)
 	}
 }
 
@@ -223,7 +223,7 @@ func chunks(all []webhook.Received, n int) func(func([]webhook.Received) bool) {
 	}
 }
 
-func TestQueue_HealthIsReadOnceABatchAndRemembered(t *testing.T) {
+func TestQueue_HealthIsReadOncePerBatchAndCached(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	reads := 0

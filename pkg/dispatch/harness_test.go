@@ -19,8 +19,8 @@ var start = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 
 const tenant = webhook.Tenant("Default")
 
-// site is an Engine on a real store and queue, with one webhook and one event,
-// and a target that the test plays.
+// site is an Engine with a real store and queue, one webhook and one event, and a
+// target that the test controls.
 type site struct {
 	*dispatch.Engine
 	t     *testing.T
@@ -31,15 +31,15 @@ type site struct {
 
 	mu    sync.Mutex
 	posts []webhook.Post
-	// answer is what the target makes of a POST. Nil: a success.
+	// answer returns the result of a POST. Nil: a success.
 	answer func(webhook.Post) webhook.Result
-	// faults are the errors that calls meet, by method.
+	// faults holds the errors that calls return, by method.
 	faults map[string]error
-	// before is run on the way into a method.
+	// before runs when a method is called.
 	before map[string]func()
-	// after is run on the way out of it.
+	// after runs when a method returns.
 	after map[string]func()
-	// postponed are the waits that messages were given.
+	// postponed holds the waits of postponed messages.
 	postponed []time.Duration
 	notices   webhooktest.Notices
 	// repeatsChange has the store run each change of health twice, the second time
@@ -71,7 +71,7 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// engine makes one more consumer of the same store and queue.
+// engine returns another consumer of the same store and queue.
 func (s *site) engine(random io.Reader) *dispatch.Engine {
 	return dispatch.New(dispatch.Config{
 		Webhooks: faultyWebhooks{s.db.Webhooks(), s}, Events: faultyEvents{s.db.Events(), s},
@@ -122,12 +122,12 @@ func (s *site) key() webhook.DeliveryKey {
 	return webhook.DeliveryKey{Tenant: tenant, Webhook: s.hook.ID, Event: s.event.ID}
 }
 
-// attempt is a message for an attempt of the delivery.
+// attempt returns the message for an attempt of the delivery.
 func (s *site) attempt(round, attempt int) webhook.Message {
 	return webhook.Message{Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: s.hook.ID, Event: s.event.ID, Round: round, Attempt: attempt}
 }
 
-// lease has somebody else take an attempt.
+// lease leases an attempt to another consumer.
 func (s *site) lease(round, attempt int, d time.Duration) {
 	s.t.Helper()
 	now := s.clock.Now()
@@ -137,7 +137,7 @@ func (s *site) lease(round, attempt int, d time.Duration) {
 	s.must(err)
 }
 
-// finish has an attempt made and failed, or delivered.
+// finish records an attempt that failed or was delivered.
 func (s *site) finish(round, attempt int, status webhook.Status) {
 	s.t.Helper()
 	now := s.clock.Now()
@@ -179,7 +179,7 @@ func (s *site) health() webhook.Health {
 	return found[s.hook.ID]
 }
 
-// send puts messages into the queue behind the engine's back.
+// send enqueues messages without the engine, and receives them.
 func (s *site) send(messages ...webhook.Message) []webhook.Received {
 	s.t.Helper()
 	var out []webhook.Outgoing
@@ -198,8 +198,8 @@ func (s *site) receive() []webhook.Received {
 	return received
 }
 
-// consume sends one message, has it consumed, and says whether it is done.
-// What else is in the queue is dropped.
+// consume sends one message, has the engine consume it, and reports whether it is
+// done. Other messages in the queue are dropped.
 func (s *site) consume(m webhook.Message) (done bool) {
 	s.t.Helper()
 	var others []string
@@ -209,7 +209,7 @@ func (s *site) consume(m webhook.Message) (done bool) {
 	s.must(s.db.Queue().Ack(s.t.Context(), others))
 	received := s.send(m)
 	if len(received) != 1 {
-		s.t.Fatalf("received %d messages, want the one that was sent", len(received))
+		s.t.Fatalf("received %d messages, want only the one that was sent", len(received))
 	}
 	failed := s.Queue(s.t.Context(), received)
 	if len(failed) > 0 {
@@ -222,7 +222,7 @@ func (s *site) consume(m webhook.Message) (done bool) {
 	return true
 }
 
-// queued lists the messages that wait in the queue, with their delay.
+// queued returns the messages that wait in the queue, with their delays.
 func (s *site) queued() (waiting []string) {
 	s.t.Helper()
 	began := s.clock.Now()
@@ -241,7 +241,7 @@ func (s *site) queued() (waiting []string) {
 	return waiting
 }
 
-// at notes that a method is called, and gives the error it is to meet.
+// at is called at the start of each method, and returns the error to return.
 func (s *site) at(method string) error {
 	s.mu.Lock()
 	err, before := s.faults[method], s.before[method]

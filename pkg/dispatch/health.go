@@ -11,30 +11,28 @@ import (
 )
 
 const (
-	// healthLife is how old the health may be that a lane is chosen by.
+	// healthLife is how old health may be when a lane is chosen by it.
 	healthLife = 5 * time.Second
-	// maxHealthBytes bounds what a process remembers.
+	// maxHealthBytes bounds the memory of a process's readings.
 	maxHealthBytes = 4 << 20
-	// healthBytes is about what a reading takes, without LastError.
+	// healthBytes estimates the memory of a reading, without LastError.
 	healthBytes = 384
 )
 
-// healths remembers, over invocations, the health of webhooks: of those whose
-// breaker is closed, for a few seconds. An open breaker is looked at anew each
-// time, since it may have closed, and parking would put a delivery off for up to
-// an hour.
+// healths caches the health of webhooks across invocations, for a few seconds and
+// while the breaker is closed. An open breaker is read again each time, since it
+// may have closed, and parking would postpone a delivery by up to an hour.
 type healths struct {
 	webhooks Webhooks
 	logger   *slog.Logger
 	now      func() time.Time
 
-	mu         sync.Mutex                       // of what is decided by looking at remembered
+	mu         sync.Mutex                       // held while a decision depends on remembered
 	remembered *bytecache.Cache[int32, reading] // by tenant and id
 }
 
-// reading is what is known of a webhook's health, LastError left out. known is
-// false if it has none, or none that could be read: such a webhook is treated
-// with care.
+// reading is a webhook's health as read, without LastError. known is false if it
+// has none, or if it could not be read: such a webhook uses the queue.
 type reading struct {
 	health webhook.Health
 	known  bool
@@ -45,9 +43,9 @@ func newHealths(c Config) *healths {
 	return &healths{webhooks: c.Webhooks, logger: c.Logger, now: c.Now, remembered: bytecache.New[int32, reading](maxHealthBytes)}
 }
 
-// read returns the health of webhooks. What is not remembered takes one call a
-// tenant. keys are distinct, and read in the order given, so that a run can be
-// repeated.
+// read returns the health of webhooks, with one call per tenant for those that are
+// not cached. keys must be distinct. Tenants are read in the order of keys, so that
+// a simulated run can be repeated.
 func (s *healths) read(ctx context.Context, keys []webhook.Key) map[webhook.Key]reading {
 	out := make(map[webhook.Key]reading, len(keys))
 	now := s.now()
@@ -71,7 +69,7 @@ func (s *healths) read(ctx context.Context, keys []webhook.Key) map[webhook.Key]
 	for _, tenant := range tenants {
 		found, err := s.webhooks.Health(ctx, tenant, ask[tenant])
 		if err != nil {
-			s.logger.WarnContext(ctx, "health unreadable", "tenant", string(tenant), "error", err)
+			s.logger.WarnContext(ctx, "cannot read health", "tenant", string(tenant), "error", err)
 			continue
 		}
 		s.mu.Lock()
@@ -89,7 +87,7 @@ func (s *healths) readOne(ctx context.Context, key webhook.Key) reading {
 	return s.read(ctx, []webhook.Key{key})[key]
 }
 
-// update changes a webhook's health in the store and remembers it.
+// update changes a webhook's health in the store and caches the result.
 func (s *healths) update(ctx context.Context, key webhook.Key, change func(webhook.Health) webhook.Health) (webhook.Health, error) {
 	now := s.now()
 	h, err := s.webhooks.UpdateHealth(ctx, key.Tenant, key.ID, change)
@@ -102,14 +100,14 @@ func (s *healths) update(ctx context.Context, key webhook.Key, change func(webho
 	return h, nil
 }
 
-// keep remembers a reading, unless a newer one is there (a read may be overtaken
-// by a write), and returns the one that stays. It must be called with mu held.
+// keep caches a reading unless a newer one is cached (a write may overtake a read),
+// and returns the cached one. mu must be held.
 func (s *healths) keep(key webhook.Key, r reading) reading {
 	have, ok := s.remembered.Get(string(key.Tenant), key.ID)
 	if ok && have.health.Version > r.health.Version && webhook.Elapsed(have.at, r.at) < healthLife {
 		return have
 	}
-	r.health.LastError = "" // up to 4 KB that no decision needs
+	r.health.LastError = "" // up to 4 KB, and no decision needs it
 	s.remembered.Put(string(key.Tenant), key.ID, r, healthBytes)
 	return r
 }

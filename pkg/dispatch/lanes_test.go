@@ -3,6 +3,9 @@ package dispatch_test
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,7 +14,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// records gives n events as the feed hands them over, all just stored.
+// records returns n new events as records of the feed.
 func (s *site) records(n int) (batch []webhook.Record) {
 	s.t.Helper()
 	for i := range n {
@@ -21,21 +24,21 @@ func (s *site) records(n int) (batch []webhook.Record) {
 	return batch
 }
 
-// observe sets the webhook's health by reports.
+// observe adds reports to the webhook's health.
 func (s *site) observe(reports ...webhook.HealthReport) {
 	s.t.Helper()
 	_, err := s.db.Webhooks().UpdateHealth(s.t.Context(), tenant, s.hook.ID, func(h webhook.Health) webhook.Health { return h.Observe(reports...) })
 	s.must(err)
-	s.clock.Advance(5 * time.Second) // what is remembered of it is read again
+	s.clock.Advance(5 * time.Second) // what is cached of it is read again
 }
 
-// earn gives the webhook the fast lane.
+// earn lets the webhook earn the fast lane.
 func (s *site) earn() {
 	s.t.Helper()
 	s.observe(webhook.HealthReport{Activation: 1, At: s.clock.Now(), Duration: 10 * time.Millisecond})
 }
 
-// messages drains the queue of what is visible now.
+// messages drains the queue of all visible messages.
 func (s *site) messages() (all []webhook.Message) {
 	s.t.Helper()
 	for received := s.receive(); len(received) > 0; received = s.receive() {
@@ -47,6 +50,13 @@ func (s *site) messages() (all []webhook.Message) {
 	return all
 }
 
+// countWrites counts the writes of health from now on.
+func (s *site) countWrites() *atomic.Int32 {
+	var writes atomic.Int32
+	s.before["UpdateHealth"] = func() { writes.Add(1) }
+	return &writes
+}
+
 func cut(webhook.Post) webhook.Result { return webhook.Result{Error: webhook.AttemptTimeout} }
 
 func TestStream_ATargetThatIsTooSlowIsNotCalledAgain(t *testing.T) {
@@ -54,20 +64,24 @@ func TestStream_ATargetThatIsTooSlowIsNotCalledAgain(t *testing.T) {
 	s := newSite(t)
 	s.earn()
 	s.answer = cut
+	writes := s.countWrites()
 	batch := s.records(30)
 	if failed := s.Stream(t.Context(), batch); failed != "" {
 		t.Fatalf("failed at %q: a slow target never fails a record", failed)
 	}
 	h := s.health()
-	if h.FastTimeout.IsZero() || h.TotalCalls != 1 || h.TotalErrors != 0 {
-		t.Errorf("got %+v; want the timeout in health, and neither call nor error", h)
+	if h.FastTimeout.IsZero() || int(h.TotalCalls) != 1+len(s.posts) || h.TotalErrors != 0 {
+		t.Errorf("got %+v after %d POSTs; want the timeout in health, every POST as a call, and no error", h, len(s.posts))
+	}
+	if n := writes.Load(); n > 2 {
+		t.Errorf("health was written %d times; want the first timeout's write and at most one for the rest of the batch", n)
 	}
 	if len(s.posts) > 16 {
-		t.Errorf("got %d POSTs; want those in flight at the first timeout and no more", len(s.posts))
+		t.Errorf("got %d POSTs, want only those in flight at the first timeout", len(s.posts))
 	}
 	got := s.messages()
 	if len(got) != 30 {
-		t.Fatalf("got %d messages, want 30: every delivery goes by the queue with its full budget", len(got))
+		t.Fatalf("got %d messages, want 30: every delivery is enqueued with all its attempts", len(got))
 	}
 	for _, m := range got {
 		if m.Round != 1 || m.Attempt != 1 {
@@ -80,7 +94,35 @@ func TestStream_ATargetThatIsTooSlowIsNotCalledAgain(t *testing.T) {
 	posts := len(s.posts)
 	s.Stream(t.Context(), s.records(1))
 	if len(s.posts) != posts {
-		t.Error("the next batch called it at once")
+		t.Error("the next batch called the target in the fast lane")
+	}
+}
+
+func TestStream_AttemptsCutTogetherAreCallsInTwoWrites(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(webhook.Post) webhook.Result{"cut short": cut, "undecided": undecided} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.rotate("a")
+			s.earn()
+			const inFlight = 16
+			var arrived sync.WaitGroup
+			arrived.Add(inFlight)
+			s.answer = func(p webhook.Post) webhook.Result {
+				arrived.Done()
+				arrived.Wait()
+				return answer(p)
+			}
+			writes := s.countWrites()
+			s.Stream(t.Context(), s.records(inFlight))
+			if h := s.health(); h.TotalCalls != 1+inFlight || h.TotalErrors != 0 {
+				t.Errorf("got %d calls and %d errors; want %d calls and no error", h.TotalCalls, h.TotalErrors, 1+inFlight)
+			}
+			if n := writes.Load(); n > 2 {
+				t.Errorf("health was written %d times for %d attempts, want at most 2", n, inFlight)
+			}
+		})
 	}
 }
 
@@ -95,9 +137,9 @@ func TestStream_HealthIsWrittenBeforeTheSlowBatchEnds(t *testing.T) {
 			return cut(p)
 		}
 		select {
-		case <-slowKnown: // the batch is still at this attempt
+		case <-slowKnown: // the batch is still making this attempt
 		case <-time.After(10 * time.Second):
-			s.t.Error("health was not written while the batch was at work")
+			s.t.Error("health was not written before the batch ended")
 		}
 		return webhook.Result{StatusCode: 200}
 	}
@@ -122,9 +164,9 @@ func TestStream_ShareOfAWebhook(t *testing.T) {
 		known, alone bool
 		posts        int
 	}{
-		{"without health all of it waits", false, true, 0},
-		{"with health all of it when alone", true, true, 40},
-		{"and 32 beside others", true, false, 32},
+		{"without health, nothing", false, true, 0},
+		{"with health and no other webhook, everything", true, true, 40},
+		{"with health and another webhook, 32", true, false, 32},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -170,18 +212,18 @@ func TestStream_A410SilencesTheWebhookAtOnce(t *testing.T) {
 		t.Errorf("the webhook is %v, %v", w.State, err)
 	}
 	if len(s.posts) > 16 || len(s.messages()) > 0 {
-		t.Errorf("got %d POSTs and messages: want those in flight at the first 410 and none after", len(s.posts))
+		t.Errorf("got %d POSTs and messages: want only the POSTs in flight at the first 410, and no messages", len(s.posts))
 	}
 }
 
-// A webhook that could not be disabled is active: none of its deliveries may be
-// left out as if it were silent.
-func TestStream_A410ThatCannotBeWrittenLeavesNoDeliveryOut(t *testing.T) {
+// A webhook that could not be disabled is still active: none of its deliveries may
+// be skipped as if it were silent.
+func TestStream_A410ThatCannotBeWrittenSkipsNoDelivery(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.earn()
 	s.answer = status(410)
-	s.faults["Webhooks.Get"] = webhook.ErrUnavailable // which disabling begins with
+	s.faults["Webhooks.Get"] = webhook.ErrUnavailable // the first step of disabling
 	batch := s.records(40)
 	if failed := s.Stream(t.Context(), batch); failed != "" {
 		t.Fatalf("failed at %q", failed)
@@ -198,10 +240,10 @@ func TestStream_A410ThatCannotBeWrittenLeavesNoDeliveryOut(t *testing.T) {
 	}
 }
 
-func TestStream_HandsOverWhatItHasNoTimeToMatch(t *testing.T) {
+func TestStream_EnqueuesWhatItHasNoTimeToMatch(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.clock.Set(time.Now()) // which deadlines go by
+	s.clock.Set(time.Now()) // the clock of deadlines
 	ctx, cancel := context.WithDeadline(t.Context(), s.clock.Now().Add(19*time.Second))
 	defer cancel()
 	batch := s.records(2)
@@ -238,7 +280,7 @@ func TestFanOut(t *testing.T) {
 	expand := func(n int) (got []string) {
 		t.Helper()
 		batch := s.records(1)
-		s.clock.Advance(5 * time.Second) // so that all of it goes by the queue
+		s.clock.Advance(5 * time.Second) // so that all of it is enqueued
 		if failed := s.Stream(t.Context(), batch); failed != "" {
 			t.Fatalf("failed at %q", failed)
 		}
@@ -286,10 +328,10 @@ func TestFanOut(t *testing.T) {
 		t.Errorf("a range (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"expand 1-500 hops 1", "expand 501-1000 hops 1", "expand 1001-1203 hops 1"}, consume(webhook.Message{})); diff != "" {
-		t.Errorf("one that came whole (-want +got):\n%s", diff)
+		t.Errorf("a whole event (-want +got):\n%s", diff)
 	}
 	if got := consume(webhook.Message{Hops: 8}); len(got) > 0 {
-		t.Errorf("after 8 hops: got %q at once", got)
+		t.Errorf("after 8 hops: got %q immediately", got)
 	}
 	s.clock.Advance(webhook.MaxDelay)
 	if got := s.messages(); len(got) != 1 || got[0].Kind != webhook.MessageExpand || got[0].Hops != 0 || !got[0].Accepted.Equal(of.Accepted) {
@@ -297,14 +339,45 @@ func TestFanOut(t *testing.T) {
 	}
 }
 
-func TestExpand_OfWhatIsMissingLeavesAloneWhatHasARow(t *testing.T) {
+func TestExpand_AJobSkipsWebhooksActivatedAfterTheEvent(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.clock.Set(s.event.At.Add(time.Millisecond))
+	s.create(webhook.Webhook{ID: 2, Events: []string{"contact.changed"}})
+	whole := webhook.ExpandMessage(s.event, s.event.At)
+	whole.Missing = true
+	ofJob := whole
+	ofJob.Replay = "job"
+	inRange := ofJob
+	inRange.From, inRange.To = 1, 2
+	for name, tt := range map[string]struct {
+		message webhook.Message
+		want    []int32
+	}{
+		"a job":                          {ofJob, []int32{1}},
+		"a job's range":                  {inRange, []int32{1}},
+		"records that Lambda gave up on": {whole, []int32{1, 2}},
+	} {
+		s.consume(tt.message)
+		var got []int32
+		for _, m := range s.messages() {
+			got = append(got, m.Webhook)
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestExpand_OnlyMissingSkipsDeliveriesWithARow(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	for id := int32(2); id <= 40; id++ {
 		s.create(webhook.Webhook{ID: id, Events: []string{"contact.changed"}})
 	}
 	m := webhook.Message{Kind: webhook.MessageExpand, Tenant: tenant, Event: s.event.ID, Accepted: s.clock.Now(), Missing: true}
-	s.finish(1, 1, webhook.StatusDelivered) // webhook 1 has it
+	s.finish(1, 1, webhook.StatusDelivered) // webhook 1 has received it
 	if !s.consume(m) {
 		t.Error("the message is not done")
 	}
@@ -313,10 +386,10 @@ func TestExpand_OfWhatIsMissingLeavesAloneWhatHasARow(t *testing.T) {
 		got[m.Webhook] = true
 	}
 	if len(got) != 39 || got[1] {
-		t.Errorf("got attempts for %d webhooks, the first among them %v; want 39 without it", len(got), got[1])
+		t.Errorf("got attempts for %d webhooks, the first among them: %v; want the other 39", len(got), got[1])
 	}
 	s.faults["Deliveries.Get"] = webhook.ErrUnavailable
 	if s.consume(m) {
-		t.Error("with rows that cannot be read the message is done")
+		t.Error("the message is done although rows cannot be read")
 	}
 }

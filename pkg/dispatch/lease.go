@@ -8,23 +8,23 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// leasedAttempt is all that an attempt needs but its lease.
+// leasedAttempt holds all that an attempt needs, except its lease.
 type leasedAttempt struct {
 	webhook  webhook.Webhook
-	read     time.Time // as of when webhook was read
+	read     time.Time // when webhook was read
 	event    webhook.Event
 	document webhook.SecretDocument
-	// unsigned says that the secret is gone for good: the attempt fails.
+	// unsigned means that the secret no longer exists: the attempt fails.
 	unsigned bool
-	probe    *probe // nil unless the attempt is the breaker's
+	probe    *probe // nil unless the attempt is the breaker's probe
 }
 
-// leased takes the lease, makes the POST and finishes.
+// leased takes the lease, makes the POST and records the outcome.
 func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttempt) (done bool) {
 	m := r.Message
 	token, err := c.token()
 	if err != nil {
-		c.Logger.ErrorContext(ctx, "no lease token", "error", err)
+		c.Logger.ErrorContext(ctx, "cannot draw lease token", "error", err)
 		return c.later(ctx, r)
 	}
 	limit := a.webhook.Options.AttemptTimeout()
@@ -41,7 +41,7 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 		return c.refused(ctx, r, row)
 	}
 	if err != nil {
-		c.Logger.WarnContext(ctx, "lease not written", "event_id", string(m.Event), "error", err)
+		c.Logger.WarnContext(ctx, "cannot write lease", "event_id", string(m.Event), "error", err)
 		return c.later(ctx, r)
 	}
 	if !webhook.LeasedMayStart(began, a.read, c.Now()) {
@@ -53,20 +53,22 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 	}
 	result := webhook.Result{At: began, Error: webhook.AttemptSecret}
 	if !a.unsigned {
-		result = c.send(ctx, webhook.LaneQueue, m.Round, m.Attempt, post)
+		result = c.send(ctx, post)
 	}
+	made := madeAttempt{message: m, webhook: a.webhook, event: a.event, result: result, token: token}
 	if result.Interrupted {
-		// The attempt is made again once its lease has run out. The message is
-		// left alone: it comes back when its visibility ends.
+		c.logAttempt(ctx, made, began.Add(limit+webhook.LeaseMargin))
+		// The attempt is made again once its lease has expired. The message is not
+		// touched: it comes back when its visibility timeout ends.
 		return false
 	}
 	a.probe.done()
 	c.reports.add(a.webhook, result, a.probe.id())
-	done = c.finish(ctx, r, madeAttempt{message: m, webhook: a.webhook, event: a.event, result: result, token: token})
+	done = c.finish(ctx, r, made)
 	if result.Error != webhook.AttemptOK || result.Repeats > 0 || a.probe != nil {
-		// What opens or closes a breaker, disables a webhook or says which secret
-		// its target knows, is for others to know at once; what only counts is
-		// written with the last, or soon.
+		// Other consumers must know at once what opens or closes a breaker, disables
+		// a webhook, or shows which secret its target knows. Mere counts are written
+		// with the webhook's last message, or soon.
 		c.reports.flushOne(ctx, webhook.Key{Tenant: m.Tenant, ID: m.Webhook})
 	} else {
 		c.noteSoon(ctx, webhook.Key{Tenant: m.Tenant, ID: m.Webhook})
@@ -74,8 +76,8 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 	return done
 }
 
-// finish writes down what came of a leased attempt and sends the message for
-// the next one.
+// finish records the outcome of a leased attempt and sends the message for the
+// next one.
 func (c *consumer) finish(ctx context.Context, r webhook.Received, a madeAttempt) (done bool) {
 	settled := c.settle(ctx, a)
 	if settled.disable {
@@ -84,21 +86,21 @@ func (c *consumer) finish(ctx context.Context, r webhook.Received, a madeAttempt
 	switch {
 	case settled.err == nil:
 		if settled.message != nil {
-			c.sendAll(ctx, []webhook.Outgoing{*settled.message}) // the row is there, whatever comes of it
+			c.sendAll(ctx, []webhook.Outgoing{*settled.message}) // if it is lost, the sweep finds the row
 		}
 		return true
 	case settled.message != nil:
-		c.Logger.WarnContext(ctx, "success not written: handed on", "event_id", string(r.Message.Event), "error", settled.err)
+		c.Logger.WarnContext(ctx, "cannot write success: enqueued", "event_id", string(r.Message.Event), "error", settled.err)
 		return c.sendOr(ctx, r, []webhook.Outgoing{*settled.message})
 	case errors.Is(settled.err, webhook.ErrRefused):
 		return c.refused(ctx, r, settled.row)
 	}
-	c.Logger.WarnContext(ctx, "outcome not written", "event_id", string(r.Message.Event), "error", settled.err)
+	c.Logger.WarnContext(ctx, "cannot write outcome", "event_id", string(r.Message.Event), "error", settled.err)
 	return c.later(ctx, r)
 }
 
-// refused decides about a message whose row was in other hands, by the row as
-// it stood at that moment.
+// refused decides what becomes of a message whose write the row refused, by the row
+// as it was then.
 func (c *consumer) refused(ctx context.Context, r webhook.Received, row webhook.Delivery) (done bool) {
 	now := c.Now()
 	switch r.Message.Verdict(row, now) {

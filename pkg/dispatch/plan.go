@@ -7,11 +7,11 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// plan matches every record and chooses the lane of each delivery. What goes by
-// the queue is noted in b.out; what is returned goes by the fast lane, or is
-// parked.
+// plan matches every record and chooses the lane of each delivery. Deliveries for
+// the queue go to b.out; those returned take the fast lane or are parked.
 func (b *batch) plan(ctx context.Context) []delivery {
-	all := b.match(ctx)
+	all, matches := b.match(ctx)
+	attempted := make([]bool, len(b.records))
 	plans := map[webhook.Key]*planned{}
 	keys := make([]webhook.Key, 0, len(all))
 	for _, d := range all {
@@ -32,6 +32,7 @@ func (b *batch) plan(ctx context.Context) []delivery {
 		switch lane {
 		case webhook.LaneFast:
 			counts.fast++
+			attempted[d.record] = true
 			immediate = append(immediate, d)
 		case webhook.LaneParked:
 			d.parked, d.breaker = true, h.Breaker
@@ -43,16 +44,27 @@ func (b *batch) plan(ctx context.Context) []delivery {
 			b.queue(d)
 		}
 	}
+	for i, n := range matches {
+		if n >= 0 && !attempted[i] {
+			b.logDispatched(ctx, b.records[i].Event, n)
+		}
+	}
 	return immediate
 }
 
-// planned counts what a batch makes of one webhook's deliveries.
+// planned counts a webhook's deliveries in the batch that take the fast lane, and
+// those that go to the queue while its breaker is open.
 type planned struct{ fast, probes int }
 
-// match finds the deliveries of every record. Events that cannot be matched now,
-// or that more webhooks want than one call should see to, are handed over whole.
-func (b *batch) match(ctx context.Context) (all []delivery) {
+// match returns the deliveries of every record. Events that cannot be matched now
+// are enqueued whole, and those that match more than maxMatches webhooks in ranges.
+//
+// matches counts, by record, the webhooks that are to get the event; it is
+// negative for a record that was not matched.
+func (b *batch) match(ctx context.Context) (all []delivery, matches []int) {
+	matches = make([]int, len(b.records))
 	for i, r := range b.records {
+		matches[i] = -1
 		if r.Undecodable != nil {
 			b.bury(ctx, i)
 			continue
@@ -68,26 +80,29 @@ func (b *batch) match(ctx context.Context) (all []delivery) {
 			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})
 			continue
 		}
-		matches, viewed, err := b.view.match(ctx, r.Event, r.Accepted)
+		found, viewed, err := b.view.match(ctx, r.Event, r.Accepted)
+		if err == nil {
+			matches[i] = len(found)
+		}
 		switch {
 		case err != nil:
-			b.Logger.WarnContext(ctx, "webhooks unreadable: event handed over whole",
+			b.Logger.WarnContext(ctx, "cannot read webhooks: event enqueued whole",
 				"tenant", string(r.Event.Tenant), "event_id", string(r.Event.ID), "error", err)
 			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})
-		case len(matches) > maxMatches:
-			for _, o := range ranges(b.expand(i), idsOf(matches)) {
+		case len(found) > maxMatches:
+			for _, o := range ranges(b.expand(i), idsOf(found)) {
 				b.add(outgoing{Outgoing: o, record: i})
 			}
 		default:
-			for _, w := range matches {
-				all = append(all, delivery{record: i, event: r.Event, webhook: w, viewed: viewed})
+			for _, w := range found {
+				all = append(all, delivery{record: i, event: r.Event, webhook: w, viewed: viewed, matches: len(found)})
 			}
 		}
 	}
-	return all
+	return all, matches
 }
 
-// idsOf lists the ids of webhooks in ascending order.
+// idsOf returns the ids of webhooks in ascending order.
 func idsOf(webhooks []webhook.Webhook) []int32 {
 	ids := make([]int32, len(webhooks))
 	for i, w := range webhooks {

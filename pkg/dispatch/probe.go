@@ -7,14 +7,15 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// probe is a step of an open breaker that an attempt has taken. nil is none.
+// probe is a step of an open breaker that an attempt has taken. nil: the attempt is
+// not a probe.
 type probe struct {
 	name   string
-	before webhook.Breaker // as it was found
-	made   bool            // the attempt was made, and its outcome tells the breaker
+	before webhook.Breaker // before the probe was taken
+	made   bool            // the attempt was made, and its outcome goes to the breaker
 }
 
-// id names the attempt in its report.
+// id returns the name of the probe in the attempt's report; empty for nil.
 func (p *probe) id() string {
 	if p == nil {
 		return ""
@@ -28,13 +29,13 @@ func (p *probe) done() {
 	}
 }
 
-// giveBackTime bounds the write that gives a probe back. It is made although the
-// call may have ended.
+// giveBackTime bounds the write that gives a probe back, which is made even if the
+// call's context has ended.
 const giveBackTime = time.Second
 
 // giveBack returns the step of a probe whose attempt was not made: its delivery
-// was over already or in other hands, the attempt had to wait, or the call
-// ended. A process that dies before uses the step up.
+// had ended or another consumer held it, the attempt had to wait, or the call
+// ended. A process that dies before that uses up the step.
 func (c *consumer) giveBack(ctx context.Context, key webhook.Key, p *probe) {
 	if p == nil || p.made {
 		return
@@ -46,6 +47,6 @@ func (c *consumer) giveBack(ctx context.Context, key webhook.Key, p *probe) {
 		return h
 	})
 	if err != nil {
-		c.Logger.WarnContext(ctx, "probe not given back", "tenant", string(key.Tenant), "webhook_id", key.ID, "error", err)
+		c.Logger.WarnContext(ctx, "cannot give back probe", "tenant", string(key.Tenant), "webhook_id", key.ID, "error", err)
 	}
 }

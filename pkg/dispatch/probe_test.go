@@ -19,9 +19,9 @@ func TestQueue_AProbeThatIsNotMadeIsGivenBack(t *testing.T) {
 		prepare func(s *site)
 		message [2]int
 	}{
-		{"a late duplicate of a delivery that is over", func(s *site) { s.finish(1, 1, webhook.StatusDelivered) }, [2]int{1, 1}},
+		{"a late duplicate of a delivery that has ended", func(s *site) { s.finish(1, 1, webhook.StatusDelivered) }, [2]int{1, 1}},
 		{"a late duplicate of an attempt that is over", func(s *site) { s.finish(1, 1, waiting) }, [2]int{1, 1}},
-		{"an attempt that somebody is at", func(s *site) { s.lease(1, 1, time.Minute) }, [2]int{1, 1}},
+		{"an attempt that another consumer is making", func(s *site) { s.lease(1, 1, time.Minute) }, [2]int{1, 1}},
 		{"a lease that cannot be written", func(s *site) { s.faults["Lease"] = webhook.ErrUnavailable }, [2]int{1, 1}},
 		{"an event that cannot be read", func(s *site) { s.faults["Events.Get"] = webhook.ErrUnavailable }, [2]int{1, 1}},
 		{"a lease that took too long to write", func(s *site) {
@@ -48,7 +48,7 @@ func TestQueue_AProbeThatIsNotMadeIsGivenBack(t *testing.T) {
 				t.Errorf("health (-before +after):\n%s", diff)
 			}
 			s.faults, s.before, s.answer = map[string]error{}, map[string]func(){}, nil
-			s.event = s.put("contact.deleted") // any other delivery
+			s.event = s.put("contact.deleted") // another delivery
 			if !s.consume(s.attempt(1, 1)) || s.health().Breaker.Open() {
 				t.Error("the next delivery was not the probe")
 			}
@@ -56,8 +56,8 @@ func TestQueue_AProbeThatIsNotMadeIsGivenBack(t *testing.T) {
 	}
 }
 
-// An attempt that the end of its call cut short is neither the target's failure
-// nor used up: it is made again once its lease has run out.
+// An attempt cut short by the end of its call is not a failure of the target and not
+// used up: it is made again once its lease has expired.
 func TestQueue_AnInterruptedAttemptCountsForNothing(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -69,7 +69,7 @@ func TestQueue_AnInterruptedAttemptCountsForNothing(t *testing.T) {
 	}
 	row := s.row()
 	if row.Status != waiting || row.Attempt != 1 || row.AttemptCount != 0 || !row.Leased(s.clock.Now()) || len(s.postponed) != 0 {
-		t.Errorf("got %+v, postponed %v; want a lease that runs out and a message left alone", row, s.postponed)
+		t.Errorf("got %+v, postponed %v; want a lease that expires and a message that is not touched", row, s.postponed)
 	}
 	if diff := cmp.Diff(webhook.Health{}, s.health()); diff != "" {
 		t.Errorf("health (-want +got):\n%s", diff)
@@ -84,7 +84,7 @@ func TestQueue_AnInterruptedAttemptCountsForNothing(t *testing.T) {
 	}
 }
 
-func TestStream_AnInterruptedAttemptGoesByTheQueueAndCountsForNothing(t *testing.T) {
+func TestStream_AnInterruptedAttemptIsEnqueuedAndCountsForNothing(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.earn()

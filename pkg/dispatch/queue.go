@@ -11,10 +11,10 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Queue takes a batch of the delivery queue and returns the IDs of the messages
-// that are not done: these stay in the queue and become visible again. A
-// message is done when its row says that its attempt is over, or that the
-// delivery has gone past it.
+// Queue consumes a batch of the delivery queue and returns the IDs of the messages
+// that are not done: these stay in the queue and become visible again. A message
+// is done when its row shows that its attempt is over, or that the delivery has
+// moved past it.
 func (e *Engine) Queue(ctx context.Context, received []webhook.Received) (failed []string) {
 	c := newConsumer(ctx, e, received)
 	done := make([]bool, len(received))
@@ -42,14 +42,14 @@ type consumer struct {
 	invocation webhook.Invocation
 
 	mu        sync.Mutex
-	unhandled map[webhook.Key]int // attempt messages of the batch
+	unhandled map[webhook.Key]int // attempt messages of the batch that are not handled yet
 	// noting holds, by webhook, the timer that writes its health.
 	noting map[webhook.Key]*time.Timer
-	writes sync.WaitGroup // of these timers
+	writes sync.WaitGroup // running timers
 }
 
-// statisticsLag is how long the counters of a success wait for others of the
-// same webhook to be written with: an attempt beside it may hang.
+// statisticsLag is how long the counters of a success wait to be written together
+// with others of the same webhook. It is bounded because another attempt may hang.
 const statisticsLag = time.Second
 
 func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *consumer {
@@ -69,12 +69,12 @@ func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *c
 		}
 		c.unhandled[key]++
 	}
-	c.healths.read(ctx, keys) // in one read; each message then finds it
+	c.healths.read(ctx, keys) // one read; each message then finds it cached
 	return c
 }
 
-// handled notes that a message is handled. With the last one of a webhook its
-// health is written, so that it waits for no other webhook.
+// handled counts a message as handled. After a webhook's last one it writes the
+// webhook's health, which thus does not wait for other webhooks.
 func (c *consumer) handled(ctx context.Context, key webhook.Key) {
 	c.mu.Lock()
 	c.unhandled[key]--
@@ -102,8 +102,8 @@ func (c *consumer) noteSoon(ctx context.Context, key webhook.Key) {
 	})
 }
 
-// stopNoting returns when no timer runs any more. What they did not write is
-// written with the rest of the batch.
+// stopNoting returns when no timer runs any more. What the timers did not write is
+// written at the end of the batch.
 func (c *consumer) stopNoting() {
 	c.mu.Lock()
 	for _, timer := range c.noting {
@@ -118,14 +118,14 @@ func (c *consumer) stopNoting() {
 func (c *consumer) handle(ctx context.Context, r webhook.Received) (done bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			c.Logger.ErrorContext(ctx, "message panicked", "error", fmt.Sprint(cause))
+			c.Logger.ErrorContext(ctx, "message handler panicked", "error", fmt.Sprint(cause))
 			done = c.later(ctx, r)
 		}
 	}()
 	if r.Undecodable != "" {
-		// Left where it is: after its last receive the dead-letter queue keeps
-		// it for a person to see.
-		c.Logger.ErrorContext(ctx, "message undecodable", "count", r.Receives)
+		// It stays in the queue: after its last receive the dead-letter queue
+		// keeps it for an operator.
+		c.Logger.ErrorContext(ctx, "cannot decode message", "count", r.Receives)
 		return false
 	}
 	switch r.Message.Kind {
@@ -159,14 +159,14 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 	}
 	defer leave()
 	if probe == nil && webhook.Elapsed(asked, c.Now()) >= healthLife {
-		// It waited behind attempts that may have opened the breaker.
+		// Attempts that it waited for may have opened the breaker.
 		if probe, pass, done = c.gate(ctx, r); !pass {
 			return done
 		}
 	}
 	w, read, err := c.subject(ctx, m)
 	if err != nil {
-		c.Logger.WarnContext(ctx, "webhook unreadable", "tenant", string(m.Tenant), "webhook_id", m.Webhook, "error", err)
+		c.Logger.WarnContext(ctx, "cannot read webhook", "tenant", string(m.Tenant), "webhook_id", m.Webhook, "error", err)
 		return c.later(ctx, r)
 	}
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
@@ -181,15 +181,15 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 	}
 	doc, err := c.document(ctx, w)
 	if err != nil && !gone(err) {
-		c.Logger.WarnContext(ctx, "secret unreadable", "tenant", string(m.Tenant), "webhook_id", m.Webhook, "error", err)
+		c.Logger.WarnContext(ctx, "cannot read secret", "tenant", string(m.Tenant), "webhook_id", m.Webhook, "error", err)
 		return c.postpone(ctx, r, secretRetries.Wait(c.Random, 1))
 	}
 	unsigned := err != nil
 	return c.leased(ctx, r, leasedAttempt{webhook: w, read: read, event: event, document: doc, unsigned: unsigned, probe: probe})
 }
 
-// enter waits for a slot of the webhook within the batch and for one of the
-// process, as long as there is time to wait.
+// enter waits for a slot of the webhook within the batch and then for one of the
+// process, for as long as the invocation has time to wait.
 func (c *consumer) enter(ctx context.Context, key webhook.Key) (leave func(), ok bool) {
 	if until := c.invocation.WaitUntil(); !until.IsZero() {
 		bounded, cancel := context.WithDeadline(ctx, until)
@@ -208,16 +208,16 @@ func (c *consumer) enter(ctx context.Context, key webhook.Key) (leave func(), ok
 	return func() { leaveProcess(); leaveBatch() }, true
 }
 
-// subject reads the webhook that an attempt is for, freshly, and says as of
-// when.
+// subject reads the webhook of an attempt from the store, and returns when it was
+// read. A deleted webhook is returned as a stopped one.
 func (c *consumer) subject(ctx context.Context, m webhook.Message) (w webhook.Webhook, read time.Time, err error) {
 	read = c.Now()
 	w, err = c.Webhooks.Get(ctx, m.Tenant, m.Webhook)
 	if gone(err) {
-		// Cancelled like a stopped one; its rows go with their time.
+		// Cancelled like a stopped one; its rows expire.
 		return webhook.Webhook{Tenant: m.Tenant, ID: m.Webhook, State: webhook.StateStopped}, read, nil
 	}
-	return forDelivery(w), read, err // held for as long as the attempt takes
+	return forDelivery(w), read, err // it stays in memory for as long as the attempt takes
 }
 
 // end finishes a delivery without an attempt.
@@ -230,14 +230,14 @@ func (c *consumer) end(ctx context.Context, r webhook.Received, event webhook.Ev
 		return c.refused(ctx, r, row)
 	}
 	if err != nil {
-		c.Logger.WarnContext(ctx, "end not written", "event_id", string(m.Event), "error", err)
+		c.Logger.WarnContext(ctx, "cannot end delivery", "event_id", string(m.Event), "error", err)
 		return c.later(ctx, r)
 	}
 	return true
 }
 
-// makeDue turns a message that has hopped too often into a row that the sweep
-// finds: the guard against circling faults of our own.
+// makeDue turns a message with too many hops into a row that the sweep finds: the
+// guard against bugs that make messages circle.
 func (c *consumer) makeDue(ctx context.Context, r webhook.Received) (done bool) {
 	m, now := r.Message, c.Now()
 	_, err := c.Deliveries.MakeDue(ctx, webhook.MakeDue{
@@ -245,13 +245,13 @@ func (c *consumer) makeDue(ctx context.Context, r webhook.Received) (done bool) 
 		Seed: webhook.Seed{Replay: m.Replay, ExpiresAt: now.Add(c.RowLife)},
 	})
 	if err != nil && !errors.Is(err, webhook.ErrRefused) {
-		c.Logger.WarnContext(ctx, "row not made due", "event_id", string(m.Event), "error", err)
+		c.Logger.WarnContext(ctx, "cannot make row due", "event_id", string(m.Event), "error", err)
 		return c.later(ctx, r)
 	}
 	return true
 }
 
-// record writes down a success that could not be written when it happened.
+// record writes a success that could not be written after its attempt.
 func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
 	m := r.Message
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
@@ -279,22 +279,22 @@ func (c *consumer) eventUnread(ctx context.Context, r webhook.Received, err erro
 		c.Logger.WarnContext(ctx, "event stored by a newer version: put off", "event_id", string(r.Message.Event))
 		return c.sendOr(ctx, r, []webhook.Outgoing{{Message: r.Message, Delay: webhook.MaxDelay}})
 	}
-	c.Logger.WarnContext(ctx, "event unreadable", "event_id", string(r.Message.Event), "error", err)
+	c.Logger.WarnContext(ctx, "cannot read event", "event_id", string(r.Message.Event), "error", err)
 	return c.later(ctx, r)
 }
 
-// later leaves a message that met a fault to another try: soon, and at growing
-// distances while the fault lasts. Left alone it would stay away for its whole
-// visibility, which is many times as long as an attempt.
+// later leaves a message that met a fault to a retry: soon, and at growing
+// intervals while the fault lasts. Untouched, the message would stay hidden for its
+// whole visibility timeout, which is many times as long as an attempt.
 func (c *consumer) later(ctx context.Context, r webhook.Received) (done bool) {
 	return c.postpone(ctx, r, messageRetries.Wait(c.Random, r.Receives))
 }
 
-// postpone leaves a message to a try after d: it is not done. If even that
-// fails, the message comes back when its visibility ends.
+// postpone leaves a message to a retry after d. If even that fails, the message
+// comes back when its visibility timeout ends.
 func (c *consumer) postpone(ctx context.Context, r webhook.Received, d time.Duration) (done bool) {
 	if err := c.Visibility.Postpone(ctx, r.Receipt, max(d, 0)); err != nil {
-		c.Logger.WarnContext(ctx, "visibility not moved", "error", err)
+		c.Logger.WarnContext(ctx, "cannot change message visibility", "error", err)
 	}
 	return false
 }

@@ -1,9 +1,11 @@
 package dispatch_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -11,11 +13,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// status answers with a status code.
+// status is a target that responds with a status code.
 func status(code int) func(webhook.Post) webhook.Result {
 	return func(webhook.Post) webhook.Result {
 		if code/100 == 2 {
@@ -30,8 +33,8 @@ const (
 	waiting = webhook.StatusPending
 )
 
-// What becomes of an attempt's message, of its row and of the target, in every
-// state that the message can find its row, its webhook and its event in.
+// The message, the row and the POSTs of an attempt, in every state of its row, its
+// webhook and its event.
 func TestQueue_Attempt(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -45,12 +48,12 @@ func TestQueue_Attempt(t *testing.T) {
 	}{
 		{name: "a first attempt that succeeds", message: [3]int{1, 1}, wait: done, posts: 1, row: "delivered 1.1"},
 		{
-			name: "one that fails is followed by the next message, once its row is written", message: [3]int{1, 1, 2},
+			name: "a failed attempt is followed by the next message, once its row is written", message: [3]int{1, 1, 2},
 			prepare: func(s *site) { s.answer = status(500) },
 			wait:    done, posts: 1, row: "pending 1.1", queued: "attempt 1.2 hops 3 in",
 		},
 		{
-			name: "one whose next is further off than the queue reaches leaves that to the sweep", message: [3]int{1, 3},
+			name: "a next attempt beyond the longest delay of the queue is left to the sweep", message: [3]int{1, 3},
 			prepare: func(s *site) {
 				s.finish(1, 1, waiting)
 				s.finish(1, 2, waiting)
@@ -59,12 +62,12 @@ func TestQueue_Attempt(t *testing.T) {
 			wait: done, posts: 1, row: "pending 1.3",
 		},
 		{
-			name: "one that fails at its last hop leaves the next to the sweep", message: [3]int{1, 1, 7},
+			name: "after the last hop the next attempt is left to the sweep", message: [3]int{1, 1, 7},
 			prepare: func(s *site) { s.answer = status(500) },
 			wait:    done, posts: 1, row: "pending 1.1",
 		},
 		{
-			name: "one that has hopped too often becomes a due row", message: [3]int{1, 2, 8},
+			name: "a message with too many hops becomes a due row", message: [3]int{1, 2, 8},
 			prepare: func(s *site) { s.finish(1, 1, waiting) },
 			wait:    done, row: "pending 1.1 resends 1",
 		},
@@ -83,12 +86,12 @@ func TestQueue_Attempt(t *testing.T) {
 			wait: done, posts: 1, row: "failed 1.1",
 		},
 		{
-			name: "a sender that panics has made an attempt that failed", message: [3]int{1, 1},
+			name: "a panic of the sender is a failed attempt", message: [3]int{1, 1},
 			prepare: func(s *site) { s.answer = func(webhook.Post) webhook.Result { panic("a fault of ours") } },
 			wait:    done, posts: 1, row: "pending 1.1", queued: "attempt 1.2 hops 1 in",
 		},
 
-		// The row is in other hands.
+		// Another consumer has moved the row on.
 		{
 			name: "a delivered row", message: [3]int{1, 1},
 			prepare: func(s *site) { s.finish(1, 1, webhook.StatusDelivered) },
@@ -103,7 +106,7 @@ func TestQueue_Attempt(t *testing.T) {
 			wait: done, row: "pending 2.0",
 		},
 		{
-			name: "a row of an earlier round comes later", message: [3]int{2, 1},
+			name: "a row of an earlier round: retried later", message: [3]int{2, 1},
 			prepare: func(s *site) { s.finish(1, 1, waiting) },
 			wait:    5 * time.Second, row: "pending 1.1",
 		},
@@ -126,17 +129,17 @@ func TestQueue_Attempt(t *testing.T) {
 			wait:    5 * time.Second, row: "pending 1.1",
 		},
 		{
-			name: "a live lease: the holder may be dead, and the message comes back when it ends", message: [3]int{1, 1},
+			name: "a live lease, whose holder may be dead: retried when it ends", message: [3]int{1, 1},
 			prepare: func(s *site) { s.lease(1, 1, 40*time.Second) },
 			wait:    42 * time.Second, row: "pending 1.1 leased",
 		},
 		{
-			name: "a live lease of the attempt before", message: [3]int{1, 2},
+			name: "a live lease of the previous attempt", message: [3]int{1, 2},
 			prepare: func(s *site) { s.lease(1, 1, 40*time.Second) },
 			wait:    42 * time.Second, row: "pending 1.1 leased",
 		},
 		{
-			name: "a lease of the attempt before that has ended: its own message takes it over", message: [3]int{1, 2},
+			name: "an expired lease of the previous attempt: its own message takes it over", message: [3]int{1, 2},
 			prepare: func(s *site) {
 				s.lease(1, 1, 40*time.Second)
 				s.clock.Advance(time.Hour)
@@ -144,7 +147,7 @@ func TestQueue_Attempt(t *testing.T) {
 			wait: 5 * time.Second, row: "pending 1.1 leased",
 		},
 		{
-			name: "a lease that has ended is taken over", message: [3]int{1, 1},
+			name: "an expired lease is taken over", message: [3]int{1, 1},
 			prepare: func(s *site) {
 				s.lease(1, 1, 40*time.Second)
 				s.clock.Advance(41 * time.Second)
@@ -154,7 +157,7 @@ func TestQueue_Attempt(t *testing.T) {
 		{name: "a later attempt without a row", message: [3]int{1, 2}, wait: done},
 		{name: "a later round without a row", message: [3]int{2, 1}, wait: done},
 
-		// The lease is lost while the target answers.
+		// The lease is lost during the POST.
 		{
 			name: "taken over, and the target accepted it", message: [3]int{1, 1},
 			prepare: func(s *site) {
@@ -167,7 +170,7 @@ func TestQueue_Attempt(t *testing.T) {
 			wait: done, posts: 1, row: "delivered 1.1",
 		},
 		{
-			name: "taken over, and the target refused it: whoever took it speaks for it", message: [3]int{1, 1},
+			name: "taken over, and the target refused it: the new holder records its own", message: [3]int{1, 1},
 			prepare: func(s *site) {
 				s.answer = func(webhook.Post) webhook.Result {
 					s.clock.Advance(time.Minute)
@@ -178,7 +181,7 @@ func TestQueue_Attempt(t *testing.T) {
 			wait: 42 * time.Second, posts: 1, row: "pending 1.1 leased",
 		},
 		{
-			name: "the next round began, and the target accepted this one", message: [3]int{1, 1},
+			name: "the next round began, and the target accepted this attempt", message: [3]int{1, 1},
 			prepare: func(s *site) {
 				s.answer = func(webhook.Post) webhook.Result {
 					s.clock.Advance(time.Minute)
@@ -209,7 +212,7 @@ func TestQueue_Attempt(t *testing.T) {
 			wait:    done, row: "cancelled 1.0",
 		},
 		{
-			name: "a stopped webhook with an attempt under way", message: [3]int{1, 1},
+			name: "a stopped webhook with an attempt in progress", message: [3]int{1, 1},
 			prepare: func(s *site) {
 				s.lease(1, 1, 40*time.Second)
 				s.change(func(w *webhook.Webhook) { w.State = webhook.StateStopped })
@@ -217,7 +220,7 @@ func TestQueue_Attempt(t *testing.T) {
 			wait: 42 * time.Second, row: "pending 1.1 leased",
 		},
 		{
-			name: "an event that is no longer kept", message: [3]int{1, 2},
+			name: "an expired event", message: [3]int{1, 2},
 			prepare: func(s *site) {
 				s.finish(1, 1, waiting)
 				s.faults["Events.Get"] = webhook.ErrNotFound
@@ -225,7 +228,7 @@ func TestQueue_Attempt(t *testing.T) {
 			wait: done, row: "expired 1.1",
 		},
 		{
-			name: "an event that is no longer kept, of a delivery that has ended", message: [3]int{1, 1},
+			name: "an expired event of a delivery that has ended", message: [3]int{1, 1},
 			prepare: func(s *site) {
 				s.finish(1, 1, webhook.StatusDelivered)
 				s.faults["Events.Get"] = webhook.ErrNotFound
@@ -241,7 +244,7 @@ func TestQueue_Attempt(t *testing.T) {
 			wait: 30 * time.Second,
 		},
 		{
-			name: "a secret that is gone: an attempt that failed, never unsigned", message: [3]int{1, 1},
+			name: "a deleted secret: a failed attempt, never unsigned", message: [3]int{1, 1},
 			prepare: func(s *site) {
 				s.change(func(w *webhook.Webhook) { w.Secret = webhook.SecretRef{Name: "n", Version: "v", Signed: true} })
 			},
@@ -250,12 +253,12 @@ func TestQueue_Attempt(t *testing.T) {
 
 		// Time.
 		{
-			name: "the webhook was read too long ago when the lease is there", message: [3]int{1, 1},
+			name: "the webhook was read too long before the lease was granted", message: [3]int{1, 1},
 			prepare: func(s *site) { s.before["Lease"] = func() { s.clock.Advance(3 * time.Second) } },
 			wait:    42 * time.Second, row: "pending 1.1 leased",
 		},
 
-		// Faults: each leaves the message to a try that comes soon.
+		// Faults: each message is retried soon.
 		{
 			name: "the webhook cannot be read", message: [3]int{1, 1},
 			prepare: func(s *site) { s.faults["Webhooks.Get"] = webhook.ErrUnavailable },
@@ -290,19 +293,19 @@ func TestQueue_Attempt(t *testing.T) {
 			wait:    5 * time.Second,
 		},
 		{
-			name: "a success cannot be written as the lease's", message: [3]int{1, 1},
+			name: "a success cannot be written over its lease", message: [3]int{1, 1},
 			prepare: func(s *site) { s.faults["Finish"] = webhook.ErrUnavailable },
 			wait:    done, posts: 1, row: "delivered 1.1",
 		},
 		{
-			name: "a success cannot be written at all: it goes on as a message", message: [3]int{1, 1},
+			name: "a success cannot be written: it is enqueued", message: [3]int{1, 1},
 			prepare: func(s *site) {
 				s.faults["Finish"], s.faults["MarkDelivered"] = webhook.ErrUnavailable, webhook.ErrUnavailable
 			},
 			wait: done, posts: 1, row: "pending 1.1 leased", queued: "record in",
 		},
 		{
-			name: "a success can be neither written nor sent on", message: [3]int{1, 1},
+			name: "a success can be neither written nor enqueued", message: [3]int{1, 1},
 			prepare: func(s *site) {
 				for _, method := range []string{"Finish", "MarkDelivered", "Send"} {
 					s.faults[method] = webhook.ErrUnavailable
@@ -311,7 +314,7 @@ func TestQueue_Attempt(t *testing.T) {
 			wait: 5 * time.Second, posts: 1, row: "pending 1.1 leased",
 		},
 		{
-			name: "the next message cannot be sent: the row is there", message: [3]int{1, 1},
+			name: "the next message cannot be sent: the row is written", message: [3]int{1, 1},
 			prepare: func(s *site) { s.answer, s.faults["Send"] = status(500), webhook.ErrUnavailable },
 			wait:    done, posts: 1, row: "pending 1.1",
 		},
@@ -334,7 +337,7 @@ func TestQueue_Attempt(t *testing.T) {
 				t.Errorf("done: %v", isDone)
 			}
 			if !isDone && !s.comesBack(tt.wait) {
-				t.Errorf("the message comes back after %v, want %v", s.postponed, tt.wait)
+				t.Errorf("the message is retried after %v, want %v", s.postponed, tt.wait)
 			}
 			if len(s.posts) != tt.posts {
 				t.Errorf("%d POSTs, want %d", len(s.posts), tt.posts)
@@ -349,7 +352,7 @@ func TestQueue_Attempt(t *testing.T) {
 				})
 			}
 			if got := strings.Join(queued, ", "); got != tt.queued && (tt.queued == "" || !strings.HasPrefix(got, tt.queued)) {
-				t.Errorf("queued are %q, want %q", got, tt.queued)
+				t.Errorf("queued: %q, want %q", got, tt.queued)
 			}
 		})
 	}
@@ -369,13 +372,13 @@ func describe(row webhook.Delivery) string {
 	return text
 }
 
-// comesBack reports whether one message was put off, by d or by down to half of
-// it: what is tried again is tried at random distances.
+// comesBack reports whether one message was postponed, by d/2 to d: retries have
+// random intervals.
 func (s *site) comesBack(d time.Duration) bool {
 	return len(s.postponed) == 1 && s.postponed[0] <= d && s.postponed[0] >= d/2
 }
 
-func TestQueue_AMessageThatMeetsAFaultComesBackAtGrowingDistances(t *testing.T) {
+func TestQueue_AFaultIsRetriedAtGrowingIntervals(t *testing.T) {
 	t.Parallel()
 	for receives, want := range map[int]time.Duration{1: 5 * time.Second, 2: 10 * time.Second, 4: 40 * time.Second, 7: 5 * time.Minute, 20: 5 * time.Minute} {
 		t.Run(fmt.Sprint(receives), func(t *testing.T) {
@@ -386,31 +389,31 @@ func TestQueue_AMessageThatMeetsAFaultComesBackAtGrowingDistances(t *testing.T) 
 			received[0].Receives = receives
 			s.Queue(t.Context(), received)
 			if !s.comesBack(want) {
-				t.Errorf("received %d times, it comes back after %v, want %v", receives, s.postponed, want)
+				t.Errorf("received %d times, it is retried after %v, want %v", receives, s.postponed, want)
 			}
 		})
 	}
 }
 
-func TestQueue_StartsNoAttemptThatTheInvocationHasNoTimeFor(t *testing.T) {
+func TestQueue_StartsNoAttemptWithoutTimeForIt(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.clock.Set(time.Now()) // which deadlines go by
-	// An attempt takes up to 30 s, and its lease 10 s more.
+	s.clock.Set(time.Now()) // the clock of deadlines
+	// An attempt takes up to 30 s, and its lease lasts 10 s longer.
 	ctx, cancel := context.WithDeadline(t.Context(), s.clock.Now().Add(39*time.Second))
 	defer cancel()
 	failed := s.Queue(ctx, s.send(s.attempt(1, 1)))
 	if len(failed) != 1 || len(s.posts) != 0 || !slices.Equal(s.postponed, []time.Duration{5 * time.Second}) || s.row().Exists() {
-		t.Errorf("not done %q, %d POSTs, comes back after %v; want no POST, and back after 5s", failed, len(s.posts), s.postponed)
+		t.Errorf("not done %q, %d POSTs, retried after %v; want no POST, and a retry after 5s", failed, len(s.posts), s.postponed)
 	}
 }
 
-func TestQueue_LeavesWhatItCannotReadForAPerson(t *testing.T) {
+func TestQueue_LeavesUndecodableMessagesToAnOperator(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	failed := s.Queue(t.Context(), []webhook.Received{{ID: "1", Receipt: "1.1", Receives: 1, Undecodable: "{"}})
 	if !slices.Equal(failed, []string{"1"}) || len(s.postponed) != 0 {
-		t.Errorf("not done %q, moved to %v; want the message left alone", failed, s.postponed)
+		t.Errorf("not done %q, postponed %v; want the message untouched", failed, s.postponed)
 	}
 }
 
@@ -425,11 +428,11 @@ func TestQueue_OneFailingMessageLeavesTheOthersDone(t *testing.T) {
 	failed := s.Queue(t.Context(), received)
 	at := slices.IndexFunc(received, func(r webhook.Received) bool { return r.Message.Webhook == 1 })
 	if !slices.Equal(failed, []string{received[at].ID}) || len(s.posts) != 1 || s.posts[0].Webhook.ID != other.ID {
-		t.Errorf("not done %q, %d POSTs; want message %q alone not done", failed, len(s.posts), received[at].ID)
+		t.Errorf("not done %q, %d POSTs; want only message %q not done", failed, len(s.posts), received[at].ID)
 	}
 }
 
-// What a retry tells its target.
+// The POSTs of retries.
 func TestQueue_Post(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -481,7 +484,7 @@ func TestQueue_AtMostFiveAttemptsOfAWebhookAtOnce(t *testing.T) {
 			}
 		}
 		mu.Unlock()
-		<-five // fewer than five at once, and this hangs
+		<-five // hangs with fewer than five at once
 		mu.Lock()
 		now--
 		mu.Unlock()
@@ -492,7 +495,7 @@ func TestQueue_AtMostFiveAttemptsOfAWebhookAtOnce(t *testing.T) {
 	}
 }
 
-func TestQueue_GoneDisablesTheWebhookAndSaysSo(t *testing.T) {
+func TestQueue_GoneDisablesTheWebhookAndRaisesAnEvent(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.answer = status(410)
@@ -503,7 +506,7 @@ func TestQueue_GoneDisablesTheWebhookAndSaysSo(t *testing.T) {
 	}
 	events, err := s.db.Events().List(t.Context(), tenant, s.event.ID, webhook.EventID(strings.Repeat("f", 36)), 10)
 	if err != nil || len(events) != 2 || events[1].Name != "webhook1.errors" {
-		t.Errorf("events are %v (%v), want one more, webhook1.errors", events, err)
+		t.Errorf("events are %v (%v), want webhook1.errors in addition", events, err)
 	}
 }
 
@@ -516,7 +519,7 @@ func TestQueue_GoneDoesNotDisableAWebhookThatWasStartedAgain(t *testing.T) {
 	}
 	s.consume(s.attempt(1, 1))
 	if w, err := s.db.Webhooks().Get(t.Context(), tenant, s.hook.ID); err != nil || w.State != webhook.StateActive {
-		t.Errorf("the webhook is %v (%v), want Active: the answer was to its life before", w.State, err)
+		t.Errorf("the webhook is %v (%v), want Active: the response belongs to its previous activation", w.State, err)
 	}
 }
 
@@ -529,18 +532,19 @@ func TestQueue_Statistics(t *testing.T) {
 	s.consume(s.attempt(1, 1))
 	s.clock.Advance(time.Minute)
 	s.consume(s.attempt(1, 2))
-	if h := s.health(); h.TotalCalls != 2 || h.TotalErrors != 2 || h.ConsecutiveErrors != 2 || h.LastError != "500" {
+	secondError := webhook.Result{At: s.clock.Now(), Error: webhook.AttemptStatus, Response: "500"}.LastError()
+	if h := s.health(); h.TotalCalls != 2 || h.TotalErrors != 2 || h.ConsecutiveErrors != 2 || h.LastError != secondError {
 		t.Errorf("after two failures: %d calls, %d errors, %d in a row, last %q", h.TotalCalls, h.TotalErrors, h.ConsecutiveErrors, h.LastError)
 	}
 	s.clock.Advance(time.Minute)
 	s.answer = nil
 	s.consume(s.attempt(1, 3))
-	if h := s.health(); h.TotalCalls != 3 || h.TotalErrors != 2 || h.ConsecutiveErrors != 0 || h.LastError != "500" {
+	if h := s.health(); h.TotalCalls != 3 || h.TotalErrors != 2 || h.ConsecutiveErrors != 0 || h.LastError != secondError {
 		t.Errorf("after a success: %d calls, %d errors, %d in a row, last %q", h.TotalCalls, h.TotalErrors, h.ConsecutiveErrors, h.LastError)
 	}
 }
 
-// A target that hangs holds back the counters of no other attempt on it.
+// An attempt that hangs delays the counters of no other attempt.
 func TestQueue_StatisticsAreCurrentWithinTwoSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -561,7 +565,7 @@ func TestQueue_StatisticsAreCurrentWithinTwoSeconds(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if h := s.health(); h.TotalCalls != 1 {
-			t.Errorf("two seconds after the answer: %d calls, want 1", h.TotalCalls)
+			t.Errorf("two seconds after the response: %d calls, want 1", h.TotalCalls)
 		}
 		close(hang)
 		if failed := <-ended; len(failed) != 0 {
@@ -582,9 +586,9 @@ func TestQueue_Record(t *testing.T) {
 		row     string
 	}{
 		{name: "no row", wait: done, row: "delivered 1.1"},
-		{name: "a row that waits", prepare: func(s *site) { s.finish(1, 1, waiting) }, wait: done, row: "delivered 1.1"},
-		{name: "a row that somebody leases", prepare: func(s *site) { s.lease(1, 1, time.Minute) }, wait: done, row: "delivered 1.1"},
-		{name: "a row that failed", prepare: func(s *site) { s.finish(1, 1, webhook.StatusFailed) }, wait: done, row: "delivered 1.1"},
+		{name: "a pending row", prepare: func(s *site) { s.finish(1, 1, waiting) }, wait: done, row: "delivered 1.1"},
+		{name: "a leased row", prepare: func(s *site) { s.lease(1, 1, time.Minute) }, wait: done, row: "delivered 1.1"},
+		{name: "a failed row", prepare: func(s *site) { s.finish(1, 1, webhook.StatusFailed) }, wait: done, row: "delivered 1.1"},
 		{name: "a delivered row", prepare: func(s *site) { s.finish(1, 1, webhook.StatusDelivered) }, wait: done, row: "delivered 1.1"},
 		{
 			name: "a row of the next round", wait: done, row: "pending 2.0",
@@ -593,7 +597,7 @@ func TestQueue_Record(t *testing.T) {
 				s.newRound()
 			},
 		},
-		{name: "the event is no longer kept", prepare: func(s *site) { s.faults["Events.Get"] = webhook.ErrNotFound }, wait: done, row: "delivered 1.1"},
+		{name: "the event has expired", prepare: func(s *site) { s.faults["Events.Get"] = webhook.ErrNotFound }, wait: done, row: "delivered 1.1"},
 		{name: "the event cannot be read", prepare: func(s *site) { s.faults["Events.Get"] = webhook.ErrUnavailable }, wait: 5 * time.Second},
 		{name: "the row cannot be written", prepare: func(s *site) { s.faults["MarkDelivered"] = webhook.ErrUnavailable }, wait: 30 * time.Second},
 	} {
@@ -610,7 +614,7 @@ func TestQueue_Record(t *testing.T) {
 				t.Errorf("done: %v", isDone)
 			}
 			if !isDone && (len(s.postponed) != 1 || s.postponed[0] < tt.wait/2 || s.postponed[0] > 10*tt.wait) {
-				t.Errorf("the message comes back after %v, want %v to %v", s.postponed, tt.wait/2, 10*tt.wait)
+				t.Errorf("the message is retried after %v, want %v to %v", s.postponed, tt.wait/2, 10*tt.wait)
 			}
 			if got := describe(s.row()); got != tt.row {
 				t.Errorf("the row is %q, want %q", got, tt.row)
@@ -634,12 +638,12 @@ func TestQueue_Expand(t *testing.T) {
 		{name: "every webhook that matches", wait: done, webhooks: []int32{1, 3, 4}},
 		{name: "a range, both ends included", from: 2, to: 3, wait: done, webhooks: []int32{3}},
 		{name: "a range without an end", from: 3, wait: done, webhooks: []int32{3, 4}},
-		{name: "a range that nothing is in", from: 5, to: 9, wait: done},
+		{name: "an empty range", from: 5, to: 9, wait: done},
 		{
-			name: "a webhook that is stopped", wait: done, webhooks: []int32{3, 4},
+			name: "a stopped webhook", wait: done, webhooks: []int32{3, 4},
 			prepare: func(s *site) { s.change(func(w *webhook.Webhook) { w.State = webhook.StateStopped }) },
 		},
-		{name: "the event is no longer kept", prepare: func(s *site) { s.faults["Events.Get"] = webhook.ErrNotFound }, wait: done},
+		{name: "the event has expired", prepare: func(s *site) { s.faults["Events.Get"] = webhook.ErrNotFound }, wait: done},
 		{name: "the event cannot be read", prepare: func(s *site) { s.faults["Events.Get"] = webhook.ErrUnavailable }, wait: 5 * time.Second},
 		{name: "the webhooks cannot be read", prepare: func(s *site) { s.faults["Epoch"] = webhook.ErrUnavailable }, wait: 5 * time.Second},
 		{name: "the messages cannot be sent", prepare: func(s *site) { s.faults["Send"] = errors.New("refused") }, wait: 5 * time.Second},
@@ -657,14 +661,14 @@ func TestQueue_Expand(t *testing.T) {
 				Kind: webhook.MessageExpand, Tenant: tenant, Event: s.event.ID, Accepted: s.clock.Now(), From: tt.from, To: tt.to,
 			})
 			if isDone != (tt.wait == done) || !isDone && !s.comesBack(tt.wait) {
-				t.Errorf("done: %v, comes back after %v; want %v", isDone, s.postponed, tt.wait)
+				t.Errorf("done: %v, retried after %v; want %v", isDone, s.postponed, tt.wait)
 			}
 			var webhooks []int32
 			for _, r := range s.receive() {
 				webhooks = append(webhooks, r.Message.Webhook)
 				want := webhook.Message{Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: r.Message.Webhook, Event: s.event.ID, Round: 1, Attempt: 1, Hops: 1}
 				if r.Message != want {
-					t.Errorf("sent is %+v, want %+v", r.Message, want)
+					t.Errorf("sent %+v, want %+v", r.Message, want)
 				}
 			}
 			slices.Sort(webhooks)
@@ -675,5 +679,25 @@ func TestQueue_Expand(t *testing.T) {
 				t.Errorf("%d POSTs, row %q; want neither", len(s.posts), describe(s.row()))
 			}
 		})
+	}
+}
+
+func TestQueue_TheLogSaysWhyAnAttemptFailed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var lines bytes.Buffer
+	s.Logger = slog.New(telemetry.NewHandler(&lines, slog.LevelInfo))
+	failed := webhook.Result{Error: webhook.AttemptTLS, Detail: webhook.DetailExpired}
+	s.answer = func(webhook.Post) webhook.Result { return failed }
+	s.consume(s.attempt(1, 1))
+	if got := lines.String(); !strings.Contains(got, `"outcome":"tls"`) || !strings.Contains(got, `"error":"`+failed.Failure()+`"`) {
+		t.Errorf("logged %s", got)
+	}
+	lines.Reset()
+	s.clock.Advance(time.Minute)
+	s.answer = nil
+	s.consume(s.attempt(1, 2))
+	if got := lines.String(); !strings.Contains(got, `"outcome":"delivered"`) || strings.Contains(got, `"error"`) {
+		t.Errorf("logged %s", got)
 	}
 }

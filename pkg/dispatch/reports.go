@@ -8,8 +8,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// reports gathers what the attempts of one call say about their webhooks, so
-// that the health of a webhook whose attempts succeed is written once a call.
+// reports collects the outcomes of one call's attempts by webhook, so that the
+// health of a webhook whose attempts succeed is written once per call.
 //
 // It calls the stores and never the engine.
 type reports struct {
@@ -25,9 +25,9 @@ type reports struct {
 type report struct {
 	webhook  webhook.Webhook // see brief; with the newest activation that was attempted
 	observed []webhook.HealthReport
-	failed   int  // which of observed was the last failure, counted from 1
-	gone     bool // the target answered 410, and the webhook is not disabled yet
-	noted    noted
+	failed   int   // position of the last failure in observed, from 1; 0: none
+	gone     bool  // the target responded with 410, and the webhook is not disabled yet
+	noted    noted // for notices
 }
 
 func newReports(c *Config, h *healths, n *webhook.Notifier) *reports {
@@ -48,13 +48,13 @@ func (r *reports) entry(w webhook.Webhook) *report {
 	return have
 }
 
-// brief is what reporting about a webhook needs of it: a batch may report about
-// a thousand large ones.
+// brief returns the members of a webhook that reports need: a batch may report
+// about a thousand large webhooks.
 func brief(w webhook.Webhook) webhook.Webhook {
 	return webhook.Webhook{Tenant: w.Tenant, ID: w.ID, Activation: w.Activation, Options: webhook.Options{Policy: w.Options.Policy}}
 }
 
-// add notes an attempt. probe names it if it was the breaker's probe.
+// add adds an attempt. probe is its name if it was the breaker's probe, or empty.
 func (r *reports) add(w webhook.Webhook, result webhook.Result, probe string) {
 	signing := preference(w, result)
 	r.healths.learn(w, signing)
@@ -66,11 +66,11 @@ func (r *reports) add(w webhook.Webhook, result webhook.Result, probe string) {
 		Policy: w.Options.Policy.Or(r.config.Policy), Probe: probe, Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
 	}
 	if result.Error != webhook.AttemptOK && result.Error != webhook.AttemptFast {
-		// Only the last one counts, and each may have 4 KB.
+		// Only the last one is stored, and each may take 4 KB.
 		if have.failed > 0 {
 			have.observed[have.failed-1].LastError = ""
 		}
-		observed.LastError, have.failed = lastError(result), len(have.observed)+1
+		observed.LastError, have.failed = result.LastError(), len(have.observed)+1
 	}
 	if r.notices != nil {
 		have.noted.attempt(w, result)
@@ -78,7 +78,7 @@ func (r *reports) add(w webhook.Webhook, result webhook.Result, probe string) {
 	have.observed = append(have.observed, observed)
 }
 
-// noteGone notes that the target asked for no more events.
+// noteGone notes that the target responded with 410.
 func (r *reports) noteGone(w webhook.Webhook) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,15 +87,7 @@ func (r *reports) noteGone(w webhook.Webhook) {
 	}
 }
 
-// lastError is what a webhook's LastError says of an attempt.
-func lastError(result webhook.Result) string {
-	if result.Response != "" {
-		return result.Response
-	}
-	return string(result.Error)
-}
-
-// take gives what was noted about a webhook and forgets it; nil for nothing.
+// take removes and returns the report about a webhook; nil if there is none.
 func (r *reports) take(key webhook.Key) *report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -104,9 +96,9 @@ func (r *reports) take(key webhook.Key) *report {
 	return have
 }
 
-// flush writes the health of every webhook that was attempted and disables
-// those whose time has come. A failure costs statistics, never a delivery, so
-// it is only logged.
+// flush writes the health of every attempted webhook and disables those that
+// responded with 410 or whose policy is exhausted. A failure costs statistics,
+// never a delivery, so it is only logged.
 func (r *reports) flush(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, key := range r.ordered {
@@ -115,24 +107,25 @@ func (r *reports) flush(ctx context.Context) {
 	wg.Wait()
 }
 
-// flushOne is flush for one webhook. It reports whether all that was noted about
-// it is done; nothing noted is not.
+// flushOne is flush for one webhook. It reports whether there was a report and all
+// of it is done.
 func (r *reports) flushOne(ctx context.Context, key webhook.Key) (done bool) {
 	have := r.take(key)
 	if have == nil {
 		return false
 	}
 	if err := r.write(ctx, have); err != nil {
-		r.config.Logger.WarnContext(ctx, "health not written", "tenant", string(key.Tenant), "webhook_id", key.ID, "error", err)
+		r.config.Logger.WarnContext(ctx, "cannot write health", "tenant", string(key.Tenant), "webhook_id", key.ID, "error", err)
 		if have.gone {
-			r.noteGone(have.webhook) // tried again at the end of the call
+			r.noteGone(have.webhook) // retried at the end of the call
 		}
 		return false
 	}
 	return true
 }
 
-// write stores the health of a webhook and disables it if its time has come.
+// write stores the health of a webhook, and disables the webhook if its target
+// responded with 410 or its policy is exhausted.
 func (r *reports) write(ctx context.Context, about *report) error {
 	w := about.webhook
 	var turned turn

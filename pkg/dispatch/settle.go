@@ -10,32 +10,34 @@ import (
 
 // madeAttempt is an attempt whose POST has a result.
 type madeAttempt struct {
-	message webhook.Message // asked for it
+	message webhook.Message // asked for the attempt
 	webhook webhook.Webhook
 	event   webhook.Event
 	result  webhook.Result
-	token   string // of its lease; empty in the fast lane, which takes none
+	token   string // of its lease; empty in the fast lane, which takes no lease
+	matches int    // webhooks that the event matched; 0: not known
 }
 
-// settled is what became of an attempt's outcome, and what is to be sent for it.
+// settled says whether an attempt's outcome was written, and what is to be sent.
 type settled struct {
-	// message is nil if nothing is left to do. If err is nil too, a row has the
-	// outcome, and the sweep finds it should the message be lost.
+	// message is nil if nothing is left to send. With a nil err, a row has the
+	// outcome, and the sweep finds the row if the message is lost.
 	message *webhook.Outgoing
-	// err says why no row has the outcome: ErrRefused if another consumer speaks
-	// for the delivery.
+	// err says why no row has the outcome: ErrRefused if another consumer has taken
+	// over the delivery.
 	err error
-	// row is what refused the outcome of a leased attempt.
+	// row is the row that refused the outcome of a leased attempt.
 	row webhook.Delivery
-	// disable says that the target asked for no more events.
+	// disable is true if the target responded with 410.
 	disable bool
 }
 
-// settle writes down the outcome of an attempt and returns what is to be sent.
-// Row first, message second: a written row is a hand-over by itself.
+// settle logs an attempt, records its outcome and returns what is to be sent.
+// Row first, message second: once the row is written, the delivery is handed off.
 func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	now := e.Now()
 	outcome, disable := a.webhook.Options.Policy.Or(e.Policy).Decide(a.message.Attempt, a.result, now, e.fraction())
+	e.logAttempt(ctx, a, outcome.NextAt)
 	message, more := next(a.message, &outcome, now)
 	row, err := e.write(ctx, a, outcome, now)
 	done := settled{row: row, err: err, disable: disable}
@@ -43,7 +45,7 @@ func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	switch {
 	case err == nil:
 		if more {
-			retry := message // most attempts have none, and need no memory for it
+			retry := message // allocated only for attempts that have a next one
 			done.message = &retry
 		}
 		return done
@@ -59,7 +61,8 @@ func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	return done
 }
 
-// write is the first try at an outcome: over the lease, or over no row.
+// write writes an outcome where it belongs: to the row that the attempt leased, or
+// in the fast lane to a new row.
 func (e *Engine) write(ctx context.Context, a madeAttempt, outcome webhook.Outcome, now time.Time) (webhook.Delivery, error) {
 	m := a.message
 	if a.token == "" {
@@ -70,8 +73,8 @@ func (e *Engine) write(ctx context.Context, a madeAttempt, outcome webhook.Outco
 	})
 }
 
-// markDelivered writes down a success whatever the row says of its attempt. A row
-// that refuses is delivered already, or in another round.
+// markDelivered writes a success regardless of the attempt that the row is at. A
+// row that refuses is already delivered, or in another round.
 func (e *Engine) markDelivered(ctx context.Context, m webhook.Message, event webhook.Event, a webhook.Attempt, response string) error {
 	now := e.Now()
 	seed := e.seed(event, m.Replay, now)
@@ -84,9 +87,9 @@ func (e *Engine) markDelivered(ctx context.Context, m webhook.Message, event web
 	return err
 }
 
-// next is the message for the attempt after this one, and whether there is one:
-// a wait longer than the queue's is left to the row alone, and so is a delivery
-// that has hopped too often.
+// next returns the message for the next attempt, and whether there is one. A wait
+// longer than the queue's longest is left to the row, and so is a delivery whose
+// message has too many hops.
 func next(m webhook.Message, outcome *webhook.Outcome, now time.Time) (webhook.Outgoing, bool) {
 	delay := outcome.NextAt.Sub(now)
 	if outcome.Status != webhook.StatusPending || delay > webhook.MaxDelay || m.Hops+1 >= maxMessageHops {
@@ -97,14 +100,14 @@ func next(m webhook.Message, outcome *webhook.Outcome, now time.Time) (webhook.O
 	return webhook.Outgoing{Message: m, Delay: delay}, true
 }
 
-// success is the message that writes down a success later, when its row could
+// success returns the message that writes a success later, because its row could
 // not be written now. It is never dropped and never makes a second POST.
 func (e *Engine) success(m webhook.Message, a webhook.Attempt) webhook.Outgoing {
 	return webhook.Outgoing{Message: webhook.RecordMessage(m, a), Delay: e.successDelay()}
 }
 
-// successDelay is how long a success that could not be written waits for the
-// next try.
+// successDelay returns how long a success that could not be written waits for the
+// next try: 30 s to 5 min.
 func (e *Engine) successDelay() time.Duration {
 	return 30*time.Second + time.Duration(e.fraction()*float64(270*time.Second))
 }

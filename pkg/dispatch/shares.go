@@ -8,28 +8,28 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// shares hands out the slots of a process to tenants. A tenant gets one only
-// while it holds fewer than its share and fewer than are free. So however many
-// tenants wait for targets that hang, and however long, the next one finds a
-// slot at once: an attempt that has begun is never taken back, so what others
-// may need has to be left free before they come.
+// shares distributes the slots of a process among tenants. A tenant gets a slot only
+// while it holds fewer than its share and fewer than are free. So the next tenant
+// finds a slot at once, however many tenants have targets that hang, and for
+// however long: an attempt that has begun is never taken back, so slots for other
+// tenants must be free before they come.
 //
-// Those who have to wait are served in turn, one of each tenant.
+// Waiting tenants take turns, one slot each.
 type shares struct {
 	mu      sync.Mutex
 	free    int
 	share   int // of a tenant
 	held    map[webhook.Tenant]int
 	waiting map[webhook.Tenant][]chan struct{} // closed when the slot is theirs
-	turns   []webhook.Tenant                   // those that wait, the next one first
+	turns   []webhook.Tenant                   // waiting tenants, the next one first
 }
 
 func newShares(all, share int) *shares {
 	return &shares{free: all, share: share, held: map[webhook.Tenant]int{}, waiting: map[webhook.Tenant][]chan struct{}{}}
 }
 
-// acquire waits for a slot. It returns false when the context has ended, even if
-// there is a slot at that moment; else release must be called.
+// acquire waits for a slot. It returns false when the context has ended, even if a
+// slot is free at that moment. After true, release must be called.
 func (s *shares) acquire(ctx context.Context, tenant webhook.Tenant) bool {
 	s.mu.Lock()
 	if ctx.Err() != nil {
@@ -57,7 +57,7 @@ func (s *shares) acquire(ctx context.Context, tenant webhook.Tenant) bool {
 	return false
 }
 
-// grant gives the tenant a slot, if it may have one. mu must be held.
+// grant takes a slot for the tenant if it may have one. mu must be held.
 func (s *shares) grant(tenant webhook.Tenant) bool {
 	if held := s.held[tenant]; held >= s.share || held >= s.free {
 		return false
@@ -67,7 +67,7 @@ func (s *shares) grant(tenant webhook.Tenant) bool {
 	return true
 }
 
-// release gives a slot back.
+// release returns a slot.
 func (s *shares) release(tenant webhook.Tenant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,8 +83,8 @@ func (s *shares) takeBack(tenant webhook.Tenant) {
 	s.serve()
 }
 
-// serve hands what is free to those who wait, until nobody of them may have
-// more. mu must be held.
+// serve grants free slots to waiting tenants until none of them may have another.
+// mu must be held.
 func (s *shares) serve() {
 	for refused := 0; refused < len(s.turns); {
 		tenant := s.turns[0]
@@ -104,7 +104,7 @@ func (s *shares) serve() {
 	}
 }
 
-// giveUp ends a wait. A slot that was granted meanwhile goes back.
+// giveUp ends a wait. A slot granted in the meantime is released.
 func (s *shares) giveUp(tenant webhook.Tenant, mine chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// crowd has tenants take slots, each in a goroutine of its own.
+// crowd holds the attempts of tenants, each in a goroutine of its own.
 type crowd struct {
 	*shares
 	t       *testing.T
@@ -22,7 +22,7 @@ func newCrowd(t *testing.T, all, share int) *crowd {
 	return &crowd{shares: newShares(all, share), t: t, begun: map[webhook.Tenant]int{}, release: map[webhook.Tenant]chan struct{}{}}
 }
 
-// want has a tenant want n slots and hold them until end.
+// want lets a tenant acquire n slots and hold them until end.
 func (c *crowd) want(ctx context.Context, tenant webhook.Tenant, n int) {
 	if c.release[tenant] == nil {
 		c.release[tenant] = make(chan struct{})
@@ -43,7 +43,7 @@ func (c *crowd) want(ctx context.Context, tenant webhook.Tenant, n int) {
 	}
 }
 
-// end has n attempts of a tenant end.
+// end ends n attempts of a tenant.
 func (c *crowd) end(tenant webhook.Tenant, n int) {
 	for range n {
 		c.release[tenant] <- struct{}{}
@@ -58,9 +58,9 @@ func (c *crowd) idle(all int) {
 	}
 }
 
-// Four tenants whose targets hang want everything: the fifth gets a slot at
-// once all the same, and each of the four no more than a quarter.
-func TestShares_ThereIsASlotForTheNextTenant(t *testing.T) {
+// Four tenants whose targets hang want every slot. Each gets at most a quarter, and
+// the fifth tenant still gets a slot at once.
+func TestShares_LeaveASlotForTheNextTenant(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, 256, 64)
@@ -95,14 +95,14 @@ func TestShares_ATenantHoldsNoMoreThanItsShareWhateverEnds(t *testing.T) {
 	})
 }
 
-func TestShares_ThoseThatWaitTakeTurns(t *testing.T) {
+func TestShares_WaitingTenantsTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, 4, 2)
 		c.want(t.Context(), "holder", 2)
 		c.want(t.Context(), "other", 1)
 		c.order = nil
-		c.want(t.Context(), "a", 4) // one now; then it holds as many as are free
+		c.want(t.Context(), "a", 4) // gets one; then it holds as many as are free
 		c.want(t.Context(), "b", 4)
 		c.end("holder", 2)
 		c.end("other", 1)
@@ -114,13 +114,13 @@ func TestShares_ThoseThatWaitTakeTurns(t *testing.T) {
 			got += string(tenant)
 		}
 		if got != "abababab" {
-			t.Errorf("slots were given to %s, want in turn", got)
+			t.Errorf("slots went to %s, want turns", got)
 		}
 		c.idle(4)
 	})
 }
 
-func TestShares_WhoGivesUpLeavesNothing(t *testing.T) {
+func TestShares_GivingUpLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, 8, 2)
@@ -131,7 +131,7 @@ func TestShares_WhoGivesUpLeavesNothing(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		if len(c.waiting["a"]) != 1 {
-			t.Errorf("%d wait, want the one that did not give up", len(c.waiting["a"]))
+			t.Errorf("%d are waiting, want only the one that did not give up", len(c.waiting["a"]))
 		}
 		if c.acquire(ctx, "b") {
 			t.Error("got a slot after the end of the context")
@@ -141,8 +141,8 @@ func TestShares_WhoGivesUpLeavesNothing(t *testing.T) {
 	})
 }
 
-// A slot that is granted in the moment of giving up goes to the next.
-func TestShares_ASlotIsNotLostToOneThatGivesUp(t *testing.T) {
+// A slot granted to an attempt that is giving up goes to the next one.
+func TestShares_GivingUpLosesNoSlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newShares(8, 1)
@@ -153,13 +153,13 @@ func TestShares_ASlotIsNotLostToOneThatGivesUp(t *testing.T) {
 		synctest.Wait()
 		go func() { patient = s.acquire(t.Context(), "a") }()
 		synctest.Wait()
-		s.mu.Lock() // nobody sees the end before the slot
+		s.mu.Lock() // the slot comes before the end of the context is seen
 		cancel()
 		s.takeBack("a")
 		s.mu.Unlock()
 		synctest.Wait()
 		if impatient || !patient {
-			t.Errorf("who gave up has a slot: %v; the next has one: %v", impatient, patient)
+			t.Errorf("the one that gave up has a slot: %v; the next has one: %v", impatient, patient)
 		}
 		s.release("a")
 		if s.free != 8 || len(s.held) != 0 || len(s.turns) != 0 {

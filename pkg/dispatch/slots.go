@@ -7,8 +7,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// slots bounds how many attempts run at once: per webhook, and in all by shares,
-// so that targets that hang use up their own slots and nobody else's.
+// slots bounds how many attempts run at once: per webhook, and in total by shares,
+// so that targets that hang use up no slots but their own.
 type slots struct {
 	shares     *shares // nil: not bounded
 	perWebhook int
@@ -26,10 +26,10 @@ func newSlots(shares *shares, perWebhook int) *slots {
 	return &slots{shares: shares, perWebhook: perWebhook, byWebhook: map[webhook.Key]*slot{}}
 }
 
-// acquire waits for a slot of the webhook and one of the process, in that
-// order, so that attempts that wait for their webhook hold up no other. It
-// returns false when the context has ended, even if there is a slot at that
-// moment; else release must be called.
+// acquire waits for a slot of the webhook and then for one of the process, so that
+// attempts waiting for their webhook's slot delay no other webhook. It returns
+// false when the context has ended, even if a slot is free at that moment. After
+// true, release must be called.
 func (s *slots) acquire(ctx context.Context, key webhook.Key) (release func(), ok bool) {
 	s.mu.Lock()
 	own := s.byWebhook[key]

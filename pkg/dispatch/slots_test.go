@@ -28,12 +28,12 @@ func TestSlots_OneWebhookLeavesRoomForOthers(t *testing.T) {
 		if _, ok := s.acquire(waiting, busy); ok {
 			t.Error("a third attempt of the webhook got a slot, want it to wait")
 		}
-		third := hold(other) // the one that waited holds no slot of the process
+		third := hold(other) // the waiting attempt holds no slot of the process
 		first()
 		second()
 		third()
 		if len(s.byWebhook) != 0 || s.shares.free != 8 {
-			t.Errorf("%d webhooks are left and %d slots free, want none and 8", len(s.byWebhook), s.shares.free)
+			t.Errorf("%d webhooks are left and %d slots are free, want 0 and 8", len(s.byWebhook), s.shares.free)
 		}
 	})
 }

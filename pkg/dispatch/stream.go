@@ -11,17 +11,16 @@ import (
 )
 
 // fastTimeout cuts an attempt in the fast lane short, so that a slow target
-// holds up nobody. It counts neither as an attempt nor as an error.
+// delays no other. Its POST is a call, but neither an attempt nor an error.
 const fastTimeout = 1500 * time.Millisecond
 
-// Stream takes a batch of the change feed: every webhook that an event matches
-// gets its first attempt, in the fast lane or by the queue, and every outcome
-// is written down. It returns the Sequence of the lowest record that it could
-// not take responsibility for, from which the feed is to hand over again; ""
-// means that all are in good hands.
+// Stream consumes a batch of the change feed: every webhook that matches an event
+// gets its first attempt, in the fast lane or through the queue, and every outcome
+// is recorded. It returns the Sequence of the lowest record that was not handed
+// off, from which the feed must send again; "" if all were.
 //
-// A record is in good hands when each of its deliveries has a row or a message,
-// or the record as a whole has one. What a target answers has no part in that.
+// A record is handed off when each of its deliveries has a row or a message, or the
+// record as a whole has a message. A target's response does not change that.
 func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed string) {
 	b := &batch{
 		Engine: e, records: records, invocation: webhook.Invocation{Began: e.Now()}, view: newView(e.lists, e.Now, e.Random),
@@ -29,7 +28,7 @@ func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed s
 	}
 	b.invocation.Deadline, _ = ctx.Deadline()
 	b.run(ctx, b.plan(ctx))
-	b.handOver(ctx)
+	b.handOff(ctx)
 	b.reports.flush(ctx)
 	b.notices.Flush(ctx)
 	return b.checkpoint(ctx)
@@ -45,30 +44,31 @@ type batch struct {
 
 	mu   sync.Mutex
 	out  []outgoing
-	lost []bool // by record: something of it is in nobody's hands
-	// Webhooks that the batch makes no further attempt of: silent ones answered
-	// 410 and get nothing, slow ones were cut short and go by the queue.
+	lost []bool // by record: one of its deliveries was not handed off
+	// Webhooks that get no further attempt from the batch: silent ones responded
+	// with 410 and get nothing, slow ones were cut short and use the queue.
 	silent, slow map[webhook.Key]bool
-	slowWebhooks map[webhook.Tenant]int        // how many slow ones a tenant has
+	slowWebhooks map[webhook.Tenant]int        // how many slow webhooks a tenant has
 	refusing     map[webhook.Key]chan struct{} // each held while the webhook is being disabled
 }
 
-// outgoing is a message and the record it belongs to. A message whose delivery
-// has a row already may be lost: the sweep finds the row.
+// outgoing is a message and its record. A message whose delivery already has a row
+// may be lost: the sweep finds the row.
 type outgoing struct {
 	webhook.Outgoing
 	record int
 	hasRow bool
 }
 
-// delivery is one first attempt to be made, or to be put off.
+// delivery is a first attempt to be made or parked.
 type delivery struct {
 	record  int
 	event   webhook.Event
-	webhook webhook.Webhook // as match gives it; whole once the attempt has a slot
-	viewed  time.Time       // as of when the webhook was read
+	webhook webhook.Webhook // as match returns it; complete once the attempt has a slot
+	viewed  time.Time       // when the webhook was read
+	matches int             // webhooks that the event matched
 	parked  bool
-	breaker webhook.Breaker // of the webhook, if parked
+	breaker webhook.Breaker // the webhook's, if parked
 }
 
 func (d delivery) key() webhook.DeliveryKey {
@@ -79,12 +79,17 @@ func (d delivery) webhookKey() webhook.Key {
 	return webhook.Key{Tenant: d.event.Tenant, ID: d.webhook.ID}
 }
 
+// made joins the delivery's first attempt and its result.
+func (d delivery) made(result webhook.Result) madeAttempt {
+	return madeAttempt{message: d.message(), webhook: d.webhook, event: d.event, result: result, matches: d.matches}
+}
+
 func (d delivery) message() webhook.Message {
 	return webhook.AttemptMessage(d.key(), 1, 1, "")
 }
 
-// run makes the fast attempts, all at once within the slots, and beside them
-// parks what is to be parked.
+// run makes the fast attempts concurrently, as slots allow, and meanwhile parks the
+// deliveries to be parked.
 func (b *batch) run(ctx context.Context, deliveries []delivery) {
 	var wg sync.WaitGroup
 	parking := make(chan struct{}, maxParking)
@@ -103,20 +108,20 @@ func (b *batch) run(ctx context.Context, deliveries []delivery) {
 	wg.Wait()
 }
 
-// putOff parks a first attempt. A row that refuses has been begun by somebody
-// else, who speaks for it.
+// putOff parks a first attempt. If the row refuses, another consumer has begun the
+// delivery and is responsible for it.
 func (b *batch) putOff(ctx context.Context, d delivery) {
 	if b.timeShort() {
 		b.queue(d)
 		return
 	}
 	if _, err := b.park(ctx, d.message(), d.event, d.breaker); err != nil && !errors.Is(err, webhook.ErrRefused) {
-		b.Logger.WarnContext(ctx, "not parked: sent by the queue", "event_id", string(d.event.ID), "error", err)
+		b.Logger.WarnContext(ctx, "cannot park delivery: enqueued", "event_id", string(d.event.ID), "error", err)
 		b.queue(d)
 	}
 }
 
-// recovered turns a panic into a record that is handed over again.
+// recovered turns a panic into a record that is not handed off.
 func (b *batch) recovered(ctx context.Context, d delivery) {
 	cause := recover()
 	if cause == nil {
@@ -128,15 +133,16 @@ func (b *batch) recovered(ctx context.Context, d delivery) {
 	b.lost[d.record] = true
 }
 
-// sincePlanned says what has become of a webhook since the batch was planned.
+// sincePlanned reports whether a webhook has become silent or slow since the batch
+// was planned.
 func (b *batch) sincePlanned(key webhook.Key) (silent, slow bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.silent[key], b.slow[key] || b.slowWebhooks[key.Tenant] >= slowTenant
 }
 
-// attempt makes one first attempt in the fast lane, unless the time for it has
-// passed while it waited for a slot.
+// attempt makes a first attempt in the fast lane, or enqueues it if there is no time
+// left when it gets a slot.
 func (b *batch) attempt(ctx context.Context, d delivery) {
 	release, ok := b.inFlight.acquire(ctx, d.webhookKey())
 	if !ok {
@@ -151,7 +157,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 	}()
 	silent, slow := b.sincePlanned(d.webhookKey())
 	if silent {
-		return // disabled meanwhile, and the event is kept
+		return // disabled in the meantime; the event is kept
 	}
 	if slow || b.timeShort() {
 		b.queue(d)
@@ -164,13 +170,13 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 			b.queue(d)
 			return
 		case !matches:
-			return // stopped meanwhile: silent, and the event is kept
+			return // stopped in the meantime: silent, and the event is kept
 		}
 		d.webhook, d.viewed = w, viewed
 	}
 	whole, err := b.lists.copies.complete(ctx, d.webhook)
 	if err != nil {
-		b.queue(d) // it changed, or cannot be read: the queue looks at it again
+		b.queue(d) // it changed, or cannot be read: the queue consumer reads it again
 		return
 	}
 	d.webhook = whole
@@ -180,25 +186,28 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		return
 	}
 	limit := min(fastTimeout, d.webhook.Options.AttemptTimeout())
-	result := b.send(ctx, webhook.LaneFast, 1, 1, webhook.Post{
+	result := b.send(ctx, webhook.Post{
 		Webhook: d.webhook, Event: d.event, Secrets: doc, Timeout: limit, First: b.healths.signer(d.webhook), Unchanged: b.unchanged(d),
 	})
 	switch {
-	case result.Interrupted: // by the end of the call: nothing is known of the target
+	case result.Interrupted: // by the end of the call: it says nothing about the target
+		b.logAttempt(ctx, d.made(result), b.Now())
 		b.queue(d)
 		return
 	case result.Undecided:
+		b.logAttempt(ctx, d.made(result), b.Now())
 		b.undecided(ctx, d, result)
 		return
 	case result.Error == webhook.AttemptTimeout && limit < d.webhook.Options.AttemptTimeout():
 		result.Error = webhook.AttemptFast
+		b.logAttempt(ctx, d.made(result), b.Now())
 		b.queue(d)
 		b.tooSlow(ctx, d, result)
 		return
 	}
 	if result.Error == webhook.AttemptOK {
-		// Slots bound what targets get at once, not what is written. After
-		// anything else the slot is held until those who wait for it can see.
+		// Slots bound concurrent POSTs, not writes. After any other result the slot
+		// is held until the attempts that wait for it can see the result.
 		holding = false
 		release()
 	}
@@ -206,8 +215,9 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 	b.record(ctx, d, result)
 }
 
-// tooSlow notes that a target was cut short. The first time in a batch health
-// is written at once, so that no other batch calls it by the fast lane.
+// tooSlow reports an attempt that was cut short. The first time in a batch health
+// is written at once, so that no other batch calls the target by the fast lane;
+// the others, which were in flight by then, count with the batch's last write.
 func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) {
 	b.mu.Lock()
 	again := b.slow[d.webhookKey()]
@@ -219,16 +229,15 @@ func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) 
 		b.slowWebhooks[d.webhookKey().Tenant]++
 	}
 	b.mu.Unlock()
-	if again {
-		return
-	}
 	b.reports.add(d.webhook, result, "")
-	b.reports.flushOne(ctx, d.webhookKey())
+	if !again {
+		b.reports.flushOne(ctx, d.webhookKey())
+	}
 }
 
-// refusesAll notes that a target answered 410, and disables its webhook at once.
-// Only a webhook that is disabled is silent: what was left out for one that is
-// active after all would be in nobody's hands.
+// refusesAll disables a webhook at once whose target responded with 410. Only a
+// webhook that is disabled becomes silent: deliveries skipped for one that stayed
+// active would be lost.
 func (b *batch) refusesAll(ctx context.Context, d delivery) {
 	b.mu.Lock()
 	turn := b.refusing[d.webhookKey()]
@@ -237,7 +246,7 @@ func (b *batch) refusesAll(ctx context.Context, d delivery) {
 		b.refusing[d.webhookKey()] = turn
 	}
 	b.mu.Unlock()
-	if !take(ctx, turn) { // who comes second waits, and finds it done
+	if !take(ctx, turn) { // a second caller waits, and finds it done
 		return
 	}
 	defer func() { <-turn }()
@@ -252,10 +261,10 @@ func (b *batch) refusesAll(ctx context.Context, d delivery) {
 	}
 }
 
-// record writes down the outcome of a first attempt. A row that refuses has been
-// begun by another consumer, which speaks for the delivery.
+// record records the outcome of a first attempt. If the row refuses, another
+// consumer has begun the delivery and is responsible for it.
 func (b *batch) record(ctx context.Context, d delivery, result webhook.Result) {
-	settled := b.settle(ctx, madeAttempt{message: d.message(), webhook: d.webhook, event: d.event, result: result})
+	settled := b.settle(ctx, d.made(result))
 	switch {
 	case settled.message != nil:
 		b.add(outgoing{Outgoing: *settled.message, record: d.record, hasRow: settled.err == nil})
@@ -267,12 +276,12 @@ func (b *batch) record(ctx context.Context, d delivery, result webhook.Result) {
 	}
 }
 
-// queue sends a first attempt by the queue: its lease makes the row.
+// queue enqueues a first attempt, whose lease creates the row.
 func (b *batch) queue(d delivery) {
 	b.add(outgoing{Outgoing: webhook.Outgoing{Message: d.message()}, record: d.record})
 }
 
-// expand is the message that hands an event over whole, to be matched again.
+// expand returns the message that enqueues an event whole, to be matched again.
 func (b *batch) expand(i int) webhook.Message {
 	return webhook.ExpandMessage(b.records[i].Event, b.records[i].Accepted)
 }
@@ -283,19 +292,20 @@ func (b *batch) add(o outgoing) {
 	b.out = append(b.out, o)
 }
 
-// bury puts a record that cannot be read where a person finds it.
+// bury moves a record that cannot be decoded to the dead-letter queue, where an
+// operator finds it.
 func (b *batch) bury(ctx context.Context, i int) {
-	b.Logger.ErrorContext(ctx, "record undecodable: sent to the dead letters", "count", 1)
+	b.Logger.ErrorContext(ctx, "cannot decode record: moving it to the dead-letter queue", "count", 1)
 	if err := b.DeadLetters.Bury(ctx, b.records[i].Undecodable); err != nil {
-		b.Logger.ErrorContext(ctx, "dead letters unreachable", "error", err)
+		b.Logger.ErrorContext(ctx, "cannot send to dead-letter queue", "error", err)
 		b.lost[i] = true
 		return
 	}
 	b.notices.Add(webhook.Notice{Kind: webhook.NoticeDeadLetter, Error: webhook.NoticeUnreadable, Count: 1})
 }
 
-// handOver sends all messages.
-func (b *batch) handOver(ctx context.Context) {
+// handOff sends all messages.
+func (b *batch) handOff(ctx context.Context) {
 	if len(b.out) == 0 {
 		return
 	}
@@ -310,9 +320,10 @@ func (b *batch) handOver(ctx context.Context) {
 	}
 }
 
-// checkpoint finds the lowest record that was lost. It reports it only when the
-// youngest record from there on is so old that, handed over again, it goes by
-// the queue: records that were attempted here must not be attempted twice.
+// checkpoint returns the Sequence of the lowest record that was not handed off, or
+// "". It waits until the youngest record from there on is so old that it will go
+// through the queue when the feed sends it again: records that were attempted here
+// must not be attempted twice.
 func (b *batch) checkpoint(ctx context.Context) string {
 	for i, lost := range b.lost {
 		if !lost {
@@ -330,7 +341,7 @@ func (b *batch) checkpoint(ctx context.Context) string {
 	return ""
 }
 
-// wait returns after a time, or when the context ends.
+// wait returns after d, or when the context ends.
 func (b *batch) wait(ctx context.Context, d time.Duration) {
 	if d <= 0 {
 		return

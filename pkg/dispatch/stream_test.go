@@ -20,18 +20,18 @@ func TestView_FindsAWebhookThatMovesBetweenLists(t *testing.T) {
 			found = append(found, webhook.Webhook{Tenant: "Default", ID: 1, State: webhook.StateActive, Events: []string{key}})
 		}
 		if asked == "contact.changed" && epoch == 1 {
-			epoch, key = 2, "contact.changed" // saved once this list has been read
+			epoch, key = 2, "contact.changed" // saved after this list was read
 		}
 		return found
 	}
 	v := newView(newSubscriptions(store), func() time.Time { return now }, webhooktest.Random(1))
 	matches, _, err := v.match(t.Context(), webhook.Event{Tenant: "Default", Name: "contact.changed"}, now)
 	if err != nil || len(matches) != 1 {
-		t.Errorf("got %d matches, %v; want 1: at all times the webhook wanted the event", len(matches), err)
+		t.Errorf("got %d matches, %v; want 1: the webhook was subscribed at all times", len(matches), err)
 	}
 }
 
-// slowSecrets takes a while to answer.
+// slowSecrets runs read, which takes a while, before it returns.
 type slowSecrets struct{ read func() }
 
 func (s slowSecrets) Read(context.Context, webhook.SecretRef) (webhook.SecretDocument, error) {
@@ -62,7 +62,7 @@ func (noHealth) Health(context.Context, webhook.Tenant, []int32) (map[int32]webh
 	return nil, nil
 }
 
-func TestStream_DoesNotAttemptOnAViewThatGrewOldWhileTheSecretWasRead(t *testing.T) {
+func TestStream_MakesNoAttemptIfTheViewAgedWhileTheSecretWasRead(t *testing.T) {
 	t.Parallel()
 	clock := webhooktest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	w := webhook.Webhook{

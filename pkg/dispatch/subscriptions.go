@@ -13,14 +13,14 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// maxListBytes bounds what a process remembers of lists.
+// maxListBytes bounds the memory of a process's lists.
 const maxListBytes = 4 << 20
 
-// subscriptions remembers, over invocations, which webhooks want an event. A
-// list is kept only if the tenant's epoch was the same before and after it was
-// loaded, and used only while that epoch stands: a change of any webhook of the
-// tenant counts at once, and a batch without changes costs one small read a
-// tenant. Lists say which webhooks; what is sent with one is in copies.
+// subscriptions caches across invocations which webhooks match an event. A list is
+// cached only if the tenant's epoch was the same before and after it was loaded,
+// and used only while the epoch stays the same: a change of any of the tenant's
+// webhooks counts at once, and a batch without changes costs one small read per
+// tenant. Lists name webhooks; copies holds what is sent for one.
 type subscriptions struct {
 	webhooks Webhooks
 	lists    *bytecache.Cache[string, list] // by tenant and subscription key
@@ -32,17 +32,18 @@ type list struct {
 	members []member
 }
 
-// member is a webhook as a list has it: Active, under one of its patterns.
+// member is a webhook of a list: Active, and with the list's pattern.
 type member struct {
 	id                   int32
 	revision, activation int64
 	activatedAt          time.Time
+	app                  string
 }
 
-// webhook returns what is known of a member, which copies complete.
+// webhook returns the member as a webhook, which copies.complete completes.
 func (m member) webhook(tenant webhook.Tenant) webhook.Webhook {
 	return webhook.Webhook{
-		Tenant: tenant, ID: m.id, State: webhook.StateActive, Revision: m.revision, Activation: m.activation, ActivatedAt: m.activatedAt,
+		Tenant: tenant, ID: m.id, App: m.app, State: webhook.StateActive, Revision: m.revision, Activation: m.activation, ActivatedAt: m.activatedAt,
 	}
 }
 
@@ -52,33 +53,37 @@ func newSubscriptions(w Webhooks) *subscriptions {
 	return &subscriptions{webhooks: w, lists: bytecache.New[string, list](maxListBytes), copies: newCopies(w)}
 }
 
-// get returns the members of a subscription key's list, if they are known as of
-// an epoch. They are shared and must not be changed.
+// get returns the members of a subscription key's list, if they are cached as of
+// the epoch. They are shared and must not be changed.
 func (s *subscriptions) get(tenant webhook.Tenant, key string, epoch int64) ([]member, bool) {
 	have, ok := s.lists.Get(string(tenant), key)
 	return have.members, ok && have.epoch == epoch
 }
 
-// keep remembers lists that were loaded while the epoch stood.
+// keep caches lists that were loaded while the epoch did not change.
 func (s *subscriptions) keep(tenant webhook.Tenant, epoch int64, loaded map[string][]member) {
 	for key, members := range loaded {
-		s.lists.Put(string(tenant), key, list{epoch: epoch, members: members}, len(key)+memberBytes*cap(members))
+		size := len(key) + memberBytes*cap(members)
+		for _, m := range members {
+			size += len(m.app)
+		}
+		s.lists.Put(string(tenant), key, list{epoch: epoch, members: members}, size)
 	}
 }
 
-// read reads a list from the store, and remembers its webhooks.
+// read reads a list from the store, and caches its webhooks.
 func (s *subscriptions) read(ctx context.Context, tenant webhook.Tenant, key string) (members []member, err error) {
 	err = s.webhooks.Subscribed(ctx, tenant, key, func(w webhook.Webhook) {
 		if w.State != webhook.StateActive || !w.SubscribesTo(key) {
 			return
 		}
-		members = append(members, member{w.ID, w.Revision, w.Activation, w.ActivatedAt})
+		members = append(members, member{w.ID, w.Revision, w.Activation, w.ActivatedAt, w.App})
 		s.copies.keep(w)
 	})
 	return members, err
 }
 
-// view is one invocation's idea of the tenants' epochs. It may be used
+// view holds the epochs that one invocation has read, by tenant. It may be used
 // concurrently.
 type view struct {
 	lists  *subscriptions
@@ -98,7 +103,7 @@ func newView(s *subscriptions, now func() time.Time, random io.Reader) *view {
 	return &view{lists: s, now: now, random: random, tenants: map[webhook.Tenant]epochReading{}}
 }
 
-// epoch gives the tenant's epoch, fresh enough for an attempt to start.
+// epoch returns the tenant's epoch, read recently enough for an attempt to start.
 func (v *view) epoch(ctx context.Context, tenant webhook.Tenant) (epochReading, error) {
 	v.mu.Lock()
 	reading, ok := v.tenants[tenant]
@@ -123,17 +128,17 @@ func (v *view) read(ctx context.Context, tenant webhook.Tenant) (epochReading, e
 	return reading, nil
 }
 
-// errUnsteady says that a tenant's webhooks changed each time that their lists
-// were loaded.
+// errUnsteady means that a tenant's webhooks changed each time their lists were
+// loaded.
 var errUnsteady = errors.New("webhooks change too fast to be listed")
 
-// match lists the webhooks that are to get the event, each once, in the order
-// of the event's subscription keys and then of ids, and says as of when. Of each
-// it gives what its list knows; see copies for the rest.
+// match returns the webhooks that are to get the event, each once, in the order of
+// the event's subscription keys and then of ids, and the time as of which they
+// are. Each holds what its list has of it; copies.complete adds the rest.
 //
-// The lists of an event's keys must be of one epoch: a webhook that moves from
-// one key to another while they are loaded one by one would be in none of them.
-// So the epoch is read again after lists were loaded.
+// The lists of an event's keys must be of one epoch: a webhook that moves from one
+// key to another while they are loaded one by one would be missing from all of
+// them. So the epoch is read again after lists were loaded.
 func (v *view) match(ctx context.Context, e webhook.Event, accepted time.Time) (matches []webhook.Webhook, viewed time.Time, err error) {
 	reading, err := v.epoch(ctx, e.Tenant)
 	if err != nil {
@@ -153,7 +158,7 @@ func (v *view) match(ctx context.Context, e webhook.Event, accepted time.Time) (
 		}
 		if reading.epoch == before.epoch {
 			v.lists.keep(e.Tenant, reading.epoch, loaded)
-			matches, viewed = webhook.Recipients(listed(lists, e.Tenant), accepted), before.at
+			matches, viewed = webhook.Recipients(e, listed(lists, e.Tenant), accepted), before.at
 			return nil
 		}
 		return fmt.Errorf("webhooks of %s: %w", e.Tenant, errUnsteady)
@@ -161,8 +166,8 @@ func (v *view) match(ctx context.Context, e webhook.Event, accepted time.Time) (
 	return matches, viewed, err
 }
 
-// load gives the lists of the event's subscription keys, and by key those of
-// them that were not known as of the epoch.
+// load returns the lists of the event's subscription keys. loaded holds, by key,
+// those that were not cached as of the epoch.
 func (v *view) load(ctx context.Context, e webhook.Event, epoch int64) (lists [][]member, loaded map[string][]member, err error) {
 	for _, key := range webhook.SubscriptionKeys(e.Name) {
 		members, known := v.lists.get(e.Tenant, key, epoch)
@@ -193,8 +198,9 @@ func listed(lists [][]member, tenant webhook.Tenant) iter.Seq[webhook.Webhook] {
 	}
 }
 
-// rematch returns the webhook as the newest view has it, and as of when, and
-// reports whether it is still to get the event; for attempts that had to wait.
+// rematch matches the event again, for an attempt that had to wait. It returns the
+// webhook and the time as of which it was read, and reports whether the webhook
+// still is to get the event.
 func (v *view) rematch(ctx context.Context, e webhook.Event, accepted time.Time, id int32) (webhook.Webhook, time.Time, bool, error) {
 	matches, viewed, err := v.match(ctx, e, accepted)
 	if err != nil {

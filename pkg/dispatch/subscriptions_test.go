@@ -10,8 +10,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// countingWebhooks answers Epoch and Subscribed from func fields and counts the
-// calls.
+// countingWebhooks implements Epoch and Subscribed by its funcs and counts the calls.
 type countingWebhooks struct {
 	Webhooks
 	epoch      func() int64
@@ -94,7 +93,7 @@ func TestView_StartsOverWhenAWebhookMovesBetweenLists(t *testing.T) {
 	store := &countingWebhooks{epoch: func() int64 { return epoch }}
 	store.subscribed = func(key string) []webhook.Webhook {
 		if key != w.Events[0] {
-			// The exact list was loaded without it; now it moves there.
+			// The exact list was loaded without the webhook, which now moves there.
 			w.Events, epoch = []string{"sale.sold"}, 2
 			return nil
 		}
@@ -104,11 +103,11 @@ func TestView_StartsOverWhenAWebhookMovesBetweenLists(t *testing.T) {
 	event := webhook.Event{Tenant: "Default", Name: "sale.sold"}
 	got, _, err := newView(lists, func() time.Time { return now }, webhooktest.Random(1)).match(t.Context(), event, now)
 	if err != nil || len(got) != 1 {
-		t.Errorf("got %d matches and error %v, want the webhook, which subscribed all the time", len(got), err)
+		t.Errorf("got %d matches and error %v, want the webhook, which was subscribed at all times", len(got), err)
 	}
 }
 
-func TestView_GivesUpOnWebhooksThatNeverRest(t *testing.T) {
+func TestView_GivesUpIfWebhooksKeepChanging(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	epoch := int64(1)

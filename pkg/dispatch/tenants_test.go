@@ -8,7 +8,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// good stores an active webhook of a tenant that has answered well.
+// good stores an active webhook that has earned the fast lane.
 func (s *site) good(of webhook.Tenant, id int32, event string) {
 	s.t.Helper()
 	w := webhook.Webhook{
@@ -22,8 +22,8 @@ func (s *site) good(of webhook.Tenant, id int32, event string) {
 	s.must(err)
 }
 
-// Targets of seventy webhooks of one tenant hang. They get a quarter of the
-// slots, once; another tenant's attempt is made meanwhile.
+// The targets of seventy webhooks of one tenant hang. They get a quarter of the
+// slots, once, and another tenant's attempt is made in the meantime.
 func TestStream_ATenantWhoseTargetsHangLeavesSlotsToOthers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -62,7 +62,7 @@ func TestStream_ATenantWhoseTargetsHangLeavesSlotsToOthers(t *testing.T) {
 	default:
 		t.Error("the other tenant's attempt was not made")
 	}
-	var known sync.WaitGroup // no slot is given back before all have been cut short
+	var known sync.WaitGroup // no slot is released before all have been cut short
 	known.Add(64)
 	s.mu.Lock()
 	s.before["UpdateHealth"] = func() { known.Done(); known.Wait() }
@@ -77,7 +77,7 @@ func TestStream_ATenantWhoseTargetsHangLeavesSlotsToOthers(t *testing.T) {
 	}
 }
 
-// An attempt holds its webhook for as long as the target likes.
+// An attempt keeps its webhook in memory for as long as the target takes.
 func TestQueue_AnAttemptHoldsOnlyWhatItSends(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -87,6 +87,6 @@ func TestQueue_AnAttemptHoldsOnlyWhatItSends(t *testing.T) {
 		t.Fatalf("got %d POSTs", len(s.posts))
 	}
 	if w := s.posts[0].Webhook; w.Description != "" || w.Events != nil || string(w.Properties) != `{"p":1}` || w.TargetURL != s.hook.TargetURL {
-		t.Errorf("the attempt has %+v", w)
+		t.Errorf("the attempt holds %+v", w)
 	}
 }

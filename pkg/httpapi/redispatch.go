@@ -10,20 +10,22 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// shownJob is a job as it is shown. Examined and Created grow while it runs.
+// shownJob is a redispatch as the API shows it. Examined counts the events it has
+// looked at, Enqueued those it has enqueued to be matched again; both rise while
+// it runs.
 type shownJob struct {
-	JobID             string `json:"JobId"`
-	Tenant            webhook.Tenant
-	Status            job.Status
-	Reason            textOrNull
-	Examined, Created int
-	From, To          time.Time
+	JobID              string `json:"JobId"`
+	Tenant             webhook.Tenant
+	Status             job.Status
+	Reason             textOrNull
+	Examined, Enqueued int
+	From, To           time.Time
 }
 
 func showJob(j job.Job) shownJob {
 	return shownJob{
 		JobID: j.ID, Tenant: j.Tenant, Status: j.Status, Reason: textOrNull(j.Reason),
-		Examined: j.Examined, Created: j.Created, From: j.From.UTC(), To: j.To.UTC(),
+		Examined: j.Examined, Enqueued: j.Processed, From: j.From.UTC(), To: j.To.UTC(),
 	}
 }
 

@@ -18,7 +18,7 @@ func TestRedispatch(t *testing.T) {
 	made := s.admin("POST", "/admin/v1/Redispatch", body, http.StatusAccepted)
 	id, _ := made["JobId"].(string)
 	want := map[string]any{
-		"JobId": id, "Tenant": "Default", "Status": "Running", "Reason": nil, "Examined": 0.0, "Created": 0.0,
+		"JobId": id, "Tenant": "Default", "Status": "Running", "Reason": nil, "Examined": 0.0, "Enqueued": 0.0,
 		"From": made["From"], "To": made["To"],
 	}
 	if diff := cmp.Diff(want, made); diff != "" || id == "" {

@@ -10,8 +10,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Redispatch begins, reads and cancels jobs of kind job.Redispatch. Its
-// fields must be set before use and not changed after; its methods may be called
+// Redispatch begins, reads and cancels jobs of kind job.Redispatch. Its fields must
+// be set before use and not changed afterwards; its methods may be called
 // concurrently. The caller checks whether the principal may use it.
 type Redispatch struct {
 	Tenants Tenants
@@ -20,14 +20,14 @@ type Redispatch struct {
 	Random  io.Reader
 }
 
-// Tenants reports which tenants there are; *tenancy.Administration does.
+// Tenants reports which tenants exist; *tenancy.Administration implements it.
 type Tenants interface {
-	// Exists returns nil if there is such a tenant, else webhook.ErrNotFound.
+	// Exists returns nil if the tenant exists, and webhook.ErrNotFound if not.
 	Exists(ctx context.Context, tenant webhook.Tenant) error
 }
 
-// Begin begins a job that has every event of a tenant from a time (from
-// included, to not) matched again, and makes the deliveries that have no row.
+// Begin begins a job that has a tenant's events of a period (from included, to not)
+// matched again, and makes the deliveries that have no row.
 //
 // Errors: *webhook.ValidationError, webhook.ErrNotFound for an unknown tenant,
 // webhook.ErrUnavailable.
@@ -43,7 +43,7 @@ func (r *Redispatch) Begin(ctx context.Context, by webhook.Associate, tenant web
 	case !from.Before(to):
 		f.Add("From", "must be before To")
 	case to.After(now):
-		f.Add("To", "must not be in the future: what happens then is dispatched as it happens")
+		f.Add("To", "must not be in the future: future events are dispatched when they happen")
 	}
 	if err := f.Err(); err != nil {
 		return job.Job{}, err
@@ -59,7 +59,7 @@ func (r *Redispatch) Begin(ctx context.Context, by webhook.Associate, tenant web
 	return j, r.Jobs.Create(ctx, j)
 }
 
-// Get reads a job that Begin began. webhook.ErrNotFound for any other.
+// Get reads a job that Begin created. webhook.ErrNotFound for any other.
 func (r *Redispatch) Get(ctx context.Context, id string) (job.Job, error) {
 	if !webhook.EventID(id).Valid() {
 		return job.Job{}, fmt.Errorf("job %.36q: %w", id, webhook.ErrNotFound)
@@ -71,8 +71,8 @@ func (r *Redispatch) Get(ctx context.Context, id string) (job.Job, error) {
 	return j, err
 }
 
-// Cancel ends such a job; the events that it handed over are delivered. A job
-// that has ended already is returned as it is.
+// Cancel ends such a job; the events that it has enqueued are still matched. A job
+// that has already ended is returned unchanged.
 func (r *Redispatch) Cancel(ctx context.Context, id string) (job.Job, error) {
 	if j, err := r.Get(ctx, id); err != nil {
 		return j, err

@@ -12,18 +12,18 @@ type EventList interface {
 	List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error)
 }
 
-// eventsAtOnce is how many events a slice hands over: a tenth of a second of
-// the queue's time, and at most 25 MB of events held.
+// eventsAtOnce is how many events a slice enqueues: a tenth of a second of the
+// queue's time, and at most 25 MB of events in memory.
 const eventsAtOnce = 100
 
-// RedispatchSlice does the slices of jobs of kind job.Redispatch: it hands every
-// event of the job's tenant and time over to be matched again, so that the
-// deliveries that it lacks are made. It is the last resort after a stream lost
-// its records; deliveries that were begun are left alone.
+// RedispatchSlice returns the slice of jobs of kind job.Redispatch: it enqueues every
+// event of the job's tenant and period to be matched again, so that its missing
+// deliveries are made. It is the last resort after a stream lost its records;
+// deliveries that were begun are not touched.
 //
 // An event counts as accepted at its own time, since the stream's stamp is not
-// kept: a webhook activated more than a minute later does not get it. The cursor
-// is the id of the last event that was handed over; Created counts events.
+// kept: a webhook activated after that time does not get it. The cursor is the id
+// of the last event that was enqueued; Examined and Processed count events.
 func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
 	return func(ctx context.Context, j job.Job) (job.Job, error) {
 		first, end := webhook.FirstEventID(j.From), webhook.FirstEventID(j.To)
@@ -38,7 +38,7 @@ func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
 		var out []webhook.Outgoing
 		for _, e := range page {
 			if string(e.ID) == j.Cursor || e.ID >= end {
-				continue // handed over by the slice before, or past the time
+				continue // enqueued by the previous slice, or after the period
 			}
 			m := webhook.ExpandMessage(e, e.At)
 			m.Missing, m.Replay = true, j.ID
@@ -50,7 +50,7 @@ func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
 		if len(page) > 0 {
 			j.Cursor = string(page[len(page)-1].ID)
 		}
-		j.Examined, j.Created = j.Examined+len(out), j.Created+len(out)
+		j.Examined, j.Processed = j.Examined+len(out), j.Processed+len(out)
 		if !full {
 			j.Status = job.Done
 		}

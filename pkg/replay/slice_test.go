@@ -17,7 +17,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// bench is an embedded store on a clock.
+// bench is an embedded store with a clock.
 type bench struct {
 	db    *embedded.DB
 	clock *webhooktest.Clock
@@ -34,7 +34,7 @@ func newBench(t *testing.T) *bench {
 	return &bench{db, clock}
 }
 
-func TestRedispatchSlice_HandsOverEveryEventOfItsTimeOnce(t *testing.T) {
+func TestRedispatchSlice_EnqueuesEachEventOfThePeriodOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	from, random := b.clock.Now().Add(-time.Hour), webhooktest.Random(1)
@@ -80,7 +80,7 @@ func TestRedispatchSlice_HandsOverEveryEventOfItsTimeOnce(t *testing.T) {
 		for _, r := range received {
 			m := r.Message
 			if got[m.Event]++; m.Kind != webhook.MessageExpand || !m.Missing || m.Accepted.Before(from) || m.Tenant != "Default" {
-				t.Errorf("got %+v, want the event's missing deliveries made as of its own time", m)
+				t.Errorf("got %+v, want the event's missing deliveries to be made as of its own time", m)
 			}
 			if err := b.db.Queue().Ack(t.Context(), []string{r.Receipt}); err != nil {
 				t.Fatal(err)
@@ -88,15 +88,15 @@ func TestRedispatchSlice_HandsOverEveryEventOfItsTimeOnce(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("events handed over (-want +got):\n%s", diff)
+		t.Errorf("enqueued events (-want +got):\n%s", diff)
 	}
-	if ended, err := b.db.Jobs().Get(t.Context(), j.ID); err != nil || ended.Status != job.Done || ended.Examined != 250 || ended.Created != 250 {
+	if ended, err := b.db.Jobs().Get(t.Context(), j.ID); err != nil || ended.Status != job.Done || ended.Examined != 250 || ended.Processed != 250 {
 		t.Errorf("got %+v, %v", ended, err)
 	}
 }
 
-// A queue that takes nothing leaves the job where it was.
-func TestRedispatchSlice_GoesOnWhereItStood(t *testing.T) {
+// A queue that refuses messages leaves the job where it was.
+func TestRedispatchSlice_StaysWhereItWasIfMessagesAreRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	run := replay.RedispatchSlice(b.db.Events(), refusing{})
@@ -110,7 +110,7 @@ func TestRedispatchSlice_GoesOnWhereItStood(t *testing.T) {
 	j := job.Job{Tenant: "Default", From: b.clock.Now().Add(-time.Hour), To: b.clock.Now().Add(time.Hour), Status: job.Running}
 	after, err := run(t.Context(), j)
 	if !errors.Is(err, webhook.ErrUnavailable) || after != j {
-		t.Errorf("got %+v, %v; want the job as it was and the fault", after, err)
+		t.Errorf("got %+v, %v; want the job unchanged and the fault", after, err)
 	}
 }
 
@@ -120,7 +120,7 @@ func (refusing) Send(_ context.Context, messages []webhook.Outgoing) ([]int, err
 	return []int{len(messages) - 1}, nil
 }
 
-// unreadableEvents is a list that leaves events out.
+// unreadableEvents is a list without the events that cannot be read.
 type unreadableEvents struct{ replay.EventList }
 
 func (u unreadableEvents) List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error) {
@@ -128,7 +128,7 @@ func (u unreadableEvents) List(ctx context.Context, tenant webhook.Tenant, first
 	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"events x"}, Cause: errors.New("no JSON")})
 }
 
-func TestRedispatchSlice_GoesOnBehindEventsThatCannotBeRead(t *testing.T) {
+func TestRedispatchSlice_SkipsEventsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	id, err := webhook.NewEventID(b.clock.Now(), strings.NewReader(strings.Repeat("x", 100)))
@@ -140,7 +140,7 @@ func TestRedispatchSlice_GoesOnBehindEventsThatCannotBeRead(t *testing.T) {
 	}
 	j := job.Job{Tenant: "Default", From: b.clock.Now().Add(-time.Hour), To: b.clock.Now().Add(time.Hour), Status: job.Running}
 	after, err := replay.RedispatchSlice(unreadableEvents{b.db.Events()}, b.db.Queue())(t.Context(), j)
-	if err != nil || after.Status != job.Done || after.Created != 1 || !strings.Contains(after.Reason, "events x") {
-		t.Errorf("got %+v, %v; want the other event sent on and the reason told", after, err)
+	if err != nil || after.Status != job.Done || after.Processed != 1 || !strings.Contains(after.Reason, "events x") {
+		t.Errorf("got %+v, %v; want the other event enqueued and the unreadable one as the reason", after, err)
 	}
 }

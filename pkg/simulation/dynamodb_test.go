@@ -61,7 +61,7 @@ func newDatabase(w *world) *database {
 	return d
 }
 
-// throttled returns the error of a call that DynamoDB throttles or answers too
+// throttled returns the error of a call that DynamoDB throttles, or responds to too
 // late.
 func throttled() error {
 	return &types.ProvisionedThroughputExceededException{Message: aws.String("injected")}

@@ -29,7 +29,7 @@ type ledger struct {
 	attempts map[webhook.DeliveryKey][]*attempt
 	grants   map[webhook.DeliveryKey][]*grant
 	streams  map[webhook.EventID][]*streamed
-	accepted []webhook.EventID // signals answered with success
+	accepted []webhook.EventID // signals that were accepted
 	lost     bool              // Lambda gave up on events without a record of them
 	once     map[string]hook   // webhooks by tenant and idempotency key
 	intents  []webhook.Intent
@@ -93,7 +93,7 @@ type attempt struct {
 	round    int
 	began    time.Time
 	arrived  time.Time // zero: never arrived
-	success  bool      // the target answered 2xx, whether or not the response arrived
+	success  bool      // the target responded with 2xx, whether or not the response arrived
 	reported bool      // the process knows the result
 	knownOK  bool
 	inv      *invocation

@@ -53,7 +53,7 @@ var mutants = []mutant{
 		"\t\tb.wait(ctx, youngestToFail-webhook.Elapsed(youngest, b.Now()))\n", "\t\t_ = youngest\n",
 	},
 	{
-		"stream: attempt what may be a redelivery", lanes,
+		"stream: attempt a record that may be a redelivery", lanes,
 		"q.Age >= redeliveryAge, ", "",
 	},
 	{
@@ -232,8 +232,8 @@ var mutants = []mutant{
 	// The queue consumer.
 	{
 		"queue: acknowledge although the lease could not be written", leased,
-		"\t\tc.Logger.WarnContext(ctx, \"lease not written\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn c.later(ctx, r)\n",
-		"\t\tc.Logger.WarnContext(ctx, \"lease not written\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn true\n",
+		"\t\tc.Logger.WarnContext(ctx, \"cannot write lease\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn c.later(ctx, r)\n",
+		"\t\tc.Logger.WarnContext(ctx, \"cannot write lease\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn true\n",
 	},
 	{
 		"queue: treat a held lease as done", leased,
@@ -301,8 +301,8 @@ var mutants = []mutant{
 	},
 	{
 		"breaker: forget what cannot be parked", stream,
-		"\"not parked: sent by the queue\", \"event_id\", string(d.event.ID), \"error\", err)\n\t\tb.queue(d)\n",
-		"\"not parked: sent by the queue\", \"event_id\", string(d.event.ID), \"error\", err)\n",
+		"\"cannot park delivery: enqueued\", \"event_id\", string(d.event.ID), \"error\", err)\n\t\tb.queue(d)\n",
+		"\"cannot park delivery: enqueued\", \"event_id\", string(d.event.ID), \"error\", err)\n",
 	},
 	{
 		"park: under a live lease", protocol,
@@ -376,7 +376,7 @@ var mutants = []mutant{
 		"\tif err := s.DeadLetters.Remove(ctx, letter.Receipt); err != nil {\n\t\treturn err\n\t}\n\treturn s.sendAgain(ctx, letter.Message)\n",
 	},
 	{
-		"sweep: leave out a shard", dueRows,
+		"sweep: skip a shard", dueRows,
 		"range webhook.DueShards {", "range webhook.DueShards - 1 {",
 	},
 

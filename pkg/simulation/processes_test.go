@@ -89,7 +89,7 @@ func (e *environment) start() {
 	e.queue, e.rows, e.jobs, e.random = w.queue, store.Deliveries(), store.Jobs(), random
 }
 
-// randomness gives a process numbers that depend on the seed but not on the
+// randomness returns a process's numbers, which depend on the seed but not on the
 // order in which its goroutines ask: tokens (12 bytes) are only compared,
 // jitter (8 bytes) is the same for goroutines with the same path at the same
 // time, and ids (10 bytes) are drawn by one goroutine at a time.

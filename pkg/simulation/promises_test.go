@@ -104,8 +104,8 @@ func (l *ledger) owed(h *happening, hook hook) bool {
 			at = i
 		}
 	}
-	if at < 0 || h.dispatched.IsZero() && history[at].ActivatedAt.After(h.event.At.Add(time.Minute)) {
-		return false // redispatched by the event's time, since the stream's is not kept
+	if at < 0 || h.dispatched.IsZero() && history[at].ActivatedAt.After(h.event.At) {
+		return false // a redispatch skips webhooks activated after the event
 	}
 	activation := history[at].Activation
 	for _, r := range history[at:] {

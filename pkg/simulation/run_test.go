@@ -20,7 +20,7 @@ type outcome struct {
 	took       time.Duration // virtual
 	events     int
 	attempts   int
-	fast       int // of these, by the fast lane
+	fast       int // of these, in the fast lane
 	duplicates map[string]int
 	faults     int
 }

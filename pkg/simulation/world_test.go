@@ -109,10 +109,10 @@ func (w *world) violated(promise string, format string, args ...any) {
 	w.tracef("LEDGER", "%s", text)
 }
 
-// chance is true with probability p.
+// chance returns true with probability p.
 func (w *world) chance(p float64) bool { return p > 0 && w.rnd.Float64() < p }
 
-// between draws a duration.
+// between returns a random duration.
 func (w *world) between(a, b time.Duration) time.Duration {
 	return a + time.Duration(w.rnd.Int64N(int64(b-a)))
 }

@@ -64,7 +64,7 @@ func (s Source) FromRelay(d Delivery, now time.Time, life time.Duration) Outcome
 		return skipped(ReasonLoop)
 	case e.At.IsZero() || e.At.After(now.Add(relayTolerance)):
 		return skipped(ReasonTimestamp)
-	case e.At.Before(now.Add(relayTolerance - remembered)):
+	case !e.At.After(now.Add(relayTolerance - remembered)):
 		return skipped(ReasonOld)
 	}
 	e.Tenant, e.Hops, e.Content.Source = s.Tenant, d.Hops+1, "/in/"+s.Name

@@ -16,7 +16,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// leaving is a store with two tenants that have everything.
+// leaving is a store with two tenants that have items of every kind.
 type leaving struct {
 	t     *testing.T
 	db    *embedded.DB
@@ -42,6 +42,10 @@ func newLeaving(t *testing.T) *leaving {
 	for _, tenant := range []webhook.Tenant{"Leaves", "Stays"} {
 		l.must(l.admin.CreateTenant(t.Context(), tenant))
 		_, _, err := l.admin.Issue(t.Context(), tenant, tenancy.NewCredential{Kind: tenancy.KindTicket, User: "anna", Scopes: []webhook.Scope{webhook.ScopeEvents}})
+		l.must(err)
+		_, _, err = l.admin.Issue(t.Context(), tenant, tenancy.NewCredential{
+			Kind: tenancy.KindTicket, User: "publisher", Scopes: []webhook.Scope{webhook.ScopeEvents}, Tenants: []webhook.Tenant{"Leaves", "Stays"},
+		})
 		l.must(err)
 		for range 12 {
 			l.add(tenant)
@@ -79,7 +83,7 @@ func (l *leaving) add(tenant webhook.Tenant) {
 	l.must(err)
 }
 
-// has counts what a tenant has.
+// has counts a tenant's items.
 func (l *leaving) has(tenant webhook.Tenant) (n int) {
 	l.t.Helper()
 	ctx := l.t.Context()
@@ -99,8 +103,8 @@ func (l *leaving) has(tenant webhook.Tenant) (n int) {
 	return n + len(webhooks) + len(events) + len(credentials) + len(subscribed)
 }
 
-// run does slices, each of them twice as a sweep does that dies before it has
-// written the job, until the job ends; before is called ahead of each.
+// run runs slices until the job ends, each of them twice, as after a sweep that
+// ended before it stored the job. It calls before ahead of each slice.
 func (l *leaving) run(id string, before func(job.Job)) job.Job {
 	l.t.Helper()
 	for range 500 {
@@ -135,12 +139,12 @@ func TestDeletion_LeavesNothing(t *testing.T) {
 	l.must(err)
 	late := false
 	ended := l.run(id, func(j job.Job) {
-		if j.Cursor == "rest/1" && !late { // a call that was under way all the time
+		if j.Cursor == "rest/1" && !late { // a call that started before the tenant was marked
 			late = true
 			l.add("Leaves")
 		}
 	})
-	if ended.Status != job.Done || !late || ended.Created == 0 {
+	if ended.Status != job.Done || !late || ended.Processed == 0 {
 		t.Errorf("got %+v", ended)
 	}
 	if n := l.has("Leaves"); n != 0 {
@@ -158,7 +162,7 @@ func TestDeletion_LeavesNothing(t *testing.T) {
 	}
 }
 
-func TestDeletion_TouchesNoTenantThatIsNotItsOwn(t *testing.T) {
+func TestDeletion_TouchesOnlyItsOwnTenant(t *testing.T) {
 	t.Parallel()
 	l := newLeaving(t)
 	had := l.has("Stays")
@@ -179,7 +183,7 @@ func TestDeletion_TouchesNoTenantThatIsNotItsOwn(t *testing.T) {
 	}
 }
 
-// damagedCredentials is a store one of whose items cannot be decoded.
+// damagedCredentials is a store with an item that cannot be decoded.
 type damagedCredentials struct{ tenancy.Credentials }
 
 func (d damagedCredentials) List(ctx context.Context, tenant webhook.Tenant, after string, limit int) ([]tenancy.Credential, error) {
@@ -194,7 +198,7 @@ func (d damagedWebhooks) List(ctx context.Context, tenant webhook.Tenant, after 
 	return page, more, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"webhook x"}, Cause: errors.New("no JSON")})
 }
 
-func TestDeletion_GoesOnBehindWhatCannotBeRead(t *testing.T) {
+func TestDeletion_ContinuesPastUnreadableItems(t *testing.T) {
 	t.Parallel()
 	for what, damage := range map[string]func(l *leaving){
 		"credential x": func(l *leaving) {
@@ -210,20 +214,20 @@ func TestDeletion_GoesOnBehindWhatCannotBeRead(t *testing.T) {
 			id, err := l.admin.DeleteTenant(t.Context(), webhook.Associate{}, "Leaves")
 			l.must(err)
 			if ended := l.run(id, func(job.Job) {}); ended.Status != job.Failed || !strings.Contains(ended.Reason, what) {
-				t.Errorf("got %+v, want it to say what is left", ended)
+				t.Errorf("got %+v, want a reason that names %s", ended, what)
 			}
 			if n := l.has("Leaves"); n != 0 {
 				t.Errorf("%d things are left", n)
 			}
 			if record, err := l.db.Tenants().Get(t.Context(), "Leaves"); err != nil || record.Deleting != id {
-				t.Errorf("the tenant: got %+v, %v; want it marked still", record, err)
+				t.Errorf("the tenant: got %+v, %v; want it still marked", record, err)
 			}
 		})
 	}
 }
 
-// The counter of ids and the graves outlive the tenant, and so do the keys.
-func TestDeletion_ATenantThatIsMadeAgainGetsNewIDs(t *testing.T) {
+// The id counter and idempotency keys outlive the tenant.
+func TestDeletion_ARecreatedTenantGetsNewIDs(t *testing.T) {
 	t.Parallel()
 	l := newLeaving(t)
 	who, draft := webhook.Principal{Tenant: "Leaves"}, webhook.Draft{Events: []string{"a.b"}, TargetURL: "https://example.com/"}

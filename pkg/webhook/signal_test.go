@@ -27,7 +27,7 @@ func TestPublisher_StoresTheEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if e.Name != "contact.changed" || e.PrimaryKey != 7 || string(e.Data) != `{"a":1.10}` || e.ChangedBy != 1 || e.Hops != 2 || !e.At.Equal(start) {
-		t.Errorf("stored %+v", e)
+		t.Errorf("got event %+v", e)
 	}
 }
 
@@ -41,17 +41,17 @@ func TestPublisher_IdempotencyKey(t *testing.T) {
 	}
 	signal.Data = []byte(`{ "a": 1 }`)
 	if again, err := p.Publish(t.Context(), anna, signal); err != nil || again != first {
-		t.Errorf("the same in another spacing: got %s and %v, want %s", again, err, first)
+		t.Errorf("the same data with other white space: got %s and %v, want %s", again, err, first)
 	}
 	app := anna
 	app.App = "app"
 	if other, err := p.Publish(t.Context(), app, signal); err != nil || other == first {
-		t.Errorf("another app's key: got %s and %v, want an event of its own", other, err)
+		t.Errorf("another app's key: got %s and %v, want a new event", other, err)
 	}
 	for name, changed := range map[string]webhook.Signal{
-		"other data": {Name: "a.b", PrimaryKey: 1, Data: []byte(`{"a":2}`), IdempotencyKey: "k"},
-		"other key":  {Name: "a.b", PrimaryKey: 2, Data: []byte(`{"a":1}`), IdempotencyKey: "k"},
-		"other name": {Name: "a.c", PrimaryKey: 1, Data: []byte(`{"a":1}`), IdempotencyKey: "k"},
+		"other data":        {Name: "a.b", PrimaryKey: 1, Data: []byte(`{"a":2}`), IdempotencyKey: "k"},
+		"other primary key": {Name: "a.b", PrimaryKey: 2, Data: []byte(`{"a":1}`), IdempotencyKey: "k"},
+		"other name":        {Name: "a.c", PrimaryKey: 1, Data: []byte(`{"a":1}`), IdempotencyKey: "k"},
 	} {
 		if _, err := p.Publish(t.Context(), anna, changed); !errors.Is(err, webhook.ErrIdempotencyKeyReused) {
 			t.Errorf("%s: got %v, want %v", name, err, webhook.ErrIdempotencyKeyReused)
@@ -73,6 +73,9 @@ func TestPublisher_Refuses(t *testing.T) {
 		"a name with a space":               {webhook.Signal{Name: "a b"}, nil},
 		"the ping's name":                   {webhook.Signal{Name: "Test"}, nil},
 		"a state event's name":              {webhook.Signal{Name: "webhook7.errors"}, nil},
+		"any webhook's errors":              {webhook.Signal{Name: "Webhook.errors"}, nil},
+		"any webhook's start":               {webhook.Signal{Name: "webhook.started"}, nil},
+		"any webhook's stop":                {webhook.Signal{Name: "webhook.stopped"}, nil},
 		"data that is an array":             {webhook.Signal{Name: "a", Data: []byte(`[]`)}, nil},
 		"a key of 256 characters":           {webhook.Signal{Name: "a", IdempotencyKey: strings.Repeat("k", 256)}, nil},
 		"data over the limit":               {webhook.Signal{Name: "a", Data: append(big[:len(big)-2:len(big)-2], `x"}`...)}, webhook.ErrTooLarge},
@@ -92,7 +95,7 @@ func TestPublisher_Refuses(t *testing.T) {
 			}
 		})
 	}
-	t.Run("data of the limit passes", func(t *testing.T) {
+	t.Run("accepts data at the limit", func(t *testing.T) {
 		t.Parallel()
 		p, _ := newPublisher(t)
 		if _, err := p.Publish(t.Context(), anna, webhook.Signal{Name: "a", Data: big}); err != nil {

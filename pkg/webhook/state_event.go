@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// stateEvent gives the event that a change of state raises: started on
+// stateEvent returns the event raised by a change of state: started on
 // re-activation, stopped when the owner stops the webhook.
 func (r *Registry) stateEvent(old, w Webhook, now time.Time) ([]Event, error) {
 	switch {
@@ -24,8 +24,8 @@ func (r *Registry) stateEvent(old, w Webhook, now time.Time) ([]Event, error) {
 	return nil, nil
 }
 
-// NewStateEvent makes the event that tells of a webhook's change of state. kind
-// is "started", "stopped" or "errors".
+// NewStateEvent returns the event that reports a webhook's change of state, for
+// webhooks that may see that webhook. kind is "started", "stopped" or "errors".
 func NewStateEvent(w Webhook, kind string, now time.Time, random io.Reader, life time.Duration) (Event, error) {
 	id, err := NewEventID(now, random)
 	if err != nil {
@@ -47,6 +47,6 @@ func NewStateEvent(w Webhook, kind string, now time.Time, random io.Reader, life
 	}
 	return Event{
 		Tenant: w.Tenant, ID: id, Name: fmt.Sprintf("webhook%d.%s", w.ID, kind), PrimaryKey: w.ID,
-		Data: data, At: now.UTC().Truncate(100 * time.Nanosecond), ExpiresAt: now.Add(life),
+		Data: data, App: w.App, At: now.UTC().Truncate(100 * time.Nanosecond), ExpiresAt: now.Add(life),
 	}, nil
 }

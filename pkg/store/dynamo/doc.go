@@ -30,7 +30,8 @@
 //	job, ended  J#<job id>     J                     the write that ends it, in one        API
 //	                                                 transaction with its removal above
 //	tenant      TENANTS        <tenant>              administrator: absent         administrator; calls with a
-//	                                                                               credential that is not stored
+//	                                                                               credential that is not stored,
+//	                                                                               or a publisher's
 //	credential  C#<sha256>     C                     administrator: absent, and    every call
 //	                                                 its tenant is not deleting
 //	its copy    T#<tenant>     C#<credential id>     with it                       administrator
@@ -54,8 +55,8 @@
 // reused.
 //
 // A credential and its copy are created and deleted in one transaction and never
-// change. Both have tenant, id, hash, kind, associate, app, scopes, role, within
-// (hashes), created and an expiry. All reads of C#<sha256> are consistent, so the
+// change. Both have tenant, id, hash, kind, associate, app, scopes, tenants (that a
+// publisher may name, at most 32 KiB), role, within (hashes), created and an expiry. All reads of C#<sha256> are consistent, so the
 // next call with a deleted credential is refused. A tenant has created and, once
 // its deletion begins, deleting (a job's id).
 //
@@ -63,7 +64,7 @@
 // store's limit of 50 new secrets per second bounds its traffic. Running jobs
 // share one too: each is written once per slice of work. A job that ends leaves
 // that partition and stays readable by its id until TTL removes it. A job has
-// kind, tenant, status, reason, cursor, examined, created (both counts), from,
+// kind, tenant, status, reason, cursor, examined, processed (both counts), from,
 // to, by, made, updated and rev, which counts its writes.
 //
 // # Table Events
@@ -77,9 +78,10 @@
 //
 // The number in an event's pk is EventID.Partition(16). Attributes: name, key
 // (primary key), data (JSON) or packed (the same, deflated, where that saves a
-// 1 KB write unit), by (AssociateId), at (ticks of 100 ns), hops. A marker has
-// event or webhook, and body. An expired event that TTL has not removed yet is
-// deleted before it is put again: overwriting it would not be an INSERT.
+// 1 KB write unit), by (AssociateId), at (ticks of 100 ns), hops, app (of the
+// webhook that a state event is about). A marker has event or webhook, and body.
+// An expired event that TTL has not removed yet is deleted before it is put again:
+// overwriting it would not be an INSERT.
 //
 // The stream's event source mapping filters with
 //

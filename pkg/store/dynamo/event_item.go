@@ -27,6 +27,7 @@ const (
 	attrBy                         = "by" // AssociateId
 	attrAt                         = "at" // ticks of 100 ns since 1970
 	attrHops                       = "hops"
+	attrApp                        = "app" // of the webhook that a state event is about
 )
 
 // writeUnit is the item size in bytes that one unit of write capacity covers.
@@ -55,6 +56,7 @@ func encodeEvent(e webhook.Event) (item, error) {
 		it[attrAt] = number(e.At.UnixNano() / tick)
 	}
 	it.setInt(attrHops, int64(e.Hops))
+	it.setText(attrApp, e.App)
 	it.setExpiry(e.ExpiresAt)
 	size := it.size()
 	if size <= writeUnit {
@@ -97,7 +99,7 @@ func decodeEvent(it item) (webhook.Event, error) {
 	r := reader{item: it}
 	e := webhook.Event{
 		Name: r.text(attrName), PrimaryKey: r.int32(attrKey), Key: r.text(attrTextKey), Data: r.json(attrData), ChangedBy: r.int32(attrBy),
-		Hops: r.int(attrHops), ExpiresAt: r.time(attrExpiresMS),
+		Hops: r.int(attrHops), App: r.text(attrApp), ExpiresAt: r.time(attrExpiresMS),
 	}
 	if err := webhook.CheckSchema(r.int(attrVersion)); err != nil {
 		return webhook.Event{}, fmt.Errorf("read event %s: %w", r.text(attrSK), err)

@@ -129,7 +129,7 @@ func encodeJob(it item, j job.Job) item {
 	it.setText("reason", j.Reason)
 	it.setText("cursor", j.Cursor)
 	it.setInt("examined", int64(j.Examined))
-	it.setInt("created", int64(j.Created))
+	it.setInt("processed", int64(j.Processed))
 	it.setTime("from", j.From)
 	it.setTime("to", j.To)
 	it.setAssociate("by", j.By)
@@ -145,7 +145,7 @@ func decodeJob(it item) (job.Job, error) {
 	j := job.Job{
 		ID: r.text("id"), Kind: job.Kind(r.text("kind")), Tenant: webhook.Tenant(r.text("tenant")),
 		Status: job.Status(r.text(attrStatus)), Reason: r.text("reason"), Cursor: r.text("cursor"),
-		Examined: r.int("examined"), Created: r.int("created"), From: r.time("from"), To: r.time("to"), By: r.associate("by"),
+		Examined: r.int("examined"), Processed: r.int("processed"), From: r.time("from"), To: r.time("to"), By: r.associate("by"),
 		Made: r.time("made"), Updated: r.time("updated"), ExpiresAt: r.time(attrExpiresMS), Revision: r.int64("rev"),
 	}
 	if r.err != nil {

@@ -46,6 +46,7 @@ type streamImage struct {
 	By            streamNumber `json:"by"`
 	At            streamNumber `json:"at"`
 	Hops          streamNumber `json:"hops"`
+	App           streamText   `json:"app"`
 	Expires       streamNumber `json:"expires_ms"`
 }
 
@@ -118,7 +119,7 @@ func (r *streamRecord) record(e webhook.Event) webhook.Record {
 }
 
 func (i *streamImage) event() (webhook.Event, error) {
-	e := webhook.Event{Name: i.Name.S, Key: i.TextKey.S}
+	e := webhook.Event{Name: i.Name.S, Key: i.TextKey.S, App: i.App.S}
 	if err := identify(&e, i.PK.S, i.SK.S); err != nil {
 		return e, err
 	}

@@ -33,18 +33,18 @@ func batchOf(records ...string) []byte {
 
 func TestDecodeStream(t *testing.T) {
 	t.Parallel()
-	good := streamInsert("11", "T#Default#3", `,"data":{"S":"{\"a\":1}"}`)
+	good := streamInsert("11", "T#Default#3", `,"data":{"S":"{\"a\":1}"},"app":{"S":"app1"}`)
 	record := webhook.Record{
 		Event: webhook.Event{
 			Tenant: "Default", ID: eventID, Name: "contact.changed", PrimaryKey: 7, Data: json.RawMessage(`{"a":1}`), ChangedBy: 1,
-			At: time.Unix(0, 1795514461123456700).UTC(), Hops: 1, ExpiresAt: time.UnixMilli(1798106461123).UTC(),
+			At: time.Unix(0, 1795514461123456700).UTC(), Hops: 1, App: "app1", ExpiresAt: time.UnixMilli(1798106461123).UTC(),
 		},
 		Accepted: time.Unix(1795514461, 0).UTC(), Sequence: "11",
 	}
 	packed := record
-	packed.Event.Data = json.RawMessage(`{}`)
+	packed.Event.Data, packed.Event.App = json.RawMessage(`{}`), ""
 	content := record
-	content.Event.Data, content.Event.Key = nil, "a#1"
+	content.Event.Data, content.Event.Key, content.Event.App = nil, "a#1", ""
 	content.Event.Content = &webhook.Content{Changes: []string{}, Values: json.RawMessage(`{"a":1.0}`), Source: "/in/crm"}
 	const stored = `{"Changes":[],"Values":{"a":1.0},"Source":"/in/crm"}`
 	newer := webhook.Record{

@@ -51,7 +51,7 @@ func testJobs(t *testing.T, h Harness) {
 		}
 		must(t, h.Jobs.Create(t.Context(), j))
 		check()
-		j.Cursor, j.Examined, j.Created = "a#b", 7, 3
+		j.Cursor, j.Examined, j.Processed = "a#b", 7, 3
 		j = j.Next(now().Add(time.Second))
 		must(t, h.Jobs.Update(t.Context(), j))
 		check()

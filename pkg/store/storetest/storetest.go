@@ -134,7 +134,7 @@ func newEvent(t *testing.T, tenant webhook.Tenant) webhook.Event {
 	at := time.Now().UTC().Truncate(100 * time.Nanosecond)
 	return webhook.Event{
 		Tenant: tenant, ID: newEventID(t, at), Name: "Contact.Changed", PrimaryKey: 7,
-		Data: []byte(`{"name":"Blåbær <&> ✓","n":1.50,"big":12345678901234567890}`), ChangedBy: 5, At: at, Hops: 1,
+		Data: []byte(`{"name":"Blåbær <&> ✓","n":1.50,"big":12345678901234567890}`), ChangedBy: 5, At: at, Hops: 1, App: "app1",
 		ExpiresAt: now().Add(14 * 24 * time.Hour).Truncate(time.Second),
 	}
 }

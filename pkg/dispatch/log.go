@@ -1,0 +1,51 @@
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// logAttempt writes the line of an attempt. next is the earliest time of the
+// delivery's next attempt; zero if there is none.
+func (e *Engine) logAttempt(ctx context.Context, a madeAttempt, next time.Time) {
+	lane, r := webhook.LaneQueue, a.result
+	if a.token == "" {
+		lane = webhook.LaneFast
+	}
+	line := make([]slog.Attr, 0, 14)
+	line = append(line,
+		slog.String("tenant", string(a.event.Tenant)), slog.Int("webhook_id", int(a.webhook.ID)),
+		slog.String("event", a.event.Name), slog.String("event_id", string(a.event.ID)),
+		slog.String("lane", string(lane)), slog.Int("round", a.message.Round), slog.Int("attempt", a.message.Attempt),
+		slog.String("outcome", outcomeWord(r)), slog.Int("status", r.StatusCode),
+		slog.Int64("duration_ms", r.Duration.Milliseconds()), slog.String("host", targetHost(a.webhook.TargetURL)))
+	if r.Error != webhook.AttemptOK {
+		line = append(line, slog.String("error", r.Failure()))
+	}
+	if a.matches > 0 {
+		line = append(line, slog.Int("matches", a.matches))
+	}
+	if !next.IsZero() {
+		line = append(line, slog.Time("next_attempt", next.UTC().Truncate(time.Millisecond)))
+	}
+	e.Logger.LogAttrs(ctx, slog.LevelInfo, "delivery attempted", line...)
+}
+
+func outcomeWord(r webhook.Result) string {
+	if r.Error == webhook.AttemptOK {
+		return "delivered"
+	}
+	return string(r.Error)
+}
+
+// logDispatched writes the line of an event that was matched and not attempted:
+// no webhook matches it, or its deliveries were enqueued or parked. The line of an
+// attempt in the fast lane has the number of matches too.
+func (e *Engine) logDispatched(ctx context.Context, event webhook.Event, matches int) {
+	e.Logger.LogAttrs(ctx, slog.LevelInfo, "event dispatched",
+		slog.String("tenant", string(event.Tenant)), slog.String("event", event.Name), slog.String("event_id", string(event.ID)),
+		slog.Int("matches", matches))
+}
