@@ -47,6 +47,8 @@ type Contracts struct {
 
 	// The engine and the sweep.
 	Messages Queue
+	// Notices passes on operational notices; nil: they are not raised.
+	Notices webhook.Notices
 
 	// The sweep.
 	Erasure tenancy.Erasure

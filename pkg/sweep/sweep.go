@@ -80,8 +80,10 @@ type Config struct {
 	// Failures is nil where there is no failure destination, as in the local
 	// run.
 	Failures Failures
-	Logger   *slog.Logger
-	Now      func() time.Time
+	// Notices is nil where operational notices go nowhere.
+	Notices webhook.Notices
+	Logger  *slog.Logger
+	Now     func() time.Time
 	// RowLife is how long a delivery row is kept after its last write.
 	RowLife time.Duration
 	// Jobs are worked on by Runners, a slice at a time. nil means no jobs.
@@ -108,10 +110,13 @@ const (
 type Sweeper struct {
 	Config
 	reported reported
+	notices  *webhook.Notifier
 }
 
 // New returns a Sweeper.
-func New(c Config) *Sweeper { return &Sweeper{Config: c} }
+func New(c Config) *Sweeper {
+	return &Sweeper{Config: c, notices: webhook.NewNotifier(c.Notices, c.Logger, c.Now)}
+}
 
 func (s *Sweeper) send(ctx context.Context, messages []webhook.Outgoing) error {
 	return webhook.SendAll(ctx, s.Messages, messages)
