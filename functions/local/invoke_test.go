@@ -102,7 +102,7 @@ func TestInvoke_Refusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := []struct{ name, file, want string }{
-		{"a folder of no function", "../../events/nobody/x.json", "is in no function's folder: want events/<api|deliver|retry|sweep>/<case>.json"},
+		{"a folder of no function", "../../events/nobody/x.json", "is in no function's folder: want events/<api|deliver|retry|sweep|ingest>/<case>.json"},
 		{"a file that is not there", "../../events/api/x.json", "events/api/x.json: no such file or directory"},
 		{"what is no batch", broken, "deliver failed: decode stream batch"},
 	}

@@ -12,10 +12,12 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/ingest"
 	"github.com/posthaste-dev/posthaste/pkg/receiver"
 	"github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/service/api"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
+	"github.com/posthaste-dev/posthaste/pkg/service/ingester"
 	"github.com/posthaste-dev/posthaste/pkg/service/sending"
 	"github.com/posthaste-dev/posthaste/pkg/service/sweeper"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
@@ -28,6 +30,7 @@ type parts struct {
 	handler http.Handler
 	pump    *embedded.Pump
 	sweep   func(ctx context.Context) error
+	batches *ingest.Batches
 	db      *embedded.DB
 }
 
@@ -72,7 +75,7 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 			}
 		},
 	}
-	return &parts{handler: handler, pump: pump, sweep: sweep.Run, db: db}, nil
+	return &parts{handler: handler, pump: pump, sweep: sweep.Run, batches: ingester.New(on, tenancy.FirstTenant), db: db}, nil
 }
 
 // always returns a function that returns a secret of the settings.

@@ -1,5 +1,7 @@
 package config
 
+import "github.com/posthaste-dev/posthaste/pkg/webhook"
+
 // API is the configuration of functions/api.
 type API struct {
 	Deployed
@@ -19,6 +21,14 @@ type Deliver struct {
 	DeadLetterQueueURL string
 }
 
+// Ingest is the configuration of functions/ingest.
+type Ingest struct {
+	Deployed
+	// EventTenant gets the events of a bus that no source matches. Empty: they
+	// are skipped.
+	EventTenant webhook.Tenant
+}
+
 // Sweep is the configuration of functions/sweep.
 type Sweep struct {
 	Deployed
@@ -26,6 +36,10 @@ type Sweep struct {
 	DeadLetterQueueURL string
 	// FailureBucket is the bucket in which Lambda stores records it gave up on.
 	FailureBucket string
+	// ChangeFailureBucket is the same for records of the tables that are sources,
+	// and IngestFunction the function that takes them again. Both are empty where
+	// no table is a source.
+	ChangeFailureBucket, IngestFunction string
 }
 
 // LoadAPI reads ApiFunction's settings. The error has one line per fault.
@@ -49,14 +63,30 @@ func LoadDeliver(lookup Lookup) (Deliver, error) {
 	})
 }
 
+// LoadIngest reads IngestFunction's settings. The error has one line per fault.
+func LoadIngest(lookup Lookup) (Ingest, error) {
+	return load(lookup, func(r *reader) Ingest {
+		c := Ingest{Deployed: r.common(), EventTenant: webhook.Tenant(r.text("EVENT_TENANT"))}
+		if c.EventTenant != "" && !c.EventTenant.Valid() {
+			r.invalid("EVENT_TENANT", string(c.EventTenant), "1 to 64 characters of A-Z a-z 0-9 _ -")
+		}
+		return c
+	})
+}
+
 // LoadSweep reads SweepFunction's settings. The error has one line per fault.
 func LoadSweep(lookup Lookup) (Sweep, error) {
 	return load(lookup, func(r *reader) Sweep {
-		return Sweep{
+		c := Sweep{
 			Deployed:         r.common(),
 			DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"), DeadLetterQueueURL: r.required("DEAD_LETTER_QUEUE_URL"),
-			FailureBucket: r.required("FAILURE_BUCKET"),
+			FailureBucket:       r.required("FAILURE_BUCKET"),
+			ChangeFailureBucket: r.optional("CHANGE_FAILURE_BUCKET"),
 		}
+		if c.ChangeFailureBucket != "" {
+			c.IngestFunction = r.required("INGEST_FUNCTION")
+		}
+		return c
 	})
 }
 

@@ -52,6 +52,7 @@ var settings = []Setting{
 	{Name: "OIDC_USER_CLAIM", Meaning: "claim that holds the user; empty: `sub`"},
 	{Name: "OIDC_APP_CLAIM", Meaning: "claim that holds the app; empty: `client_id`"},
 	{Name: "OIDC_SCOPES_CLAIM", Meaning: "claim that holds the scopes, a list or a string; empty: `scope`"},
+	{Name: "EVENT_TENANT", Local: Absent, Meaning: "tenant that gets the events of an EventBridge bus that no source matches, with the default mapping; empty: they are skipped"},
 	{Name: "LOG_LEVEL", Local: "info", Deployed: "info", Meaning: "`debug`, `info`, `warn` or `error`"},
 	{Name: "SHUTDOWN_TIMEOUT", Local: "10s", Deployed: Absent, Meaning: "how long a stop waits for attempts in flight"},
 }

@@ -28,8 +28,8 @@ var start = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 // unlisted is in records, but no mapping lists it.
 const unlisted = "4111 1111 1111 1111"
 
-// bench is Batches on the real stores and a DynamoDB in memory.
-type bench struct {
+// batchBench is Batches on the real stores and a DynamoDB in memory.
+type batchBench struct {
 	*ingest.Batches
 	t     *testing.T
 	clock *webhooktest.Clock
@@ -40,9 +40,9 @@ type bench struct {
 	before func(memdb.Operation) error
 }
 
-func newBench(t *testing.T) *bench {
+func newBatchBench(t *testing.T) *batchBench {
 	t.Helper()
-	b := &bench{t: t, clock: webhooktest.NewClock(start), log: &lines{}}
+	b := &batchBench{t: t, clock: webhooktest.NewClock(start), log: &lines{}}
 	tables := dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}
 	pk, sk := memdb.Attribute{Name: "pk", Type: "S"}, memdb.Attribute{Name: "sk", Type: "S"}
 	db := memdb.New(memdb.Config{
@@ -70,7 +70,7 @@ func newBench(t *testing.T) *bench {
 }
 
 // failing has calls of the store fail for which fails returns true.
-func (b *bench) failing(fails func(memdb.Operation) bool) {
+func (b *batchBench) failing(fails func(memdb.Operation) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.before = nil
@@ -84,7 +84,7 @@ func (b *bench) failing(fails func(memdb.Operation) bool) {
 	}
 }
 
-func (b *bench) put(s source.Source) {
+func (b *batchBench) put(s source.Source) {
 	b.t.Helper()
 	if s.Created.IsZero() {
 		s.Created = b.clock.Now().Add(-time.Hour)
@@ -96,7 +96,7 @@ func (b *bench) put(s source.Source) {
 }
 
 // events lists a tenant's events.
-func (b *bench) events(tenant webhook.Tenant) []webhook.Event {
+func (b *batchBench) events(tenant webhook.Tenant) []webhook.Event {
 	b.t.Helper()
 	all, err := b.store.Events().List(b.t.Context(), tenant, webhook.FirstEventID(time.Time{}), webhook.EventID(strings.Repeat("f", 36)), 10_000)
 	if err != nil {
@@ -106,7 +106,7 @@ func (b *bench) events(tenant webhook.Tenant) []webhook.Event {
 }
 
 // names returns the names of a tenant's events, sorted.
-func (b *bench) names(tenant webhook.Tenant) []string {
+func (b *batchBench) names(tenant webhook.Tenant) []string {
 	b.t.Helper()
 	names := []string{}
 	for _, e := range b.events(tenant) {
@@ -117,7 +117,7 @@ func (b *bench) names(tenant webhook.Tenant) []string {
 }
 
 // counts returns what is counted of a source, by now.
-func (b *bench) counts(name string) source.Counts {
+func (b *batchBench) counts(name string) source.Counts {
 	b.t.Helper()
 	b.clock.Advance(time.Minute)
 	b.Counters.Flush(b.t.Context())

@@ -14,7 +14,7 @@ import (
 
 func TestBus_SourcesThatMatchMakeAnEventEach(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBatchBench(t)
 	if err := b.store.Tenants().Create(t.Context(), "Acme", start); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestBus_SourcesThatMatchMakeAnEventEach(t *testing.T) {
 
 func TestBus_TheDefaultMappingNeedsATenant(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBatchBench(t)
 	b.put(busSource("placed", "Default", "Order Placed"))
 	batch := []source.Message{message(1, "Order Placed", start), message(2, "Order Paid", start)}
 	b.Bus(t.Context(), batch)
@@ -71,7 +71,7 @@ func TestBus_TheDefaultMappingNeedsATenant(t *testing.T) {
 
 func TestBus_OnlyFailedMessagesAreReceivedAgain(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBatchBench(t)
 	b.EventTenant = "Default"
 	var batch []source.Message
 	for n := range 10 {
@@ -105,7 +105,7 @@ func TestBus_OnlyFailedMessagesAreReceivedAgain(t *testing.T) {
 
 func TestBus_WhatCannotBecomeAnEventIsNotReceivedAgain(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBatchBench(t)
 	b.EventTenant = "Default"
 	own := message(1, "Order Placed", start)
 	own.Body = strings.Replace(own.Body, `"shop"`, `"posthaste.webhooks"`, 1)
@@ -129,7 +129,7 @@ func TestBus_WhatCannotBecomeAnEventIsNotReceivedAgain(t *testing.T) {
 
 func TestBus_APanicFailsItsMessageAlone(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBatchBench(t)
 	b.EventTenant = "Default"
 	b.Publisher.Random = nil // which only the id of an old event needs
 	batch := []source.Message{message(1, "Order Placed", start), message(2, "Order Placed", start.Add(-48*time.Hour)), message(3, "Order Placed", start)}
@@ -144,7 +144,7 @@ func TestBus_APanicFailsItsMessageAlone(t *testing.T) {
 // A message that is received again a day later has the id that it had at first.
 func TestBus_AMessageReceivedADayLaterIsTheSameEvent(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBatchBench(t)
 	b.EventTenant = "Default"
 	m := message(1, "Order Placed", start)
 	m.Sent = start.Add(time.Second)
@@ -159,7 +159,7 @@ func TestBus_AMessageReceivedADayLaterIsTheSameEvent(t *testing.T) {
 
 func TestBus_SourcesThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBatchBench(t)
 	b.put(busSource("placed", "Default", "Order Placed"))
 	list := func(op memdb.Operation) bool { return op.Name == "Query" && op.Table == "webhooks" }
 	b.failing(list)
@@ -185,7 +185,7 @@ func TestBus_SourcesThatCannotBeRead(t *testing.T) {
 // once must not miss a source that is there.
 func TestBus_ANewSourceCountsAtOnce(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBatchBench(t)
 	b.Bus(t.Context(), []source.Message{message(1, "Order Placed", start)})
 	b.clock.Advance(time.Millisecond)
 	b.put(busSource("placed", "Default"))

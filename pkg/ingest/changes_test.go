@@ -21,7 +21,7 @@ import (
 
 func TestChanges_EachSourceOfTheTableMakesAnEvent(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBatchBench(t)
 	b.put(tableSource("one"))
 	b.put(tableSource("two"))
 	b.put(busSource("bus-like", "Default"))
@@ -52,7 +52,7 @@ func TestChanges_EachSourceOfTheTableMakesAnEvent(t *testing.T) {
 
 func TestChanges_ReportTheLowestFailedSequenceNumber(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBatchBench(t)
 	b.put(tableSource("orders"))
 	var batch []json.RawMessage
 	ids := map[string]string{} // by key of the event's item
@@ -82,7 +82,7 @@ func TestChanges_ReportTheLowestFailedSequenceNumber(t *testing.T) {
 
 func TestChanges_PoisonIsCountedAndDropped(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBatchBench(t)
 	b.put(tableSource("orders"))
 	good := string(change(1, orders, start))
 	batch := []json.RawMessage{json.RawMessage(good)}
@@ -110,7 +110,7 @@ func TestChanges_PoisonIsCountedAndDropped(t *testing.T) {
 
 func TestChanges_OwnTablesAndMissingImagesAreReported(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBatchBench(t)
 	own := tableSource("own")
 	own.Table.Table = strings.Replace(orders, "orders", "events", 1)
 	b.put(own)
@@ -134,7 +134,7 @@ func TestChanges_OwnTablesAndMissingImagesAreReported(t *testing.T) {
 
 func TestChanges_TenantsThatAreGoneGetNothing(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBatchBench(t)
 	for _, tenant := range []webhook.Tenant{"Acme", "Leaving"} {
 		if err := b.store.Tenants().Create(t.Context(), tenant, start); err != nil {
 			t.Fatal(err)
@@ -167,7 +167,7 @@ func TestChanges_TenantsThatAreGoneGetNothing(t *testing.T) {
 func TestChanges_16WritesAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
+		b := newBatchBench(t)
 		b.put(tableSource("orders"))
 		var batch []json.RawMessage
 		for n := range 200 {
@@ -203,7 +203,7 @@ func TestChanges_16WritesAtOnce(t *testing.T) {
 // sources were read.
 func TestChanges_ANewSourceCountsAtOnce(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBatchBench(t)
 	b.put(tableSource("first"))
 	b.Changes(t.Context(), []json.RawMessage{change(1, orders, start)})
 	b.clock.Advance(200 * time.Millisecond)
@@ -230,7 +230,7 @@ func TestReplays_MakeEachEventOnce(t *testing.T) {
 }
 
 func replay(t *testing.T, random *rand.Rand) {
-	b := newBench(t)
+	b := newBatchBench(t)
 	b.Logger = slog.New(slog.DiscardHandler)
 	const records = 20
 	sources := []source.Source{tableSource("first"), tableSource("second"), busSource("third", "Default"), busSource("fourth", "Default")}

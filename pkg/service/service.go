@@ -1,8 +1,9 @@
 // Package service wires the parts of Posthaste together on whatever implements
 // the contracts: the API (service/api), the delivery engine (service/dispatcher),
-// the sweep (service/sweeper) and the sender of POSTs (service/sending). The
-// Lambda functions, the local run and the simulation all build their parts here.
-// Each part has a package of its own so that a function links only what it runs.
+// the sweep (service/sweeper), the taker of records (service/ingester) and the
+// sender of POSTs (service/sending). The Lambda functions, the local run and the
+// simulation all build their parts here. Each part has a package of its own so
+// that a function links only what it runs.
 //
 // The packages refuse to know a store, a queue or AWS: callers pass
 // implementations of the contracts. They read no environment, open nothing,
@@ -34,7 +35,7 @@ type Contracts struct {
 	Deliveries webhook.Deliveries
 	Secrets    webhook.Secrets
 
-	// The API and the sweep.
+	// The API, the sweep and the taker of records.
 	Tenants     tenancy.Tenants
 	Credentials tenancy.Credentials
 	Jobs        job.Jobs
