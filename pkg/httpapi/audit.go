@@ -15,6 +15,8 @@ type auditedChange struct {
 	tenant     webhook.Tenant
 	webhook    int32
 	credential string // id
+	sourceName string
+	changed    []string // names of members
 }
 
 // audit logs that a change was made, never the values that were written.
@@ -23,8 +25,11 @@ func (a *api) audit(ctx context.Context, c *call, what auditedChange) {
 	if what.webhook != 0 {
 		line = append(line, slog.Int64("webhook_id", int64(what.webhook)))
 	}
+	if len(what.changed) > 0 {
+		line = append(line, slog.Any("changed", what.changed))
+	}
 	for _, attr := range []slog.Attr{
-		slog.String("credential_id", what.credential), slog.String("user", c.who.Associate.UserName),
+		slog.String("source_name", what.sourceName), slog.String("credential_id", what.credential), slog.String("user", c.who.Associate.UserName),
 		slog.String("app", c.who.App), slog.String("source", c.source()), slog.String("request_id", c.requestID),
 	} {
 		if attr.Value.String() != "" {

@@ -54,6 +54,7 @@ func everyone() callers {
 // fills returns the value for a wildcard.
 var fills = map[string]string{
 	"{event}": "contact.changed", "{primaryKey}": "7", "{tenant}": "Default", "{eventId}": "019ac000-0000-7000-8000-000000000001", "{job}": "1",
+	"{name}": "crm",
 }
 
 // bodies holds the bodies of routes that refuse the common one.

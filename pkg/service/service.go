@@ -64,6 +64,16 @@ func NewRegistry(c Contracts) *webhook.Registry {
 	}
 }
 
+// NewSources returns a registry of sources.
+func NewSources(c Contracts) *source.Registry {
+	tenants := &tenancy.Administration{Tenants: c.Tenants}
+	return &source.Registry{
+		Sources: c.Sources, Secrets: c.Secrets, Intents: c.Webhooks, OwnTables: c.OwnTables,
+		EventLife: c.Delivering.EventTTL, Now: c.Now, Random: c.Random,
+		TenantExists: tenants.Receives,
+	}
+}
+
 // NewPublisher returns a publisher of events.
 func NewPublisher(c Contracts) *webhook.Publisher {
 	return &webhook.Publisher{Events: c.Events, Now: c.Now, Random: c.Random, Life: c.Delivering.EventTTL}

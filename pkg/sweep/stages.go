@@ -38,6 +38,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		{"failed changes", otherTime, s.retakeChanges},
 		{"intents", otherTime, s.clearIntents},
 		{"jobs", otherTime, s.runJobs},
+		{"silent sources", otherTime, s.reportSilent},
 	}
 	errs := make([]error, len(stages))
 	var wg sync.WaitGroup

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -32,9 +33,15 @@ type Webhooks interface {
 	RemoveIntent(ctx context.Context, intent webhook.Intent) error
 }
 
-// Secrets deletes secrets that no webhook refers to.
+// Secrets deletes secrets that no webhook or source refers to.
 type Secrets interface {
 	Delete(ctx context.Context, name string) error
+}
+
+// Sources is the part of source.Sources that the sweep uses.
+type Sources interface {
+	List(ctx context.Context) ([]source.Source, error)
+	Counts(ctx context.Context, name string) (source.Counts, error)
 }
 
 // DeadLetters is the queue of messages that were received too often.
@@ -83,6 +90,8 @@ type Config struct {
 	// Jobs are worked on by Runners, a slice at a time. nil means no jobs.
 	Jobs    job.Stored
 	Runners map[job.Kind]job.Slice
+	// Sources is nil where there are no sources.
+	Sources Sources
 }
 
 const (

@@ -14,6 +14,10 @@ import (
 // record.
 func New(c service.Contracts, dead sweep.DeadLetters, failures sweep.Failures) *sweep.Sweeper {
 	deletion := &tenancy.Deletion{Registry: service.NewRegistry(c), Tenants: c.Tenants, Credentials: c.Credentials, Erasure: c.Erasure}
+	var sources sweep.Sources
+	if c.Sources != nil {
+		sources, deletion.Sources = c.Sources, service.NewSources(c)
+	}
 	return sweep.New(sweep.Config{
 		Deliveries: c.Deliveries, Webhooks: c.Webhooks, Events: c.Events, Secrets: c.Secrets,
 		Messages: c.Messages, DeadLetters: dead, Failures: failures,
@@ -22,5 +26,6 @@ func New(c service.Contracts, dead sweep.DeadLetters, failures sweep.Failures) *
 			job.Redispatch:   replay.RedispatchSlice(c.Events, c.Messages),
 			job.DeleteTenant: deletion.Slice,
 		},
+		Sources: sources,
 	})
 }
