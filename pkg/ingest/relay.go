@@ -71,6 +71,7 @@ type Relay struct {
 // result is what became of a call. Of its members only status is always set.
 type result struct {
 	status int
+	routed bool   // the call is a POST to an address of relays
 	source string // name of one that exists
 	event  webhook.Event
 	reason source.Reason // why a POST that verified became no event
@@ -94,6 +95,13 @@ func (r *Relay) serve(w http.ResponseWriter, req *http.Request) result {
 	if req.Method != http.MethodPost {
 		return result{status: http.StatusMethodNotAllowed}
 	}
+	got := r.post(w, req, name)
+	got.routed = true
+	return got
+}
+
+// post takes a POST as far as its response.
+func (r *Relay) post(w http.ResponseWriter, req *http.Request, name string) result {
 	if !plain(req.Header) {
 		return result{status: http.StatusUnsupportedMediaType}
 	}

@@ -147,7 +147,7 @@ func TestRelay_RespondsWithin3Seconds(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	synctest.Test(t, func(t *testing.T) {
-		b.Relay.Sources, b.Relay.Secrets = slowSources{b.sources}, slowSecrets{}
+		b.Sources, b.Secrets = slowSources{b.sources}, slowSecrets{}
 		began := time.Now()
 		if status := b.relayed(body); status != 503 {
 			t.Errorf("got %d, want 503", status)

@@ -242,7 +242,14 @@ func TestRelay_Refuses(t *testing.T) {
 		"a mark before the signed body": {"POST", "/in/v1/crm", "\xef\xbb\xbf" + body, []string{ok}, 401, ""},
 		"a signature of the other kind": {"POST", "/in/v1/shop", body, []string{other}, 401, ""},
 	} {
+		b.log.Reset()
 		w := b.call(c.method, c.path, c.body, c.headers...)
+		if matched := strings.Contains(b.log.String(), `"action":"POST /in/v1/{source}"`); matched == strings.Contains(b.log.String(), `"action":"unmatched"`) || matched && c.method != "POST" {
+			t.Errorf("%s: got the line %s", name, b.log.String())
+		}
+		if strings.Contains(b.log.String(), "nothing") {
+			t.Errorf("a name that does not exist is logged: %s", b.log.String())
+		}
 		if w.Code != c.status || !strings.Contains(w.Body.String(), `"Error":true,"ErrorType":"`) {
 			t.Errorf("%s: got %d %s, want %d", name, w.Code, w.Body, c.status)
 		}
@@ -255,9 +262,6 @@ func TestRelay_Refuses(t *testing.T) {
 	}
 	if got := b.counts("crm"); got.Refused != 8 || got.Taken != 0 || got.LastFault == "" {
 		t.Errorf("counts %+v, want 8 refused", got)
-	}
-	if strings.Contains(b.log.String(), "nothing") {
-		t.Errorf("a name that does not exist is logged: %s", b.log.String())
 	}
 }
 

@@ -39,11 +39,15 @@ func (r *Relay) respond(w http.ResponseWriter, status int) {
 	r.Fail(w, status, responses[status].errorType, responses[status].text)
 }
 
-// log writes the call's line. It names a source only if that exists, and an event
+// log writes the call's line, as the API does for its calls. It names a source only if that exists, and an event
 // only if it was stored: the rest is what anyone may send.
 func (r *Relay) log(ctx context.Context, got result, took time.Duration) {
+	action := "unmatched"
+	if got.routed {
+		action = "POST " + RelayPath + "/v1/{source}"
+	}
 	line := []slog.Attr{
-		slog.String("action", "POST "+RelayPath+"/v1/{source}"), slog.Int("status", got.status), slog.Int64("duration_ms", took.Milliseconds()),
+		slog.String("action", action), slog.Int("status", got.status), slog.Int64("duration_ms", took.Milliseconds()),
 	}
 	for _, attr := range []slog.Attr{
 		slog.String("source", got.source), slog.String("tenant", string(got.event.Tenant)), slog.String("event", got.event.Name),
