@@ -154,7 +154,7 @@ func TestDeployed_BusEventArrivesSigned(t *testing.T) {
 	t.Parallel()
 	mapped, unmapped := newTarget(t, http.StatusOK), newTarget(t, http.StatusOK)
 	d.source(`{"Name": "deployed-bus", "Kind": "bus", "Tenant": "Default", "Bus": {"Sources": ["shop.orders"], "DetailTypes": ["Order Placed"],
-		"Event": "deployedbus.placed", "Key": "order.id", "Fields": ["total"]}}`)
+		"Event": "deployedbus.placed", "Key": "order.id", "Fields": ["total", "vat"]}}`)
 	first := d.create("deployedbus.placed", mapped.URL, "s")
 	defer d.remove(first)
 	second := d.create("deployed.unmapped", unmapped.URL, "s")
@@ -169,6 +169,10 @@ func TestDeployed_BusEventArrivesSigned(t *testing.T) {
 	if p := unmapped.posts(t, 1, "s", 0)[0]; fmt.Sprint(p.FieldValues) != "map[total:3]" {
 		t.Errorf("with the default mapping: got %+v", p)
 	}
+	eventually(t, "its counts", func() bool {
+		_, _, data := d.call(http.MethodGet, "/admin/v1/Sources/deployed-bus", "", nil, d.administrator())
+		return bytes.Contains(data, []byte(`"Counts":{"Taken":1,"Made":1,`)) && bytes.Contains(data, []byte(`"Missing":{"vat":1}`))
+	})
 	d.isNowhere(unlisted)
 	if mapped.count() != 1 {
 		t.Errorf("%d POSTs: the service's own events must not come back", mapped.count())

@@ -28,7 +28,6 @@ func TestBus_SourcesThatMatchMakeAnEventEach(t *testing.T) {
 				t.Fatalf("failed: %v", failed)
 			}
 		}
-		batch = nil
 	}
 	got := map[string][]string{"Default": b.names("Default"), "Acme": b.names("Acme")}
 	want := map[string][]string{
@@ -110,8 +109,14 @@ func TestBus_WhatCannotBecomeAnEventIsNotReceivedAgain(t *testing.T) {
 	own := message(1, "Order Placed", start)
 	own.Body = strings.Replace(own.Body, `"shop"`, `"posthaste.webhooks"`, 1)
 	batch := []source.Message{
-		own, {ID: "a"}, {ID: "b", Body: "[]"}, {ID: "c", Body: `{"id":"1"}`}, {ID: "d", Body: strings.Repeat(`{"a":`, 10_000)}, {ID: "e", Body: "{\"id\":\"\xff\"}"},
-		message(2, "!", start), message(3, "webhook7.errors", start), {ID: "f", Body: strings.Replace(message(4, "Order Placed", start).Body, `{"total"`, `[{"total"`, 1)},
+		own,
+		{ID: "a"},
+		{ID: "b", Body: "[]"},
+		{ID: "c", Body: `{"id":"1"}`},
+		{ID: "d", Body: strings.Repeat(`{"a":`, 10_000)},
+		{ID: "e", Body: "{\"id\":\"\xff\"}"},
+		message(2, "!", start), message(3, "webhook7.errors", start),
+		{ID: "f", Body: strings.Replace(message(4, "Order Placed", start).Body, `{"total"`, `[{"total"`, 1)},
 	}
 	if failed := b.Bus(t.Context(), batch); failed != nil {
 		t.Errorf("failed: %v", failed)

@@ -83,8 +83,8 @@ type Config struct {
 	Failures Failures
 	// Changes is nil where no table is a source.
 	Changes *Changes
-	Logger   *slog.Logger
-	Now      func() time.Time
+	Logger  *slog.Logger
+	Now     func() time.Time
 	// RowLife is how long a delivery row is kept after its last write.
 	RowLife time.Duration
 	// Jobs are worked on by Runners, a slice at a time. nil means no jobs.
