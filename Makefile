@@ -144,10 +144,23 @@ ENV ?= dev
 SAM ?= $(firstword $(wildcard $(TOOLS)/sam/bin/sam) sam)
 STACK ?= posthaste-$(ENV)
 
+# Any parameter of the template can be set on make's command line by its own
+# name. sam keeps the deployed value of those that it is not given.
+PARAMETERS = $(shell sed -n '/^Parameters:/,/^Rules:/s/^  \([A-Za-z0-9]*\):$$/\1/p' template.yaml)
+STRAY_OVERRIDES = $(filter-out ENV SAM STACK VERSION ARCH FIRST_CREDENTIAL $(PARAMETERS),$(OVERRIDES))
+# sam strips the double quotes and unescapes \". $(value) leaves a $ alone.
+parameter = '$(subst ','\'',$(1)="$(subst ",\",$(2))")'
+Stage ?= $(ENV)
+Arch ?= $(ARCH)
+FIRST = $(or $(value FirstCredential),$(value FIRST_CREDENTIAL),$(if $(filter dev,$(Stage)),tje0:Tje0))
+
 .PHONY: deploy
-deploy: need-go ## build and deploy the stack of ENV (dev); other stages need FIRST_CREDENTIAL=user:password
-	@$(SAM) build
-	@$(SAM) deploy --config-env $(ENV) $(if $(FIRST_CREDENTIAL),--parameter-overrides Stage=$(ENV) FirstCredential='$(FIRST_CREDENTIAL)')
+deploy: need-go ## build and deploy the stack of ENV (dev); template parameters as Name=value (other stages need FirstCredential at first)
+	@test -z "$(STRAY_OVERRIDES)" || { echo "template.yaml has no parameter $(STRAY_OVERRIDES)" >&2; exit 1; }
+	@ARCH='$(Arch)' $(SAM) build
+	@$(SAM) deploy --config-env $(ENV) --parameter-overrides $(call parameter,Stage,$(Stage)) $(call parameter,Arch,$(Arch)) \
+	  $(if $(FIRST),$(call parameter,FirstCredential,$(FIRST))) \
+	  $(foreach p,$(filter-out Stage Arch FirstCredential,$(filter $(PARAMETERS),$(OVERRIDES))),$(call parameter,$(p),$(value $(p))))
 
 .PHONY: logs
 logs: ## follow the logs of all functions of ENV

@@ -14,10 +14,10 @@ var (
 	errorLine     = regexp.MustCompile(`^{ \$\.level = "ERROR" && \$\.msg = "([^"]+)" }$`)
 )
 
-// TestAlarms_KnowTheLines holds the template's filters of log lines against the
-// code: a line that nobody writes any more would raise no alarm, and nobody
-// would notice.
-func TestAlarms_KnowTheLines(t *testing.T) {
+// TestAlarms_FilterLinesThatAreLogged compares the template's log filters with
+// the code: a filter on a line that is no longer logged would silently never
+// raise its alarm.
+func TestAlarms_FilterLinesThatAreLogged(t *testing.T) {
 	t.Parallel()
 	var code strings.Builder
 	for _, root := range []string{"../pkg", "."} {
@@ -35,16 +35,16 @@ func TestAlarms_KnowTheLines(t *testing.T) {
 	}
 	patterns := filterPattern.FindAllStringSubmatch(read(t, "../template.yaml"), -1)
 	if len(patterns) == 0 {
-		t.Error("the template filters no lines")
+		t.Error("the template has no log filters")
 	}
 	for _, p := range patterns {
 		line := errorLine.FindStringSubmatch(p[1])
 		if line == nil {
-			t.Errorf("%s does not ask for a level and a message", p[1])
+			t.Errorf("%s does not filter by level and message", p[1])
 			continue
 		}
 		if n := strings.Count(code.String(), `"`+line[1]+`"`); n != 1 {
-			t.Errorf("%q is written in %d places, not in one", line[1], n)
+			t.Errorf("%q is logged in %d places, want 1", line[1], n)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 const module = "github.com/posthaste-dev/posthaste/"
 
-// linked lists this module's packages in a function's binary.
+// linked returns this module's packages in a function's binary.
 func linked(t *testing.T, function string) []string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-deps", "-tags", "lambda.norpc", "./"+function).Output()
@@ -53,8 +53,8 @@ func TestBinaries_LinkWhatTheyNeed(t *testing.T) {
 	}
 }
 
-// The binaries of a build, as they are deployed. A function's name is in them
-// even when they are stripped, if the function is.
+// The binaries as they are deployed. Even a stripped binary holds the names of
+// its functions.
 func TestBinaries_HoldNothingElse(t *testing.T) {
 	build := os.Getenv("BUILT_FUNCTIONS")
 	if build == "" {
@@ -73,7 +73,7 @@ func TestBinaries_HoldNothingElse(t *testing.T) {
 			}
 			t.Logf("%d bytes", len(binary))
 			if !bytes.Contains(binary, []byte("net/http.(*Transport).RoundTrip")) {
-				t.Error("the names of its functions cannot be seen")
+				t.Error("the binary does not show its functions' names")
 			}
 			for _, text := range []string{"tje0:Tje0", "admin:admin", "/_receiver", "net/http.(*Server).Serve", "net/http.(*conn).serve"} {
 				if bytes.Contains(binary, []byte(text)) {

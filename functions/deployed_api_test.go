@@ -33,7 +33,7 @@ func TestDeployed_SignalledEventArrivesSigned(t *testing.T) {
 		t.Errorf("body %s", body)
 	}
 	if got := webhook.EventID(r.Header.Get("Webhook-Id")); got != event {
-		t.Errorf("the POST is of event %s, not of %s", got, event)
+		t.Errorf("the POST has event id %s, want %s", got, event)
 	}
 	eventually(t, "the row of the delivery", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
 
@@ -42,7 +42,7 @@ func TestDeployed_SignalledEventArrivesSigned(t *testing.T) {
 		t.Fatalf("delete: %d %s", status, data)
 	}
 	if status, _, _ := d.call(http.MethodGet, fmt.Sprintf("/api/v1/Webhook/%d", id), "", nil); status != http.StatusNotFound {
-		t.Errorf("a deleted webhook answers %d", status)
+		t.Errorf("a deleted webhook: got %d, want 404", status)
 	}
 }
 
@@ -76,15 +76,15 @@ func TestDeployed_OddInputThroughTheGateway(t *testing.T) {
 		{"a health check needs no credential", http.MethodGet, "/healthz", "", nil, func(r *http.Request) { r.Header.Del("Authorization") }, 200},
 		{"no credential", http.MethodGet, "/api/v1/Webhook", "", nil, func(r *http.Request) { r.Header.Del("Authorization") }, 401},
 		{"a wrong password", http.MethodGet, "/api/v1/Webhook", "", nil, func(r *http.Request) { r.SetBasicAuth("tje0", "no") }, 401},
-		{"a path in other letter case with a slash at its end", http.MethodGet, "/API/v1/webhook/", "", nil, nil, 200},
+		{"a path in another case with a trailing slash", http.MethodGet, "/API/v1/webhook/", "", nil, nil, 200},
 		{"a query", http.MethodGet, "/api/v1/Webhook?%24top=1&x=a%26b", "", nil, nil, 200},
 		{"cookies", http.MethodGet, "/api/v1/Webhook/default", "", nil, func(r *http.Request) { r.Header.Set("Cookie", "a=1; b=2") }, 200},
 		{"an encoded slash, which the gateway decodes", http.MethodGet, "/api/v1/Webhook/7%2F8", "", nil, nil, 405},
 		{"an encoded percent sign", http.MethodGet, "/api/v1/Webhook/50%25%20off", "", nil, nil, 404},
 		{"an unknown path", http.MethodGet, "/nowhere", "", nil, nil, 404},
-		{"no JSON", http.MethodPost, "/api/v1/Webhook", "application/json", []byte("{"), nil, 400},
-		{"bytes that are no text", http.MethodPost, "/api/v1/Webhook", "application/octet-stream", []byte{0xff, 0xfe, 0, 1}, nil, 415},
-		{"JSON that is no UTF-8", http.MethodPost, "/api/v1/Webhook", "application/json", []byte("{\"Name\":\"\xff\"}"), nil, 400},
+		{"invalid JSON", http.MethodPost, "/api/v1/Webhook", "application/json", []byte("{"), nil, 400},
+		{"a binary body", http.MethodPost, "/api/v1/Webhook", "application/octet-stream", []byte{0xff, 0xfe, 0, 1}, nil, 415},
+		{"JSON with invalid UTF-8", http.MethodPost, "/api/v1/Webhook", "application/json", []byte("{\"Name\":\"\xff\"}"), nil, 400},
 		{"every fault at once", http.MethodPost, "/api/v1/Webhook", "application/json", []byte(`{"Events": [], "TargetUrl": "ftp://x"}`), nil, 400},
 		{"over 1 MiB", http.MethodPost, "/api/v1/Webhook", "application/json", []byte(`{"Name": "` + strings.Repeat("x", 1<<20) + `"}`), nil, 413},
 	}
@@ -128,14 +128,14 @@ func TestDeployed_CallsSignedWithAWSCredentials(t *testing.T) {
 	if status != http.StatusForbidden || bytes.Contains(data, []byte("Posthaste")) {
 		t.Errorf("without a signature: got %d %s, want the gateway's 403", status, data)
 	}
-	// The account's owner may call the gateway, and is nobody's credential here.
+	// The account's owner may call the gateway, but has no credential here.
 	status, _, data = d.call(http.MethodGet, path, "", nil, signed)
 	if status != http.StatusUnauthorized || !bytes.Contains(data, []byte(`"ErrorSource":"Posthaste"`)) {
-		t.Errorf("signed by somebody unknown: got %d %s, want our 401", status, data)
+		t.Errorf("signed by an unknown principal: got %d %s, want our 401", status, data)
 	}
 }
 
-// administrator is the credential that the template generated.
+// administrator presents the credential that the template generated.
 func (d *deployment) administrator() func(*http.Request) {
 	d.t.Helper()
 	secret := os.Getenv("ADMIN_SECRET")

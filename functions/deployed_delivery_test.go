@@ -49,11 +49,11 @@ func TestDeployed_FailingTargetLeavesAPendingRowAndNoFailedBatch(t *testing.T) {
 			row := d.row(failed, event)
 			return row.Status == webhook.StatusPending && row.Attempt == 1 && row.Attempts[0].StatusCode == http.StatusInternalServerError
 		})
-		eventually(t, "a delivered row beside it", func() bool { return d.row(other, event).Status == webhook.StatusDelivered })
+		eventually(t, "a delivered row of the other webhook", func() bool { return d.row(other, event).Status == webhook.StatusDelivered })
 		eventually(t, "a message for the next attempt", func() bool { return d.waiting("DELIVERY_QUEUE_URL") > before })
 
-		// A batch that had failed would come again within a second: the next
-		// event arrives, and the first one once only.
+		// A failed batch would be sent again within a second: the next event
+		// arrives, and the first one only once.
 		d.signal("deployed.failing")
 		eventually(t, "the next event", func() bool { return healthy.count() >= 3 })
 		if healthy.count() != 3 {
@@ -62,9 +62,9 @@ func TestDeployed_FailingTargetLeavesAPendingRowAndNoFailedBatch(t *testing.T) {
 	})
 }
 
-func TestDeployed_UnreadableRecordIsPutAside(t *testing.T) {
+func TestDeployed_UnreadableRecordBecomesADeadLetter(t *testing.T) {
 	d := deployed(t)
-	name := fmt.Sprint("no event ", time.Now().UnixNano())
+	name := fmt.Sprint("not an event ", time.Now().UnixNano())
 	_, err := d.database.PutItem(t.Context(), &dynamodb.PutItemInput{
 		TableName: aws.String(os.Getenv("EVENTS_TABLE")),
 		Item: map[string]types.AttributeValue{
@@ -74,7 +74,7 @@ func TestDeployed_UnreadableRecordIsPutAside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What a person would do: look at it, then delete it.
+	// As an operator would: receive it, then delete it.
 	letters := aws.String(os.Getenv("DEAD_LETTER_QUEUE_URL"))
 	eventually(t, "the record in the dead-letter queue", func() bool {
 		out, err := d.queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: letters, MaxNumberOfMessages: 10, VisibilityTimeout: 1})
@@ -122,8 +122,8 @@ func TestDeployed_TargetThatFailsTwiceThenAccepts(t *testing.T) {
 	}
 }
 
-// Once the webhook has earned the fast lane it is DeliverFunction that disables
-// it, else RetryFunction.
+// DeliverFunction disables a webhook that has earned the fast lane, RetryFunction
+// any other.
 func TestDeployed_TargetThatIsGoneIsStopped(t *testing.T) {
 	deployed(t) // or skipped
 	for name, statuses := range map[string][]int{"fast": {http.StatusOK, http.StatusGone}, "queued": {http.StatusServiceUnavailable, http.StatusGone}} {
@@ -145,7 +145,7 @@ func TestDeployed_TargetThatIsGoneIsStopped(t *testing.T) {
 				return bytes.Contains(data, []byte(`"State":"TooManyErrors"`))
 			})
 			eventually(t, "a failed row", func() bool { return d.row(id, event).Status == webhook.StatusFailed })
-			eventually(t, "the event that tells of it", func() bool { return watcher.count() > 0 })
+			eventually(t, "the webhook.errors event", func() bool { return watcher.count() > 0 })
 			d.signal("deployed.gone" + name)
 			d.call(http.MethodGet, path(id), "", nil)
 			if gone.count() != len(statuses) {
@@ -166,12 +166,12 @@ func TestDeployed_SlowTargetGetsItsFullTimeFromTheQueue(t *testing.T) {
 	event := d.signal("deployed.slow")
 	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
 	if row := d.row(id, event); row.Attempt != 1 {
-		t.Errorf("the cut in the fast lane counts as an attempt: %+v", row)
+		t.Errorf("the fast-lane timeout counts as an attempt: %+v", row)
 	}
 	if slow.count() != 1+2 {
-		t.Errorf("%d POSTs, want one that earned the fast lane, one cut short and one in full", slow.count())
+		t.Errorf("%d POSTs, want one that earned the fast lane, one that timed out and one in full", slow.count())
 	}
-	// From then on it goes by the queue at once.
+	// From now on its first attempts are enqueued.
 	event = d.signal("deployed.slow")
 	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
 	if slow.count() != 1+2+1 {
@@ -179,12 +179,12 @@ func TestDeployed_SlowTargetGetsItsFullTimeFromTheQueue(t *testing.T) {
 	}
 	_, _, data := d.call(http.MethodGet, path(id), "", nil)
 	if !bytes.Contains(data, []byte(`"TotalErrors":0`)) {
-		t.Errorf("the cut counts as an error: %s", data)
+		t.Errorf("the fast-lane timeout counts as an error: %s", data)
 	}
 }
 
-// Whoever holds a delivery may be dead: its message comes again when the lease
-// is over, not when the queue would show it again, which is after 15 minutes.
+// The holder of a lease may have died: the delivery's message becomes visible when
+// the lease expires, not after the queue's visibility timeout of 15 minutes.
 func TestDeployed_LeaseOfADeadHolderIsTakenOver(t *testing.T) {
 	d := deployed(t)
 	t.Parallel()
@@ -230,7 +230,7 @@ func TestDeployed_StoppedWebhookIsSilentAndGoesOn(t *testing.T) {
 	last := d.signal("deployed.stopped")
 	eventually(t, "the last event", func() bool { return d.row(id, last).Status == webhook.StatusDelivered })
 	if row := d.row(id, missed); row.Status == webhook.StatusDelivered {
-		t.Errorf("what was signalled while it was stopped was delivered: %+v", row)
+		t.Errorf("an event signalled while the webhook was stopped was delivered: %+v", row)
 	}
 }
 

@@ -17,11 +17,11 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// The emulator repeats a failing batch for ever and puts nothing into a bucket,
-// so that the object which Lambda would write when it gives up is put here, for
-// an event that no webhook has had: after AWS's description of failed
-// invocations of a stream, "payload" being the batch.
-func TestDeployed_WhatTheStreamGaveUpIsDelivered(t *testing.T) {
+// The emulator repeats a failing batch permanently and never writes to a bucket.
+// So the test itself puts the object that Lambda would write when it gives up on a
+// batch, for an event that no webhook has received. AWS documents the object under
+// failed invocations of a stream; "payload" is the batch.
+func TestDeployed_RecordsLambdaGaveUpOnAreDelivered(t *testing.T) {
 	d := deployed(t)
 	t.Parallel()
 	receiver := newTarget(t, http.StatusOK)
@@ -60,7 +60,7 @@ func TestDeployed_WhatTheStreamGaveUpIsDelivered(t *testing.T) {
 	})
 }
 
-// streamBatch gives a stored event as the stream shows it.
+// streamBatch returns a stored event as the stream delivers it.
 func (d *deployment) streamBatch(event webhook.EventID) []byte {
 	d.t.Helper()
 	key := map[string]types.AttributeValue{

@@ -34,7 +34,7 @@ func TestDeployed_DeadLetterBecomesADelivery(t *testing.T) {
 	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
 }
 
-func TestDeployed_SecretThatNobodyNamesIsDeleted(t *testing.T) {
+func TestDeployed_UnreferencedSecretIsDeleted(t *testing.T) {
 	d := deployed(t)
 	t.Parallel()
 	manager := &secrets.Manager{Client: d.secrets, Prefix: os.Getenv("SECRET_PREFIX"), Random: rand.Reader}
@@ -65,8 +65,8 @@ func TestDeployed_SecretThatNobodyNamesIsDeleted(t *testing.T) {
 	}
 }
 
-// Run by itself, so that no other test's call of the sweep is what helped: the
-// schedule's does.
+// It runs on its own, so that the scheduled sweep enqueues the delivery and not
+// another test's call of the sweep.
 func TestSettled_DownTargetGetsItsEventFromTheScheduledSweep(t *testing.T) {
 	d := deployed(t)
 	down := downTarget(t, receiverAddress, http.StatusOK)
@@ -86,7 +86,7 @@ func TestSettled_DownTargetGetsItsEventFromTheScheduledSweep(t *testing.T) {
 	}
 	up := downTarget(t, address, http.StatusOK)
 	up.Start()
-	// The third attempt is due in five minutes; here its time is now.
+	// The third attempt is due in five minutes; make it due now.
 	row := d.row(id, event)
 	now := &types.AttributeValueMemberN{Value: fmt.Sprint(time.Now().UnixMilli())}
 	_, err := d.database.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
@@ -143,7 +143,7 @@ func TestDeployed_RedispatchMakesTheDeliveriesThatAreMissing(t *testing.T) {
 	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
 }
 
-// The tenant's name goes minutes later, after a second look.
+// The tenant's record is removed minutes later, after a second pass.
 func TestDeployed_DeletedTenantHasNothingLeft(t *testing.T) {
 	d := deployed(t)
 	t.Parallel()

@@ -1,5 +1,5 @@
-// Package functions_test calls a deployed Posthaste at its gateway and looks at
-// what comes out. It runs where DEPLOYED_URL is set; `make test-aws` sets it.
+// Package functions_test calls a deployed Posthaste through its gateway and checks
+// the results. It runs if DEPLOYED_URL is set; `make test-aws` sets it.
 package functions_test
 
 import (
@@ -32,10 +32,10 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// tenant is the first credential's.
+// tenant is the first credential's tenant.
 const tenant webhook.Tenant = "Default"
 
-// deployment is the service under test, from outside.
+// deployment is the service under test, seen from outside.
 type deployment struct {
 	t         *testing.T
 	url, host string
@@ -66,7 +66,7 @@ func deployed(t *testing.T) *deployment {
 	}
 }
 
-// call makes a call with the first credential. path stands as it is sent.
+// call makes a call with the first credential. path is sent unchanged.
 func (d *deployment) call(method, path, contentType string, body []byte, edit ...func(*http.Request)) (int, http.Header, []byte) {
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(d.t.Context(), 30*time.Second)
@@ -97,7 +97,7 @@ func (d *deployment) call(method, path, contentType string, body []byte, edit ..
 	return answer.StatusCode, answer.Header, data
 }
 
-// create makes a webhook and returns its id.
+// create creates a webhook and returns its id.
 func (d *deployment) create(event, target, secret string) int32 {
 	d.t.Helper()
 	body := fmt.Sprintf(`{"Name": "deployed", "Events": [%q], "TargetUrl": %q, "Secret": %q}`, event, target, secret)
@@ -116,7 +116,7 @@ func path(id int32) string { return fmt.Sprintf("/api/v1/Webhook/%d", id) }
 
 func (d *deployment) remove(id int32) { d.call(http.MethodDelete, path(id), "", nil) }
 
-// inSeconds has a webhook's deliveries tried again within seconds.
+// inSeconds makes a webhook's deliveries retry within seconds.
 func (d *deployment) inSeconds(id int32) {
 	d.t.Helper()
 	w, err := d.store.Webhooks().Get(d.t.Context(), tenant, id)
@@ -129,7 +129,7 @@ func (d *deployment) inSeconds(id int32) {
 	}
 }
 
-// signal returns the event's id.
+// signal signals an event and returns its id.
 func (d *deployment) signal(event string) webhook.EventID {
 	d.t.Helper()
 	status, header, data := d.call(http.MethodPost, "/api/v1/Webhook/"+event+"/7", "application/json", []byte(`{"name": "Blåbær AS"}`))
@@ -139,9 +139,9 @@ func (d *deployment) signal(event string) webhook.EventID {
 	return webhook.EventID(header.Get("X-Superoffice-Eventid"))
 }
 
-// earn delivers one event to a webhook, so that its next first attempts are
-// made by DeliverFunction itself, which remembers for five seconds what it knew
-// of the webhook before.
+// earn delivers one event to a webhook, so that DeliverFunction itself makes its
+// next first attempts. It waits, because DeliverFunction caches a webhook's health
+// for five seconds.
 func (d *deployment) earn(id int32, event string) {
 	d.t.Helper()
 	d.signal(event)
@@ -156,8 +156,8 @@ func (d *deployment) earned(id int32) {
 	})
 }
 
-// past signals an event that the deployment is done with before it returns: one
-// webhook had it, which is gone again.
+// past returns an event that has been delivered to its only webhook, which is
+// deleted again.
 func (d *deployment) past(event string) webhook.EventID {
 	d.t.Helper()
 	witness := newTarget(d.t, http.StatusOK)
@@ -168,9 +168,9 @@ func (d *deployment) past(event string) webhook.EventID {
 	return e
 }
 
-var patience = flag.Duration("patience", 30*time.Second, "how long the deployed service may take for what takes a moment")
+var patience = flag.Duration("patience", 30*time.Second, "how long the deployed service may take for a step that is normally quick")
 
-// eventually polls, since nothing here can tell when the other side is done.
+// eventually polls, because the service does not report when it is done.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	within(t, *patience, what, holds)
@@ -190,16 +190,16 @@ func within(t *testing.T, limit time.Duration, what string, holds func() bool) {
 	}
 }
 
-// receiverAddress is where targets of these tests listen: a loopback address
-// that the deployment was told to allow, other than the one of Lambda's Runtime
-// API, which no setting allows.
+// receiverAddress is where these tests' targets listen: a loopback address that
+// the deployment's settings allow. It is not that of Lambda's Runtime API, which
+// no setting allows.
 const receiverAddress = "127.0.0.2:0"
 
-// target is a receiver on this machine that answers each POST with the
-// next of its statuses, and all further ones with the last.
+// target is a receiver on this machine that responds to each POST with the next of
+// its statuses, and with the last one from then on.
 type target struct {
 	*httptest.Server
-	// slow is how many nanoseconds an answer takes.
+	// slow delays each response, in nanoseconds.
 	slow     atomic.Int64
 	mu       sync.Mutex
 	received []*http.Request
@@ -213,7 +213,7 @@ func newTarget(t *testing.T, statuses ...int) *target {
 	return g
 }
 
-// downTarget has an address, and answers nobody before Start.
+// downTarget returns a target with an address that does not respond before Start.
 func downTarget(t *testing.T, address string, statuses ...int) *target {
 	t.Helper()
 	listener, err := net.Listen("tcp", address)
@@ -253,7 +253,7 @@ func (g *target) header(i int, name string) string {
 	return g.received[i].Header.Get(name)
 }
 
-// row is the zero Delivery where there is none.
+// row returns a delivery, zero if it does not exist.
 func (d *deployment) row(id int32, event webhook.EventID) webhook.Delivery {
 	d.t.Helper()
 	row, err := d.store.Deliveries().Get(d.t.Context(), webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: event})
@@ -290,7 +290,7 @@ func (d *deployment) send(queue, body string) {
 	}
 }
 
-// sweep runs SweepFunction now, beside its schedule.
+// sweep runs SweepFunction now, in addition to its schedule.
 func (d *deployment) sweep() {
 	d.t.Helper()
 	out, err := d.functions.Invoke(d.t.Context(), &lambda.InvokeInput{FunctionName: aws.String(os.Getenv("SWEEP_FUNCTION")), Payload: []byte(`{}`)})

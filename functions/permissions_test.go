@@ -9,17 +9,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What names a statement of a function's role, in the template and in the
-// document.
+// These match the name of a statement of a function's role, in the template and
+// in docs/security.md.
 var (
 	roleLine     = regexp.MustCompile(`^  (\w+):`)
 	templateLine = regexp.MustCompile(`^\s+- Sid: (\w+)`)
 	documentRow  = regexp.MustCompile("^\\| (\\w*) ?\\| `(\\w+)` \\| .+ \\| .+ \\|$")
 )
 
-// TestPermissions_AreExplained holds docs/security.md's table of permissions
-// against the template: every statement of every role, in its order, and no
-// other.
+// TestPermissions_AreExplained compares docs/security.md's table of permissions
+// with the template: it must list every statement of every role, in order, and
+// nothing else.
 func TestPermissions_AreExplained(t *testing.T) {
 	t.Parallel()
 	var want, got []string

@@ -15,14 +15,14 @@ import (
 	"time"
 )
 
-// starts is how often each function is started.
+// starts is how many times each function is started.
 const starts = 20
 
 // BenchmarkStart prints the size of each Lambda binary and its start time next
 // to that of a hello-world function, started in turns: ApiFunction's from the
-// start of the process to its first answer, the others' to their first poll. A
-// Runtime API of the benchmark's own plays Lambda. Fetching the code and
-// starting the sandbox, which AWS adds, are not included.
+// start of the process to its first response, the others' to their first poll.
+// The benchmark serves the Runtime API itself. The times exclude what AWS adds:
+// fetching the code and starting the sandbox.
 //
 //	go test ./functions -run '^$' -bench '^BenchmarkStart$' -benchtime 1x
 func BenchmarkStart(b *testing.B) {
@@ -65,14 +65,14 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// started is a function's binary and the times that its starts took.
+// started is a function's binary and its start times.
 type started struct {
 	folder, binary   string
 	size             int64
 	polled, answered []time.Duration
 }
 
-// mains lists the Lambda functions.
+// mains returns the main files of the Lambda functions.
 func mains(b *testing.B) []string {
 	b.Helper()
 	all, err := filepath.Glob("*/main.go")
@@ -97,9 +97,9 @@ func build(b *testing.B, folder string) *started {
 	return &started{folder: folder, binary: binary, size: info.Size()}
 }
 
-// runtimeAPI hands out one event, and reports the poll that takes it and the
-// answer. Each process has its own: a poll of the last one may still be on its
-// way when the next one starts.
+// runtimeAPI hands out one event, and reports the poll that receives it and the
+// response. Each process has its own: the previous process's poll may arrive after
+// the next process has started.
 type runtimeAPI struct {
 	event            []byte
 	polled, answered chan struct{}
@@ -122,7 +122,7 @@ func (l *runtimeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // start starts a function, hands it one event, and returns the times from its
-// start to its first poll and to its first answer.
+// start to its first poll and to its first response.
 func start(b *testing.B, binary string, environment []string, event []byte) (polled, answered time.Duration) {
 	b.Helper()
 	lambda := &runtimeAPI{event: event, polled: make(chan struct{}, 1), answered: make(chan struct{}, 1)}

@@ -2,7 +2,11 @@
 // webhook agent, used as by a program that knows only SuperOffice.
 'use strict';
 
+const { execFile } = require('node:child_process');
 const crypto = require('node:crypto');
+const fs = require('node:fs');
+const path = require('node:path');
+const { promisify } = require('node:util');
 const test = require('node:test');
 const assert = require('node:assert/strict');
 const { WebApi, WebhookAgent, WebhookState, WebhookNotifyVia, WebhookNotifyWhen } = require('@superoffice/webapi');
@@ -196,4 +200,19 @@ test('a path that begins with the tenant, and dates in any time zone', async (t)
   const created = await within.saveWebhookAsync({ name: 'dated', events: ['client.dated'], targetUrl: nobody }, options);
   const got = await within.getWebhookAsync(created.webhookId, options);
   assert.ok(Math.abs(got.registered.getTime() - Date.now()) < 60_000, `registered is ${got.registered}`);
+});
+
+test('the program of docs/superoffice.md saves a webhook', async (t) => {
+  const receiver = await target();
+  t.after(() => receiver.close());
+  const page = fs.readFileSync(path.join(__dirname, '..', '..', 'docs', 'superoffice.md'), 'utf8');
+  const [, program] = /```js\n(.*?)```/s.exec(page);
+  const changed = program.replace('https://api.example.com/Cust12345', `${base}/Cust12345`).replace('https://example.com/webhook', receiver.url);
+  const token = await credential('Cust12345', { Kind: 'bearer', User: 'partner' });
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['-e', changed], { env: { ...process.env, TOKEN: token, WEBHOOK_SECRET: secret } });
+  assert.match(stdout, /^webhook \d+ is Active$/m, stderr);
+  const signal = await fetch(`${base}/Cust12345/api/v1/Webhook/contact.changed/7`, { method: 'POST', headers: { Authorization: `Bearer ${token}` } });
+  assert.equal(signal.status, 204);
+  const [post] = await receiver.received(1);
+  assert.equal(post.headers['X-SuperOffice-Event'], 'contact.changed');
 });

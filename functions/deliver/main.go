@@ -1,5 +1,5 @@
 // Command deliver is DeliverFunction: it makes the first attempt of every
-// delivery and hands on the rest.
+// delivery and enqueues the others.
 package main
 
 import (

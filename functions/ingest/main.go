@@ -17,6 +17,8 @@ import (
 func main() { start.Function(config.LoadIngest, wire) }
 
 func wire(cfg config.Ingest, clients aws.Config, logger *slog.Logger) (lambda.Handler, error) {
-	batches := ingester.New(start.Contracts(cfg.Deployed, 0, clients, logger), cfg.EventTenant)
+	on := start.Contracts(cfg.Deployed, 0, clients, logger)
+	on.BusTenant = cfg.EventTenant
+	batches := ingester.New(on)
 	return trigger.Ingest(batches.Bus, batches.Changes, logger), nil
 }

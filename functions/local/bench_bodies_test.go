@@ -11,8 +11,8 @@ import (
 // costlyBody is a body at the limits of its format.
 type costlyBody struct{ what, method, path, contentType, text string }
 
-// costlyBodies are those that took the most processor time of all that were
-// tried: many names, long and different in letter case alone.
+// costlyBodies returns the bodies that took the most processor time of all that
+// were tried: many long names that differ only in case.
 func costlyBodies() []costlyBody {
 	const root, form = "/api/v1/Webhook", "application/x-www-form-urlencoded"
 	parts := func(n int, between string, part func(i int, letters string) string) string {
@@ -33,7 +33,7 @@ func costlyBodies() []costlyBody {
 	}
 }
 
-// benchBodies tells the body that costs the most processor time.
+// benchBodies reports the body that costs the most processor time.
 func benchBodies(b *testing.B, t *table, binary string) {
 	const times = 10
 	s := startBenchService(b, binary)

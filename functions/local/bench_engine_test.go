@@ -35,7 +35,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// benchTarget is set in a process that is a target and nothing else.
+// benchTarget is set in a process that only serves as a target.
 const benchTarget = "POSTHASTE_BENCH_TARGET"
 
 func TestMain(m *testing.M) {
@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serveBenchTarget answers every POST with 204, until its standard input ends.
+// serveBenchTarget responds to every POST with 204, until its standard input ends.
 func serveBenchTarget() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -93,7 +93,7 @@ const (
 	benchAtOnce = 16 // attempts of one webhook in flight
 )
 
-// recorder is what the engine writes to: it counts.
+// recorder is the engine's store. It counts the engine's writes.
 type recorder struct {
 	dispatch.Webhooks
 	dispatch.Deliveries
@@ -145,8 +145,8 @@ func (r *recorder) Send(_ context.Context, messages []webhook.Outgoing) ([]int, 
 	return nil, nil
 }
 
-// asWebhooks and asDeliveries are the recorder's two sides, whose Get would be
-// ambiguous. A first attempt that succeeds calls neither.
+// asWebhooks and asDeliveries are the recorder as either store: one type cannot
+// have both methods named Get. A first attempt that succeeds calls neither.
 type (
 	asWebhooks   struct{ *recorder }
 	asDeliveries struct{ *recorder }
@@ -160,9 +160,8 @@ func (asDeliveries) Get(context.Context, webhook.DeliveryKey) (webhook.Delivery,
 	return webhook.Delivery{}, webhook.ErrNotFound
 }
 
-// benchEngine compares the engine with a loop that does nothing but POST the
-// same bytes with a fresh HMAC. The two take turns, and the best turn of each
-// counts.
+// benchEngine compares the engine with a loop that only POSTs the same bytes with
+// a new HMAC. The two take turns; the best turn of each counts.
 func benchEngine(b *testing.B, t *table) {
 	target := startBenchTarget(b)
 	engine := newBenchEngine(b, target)
@@ -183,7 +182,7 @@ func benchEngine(b *testing.B, t *table) {
 	t.add(e)
 }
 
-// benchTurn runs something that says how many posts it made.
+// benchTurn measures run, which returns how many POSTs it made.
 func benchTurn(_ time.Duration, run func() int) row {
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -201,8 +200,8 @@ func benchTurn(_ time.Duration, run func() int) row {
 	}
 }
 
-// best gives the turn with the highest rate: what else the machine does takes
-// away from a turn and never adds to it.
+// best returns the turn with the highest rate: other load on the machine only ever
+// lowers a rate.
 func best(turns []row) row {
 	return slices.MaxFunc(turns, func(a, b row) int { return cmp.Compare(a.perSecond, b.perSecond) })
 }
@@ -252,8 +251,8 @@ func (r *benchEngineRun) batch(b *testing.B) []webhook.Record {
 	return records
 }
 
-// run hands batches over, two at a time as the stream of a busy table does, and
-// returns how many events were delivered.
+// run sends batches to the engine, two at a time like the stream of a busy table,
+// and returns how many events were delivered.
 func (r *benchEngineRun) run(b *testing.B, d time.Duration) int {
 	before, until := r.delivered.Load(), time.Now().Add(d)
 	var wg sync.WaitGroup
@@ -273,7 +272,7 @@ func (r *benchEngineRun) run(b *testing.B, d time.Duration) int {
 	return int(r.delivered.Load() - before)
 }
 
-// example is one POST of the engine's as a target sees it.
+// example returns one of the engine's POSTs as a target receives it.
 func (r *benchEngineRun) example(b *testing.B) *http.Request {
 	b.Helper()
 	var seen *http.Request
@@ -291,7 +290,7 @@ func (r *benchEngineRun) example(b *testing.B) *http.Request {
 	return seen
 }
 
-// barePoster is the least that signs and sends.
+// barePoster is a minimal loop that signs and sends.
 type barePoster struct {
 	url    string
 	header http.Header
@@ -346,8 +345,7 @@ func (p *barePoster) run(b *testing.B, d time.Duration) int {
 	return int(n.Load())
 }
 
-// benchDecode compares the decoding of a batch with what a Lambda function gets
-// by itself.
+// benchDecode compares our decoding of a batch with that of aws-lambda-go.
 func benchDecode(b *testing.B, t *table) {
 	const records = 100
 	one := `{"eventID":"c4ca4238a0b923820dcc509a6f75849b","eventName":"INSERT","eventVersion":"1.1","eventSource":"aws:dynamodb","awsRegion":"eu-west-1",` +

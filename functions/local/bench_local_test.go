@@ -19,8 +19,7 @@ import (
 	"time"
 )
 
-// benchService is the local run as `make run` starts it, with its logs thrown
-// away.
+// benchService is the local run as `make run` starts it, with its logs discarded.
 type benchService struct {
 	b    *testing.B
 	cmd  *exec.Cmd
@@ -59,7 +58,7 @@ func (s *benchService) stop() {
 	_ = s.cmd.Wait() // says that it was killed
 }
 
-// create makes a webhook for one event name.
+// create creates a webhook for one event name.
 func (s *benchService) create(event, target string) {
 	s.b.Helper()
 	body, err := json.Marshal(map[string]any{"Name": event, "Events": []string{event}, "TargetUrl": target, "Secret": benchSecret})
@@ -82,8 +81,8 @@ func (s *benchService) create(event, target string) {
 	}
 }
 
-// publisher signals events over one connection. It does as little as it can: it
-// shares the machine with what is measured.
+// publisher signals events over one connection. It does as little work as
+// possible, because it shares the machine with the measured process.
 type publisher struct {
 	conn net.Conn
 	read *bufio.Reader
@@ -130,8 +129,8 @@ func (p *publisher) exchange(want string) error {
 	}
 }
 
-// course is what happened to numbered events: when the call of each began, when
-// it was accepted, when it arrived.
+// course records, for numbered events, when the call started, when the event was
+// accepted, and when it arrived.
 type course struct {
 	began, accepted, arrived []atomic.Int64 // Unix nanoseconds
 	next, arrivals           atomic.Int64
@@ -143,7 +142,7 @@ func newCourse() *course {
 	return &course{began: make([]atomic.Int64, most), accepted: make([]atomic.Int64, most), arrived: make([]atomic.Int64, most)}
 }
 
-// ServeHTTP is the target. What it gets twice counts once.
+// ServeHTTP is the target. An event that arrives twice counts once.
 func (c *course) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	now := time.Now().UnixNano()
@@ -168,15 +167,15 @@ func (c *course) signal(p *publisher, event string) error {
 	return nil
 }
 
-// settle waits until every event has arrived, or for a while in vain.
+// settle waits until every event has arrived, at most for patience.
 func (c *course) settle(patience time.Duration) {
 	for until := time.Now().Add(patience); c.arrivals.Load() < c.next.Load() && time.Now().Before(until); {
 		<-time.After(time.Millisecond)
 	}
 }
 
-// row tells the course from an event on. An event that arrived before its
-// publisher had read the answer took no time.
+// row summarizes the events numbered from and up. An event that arrived before its
+// publisher had read the response took no time.
 func (c *course) row(from int) row {
 	var after, whole []time.Duration
 	missing := 0
@@ -190,7 +189,7 @@ func (c *course) row(from int) row {
 		whole = append(whole, time.Duration(arrived-c.began[n].Load()))
 	}
 	r := row{p50: percentile(after, 0.5), p99: percentile(after, 0.99)}
-	r.note = fmt.Sprintf("from the call's begin p50 %s, p99 %s", span(percentile(whole, 0.5)), span(percentile(whole, 0.99)))
+	r.note = fmt.Sprintf("from the start of the call p50 %s, p99 %s", span(percentile(whole, 0.5)), span(percentile(whole, 0.99)))
 	if missing > 0 {
 		r.note += fmt.Sprintf("; %d OF %d EVENTS DID NOT ARRIVE", missing, len(after)+missing)
 	}
@@ -238,7 +237,7 @@ func benchThroughput(b *testing.B, t *table, binary string, publishers int) {
 	t.add(r)
 }
 
-// neighbour is a target that does not behave.
+// neighbour is a misbehaving target.
 type neighbour struct {
 	what   string
 	events int
@@ -262,7 +261,7 @@ func served(handler http.HandlerFunc) func(*testing.B) (string, func()) {
 	}
 }
 
-// hanging answers a few times, and then never.
+// hanging returns a target that responds good times and then hangs.
 func hanging(good int64) func(*testing.B) (string, func()) {
 	var answered atomic.Int64
 	return served(func(_ http.ResponseWriter, r *http.Request) {
@@ -304,8 +303,8 @@ func refusing(b *testing.B) (string, func()) {
 	return "http://" + l.Addr().String(), func() {}
 }
 
-// benchNeighbours gives a healthy webhook a steady flow, alone and beside each
-// neighbour, which gets its events from the first moment on.
+// benchNeighbours sends a healthy webhook a steady flow of events, alone and next
+// to each neighbour, which receives events from the start.
 func benchNeighbours(b *testing.B, t *table, binary string) {
 	var alone row
 	for _, n := range neighbours {
@@ -331,7 +330,7 @@ func benchNeighbour(b *testing.B, binary string, n neighbour) row {
 	if warm == nil {
 		return row{}
 	}
-	for range 50 { // the webhook has earned what it earns
+	for range 50 { // the webhook earns the fast lane
 		if err := c.signal(warm, "good.tick"); err != nil {
 			b.Fatal(err)
 		}

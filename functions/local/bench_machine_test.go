@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// window measures what a stretch of time cost: the machine as a whole, and one
-// process of it.
+// window measures the load of the machine and of one process over a period.
 type window struct {
 	pid       int
 	began     time.Time
@@ -24,7 +23,7 @@ func measure(pid int) window {
 	return w
 }
 
-// close gives the window's length, the share of the machine that was idle, and
+// close returns the window's length, the share of the machine that was idle, and
 // the processor time that the process used.
 func (w window) close() (took time.Duration, idle float64, cpu time.Duration) {
 	nowIdle, nowAll := machineTime()
@@ -34,8 +33,8 @@ func (w window) close() (took time.Duration, idle float64, cpu time.Duration) {
 	return time.Since(w.began), idle, processTime(w.pid) - w.cpu
 }
 
-// machineTime reads, in ticks, how long the machine's processors were idle and
-// how long they were there at all. Zero where the system does not tell.
+// machineTime returns, in ticks, the machine's idle and total processor time. Both
+// are zero if the system does not report them.
 func machineTime() (idle, all float64) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -51,8 +50,8 @@ func machineTime() (idle, all float64) {
 	return idle, all
 }
 
-// processTime is the processor time that a process has used. For another
-// process its resolution is a tick, 10 ms.
+// processTime returns the processor time that a process has used; pid 0 is this
+// process. For other processes the resolution is a tick, 10 ms.
 func processTime(pid int) time.Duration {
 	if pid == 0 {
 		var usage syscall.Rusage

@@ -19,13 +19,13 @@ import (
 
 var figures = flag.String("figures", "engine,stream,local,relay,neighbours,bodies", "what BenchmarkFigures measures")
 
-// BenchmarkFigures measures what docs/performance.md tells and prints it as one
-// table. It is a measurement, run once and for minutes, and no judgement: it
-// fails only if it could not measure.
+// BenchmarkFigures measures the figures of docs/performance.md and prints them as
+// one table. It runs once, for minutes, and judges nothing: it fails only if it
+// cannot measure.
 //
 //	go test ./functions/local -run '^$' -bench '^BenchmarkFigures$' -benchtime 1x
 func BenchmarkFigures(b *testing.B) {
-	memory.Tune(os.LookupEnv) // as the functions and the local run are
+	memory.Tune(os.LookupEnv) // like the functions and the local run
 	for b.Loop() {
 		t := &table{}
 		if strings.Contains(*figures, "engine") {
@@ -64,18 +64,18 @@ func BenchmarkFigures(b *testing.B) {
 	}
 }
 
-// A row is one line of the table. What is zero was not measured.
+// A row is one line of the table. Zero values were not measured.
 type row struct {
 	what      string
 	perSecond float64
 	p50, p99  time.Duration
-	idle      float64 // share of the machine that did nothing
+	idle      float64 // share of the machine that was idle
 	cpu       time.Duration
 	allocs    float64
 	note      string
 }
 
-// table gathers rows and prints them at the end, so that nothing stands between.
+// table collects rows and prints them together at the end.
 type table struct {
 	rows []row
 }
@@ -123,7 +123,8 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
-// percentile sorts.
+// percentile returns a percentile of some durations; share is between 0 and 1. It
+// sorts all.
 func percentile(all []time.Duration, share float64) time.Duration {
 	if len(all) == 0 {
 		return 0
@@ -146,7 +147,7 @@ func processor() string {
 	return "an unknown processor"
 }
 
-// syncTime is the median time that the disk takes to keep a page.
+// syncTime returns the median time the disk takes to store a page durably.
 func syncTime(b *testing.B) time.Duration {
 	f, err := os.Create(filepath.Join(b.TempDir(), "sync"))
 	if err != nil {

@@ -23,8 +23,8 @@ import (
 
 var crashes = flag.Int("crashes", 2, "how often TestCrash kills the local run")
 
-// recoveryLimit is how long after a restart the last event that was accepted
-// before may take.
+// recoveryLimit is how long after a restart the last event accepted before it may
+// take to arrive.
 const recoveryLimit = 5 * time.Second
 
 // tally counts the POSTs of each event at a target.
@@ -42,8 +42,8 @@ func (s *tally) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	s.changed = make(chan struct{})
 }
 
-// missing returns how many of the events the target has not seen, and a channel
-// that is closed when it sees another.
+// missing returns how many of the events the target has not received, and a channel
+// that is closed when it receives another.
 func (s *tally) missing(events []webhook.EventID) (n int, changed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,7 +55,7 @@ func (s *tally) missing(events []webhook.EventID) (n int, changed <-chan struct{
 	return n, s.changed
 }
 
-// duplicates counts the POSTs of events that had been posted before.
+// duplicates returns the number of repeated POSTs.
 func (s *tally) duplicates() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +65,7 @@ func (s *tally) duplicates() (n int) {
 	return n
 }
 
-// process is the local run as a program of its own.
+// process is the local run as a separate process.
 type process struct {
 	cmd  *exec.Cmd
 	base string
@@ -161,8 +161,8 @@ func (p *process) publish(stop <-chan struct{}) (accepted []webhook.EventID) {
 	return accepted
 }
 
-// The local run is killed in the middle of its work, again and again: no event
-// that it accepted is lost.
+// The local run is killed in the middle of its work, repeatedly: no accepted event
+// is lost.
 func TestCrash(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "local")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
@@ -220,9 +220,9 @@ func recovered(t *testing.T, target *tally, accepted []webhook.EventID) time.Dur
 	}
 }
 
-// everyRowEnds looks at the data afterwards: each event has its row. What the
-// last run was interrupted at is still in its feed or queue, and for the next
-// run to do.
+// everyRowEnds checks the data afterwards: each event has a delivered row. Work
+// that the last run did not finish is still in its feed or queue, so the next run
+// finishes it.
 func everyRowEnds(t *testing.T, binary, dir string, accepted []webhook.EventID) {
 	t.Helper()
 	for began := time.Now(); ; {
@@ -240,7 +240,7 @@ func everyRowEnds(t *testing.T, binary, dir string, accepted []webhook.EventID) 
 	}
 }
 
-// pending lists the events that have no delivered row.
+// pending returns the events that have no delivered row.
 func pending(t *testing.T, dir string, accepted []webhook.EventID) (events []webhook.EventID) {
 	t.Helper()
 	db, err := embedded.Open(dir, embedded.Options{Now: time.Now, Random: rand.Reader})

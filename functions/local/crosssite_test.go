@@ -6,10 +6,9 @@ import (
 	"testing"
 )
 
-// The API listens to no page of another site, whatever it is served beside. The
-// receiver asks for no credential, and a webhook may have any header, Origin
-// included, so it takes what comes.
-func TestCrossSite_TheReceiverTakesWhatTheAPIRefuses(t *testing.T) {
+// The API refuses calls from other sites' pages. The receiver accepts them: it
+// needs no credential, and a webhook may have any header, including Origin.
+func TestCrossSite_TheReceiverAcceptsWhatTheAPIRefuses(t *testing.T) {
 	t.Parallel()
 	s := start(t, t.TempDir(), nil)
 	for path, want := range map[string]int{

@@ -13,12 +13,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
 )
 
-// gatewayCall is what of a call a stranger chooses.
+// gatewayCall is the part of a call that an attacker controls.
 type gatewayCall struct {
 	method, path, query, authorization, cookie, xsrf, app, accept, contentType, body string
 }
 
-// payload gives the call as API Gateway hands it on.
+// payload returns the call as API Gateway passes it to Lambda.
 func (c gatewayCall) payload(t *testing.T) []byte {
 	t.Helper()
 	headers := map[string]string{"host": "hooks.example.com", "x-forwarded-proto": "https"}
@@ -44,16 +44,16 @@ func (c gatewayCall) payload(t *testing.T) []byte {
 	return data
 }
 
-// known reports whether a call carries the one credential that there is.
+// known reports whether a call carries the only valid credential.
 func (c gatewayCall) known(credential string) bool {
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(c.authorization), " ")
 	decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(rest))
 	return err == nil && strings.EqualFold(scheme, "Basic") && string(decoded) == credential
 }
 
-// Whatever a stranger sends to the gateway, in the address, the query, the
-// credentials or the body: nothing goes wrong inside, and without a credential
-// nothing is done.
+// Whatever an attacker sends to the gateway, in the address, the query, the
+// credentials or the body: the service never fails with an internal error, and
+// without a credential it does nothing.
 func FuzzGateway(f *testing.F) {
 	const basic = "Basic dGplMDpUamUw"
 	for _, seed := range []gatewayCall{

@@ -21,14 +21,14 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// invoke hands one event file to the handler of the function that its folder
-// names, as Lambda would, on the embedded store, and writes the answer. What
-// the handler hands on waits in the store for the next run.
+// invoke passes one event file to the handler of the function that its folder
+// names, as Lambda would, on the embedded store, and writes the response. Messages
+// that the handler enqueues wait in the store for the next run.
 func invoke(ctx context.Context, file string, answer, logs io.Writer) error {
 	function := filepath.Base(filepath.Dir(file))
 	limit, known := timeouts[function]
 	if !known {
-		return fmt.Errorf("%s is in no function's folder: want events/<api|deliver|retry|sweep|ingest>/<case>.json", file)
+		return fmt.Errorf("%s is not in a function's folder: want events/<api|deliver|retry|sweep|ingest>/<case>.json", file)
 	}
 	payload, err := os.ReadFile(file) //nolint:gosec // the file that was asked for
 	if err != nil {
@@ -53,13 +53,13 @@ func invoke(ctx context.Context, file string, answer, logs io.Writer) error {
 	return errors.Join(err, s.db.Close())
 }
 
-// timeouts are the functions' own, of the template.
+// timeouts are the functions' timeouts, as in template.yaml.
 var timeouts = map[string]time.Duration{
 	"api": 29 * time.Second, "deliver": time.Minute, "retry": 150 * time.Second, "sweep": 55 * time.Second,
 	"ingest": time.Minute,
 }
 
-// lambda gives the handler of one of the functions in timeouts.
+// lambda returns the handler of one of the functions in timeouts.
 func (s *parts) lambda(ctx context.Context, function string, logger *slog.Logger) lambda.Handler {
 	switch function {
 	case "deliver":
@@ -75,10 +75,9 @@ func (s *parts) lambda(ctx context.Context, function string, logger *slog.Logger
 	}
 }
 
-// justStored decodes a batch of the stream as if its events had been stored
-// this moment: a file's are long past, and an event is not for webhooks that
-// became active after it. Being in the stream they are in the store, where
-// later attempts find them.
+// justStored decodes a batch of the stream as if its events had just been
+// accepted: those of a file are old, and webhooks activated after an event do not
+// receive it. It also stores the events, so that later attempts find them.
 func (s *parts) justStored(ctx context.Context) func(payload []byte) ([]webhook.Record, error) {
 	return func(payload []byte) ([]webhook.Record, error) {
 		records, err := dynamo.DecodeStream(payload)

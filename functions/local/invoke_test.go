@@ -14,7 +14,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// invoked runs an event file on the data of a directory.
+// invoked invokes a function with an event file, on the data of a directory.
 func invoked(t *testing.T, dir, file string) (string, error) {
 	t.Helper()
 	t.Setenv("DATA_DIR", dir)
@@ -26,14 +26,14 @@ func invoked(t *testing.T, dir, file string) (string, error) {
 	return answer.String(), err
 }
 
-// prepared is a directory with webhook 1, for contact events, at a target that
-// has answered well before.
+// prepared returns a data directory with webhook 1, for contact events, whose
+// target has responded with success before.
 func prepared(t *testing.T, target string) string {
 	t.Helper()
 	dir := t.TempDir()
 	s := start(t, dir, nil)
 	if id := s.create(target); id != 1 {
-		t.Fatalf("the first webhook is %d", id)
+		t.Fatalf("the first webhook has id %d, want 1", id)
 	}
 	if _, err := s.service.db.Webhooks().UpdateHealth(t.Context(), "Default", 1, func(h webhook.Health) webhook.Health {
 		return h.Observe(webhook.HealthReport{Activation: 1, At: time.Now(), Duration: time.Millisecond})
@@ -44,7 +44,7 @@ func prepared(t *testing.T, target string) string {
 	return dir
 }
 
-func TestInvoke_EveryEventFileIsAnswered(t *testing.T) {
+func TestInvoke_EveryEventFileGetsAResponse(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "events", "*", "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatal(len(files), err)
@@ -102,9 +102,9 @@ func TestInvoke_Refusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := []struct{ name, file, want string }{
-		{"a folder of no function", "../../events/nobody/x.json", "is in no function's folder: want events/<api|deliver|retry|sweep|ingest>/<case>.json"},
-		{"a file that is not there", "../../events/api/x.json", "events/api/x.json: no such file or directory"},
-		{"what is no batch", broken, "deliver failed: decode stream batch"},
+		{"a folder that names no function", "../../events/nobody/x.json", "is not in a function's folder: want events/<api|deliver|retry|sweep|ingest>/<case>.json"},
+		{"a missing file", "../../events/api/x.json", "events/api/x.json: no such file or directory"},
+		{"a payload that is not a batch", broken, "deliver failed: decode stream batch"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

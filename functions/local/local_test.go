@@ -15,12 +15,14 @@ import (
 	"testing"
 	"time"
 
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// started is a local run on a port of its own.
+// started is a local run on its own port.
 type started struct {
 	t       *testing.T
 	base    string
@@ -72,11 +74,16 @@ func start(t *testing.T, dir string, settings map[string]string) *started {
 
 func (s *started) call(method, path, body string) (int, http.Header, []byte) {
 	s.t.Helper()
+	return s.callAs("tje0", "Tje0", method, path, body)
+}
+
+func (s *started) callAs(user, password, method, path, body string) (int, http.Header, []byte) {
+	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	req.SetBasicAuth("tje0", "Tje0")
+	req.SetBasicAuth(user, password)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -115,7 +122,7 @@ func (s *started) signal() webhook.EventID {
 	return webhook.EventID(header.Get("X-Superoffice-Eventid"))
 }
 
-// row waits for a delivery's row to be as asked.
+// row waits until a delivery's row satisfies want, and returns it.
 func (s *started) row(key webhook.DeliveryKey, want func(webhook.Delivery) bool) webhook.Delivery {
 	s.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
@@ -136,11 +143,11 @@ func (s *started) row(key webhook.DeliveryKey, want func(webhook.Delivery) bool)
 
 var fenced = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-// The three calls of the README, as they stand there but for the port.
+// The README's three calls, unchanged except for the port.
 func TestREADME_QuickstartShowsAVerifiedDelivery(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("the README's calls are made with curl, and there is none")
+		t.Skip("curl, which the README's calls need, is not installed")
 	}
 	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
@@ -178,12 +185,22 @@ func TestREADME_QuickstartShowsAVerifiedDelivery(t *testing.T) {
 			t.Fatalf("the third call still prints %s", got)
 		}
 	}
-	if text := banner(config.Local{}, "127.0.0.1:8080"); !strings.Contains(text, strings.TrimPrefix(strings.TrimSpace(calls[2][1]), "sh")) {
-		t.Errorf("the banner's calls are not the README's:\n%s", text)
+	private := config.Local{FirstCredential: webhook.NewSecret(config.DefaultCredential)}
+	private.AllowPrivate = true
+	text := banner(private, "127.0.0.1:8080")
+	for _, call := range calls {
+		if !strings.Contains(text, call[1]) {
+			t.Errorf("the banner lacks the README's call %s\nin:\n%s", call[1], text)
+		}
+	}
+	_, rest, _ = strings.Cut(calls[0][1], `"Secret": "`)
+	secret, _, _ := strings.Cut(rest, `"`)
+	if _, err := standardwebhooks.NewWebhook(secret); err != nil {
+		t.Errorf("the official library does not take the README's secret %q as it is: %v", secret, err)
 	}
 }
 
-func TestLocal_DeliversWhatWasSignalledBeforeARestart(t *testing.T) {
+func TestLocal_DeliversEventsSignalledBeforeARestart(t *testing.T) {
 	t.Parallel()
 	target := webhooktest.NewReceiver(t)
 	dir := t.TempDir()
@@ -213,7 +230,7 @@ func TestLocal_AFailedAttemptIsAPendingRowAndIsRetried(t *testing.T) {
 	key := webhook.DeliveryKey{Tenant: "Default", Webhook: s.create(target.URL), Event: s.signal()}
 	row := s.row(key, func(d webhook.Delivery) bool { return d.Attempt >= 1 && d.AttemptCount >= 1 })
 	if row.Status == webhook.StatusPending && (row.NextAt.IsZero() || row.Attempts[0].StatusCode != 503) {
-		t.Errorf("got a pending row without what is next or what was: %+v", row)
+		t.Errorf("got a pending row without its next or last attempt: %+v", row)
 	}
 	row = s.row(key, func(d webhook.Delivery) bool { return d.Status == webhook.StatusDelivered })
 	if row.Attempt != 2 || len(row.Attempts) != 2 {
@@ -290,7 +307,7 @@ func TestLocal_FailedStartClosesTheData(t *testing.T) {
 	faulty := cfg
 	faulty.RuntimeAPI = "no address"
 	if _, err := newParts(faulty, io.Discard); err == nil {
-		t.Fatal("started with a Runtime API that has no address")
+		t.Fatal("it started although the Runtime API's address is invalid")
 	}
 	s, err := newParts(cfg, io.Discard)
 	if err != nil {

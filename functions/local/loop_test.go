@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A target that signals again whatever it is sent, and passes the header on, is
+// A target that signals each event it receives again and passes the header on is
 // stopped after three rounds.
 func TestLocal_ALoopThroughATargetEnds(t *testing.T) {
 	t.Parallel()
@@ -45,10 +45,10 @@ func TestLocal_ALoopThroughATargetEnds(t *testing.T) {
 		case r := <-rounds:
 			got = append(got, r)
 		case <-time.After(20 * time.Second):
-			t.Fatalf("after %v nothing came", got)
+			t.Fatalf("nothing arrived after %v", got)
 		}
 	}
-	// A round may be reported after the next one that it has set off.
+	// A round may be reported after the round that it triggers.
 	slices.SortFunc(got, func(a, b round) int { return cmp.Compare(a.hops, b.hops) })
 	if want := []round{{"1", 204}, {"2", 204}, {"3", http.StatusLoopDetected}}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

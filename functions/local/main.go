@@ -38,7 +38,7 @@ func main() {
 	}
 }
 
-// run puts everything together and serves until ctx ends.
+// run wires the service and serves until ctx ends.
 func run(ctx context.Context) error {
 	memory.Tune(os.LookupEnv)
 	cfg, err := config.LoadLocal(os.LookupEnv)
@@ -48,7 +48,7 @@ func run(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("ADDR %s is taken by another program; try: make run ADDR=127.0.0.1:8081", cfg.Addr)
+			return fmt.Errorf("ADDR %s is in use by another program; try: make run ADDR=127.0.0.1:8081", cfg.Addr)
 		}
 		return fmt.Errorf("listen on ADDR %s: %w", cfg.Addr, err)
 	}
@@ -60,9 +60,23 @@ func run(ctx context.Context) error {
 	return serve(ctx, cfg, parts, listener)
 }
 
-// serve answers calls and pumps until ctx ends, then finishes what is in flight.
+const (
+	// readTime is how long a request may take to arrive, header and body
+	// together: a client that stops halfway would hold its connection and its
+	// part of the body. A call may take longer once its body has been read.
+	readTime = 10 * time.Second
+	// idleTime is how long a connection is kept between two requests.
+	idleTime = 2 * time.Minute
+)
+
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadTimeout: readTime, IdleTimeout: idleTime}
+}
+
+// serve serves calls and runs the pump until ctx ends, then finishes calls and
+// attempts in flight.
 func serve(ctx context.Context, cfg config.Local, s *parts, listener net.Listener) error {
-	server := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second}
+	server := newServer(s.handler)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	pumping, stopPump := context.WithCancel(context.WithoutCancel(ctx))

@@ -9,8 +9,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// What is set through the API is what the target gets. The test event is sent
-// though saves do not ask the target here.
+// Options set through the API apply to the target's POSTs. Test sends its event
+// even though TARGET_CHECK is off.
 func TestLocal_OptionsAndTestReachTheTarget(t *testing.T) {
 	t.Parallel()
 	target := webhooktest.NewReceiver(t)

@@ -20,14 +20,14 @@ const (
 	refusal      = http.StatusForbidden
 )
 
-// keyholder is a target that accepts the POSTs that are signed with the one
-// secret that it knows, as X-SuperOffice-Signature has it.
+// keyholder is a target that accepts only POSTs whose X-SuperOffice-Signature is
+// made with the one secret it knows.
 type keyholder struct {
 	url string
 
 	mu     sync.Mutex
 	secret string
-	strays int // POSTs that are refused whatever their signature
+	strays int // how many of the next POSTs are refused whatever their signature
 	posts  int
 	signed map[string]int // POSTs by secret
 }
@@ -85,7 +85,7 @@ func (s *started) rotate(id int32) {
 	}
 }
 
-// burst signals n events, as fast as it can, and returns their deliveries.
+// burst signals n events as fast as possible and returns their deliveries' keys.
 func (s *started) burst(id int32, n int) (keys []webhook.DeliveryKey) {
 	s.t.Helper()
 	for range n {
@@ -94,20 +94,20 @@ func (s *started) burst(id int32, n int) (keys []webhook.DeliveryKey) {
 	return keys
 }
 
-// delivered waits until all of the deliveries are, and holds each to its number
-// of attempts.
+// delivered waits until all of the deliveries have ended, and fails unless each was
+// delivered within the given number of attempts.
 func (s *started) delivered(keys []webhook.DeliveryKey, attempts int) {
 	s.t.Helper()
 	for _, key := range keys {
 		row := s.row(key, func(d webhook.Delivery) bool { return d.Status != webhook.StatusPending })
 		if row.Status != webhook.StatusDelivered || row.AttemptCount > attempts {
-			s.t.Fatalf("%s is %s after %d attempts, want it delivered within %d", key.Event, row.Status, row.AttemptCount, attempts)
+			s.t.Fatalf("%s is %s after %d attempts, want Delivered within %d", key.Event, row.Status, row.AttemptCount, attempts)
 		}
 	}
 }
 
-// unharmed waits until the webhook's health counts every POST that its target
-// saw, and holds the target to having no failures but these.
+// unharmed waits until the webhook's health counts every POST its target received,
+// and checks that it counts exactly these failures and that the webhook is active.
 func (s *started) unharmed(id int32, k *keyholder, failures int32) {
 	s.t.Helper()
 	posts, _ := k.counted()
@@ -135,8 +135,8 @@ func (s *started) unharmed(id int32, k *keyholder, failures int32) {
 	}
 }
 
-// Decision 0.11, in every order in which the API and a receiver can change their
-// secrets: no event is lost, no attempt fails, and no webhook is disabled.
+// In whatever order the API and a receiver change their secrets, no event is lost,
+// no attempt fails during the overlap, and no webhook is disabled.
 func TestLocal_RotationLosesNothing(t *testing.T) {
 	t.Parallel()
 	const burst = 30
@@ -158,11 +158,11 @@ func TestLocal_RotationLosesNothing(t *testing.T) {
 			"the receiver stays on the old secret": func(s *started, k *keyholder, id int32) {
 				s.rotate(id)
 				s.delivered(s.burst(id, burst), 1)
-				s.unharmed(id, k, 0) // and with its health written down:
+				s.unharmed(id, k, 0) // its health is stored now
 				before, _ := k.counted()
 				s.delivered(s.burst(id, burst), 1)
 				if after, _ := k.counted(); after-before != burst {
-					s.t.Errorf("got %d POSTs for %d events, want the secret that it accepted last used first", after-before, burst)
+					s.t.Errorf("got %d POSTs for %d events, want one each, signed with the secret accepted last", after-before, burst)
 				}
 			},
 			"the receiver first": func(s *started, k *keyholder, id int32) {
@@ -171,15 +171,15 @@ func TestLocal_RotationLosesNothing(t *testing.T) {
 				s.row(key[0], func(d webhook.Delivery) bool { return d.AttemptCount == 1 })
 				s.rotate(id)
 				s.delivered(append(key, s.burst(id, burst)...), 2)
-				s.unharmed(id, k, 1) // the one that was refused before there were two secrets
+				s.unharmed(id, k, 1) // refused before the webhook had two secrets
 			},
 			"a stray refusal at a receiver that has switched": func(s *started, k *keyholder, id int32) {
 				s.rotate(id)
 				k.learns(secretAfter)
 				s.delivered(s.burst(id, burst), 1)
 				k.refuses(1)
-				// Refused with the one secret and not known with the other: a failure,
-				// and the next attempt is as good as any.
+				// Refused once by chance, then again with the old secret: a failed
+				// attempt. The next attempt succeeds.
 				s.delivered(s.burst(id, 1), 2)
 				s.delivered(s.burst(id, burst), 1)
 				s.unharmed(id, k, 1)
@@ -195,7 +195,8 @@ func TestLocal_RotationLosesNothing(t *testing.T) {
 	}
 }
 
-// A secret that was revoked signs nothing, neither first nor as the second try.
+// A revoked secret signs nothing, neither the first POST nor the second one of an
+// attempt.
 func TestLocal_ARevokedSecretNeverSigns(t *testing.T) {
 	t.Parallel()
 	s := start(t, t.TempDir(), nil)
@@ -213,12 +214,12 @@ func TestLocal_ARevokedSecretNeverSigns(t *testing.T) {
 	}
 	posts, after := k.counted()
 	if after[secretBefore] != before[secretBefore] || after[secretAfter] < before[secretAfter]+len(keys) {
-		t.Errorf("of %d POSTs %v were signed before the old secret was revoked and %v in all", posts, before, after)
+		t.Errorf("%d POSTs; by secret, %v before the old one was revoked and %v in total", posts, before, after)
 	}
 }
 
-// The check of a target accepts whichever secret the receiver knows, so that a
-// rotation does not need both to change in one moment.
+// The target check accepts either secret, so that the API and the receiver need not
+// change theirs at the same moment.
 func TestLocal_RotationWithATargetCheck(t *testing.T) {
 	t.Parallel()
 	s := start(t, t.TempDir(), map[string]string{"TARGET_CHECK": "require"})
@@ -230,7 +231,7 @@ func TestLocal_RotationWithATargetCheck(t *testing.T) {
 	}
 	k.learns("neither of the two")
 	status, _, answer := s.call("PATCH", fmt.Sprintf("/api/v1/Webhook/%d", id), `[{"op":"replace","path":"/Secret","value":"a third"}]`)
-	if status != 400 || !strings.Contains(string(answer), "TargetUrl answered the test event with 403") {
+	if status != 400 || !strings.Contains(string(answer), "TargetUrl responded to the test event with 403") {
 		t.Errorf("with two refusals: got %d %s", status, answer)
 	}
 }

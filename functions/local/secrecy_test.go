@@ -19,14 +19,14 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// capture is a run with everything that came out of it.
+// capture is a local run with all of its output.
 type capture struct {
 	*started
 	mu sync.Mutex
-	// secrets are texts that must not be seen, by what they are.
+	// secrets are strings that must not appear in the output, by what they are.
 	secrets map[string]string
-	// answers are what calls were answered, with those secrets left out that
-	// the call itself set and may see.
+	// answers are the responses, without the secrets that the call itself set and
+	// may see.
 	answers []string
 }
 
@@ -37,7 +37,7 @@ func (c *capture) keep(what, secret string) string {
 	return secret
 }
 
-// ask makes a call and keeps its answer, cleared of what it may show.
+// ask makes a call and stores its response, without the strings it may show.
 func (c *capture) ask(method, path, body string, want int, header []string, may ...string) (http.Header, []byte) {
 	c.t.Helper()
 	req, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, strings.NewReader(body))
@@ -72,7 +72,7 @@ func basic(credential string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(credential))
 }
 
-// made has a credential made, whose secret only that call may be answered with.
+// made creates a credential, whose secret only the response to that call may show.
 func (c *capture) made(admin, kind, app string) string {
 	c.t.Helper()
 	_, answer := c.ask("POST", "/admin/v1/Tenants/Cust1/Credentials",
@@ -86,15 +86,15 @@ func (c *capture) made(admin, kind, app string) string {
 	return c.keep(kind, credential.Secret)
 }
 
-// lastEvent is the id of the event that the call before made.
+// lastEvent returns the id of the event that the last call created.
 func (c *capture) lastEvent() webhook.EventID {
 	_, id, _ := strings.Cut(c.answers[len(c.answers)-1], "Eventid:[")
 	id, _, _ = strings.Cut(id, "]")
 	return webhook.EventID(id)
 }
 
-// TestSecretsStaySecret runs everything once and looks at all that came out:
-// log lines, rows, answers, errors.
+// TestSecretsStaySecret uses every feature once and searches all output for
+// secrets: log lines, rows, responses, errors.
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	const (
@@ -121,7 +121,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		refusing := refuse && r.Header.Get("X-SuperOffice-Event") != "test"
 		refuse = refuse && !refusing
 		c.mu.Unlock()
-		if refusing { // and says all that it was told
+		if refusing { // and returns all of the request's headers
 			w.WriteHeader(http.StatusInternalServerError)
 			fmt.Fprint(w, r.Header)
 			return
@@ -144,7 +144,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	body := func(secret string) string {
 		return fmt.Sprintf(`{"Name":"n","Events":["contact.changed"],"TargetUrl":%q,"Secret":%q,"Headers":{"Authorization":%q}}`, target.URL+targetPath, secret, headerValue)
 	}
-	// The URL is the webhook's, and its owner sees it; nobody else does.
+	// Only the webhook's owner may see its URL.
 	url, value := target.URL+targetPath, headerValue
 	c.ask("POST", "/api/v1/Webhook", body(signing), 200, []string{ticket, app}, signing, value, url)
 	for _, header := range [][]string{{ticket}, {bearer}, {basic("anna:" + password)}} {
@@ -185,7 +185,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	c.ask("GET", "/api/v1/Webhook", "", 403, []string{admin})
 	c.ask("GET", "/admin/v1/Tenants/Cust1/Credentials", "", 200, []string{admin})
 	c.ask("GET", "/admin/v1/Tenants", "", 403, []string{basic("tje0:" + first)})
-	// What a target said to an attempt that failed stands in the rows now.
+	// Next, a failed attempt, whose response is stored in the delivery's row.
 	c.mu.Lock()
 	refuse = true
 	c.mu.Unlock()
@@ -196,7 +196,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	seen := func(where, text string, secrets map[string]string) {
 		for what, secret := range secrets {
 			if secret != "" && strings.Contains(text, secret) {
-				t.Errorf("%s: the %s is there", where, what)
+				t.Errorf("%s: it contains the %s", where, what)
 			}
 		}
 	}
@@ -207,7 +207,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	seen("log", c.logs.String(), c.secrets)
 	for _, answer := range c.answers {
 		name, _, _ := strings.Cut(answer, ":")
-		seen("answer to "+name, answer, c.secrets)
+		seen("response to "+name, answer, c.secrets)
 	}
 	data, err := bbolt.Open(filepath.Join(dir, "posthaste.db"), 0o600, &bbolt.Options{ReadOnly: true})
 	if err != nil {

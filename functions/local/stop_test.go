@@ -14,9 +14,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Attempts that a stop cuts short are not the target's failures: nothing is
-// counted, the breaker stays closed, and the next start makes them.
-func TestLocal_AStopCountsForNothing(t *testing.T) {
+// Attempts that a stop aborts are not failures of the target: they are not
+// counted, the breaker stays closed, and the next start repeats them.
+func TestLocal_AttemptsAbortedByAStopAreNotCounted(t *testing.T) {
 	t.Parallel()
 	const hanging = 16
 	dir := t.TempDir()
@@ -37,7 +37,7 @@ func TestLocal_AStopCountsForNothing(t *testing.T) {
 		select {
 		case <-arrived:
 		case <-time.After(20 * time.Second):
-			t.Fatal("not all attempts were begun")
+			t.Fatal("not all attempts started")
 		}
 	}
 	s.stop()
@@ -55,7 +55,7 @@ func TestLocal_AStopCountsForNothing(t *testing.T) {
 	}
 	for _, key := range keys {
 		if row, err := db.Deliveries().Get(t.Context(), key); err != nil || row.Status != webhook.StatusPending || row.AttemptCount != 0 {
-			t.Errorf("got %+v (%v), want a row that waits and no attempt used up", row, err)
+			t.Errorf("got %+v (%v), want a pending row without attempts", row, err)
 		}
 	}
 	if err := db.Close(); err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// official gives the official library's verifier of a secret: one that is no
-// whsec_ text is the key itself.
+// official returns the official library's verifier for a secret. A secret without
+// the prefix whsec_ is used as the key itself.
 func official(t *testing.T, secret string) *standardwebhooks.Webhook {
 	t.Helper()
 	verifier, err := standardwebhooks.NewWebhookRaw([]byte(secret))
@@ -65,7 +65,7 @@ func TestLocal_OfficialVerifierAcceptsARetry(t *testing.T) {
 		seconds[i], _ = strconv.Atoi(post.Header.Get("Webhook-Timestamp"))
 	}
 	if seconds[1] <= seconds[0] {
-		t.Errorf("webhook-timestamp went from %d to %d: it is the attempt's, not the event's", seconds[0], seconds[1])
+		t.Errorf("webhook-timestamp went from %d to %d, want the later time of the second attempt", seconds[0], seconds[1])
 	}
 }
 
@@ -87,6 +87,6 @@ func TestLocal_OfficialVerifierAcceptsBothSecretsDuringARotation(t *testing.T) {
 		}
 	}
 	if err := official(t, "another").Verify(post.Body, post.Header); err == nil {
-		t.Error("it verifies with a secret that it never had")
+		t.Error("the POST verifies with a secret the webhook never had")
 	}
 }

@@ -1,5 +1,5 @@
-// Command retry is RetryFunction: it makes the attempts that came by the queue,
-// and sends on those that have to wait.
+// Command retry is RetryFunction: it makes the attempts that the delivery queue
+// asks for, and enqueues the next ones.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command sweep is SweepFunction: every minute it sends on what is due and
-// clears up what a crash left behind.
+// Command sweep is SweepFunction: every minute it enqueues due deliveries and
+// cleans up after crashes.
 package main
 
 import (

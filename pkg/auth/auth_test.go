@@ -22,13 +22,13 @@ import (
 
 var start = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 
-// bench is an Authenticator on an embedded store that has the tenant Cust12345.
+// bench is an Authenticator on an embedded store with the tenant Cust12345.
 type bench struct {
 	*auth.Authenticator
 	t     testing.TB
 	db    *embedded.DB
 	clock *webhooktest.Clock
-	role  string // that has signed the calls
+	role  string // that signed the calls
 }
 
 const (
@@ -60,7 +60,7 @@ func text(secret string) func(context.Context) (webhook.Secret, error) {
 	return func(context.Context) (webhook.Secret, error) { return webhook.NewSecret(secret), nil }
 }
 
-// anna is whom the stored credentials of the tests stand for.
+// anna returns the principal of the tests' stored credentials.
 func anna(app string, scopes ...webhook.Scope) webhook.Principal {
 	if scopes == nil {
 		scopes = []webhook.Scope{webhook.ScopeWebhooks, webhook.ScopeEvents}
@@ -97,7 +97,7 @@ func (b *bench) issue(kind tenancy.CredentialKind, credential string, who webhoo
 	return c.ID
 }
 
-// request gives a request with headers, as "Name: value" lines.
+// request returns a request with headers given as "Name: value".
 func request(headers ...string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	for _, line := range headers {
@@ -113,7 +113,7 @@ func basic(credential string) string {
 
 func (b *bench) wants(name string, want webhook.Principal, headers ...string) {
 	b.t.Helper()
-	got, err := b.Authenticate(request(headers...))
+	got, err := b.Authenticate(request(headers...), "")
 	if err != nil {
 		b.t.Errorf("%s: %v", name, err)
 		return
@@ -123,10 +123,10 @@ func (b *bench) wants(name string, want webhook.Principal, headers ...string) {
 	}
 }
 
-// refuses wants an error, and that its text is the error's own.
+// refuses checks that a call fails with exactly this error and its own message.
 func (b *bench) refuses(name string, want error, headers ...string) {
 	b.t.Helper()
-	got, err := b.Authenticate(request(headers...))
+	got, err := b.Authenticate(request(headers...), "")
 	if !errors.Is(err, want) || err.Error() != want.Error() {
 		b.t.Errorf("%s: got error %v, want exactly %v", name, err, want)
 	}
@@ -171,29 +171,29 @@ func TestAuthenticate_RefusesAllAlike(t *testing.T) {
 	b.issue(tenancy.KindApp, "apptoken", anna("app"))
 	b.issue(tenancy.KindSession, "session", anna("app"))
 	for name, headers := range map[string][]string{
-		"no credential":                 nil,
-		"an empty header":               {"Authorization: "},
-		"a scheme alone":                {"Authorization: Basic"},
-		"a ticket's scheme alone":       {"Authorization: SOTicket  "},
-		"a wrong password":              {basic("tje0:Tje1")},
-		"a password in another case":    {basic("tje0:tje0")},
-		"an unknown user":               {basic("nobody:Tje0")},
-		"the administrator's, wrong":    {basic("admin:" + adminPassword + " ")},
-		"an expired credential":         {basic("anna:expired")},
-		"bad base64":                    {"Authorization: Basic ***"},
-		"no colon":                      {basic("tje0Tje0")},
-		"no user and no password":       {basic(":")},
-		"another scheme":                {"Authorization: Digest dGplMDpUamUw"},
-		"two headers, one of them good": {basic("tje0:Tje0"), basic("x:y")},
-		"a password as a token":         {"Authorization: Bearer anna:right"},
-		"a ticket as a token":           {"Authorization: Bearer 7T:abc"},
-		"a ticket in another case":      {"Authorization: SOTicket 7t:abc"},
-		"a session as a token":          {"Authorization: Bearer session"},
-		"an app's token as a token":     {"Authorization: Bearer apptoken"},
-		"an app's token alone":          {"SO-AppToken: apptoken"},
-		"a JSON web token, no issuer":   {"Authorization: Bearer eyJhbGciOiJub25lIn0.e30."},
-		"a role in a header":            {"Authorization: AWS4-HMAC-SHA256 Credential=x"},
-		"a session without its token":   {"Cookie: posthaste_session=session"},
+		"no credential":                  nil,
+		"an empty header":                {"Authorization: "},
+		"a scheme alone":                 {"Authorization: Basic"},
+		"a ticket's scheme alone":        {"Authorization: SOTicket  "},
+		"a wrong password":               {basic("tje0:Tje1")},
+		"a password in another case":     {basic("tje0:tje0")},
+		"an unknown user":                {basic("unknown:Tje0")},
+		"a wrong admin password":         {basic("admin:" + adminPassword + " ")},
+		"an expired credential":          {basic("anna:expired")},
+		"bad base64":                     {"Authorization: Basic ***"},
+		"no colon":                       {basic("tje0Tje0")},
+		"no user and no password":        {basic(":")},
+		"another scheme":                 {"Authorization: Digest dGplMDpUamUw"},
+		"two headers, one of them right": {basic("tje0:Tje0"), basic("x:y")},
+		"a password as a token":          {"Authorization: Bearer anna:right"},
+		"a ticket as a token":            {"Authorization: Bearer 7T:abc"},
+		"a ticket in another case":       {"Authorization: SOTicket 7t:abc"},
+		"a session as a token":           {"Authorization: Bearer session"},
+		"an app token as a token":        {"Authorization: Bearer apptoken"},
+		"an app token alone":             {"SO-AppToken: apptoken"},
+		"a JWT without an issuer":        {"Authorization: Bearer eyJhbGciOiJub25lIn0.e30."},
+		"a role in a header":             {"Authorization: AWS4-HMAC-SHA256 Credential=x"},
+		"a session without XSRF token":   {"Cookie: posthaste_session=session"},
 	} {
 		b.refuses(name, webhook.ErrUnauthorized, headers...)
 	}
@@ -232,23 +232,23 @@ func TestAuthenticate_Apps(t *testing.T) {
 	}
 	other := anna("app")
 	other.Tenant = "Other"
-	b.issue(tenancy.KindTicket, "of nobody", anna(""))
+	b.issue(tenancy.KindTicket, "without app", anna(""))
 	b.issue(tenancy.KindTicket, "of app", anna("app"))
 	b.issue(tenancy.KindApp, "app", anna("app", webhook.ScopeWebhooks))
 	b.issue(tenancy.KindApp, "another", anna("another"))
 	b.issue(tenancy.KindApp, "other tenant's", other)
 	b.issue(tenancy.KindApp, "expired", anna("app"), start)
 	narrowed := anna("app", webhook.ScopeWebhooks)
-	b.wants("an app token gives the app, and its scopes bound the caller's", narrowed, "Authorization: SOTicket of nobody", "SO-AppToken: app")
+	b.wants("an app token sets the app and restricts the caller's scopes", narrowed, "Authorization: SOTicket without app", "SO-AppToken: app")
 	b.wants("an app token that agrees", narrowed, "Authorization: SOTicket of app", "SO-AppToken: app")
 	for name, token := range map[string]string{
-		"another app's": "another", "another tenant's": "other tenant's", "an expired one": "expired", "one of nobody": "unknown", "an empty one": "",
+		"another app's": "another", "another tenant's": "other tenant's", "an expired one": "expired", "an unknown one": "unknown", "an empty one": "",
 	} {
 		b.refuses(name, webhook.ErrWrongApp, "Authorization: SOTicket of app", "SO-AppToken: "+token)
 	}
-	b.refuses("two of them", webhook.ErrWrongApp, "Authorization: SOTicket of app", "SO-AppToken: app", "SO-AppToken: app")
-	b.refuses("beside a wrong credential", webhook.ErrUnauthorized, "Authorization: SOTicket wrong", "SO-AppToken: app")
-	b.refuses("beside the administrator's", webhook.ErrWrongApp, basic("admin:"+adminPassword), "SO-AppToken: app")
+	b.refuses("two app tokens", webhook.ErrWrongApp, "Authorization: SOTicket of app", "SO-AppToken: app", "SO-AppToken: app")
+	b.refuses("with a wrong credential", webhook.ErrUnauthorized, "Authorization: SOTicket wrong", "SO-AppToken: app")
+	b.refuses("with the administrator's", webhook.ErrWrongApp, basic("admin:"+adminPassword), "SO-AppToken: app")
 }
 
 func TestAuthenticate_SignedByARole(t *testing.T) {
@@ -259,10 +259,10 @@ func TestAuthenticate_SignedByARole(t *testing.T) {
 	b.wants("the role", anna("", webhook.ScopeEvents), "Authorization: AWS4-HMAC-SHA256 Credential=x")
 	b.wants("whatever the headers say", anna("", webhook.ScopeEvents), basic(firstCredential))
 	b.role = "arn:aws:iam::123456789012:role/another"
-	b.refuses("a role that nobody knows", webhook.ErrUnauthorized, basic(firstCredential))
+	b.refuses("an unknown role", webhook.ErrUnauthorized, basic(firstCredential))
 }
 
-func TestAuthenticate_WithoutCredentialsNobodyComesIn(t *testing.T) {
+func TestAuthenticate_WithoutCredentialsAllAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(b *bench){
 		"nothing set":   func(b *bench) { b.First, b.Admin = nil, nil },
@@ -277,7 +277,7 @@ func TestAuthenticate_WithoutCredentialsNobodyComesIn(t *testing.T) {
 	}
 }
 
-func TestAuthenticate_StoreThatCannotAnswer(t *testing.T) {
+func TestAuthenticate_UnavailableStoreIsNotUnauthorized(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	unreadable := func(context.Context) (webhook.Secret, error) {
@@ -285,7 +285,7 @@ func TestAuthenticate_StoreThatCannotAnswer(t *testing.T) {
 	}
 	b.First, b.Admin = unreadable, unreadable
 	for _, user := range []string{"tje0", "admin"} {
-		_, err := b.Authenticate(request(basic(user + ":hunter2")))
+		_, err := b.Authenticate(request(basic(user+":hunter2")), "")
 		if !errors.Is(err, webhook.ErrSecretUnavailable) || errors.Is(err, webhook.ErrUnauthorized) {
 			t.Errorf("%s: got error %v, want %v", user, err, webhook.ErrSecretUnavailable)
 		}
@@ -294,7 +294,7 @@ func TestAuthenticate_StoreThatCannotAnswer(t *testing.T) {
 		}
 	}
 	_ = b.db.Close()
-	if _, err := b.Authenticate(request("Authorization: Bearer x")); err == nil || errors.Is(err, webhook.ErrUnauthorized) {
+	if _, err := b.Authenticate(request("Authorization: Bearer x"), ""); err == nil || errors.Is(err, webhook.ErrUnauthorized) {
 		t.Errorf("a closed store: got error %v", err)
 	}
 }
@@ -321,7 +321,7 @@ func FuzzAuthenticate(f *testing.F) {
 		if app != "" {
 			r.Header["So-Apptoken"] = []string{app}
 		}
-		who, err := b.Authenticate(r)
+		who, err := b.Authenticate(r, "")
 		if err == nil && who.Tenant == "" && !who.May(webhook.ScopeAdmin) {
 			t.Errorf("%q: a principal without a tenant", authorization)
 		}

@@ -8,14 +8,14 @@ import (
 // The cookies of a browser's session.
 const (
 	SessionCookie = "posthaste_session"
-	XSRFCookie    = "XSRF-TOKEN" // its value is sent as the header X-XSRF-TOKEN as well
+	XSRFCookie    = "XSRF-TOKEN" // pages send its value as the header X-XSRF-TOKEN too
 )
 
 // SessionLife is how long a session lasts at most.
 const SessionLife = 8 * time.Hour
 
-// cookies returns those of a session with this much life left. A browser sends
-// them from no other site's pages.
+// cookies returns the cookies of a session that ends after life. A browser does
+// not send them from another site's pages.
 func cookies(session, xsrf string, life time.Duration) []*http.Cookie {
 	return []*http.Cookie{
 		cookie(SessionCookie, session, life, true),
@@ -29,9 +29,9 @@ func forgotten() []*http.Cookie { return cookies("", "", 0) }
 func cookie(name, value string, life time.Duration, httpOnly bool) *http.Cookie {
 	age := int(life.Seconds())
 	if age <= 0 {
-		age = -1 // written as Max-Age=0; a zero would write none
+		age = -1 // written as Max-Age=0; zero would omit Max-Age
 	}
-	return &http.Cookie{ //nolint:gosec // the writer knows about TLS, and pages must read the XSRF token
+	return &http.Cookie{ //nolint:gosec // the writer decides on Secure, and pages must read the XSRF token
 		Name: name, Value: value, Path: "/", MaxAge: age, HttpOnly: httpOnly, SameSite: http.SameSiteStrictMode,
 	}
 }

@@ -1,6 +1,6 @@
 package auth
 
-// Size is how many buckets there are.
+// Size returns the number of buckets.
 func (t *Throttle) Size() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -17,28 +17,28 @@ import (
 )
 
 const (
-	// fetchTimeout bounds one fetch: the issuer's addresses and its keys.
+	// fetchTimeout bounds one fetch of the issuer's discovery document and keys.
 	fetchTimeout = 5 * time.Second
-	// failureHold is how long a fetch that failed is not repeated. Calls fail
-	// at once meanwhile.
+	// failureHold is how long after a failed fetch calls fail at once, without
+	// another fetch.
 	failureHold = 5 * time.Second
-	// keysHold is how long an issuer's keys are not fetched again although a
-	// token does not fit them: no caller makes the service ask more often.
+	// keysHold is the least time between two fetches caused by tokens that no
+	// key fits: callers cannot make the service fetch more often.
 	keysHold = 10 * time.Second
 	// keysLife is how long keys are used before they are fetched again, so that
-	// one that the issuer has withdrawn ends.
+	// a key the issuer has withdrawn stops being accepted.
 	keysLife = 5 * time.Minute
-	// keysKept is how long keys are used while the issuer does not answer, and
-	// keysRetry how long they are before it is asked again.
+	// keysKept is how long keys are used while the issuer does not respond;
+	// keysRetry is the time between fetches meanwhile.
 	keysKept  = time.Hour
 	keysRetry = time.Minute
-	maxKeys   = 1 << 20 // bytes of an issuer's answer
+	maxKeys   = 1 << 20 // bytes of a response
 )
 
-// keys is what an issuer answered at a time. It is immutable.
+// keys is the result of one fetch. It is immutable.
 type keys struct {
 	keys       []jose.JSONWebKey
-	algorithms []string // that the issuer signs with; empty: RS256
+	algorithms []string // the issuer's signing algorithms; empty: RS256
 	at         time.Time
 }
 
@@ -63,7 +63,7 @@ func newIssuer(url, audience string, transport http.RoundTripper, now func() tim
 }
 
 // errNoAnswer says that the issuer did not answer.
-var errNoAnswer = fmt.Errorf("ask the issuer of tokens: %w", webhook.ErrUnavailable)
+var errNoAnswer = fmt.Errorf("ask the token issuer: %w", webhook.ErrUnavailable)
 
 // usable returns keys that tokens may be checked with: those known, if they are
 // not too old, or new ones. Errors: webhook.ErrUnavailable where the issuer does
@@ -82,13 +82,13 @@ func (i *issuer) newer(ctx context.Context, than *keys) (*keys, error) {
 func (i *issuer) ask(ctx context.Context) (*keys, error) {
 	k, err := i.fetch(ctx)
 	if err != nil && ctx.Err() != nil {
-		return nil, fmt.Errorf("ask the issuer of tokens: %w", ctx.Err())
+		return nil, fmt.Errorf("ask the token issuer: %w", ctx.Err())
 	}
 	return k, err
 }
 
-// fetch asks the issuer for its addresses and keys. go-oidc would fetch keys in a
-// goroutine that outlives the call.
+// fetch reads the issuer's discovery document and keys. go-oidc would fetch keys
+// in a goroutine that outlives the call.
 func (i *issuer) fetch(ctx context.Context) (*keys, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -111,7 +111,7 @@ func (i *issuer) fetch(ctx context.Context) (*keys, error) {
 		return nil, errNoAnswer
 	}
 	if named.Issuer != i.url {
-		return nil, fmt.Errorf("OIDC_ISSUER is spelt otherwise by the issuer itself: %q", named.Issuer)
+		return nil, fmt.Errorf("OIDC_ISSUER must be spelled as the issuer spells it: %q", named.Issuer)
 	}
 	parsed, err := parseKeys(keySet)
 	if err != nil {
@@ -120,7 +120,7 @@ func (i *issuer) fetch(ctx context.Context) (*keys, error) {
 	return &keys{parsed, supported(named.Algorithms), at}, nil
 }
 
-// get reads what an address of the issuer's answers.
+// get returns the body of the issuer's response at an address.
 func (i *issuer) get(ctx context.Context, address string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -134,11 +134,11 @@ func (i *issuer) get(ctx context.Context, address string) ([]byte, error) {
 	err = errors.Join(err, resp.Body.Close())
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read the issuer's answer: %w", err)
+		return nil, fmt.Errorf("read the issuer's response: %w", err)
 	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("the issuer answers %d", resp.StatusCode)
+		return nil, fmt.Errorf("the issuer responded %d", resp.StatusCode)
 	case len(body) > maxKeys:
-		return nil, errors.New("the issuer's answer is too large")
+		return nil, errors.New("the issuer's response is too large")
 	}
 	return body, nil
 }

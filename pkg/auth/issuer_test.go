@@ -15,17 +15,18 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// hanging is a transport to an issuer that answers once it is told to.
+// hanging is a transport to an issuer that does not respond until respond is
+// closed.
 type hanging struct {
-	issuer *issuer
-	asked  atomic.Int32
-	answer chan struct{} // closed: it answers
+	issuer  *issuer
+	asked   atomic.Int32
+	respond chan struct{}
 }
 
 func (h *hanging) RoundTrip(r *http.Request) (*http.Response, error) {
 	h.asked.Add(1)
 	select {
-	case <-h.answer:
+	case <-h.respond:
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}
@@ -34,25 +35,25 @@ func (h *hanging) RoundTrip(r *http.Request) (*http.Response, error) {
 	return recorder.Result(), nil
 }
 
-// hung runs a test in a bubble, with an issuer that hangs.
+// hung runs a test in a synctest bubble, with an issuer that hangs.
 func hung(t *testing.T, run func(t *testing.T, b *bench, h *hanging)) {
 	t.Helper()
 	b, i := newBench(t), newIssuer(t)
 	synctest.Test(t, func(t *testing.T) {
-		h := &hanging{issuer: i, answer: make(chan struct{})}
+		h := &hanging{issuer: i, respond: make(chan struct{})}
 		b.Tokens = auth.NewTokens(i.URL, "posthaste", auth.Claims{}, h, time.Now)
 		run(t, b, h)
 	})
 }
 
-func TestIssuer_CallsAtOneThatHangsWaitTogether(t *testing.T) {
+func TestIssuer_ConcurrentCallsShareOneFetch(t *testing.T) {
 	t.Parallel()
 	hung(t, func(t *testing.T, b *bench, h *hanging) {
 		token := h.issuer.token(nil)
 		unavailable := func(after time.Duration) {
 			t.Helper()
 			began := time.Now()
-			_, err := b.Authenticate(request(token))
+			_, err := b.Authenticate(request(token), "")
 			if waited := time.Since(began); !errors.Is(err, webhook.ErrUnavailable) || waited != after {
 				t.Errorf("got %v after %v, want ErrUnavailable after %v", err, waited, after)
 			}
@@ -71,9 +72,9 @@ func TestIssuer_CallsAtOneThatHangsWaitTogether(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		unavailable(5 * time.Second)
 		time.Sleep(5 * time.Second)
-		close(h.answer)
-		if _, err := b.Authenticate(request(token)); err != nil {
-			t.Errorf("when it is back: %v", err)
+		close(h.respond)
+		if _, err := b.Authenticate(request(token), ""); err != nil {
+			t.Errorf("after recovery: %v", err)
 		}
 	})
 }
@@ -86,13 +87,13 @@ func TestIssuer_AWaiterGivesUpWithItsOwnCall(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			began := time.Now()
-			_, err := b.Authenticate(request(h.issuer.token(nil)).WithContext(ctx))
+			_, err := b.Authenticate(request(h.issuer.token(nil)).WithContext(ctx), "")
 			if waited := time.Since(began); !errors.Is(err, want) || waited != after {
 				t.Errorf("a call with %v: got %v after %v, want %v after %v", limit, err, waited, want, after)
 			}
 		}
 		var calls sync.WaitGroup
-		// The first asks, and gives up after two seconds; the last asks then.
+		// The first call fetches and times out after two seconds; then the last one fetches.
 		calls.Go(func() { call(2*time.Second, context.DeadlineExceeded, 2*time.Second) })
 		synctest.Wait()
 		calls.Go(func() { call(time.Second, context.DeadlineExceeded, time.Second) })
@@ -102,26 +103,26 @@ func TestIssuer_AWaiterGivesUpWithItsOwnCall(t *testing.T) {
 		if n := h.asked.Load(); n != 2 {
 			t.Errorf("the issuer was asked %d times, want twice", n)
 		}
-		close(h.answer)
+		close(h.respond)
 		calls.Wait()
 	})
 }
 
-func TestIssuer_KeysThatAreKnownGoOnWhileItHangs(t *testing.T) {
+func TestIssuer_KnownKeysAreUsedWhileItHangs(t *testing.T) {
 	t.Parallel()
 	hung(t, func(t *testing.T, b *bench, h *hanging) {
 		token := h.issuer.token(nil)
 		accepted := func(after time.Duration) {
 			t.Helper()
 			began := time.Now()
-			_, err := b.Authenticate(request(token))
+			_, err := b.Authenticate(request(token), "")
 			if waited := time.Since(began); err != nil || waited != after {
 				t.Errorf("got %v after %v, want a success after %v", err, waited, after)
 			}
 		}
-		close(h.answer)
+		close(h.respond)
 		accepted(0)
-		h.answer = make(chan struct{})
+		h.respond = make(chan struct{})
 		time.Sleep(5 * time.Minute)
 		var calls sync.WaitGroup
 		calls.Go(func() { accepted(5 * time.Second) })
@@ -130,40 +131,40 @@ func TestIssuer_KeysThatAreKnownGoOnWhileItHangs(t *testing.T) {
 		calls.Wait()
 		accepted(0)
 		time.Sleep(55 * time.Minute)
-		if _, err := b.Authenticate(request(token)); !errors.Is(err, webhook.ErrUnavailable) {
+		if _, err := b.Authenticate(request(token), ""); !errors.Is(err, webhook.ErrUnavailable) {
 			t.Errorf("after an hour: got %v, want ErrUnavailable", err)
 		}
 	})
 }
 
-func TestTokens_AnIssuerThatIsDown(t *testing.T) {
+func TestTokens_IssuerDown(t *testing.T) {
 	t.Parallel()
 	b, i := withIssuer(t, auth.Claims{})
 	unavailable := func(name, token string) {
 		t.Helper()
-		if _, err := b.Authenticate(request(token)); !errors.Is(err, webhook.ErrUnavailable) {
+		if _, err := b.Authenticate(request(token), ""); !errors.Is(err, webhook.ErrUnavailable) {
 			t.Errorf("%s: got error %v, want ErrUnavailable", name, err)
 		}
 	}
 	i.down.Store(true)
 	unavailable("it is down", i.token(nil))
 	i.down.Store(false)
-	unavailable("at once after it", i.token(nil))
+	unavailable("right after the outage", i.token(nil))
 	b.clock.Advance(5 * time.Second)
-	b.wants("when it is back", tokenUser(), i.token(nil))
+	b.wants("after recovery", tokenUser(), i.token(nil))
 	i.down.Store(true)
-	b.wants("what is known goes on", tokenUser(), i.token(nil))
+	b.wants("known keys are still used", tokenUser(), i.token(nil))
 	b.clock.Advance(10 * time.Second)
-	unavailable("a key that is not known", i.signed(i.key, map[string]string{"alg": "RS256", "kid": "2"}, i.claims(nil)))
-	b.wants("what is known goes on beside it", tokenUser(), i.token(nil))
+	unavailable("an unknown key", i.signed(i.key, map[string]string{"alg": "RS256", "kid": "2"}, i.claims(nil)))
+	b.wants("known keys are still used after it", tokenUser(), i.token(nil))
 }
 
-func TestTokens_KeysThatCannotBeReadAreAFailure(t *testing.T) {
+func TestTokens_UnparsableKeysAreAFailure(t *testing.T) {
 	t.Parallel()
 	b, i := withIssuer(t, auth.Claims{})
 	i.garbled.Store(true)
 	for range 3 {
-		if _, err := b.Authenticate(request(i.token(nil))); !errors.Is(err, webhook.ErrUnavailable) {
+		if _, err := b.Authenticate(request(i.token(nil)), ""); !errors.Is(err, webhook.ErrUnavailable) {
 			t.Errorf("got error %v, want ErrUnavailable", err)
 		}
 	}
@@ -172,10 +173,10 @@ func TestTokens_KeysThatCannotBeReadAreAFailure(t *testing.T) {
 	}
 	i.garbled.Store(false)
 	b.clock.Advance(5 * time.Second)
-	b.wants("when they can", tokenUser(), i.token(nil))
+	b.wants("after recovery", tokenUser(), i.token(nil))
 }
 
-func TestTokens_AKeyThatTheIssuerWithdrewEnds(t *testing.T) {
+func TestTokens_WithdrawnKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	b, i := withIssuer(t, auth.Claims{})
 	b.wants("before", tokenUser(), i.token(nil))

@@ -10,14 +10,13 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// signatures are the algorithms that a token may be signed with: those with a
-// public key.
+// signatures are the accepted signing algorithms: those with a public key.
 var signatures = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512, jose.PS256, jose.PS384, jose.PS512, jose.EdDSA,
 }
 
-// parseKeys reads a JSON Web Key Set. It skips keys of kinds and algorithms that
-// are not supported, as RFC 7517 asks.
+// parseKeys parses a JSON Web Key Set. It skips keys of unsupported types and
+// algorithms, as RFC 7517 asks.
 func parseKeys(text []byte) ([]jose.JSONWebKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -49,7 +48,7 @@ func parseKeys(text []byte) ([]jose.JSONWebKey, error) {
 	return keys, nil
 }
 
-// supported returns the names of those algorithms that are supported.
+// supported returns the supported ones of some algorithms.
 func supported(algorithms []string) (names []string) {
 	for _, name := range algorithms {
 		if slices.Contains(signatures, jose.SignatureAlgorithm(name)) {
@@ -59,9 +58,9 @@ func supported(algorithms []string) (names []string) {
 	return names
 }
 
-// signatureCheck is the check of one token's signature against the keys of an
-// issuer. It keeps what came of it, since the errors of the verifier that asks
-// it tell a signature that no key fits from a wrong audience by their text only.
+// signatureCheck verifies one token's signature with an issuer's keys. It records
+// its result, because only the message of the verifier's error distinguishes a
+// signature that no key fits from a wrong audience.
 type signatureCheck struct {
 	keys  []jose.JSONWebKey
 	unfit bool // no key fits the signature
@@ -71,7 +70,7 @@ var _ oidc.KeySet = (*signatureCheck)(nil)
 
 var errUnfit = errors.New("no key fits the signature")
 
-// VerifySignature implements oidc.KeySet. The verifier has checked the token's
+// VerifySignature implements oidc.KeySet. Its caller has checked the token's
 // algorithm.
 func (c *signatureCheck) VerifySignature(_ context.Context, token string) (payload []byte, err error) {
 	signed, err := jose.ParseSigned(token, signatures)

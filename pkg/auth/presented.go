@@ -10,10 +10,10 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 )
 
-// kindToken is a bearer token that an issuer elsewhere made. It is never stored.
+// kindToken is a bearer token of an external issuer. It is never stored.
 const kindToken tenancy.CredentialKind = "token"
 
-// The headers that carry credentials, besides Authorization.
+// The headers that carry credentials, in addition to Authorization.
 const (
 	headerAppToken  = "SO-AppToken"
 	headerXSRFToken = "X-XSRF-TOKEN" //nolint:gosec // a name
@@ -23,27 +23,27 @@ const (
 type presented struct {
 	kind tenancy.CredentialKind
 	text string
-	// user is whom a Basic credential names, known or not.
+	// user is the user name of a Basic credential, known or not.
 	user string
-	// app is the SO-AppToken beside it, withApp says that there is one.
+	// app is the SO-AppToken; withApp reports whether the request has one.
 	app     string
 	withApp bool
-	// malformed says that there is something, and that it cannot be read.
+	// malformed reports whether the credential cannot be parsed.
 	malformed bool
 }
 
-// presented reads the credential that a request carries; not ok where it
-// carries none. An SO-AppToken alone names an app and nobody who calls: it is
-// none.
+// presented returns the credential that a request carries; ok is false if it
+// carries none. An SO-AppToken alone is not a credential: it names an app but no
+// caller.
 func (a *Authenticator) presented(r *http.Request, cookies bool) (p presented, ok bool) {
 	if tokens := r.Header.Values(headerAppToken); len(tokens) > 0 {
 		p.withApp = true
-		if len(tokens) == 1 { // two contradict each other, like a wrong one
+		if len(tokens) == 1 { // two are refused like a wrong one
 			p.app = strings.TrimSpace(tokens[0])
 		}
 	}
 	if a.Role != nil {
-		// The signature stands in the header Authorization.
+		// The header Authorization holds the signature.
 		if role := a.Role(r.Context()); role != "" {
 			p.kind, p.text = tenancy.KindIAM, role
 			return p, true
@@ -63,8 +63,8 @@ func (a *Authenticator) presented(r *http.Request, cookies bool) (p presented, o
 	return p, true
 }
 
-// authorization reads the header Authorization. The name of a scheme has any
-// letter case; what follows is taken as it is.
+// authorization parses the header Authorization. The name of the scheme is
+// case-insensitive; the rest is taken as it is.
 func (p *presented) authorization(value string, tokens bool) {
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(value), " ")
 	rest = strings.TrimSpace(rest)
@@ -79,7 +79,7 @@ func (p *presented) authorization(value string, tokens bool) {
 		p.kind, p.text = tenancy.KindTicket, rest
 	case "bearer":
 		p.kind, p.text = tenancy.KindBearer, rest
-		// Tokens of ours have one dot, JSON web tokens two.
+		// Our own tokens have one dot, JSON web tokens two.
 		if tokens && strings.Count(rest, ".") == 2 {
 			p.kind = kindToken
 		}
@@ -88,9 +88,9 @@ func (p *presented) authorization(value string, tokens bool) {
 	}
 }
 
-// cookie reads a browser's session. A cookie goes out with whatever a page
-// anywhere makes a browser send, so it counts only beside the token that only
-// pages of this site can know.
+// cookie reads a browser's session; ok reports whether the request has one. A
+// browser may send cookies with requests that other sites' pages make, so a
+// cookie counts only together with the token that only this site's pages know.
 func (p *presented) cookie(r *http.Request) (ok bool) {
 	sessions := r.CookiesNamed(SessionCookie)
 	if len(sessions) == 0 {
@@ -102,8 +102,8 @@ func (p *presented) cookie(r *http.Request) (ok bool) {
 	return true
 }
 
-// source is whom wrong credentials are counted against: an IPv4 address, or the
-// network of 64 bits that whoever has an IPv6 address has.
+// source returns what wrong credentials are counted by: the caller's IPv4
+// address, or the /64 network of its IPv6 address.
 func source(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// keptSecret is Secrets Manager with the one secret that the template makes.
+// keptSecret is a Secrets Manager with one secret, which the template creates.
 type keptSecret struct {
 	secrets.Client
 	text  string
@@ -33,7 +33,7 @@ func (k *keptSecret) GetSecretValue(context.Context, *secretsmanager.GetSecretVa
 	return &secretsmanager.GetSecretValueOutput{SecretString: aws.String(k.text)}, nil
 }
 
-// A warm environment takes over what was changed in Secrets Manager.
+// A warm environment applies a change made in Secrets Manager.
 func TestAuthenticate_DeployedCredentialsAreRotatedWithinAMinute(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -41,7 +41,7 @@ func TestAuthenticate_DeployedCredentialsAreRotatedWithinAMinute(t *testing.T) {
 	b.First, b.Admin = secrets.Value(first, "first", b.clock.Now), secrets.Value(admin, "admin", b.clock.Now)
 	b.issue(tenancy.KindBasic, "anna:password", anna(""))
 	cookie, xsrf := b.begin(basic(firstCredential))
-	administrator, err := b.Authenticate(request(basic("admin:" + adminPassword)))
+	administrator, err := b.Authenticate(request(basic("admin:"+adminPassword)), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,16 +57,16 @@ func TestAuthenticate_DeployedCredentialsAreRotatedWithinAMinute(t *testing.T) {
 	first.text, admin.text = "tje0:new", "new"
 	b.clock.Advance(time.Minute)
 	b.refuses("the old first credential", webhook.ErrUnauthorized, basic(firstCredential))
-	b.refuses("a session that began with it", webhook.ErrUnauthorized, cookie, xsrf)
+	b.refuses("a session started with it", webhook.ErrUnauthorized, cookie, xsrf)
 	b.refuses("the administrator's old password", webhook.ErrUnauthorized, basic("admin:"+adminPassword))
 	b.wants("the new first credential", tje0, basic("tje0:new"))
 	b.wants("the administrator's new password", administrator, basic("admin:new"))
 
 	first.err = errors.New("no answer")
 	b.clock.Advance(time.Minute)
-	b.wants("while Secrets Manager does not answer", tje0, basic("tje0:new"))
+	b.wants("while Secrets Manager does not respond", tje0, basic("tje0:new"))
 	first.err = &types.InvalidRequestException{} // marked for deletion
 	b.clock.Advance(time.Minute)
 	b.refuses("once it is deleted", webhook.ErrUnauthorized, basic("tje0:new"))
-	b.wants("another credential beside it", anna(""), basic("anna:password"))
+	b.wants("another credential", anna(""), basic("anna:password"))
 }

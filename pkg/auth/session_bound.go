@@ -10,24 +10,23 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// maxSessions is how many sessions of one credential there may be.
+// maxSessions is the most sessions one credential may have.
 const maxSessions = 20
 
-// sessionsOf returns what the ids of a caller's sessions begin with: the id of the
-// credential that they were begun with. The first credential has none, and of a
-// token from elsewhere no two are the same: those go by their user.
+// sessionsOf returns the prefix of the ids of a caller's sessions: the id of the
+// credential they were started with. The first credential has no id, and an
+// external issuer's tokens all differ: their sessions are grouped by user.
 func sessionsOf(who login) string {
-	credential := who.id
+	credential := who.credential.ID
 	if credential == "" {
 		credential = tenancy.KeyHash(kindToken, webhook.NewSecret(string(who.Tenant)+"/"+who.Associate.UserName))[:32]
 	}
 	return tenancy.SessionPrefix + credential + "-"
 }
 
-// endOldest ends the oldest sessions that begin with a prefix, so that the
-// newest maxSessions stay. Ids are in the order of time behind their prefix. It
-// runs after the new session is stored: of calls at the same time the last one
-// sees all.
+// endOldest ends all but the newest maxSessions sessions with a prefix. After
+// their prefix, ids sort by time. It runs after the new session is stored, so the
+// last of several concurrent calls sees all of them.
 func (a *Authenticator) endOldest(ctx context.Context, tenant webhook.Tenant, prefix string) error {
 	var live []string
 	for after, more := prefix, true; more; {

@@ -11,7 +11,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// sessions lists the sessions that are stored of a tenant.
+// sessions returns the ids of a tenant's stored sessions.
 func (b *bench) sessions(tenant webhook.Tenant) (ids []string) {
 	b.t.Helper()
 	all, err := b.db.Credentials().List(b.t.Context(), tenant, "", 1000)
@@ -40,7 +40,7 @@ func TestSession_TheNewestTwentyOfACredentialStay(t *testing.T) {
 	for i := range 25 {
 		b.clock.Advance(time.Second)
 		headers := []string{"Authorization: SOTicket ticket"}
-		if i%2 == 0 { // it stays the same credential
+		if i%2 == 0 { // still the same credential
 			headers = append(headers, "SO-AppToken: app")
 		}
 		cookie, xsrf := b.begin(headers...)
@@ -52,7 +52,7 @@ func TestSession_TheNewestTwentyOfACredentialStay(t *testing.T) {
 			b.refuses(fmt.Sprintf("session %d of 25", i+1), webhook.ErrUnauthorized, s.cookie, s.xsrf)
 			continue
 		}
-		if _, err := b.Authenticate(request(s.cookie, s.xsrf)); err != nil {
+		if _, err := b.Authenticate(request(s.cookie, s.xsrf), ""); err != nil {
 			t.Errorf("session %d of 25: %v", i+1, err)
 		}
 	}
@@ -65,9 +65,9 @@ func TestSession_TheFirstCredentialsAreBoundedToo(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	var calls sync.WaitGroup
-	for range 30 { // all at the same time, and the same instant
+	for range 30 { // concurrent, and at the same clock time
 		calls.Go(func() {
-			if _, _, err := b.StartSession(request(basic(firstCredential))); err != nil {
+			if _, _, err := b.StartSession(request(basic(firstCredential)), ""); err != nil {
 				t.Error(err)
 			}
 		})
@@ -78,7 +78,7 @@ func TestSession_TheFirstCredentialsAreBoundedToo(t *testing.T) {
 	}
 }
 
-// An issuer's tokens are many, and their user is one.
+// One user's sessions are bounded together, whatever tokens started them.
 func TestSession_ATokensUserIsBounded(t *testing.T) {
 	t.Parallel()
 	b, i := withIssuer(t, auth.Claims{})

@@ -13,14 +13,14 @@ import (
 // begin starts a session and returns the headers that go with it.
 func (b *bench) begin(headers ...string) (cookie, xsrf string) {
 	b.t.Helper()
-	cookies, _, err := b.StartSession(request(headers...))
+	cookies, _, err := b.StartSession(request(headers...), "")
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return "Cookie: other=1; posthaste_session=" + cookies[0].Value, "X-XSRF-TOKEN: " + cookies[1].Value
 }
 
-func TestSession_StandsForItsCredential(t *testing.T) {
+func TestSession_HasThePrincipalOfItsCredential(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.issue(tenancy.KindTicket, "ticket", anna(""))
@@ -28,7 +28,7 @@ func TestSession_StandsForItsCredential(t *testing.T) {
 	cookie, xsrf := b.begin("Authorization: SOTicket ticket", "SO-AppToken: app")
 	b.wants("of a ticket with an app", anna("app", webhook.ScopeWebhooks), cookie, xsrf)
 	cookie, xsrf = b.begin(basic(firstCredential))
-	b.wants("of the first credential, whose tenant was never made", tje0, cookie, xsrf)
+	b.wants("of the first credential, whose tenant was never created", tje0, cookie, xsrf)
 }
 
 func TestSession_NeedsItsOwnXSRFToken(t *testing.T) {
@@ -89,7 +89,7 @@ func TestSession_EndsNoLaterThanItsCredential(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.issue(tenancy.KindTicket, "ticket", anna(""), start.Add(time.Hour))
-	cookies, _, err := b.StartSession(request("Authorization: SOTicket ticket"))
+	cookies, _, err := b.StartSession(request("Authorization: SOTicket ticket"), "")
 	if err != nil || len(cookies) != 2 {
 		t.Fatalf("got %d cookies, %v", len(cookies), err)
 	}
@@ -121,11 +121,11 @@ func TestStartSession_NeedsACredential(t *testing.T) {
 		"a wrong one":       {[]string{basic("tje0:x")}, webhook.ErrUnauthorized},
 		"the administrator": {[]string{basic("admin:" + adminPassword)}, webhook.ErrForbidden},
 	} {
-		if _, _, err := b.StartSession(request(test.headers...)); !errors.Is(err, test.want) {
+		if _, _, err := b.StartSession(request(test.headers...), ""); !errors.Is(err, test.want) {
 			t.Errorf("%s: got error %v, want %v", name, err, test.want)
 		}
 	}
 	if _, _, err := b.EndSession(request(basic(firstCredential))); !errors.Is(err, webhook.ErrUnauthorized) {
-		t.Errorf("a credential that is no session was ended: %v", err)
+		t.Errorf("EndSession accepted a credential that is not a session: %v", err)
 	}
 }

@@ -8,16 +8,16 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Throttle makes guessing credentials slow, and locks nobody out.
+// Throttle slows down guessing without locking anyone out.
 //
 // Wrong credentials are counted per source, and per source and user. A source
-// that has used up what it has is refused before anything is looked up, with
-// one exception: a credential that was right from there before. So somebody who
-// guesses at a user's password slows down himself; the user goes on from
-// everywhere else, and from the same address as well.
+// that has used up its allowance is refused before anything is looked up, with
+// one exception: a credential that was right from the same source before. An
+// attacker who guesses a user's password slows down only the attacker's own
+// address; the user can still call, from every other address and from the same one.
 //
-// It is kept in the memory of one process, which for a Lambda function is one
-// of several. Its size is bounded.
+// The counts are in memory, per process; a Lambda function runs in several. Their
+// size is bounded.
 type Throttle struct {
 	// Now must be set.
 	Now func() time.Time
@@ -27,27 +27,27 @@ type Throttle struct {
 	right   map[digest]struct{}
 }
 
-// digest is the SHA-256 of what is counted, so that no credential is kept.
+// digest is the SHA-256 of a counted key, so that no credential is stored.
 type digest [sha256.Size]byte
 
 const (
-	perUser       = 10 // wrong ones at once, by source and user
+	perUser       = 10 // allowance of wrong credentials, by source and user
 	perUserStep   = 30 * time.Second
-	perSource     = 50 // wrong ones at once, by source
+	perSource     = 50 // allowance of wrong credentials, by source
 	perSourceStep = 5 * time.Second
 
 	maxBuckets = 8192
 	maxRight   = 8192
 )
 
-// bucket fills by one a step up to its size. Its zero value is full.
+// bucket is a token bucket that regains one token per step. Its zero value is full.
 type bucket struct {
-	// spent is how many were taken that have not come back at the time at.
+	// spent is how many tokens were missing at the time at.
 	spent int
 	at    time.Time
 }
 
-// spentAt gives the bucket as it is at a time.
+// spentAt returns the bucket as of a time.
 func (b bucket) spentAt(now time.Time, step time.Duration) bucket {
 	back := int(webhook.Elapsed(b.at, now) / step)
 	if back >= b.spent {
@@ -80,7 +80,8 @@ func (t *Throttle) guess(source string, p presented) guess {
 	}
 }
 
-// allowed says whether the credential may be looked at, or when.
+// allowed returns nil if the credential may be looked up now, else a
+// *webhook.ThrottledError that says when.
 func (g guess) allowed() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -111,7 +112,7 @@ func (g guess) failed() {
 	if g.buckets == nil {
 		g.buckets = map[digest]bucket{}
 	}
-	// What was right before and is wrong now was revoked.
+	// A credential that was right before and is wrong now has been revoked.
 	delete(g.right, g.credential)
 	now := g.Now()
 	g.makeRoom(now)
@@ -135,7 +136,7 @@ func (g guess) passed() {
 	if g.right == nil {
 		g.right = map[digest]struct{}{}
 	}
-	for key := range g.right { // any one
+	for key := range g.right { // an arbitrary one
 		if len(g.right) < maxRight {
 			break
 		}
@@ -144,9 +145,8 @@ func (g guess) passed() {
 	g.right[g.credential] = struct{}{}
 }
 
-// makeRoom sees to it that two more buckets find room: those that are full
-// again go first, then any. It makes much room at once, so that the walk over
-// all of them is rare.
+// makeRoom makes room for two more buckets. It removes full buckets first, then
+// arbitrary ones, and many at once, so that it seldom walks over all of them.
 func (t *Throttle) makeRoom(now time.Time) {
 	if len(t.buckets) <= maxBuckets-2 {
 		return

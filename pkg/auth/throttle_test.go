@@ -12,12 +12,12 @@ import (
 )
 
 // try presents a Basic credential from an address; after is how long to wait if
-// it was not even looked at.
+// it was throttled.
 func (b *bench) try(source, credential string) (ok bool, after time.Duration) {
 	b.t.Helper()
 	r := request(basic(credential))
 	r.RemoteAddr = source
-	_, err := b.Authenticate(r)
+	_, err := b.Authenticate(r, "")
 	var throttled *webhook.ThrottledError
 	switch {
 	case errors.As(err, &throttled):
@@ -31,7 +31,7 @@ func (b *bench) try(source, credential string) (ok bool, after time.Duration) {
 	return err == nil, 0
 }
 
-// guess tries wrong passwords until the next would not be looked at.
+// guess tries wrong passwords until it is throttled, and returns how many.
 func (b *bench) guess(source, user string) (tries int, after time.Duration) {
 	b.t.Helper()
 	for tries = 0; ; tries++ {
@@ -56,7 +56,7 @@ func TestThrottle_GuessingAtAUserIsSlow(t *testing.T) {
 		t.Errorf("%d tries, then %s; want 10 and 30s", tries, after)
 	}
 	if ok, _ := b.try("192.0.2.1:2", firstCredential); ok {
-		t.Error("the right password was looked at: guessing on is free")
+		t.Error("the right password was accepted: further guesses cost nothing")
 	}
 	b.clock.Advance(after)
 	if tries, _ := b.guess("192.0.2.1:3", "tje0"); tries != 1 {
@@ -82,7 +82,7 @@ func TestThrottle_GuessingAtManyUsersIsSlow(t *testing.T) {
 	}
 }
 
-func TestThrottle_LocksNobodyOut(t *testing.T) {
+func TestThrottle_DoesNotLockUsersOut(t *testing.T) {
 	t.Parallel()
 	b := throttled(t)
 	if ok, _ := b.try("192.0.2.1:1", firstCredential); !ok {
@@ -90,7 +90,7 @@ func TestThrottle_LocksNobodyOut(t *testing.T) {
 	}
 	b.guess("192.0.2.1:1", "tje0")
 	if ok, _ := b.try("192.0.2.1:9", firstCredential); !ok {
-		t.Error("who was right from this address before is locked out by a neighbour")
+		t.Error("a user who was accepted from this address before is locked out")
 	}
 	for _, elsewhere := range []string{"192.0.2.2:1", "[2001:db8::1]:1"} {
 		if ok, _ := b.try(elsewhere, firstCredential); !ok {
@@ -99,7 +99,7 @@ func TestThrottle_LocksNobodyOut(t *testing.T) {
 	}
 }
 
-func TestThrottle_ARevokedCredentialIsAGuessLikeAnyOther(t *testing.T) {
+func TestThrottle_ARevokedCredentialCountsAsWrong(t *testing.T) {
 	t.Parallel()
 	b := throttled(t)
 	id := b.issue(tenancy.KindBasic, "anna:right", anna(""))
@@ -125,28 +125,28 @@ func TestThrottle_AnIPv6NetworkIsOneSource(t *testing.T) {
 	b := throttled(t)
 	b.guess("[2001:db8:1:2::1]:1", "tje0")
 	if _, after := b.try("[2001:db8:1:2:ffff::9]:1", "tje0:x"); after == 0 {
-		t.Error("another address of the same /64 counts anew")
+		t.Error("another address of the same /64 is counted separately")
 	}
 	if _, after := b.try("[2001:db8:1:3::1]:1", "tje0:x"); after != 0 {
 		t.Error("another /64 is slowed down")
 	}
 	b.guess("192.0.2.7:1", "tje0")
 	if _, after := b.try("[::ffff:192.0.2.7]:1", "tje0:x"); after == 0 {
-		t.Error("an IPv4 address in IPv6's spelling counts anew")
+		t.Error("an IPv4-mapped IPv6 address is counted separately")
 	}
 }
 
-func TestThrottle_ACallWithoutACredentialIsNoGuess(t *testing.T) {
+func TestThrottle_ACallWithoutACredentialIsNotCounted(t *testing.T) {
 	t.Parallel()
 	b := throttled(t)
 	for range 100 {
-		if _, err := b.Authenticate(request()); !errors.Is(err, webhook.ErrUnauthorized) {
+		if _, err := b.Authenticate(request(), ""); !errors.Is(err, webhook.ErrUnauthorized) {
 			t.Fatal(err)
 		}
 	}
 }
 
-func TestThrottle_KeepsNoMoreThanItMust(t *testing.T) {
+func TestThrottle_IsBounded(t *testing.T) {
 	t.Parallel()
 	throttle := &auth.Throttle{Now: func() time.Time { return start }}
 	for i := range 20000 {

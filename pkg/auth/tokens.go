@@ -14,13 +14,13 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Claims names the claims of a token that say whom it stands for. An empty name
-// is the default.
+// Claims names the claims that identify a token's caller. An empty name means
+// the default, given here for each.
 type Claims struct {
 	Tenant string // "tenant"
 	User   string // "sub"
 	App    string // "client_id"
-	Scopes string // "scope": a list, or one text with spaces between
+	Scopes string // "scope": an array of strings, or one string separated by spaces
 }
 
 func (c Claims) withDefaults() Claims {
@@ -35,22 +35,23 @@ func (c Claims) withDefaults() Claims {
 	return c
 }
 
-// Tokens checks JSON web tokens of one OpenID Connect issuer: signature, issuer,
-// audience, times, and that all four claims are there. It asks the issuer for
-// its addresses and keys when a token needs them and never in the background.
-// Keys are fetched again after five minutes; while the issuer does not answer
-// they are used for an hour. Its methods may be called concurrently.
+// Tokens verifies JSON web tokens of one OpenID Connect issuer: signature,
+// issuer, audience, times, and that all four claims are present. It fetches the
+// issuer's discovery document and keys when a token needs them and never in the
+// background. Keys are fetched again after five minutes; while the issuer does
+// not respond, they are used for up to an hour. Its methods may be called
+// concurrently.
 type Tokens struct {
 	claims Claims
 	issuer *issuer
 }
 
-// NewTokens gives the checker of an issuer's tokens. It does no input or output.
+// NewTokens returns a verifier of an issuer's tokens. It performs no I/O.
 func NewTokens(url, audience string, claims Claims, transport http.RoundTripper, now func() time.Time) *Tokens {
 	return &Tokens{claims: claims.withDefaults(), issuer: newIssuer(url, audience, transport, now)}
 }
 
-// token finds out whom an issuer's token stands for.
+// token returns the caller that an issuer's token identifies.
 func (a *Authenticator) token(ctx context.Context, text string) (login, error) {
 	who, expiresAt, err := a.Tokens.principal(ctx, text)
 	if err == nil {
@@ -75,8 +76,8 @@ func (t *Tokens) principal(ctx context.Context, text string) (webhook.Principal,
 	return who, token.Expiry, err
 }
 
-// verified checks a token's signature, issuer, audience and times. One that no
-// key fits makes it look for newer keys, if those known are not quite new.
+// verified checks a token's signature, issuer, audience and times. If no key fits
+// the signature and the known keys are older than keysHold, it fetches newer ones.
 func (t *Tokens) verified(ctx context.Context, text string) (*oidc.IDToken, error) {
 	k, err := t.issuer.usable(ctx)
 	for newest := false; err == nil; newest = true {
@@ -95,8 +96,8 @@ func (t *Tokens) verified(ctx context.Context, text string) (*oidc.IDToken, erro
 	return nil, err
 }
 
-// principal maps claims. One that is missing, or not of the expected form, is
-// refused: what stood in its place would be more than the issuer said.
+// principal maps claims to a principal. It refuses a missing or malformed claim:
+// a default would grant more than the issuer stated.
 func (c Claims) principal(claims map[string]json.RawMessage) (webhook.Principal, error) {
 	tenant, user, app := textClaim(claims[c.Tenant]), textClaim(claims[c.User]), textClaim(claims[c.App])
 	scopes, ok := scopesClaim(claims[c.Scopes])
@@ -110,10 +111,10 @@ func (c Claims) principal(claims map[string]json.RawMessage) (webhook.Principal,
 	}, nil
 }
 
-// maxClaim bounds the texts that are stored with what a caller makes.
+// maxClaim bounds, in bytes, the strings that are stored with what a caller creates.
 const maxClaim = 200
 
-// textClaim reads a claim that is a text; "" if it is anything else.
+// textClaim returns a claim that is a string; "" if it is anything else.
 func textClaim(raw json.RawMessage) string {
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil || len(text) > maxClaim ||
@@ -123,8 +124,9 @@ func textClaim(raw json.RawMessage) string {
 	return text
 }
 
-// scopesClaim reads the scopes that a token may grant. It never grants
-// administration; what it does not know is left out.
+// scopesClaim returns the scopes that a token grants; ok is false if the claim is
+// neither an array of strings nor a string. It never grants administration, and
+// ignores unknown scopes.
 func scopesClaim(raw json.RawMessage) ([]webhook.Scope, bool) {
 	var one string
 	var names []string

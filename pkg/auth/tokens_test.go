@@ -30,8 +30,8 @@ type issuer struct {
 	key     *rsa.PrivateKey
 	fetched atomic.Int32 // how often the keys were asked for
 	down    atomic.Bool
-	// withdrawn says that the keys are answered without the one that signs,
-	// garbled that they cannot be read.
+	// withdrawn removes the signing key from the key set, garbled makes the set
+	// unparsable.
 	withdrawn, garbled atomic.Bool
 }
 
@@ -62,7 +62,7 @@ func newIssuer(t *testing.T) *issuer {
 				return
 			}
 			_ = json.NewEncoder(w).Encode(map[string]any{"keys": []any{map[string]string{
-				"kty": "EC", "kid": "1", "alg": "ES256K", "crv": "secp256k1", "x": "AQ", "y": "AQ", // not supported, as the next
+				"kty": "EC", "kid": "1", "alg": "ES256K", "crv": "secp256k1", "x": "AQ", "y": "AQ", // not supported, like the next
 			}, map[string]string{"kty": "OKP", "kid": "1", "crv": "X448", "x": "AQ"}, map[string]string{
 				"kty": "RSA", "kid": "1", "alg": "RS256", "use": "sig", "n": b64(key.N.Bytes()), "e": b64(big.NewInt(int64(key.E)).Bytes()),
 			}}})
@@ -74,7 +74,7 @@ func newIssuer(t *testing.T) *issuer {
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// claims gives the claims of a good token, with changes; nil removes one.
+// claims returns the claims of a valid token, with changes; nil removes a claim.
 func (i *issuer) claims(changes map[string]any) map[string]any {
 	claims := map[string]any{
 		"iss": i.URL, "aud": []string{"other", "posthaste"}, "exp": start.Add(time.Hour).Unix(), "iat": start.Unix(),
@@ -85,7 +85,7 @@ func (i *issuer) claims(changes map[string]any) map[string]any {
 	return claims
 }
 
-// signed gives a token as the header Authorization has it.
+// signed returns a token as an Authorization header.
 func (i *issuer) signed(key *rsa.PrivateKey, header map[string]string, claims map[string]any) string {
 	i.t.Helper()
 	var parts []string
@@ -124,7 +124,7 @@ func withIssuer(t *testing.T, claims auth.Claims) (*bench, *issuer) {
 	return b, i
 }
 
-// tokenUser is whom claims gives a token for.
+// tokenUser returns the principal of a token with issuer.claims.
 func tokenUser() webhook.Principal {
 	return webhook.Principal{
 		Tenant:    "Cust12345",
@@ -139,16 +139,16 @@ func TestTokens_Accepted(t *testing.T) {
 	b.issue(tenancy.KindBearer, "8A:Cust12345.abc", anna(""))
 	b.wants("a token", tokenUser(), i.token(nil))
 	b.wants("scopes as a list", tokenUser(), i.token(map[string]any{"scope": []string{"events", "webhooks"}}))
-	b.wants("a token of ours still", anna(""), "Authorization: Bearer 8A:Cust12345.abc")
+	b.wants("one of our own tokens", anna(""), "Authorization: Bearer 8A:Cust12345.abc")
 	none := tokenUser()
 	none.Scopes = []webhook.Scope{}
-	b.wants("a scope that is not ours, and administration, grant nothing", none, i.token(map[string]any{"scope": "admin profile"}))
+	b.wants("an unknown scope and admin grant nothing", none, i.token(map[string]any{"scope": "admin profile"}))
 	if n := i.fetched.Load(); n != 1 {
 		t.Errorf("the keys were fetched %d times, want once", n)
 	}
 }
 
-func TestTokens_ClaimsHaveTheNamesThatAreSet(t *testing.T) {
+func TestTokens_ClaimNamesAreConfigurable(t *testing.T) {
 	t.Parallel()
 	b, i := withIssuer(t, auth.Claims{Tenant: "https://example.com/tenant", User: "name", App: "azp", Scopes: "roles"})
 	b.wants("mapped", tokenUser(), i.token(map[string]any{
@@ -174,7 +174,7 @@ func TestTokens_Refused(t *testing.T) {
 		"without an audience":     {"aud": nil},
 		"without a tenant":        {"tenant": nil},
 		"of an unknown tenant":    {"tenant": "Cust99999"},
-		"of no tenant's name":     {"tenant": "a/b"},
+		"an invalid tenant name":  {"tenant": "a/b"},
 		"a tenant that is a list": {"tenant": []string{"Cust12345"}},
 		"without a user":          {"sub": nil},
 		"a user that is a number": {"sub": 7},
@@ -192,11 +192,11 @@ func TestTokens_Refused(t *testing.T) {
 		b.refuses(name, webhook.ErrUnauthorized, i.signed(i.key, header, i.claims(nil)))
 	}
 	b.refuses("signed by a stranger", webhook.ErrUnauthorized, i.signed(stranger, map[string]string{"alg": "RS256", "kid": "1"}, i.claims(nil)))
-	b.refuses("cut", webhook.ErrUnauthorized, i.token(nil)[:200])
-	b.refuses("no token at all", webhook.ErrUnauthorized, "Authorization: Bearer a.b.c")
+	b.refuses("truncated", webhook.ErrUnauthorized, i.token(nil)[:200])
+	b.refuses("not a token", webhook.ErrUnauthorized, "Authorization: Bearer a.b.c")
 }
 
-func TestTokens_UnknownKeysAreNoWayToMakeTheServiceAsk(t *testing.T) {
+func TestTokens_UnknownKeysCauseFewFetches(t *testing.T) {
 	t.Parallel()
 	b, i := withIssuer(t, auth.Claims{})
 	for _, kid := range []string{"2", "3", "4", "5"} {

@@ -13,60 +13,63 @@ import (
 	"testing"
 )
 
-// retries lists every use of a [backoff.Policy], and what a failure of the last
-// try means.
+// retries lists every use of a [backoff.Policy], and what happens when the last try
+// fails.
 var retries = map[string]string{
 	"pkg/job Cancel cancelling.Retry":                         "ErrConflict: 409",
+	"pkg/source Registry.change saving.Retry":                 "ErrConflict: 409",
+	"pkg/source Registry.delete saving.Retry":                 "ErrConflict: 409",
 	"pkg/webhook Registry.retry saving.Retry":                 "ErrConflict: 409",
 	"pkg/webhook Registry.CreateOnce saving.Retry":            "ErrConflict: 409",
 	"pkg/secrets Manager.prepareLabels labelling.Retry":       "ErrUnavailable: 503",
-	"pkg/store/dynamo table.retry contention.Retry":           "ErrUnavailable: 503, or another try of the message",
+	"pkg/store/dynamo table.retry contention.Retry":           "ErrUnavailable: 503, or the message is received again",
 	"pkg/store/dynamo table.getAll contention.Retry":          "ErrUnavailable, as above",
 	"pkg/store/dynamo Deliveries.write contention.Retry":      "ErrUnavailable, as above",
-	"pkg/store/dynamo Webhooks.UpdateHealth contention.Retry": "ErrUnavailable: statistics are lost, a probe is put off",
-	"pkg/dispatch Engine.sendAll sending.Retry":               "the row or the record speaks for the message",
-	"pkg/dispatch reports.disable disabling.Retry":            "ErrConflict: the next failure disables",
-	"pkg/dispatch view.match matching.Retry":                  "the event is enqueued whole, or its message comes back",
-	"pkg/dispatch consumer.later messageRetries.Wait":         "none: the queue counts the receives",
-	"pkg/dispatch consumer.attempt secretRetries.Wait":        "none, as above",
-	"pkg/embedded Pump.feed handingOver.Wait":                 "none: the feed goes on behind the batch; ends with its context",
+	"pkg/store/dynamo Webhooks.UpdateHealth contention.Retry": "ErrUnavailable: statistics are lost, or a probe is postponed",
+	"pkg/dispatch Engine.sendAll sending.Retry":               "the row or the record is the fallback for the message",
+	"pkg/dispatch reports.disable disabling.Retry":            "ErrConflict: the next failure disables the webhook",
+	"pkg/dispatch view.match matching.Retry":                  "the whole event is handed off, or its message is received again",
+	"pkg/dispatch consumer.later messageRetries.Wait":         "no last try: the queue counts the receives",
+	"pkg/dispatch consumer.attempt secretRetries.Wait":        "no last try, as above",
+	"pkg/embedded Pump.feed handingOver.Wait":                 "no last try: the feed continues only after the batch, until its context ends",
 }
 
-// others lists all further loops that make calls under a context and do not
-// range over a collection, with the reason why they are not retries: each
-// iteration does a different part of the work.
+// others lists all other loops that pass a context to a call and do not range over
+// a collection, and why they are not retries: each iteration does a different part
+// of the work.
 var others = map[string]string{
-	"functions/local secretsOfTarget for":               "a page of tenants a turn",
-	"pkg/embedded Pump.Run for range":                   "a partition a turn",
-	"pkg/embedded Pump.feed for":                        "a batch a turn; one that is not done waits by handingOver",
-	"pkg/auth Authenticator.endOldest for":              "a page a turn",
-	"pkg/auth Tokens.verified for":                      "two turns: with the keys at hand, then with newer ones",
-	"pkg/embedded DB.purge for":                         "a page a turn",
-	"pkg/embedded Pump.everyMinute for":                 "a minute a turn",
-	"pkg/embedded Pump.queue for":                       "a batch a turn; a file that cannot be read has no others to collide with",
-	"pkg/queue/sqs Queue.Send for":                      "a batch a turn; the SDK repeats calls, with jitter",
-	"pkg/refresh Value.await for":                       "waits for the read of another call, and makes its own at most once",
-	"pkg/secrets Cache.Read for":                        "waits for the call of another, and makes its own at most once",
-	"pkg/store/dynamo Events.List for":                  "an event a turn",
-	"pkg/store/dynamo Events.wind for":                  "a page a turn",
-	"pkg/store/dynamo Webhooks.List for":                "a page a turn, until one can be read",
-	"pkg/store/dynamo table.getAll for":                 "a batch of keys a turn",
-	"pkg/store/dynamo table.query for":                  "a page a turn",
-	"pkg/sweep Sweeper.drainDeadLetters for range":      "a page a turn, and no more than a number of them",
-	"pkg/job Runner.Run for":                            "a slice a turn; a job that met a fault waits for the next minute",
-	"pkg/sweep Sweeper.clearIntents for":                "an intent a turn",
-	"pkg/sweep Sweeper.redrive for":                     "a page of names a turn",
-	"pkg/sweep dueRows.sendShard for":                   "a page of rows a turn",
-	"pkg/sweep dueRows.walk for":                        "a page of rows a turn, each of them once",
-	"pkg/tenancy Administration.DeleteTenant for range": "a page a turn, and no more than a number of them",
-	"pkg/webhook Registry.List for":                     "a page a turn",
-	"pkg/tenancy Deletion.deliveries for":               "a batch of rows a turn, for two seconds",
+	"functions/local secretsOfTargets for":              "a page of tenants per iteration",
+	"functions/local secretsOfTenant for":               "a page of webhooks per iteration",
+	"pkg/embedded Pump.Run for range":                   "a partition per iteration",
+	"pkg/embedded Pump.feed for":                        "a batch per iteration; a failed batch waits by handingOver",
+	"pkg/auth Authenticator.endOldest for":              "a page per iteration",
+	"pkg/auth Tokens.verified for":                      "two iterations: with the cached keys, then with newer ones",
+	"pkg/embedded DB.purge for":                         "a page per iteration",
+	"pkg/embedded Pump.everyMinute for":                 "a minute per iteration",
+	"pkg/embedded Pump.queue for":                       "a batch per iteration; errors of the file need no jitter: there are no other readers",
+	"pkg/queue/sqs Queue.Send for":                      "a batch per iteration; the SDK retries calls with jitter",
+	"pkg/refresh Value.await for":                       "waits for another call's read, and reads at most once itself",
+	"pkg/secrets Cache.Read for":                        "waits for another call, and reads at most once itself",
+	"pkg/store/dynamo Events.List for":                  "an event per iteration",
+	"pkg/store/dynamo Events.wind for":                  "a page per iteration",
+	"pkg/store/dynamo Webhooks.List for":                "a page per iteration, until one is readable",
+	"pkg/store/dynamo table.getAll for":                 "a batch of keys per iteration",
+	"pkg/store/dynamo table.query for":                  "a page per iteration",
+	"pkg/sweep Sweeper.drainDeadLetters for range":      "a page per iteration, up to a limit",
+	"pkg/job Runner.Run for":                            "a slice per iteration; a failed job waits for the next minute",
+	"pkg/sweep Sweeper.clearIntents for":                "an intent per iteration",
+	"pkg/sweep Sweeper.redrive for":                     "a page of names per iteration",
+	"pkg/sweep dueRows.sendShard for":                   "a page of rows per iteration",
+	"pkg/sweep dueRows.walk for":                        "a page of rows per iteration, each row once",
+	"pkg/tenancy Administration.DeleteTenant for range": "a page per iteration, up to a limit",
+	"pkg/webhook Registry.List for":                     "a page per iteration",
+	"pkg/tenancy Deletion.deliveries for":               "a batch of rows per iteration, for two seconds",
 }
 
-// A retry loop without a bound, without jitter, or without regard for its
-// context is easily written and easily overlooked. So the test classifies loops
-// by their form: one that makes calls under a context, and does not range over
-// a collection, must use the helper or be listed in others.
+// A retry loop without a bound, without jitter, or that ignores its context is easy
+// to write and easy to overlook. So the test classifies loops by their form: a loop
+// that passes a context to a call and does not range over a collection must use
+// package backoff or be listed in others.
 func TestLoops_RetriesUseBackoff(t *testing.T) {
 	t.Parallel()
 	found := map[string]bool{}
@@ -101,7 +104,7 @@ func TestLoops_RetriesUseBackoff(t *testing.T) {
 }
 
 // loopsOf adds the loops of one package, as "<package> <function> for", and its
-// uses of policies.
+// uses of a policy.
 func loopsOf(dir, name string, found map[string]bool) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -175,8 +178,8 @@ func receiver(f *ast.FuncDecl) string {
 	return "?."
 }
 
-// policyCall recognizes calls of a policy's methods by their form: Retry takes
-// a context and Random, Wait takes Random.
+// policyCall recognizes calls of a policy's methods by their form: Retry, and Wait
+// with two arguments.
 func policyCall(call *ast.CallExpr) (policy, method string, ok bool) {
 	selected, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok || selected.Sel.Name != "Retry" && (selected.Sel.Name != "Wait" || len(call.Args) != 2) {
@@ -189,8 +192,8 @@ func policyCall(call *ast.CallExpr) (policy, method string, ok bool) {
 	return of.Name, selected.Sel.Name, true
 }
 
-// countsOnly reports whether a range is over an integer, as far as that is
-// visible without types.
+// countsOnly reports whether a range is over an integer, as far as the syntax tells
+// without types.
 func countsOnly(loop *ast.RangeStmt, numbers map[string]bool) bool {
 	if loop.Value != nil {
 		return false
@@ -206,7 +209,7 @@ func countsOnly(loop *ast.RangeStmt, numbers map[string]bool) bool {
 	return false
 }
 
-// callsUnderContext reports whether a loop calls something with a context.
+// callsUnderContext reports whether a loop passes a context to a call.
 func callsUnderContext(loop ast.Node) (calls bool) {
 	ast.Inspect(loop, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)

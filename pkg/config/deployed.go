@@ -10,6 +10,8 @@ type API struct {
 	// FirstCredentialSecret and AdminSecret are names or ARNs in Secrets
 	// Manager, not the secrets themselves.
 	FirstCredentialSecret, AdminSecret string
+	// EventTenant is as for Ingest.
+	EventTenant webhook.Tenant
 }
 
 // Deliver is the configuration of functions/deliver and functions/retry.
@@ -48,6 +50,7 @@ func LoadAPI(lookup Lookup) (API, error) {
 		return API{
 			Deployed: r.common(), Serving: r.serving(), Sending: r.sending(),
 			FirstCredentialSecret: r.required("FIRST_CREDENTIAL_SECRET"), AdminSecret: r.required("ADMIN_SECRET"),
+			EventTenant: r.eventTenant(),
 		}
 	})
 }
@@ -66,11 +69,7 @@ func LoadDeliver(lookup Lookup) (Deliver, error) {
 // LoadIngest reads IngestFunction's settings. The error has one line per fault.
 func LoadIngest(lookup Lookup) (Ingest, error) {
 	return load(lookup, func(r *reader) Ingest {
-		c := Ingest{Deployed: r.common(), EventTenant: webhook.Tenant(r.text("EVENT_TENANT"))}
-		if c.EventTenant != "" && !c.EventTenant.Valid() {
-			r.invalid("EVENT_TENANT", string(c.EventTenant), "1 to 64 characters of A-Z a-z 0-9 _ -")
-		}
-		return c
+		return Ingest{Deployed: r.common(), EventTenant: r.eventTenant()}
 	})
 }
 

@@ -2,26 +2,61 @@ package config
 
 import "strings"
 
+// Settings returns the table of settings.
+func Settings() []Setting { return settings }
+
+// Parameters are the template's parameters that no environment variable holds.
+var Parameters = []Setting{
+	{Parameter: "Stage", Deployed: "required", Meaning: "`dev`, `staging` or `prod`; sets `ALLOW_HTTP` and `TARGET_CHECK`, and `prod` protects the tables against deletion"},
+	{Parameter: "Arch", Deployed: "arm64", Meaning: "processor of the functions: `arm64` or `x86_64`"},
+	{Parameter: "QueueConcurrency", Deployed: "100", Meaning: "concurrent invocations of RetryFunction, 4 to 1000, each with up to 10 attempts; and of IngestFunction for the ingest queue"},
+	{Parameter: "EventBusName", Meaning: "EventBridge bus in this account and region whose events become events; empty: none"},
+	{Parameter: "EventSources", Meaning: "sources of the bus's events that are taken, comma-separated; empty: all but `posthaste.…`"},
+	{Parameter: "EventDetailTypes", Meaning: "detail types of the bus's events that are taken, comma-separated; empty: all"},
+	{Parameter: "ChangeStreamArn1", Meaning: "stream of a DynamoDB table whose changes become events, with both images; empty: none"},
+	{Parameter: "ChangeStreamArn2", Meaning: "stream of a second table"},
+	{Parameter: "ChangeStreamArn3", Meaning: "stream of a third table"},
+	{Parameter: "ChangeStreamKeyArn", Meaning: "KMS key of these tables; empty: they are not encrypted with a customer managed key"},
+	{Parameter: "IamRoute", Deployed: "false", Meaning: "add the route `/aws/…`, whose calls are signed with AWS credentials"},
+	{Parameter: "AlarmTopic", Meaning: "ARN of the SNS topic that alarms are sent to; empty: they appear in CloudWatch alone"},
+	{Parameter: "LogRetentionDays", Deployed: "30", Meaning: "days that logs are kept"},
+}
+
 // Markdown returns the table of settings as it is in the README.
 func Markdown() string {
 	var b strings.Builder
-	b.WriteString("| setting | deployed | local run | meaning |\n|---|---|---|---|\n")
+	b.WriteString("| setting | parameter | deployed | local run | meaning |\n|---|---|---|---|---|\n")
 	for _, s := range settings {
 		switch s.Name {
 		case "FIRST_CREDENTIAL":
-			s.Local = DefaultCredential
+			s.Local, s.Deployed = DefaultCredential, "required"
 		case "ADMIN_CREDENTIAL":
-			s.Local = DefaultAdmin
+			s.Local, s.Deployed = DefaultAdmin, "generated"
 		}
-		b.WriteString("| `" + s.Name + "` | " + cell(s.Deployed) + " | " + cell(s.Local) + " | " + s.Meaning + " |\n")
+		s.row(&b)
+	}
+	for _, s := range Parameters {
+		s.Local = Absent
+		s.row(&b)
 	}
 	return b.String()
 }
 
+func (s Setting) row(b *strings.Builder) {
+	b.WriteString("| " + name(s.Name) + " | " + name(s.Parameter) + " | " + cell(s.Deployed) + " | " + cell(s.Local) + " | " + s.Meaning + " |\n")
+}
+
+func name(s string) string {
+	if s == "" {
+		return Absent
+	}
+	return "`" + s + "`"
+}
+
 func cell(value string) string {
 	switch value {
-	case Absent:
-		return Absent
+	case Absent, "required", "generated":
+		return value
 	case "":
 		return "empty"
 	}

@@ -8,6 +8,9 @@ type Setting struct {
 	// Local and Deployed are the defaults in the local run and in Lambda
 	// functions. Absent means that the setting does not exist there.
 	Local, Deployed string
+	// Parameter is the parameter of template.yaml that sets it in a deployment;
+	// empty if none does. A test compares these with the template.
+	Parameter string
 	// Meaning is a one-line description for the README.
 	Meaning string
 	// Secret means that errors never show the value.
@@ -29,31 +32,31 @@ const (
 var settings = []Setting{
 	{Name: "ADDR", Local: "127.0.0.1:8080", Deployed: Absent, Meaning: "host:port to listen on; off loopback it refuses to start with a default credential"},
 	{Name: "DATA_DIR", Local: ".data", Deployed: Absent, Meaning: "folder of the embedded store"},
-	{Name: "FIRST_CREDENTIAL", Deployed: Absent, Meaning: "`user:password` of tenant Default; deployed, the template's `FirstCredential`", Secret: true},
+	{Name: "FIRST_CREDENTIAL", Deployed: Absent, Parameter: "FirstCredential", Meaning: "`user:password` of the first caller, in tenant Default; deployed, with a password of at least 24 characters, kept in Secrets Manager", Secret: true},
 	{Name: "ADMIN_CREDENTIAL", Deployed: Absent, Meaning: "`user:password` of `/admin/v1`; deployed, the template generates it", Secret: true},
-	{Name: "PUBLIC_URL", Meaning: "base of `_Links`; empty: the call's own scheme and Host"},
-	{Name: "TARGET_CHECK", Local: "off", Deployed: "require", Meaning: "`require` a signed ping to succeed when a webhook is saved, or `off`"},
-	{Name: "ALLOW_HTTP", Local: "true", Deployed: "false", Meaning: "accept http targets in addition to https"},
-	{Name: "ALLOW_PRIVATE_TARGETS", Local: "true", Deployed: Absent, Meaning: "accept targets at private and loopback addresses"},
-	{Name: "ALLOWED_TARGET_CIDRS", Meaning: "comma-separated networks to allow in addition to public addresses, e.g. a VPC's; must not overlap 169.254.0.0/16"},
-	{Name: "DELIVERY_POLICY", Local: "durable", Deployed: "durable", Meaning: "default of the webhook option `Policy`: `durable` or `superoffice`"},
-	{Name: "EVENT_TTL_DAYS", Local: "30", Deployed: "30", Meaning: "days an event is kept; at least 14"},
-	{Name: "DELIVERY_EXTRA_DAYS", Local: "3", Deployed: "3", Meaning: "days a delivery is kept beyond its event; at least 3"},
-	{Name: "EVENT_DATA", Local: "values", Deployed: "values", Meaning: "`values`, or `names` to send no FieldValues"},
-	{Name: "SECRET_ON_READ", Local: "masked", Deployed: "masked", Meaning: "show a webhook's secret on reads: `masked` or `visible`"},
-	{Name: "WEBHOOKS_PER_TENANT", Local: "1000", Deployed: "1000", Meaning: "webhooks that a tenant may have; one more is refused with 409"},
-	{Name: "UNKNOWN_TYPE", Local: "accept", Deployed: "accept", Meaning: "`accept` or `refuse` webhooks of a Type that is not built in"},
-	{Name: "STRICT_ACCEPT", Local: "false", Deployed: "false", Meaning: "answer 406 to an Accept that cannot be served"},
-	{Name: "USER_AGENT", Local: userAgent, Deployed: userAgent, Meaning: "User-Agent of deliveries"},
-	{Name: "HTTP2", Local: "false", Deployed: "false", Meaning: "offer HTTP/2 to targets"},
-	{Name: "OIDC_ISSUER", Meaning: "issuer URL of accepted bearer tokens; empty: none are accepted"},
-	{Name: "OIDC_AUDIENCE", Meaning: "audience that a token must name; required with `OIDC_ISSUER`"},
-	{Name: "OIDC_TENANT_CLAIM", Meaning: "claim that holds the tenant; empty: `tenant`"},
-	{Name: "OIDC_USER_CLAIM", Meaning: "claim that holds the user; empty: `sub`"},
-	{Name: "OIDC_APP_CLAIM", Meaning: "claim that holds the app; empty: `client_id`"},
-	{Name: "OIDC_SCOPES_CLAIM", Meaning: "claim that holds the scopes, a list or a string; empty: `scope`"},
-	{Name: "EVENT_TENANT", Local: Absent, Meaning: "tenant that gets the events of an EventBridge bus that no source matches, with the default mapping; empty: they are skipped"},
-	{Name: "LOG_LEVEL", Local: "info", Deployed: "info", Meaning: "`debug`, `info`, `warn` or `error`"},
+	{Name: "PUBLIC_URL", Parameter: "PublicUrl", Meaning: "base of `_Links`; empty: the call's own scheme and Host"},
+	{Name: "TARGET_CHECK", Local: "off", Deployed: "require", Parameter: "Stage", Meaning: "`require` a signed ping to succeed when a webhook is saved, or `off`; in the stage `dev` it is `off`"},
+	{Name: "ALLOW_HTTP", Local: "true", Deployed: "false", Parameter: "Stage", Meaning: "accept http targets in addition to https; in the stage `dev` it is `true`"},
+	{Name: "ALLOW_PRIVATE_TARGETS", Local: "true", Deployed: Absent, Meaning: "accept targets at private and loopback addresses; otherwise `/_receiver` is not served"},
+	{Name: "ALLOWED_TARGET_CIDRS", Parameter: "AllowedTargetCidrs", Meaning: "comma-separated networks to allow in addition to public addresses, e.g. a VPC's; must not overlap 169.254.0.0/16"},
+	{Name: "DELIVERY_POLICY", Local: "durable", Deployed: "durable", Parameter: "DeliveryPolicy", Meaning: "default of the webhook option `Policy`: `durable` or `superoffice`"},
+	{Name: "EVENT_TTL_DAYS", Local: "30", Deployed: "30", Parameter: "EventTtlDays", Meaning: "days an event is kept; at least 14"},
+	{Name: "DELIVERY_EXTRA_DAYS", Local: "3", Deployed: "3", Parameter: "DeliveryExtraDays", Meaning: "days a delivery is kept beyond its event; at least 3"},
+	{Name: "EVENT_DATA", Local: "values", Deployed: "values", Parameter: "EventData", Meaning: "`values`, or `names` to send no FieldValues"},
+	{Name: "SECRET_ON_READ", Local: "masked", Deployed: "masked", Parameter: "SecretOnRead", Meaning: "show a webhook's secret on reads: `masked` or `visible`"},
+	{Name: "WEBHOOKS_PER_TENANT", Local: "1000", Deployed: "1000", Parameter: "WebhooksPerTenant", Meaning: "webhooks a tenant may have; one more is refused with 409"},
+	{Name: "UNKNOWN_TYPE", Local: "accept", Deployed: "accept", Parameter: "UnknownType", Meaning: "`accept` or `refuse` webhooks of a Type that is not built in"},
+	{Name: "STRICT_ACCEPT", Local: "false", Deployed: "false", Parameter: "StrictAccept", Meaning: "respond with 406 to an Accept that cannot be served; `false`: respond with JSON"},
+	{Name: "USER_AGENT", Local: userAgent, Deployed: userAgent, Parameter: "UserAgent", Meaning: "User-Agent of deliveries"},
+	{Name: "HTTP2", Local: "false", Deployed: "false", Parameter: "Http2", Meaning: "offer HTTP/2 to targets"},
+	{Name: "OIDC_ISSUER", Parameter: "OidcIssuer", Meaning: "issuer URL of accepted bearer tokens; empty: none are accepted"},
+	{Name: "OIDC_AUDIENCE", Parameter: "OidcAudience", Meaning: "audience a token must name; required with `OIDC_ISSUER`"},
+	{Name: "OIDC_TENANT_CLAIM", Parameter: "OidcTenantClaim", Meaning: "claim that holds the tenant; empty: `tenant`"},
+	{Name: "OIDC_USER_CLAIM", Parameter: "OidcUserClaim", Meaning: "claim that holds the user; empty: `sub`"},
+	{Name: "OIDC_APP_CLAIM", Parameter: "OidcAppClaim", Meaning: "claim that holds the app; empty: `client_id`"},
+	{Name: "OIDC_SCOPES_CLAIM", Parameter: "OidcScopesClaim", Meaning: "claim that holds the scopes, a list or a string; empty: `scope`"},
+	{Name: "EVENT_TENANT", Local: Absent, Parameter: "EventTenant", Meaning: "tenant that gets the events of an EventBridge bus that no source matches, with the default mapping; empty: they are skipped"},
+	{Name: "LOG_LEVEL", Local: "info", Deployed: "info", Parameter: "LogLevel", Meaning: "`debug`, `info`, `warn` or `error`"},
 	{Name: "SHUTDOWN_TIMEOUT", Local: "10s", Deployed: Absent, Meaning: "how long a stop waits for attempts in flight"},
 }
 

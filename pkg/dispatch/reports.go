@@ -68,7 +68,7 @@ func (r *reports) add(w webhook.Webhook, result webhook.Result, probe string) {
 		if have.failed > 0 {
 			have.observed[have.failed-1].LastError = ""
 		}
-		observed.LastError, have.failed = lastError(result), len(have.observed)+1
+		observed.LastError, have.failed = result.LastError(), len(have.observed)+1
 	}
 	have.observed = append(have.observed, observed)
 }
@@ -80,14 +80,6 @@ func (r *reports) noteGone(w webhook.Webhook) {
 	if have := r.entry(w); have.webhook.Activation == w.Activation {
 		have.gone = true
 	}
-}
-
-// lastError returns a webhook's LastError after a failed attempt.
-func lastError(result webhook.Result) string {
-	if result.Response != "" {
-		return result.Response
-	}
-	return string(result.Error)
 }
 
 // take removes and returns the report about a webhook; nil if there is none.

@@ -13,8 +13,13 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// adminPage is how many items a page of an administration list has.
-const adminPage = 1000
+const (
+	// adminPage is how many things a list of the administration shows at a time.
+	adminPage = 1000
+	// adminPageNames ends a page of credentials once their lists of tenants have
+	// this many bytes, so that the page fits into a response.
+	adminPageNames = 1 << 20
+)
 
 // tenant is a tenant as it is shown. JobId is null unless it is being deleted.
 type tenant struct {
@@ -97,6 +102,7 @@ type credential struct {
 	AssociateID int32 `json:"AssociateId"`
 	App         textOrNull
 	Scopes      []webhook.Scope
+	Tenants     []webhook.Tenant // null unless it is a publisher's
 	Role        textOrNull
 	Created     time.Time
 	ExpiresAt   *time.Time
@@ -111,7 +117,7 @@ func showCredential(c tenancy.Credential) credential {
 	}
 	return credential{
 		ID: c.ID, Kind: c.Kind, User: textOrNull(who.Associate.UserName), FullName: textOrNull(who.Associate.FullName),
-		AssociateID: who.Associate.ID, App: textOrNull(who.App), Scopes: scopes, Role: textOrNull(c.Role),
+		AssociateID: who.Associate.ID, App: textOrNull(who.App), Scopes: scopes, Tenants: c.Tenants, Role: textOrNull(c.Role),
 		Created: c.Created.UTC(), ExpiresAt: timeOrNull(c.ExpiresAt),
 	}
 }
@@ -132,14 +138,19 @@ func (a *api) listCredentials(c *call) (reply, error) {
 		return reply{}, err
 	}
 	page := credentialPage{Credentials: []credential{}}
-	for _, each := range found {
+	size := 0
+	for i, each := range found {
 		if each.Kind == tenancy.KindSession { // and all that follow
 			return ok(page), nil
 		}
 		page.Credentials = append(page.Credentials, showCredential(each))
-	}
-	if len(found) == adminPage {
-		page.Cursor = textOrNull(found[adminPage-1].ID)
+		for _, tenant := range each.Tenants {
+			size += len(tenant)
+		}
+		if i == adminPage-1 || size > adminPageNames {
+			page.Cursor = textOrNull(each.ID)
+			break
+		}
 	}
 	return ok(page), nil
 }
@@ -167,12 +178,20 @@ func (a *api) createCredential(c *call) (reply, error) {
 			for _, s := range v.texts() {
 				wanted.Scopes = append(wanted.Scopes, webhook.Scope(s))
 			}
+		case "tenants":
+			wanted.Tenants = nil
+			if !v.isNull() {
+				wanted.Tenants = []webhook.Tenant{} // an empty list is a fault, null is not
+			}
+			for _, name := range v.texts() {
+				wanted.Tenants = append(wanted.Tenants, webhook.Tenant(name))
+			}
 		case "role":
 			wanted.Role = v.text()
 		case "expiresat":
 			wanted.ExpiresAt = v.instant()
 		}
-	}, "Kind", "User", "FullName", "AssociateId", "App", "Scopes", "Role", "ExpiresAt")
+	}, "Kind", "User", "FullName", "AssociateId", "App", "Scopes", "Tenants", "Role", "ExpiresAt")
 	if err != nil {
 		return reply{}, err
 	}

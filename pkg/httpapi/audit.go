@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -14,9 +15,9 @@ type auditedChange struct {
 	action     string
 	tenant     webhook.Tenant
 	webhook    int32
-	credential string // id
+	credential string   // id
+	changed    []string // names of the members with another value
 	sourceName string
-	changed    []string // names of members
 }
 
 // audit logs that a change was made, never the values that were written.
@@ -25,11 +26,9 @@ func (a *api) audit(ctx context.Context, c *call, what auditedChange) {
 	if what.webhook != 0 {
 		line = append(line, slog.Int64("webhook_id", int64(what.webhook)))
 	}
-	if len(what.changed) > 0 {
-		line = append(line, slog.Any("changed", what.changed))
-	}
 	for _, attr := range []slog.Attr{
-		slog.String("source_name", what.sourceName), slog.String("credential_id", what.credential), slog.String("user", c.who.Associate.UserName),
+		slog.String("source_name", what.sourceName), slog.String("credential_id", what.credential), slog.String("changed", strings.Join(what.changed, ",")),
+		slog.String("user", c.who.Associate.UserName),
 		slog.String("app", c.who.App), slog.String("source", c.source()), slog.String("request_id", c.requestID),
 	} {
 		if attr.Value.String() != "" {
@@ -40,9 +39,9 @@ func (a *api) audit(ctx context.Context, c *call, what auditedChange) {
 }
 
 // written audits every write of the registry, so that no operation can forget to.
-func (a *api) written(ctx context.Context, action string, written webhook.Key) {
+func (a *api) written(ctx context.Context, action string, written webhook.Key, changed []string) {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
-		a.audit(ctx, c, auditedChange{action: action, tenant: written.Tenant, webhook: written.ID})
+		a.audit(ctx, c, auditedChange{action: action, tenant: written.Tenant, webhook: written.ID, changed: changed})
 	}
 }
 

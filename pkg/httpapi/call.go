@@ -2,10 +2,10 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -28,10 +28,18 @@ type call struct {
 	tenantSegment webhook.Tenant
 	requestID     string
 	status        int
-	// cause is the error behind the response, for the log.
-	cause error
-	// params are the query's parameters, parsed on first use.
-	params url.Values
+	// cause is the error behind the response, and errorType its type on the wire;
+	// for the log.
+	cause     error
+	errorType string
+	// event and eventID are those of a signal, for the log. The name is as the
+	// caller spelled it, valid or not; there is an id once the event is stored.
+	event   string
+	eventID webhook.EventID
+	// params are the query parameters of the route, by their documented names.
+	params map[string]string
+	// ignored are the names in its query and body that nothing reads.
+	ignored ignored
 }
 
 // callKey is the context key of the call, for the registry's audit.
@@ -84,7 +92,7 @@ func (a *api) respond(c *call, segments []string) reply {
 	if err := a.acceptable(c); err != nil {
 		return failed(c, err)
 	}
-	response, err := rt.handle(c)
+	response, err := c.run(rt)
 	switch {
 	case err == nil:
 		return response
@@ -94,18 +102,36 @@ func (a *api) respond(c *call, segments []string) reply {
 	return failed(c, err)
 }
 
+// run reads the query of a call and has the route handle it. Routes without a
+// credential have no query.
+func (c *call) run(rt *route) (reply, error) {
+	if rt.scope == open {
+		return rt.handle(c)
+	}
+	err := c.readQuery()
+	if err == nil {
+		return rt.handle(c)
+	}
+	if rt.fail != nil {
+		err = unbindable(err)
+	}
+	return reply{}, err
+}
+
 // admit authenticates the caller and checks their tenant and scope.
 func (a *api) admit(c *call, scope webhook.Scope) error {
 	if scope == open {
 		return nil
 	}
-	who, err := a.Auth.Authenticate(c.Request)
-	if err != nil {
+	who, err := a.Auth.Authenticate(c.Request, c.tenantSegment)
+	if c.who = who; err != nil {
+		if scope == webhook.ScopeAdmin && errors.Is(err, webhook.ErrNoTenant) { // its addresses name none
+			return forbidden(scope)
+		}
 		return a.unauthorized(err)
 	}
-	c.who = who
 	if c.tenantSegment != "" && c.tenantSegment != who.Tenant {
-		return errWrongTenant
+		return webhook.ErrWrongTenant
 	}
 	if !who.May(scope) {
 		return forbidden(scope)
@@ -125,19 +151,30 @@ func (a *api) acceptable(c *call) error {
 	return nil
 }
 
-// log writes the call's log line. A request that no route matched is logged
-// without its path and method, which the caller can choose freely.
+// loggedIgnored returns the ignored names for the log. Those of a form stay out: in
+// a value that is not escaped, such as a secret with an ampersand, a part of it
+// reads as a name.
+func (c *call) loggedIgnored() string {
+	if wire.IsForm(c.Header) {
+		return ""
+	}
+	return c.ignored.text
+}
+
+// log writes the call's log line. A request that no route matched shows the
+// beginning of its path, and never its method, which may be any string.
 func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
-	action := c.action
+	action, path := c.action, ""
 	if action == "" {
-		action = "unmatched"
+		action, path = "unmatched", wire.Shorten(c.URL.Path)
 	}
 	line := []slog.Attr{
 		slog.String("action", action), slog.Int("status", c.status), slog.Int64("duration_ms", milliseconds),
 	}
 	for _, attr := range []slog.Attr{
 		slog.String("tenant", string(c.who.Tenant)), slog.String("user", c.who.Associate.UserName),
-		slog.String("app", c.who.App), slog.String("request_id", c.requestID),
+		slog.String("app", c.who.App), slog.String("event", wire.Shorten(c.event)), slog.String("event_id", string(c.eventID)),
+		slog.String("path", path), slog.String("error_type", c.errorType), slog.String("request_id", c.requestID), slog.String("ignored", c.loggedIgnored()),
 	} {
 		if attr.Value.String() != "" {
 			line = append(line, attr)
@@ -155,28 +192,6 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 		line = append(line, slog.Any("error", c.cause))
 	}
 	a.Logger.LogAttrs(ctx, level, "request", line...)
-}
-
-// query returns the first value of a query parameter. Its name is
-// case-insensitive. If a call has several spellings, the documented one counts,
-// else the first in alphabetical order.
-func (c *call) query(name string) string {
-	if c.params == nil {
-		c.params = c.URL.Query()
-	}
-	if c.params.Has(name) {
-		return c.params.Get(name)
-	}
-	spelled := "" // no parameter of the API has an empty name
-	for key := range c.params {
-		if strings.EqualFold(key, name) && (spelled == "" || key < spelled) {
-			spelled = key
-		}
-	}
-	if spelled == "" {
-		return ""
-	}
-	return c.params.Get(spelled)
 }
 
 // webhookID reads the id of a webhook from the path. It returns ErrNotFound if

@@ -22,7 +22,7 @@ import (
 // callers authenticates the principal that the Authorization header names.
 type callers map[string]webhook.Principal
 
-func (c callers) Authenticate(r *http.Request) (webhook.Principal, error) {
+func (c callers) Authenticate(r *http.Request, _ webhook.Tenant) (webhook.Principal, error) {
 	who, known := c[r.Header.Get("Authorization")]
 	if !known {
 		return webhook.Principal{}, webhook.ErrUnauthorized

@@ -224,12 +224,17 @@ func TestAudit_EveryChangeIsALine(t *testing.T) {
 		maps.Copy(line, more)
 		return line
 	}
-	byAnna := func(action string) map[string]any {
-		return map[string]any{"action": action, "tenant": "Cust1", "webhook_id": 1.0, "user": "anna", "app": "crm", "source": from}
+	byAnna := func(action string, changed ...string) map[string]any {
+		line := map[string]any{"action": action, "tenant": "Cust1", "webhook_id": 1.0, "user": "anna", "app": "crm", "source": from}
+		if len(changed) > 0 {
+			line["changed"] = strings.Join(changed, ",")
+		}
+		return line
 	}
 	want := []map[string]any{
 		byAdmin("create tenant", nil), byAdmin("create credential", map[string]any{"credential_id": id}),
-		byAnna("create webhook"), byAnna("change webhook"), byAnna("change webhook"), byAnna("change webhook"), byAnna("change webhook"), byAnna("delete webhook"),
+		byAnna("create webhook"), byAnna("change webhook", "Name", "TargetUrl", "Secret"), byAnna("change webhook", "Name"),
+		byAnna("change webhook", "TimeoutSeconds"), byAnna("change webhook", "Name", "Events", "TargetUrl"), byAnna("delete webhook"),
 		byAdmin("revoke credential", map[string]any{"credential_id": id}), byAdmin("delete tenant", nil),
 	}
 	if diff := cmp.Diff(want, s.audits()); diff != "" {

@@ -20,18 +20,18 @@ type asked struct {
 	times int
 }
 
-func (a *asked) Authenticate(r *http.Request) (webhook.Principal, error) {
+func (a *asked) Authenticate(r *http.Request, named webhook.Tenant) (webhook.Principal, error) {
 	a.times++
-	return a.anyone.Authenticate(r)
+	return a.anyone.Authenticate(r, named)
 }
 
-func (a *asked) StartSession(r *http.Request) ([]*http.Cookie, webhook.Principal, error) {
-	who, err := a.Authenticate(r)
+func (a *asked) StartSession(r *http.Request, named webhook.Tenant) ([]*http.Cookie, webhook.Principal, error) {
+	who, err := a.Authenticate(r, named)
 	return []*http.Cookie{{Name: auth.SessionCookie, Value: "t"}}, who, err
 }
 
 func (a *asked) EndSession(r *http.Request) ([]*http.Cookie, webhook.Principal, error) {
-	return a.StartSession(r)
+	return a.StartSession(r, "")
 }
 
 // A page of another site can make a browser send the credential that it remembers.

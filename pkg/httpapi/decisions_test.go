@@ -215,6 +215,15 @@ func TestDecision05_Type(t *testing.T) {
 	}
 }
 
+// namesOfNine returns n names of nine characters, and one more.
+func namesOfNine(n int, last string) []string {
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprintf("event%04d", i))
+	}
+	return append(names, last)
+}
+
 // Decision 0.6. What a pattern matches is tested with the matcher.
 func TestDecision06_Events(t *testing.T) {
 	t.Parallel()
@@ -223,10 +232,8 @@ func TestDecision06_Events(t *testing.T) {
 		"dots are not required":    {"non", "et"},
 		"every character":          {"aZ09_.-", "list.category.created", "webhook12.errors", "test"},
 		"200 characters":           {strings.Repeat("a", 200)},
-		"patterns":                 {"*", "contact.*", "y_table.*"},
-		"two that differ by case":  {"Contact.Changed", "contact.changed"},
-		"the same twice":           {"a", "a"},
-		"4000 characters with all": strings.Split(strings.Repeat("aaaaaaaaa,", 399)+"aaaaaaaaaa", ","),
+		"patterns":                 {"*", "contact.*", "y_table.*", "order.line.*", "a.b.c.d.e.f.*"},
+		"4000 characters with all": namesOfNine(399, "aaaaaaaaaa"),
 	} {
 		got := s.shown(200, "POST", "/api/v1/Webhook", body(t, map[string]any{"Events": events}))
 		var printed []string
@@ -245,13 +252,22 @@ func TestDecision06_Events(t *testing.T) {
 		"a letter ø":               {"ø.created"},
 		"201 characters":           {strings.Repeat("a", 201)},
 		"a star in the middle":     {"contact.*.x"},
-		"a star after two":         {"list.category.*"},
+		"a star after seven":       {"a.b.c.d.e.f.g.*"},
 		"two stars":                {"**"},
 		"4001 characters with all": strings.Split(strings.Repeat("aaaaaaaaa,", 399)+"aaaaaaaaaaa", ","),
 	} {
 		if got := s.call("POST", "/api/v1/Webhook", body(t, map[string]any{"Events": events})); got.Code != 400 || !strings.Contains(got.Body.String(), "Events") {
 			t.Errorf("%s: got %d %s", name, got.Code, got.Body)
 		}
+	}
+	for _, twice := range [][]string{{"Contact.Changed", "contact.changed", "CONTACT.CHANGED"}, {"a", "a"}, {"x.*", "b", "X.*"}} {
+		got := s.shown(200, "POST", "/api/v1/Webhook", body(t, map[string]any{"Events": twice}))
+		if want := fmt.Sprint(twice[:len(got["Events"].([]any))]); fmt.Sprint(got["Events"]) != want || len(got["Events"].([]any)) == len(twice) {
+			t.Errorf("%v is stored as %v", twice, got["Events"])
+		}
+	}
+	if got := s.call("POST", "/api/v1/Webhook", body(t, map[string]any{"Events": []string{"a.b.c.d.e.f.g.*"}})); !strings.Contains(got.Body.String(), "a prefix of at most 6 segments") {
+		t.Errorf("a prefix that is too long: got %s", got.Body)
 	}
 	twice := webhook.Webhook{Events: []string{"Contact.Changed", "contact.changed"}}
 	if diff := cmp.Diff([]string{"contact.changed"}, twice.PointerKeys()); diff != "" {
@@ -286,6 +302,9 @@ func TestDecision07_Targets(t *testing.T) {
 		"https://user:password@example.com":                "",
 		"https://example.com/#a":                           "",
 		"https://example.com/#":                            "",
+		"https://exa<mple.com/":                            "",
+		"https://exa mple.com/":                            "",
+		"https://example.com\\@example.org/":               "",
 		"ftp://example.com/":                               "",
 		"javascript:alert(1)":                              "",
 		"//example.com/":                                   "",
@@ -326,7 +345,7 @@ func TestDecision07_TargetCheck(t *testing.T) {
 	target := strings.Replace(minimal, "example.com", "example.net", 1)
 	for _, call := range [][2]string{{"POST", "/api/v1/Webhook"}, {"PUT", "/api/v1/Webhook/1"}, {"POST", agent + "SaveWebhook"}} {
 		got := s.call(call[0], call[1], target)
-		if text := got.Body.String(); got.Code != 400 || !strings.Contains(text, "TargetUrl answered the test event with 302, a redirect to example.org/new") {
+		if text := got.Body.String(); got.Code != 400 || !strings.Contains(text, "TargetUrl responded to the test event with 302, a redirect to example.org/new") {
 			t.Errorf("%s %s: got %d %s", call[0], call[1], got.Code, text)
 		}
 	}
@@ -520,13 +539,13 @@ func TestDecision19_Errors(t *testing.T) {
 		status                     int
 		errorType, text            string
 	}{
-		"bad input":   {"POST", "/api/v1/Webhook", "{}", "", 400, "ArgumentException", "Events is empty: name at least one event; TargetUrl is empty"},
+		"bad input":   {"POST", "/api/v1/Webhook", "{}", "", 400, "ArgumentException", "Events must name at least one event; TargetUrl is required"},
 		"no one":      {"GET", "/api/v1/Webhook", "", "Authorization: ", 401, "SoUnauthorizedException", "Try Basic tje0:Tje0"},
 		"not there":   {"GET", "/api/v1/Webhook/9", "", "", 404, "SoNotFoundException", "Webhook id 9 not found"},
 		"no method":   {"POST", "/api/v1/Webhook/1", "", "", 405, "NotSupportedException", "POST is not allowed here; use DELETE, GET, PATCH or PUT"},
 		"no type":     {"POST", "/api/v1/Webhook", "x", "Content-Type: image/png", 415, "SoMediaTypeException", "image/png"},
 		"a body of 2": {"POST", "/api/v1/Webhook", strings.Repeat(" ", 2<<20), "", 413, "SoPayloadTooLargeException", "1 MiB"},
-		"elsewhere":   {"GET", "/Other/api/v1/Webhook/1", "", "", 421, "SoWrongTenantException", "not the credential's tenant"},
+		"elsewhere":   {"GET", "/Other/api/v1/Webhook/1", "", "", 421, "SoWrongTenantException", "not the credential's"},
 		"too late":    {"DELETE", "/api/v1/Webhook/1", "", "If-Unmodified-Since: Mon, 23 Nov 2026 00:00:00 GMT", 412, "SoPreconditionFailedException", "changed"},
 		"a loop":      {"POST", "/api/v1/Webhook/a.b/1", "", "X-Posthaste-Hops: 3", 508, "SoLoopException", "loop"},
 	} {

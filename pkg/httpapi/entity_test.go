@@ -31,19 +31,19 @@ func TestEntity_Limits(t *testing.T) {
 	}
 	got := s.call("POST", "/api/v1/Webhook", body(1))
 	want := []string{
-		"Name has 401 characters, more than 400",
-		`Events: "` + strings.Repeat("a", 200) + `" is no event name (up to 200 characters of A-Z a-z 0-9 _ . -), "*" or "<entity>.*"`,
-		"Events has 4001 characters with commas between, more than 4000",
-		"TargetUrl has 4001 characters, more than 4000",
-		"Secret has 401 characters, more than 400",
-		"Type has 101 characters, more than 100",
-		"Headers has 51 members, more than 50",
-		"Headers has 16389 bytes, more than 16384",
-		"Properties has 32769 bytes, more than 32768",
-		"ErrorsEmail has 240 characters, more than 239",
-		"ErrorEmails has 51 addresses, more than 50",
-		"ErrorEmails[50] has 240 characters, more than 239",
-		"Description has 4001 characters, more than 4000",
+		"Name must be at most 400 characters",
+		`Events: "` + strings.Repeat("a", 200) + `" must be an event name (1 to 200 characters of A-Z a-z 0-9 _ . -), "*", or "<prefix>.*" with a prefix of at most 6 segments`,
+		"Events must be at most 4000 characters, joined by commas",
+		"TargetUrl must be at most 4000 characters",
+		"Secret must be at most 400 characters",
+		"Type must be at most 100 characters",
+		"Headers must have at most 50 items",
+		"Headers must be at most 16384 bytes",
+		"Properties must be at most 32768 bytes",
+		"ErrorsEmail must be at most 239 characters",
+		"ErrorEmails must have at most 50 items",
+		"ErrorEmails[50] must be at most 239 characters",
+		"Description must be at most 4000 characters",
 	}
 	if message, _ := object(t, got.Body.String())["Message"].(string); got.Code != 400 {
 		t.Errorf("over the limits: got %d %s", got.Code, got.Body)
@@ -60,10 +60,10 @@ func TestEntity_AllFaultsAtOnce(t *testing.T) {
 		`{"NotifyWhen":"Never","Name":5,"Events":[1,null],"Secret":false,"TargetUrl":"ftp://x/","Headers":{"Host":"a","X":1},"ErrorAssociates":[1,{"Id":"x","ChildItems":[{"Deleted":5}]}]}`: "Name must be a string; Events[0] must be a string; Events[1] must be a string; TargetUrl must be an http or https URL; Secret must be a string; " +
 			`Headers: the value of "X" must be a string; ErrorAssociates[0] must be an object with the members of an MDOListItem; ErrorAssociates[1].Id must be a 32-bit integer; ` +
 			"ErrorAssociates[1].ChildItems[0].Deleted must be true or false; NotifyWhen must be one of None, FirstFailure, Disabling, or several joined by commas",
-		`{"Secret":"********","Headers":{"X-Api-Key":"********","X-B":"********"}}`: "Events is empty: name at least one event; TargetUrl is empty; " +
-			`Secret is "********", which stands for a stored secret, and there is none; ` +
-			`Headers: the value of X-Api-Key is "********", which stands for a stored secret, and there is none; ` +
-			`Headers: the value of X-B is "********", which stands for a stored secret, and there is none`,
+		`{"Secret":"********","Headers":{"X-Api-Key":"********","X-B":"********"}}`: "Events must name at least one event; TargetUrl is required; " +
+			`Secret must not be "********": there is no stored secret to keep; ` +
+			`Headers: the value of X-Api-Key must not be "********": there is no stored secret to keep; ` +
+			`Headers: the value of X-B must not be "********": there is no stored secret to keep`,
 		`{"Events":[` + strings.Repeat(`1,`, 5000) + `1]}`: "",
 	} {
 		got := newServer(t).call("POST", "/api/v1/Webhook", body)

@@ -19,9 +19,6 @@ var (
 	errNoMediaType = errors.New("no acceptable media type")
 	errTestOp      = errors.New("test operation did not hold")
 
-	// errWrongTenant: the call names another tenant than its credential's.
-	errWrongTenant = errors.New("wrong tenant")
-
 	// errPrecondition: a condition that the caller stated does not hold.
 	errPrecondition = errors.New("precondition failed")
 )
@@ -39,7 +36,8 @@ var errorTable = []struct {
 	{webhook.ErrForbidden, http.StatusForbidden, "SoSecurityException", "The credential does not allow this"},
 	{webhook.ErrWrongApp, http.StatusForbidden, "SoSecurityException", "The SO-AppToken does not belong to the credential in Authorization"},
 	{errCrossSite, http.StatusForbidden, "SoSecurityException", "Pages of other sites may not call the API from a browser"},
-	{errWrongTenant, http.StatusMisdirectedRequest, "SoWrongTenantException", "The tenant in the address is not the credential's tenant"},
+	{webhook.ErrWrongTenant, http.StatusMisdirectedRequest, "SoWrongTenantException", "The address names a tenant that does not exist or is not the credential's"},
+	{webhook.ErrNoTenant, http.StatusMisdirectedRequest, "SoWrongTenantException", "The credential is for several tenants: the address must name one, as in /Cust12345/api/v1/Webhook"},
 	{webhook.ErrNotFound, http.StatusNotFound, "SoNotFoundException", "Not found"},
 	{errMethod, http.StatusMethodNotAllowed, "NotSupportedException", "Method not allowed"},
 	{errNoMediaType, http.StatusNotAcceptable, "SoMediaTypeException", "No media type in Accept is supported; accept one of " + strings.Join(wire.AnswerTypes, ", ")},
@@ -88,6 +86,7 @@ func WriteError(w http.ResponseWriter, status int, errorType, text string) {
 func failed(c *call, err error) reply {
 	c.cause = err
 	status, errorType, text := classify(err)
+	c.errorType = errorType
 	response := reply{status: status, header: http.Header{}}
 	switch status {
 	case http.StatusInternalServerError:

@@ -7,10 +7,7 @@ import (
 )
 
 // The package's own rows of the error table.
-var (
-	ErrWrongTenant  = errWrongTenant
-	ErrPrecondition = errPrecondition
-)
+var ErrPrecondition = errPrecondition
 
 // Route is an operation of the route table.
 type Route struct {
@@ -26,6 +23,12 @@ func Routes() []Route {
 	}
 	return all
 }
+
+// QueryParameters lists the query parameters of each route that has some.
+func QueryParameters() map[string][]string { return queryParameters }
+
+// OneEdit reports whether one edit turns a name into another.
+func OneEdit(a, b string) bool { return oneEdit([]rune(a), []rune(b)) }
 
 // Statuses lists the statuses of the error table.
 func Statuses() []int {
@@ -45,6 +48,6 @@ func ListFilterAllocs(event string, w webhook.Webhook) float64 {
 
 // PatchFault returns the error of a change of an unknown member.
 func PatchFault() error {
-	_, err := patch(webhook.Webhook{State: webhook.StateActive}, webhook.Health{}, []change{{label: "Changes[2]", op: "add", path: []string{"Color"}}})
+	_, err := new(call).patch(webhook.Webhook{State: webhook.StateActive}, webhook.Health{}, []change{{label: "Changes[2]", op: "add", path: []string{"Color"}}})
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -119,6 +120,9 @@ func FuzzSelect(f *testing.F) {
 	whole := s.call("GET", "/api/v1/Webhook/1", "").Body.String()
 	f.Fuzz(func(t *testing.T, text string) {
 		got := s.call("GET", "/api/v1/Webhook/1?$select="+url.QueryEscape(text), "")
+		if !utf8.ValidString(text) && got.Code == 400 {
+			return
+		}
 		if got.Code != 200 {
 			t.Fatalf("%q: got %d %s", text, got.Code, got.Body)
 		}

@@ -4,13 +4,15 @@
 // A request takes one path: call.go turns it into a call, router.go finds its
 // route in the table of routes.go, the route's handler runs, and encode.go writes
 // the response. errors.go is the table of errors. decode.go and draft.go read
-// bodies, and entity.go shows webhooks; the formats themselves are in wire. Each
-// other file holds the operations on one resource.
+// bodies, and entity.go shows webhooks; the formats themselves are in wire.
+// vocabulary.go lists the names that bodies may have, query.go those of parameters.
+// Each other file holds the operations on one resource.
 //
 // The package refuses to know where webhooks are stored, how a credential is
 // checked and how a POST is made: the domain's Registry and Publisher, and the
 // functions of Config, do that. It never writes the text of an internal error
-// into a response, nor a path, query, body or secret into a log.
+// into a response, nor a query, body or secret into a log, nor the path of a call
+// that a route matches.
 package httpapi
 
 import (
@@ -27,9 +29,12 @@ import (
 
 // Authenticator identifies the caller of a request.
 type Authenticator interface {
-	// Authenticate returns the principal of the request's credential.
-	// It returns webhook.ErrUnauthorized if there is no known credential.
-	Authenticate(r *http.Request) (webhook.Principal, error)
+	// Authenticate returns the principal of the request's credential. named is
+	// the tenant in the request's address, "" without one: a publisher's
+	// credential acts for that tenant. webhook.ErrUnauthorized if the credential
+	// is missing or unknown; webhook.ErrNoTenant or ErrWrongTenant if a publisher
+	// does not name a tenant that it may name.
+	Authenticate(r *http.Request, named webhook.Tenant) (webhook.Principal, error)
 }
 
 // Config is everything that the API needs. A field must be set unless its

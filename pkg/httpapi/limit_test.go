@@ -28,7 +28,7 @@ func TestCreate_AtTheLimit(t *testing.T) {
 		"/api/v1/Agents/Webhook/SaveWebhook": `{"Webhook":` + body + `}`,
 	} {
 		got := s.call("POST", path, body)
-		if got.Code != 409 || !strings.Contains(got.Body.String(), "may have 2 webhooks") || !strings.Contains(got.Body.String(), "SoConflictException") {
+		if got.Code != 409 || !strings.Contains(got.Body.String(), "limit of 2 webhooks") || !strings.Contains(got.Body.String(), "SoConflictException") {
 			t.Errorf("%s: got %d: %s", path, got.Code, got.Body)
 		}
 	}

@@ -23,10 +23,10 @@ func TestTestWebhook(t *testing.T) {
 	}{
 		"accepted":             {`{"TargetUrl":"https://example.com/"}`, webhook.Result{StatusCode: 200, Response: "HTTP 200 OK\n\n\"hi\""}, 200, `{"Success":true,"Message":"HTTP 200 OK\n\n\"hi\"",` + rest},
 		"refused":              {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptStatus, StatusCode: 500, Response: "HTTP 500 no"}, 200, `{"Success":false,"Message":"HTTP 500 no",` + rest},
-		"no response":          {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptDNS}, 200, `{"Success":false,"Message":"No response from the target: dns",` + rest},
+		"no response":          {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptDNS}, 200, `{"Success":false,"Message":"dns: The host name could not be resolved: check its spelling and its DNS records.",` + rest},
 		"an empty response":    {`{"TargetUrl":"https://example.com/"}`, webhook.Result{StatusCode: 204}, 200, `{"Success":true,"Message":null,` + rest},
-		"no target":            {`{}`, webhook.Result{}, 400, `"ErrorMessage":"TargetUrl is empty"`},
-		"a wrong type as well": {`{"Name":5}`, webhook.Result{}, 400, `"ErrorMessage":"Name must be a string; TargetUrl is empty"`},
+		"no target":            {`{}`, webhook.Result{}, 400, `"ErrorMessage":"TargetUrl is required"`},
+		"a wrong type as well": {`{"Name":5}`, webhook.Result{}, 400, `"ErrorMessage":"Name must be a string; TargetUrl is required"`},
 		"no body":              {``, webhook.Result{}, 400, "the body must be a webhook"},
 		"an ftp target":        {`{"TargetUrl":"ftp://example.com/"}`, webhook.Result{}, 400, "http or https"},
 	} {
@@ -167,7 +167,7 @@ func TestOptions(t *testing.T) {
 		"patch of {}":                    {"PATCH", `{}`, 200, set},
 		"no body":                        {"PUT", ``, 400, "the body must be an object with options"},
 		"an unknown key":                 {"PATCH", `{"Rate":1}`, 400, "Rate is not an option"},
-		"all faults at once":             {"PUT", `{"Policy":"never","TimeoutSeconds":101,"SecretOverlapSeconds":604801,"Format":"xml","Rate":1}`, 400, "Rate is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds and Format; Policy must be durable or superoffice; TimeoutSeconds must be from 1 to 100; SecretOverlapSeconds must be from 0 to 604800; Format must be one of [superoffice standard cloudevents data]"},
+		"all faults at once":             {"PUT", `{"Policy":"never","TimeoutSeconds":101,"SecretOverlapSeconds":604801,"Format":"xml","Rate":1}`, 400, "Rate is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds and Format; Policy must be durable or superoffice; TimeoutSeconds must be from 1 to 100; SecretOverlapSeconds must be from 0 to 604800; Format must be one of superoffice, standard, cloudevents, data"},
 		"zero seconds":                   {"PATCH", `{"TimeoutSeconds":0}`, 400, `"TimeoutSeconds must be from 1 to 100"`},
 		"a wrong type":                   {"PATCH", `{"TimeoutSeconds":"x"}`, 400, `"TimeoutSeconds must be a 32-bit integer"`},
 		"an empty string":                {"PATCH", `{"Policy":""}`, 400, `"Policy must not be empty; null sets the default"`},

@@ -47,7 +47,7 @@ func TestAMaskedHeaderValueIsNotSentElsewhere(t *testing.T) {
 				s.shown(200, "POST", "/api/v1/Webhook", `{"Name":"n","State":"`+state+`","Events":["contact.changed"],"TargetUrl":"https://example.com/","Secret":"s","Headers":{"Authorization":"Bearer 1","X-B":"b"}}`)
 				s.pings = nil
 				got := s.call(test.method, test.path, test.body, test.headers...)
-				if text := got.Body.String(); got.Code != 400 || !strings.Contains(strings.ToLower(text), "authorization must be stated again") || strings.Contains(text, "X-B") {
+				if text := got.Body.String(); got.Code != 400 || !strings.Contains(strings.ToLower(text), "authorization must be set again") || strings.Contains(text, "X-B") {
 					t.Errorf("%s: got %d %s, want 400 that names the header", state, got.Code, text)
 				}
 				stored := s.webhooks()

@@ -31,7 +31,7 @@ var tje0 = webhook.Principal{
 // anyone authenticates every call with an Authorization header as the principal.
 type anyone struct{ webhook.Principal }
 
-func (a anyone) Authenticate(r *http.Request) (webhook.Principal, error) {
+func (a anyone) Authenticate(r *http.Request, _ webhook.Tenant) (webhook.Principal, error) {
 	if r.Header.Get("Authorization") == "" {
 		return webhook.Principal{}, webhook.ErrUnauthorized
 	}

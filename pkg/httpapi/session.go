@@ -11,9 +11,10 @@ import (
 // Sessions starts and ends browser sessions.
 type Sessions interface {
 	// StartSession starts a session for the principal of the request's
-	// credential, and returns its cookies. It returns the errors of Authenticate,
-	// and webhook.ErrForbidden for the administrator.
-	StartSession(r *http.Request) ([]*http.Cookie, webhook.Principal, error)
+	// credential, and returns its cookies. named is as in Authenticate, and so are
+	// the errors; it returns webhook.ErrForbidden for the administrator and
+	// publishers.
+	StartSession(r *http.Request, named webhook.Tenant) ([]*http.Cookie, webhook.Principal, error)
 	// EndSession ends the request's session, and returns cookies that make the
 	// browser forget it. It returns webhook.ErrUnauthorized if the request has no
 	// session.
@@ -23,15 +24,15 @@ type Sessions interface {
 // startSession exchanges a credential for the cookies of a session.
 func (a *api) startSession(c *call) (reply, error) {
 	if c.tenantSegment != "" { // check it before the session starts
-		who, err := a.Auth.Authenticate(c.Request)
+		who, err := a.Auth.Authenticate(c.Request, c.tenantSegment)
 		if c.who = who; err != nil {
 			return reply{}, a.unauthorized(err)
 		}
 		if c.tenantSegment != who.Tenant {
-			return reply{}, errWrongTenant
+			return reply{}, webhook.ErrWrongTenant
 		}
 	}
-	started, who, err := a.Sessions.StartSession(c.Request)
+	started, who, err := a.Sessions.StartSession(c.Request, c.tenantSegment)
 	if c.who = who; err != nil {
 		return reply{}, a.unauthorized(err)
 	}

@@ -18,6 +18,7 @@ const (
 // signalEvent accepts an event. The response does not depend on whether a webhook
 // matches it.
 func (a *api) signalEvent(c *call) (reply, error) {
+	c.event = c.PathValue("event")
 	data, err := wire.ReadDictionary(c.Request)
 	if err != nil {
 		return reply{}, err
@@ -28,7 +29,7 @@ func (a *api) signalEvent(c *call) (reply, error) {
 		f.Add("PrimaryKey", "must be a 32-bit integer")
 	}
 	return a.publish(c, f, webhook.Signal{
-		Name: c.PathValue("event"), PrimaryKey: int32(key),
+		Name: c.event, PrimaryKey: int32(key),
 		Data: data.JSON(),
 	})
 }
@@ -48,6 +49,7 @@ func (a *api) publish(c *call, f webhook.Faults, s webhook.Signal) (reply, error
 	if err != nil {
 		return reply{}, err
 	}
+	c.eventID = id
 	return noContent(http.Header{headerEventID: {string(id)}}), nil
 }
 

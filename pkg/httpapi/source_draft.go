@@ -30,7 +30,10 @@ func readSource(c *call) (d source.Draft, revision int64, err error) {
 		{"Relay", func(v value) { d.Relay, d.Secret = readRelay(v) }},
 		{"ExpectWithinMinutes", func(v value) { d.ExpectWithin = time.Duration(v.number()) * time.Minute }},
 		{"Revision", func(v value) { revision = int64(v.number()) }},
-		{"Created", ignored}, {"Updated", ignored}, {"UpdatedBy", ignored}, {"Counts", ignored},
+		{"Created", ignored},
+		{"Updated", ignored},
+		{"UpdatedBy", ignored},
+		{"Counts", ignored},
 	})
 	return d, revision, f.Err()
 }

@@ -126,17 +126,18 @@ func TestSources_AFaultNamesItsMember(t *testing.T) {
 		"a rule of the domain":         {"POST", "", with(busShop, `["shop"]`, `["posthaste.x"]`), "Bus.Sources must not begin with posthaste."},
 		"a rename that is not text":    {"POST", "", with(ordersOf, `"total"`, `1`), "Table.Rename.amount must be a string"},
 		"an own table":                 {"POST", "", with(ordersOf, `table/Orders`, `table/posthaste-events`), "Table.Table must not be one of this service's own tables"},
-		"a tenant that does not exist": {"POST", "", with(busShop, `"Default"`, `"Nobody"`), `Tenant \"Nobody\" does not exist`},
+		"a tenant that does not exist": {"POST", "", with(busShop, `"Default"`, `"Absent"`), `Tenant \"Absent\" does not exist`},
 		"no secret":                    {"POST", "", with(second, `,"Secret":"first"`, ``), "Relay.Secret is required"},
 		"an empty secret":              {"POST", "", with(second, `"first"`, `""`), "Relay.Secret must not be empty"},
 		"the mask of nothing":          {"POST", "", with(second, `"first"`, `"********"`), "a new source has none"},
-		"bad base64":                   {"POST", "", with(second, `"first"`, `"whsec_?"`), "Relay.Secret begins with"},
+		"bad base64":                   {"POST", "", with(second, `"first"`, `"whsec_?"`), "Relay.Secret must be standard base64"},
 		"a long overlap":               {"POST", "", with(second, `"first"`, `"first","SecretOverlapSeconds":604801`), "Relay.SecretOverlapSeconds must be from 0 to 604800"},
 		"a context of another tenant":  {"POST", "", with(second, `"Default"`, `"Other"`), `Relay.Context \"Cust12345\" is that of the source \"crm\" of another tenant`},
-		"another name":                 {"PUT", "/crm", with(relayCRM, `"crm"`, `"x"`), `Name is \"crm\" for good`},
-		"another kind":                 {"PUT", "/crm", busShopAs("crm"), "Kind is relay for good"},
-		"another tenant":               {"PUT", "/crm", with(relayCRM, `"Default"`, `"Other"`), `Tenant is \"Default\" for good`},
+		"another name":                 {"PUT", "/crm", with(relayCRM, `"crm"`, `"x"`), `Name must stay \"crm\"`},
+		"another kind":                 {"PUT", "/crm", busShopAs("crm"), "Kind must stay relay"},
+		"another tenant":               {"PUT", "/crm", with(relayCRM, `"Default"`, `"Other"`), `Tenant must stay \"Default\"`},
 		"an empty secret on PUT":       {"PUT", "/crm", with(relayCRM, `"first"`, `""`), "Relay.Secret must not be empty"},
+		"a large source":               {"POST", "", with(busShop, `"Key"`, `"Fields":["`+strings.Join(longNames(), `","`)+`"],"Key"`), "bytes, more than 32768: list fewer names"},
 		"no body":                      {"PUT", "/crm", "", "the body must be a JSON object"},
 		"the built-in name":            {"POST", "", with(busShop, `"shop"`, `"bus"`), "is the built-in source"},
 	} {
@@ -158,6 +159,13 @@ func TestSources_AFaultNamesItsMember(t *testing.T) {
 	if err != nil || len(intents) > 0 {
 		t.Errorf("%d intents are left, %v", len(intents), err)
 	}
+}
+
+func longNames() (names []string) {
+	for i := range 200 {
+		names = append(names, fmt.Sprintf("%0250d", i))
+	}
+	return names
 }
 
 func busShopAs(name string) string { return strings.Replace(busShop, `"shop"`, `"`+name+`"`, 1) }
@@ -229,13 +237,13 @@ func TestSources_AreAuditedByNamesOfMembers(t *testing.T) {
 		var entry struct {
 			Msg, Action, Tenant, User string
 			Name                      string `json:"source_name"`
-			Changed                   []string
+			Changed                   string
 		}
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Fatal(err)
 		}
 		if entry.Msg == "audit" {
-			lines = append(lines, strings.TrimSpace(fmt.Sprintln(entry.Action, entry.Name, entry.Tenant, entry.User, strings.Join(entry.Changed, ","))))
+			lines = append(lines, strings.TrimSpace(fmt.Sprintln(entry.Action, entry.Name, entry.Tenant, entry.User, entry.Changed)))
 		}
 	}
 	want := []string{

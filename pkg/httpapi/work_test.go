@@ -53,6 +53,40 @@ var workloads = map[string]struct {
 	"form, an event's data": {4990, func(n int) []request {
 		return []request{{"POST", root + "/a.b/1", form, list(n, "", "&", "", func(i int) string { return long(i, 10) + "=" })}}
 	}},
+	"form, a repeated member": {4990, func(n int) []request {
+		return []request{{"POST", root, form, list(n, "", "&", "", func(int) string { return "Name=a" })}}
+	}},
+	"form, a repeated property": {4990, func(n int) []request {
+		return []request{{"POST", root, form, list(n, "", "&", "", func(i int) string { return []string{"Properties[k]=a", "Properties[k][x]=a", "Properties[k][]=a"}[i%3] })}}
+	}},
+	"form, a repeated name of an event's data": {4990, func(n int) []request {
+		return []request{{"POST", root + "/a.b/1", form, list(n, "", "&", "", func(i int) string { return []string{"a=1", "a[]=1"}[i%2] })}}
+	}},
+	"XML, a repeated member": {4990, func(n int) []request {
+		return []request{{"POST", root, "application/xml", list(n, "<W>", "", "</W>", func(i int) string { return []string{"<Name/>", "<name/>"}[i%2] })}}
+	}},
+	"XML, a repeated list": {1600, func(n int) []request {
+		return []request{{"POST", root, "application/xml", list(n, "<W>", "", "</W>", func(int) string { return "<Events><string>a</string><string>b</string></Events>" })}}
+	}},
+	"XML, a repeated name of an event's data": {4990, func(n int) []request {
+		return []request{{"POST", root + "/a.b/1", "application/xml", list(n, "<W>", "", "</W>", func(int) string { return "<a/>" })}}
+	}},
+	"XML, references": {20000, func(n int) []request {
+		return []request{{"POST", root, "application/xml", "<W><Name>" + strings.Repeat("&#1114111;", n) + "</Name></W>"}}
+	}},
+	"XML, comments that do not end": {20000, func(n int) []request {
+		return []request{{"POST", root, "application/xml", "<W>" + strings.Repeat("<!--", n) + "</W>"}}
+	}},
+	"JSON, surrogate pairs": {20000, func(n int) []request {
+		return []request{{"POST", root, "", `{"Name":"` + strings.Repeat(`\ud83d\ude00`, n) + `"}`}}
+	}},
+	"JSON, properties that shadow the body": {1200, func(n int) []request {
+		return []request{{"POST", root, "", `{"Events":["a"],"TargetUrl":"https://example.com/","Properties":` +
+			list(n, "{", ",", "}", func(i int) string { return `"` + spelling("changedbyassociateid", i) + `":1` }) + `}`}}
+	}},
+	"JSON, members that are nearly known": {8000, func(n int) []request {
+		return []request{{"POST", root, "", list(n, "{", ",", "}", func(i int) string { return `"` + spelling("registeredassociates", i) + `":1` })}}
+	}},
 	"XML, members": {4990, func(n int) []request {
 		return []request{{"POST", root, "application/xml", list(n, "<W>", "", "</W>", func(i int) string { return fmt.Sprintf("<%s%d/>", strings.Repeat("A", 100), i) })}}
 	}},
@@ -128,7 +162,7 @@ var workloads = map[string]struct {
 	"JSON Patch, replacements": patchOf(`{"op":"replace","path":"/Properties/K%d","value":1}`),
 	"JSON Patch, removals":     patchOf(`{"op":"remove","path":"/Properties/K%d"}`),
 	"JSON Patch, insertions":   patchOf(`{"op":"add","path":"/Events/0","value":"a%d"}`),
-	"a query's parameters": {8000, func(n int) []request {
+	"a query's parameters": {4990, func(n int) []request {
 		return []request{stored(1), {"GET", root + "?" + list(n, "", "&", "", func(i int) string { return fmt.Sprintf("a%d=1", i) }), "", ""}}
 	}},
 	"$select": {500, func(n int) []request {

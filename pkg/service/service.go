@@ -1,13 +1,13 @@
-// Package service wires the parts of Posthaste together on whatever implements
-// the contracts: the API (service/api), the delivery engine (service/dispatcher),
-// the sweep (service/sweeper), the taker of records (service/ingester) and the
-// sender of POSTs (service/sending). The Lambda functions, the local run and the
-// simulation all build their parts here. Each part has a package of its own so
-// that a function links only what it runs.
+// Package service wires the parts of Posthaste on any implementation of the
+// contracts: the API (service/api), the delivery engine (service/dispatcher), the
+// sweep (service/sweeper), the taker of records (service/ingester) and the sender
+// of POSTs (service/sending). The Lambda functions, the local run and the
+// simulation all build their parts here. Each part has its own package so that a
+// function links only the parts it runs.
 //
-// The packages refuse to know a store, a queue or AWS: callers pass
-// implementations of the contracts. They read no environment, open nothing,
-// start no goroutine, and decide nothing about a webhook or a delivery.
+// The packages refuse to depend on a store, a queue or AWS: callers pass
+// implementations of the contracts. They read no environment variables, open
+// nothing, start no goroutines, and decide nothing about a webhook or a delivery.
 package service
 
 import (
@@ -22,8 +22,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Contracts is what the parts are built on. A field may be nil if the comment of
-// its group does not name the part.
+// Contracts holds the dependencies of the parts. A field may be nil for parts
+// that the comment of its group does not name.
 type Contracts struct {
 	// All parts.
 	Logger     *slog.Logger
@@ -42,6 +42,9 @@ type Contracts struct {
 	Sources     source.Sources
 	// OwnTables are the names of the service's tables, which are never sources.
 	OwnTables []string
+	// BusTenant is the tenant of the events of a bus for which no source is
+	// configured. Empty: there is no bus.
+	BusTenant webhook.Tenant
 
 	// The engine and the sweep.
 	Messages Queue
@@ -68,7 +71,7 @@ func NewRegistry(c Contracts) *webhook.Registry {
 func NewSources(c Contracts) *source.Registry {
 	tenants := &tenancy.Administration{Tenants: c.Tenants}
 	return &source.Registry{
-		Sources: c.Sources, Secrets: c.Secrets, Intents: c.Webhooks, OwnTables: c.OwnTables,
+		Sources: c.Sources, Secrets: c.Secrets, Intents: c.Webhooks, OwnTables: c.OwnTables, BusTenant: c.BusTenant,
 		EventLife: c.Delivering.EventTTL, Now: c.Now, Random: c.Random,
 		TenantExists: tenants.Receives,
 	}

@@ -81,7 +81,7 @@ func TestFromBus(t *testing.T) {
 		"our own events":  {source.Bus{}, strings.Replace(busEvent("Order Placed", detail), "shop.orders", "posthaste.webhooks", 1), source.Outcome{Skip: source.ReasonOwn}},
 		"a reserved name": {source.Bus{}, busEvent("Test", detail), source.Outcome{Skip: source.ReasonName}},
 		"no letters":      {source.Bus{}, busEvent("!?", detail), source.Outcome{Skip: source.ReasonName}},
-		"a detail that is no object": {
+		"a detail that is not an object": {
 			source.Bus{}, busEvent("Order Placed", `[1]`), source.Outcome{Skip: source.ReasonUnreadable},
 		},
 		"the default name": {source.Bus{}, busEvent(" AWS API Call via CloudTrail / v2 ", `{}`), source.Outcome{Event: event(func(e *webhook.Event) {

@@ -47,7 +47,9 @@ func TestReason_OpenAPIHasThemAll(t *testing.T) {
 			Schemas struct {
 				SourceOutcome struct {
 					OneOf []struct {
-						Properties struct{ Skip struct{ Enum []source.Reason } }
+						Properties struct {
+							Skip struct{ Enum []source.Reason }
+						}
 					}
 				}
 			}

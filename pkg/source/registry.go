@@ -58,6 +58,10 @@ type Saved struct {
 	Changed []string
 }
 
+// maxStored bounds the stored form of a source: environments that take records
+// read all sources every few seconds.
+const maxStored = 32 << 10
+
 // saving is how often a save that lost a race starts over.
 var saving = backoff.Policy{Tries: 8, First: 10 * time.Millisecond, Most: 200 * time.Millisecond}
 
@@ -283,7 +287,7 @@ func (r *Registry) DeleteTenant(ctx context.Context, tenant webhook.Tenant, limi
 		return 0, err
 	}
 	if errors.Is(unreadable, webhook.ErrNewer) {
-		return 0, fmt.Errorf("sources of %s: %w: a newer release must delete them: %v", tenant, webhook.ErrUnavailable, unreadable)
+		return 0, fmt.Errorf("sources of %s: %w: a newer release must delete them: %s", tenant, webhook.ErrUnavailable, unreadable.Error())
 	}
 	theirs := func(s Source) bool { return s.Tenant == tenant }
 	for _, s := range all {
@@ -305,6 +309,9 @@ func (r *Registry) validate(ctx context.Context, s Source, d Draft, isNew bool) 
 	var invalid *webhook.ValidationError
 	if errors.As(s.Validate(), &invalid) {
 		f = invalid.Faults
+	}
+	if stored, err := Encode(s); err == nil && len(stored) > maxStored {
+		f.AddText("", "The source takes %d bytes, more than %d: list fewer names", len(stored), maxStored)
 	}
 	r.checkSecret(&f, s, d.Secret, isNew)
 	if s.Table != nil {
@@ -340,17 +347,17 @@ func (r *Registry) validate(ctx context.Context, s Source, d Draft, isNew bool) 
 func fixed(current Source, d *Source) error {
 	var f webhook.Faults
 	if d.Name != "" && d.Name != current.Name {
-		f.Add("Name", "is %q for good: create another source", current.Name)
+		f.Add("Name", "must stay %q: create another source to have another name", current.Name)
 	}
 	if d.Kind != "" && d.Kind != current.Kind {
-		f.Add("Kind", "is %s for good: create another source", current.Kind)
+		f.Add("Kind", "must stay %s: create another source", current.Kind)
 	}
 	switch {
 	case d.Tenant == "" || d.Tenant == current.Tenant:
 	case current.Tenant == "":
-		f.Add("Tenant", "is that of Table.TenantAttribute for good: create another source")
+		f.Add("Tenant", "must stay that of Table.TenantAttribute: create another source")
 	default:
-		f.Add("Tenant", "is %q for good: create another source", current.Tenant)
+		f.Add("Tenant", "must stay %q: create another source", current.Tenant)
 	}
 	return f.Err()
 }

@@ -67,7 +67,7 @@ type Table struct {
 	// Entity begins the events' names.
 	Entity string
 	// Fields lists the attributes that may leave the table. Others appear in no
-	// event, and a change of others alone is none.
+	// event, and a change of others alone makes no event.
 	Fields []string
 	// Rename maps an attribute to the name that it has in events.
 	Rename map[string]string

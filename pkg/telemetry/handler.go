@@ -10,7 +10,7 @@ import (
 var keys = []string{
 	"tenant", "webhook_id", "event", "event_id", "lane", "attempt", "outcome", "status",
 	"duration_ms", "host", "round", "error", "request_id", "user", "app",
-	"action", "count", "source", "credential_id", "matches", "next_attempt", "reason",
+	"action", "count", "source", "credential_id", "matches", "next_attempt", "path", "error_type", "changed", "ignored", "reason",
 }
 
 // Listed reports whether a line may have the key, besides time, level and msg.
@@ -23,11 +23,12 @@ func NewHandler(w io.Writer, level slog.Leveler) slog.Handler {
 }
 
 // NewTextHandler returns a handler that writes key=value lines for a terminal,
-// with only the time of day. It is safe for concurrent use.
+// with times in local time and whole seconds, such as 2026-11-27T09:30:00+01:00.
+// It is safe for concurrent use.
 func NewTextHandler(w io.Writer, level slog.Leveler) slog.Handler {
 	return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime {
-			return slog.String(slog.TimeKey, a.Value.Time().Format(time.TimeOnly))
+			return slog.String(slog.TimeKey, a.Value.Time().Format(time.RFC3339))
 		}
 		return listed(groups, a)
 	}})

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 )
@@ -39,6 +40,19 @@ func TestNewHandler_NamesLevelAndMessage(t *testing.T) {
 	slog.New(telemetry.NewHandler(&b, slog.LevelInfo)).Error("stuck")
 	if got := b.String(); !strings.Contains(got, `"level":"ERROR","msg":"stuck"`) {
 		t.Errorf("got %s", got)
+	}
+}
+
+// A terminal's log spans days.
+func TestNewTextHandler_ShowsTheDate(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	record := slog.NewRecord(time.Date(2026, 11, 27, 9, 30, 0, 123, time.FixedZone("", 3600)), slog.LevelInfo, "request", 0)
+	if err := telemetry.NewTextHandler(&b, slog.LevelInfo).Handle(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.String(), "time=2026-11-27T09:30:00+01:00 level=INFO msg=request\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

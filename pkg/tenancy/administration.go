@@ -15,7 +15,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Administration makes and removes tenants and their credentials. Its fields
+// Administration creates and deletes tenants and their credentials. Its fields
 // must be set before use and not changed after; its methods may be called
 // concurrently. The caller checks whether the principal may use it.
 type Administration struct {
@@ -26,22 +26,23 @@ type Administration struct {
 	Random      io.Reader
 }
 
-// NewCredential says what a new credential is to be.
+// NewCredential describes a credential to be issued.
 type NewCredential struct {
 	Kind CredentialKind // basic, ticket, bearer, app or iam
-	// User is the user name; "" for kinds app and iam, where nobody need act.
+	// User is the user name; may be "" for kinds app and iam.
 	User        string
-	FullName    string // "" is the user name
+	FullName    string // "": the user name
 	AssociateID int32
-	App         string // "" is none
+	App         string // "": none
 	Scopes      []webhook.Scope
-	Role        string    // ARN of the role, for kind iam
-	ExpiresAt   time.Time // zero: never
+	Tenants     []webhook.Tenant // as Credential.Tenants; nil: not a publisher's
+	Role        string           // ARN of the role, for kind iam
+	ExpiresAt   time.Time        // zero: never
 }
 
 const (
-	maxCredentialText = 200
-	maxBasicUser      = 64
+	maxCredentialText = 200 // characters
+	maxBasicUser      = 64  // characters
 )
 
 func (n NewCredential) validate(now time.Time) error {
@@ -52,17 +53,17 @@ func (n NewCredential) validate(now time.Time) error {
 		user = true
 	case KindApp:
 		if n.App == "" {
-			f.Add("App", "is empty: an app's token names one")
+			f.Add("App", "is empty: an app token needs an app")
 		}
 	case KindIAM:
 		if RoleARN(n.Role) == "" {
-			f.Add("Role", "is no ARN of a role")
+			f.Add("Role", "must be the ARN of a role")
 		}
 	default:
 		f.Add("Kind", "must be one of basic, ticket, bearer, app, iam")
 	}
 	if n.Role != "" && n.Kind != KindIAM {
-		f.Add("Role", "is for the kind iam only")
+		f.Add("Role", "is only for kind iam")
 	}
 	if user && n.User == "" {
 		f.Add("User", "is empty")
@@ -76,7 +77,7 @@ func (n NewCredential) validate(now time.Time) error {
 		}
 		for _, r := range text.value {
 			if unicode.IsControl(r) || r == utf8.RuneError || text.name == "User" && r == ':' {
-				f.Add(text.name, "holds a character that it may not")
+				f.Add(text.name, "must not contain %s", forbidden(text.name))
 				break
 			}
 		}
@@ -89,21 +90,30 @@ func (n NewCredential) validate(now time.Time) error {
 	}
 	for _, s := range n.Scopes {
 		if s != webhook.ScopeWebhooks && s != webhook.ScopeEvents {
-			f.AddText("Scopes", "Scopes: %.*q is none of webhooks, events", maxCredentialText, string(s))
+			f.AddText("Scopes", "Scopes: %.*q must be webhooks or events", maxCredentialText, string(s))
 		}
 	}
+	n.checkTenants(&f)
 	if !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(now) {
 		f.Add("ExpiresAt", "has passed")
 	}
 	return f.Err()
 }
 
-// CreateTenant makes a tenant. Errors: *webhook.ValidationError; ErrExists if it is
-// there, being deleted or not.
+// forbidden names the characters that a member of NewCredential may not have.
+func forbidden(member string) string {
+	if member == "User" { // it comes before the colon of a Basic credential
+		return "control characters, U+FFFD, or a colon"
+	}
+	return "control characters or U+FFFD"
+}
+
+// CreateTenant creates a tenant. Errors: *webhook.ValidationError; ErrExists if it
+// exists, even if it is being deleted.
 func (a *Administration) CreateTenant(ctx context.Context, name webhook.Tenant) error {
 	if !name.Valid() {
 		var f webhook.Faults
-		f.Add("Name", "must have 1 to 64 characters of A-Z a-z 0-9 _ -")
+		f.Add("Name", "must be 1 to 64 characters of A-Z a-z 0-9 _ -")
 		return f.Err()
 	}
 	if name == FirstTenant {
@@ -114,7 +124,8 @@ func (a *Administration) CreateTenant(ctx context.Context, name webhook.Tenant) 
 
 func (a *Administration) now() time.Time { return a.Now().UTC().Truncate(time.Millisecond) }
 
-// Tenant reads a tenant. FirstTenant is there always.
+// Tenant returns a tenant's record. FirstTenant always exists, perhaps without a
+// Created time.
 func (a *Administration) Tenant(ctx context.Context, name webhook.Tenant) (Record, error) {
 	if !name.Valid() {
 		return Record{}, fmt.Errorf("tenant: %w", webhook.ErrNotFound)
@@ -126,7 +137,7 @@ func (a *Administration) Tenant(ctx context.Context, name webhook.Tenant) (Recor
 	return record, err
 }
 
-// Exists returns nil if there is such a tenant, else ErrNotFound.
+// Exists returns nil if the tenant exists, else ErrNotFound.
 func (a *Administration) Exists(ctx context.Context, name webhook.Tenant) error {
 	_, err := a.Tenant(ctx, name)
 	return err
@@ -142,10 +153,10 @@ func (a *Administration) Receives(ctx context.Context, name webhook.Tenant) erro
 	return err
 }
 
-// Issue makes a credential for a tenant and draws its text, which nobody can
-// ask for again: the password of kind basic, else the token. Of kind iam there
-// is none. Errors: *webhook.ValidationError, ErrNotFound (no such tenant), ErrExists (the
-// role has a credential already).
+// Issue creates a credential for a tenant and returns its secret, which cannot be
+// read again: the password for kind basic, else the token. Kind iam has none.
+// Errors: *webhook.ValidationError, ErrNotFound (no such tenant), ErrExists (the
+// role already has a credential).
 func (a *Administration) Issue(ctx context.Context, tenant webhook.Tenant, n NewCredential) (Credential, webhook.Secret, error) {
 	record, err := a.Tenant(ctx, tenant)
 	if err != nil {
@@ -172,9 +183,9 @@ func (a *Administration) Issue(ctx context.Context, tenant webhook.Tenant, n New
 	}
 	c := Credential{
 		ID: string(id), Hash: KeyHash(n.Kind, text), Kind: n.Kind, Role: RoleARN(n.Role), Created: now, ExpiresAt: n.ExpiresAt,
-		Principal: webhook.Principal{Tenant: tenant, Associate: associate, App: n.App, Scopes: n.Scopes},
+		Principal: webhook.Principal{Tenant: tenant, Associate: associate, App: n.App, Scopes: n.Scopes}, Tenants: n.Tenants,
 	}
-	if record.Created.IsZero() { // the first tenant, which has no record yet
+	if record.Created.IsZero() { // the first tenant, before it has a record
 		if err := a.Tenants.Create(ctx, tenant, now); err != nil && !errors.Is(err, webhook.ErrExists) {
 			return Credential{}, webhook.Secret{}, err
 		}
@@ -182,8 +193,8 @@ func (a *Administration) Issue(ctx context.Context, tenant webhook.Tenant, n New
 	return c, secret, a.Credentials.Create(ctx, c)
 }
 
-// draw makes a credential's text, and the part of it that is shown.
-func (a *Administration) draw(tenant webhook.Tenant, n NewCredential) (text, shown webhook.Secret, err error) {
+// draw returns a new random credential, and the part of it that Issue returns.
+func (a *Administration) draw(tenant webhook.Tenant, n NewCredential) (credential, shown webhook.Secret, err error) {
 	if n.Kind == KindIAM {
 		return webhook.NewSecret(RoleARN(n.Role)), webhook.Secret{}, nil
 	}
@@ -192,7 +203,7 @@ func (a *Administration) draw(tenant webhook.Tenant, n NewCredential) (text, sho
 		return webhook.Secret{}, webhook.Secret{}, fmt.Errorf("draw a credential: %w", err)
 	}
 	random := base64.RawURLEncoding.EncodeToString(b[:])
-	// Tickets and tokens look as SuperOffice's do.
+	// Tickets and tokens look like SuperOffice's.
 	switch n.Kind {
 	case KindBasic:
 		return webhook.NewSecret(n.User + ":" + random), webhook.NewSecret(random), nil
@@ -206,11 +217,11 @@ func (a *Administration) draw(tenant webhook.Tenant, n NewCredential) (text, sho
 	return webhook.NewSecret(random), webhook.NewSecret(random), nil
 }
 
-// DeleteTenant begins to delete a tenant with all that is theirs, and returns
-// the id of the job that does it. When it returns none of the tenant's
-// credentials is accepted any more. A tenant that is being deleted keeps its
-// job. ErrNotFound if there is none. An id beside an error says that the
-// deletion has begun, and that credentials may be accepted until the job has
+// DeleteTenant starts to delete a tenant with all of its data, and returns the id
+// of the job that does it. Once it has returned, none of the tenant's credentials
+// is accepted. A tenant that is already being deleted keeps its job. ErrNotFound
+// if the tenant does not exist. An id together with an error means that the
+// deletion has started and that some credentials are accepted until the job has
 // revoked them.
 func (a *Administration) DeleteTenant(ctx context.Context, by webhook.Associate, tenant webhook.Tenant) (id string, err error) {
 	record, err := a.Tenant(ctx, tenant)
@@ -227,8 +238,8 @@ func (a *Administration) DeleteTenant(ctx context.Context, by webhook.Associate,
 		if err != nil {
 			return "", err
 		}
-		// The job first: one that finds its tenant not marked does nothing, but
-		// a tenant marked without a job would stay so.
+		// The job first: a job whose tenant is not marked does nothing, but a
+		// marked tenant without a job would stay marked.
 		if err := a.Jobs.Create(ctx, j); err != nil {
 			return "", err
 		}
@@ -238,20 +249,20 @@ func (a *Administration) DeleteTenant(ctx context.Context, by webhook.Associate,
 	}
 	for range revokePages {
 		_, more, err := revokePage(ctx, a.Credentials, tenant)
-		if _, err = webhook.Readable(err); err != nil || !more { // the job tells of what cannot be read
+		if _, err = webhook.Readable(err); err != nil || !more { // the job reports unreadable credentials
 			return record.Deleting, err
 		}
 	}
-	return record.Deleting, fmt.Errorf("revoke credentials of %s: more than one call sees to: %w", tenant, webhook.ErrUnavailable)
+	return record.Deleting, fmt.Errorf("revoke credentials of %s: too many for one call: %w", tenant, webhook.ErrUnavailable)
 }
 
 const (
 	revokeAtOnce = 100
-	revokePages  = 20 // that DeleteTenant revokes itself; the job does the rest
+	revokePages  = 20 // revoked by DeleteTenant itself; the job revokes the rest
 )
 
-// revokePage revokes some credentials of a tenant. It returns how many, and
-// whether there may be more. An *UnreadableError names those that stay.
+// revokePage revokes some of a tenant's credentials. It returns how many, and
+// whether there may be more. An *UnreadableError names those it could not revoke.
 func revokePage(ctx context.Context, credentials Credentials, tenant webhook.Tenant) (n int, more bool, err error) {
 	page, unreadable := credentials.List(ctx, tenant, "", revokeAtOnce)
 	if _, err := webhook.Readable(unreadable); err != nil {
@@ -262,7 +273,7 @@ func revokePage(ctx context.Context, credentials Credentials, tenant webhook.Ten
 		switch {
 		case err == nil:
 			n++
-		case !errors.Is(err, webhook.ErrNotFound): // which somebody else has revoked
+		case !errors.Is(err, webhook.ErrNotFound): // not found: revoked by another call
 			return n, false, err
 		}
 	}

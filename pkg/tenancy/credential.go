@@ -9,47 +9,54 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// CredentialKind is the way in which a credential is presented. One text under
-// two kinds is two credentials.
+// CredentialKind is how a credential is presented. The same string under two
+// kinds is two credentials.
 type CredentialKind string
 
 // The kinds.
 const (
-	KindBasic   CredentialKind = "basic"   // the text is "user:password"
-	KindTicket  CredentialKind = "ticket"  // of a user, sent as SOTicket
-	KindBearer  CredentialKind = "bearer"  // an opaque token of ours
-	KindApp     CredentialKind = "app"     // names an app beside another credential
+	KindBasic   CredentialKind = "basic"   // "user:password"
+	KindTicket  CredentialKind = "ticket"  // a user's, sent as SOTicket
+	KindBearer  CredentialKind = "bearer"  // one of our own opaque tokens
+	KindApp     CredentialKind = "app"     // names an app, in addition to another credential
 	KindSession CredentialKind = "session" // a browser's cookie
-	KindIAM     CredentialKind = "iam"     // the text is the ARN of a role
+	KindIAM     CredentialKind = "iam"     // the ARN of a role
 )
 
-// KeyHash is what a credential is found by: the SHA-256 of
-// "<kind>:<credential>" in 64 lower-case hexadecimal digits. The text itself is
-// kept nowhere.
+// KeyHash returns the key that a credential is found by: the SHA-256 of
+// "<kind>:<credential>" in 64 lower-case hexadecimal digits. The credential itself
+// is not stored.
 func KeyHash(kind CredentialKind, credential webhook.Secret) string {
 	sum := sha256.Sum256([]byte(string(kind) + ":" + credential.Reveal()))
 	return hex.EncodeToString(sum[:])
 }
 
-// Credential is what is stored about a credential: whom it stands for, and
-// until when. It holds no secret, and never changes: to change one, revoke it
-// and make another.
+// Credential is the stored record of a credential: whose calls it authenticates,
+// and until when. It holds no secret and never changes: to change a credential,
+// revoke it and issue another.
 type Credential struct {
-	// ID names the credential to administrators. It is random and of no use to
-	// anybody who wants to call. A session's begins with SessionPrefix, so that
-	// in the order of ids sessions come after all others.
+	// ID names the credential to administrators. It is random and does not
+	// authenticate calls. A session's starts with SessionPrefix, so sessions sort
+	// after all other credentials.
 	ID string
-	// Hash is its KeyHash.
+	// Hash is the credential's KeyHash.
 	Hash      string
 	Kind      CredentialKind
 	Principal webhook.Principal
-	// Role is the ARN that a credential of kind iam was made for, else empty.
+	// Tenants makes the credential a publisher's: each call acts for the tenant
+	// that its address names, which must be listed here, and exist. The entries
+	// are distinct names, or AnyTenant alone. A name means whichever tenant bears
+	// it at the time of the call. Principal.Tenant only owns the credential: it
+	// lists and revokes it, and is not listed unless named. Empty: the credential
+	// acts for Principal.Tenant.
+	Tenants []webhook.Tenant
+	// Role is the ARN that a credential of kind iam was issued for, else empty.
 	Role string
-	// Within lists the hashes of the credentials that a session was begun with:
+	// Within lists the hashes of the credentials that a session was started with:
 	// it ends with any of them. Empty for all other kinds.
 	Within  []string
 	Created time.Time
-	// ExpiresAt ends the credential. Zero: it does not expire.
+	// ExpiresAt is when the credential expires. Zero: never.
 	ExpiresAt time.Time
 }
 
@@ -58,29 +65,31 @@ func (c Credential) Valid(now time.Time) bool {
 	return c.ExpiresAt.IsZero() || now.Before(c.ExpiresAt)
 }
 
-// Credentials stores credentials.
+// Credentials stores credentials. A credential lasts until it is revoked or
+// expires; deleting a tenant that its Tenants list does not affect it.
 //
-// All reads are consistent: what Revoke took away is found by no call that
-// begins after Revoke has returned, from anywhere.
+// All reads are consistent: once Revoke has returned, no call anywhere that starts
+// later finds the credential.
 type Credentials interface {
-	// Create stores a credential. ErrExists if its Hash is taken, also by
-	// another tenant, or its ID by its own; ErrNotFound if its tenant is not
-	// there or is being deleted. In both cases nothing changed.
+	// Create stores a credential. ErrExists if its Hash is taken, even by another
+	// tenant, or its ID by its own tenant; ErrNotFound if its tenant does not
+	// exist or is being deleted. Either error means nothing changed.
 	Create(ctx context.Context, c Credential) error
 
-	// Find returns the credential of a hash, whoever's it is.
+	// Find returns the credential with a hash, of any tenant. ErrNotFound if
+	// there is none.
 	Find(ctx context.Context, hash string) (Credential, error)
 
-	// List returns up to limit credentials of the tenant whose ids come after a
-	// string, which need not be an id (empty: from the first on), in the order of
-	// their ids. A short list means there are no more.
+	// List returns up to limit of the tenant's credentials whose ids sort after a
+	// string, which need not be an id (empty: from the first), ordered by id. A
+	// short list means there are no more.
 	List(ctx context.Context, tenant webhook.Tenant, after string, limit int) ([]Credential, error)
 
-	// Revoke removes a credential of the tenant. ErrNotFound if it has none of
-	// this id.
+	// Revoke removes a credential of the tenant. ErrNotFound if the tenant has no
+	// credential with this id.
 	Revoke(ctx context.Context, tenant webhook.Tenant, id string) error
 }
 
-// SessionPrefix is what the ids of sessions begin with. All other credentials'
-// ids are GUIDs in lower case, which sort before it.
+// SessionPrefix is the prefix of sessions' ids. All other credentials' ids are
+// GUIDs in lower case, which sort before it.
 const SessionPrefix = "session-"

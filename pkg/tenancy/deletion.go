@@ -12,30 +12,30 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Erasure removes what was stored of a tenant, readable or not. Erasing what is
-// not there is fine.
+// Erasure removes a tenant's stored items, readable or not. Erasing items that do
+// not exist succeeds.
 type Erasure interface {
 	// EraseEvents removes up to limit of the tenant's events and returns how
-	// many; 0 says that there are none.
+	// many; 0 means none are left.
 	EraseEvents(ctx context.Context, tenant webhook.Tenant, limit int) (int, error)
 
 	// EraseDeliveries removes up to limit delivery rows of a webhook, which may
-	// be gone itself, and returns how many; 0 says that there are none.
+	// already be deleted, and returns how many; 0 means none are left.
 	EraseDeliveries(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
 }
 
-// Deletion deletes tenants with all that is theirs, in slices. Its fields
-// must be set before use.
+// Deletion deletes tenants with all of their data, in slices. Its fields must be
+// set before use.
 //
-// It goes over everything twice: what was under way when the tenant was marked
-// (a call, an attempt) has ended before the second time. Left are two counters,
-// which must never begin anew: the webhooks' epoch and their ids. A repeated
-// idempotency key and the health of a deleted webhook expire by themselves, in
-// days.
+// It makes two passes: calls and attempts that were running when the tenant was
+// marked have ended before the second pass. Credentials of other tenants that
+// list the tenant stay unchanged. Two counters stay, because they must
+// never restart: the webhooks' epoch and their ids. Idempotency keys and the
+// health of deleted webhooks expire by themselves within days.
 //
 // A credential or webhook that cannot be decoded cannot be deleted either. The
-// deletion goes on with everything else and ends as job.Failed, with the reason,
-// and the tenant stays marked.
+// deletion continues with everything else and ends as job.Failed, with the
+// reason, and the tenant stays marked.
 type Deletion struct {
 	Registry    *webhook.Registry // its Webhooks, Secrets and Now are used
 	Tenants     Tenants
@@ -53,23 +53,23 @@ type Sources interface {
 }
 
 const (
-	// deletionRest is how long anything that began before a tenant was marked
-	// may go on: no function of the service runs longer.
+	// deletionRest is how long calls and attempts that started before a tenant was
+	// marked may last: no function of the service runs longer.
 	deletionRest    = 5 * time.Minute
-	deletionTime    = 2 * time.Second // of a slice that goes through webhooks' ids
-	deletedSources  = 10              // a slice
-	deletedWebhooks = 10              // a slice
-	deletedEvents   = 500             // a slice
-	deletedRows     = 500             // at a time
+	deletionTime    = 2 * time.Second // per slice that walks through webhook ids
+	deletedSources  = 10              // per slice
+	deletedWebhooks = 10              // per slice
+	deletedEvents   = 500             // per slice
+	deletedRows     = 500             // per call of EraseDeliveries
 )
 
 // Slice does one slice of a job of kind job.DeleteTenant; see job.Slice. The
-// cursor is "<what>/<pass>", and "deliveries/<pass>/<id>" before the rows of a
-// webhook.
+// cursor is "<stage>/<pass>", or "deliveries/<pass>/<id>" if the rows of webhook
+// <id> are next.
 func (d *Deletion) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 	record, err := d.Tenants.Get(ctx, j.Tenant)
 	switch {
-	case errors.Is(err, webhook.ErrNotFound): // forgotten, and the sweep died then
+	case errors.Is(err, webhook.ErrNotFound): // forgotten, but the sweep ended before it stored the job
 		j.Status = job.Done
 		return j, nil
 	case err != nil:
@@ -78,16 +78,16 @@ func (d *Deletion) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 	case record.Deleting == "" && d.Registry.Now().Sub(j.Made) < deletionRest:
 		return j, job.ErrNotYet
 	default:
-		j.Status, j.Reason = job.Failed, "another job deletes the tenant, or the call that asked for this one did not get to its end"
+		j.Status, j.Reason = job.Failed, "another job deletes the tenant, or the call that created this job was cut short"
 		return j, nil
 	}
-	what, rest, _ := strings.Cut(j.Cursor, "/")
+	stage, rest, _ := strings.Cut(j.Cursor, "/")
 	pass, at, _ := strings.Cut(rest, "/")
 	if pass == "" {
 		pass = "1"
 	}
 	n := 0
-	switch what {
+	switch stage {
 	case "":
 		more := false
 		n, more, err = revokePage(ctx, d.Credentials, j.Tenant)
@@ -108,7 +108,7 @@ func (d *Deletion) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 		}
 	case "events":
 		if n, err = d.Erasure.EraseEvents(ctx, j.Tenant, deletedEvents); n == 0 && err == nil {
-			// The next id bounds those that rows can be of.
+			// Webhooks with rows have smaller ids than the next one.
 			var next int32
 			next, err = d.Registry.Webhooks.NextID(ctx, j.Tenant)
 			j.Cursor = fmt.Sprintf("deliveries/%s/%d", pass, next)
@@ -121,14 +121,14 @@ func (d *Deletion) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 		}
 		j.Cursor = "sources/2"
 	default:
-		j.Status, j.Reason = job.Failed, "the cursor has no meaning"
+		j.Status, j.Reason = job.Failed, "unknown cursor"
 	}
 	j.Processed += n
 	return j, err
 }
 
-// webhooks deletes some of the tenant's webhooks with their secrets. An
-// *UnreadableError names those that stay.
+// webhooks deletes some of the tenant's webhooks with their secrets, and returns
+// how many. An *UnreadableError names those it could not delete.
 func (d *Deletion) webhooks(ctx context.Context, tenant webhook.Tenant) (int, error) {
 	page, _, unreadable := d.Registry.Webhooks.List(ctx, tenant, 0, deletedWebhooks)
 	if _, err := webhook.Readable(unreadable); err != nil {
@@ -142,12 +142,12 @@ func (d *Deletion) webhooks(ctx context.Context, tenant webhook.Tenant) (int, er
 	return len(page), unreadable
 }
 
-// deliveries erases rows, from the highest id of a webhook down.
+// deliveries erases delivery rows, from the highest webhook id down.
 func (d *Deletion) deliveries(ctx context.Context, j job.Job, pass, at string) (job.Job, error) {
 	id, err := strconv.ParseInt(at, 10, 32)
 	if err != nil {
-		j.Status, j.Reason = job.Failed, "the cursor has no meaning"
-		return j, nil //nolint:nilerr // the job tells it
+		j.Status, j.Reason = job.Failed, "unknown cursor"
+		return j, nil //nolint:nilerr // the job reports it
 	}
 	for began := d.Registry.Now(); id > 0 && ctx.Err() == nil && d.Registry.Now().Sub(began) < deletionTime; {
 		n, err := d.Erasure.EraseDeliveries(ctx, j.Tenant, int32(id), deletedRows)

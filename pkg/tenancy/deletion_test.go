@@ -4,24 +4,27 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// leaving is a store with two tenants that have everything.
+// leaving is a store with two tenants that have items of every kind.
 type leaving struct {
 	t     *testing.T
 	db    *embedded.DB
 	clock *webhooktest.Clock
 	admin *tenancy.Administration
+	made  int // sources
 	*tenancy.Deletion
 }
 
@@ -39,9 +42,17 @@ func newLeaving(t *testing.T) *leaving {
 		admin:    &tenancy.Administration{Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: clock.Now, Random: rand.Reader},
 		Deletion: &tenancy.Deletion{Registry: registry, Tenants: db.Tenants(), Credentials: db.Credentials(), Erasure: db.Erasure()},
 	}
+	l.Sources = &source.Registry{
+		Sources: db.Sources(), Secrets: db.Secrets(), Intents: db.Webhooks(), Now: clock.Now, Random: rand.Reader,
+		TenantExists: func(context.Context, webhook.Tenant) error { return nil }, // checked before the tenant was marked
+	}
 	for _, tenant := range []webhook.Tenant{"Leaves", "Stays"} {
 		l.must(l.admin.CreateTenant(t.Context(), tenant))
 		_, _, err := l.admin.Issue(t.Context(), tenant, tenancy.NewCredential{Kind: tenancy.KindTicket, User: "anna", Scopes: []webhook.Scope{webhook.ScopeEvents}})
+		l.must(err)
+		_, _, err = l.admin.Issue(t.Context(), tenant, tenancy.NewCredential{
+			Kind: tenancy.KindTicket, User: "publisher", Scopes: []webhook.Scope{webhook.ScopeEvents}, Tenants: []webhook.Tenant{"Leaves", "Stays"},
+		})
 		l.must(err)
 		for range 12 {
 			l.add(tenant)
@@ -57,10 +68,15 @@ func (l *leaving) must(err error) {
 	}
 }
 
-// add adds a webhook with a secret, an event, and its delivery.
+// add adds a relay, a webhook with a secret, an event, and its delivery.
 func (l *leaving) add(tenant webhook.Tenant) {
 	l.t.Helper()
 	secret := webhook.NewSecret("secret")
+	l.made++
+	_, err := l.Sources.(*source.Registry).Create(l.t.Context(), "admin", source.Draft{Secret: &secret, Source: source.Source{
+		Name: fmt.Sprint("relay-", l.made), Kind: source.KindRelay, Tenant: tenant, Relay: &source.Relay{Protocol: source.ProtocolStandard},
+	}})
+	l.must(err)
 	w, err := l.Registry.Create(l.t.Context(), webhook.Principal{Tenant: tenant}, webhook.Draft{
 		Events: []string{"a.b"}, TargetURL: "https://example.com/", Secret: &secret,
 	})
@@ -79,7 +95,7 @@ func (l *leaving) add(tenant webhook.Tenant) {
 	l.must(err)
 }
 
-// has counts what a tenant has.
+// has counts a tenant's items.
 func (l *leaving) has(tenant webhook.Tenant) (n int) {
 	l.t.Helper()
 	ctx := l.t.Context()
@@ -96,11 +112,18 @@ func (l *leaving) has(tenant webhook.Tenant) (n int) {
 	}
 	subscribed, err := storetest.Subscribed(ctx, l.db.Webhooks(), tenant, "a.b")
 	l.must(err)
+	sources, err := l.db.Sources().List(ctx)
+	l.must(err)
+	for _, s := range sources {
+		if s.Tenant == tenant {
+			n++
+		}
+	}
 	return n + len(webhooks) + len(events) + len(credentials) + len(subscribed)
 }
 
-// run does slices, each of them twice as a sweep does that dies before it has
-// written the job, until the job ends; before is called ahead of each.
+// run runs slices until the job ends, each of them twice, as after a sweep that
+// ended before it stored the job. It calls before ahead of each slice.
 func (l *leaving) run(id string, before func(job.Job)) job.Job {
 	l.t.Helper()
 	for range 500 {
@@ -135,7 +158,7 @@ func TestDeletion_LeavesNothing(t *testing.T) {
 	l.must(err)
 	late := false
 	ended := l.run(id, func(j job.Job) {
-		if j.Cursor == "rest/1" && !late { // a call that was under way all the time
+		if j.Cursor == "rest/1" && !late { // a call that started before the tenant was marked
 			late = true
 			l.add("Leaves")
 		}
@@ -158,7 +181,7 @@ func TestDeletion_LeavesNothing(t *testing.T) {
 	}
 }
 
-func TestDeletion_TouchesNoTenantThatIsNotItsOwn(t *testing.T) {
+func TestDeletion_TouchesOnlyItsOwnTenant(t *testing.T) {
 	t.Parallel()
 	l := newLeaving(t)
 	had := l.has("Stays")
@@ -179,12 +202,19 @@ func TestDeletion_TouchesNoTenantThatIsNotItsOwn(t *testing.T) {
 	}
 }
 
-// damagedCredentials is a store one of whose items cannot be decoded.
+// damagedCredentials is a store with an item that cannot be decoded.
 type damagedCredentials struct{ tenancy.Credentials }
 
 func (d damagedCredentials) List(ctx context.Context, tenant webhook.Tenant, after string, limit int) ([]tenancy.Credential, error) {
 	page, err := d.Credentials.List(ctx, tenant, after, limit)
 	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"credential x"}, Cause: errors.New("no JSON")})
+}
+
+type damagedSources struct{ tenancy.Sources }
+
+func (d damagedSources) DeleteTenant(ctx context.Context, tenant webhook.Tenant, limit int) (int, error) {
+	n, err := d.Sources.DeleteTenant(ctx, tenant, limit)
+	return n, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"source x"}, Cause: errors.New("no JSON")})
 }
 
 type damagedWebhooks struct{ webhook.Webhooks }
@@ -194,13 +224,14 @@ func (d damagedWebhooks) List(ctx context.Context, tenant webhook.Tenant, after 
 	return page, more, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"webhook x"}, Cause: errors.New("no JSON")})
 }
 
-func TestDeletion_GoesOnBehindWhatCannotBeRead(t *testing.T) {
+func TestDeletion_ContinuesPastUnreadableItems(t *testing.T) {
 	t.Parallel()
 	for what, damage := range map[string]func(l *leaving){
 		"credential x": func(l *leaving) {
 			l.Credentials = damagedCredentials{l.Credentials}
 			l.admin.Credentials = l.Credentials
 		},
+		"source x":  func(l *leaving) { l.Sources = damagedSources{l.Sources} },
 		"webhook x": func(l *leaving) { l.Registry.Webhooks = damagedWebhooks{l.Registry.Webhooks} },
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -210,20 +241,20 @@ func TestDeletion_GoesOnBehindWhatCannotBeRead(t *testing.T) {
 			id, err := l.admin.DeleteTenant(t.Context(), webhook.Associate{}, "Leaves")
 			l.must(err)
 			if ended := l.run(id, func(job.Job) {}); ended.Status != job.Failed || !strings.Contains(ended.Reason, what) {
-				t.Errorf("got %+v, want it to say what is left", ended)
+				t.Errorf("got %+v, want a reason that names %s", ended, what)
 			}
 			if n := l.has("Leaves"); n != 0 {
 				t.Errorf("%d things are left", n)
 			}
 			if record, err := l.db.Tenants().Get(t.Context(), "Leaves"); err != nil || record.Deleting != id {
-				t.Errorf("the tenant: got %+v, %v; want it marked still", record, err)
+				t.Errorf("the tenant: got %+v, %v; want it still marked", record, err)
 			}
 		})
 	}
 }
 
-// The counter of ids and the graves outlive the tenant, and so do the keys.
-func TestDeletion_ATenantThatIsMadeAgainGetsNewIDs(t *testing.T) {
+// The id counter and idempotency keys outlive the tenant.
+func TestDeletion_ARecreatedTenantGetsNewIDs(t *testing.T) {
 	t.Parallel()
 	l := newLeaving(t)
 	who, draft := webhook.Principal{Tenant: "Leaves"}, webhook.Draft{Events: []string{"a.b"}, TargetURL: "https://example.com/"}

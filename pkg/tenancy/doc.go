@@ -1,13 +1,12 @@
-// Package tenancy knows who may call: the tenants of a deployment and their
-// credentials.
+// Package tenancy manages the tenants of a deployment and their credentials.
 //
-// An [Administration] makes and removes both; a [Deletion] removes a tenant with
-// everything that is stored of it, as a job. [Tenants], [Credentials] and
-// [Erasure] are the contracts of the stores. What pkg/webhook's store.go says of
-// all stores holds for them, their errors are those of pkg/webhook, and
-// pkg/store/storetest is their suite.
+// An [Administration] creates and deletes both; a [Deletion] removes a tenant with
+// all of its data, as a job. [Tenants], [Credentials] and [Erasure] are the
+// contracts of the stores. The rules for all stores in pkg/webhook's store.go
+// apply to them, their errors are those of pkg/webhook, and pkg/store/storetest
+// is their conformance suite.
 //
-// The package refuses to read a request and to decide who makes one (pkg/auth
-// does), to decide what a principal may do (webhook.Principal does), and to keep
+// The package refuses to read a request and to decide who makes it (pkg/auth
+// does), to decide what a principal may do (webhook.Principal does), and to store
 // a credential: it stores hashes.
 package tenancy

@@ -10,12 +10,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// manyCredentials stands for a tenant whose credentials no call gets to the end
-// of.
+// manyCredentials is a store of a tenant with more credentials than one call
+// revokes.
 type manyCredentials struct {
 	tenancy.Credentials
 	lists, revoked int
-	// raced says that another call has revoked what a page shows.
+	// raced: another call has revoked the credentials of the first page.
 	raced bool
 	left  int
 }
@@ -39,7 +39,7 @@ func (m *manyCredentials) Revoke(context.Context, webhook.Tenant, string) error 
 	return nil
 }
 
-func TestDeleteTenant_RevokesNoMoreThanOneCallSeesTo(t *testing.T) {
+func TestDeleteTenant_RevokesABoundedNumber(t *testing.T) {
 	t.Parallel()
 	l := newLeaving(t)
 	many := &manyCredentials{left: 1e6}
@@ -49,12 +49,12 @@ func TestDeleteTenant_RevokesNoMoreThanOneCallSeesTo(t *testing.T) {
 		t.Errorf("got job %q and %v, want the job and ErrUnavailable", job, err)
 	}
 	if many.revoked < 1000 || many.revoked > 10_000 {
-		t.Errorf("%d credentials were revoked, want some thousands and an end", many.revoked)
+		t.Errorf("%d credentials were revoked, want 1,000 to 10,000", many.revoked)
 	}
 }
 
-// A page that another call revoked says nothing about those behind it.
-func TestDeleteTenant_GoesOnBehindAPageThatAnotherCallRevoked(t *testing.T) {
+// A page that another call has revoked is not the last page.
+func TestDeleteTenant_ContinuesPastAPageThatAnotherCallRevoked(t *testing.T) {
 	t.Parallel()
 	l := newLeaving(t)
 	many := &manyCredentials{left: 250, raced: true}

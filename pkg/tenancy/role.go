@@ -5,9 +5,9 @@ import "strings"
 // roleLetters are the characters of a role's name.
 const roleLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+=,.@-"
 
-// RoleARN gives the ARN that a credential of kind iam is kept under, from the
-// ARN of a role or of a session of it: "arn:aws:iam::<account>:role/<name>",
-// without the role's path, which sessions do not show. "" if the text is neither.
+// RoleARN returns the ARN that a credential of kind iam is stored under, given the
+// ARN of a role or of one of its sessions: "arn:aws:iam::<account>:role/<name>",
+// without the role's path, which sessions do not show. "" if arn is neither.
 func RoleARN(arn string) string {
 	parts := strings.Split(arn, ":")
 	if len(parts) != 6 || parts[0] != "arn" || !awsPartition(parts[1]) || parts[3] != "" || len(parts[4]) != 12 || strings.Trim(parts[4], "0123456789") != "" {
@@ -26,8 +26,8 @@ func RoleARN(arn string) string {
 	return "arn:" + parts[1] + ":iam::" + parts[4] + ":role/" + name
 }
 
-// awsPartition reports whether an ARN may name this partition: aws, aws-cn and
-// their like.
+// awsPartition reports whether a string is a partition's name, such as aws or
+// aws-cn.
 func awsPartition(text string) bool {
 	return strings.HasPrefix(text, "aws") && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz-") == ""
 }

@@ -37,8 +37,8 @@ func TestRoleARN(t *testing.T) {
 	}
 }
 
-// The shape as its documentation says it.
-func TestRoleARN_IsThatOfItsExpression(t *testing.T) {
+// The regular expression is the documented shape of a role's ARN.
+func TestRoleARN_AcceptsWhatMatchesTheExpression(t *testing.T) {
 	t.Parallel()
 	role := regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/([^/:]+/)*[A-Za-z0-9_+=,.@-]{1,64}$`)
 	parts := []string{

@@ -10,7 +10,7 @@ import (
 
 var breakerStart = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// failing gives the health after n failures, all begun at once.
+// failing returns the health after n failures that all began at the same time.
 func failing(n int) webhook.Health {
 	var h webhook.Health
 	for range n {
@@ -42,32 +42,32 @@ func TestBreaker_States(t *testing.T) {
 	}{
 		{"nine failures leave it closed", failing(8), report(nil), webhook.Breaker{Failures: 9}},
 		{
-			"the tenth opens it, half a minute from its end",
+			"the tenth failure opens it, with a probe 30 s after its end",
 			failing(9), report(nil),
 			webhook.Breaker{Failures: 10, Step: 30 * time.Second, ProbeAt: breakerStart.Add(91 * time.Second)},
 		},
-		{"a success sets the count back", failing(9), report(success), webhook.Breaker{}},
+		{"a success resets the count", failing(9), report(success), webhook.Breaker{}},
 		{"a success closes it", failing(10), report(success), webhook.Breaker{}},
 		{"a probe's success closes it", probed(failing(10)), report(success), webhook.Breaker{}},
-		{"failures that were under way change nothing", failing(10), report(nil), open},
-		{"nor do fast timeouts", failing(9), report(func(r *webhook.HealthReport) { r.Error = webhook.AttemptFast }), failing(9).Breaker},
-		{"nor failures under an older activation", failing(9), report(func(r *webhook.HealthReport) { r.Activation = 0 }), failing(9).Breaker},
+		{"failures of attempts under way change nothing", failing(10), report(nil), open},
+		{"fast timeouts change nothing", failing(9), report(func(r *webhook.HealthReport) { r.Error = webhook.AttemptFast }), failing(9).Breaker},
+		{"failures under an older activation change nothing", failing(9), report(func(r *webhook.HealthReport) { r.Activation = 0 }), failing(9).Breaker},
 		{
-			"nor failures that began before a success",
+			"failures that began before a success change nothing",
 			failing(9).Observe(webhook.HealthReport{Activation: 1, At: breakerStart.Add(2 * time.Minute)}),
 			report(nil),
 			webhook.Breaker{},
 		},
 		{
-			"a probe that failed is over, its step used up already",
+			"a failed probe ends and has used its step",
 			probed(failing(10)), report(func(r *webhook.HealthReport) { r.Probe = "p" }),
 			webhook.Breaker{Failures: 10, Step: time.Minute, ProbeAt: open.ProbeAt.Add(time.Minute)},
 		},
 		{
-			"another attempt's failure is not the probe's", probed(failing(10)), report(func(r *webhook.HealthReport) { r.Probe = "o" }),
+			"another attempt's failure does not end the probe", probed(failing(10)), report(func(r *webhook.HealthReport) { r.Probe = "o" }),
 			probed(failing(10)).Breaker,
 		},
-		{"a new activation begins closed", failing(10), report(func(r *webhook.HealthReport) { r.Activation = 2 }), webhook.Breaker{Failures: 1}},
+		{"a new activation starts closed", failing(10), report(func(r *webhook.HealthReport) { r.Activation = 2 }), webhook.Breaker{Failures: 1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestBreaker_ProbesOneAStepAndAtMostHourly(t *testing.T) {
 	t.Parallel()
 	b := failing(10).Breaker
 	if early := b.Probe("early", b.ProbeAt.Add(-time.Millisecond), time.Minute); early != b {
-		t.Errorf("before its time: got %+v", early)
+		t.Errorf("a probe before its time was granted: %+v", early)
 	}
 	var steps []time.Duration
 	for i := range 9 {
@@ -102,7 +102,7 @@ func TestBreaker_ProbesOneAStepAndAtMostHourly(t *testing.T) {
 	}
 	long := failing(10).Breaker
 	if long = long.Probe("p", long.ProbeAt, 110*time.Second); long.ProbeAt.Sub(long.ProbeUntil) != 0 {
-		t.Errorf("a probe of 110 s ends at %v and the next begins at %v: they must not overlap", long.ProbeUntil, long.ProbeAt)
+		t.Errorf("a probe of 110 s ends at %v, the next begins at %v; want no overlap", long.ProbeUntil, long.ProbeAt)
 	}
 }
 
@@ -117,12 +117,12 @@ func TestBreaker_ParkUntil(t *testing.T) {
 		jitter float64
 		want   time.Duration // from breakerStart
 	}{
-		{"at the probe", b, breakerStart, 0, time.Hour},
-		{"or within a quarter step after it", b, breakerStart, 0.5, time.Hour + 7*time.Minute + 30*time.Second},
-		{"a minute on while a probe is due", b, b.ProbeAt, 0, time.Hour + time.Minute},
-		{"up to two", b, b.ProbeAt, 0.5, time.Hour + 90*time.Second},
-		{"a minute on while one is under way", probing, b.ProbeAt.Add(39 * time.Second), 0, time.Hour + 99*time.Second},
-		{"at the next one when its maker has died", probing, b.ProbeAt.Add(40 * time.Second), 0, 2 * time.Hour},
+		{"at the next probe", b, breakerStart, 0, time.Hour},
+		{"up to a quarter step after the next probe", b, breakerStart, 0.5, time.Hour + 7*time.Minute + 30*time.Second},
+		{"in a minute if a probe is due", b, b.ProbeAt, 0, time.Hour + time.Minute},
+		{"in up to two minutes if a probe is due", b, b.ProbeAt, 0.5, time.Hour + 90*time.Second},
+		{"in a minute if a probe is under way", probing, b.ProbeAt.Add(39 * time.Second), 0, time.Hour + 99*time.Second},
+		{"at the next probe if a probe has expired", probing, b.ProbeAt.Add(40 * time.Second), 0, 2 * time.Hour},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

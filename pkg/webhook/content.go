@@ -7,19 +7,18 @@ import (
 	"fmt"
 )
 
-// EventSchema is the version of the form in which events are stored. It rises
-// when a member is added that an older version would leave out of a body.
-// Events stored before there were versions count as version 1.
+// EventSchema is the version of the stored form of events. It increases when a
+// member is added that an older version would omit from a body. Events stored
+// without a version count as version 1.
 const EventSchema = 1
 
-// ErrNewer says that a stored event has a higher version than [EventSchema].
-// A later version of the service can read it, so it is tried again later, never
-// sent and never given up on.
+// ErrNewer reports that a stored event has a higher version than [EventSchema]. A
+// later version of the service can read it, so the event is retried later: never
+// sent, never dropped.
 var ErrNewer = errors.New("stored by a newer version of the service")
 
-// CheckSchema returns an error that wraps ErrNewer if this version of the
-// service cannot read an event of the given version; 0 is an event from before
-// there were versions.
+// CheckSchema returns an error that wraps ErrNewer if this version of the service
+// cannot read an event of the given version. 0 is an event stored without a version.
 func CheckSchema(version int) error {
 	if version > EventSchema {
 		return fmt.Errorf("event of schema version %d: %w", version, ErrNewer)
@@ -27,14 +26,13 @@ func CheckSchema(version int) error {
 	return nil
 }
 
-// Content is what an event says that is not a plain signal: the members of
-// SuperOffice's body as its source stated them. Absent and empty are different:
-// nil means absent, and a body in SuperOffice's format leaves an absent member
-// out.
+// Content is the content of an event that is not a plain signal: the members of
+// SuperOffice's body as the source set them. Absent and empty are different: nil
+// means absent, and a body in SuperOffice's format omits absent members.
 type Content struct {
-	// Entity is what the event happened to.
+	// Entity is the entity that the event happened to.
 	Entity *string `json:",omitzero"`
-	// Changes names what changed, in the source's order.
+	// Changes are the names of the changed members, in the source's order.
 	Changes []string `json:",omitzero"`
 	// FieldValues, Values and Previous are compact JSON objects: current values,
 	// values of a deleted record, and values from before the change.
@@ -43,8 +41,8 @@ type Content struct {
 	Previous    json.RawMessage `json:",omitzero"`
 	// Context is the ContextIdentifier of the body. Empty: the event's tenant.
 	Context string `json:",omitzero"`
-	// Source names the way in ("/in/crm", an EventBridge source), SourceEvent is
-	// the event's id there, and Sequence its place in the source's own order.
+	// Source names the source ("/in/crm", an EventBridge source), SourceEvent is the
+	// event's id there, and Sequence its position in the source's own order.
 	Source      string `json:",omitzero"`
 	SourceEvent string `json:",omitzero"`
 	Sequence    string `json:",omitzero"`
@@ -64,7 +62,7 @@ func EncodeContent(c *Content) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// DecodeContent returns the Content that EncodeContent stored; nil for no bytes.
+// DecodeContent decodes what EncodeContent returned; nil for no bytes.
 func DecodeContent(stored []byte) (*Content, error) {
 	if len(stored) == 0 {
 		return nil, nil
@@ -76,8 +74,8 @@ func DecodeContent(stored []byte) (*Content, error) {
 	return c, nil
 }
 
-// Size returns how many bytes of JSON the members take that the limit of 256 KiB
-// is for: Changes, FieldValues, Values and Previous.
+// Size returns the size of the members to which the limit of 256 KiB applies, in
+// bytes of JSON: Changes, FieldValues, Values and Previous.
 func (c *Content) Size() int {
 	n := len(c.FieldValues) + len(c.Values) + len(c.Previous)
 	if len(c.Changes) > 0 {
@@ -90,9 +88,9 @@ func (c *Content) Size() int {
 	return n
 }
 
-// fit drops what exceeds the limit of an event's content: first Previous, then
-// the values, last the names; it reports whether it dropped anything. Ways in
-// that cannot refuse an event use it.
+// fit drops members until the content is within its limit: first Previous, then the
+// values, then the names. It reports whether it dropped any. It is for sources whose
+// events cannot be refused.
 func (c *Content) fit() bool {
 	if c.Size() <= maxEventDataBytes {
 		return false

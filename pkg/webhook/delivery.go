@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Status is where a delivery stands.
+// Status is the state of a delivery.
 type Status string
 
 // The statuses. All but StatusPending are terminal within a round.
@@ -14,15 +14,15 @@ const (
 	StatusPending   Status = "pending"
 	StatusDelivered Status = "delivered"
 	StatusFailed    Status = "failed"    // attempts used up, 410, or the target said to stop
-	StatusCancelled Status = "cancelled" // the webhook was not Active when its turn came
-	StatusExpired   Status = "expired"   // the event was gone before it could be delivered
+	StatusCancelled Status = "cancelled" // the webhook was not Active when the delivery was due
+	StatusExpired   Status = "expired"   // the event expired before it could be delivered
 )
 
 // terminal reports whether the status ends a round.
 func (s Status) terminal() bool { return s != StatusPending && s != "" }
 
-// AttemptError says in one word why an attempt failed. The list is closed: it
-// is part of the API.
+// AttemptError is the reason why an attempt failed, in one word. The list is
+// closed: it is part of the API.
 type AttemptError string
 
 // The errors of an attempt.
@@ -36,29 +36,30 @@ const (
 	AttemptFast     AttemptError = "fast_timeout"    // cut short in the fast lane; does not count as an attempt
 	AttemptBlocked  AttemptError = "blocked_address" // the target's address is not allowed
 	AttemptRedirect AttemptError = "redirect"        // 3xx; redirects are not followed
-	AttemptStatus   AttemptError = "status"          // an answer that is no success
-	AttemptProtocol AttemptError = "protocol"        // no HTTP answer could be read
-	AttemptTooLarge AttemptError = "too_large"       // answer headers over the limit
+	AttemptStatus   AttemptError = "status"          // a response that is not a success
+	AttemptProtocol AttemptError = "protocol"        // the response broke HTTP framing
+	AttemptTooLarge AttemptError = "too_large"       // response headers over the limit
 	AttemptSecret   AttemptError = "secret_unavailable"
-	AttemptAborted  AttemptError = "aborted" // the target asked for no further attempt
+	AttemptAborted  AttemptError = "aborted" // the target requested no further attempts
 	AttemptInternal AttemptError = "internal"
 )
 
-// Attempt is one POST as the row remembers it.
+// Attempt is one attempt as the row stores it.
 type Attempt struct {
 	Number     int // 1, 2, … within its round; 0 for a fast-lane timeout
 	At         time.Time
 	Duration   time.Duration
-	StatusCode int // 0 without an answer
+	StatusCode int // 0 without a response
 	Error      AttemptError
+	Detail     AttemptDetail
 }
 
-// maxStoredAttempts is how many attempts a row keeps; earlier ones are only
+// maxStoredAttempts is the number of attempts a row keeps; earlier ones are only
 // counted.
 const maxStoredAttempts = 12
 
-// maxStoredResponse is the size in bytes of the answer's excerpt that a row
-// keeps.
+// maxStoredResponse is the largest excerpt of a response that a row keeps, in
+// bytes.
 const maxStoredResponse = 512
 
 // DeliveryKey names one delivery: one event to one webhook.
@@ -69,7 +70,7 @@ type DeliveryKey struct {
 }
 
 // Delivery is a delivery's row. Times have a resolution of one millisecond.
-// The zero Delivery stands for "no row".
+// The zero Delivery means "no row".
 //
 // A row is unleased if LeaseBy is empty. A terminal row has no LeaseBy,
 // LeaseUntil, NextAt or SweepAt: they are removed, never zeroed.
@@ -80,34 +81,34 @@ type Delivery struct {
 
 	Status  Status
 	Round   int // from 1
-	Attempt int // the last one begun in this round; 0 before the first
-	// Reason is why the delivery was cancelled, failed or expired, for people.
+	Attempt int // the last attempt begun in this round; 0 before the first
+	// Reason says why the delivery was cancelled, failed or expired, for people.
 	Reason string
 
 	LeaseBy    string
 	LeaseUntil time.Time
 	// NextAt is when the next attempt is due, as shown to users.
 	NextAt time.Time
-	// SweepAt is when the sweep looks at the row if nobody else did before.
+	// SweepAt is when the sweep looks at the row unless it changes before.
 	SweepAt time.Time
 	// Resends counts the sweep's messages since the last attempt.
 	Resends int
-	// Replay is the job that started this round, if one did.
+	// Replay is the job that started this round; empty if none did.
 	Replay string
 
 	Attempts     []Attempt // the last 12
 	AttemptCount int       // all of them, over all rounds
-	Response     string    // excerpt of the last answer
+	Response     string    // excerpt of the last response
 
 	Created   time.Time
 	Updated   time.Time
-	ExpiresAt time.Time // when the store may forget the row
+	ExpiresAt time.Time // when the store may delete the row
 }
 
 // Exists reports whether there is a row.
 func (d Delivery) Exists() bool { return d.Status != "" }
 
-// Leased reports whether somebody holds the right to attempt at now.
+// Leased reports whether the row has a live lease at now.
 func (d Delivery) Leased(now time.Time) bool {
 	return d.LeaseBy != "" && !d.LeaseUntil.Before(now)
 }
@@ -115,9 +116,9 @@ func (d Delivery) Leased(now time.Time) bool {
 // DueShards is the number of partitions of the index of due deliveries.
 const DueShards = 16
 
-// DueShard is a delivery's partition in the index of due deliveries, from 0 to
-// DueShards-1. It hashes the whole key: ids start at 1 in every tenant, and one
-// webhook can have more due rows than a partition serves.
+// DueShard returns a delivery's partition in the index of due deliveries, from 0
+// to DueShards-1. It hashes the whole key: ids start at 1 in every tenant, and one
+// webhook can have more due rows than a partition can serve.
 func DueShard(k DeliveryKey) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(k.Tenant))

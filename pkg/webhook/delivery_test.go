@@ -22,7 +22,7 @@ func TestDueShard_SpreadsWhatSharesAnyTwoPartsOfItsKey(t *testing.T) {
 	const n = 1600
 	one := event()
 	for name, key := range map[string]func(i int) webhook.DeliveryKey{
-		"one tenant's first webhook each": func(i int) webhook.DeliveryKey {
+		"the first webhook of each tenant": func(i int) webhook.DeliveryKey {
 			return webhook.DeliveryKey{Tenant: webhook.Tenant(fmt.Sprint("Cust", i)), Webhook: 1, Event: one}
 		},
 		"the webhooks of an event": func(i int) webhook.DeliveryKey {

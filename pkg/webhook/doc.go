@@ -1,14 +1,15 @@
-// Package webhook is the domain of Posthaste: its nouns, its rules and the
-// contracts that stores, queues and secret stores fulfil.
+// Package webhook is the domain of Posthaste: its types, its rules and the
+// contracts that stores, queues and secret stores implement.
 //
-// A [Webhook] is a tenant's wish to be told of events at a target URL. An
-// [Event] is something that happened. A [Delivery] is one event on its way to
-// one webhook; it runs in rounds, and each round makes attempts, each of which
-// is one HTTP POST (a [Post], whose outcome is a [Result]).
+// A [Webhook] is a tenant's subscription to events, delivered to a target URL. An
+// [Event] is something that happened. A [Delivery] is one event on its way to one
+// webhook. It runs in rounds; each round makes attempts, and each attempt is one
+// HTTP POST (a [Post], whose outcome is a [Result]), or two during the rotation of
+// a secret.
 //
-// The package imports leaves and the standard library without net/http. It reads
-// no clock, draws no random number and does no input or output. The caller
-// passes in the time, ids and randomness. The package refuses to know how a thing
-// is stored, sent or shown: tables, queues and wire formats are the business of
-// the packages that implement its contracts.
+// The package imports leaves and the standard library except net/http. It does
+// not read the clock, draw random numbers, or do input or output: the caller
+// passes in the time, ids and randomness. It refuses to know how anything is
+// stored, sent or shown. Tables, queues and wire formats belong to the packages
+// that implement its contracts.
 package webhook

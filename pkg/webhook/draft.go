@@ -1,21 +1,25 @@
 package webhook
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
-// Draft is what a client wants a webhook to be: the writable members of the
-// entity. A save replaces them all, but for those that are not stated.
+// Draft is a webhook as a client wants it: the writable members of the entity. A
+// save replaces them all, except those that the draft leaves out.
 type Draft struct {
-	Name      string
-	Events    []string
+	Name   string
+	Events []string
+	// TargetURL is stored without the white space around it.
 	TargetURL string
-	// Secret: nil or the mask keeps what is stored, "" removes it, another
+	// Secret: nil or the mask keeps the stored secret, "" removes it, any other
 	// value replaces it.
 	Secret *Secret
-	// State: StateUnknown keeps what is stored, and is Active on create.
+	// State: StateUnknown keeps the stored state, and means Active on create.
 	State State
-	// Type: "" is "webhook".
+	// Type: "" means "webhook".
 	Type string
-	// Headers: a value that is the mask keeps what is stored under the name.
+	// Headers: the mask as a value keeps the value stored under that name.
 	Headers    []DraftHeader
 	Properties json.RawMessage // one JSON object, or empty
 
@@ -27,18 +31,18 @@ type Draft struct {
 	NotifyWhen      int32
 }
 
-// DraftHeader is a header as a client states it. The value is held as a Secret
-// since nobody knows yet whether it is one.
+// DraftHeader is a header as the client sent it. The value is a Secret because it
+// is not known yet whether it is one.
 type DraftHeader struct {
 	Name  string
 	Value Secret
 }
 
-// webhook gives what the draft makes of a stored webhook, or of a new one.
-// Everything that is not the client's to set stays.
+// webhook applies the draft to a stored or new webhook. It keeps every member that
+// clients cannot set.
 func (d Draft) webhook(w Webhook) Webhook {
-	w.Name, w.TargetURL, w.Description, w.ErrorsEmail = d.Name, d.TargetURL, d.Description, d.ErrorsEmail
-	w.Events = append([]string(nil), d.Events...)
+	w.Name, w.TargetURL, w.Description, w.ErrorsEmail = d.Name, strings.TrimSpace(d.TargetURL), d.Description, d.ErrorsEmail
+	w.Events = distinctEvents(d.Events)
 	if d.State != StateUnknown {
 		w.State = d.State
 	}
@@ -63,11 +67,24 @@ func (d Draft) webhook(w Webhook) Webhook {
 	return w
 }
 
-// Tried gives the draft as one that is only tried out, and never saved: it need
-// not name an event.
+// Tried returns the draft for a test that saves nothing: it need not name an
+// event.
 func (d Draft) Tried() Draft {
 	if len(d.Events) == 0 {
 		d.Events = []string{TestEventName}
 	}
 	return d
+}
+
+// distinctEvents returns the patterns without those that differ from an earlier one
+// at most in case: they are the same subscription.
+func distinctEvents(patterns []string) (distinct []string) {
+	seen := map[string]bool{}
+	for _, p := range patterns {
+		if key := foldEventName(p); !seen[key] {
+			seen[key] = true
+			distinct = append(distinct, p)
+		}
+	}
+	return distinct
 }

@@ -17,7 +17,7 @@ func TestElapsed(t *testing.T) {
 		want time.Duration
 	}{
 		{"both clocks ran", b, time.Minute},
-		{"the monotonic clock stood still", webhooktest.Thawed(b, time.Minute), time.Minute},
+		{"the monotonic clock stopped", webhooktest.Thawed(b, time.Minute), time.Minute},
 		{"the wall clock was set back", webhooktest.Thawed(a, -time.Minute), time.Minute},
 		{"no monotonic reading", b.Round(0), time.Minute},
 	} {
@@ -28,6 +28,6 @@ func TestElapsed(t *testing.T) {
 		})
 	}
 	if thawed := webhooktest.Thawed(b, time.Minute); thawed.Sub(a) != 0 {
-		t.Errorf("the monotonic clock moved by %v in a freeze, want 0", thawed.Sub(a))
+		t.Errorf("the monotonic clock advanced by %v during a freeze, want 0", thawed.Sub(a))
 	}
 }

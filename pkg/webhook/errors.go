@@ -6,63 +6,70 @@ import (
 	"time"
 )
 
-// The sentinels of the domain. Callers compare with errors.Is; implementations
-// wrap them with what was being done. The API turns each into exactly one HTTP
-// status (one table in pkg/httpapi).
+// The sentinel errors of the domain. Callers compare with errors.Is;
+// implementations wrap them with the operation that failed. The API maps each to
+// exactly one HTTP status (the table in pkg/httpapi).
 var (
-	// ErrNotFound: no such thing, or it belongs to somebody else. The two are
-	// never told apart.
+	// ErrNotFound: there is no such thing, or it belongs to someone else. Callers
+	// cannot tell the two apart.
 	ErrNotFound = errors.New("not found")
 
-	// ErrExists: a thing under this key is there already.
+	// ErrExists: the key is already taken.
 	ErrExists = errors.New("already exists")
 
-	// ErrConflict: the thing changed since it was read. Reading again and
-	// repeating the change is safe.
-	ErrConflict = errors.New("changed meanwhile")
+	// ErrConflict: the thing changed after it was read. It is safe to read it
+	// again and repeat the change.
+	ErrConflict = errors.New("changed concurrently")
 
-	// ErrRefused: a delivery row did not meet the condition of a write. The
-	// method that returns it returns the row as it stands as well.
-	ErrRefused = errors.New("refused by the row's state")
+	// ErrRefused: a delivery row did not meet the condition of a write. Methods
+	// that return it also return the current row.
+	ErrRefused = errors.New("refused by the state of the row")
 
-	// ErrUnavailable: the store, queue or secret store cannot answer now
-	// (throttled, timed out, unreachable). Nothing is known about whether a
-	// write took place.
+	// ErrUnavailable: the store, queue or secret store cannot respond now
+	// (throttled, timed out, unreachable). A write may or may not have taken
+	// place.
 	ErrUnavailable = errors.New("temporarily unavailable")
 
-	// ErrSecretUnavailable: a secret's version cannot be read now. A delivery
-	// that meets it is tried later, never sent unsigned.
-	ErrSecretUnavailable = errors.New("secret version not readable")
+	// ErrSecretUnavailable: a version of a secret cannot be read now. The
+	// delivery is retried later, never sent unsigned.
+	ErrSecretUnavailable = errors.New("secret version unavailable")
 
-	// ErrUnauthorized: no credential, or none that is known.
+	// ErrUnauthorized: the credential is missing or unknown.
 	ErrUnauthorized = errors.New("not authenticated")
 
-	// ErrForbidden: the credential is known and lacks a scope.
+	// ErrForbidden: the credential is known but lacks a scope.
 	ErrForbidden = errors.New("not allowed")
 
-	// ErrWrongApp: an app's token stands beside a credential that is not of
-	// that app, or it is no app's token.
-	ErrWrongApp = errors.New("app token of another credential")
+	// ErrWrongApp: the call's app token belongs to a different app than its
+	// credential, or is not an app token.
+	ErrWrongApp = errors.New("app token of a different credential")
 
-	// ErrTooLarge: an input is over a documented limit of size.
+	// ErrWrongTenant: the call names a tenant that its credential is not for, or
+	// that does not exist.
+	ErrWrongTenant = errors.New("wrong tenant")
+	// ErrNoTenant: the credential is for several tenants, and the call names none.
+	ErrNoTenant = errors.New("no tenant named")
+
+	// ErrTooLarge: an input exceeds a documented size limit.
 	ErrTooLarge = errors.New("too large")
 
-	// ErrLoop: a signal has passed through webhooks too often.
+	// ErrLoop: a signal has passed through too many webhooks.
 	ErrLoop = errors.New("loop detected")
 
-	// ErrIdempotencyKeyReused: an idempotency key came back with another body.
-	ErrIdempotencyKeyReused = errors.New("idempotency key used with another body")
+	// ErrIdempotencyKeyReused: an idempotency key was sent again with a different
+	// body.
+	ErrIdempotencyKeyReused = errors.New("idempotency key reused with a different body")
 )
 
-// LimitError says that a tenant has as many webhooks as it may have.
+// LimitError reports that a tenant has reached its limit of webhooks.
 type LimitError struct{ Webhooks int }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("A tenant may have %d webhooks (WEBHOOKS_PER_TENANT): delete one before you create another", e.Webhooks)
+	return fmt.Sprintf("The tenant has reached its limit of %d webhooks (WEBHOOKS_PER_TENANT): delete one before you create another", e.Webhooks)
 }
 
-// ThrottledError says that a documented rate was exceeded and when to come
-// back.
+// ThrottledError reports that a documented rate was exceeded, and when to try
+// again.
 type ThrottledError struct {
 	Reason string
 	After  time.Duration

@@ -11,60 +11,65 @@ import (
 type Event struct {
 	Tenant Tenant
 	ID     EventID
-	// Name as it was signalled: "contact.changed". Compared without regard to
-	// case.
+	// Name as it was signalled: "contact.changed". Compared case-insensitively.
 	Name       string
 	PrimaryKey int32
-	// Key identifies the record where an int32 cannot: at most 256 characters.
-	// Empty: PrimaryKey does.
+	// Key identifies the record if an int32 cannot: at most 256 characters. Empty:
+	// PrimaryKey identifies it.
 	Key string
-	// Data is the data of a plain signal: one JSON object, compact, checked on
-	// arrival and copied verbatim from there on. Empty: the signal had none.
+	// Data is the data of a plain signal: one JSON object, compact, validated on
+	// acceptance and copied verbatim from then on. Empty: the signal had no data.
 	Data json.RawMessage
-	// Content is what the event says if it is not a plain signal, and Data is
-	// then empty. nil: Data is all there is.
+	// Content is the content of an event that is not a plain signal; Data is then
+	// empty. nil: the event is a plain signal.
 	Content *Content
-	// ChangedBy is the AssociateId of who caused the event, 0 for the system.
+	// ChangedBy is the AssociateId of the user who caused the event, 0 for the
+	// system.
 	ChangedBy int32
-	// At is when the event was accepted by the API or happened at its source,
-	// UTC: the Timestamp of the body. Resolution 100 ns.
+	// At is when the API accepted the event or it happened at its source, UTC: the
+	// Timestamp of the body. Resolution 100 ns.
 	At time.Time
-	// Hops counts the webhooks that the signal came through, so that a loop of
+	// Hops counts the webhooks that the signal passed through, so that a loop of
 	// services ends.
 	Hops int
 	// App is the app that registered the webhook that a state event is about.
 	// Empty for a webhook without an app, and for all other events.
 	App string
-	// ExpiresAt is when the stores may forget the event. Zero: never.
+	// ExpiresAt is when stores may delete the event. Zero: never.
 	ExpiresAt time.Time
 }
 
-// TestEventName is the reserved name of the ping. Only an explicit subscription
-// of that very name could match it, and no signal carries it.
+// TestEventName is the reserved name of the ping. Only a subscription to exactly
+// this name could match it, and no signal may use it.
 const TestEventName = "test"
 
 const maxEventName = 200
 
-// validEventName reports whether a name may be signalled or subscribed to: up
-// to 200 characters of A-Z a-z 0-9 _ . -
+// validEventName reports whether a name may be signalled or subscribed to: 1 to
+// 200 characters of A-Z a-z 0-9 _ . -
 func validEventName(name string) bool { return ofLetters(name, "_.-", maxEventName) }
 
-// validEventPattern reports whether a text may stand in a webhook's Events: an
-// event name, "*", or "<first segment>.*".
+// maxPrefixSegments is how many segments of a name a pattern may have before its .*,
+// which bounds the lookups of an event.
+const maxPrefixSegments = 6
+
+// validEventPattern reports whether a string is allowed in a webhook's Events: an
+// event name, "*", or "<prefix>.*" with a prefix of at most maxPrefixSegments
+// segments.
 func validEventPattern(pattern string) bool {
 	if validEventName(pattern) || pattern == "*" {
 		return true
 	}
-	first, ok := strings.CutSuffix(pattern, ".*")
-	return ok && len(pattern) <= maxEventName && ofLetters(first, "_-", maxEventName)
+	prefix, ok := strings.CutSuffix(pattern, ".*")
+	return ok && len(pattern) <= maxEventName && validEventName(prefix) && strings.Count(prefix, ".") < maxPrefixSegments
 }
 
-// foldEventName is the form in which names are compared.
+// foldEventName returns the form in which names are compared.
 func foldEventName(name string) string { return strings.ToLower(name) }
 
-// IsStateEvent reports whether the name is one that the service itself raises
-// about a webhook ("webhook123.errors"). The second value is the event without
-// the id, as it stands in a body: "webhook.errors".
+// IsStateEvent reports whether the service itself raises events of this name
+// about a webhook ("webhook123.errors"). inBody is the name in the body, which has
+// no id: "webhook.errors".
 func IsStateEvent(name string) (inBody string, ok bool) {
 	const prefix = "webhook"
 	if len(name) < len(prefix) || !strings.EqualFold(name[:len(prefix)], prefix) {
@@ -89,9 +94,9 @@ func reservedEventName(name string) bool {
 		slices.ContainsFunc(anyStateEvents, func(reserved string) bool { return strings.EqualFold(name, reserved) })
 }
 
-// Entity returns what the event happened to: what its Content says, or else the
-// part of its name before the last dot, or the whole name where there is no dot.
-// State events have none.
+// Entity returns the entity that the event happened to: that of its Content, or else
+// the part of its name before the last dot, or the whole name if it has no dot. It
+// is empty for state events.
 func (e Event) Entity() string {
 	if e.Content != nil && e.Content.Entity != nil {
 		return *e.Content.Entity
@@ -105,11 +110,11 @@ func (e Event) Entity() string {
 	return e.Name
 }
 
-// relayed begins the Source of events that a relay accepted.
+// relayed is the prefix of the Source of events that a relay accepted.
 const relayed = "/in/"
 
-// PublicID returns the id that receivers see: that of the sender for an event
-// that a relay accepted, if that is a GUID, and otherwise the event's own.
+// PublicID returns the id that receivers see: the sender's id for an event that a
+// relay accepted, if it is a GUID, and otherwise the event's own.
 func (e Event) PublicID() string {
 	if c := e.Content; c != nil && strings.HasPrefix(c.Source, relayed) && EventID(strings.ToLower(c.SourceEvent)).Valid() {
 		return c.SourceEvent
@@ -124,19 +129,18 @@ func (e Event) Deletes() bool {
 	return !state && e.Name[strings.LastIndexByte(e.Name, '.')+1:] == "deleted"
 }
 
-// Record is an event as the change feed hands it to the dispatcher.
+// Record is an event as the change feed passes it to the dispatcher.
 type Record struct {
 	Event Event
-	// Accepted is the feed's own stamp of when the event was stored, never the
+	// Accepted is the feed's timestamp of the write of the event, never the
 	// event's own time. DynamoDB Streams round it down to the second.
 	Accepted time.Time
-	// Sequence identifies the record in its feed; what a failed batch is
-	// resumed from.
+	// Sequence identifies the record in its feed. A failed batch resumes from it.
 	Sequence string
 	// Newer reports that a newer version of the service stored the event: of
 	// Event, only Tenant and ID are set.
 	Newer bool
-	// Undecodable holds the record as it came, if it could not be read as an
-	// event; then Event is zero.
+	// Undecodable holds the raw record if it could not be decoded as an event; then
+	// Event is zero.
 	Undecodable []byte
 }

@@ -8,6 +8,9 @@ const (
 	MaxStoredAttempts = maxStoredAttempts
 )
 
+// Changed returns what a save that makes one webhook another is audited as.
+func Changed(from, to Webhook) []string { return change{webhook: to}.changed(from) }
+
 var (
 	ValidEventName    = validEventName
 	ValidEventPattern = validEventPattern

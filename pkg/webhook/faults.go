@@ -7,35 +7,36 @@ import (
 
 // Fault is one thing that is wrong with an input.
 type Fault struct {
-	// Member is the member of the input that the fault is about, as the wire
-	// spells it; of nested members the outermost. Empty if it is about none.
+	// Member is the member of the input that the fault is about, spelled as on the
+	// wire; of nested members the outermost. Empty if the fault is not about a
+	// member.
 	Member string
-	// Text is a whole sentence for callers. It never holds a secret.
+	// Text is a complete message for callers. It never contains a secret.
 	Text string
 }
 
-// maxFaults is how many faults a Faults collects, so that the response to an
-// input of nothing but faults stays small.
+// maxFaults is the largest number of faults that a Faults collects, so that the
+// response to an input full of faults stays small.
 const maxFaults = 100
 
 // Faults collects what is wrong with an input. The zero Faults is empty.
 type Faults []Fault
 
-// Add adds the fault that a member breaks a rule: the text is the member's name
-// and the formatted rule, such as "must be https". Once there are maxFaults it
-// adds nothing.
+// Add adds a fault: the member breaks a rule. The text is the member's name and
+// the formatted rule, such as "must be an https URL". Add does nothing once there
+// are maxFaults faults.
 func (f *Faults) Add(member, rule string, args ...any) {
 	f.AddText(member, "%s %s", member, fmt.Sprintf(rule, args...))
 }
 
-// AddText adds a fault as Add does, with a formatted text of the caller's.
+// AddText adds a fault like Add, but the formatted text is the whole message.
 func (f *Faults) AddText(member, format string, args ...any) {
 	if len(*f) < maxFaults {
 		*f = append(*f, Fault{member, fmt.Sprintf(format, args...)})
 	}
 }
 
-// Err returns the faults as a *ValidationError, or nil if there are none.
+// Err returns the faults as a *ValidationError, or nil without faults.
 func (f Faults) Err() error {
 	if len(f) == 0 {
 		return nil
@@ -44,7 +45,7 @@ func (f Faults) Err() error {
 }
 
 // ValidationError lists everything that is wrong with an input, in the order of
-// the entity's members. It never holds a secret.
+// the entity's members. It never contains a secret.
 type ValidationError struct{ Faults []Fault }
 
 func (e *ValidationError) Error() string {
@@ -55,15 +56,15 @@ func (e *ValidationError) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// Invalid returns a [ValidationError] with one fault, which is about no member.
+// Invalid returns a [ValidationError] with one fault that is not about a member.
 func Invalid(format string, args ...any) error {
 	var f Faults
 	f.AddText("", format, args...)
 	return f.Err()
 }
 
-// InvalidMember returns a [ValidationError] with one fault, which Faults.Add
-// words.
+// InvalidMember returns a [ValidationError] with one fault, worded as by
+// [Faults.Add].
 func invalidMember(member, rule string, args ...any) error {
 	var f Faults
 	f.Add(member, rule, args...)

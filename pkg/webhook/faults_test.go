@@ -16,11 +16,11 @@ func TestFaults(t *testing.T) {
 	t.Parallel()
 	var f webhook.Faults
 	if err := f.Err(); err != nil {
-		t.Errorf("of none: got %v", err)
+		t.Errorf("without faults: got %v, want nil", err)
 	}
 	f.Add("100%d", "must be %s", "less")
-	f.AddText("Headers", "Headers: %q is no header name", "a b")
-	want := []webhook.Fault{{"100%d", "100%d must be less"}, {"Headers", `Headers: "a b" is no header name`}}
+	f.AddText("Headers", "Headers: invalid header name %q", "a b")
+	want := []webhook.Fault{{"100%d", "100%d must be less"}, {"Headers", `Headers: invalid header name "a b"`}}
 	var invalid *webhook.ValidationError
 	if !errors.As(f.Err(), &invalid) {
 		t.Fatalf("got %v, want a ValidationError", f.Err())
@@ -32,14 +32,14 @@ func TestFaults(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	for range 2 * webhook.MaxFaults {
-		f.Add("Name", "is empty")
+		f.Add("Name", "is required")
 	}
 	if len(f) != webhook.MaxFaults {
-		t.Errorf("%d faults are kept, want %d", len(f), webhook.MaxFaults)
+		t.Errorf("got %d faults, want %d", len(f), webhook.MaxFaults)
 	}
 }
 
-// Every fault of a draft names its member, whatever its sentence says.
+// The text of every fault of a draft starts with its member.
 func TestDraft_FaultsNameTheirMember(t *testing.T) {
 	t.Parallel()
 	bad := webhook.NewSecret("whsec_!")
@@ -52,12 +52,12 @@ func TestDraft_FaultsNameTheirMember(t *testing.T) {
 	}
 	var invalid *webhook.ValidationError
 	if !errors.As(draft.Validate(webhook.Rules{}), &invalid) {
-		t.Fatal("the draft is valid")
+		t.Fatal("a draft full of faults is valid")
 	}
 	var members []string
 	for _, f := range invalid.Faults {
 		if !strings.HasPrefix(f.Text, f.Member) || f.Member == "" {
-			t.Errorf("%q is about %q", f.Text, f.Member)
+			t.Errorf("fault %q does not start with its member %q", f.Text, f.Member)
 		}
 		members = append(members, f.Member)
 	}

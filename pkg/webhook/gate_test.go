@@ -24,13 +24,13 @@ func TestMessage_Gate(t *testing.T) {
 		want    webhook.Gate
 	}{
 		{"a closed breaker", first, active, webhook.Health{Activation: 1}, webhook.GatePass},
-		{"an open one", first, active, open, webhook.GatePark},
+		{"an open breaker", first, active, open, webhook.GatePark},
 		{"a probe is due", first, active, due, webhook.GateProbe},
-		{"a webhook that is stopped", first, stopped, open, webhook.GatePass},
-		{"a webhook that was activated again", first, again, open, webhook.GatePass},
-		{"a person asked", webhook.Message{Round: 2, Attempt: 1}, active, due, webhook.GatePass},
-		{"a person asked, a later attempt", webhook.Message{Round: 2, Attempt: 2}, active, open, webhook.GatePark},
-		{"a job asked", webhook.Message{Round: 2, Attempt: 1, Replay: "job"}, active, open, webhook.GatePark},
+		{"a stopped webhook", first, stopped, open, webhook.GatePass},
+		{"a re-activated webhook", first, again, open, webhook.GatePass},
+		{"a manual attempt", webhook.Message{Round: 2, Attempt: 1}, active, due, webhook.GatePass},
+		{"a later attempt of a manual round", webhook.Message{Round: 2, Attempt: 2}, active, open, webhook.GatePark},
+		{"the first attempt of a job's round", webhook.Message{Round: 2, Attempt: 1, Replay: "job"}, active, open, webhook.GatePark},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// reservedHeaders may not be set by a webhook: they belong to the connection or
-// to the service, or make Go's client send a POST twice.
+// reservedHeaders must not be set by a webhook: they belong to the connection or
+// to the service, or make Go's HTTP client send a POST twice.
 var reservedHeaders = map[string]bool{
 	"host": true, "content-length": true, "transfer-encoding": true, "connection": true, "keep-alive": true,
 	"proxy-connection": true, "proxy-authenticate": true, "te": true, "trailer": true, "upgrade": true, "expect": true,
@@ -17,8 +17,8 @@ var reservedHeaders = map[string]bool{
 
 // foldHeaderName returns the form in which header names are compared: lower
 // case, with "-" for every byte that is not an ASCII letter or digit. CGI and
-// WSGI hand a program its headers as variables such as HTTP_X_API_KEY, so a
-// receiver cannot tell names apart that fold to the same text.
+// WSGI pass headers to a program as variables such as HTTP_X_API_KEY, so a
+// receiver cannot tell apart names that fold to the same string.
 func foldHeaderName(name string) string {
 	folded := make([]byte, len(name))
 	for i := range len(name) {
@@ -27,7 +27,7 @@ func foldHeaderName(name string) string {
 	return string(folded)
 }
 
-// sameHeader reports whether two header names fold to the same text.
+// sameHeader reports whether two header names fold to the same string.
 func sameHeader(a, b string) bool {
 	if len(a) != len(b) {
 		return false
@@ -50,15 +50,15 @@ func foldHeaderByte(c byte) byte {
 	return '-'
 }
 
-// ReservedHeader reports whether a header of this name is set by the service or
-// by the connection, so that a webhook may not set it.
+// ReservedHeader reports whether a webhook must not set a header of this name
+// because the service or the connection sets it.
 func ReservedHeader(name string) bool {
 	folded := foldHeaderName(name)
 	return reservedHeaders[folded] || strings.HasPrefix(folded, "x-superoffice-") || strings.HasPrefix(folded, "x-posthaste-")
 }
 
-// secretParts mark a secret header wherever they stand in its name, secretWords
-// where they are a whole word of it: X-Auth, but not X-Author.
+// secretParts mark a header as secret anywhere in its name; secretWords only as a
+// whole word: X-Auth, but not X-Author.
 var (
 	secretParts = []string{"key", "token", "secret", "password"}
 	secretWords = map[string]bool{
@@ -79,7 +79,8 @@ func SecretHeader(name string) bool {
 	return slices.ContainsFunc(secretParts, func(part string) bool { return strings.Contains(folded, part) })
 }
 
-// headerName reports whether the text is a token (RFC 9110 section 5.6.2).
+// headerName reports whether the name is a token (RFC 9110 section 5.6.2) of at
+// most 200 bytes.
 func headerName(name string) bool {
 	if name == "" || len(name) > 200 {
 		return false
@@ -96,6 +97,7 @@ func headerName(name string) bool {
 	return true
 }
 
+// headerValue reports whether the value has no control characters except tabs.
 func headerValue(value string) bool {
 	for i := range len(value) {
 		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {

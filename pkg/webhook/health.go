@@ -5,62 +5,62 @@ import (
 	"time"
 )
 
-// Health is what is known of a webhook's target: the counters of SuperOffice's
-// entity, and what decides about lanes and about disabling. It lies beside the
-// webhook, never in it, so that saving a webhook and counting a call do not
-// meet. The zero Health is that of a webhook that was never called.
+// Health is the state of a webhook's target: the counters of SuperOffice's
+// entity, and the basis for choosing lanes and for disabling. It is stored next to
+// the webhook, never in it, so that saving a webhook and counting a call do not
+// conflict. The zero Health is that of a webhook that was never called.
 type Health struct {
-	TotalCalls        int32 // saturate at the largest int32
+	TotalCalls        int32 // the counters saturate at the largest int32
 	TotalErrors       int32
 	ConsecutiveErrors int32 // since the last success under this activation
 	LastError         string
-	// Activation is the one that ConsecutiveErrors, FailingSince, LastCounted
-	// and Breaker belong to; see Under.
+	// Activation is the activation that ConsecutiveErrors, FailingSince,
+	// LastCounted and Breaker belong to; see Under.
 	Activation int64
-	// LastOK is when the last attempt that succeeded began.
+	// LastOK is when the last successful attempt began.
 	LastOK time.Time
-	// FailingSince is when the first failed attempt after LastOK began; zero
-	// when the last one succeeded.
+	// FailingSince is when the first failed attempt after LastOK began; zero if
+	// the last attempt succeeded.
 	FailingSince time.Time
 	// LastCounted is when the last failed attempt that counted began.
 	LastCounted time.Time
-	// Latency is a moving average of the time that answers take.
+	// Latency is a moving average of response times.
 	Latency time.Duration
-	// FastTimeout is when the last attempt in the fast lane was cut short.
+	// FastTimeout is when an attempt in the fast lane was last cut short.
 	FastTimeout time.Time
-	// Signing is the secret that the target accepted last, of the two that it
-	// may be sent during a rotation.
+	// Signing is the secret that the target accepted last, of the two that may
+	// sign during a rotation.
 	Signing Preference
-	// Breaker says whether the target is called at all.
+	// Breaker decides whether the target is called.
 	Breaker Breaker
-	// Version counts the writes of this row; stores make writes conditional on
+	// Version counts the writes of this row. Stores make writes conditional on
 	// it.
 	Version int64
 }
 
-// MaxLastError is the size in bytes that LastError is cut to.
+// MaxLastError is the largest size of LastError in bytes; it is cut to that.
 const MaxLastError = 4000
 
-// HealthReport is one attempt as health sees it.
+// HealthReport is one attempt, as counted by Health.
 type HealthReport struct {
 	Activation int64 // of the webhook that the attempt was made for
 	At         time.Time
 	Duration   time.Duration
 	Error      AttemptError // AttemptOK for a success
-	LastError  string       // text for people if the attempt failed
+	LastError  string       // Result.LastError if the attempt failed
 	Policy     Policy
-	// Probe names the attempt, if it was the breaker's probe.
+	// Probe names the attempt if it was the breaker's probe.
 	Probe string
-	// Repeats, Signing and Undecided are the Result's, Signing with the version
-	// of the secret document that the attempt was signed by.
+	// Repeats, Signing and Undecided are those of the Result; Signing has the
+	// version of the secret document that signed the attempt.
 	Repeats   int
 	Signing   Preference
 	Undecided bool
 }
 
-// Under gives the health as it counts for an activation of its webhook: a newer
-// one than was ever reported about begins without errors in a row and with a
-// closed breaker, and keeps the totals.
+// Under returns the health for an activation of its webhook: an activation newer
+// than all reported ones starts without consecutive errors and with a closed
+// breaker, and keeps the totals.
 func (h Health) Under(activation int64) Health {
 	if activation > h.Activation {
 		h.Activation = activation
@@ -74,11 +74,11 @@ func (h Health) Under(activation int64) Health {
 // A failure counts towards ConsecutiveErrors if its attempt began after the
 // last success and under the same activation; under the durable policy at most
 // one failure a second counts, so that a burst does not disable a webhook. The
-// breaker counts them all. A success sets everything back.
+// breaker counts all of them. A success resets everything.
 //
 // TotalCalls counts POSTs: an attempt of two is two calls and at most one error.
-// A fast-lane timeout is no error, and neither is an undecided attempt: the
-// rotation has caused it, not the target.
+// A fast-lane timeout is not an error, and neither is an undecided attempt: the
+// rotation caused it, not the target.
 func (h Health) Observe(reports ...HealthReport) Health {
 	for _, r := range reports {
 		h = h.Under(r.Activation)
@@ -139,7 +139,7 @@ func saturatingIncrement(n int32) int32 {
 	return n + 1
 }
 
-// truncate cuts a text to at most n bytes without splitting a character.
+// truncate cuts a string to at most n bytes without splitting a character.
 func truncate(text string, n int) string {
 	if len(text) <= n {
 		return text

@@ -32,9 +32,9 @@ func TestHealth_Observe(t *testing.T) {
 	}{
 		{"a success", []webhook.HealthReport{ok(1, 0)}, 1, 0, 0},
 		{"failures a second apart all count", []webhook.HealthReport{bad(1, 0), bad(1, 1), bad(1, 2)}, 3, 3, 3},
-		{"durable: of a burst one counts", []webhook.HealthReport{bad(1, 0), bad(1, 0.1), bad(1, 0.9)}, 3, 3, 1},
-		{"superoffice: all of a burst count", []webhook.HealthReport{superoffice(bad(1, 0)), superoffice(bad(1, 0.1))}, 2, 2, 2},
-		{"a success sets the row back", []webhook.HealthReport{bad(1, 0), bad(1, 1), ok(1, 2), bad(1, 3)}, 4, 3, 1},
+		{"durable: one failure of a burst counts", []webhook.HealthReport{bad(1, 0), bad(1, 0.1), bad(1, 0.9)}, 3, 3, 1},
+		{"superoffice: all failures of a burst count", []webhook.HealthReport{superoffice(bad(1, 0)), superoffice(bad(1, 0.1))}, 2, 2, 2},
+		{"a success resets the consecutive errors", []webhook.HealthReport{bad(1, 0), bad(1, 1), ok(1, 2), bad(1, 3)}, 4, 3, 1},
 		{"a failure that began before the last success does not count", []webhook.HealthReport{ok(1, 5), bad(1, 4)}, 2, 1, 0},
 		{"a failure under an older activation does not count", []webhook.HealthReport{bad(2, 5), bad(1, 6)}, 2, 2, 1},
 		{"a new activation begins at zero", []webhook.HealthReport{bad(1, 0), bad(1, 2), bad(2, 4)}, 3, 3, 1},

@@ -18,11 +18,11 @@ type Key struct {
 // EventID identifies an event: a UUIDv7 (RFC 9562 section 5.7) printed as a
 // GUID, 36 lower-case characters. It is the EventId of the body, the
 // webhook-id header, the receivers' idempotency key and the sort key of the
-// stores; text order is time order, to the millisecond.
+// stores. Sorted as strings, ids are in order of time, to the millisecond.
 type EventID string
 
-// NewEventID makes an id from a time and ten random bytes. It fails only if
-// random does.
+// NewEventID returns an id made from a time and ten random bytes. It fails only
+// if random does.
 func NewEventID(now time.Time, random io.Reader) (EventID, error) {
 	var b [16]byte
 	ms := uint64(now.UnixMilli())
@@ -37,8 +37,8 @@ func NewEventID(now time.Time, random io.Reader) (EventID, error) {
 	return EventID(FormatGUID(b)), nil
 }
 
-// DeriveEventID returns the id of an event whose source stamps and names it: the
-// time's milliseconds, and bits of the SHA-256 of the parts instead of random
+// DeriveEventID returns the id of an event that its source identifies: the
+// milliseconds of the time, and bits of the SHA-256 of the parts instead of random
 // ones. Equal arguments return equal ids, so a repeated event is stored once.
 func DeriveEventID(at time.Time, parts ...string) EventID {
 	id, err := NewEventID(at, strings.NewReader(hashOf(parts)))
@@ -48,8 +48,8 @@ func DeriveEventID(at time.Time, parts ...string) EventID {
 	return id
 }
 
-// FirstEventID is the smallest id of an instant: the lower bound of a listing
-// by time.
+// FirstEventID returns the smallest id of an instant: the lower bound of a
+// listing by time.
 func FirstEventID(at time.Time) EventID {
 	var b [16]byte
 	ms := uint64(max(at.UnixMilli(), 0))
@@ -71,7 +71,7 @@ func FormatGUID(b [16]byte) string {
 	return string(out[:])
 }
 
-// Valid reports whether the id has the shape of a GUID in lower case.
+// Valid reports whether the id has the form of a lower-case GUID.
 func (id EventID) Valid() bool {
 	if len(id) != 36 {
 		return false
@@ -92,8 +92,8 @@ func (id EventID) Valid() bool {
 	return true
 }
 
-// Partition spreads ids over n partitions, evenly and for ever the same: FNV-1a
-// of the text, modulo n.
+// Partition maps ids to n partitions, evenly and permanently: FNV-1a of the id,
+// modulo n.
 func (id EventID) Partition(n int) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id))

@@ -2,15 +2,15 @@ package webhook
 
 import "time"
 
-// Lane is which way a first attempt goes.
+// Lane is the way a first attempt is made.
 type Lane string
 
 // The lanes.
 const (
-	LaneFast  Lane = "fast"  // at once, in the stream consumer, cut short after 1.5 s
-	LaneQueue Lane = "queue" // by the delivery queue, with the webhook's full timeout
-	// LaneParked: not now. The webhook's breaker is open, and the delivery waits
-	// as a row for a time when it may be closed.
+	LaneFast  Lane = "fast"  // immediately, in the stream consumer, cut short after 1.5 s
+	LaneQueue Lane = "queue" // through the delivery queue, with the webhook's full timeout
+	// LaneParked: not now. The webhook's breaker is open, and the delivery waits as
+	// a row until the breaker may be closed.
 	LaneParked Lane = "parked"
 )
 
@@ -21,32 +21,32 @@ const (
 	redeliveryAge  = 2 * time.Second
 )
 
-// LaneQuestion is all that the choice of a lane depends on.
+// LaneQuestion holds everything that the choice of a lane depends on.
 type LaneQuestion struct {
-	// Known says whether the webhook has health at all, Health which, under
-	// the webhook's activation.
+	// Known says whether the webhook has a Health. Health is that of the webhook's
+	// activation.
 	Known  bool
 	Health Health
-	// InBatch is how many attempts of the batch already went to this webhook
-	// by the fast lane; Probes how many as a probe of its breaker.
+	// InBatch is how many attempts of the batch have already gone to this webhook
+	// by the fast lane, Probes how many as a probe of its breaker.
 	InBatch, Probes int
 	// Alone says that no other webhook matches anything in the batch.
 	Alone bool
-	// Age is how old the record was when the invocation began.
+	// Age is the age of the record at the start of the invocation.
 	Age time.Duration
-	// TimeShort says that the invocation has no time for another attempt.
+	// TimeShort says that the invocation has no time left for another attempt.
 	TimeShort bool
 	Now       time.Time
 }
 
-// Choose answers the question. The fast lane is earned: by a target that has
-// answered well, within half a second on average, and since it was last cut
-// short, which must be ten minutes ago. So a webhook that is new, or hangs, makes
-// its way back through the queue and holds up no batch of others meanwhile. A
-// record that is two seconds old or more is perhaps a redelivery: the queue's
-// lease keeps it from being sent twice. While the webhook's breaker is open one
-// delivery goes by the queue when a probe is due, and the rest is parked; when
-// time is short the queue is quicker than a row.
+// Choose returns the lane of the attempt. A target earns the fast lane by
+// responding successfully, within half a second on average, since it was last cut
+// short, which must be ten minutes ago. So a webhook that is new or hangs earns it
+// through the queue and does not delay a batch of others meanwhile. A record that
+// is two seconds old or more may be a redelivery: the queue's lease keeps it from
+// being sent twice. While the webhook's breaker is open, one delivery takes the
+// queue when a probe is due, and the others are parked. When time is short,
+// sending a message is quicker than writing a row.
 func (q LaneQuestion) Choose() Lane {
 	share := fastShare
 	if q.Alone {

@@ -23,27 +23,27 @@ func TestLaneQuestion_Choose(t *testing.T) {
 		ask  webhook.LaneQuestion
 		want webhook.Lane
 	}{
-		{"a quick target earns the fast lane", good, webhook.LaneFast},
-		{"a slow target does not", with(func(q *webhook.LaneQuestion) { q.Health.Latency = 500 * time.Millisecond }), webhook.LaneQueue},
-		{"not within ten minutes of a fast timeout", with(func(q *webhook.LaneQuestion) { q.Health.FastTimeout = now.Add(-9 * time.Minute) }), webhook.LaneQueue},
-		{"again after ten minutes", with(func(q *webhook.LaneQuestion) { q.Health.FastTimeout = now.Add(-10 * time.Minute) }), webhook.LaneFast},
-		{"a share of 32 a batch", with(func(q *webhook.LaneQuestion) { q.InBatch = 31 }), webhook.LaneFast},
-		{"no more than the share", with(func(q *webhook.LaneQuestion) { q.InBatch = 32 }), webhook.LaneQueue},
-		{"the whole batch when alone", with(func(q *webhook.LaneQuestion) { q.InBatch, q.Alone = 99, true }), webhook.LaneFast},
-		{"not without health", webhook.LaneQuestion{Now: now}, webhook.LaneQueue},
-		{"not even when alone", webhook.LaneQuestion{Alone: true, Now: now}, webhook.LaneQueue},
-		{"not without a success", with(func(q *webhook.LaneQuestion) { q.Health.LastOK = time.Time{} }), webhook.LaneQueue},
-		{"not without a success since a fast timeout", with(func(q *webhook.LaneQuestion) {
+		{"a fast target takes the fast lane", good, webhook.LaneFast},
+		{"a slow target takes the queue", with(func(q *webhook.LaneQuestion) { q.Health.Latency = 500 * time.Millisecond }), webhook.LaneQueue},
+		{"the queue within ten minutes of a fast timeout", with(func(q *webhook.LaneQuestion) { q.Health.FastTimeout = now.Add(-9 * time.Minute) }), webhook.LaneQueue},
+		{"the fast lane ten minutes after a fast timeout", with(func(q *webhook.LaneQuestion) { q.Health.FastTimeout = now.Add(-10 * time.Minute) }), webhook.LaneFast},
+		{"the fast lane for 32 attempts of a batch", with(func(q *webhook.LaneQuestion) { q.InBatch = 31 }), webhook.LaneFast},
+		{"the queue for further attempts of a batch", with(func(q *webhook.LaneQuestion) { q.InBatch = 32 }), webhook.LaneQueue},
+		{"the fast lane for the whole batch of a single webhook", with(func(q *webhook.LaneQuestion) { q.InBatch, q.Alone = 99, true }), webhook.LaneFast},
+		{"the queue without health", webhook.LaneQuestion{Now: now}, webhook.LaneQueue},
+		{"the queue without health for a single webhook", webhook.LaneQuestion{Alone: true, Now: now}, webhook.LaneQueue},
+		{"the queue without a success", with(func(q *webhook.LaneQuestion) { q.Health.LastOK = time.Time{} }), webhook.LaneQueue},
+		{"the queue without a success since a fast timeout", with(func(q *webhook.LaneQuestion) {
 			q.Health.FastTimeout, q.Health.LastOK = now.Add(-time.Hour), now.Add(-time.Hour)
 		}), webhook.LaneQueue},
-		{"a record of 2 s is perhaps a redelivery", with(func(q *webhook.LaneQuestion) { q.Age = 2 * time.Second }), webhook.LaneQueue},
-		{"a record under 2 s is not", with(func(q *webhook.LaneQuestion) { q.Age = 1999 * time.Millisecond }), webhook.LaneFast},
+		{"a record 2 s old may be a redelivery", with(func(q *webhook.LaneQuestion) { q.Age = 2 * time.Second }), webhook.LaneQueue},
+		{"a record less than 2 s old is not a redelivery", with(func(q *webhook.LaneQuestion) { q.Age = 1999 * time.Millisecond }), webhook.LaneFast},
 		{"an open breaker parks", with(func(q *webhook.LaneQuestion) { q.Health.Breaker = open }), webhook.LaneParked},
-		{"a redelivery too", with(func(q *webhook.LaneQuestion) { q.Health.Breaker, q.Age = open, time.Hour }), webhook.LaneParked},
-		{"a probe that is due goes by the queue", with(func(q *webhook.LaneQuestion) { q.Health.Breaker = due }), webhook.LaneQueue},
-		{"one of a batch", with(func(q *webhook.LaneQuestion) { q.Health.Breaker, q.Probes = due, 1 }), webhook.LaneParked},
-		{"without time nothing is parked", with(func(q *webhook.LaneQuestion) { q.Health.Breaker, q.TimeShort = open, true }), webhook.LaneQueue},
-		{"no time left", with(func(q *webhook.LaneQuestion) { q.TimeShort = true }), webhook.LaneQueue},
+		{"an open breaker parks a redelivery", with(func(q *webhook.LaneQuestion) { q.Health.Breaker, q.Age = open, time.Hour }), webhook.LaneParked},
+		{"a due probe takes the queue", with(func(q *webhook.LaneQuestion) { q.Health.Breaker = due }), webhook.LaneQueue},
+		{"one probe per batch", with(func(q *webhook.LaneQuestion) { q.Health.Breaker, q.Probes = due, 1 }), webhook.LaneParked},
+		{"an open breaker does not park when time is short", with(func(q *webhook.LaneQuestion) { q.Health.Breaker, q.TimeShort = open, true }), webhook.LaneQueue},
+		{"the queue when time is short", with(func(q *webhook.LaneQuestion) { q.TimeShort = true }), webhook.LaneQueue},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

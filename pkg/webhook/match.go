@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// SubscriptionKeys lists the folded patterns that match an event of this name,
-// the exact one first: "contact.changed" → "contact.changed", "contact.*",
-// "*". Neither pattern matches the ping or a state event. A state event's second
-// key is its name without the id, for subscriptions to any webhook's:
-// "webhook7.errors" → "webhook7.errors", "webhook.errors".
+// SubscriptionKeys lists the folded patterns that match an event of this name, the
+// longest first: "list.category.created" → "list.category.created",
+// "list.category.*", "list.*", "*". There are at most eight: the exact name, a prefix
+// at each of its first six dots, and "*". No pattern matches the ping or a state
+// event. A state event's second key is its name without the id, for subscriptions to
+// any webhook's: "webhook7.errors" → "webhook7.errors", "webhook.errors".
 func SubscriptionKeys(name string) []string {
 	folded := foldEventName(name)
 	if inBody, state := IsStateEvent(folded); state {
@@ -20,16 +21,23 @@ func SubscriptionKeys(name string) []string {
 	if reservedEventName(folded) {
 		return []string{folded}
 	}
-	keys := []string{folded}
-	if first, _, dotted := strings.Cut(folded, "."); dotted {
-		keys = append(keys, first+".*")
+	var dots []int
+	for i := range len(folded) {
+		if folded[i] == '.' && len(dots) < maxPrefixSegments {
+			dots = append(dots, i)
+		}
+	}
+	keys := make([]string, 0, len(dots)+2)
+	keys = append(keys, folded)
+	for _, dot := range slices.Backward(dots) {
+		keys = append(keys, folded[:dot]+".*")
 	}
 	return append(keys, "*")
 }
 
 // activationGrace is how much older than its webhook's activation an event may
-// be and still match: a re-read of the stream must not send a day of old events
-// to a webhook that was just made.
+// be and still match: when the stream is read again, a new webhook must not
+// receive a day of old events.
 const activationGrace = 60 * time.Second
 
 // takes reports whether the webhook gets an event that was accepted at the given
@@ -50,9 +58,8 @@ func (w Webhook) maySee(e Event) bool {
 	return !state
 }
 
-// Recipients returns those of the listed webhooks that are to get an event that
-// was accepted at the given time, each once, in the order of the list. The
-// pattern of each is known to match.
+// Recipients returns the listed webhooks that take an event accepted at the given
+// time, each once, in the order of the list. Their patterns are known to match.
 func Recipients(e Event, listed iter.Seq[Webhook], accepted time.Time) []Webhook {
 	var recipients []Webhook
 	chosen := map[int32]bool{}

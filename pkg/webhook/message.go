@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// MessageKind says what a message asks for.
+// MessageKind is what a message requests.
 type MessageKind string
 
 // The kinds.
 const (
 	MessageAttempt MessageKind = "attempt" // make attempt (Round, Attempt) of a delivery
-	MessageExpand  MessageKind = "expand"  // match an event again and make its deliveries
-	MessageRecord  MessageKind = "record"  // write down a success whose row could not be written
+	MessageExpand  MessageKind = "expand"  // match an event again and create its deliveries
+	MessageRecord  MessageKind = "record"  // record a success whose row could not be written
 )
 
-// Message is work on the delivery queue. Everything but what stands here is
-// read fresh by whoever takes it.
+// Message is work on the delivery queue. The consumer reads everything else from
+// the stores.
 type Message struct {
 	Kind    MessageKind `json:"kind"`
 	Tenant  Tenant      `json:"tenant"`
@@ -25,34 +25,34 @@ type Message struct {
 	Event   EventID     `json:"event"`
 	Round   int         `json:"round,omitempty"`
 	Attempt int         `json:"attempt,omitempty"`
-	// Hops counts the sends since the last row, so that a fault of ours cannot
-	// circle for ever.
+	// Hops counts the sends since the last write of a row, so that a bug cannot
+	// circulate a message forever.
 	Hops int `json:"hops,omitempty"`
-	// Replay is the job that began the round, or that sent an expand.
+	// Replay is the job that started the round or sent the expand message.
 	Replay string `json:"replay,omitempty"`
-	// Accepted is the change feed's stamp of an event to expand.
+	// Accepted is the change feed's timestamp of an event to expand.
 	Accepted time.Time `json:"accepted,omitzero"`
-	// From and To bound the webhook ids of an expand, both included; To 0
-	// means no upper bound.
+	// From and To are the inclusive bounds of an expand's webhook ids; To 0 means
+	// no upper bound.
 	From int32 `json:"from,omitempty"`
 	To   int32 `json:"to,omitempty"`
-	// Missing limits an expand to deliveries that have no row: those of an
-	// event that was dispatched before, at least in part.
+	// Missing limits an expand to deliveries that have no row. The event was
+	// dispatched before, at least in part.
 	Missing bool `json:"missing,omitempty"`
-	// Success is the attempt to write down.
+	// Success is the attempt to record.
 	Success *Attempt `json:"success,omitempty"`
 }
 
-// AttemptMessage asks for an attempt of a delivery. replay is the job that began
-// the round, or empty.
+// AttemptMessage requests an attempt of a delivery. replay is the job that
+// started the round, or empty.
 func AttemptMessage(key DeliveryKey, round, attempt int, replay string) Message {
 	return Message{
 		Kind: MessageAttempt, Tenant: key.Tenant, Webhook: key.Webhook, Event: key.Event, Round: round, Attempt: attempt, Replay: replay,
 	}
 }
 
-// ExpandMessage asks for an event, which the change feed accepted at the given
-// time, to be matched again for every webhook.
+// ExpandMessage requests that an event be matched again with every webhook.
+// accepted is the change feed's timestamp of the event.
 func ExpandMessage(e Event, accepted time.Time) Message {
 	return Message{Kind: MessageExpand, Tenant: e.Tenant, Event: e.ID, Accepted: accepted}
 }
@@ -68,20 +68,20 @@ func (m Message) Covers(w Webhook) bool {
 	return m.Replay == "" || !w.ActivatedAt.Truncate(time.Millisecond).After(m.Accepted)
 }
 
-// RecordMessage asks for a success of the attempt that m asked for to be written
-// down.
+// RecordMessage requests that a success of the attempt requested by m be
+// recorded.
 func RecordMessage(m Message, success Attempt) Message {
 	m.Kind, m.Success, m.Attempt = MessageRecord, &success, 0
 	return m
 }
 
-// Key names the delivery that the message is about.
+// Key returns the key of the message's delivery.
 func (m Message) Key() DeliveryKey {
 	return DeliveryKey{Tenant: m.Tenant, Webhook: m.Webhook, Event: m.Event}
 }
 
-// Group is the message's fairness group: one webhook's work never waits behind
-// another's.
+// Group returns the message's fairness group: one webhook's work never waits
+// behind another's.
 func (m Message) Group() string {
 	if m.Replay != "" {
 		return fmt.Sprintf("%s-%d-replay", m.Tenant, m.Webhook)
@@ -89,7 +89,7 @@ func (m Message) Group() string {
 	return fmt.Sprintf("%s-%d", m.Tenant, m.Webhook)
 }
 
-// EncodeMessage gives the message's form on the queue: one JSON object.
+// EncodeMessage returns the message's form on the queue: one JSON object.
 func EncodeMessage(m Message) string {
 	text, err := json.Marshal(m)
 	if err != nil { // strings, numbers and times always marshal
@@ -98,28 +98,28 @@ func EncodeMessage(m Message) string {
 	return string(text)
 }
 
-// DecodeMessage reads what EncodeMessage wrote and checks that it can be acted
-// on.
+// DecodeMessage decodes what EncodeMessage returned and checks that the members
+// required by its kind are set.
 func DecodeMessage(text string) (Message, error) {
 	var m Message
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		return Message{}, fmt.Errorf("decode message: %w", err)
 	}
 	if !m.Tenant.Valid() || !m.Event.Valid() {
-		return Message{}, Invalid("message without tenant or event")
+		return Message{}, Invalid("message has no valid tenant or event")
 	}
 	switch m.Kind {
 	case MessageAttempt:
 		if m.Webhook == 0 || m.Round < 1 || m.Attempt < 1 {
-			return Message{}, Invalid("attempt message without webhook, round or attempt")
+			return Message{}, Invalid("attempt message has no webhook, round or attempt")
 		}
 	case MessageRecord:
 		if m.Webhook == 0 || m.Round < 1 || m.Success == nil {
-			return Message{}, Invalid("record message without webhook, round or attempt")
+			return Message{}, Invalid("record message has no webhook, round or attempt")
 		}
 	case MessageExpand:
 	default:
-		return Message{}, Invalid("message of unknown kind %q", m.Kind)
+		return Message{}, Invalid("unknown message kind %q", m.Kind)
 	}
 	return m, nil
 }

@@ -5,20 +5,19 @@ import (
 	"time"
 )
 
-// Options is what a webhook has beyond SuperOffice's entity. Zero values mean
-// the deployment's default.
+// Options are the settings of a webhook beyond SuperOffice's entity. Zero values
+// mean the deployment's default.
 type Options struct {
 	Policy        Policy
 	Timeout       time.Duration  // of one attempt, 1-100 s
-	SecretOverlap *time.Duration // how long the old secret still signs after a rotation; nil: 24 h
+	SecretOverlap *time.Duration // how long the previous secret still signs after a rotation; nil: 24 h
 	Format        Format
-	// Include names members of an event that a body otherwise leaves out, in any
-	// order: IncludePrevious, and for CloudEvents IncludeChanges and
-	// IncludeValues.
+	// Include names members of an event that a body otherwise omits, in any order:
+	// IncludePrevious, and for CloudEvents IncludeChanges and IncludeValues.
 	Include []Include
 }
 
-// Include is a member of events that bodies have only if a webhook asks for it.
+// Include is a member of events that bodies contain only if the webhook requests it.
 type Include string
 
 // The members to include.
@@ -33,7 +32,7 @@ func includes() []Include { return []Include{IncludePrevious, IncludeChanges, In
 // Includes reports whether the option Include names the member.
 func (o Options) Includes(member Include) bool { return slices.Contains(o.Include, member) }
 
-// AttemptTimeout returns what bounds one attempt.
+// AttemptTimeout returns the time limit of one attempt.
 func (o Options) AttemptTimeout() time.Duration {
 	if o.Timeout > 0 {
 		return o.Timeout
@@ -42,17 +41,17 @@ func (o Options) AttemptTimeout() time.Duration {
 }
 
 const (
-	// maxTimeout is the most that the option Timeout may be; the least is a
+	// maxTimeout is the largest value of the option Timeout; the smallest is one
 	// second.
 	maxTimeout = 100 * time.Second
-	// DefaultSecretOverlap is how long a replaced secret still signs where the
-	// option says nothing.
+	// DefaultSecretOverlap is how long a replaced secret still signs if the option
+	// is not set.
 	DefaultSecretOverlap = 24 * time.Hour
-	// maxSecretOverlap is the most that the option SecretOverlap may be.
+	// maxSecretOverlap is the largest value of the option SecretOverlap.
 	maxSecretOverlap = 7 * 24 * time.Hour
 )
 
-// Format is the shape of a webhook's bodies. The empty Format is SuperOffice's.
+// Format is the format of a webhook's bodies. The empty Format is SuperOffice's.
 type Format string
 
 // The formats.
@@ -63,12 +62,12 @@ const (
 	FormatData        Format = "data"        // the event's data alone
 )
 
-// formats lists them, the default first.
+// formats returns all formats, the default first.
 func formats() []Format {
 	return []Format{FormatSuperOffice, FormatStandard, FormatCloudEvents, FormatData}
 }
 
-// Valid reports whether the format is one of the list (the empty one is not).
+// Valid reports whether the format is listed; the empty one is not.
 func (f Format) valid() bool { return slices.Contains(formats(), f) }
 
 // Validate reports everything that is wrong with the options as a
@@ -85,11 +84,11 @@ func (o Options) Validate() error {
 		f.Add("SecretOverlapSeconds", "must be from 0 to %.0f", maxSecretOverlap.Seconds())
 	}
 	if o.Format != "" && !o.Format.valid() {
-		f.Add("Format", "must be one of %v", formats())
+		f.Add("Format", "must be one of %s, %s, %s, %s", FormatSuperOffice, FormatStandard, FormatCloudEvents, FormatData)
 	}
 	for i, member := range o.Include {
 		if !slices.Contains(includes(), member) {
-			f.AddText("Include", "Include must be a list of %v", includes())
+			f.AddText("Include", "Include[%d] must be one of %s, %s, %s", i, IncludePrevious, IncludeChanges, IncludeValues)
 			break
 		}
 		if slices.Contains(o.Include[:i], member) {

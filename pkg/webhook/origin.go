@@ -1,23 +1,23 @@
 package webhook
 
 import (
-	"net/url"
 	"strconv"
 	"strings"
 )
 
-// origin is where a target's headers go: its scheme, host and effective port.
+// origin is the origin that a target's headers are sent to: its scheme, host and
+// effective port.
 type origin struct {
 	scheme, host string
 	port         int
 }
 
 // originOf returns the origin of a target. ok is false if the target is not an
-// absolute http or https URL. Spellings of one host are one origin: letter
-// case, a final dot and, where the rules know how resolvers see a host,
-// international names and the forms of an address.
+// absolute http or https URL. Different spellings of one host are the same origin:
+// case, a final dot and, if the rules have CheckHost, international names and the
+// forms of an address.
 func (rules Rules) originOf(target string) (o origin, ok bool) {
-	u, err := url.Parse(target)
+	u, err := ParseTarget(target)
 	if err != nil || u.Hostname() == "" {
 		return origin{}, false
 	}
@@ -33,8 +33,8 @@ func (rules Rules) originOf(target string) (o origin, ok bool) {
 	return o, err == nil && o.port != 0
 }
 
-// seenHost falls back on the spelling where the host is one that the rules
-// refuse by now: two hosts are never taken for one.
+// seenHost returns a host as resolvers see it. If the rules now refuse the host it
+// falls back on the spelling: two hosts are never taken for one.
 func (rules Rules) seenHost(host string) string {
 	if rules.CheckHost != nil {
 		if seen, err := rules.CheckHost(host); err == nil {
@@ -44,8 +44,8 @@ func (rules Rules) seenHost(host string) string {
 	return strings.TrimSuffix(lowerASCII(host), ".")
 }
 
-// lowerASCII leaves letters beyond ASCII alone: strings.ToLower maps some of
-// them to ASCII ones.
+// lowerASCII lower-cases ASCII letters only: strings.ToLower maps some others to
+// ASCII.
 func lowerASCII(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' {
@@ -55,11 +55,11 @@ func lowerASCII(text string) string {
 	}, text)
 }
 
-// moves reports whether the draft sends the headers of the stored webhook to an
-// origin other than the one that their values were stated for.
+// moves reports whether the draft would send the headers of the stored webhook to
+// a different origin than their values were set for.
 //
-// The stored target is that origin: a change to another one is refused unless
-// it states the values again or drops them, and what is dropped leaves the
+// That origin is the stored target's: a change to another one is refused unless it
+// sets the values again or drops the headers. Dropped values are removed from the
 // secret document.
 func (d Draft) moves(stored Webhook, rules Rules) bool {
 	if d.TargetURL == stored.TargetURL {
@@ -70,4 +70,4 @@ func (d Draft) moves(stored Webhook, rules Rules) bool {
 	return !okFrom || !okTo || from != to
 }
 
-const maskMoved = "Headers: the value of %s must be stated again: %q stands for one that was stated for another scheme, host or port of TargetUrl"
+const maskMoved = "Headers: the value of %s must be set again: %q keeps a value that was set for another scheme, host or port of TargetUrl"

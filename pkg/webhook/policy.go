@@ -4,9 +4,9 @@ import (
 	"time"
 )
 
-// Policy decides what follows a failed attempt: when the next one is due, when
-// the delivery has failed, and when its webhook is disabled. The empty Policy
-// is the deployment's default.
+// Policy decides what happens after a failed attempt: when the next one is due,
+// when the delivery fails, and when its webhook is disabled. The empty Policy is
+// the deployment's default.
 type Policy string
 
 // The policies.
@@ -15,10 +15,10 @@ const (
 	PolicySuperOffice Policy = "superoffice" // three attempts within seconds, as SuperOffice does
 )
 
-// Valid reports whether the policy is one of the list (the empty one is not).
+// Valid reports whether the policy is listed; the empty one is not.
 func (p Policy) valid() bool { return p == PolicyDurable || p == PolicySuperOffice }
 
-// Or returns the policy, or the fallback if it is not one of the list.
+// Or returns the policy if it is valid, else the fallback.
 func (p Policy) Or(fallback Policy) Policy {
 	if p.valid() {
 		return p
@@ -26,7 +26,8 @@ func (p Policy) Or(fallback Policy) Policy {
 	return fallback
 }
 
-// MaxRetryAfter is as far as a target can move its next attempt out.
+// MaxRetryAfter is the longest time by which a target can postpone its next
+// attempt.
 const MaxRetryAfter = 24 * time.Hour
 
 var (
@@ -37,8 +38,8 @@ var (
 	superofficeDelays = []time.Duration{time.Second, 4 * time.Second}
 )
 
-// retryDelays lists the delays before the policy's retries: the first between
-// attempt 1 and 2, and so on. There is one attempt more than there are delays.
+// retryDelays returns the delays before the policy's retries: the first between
+// attempts 1 and 2, and so on. There is one more attempt than there are delays.
 func (p Policy) retryDelays() []time.Duration {
 	if p == PolicySuperOffice {
 		return superofficeDelays
@@ -46,11 +47,11 @@ func (p Policy) retryDelays() []time.Duration {
 	return durableDelays
 }
 
-// Decide returns what follows attempt number attempt (from 1) of a round, which
-// ended at now with result r. SweepAt is NextAt; a caller that also sends a
-// message moves it. disable says that the target asked for no more events,
-// permanently (410). jitter is a random number in [0, 1): a delay of the durable
-// policy is moved by up to a fifth, either way.
+// Decide returns the outcome of an attempt, numbered from 1 in its round, that ended
+// at now with result r. SweepAt is NextAt; a caller that also sends a message
+// postpones it. disable says that the target permanently refuses events (410).
+// jitter is a random number in [0, 1): it shortens or extends a delay of the durable
+// policy by up to a fifth.
 func (p Policy) Decide(attempt int, r Result, now time.Time, jitter float64) (o Outcome, disable bool) {
 	o = Outcome{Attempt: r.attempt(attempt), Response: r.Response, Status: StatusFailed}
 	switch {
@@ -58,10 +59,10 @@ func (p Policy) Decide(attempt int, r Result, now time.Time, jitter float64) (o 
 		o.Status = StatusDelivered
 		return o, false
 	case r.StatusCode == 410:
-		o.Reason = "the target answered 410 Gone"
+		o.Reason = "the target responded with 410 Gone"
 		return o, true
 	case r.Error == AttemptAborted:
-		o.Reason = "the target asked for no further attempt"
+		o.Reason = "the target requested no further attempts"
 		return o, false
 	}
 	delays := p.retryDelays()
@@ -78,16 +79,16 @@ func (p Policy) Decide(attempt int, r Result, now time.Time, jitter float64) (o 
 	return o, false
 }
 
-// The limits at which a webhook whose attempts all fail is disabled.
+// The limits at which a webhook is disabled if all of its attempts fail.
 const (
 	maxConsecutiveErrors  = 9
 	durableFailingToLimit = 5 * 24 * time.Hour
 )
 
-// Exhausted reports whether a webhook with this health is to be disabled as
-// TooManyErrors: under the superoffice policy after 9 consecutive failed
-// attempts, under the durable one when there were at least 9 and every attempt
-// for 5 days failed.
+// Exhausted reports whether a webhook with this health must be disabled as
+// TooManyErrors: under the superoffice policy after 9 consecutive failed attempts,
+// under the durable policy after at least 9 if every attempt has failed for 5
+// days.
 func (p Policy) Exhausted(h Health, now time.Time) bool {
 	if h.ConsecutiveErrors < maxConsecutiveErrors {
 		return false

@@ -7,15 +7,14 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// The policies, as a table that reads like their description in
-// docs/delivery.md.
+// The policies, in a table that reads like docs/delivery.md.
 func TestPolicy_Decide(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	failed := func(status int) webhook.Result {
 		return webhook.Result{StatusCode: status, Error: webhook.AttemptStatus}
 	}
-	const middle = 0.5 // jitter that leaves a delay as it is
+	const middle = 0.5 // jitter that does not change a delay
 	tests := []struct {
 		name    string
 		policy  webhook.Policy
@@ -37,18 +36,18 @@ func TestPolicy_Decide(t *testing.T) {
 		{name: "durable: 20 h after the eighth", policy: "durable", attempt: 8, result: failed(500), jitter: middle, status: "pending", after: 20 * time.Hour},
 		{name: "durable: 24 h after the ninth", policy: "durable", attempt: 9, result: failed(500), jitter: middle, status: "pending", after: 24 * time.Hour},
 		{name: "durable: failed after the tenth", policy: "durable", attempt: 10, result: failed(500), status: "failed"},
-		{name: "durable: jitter takes off up to a fifth", policy: "durable", attempt: 1, result: failed(500), jitter: 0, status: "pending", after: 4 * time.Second},
+		{name: "durable: jitter subtracts up to a fifth", policy: "durable", attempt: 1, result: failed(500), jitter: 0, status: "pending", after: 4 * time.Second},
 		{name: "durable: jitter adds up to a fifth", policy: "durable", attempt: 1, result: failed(500), jitter: 1, status: "pending", after: 6 * time.Second},
 		{name: "superoffice: 1 s after the first", policy: "superoffice", attempt: 1, result: failed(500), status: "pending", after: time.Second},
 		{name: "superoffice: 4 s after the second", policy: "superoffice", attempt: 2, result: failed(500), jitter: 1, status: "pending", after: 4 * time.Second},
 		{name: "superoffice: failed after the third", policy: "superoffice", attempt: 3, result: failed(500), status: "failed"},
 		{name: "a redirect is a failure", policy: "durable", attempt: 1, result: webhook.Result{StatusCode: 301, Error: webhook.AttemptRedirect}, jitter: middle, status: "pending", after: 5 * time.Second},
-		{name: "410 fails at once and disables", policy: "durable", attempt: 1, result: failed(410), status: "failed", disable: true},
+		{name: "410 fails immediately and disables", policy: "durable", attempt: 1, result: failed(410), status: "failed", disable: true},
 		{name: "410 disables under superoffice too", policy: "superoffice", attempt: 2, result: failed(410), status: "failed", disable: true},
-		{name: "abort-message fails at once", policy: "durable", attempt: 1, result: webhook.Result{StatusCode: 500, Error: webhook.AttemptAborted}, status: "failed"},
-		{name: "Retry-After moves the next attempt out", policy: "durable", attempt: 1, result: webhook.Result{StatusCode: 503, Error: webhook.AttemptStatus, RetryAfter: time.Hour}, jitter: middle, status: "pending", after: time.Hour},
-		{name: "Retry-After never moves it nearer", policy: "durable", attempt: 2, result: webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus, RetryAfter: time.Second}, jitter: middle, status: "pending", after: 5 * time.Minute},
-		{name: "Retry-After counts up to 24 h", policy: "superoffice", attempt: 1, result: webhook.Result{StatusCode: 503, Error: webhook.AttemptStatus, RetryAfter: 1000 * time.Hour}, status: "pending", after: 24 * time.Hour},
+		{name: "abort-message fails immediately", policy: "durable", attempt: 1, result: webhook.Result{StatusCode: 500, Error: webhook.AttemptAborted}, status: "failed"},
+		{name: "Retry-After postpones the next attempt", policy: "durable", attempt: 1, result: webhook.Result{StatusCode: 503, Error: webhook.AttemptStatus, RetryAfter: time.Hour}, jitter: middle, status: "pending", after: time.Hour},
+		{name: "Retry-After never advances the next attempt", policy: "durable", attempt: 2, result: webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus, RetryAfter: time.Second}, jitter: middle, status: "pending", after: 5 * time.Minute},
+		{name: "Retry-After is limited to 24 h", policy: "superoffice", attempt: 1, result: webhook.Result{StatusCode: 503, Error: webhook.AttemptStatus, RetryAfter: 1000 * time.Hour}, status: "pending", after: 24 * time.Hour},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -82,7 +81,7 @@ func TestPolicy_DurableSpansThreeDays(t *testing.T) {
 		sum += o.NextAt.Sub(time.Time{})
 	}
 	if want := 75*time.Hour + 35*time.Minute + 5*time.Second; sum != want {
-		t.Errorf("got %v in all, want %v", sum, want)
+		t.Errorf("got a total of %v, want %v", sum, want)
 	}
 }
 

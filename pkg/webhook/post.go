@@ -6,70 +6,70 @@ import (
 	"time"
 )
 
-// Post is one HTTP POST to be made: everything that its bytes depend on but
-// the clock.
+// Post is one HTTP POST to be made: everything that its bytes depend on except the
+// time.
 type Post struct {
 	Webhook Webhook
 	Event   Event
 	Secrets SecretDocument
-	// Retry counts the attempts of this round that were made before; printed
-	// as X-SuperOffice-Retry unless 0.
+	// Retry counts the earlier attempts of this round. It is sent as
+	// X-SuperOffice-Retry unless 0.
 	Retry int
-	// Replay marks a round that a replay or a manual retry began.
+	// Replay marks a round that a replay or a manual retry started.
 	Replay bool
 	// Test marks the ping.
 	Test bool
-	// First is the secret to start with during a rotation. It fills
-	// X-SuperOffice-Signature, which has room for one. SignerNone:
+	// First is the secret to start with during a rotation. It makes
+	// X-SuperOffice-Signature, which holds only one signature. SignerNone means
 	// SignerCurrent.
 	First Signer
-	// Unchanged reports whether the webhook is still stored as the post has it.
-	// It is asked before a second POST, whose secret may have been revoked
-	// since the first. nil: it is.
+	// Unchanged reports whether the stored webhook is still that of the post. It
+	// is called before a second POST, whose secret may have been revoked since
+	// the first. nil: the webhook is unchanged.
 	Unchanged func(ctx context.Context) bool
 	// Timeout bounds the whole attempt. Zero: DefaultAttemptTimeout.
 	Timeout time.Duration
 }
 
-// DefaultAttemptTimeout bounds an attempt where nothing else does.
+// DefaultAttemptTimeout bounds an attempt if no other timeout is set.
 const DefaultAttemptTimeout = 30 * time.Second
 
-// Result is what came of an attempt: of its one POST or, during a rotation, of
-// the second of two. It holds nothing secret: no URL, and an excerpt that is
-// scrubbed of what was sent.
+// Result is the outcome of an attempt: of its only POST or, during a rotation, of
+// the second of two. It holds no secret: no URL, and an excerpt from which the
+// secrets that were sent are removed.
 type Result struct {
 	At         time.Time     // when the attempt began
 	Duration   time.Duration // of the whole attempt
 	StatusCode int
 	Error      AttemptError // AttemptOK exactly for a success (any 2xx)
-	// Response is an excerpt of the answer, headers and body, for people: at
-	// most MaxLastError bytes. Rows keep the first 512 of it.
+	Detail     AttemptDetail
+	// Response is an excerpt of the response, headers and body, for people: at most
+	// MaxLastError bytes. Rows keep the first 512 bytes.
 	Response string
-	// RetryAfter is how long the target asked to wait (429 and 503 only).
+	// RetryAfter is the wait that the target requested (429 and 503 only).
 	RetryAfter time.Duration
-	// Location is where a redirect pointed, host and path only.
+	// Location is the target of a redirect, host and path only.
 	Location string
 
-	// Repeats is how many POSTs the attempt took beyond its first: 1 if the
-	// target refused one secret and was sent the other.
+	// Repeats is the number of POSTs after the first: 1 if the target refused one
+	// secret and was then sent the other.
 	Repeats int
 	// Signer is the secret to start with next time: the one that the target
-	// accepted, or the one that it did not refuse. SignerNone outside a
-	// rotation, and if it refused both.
+	// accepted, or the one that it did not refuse. SignerNone outside a rotation,
+	// and if the target refused both.
 	Signer Signer
-	// Undecided says that the target refused one secret and that nothing is
-	// known of the other: there was no time for a second POST, or it was cut
-	// short, or the webhook had changed. Only two refusals speak against a
-	// target.
+	// Undecided says that the target refused one secret and its response to the
+	// other is unknown: there was no time for a second POST, or it was cut short,
+	// or the webhook had changed. Only two refusals count against a target.
 	Undecided bool
-	// Interrupted says that the caller's context ended before the attempt did.
-	// The result then says nothing about the target.
+	// Interrupted says that the caller's context ended before the attempt. The
+	// result then says nothing about the target.
 	Interrupted bool
 }
 
-// attempt gives the result as a row keeps it.
+// attempt returns the result as a row stores it.
 func (r Result) attempt(number int) Attempt {
-	return Attempt{Number: number, At: r.At, Duration: r.Duration, StatusCode: r.StatusCode, Error: r.Error}
+	return Attempt{Number: number, At: r.At, Duration: r.Duration, StatusCode: r.StatusCode, Error: r.Error, Detail: r.Detail}
 }
 
 // LogValue keeps the excerpt out of logs.

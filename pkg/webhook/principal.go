@@ -1,14 +1,13 @@
 package webhook
 
-// Tenant names one customer of the service, as the wire's ContextIdentifier
-// does: "Cust12345", or "Default". Shape: [A-Za-z0-9_-]{1,64}, compared as
-// written.
+// Tenant names one customer of the service, as the wire's ContextIdentifier does:
+// "Cust12345", or "Default". Form: [A-Za-z0-9_-]{1,64}, case-sensitive.
 type Tenant string
 
-// Valid reports whether the tenant has the documented shape.
+// Valid reports whether the tenant has the documented form.
 func (t Tenant) Valid() bool { return ofLetters(string(t), "_-", 64) }
 
-// Associate is the user who did something, as SuperOffice shows users.
+// Associate is the user who did something, in SuperOffice's terms.
 type Associate struct {
 	ID       int32
 	Name     string
@@ -17,23 +16,23 @@ type Associate struct {
 	Type     string // "InternalAssociate" for people, "SystemAssociate" for AWS sources
 }
 
-// Scope is one thing that a credential may do.
+// Scope is one permission of a credential.
 type Scope string
 
 // The scopes.
 const (
-	ScopeWebhooks Scope = "webhooks" // everything under /Webhook but signalling
+	ScopeWebhooks Scope = "webhooks" // everything under /Webhook except signalling
 	ScopeEvents   Scope = "events"   // signalling events
 	ScopeAdmin    Scope = "admin"    // /admin/v1
 )
 
-// Principal is who makes a call: the result of checking a credential.
+// Principal is the caller of an operation: the result of checking a credential.
 type Principal struct {
 	Tenant    Tenant
 	Associate Associate
-	// App is the application that the credential belongs to. Empty: none, and
-	// the principal sees all of its tenant's webhooks. An app sees only the
-	// webhooks that it registered.
+	// App is the application that the credential belongs to. An app sees only the
+	// webhooks that it registered. Empty: no app, and the principal sees all
+	// webhooks of its tenant.
 	App    string
 	Scopes []Scope
 }
@@ -48,8 +47,8 @@ func (p Principal) May(s Scope) bool {
 	return false
 }
 
-// sees reports whether the webhook exists as far as the principal may know:
-// same tenant, and registered by the principal's app if it has one.
+// sees reports whether the webhook is visible to the principal: same tenant, and
+// registered by the principal's app if it has one.
 func (p Principal) sees(w Webhook) bool {
 	return p.Tenant == w.Tenant && (p.App == "" || p.App == w.App)
 }

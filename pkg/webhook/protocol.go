@@ -2,18 +2,16 @@ package webhook
 
 import "time"
 
-// This file is the row protocol: every change that a delivery's row can go
-// through, as pure functions of the row. A store carries each out as one
-// conditional write; the conformance suite holds every store to these
-// functions, row by row. A condition that is not met leaves the row as it is
-// and makes the function return false.
+// This file is the row protocol: every transition of a delivery's row, as pure
+// functions of the row. A store performs each as one conditional write; the
+// conformance suite checks every store against these functions, row by row. If
+// the condition is not met, the function returns the row unchanged and false.
 //
-// Why there are conditions at all: a message can arrive twice, late or out of
-// order, a consumer can die, or freeze and thaw, between any two of its steps,
-// and the stream hands records over again. The row is the only place where all
-// of them meet.
+// The conditions are needed because a message can arrive twice, late or out of
+// order, a consumer can die, or freeze and thaw, between any two steps, and the
+// stream delivers records again. Only the row is shared by all of them.
 
-// Seed is what a write puts into a row that it creates.
+// Seed holds the members of a row that the write sets when it creates the row.
 type Seed struct {
 	EventName  string
 	PrimaryKey int32
@@ -28,7 +26,7 @@ func (s Seed) row(key DeliveryKey, now time.Time) Delivery {
 	}
 }
 
-// touch stamps a write; a row's life is counted from its last one.
+// touch records the time of a write. A row's life is counted from its last write.
 func (d *Delivery) touch(now, expiresAt time.Time) {
 	d.Updated = now
 	if expiresAt.After(d.ExpiresAt) {
@@ -55,9 +53,9 @@ func (d *Delivery) record(a Attempt, response string) {
 	d.Attempts, d.AttemptCount, d.Response = attempts, d.AttemptCount+1, truncate(response, maxStoredResponse)
 }
 
-// Outcome is what an attempt led to: the attempt itself and what becomes of the
-// delivery. Status is StatusPending with NextAt and SweepAt for a retry,
-// StatusDelivered, or StatusFailed with a Reason.
+// Outcome is the result of an attempt for its delivery: the attempt itself and the
+// delivery's next state. Status is StatusPending with NextAt and SweepAt for a
+// retry, StatusDelivered, or StatusFailed with a Reason.
 type Outcome struct {
 	Attempt  Attempt
 	Response string // excerpt; rows keep the first 512 bytes of it
@@ -75,27 +73,27 @@ func (d *Delivery) apply(o Outcome) {
 	}
 }
 
-// Lease asks for the right to make attempt Attempt of round Round.
+// Lease claims the right to make attempt Attempt of round Round.
 type Lease struct {
 	Key            DeliveryKey
 	Round, Attempt int
-	Token          string // fresh and random for each try
+	Token          string // a new random token for each try
 	Now, Until     time.Time
-	// SweepAt is when the sweep is to look at a row that the lease creates.
+	// SweepAt is when the sweep should look at a row that the lease creates.
 	SweepAt time.Time
 	Seed    Seed
 }
 
 // Apply grants the lease if
 //   - there is no row and the attempt is the first of round 1 (a first attempt
-//     that came by the queue), or
+//     that took the queue), or
 //   - the row is pending in this round, unleased, and the attempt is the next, or
-//   - the row is pending in this round at this very attempt and its lease ran
-//     out before now: its holder died or froze, and may still wake up; Finish
-//     will refuse it by the token.
+//   - the row is pending in this round at this attempt and its lease expired
+//     before now: its holder died or froze, and may still wake up; Finish will
+//     then refuse its token.
 //
-// The index attributes of an existing row stay as they are, so that a lease
-// costs no index write.
+// The index attributes of an existing row do not change, so that a lease costs no
+// index write.
 func (l Lease) Apply(row Delivery) (Delivery, bool) {
 	switch {
 	case !row.Exists():
@@ -116,7 +114,7 @@ func (l Lease) Apply(row Delivery) (Delivery, bool) {
 	return row, true
 }
 
-// Finish records the outcome of a leased attempt and gives the lease back.
+// Finish records the outcome of a leased attempt and releases the lease.
 type Finish struct {
 	Key            DeliveryKey
 	Round, Attempt int
@@ -126,9 +124,10 @@ type Finish struct {
 	Outcome        Outcome
 }
 
-// Apply holds if the row is pending in this round at this attempt and the lease
-// is the caller's. If it is refused, a success goes on as MarkDelivered and a
-// failure is dropped: whoever took the lease over speaks for the delivery now.
+// Apply succeeds if the row is pending in this round at this attempt and the lease
+// is the caller's. If it is refused, the caller records a success by MarkDelivered
+// and drops a failure: the new holder of the lease is responsible for the
+// delivery.
 func (f Finish) Apply(row Delivery) (Delivery, bool) {
 	if row.Status != StatusPending || row.Round != f.Round || row.Attempt != f.Attempt || row.LeaseBy != f.Token || f.Token == "" {
 		return row, false
@@ -138,8 +137,8 @@ func (f Finish) Apply(row Delivery) (Delivery, bool) {
 	return row, true
 }
 
-// RecordFirst records the outcome of a first attempt that was made without a
-// lease, in the stream consumer: the common case, and one write.
+// RecordFirst records the outcome of a first attempt made without a lease, in the
+// stream consumer: the common case, in one write.
 type RecordFirst struct {
 	Key     DeliveryKey
 	Now     time.Time
@@ -147,9 +146,9 @@ type RecordFirst struct {
 	Outcome Outcome
 }
 
-// Apply holds if there is no row. If there is one, somebody else has begun the
-// delivery: a success goes on as MarkDelivered; a failure is dropped, and no
-// message is sent for it.
+// Apply succeeds if there is no row. If there is one, another consumer has begun
+// the delivery: the caller records a success by MarkDelivered, and drops a failure
+// without sending a message for it.
 func (r RecordFirst) Apply(row Delivery) (Delivery, bool) {
 	if row.Exists() {
 		return row, false
@@ -160,8 +159,8 @@ func (r RecordFirst) Apply(row Delivery) (Delivery, bool) {
 	return row, true
 }
 
-// MarkDelivered records a success that found its row in other hands. Within a
-// round, delivered beats everything.
+// MarkDelivered records a success whose row was changed by another consumer. Within
+// a round, delivered overrides every other state.
 type MarkDelivered struct {
 	Key       DeliveryKey
 	Round     int
@@ -172,8 +171,8 @@ type MarkDelivered struct {
 	ExpiresAt time.Time
 }
 
-// Apply holds if there is no row, or the row is in this round and not delivered
-// yet, leased or not. A pending row at an earlier attempt is moved on to the
+// Apply succeeds if there is no row, or if the row is in this round and not yet
+// delivered, leased or not. A pending row at an earlier attempt advances to the
 // attempt that succeeded.
 func (m MarkDelivered) Apply(row Delivery) (Delivery, bool) {
 	switch {
@@ -190,20 +189,19 @@ func (m MarkDelivered) Apply(row Delivery) (Delivery, bool) {
 	return row, true
 }
 
-// StartRound begins the next round: a retry that somebody asked for, or a
-// replay.
+// StartRound starts the next round: a manual retry, or a replay.
 type StartRound struct {
 	Key     DeliveryKey
 	Now     time.Time
 	SweepAt time.Time
-	// Job is the replay job that asks; empty for a single retry. A job starts
-	// a round of a row once, however often it is repeated.
+	// Job is the replay job that starts the round; empty for a manual retry. A job
+	// starts one round of a row, however often it is repeated.
 	Job  string
 	Seed Seed
 }
 
-// Apply holds unless a live lease holds the row, or the row's last round was
-// started by this very job. A row that is absent starts with round 1.
+// Apply succeeds unless the row has a live lease or the same job started its last
+// round. An absent row starts with round 1.
 func (s StartRound) Apply(row Delivery) (Delivery, bool) {
 	switch {
 	case !row.Exists():
@@ -219,8 +217,8 @@ func (s StartRound) Apply(row Delivery) (Delivery, bool) {
 	return row, true
 }
 
-// End finishes a delivery without an attempt: cancelled since its webhook is
-// not Active, or expired since its event is gone.
+// End ends a delivery without an attempt: cancelled because its webhook is not
+// Active, or expired because its event no longer exists.
 type End struct {
 	Key    DeliveryKey
 	Round  int
@@ -230,8 +228,8 @@ type End struct {
 	Seed   Seed
 }
 
-// Apply holds if there is no row, or the row is pending in this round and no
-// live lease holds it.
+// Apply succeeds if there is no row, or if the row is pending in this round without
+// a live lease.
 func (e End) Apply(row Delivery) (Delivery, bool) {
 	switch {
 	case !row.Exists():
@@ -245,9 +243,8 @@ func (e End) Apply(row Delivery) (Delivery, bool) {
 	return row, true
 }
 
-// MakeDue turns an attempt that is not to be made now into a row that the sweep
-// finds: a message that has hopped too often or fell into the dead-letter
-// queue.
+// MakeDue turns an attempt that cannot be made now into a row that the sweep finds,
+// for a message that has too many hops or is in the dead-letter queue.
 type MakeDue struct {
 	Key            DeliveryKey
 	Round, Attempt int // of the message
@@ -255,9 +252,9 @@ type MakeDue struct {
 	Seed           Seed
 }
 
-// Apply creates a row before its attempt if there is none. If the row is
-// pending in this round, at the attempt or the one before, only the time of its
-// sweep changes, and resends goes up. Any other row has moved on and stays.
+// Apply creates an absent row, before its attempt. If the row is pending in this
+// round, at the attempt or the one before, Apply changes only the time of its sweep
+// and increments its resends. Any other row has moved on and does not change.
 func (m MakeDue) Apply(row Delivery) (Delivery, bool) {
 	switch {
 	case !row.Exists():
@@ -271,16 +268,16 @@ func (m MakeDue) Apply(row Delivery) (Delivery, bool) {
 	return row, true
 }
 
-// Claim is the sweep's right to send one message for a row.
+// Claim gives the sweep the right to send one message for a row.
 type Claim struct {
 	Key DeliveryKey
-	// Seen is the SweepAt that the index showed; Next is where it moves to.
+	// Seen is the SweepAt that the index showed; Next is the new one.
 	Seen, Next time.Time
 	Now        time.Time
 }
 
-// Apply holds if the row is pending and its SweepAt is still what was seen: of
-// two sweeps at the same row one wins.
+// Apply succeeds if the row is pending and its SweepAt is still Seen: if two sweeps
+// claim the same row, one wins.
 func (c Claim) Apply(row Delivery) (Delivery, bool) {
 	if row.Status != StatusPending || !row.SweepAt.Equal(c.Seen) {
 		return row, false
@@ -289,29 +286,29 @@ func (c Claim) Apply(row Delivery) (Delivery, bool) {
 	return row, true
 }
 
-// Park puts an attempt off without making it: the webhook's breaker is open.
-// The row alone keeps the delivery from then on, whatever message there was.
+// Park postpones an attempt because the webhook's breaker is open. From then on
+// only the row keeps the delivery, whatever messages there were.
 type Park struct {
 	Key            DeliveryKey
-	Round, Attempt int // the attempt that is put off
+	Round, Attempt int // the postponed attempt
 	Now            time.Time
-	// Until is when the attempt comes up again.
+	// Until is when the attempt is due again.
 	Until time.Time
 	Seed  Seed
 }
 
-// Apply creates a row before its attempt if there is none and the attempt is
-// the first of round 1 (a later one without a row has outlived its delivery).
-// A row must be
-//   - pending in this round and just before this attempt: else the message was
-//     late, and the attempt that the row waits for is not the message's to move;
-//   - unleased: a holder may be at its POST, and what it finds must stand, and
-//     the attempt of one that died is taken over by Lease and not put off, or it
-//     would count twice.
+// Apply creates an absent row, before its attempt, if the attempt is the first of
+// round 1 (a later attempt without a row has outlived its delivery). An existing row
+// must be
+//   - pending in this round and just before this attempt: otherwise the message is
+//     late and must not postpone the attempt that the row waits for;
+//   - unleased: the holder may be making its POST, whose outcome must be recorded.
+//     If the holder died, Lease takes its attempt over; postponing it would count
+//     it twice.
 //
-// A time that is later already stays: a policy's gap or a Retry-After is never
-// cut short. No attempt is used up, and resends start again from 0, since the
-// row waits for a reason.
+// A later NextAt is kept: the delay of a policy or a Retry-After is never
+// shortened. No attempt is used up, and resends restart at 0, since the row waits
+// for a reason.
 func (p Park) Apply(row Delivery) (Delivery, bool) {
 	switch {
 	case !row.Exists():
@@ -335,8 +332,8 @@ func (d *Delivery) park(until time.Time) {
 	d.SweepAt, d.Resends = d.NextAt, 0
 }
 
-// Defer is the sweep's Park: it moves a due row on, instead of claiming it and
-// sending a message, while the webhook's breaker is open.
+// Defer is the sweep's Park: while the webhook's breaker is open it postpones a due
+// row instead of claiming it and sending a message.
 type Defer struct {
 	Key DeliveryKey
 	// Seen is the SweepAt that the index showed.
@@ -345,10 +342,10 @@ type Defer struct {
 	ExpiresAt  time.Time
 }
 
-// Apply holds if the row is pending, its SweepAt is still what was seen (of two
-// sweeps one wins, and a row that went on meanwhile stays), and no lease is on
-// it, live or not: a leased attempt was begun and must be seen to its end, so
-// the sweep sends its message.
+// Apply succeeds if the row is pending, its SweepAt is still Seen (of two sweeps one
+// wins, and a row that changed in the meantime is kept), and it has no lease, live
+// or not: a leased attempt has begun and must be completed, so the sweep sends its
+// message.
 func (d Defer) Apply(row Delivery) (Delivery, bool) {
 	if row.Status != StatusPending || !row.SweepAt.Equal(d.Seen) || row.LeaseBy != "" {
 		return row, false

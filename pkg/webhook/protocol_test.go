@@ -8,8 +8,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Each condition of the row protocol, one row at a time. That the stores carry
-// these very functions out is pkg/store/storetest's to show.
+// Each condition of the row protocol, one row at a time. pkg/store/storetest checks
+// that the stores perform these functions.
 func TestProtocol_Conditions(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -52,22 +52,22 @@ func TestProtocol_Conditions(t *testing.T) {
 		row  webhook.Delivery
 		want bool
 	}{
-		{"Lease: the first attempt makes the row", lease(1, 1), absent, true},
+		{"Lease: the first attempt creates the row", lease(1, 1), absent, true},
 		{"Lease: a later attempt needs a row", lease(1, 2), absent, false},
 		{"Lease: a later round needs a row", lease(2, 1), absent, false},
 		{"Lease: the next attempt", lease(1, 2), pending(1, 1), true},
 		{"Lease: not the attempt after the next", lease(1, 3), pending(1, 1), false},
-		{"Lease: not an attempt that is over", lease(1, 1), pending(1, 1), false},
-		{"Lease: not while the attempt before is leased", lease(1, 2), leased(1, 1, live), false},
-		{"Lease: not even when that lease ran out", lease(1, 2), leased(1, 1, over), false},
-		{"Lease: takes over a lease that ran out", lease(1, 1), leased(1, 1, over), true},
+		{"Lease: not an attempt that has ended", lease(1, 1), pending(1, 1), false},
+		{"Lease: not while the previous attempt is leased", lease(1, 2), leased(1, 1, live), false},
+		{"Lease: not after the lease of the previous attempt expired", lease(1, 2), leased(1, 1, over), false},
+		{"Lease: takes over an expired lease", lease(1, 1), leased(1, 1, over), true},
 		{"Lease: does not take over a live one", lease(1, 1), leased(1, 1, live), false},
-		{"Lease: does not take over at the very end", lease(1, 1), leased(1, 1, now), false},
+		{"Lease: does not take over at the moment of expiry", lease(1, 1), leased(1, 1, now), false},
 		{"Lease: another round", lease(1, 2), pending(2, 1), false},
 		{"Lease: a terminal row", lease(1, 2), ended(1, webhook.StatusDelivered), false},
 		{"Finish: by the holder", finish, leased(1, 2, live), true},
-		{"Finish: by the holder after its lease ran out unclaimed", finish, leased(1, 2, over), true},
-		{"Finish: not by another", webhook.Finish{Key: key, Round: 1, Attempt: 2, Token: "you", Now: now}, leased(1, 2, live), false},
+		{"Finish: by the holder of an expired lease that was not taken over", finish, leased(1, 2, over), true},
+		{"Finish: not by another consumer", webhook.Finish{Key: key, Round: 1, Attempt: 2, Token: "you", Now: now}, leased(1, 2, live), false},
 		{"Finish: not another attempt", finish, leased(1, 3, live), false},
 		{"Finish: not another round", finish, leased(2, 2, live), false},
 		{"Finish: not a terminal row", finish, ended(1, webhook.StatusDelivered), false},
@@ -75,18 +75,18 @@ func TestProtocol_Conditions(t *testing.T) {
 		{"RecordFirst: no row", first, absent, true},
 		{"RecordFirst: any row", first, pending(1, 0), false},
 		{"MarkDelivered: no row", mark, absent, true},
-		{"MarkDelivered: in other hands", mark, leased(1, 1, live), true},
+		{"MarkDelivered: leased by another consumer", mark, leased(1, 1, live), true},
 		{"MarkDelivered: failed in the same round", mark, ended(1, webhook.StatusFailed), true},
-		{"MarkDelivered: delivered already", mark, ended(1, webhook.StatusDelivered), false},
+		{"MarkDelivered: already delivered", mark, ended(1, webhook.StatusDelivered), false},
 		{"MarkDelivered: a later round", mark, pending(2, 0), false},
 		{"StartRound: no row", round, absent, true},
 		{"StartRound: a terminal row", round, ended(1, webhook.StatusFailed), true},
 		{"StartRound: a pending row", round, pending(1, 3), true},
 		{"StartRound: not under a live lease", round, leased(1, 3, live), false},
-		{"StartRound: once a job", round, ofJob(ended(2, webhook.StatusDelivered)), false},
+		{"StartRound: once per job", round, ofJob(ended(2, webhook.StatusDelivered)), false},
 		{"End: no row", end, absent, true},
 		{"End: a pending row", end, pending(1, 2), true},
-		{"End: a lease that ran out", end, leased(1, 2, over), true},
+		{"End: an expired lease", end, leased(1, 2, over), true},
 		{"End: not under a live lease", end, leased(1, 2, live), false},
 		{"End: not another round", end, pending(2, 1), false},
 		{"End: not a terminal row", end, ended(1, webhook.StatusDelivered), false},
@@ -97,24 +97,24 @@ func TestProtocol_Conditions(t *testing.T) {
 		{"MakeDue: another round", due, pending(2, 1), false},
 		{"MakeDue: a terminal row", due, ended(1, webhook.StatusCancelled), false},
 		{"Claim: as seen", claim, pending(1, 1), true},
-		{"Claim: moved meanwhile", webhook.Claim{Key: key, Seen: now, Next: now, Now: now}, pending(1, 1), false},
+		{"Claim: SweepAt has changed", webhook.Claim{Key: key, Seen: now, Next: now, Now: now}, pending(1, 1), false},
 		{"Claim: a terminal row", claim, ended(1, webhook.StatusDelivered), false},
 		{"Claim: no row", claim, absent, false},
-		{"Park: the first attempt makes the row", park(1, 1), absent, true},
+		{"Park: the first attempt creates the row", park(1, 1), absent, true},
 		{"Park: a later attempt needs a row", park(1, 2), absent, false},
 		{"Park: a later round needs a row", park(2, 1), absent, false},
 		{"Park: the next attempt", park(1, 2), pending(1, 1), true},
-		{"Park: not an attempt that is over", park(1, 1), pending(1, 1), false},
+		{"Park: not an attempt that has ended", park(1, 1), pending(1, 1), false},
 		{"Park: not the attempt after the next", park(1, 3), pending(1, 1), false},
-		{"Park: not while somebody is at it", park(1, 2), leased(1, 2, live), false},
-		{"Park: not while the attempt before is leased", park(1, 2), leased(1, 1, live), false},
-		{"Park: not when the attempt before was never finished", park(1, 2), leased(1, 1, over), false},
+		{"Park: not while the attempt is leased", park(1, 2), leased(1, 2, live), false},
+		{"Park: not while the previous attempt is leased", park(1, 2), leased(1, 1, live), false},
+		{"Park: not if the previous attempt was never finished", park(1, 2), leased(1, 1, over), false},
 		{"Park: another round", park(1, 2), pending(2, 1), false},
 		{"Park: a terminal row", park(1, 2), ended(1, webhook.StatusDelivered), false},
 		{"Defer: as seen", deferred, pending(1, 1), true},
-		{"Defer: moved meanwhile", webhook.Defer{Key: key, Seen: now, Now: now, Until: now}, pending(1, 1), false},
-		{"Defer: not under a lease", deferred, leased(1, 1, live), false},
-		{"Defer: not under a lease that ran out", deferred, leased(1, 1, over), false},
+		{"Defer: SweepAt has changed", webhook.Defer{Key: key, Seen: now, Now: now, Until: now}, pending(1, 1), false},
+		{"Defer: not under a live lease", deferred, leased(1, 1, live), false},
+		{"Defer: not under an expired lease", deferred, leased(1, 1, over), false},
 		{"Defer: a terminal row", deferred, ended(1, webhook.StatusDelivered), false},
 		{"Defer: no row", deferred, absent, false},
 	}
@@ -132,7 +132,7 @@ func TestProtocol_Conditions(t *testing.T) {
 				t.Errorf("got key %v, want %v", got.DeliveryKey, key)
 			}
 			if got.Status != webhook.StatusPending && (got.LeaseBy != "" || !got.LeaseUntil.IsZero() || !got.SweepAt.IsZero() || !got.NextAt.IsZero()) {
-				t.Errorf("a terminal row keeps lease or times: %+v", got)
+				t.Errorf("a terminal row has a lease or times: %+v", got)
 			}
 			if got.Status == webhook.StatusPending && got.SweepAt.IsZero() && tt.row.Exists() && !tt.row.SweepAt.IsZero() {
 				t.Errorf("a pending row lost its SweepAt: %+v", got)
@@ -159,7 +159,7 @@ func TestProtocol_AttemptsAndResponseAreCapped(t *testing.T) {
 		t.Errorf("got a response of %d bytes, want 512", len(row.Response))
 	}
 	if len(row.Attempts) != webhook.MaxStoredAttempts || row.AttemptCount != webhook.MaxStoredAttempts+3 || row.Attempts[0].Number != 4 {
-		t.Errorf("got %d attempts from number %d on, %d counted", len(row.Attempts), row.Attempts[0].Number, row.AttemptCount)
+		t.Errorf("got %d attempts, the first with number %d, and a count of %d", len(row.Attempts), row.Attempts[0].Number, row.AttemptCount)
 	}
 }
 
@@ -183,7 +183,7 @@ func TestProtocol_ParkingUsesNothingUpAndPutsNothingForward(t *testing.T) {
 		for until, want := range map[time.Time]time.Time{now.Add(time.Hour): now.Add(time.Hour), now.Add(time.Minute): row.NextAt} {
 			got, ok := do(until)(row)
 			if !ok || got.Attempt != 3 || got.AttemptCount != 9 || got.Round != 2 || got.Resends != 0 || !got.NextAt.Equal(want) || !got.SweepAt.Equal(want) || !got.ExpiresAt.Equal(now.Add(time.Hour)) {
-				t.Errorf("%s until %v: got %v %+v, want it at %v with nothing used up", name, until, ok, got, want)
+				t.Errorf("%s until %v: got %v %+v, want NextAt and SweepAt %v and nothing used up", name, until, ok, got, want)
 			}
 		}
 	}

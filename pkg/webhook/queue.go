@@ -5,22 +5,21 @@ import (
 	"time"
 )
 
-// Queue is the delivery queue: durable, at least once, in no particular order,
-// fair between groups.
+// Queue is the delivery queue: durable, at least once, unordered, fair between
+// groups.
 //
-// Receiving is not in the contract: on AWS the event source mapping receives
-// and hands batches to a function, and the embedded queue's pump plays that
-// part.
+// Receiving is not part of the contract: on AWS the event source mapping receives
+// batches and invokes a function, and locally the embedded queue's pump does.
 type Queue interface {
-	// Send stores messages durably. It returns the indexes of those that were
-	// not stored, in ascending order; the caller owns these still. An error
-	// means that nothing is known about any of them: a caller that repeats
-	// the call may send twice, and consumers must bear that. Any number of
-	// messages is fine; none is no call.
+	// Send stores messages durably. It returns the indexes of the messages that
+	// were not stored, in ascending order; the caller still owns these. After an
+	// error each message may or may not be stored: a caller that repeats the call
+	// may send duplicates, which consumers must tolerate. Send accepts any number
+	// of messages; with none it does nothing.
 	Send(ctx context.Context, messages []Outgoing) (failed []int, err error)
 }
 
-// SendAll sends messages. An error says that some may not have been sent.
+// SendAll sends messages. After an error some of them may not have been sent.
 func SendAll(ctx context.Context, queue Queue, messages []Outgoing) error {
 	if len(messages) == 0 {
 		return nil
@@ -32,34 +31,34 @@ func SendAll(ctx context.Context, queue Queue, messages []Outgoing) error {
 	return err
 }
 
-// MaxDelay is as far as a message can be delayed.
+// MaxDelay is the longest delay of a message.
 const MaxDelay = 15 * time.Minute
 
 // Outgoing is a message to send.
 type Outgoing struct {
 	Message Message
-	// Delay before anyone receives it: 0 to MaxDelay, to the second, rounded
-	// up. A longer one is cut to MaxDelay.
+	// Delay until the message can be received: 0 to MaxDelay, rounded up to whole
+	// seconds. A longer delay is cut to MaxDelay.
 	Delay time.Duration
 }
 
 // Received is a message as a consumer gets it.
 type Received struct {
-	// ID names this message in the batch's answer.
+	// ID names this message in the response to its batch.
 	ID string
-	// Receipt is what a consumer needs to move this receipt's visibility.
+	// Receipt is what a consumer needs to postpone this message; see Visibility.
 	Receipt  string
-	Receives int // how often it was received, this time included
+	Receives int // how often the message was received, including this time
 	Message  Message
-	// Undecodable holds the body of a message that could not be read; then
+	// Undecodable holds the body of a message that could not be decoded; then
 	// Message is zero.
 	Undecodable string
 }
 
-// Visibility moves the time at which a received message that is not
-// acknowledged becomes visible again.
+// Visibility changes when an unacknowledged message becomes visible again.
 type Visibility interface {
-	// Postpone makes the message visible again after the delay (0 to 12 h). A
-	// receipt that is no longer valid is not an error: the message has gone on.
+	// Postpone makes the message visible again after the delay (0 to 12 h). It
+	// ignores a receipt that is no longer valid: the message was received again or
+	// deleted.
 	Postpone(ctx context.Context, receipt string, delay time.Duration) error
 }

@@ -10,36 +10,38 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/backoff"
 )
 
-// Registry creates, changes and deletes webhooks for principals. It holds the
-// rules that need more than one contract: which secret version a webhook names,
-// what a change of state raises, who may see what.
+// Registry creates, changes and deletes webhooks for principals. It holds the rules
+// that need more than one contract: which secret version a webhook names, which
+// events a change of state raises, who may see what.
 //
-// Methods that check a draft take the hosts by which the call reached the service
-// itself: like Rules.OwnHosts, they are not targets.
+// Methods that check a draft take the hosts by which the call reached the service:
+// like Rules.OwnHosts, they are refused as targets.
 //
-// Its fields must be set before use (Ping may be nil) and not changed after;
-// its methods may be called concurrently, from any number of processes.
+// The fields must be set before use (Ping, Events and Audit may be nil) and must not
+// change afterwards. The methods may be called concurrently, from any number of
+// processes.
 type Registry struct {
 	Webhooks Webhooks
 	Secrets  Secrets
 	Rules    Rules
 	Now      func() time.Time
 	Random   io.Reader
-	// EventLife is how long a state event is kept.
+	// EventLife is how long state events are kept.
 	EventLife time.Duration
-	// Ping sends the test event: what a target must answer before it is saved,
-	// and what the operation Test sends. nil: targets are not checked, and the
+	// Ping sends the test event, which a target must accept before it is saved and
+	// which the operation Test sends. nil: targets are not checked, and the
 	// operation is not available.
 	Ping func(ctx context.Context, post Post) Result
-	// SkipTargetCheck saves webhooks without asking their targets.
+	// SkipTargetCheck saves webhooks without testing their targets.
 	SkipTargetCheck bool
 	// Events keeps the idempotency keys of creates. nil: CreateOnce is not
 	// available.
 	Events Events
-	// Audit is called after each write of a webhook that was committed, with the
-	// context of the method that made it. The action is "create webhook", "change
-	// webhook" or "delete webhook". nil: nothing is called.
-	Audit func(ctx context.Context, action string, written Key)
+	// Audit is called after each committed write of a webhook, with the context of
+	// the method that made it. The action is "create webhook", "change webhook" or
+	// "delete webhook". changed names the members, options included, that a change
+	// sets to another value; never a value. nil: no audit.
+	Audit func(ctx context.Context, action string, written Key, changed []string)
 }
 
 // The actions that Audit is called with.
@@ -49,25 +51,25 @@ const (
 	actionDelete = "delete webhook"
 )
 
-func (r *Registry) audit(ctx context.Context, action string, tenant Tenant, id int32) {
+func (r *Registry) audit(ctx context.Context, action string, tenant Tenant, id int32, changed ...string) {
 	if r.Audit != nil {
-		r.Audit(ctx, action, Key{tenant, id})
+		r.Audit(ctx, action, Key{tenant, id}, changed)
 	}
 }
 
 const (
-	// pingTimeout is short since a gateway ends the whole call at 30 s.
+	// pingTimeout is short because the API gateway ends a call after 30 s.
 	pingTimeout = 8 * time.Second
-	// maxRotations is how many versions of a secret a day may bring: the
-	// secret store keeps all versions of a day and has room for a hundred.
+	// maxRotations is the most versions of a secret per day: the secret store
+	// keeps all versions of a day, a hundred at most.
 	maxRotations = 20
 )
 
-// saving is how often a save that lost a race starts over.
+// saving is the backoff policy of saves that lose a race.
 var saving = backoff.Policy{Tries: 8, First: 10 * time.Millisecond, Most: 200 * time.Millisecond}
 
-// retry tries a change again whose write came too late. wrote says that the
-// error is the write's: any other ends the change, whatever it is.
+// retry repeats a change whose write lost a race. wrote says that the error is the
+// write's: any other error ends the change.
 func (r *Registry) retry(ctx context.Context, try func() (wrote bool, err error)) error {
 	wrote := false
 	return saving.Retry(ctx, r.Random, func(err error) bool { return wrote && errors.Is(err, ErrConflict) }, func() (err error) {
@@ -76,7 +78,7 @@ func (r *Registry) retry(ctx context.Context, try func() (wrote bool, err error)
 	})
 }
 
-// Get reads a webhook that the principal sees. ErrNotFound for all others.
+// Get reads a webhook. ErrNotFound unless the principal sees it.
 func (r *Registry) Get(ctx context.Context, who Principal, id int32) (Webhook, error) {
 	w, err := r.Webhooks.Get(ctx, who.Tenant, id)
 	if err != nil {
@@ -89,8 +91,8 @@ func (r *Registry) Get(ctx context.Context, who Principal, id int32) (Webhook, e
 }
 
 // List returns a page of the webhooks that the principal sees, in order of id,
-// beginning after an id: up to limit, and fewer where they are large. next is the
-// id to go on after, 0 at the end.
+// starting after an id: at most limit, and fewer if they are large. next is the id
+// to continue after, 0 at the end.
 func (r *Registry) List(ctx context.Context, who Principal, after int32, limit int) (seen []Webhook, next int32, err error) {
 	for more := true; more && len(seen) == 0; {
 		var page []Webhook
@@ -109,9 +111,9 @@ func (r *Registry) List(ctx context.Context, who Principal, after int32, limit i
 	return seen, after, nil
 }
 
-// Document reads what is secret about a webhook. ErrSecretUnavailable where it
-// cannot be read now, or is gone for good: the webhook itself is there, so
-// ErrNotFound would mislead.
+// Document reads the secret document of a webhook. ErrSecretUnavailable if it
+// cannot be read now or no longer exists: the webhook itself exists, so ErrNotFound
+// would be misleading.
 func (r *Registry) Document(ctx context.Context, w Webhook) (SecretDocument, error) {
 	if w.Secret.Name == "" {
 		return SecretDocument{}, nil
@@ -120,8 +122,8 @@ func (r *Registry) Document(ctx context.Context, w Webhook) (SecretDocument, err
 	return doc, secretGone(err)
 }
 
-// Create stores a new webhook of the principal's. Errors: *ValidationError with
-// all faults, *LimitError, ErrUnavailable.
+// Create stores a new webhook for the principal. Errors: *ValidationError with all
+// faults, *LimitError, ErrUnavailable.
 func (r *Registry) Create(ctx context.Context, who Principal, d Draft, ownHosts ...string) (Webhook, error) {
 	doc, err := r.newDocument(d, ownHosts)
 	if err != nil {
@@ -134,8 +136,7 @@ func (r *Registry) Create(ctx context.Context, who Principal, d Draft, ownHosts 
 	return r.create(ctx, who, id, d, doc)
 }
 
-// newDocument checks the draft of a new webhook, and gives what is secret about
-// it.
+// newDocument checks the draft of a new webhook and returns its secret document.
 func (r *Registry) newDocument(d Draft, ownHosts []string) (SecretDocument, error) {
 	if err := d.validate(Webhook{}, r.Rules.Own(ownHosts...)); err != nil {
 		return SecretDocument{}, err
@@ -143,7 +144,7 @@ func (r *Registry) newDocument(d Draft, ownHosts []string) (SecretDocument, erro
 	return d.document(SecretDocument{}, time.Time{})
 }
 
-// create stores a checked webhook under an id. ErrExists if that is taken.
+// create stores a checked webhook under an id. ErrExists if the id is taken.
 func (r *Registry) create(ctx context.Context, who Principal, id int32, d Draft, doc SecretDocument) (Webhook, error) {
 	now := r.Now().UTC()
 	w := d.webhook(Webhook{
@@ -178,9 +179,8 @@ func (r *Registry) create(ctx context.Context, who Principal, id int32, d Draft,
 	return w, nil
 }
 
-// Delete removes a webhook that the principal sees, with its secret. check is
-// asked before; its error ends the deletion and is returned as it is. nil: no
-// check.
+// Delete removes a webhook that the principal sees, and its secret. check is called
+// first; its error ends the deletion and is returned unchanged. nil: no check.
 func (r *Registry) Delete(ctx context.Context, who Principal, id int32, check func(Webhook) error) error {
 	return r.retry(ctx, func() (wrote bool, err error) {
 		w, err := r.Get(ctx, who, id)

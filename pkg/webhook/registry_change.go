@@ -6,14 +6,13 @@ import (
 	"time"
 )
 
-// Save changes a webhook that the principal sees: edit gets the webhook as it
-// stands and returns what it shall be. If another save comes between, edit is
-// called again with the newer webhook. An error of edit ends the save and is
-// returned as it is.
+// Save changes a webhook that the principal sees: edit takes the current webhook
+// and returns the draft to save. If another save interferes, edit is called again
+// with the newer webhook. An error of edit ends the save and is returned unchanged.
 //
-// Errors: ErrNotFound, *ValidationError, *ThrottledError (too many rotations of
-// the secret, and then for every secret that is stated in clear, be it the
-// stored one or not), ErrConflict (too many racing saves), ErrUnavailable.
+// Errors: ErrNotFound, *ValidationError, *ThrottledError (too many rotations of the
+// secret; from then on every draft with a secret in clear is refused, whether it is
+// the stored one or not), ErrConflict (too many racing saves), ErrUnavailable.
 func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(Webhook) (Draft, error), ownHosts ...string) (Webhook, error) {
 	rules := r.Rules.Own(ownHosts...)
 	return r.change(ctx, who, id, func(current, w Webhook) (change, error) {
@@ -46,30 +45,29 @@ func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(
 			if c.doc, err = d.document(old, w.Updated.Add(overlap)); err != nil {
 				return change{}, err
 			}
-			c.docChanged = gone || EncodeSecretDocument(c.doc) != EncodeSecretDocument(old)
+			c.old, c.docChanged = old, gone || EncodeSecretDocument(c.doc) != EncodeSecretDocument(old)
 		}
 		return c, r.ping(ctx, current, c.webhook, c.doc, c.docChanged || guesses)
 	})
 }
 
-// EndOverlap makes a webhook's previous secret stop signing at once. Without a
-// previous secret nothing changes. Errors: as for Save, and
-// ErrSecretUnavailable.
+// EndOverlap makes a webhook's previous secret stop signing immediately. Without a
+// previous secret it does nothing. Errors: as for Save, and ErrSecretUnavailable.
 func (r *Registry) EndOverlap(ctx context.Context, who Principal, id int32) error {
 	_, err := r.change(ctx, who, id, func(current, w Webhook) (change, error) {
 		doc, err := r.Document(ctx, current)
 		if err != nil || doc.previousAt(w.Updated).IsZero() {
 			return change{none: true}, err
 		}
+		old := doc
 		doc.Previous, doc.PreviousUntil = Secret{}, time.Time{}
-		return change{webhook: w, doc: doc, docChanged: true}, nil
+		return change{webhook: w, old: old, doc: doc, docChanged: true}, nil
 	})
 	return err
 }
 
-// SetOptions changes what a webhook has beyond SuperOffice's entity, as Save
-// changes the rest: edit gets the webhook as it stands, and returns what its
-// options shall be. Errors: as for Save.
+// SetOptions changes the options of a webhook, as Save changes the rest: edit takes
+// the current webhook and returns its new options. Errors: as for Save.
 func (r *Registry) SetOptions(ctx context.Context, who Principal, id int32, edit func(Webhook) (Options, error)) (Webhook, error) {
 	return r.change(ctx, who, id, func(current, w Webhook) (change, error) {
 		options, err := edit(current)
@@ -77,22 +75,27 @@ func (r *Registry) SetOptions(ctx context.Context, who Principal, id int32, edit
 			return change{}, err
 		}
 		w.Options = options
-		return change{webhook: w}, options.Validate()
+		if err := options.Validate(); err != nil || options.Format == current.Options.Format {
+			return change{webhook: w}, err
+		}
+		var f Faults
+		f.properties("Format", w.Properties, options.Format)
+		return change{webhook: w}, f.Err()
 	})
 }
 
-// change is what becomes of a webhook.
+// change is a change of a webhook.
 type change struct {
 	webhook    Webhook
-	doc        SecretDocument // counts if docChanged
+	old, doc   SecretDocument // before and after; count if docChanged
 	docChanged bool
-	none       bool // nothing is to be written
+	none       bool // nothing to write
 }
 
-// change writes what decide makes of a webhook that the principal sees; it is
-// given the webhook as it stands, and as the next revision of it by the
-// principal. If another writer comes between it is asked again. Its error ends
-// the change and is returned as it is.
+// change writes the change that decide returns for a webhook that the principal
+// sees. decide takes the current webhook and the principal's next revision of it.
+// If another writer interferes, decide is called again. Its error ends the change
+// and is returned unchanged.
 func (r *Registry) change(ctx context.Context, who Principal, id int32, decide func(current, next Webhook) (change, error)) (saved Webhook, err error) {
 	err = r.retry(ctx, func() (wrote bool, err error) {
 		current, err := r.Get(ctx, who, id)
@@ -115,7 +118,7 @@ func (r *Registry) change(ctx context.Context, who Principal, id int32, decide f
 	return saved, nil
 }
 
-// commit writes a change. ErrConflict if the current webhook is no longer that.
+// commit writes a change. ErrConflict if current is no longer the stored webhook.
 func (r *Registry) commit(ctx context.Context, current Webhook, c change) (Webhook, error) {
 	w := c.webhook
 	if c.docChanged {
@@ -130,7 +133,7 @@ func (r *Registry) commit(ctx context.Context, current Webhook, c change) (Webho
 	if err := r.Webhooks.Update(ctx, w, raised...); err != nil {
 		return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
 	}
-	r.audit(ctx, actionChange, w.Tenant, w.ID)
+	r.audit(ctx, actionChange, w.Tenant, w.ID, c.changed(current)...)
 	if current.Secret.Name != w.Secret.Name {
 		r.forgetIntent(ctx, w.Secret.Name, w.Updated)
 		r.dropSecret(ctx, current.Secret.Name, w.Updated)

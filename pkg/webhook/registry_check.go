@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// ping checks a target before it is saved, where that matters: the result is
-// Active, and the webhook is new or re-activated, its target or headers
-// changed, or its secrets may have. A dead target thus never prevents stopping,
-// nor renaming by a draft that masks its secrets.
+// ping tests a target before it is saved, if that matters: the result is Active,
+// and the webhook is new or re-activated, its target or headers changed, or its
+// secrets may change. So a dead target never prevents stopping the webhook, or
+// renaming it by a draft that masks its secrets.
 func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument, secretsMayChange bool) error {
 	if !r.checksTargets() || w.State != StateActive || !secretsMayChange && !r.pings(old, w) {
 		return nil
@@ -23,9 +23,9 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 	if result.Error == AttemptOK {
 		return nil
 	}
-	text := fmt.Sprintf("did not accept the test event (%s)", result.Error)
+	text := "did not accept the test event: " + result.Failure()
 	if result.StatusCode != 0 {
-		text = fmt.Sprintf("answered the test event with %d", result.StatusCode)
+		text = fmt.Sprintf("responded to the test event with %d", result.StatusCode)
 	}
 	if result.Location != "" {
 		text += ", a redirect to " + result.Location + "; redirects are not followed"
@@ -38,21 +38,21 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 
 func (r *Registry) checksTargets() bool { return r.Ping != nil && !r.SkipTargetCheck }
 
-// pings reports whether the change of a webhook, leaving its secrets aside, asks
-// for a test of its target.
+// pings reports whether the change of a webhook, apart from its secrets, requires a
+// test of its target.
 func (r *Registry) pings(old, w Webhook) bool {
 	return r.checksTargets() && w.State == StateActive &&
 		(old.State != StateActive || old.TargetURL != w.TargetURL || !slices.Equal(old.Headers, w.Headers))
 }
 
-// TestDraft sends the test event to the target of a draft that need not be
-// stored, and returns what came of it. id is the stored webhook that the draft
-// was made of, 0 for none: what the draft masks or leaves unsaid is signed and
-// sent as that one's; a masked header value goes to that one's origin alone. A
-// webhook that the principal does not see has nothing to lend.
+// TestDraft sends the test event to the target of a draft, which need not be
+// stored, and returns the result. id is the stored webhook that the draft is based
+// on, 0 for none: its secrets take the place of those that the draft masks or
+// leaves out, and a masked header value is sent to the origin of its target only. A
+// webhook that the principal does not see counts as none.
 //
-// Errors: *ValidationError, ErrSecretUnavailable, ErrUnavailable (also where
-// Ping is nil). That the target did not answer well is no error.
+// Errors: *ValidationError, ErrSecretUnavailable, ErrUnavailable (also if Ping is
+// nil). A failed test is a Result, not an error.
 func (r *Registry) TestDraft(ctx context.Context, who Principal, id int32, d Draft, ownHosts ...string) (Result, error) {
 	d = d.Tried()
 	var (
@@ -80,8 +80,8 @@ func (r *Registry) TestDraft(ctx context.Context, who Principal, id int32, d Dra
 	return r.test(ctx, d.webhook(stored), doc)
 }
 
-// test sends the test event to a webhook's target, signed, and returns what
-// came of it. The webhook need not be stored.
+// test sends the signed test event to a webhook's target and returns the result.
+// The webhook need not be stored.
 func (r *Registry) test(ctx context.Context, w Webhook, doc SecretDocument) (Result, error) {
 	if r.Ping == nil {
 		return Result{}, fmt.Errorf("test webhook: %w", ErrUnavailable)

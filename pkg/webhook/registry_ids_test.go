@@ -13,7 +13,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// onBothStores runs a test on the embedded store and on DynamoDB's.
+// onBothStores runs a test on the embedded store and on that of DynamoDB.
 func onBothStores(t *testing.T, run func(t *testing.T, r *registry)) {
 	t.Helper()
 	t.Run("embedded", func(t *testing.T) {
@@ -58,39 +58,39 @@ func TestRegistry_CreateOnceNeverReturnsTheIDOfADeletedWebhook(t *testing.T) {
 		for i := range 4 {
 			w, repeated, err := r.CreateOnce(t.Context(), anna, "k", draft(secret("s")))
 			if err != nil || repeated || seen[w.ID] || w.Activation != 1 {
-				t.Fatalf("%d: got webhook %d, repeated %v, %v; %v are used", i, w.ID, repeated, err, seen)
+				t.Fatalf("%d: got webhook %d, repeated %v, %v; the ids %v are used", i, w.ID, repeated, err, seen)
 			}
 			seen[w.ID] = true
 			if n := r.errorsOf(t, w.ID); n != 0 {
-				t.Errorf("%d: the new webhook begins with %d errors", i, n)
+				t.Errorf("%d: the new webhook starts with %d errors", i, n)
 			}
 			r.fails(t, w.ID)
 			if n := r.errorsOf(t, w.ID); n != 1 {
-				t.Errorf("%d: %d errors are counted, want 1", i, n)
+				t.Errorf("%d: got %d errors, want 1", i, n)
 			}
 			again, repeated, err := r.CreateOnce(t.Context(), anna, "k", draft(secret("s")))
 			if diff := cmp.Diff(w, again); err != nil || !repeated || diff != "" {
-				t.Errorf("%d: the key does not stand for the new webhook: repeated %v, %v\n%s", i, repeated, err, diff)
+				t.Errorf("%d: the key does not return the new webhook: repeated %v, %v\n%s", i, repeated, err, diff)
 			}
 			if current, _, _ := r.texts(t, again); current != "s" {
-				t.Errorf("%d: the secret is %q", i, current)
+				t.Errorf("%d: got secret %q, want s", i, current)
 			}
-			r.clock.Advance(10 * time.Hour) // the key stands for 24 h from the latest create on
+			r.clock.Advance(10 * time.Hour) // the key is remembered for 24 h from the latest create
 			if err := r.Delete(t.Context(), anna, w.ID, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if _, _, err := r.CreateOnce(t.Context(), anna, "k", draft(state(webhook.StateStopped))); !errors.Is(err, webhook.ErrIdempotencyKeyReused) {
-			t.Errorf("another draft: got %v", err)
+			t.Errorf("another draft: got %v, want %v", err, webhook.ErrIdempotencyKeyReused)
 		}
 		if n := len(r.intents(t)); n != 0 {
-			t.Errorf("%d intents were left", n)
+			t.Errorf("%d intents remain", n)
 		}
 	})
 }
 
-// A create that was overtaken by a repeat of itself, and that by a deletion,
-// makes a webhook of its own.
+// A create that is overtaken by a repeat of itself and by a deletion of the result
+// creates another webhook.
 func TestRegistry_CreateOnceOvertakenByADeletion(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, r *registry) {
@@ -101,7 +101,7 @@ func TestRegistry_CreateOnceOvertakenByADeletion(t *testing.T) {
 				overtaken = true
 				w, _, err := r.CreateOnce(ctx, anna, "k", draft(secret("s")))
 				if err != nil || w.ID != post.Webhook.ID {
-					t.Errorf("the repeat: webhook %d, %v", w.ID, err)
+					t.Errorf("the repeat: got webhook %d, %v", w.ID, err)
 				}
 				if err := r.Delete(ctx, anna, w.ID, nil); err != nil {
 					t.Error(err)

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// CreateOnce is Create under an idempotency key of the caller's: for 24 h the
-// same key creates the same webhook, whose id is drawn with the claim, so that
-// whoever dies between the two is finished by the next call. repeated says that
-// the webhook was there already; it is then as it stands by now. If that webhook
-// was deleted meanwhile the call creates a new one, under a new id, which the
-// key stands for from then on.
+// CreateOnce is Create with the caller's idempotency key: for 24 h the same key
+// creates only one webhook. Its id is stored in the claim of the key, so that the
+// next call completes a create that died after the claim. repeated says that the
+// webhook already existed; it is returned in its current state. If it was deleted
+// in the meantime, the call creates a new webhook under a new id, which replaces
+// the claim.
 //
-// Errors: as for Create, ErrIdempotencyKeyReused if the key was used for
-// another draft, and ErrConflict if the key's webhooks are deleted as fast as
-// they are made. What is secret does not tell drafts apart.
+// Errors: as for Create, ErrIdempotencyKeyReused if the key was used for a
+// different draft, and ErrConflict if the key's webhooks are deleted as fast as
+// they are created. Drafts that differ only in secrets are the same.
 func (r *Registry) CreateOnce(ctx context.Context, who Principal, key string, d Draft, ownHosts ...string) (w Webhook, repeated bool, err error) {
 	if len(key) > maxIdempotencyKey {
-		return Webhook{}, false, invalidMember("Idempotency-Key", "has %d characters, more than %d", len(key), maxIdempotencyKey)
+		return Webhook{}, false, invalidMember("Idempotency-Key", "must be at most %d characters", maxIdempotencyKey)
 	}
 	doc, err := r.newDocument(d, ownHosts)
 	if err != nil {
@@ -50,12 +50,12 @@ func (r *Registry) CreateOnce(ctx context.Context, who Principal, key string, d 
 	return w, repeated, err
 }
 
-// errDeleted says that the webhook of a claim was made and deleted: its id must
-// not be used again.
+// errDeleted reports that the webhook of a claim was created and deleted: its id
+// must not be used again.
 var errDeleted = errors.New("the webhook of this key was deleted")
 
-// claimID draws an id and has it claimed. stands is the claim that counts, of
-// this id or of another.
+// claimID draws an id and claims it. stands is the claim in force, of this id or of
+// another.
 func (r *Registry) claimID(ctx context.Context, tenant Tenant, d Draft, put func(claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error)) (id int32, stands IdempotencyClaim, err error) {
 	if id, err = r.Webhooks.NextID(ctx, tenant); err != nil {
 		return 0, IdempotencyClaim{}, fmt.Errorf("create webhook: %w", err)
@@ -71,8 +71,8 @@ func (r *Registry) claimID(ctx context.Context, tenant Tenant, d Draft, put func
 	return id, stands, nil
 }
 
-// createClaimed finds or creates the webhook of a claim; id is the one that this
-// call drew. errDeleted if that webhook is no more.
+// createClaimed finds or creates the webhook of a claim. id is the id that this
+// call drew. errDeleted if the webhook no longer exists.
 func (r *Registry) createClaimed(ctx context.Context, who Principal, id int32, stands IdempotencyClaim, d Draft, doc SecretDocument) (w Webhook, repeated bool, err error) {
 	if stands.Webhook != id {
 		w, err = r.Get(ctx, who, stands.Webhook)
@@ -84,7 +84,7 @@ func (r *Registry) createClaimed(ctx context.Context, who Principal, id int32, s
 	if !errors.Is(err, ErrExists) {
 		return w, false, err
 	}
-	// Another call of the same key was faster, and perhaps a deletion too.
+	// Another call with the same key was faster, and perhaps a deletion too.
 	w, err = r.Get(ctx, who, stands.Webhook)
 	if errors.Is(err, ErrNotFound) {
 		return Webhook{}, false, errDeleted
@@ -92,8 +92,7 @@ func (r *Registry) createClaimed(ctx context.Context, who Principal, id int32, s
 	return w, err == nil, err
 }
 
-// hash gives a hash of all that a draft states but its secrets: of those only
-// whether they are stated.
+// hash returns a hash of the draft. Of its secrets only their presence counts.
 func (d Draft) hash() string {
 	secret := "kept"
 	if d.Secret != nil {

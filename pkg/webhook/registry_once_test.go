@@ -19,21 +19,21 @@ func TestRegistry_CreateOnce(t *testing.T) {
 	if err != nil || repeated {
 		t.Fatalf("first: repeated %v, %v", repeated, err)
 	}
-	// What is secret does not count: clients draw it anew for every try.
+	// Secrets do not count: clients generate a new one for every try.
 	second, repeated, err := r.CreateOnce(t.Context(), anna, "k", draft(secret("t"), header("X-Key", "2")))
 	if diff := cmp.Diff(first, second); err != nil || !repeated || diff != "" {
 		t.Errorf("second: repeated %v, %v (-want +got):\n%s", repeated, err, diff)
 	}
 	if len(r.pings) != 1 {
-		t.Errorf("%d pings, want one", len(r.pings))
+		t.Errorf("got %d pings, want 1", len(r.pings))
 	}
 	for name, other := range map[string]webhook.Draft{
 		"another target":          draft(secret("s"), header("X-Key", "1"), func(d *webhook.Draft) { d.TargetURL = "https://example.org/" }),
 		"no secret":               draft(header("X-Key", "1")),
 		"another header, visible": draft(secret("s"), header("X-Key", "1"), header("X-B", "b")),
 		"another event":           draft(secret("s"), header("X-Key", "1"), func(d *webhook.Draft) { d.Events = []string{"a"} }),
-		"one event more":          draft(secret("s"), header("X-Key", "1"), func(d *webhook.Draft) { d.Events = append(d.Events, "a") }),
-		"somebody to mail":        draft(secret("s"), header("X-Key", "1"), func(d *webhook.Draft) { d.ErrorEmails = []string{"a"} }),
+		"one more event":          draft(secret("s"), header("X-Key", "1"), func(d *webhook.Draft) { d.Events = append(d.Events, "a") }),
+		"an error address":        draft(secret("s"), header("X-Key", "1"), func(d *webhook.Draft) { d.ErrorEmails = []string{"a"} }),
 		"stopped":                 draft(secret("s"), header("X-Key", "1"), state(webhook.StateStopped)),
 	} {
 		if _, _, err := r.CreateOnce(t.Context(), anna, "k", other); !errors.Is(err, webhook.ErrIdempotencyKeyReused) {
@@ -49,7 +49,7 @@ func TestRegistry_CreateOnce(t *testing.T) {
 	}
 	r.clock.Advance(24 * time.Hour)
 	if w, repeated, err := r.CreateOnce(t.Context(), anna, "k", draft()); err != nil || repeated || w.ID == first.ID {
-		t.Errorf("a day later: webhook %d, repeated %v, %v", w.ID, repeated, err)
+		t.Errorf("a day later: got webhook %d, repeated %v, %v", w.ID, repeated, err)
 	}
 }
 
@@ -95,7 +95,7 @@ func TestRegistry_CreateOnceAtTheSameTime(t *testing.T) {
 				return
 			}
 			if current, _, _ := r.texts(t, w); current != "s" {
-				t.Errorf("the webhook's secret is %q", current)
+				t.Errorf("got secret %q, want s", current)
 			}
 		})
 	}

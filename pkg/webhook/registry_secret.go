@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// document gives the secret document that the draft makes of the stored one.
-// A secret that is replaced goes on signing until overlapEnd.
+// document applies the draft to the stored secret document. A replaced secret
+// continues to sign until overlapEnd.
 func (d Draft) document(old SecretDocument, overlapEnd time.Time) (SecretDocument, error) {
 	var f Faults
 	doc := SecretDocument{Current: old.Current, Previous: old.Previous, PreviousUntil: old.PreviousUntil}
@@ -51,15 +51,16 @@ func (d Draft) document(old SecretDocument, overlapEnd time.Time) (SecretDocumen
 	return doc, f.Err()
 }
 
-// validate reports everything that is wrong with the draft of a webhook that is
-// stored as w, zero for a new one: what Validate finds, then masks that stand
-// for nothing, and those that would send a stored header value to a new origin.
+// validate reports everything that is wrong with the draft of the stored webhook w,
+// zero for a new one: the faults of Validate, then masks without a stored secret,
+// and masks that would send a stored header value to a new origin.
 func (d Draft) validate(w Webhook, rules Rules) error {
 	var f Faults
 	var invalid *ValidationError
 	if err := d.Validate(rules); errors.As(err, &invalid) {
 		f = invalid.Faults
 	}
+	f.properties("Properties", d.Properties, w.Options.Format)
 	if d.Secret != nil && d.Secret.text == MaskedSecret && !w.Secret.Signed {
 		f.AddText("Secret", nothingMasked, "Secret", MaskedSecret)
 	}
@@ -79,10 +80,11 @@ func (d Draft) validate(w Webhook, rules Rules) error {
 	return f.Err()
 }
 
-const nothingMasked = "%s is %q, which stands for a stored secret, and there is none"
+const nothingMasked = "%s must not be %q: there is no stored secret to keep"
 
-// touchesSecrets reports whether the draft may change anything secret about the
-// stored webhook, so that the others, a renaming or a stop, need no secret store.
+// touchesSecrets reports whether the draft may change the secrets of the stored
+// webhook. Other changes, such as a new name or a stop, do not need the secret
+// store.
 func (d Draft) touchesSecrets(w Webhook) bool {
 	if d.Secret != nil && (d.Secret.text != MaskedSecret || !w.Secret.Signed) {
 		return true
@@ -106,8 +108,8 @@ func (d Draft) touchesSecrets(w Webhook) bool {
 	return kept != 0
 }
 
-// createSecret makes the secret of a webhook that had none, leaving an intent
-// first.
+// createSecret creates the secret of a webhook that had none, after putting an
+// intent.
 func (r *Registry) createSecret(ctx context.Context, w Webhook, doc SecretDocument, now time.Time) (SecretRef, error) {
 	name, err := r.Secrets.Name(w.Tenant, w.ID)
 	if err != nil {
@@ -121,7 +123,7 @@ func (r *Registry) createSecret(ctx context.Context, w Webhook, doc SecretDocume
 	return ref, err
 }
 
-// replaceSecret makes w name a version that holds doc.
+// replaceSecret stores doc as a new version and makes w refer to it.
 func (r *Registry) replaceSecret(ctx context.Context, w *Webhook, committed SecretRef, doc SecretDocument, now time.Time) error {
 	if doc.isZero() {
 		w.Secret = SecretRef{}
@@ -144,8 +146,8 @@ func (r *Registry) replaceSecret(ctx context.Context, w *Webhook, committed Secr
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		// Gone for good, perhaps not all of it: what is left is cleared once
-		// nothing names it any more.
+		// The secret no longer exists, or only in part: the sweep deletes the rest
+		// once no webhook refers to it.
 		if err := r.putIntent(ctx, *w, committed.Name, now); err != nil {
 			return err
 		}
@@ -159,9 +161,9 @@ func (r *Registry) putIntent(ctx context.Context, w Webhook, secret string, now 
 	return r.Webhooks.PutIntent(ctx, Intent{Secret: secret, Tenant: w.Tenant, Webhook: w.ID, At: now})
 }
 
-// forgetIntent and dropSecret finish what is committed already. If they fail
-// the intent stays, and the sweep does it later: the caller's work is done
-// either way. at is when the caller put the intent.
+// forgetIntent and dropSecret clean up after a commit. If they fail, the intent
+// stays and the sweep cleans up later: the caller's work is done either way. at is
+// when the caller put the intent.
 func (r *Registry) forgetIntent(ctx context.Context, secret string, at time.Time) {
 	if secret != "" {
 		_ = r.Webhooks.RemoveIntent(ctx, Intent{Secret: secret, At: at})
@@ -177,9 +179,9 @@ func (r *Registry) dropSecret(ctx context.Context, secret string, at time.Time) 
 	}
 }
 
-// documentToChange reads what is secret about a webhook for a draft. If that is
-// gone for good, a draft that states everything anew needs none of it; of
-// another one it is said what to state.
+// documentToChange reads the secret document of a webhook for a draft. gone says
+// that it no longer exists: a draft that sets every secret again does not need it;
+// for any other draft the error lists the secrets to set.
 func (r *Registry) documentToChange(ctx context.Context, w Webhook, d Draft) (doc SecretDocument, gone bool, err error) {
 	if w.Secret.Name == "" {
 		return SecretDocument{}, false, nil
@@ -190,20 +192,21 @@ func (r *Registry) documentToChange(ctx context.Context, w Webhook, d Draft) (do
 	}
 	var f Faults
 	if w.Secret.Signed && (d.Secret == nil || d.Secret.text == MaskedSecret) {
-		f.AddText("Secret", "Secret: what was stored is lost; state the secret anew, or \"\" for none")
+		f.AddText("Secret", "Secret must be set again (\"\" for none): the stored secret is lost")
 	}
 	for _, h := range d.Headers {
 		if SecretHeader(h.Name) && h.Value.text == MaskedSecret {
-			f.AddText("Headers", "Headers: the stored value of %s is lost; state it anew", h.Name)
+			f.AddText("Headers", "Headers: the value of %s must be set again: the stored value is lost", h.Name)
 		}
 	}
 	return SecretDocument{}, true, f.Err()
 }
 
-// secretGone words the absence of a secret that a webhook names.
+// secretGone turns the absence of a secret that a webhook refers to into
+// ErrSecretUnavailable.
 func secretGone(err error) error {
 	if errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("%w: it is gone: %v", ErrSecretUnavailable, err) //nolint:errorlint // ErrNotFound must not show through
+		return fmt.Errorf("%w: deleted: %v", ErrSecretUnavailable, err) //nolint:errorlint // ErrNotFound must not show through
 	}
 	return err
 }

@@ -21,13 +21,13 @@ var (
 	anna  = webhook.Principal{Tenant: "Default", Associate: webhook.Associate{ID: 1, Name: "anna"}}
 )
 
-// registry is a Registry on a real store, with a target that the test plays.
+// registry is a Registry on a real store, with a target played by the test.
 type registry struct {
 	*webhook.Registry
 	db    *embedded.DB
 	clock *webhooktest.Clock
 	pings []webhook.Post
-	// answer is what the target makes of a ping. Zero: a success.
+	// answer is the target's response to a ping. Zero: a success.
 	answer webhook.Result
 }
 
@@ -56,7 +56,7 @@ func newRegistry(t *testing.T) *registry {
 	return r
 }
 
-// draft is a webhook that nothing is wrong with.
+// draft returns a valid draft with some changes.
 func draft(changes ...func(*webhook.Draft)) webhook.Draft {
 	d := webhook.Draft{Name: "n", Events: []string{"contact.changed"}, TargetURL: "https://example.com/"}
 	for _, change := range changes {
@@ -105,7 +105,7 @@ func (r *registry) mustSave(t *testing.T, id int32, changes ...func(*webhook.Dra
 	return w
 }
 
-// texts gives a webhook's secret document in the clear.
+// texts returns a webhook's secret document in clear.
 func (r *registry) texts(t *testing.T, w webhook.Webhook) (current, previous string, headers map[string]string) {
 	t.Helper()
 	doc, err := r.Document(t.Context(), w)
@@ -152,17 +152,17 @@ func TestRegistry_CreateKeepsWhatIsSecretOutOfTheWebhook(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(w, stored); diff != "" {
-		t.Errorf("returned and stored differ:\n%s", diff)
+		t.Errorf("stored webhook (-returned +stored):\n%s", diff)
 	}
 	if shown := fmt.Sprintf("%+v", stored); strings.Contains(shown, "sesame") || strings.Contains(shown, "k1") {
-		t.Errorf("the webhook holds a secret: %s", shown)
+		t.Errorf("the webhook contains a secret: %s", shown)
 	}
 	current, previous, headers := r.texts(t, w)
 	if diff := cmp.Diff(map[string]string{"X-Api-Key": "k1"}, headers); current != "open sesame" || previous != "" || diff != "" {
 		t.Errorf("got secret %q, previous %q, headers (-want +got):\n%s", current, previous, diff)
 	}
 	if len(r.intents(t)) != 0 {
-		t.Error("an intent stayed behind")
+		t.Error("an intent remains")
 	}
 }
 
@@ -180,7 +180,7 @@ func TestRegistry_DeleteRemovesWebhookSecretAndIntent(t *testing.T) {
 		t.Errorf("secret: got %v, want %v", err, webhook.ErrNotFound)
 	}
 	if len(r.intents(t)) != 0 {
-		t.Error("an intent stayed behind")
+		t.Error("an intent remains")
 	}
 	if err := r.Delete(t.Context(), anna, w.ID, nil); !errors.Is(err, webhook.ErrNotFound) {
 		t.Errorf("again: got %v, want %v", err, webhook.ErrNotFound)
@@ -210,7 +210,7 @@ func TestRegistry_AnAppSeesOnlyItsOwn(t *testing.T) {
 	}
 }
 
-// Decision 0.10: what a save does to what is secret.
+// Decision 0.10: what a save does to secrets.
 func TestRegistry_SecretOnSave(t *testing.T) {
 	t.Parallel()
 	const mask = webhook.MaskedSecret
@@ -220,19 +220,19 @@ func TestRegistry_SecretOnSave(t *testing.T) {
 		header            string
 		fault             string
 	}{
-		"absent keeps":                          {[]func(*webhook.Draft){header("X-Api-Key", mask)}, "old", "", "k1", ""},
-		"the mask keeps":                        {[]func(*webhook.Draft){secret(mask), header("X-Api-Key", mask)}, "old", "", "k1", ""},
-		"the same value is no rotation":         {[]func(*webhook.Draft){secret("old"), header("X-Api-Key", "k1")}, "old", "", "k1", ""},
-		"another value replaces with overlap":   {[]func(*webhook.Draft){secret("new"), header("X-Api-Key", mask)}, "new", "old", "k1", ""},
-		"the empty text removes":                {[]func(*webhook.Draft){secret(""), header("X-Api-Key", mask)}, "", "", "k1", ""},
+		"an absent secret is kept":              {[]func(*webhook.Draft){header("X-Api-Key", mask)}, "old", "", "k1", ""},
+		"a masked secret is kept":               {[]func(*webhook.Draft){secret(mask), header("X-Api-Key", mask)}, "old", "", "k1", ""},
+		"the same secret is not a rotation":     {[]func(*webhook.Draft){secret("old"), header("X-Api-Key", "k1")}, "old", "", "k1", ""},
+		"a new secret replaces it with overlap": {[]func(*webhook.Draft){secret("new"), header("X-Api-Key", mask)}, "new", "old", "k1", ""},
+		"an empty secret removes it":            {[]func(*webhook.Draft){secret(""), header("X-Api-Key", mask)}, "", "", "k1", ""},
 		"a header's value is replaced":          {[]func(*webhook.Draft){header("X-Api-Key", "k2")}, "old", "", "k2", ""},
 		"a header in another case is kept":      {[]func(*webhook.Draft){header("x-api-KEY", mask)}, "old", "", "k1", ""},
 		"a header with underscores is kept":     {[]func(*webhook.Draft){header("X_Api_Key", mask)}, "old", "", "k1", ""},
 		"a header left out is removed":          {nil, "old", "", "", ""},
-		"the mask under an unknown header":      {[]func(*webhook.Draft){header("X-Token", mask)}, "", "", "", "X-Token"},
-		"the mask under a header of no secret":  {[]func(*webhook.Draft){header("X-B", mask)}, "", "", "", "X-B"},
-		"bad base64 after whsec_":               {[]func(*webhook.Draft){secret("whsec_???")}, "", "", "", "base64"},
-		"a secret of 401 characters is refused": {[]func(*webhook.Draft){secret(strings.Repeat("x", 401))}, "", "", "", "401 characters"},
+		"a masked value of an unknown header":   {[]func(*webhook.Draft){header("X-Token", mask)}, "", "", "", "X-Token"},
+		"a masked value of a plain header":      {[]func(*webhook.Draft){header("X-B", mask)}, "", "", "", "X-B"},
+		"invalid base64 after whsec_":           {[]func(*webhook.Draft){secret("whsec_???")}, "", "", "", "base64"},
+		"a secret of 401 characters is refused": {[]func(*webhook.Draft){secret(strings.Repeat("x", 401))}, "", "", "", "at most 400 characters"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -258,7 +258,7 @@ func TestRegistry_SecretOnSave(t *testing.T) {
 				t.Errorf("got %q, previous %q, header %q; want %q, %q, %q", current, previous, got, test.current, test.previous, test.header)
 			}
 			if saved.Secret.Signed != (test.current != "") {
-				t.Errorf("Signed is %v", saved.Secret.Signed)
+				t.Errorf("got Signed %v, want %v", saved.Secret.Signed, test.current != "")
 			}
 		})
 	}
@@ -296,13 +296,13 @@ func TestRegistry_RemovingTheLastSecretDeletesIt(t *testing.T) {
 	w := r.create(t, secret("s"))
 	saved := r.mustSave(t, w.ID, secret(""))
 	if saved.Secret != (webhook.SecretRef{}) {
-		t.Errorf("the webhook still names %+v", saved.Secret)
+		t.Errorf("the webhook still refers to %+v", saved.Secret)
 	}
 	if _, err := r.Secrets.Read(t.Context(), w.Secret); !errors.Is(err, webhook.ErrNotFound) {
 		t.Errorf("got %v, want %v", err, webhook.ErrNotFound)
 	}
 	if len(r.intents(t)) != 0 {
-		t.Error("an intent stayed behind")
+		t.Error("an intent remains")
 	}
 }
 
@@ -316,21 +316,21 @@ func TestRegistry_TwentyRotationsADay(t *testing.T) {
 	}
 	var throttled *webhook.ThrottledError
 	if _, err := r.save(t, w.ID, secret("s21")); !errors.As(err, &throttled) || throttled.After != 15*time.Hour {
-		t.Fatalf("got %v, want to come back in 15 h", err)
+		t.Fatalf("got %v, want a *ThrottledError with After 15 h", err)
 	}
 	stored, err := r.Get(t.Context(), anna, w.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if current, _, _ := r.texts(t, stored); current != "s20" {
-		t.Errorf("the secret is %q, want the last that was accepted", current)
+		t.Errorf("got secret %q, want the last accepted one", current)
 	}
-	r.mustSave(t, w.ID, func(d *webhook.Draft) { d.Name = "renaming is no rotation" })
+	r.mustSave(t, w.ID, func(d *webhook.Draft) { d.Name = "renaming is not a rotation" })
 	r.clock.Advance(15 * time.Hour)
 	r.mustSave(t, w.ID, secret("s21"))
 }
 
-// dying is a webhook store whose writer dies before the webhook is written.
+// dying is a webhook store whose caller dies before it writes the webhook.
 type dying struct{ webhook.Webhooks }
 
 func (dying) Create(context.Context, webhook.Webhook) error { return webhook.ErrUnavailable }
@@ -417,7 +417,7 @@ func TestRegistry_LoserOfARaceStartsOver(t *testing.T) {
 	}
 }
 
-// Decision 0.22: which changes raise an event.
+// Decision 0.22: which changes raise a state event.
 func TestRegistry_StateEvents(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
@@ -435,14 +435,14 @@ func TestRegistry_StateEvents(t *testing.T) {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 	if w.Activation != 1 || stopped.Activation != 1 || started.Activation != 2 || silent.Activation != 2 {
-		t.Errorf("activations %d, %d, %d, %d; want 1, 1, 2, 2", w.Activation, stopped.Activation, started.Activation, silent.Activation)
+		t.Errorf("got activations %d, %d, %d, %d; want 1, 1, 2, 2", w.Activation, stopped.Activation, started.Activation, silent.Activation)
 	}
 	if want := start.Add(time.Second); !started.ActivatedAt.Equal(want) {
 		t.Errorf("activated at %v, want %v", started.ActivatedAt, want)
 	}
 }
 
-// Decision 0.7: when a target is asked.
+// Decision 0.7: when a target is tested.
 func TestRegistry_PingsOnlyWhereItMatters(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -480,7 +480,7 @@ func TestRegistry_PingsOnlyWhereItMatters(t *testing.T) {
 			}
 			for _, p := range r.pings {
 				if !p.Test || p.Event.Name != webhook.TestEventName || p.Timeout != 8*time.Second {
-					t.Errorf("ping is %v %s with %v", p.Test, p.Event.Name, p.Timeout)
+					t.Errorf("got a ping with Test %v, event %s, timeout %v", p.Test, p.Event.Name, p.Timeout)
 				}
 			}
 		})
@@ -508,18 +508,18 @@ func TestRegistry_FailedPingStoresNothing(t *testing.T) {
 	for _, err := range []error{saveErr, createErr} {
 		var invalid *webhook.ValidationError
 		if !errors.As(err, &invalid) || !strings.Contains(err.Error(), "301") || !strings.Contains(err.Error(), "example.org/new") {
-			t.Errorf("got %v, want a fault that tells the answer and where it pointed", err)
+			t.Errorf("got %v, want a fault with the status and the redirect", err)
 		}
 	}
 	list, _, err := r.List(t.Context(), anna, 0, 10)
 	if err != nil || len(list) != 1 {
-		t.Fatalf("got %d webhooks and %v, want the one", len(list), err)
+		t.Fatalf("got %d webhooks and %v, want 1", len(list), err)
 	}
 	if diff := cmp.Diff(w, list[0]); diff != "" {
 		t.Errorf("the webhook changed:\n%s", diff)
 	}
 	if len(r.intents(t)) != 0 {
-		t.Error("an intent was left")
+		t.Error("an intent remains")
 	}
 	r.mustSave(t, w.ID, state(webhook.StateStopped))
 }
@@ -532,7 +532,7 @@ func TestRegistry_GoneSecretIsNoMissingWebhook(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := r.Document(t.Context(), w); !errors.Is(err, webhook.ErrSecretUnavailable) || errors.Is(err, webhook.ErrNotFound) {
-		t.Errorf("got %v, want %v alone", err, webhook.ErrSecretUnavailable)
+		t.Errorf("got %v, want only %v", err, webhook.ErrSecretUnavailable)
 	}
 	r.mustSave(t, w.ID, func(d *webhook.Draft) { d.Name = "renaming needs no secret" })
 	if err := r.Delete(t.Context(), anna, w.ID, nil); err != nil {
@@ -548,11 +548,11 @@ func TestRegistry_GoneSecretCanBeStatedAnew(t *testing.T) {
 		faults  []string
 		current string
 	}{
-		"all stated anew":           {[]func(*webhook.Draft){secret("new"), header("X-Key", "k2")}, nil, "new"},
+		"all set again":             {[]func(*webhook.Draft){secret("new"), header("X-Key", "k2")}, nil, "new"},
 		"without the secret header": {[]func(*webhook.Draft){secret("new")}, nil, "new"},
-		"no secret any more":        {[]func(*webhook.Draft){secret("")}, nil, ""},
-		"a mask stands for nothing": {[]func(*webhook.Draft){secret(mask), header("X-Key", mask), header("X-B", "b")}, []string{"Secret: ", "X-Key is lost"}, ""},
-		"a ping needs a secret":     {[]func(*webhook.Draft){header("X-Key", "k2")}, []string{"Secret: "}, ""},
+		"the secret removed":        {[]func(*webhook.Draft){secret("")}, nil, ""},
+		"masks":                     {[]func(*webhook.Draft){secret(mask), header("X-Key", mask), header("X-B", "b")}, []string{"Secret must be set again", "X-Key must be set again"}, ""},
+		"without the secret":        {[]func(*webhook.Draft){header("X-Key", "k2")}, []string{"Secret must be set again"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -585,8 +585,7 @@ func TestRegistry_GoneSecretCanBeStatedAnew(t *testing.T) {
 	}
 }
 
-// aged is a secret store that forgets the version between its read and the next
-// write.
+// aged is a secret store that loses the secret between a read and the next write.
 type aged struct{ webhook.Secrets }
 
 func (aged) Put(context.Context, webhook.SecretRef, webhook.SecretDocument) (webhook.SecretRef, error) {
@@ -602,14 +601,14 @@ func TestRegistry_SecretThatGoesDuringASaveIsMadeAnew(t *testing.T) {
 	if current, _, _ := r.texts(t, saved); current != "new" || saved.Secret.Name == w.Secret.Name || len(r.intents(t)) != 0 {
 		t.Errorf("got %q in %s, %d intents", current, saved.Secret.Name, len(r.intents(t)))
 	}
-	// Whoever dies before the webhook is written leaves a note about both: it
-	// is not known which of them will be named.
+	// A caller that dies before it writes the webhook leaves intents for both
+	// secrets: it is unknown which of them the webhook will refer to.
 	r.Webhooks = dying{r.Webhooks}
 	if _, err := r.save(t, w.ID, secret("newest")); !errors.Is(err, webhook.ErrUnavailable) {
 		t.Fatalf("got %v, want %v", err, webhook.ErrUnavailable)
 	}
 	if got := r.intents(t); len(got) != 2 || got[0].Secret != saved.Secret.Name && got[1].Secret != saved.Secret.Name {
-		t.Errorf("got intents %+v, want one about %s and one about its successor", got, saved.Secret.Name)
+		t.Errorf("got intents %+v, want one for %s and one for its successor", got, saved.Secret.Name)
 	}
 }
 
@@ -622,7 +621,7 @@ func TestRegistry_EndOverlap(t *testing.T) {
 		t.Errorf("without an overlap: %v", err)
 	}
 	if same, err := r.Get(t.Context(), anna, w.ID); err != nil || same.Revision != w.Revision {
-		t.Errorf("without an overlap: revision %d after %d (%v)", same.Revision, w.Revision, err)
+		t.Errorf("without an overlap: got revision %d after %d (%v)", same.Revision, w.Revision, err)
 	}
 	w = r.mustSave(t, w.ID, secret("new"))
 	if err := r.EndOverlap(t.Context(), anna, w.ID); err != nil {
@@ -656,14 +655,14 @@ func TestRegistry_SetOptions(t *testing.T) {
 	}
 	raised, err := r.Webhooks.Epoch(t.Context(), "Default")
 	if err != nil || raised != epoch+1 || set.Revision != 2 {
-		t.Errorf("epoch %d after %d (%v), revision %d", raised, epoch, err, set.Revision)
+		t.Errorf("got epoch %d after %d (%v), revision %d", raised, epoch, err, set.Revision)
 	}
 	saved := r.mustSave(t, w.ID, secret("new"))
 	if diff := cmp.Diff(want, saved.Options); diff != "" {
 		t.Errorf("a save changed the options (-want +got):\n%s", diff)
 	}
 	if _, previous, _ := r.texts(t, saved); previous != "" {
-		t.Errorf("the old secret still signs, with an overlap of 0")
+		t.Errorf("the old secret still signs with an overlap of 0")
 	}
 	long := 8 * 24 * time.Hour
 	bad := webhook.Options{Policy: "p", Timeout: 101 * time.Second, SecretOverlap: &long, Format: "f"}
@@ -684,12 +683,12 @@ func TestRegistry_TestDraft(t *testing.T) {
 		want    string
 		fails   bool
 	}{
-		"the mask and a known id sign with the stored secret": {w.ID, []func(*webhook.Draft){secret(webhook.MaskedSecret), header("X-Key", webhook.MaskedSecret)}, "stored k1", false},
-		"a secret in clear counts":                            {w.ID, []func(*webhook.Draft){secret("mine")}, "mine ", false},
-		"no id and no secret is unsigned":                     {0, nil, " ", false},
-		"the mask without an id is refused":                   {0, []func(*webhook.Draft){secret(webhook.MaskedSecret)}, "", true},
-		"the mask with an unknown id is refused":              {99, []func(*webhook.Draft){secret(webhook.MaskedSecret)}, "", true},
-		"no event need be named":                              {0, []func(*webhook.Draft){func(d *webhook.Draft) { d.Events = nil }}, " ", false},
+		"the mask with a known id signs with the stored secret": {w.ID, []func(*webhook.Draft){secret(webhook.MaskedSecret), header("X-Key", webhook.MaskedSecret)}, "stored k1", false},
+		"a secret in clear signs":                               {w.ID, []func(*webhook.Draft){secret("mine")}, "mine ", false},
+		"without an id and a secret the ping is unsigned":       {0, nil, " ", false},
+		"the mask without an id is refused":                     {0, []func(*webhook.Draft){secret(webhook.MaskedSecret)}, "", true},
+		"the mask with an unknown id is refused":                {99, []func(*webhook.Draft){secret(webhook.MaskedSecret)}, "", true},
+		"events are not required":                               {0, []func(*webhook.Draft){func(d *webhook.Draft) { d.Events = nil }}, " ", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r.pings = nil
@@ -703,27 +702,27 @@ func TestRegistry_TestDraft(t *testing.T) {
 			}
 			s := r.pings[0].Secrets
 			if got := s.Current.Reveal() + " " + s.Headers["X-Key"].Reveal(); got != test.want {
-				t.Errorf("signed with %q, want %q", got, test.want)
+				t.Errorf("got secrets %q, want %q", got, test.want)
 			}
 		})
 	}
 }
 
-// The audit hears of what was committed, and of nothing else.
+// The audit is called for committed writes and nothing else.
 func TestRegistry_AuditsCommittedWrites(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
 	var heard []string
-	r.Audit = func(_ context.Context, action string, written webhook.Key) {
-		heard = append(heard, fmt.Sprintf("%s %s/%d", action, written.Tenant, written.ID))
+	r.Audit = func(_ context.Context, action string, written webhook.Key, changed []string) {
+		heard = append(heard, fmt.Sprintf("%s %s/%d %v", action, written.Tenant, written.ID, changed))
 	}
 	w := r.create(t, secret("s"))
 	r.mustSave(t, w.ID, func(d *webhook.Draft) { d.Name = "m" })
-	if err := r.EndOverlap(t.Context(), anna, w.ID); err != nil { // there is none
+	if err := r.EndOverlap(t.Context(), anna, w.ID); err != nil { // there is no overlap
 		t.Fatal(err)
 	}
 	if _, err := r.Create(t.Context(), anna, webhook.Draft{}); err == nil {
-		t.Error("an invalid draft was created")
+		t.Error("an invalid draft was accepted")
 	}
 	store := r.Webhooks
 	r.Webhooks = dying{store}
@@ -734,14 +733,13 @@ func TestRegistry_AuditsCommittedWrites(t *testing.T) {
 	if err := r.Delete(t.Context(), anna, w.ID, nil); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"create webhook Default/1", "change webhook Default/1", "delete webhook Default/1"}
+	want := []string{"create webhook Default/1 []", "change webhook Default/1 [Name]", "delete webhook Default/1 []"}
 	if diff := cmp.Diff(want, heard); diff != "" {
-		t.Errorf("written (-want +got):\n%s", diff)
+		t.Errorf("audited writes (-want +got):\n%s", diff)
 	}
 }
 
-// The hosts by which a call reached the service are not targets, on any way to
-// state one.
+// No method accepts a target on a host by which its call reached the service.
 func TestRegistry_OwnHostsOfACallAreNotTargets(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
@@ -759,6 +757,6 @@ func TestRegistry_OwnHostsOfACallAreNotTargets(t *testing.T) {
 		}
 	}
 	if _, err := r.Create(t.Context(), anna, d, "", "other.example.com"); err != nil {
-		t.Errorf("on other hosts: %v", err)
+		t.Errorf("a call on other hosts: %v", err)
 	}
 }

@@ -20,12 +20,12 @@ func TestSecretDocument_InOrder(t *testing.T) {
 		now                   time.Time
 		wantFirst, wantSecond string
 	}{
-		{"nothing stated", both, webhook.SignerNone, at.Add(-1), "new", "old"},
+		{"no preference", both, webhook.SignerNone, at.Add(-1), "new", "old"},
 		{"the current one", both, webhook.SignerCurrent, at.Add(-1), "new", "old"},
 		{"the previous one", both, webhook.SignerPrevious, at.Add(-1), "old", "new"},
-		{"the previous one when the overlap has ended", both, webhook.SignerPrevious, at, "new", ""},
-		{"the current one when the overlap has ended", both, webhook.SignerCurrent, at, "new", ""},
-		{"a previous one that was never there", webhook.SecretDocument{Current: both.Current}, webhook.SignerPrevious, at, "new", ""},
+		{"the previous one after the overlap", both, webhook.SignerPrevious, at, "new", ""},
+		{"the current one after the overlap", both, webhook.SignerCurrent, at, "new", ""},
+		{"a previous one that does not exist", webhook.SecretDocument{Current: both.Current}, webhook.SignerPrevious, at, "new", ""},
 		{"no secret", webhook.SecretDocument{}, webhook.SignerPrevious, at, "", ""},
 		{"no current secret", webhook.SecretDocument{Previous: both.Previous, PreviousUntil: at}, webhook.SignerPrevious, at.Add(-1), "", ""},
 	} {
@@ -40,10 +40,10 @@ func TestPreference_CountsForOneVersion(t *testing.T) {
 	t.Parallel()
 	p := webhook.Preference{Version: "v1", Signer: webhook.SignerPrevious}
 	if got := p.For(webhook.SecretRef{Name: "n", Version: "v1"}); got != webhook.SignerPrevious {
-		t.Errorf("under its version: got %q", got)
+		t.Errorf("for its version: got %q", got)
 	}
 	if got := p.For(webhook.SecretRef{Name: "n", Version: "v2"}); got != webhook.SignerNone {
-		t.Errorf("under the next one: got %q, want the new secret first", got)
+		t.Errorf("for the next version: got %q, want the new secret first", got)
 	}
 }
 
@@ -58,7 +58,7 @@ func TestHealth_ObservesRotations(t *testing.T) {
 		want    webhook.Health
 	}{
 		{
-			"one accepted after a refusal: two calls, no error, the time of one answer",
+			"accepted after one refusal: two calls, no error, the latency of one response",
 			[]webhook.HealthReport{{Activation: 1, At: at, Duration: 800 * time.Millisecond, Repeats: 1, Signing: old}},
 			webhook.Health{TotalCalls: 2, Activation: 1, LastOK: at, Latency: 400 * time.Millisecond, Signing: old},
 		},
@@ -99,7 +99,7 @@ func TestHealth_AnUndecidedProbeIsOver(t *testing.T) {
 	h.Breaker = h.Breaker.Probe("p", at.Add(24*time.Hour), time.Minute)
 	got := h.Observe(webhook.HealthReport{Activation: h.Activation, At: at.Add(24 * time.Hour), Error: webhook.AttemptTimeout, Probe: "p", Undecided: true})
 	if got.Breaker.ProbeBy != "" || !got.Breaker.Open() || got.TotalErrors != h.TotalErrors {
-		t.Errorf("got %+v; want an open breaker, no probe under way and no error more", got.Breaker)
+		t.Errorf("got %+v, want an open breaker without a probe and no new error", got.Breaker)
 	}
 }
 
@@ -113,10 +113,10 @@ func TestBreaker_GiveBack(t *testing.T) {
 			t.Errorf("a step of %v (-found +given back):\n%s", step, diff)
 		}
 		if got := taken.GiveBack("another", found); got != taken {
-			t.Errorf("another's: got %+v", got)
+			t.Errorf("by another attempt: got %+v, want no change", got)
 		}
 	}
 	if got := (webhook.Breaker{}).GiveBack("p", webhook.Breaker{Step: time.Minute}); got.Open() {
-		t.Error("a breaker that closed meanwhile is open again")
+		t.Error("a breaker that has closed is open again")
 	}
 }

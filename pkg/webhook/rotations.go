@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// statesSecrets reports whether the draft states a secret in clear. Such a
-// secret may be a guess at the stored one, so nothing that happens before it is
-// stored may depend on whether it is equal to that: not the limit of rotations
-// and not the ping, whose failure stores nothing. A guess then costs its maker
-// a rotation, and the webhook its secret.
+// statesSecrets reports whether the draft contains a secret in clear. Such a secret
+// may be a guess at the stored one, so nothing that happens before it is stored may
+// depend on whether they are equal: not the limit of rotations and not the ping,
+// whose failure stores nothing. So every guess costs a rotation and replaces the
+// webhook's secret.
 func (d Draft) statesSecrets() bool {
 	if d.Secret != nil && d.Secret.text != MaskedSecret && !d.Secret.IsZero() {
 		return true
@@ -22,15 +22,15 @@ func (d Draft) statesSecrets() bool {
 	return false
 }
 
-// rotationsLeft returns a *ThrottledError if the webhook's secrets were changed
-// as often as they may be on the day of now.
+// rotationsLeft returns a *ThrottledError if the webhook's secrets have reached
+// their limit of changes on the day of now.
 func rotationsLeft(w Webhook, now time.Time) error {
 	if w.RotationDay != now.Format(time.DateOnly) || w.Rotations < maxRotations {
 		return nil
 	}
 	midnight := now.Truncate(24 * time.Hour).Add(24 * time.Hour)
 	return &ThrottledError{
-		Reason: fmt.Sprintf("the webhook's secrets were changed %d times today, the most that is allowed", maxRotations),
+		Reason: fmt.Sprintf("the webhook's secrets have changed %d times today, the daily limit", maxRotations),
 		After:  midnight.Sub(now),
 	}
 }

@@ -10,26 +10,26 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// guesses are drafts that state the stored secrets, or others.
+// guesses are drafts with the stored secrets or others in clear.
 var guesses = map[string][]func(*webhook.Draft){
 	"the secret":                     {secret("s"), header("X-Api-Key", webhook.MaskedSecret)},
 	"another secret":                 {secret("t"), header("X-Api-Key", webhook.MaskedSecret)},
 	"the header's value":             {header("X-Api-Key", "k")},
-	"another value of the header":    {header("X-Api-Key", "l")},
-	"an empty value of the header":   {header("X-Api-Key", "")},
+	"another header value":           {header("X-Api-Key", "l")},
+	"an empty header value":          {header("X-Api-Key", "")},
 	"both":                           {secret("s"), header("X-Api-Key", "k")},
 	"the secret, the header dropped": {secret("s")},
 }
 
-// usedUp gives a webhook with secret s and header value k that was given as
-// many secrets today as it may be.
+// usedUp returns a webhook with secret s and header value k that has used up its
+// rotations of today.
 func usedUp(t *testing.T, r *registry) webhook.Webhook {
 	t.Helper()
 	w := r.create(t, secret("s"), header("X-Api-Key", "k"))
 	for i := range 20 {
 		r.mustSave(t, w.ID, secret(webhook.MaskedSecret), header("X-Api-Key", fmt.Sprint("k", i%2)))
 		if i == 18 {
-			r.mustSave(t, w.ID, secret("s"), header("X-Api-Key", webhook.MaskedSecret)) // equal, so no rotation
+			r.mustSave(t, w.ID, secret("s"), header("X-Api-Key", webhook.MaskedSecret)) // the same secret, so no rotation
 		}
 	}
 	return w
@@ -52,7 +52,7 @@ func TestRegistry_NoSecretIsAcceptedOnceTheRotationsAreUsedUp(t *testing.T) {
 	}
 	after, err := r.Get(t.Context(), anna, w.ID)
 	if diff := cmp.Diff(stands, after); err != nil || diff != "" || len(r.pings) != 0 {
-		t.Errorf("%v, %d pings, the webhook changed:\n%s", err, len(r.pings), diff)
+		t.Errorf("got %v, %d pings, a changed webhook (-want +got):\n%s", err, len(r.pings), diff)
 	}
 	r.mustSave(t, w.ID, secret(webhook.MaskedSecret), header("X-Api-Key", webhook.MaskedSecret), func(d *webhook.Draft) { d.Name = "m" })
 	r.mustSave(t, w.ID, header("X-Api-Key", webhook.MaskedSecret))
@@ -65,12 +65,12 @@ func TestRegistry_AnEqualSecretIsNoRotation(t *testing.T) {
 	for range 30 {
 		got := r.mustSave(t, w.ID, secret("s"), header("X-Api-Key", "k"))
 		if got.Secret != w.Secret || got.Rotations != 0 {
-			t.Fatalf("the secret's reference is %+v after %d rotations, want %+v", got.Secret, got.Rotations, w.Secret)
+			t.Fatalf("got secret %+v and %d rotations, want %+v and none", got.Secret, got.Rotations, w.Secret)
 		}
 	}
 }
 
-// A target that fails makes guessing free, if a wrong guess alone reaches it.
+// A failing target would make guessing free if only a wrong guess were sent to it.
 func TestRegistry_ATargetThatFailsTellsNoSecret(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
@@ -82,17 +82,17 @@ func TestRegistry_ATargetThatFailsTellsNoSecret(t *testing.T) {
 		_, err := r.save(t, w.ID, changes...)
 		var invalid *webhook.ValidationError
 		if !errors.As(err, &invalid) || len(r.pings) != 1 {
-			t.Errorf("%s: got %v and %d pings, want the target's answer", name, err, len(r.pings))
+			t.Errorf("%s: got %v and %d pings, want the target's response and 1 ping", name, err, len(r.pings))
 			continue
 		}
 		said[err.Error()]++
 	}
 	if len(said) != 1 {
-		t.Errorf("the answers differ: %v", said)
+		t.Errorf("the responses differ: %v", said)
 	}
 }
 
-// A test sends what was stated, so it has nothing to compare.
+// A test sends the secrets of the draft, so it compares nothing.
 func TestRegistry_ATestTellsNoSecret(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
@@ -105,7 +105,7 @@ func TestRegistry_ATestTellsNoSecret(t *testing.T) {
 			continue
 		}
 		if _, previous := r.pings[0].Secrets.InOrder(webhook.SignerCurrent, r.clock.Now()); !previous.IsZero() {
-			t.Errorf("%s: the ping has the stored secret beside the stated one", name)
+			t.Errorf("%s: the ping has the stored secret as well as the draft's", name)
 		}
 	}
 }

@@ -7,54 +7,53 @@ import (
 	"time"
 )
 
-// MaskedSecret stands for a secret that is set, in every answer but the one of
-// the call that set it. Sent back on a save it keeps the stored value.
+// MaskedSecret replaces a secret in every response except that to the call that set
+// it. In a draft it keeps the stored value.
 const MaskedSecret = "********"
 
 const redacted = "[redacted]"
 
-// Secret is a text that must not be seen: a signing secret, a password, a
-// secret header value. Every way of printing it gives "[redacted]": all verbs
-// of fmt, slog, JSON and text encoding. Reveal is the only way to the text.
-// The zero value is the empty secret.
+// Secret is a string that must not be shown: a signing secret, a password, the
+// value of a secret header. It prints as "[redacted]" with all verbs of fmt, slog,
+// JSON and text encoding. Only Reveal returns the string. The zero value is the
+// empty secret.
 //
-// fmt prints unexported fields of a struct without asking them, so a struct
-// that holds a Secret in an unexported field must never be printed.
+// fmt does not call methods of unexported fields, so a struct that holds a Secret
+// in an unexported field must never be printed.
 type Secret struct{ text string }
 
-// NewSecret wraps a text.
+// NewSecret wraps a string.
 func NewSecret(text string) Secret { return Secret{text: text} }
 
-// Reveal returns the text itself. Call it only where the text leaves for the
-// place it is meant for: a signature, a secret store, a request header.
+// Reveal returns the string itself. Call it only to pass the string to its
+// destination: a signature, a secret store, a request header.
 func (s Secret) Reveal() string { return s.text }
 
-// IsZero reports whether the secret is the empty text.
+// IsZero reports whether the secret is empty.
 func (s Secret) IsZero() bool { return s.text == "" }
 
-// Format keeps the text out of every fmt verb, String and GoString included.
+// Format prints "[redacted]" for every verb of fmt, with or without flags.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
-// MarshalText keeps the text out of encoders, slog's and encoding/json's among
-// them.
+// MarshalText returns "[redacted]". slog and encoding/json use it too.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// SecretDocument is all that is secret about a webhook, kept together as one
-// immutable version in the secret store.
+// SecretDocument holds all secrets of a webhook, as one immutable version in the
+// secret store.
 type SecretDocument struct {
 	// Current signs every attempt. Empty: the webhook is not signed.
 	Current Secret
-	// Previous signs too until PreviousUntil, so that a receiver may change
-	// its own copy of the secret at leisure.
+	// Previous also signs until PreviousUntil, so that the receiver has time to
+	// change its own copy of the secret.
 	Previous      Secret
 	PreviousUntil time.Time
-	// Headers holds the values of the webhook's secret headers by name, as
-	// the name was given.
+	// Headers holds the values of the webhook's secret headers by name, spelled as
+	// given.
 	Headers map[string]Secret
 }
 
-// previousAt returns the previous secret if it is still valid at now, else the
-// empty secret.
+// previousAt returns the previous secret if it is still valid at now, else the empty
+// secret.
 func (d SecretDocument) previousAt(now time.Time) Secret {
 	if now.Before(d.PreviousUntil) {
 		return d.Previous
@@ -62,8 +61,8 @@ func (d SecretDocument) previousAt(now time.Time) Secret {
 	return Secret{}
 }
 
-// Header returns the value of a secret header, and whether there is one. Names
-// are compared as receivers do, which cannot tell some of them apart.
+// Header returns the value of a secret header, and whether the document has one.
+// Names are equal if receivers cannot tell them apart.
 func (d SecretDocument) Header(name string) (value Secret, ok bool) {
 	if value, ok = d.Headers[name]; ok {
 		return value, true
@@ -76,12 +75,12 @@ func (d SecretDocument) Header(name string) (value Secret, ok bool) {
 	return Secret{}, false
 }
 
-// isZero reports whether the document holds nothing at all.
+// isZero reports whether the document is empty.
 func (d SecretDocument) isZero() bool {
 	return d.Current.IsZero() && d.Previous.IsZero() && len(d.Headers) == 0
 }
 
-// Size is about how many bytes the document takes in memory.
+// Size returns the approximate size of the document in memory, in bytes.
 func (d SecretDocument) Size() int {
 	const empty, header = 128, 96 // of the structures themselves
 	n := empty + len(d.Current.text) + len(d.Previous.text)
@@ -91,8 +90,8 @@ func (d SecretDocument) Size() int {
 	return n
 }
 
-// secretDocumentJSON is the stored form of a SecretDocument, in the clear. Its
-// member names are part of what operators may read in Secrets Manager.
+// secretDocumentJSON is the stored form of a SecretDocument, in clear. Its member
+// names are documented for operators, who may read them in Secrets Manager.
 type secretDocumentJSON struct {
 	Current       string            `json:"current,omitempty"`
 	Previous      string            `json:"previous,omitempty"`
@@ -100,9 +99,9 @@ type secretDocumentJSON struct {
 	Headers       map[string]string `json:"headers,omitempty"`
 }
 
-// EncodeSecretDocument gives the document's stored form: a JSON object with
-// the members current, previous, previousUntil (RFC 3339, UTC) and headers.
-// Equal documents give equal texts.
+// EncodeSecretDocument returns the document's stored form: a JSON object with the
+// members current, previous, previousUntil (RFC 3339, UTC) and headers. Equal
+// documents have equal forms.
 func EncodeSecretDocument(d SecretDocument) Secret {
 	out := secretDocumentJSON{Current: d.Current.text, Previous: d.Previous.text}
 	if !d.PreviousUntil.IsZero() {
@@ -122,8 +121,8 @@ func EncodeSecretDocument(d SecretDocument) Secret {
 	return Secret{text: string(text)}
 }
 
-// DecodeSecretDocument reads what EncodeSecretDocument wrote. Its error never
-// quotes the text.
+// DecodeSecretDocument decodes what EncodeSecretDocument returned. Its error never
+// quotes the input.
 func DecodeSecretDocument(stored Secret) (SecretDocument, error) {
 	var in secretDocumentJSON
 	if err := json.Unmarshal([]byte(stored.text), &in); err != nil {

@@ -36,11 +36,11 @@ func TestSecret_IsNeverPrinted(t *testing.T) {
 	}
 	for _, form := range []string{text, fmt.Sprintf("%x", text), fmt.Sprintf("%d", []byte(text)), "tr\\u00e5d"} {
 		if strings.Contains(out.String(), form) {
-			t.Errorf("the secret shows as %q in:\n%s", form, out.String())
+			t.Errorf("the secret is printed as %q in:\n%s", form, out.String())
 		}
 	}
 	if secret.Reveal() != text {
-		t.Error("Reveal does not return the text")
+		t.Error("Reveal does not return the secret")
 	}
 }
 
@@ -68,6 +68,6 @@ func TestSecretDocument_RoundTrip(t *testing.T) {
 		})
 	}
 	if _, err := webhook.DecodeSecretDocument(webhook.NewSecret(`{"current":"hush`)); err == nil || strings.Contains(err.Error(), "hush") {
-		t.Errorf("got %v, want an error that does not quote the text", err)
+		t.Errorf("got %v, want an error that does not quote the input", err)
 	}
 }

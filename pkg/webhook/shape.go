@@ -2,9 +2,9 @@ package webhook
 
 import "strings"
 
-// ofLetters reports whether text has 1 to limit characters, each of them an
-// ASCII letter, a digit or one of others. Regular expressions would say the same
-// and cost each start of a function a millisecond.
+// ofLetters reports whether text has 1 to limit characters, each of them an ASCII
+// letter, a digit or one of others. A regular expression would add a millisecond to
+// each start of a function.
 func ofLetters(text, others string, limit int) bool {
 	if text == "" || len(text) > limit {
 		return false
@@ -18,7 +18,7 @@ func ofLetters(text, others string, limit int) bool {
 	return true
 }
 
-// ofDigits reports whether text is one ASCII digit or more.
+// ofDigits reports whether text consists of one or more ASCII digits.
 func ofDigits(text string) bool {
 	for i := range len(text) {
 		if !digit(text[i]) {

@@ -13,31 +13,31 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 )
 
-// Signal is an event as somebody reports it.
+// Signal is an event as reported by a caller.
 type Signal struct {
 	Name       string
 	PrimaryKey int32
-	// Data is one JSON object, in any spacing, or empty.
+	// Data is one JSON object, with any white space, or empty.
 	Data json.RawMessage
-	// Hops is what the caller's X-Posthaste-Hops header said, 0 without one.
+	// Hops is the value of the caller's X-Posthaste-Hops header, 0 without one.
 	Hops int
-	// IdempotencyKey makes a repeated signal the same event for 24 h. Empty: no
-	// key, every signal is an event of its own.
+	// IdempotencyKey makes repeated signals one event for 24 h. Empty: every signal
+	// is a new event.
 	IdempotencyKey string
 }
 
-// maxHops is how many webhooks a signal may have come through.
+// maxHops is the most webhooks that a signal may pass through.
 const maxHops = 3
 
-// idempotencyLife is how long an idempotency key stands; always less than the
-// life of an event.
+// idempotencyLife is how long an idempotency key is remembered; always less than
+// the life of an event.
 const idempotencyLife = 24 * time.Hour
 
-// maxIdempotencyKey is how many characters an idempotency key may have.
+// maxIdempotencyKey is the most characters of an idempotency key.
 const maxIdempotencyKey = 255
 
-// Publisher accepts events. Its fields must be set before use and not changed
-// after; Publish may be called concurrently.
+// Publisher accepts events. Its fields must be set before use and must not change
+// afterwards. Publish may be called concurrently.
 type Publisher struct {
 	Events Events
 	Now    func() time.Time
@@ -46,14 +46,14 @@ type Publisher struct {
 	Life time.Duration
 }
 
-// Publish checks a signal, stores it as an event and returns the event's id.
-// Storing the event is promising its delivery.
+// Publish checks a signal, stores it as an event and returns the event's id. A
+// stored event is a promise of delivery.
 //
 // Errors: *ValidationError, ErrTooLarge (more than 256 KiB of data), ErrLoop
 // (more than 3 hops), ErrIdempotencyKeyReused, ErrUnavailable.
 func (p *Publisher) Publish(ctx context.Context, who Principal, s Signal) (EventID, error) {
 	if s.Hops+1 > maxHops {
-		return "", fmt.Errorf("signal %s: came through %d webhooks: %w", s.Name, s.Hops, ErrLoop)
+		return "", fmt.Errorf("signal %s passed through %d webhooks: %w", s.Name, s.Hops, ErrLoop)
 	}
 	data, err := checkSignal(s)
 	if err != nil {
@@ -73,8 +73,8 @@ func (p *Publisher) Publish(ctx context.Context, who Principal, s Signal) (Event
 		if stands.Body != claim.Body {
 			return "", fmt.Errorf("signal %s: %w", s.Name, ErrIdempotencyKeyReused)
 		}
-		// Whoever holds the key, everyone puts the event under the claim's id:
-		// a winner that died between the two is finished by the next call.
+		// Every call with the key puts the event under the claim's id: if the
+		// winner died before its Put, the next call completes it.
 		id = stands.Event
 	}
 	event := Event{
@@ -92,30 +92,30 @@ func checkSignal(s Signal) (json.RawMessage, error) {
 	var f Faults
 	checkEventName(&f, "EventName", s.Name)
 	if len(s.IdempotencyKey) > maxIdempotencyKey {
-		f.Add("Idempotency-Key", "has %d characters, more than %d", len(s.IdempotencyKey), maxIdempotencyKey)
+		f.Add("Idempotency-Key", "must be at most %d characters", maxIdempotencyKey)
 	}
 	var data bytes.Buffer
 	if len(s.Data) > 0 {
 		if err := jsonscan.CheckObject(s.Data); err != nil {
-			f.AddText("Data", "the event's data %v", err)
+			f.Add("Data", "%v", err)
 		} else if err := json.Compact(&data, s.Data); err != nil {
-			f.AddText("Data", "the event's data is no valid JSON: %v", err)
+			f.Add("Data", "must be valid JSON: %v", err)
 		}
 	}
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
 	if data.Len() > maxEventDataBytes {
-		return nil, fmt.Errorf("the event's data has %d bytes, more than %d: %w", data.Len(), maxEventDataBytes, ErrTooLarge)
+		return nil, fmt.Errorf("event data has %d bytes, more than %d: %w", data.Len(), maxEventDataBytes, ErrTooLarge)
 	}
 	return data.Bytes(), nil
 }
 
-// MayRaise reports whether a caller or a source may raise an event of this name:
-// it is well-formed and not reserved.
+// MayRaise reports whether a caller or a source may raise events of this name: it is
+// valid and not reserved.
 func MayRaise(name string) bool { return validEventName(name) && !reservedEventName(name) }
 
-// checkEventName adds a fault unless callers may raise an event of this name.
+// checkEventName adds a fault unless callers may raise events of this name.
 func checkEventName(f *Faults, member, name string) {
 	switch {
 	case !validEventName(name):
@@ -133,10 +133,10 @@ func signalHash(s Signal, data []byte) string {
 	return hexHash(s.Name, fmt.Sprint(s.PrimaryKey), string(data))
 }
 
-// hexHash hashes texts so that no two lists of texts hash alike.
+// hexHash hashes a list of strings; different lists have different hashes.
 func hexHash(parts ...string) string { return hex.EncodeToString([]byte(hashOf(parts))) }
 
-// hashOf returns the 32 bytes of hexHash.
+// hashOf returns the hash of hexHash as 32 bytes.
 func hashOf(parts []string) string {
 	h := sha256.New()
 	for _, part := range parts {

@@ -27,7 +27,7 @@ func TestPublisher_StoresTheEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if e.Name != "contact.changed" || e.PrimaryKey != 7 || string(e.Data) != `{"a":1.10}` || e.ChangedBy != 1 || e.Hops != 2 || !e.At.Equal(start) {
-		t.Errorf("stored %+v", e)
+		t.Errorf("got event %+v", e)
 	}
 }
 
@@ -41,17 +41,17 @@ func TestPublisher_IdempotencyKey(t *testing.T) {
 	}
 	signal.Data = []byte(`{ "a": 1 }`)
 	if again, err := p.Publish(t.Context(), anna, signal); err != nil || again != first {
-		t.Errorf("the same in another spacing: got %s and %v, want %s", again, err, first)
+		t.Errorf("the same data with other white space: got %s and %v, want %s", again, err, first)
 	}
 	app := anna
 	app.App = "app"
 	if other, err := p.Publish(t.Context(), app, signal); err != nil || other == first {
-		t.Errorf("another app's key: got %s and %v, want an event of its own", other, err)
+		t.Errorf("another app's key: got %s and %v, want a new event", other, err)
 	}
 	for name, changed := range map[string]webhook.Signal{
-		"other data": {Name: "a.b", PrimaryKey: 1, Data: []byte(`{"a":2}`), IdempotencyKey: "k"},
-		"other key":  {Name: "a.b", PrimaryKey: 2, Data: []byte(`{"a":1}`), IdempotencyKey: "k"},
-		"other name": {Name: "a.c", PrimaryKey: 1, Data: []byte(`{"a":1}`), IdempotencyKey: "k"},
+		"other data":        {Name: "a.b", PrimaryKey: 1, Data: []byte(`{"a":2}`), IdempotencyKey: "k"},
+		"other primary key": {Name: "a.b", PrimaryKey: 2, Data: []byte(`{"a":1}`), IdempotencyKey: "k"},
+		"other name":        {Name: "a.c", PrimaryKey: 1, Data: []byte(`{"a":1}`), IdempotencyKey: "k"},
 	} {
 		if _, err := p.Publish(t.Context(), anna, changed); !errors.Is(err, webhook.ErrIdempotencyKeyReused) {
 			t.Errorf("%s: got %v, want %v", name, err, webhook.ErrIdempotencyKeyReused)
@@ -95,7 +95,7 @@ func TestPublisher_Refuses(t *testing.T) {
 			}
 		})
 	}
-	t.Run("data of the limit passes", func(t *testing.T) {
+	t.Run("accepts data at the limit", func(t *testing.T) {
 		t.Parallel()
 		p, _ := newPublisher(t)
 		if _, err := p.Publish(t.Context(), anna, webhook.Signal{Name: "a", Data: big}); err != nil {

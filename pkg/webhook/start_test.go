@@ -26,7 +26,7 @@ func TestLeasedMayStart(t *testing.T) {
 		}
 	}
 	if webhook.LeasedMayStart(leased, leased.Add(-3*time.Second), leased) {
-		t.Error("started on a webhook that was read 3 s before")
+		t.Error("an attempt may start from a webhook read 3 s ago")
 	}
 }
 
@@ -43,13 +43,13 @@ func TestInvocation(t *testing.T) {
 		short      bool
 		holds      bool // an attempt of 30 s
 	}{
-		{"at its start", bounded, 0, false, true},
+		{"at the start", bounded, 0, false, true},
 		{"at the end of the window", bounded, 15 * time.Second, false, true},
 		{"after the window", bounded, 15*time.Second + 1, true, true},
-		{"a lease that ends with it", bounded, 20 * time.Second, true, true},
-		{"a lease that ends after it", bounded, 20*time.Second + 1, true, false},
-		{"a deadline before the window ends", short, 10*time.Second + 1, true, false},
-		{"just before that", short, 10 * time.Second, false, false},
+		{"a lease that ends with the invocation", bounded, 20 * time.Second, true, true},
+		{"a lease that ends after the invocation", bounded, 20*time.Second + 1, true, false},
+		{"less than the reserve before the deadline", short, 10*time.Second + 1, true, false},
+		{"the reserve before the deadline", short, 10 * time.Second, false, false},
 		{"no deadline", endless, 15 * time.Second, false, true},
 		{"no deadline, after the window", endless, time.Hour, true, true},
 	} {

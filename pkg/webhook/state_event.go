@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// stateEvent gives the event that a change of state raises: started on
+// stateEvent returns the event raised by a change of state: started on
 // re-activation, stopped when the owner stops the webhook.
 func (r *Registry) stateEvent(old, w Webhook, now time.Time) ([]Event, error) {
 	switch {

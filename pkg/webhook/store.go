@@ -7,114 +7,111 @@ import (
 
 // The three store contracts. They have two implementations (DynamoDB, and the
 // embedded file of the local run) and one conformance suite, pkg/store/storetest,
-// whose subtests carry the sentences below as their names.
+// whose subtests are named after the sentences below.
 //
-// What holds for all methods of all three:
+// For all methods of all three contracts:
 //   - They may be called concurrently, from any number of processes.
-//   - A read that follows a write that returned, in real time, sees it, unless
-//     the method says otherwise.
+//   - A read that begins after a write has returned sees that write, unless the
+//     method says otherwise.
 //   - A write is durable when its method returns nil. If it returns
 //     ErrUnavailable, or the context ended, it may or may not have taken place.
-//   - Absent things are ErrNotFound, never a zero value with a nil error,
-//     unless the method says otherwise.
-//   - A list leaves out stored items that cannot be decoded and goes on behind
-//     them; it then returns an *UnreadableError beside what it found. Its limit
+//   - An absent item is ErrNotFound, never a zero value with a nil error, unless the
+//     method says otherwise.
+//   - A list omits stored items that cannot be decoded and continues after them. It
+//     then returns an *UnreadableError together with the other items. Its limit
 //     counts the items it returns.
-//   - Items whose ExpiresAt has passed are absent, whether or not the store has
-//     removed them.
+//   - An item whose ExpiresAt has passed is absent, even if the store has not yet
+//     removed it.
 //   - Times keep their milliseconds; an event's At keeps 100 ns.
-//   - What is returned belongs to the caller, and what was passed in may be
-//     changed by the caller afterwards.
+//   - Returned values belong to the caller, and the caller may change its arguments
+//     after the call.
 
-// Webhooks stores webhooks, finds those that want an event, and keeps what is
-// known of their targets.
+// Webhooks stores webhooks, finds the subscribers of an event, and stores the health
+// of targets.
 type Webhooks interface {
-	// NextID draws the tenant's next webhook id: 1, 2, …; never the same
-	// twice, with gaps where a caller dies. An error once int32 is used up.
+	// NextID returns the tenant's next webhook id: 1, 2, …. It never returns an id
+	// twice; ids have gaps if callers die. It fails once int32 is exhausted.
 	NextID(ctx context.Context, tenant Tenant) (int32, error)
 
-	// Create stores a new webhook, its pointers, and raises the tenant's
-	// epoch. The webhook's Revision must be 1. ErrExists if the id is taken,
-	// or was that of a webhook deleted less than IDLife ago. So ids never return:
-	// NextID never draws one again, and a caller that remembers an older one is
-	// refused. *LimitError if the store was given a limit and the tenant has that
-	// many webhooks: counted in the same transaction, so that no race exceeds the
-	// limit and none loses room. In both cases nothing changed.
+	// Create stores a new webhook and its pointers, and raises the tenant's epoch.
+	// The webhook's Revision must be 1. ErrExists if the id is taken, or belonged to
+	// a webhook deleted less than IDLife ago. So ids are never reused: NextID does
+	// not return one again, and a caller that remembers an older one is refused.
+	// *LimitError if the store has a limit and the tenant has that many webhooks.
+	// They are counted in the same transaction, so that races neither exceed the
+	// limit nor lose capacity. In both cases nothing changes.
 	Create(ctx context.Context, w Webhook) error
 
-	// HasRoom returns the *LimitError that a Create of one more webhook would
-	// return now, so that a caller finds out before it does what precedes a
-	// Create.
+	// HasRoom returns the *LimitError that Create would return now for one more
+	// webhook, so that a caller can check before it prepares the Create.
 	HasRoom(ctx context.Context, tenant Tenant) error
 
 	// Get reads a webhook.
 	Get(ctx context.Context, tenant Tenant, id int32) (Webhook, error)
 
-	// List returns up to limit webhooks of the tenant with ids greater than
-	// after, in ascending order, and whether there may be more. A page ends
-	// with the webhook that brings it to about 1 MiB; only the last is empty.
+	// List returns up to limit webhooks of the tenant with ids greater than after,
+	// in ascending order, and whether there may be more. A page ends with the
+	// webhook that brings it to about 1 MiB. Only the last page can be empty.
 	List(ctx context.Context, tenant Tenant, after int32, limit int) (page []Webhook, more bool, err error)
 
-	// Update replaces a webhook whose Revision is w.Revision-1, raises the
-	// tenant's epoch, and stores the raised events, all in one transaction.
-	// ErrConflict if the revision is another, ErrNotFound if the webhook is
-	// gone; in both cases nothing changed and no event was stored. At no time
-	// does the webhook miss a pointer that the old and the new Events share,
-	// and once Update has returned nil all pointers of the new Events are
-	// there, whatever other writers do.
+	// Update replaces a webhook whose Revision is w.Revision-1, raises the tenant's
+	// epoch, and stores the raised events, all in one transaction. ErrConflict if
+	// the stored revision is another, ErrNotFound if the webhook does not exist. In
+	// both cases nothing changes and no event is stored. The pointers that the old
+	// and the new Events share exist at all times, and once Update has returned nil
+	// all pointers of the new Events exist, whatever other writers do.
 	Update(ctx context.Context, w Webhook, raised ...Event) error
 
-	// Delete removes a webhook of this revision with its pointers and health,
-	// and raises the epoch. ErrConflict and ErrNotFound as for Update.
+	// Delete removes a webhook of this revision with its pointers and health, and
+	// raises the epoch. ErrConflict and ErrNotFound as for Update.
 	Delete(ctx context.Context, tenant Tenant, id int32, revision int64) error
 
-	// Epoch returns the number that every Create, Update and Delete of one of
-	// the tenant's webhooks raises, in the same transaction; 0 for a tenant
-	// without webhooks. A list of Subscribed that was loaded after an Epoch
-	// was read is valid as long as Epoch returns that same number.
+	// Epoch returns the tenant's epoch, which every Create, Update and Delete of its
+	// webhooks raises in the same transaction; 0 before the first. A list of
+	// Subscribed that was loaded after reading an epoch is valid as long as Epoch
+	// returns the same number.
 	Epoch(ctx context.Context, tenant Tenant) (int64, error)
 
-	// Subscribed calls each with every webhook of the tenant that has a pointer
-	// for the subscription key (see SubscriptionKeys), in ascending order of
-	// id, read to the end and consistently. It may find webhooks whose Events
-	// no longer hold the key, or that are not Active: the caller checks both.
-	// It never misses a webhook whose last Create or Update
-	// returned before the call began; one that cannot be decoded fails the
-	// call, since its deliveries would be lost without a row. It holds at most a
-	// hundred webhooks at a time, however many there are. After an error each
-	// may have been called for some.
+	// Subscribed calls each with every webhook of the tenant that has a pointer for
+	// the subscription key (see SubscriptionKeys), in ascending order of id, with
+	// consistent reads to the end. It may return webhooks whose Events no longer
+	// contain the key, or that are not Active: the caller checks both. It never
+	// misses a webhook whose last Create or Update returned before the call began. A
+	// webhook that cannot be decoded fails the call, since its deliveries would be
+	// lost without a row. Subscribed holds at most a hundred webhooks in memory at a
+	// time. After an error, each may have been called for some webhooks.
 	Subscribed(ctx context.Context, tenant Tenant, key string, each func(Webhook)) error
 
-	// Health reads the health of several webhooks; those that have none are
-	// absent from the map, and so are those whose health cannot be decoded,
-	// which an *UnreadableError names. It may be a few seconds old.
+	// Health reads the health of several webhooks, which may be a few seconds old.
+	// The map omits webhooks without health and those whose health cannot be
+	// decoded; an *UnreadableError names the latter.
 	Health(ctx context.Context, tenant Tenant, ids []int32) (map[int32]Health, error)
 
-	// UpdateHealth replaces a webhook's health by change(current) atomically.
-	// Under contention change is called again, a bounded number of times;
-	// then ErrUnavailable. It returns the new health.
+	// UpdateHealth atomically replaces a webhook's health by change(current) and
+	// returns the new health. Under contention it calls change again, a bounded
+	// number of times, and then returns ErrUnavailable.
 	UpdateHealth(ctx context.Context, tenant Tenant, id int32, change func(Health) Health) (Health, error)
 
-	// PutIntent notes that a secret is about to be made or deleted, so that
-	// the sweep finds it if the caller dies on the way. Putting one again
-	// makes it the caller's, with the caller's time.
+	// PutIntent records that a secret is about to be created or deleted, so that the
+	// sweep finds it if the caller dies. Putting an existing intent replaces its
+	// time: it now belongs to the new caller.
 	PutIntent(ctx context.Context, intent Intent) error
 
-	// RemoveIntent forgets the note if it is still of this time: one that
-	// somebody else has put again stays, since it tells of that one's work.
-	// Removing one that is gone is fine.
+	// RemoveIntent removes the intent if it still has this time: an intent that
+	// another caller has put again stays, since it is about that caller's work.
+	// Removing an absent intent is not an error.
 	RemoveIntent(ctx context.Context, intent Intent) error
 
-	// Intents returns up to limit intents made before a time, oldest first.
+	// Intents returns up to limit intents put before a time, oldest first.
 	Intents(ctx context.Context, before time.Time, limit int) ([]Intent, error)
 }
 
-// IDLife is for how long, at least, a store refuses the id of a deleted webhook.
-// It is longer than an idempotency key, an attempt or a message remembers one.
+// IDLife is the minimum time for which a store refuses the id of a deleted webhook.
+// It is longer than an idempotency key, an attempt or a message can refer to the id.
 const IDLife = 15 * 24 * time.Hour
 
-// Intent is a note that the secret of a webhook may exist without its webhook
-// naming it.
+// Intent records that the secret of a webhook may exist although no webhook refers to
+// it.
 type Intent struct {
 	Secret  string // name in the secret store
 	Tenant  Tenant
@@ -122,50 +119,47 @@ type Intent struct {
 	At      time.Time
 }
 
-// Events stores events. Storing one is promising its delivery: the change feed
-// hands it to the dispatcher, at least once.
+// Events stores events. A stored event is a promise of delivery: the change feed
+// passes it to the dispatcher, at least once.
 type Events interface {
-	// Put stores an event under its id if there is none and puts it into the
-	// change feed in the same write. If the id is there already nothing
-	// changes and Put returns nil: a repeated signal is one event.
+	// Put stores an event and adds it to the change feed in the same write. If the id
+	// already exists, Put changes nothing and returns nil: a repeated signal is one
+	// event.
 	Put(ctx context.Context, e Event) error
 
 	// Get reads an event.
 	Get(ctx context.Context, tenant Tenant, id EventID) (Event, error)
 
-	// List returns up to limit events of the tenant in the order of their
-	// ids, from the first id (included) to the last (included). A short list
-	// means there are no more.
+	// List returns up to limit events of the tenant in order of id, from first to
+	// last, both included. A short list means that there are no more.
 	List(ctx context.Context, tenant Tenant, first, last EventID, limit int) ([]Event, error)
 
-	// Remember claims an idempotency key until expires. If the
-	// key is free, or its claim has expired by now, the claim given is stored
-	// and returned; else the one that stands.
+	// Remember claims an idempotency key until claim.Expires. If the key is free, or
+	// its claim has expired by now, it stores and returns the given claim; otherwise
+	// it returns the existing one.
 	Remember(ctx context.Context, tenant Tenant, key string, claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error)
 
-	// Reclaim is Remember, but for a claim that stands for the webhook
-	// replaced: that counts as free. So of several callers that replace the
-	// same claim one's stands.
+	// Reclaim is Remember, except that a claim of the webhook replaced counts as
+	// free. So if several callers replace the same claim, one of them wins.
 	Reclaim(ctx context.Context, tenant Tenant, key string, replaced int32, claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error)
 }
 
-// IdempotencyClaim is what an idempotency key stands for: an event, or a
-// webhook.
+// IdempotencyClaim is what an idempotency key was used for: an event or a webhook.
 type IdempotencyClaim struct {
 	Event   EventID
 	Webhook int32
-	Body    string // hash of what was sent
+	Body    string // hash of the request
 	Expires time.Time
 }
 
 // Deliveries stores delivery rows. Its writes are the transitions of the row
 // protocol (protocol.go), each one conditional write.
 //
-// Every transition returns the row as it stands afterwards. Where its condition
-// is not met the error is ErrRefused and the row is the one that stood in the
-// way (the zero Delivery if there is none), as of the very moment of the
-// refusal, so that callers decide on that and never on an earlier read. A
-// transition that other writers of its row overtake too often is ErrUnavailable.
+// Every transition returns the row after the write. If its condition is not met, the
+// error is ErrRefused and the row is the one that did not meet it (the zero Delivery
+// without a row), as of the moment of the refusal, so that callers decide by that
+// row and never by an earlier read. A transition that loses to other writers of its
+// row too often returns ErrUnavailable.
 type Deliveries interface {
 	Lease(ctx context.Context, l Lease) (Delivery, error)
 	Finish(ctx context.Context, f Finish) (Delivery, error)
@@ -181,20 +175,19 @@ type Deliveries interface {
 	// Get reads a row.
 	Get(ctx context.Context, key DeliveryKey) (Delivery, error)
 
-	// List returns up to limit rows of a webhook, the newest event
-	// first, with event ids less than before (empty: from the newest on).
+	// List returns up to limit rows of a webhook, newest event first, with event ids
+	// less than before (empty: starting with the newest).
 	List(ctx context.Context, tenant Tenant, webhook int32, before EventID, limit int) ([]Delivery, error)
 
-	// Due returns up to limit rows of a shard (0 to DueShards-1) whose SweepAt
-	// is at or before a time, the earliest first. after is the last row of the
-	// page before, as it was shown; the zero DueDelivery asks for the first
-	// page. A short list means there are no more. Due may lag behind writes:
-	// rows may be missing for a while, or shown with an old SweepAt; Claim
-	// decides.
+	// Due returns up to limit rows of a shard (0 to DueShards-1) whose SweepAt is at
+	// or before a time, earliest first. after is the last row of the previous page,
+	// as returned; the zero DueDelivery returns the first page. A short list means
+	// that there are no more. Due may lag behind writes: rows may be missing for a
+	// while, or have an old SweepAt. Claim decides.
 	Due(ctx context.Context, shard int, before time.Time, after DueDelivery, limit int) ([]DueDelivery, error)
 }
 
-// DueDelivery is what the index of due deliveries shows of a row.
+// DueDelivery is a row as the index of due deliveries shows it.
 type DueDelivery struct {
 	DeliveryKey
 	SweepAt time.Time

@@ -16,46 +16,46 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 )
 
-// Submission is an event as a caller of POST /api/v1/Events states it. A nil
-// member is absent, and its default applies.
+// Submission is an event as sent by a caller of POST /api/v1/Events. A nil member is
+// absent, and its default applies.
 type Submission struct {
 	Name                          string
 	PrimaryKey                    int32
 	Key                           string          // at most 256 characters; empty: none
 	Entity                        *string         // default: the name before its last dot
 	Changes                       []string        // default: the names of FieldValues, in their order
-	FieldValues, Values, Previous json.RawMessage // objects in any spacing
+	FieldValues, Values, Previous json.RawMessage // objects, with any white space
 	ChangedBy                     *int32          // default: the caller's
-	// At is at most 5 minutes ahead and, at most, the life of an event less a day
-	// past. Zero: now.
+	// At is at most 5 minutes in the future, and at most the life of an event less
+	// one day in the past. Zero: now.
 	At time.Time
-	// Source and ID are the idempotency key for 24 h, if ID is not empty.
-	// Source must not begin with "/in/", which relays use.
+	// Source and ID are the idempotency key for 24 h, unless ID is empty. Source must
+	// not begin with "/in/", which is reserved for relays.
 	Source, ID string
 	Sequence   string // opaque
 	Hops       int    // as for Signal
 }
 
 const (
-	// MaxSubmissions is how many events one call may submit.
+	// MaxSubmissions is the most events that one call may submit.
 	MaxSubmissions = 100
 
 	maxKey         = 256
 	maxSource      = 255
-	maxAhead       = 5 * time.Minute // of a time that a source states
-	maxPublishing  = 16              // store calls at once
+	maxAhead       = 5 * time.Minute // of an event's time
+	maxPublishing  = 16              // concurrent store calls
 	submissionSlot = "#"             // between an idempotency key and an entry's index
 )
 
-// PublishAll checks submissions, stores all of them as events, and returns their
-// ids in the same order. It stores nothing if one of them is refused, and names
-// the faults by index. First it claims all idempotency keys, then it stores all
-// events, so that a call that died half way is completed by repeating it.
+// PublishAll checks submissions, stores all of them as events, and returns their ids
+// in the same order. If one of them is refused it stores none, and the faults name
+// the index. It first claims all idempotency keys and then stores all events, so that
+// repeating a call that died midway completes it.
 //
-// Submissions with the same Source and ID are one event: in one call, in
-// concurrent calls, and for 24 h. One without an ID has the key
-// "<idempotencyKey>#<index>"; without that either, each call stores an event of
-// its own.
+// Submissions with the same Source and ID are one event: in one call, in concurrent
+// calls, and for 24 h. A submission without an ID has the key
+// "<idempotencyKey>#<index>". Without an idempotency key, each call stores a new
+// event.
 //
 // Errors: as for Publish.
 func (p *Publisher) PublishAll(ctx context.Context, who Principal, idempotencyKey string, list []Submission) ([]EventID, error) {
@@ -76,7 +76,7 @@ func (p *Publisher) PublishAll(ctx context.Context, who Principal, idempotencyKe
 		if twin, found := first[e.key]; !found {
 			first[e.key] = i
 		} else if entries[twin].hash != e.hash {
-			return nil, fmt.Errorf("event [%d] has the Source and Id of event [%d]: %w", i, twin, ErrIdempotencyKeyReused)
+			return nil, fmt.Errorf("event [%d] has the same Source and Id as event [%d]: %w", i, twin, ErrIdempotencyKeyReused)
 		} else {
 			e.twin = &entries[twin]
 		}
@@ -124,11 +124,11 @@ func (p *Publisher) PublishAll(ctx context.Context, who Principal, idempotencyKe
 type entry struct {
 	event Event
 	key   string // the hashed idempotency key; empty: none
-	hash  string // of what the submission states
-	twin  *entry // an earlier one of the same key and hash
+	hash  string // of the submission
+	twin  *entry // an earlier entry with the same key and hash
 }
 
-// each calls do for every entry, some at once, and returns their errors joined.
+// each calls do for every entry, some concurrently, and returns all errors joined.
 func each(entries []entry, do func(i int, e *entry) error) error {
 	errs := make([]error, len(entries))
 	var wg sync.WaitGroup
@@ -151,7 +151,7 @@ func (p *Publisher) checkAll(who Principal, idempotencyKey string, list []Submis
 		faults.AddText("", "at least one event is required")
 	}
 	if len(list) > MaxSubmissions {
-		faults.AddText("", "%d events are more than the %d that one call may submit", len(list), MaxSubmissions)
+		faults.AddText("", "at most %d events are allowed in one call", MaxSubmissions)
 		list = nil
 	}
 	if utf8.RuneCountInString(idempotencyKey) > maxIdempotencyKey {
@@ -186,11 +186,11 @@ func (p *Publisher) checkAll(who Principal, idempotencyKey string, list []Submis
 	return entries, tooLarge
 }
 
-// check returns the event of a submission, without an id, and a hash of what the
-// submission states.
+// check returns the event of a submission, without an id, and a hash of the
+// submission.
 func (p *Publisher) check(who Principal, s Submission, now time.Time) (Event, string, error) {
 	if s.Hops+1 > maxHops {
-		return Event{}, "", fmt.Errorf("came through %d webhooks: %w", s.Hops, ErrLoop)
+		return Event{}, "", fmt.Errorf("passed through %d webhooks: %w", s.Hops, ErrLoop)
 	}
 	var f Faults
 	checkEventName(&f, "Event", s.Name)
@@ -218,9 +218,9 @@ func (p *Publisher) check(who Principal, s Submission, now time.Time) (Event, st
 	case s.At.IsZero():
 		at = now.Truncate(100 * time.Nanosecond)
 	case at.After(now.Add(maxAhead)):
-		f.Add("Timestamp", "must be at most %.0f minutes ahead", maxAhead.Minutes())
+		f.Add("Timestamp", "must be at most %.0f minutes in the future", maxAhead.Minutes())
 	case at.Before(now.Add(-past)):
-		f.Add("Timestamp", "must be at most %.0f days past", past.Hours()/24)
+		f.Add("Timestamp", "must be at most %.0f days in the past", past.Hours()/24)
 	}
 	if err := f.Err(); err != nil {
 		return Event{}, "", err
@@ -246,13 +246,13 @@ func (p *Publisher) check(who Principal, s Submission, now time.Time) (Event, st
 		}
 	}
 	if size := c.Size(); size > maxEventDataBytes {
-		return Event{}, "", fmt.Errorf("the sum of Changes, FieldValues, Values and Previous is %d bytes, more than %d: %w", size, maxEventDataBytes, ErrTooLarge)
+		return Event{}, "", fmt.Errorf("event content (Changes, FieldValues, Values and Previous) has %d bytes, more than %d: %w", size, maxEventDataBytes, ErrTooLarge)
 	}
 	return e, stated, nil
 }
 
-// hashSubmission returns a hash of what a submission states, its spacing aside.
-// What defaults fill in does not count: a repeated submission has another time.
+// hashSubmission returns a hash of a submission. White space and defaults do not
+// count: a repeated submission has a different default time.
 func hashSubmission(s Submission, c *Content) (string, error) {
 	stated, err := EncodeContent(c)
 	if err != nil {
@@ -268,7 +268,7 @@ func hashSubmission(s Submission, c *Content) (string, error) {
 	return hexHash(s.Name, strconv.Itoa(int(s.PrimaryKey)), s.Key, string(stated), at, by), nil
 }
 
-// objectNames returns the names of an object's members, in their order.
+// objectNames returns the names of an object's members, in order.
 func objectNames(object json.RawMessage) ([]string, error) {
 	members, err := jsonscan.Members(object)
 	names := make([]string, len(members))

@@ -61,7 +61,7 @@ func TestPublishAll_Stores(t *testing.T) {
 		}
 	}
 	if n := len(r.storedEvents(t)); n != 3 {
-		t.Errorf("%d events are stored, want 3", n)
+		t.Errorf("got %d stored events, want 3", n)
 	}
 }
 
@@ -76,26 +76,26 @@ func TestPublishAll_Refuses(t *testing.T) {
 		want error  // nil: a ValidationError
 	}{
 		"no events":        {nil, "", "at least one event", nil},
-		"101 events":       {slices.Repeat([]webhook.Submission{good}, 101), "", "101 events are more than the 100", nil},
+		"101 events":       {slices.Repeat([]webhook.Submission{good}, 101), "", "at most 100 events", nil},
 		"a long key":       {[]webhook.Submission{good}, strings.Repeat("k", 256), "Idempotency-Key", nil},
 		"an array":         {[]webhook.Submission{good, {Name: "a", Values: []byte(`[]`)}}, "", "[1]: Values", nil},
 		"a bad name":       {[]webhook.Submission{{Name: "a b"}}, "", "[0]: ", nil},
 		"a reserved name":  {[]webhook.Submission{{Name: "webhook7.errors"}}, "", "reserved", nil},
-		"the future":       {[]webhook.Submission{{Name: "a", At: start.Add(6 * time.Minute)}}, "", "[0]: Timestamp must be at most 5 minutes ahead", nil},
-		"the past":         {[]webhook.Submission{{Name: "a", At: start.Add(-29*24*time.Hour - time.Second)}}, "", "[0]: Timestamp must be at most 29 days past", nil},
+		"the future":       {[]webhook.Submission{{Name: "a", At: start.Add(6 * time.Minute)}}, "", "[0]: Timestamp must be at most 5 minutes in the future", nil},
+		"the past":         {[]webhook.Submission{{Name: "a", At: start.Add(-29*24*time.Hour - time.Second)}}, "", "[0]: Timestamp must be at most 29 days in the past", nil},
 		"a relay's source": {[]webhook.Submission{{Name: "a", Source: "/in/crm"}}, "", "[0]: Source must not begin with /in/", nil},
 		"a long Key":       {[]webhook.Submission{{Name: "a", Key: strings.Repeat("å", 257)}}, "", "[0]: Key must be at most 256 characters", nil},
 		"control characters": {
 			[]webhook.Submission{{Name: "a", Sequence: "1\n2"}}, "", "[0]: Sequence must be valid UTF-8 without control characters", nil,
 		},
-		"two faulty events": {[]webhook.Submission{{Name: ""}, good, {Name: "test"}}, "", "[2]: ", nil},
-		"values over the limit together": {
+		"two invalid events": {[]webhook.Submission{{Name: ""}, good, {Name: "test"}}, "", "[2]: ", nil},
+		"values with a total over the limit": {
 			[]webhook.Submission{good, {Name: "a", FieldValues: large, Previous: large}}, "", "event [1]", webhook.ErrTooLarge,
 		},
 		"a loop": {[]webhook.Submission{good, {Name: "a", Hops: 3}}, "", "event [1]", webhook.ErrLoop},
-		"two contents under one id": {
+		"two contents with one id": {
 			[]webhook.Submission{{Name: "a", Source: "s", ID: "1"}, {Name: "b", Source: "s", ID: "1"}},
-			"", "event [1] has the Source and Id of event [0]",
+			"", "event [1] has the same Source and Id as event [0]",
 			webhook.ErrIdempotencyKeyReused,
 		},
 	} {
@@ -108,10 +108,10 @@ func TestPublishAll_Refuses(t *testing.T) {
 				t.Fatalf("got %v, want %v", err, c.want)
 			}
 			if !strings.Contains(err.Error(), c.text) {
-				t.Errorf("got %q, want it to say %q", err, c.text)
+				t.Errorf("got %q, want it to contain %q", err, c.text)
 			}
 			if n := len(r.storedEvents(t)); n != 0 {
-				t.Errorf("%d events are stored, want none", n)
+				t.Errorf("got %d stored events, want none", n)
 			}
 		})
 	}
@@ -138,17 +138,17 @@ func TestPublishAll_OneEventPerSourceAndID(t *testing.T) {
 	}
 	wg.Wait()
 	if n := len(r.storedEvents(t)); n != 2 {
-		t.Errorf("%d events are stored, want 2", n)
+		t.Errorf("got %d stored events, want 2", n)
 	}
 	other := one
 	other.FieldValues = []byte(`{"a":2}`)
 	if _, err := p.PublishAll(t.Context(), anna, "", []webhook.Submission{{Name: "d"}, other}); !errors.Is(err, webhook.ErrIdempotencyKeyReused) {
-		t.Errorf("other content under the same id: got %v", err)
+		t.Errorf("different content with the same id: got %v", err)
 	}
 	app := anna
 	app.App = "app"
 	if ids, err := p.PublishAll(t.Context(), app, "", []webhook.Submission{one}); err != nil || ids[0] == first[0] {
-		t.Errorf("another app: got %v, %v; want an event of its own", ids, err)
+		t.Errorf("another app: got %v, %v; want a new event", ids, err)
 	}
 	r.clock.Advance(24 * time.Hour)
 	if ids, err := p.PublishAll(t.Context(), anna, "", []webhook.Submission{one}); err != nil || ids[0] == first[0] {
@@ -170,7 +170,7 @@ func TestPublishAll_IdempotencyKeyCoversEachEntry(t *testing.T) {
 	}
 	list[1].Name = "b"
 	if _, err := p.PublishAll(t.Context(), anna, "k", list); !errors.Is(err, webhook.ErrIdempotencyKeyReused) {
-		t.Errorf("with other content: got %v", err)
+		t.Errorf("with different content: got %v", err)
 	}
 }
 
@@ -189,17 +189,17 @@ func TestTake_OnceKey(t *testing.T) {
 	first := take("a.b", "/in/crm", guid)
 	r.clock.Advance(28 * 24 * time.Hour)
 	if again := take("c", "/in/other", strings.ToLower(guid)); again.ID != first.ID {
-		t.Error("the same GUID from another source is another event, want the same")
+		t.Error("the same GUID from another source: got another event, want the same")
 	}
 	if n := len(r.storedEvents(t)); n != 1 {
-		t.Errorf("%d events are stored, want 1", n)
+		t.Errorf("got %d stored events, want 1", n)
 	}
 	if one, other := take("a", "/in/crm", "7"), take("a", "/in/other", "7"); one.ID == other.ID {
-		t.Error("an id that is no GUID is one event for two sources, want two")
+		t.Error("an id that is not a GUID from two sources: got one event, want two")
 	}
 	r.clock.Advance(24 * time.Hour)
 	if later := take("a.b", "/in/crm", guid); later.ID == first.ID {
-		t.Error("after the key's life it is the same event, want a new one")
+		t.Error("after the life of the key: got the same event, want a new one")
 	}
 }
 
@@ -213,7 +213,7 @@ func TestTake_DropsWhatIsTooLarge(t *testing.T) {
 		long[i] = fmt.Sprintf("%01000d", i)
 	}
 	for name, c := range map[string]struct{ content, want webhook.Content }{
-		"it fits":  {webhook.Content{FieldValues: object(200), Previous: object(50)}, webhook.Content{FieldValues: object(200), Previous: object(50)}},
+		"nothing":  {webhook.Content{FieldValues: object(200), Previous: object(50)}, webhook.Content{FieldValues: object(200), Previous: object(50)}},
 		"Previous": {webhook.Content{FieldValues: object(200), Previous: object(60)}, webhook.Content{FieldValues: object(200), Truncated: true}},
 		"the values": {
 			webhook.Content{Changes: []string{"a"}, FieldValues: object(200), Values: object(60), Previous: object(1)},
@@ -245,7 +245,7 @@ func TestDeriveEventID(t *testing.T) {
 	}
 	for _, other := range []webhook.EventID{webhook.DeriveEventID(start, "ab", "c"), webhook.DeriveEventID(start.Add(time.Millisecond), "a", "bc")} {
 		if other == id {
-			t.Error("other parts or another time: got the same id")
+			t.Error("different parts or time: got the same id")
 		}
 	}
 }

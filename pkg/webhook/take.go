@@ -16,9 +16,9 @@ type Once struct {
 	Life time.Duration
 }
 
-// OnceKey returns the key of an event that a source identifies by id. Where the
-// id is a GUID the source has no part in it, so that several webhooks of one CRM
-// that report the same event make one event, and a log finds it by the id alone.
+// OnceKey returns the key of an event that a source identifies by id. If the id is a
+// GUID, the key does not depend on the source, so that several webhooks of one CRM
+// that report the same event make one event, and logs find it by the id alone.
 func OnceKey(source, id string) string {
 	if guid := strings.ToLower(id); EventID(guid).Valid() {
 		return hexHash("guid", guid)
@@ -26,14 +26,14 @@ func OnceKey(source, id string) string {
 	return hexHash("source", source, id)
 }
 
-// Take stores an event that a source reports, which cannot be asked to send less:
-// what exceeds 256 KiB is dropped and marked Truncated, as taken.Content shows.
-// e needs no ExpiresAt. Without a Once, its ID must be derived from the source
-// (see [DeriveEventID]), and repeating the call changes nothing. With a Once, the
-// first event under its key counts, whatever later ones say, and has the ID that
-// is returned.
+// Take stores an event reported by a source. A source cannot be asked to send less:
+// if the content exceeds 256 KiB, Take drops members and sets taken.Content.Truncated.
+// e needs no ExpiresAt. Without a Once, its ID must be derived from the source (see
+// [DeriveEventID]), and repeating the call changes nothing. With a Once, the first
+// event with its key is stored, later ones are ignored, and taken has the ID of the
+// first.
 //
-// Errors: *ValidationError for a name that no source may raise, ErrLoop,
+// Errors: *ValidationError for a name that sources must not raise, ErrLoop,
 // ErrUnavailable.
 func (p *Publisher) Take(ctx context.Context, e Event, once Once) (taken Event, err error) {
 	now := p.Now().UTC()
@@ -43,7 +43,7 @@ func (p *Publisher) Take(ctx context.Context, e Event, once Once) (taken Event, 
 		return Event{}, err
 	}
 	if e.Hops > maxHops {
-		return Event{}, fmt.Errorf("event %s: came through %d webhooks: %w", e.Name, e.Hops-1, ErrLoop)
+		return Event{}, fmt.Errorf("event %s passed through %d webhooks: %w", e.Name, e.Hops-1, ErrLoop)
 	}
 	if e.Content != nil {
 		content := *e.Content
@@ -62,7 +62,7 @@ func (p *Publisher) Take(ctx context.Context, e Event, once Once) (taken Event, 
 		if err != nil {
 			return Event{}, fmt.Errorf("event %s: %w", e.Name, err)
 		}
-		e.ID = stored.Event // put again: the call that claimed it may have died before
+		e.ID = stored.Event // Put again: the call that claimed the key may have died before its Put
 	}
 	if err := p.Events.Put(ctx, e); err != nil {
 		return Event{}, fmt.Errorf("event %s: %w", e.Name, err)

@@ -5,16 +5,16 @@ import (
 	"fmt"
 )
 
-// UnreadableError reports stored items that cannot be decoded. The list that is
-// returned beside it is complete but for them, so that one damaged item never
-// hides the others. The zero UnreadableError is ready to collect them. It must not
-// be used concurrently.
+// UnreadableError reports stored items that cannot be decoded. The list returned
+// with it is complete except for them, so that a damaged item never hides the
+// others. The zero UnreadableError is ready to collect items. It must not be used
+// concurrently.
 type UnreadableError struct {
 	// Items holds the keys of the items, the first 100 of them.
 	Items []string
-	// Count is how many there are, at least len(Items). Zero: no error.
+	// Count is the number of items, at least len(Items). Zero: no error.
 	Count int
-	// Cause says why the first one cannot be decoded.
+	// Cause is why the first item cannot be decoded.
 	Cause error
 }
 
@@ -22,12 +22,12 @@ type UnreadableError struct {
 const maxUnreadable = 100
 
 func (e *UnreadableError) Error() string {
-	return fmt.Sprintf("%d stored items cannot be read, the first is %q: %v", e.Count, e.Items[0], e.Cause)
+	return fmt.Sprintf("%d stored items cannot be decoded, the first is %q: %v", e.Count, e.Items[0], e.Cause)
 }
 
 func (e *UnreadableError) Unwrap() error { return e.Cause }
 
-// Add counts an item.
+// Add adds an item and why it cannot be decoded.
 func (e *UnreadableError) Add(item string, cause error) {
 	if e.Count == 0 {
 		e.Cause = cause
@@ -37,7 +37,7 @@ func (e *UnreadableError) Add(item string, cause error) {
 	}
 }
 
-// Err returns the error, or nil if every item was readable.
+// Err returns the error, or nil if no item was added.
 func (e *UnreadableError) Err() error {
 	if e.Count == 0 {
 		return nil
@@ -45,8 +45,8 @@ func (e *UnreadableError) Err() error {
 	return e
 }
 
-// Readable returns what is left of a list's error once unreadable items are
-// passed over, and these items, nil if there are none.
+// Readable splits the error of a list: it returns its unreadable items, or nil, and
+// any other error.
 func Readable(err error) (*UnreadableError, error) {
 	var found *UnreadableError
 	if errors.As(err, &found) {

@@ -4,10 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
@@ -33,27 +33,25 @@ const (
 // typeWebhook is the built-in plugin: an HTTP POST.
 const typeWebhook = "webhook"
 
-// typeCRMScript is SuperOffice's script plugin, which is not offered.
+// typeCRMScript is the name of SuperOffice's script plugin, which is not supported.
 const typeCRMScript = "crmscript"
 
-// Rules are what a deployment asks of a webhook beyond the wire's own limits.
-// The zero Rules are the strict ones, with no check of the target's address.
+// Rules are a deployment's requirements of a webhook beyond the limits of the wire.
+// The zero Rules are strict, without a check of the target's address.
 type Rules struct {
-	// AllowHTTP accepts http targets beside https ones.
+	// AllowHTTP accepts http targets as well as https ones.
 	AllowHTTP bool
-	// RefuseUnknownTypes accepts no Type but "webhook".
+	// RefuseUnknownTypes refuses every Type except "webhook".
 	RefuseUnknownTypes bool
-	// OwnHosts are the API's own hosts, without port, which are no targets: a
-	// webhook that calls its own service would loop.
+	// OwnHosts are the API's own hosts, without port. They are refused as targets:
+	// a webhook that calls its own service would loop.
 	OwnHosts []string
-	// CheckHost gives a target's host as resolvers see it, or says why it may
-	// not be called, judging by its spelling alone, without DNS. Unset: no
-	// such check.
+	// CheckHost returns a target's host as resolvers see it, or why it must not be
+	// called. It checks the spelling only, without DNS. nil: no such check.
 	CheckHost func(host string) (seen string, err error)
 }
 
-// Own returns the rules with more hosts of the API's own. Empty ones it leaves
-// out.
+// Own returns the rules with additional hosts of the API, ignoring empty ones.
 func (rules Rules) Own(hosts ...string) Rules {
 	own := slices.Clip(rules.OwnHosts)
 	for _, host := range hosts {
@@ -65,20 +63,20 @@ func (rules Rules) Own(hosts ...string) Rules {
 	return rules
 }
 
-// limit checks the length of a text; name is how a sentence calls it.
+// limit checks the length of a string and that it is valid UTF-8. name is what the
+// fault calls it.
 func (f *Faults) limit(member, name, text string, limit int) {
-	if n := utf8.RuneCountInString(text); n > limit {
-		f.AddText(member, "%s has %d characters, more than %d", name, n, limit)
+	if utf8.RuneCountInString(text) > limit {
+		f.AddText(member, "%s must be at most %d characters", name, limit)
 	}
 	if !utf8.ValidString(text) {
-		f.AddText(member, "%s is not valid UTF-8", name)
+		f.AddText(member, "%s must be valid UTF-8", name)
 	}
 }
 
 // Validate reports everything that is wrong with the draft as a
-// *ValidationError, in the order of the entity's members, or nil. It does not
-// look at what is stored: whether a mask stands for something is checked on
-// saving.
+// *ValidationError, in the order of the entity's members, or nil. It does not know
+// the stored webhook: a save also checks that each mask has a stored secret to keep.
 func (d Draft) Validate(rules Rules) error {
 	var f Faults
 	f.limit("Name", "Name", d.Name, maxName)
@@ -86,55 +84,60 @@ func (d Draft) Validate(rules Rules) error {
 	f.target(d.TargetURL, rules)
 	f.secret(d.Secret)
 	if d.State < StateUnknown || d.State > StateTooManyErrors {
-		f.Add("State", "%d is none of Unknown, Active, Stopped, TooManyErrors", d.State)
+		f.Add("State", "must be one of Unknown, Active, Stopped, TooManyErrors")
 	}
 	f.pluginType(d.Type, rules)
 	f.headers(d.Headers)
-	f.properties(d.Properties)
+	f.propertiesObject(d.Properties)
 	f.limit("ErrorsEmail", "ErrorsEmail", d.ErrorsEmail, maxErrorsEmail)
 	if len(d.ErrorEmails) > maxErrorEmails {
-		f.Add("ErrorEmails", "has %d addresses, more than %d", len(d.ErrorEmails), maxErrorEmails)
+		f.Add("ErrorEmails", "must have at most %d items", maxErrorEmails)
 	}
 	for i, address := range d.ErrorEmails {
 		f.limit("ErrorEmails", fmt.Sprintf("ErrorEmails[%d]", i), address, maxErrorsEmail)
 	}
 	if len(d.ErrorAssociates) > MaxPropertyBytes {
-		f.Add("ErrorAssociates", "has %d bytes, more than %d", len(d.ErrorAssociates), MaxPropertyBytes)
+		f.Add("ErrorAssociates", "must be at most %d bytes", MaxPropertyBytes)
 	}
 	f.limit("Description", "Description", d.Description, maxDescription)
 	if d.NotifyVia < 0 || d.NotifyVia > 2 {
-		f.Add("NotifyVia", "%d is none of None, Email, InApp", d.NotifyVia)
+		f.Add("NotifyVia", "must be one of None, Email, InApp")
 	}
 	if d.NotifyWhen < 0 || d.NotifyWhen > 3 {
-		f.Add("NotifyWhen", "%d is no combination of FirstFailure and Disabling", d.NotifyWhen)
+		f.Add("NotifyWhen", "must be None or a combination of FirstFailure and Disabling")
 	}
 	return f.Err()
 }
 
 func (f *Faults) events(patterns []string) {
 	if len(patterns) == 0 {
-		f.Add("Events", "is empty: name at least one event")
+		f.Add("Events", "must name at least one event")
 		return
 	}
 	for _, p := range patterns {
 		if !validEventPattern(p) {
-			f.AddText("Events", "Events: %q is no event name (up to 200 characters of A-Z a-z 0-9 _ . -), \"*\" or \"<entity>.*\"", truncate(p, 200))
+			f.AddText("Events", "Events: %q must be an event name (1 to %d characters of A-Z a-z 0-9 _ . -), \"*\", or \"<prefix>.*\" with a prefix of at most %d segments",
+				truncate(p, maxEventName), maxEventName, maxPrefixSegments)
 		}
 	}
-	if n := len(strings.Join(patterns, ",")); n > maxEvents {
-		f.Add("Events", "has %d characters with commas between, more than %d", n, maxEvents)
+	if len(strings.Join(patterns, ",")) > maxEvents {
+		f.Add("Events", "must be at most %d characters, joined by commas", maxEvents)
 	}
 }
 
 func (f *Faults) target(text string, rules Rules) {
-	if strings.TrimSpace(text) == "" {
-		f.Add("TargetUrl", "is empty")
+	if text = strings.TrimSpace(text); text == "" {
+		f.Add("TargetUrl", "is required")
 		return
 	}
 	f.limit("TargetUrl", "TargetUrl", text, maxTargetURL)
-	u, err := url.Parse(text)
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		f.Add("TargetUrl", "must not contain control characters, such as a tab or a line break")
+		return
+	}
+	u, err := ParseTarget(text)
 	if err != nil || u.Host == "" || u.Hostname() == "" || u.Opaque != "" {
-		f.Add("TargetUrl", "is no absolute URL")
+		f.Add("TargetUrl", "must be an absolute URL")
 		return
 	}
 	switch {
@@ -147,10 +150,10 @@ func (f *Faults) target(text string, rules Rules) {
 		return
 	}
 	if u.User != nil {
-		f.Add("TargetUrl", "must not hold a user or password")
+		f.Add("TargetUrl", "must not contain a user or password")
 	}
 	if strings.Contains(text, "#") {
-		f.Add("TargetUrl", "must not have a fragment")
+		f.Add("TargetUrl", "must not contain a fragment")
 	}
 	if port := u.Port(); port != "" {
 		n, err := strconv.Atoi(port)
@@ -209,24 +212,37 @@ func (f *Faults) secret(s *Secret) {
 	if s == nil {
 		return
 	}
-	if n := utf8.RuneCountInString(s.text); n > maxSecret {
-		f.Add("Secret", "has %d characters, more than %d", n, maxSecret)
+	f.limit("Secret", "Secret", s.text, maxSecret)
+	encoded, ok := strings.CutPrefix(s.text, standardPrefix)
+	if !ok && misspelledStandard(s.text) {
+		f.Add("Secret", "must begin with %[1]q itself: remove everything before it, such as \"v1,\", a space or a quote, and write %[1]q in lower case", standardPrefix)
 	}
-	if !utf8.ValidString(s.text) {
-		f.Add("Secret", "is not valid UTF-8")
-	}
-	if encoded, ok := strings.CutPrefix(s.text, standardPrefix); ok {
-		if key, err := base64.StdEncoding.DecodeString(encoded); err != nil || len(key) == 0 {
-			f.Add("Secret", "begins with %q, but what follows is no standard base64", standardPrefix)
+	if ok {
+		key, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil || len(key) == 0 || strings.ContainsAny(encoded, "\r\n") { // line breaks are ignored by some decoders only
+			f.Add("Secret", "must be standard base64 after the prefix %q", standardPrefix)
 		}
 	}
+}
+
+// misspelledStandard reports whether a secret that does not begin with "whsec_"
+// looks like one that does: with the "v1," that some dashboards show in front of
+// it, with spaces or quotes around it, or in other case. As a plain string it
+// would sign with another key than the receiver's library uses.
+func misspelledStandard(text string) bool {
+	const around = " \t\r\n\"'`"
+	text = strings.ToLower(strings.Trim(text, around))
+	for _, version := range []string{"v1,", "v1a,"} {
+		text = strings.TrimLeft(strings.TrimPrefix(text, version), around)
+	}
+	return strings.HasPrefix(text, standardPrefix)
 }
 
 func (f *Faults) pluginType(name string, rules Rules) {
 	f.limit("Type", "Type", name, maxType)
 	switch {
 	case strings.EqualFold(name, typeCRMScript):
-		f.Add("Type", "%q is not offered: only HTTP webhooks are", name)
+		f.Add("Type", "%q is not supported: only HTTP webhooks are", name)
 	case rules.RefuseUnknownTypes && name != "" && !strings.EqualFold(name, typeWebhook):
 		f.Add("Type", "must be %q, not %q, unless the setting UNKNOWN_TYPE is accept", typeWebhook, truncate(name, maxType))
 	}
@@ -234,41 +250,41 @@ func (f *Faults) pluginType(name string, rules Rules) {
 
 func (f *Faults) headers(headers []DraftHeader) {
 	if len(headers) > maxHeaders {
-		f.Add("Headers", "has %d members, more than %d", len(headers), maxHeaders)
+		f.Add("Headers", "must have at most %d items", maxHeaders)
 	}
 	total := 0
-	seen := map[string]string{} // folded name → the name as it came first
+	seen := map[string]string{} // folded name → the first name that folds to it
 	for _, h := range headers {
 		total += len(h.Name) + len(h.Value.text)
 		folded := foldHeaderName(h.Name)
 		switch {
 		case !headerName(h.Name):
-			f.AddText("Headers", "Headers: %q is no header name", truncate(h.Name, 200))
+			f.AddText("Headers", "Headers: invalid header name %q", truncate(h.Name, 200))
 		case ReservedHeader(h.Name):
-			f.AddText("Headers", "Headers: %s may not be set", h.Name)
+			f.AddText("Headers", "Headers: reserved header %s", h.Name)
 		case strings.EqualFold(seen[folded], h.Name):
-			f.AddText("Headers", "Headers: %s stands twice", h.Name)
+			f.AddText("Headers", "Headers: duplicate header %s", h.Name)
 		case seen[folded] != "":
-			f.AddText("Headers", "Headers: %s and %s are the same header to many receivers", seen[folded], h.Name)
+			f.AddText("Headers", "Headers: many receivers cannot tell %s and %s apart", seen[folded], h.Name)
 		}
 		if seen[folded] == "" {
 			seen[folded] = h.Name
 		}
 		if !headerValue(h.Value.text) {
-			f.AddText("Headers", "Headers: the value of %q holds a control character", truncate(h.Name, 200))
+			f.AddText("Headers", "Headers: the value of %s must not contain control characters", truncate(h.Name, 200))
 		}
 	}
 	if total > maxHeaderBytes {
-		f.Add("Headers", "has %d bytes, more than %d", total, maxHeaderBytes)
+		f.Add("Headers", "must be at most %d bytes", maxHeaderBytes)
 	}
 }
 
-func (f *Faults) properties(raw json.RawMessage) {
+func (f *Faults) propertiesObject(raw json.RawMessage) {
 	if len(raw) == 0 {
 		return
 	}
 	if len(raw) > MaxPropertyBytes {
-		f.Add("Properties", "has %d bytes, more than %d", len(raw), MaxPropertyBytes)
+		f.Add("Properties", "must be at most %d bytes", MaxPropertyBytes)
 		return
 	}
 	if err := jsonscan.CheckObject(raw); err != nil {

@@ -2,18 +2,18 @@ package webhook
 
 import "time"
 
-// Verdict is what a delivery's row says about a message whose write it refused.
+// Verdict is what a delivery's row means for a message whose write it refused.
 type Verdict string
 
 // The verdicts.
 const (
-	VerdictOver  Verdict = "over"  // the attempt is over, or the delivery has gone past it: the message is done
-	VerdictHeld  Verdict = "held"  // a live lease holds the attempt, whose holder may be dead: try after it ends
-	VerdictEarly Verdict = "early" // the row does not show yet what the message asks for: try again later
+	VerdictOver  Verdict = "over"  // the attempt has ended, or the delivery is past it: the message is done
+	VerdictHeld  Verdict = "held"  // the attempt has a live lease, whose holder may be dead: retry after it expires
+	VerdictEarly Verdict = "early" // the row has not yet reached the attempt of the message: retry later
 )
 
-// Verdict judges the message by the row as it was when it refused. The zero
-// Delivery stands for no row.
+// Verdict judges the message by the row at the time of the refusal. The zero Delivery
+// means no row.
 func (m Message) Verdict(row Delivery, now time.Time) Verdict {
 	switch {
 	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):

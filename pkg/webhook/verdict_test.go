@@ -32,9 +32,9 @@ func TestMessage_Verdict(t *testing.T) {
 		{"a later attempt", 1, 1, leased(row(1, 2, webhook.StatusPending), now.Add(time.Second)), webhook.VerdictOver},
 		{"this attempt, finished", 1, 1, row(1, 1, webhook.StatusPending), webhook.VerdictOver},
 		{"this attempt, leased", 1, 1, leased(row(1, 1, webhook.StatusPending), now), webhook.VerdictHeld},
-		{"this attempt, its lease run out", 1, 1, leased(row(1, 1, webhook.StatusPending), now.Add(-1)), webhook.VerdictEarly},
-		{"the attempt before, leased", 1, 2, leased(row(1, 1, webhook.StatusPending), now.Add(time.Second)), webhook.VerdictHeld},
-		{"the attempt before, finished", 1, 2, row(1, 1, webhook.StatusPending), webhook.VerdictEarly},
+		{"this attempt, its lease expired", 1, 1, leased(row(1, 1, webhook.StatusPending), now.Add(-1)), webhook.VerdictEarly},
+		{"the previous attempt, leased", 1, 2, leased(row(1, 1, webhook.StatusPending), now.Add(time.Second)), webhook.VerdictHeld},
+		{"the previous attempt, finished", 1, 2, row(1, 1, webhook.StatusPending), webhook.VerdictEarly},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// State says whether a webhook gets events. Its numbers are the wire's.
+// State says whether a webhook receives events. Its numbers are those of the wire.
 type State int8
 
 // The states.
 const (
-	StateUnknown       State = 0 // not stated; never stored
+	StateUnknown       State = 0 // not set; never stored
 	StateActive        State = 1
 	StateStopped       State = 2 // by its owner
 	StateTooManyErrors State = 3 // by the service, after failures or a 410
@@ -31,27 +31,27 @@ func (s State) String() string {
 	return fmt.Sprintf("State(%d)", int8(s))
 }
 
-// Header is one HTTP header that a webhook adds to its POSTs. Where Secret is
-// set the value lies in the secret store and Value is empty.
+// Header is one HTTP header that a webhook adds to its POSTs. If Secret is set, the
+// value is in the secret store and Value is empty.
 type Header struct {
 	Name   string
 	Value  string
 	Secret bool
 }
 
-// SecretRef points to the version of a webhook's secret document that counts.
+// SecretRef refers to the version of a webhook's secret document that is in force.
 type SecretRef struct {
-	// Name of the secret in its store. Empty: the webhook has nothing secret.
+	// Name of the secret in its store. Empty: the webhook has no secrets.
 	Name string
-	// Version of the document; versions are immutable.
+	// Version of the document. Versions are immutable.
 	Version string
-	// Signed says that the document holds a signing secret, so that readers of
-	// the webhook know it without reading the document.
+	// Signed says that the document holds a signing secret, so that readers of the
+	// webhook need not read the document to know.
 	Signed bool
 }
 
-// Webhook is a tenant's subscription: which events, to which target, in which
-// state. It holds no secret text, so it may be logged field by field.
+// Webhook is a tenant's subscription: which events, to which target, in which state.
+// It holds no secrets, so it may be logged field by field.
 type Webhook struct {
 	Tenant Tenant
 	ID     int32 // counted per tenant from 1
@@ -60,7 +60,7 @@ type Webhook struct {
 	Events    []string // patterns as given; compared case-insensitively
 	TargetURL string
 	State     State
-	Type      string // plugin name as given; "webhook" if none was
+	Type      string // plugin name as given; "webhook" by default
 	Headers   []Header
 	// Properties is one JSON object, compact, or empty. Its members are merged
 	// into every body after the standard keys, in their order.
@@ -78,11 +78,12 @@ type Webhook struct {
 	NotifyVia       int32 // SuperOffice's numbers: 0 None, 1 Email, 2 InApp
 	NotifyWhen      int32 // bit flags: 1 FirstFailure, 2 Disabling
 
-	// App registered the webhook. Empty: no app, seen by principals without one.
+	// App registered the webhook. Empty: no app, and only principals without an app
+	// see the webhook.
 	App     string
 	Options Options
 	Secret  SecretRef
-	// Rotations counts the versions made of the secret on RotationDay
+	// Rotations counts the versions of the secret created on RotationDay
 	// (YYYY-MM-DD, UTC).
 	Rotations   int
 	RotationDay string
@@ -90,13 +91,13 @@ type Webhook struct {
 	// Revision counts the changes, from 1. Every write is conditional on it.
 	Revision int64
 	// Activation counts the changes to Active, from 1 if created active, and
-	// ActivatedAt says when the last one was. A delivery belongs to the
-	// activation under which it was made.
+	// ActivatedAt is the time of the last one. A delivery belongs to the activation
+	// under which it was created.
 	Activation  int64
 	ActivatedAt time.Time
 }
 
-// PointerKeys lists the folded patterns of the webhook, each once, in the order
+// PointerKeys returns the folded patterns of the webhook, each once, in the order
 // given.
 func (w Webhook) PointerKeys() []string {
 	seen := make(map[string]bool, len(w.Events))

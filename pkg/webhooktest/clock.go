@@ -1,8 +1,8 @@
-// Package webhooktest holds helpers for tests: a clock and a source of
-// randomness that the test controls, a target that records raw requests, and a
-// logger that fails the test if a secret or an unlisted key is logged. It
-// refuses to hold assertions about the domain or doubles of the module's own
-// parts, and only tests import it.
+// Package webhooktest contains test helpers: a clock and a source of randomness
+// that the test controls, a target that records raw requests, and a logger that
+// fails the test if a secret or an unlisted key is logged. Only tests import it. It
+// refuses to contain assertions about the domain, or doubles of the module's own
+// code.
 package webhooktest
 
 import (

@@ -59,8 +59,8 @@ func (h *handler) Handle(ctx context.Context, record slog.Record) error {
 	for _, a := range attrs {
 		h.checkKey(a)
 	}
-	// slog's two encoders resolve values differently; a secret may show in only
-	// one of them.
+	// slog's two handlers resolve values differently, so a secret may appear in the
+	// output of only one of them.
 	var text, object bytes.Buffer
 	all := &slog.HandlerOptions{Level: slog.Level(-128)}
 	plain := slog.NewRecord(record.Time, record.Level, record.Message, 0)
@@ -79,7 +79,7 @@ func (h *handler) Handle(ctx context.Context, record slog.Record) error {
 		}
 		if secret != "" && (strings.Contains(shown, secret) || strings.Contains(shown, string(quoted[1:len(quoted)-1]))) {
 			h.t.Errorf("a secret was logged in the record %q", record.Message)
-			return nil // the record itself is not shown
+			return nil // without logging the record
 		}
 	}
 	h.t.Log(strings.TrimSpace(text.String()))

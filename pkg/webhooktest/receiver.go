@@ -21,8 +21,8 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Body   string
-	// Wait, if set, delays the response until it is closed or the client gives
-	// up.
+	// Wait, if set, delays the response until the channel is closed or the client
+	// disconnects.
 	Wait <-chan struct{}
 }
 
@@ -36,9 +36,8 @@ type Receiver struct {
 	received []Request
 }
 
-// NewReceiver starts a target that lives as long as the test. It sends the
-// answers in turn and then repeats the last; without answers it sends an empty
-// 200.
+// NewReceiver starts a target that runs until the test ends. It sends the answers
+// in turn and then repeats the last one; without answers it sends an empty 200.
 func NewReceiver(t testing.TB, answers ...Answer) *Receiver {
 	t.Helper()
 	r := &Receiver{script: answers}

@@ -5,10 +5,10 @@ import (
 	"unsafe"
 )
 
-// Thawed returns t as a process reads it after a freeze of d: the wall clock
-// shows t, the monotonic clock missed d. t must have a monotonic reading. The
-// only way to make such a time is to write into it; the test of webhook.Elapsed
-// detects a change of time.Time's layout.
+// Thawed returns t as a process reads it after a freeze of d: the wall clock shows
+// t, and the monotonic clock is d behind. t must have a monotonic reading. Such a
+// time can only be made by writing to the fields of time.Time; the test of
+// webhook.Elapsed detects a change of their layout.
 func Thawed(t time.Time, d time.Duration) time.Time {
 	inner := (*struct {
 		wall      uint64

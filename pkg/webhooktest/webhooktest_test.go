@@ -32,18 +32,18 @@ func TestLogger(t *testing.T) {
 	}{
 		{"listed keys", func(l *slog.Logger) { l.Info("sent", "webhook_id", 1, "host", "example.com") }, false},
 		{"an unlisted key", func(l *slog.Logger) { l.Info("sent", "url", "x") }, true},
-		{"an unlisted key given before", func(l *slog.Logger) { l.With("url", "x").Info("sent") }, true},
+		{"an unlisted key added by With", func(l *slog.Logger) { l.With("url", "x").Info("sent") }, true},
 		{"an unlisted group", func(l *slog.Logger) { l.WithGroup("g").Info("sent", "host", "x") }, true},
 		{"a secret in a value", func(l *slog.Logger) { l.Info("sent", "error", "bad hu\"sh") }, true},
 		{"a secret in the message", func(l *slog.Logger) { l.Info("hu\"sh") }, true},
-		{"a secret that hides itself", func(l *slog.Logger) { l.Info("sent", "error", webhook.NewSecret("hu\"sh")) }, false},
+		{"a secret that redacts itself", func(l *slog.Logger) { l.Info("sent", "error", webhook.NewSecret("hu\"sh")) }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			j := &judged{TB: t}
 			c.log(webhooktest.Logger(j, "hu\"sh"))
 			if (j.failures > 0) != c.fails {
-				t.Errorf("%d failures", j.failures)
+				t.Errorf("got %d failures, want failures: %v", j.failures, c.fails)
 			}
 		})
 	}
@@ -54,7 +54,7 @@ func TestClockAndRandom(t *testing.T) {
 	start := time.Unix(1, 0)
 	clock := webhooktest.NewClock(start)
 	if got := clock.Advance(time.Second); !got.Equal(time.Unix(2, 0)) || !clock.Now().Equal(got) {
-		t.Errorf("clock at %s", got)
+		t.Errorf("got clock at %s, want 2 s", got)
 	}
 	if clock.Set(start); !clock.Now().Equal(start) {
 		t.Error("the clock was not set back")
@@ -65,7 +65,7 @@ func TestClockAndRandom(t *testing.T) {
 		return b
 	}
 	if !bytes.Equal(read(1), read(1)) || bytes.Equal(read(1), read(2)) {
-		t.Error("bytes do not follow the seed")
+		t.Error("the bytes do not depend on the seed alone")
 	}
 }
 
@@ -83,10 +83,10 @@ func TestReceiver_AnswersInTurn(t *testing.T) {
 		}
 		_ = resp.Body.Close()
 		if resp.StatusCode != want {
-			t.Errorf("status %d, want %d", resp.StatusCode, want)
+			t.Errorf("got status %d, want %d", resp.StatusCode, want)
 		}
 	}
 	if got := r.Requests(); len(got) != 3 || got[0].URI != "/a?b" || string(got[0].Body) != "body" {
-		t.Errorf("recorded %v", got)
+		t.Errorf("got requests %v", got)
 	}
 }

@@ -1,5 +1,5 @@
-// Package engine puts together what DeliverFunction and RetryFunction share:
-// the delivery engine on AWS's services. It only wires; it decides nothing.
+// Package engine wires the delivery engine on AWS, for DeliverFunction and
+// RetryFunction. It decides nothing.
 package engine
 
 import (
@@ -19,10 +19,10 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/service/sending"
 )
 
-// documentBytes bounds the secret documents that an environment remembers.
+// documentBytes bounds the secret documents that an environment caches.
 const documentBytes = 4 << 20
 
-// New makes the engine and its sender, whose Resume must be called between
+// New returns the engine and its sender, whose Resume must be called between
 // invocations. version is the build's.
 func New(cfg config.Deliver, clients aws.Config, logger *slog.Logger, version string) (*dispatch.Engine, *outbound.Sender, error) {
 	sender, err := sending.New(cfg.Sending, version, time.Now)

@@ -1,5 +1,5 @@
-// Package memory lets a process spend spare memory to save CPU time. It only sets
-// the garbage collector, and never overrides GOGC or GOMEMLIMIT.
+// Package memory lets a process use spare memory to save CPU time. It only
+// configures the garbage collector, and never overrides GOGC or GOMEMLIMIT.
 package memory
 
 import (
@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	// growth is GOGC: how many percent the heap may grow by, of what is in use,
-	// before it is collected. What is in use is a few megabytes, so that Go's
-	// default of 100 has the collector run all the time, and gains nothing by it:
-	// docs/performance.md has the figures.
+	// growth is GOGC: by how many percent of the live heap the heap may grow before
+	// it is collected. The live heap is a few megabytes, so with Go's default of 100
+	// the collector would run constantly for no gain: docs/performance.md has the
+	// figures.
 	growth = 400
-	// share is how much of a function's memory, in percent, may be used before
-	// the collector runs as often as it must. The rest is for the program itself
-	// and what lies outside of the heap.
+	// share is the share of a function's memory, in percent, beyond which the
+	// collector runs as often as needed. The rest is for the program itself and
+	// memory outside of the heap.
 	share = 75
 )
 
-// Tune sets the collector. What GOGC and GOMEMLIMIT say counts more; a function's
-// memory is what Lambda says in AWS_LAMBDA_FUNCTION_MEMORY_SIZE, in MB. Without
-// that the heap has no limit but its growth.
+// Tune configures the collector. GOGC and GOMEMLIMIT take precedence. A function's
+// memory is read from AWS_LAMBDA_FUNCTION_MEMORY_SIZE, in MB; without it, the heap
+// has no limit.
 func Tune(lookup config.Lookup) {
 	if _, ok := lookup("GOGC"); !ok {
 		debug.SetGCPercent(growth)

@@ -14,12 +14,12 @@ func TestTune(t *testing.T) {
 		percent int
 		limit   int64
 	}{
-		"a local run has no limit":          {percent: 400, limit: math.MaxInt64},
-		"a function has that of its memory": {env: map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"}, percent: 400, limit: 384 << 20},
-		"what makes no sense is no limit":   {env: map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "much"}, percent: 400, limit: math.MaxInt64},
-		"what Go itself was told stays":     {env: map[string]string{"GOGC": "50", "GOMEMLIMIT": "1GiB", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"}, percent: 77, limit: math.MaxInt64},
-		"a growth leaves the limit to us":   {env: map[string]string{"GOGC": "50", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128"}, percent: 77, limit: 96 << 20},
-		"and a limit the growth likewise":   {env: map[string]string{"GOMEMLIMIT": "1GiB"}, percent: 400, limit: math.MaxInt64},
+		"a local run has no limit":                    {percent: 400, limit: math.MaxInt64},
+		"a function's limit is a share of its memory": {env: map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"}, percent: 400, limit: 384 << 20},
+		"an invalid memory size is no limit":          {env: map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "much"}, percent: 400, limit: math.MaxInt64},
+		"GOGC and GOMEMLIMIT take precedence":         {env: map[string]string{"GOGC": "50", "GOMEMLIMIT": "1GiB", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"}, percent: 77, limit: math.MaxInt64},
+		"with GOGC alone the limit is set":            {env: map[string]string{"GOGC": "50", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128"}, percent: 77, limit: 96 << 20},
+		"with GOMEMLIMIT alone the growth is set":     {env: map[string]string{"GOMEMLIMIT": "1GiB"}, percent: 400, limit: math.MaxInt64},
 	} {
 		t.Run(name, func(t *testing.T) {
 			percent, limit := debug.SetGCPercent(77), debug.SetMemoryLimit(math.MaxInt64)

@@ -15,9 +15,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 )
 
-// Contracts returns what every function is built on: the tables and Secrets
-// Manager. The queues and the failure bucket are the caller's to set. A tenant
-// may create up to webhooksPerTenant webhooks; 0: no limit.
+// Contracts returns the dependencies that all functions share: the tables and
+// Secrets Manager. The caller sets the queues and the failure bucket. A tenant may
+// create up to webhooksPerTenant webhooks; 0: no limit.
 func Contracts(cfg config.Deployed, webhooksPerTenant int, clients aws.Config, logger *slog.Logger) service.Contracts {
 	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now, Random: rand.Reader})
 	return service.Contracts{

@@ -1,6 +1,6 @@
-// Package start begins a Lambda function: it reads the function's settings and
-// the environment's access to AWS, has the function put together, and serves.
-// It knows no function and decides nothing about one.
+// Package start starts a Lambda function: it reads the function's settings and the
+// environment's AWS configuration, calls the function's wiring, and serves. It
+// knows no particular function and decides nothing about one.
 package start
 
 import (
@@ -17,9 +17,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 )
 
-// Function serves the handler that wire makes of the settings that load reads.
-// It does not return. A fault in the settings ends the process, with all faults
-// in one line of the log: Lambda tries again, and the function's errors show.
+// Function serves the handler that wire builds from the settings that load reads.
+// It does not return. Invalid settings end the process, with all faults in one log
+// line; Lambda retries, and the function's error metric shows it.
 func Function[C interface{ Level() slog.Level }](
 	load func(config.Lookup) (C, error), wire func(cfg C, clients aws.Config, logger *slog.Logger) (lambda.Handler, error),
 ) {

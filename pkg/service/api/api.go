@@ -1,5 +1,5 @@
-// Package api makes the API's handler from the contracts and the settings. It
-// refuses to know a store or AWS, and to listen: callers serve the handler.
+// Package api builds the API's handler from the contracts and the settings. It
+// refuses to depend on a store or AWS, and to listen: callers serve the handler.
 package api
 
 import (
@@ -18,9 +18,9 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Config is what the API needs besides the contracts. The zero values of
-// Role, RequestID, AllowOwnHost, UnauthorizedHint and Beside are those of
-// auth.Authenticator and httpapi.Config.
+// Config configures the API. The zero values of Role, RequestID, AllowOwnHost,
+// UnauthorizedHint and Beside mean what they mean in auth.Authenticator and
+// httpapi.Config.
 type Config struct {
 	config.Serving
 	Targets config.Targets

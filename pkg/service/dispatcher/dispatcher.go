@@ -1,5 +1,5 @@
-// Package dispatcher makes the delivery engine from the contracts. It refuses to
-// know a store, a queue or AWS.
+// Package dispatcher builds the delivery engine from the contracts. It refuses to
+// depend on a store, a queue or AWS.
 package dispatcher
 
 import (
@@ -7,8 +7,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/service"
 )
 
-// New returns the engine. It makes its attempts with sender, and puts what it
-// cannot read into dead.
+// New returns the engine. It makes attempts with sender and puts unreadable
+// records and messages into dead.
 func New(c service.Contracts, sender dispatch.Sender, dead dispatch.DeadLetters) *dispatch.Engine {
 	return dispatch.New(dispatch.Config{
 		Webhooks: c.Webhooks, Events: c.Events, Deliveries: c.Deliveries, Secrets: c.Secrets, Sender: sender,

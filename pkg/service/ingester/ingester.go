@@ -5,15 +5,13 @@ package ingester
 import (
 	"github.com/posthaste-dev/posthaste/pkg/ingest"
 	"github.com/posthaste-dev/posthaste/pkg/service"
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// New returns what takes batches of records. eventTenant gets the events of a bus
-// that no source matches; empty: they are skipped.
-func New(c service.Contracts, eventTenant webhook.Tenant) *ingest.Batches {
+// New returns what takes batches of records.
+func New(c service.Contracts) *ingest.Batches {
 	return &ingest.Batches{
 		Sources: ingest.NewCache(c.Sources, c.Now), Tenants: &ingest.Tenants{Stored: c.Tenants, Now: c.Now},
 		Publisher: service.NewPublisher(c), Counters: &ingest.Counters{Sources: c.Sources, Now: c.Now, Logger: c.Logger},
-		Logger: c.Logger, Now: c.Now, EventTenant: eventTenant, OwnTables: c.OwnTables,
+		Logger: c.Logger, Now: c.Now, EventTenant: c.BusTenant, OwnTables: c.OwnTables,
 	}
 }

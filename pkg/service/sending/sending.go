@@ -1,5 +1,5 @@
-// Package sending makes the sender of POSTs from the settings. It refuses to do
-// more: what a target may be is pkg/outbound's to decide.
+// Package sending builds the sender of POSTs from the settings. It refuses to
+// decide which targets are allowed: pkg/outbound does.
 package sending
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 )
 
-// New returns a sender. version is the build's. It fails as outbound.New does.
+// New returns a sender for this build's version. Errors are those of outbound.New.
 func New(cfg config.Sending, version string, now func() time.Time) (*outbound.Sender, error) {
 	return outbound.New(outbound.Config{
 		UserAgent: cfg.Agent(version), AllowHTTP: cfg.AllowHTTP, AllowPrivate: cfg.AllowPrivate, AllowedCIDRs: cfg.AllowedCIDRs,

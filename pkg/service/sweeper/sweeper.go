@@ -1,5 +1,5 @@
-// Package sweeper makes the sweep from the contracts, with a runner for every
-// kind of job. It refuses to know a store, a queue or AWS.
+// Package sweeper builds the sweep from the contracts, with a runner for every
+// kind of job. It refuses to depend on a store, a queue or AWS.
 package sweeper
 
 import (
@@ -10,8 +10,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 )
 
-// New returns the sweep. failures is nil where the stream never gives up a
-// record.
+// New returns the sweep. failures is nil if the stream never gives up on a record,
+// as in the local run.
 func New(c service.Contracts, dead sweep.DeadLetters, failures sweep.Failures) *sweep.Sweeper {
 	deletion := &tenancy.Deletion{Registry: service.NewRegistry(c), Tenants: c.Tenants, Credentials: c.Credentials, Erasure: c.Erasure}
 	var sources sweep.Sources

@@ -54,6 +54,25 @@ func TestStoreConformance(t *testing.T) {
 	}
 }
 
+// The item of a source's counts stays small, however often its mapping changes.
+func TestSources_CountsDoNotGrow(t *testing.T) {
+	t.Parallel()
+	db := memdb.New(memdb.Config{Tables: storeTables(), Now: time.Now})
+	sources := dynamo.New(db, dynamo.Tables{Webhooks: "webhooks"}, dynamo.Options{Now: time.Now, Random: webhooktest.Random(1)}).Sources()
+	for i := range 100 {
+		if err := sources.Count(t.Context(), "a", source.Counts{Missing: map[string]int64{fmt.Sprint("field", i): 1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+	out, err := db.GetItem(t.Context(), &dynamodb.GetItemInput{
+		TableName: aws.String("webhooks"), Key: map[string]types.AttributeValue{"pk": text("SOURCE#a"), "sk": text("COUNTS")},
+	})
+	if err != nil || len(out.Item) != 52 {
+		t.Errorf("the item has %d attributes, %v; want its keys and 50 names", len(out.Item), err)
+	}
+}
+
 // damage sets an attribute of a stored item to a type that no store writes.
 func damage(db *memdb.DB) func(t *testing.T, thing any) {
 	return func(t *testing.T, thing any) {

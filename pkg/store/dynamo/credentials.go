@@ -170,6 +170,11 @@ func encodeCredential(it item, c tenancy.Credential) item {
 		scopes[i] = string(scope)
 	}
 	it.setText("scopes", strings.Join(scopes, " "))
+	tenants := make([]string, len(c.Tenants))
+	for i, tenant := range c.Tenants {
+		tenants[i] = string(tenant)
+	}
+	it.setText("tenants", strings.Join(tenants, " "))
 	it.setText("role", c.Role)
 	it.setText("within", strings.Join(c.Within, " "))
 	it.setTime("created", c.Created)
@@ -188,6 +193,9 @@ func decodeCredential(it item) (tenancy.Credential, error) {
 	}
 	for _, scope := range strings.Fields(r.text("scopes")) {
 		c.Principal.Scopes = append(c.Principal.Scopes, webhook.Scope(scope))
+	}
+	for _, tenant := range strings.Fields(r.text("tenants")) {
+		c.Tenants = append(c.Tenants, webhook.Tenant(tenant))
 	}
 	c.Within = slices.Clip(strings.Fields(r.text("within")))
 	if len(c.Within) == 0 {

@@ -30,7 +30,8 @@
 //	job, ended  J#<job id>     J                     the write that ends it, in one        API
 //	                                                 transaction with its removal above
 //	tenant      TENANTS        <tenant>              administrator: absent         administrator; calls with a
-//	                                                                               credential that is not stored
+//	                                                                               credential that is not stored,
+//	                                                                               or a publisher's
 //	credential  C#<sha256>     C                     administrator: absent, and    every call
 //	                                                 its tenant is not deleting
 //	its copy    T#<tenant>     C#<credential id>     with it                       administrator
@@ -59,8 +60,8 @@
 // reused.
 //
 // A credential and its copy are created and deleted in one transaction and never
-// change. Both have tenant, id, hash, kind, associate, app, scopes, role, within
-// (hashes), created and an expiry. All reads of C#<sha256> are consistent, so the
+// change. Both have tenant, id, hash, kind, associate, app, scopes, tenants (that a
+// publisher may name, at most 32 KiB), role, within (hashes), created and an expiry. All reads of C#<sha256> are consistent, so the
 // next call with a deleted credential is refused. A tenant has created and, once
 // its deletion begins, deleting (a job's id).
 //

@@ -44,7 +44,7 @@ func TestDecodeStream(t *testing.T) {
 	packed := record
 	packed.Event.Data, packed.Event.App = json.RawMessage(`{}`), ""
 	content := record
-	content.Event.Data, content.Event.Key = nil, "a#1"
+	content.Event.Data, content.Event.Key, content.Event.App = nil, "a#1", ""
 	content.Event.Content = &webhook.Content{Changes: []string{}, Values: json.RawMessage(`{"a":1.0}`), Source: "/in/crm"}
 	const stored = `{"Changes":[],"Values":{"a":1.0},"Source":"/in/crm"}`
 	newer := webhook.Record{

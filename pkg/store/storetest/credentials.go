@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +26,8 @@ func newCredential(t *testing.T, tenant webhook.Tenant) tenancy.Credential {
 			Associate: webhook.Associate{ID: 7, Name: "ØÅ", FullName: "Øyvind Å", UserName: "oa", Type: "InternalAssociate"},
 			App:       "app", Scopes: []webhook.Scope{webhook.ScopeWebhooks, webhook.ScopeEvents},
 		},
-		Role: "arn:aws:iam::123456789012:role/x", Within: []string{"a", "b"}, Created: now(), ExpiresAt: now().Add(time.Hour),
+		Tenants: []webhook.Tenant{tenant + "-listed", "Cust_2"},
+		Role:    "arn:aws:iam::123456789012:role/x", Within: []string{"a", "b"}, Created: now(), ExpiresAt: now().Add(time.Hour),
 	}
 }
 
@@ -81,6 +83,38 @@ func testCredentials(t *testing.T, h Harness) {
 		slices.SortFunc(want, func(a, b tenancy.Credential) int { return strings.Compare(a.ID, b.ID) })
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("List (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("the longest list of tenants is stored whole and in order", func(t *testing.T) {
+		t.Parallel()
+		tenant := made(t, h)
+		want := newCredential(t, tenant)
+		want.Tenants = nil
+		for i := range 1000 {
+			want.Tenants = append(want.Tenants, webhook.Tenant(fmt.Sprintf("%032d", 1000-i)))
+		}
+		must(t, h.Credentials.Create(t.Context(), want))
+		found, err := h.Credentials.Find(t.Context(), want.Hash)
+		must(t, err)
+		listed, err := h.Credentials.List(t.Context(), tenant, "", 10)
+		must(t, err)
+		if diff := cmp.Diff([]tenancy.Credential{want, want}, append(listed, found)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+	t.Run("a credential outlives the tenants that it lists", func(t *testing.T) {
+		t.Parallel()
+		owner, listed := made(t, h), made(t, h)
+		want := newCredential(t, owner)
+		want.Tenants = []webhook.Tenant{listed}
+		must(t, h.Credentials.Create(t.Context(), want))
+		_, err := h.Tenants.BeginDelete(t.Context(), listed, "job")
+		must(t, err)
+		must(t, h.Tenants.Forget(t.Context(), listed))
+		got, err := h.Credentials.Find(t.Context(), want.Hash)
+		must(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
 	t.Run("an unknown credential is ErrNotFound", func(t *testing.T) {

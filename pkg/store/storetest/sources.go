@@ -125,7 +125,7 @@ func testSources(t *testing.T, h Harness) {
 			t.Errorf("Counts: got %+v, %v; want none", c, err)
 		}
 	})
-	t.Run("Get finds no source of a name that none can have", func(t *testing.T) {
+	t.Run("Get finds no source under an invalid name", func(t *testing.T) {
 		for _, name := range []string{"N", "?", "-", "9", strings.Repeat("x", 600)} {
 			if _, err := h.Sources.Get(ctx, name); !errors.Is(err, webhook.ErrNotFound) {
 				t.Errorf("%.9q: got %v, want ErrNotFound", name, err)
@@ -150,11 +150,11 @@ func testSources(t *testing.T, h Harness) {
 		} {
 			must(t, h.Sources.Count(ctx, name, c))
 			want = want.Add(c)
-		}
-		got, err := h.Sources.Counts(ctx, name)
-		must(t, err)
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
+			got, err := h.Sources.Counts(ctx, name)
+			must(t, err)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("after %+v (-want +got):\n%s", c, diff)
+			}
 		}
 	})
 	t.Run("Count keeps at most 50 names", func(t *testing.T) {
