@@ -2,14 +2,18 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/signature"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -129,5 +133,53 @@ func TestLocal_ARelayIsInvisibleToReceivers(t *testing.T) {
 	}
 	if slices.ContainsFunc([]string{relaySecret, "Blåbær"}, func(text string) bool { return bytes.Contains(relay.logs.Bytes(), []byte(text)) }) {
 		t.Errorf("a secret or a value is logged: %s", relay.logs)
+	}
+}
+
+// A relay is created, used, rotated and counted with nothing but HTTP.
+func TestLocal_AdministratorsConfigureARelay(t *testing.T) {
+	t.Parallel()
+	s := start(t, t.TempDir(), nil)
+	type shown struct {
+		Counts struct{ Taken, Made int }
+	}
+	admin := func(method, path, body string, want int) (document shown) {
+		t.Helper()
+		status, _, answer := s.callAs("admin", "admin", method, path, body)
+		if status != want {
+			t.Fatalf("%s %s: got %d %s, want %d", method, path, status, answer, want)
+		}
+		if err := json.Unmarshal(answer, &document); err != nil {
+			t.Fatal(err)
+		}
+		return document
+	}
+	const document = `{"Name":"crm","Kind":"relay","Tenant":"Default","Relay":{"Protocol":"superoffice","Context":"Default","Secret":"%s"}}`
+	post := func(secret string, want int) {
+		t.Helper()
+		_, body := relayed(t)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/in/v1/crm", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-SuperOffice-Signature", signature.SuperOffice(secret, []byte(body)))
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("with the secret %s: got %d, want %d", secret, resp.StatusCode, want)
+		}
+	}
+	post("first", 404)
+	admin("POST", "/admin/v1/Sources", fmt.Sprintf(document, "first"), 201)
+	post("first", 200)
+	post("second", 401)
+	admin("PUT", "/admin/v1/Sources/crm", fmt.Sprintf(document, "second"), 200)
+	post("second", 200)
+	post("first", 200) // its overlap has not ended
+	if got := admin("GET", "/admin/v1/Sources/crm", "", 200).Counts; got.Taken != 1 || got.Made != 1 {
+		t.Errorf("the counts are %+v, want the first POST's", got)
 	}
 }
