@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -92,11 +93,12 @@ func (b *batch) takeAll(ctx context.Context, pairs []pair, failed []bool, outcom
 	wg.Wait()
 }
 
-// guarded returns a panic as an error: otherwise one record would end the process.
+// guarded returns a panic as an error, with its stack: otherwise one record would
+// end the process.
 func guarded(do func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = fmt.Errorf("panicked: %v", cause)
+			err = fmt.Errorf("panicked: %v\n%s", cause, debug.Stack())
 		}
 	}()
 	return do()

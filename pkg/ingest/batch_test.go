@@ -31,7 +31,7 @@ const unlisted = "4111 1111 1111 1111"
 // batchBench is Batches on the real stores and a DynamoDB in memory.
 type batchBench struct {
 	*ingest.Batches
-	t     *testing.T
+	t     testing.TB
 	clock *webhooktest.Clock
 	store *dynamo.Store
 	log   *lines
@@ -40,7 +40,7 @@ type batchBench struct {
 	before func(memdb.Operation) error
 }
 
-func newBatchBench(t *testing.T) *batchBench {
+func newBatchBench(t testing.TB) *batchBench {
 	t.Helper()
 	b := &batchBench{t: t, clock: webhooktest.NewClock(start), log: &lines{}}
 	tables := dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}
