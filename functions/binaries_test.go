@@ -38,6 +38,7 @@ func TestBinaries_LinkWhatTheyNeed(t *testing.T) {
 		"api":     {"pkg/dispatch", "pkg/sweep", "pkg/events/eventbridge"},
 		"deliver": {"pkg/httpapi", "pkg/auth", "pkg/sweep"},
 		"retry":   {"pkg/httpapi", "pkg/auth", "pkg/sweep"},
+		"ingest":  {"pkg/httpapi", "pkg/auth", "pkg/sweep", "pkg/dispatch", "pkg/outbound"},
 		"sweep":   {"pkg/httpapi", "pkg/auth", "pkg/dispatch", "pkg/outbound"},
 	} {
 		t.Run(function, func(t *testing.T) {

@@ -16,6 +16,8 @@ for name, resource in template["Resources"].items():
     if resource["Type"] != "AWS::IAM::Role":
         continue
     for policy in resource["Properties"]["Policies"]:
+        if "Fn::If" in policy:
+            policy = policy["Fn::If"][1]
         document = policy["PolicyDocument"]
         for statement in list(document["Statement"]):
             # A statement may be behind a condition: Fn::If of it and nothing.

@@ -12,10 +12,12 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/ingest"
 	"github.com/posthaste-dev/posthaste/pkg/receiver"
 	"github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/service/api"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
+	"github.com/posthaste-dev/posthaste/pkg/service/ingester"
 	"github.com/posthaste-dev/posthaste/pkg/service/sending"
 	"github.com/posthaste-dev/posthaste/pkg/service/sweeper"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
@@ -28,6 +30,7 @@ type parts struct {
 	handler http.Handler
 	pump    *embedded.Pump
 	sweep   func(ctx context.Context) error
+	batches *ingest.Batches
 	db      *embedded.DB
 }
 
@@ -54,7 +57,7 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 		Logger: logger, Now: time.Now, Random: rand.Reader, Delivering: cfg.Delivering,
 		Webhooks: db.Webhooks().Limited(cfg.WebhooksPerTenant), Events: db.Events(), Deliveries: db.Deliveries(), Secrets: db.Secrets(),
 		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Erasure: db.Erasure(),
-		Sources: db.Sources(), Messages: db.Queue(), Notices: loggedNotices{logger},
+		Sources: db.Sources(), BusTenant: tenancy.FirstTenant, Messages: db.Queue(), Notices: loggedNotices{logger},
 	}
 	user, password, _ := strings.Cut(cfg.AdminCredential.Reveal(), ":")
 	registry := service.NewRegistry(on)
@@ -82,7 +85,7 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 			}
 		},
 	}
-	return &parts{handler: handler, pump: pump, sweep: sweep.Run, db: db}, nil
+	return &parts{handler: handler, pump: pump, sweep: sweep.Run, batches: ingester.New(on), db: db}, nil
 }
 
 // always returns a function that always returns this secret.

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -93,6 +94,7 @@ func TestLoadDeployed_NamesMissingVariables(t *testing.T) {
 	loads := map[string]func(config.Lookup) error{
 		"api":     func(l config.Lookup) error { _, err := config.LoadAPI(l); return err },
 		"deliver": func(l config.Lookup) error { _, err := config.LoadDeliver(l); return err },
+		"ingest":  func(l config.Lookup) error { _, err := config.LoadIngest(l); return err },
 		"sweep":   func(l config.Lookup) error { _, err := config.LoadSweep(l); return err },
 	}
 	for name, load := range loads {
@@ -173,5 +175,29 @@ func TestReadmeHasTheTableOfSettings(t *testing.T) {
 	}
 	if diff := cmp.Diff(config.Markdown(), table); diff != "" {
 		t.Errorf("UPDATE_README=1 go test ./pkg/config rewrites it (-want +got):\n%s", diff)
+	}
+}
+
+func TestLoadIngest_TenantMustBeValid(t *testing.T) {
+	t.Parallel()
+	for tenant, want := range map[string]string{"": "", "Cust1": "", "a b": `EVENT_TENANT is "a b", must be 1 to 64 characters of A-Z a-z 0-9 _ -`} {
+		c, err := config.LoadIngest(env(append([]string{"EVENT_TENANT", tenant}, template...)...))
+		if got := fmt.Sprint(err); want == "" && (err != nil || string(c.EventTenant) != tenant) || want != "" && got != want {
+			t.Errorf("%q: got %+v, %v", tenant, c, err)
+		}
+	}
+}
+
+func TestLoadSweep_FailedChangesNeedTheFunctionThatTakesThem(t *testing.T) {
+	t.Parallel()
+	with := func(pairs ...string) string {
+		_, err := config.LoadSweep(env(append(pairs, template...)...))
+		return fmt.Sprint(err)
+	}
+	if got := with("CHANGE_FAILURE_BUCKET", "c", "INGEST_FUNCTION", "f"); got != "<nil>" {
+		t.Errorf("got %s", got)
+	}
+	if got := with("CHANGE_FAILURE_BUCKET", "c"); got != "INGEST_FUNCTION is not set; the template passes it" {
+		t.Errorf("got %s", got)
 	}
 }

@@ -107,6 +107,14 @@ func (r *reader) sending() Sending {
 	return s
 }
 
+func (r *reader) eventTenant() webhook.Tenant {
+	tenant := webhook.Tenant(r.text("EVENT_TENANT"))
+	if tenant != "" && !tenant.Valid() {
+		r.invalid("EVENT_TENANT", string(tenant), "1 to 64 characters of A-Z a-z 0-9 _ -")
+	}
+	return tenant
+}
+
 func (r *reader) delivering() Delivering {
 	return Delivering{
 		Policy:        webhook.Policy(r.oneOf("DELIVERY_POLICY", string(webhook.PolicyDurable), string(webhook.PolicySuperOffice))),

@@ -1,8 +1,9 @@
 // Package service wires the parts of Posthaste on any implementation of the
 // contracts: the API (service/api), the delivery engine (service/dispatcher), the
-// sweep (service/sweeper) and the sender of POSTs (service/sending). The Lambda
-// functions, the local run and the simulation all build their parts here. Each
-// part has its own package so that a function links only the parts it runs.
+// sweep (service/sweeper), the taker of records (service/ingester) and the sender
+// of POSTs (service/sending). The Lambda functions, the local run and the
+// simulation all build their parts here. Each part has its own package so that a
+// function links only the parts it runs.
 //
 // The packages refuse to depend on a store, a queue or AWS: callers pass
 // implementations of the contracts. They read no environment variables, open
@@ -34,7 +35,7 @@ type Contracts struct {
 	Deliveries webhook.Deliveries
 	Secrets    webhook.Secrets
 
-	// The API and the sweep.
+	// The API, the sweep and the taker of records.
 	Tenants     tenancy.Tenants
 	Credentials tenancy.Credentials
 	Jobs        job.Jobs

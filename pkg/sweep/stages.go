@@ -36,6 +36,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		{"due rows", rowTime, s.sendDue},
 		{"dead letters", otherTime, s.drainDeadLetters},
 		{"redrive", otherTime, s.redrive},
+		{"failed changes", otherTime, s.retakeChanges},
 		{"intents", otherTime, s.clearIntents},
 		{"jobs", otherTime, s.runJobs},
 		{"silent sources", otherTime, s.reportSilent},

@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/job"
@@ -82,6 +83,8 @@ type Config struct {
 	Failures Failures
 	// Notices is nil where operational notices go nowhere.
 	Notices webhook.Notices
+	// Changes is nil where no table is a source.
+	Changes *Changes
 	Logger  *slog.Logger
 	Now     func() time.Time
 	// RowLife is how long a delivery row is kept after its last write.
@@ -104,6 +107,7 @@ const (
 	maxDeadPages  = 50
 	failurePage   = 50  // batches redriven per Run
 	failureList   = 500 // names per list call
+	changePage    = 20  // batches of table changes taken again per Run
 )
 
 // Sweeper runs the sweep. Several may run at once; claims keep them apart.
@@ -111,6 +115,7 @@ type Sweeper struct {
 	Config
 	reported reported
 	notices  *webhook.Notifier
+	retaken  atomic.Pointer[string] // the batch that was last taken again
 }
 
 // New returns a Sweeper.
