@@ -40,6 +40,9 @@ func Ingest(
 		if err := json.Unmarshal(payload, &batch); err != nil {
 			return nil, fmt.Errorf("decode ingest batch: %w", err)
 		}
+		if len(batch.Records) == 0 {
+			return partial()
+		}
 		if deadline, bounded := ctx.Deadline(); bounded {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithDeadline(ctx, deadline.Add(-verdictTime))
@@ -65,7 +68,7 @@ func fromQueue(records []json.RawMessage) bool {
 	var first struct {
 		EventSource string `json:"eventSource"`
 	}
-	return len(records) > 0 && json.Unmarshal(records[0], &first) == nil && first.EventSource == "aws:sqs"
+	return json.Unmarshal(records[0], &first) == nil && first.EventSource == "aws:sqs"
 }
 
 func sourceMessages(records []json.RawMessage) ([]source.Message, error) {

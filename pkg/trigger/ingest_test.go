@@ -48,6 +48,9 @@ func TestIngest(t *testing.T) {
 				}
 				return tt.failed
 			}, func(_ context.Context, records []json.RawMessage) string {
+				if len(records) == 0 {
+					t.Error("called without a record")
+				}
 				if len(tt.failed) > 0 && tt.failed[0] == "panic" {
 					panic("boom")
 				}
