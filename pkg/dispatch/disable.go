@@ -31,7 +31,7 @@ func (r *reports) disable(ctx context.Context, attempted webhook.Webhook) error 
 		if err != nil {
 			return err
 		}
-		err = c.Webhooks.Update(ctx, w, event)
+		err = c.Webhooks.Update(ctx, w, webhook.Disabling(now, c.RowLife), event)
 		switch {
 		case err == nil:
 			c.Logger.WarnContext(ctx, "webhook disabled after errors", "tenant", string(w.Tenant), "webhook_id", w.ID, "host", targetHost(w.TargetURL))

@@ -208,8 +208,10 @@ func TestQueue_Attempt(t *testing.T) {
 		},
 		{
 			name: "a deleted webhook", message: [3]int{1, 1},
-			prepare: func(s *site) { s.must(s.db.Webhooks().Delete(s.t.Context(), tenant, s.hook.ID, s.hook.Revision)) },
-			wait:    done, row: "cancelled 1.0",
+			prepare: func(s *site) {
+				s.must(s.db.Webhooks().Delete(s.t.Context(), tenant, s.hook.ID, s.hook.Revision, webhook.Change{}))
+			},
+			wait: done, row: "cancelled 1.0",
 		},
 		{
 			name: "a stopped webhook with an attempt in progress", message: [3]int{1, 1},

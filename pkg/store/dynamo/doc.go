@@ -19,6 +19,7 @@
 //	item        pk             sk                    written by: condition                 read by
 //	webhook     T#<tenant>     W#<id, 10 digits>     save: absent, or rev as read          API, dispatch
 //	pointer     T#<tenant>     S#<key>#<id>          save: absent, or rev < new            dispatch
+//	history     V#<tenant>#<id> <revision, 19 digits> save, delete, disabling: none        API
 //	EPOCH       T#<tenant>     EPOCH                 every save: n + 1; create: webhooks   dispatch, each batch; create
 //	                                                 is under the limit
 //	SEQ         T#<tenant>     SEQ                   create: n + 1                         create
@@ -43,6 +44,12 @@
 // changes. Pointers are put before that transaction and pruned after it;
 // pointers.go explains why none is ever lost. A writer that loses a race takes
 // back only the pointers that the winning item does not hold.
+//
+// The same transaction puts the replaced webhook into the history, without secret
+// values, with action, replaced_at, replaced_by, replaced_app, changed (names of
+// members), partial and an expiry, and deletes the entry 100 revisions before it, so
+// a webhook has at most 100. The put needs no condition: only the transaction that
+// replaces a revision writes its entry.
 //
 // EPOCH also counts the tenant's webhooks. The same transaction increments the
 // count on create and decrements it on delete, so the limit needs no extra write

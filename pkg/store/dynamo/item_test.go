@@ -56,6 +56,11 @@ func TestItems_KeepEveryMember(t *testing.T) {
 	if got, err := decodeWebhook(encodeWebhook(w)); err != nil || !cmp.Equal(w, got) {
 		t.Errorf("webhook: %v\n%s", err, cmp.Diff(w, got))
 	}
+	var replaced webhook.Replaced
+	fill(reflect.ValueOf(&replaced).Elem())
+	if got, err := decodeReplaced(encodeReplaced(replaced)); err != nil || !cmp.Equal(replaced, got) {
+		t.Errorf("replaced webhook: %v\n%s", err, cmp.Diff(replaced, got))
+	}
 	var d webhook.Delivery
 	fill(reflect.ValueOf(&d).Elem())
 	d.Webhook = 12
