@@ -39,8 +39,8 @@ type Replaced struct {
 	// Webhook has no secret value: its Secret holds a name and a version.
 	Webhook Webhook
 	// Partial says that the webhook was too large to be kept whole: of the members
-	// that changes set, it has only State and those that this change set to another
-	// value. See Whole.
+	// that changes set, it has only State, the options and those that this change
+	// set to another value. See Whole.
 	Partial bool
 }
 
@@ -81,7 +81,7 @@ func (r Replaced) Whole(successor Webhook) Webhook {
 // restore sets the members that the change left as they were.
 func (r *Replaced) restore(from *Webhook) {
 	for _, m := range changeables {
-		if m.name != memberState && !slices.Contains(r.Members, m.name) {
+		if !m.kept && !slices.Contains(r.Members, m.name) {
 			m.copy(&r.Webhook, from)
 		}
 	}

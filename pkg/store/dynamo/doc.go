@@ -105,7 +105,8 @@
 // The number is EventID.Partition(8). Attributes: status, round, attempt,
 // lease_by and lease_until (removed with the lease, never zeroed), next_at,
 // sweep_at and due_shard (unfinished rows only), resends, replay, attempts
-// (a list of "number at duration code error", times in base 36 milliseconds),
+// (a list of "number at duration code error detail", times in base 36 milliseconds;
+// the last one ends with ":revision.body.letters", which identify its request),
 // count (of all attempts), response, event, key, reason, created, updated, and
 // ver, which counts the writes.
 //

@@ -64,6 +64,7 @@ func TestItems_KeepEveryMember(t *testing.T) {
 	var d webhook.Delivery
 	fill(reflect.ValueOf(&d).Elem())
 	d.Webhook = 12
+	d.Attempts[0].Sent.Signer, d.Attempts[1].Sent = webhook.SignerPrevious, webhook.Sent{}
 	it := encodeDelivery(d)
 	if got, err := decodeDelivery(it); err != nil || !cmp.Equal(d, got) {
 		t.Errorf("delivery: %v\n%s", err, cmp.Diff(d, got))
@@ -149,6 +150,7 @@ func TestDelivery_FitsOneWriteUnitWithTwelveAttemptsAndAnAnswer(t *testing.T) {
 	for range 12 {
 		d.Attempts = append(d.Attempts, webhook.Attempt{Number: 9, At: tested, Duration: 30 * time.Second, Error: webhook.AttemptTLS, Detail: webhook.DetailUnknownIssuer})
 	}
+	d.Attempts[11].Sent = webhook.Sent{Revision: 12_345, Body: webhook.BodyMark(nil), Signer: webhook.SignerPrevious, Both: true, Replay: true}
 	it := encodeDelivery(d)
 	size := it.size()
 	for _, a := range readTexts[string](&reader{item: it}, "attempts") {
