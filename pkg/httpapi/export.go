@@ -14,12 +14,14 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Stored reads a tenant's events and deliveries, for the export.
+// Stored reads a tenant's events and deliveries.
 type Stored struct {
 	Events interface {
+		Get(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) (webhook.Event, error)
 		List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error)
 	}
 	Deliveries interface {
+		Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error)
 		List(ctx context.Context, tenant webhook.Tenant, webhook int32, before webhook.EventID, limit int) ([]webhook.Delivery, error)
 	}
 }
