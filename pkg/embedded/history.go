@@ -58,7 +58,8 @@ func (s Webhooks) History(ctx context.Context, tenant webhook.Tenant, id int32, 
 	var broken webhook.UnreadableError
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "history").Cursor()
-		k, stored := c.Seek(historyKey(tenant, id, before))
+		k, _ := c.Seek(historyKey(tenant, id, before))
+		var stored []byte
 		if k == nil {
 			k, stored = c.Last()
 		} else {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"strconv"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -55,4 +56,17 @@ func decodeCursor(cursor, kind, scope string, n int) ([]string, error) {
 func cursorScope(kind, scope string) []byte {
 	sum := sha256.Sum256([]byte(kind + "\x00" + scope))
 	return sum[:6]
+}
+
+// limit reads the query parameter limit, the most items of a page: from 1 to most.
+func (c *call) limit(absent, most int) (int, error) {
+	text := c.query("limit")
+	if text == "" {
+		return absent, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n < 1 || int(n) > most {
+		return 0, webhook.Invalid("limit must be an integer from 1 to %d", most)
+	}
+	return int(n), nil
 }

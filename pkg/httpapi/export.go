@@ -80,10 +80,10 @@ func (e *exporter) full() bool { return e.size >= exportBytes }
 
 // exportTenant returns a page of a tenant's data as lines of JSON, each with Kind
 // and Value: credentials, webhooks with their deliveries, events. It omits the
-// deliveries of deleted webhooks and the service's own records (sessions, health,
-// idempotency keys, jobs). Secrets are masked even if reads show them. The last
-// line has the kind More, with the next page's cursor as its value, or End. A line
-// of kind Unreadable reports items that cannot be decoded.
+// deliveries of deleted webhooks, the histories of webhooks, and the service's own
+// records (sessions, health, idempotency keys, jobs). Secrets are masked even if
+// reads show them. The last line has the kind More, with the next page's cursor as
+// its value, or End. A line of kind Unreadable reports items that cannot be decoded.
 func (a *api) exportTenant(c *call) (reply, error) {
 	name := webhook.Tenant(c.PathValue("tenant"))
 	record, err := a.Administration.Tenant(c.Context(), name)

@@ -54,15 +54,11 @@ func (a *api) getHistory(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	limit, before := historyPage, int64(0)
-	var wrong webhook.Faults
-	if limit = c.count("limit", historyPage, &wrong); limit < 1 || limit > historyMost {
-		wrong = nil
-		wrong.Add("limit", "must be an integer from 1 to %d", historyMost)
-	}
-	if err := wrong.Err(); err != nil {
+	limit, err := c.limit(historyPage, historyMost)
+	if err != nil {
 		return reply{}, err
 	}
+	before := int64(0)
 	scope := fmt.Sprintf("%s/%d", c.who.Tenant, id)
 	if cursor := c.query("cursor"); cursor != "" {
 		fields, err := decodeCursor(cursor, "history", scope, 1)
@@ -74,7 +70,7 @@ func (a *api) getHistory(c *call) (reply, error) {
 		}
 	}
 	page, err := a.Registry.History(c.Context(), c.who, id, before, limit)
-	if _, err = webhook.Readable(err); err != nil {
+	if err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
 	shown, size := history{History: []replaced{}}, 0
@@ -95,7 +91,7 @@ func (a *api) getHistory(c *call) (reply, error) {
 func (a *api) showReplaced(r webhook.Replaced) replaced {
 	w := r.Webhook
 	shown := replaced{
-		Revision: w.Revision, At: w.Updated, Until: r.Change.At, Action: r.Action, By: showChanger(r.Change), Changed: append([]string{}, r.Members...),
+		Revision: w.Revision, At: w.Updated, Until: r.At, Action: r.Action, By: showChanger(r.Change), Changed: append([]string{}, r.Members...),
 		Partial: r.Partial, Webhook: showWebhook(w, webhook.Health{}, clearTexts{}), Options: a.showOptions(w.Options),
 	}
 	if r.Partial {

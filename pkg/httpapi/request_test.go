@@ -165,8 +165,13 @@ func TestRequest_Apart(t *testing.T) {
 		who, id string
 		status  int
 	}{
-		{"owner", "1", 200}, {"owner", "2", 404}, {"another app", "1", 404}, {"another app", "2", 404},
-		{"another tenant", "1", 404}, {"another tenant", "2", 404}, {"another tenant's same app", "1", 404},
+		{"owner", "1", 200},
+		{"owner", "2", 404},
+		{"another app", "1", 404},
+		{"another app", "2", 404},
+		{"another tenant", "1", 404},
+		{"another tenant", "2", 404},
+		{"another tenant's same app", "1", 404},
 	} {
 		got := s.call("GET", "/api/v1/Webhook/"+test.id+"/Deliveries/"+string(anEvent)+"/Request", "", "Authorization: "+test.who)
 		if got.Code != test.status || got.Code != 200 && strings.Contains(got.Body.String(), "Blåbær") {

@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +157,14 @@ func TestChange_ReplacesKeepsNoSecretValue(t *testing.T) {
 	w := webhook.Webhook{
 		Headers: []webhook.Header{{Name: "Authorization", Value: "leaked", Secret: true}, {Name: "X", Value: "shown"}},
 		Secret:  webhook.SecretRef{Name: "n", Version: "v", Signed: true},
+	}
+	// Whatever else a reference holds may be a secret.
+	ref := reflect.ValueOf(&w.Secret).Elem()
+	for i := range ref.NumField() {
+		if name := ref.Type().Field(i).Name; name != "Name" && name != "Version" && name != "Signed" {
+			leaked, _ := other(ref.Field(i).Type())
+			ref.Field(i).Set(leaked)
+		}
 	}
 	got := webhook.Change{}.Replaces(w).Webhook
 	want := webhook.Webhook{
