@@ -57,18 +57,21 @@ func (r *Registry) At(ctx context.Context, who Principal, id int32, revision int
 	if err != nil || stored.Revision <= revision {
 		return stored, stored, stored.Revision == revision, err
 	}
-	newest, limit := revision+1, 1
-	for range 2 {
-		page, err := r.Webhooks.History(ctx, who.Tenant, id, newest, limit)
+	read := func(before int64, limit int) ([]Replaced, error) {
+		page, err := r.Webhooks.History(ctx, who.Tenant, id, before, limit)
 		if _, err = Readable(err); err != nil {
-			return Webhook{}, Webhook{}, false, fmt.Errorf("history of webhook %d: %w", id, err)
+			return nil, fmt.Errorf("history of webhook %d: %w", id, err)
 		}
-		if then, known = wholeAt(page, revision, stored); known || len(page) == 0 {
-			break
-		}
-		newest, limit = stored.Revision, HistoryLength // the revision is kept in part
+		return page, nil
 	}
-	if !known {
+	page, err := read(revision+1, 1)
+	if len(page) > 0 && page[0].Partial { // its successors have the rest
+		page, err = read(stored.Revision, HistoryLength)
+	}
+	if err != nil {
+		return Webhook{}, Webhook{}, false, err
+	}
+	if then, known = wholeAt(page, revision, stored); !known {
 		then = stored
 	}
 	return stored, then, known, nil
