@@ -126,7 +126,7 @@ func TestDeployed_RedispatchMakesTheDeliveriesThatAreMissing(t *testing.T) {
 	w, err := d.store.Webhooks().Get(t.Context(), tenant, id)
 	if err == nil { // redispatch skips events from before the activation
 		w.Revision, w.ActivatedAt = w.Revision+1, began
-		err = d.store.Webhooks().Update(t.Context(), w)
+		err = d.store.Webhooks().Update(t.Context(), w, webhook.Change{})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -248,7 +248,7 @@ func TestApart_AnEventGoesToItsTenantsWebhooks(t *testing.T) {
 		h.must(err)
 		h.moved[bert] = "https://example.com/moved"
 		w.TargetURL, w.Revision = h.moved[bert], 2
-		h.must(h.db.Webhooks().Update(h.t.Context(), w))
+		h.must(h.db.Webhooks().Update(h.t.Context(), w, webhook.Change{}))
 		stream(4, anna, bert)
 		h.wantPosts("after a change", "Cust1/1/4", "Cust12/1/4")
 	})

@@ -32,7 +32,7 @@ func (r *reports) disable(ctx context.Context, about *report, health webhook.Hea
 		if err != nil {
 			return err
 		}
-		err = c.Webhooks.Update(ctx, w, event)
+		err = c.Webhooks.Update(ctx, w, webhook.Disabling(now, c.RowLife), event)
 		switch {
 		case err == nil:
 			c.Logger.WarnContext(ctx, "webhook disabled after errors", "tenant", string(w.Tenant), "webhook_id", w.ID, "host", targetHost(w.TargetURL))

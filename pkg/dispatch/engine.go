@@ -16,7 +16,7 @@ import (
 // Webhooks is what dispatch needs of webhook.Webhooks.
 type Webhooks interface {
 	Get(ctx context.Context, tenant webhook.Tenant, id int32) (webhook.Webhook, error)
-	Update(ctx context.Context, w webhook.Webhook, raised ...webhook.Event) error
+	Update(ctx context.Context, w webhook.Webhook, by webhook.Change, raised ...webhook.Event) error
 	Epoch(ctx context.Context, tenant webhook.Tenant) (int64, error)
 	Subscribed(ctx context.Context, tenant webhook.Tenant, key string, each func(webhook.Webhook)) error
 	Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
@@ -76,7 +76,8 @@ type Config struct {
 	Policy webhook.Policy
 	// EventLife is how long state events are kept.
 	EventLife time.Duration
-	// RowLife is how long a delivery row is kept after its last write.
+	// RowLife is how long a delivery row is kept after its last write, and a webhook
+	// after it was disabled.
 	RowLife time.Duration
 }
 

@@ -105,7 +105,7 @@ func (s *site) change(how func(*webhook.Webhook)) {
 	s.must(err)
 	how(&w)
 	w.Revision++
-	s.must(s.db.Webhooks().Update(s.t.Context(), w))
+	s.must(s.db.Webhooks().Update(s.t.Context(), w, webhook.Change{}))
 	s.hook = w
 }
 

@@ -185,7 +185,7 @@ func TestCopies_ReadEvictedWebhooks(t *testing.T) {
 	}
 	changed := w
 	changed.Revision, changed.TargetURL = 2, "https://example.com/two"
-	if err := store.Update(t.Context(), changed); err != nil {
+	if err := store.Update(t.Context(), changed, webhook.Change{}); err != nil {
 		t.Fatal(err)
 	}
 	lists.copies.held.Clear()

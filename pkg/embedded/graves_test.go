@@ -24,7 +24,7 @@ func TestPurge_GravesOfWebhooksStandAsLongAsTheirIDsMayBeRemembered(t *testing.T
 			if err := db.Webhooks().Create(t.Context(), webhook.Webhook{Tenant: "Default", ID: 1, Events: []string{"a.b"}, Revision: 1}); err != nil {
 				t.Fatal(err)
 			}
-			if err := db.Webhooks().Delete(t.Context(), "Default", 1, 1); err != nil {
+			if err := db.Webhooks().Delete(t.Context(), "Default", 1, 1, webhook.Change{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -51,8 +51,11 @@ type Config struct {
 	Redispatch *replay.Redispatch
 	// Sources creates, changes and deletes sources.
 	Sources *source.Registry
-	// Stored is read by the export of a tenant.
+	// Stored is read by the export of a tenant, and to show a delivery's request.
 	Stored Stored
+	// Rebuild returns the POST of an attempt that began at a time, as
+	// outbound.Sender's does.
+	Rebuild func(post webhook.Post, sent webhook.Sent, at time.Time) (webhook.Request, error)
 	// Health reads the counters of webhooks, as webhook.Webhooks.Health does.
 	Health func(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
 	// PublicURL is the base of _Links: scheme, host and optionally a path,

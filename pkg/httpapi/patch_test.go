@@ -218,12 +218,12 @@ type loses struct {
 	lost bool
 }
 
-func (s *loses) Update(ctx context.Context, w webhook.Webhook, raised ...webhook.Event) error {
+func (s *loses) Update(ctx context.Context, w webhook.Webhook, by webhook.Change, raised ...webhook.Event) error {
 	if !s.lost {
 		s.lost = true
 		return webhook.ErrConflict
 	}
-	return s.Webhooks.Update(ctx, w, raised...)
+	return s.Webhooks.Update(ctx, w, by, raised...)
 }
 
 // A save that lost a race applies its changes again. The first attempt must not have

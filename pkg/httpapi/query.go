@@ -20,6 +20,7 @@ var queryParameters = map[string][]string{
 	"PUT /api/v1/Webhook/{id}":                   {"$select"},
 	"PATCH /api/v1/Webhook/{id}":                 {"$select"},
 	"POST /api/v1/Webhook/Test":                  {"$select"},
+	"GET /api/v1/Webhook/{id}/History":           {"limit", "cursor"},
 	"POST " + agentPath + "DeleteWebhook":        {"webhookId"},
 	"POST " + agentPath + "GetWebhook":           {"webhookId", "$select"},
 	"POST " + agentPath + "GetAllWebhooks":       {"$select", "$skip", "$top"},

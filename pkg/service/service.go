@@ -65,7 +65,7 @@ type Queue interface {
 func NewRegistry(c Contracts) *webhook.Registry {
 	return &webhook.Registry{
 		Webhooks: c.Webhooks, Secrets: c.Secrets, Events: c.Events,
-		Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL,
+		Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL, HistoryLife: c.Delivering.RowLife(),
 	}
 }
 

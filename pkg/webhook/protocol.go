@@ -46,7 +46,11 @@ func (d *Delivery) end(status Status, reason string) {
 // record appends an attempt, and keeps the start of the response.
 func (d *Delivery) record(a Attempt, response string) {
 	attempts := make([]Attempt, 0, len(d.Attempts)+1)
-	attempts = append(append(attempts, d.Attempts...), a)
+	attempts = append(attempts, d.Attempts...)
+	for i := range attempts {
+		attempts[i].Sent = Sent{}
+	}
+	attempts = append(attempts, a)
 	if extra := len(attempts) - maxStoredAttempts; extra > 0 {
 		attempts = attempts[extra:]
 	}

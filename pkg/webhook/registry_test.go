@@ -334,11 +334,11 @@ func TestRegistry_TwentyRotationsADay(t *testing.T) {
 type dying struct{ webhook.Webhooks }
 
 func (dying) Create(context.Context, webhook.Webhook) error { return webhook.ErrUnavailable }
-func (dying) Update(context.Context, webhook.Webhook, ...webhook.Event) error {
+func (dying) Update(context.Context, webhook.Webhook, webhook.Change, ...webhook.Event) error {
 	return webhook.ErrUnavailable
 }
 
-func (dying) Delete(context.Context, webhook.Tenant, int32, int64) error {
+func (dying) Delete(context.Context, webhook.Tenant, int32, int64, webhook.Change) error {
 	return webhook.ErrUnavailable
 }
 

@@ -142,7 +142,7 @@ func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 
 // Update replaces a webhook. The revision it replaces is read first, since it
 // determines which pointers to add and to prune.
-func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webhook.Event) error {
+func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, by webhook.Change, raised ...webhook.Event) error {
 	old, err := s.revision(ctx, w.Tenant, w.ID, w.Revision-1)
 	if err != nil {
 		return fmt.Errorf("update webhook %d: %w", w.ID, err)
@@ -165,6 +165,7 @@ func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webh
 			TableName: &s.events, Item: it, ConditionExpression: &absent.text,
 		}})
 	}
+	writes = append(writes, s.remember(by.Replaces(old))...)
 	err = s.commit(ctx, s.epochChange(w.Tenant, 0), writes...)
 	if stands, failed := failedCondition(err); failed {
 		s.withdraw(ctx, w, added, stands)
@@ -178,7 +179,7 @@ func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webh
 }
 
 // Delete removes a webhook with its pointers and health.
-func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, revision int64) error {
+func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, revision int64, by webhook.Change) error {
 	old, err := s.revision(ctx, tenant, id, revision)
 	if err != nil {
 		return fmt.Errorf("delete webhook %d: %w", id, err)
@@ -186,13 +187,15 @@ func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, 
 	grave := healthKey(tenant, id)
 	grave[attrGone] = number(1)
 	grave.setExpiry(s.now().Add(webhook.IDLife))
-	err = s.commit(ctx, s.epochChange(tenant, -1),
-		types.TransactWriteItem{Delete: &types.Delete{
+	writes := []types.TransactWriteItem{
+		{Delete: &types.Delete{
 			TableName: &s.name, Key: webhookKey(tenant, id), ConditionExpression: aws.String("rev = :old"),
 			ExpressionAttributeValues:           item{":old": number(revision)},
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}},
-		types.TransactWriteItem{Put: &types.Put{TableName: &s.name, Item: grave}})
+		{Put: &types.Put{TableName: &s.name, Item: grave}},
+	}
+	err = s.commit(ctx, s.epochChange(tenant, -1), append(writes, s.remember(by.Replaces(old))...)...)
 	if stands, failed := failedCondition(err); failed {
 		return fmt.Errorf("delete webhook %d: %w", id, lost(stands))
 	}

@@ -58,7 +58,7 @@ func testRacing(t *testing.T, h Harness) {
 			won := atOnce(t, writers, func(i int) error {
 				next := w
 				next.Revision, next.Events = revision, []string{"kept.always", fmt.Sprintf("by.%d", i), fmt.Sprintf("also.%d", i%2)}
-				return h.Webhooks.Update(t.Context(), next)
+				return h.Webhooks.Update(t.Context(), next, webhook.Change{})
 			}, webhook.ErrConflict)
 			if won != 1 {
 				t.Fatalf("revision %d: %d writers won, want 1", revision, won)
@@ -81,9 +81,9 @@ func testRacing(t *testing.T, h Harness) {
 			w.Revision = 2
 			won := atOnce(t, 2, func(i int) error {
 				if i == 0 {
-					return h.Webhooks.Update(t.Context(), w)
+					return h.Webhooks.Update(t.Context(), w, webhook.Change{})
 				}
-				return h.Webhooks.Delete(t.Context(), tenant, id, 1)
+				return h.Webhooks.Delete(t.Context(), tenant, id, 1, webhook.Change{})
 			}, webhook.ErrConflict, webhook.ErrNotFound)
 			if won != 1 {
 				t.Errorf("webhook %d: %d writers won, want 1", id, won)
@@ -105,7 +105,7 @@ func testRacing(t *testing.T, h Harness) {
 				if i == 0 {
 					next := w
 					next.Revision, next.Events = int64(n+2), []string{fmt.Sprintf("x.%d", n), "kept.always"}
-					if err := h.Webhooks.Update(t.Context(), next); err != nil {
+					if err := h.Webhooks.Update(t.Context(), next, webhook.Change{}); err != nil {
 						return err
 					}
 					continue
