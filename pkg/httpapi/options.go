@@ -18,6 +18,9 @@ type options struct {
 	Format               webhook.Format
 }
 
+// optionNames lists the options for a caller who misspelled one.
+const optionNames = "Policy, TimeoutSeconds, SecretOverlapSeconds and Format"
+
 func (options) xmlName() string { return "Options" }
 
 func (a *api) showOptions(o webhook.Options) options {
@@ -112,7 +115,7 @@ func readOptions(object wire.Tree, o webhook.Options) (webhook.Options, error) {
 		case "format":
 			o.Format = webhook.Format(v.word())
 		default:
-			f.Add(wire.Shorten(m.Name), "is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds and Format")
+			f.Add(wire.Shorten(m.Name), "is not an option; the options are "+optionNames)
 		}
 	}
 	var invalid *webhook.ValidationError
