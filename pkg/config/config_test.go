@@ -40,7 +40,7 @@ func TestLoadLocal_Faults(t *testing.T) {
 		{"events are kept at least 14 days", []string{"EVENT_TTL_DAYS", "13"}, []string{`EVENT_TTL_DAYS is "13", must be a whole number of days from 14 to 3650`}},
 		{"a tenant may have at least one webhook", []string{"WEBHOOKS_PER_TENANT", "0"}, []string{`WEBHOOKS_PER_TENANT is "0", must be a whole number from 1 to 100000`}},
 		{"deliveries are kept at least 3 days longer", []string{"DELIVERY_EXTRA_DAYS", "2"}, []string{`DELIVERY_EXTRA_DAYS is "2", must be a whole number of days from 3 to 3650`}},
-		{"all addresses need own credentials", []string{"ADDR", ":8080"}, []string{"FIRST_CREDENTIAL must be changed from the default if ADDR is not a loopback address", "ADMIN_CREDENTIAL must be changed from the default if ADDR is not a loopback address"}},
+		{"listening on all addresses requires other credentials", []string{"ADDR", ":8080"}, []string{"FIRST_CREDENTIAL must be changed from the default if ADDR is not a loopback address", "ADMIN_CREDENTIAL must be changed from the default if ADDR is not a loopback address"}},
 		{"with own credentials it may listen anywhere", []string{"ADDR", ":8080", "FIRST_CREDENTIAL", "a:b", "ADMIN_CREDENTIAL", "c:d"}, nil},
 		{"IPv6 loopback is loopback", []string{"ADDR", "[::1]:8080"}, nil},
 		{"an address needs a port", []string{"ADDR", "localhost"}, []string{`ADDR is "localhost", must be host:port, such as 127.0.0.1:8080`}},

@@ -55,9 +55,9 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.Request = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 	defer a.finish(r.Context(), w, c)
 	segments := strings.Split(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/"), "/"), "/")
-	if beside, mounted := a.Beside["/"+segments[0]]; mounted {
+	if handler, mounted := a.Mounts["/"+segments[0]]; mounted {
 		c.elsewhere = true
-		beside.ServeHTTP(w, r)
+		handler.ServeHTTP(w, r)
 		return
 	}
 	a.write(w, c, a.respond(c, segments))

@@ -212,7 +212,7 @@ func TestBodiesThatAreRefused(t *testing.T) {
 		"half a pair of UTF-16":       {"text/json; charset=utf-16", "\x00\xd8", 400, "not valid UTF-16"},
 		"a broken pair of UTF-16":     {"text/json; charset=utf-16", "\x00\xd8a\x00", 400, "not valid UTF-16"},
 		"bytes that are no UTF-8":     {xml, "<Webhook><Name>\xff</Name></Webhook>", 400, "not well-formed XML"},
-		"a form that is no UTF-8":     {form, "Name=%FF", 400, "not valid UTF-8"},
+		"a form that is not UTF-8":    {form, "Name=%FF", 400, "not valid UTF-8"},
 		"an entity":                   {xml, `<Webhook><Name>&x;</Name></Webhook>`, 400, "not well-formed XML"},
 		"a DTD":                       {xml, `<!DOCTYPE Webhook [<!ENTITY x SYSTEM "file:///etc/passwd">]><Webhook><Name>&x;</Name></Webhook>`, 400, "has a DTD"},
 		"no element":                  {xml, `<?xml version="1.0"?>`, 400, "no XML element"},

@@ -91,7 +91,7 @@ func TestBeside(t *testing.T) {
 	t.Parallel()
 	var paths []string
 	s := newServer(t, func(c *httpapi.Config) {
-		c.Beside = map[string]http.Handler{"/_own": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.Mounts = map[string]http.Handler{"/_own": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			paths = append(paths, r.URL.Path)
 			if r.Method == http.MethodPut {
 				panic("boom")

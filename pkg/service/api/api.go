@@ -17,7 +17,7 @@ import (
 )
 
 // Config configures the API. The zero values of Role, RequestID, AllowOwnHost,
-// UnauthorizedHint and Beside mean what they mean in auth.Authenticator and
+// UnauthorizedHint and Mounts mean what they mean in auth.Authenticator and
 // httpapi.Config.
 type Config struct {
 	config.Serving
@@ -31,7 +31,7 @@ type Config struct {
 	RequestID        func(ctx context.Context) string
 	AllowOwnHost     bool
 	UnauthorizedHint string
-	Beside           map[string]http.Handler
+	Mounts           map[string]http.Handler
 }
 
 // New returns the API's handler. It pings targets with sender.
@@ -48,7 +48,7 @@ func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler 
 		Stored:         httpapi.Stored{Events: c.Events, Deliveries: c.Deliveries}, Health: c.Webhooks.Health,
 		PublicURL: cfg.PublicURL, AllowOwnHost: cfg.AllowOwnHost, SecretVisible: cfg.SecretVisible, StrictAccept: cfg.StrictAccept,
 		DefaultPolicy: c.Delivering.Policy, Version: cfg.Version, Logger: c.Logger, Now: c.Now,
-		RequestID: cfg.RequestID, UnauthorizedHint: cfg.UnauthorizedHint, Beside: cfg.Beside,
+		RequestID: cfg.RequestID, UnauthorizedHint: cfg.UnauthorizedHint, Mounts: cfg.Mounts,
 	})
 }
 

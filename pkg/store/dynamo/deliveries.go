@@ -43,7 +43,7 @@ func (s *Deliveries) Lease(ctx context.Context, l webhook.Lease) (webhook.Delive
 	return s.tryUpdate(ctx, "lease", l.Key, change, c, l.Apply)
 }
 
-// Claim gives the sweep the right to send a message for a row.
+// Claim reserves a row for one sweep, which then sends its message.
 func (s *Deliveries) Claim(ctx context.Context, cl webhook.Claim) (webhook.Delivery, error) {
 	change, c := claimUpdate(cl, s.now())
 	return s.tryUpdate(ctx, "claim", cl.Key, change, c, cl.Apply)
