@@ -128,8 +128,8 @@ func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 	}}, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 		TableName: &s.name, Key: healthKey(w.Tenant, w.ID), ConditionExpression: aws.String("attribute_not_exists(" + attrGone + ")"),
 	}})
-	if stands, failed := failedCondition(err); failed || slices.Contains(failedConditions(err), 1) { // the id is taken or has a tombstone
-		s.withdraw(ctx, w, w.PointerKeys(), stands)
+	if existing, failed := failedCondition(err); failed || slices.Contains(failedConditions(err), 1) { // the id is taken or has a tombstone
+		s.withdraw(ctx, w, w.PointerKeys(), existing)
 		return fmt.Errorf("create webhook %d: %w", w.ID, webhook.ErrExists)
 	}
 	if epochRefused(err) {
@@ -166,9 +166,9 @@ func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webh
 		}})
 	}
 	err = s.commit(ctx, s.epochChange(w.Tenant, 0), writes...)
-	if stands, failed := failedCondition(err); failed {
-		s.withdraw(ctx, w, added, stands)
-		return fmt.Errorf("update webhook %d: %w", w.ID, lost(stands))
+	if existing, failed := failedCondition(err); failed {
+		s.withdraw(ctx, w, added, existing)
+		return fmt.Errorf("update webhook %d: %w", w.ID, lost(existing))
 	}
 	if err != nil {
 		return wrap(err, "update webhook %d", w.ID)
@@ -193,8 +193,8 @@ func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, 
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}},
 		types.TransactWriteItem{Put: &types.Put{TableName: &s.name, Item: grave}})
-	if stands, failed := failedCondition(err); failed {
-		return fmt.Errorf("delete webhook %d: %w", id, lost(stands))
+	if existing, failed := failedCondition(err); failed {
+		return fmt.Errorf("delete webhook %d: %w", id, lost(existing))
 	}
 	if err != nil {
 		return wrap(err, "delete webhook %d", id)
@@ -225,8 +225,8 @@ func (s *Webhooks) commit(ctx context.Context, epoch types.TransactWriteItem, wr
 }
 
 // lost returns why a write did not find the revision it expected.
-func lost(stands item) error {
-	if stands == nil {
+func lost(existing item) error {
+	if existing == nil {
 		return webhook.ErrNotFound
 	}
 	return webhook.ErrConflict
