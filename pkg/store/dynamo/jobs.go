@@ -91,16 +91,12 @@ func (s *Jobs) Update(ctx context.Context, j job.Job) error {
 		}
 		return wrap(err, "update job %s", j.ID)
 	}
-	err := s.retry(ctx, func() error {
-		_, err := s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
-			{Delete: &types.Delete{
-				TableName: &s.name, Key: runningKey(j.ID), ConditionExpression: &seen.text, ExpressionAttributeValues: seen.values,
-				ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-			}},
-			{Put: &types.Put{TableName: &s.name, Item: encodeJob(endedKey(j.ID), j)}},
-		}})
-		return err
-	})
+	err := s.transact(ctx,
+		types.TransactWriteItem{Delete: &types.Delete{
+			TableName: &s.name, Key: runningKey(j.ID), ConditionExpression: &seen.text, ExpressionAttributeValues: seen.values,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}},
+		types.TransactWriteItem{Put: &types.Put{TableName: &s.name, Item: encodeJob(endedKey(j.ID), j)}})
 	if existing, failed := failedCondition(err); failed {
 		return s.missed(ctx, j.ID, existing)
 	}

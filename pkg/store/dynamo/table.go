@@ -90,6 +90,15 @@ func (t *table) remove(ctx context.Context, key item, c condition) error {
 	return err
 }
 
+// transact applies all the writes or none. The SDK adds a token, so that its
+// retries after a lost response are one transaction.
+func (t *table) transact(ctx context.Context, writes ...types.TransactWriteItem) error {
+	return t.retry(ctx, func() error {
+		_, err := t.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
+		return err
+	})
+}
+
 // refusal separates a failed condition from other errors.
 func refusal(err error) (existing item, ok bool, other error) {
 	var failed *types.ConditionalCheckFailedException

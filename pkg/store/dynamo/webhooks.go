@@ -122,12 +122,12 @@ func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 		return wrap(err, "create webhook %d: pointers", w.ID)
 	}
 	c := absent
-	err := s.commit(ctx, s.epochChange(w.Tenant, 1), types.TransactWriteItem{Put: &types.Put{
+	err := s.transact(ctx, types.TransactWriteItem{Put: &types.Put{
 		TableName: &s.name, Item: encodeWebhook(w), ConditionExpression: &c.text,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}}, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 		TableName: &s.name, Key: healthKey(w.Tenant, w.ID), ConditionExpression: aws.String("attribute_not_exists(" + attrGone + ")"),
-	}})
+	}}, s.epochChange(w.Tenant, 1))
 	if existing, failed := failedCondition(err); failed || slices.Contains(failedConditions(err), 1) { // the id is taken or has a tombstone
 		s.withdraw(ctx, w, w.PointerKeys(), existing)
 		return fmt.Errorf("create webhook %d: %w", w.ID, webhook.ErrExists)
@@ -165,7 +165,7 @@ func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webh
 			TableName: &s.events, Item: it, ConditionExpression: &absent.text,
 		}})
 	}
-	err = s.commit(ctx, s.epochChange(w.Tenant, 0), writes...)
+	err = s.transact(ctx, append(writes, s.epochChange(w.Tenant, 0))...)
 	if existing, failed := failedCondition(err); failed {
 		s.withdraw(ctx, w, added, existing)
 		return fmt.Errorf("update webhook %d: %w", w.ID, lost(existing))
@@ -186,13 +186,14 @@ func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, 
 	grave := healthKey(tenant, id)
 	grave[attrGone] = number(1)
 	grave.setExpiry(s.now().Add(webhook.IDLife))
-	err = s.commit(ctx, s.epochChange(tenant, -1),
+	err = s.transact(ctx,
 		types.TransactWriteItem{Delete: &types.Delete{
 			TableName: &s.name, Key: webhookKey(tenant, id), ConditionExpression: aws.String("rev = :old"),
 			ExpressionAttributeValues:           item{":old": number(revision)},
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}},
-		types.TransactWriteItem{Put: &types.Put{TableName: &s.name, Item: grave}})
+		types.TransactWriteItem{Put: &types.Put{TableName: &s.name, Item: grave}},
+		s.epochChange(tenant, -1))
 	if existing, failed := failedCondition(err); failed {
 		return fmt.Errorf("delete webhook %d: %w", id, lost(existing))
 	}
@@ -210,18 +211,6 @@ func (s *Webhooks) revision(ctx context.Context, tenant webhook.Tenant, id int32
 		return webhook.Webhook{}, webhook.ErrConflict
 	}
 	return w, err
-}
-
-// commit applies the writes and the change of the tenant's epoch, all or none.
-// The writes come first, so that the indices of failed conditions are theirs.
-func (s *Webhooks) commit(ctx context.Context, epoch types.TransactWriteItem, writes ...types.TransactWriteItem) error {
-	writes = append(slices.Clip(writes), epoch)
-	return s.retry(ctx, func() error {
-		// The SDK adds a token if there is none, so that its retries after a
-		// lost response are one transaction.
-		_, err := s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
-		return err
-	})
 }
 
 // lost returns why a write did not find the revision it expected.
