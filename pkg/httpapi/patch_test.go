@@ -111,7 +111,7 @@ func TestPatch_Refused(t *testing.T) {
 		"a test of a secret header":      {isJSON, `[{"op":"test","path":"/Headers/x-api-key","value":"k1"}]`, 400, "secret values cannot be tested"},
 		"a test of a header not there":   {isJSON, `[{"op":"test","path":"/Headers/Authorization","value":"k1"}]`, 400, "secret values cannot be tested"},
 		"a test of all headers":          {isJSON, `[{"op":"test","path":"/Headers","value":{}}]`, 400, "secret values cannot be tested"},
-		"move and copy, both said":       {isJSON, `[{"op":"move","from":"/Name","path":"/Type"},{"op":6,"path":"/Type"}]`, 400, "Changes[0]: op move is not supported; "},
+		"move and copy, both reported":   {isJSON, `[{"op":"move","from":"/Name","path":"/Type"},{"op":6,"path":"/Type"}]`, 400, "Changes[0]: op move is not supported; "},
 		"all faults at once":             {isJSON, `[1,{"path":"/Name"},{"op":"add","path":"","value":1},{"op":"add","path":"/Name"},{"op":7,"path":"/Name","value":1}]`, 400, "Changes[0] must be an object with op, path and value; Changes[1]: op must be one of add, replace, remove, test; Changes[2]: path must name a member; Changes[3]: value is required; Changes[4]: op must"},
 		"a member that does not exist":   {isJSON, `[{"op":"add","path":"/Foo","value":1}]`, 400, `a webhook has no member "Foo"`},
 		"an index that does not exist":   {isJSON, `[{"op":"replace","path":"/Events/2","value":"a"}]`, 400, "nothing exists at its path"},
