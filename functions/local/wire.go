@@ -54,7 +54,7 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 		Logger: logger, Now: time.Now, Random: rand.Reader, Delivering: cfg.Delivering,
 		Webhooks: db.Webhooks().Limited(cfg.WebhooksPerTenant), Events: db.Events(), Deliveries: db.Deliveries(), Secrets: db.Secrets(),
 		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Erasure: db.Erasure(),
-		Messages: db.Queue(),
+		Sources: db.Sources(), Messages: db.Queue(), Notices: loggedNotices{logger},
 	}
 	user, password, _ := strings.Cut(cfg.AdminCredential.Reveal(), ":")
 	registry := service.NewRegistry(on)

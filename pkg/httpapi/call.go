@@ -36,6 +36,8 @@ type call struct {
 	// caller spelled it, valid or not; there is an id once the event is stored.
 	event   string
 	eventID webhook.EventID
+	// events counts the events of a batch that was stored, for the log.
+	events int
 	// params are the query parameters of the route, by their documented names.
 	params map[string]string
 	// ignored are the names in its query and body that nothing reads.
@@ -170,6 +172,9 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 		if attr.Value.String() != "" {
 			line = append(line, attr)
 		}
+	}
+	if c.events > 0 {
+		line = append(line, slog.Int("count", c.events))
 	}
 	if c.status == http.StatusUnauthorized || c.status == http.StatusTooManyRequests {
 		line = append(line, slog.String("source", c.source())) // where the guess came from

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/replay"
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -48,6 +49,8 @@ type Config struct {
 	Administration *tenancy.Administration
 	// Redispatch matches past events again.
 	Redispatch *replay.Redispatch
+	// Sources creates, changes and deletes sources.
+	Sources *source.Registry
 	// Stored is read by the export of a tenant.
 	Stored Stored
 	// Health reads the counters of webhooks, as webhook.Webhooks.Health does.

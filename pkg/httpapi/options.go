@@ -16,15 +16,18 @@ type options struct {
 	TimeoutSeconds       int64
 	SecretOverlapSeconds int64
 	Format               webhook.Format
+	Include              []webhook.Include
 }
 
 // optionNames lists the options for a caller who misspelled one.
-const optionNames = "Policy, TimeoutSeconds, SecretOverlapSeconds and Format"
+const optionNames = "Policy, TimeoutSeconds, SecretOverlapSeconds, Format and Include"
 
 func (options) xmlName() string { return "Options" }
 
 func (a *api) showOptions(o webhook.Options) options {
-	shown := options{a.DefaultPolicy, seconds(webhook.DefaultAttemptTimeout), seconds(webhook.DefaultSecretOverlap), webhook.FormatSuperOffice}
+	shown := options{
+		a.DefaultPolicy, seconds(webhook.DefaultAttemptTimeout), seconds(webhook.DefaultSecretOverlap), webhook.FormatSuperOffice, []webhook.Include{},
+	}
 	if o.Policy != "" {
 		shown.Policy = o.Policy
 	}
@@ -36,6 +39,9 @@ func (a *api) showOptions(o webhook.Options) options {
 	}
 	if o.Format != "" {
 		shown.Format = o.Format
+	}
+	if len(o.Include) > 0 {
+		shown.Include = o.Include
 	}
 	return shown
 }
@@ -114,6 +120,11 @@ func readOptions(object wire.Tree, o webhook.Options) (webhook.Options, error) {
 			}
 		case "format":
 			o.Format = webhook.Format(v.word())
+		case "include":
+			o.Include = nil // if two spellings are sent, the last counts
+			for _, name := range v.texts() {
+				o.Include = append(o.Include, webhook.ParseInclude(name))
+			}
 		default:
 			f.Add(wire.Shorten(m.Name), "is not an option; the options are "+optionNames)
 		}

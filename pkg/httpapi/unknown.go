@@ -28,13 +28,22 @@ func (u unknownMembers) fault(f *webhook.Faults) {
 	if len(u) == 0 {
 		return
 	}
+	verb := "was"
+	if len(u) > 1 {
+		verb = "were"
+	}
+	f.AddText("", "%s %s ignored", u.text(""), verb)
+}
+
+// text returns the names as the subject of a clause, each with path in front.
+func (u unknownMembers) text(path string) string {
 	quoted := make([]string, len(u))
 	for i, name := range u {
-		quoted[i] = strconv.Quote(wire.Shorten(name))
+		quoted[i] = strconv.Quote(path + wire.Shorten(name))
 	}
-	format := "unknown member %s was ignored"
+	plural := ""
 	if len(u) > 1 {
-		format = "unknown members %s were ignored"
+		plural = "s"
 	}
-	f.AddText("", format, strings.Join(quoted, ", "))
+	return "unknown member" + plural + " " + strings.Join(quoted, ", ")
 }

@@ -134,6 +134,27 @@ var workloads = map[string]struct {
 	"JSON, scopes": {1990, func(n int) []request {
 		return []request{{"POST", "/admin/v1/Tenants/Default/Credentials", "", `{"Scopes":` + list(n, "[", ",", "]", func(i int) string { return `"` + long(i, 60) + `"` }) + `}`}}
 	}},
+	"JSON, members of events": {80, func(n int) []request {
+		return []request{{"POST", eventsPath, "", list(n, "[", ",", "]", func(int) string { return `{"Event":"a","FieldValues":` + members(40, 20, "1") + `}` })}}
+	}},
+	"JSON, unknown members of an event": {8000, func(n int) []request { return []request{{"POST", eventsPath, "", members(n, 50, "1")}} }},
+	"JSON, an event's names": {1990, func(n int) []request {
+		return []request{{"POST", eventsPath, "", `{"Event":"a","Changes":` + list(n, "[", ",", "]", func(i int) string { return `"` + long(i, 60) + `"` }) + `}`}}
+	}},
+	"JSON, too many events": {8000, func(n int) []request {
+		return []request{{"POST", eventsPath, "", list(n, "[", ",", "]", func(int) string { return `{"Event":"a"}` })}}
+	}},
+	"CloudEvents, attributes": {8000, func(n int) []request {
+		return []request{{"POST", eventsPath, "application/cloudevents+json", list(n, "{", ",", "}", func(i int) string { return fmt.Sprintf(`"x%d":""`, i) })}}
+	}},
+	"CloudEvents, invalid names": {8000, func(n int) []request {
+		return []request{{"POST", eventsPath, "application/cloudevents+json", members(n, 50, "1")}}
+	}},
+	"CloudEvents, a batch": {80, func(n int) []request {
+		return []request{{"POST", eventsPath, "application/cloudevents-batch+json", list(n, "[", ",", "]", func(i int) string {
+			return fmt.Sprintf(`{"specversion":"1.0","id":"%d","source":"s","type":"a","data":%s}`, i, members(40, 20, "1"))
+		})}}
+	}},
 	"merge patch, new names": {4800, func(n int) []request {
 		return []request{stored(100), {"PATCH", root + "/1", "", `{"Properties":` + members(n, 50, "1") + `}`}}
 	}},
@@ -232,7 +253,7 @@ func TestWork_GrowsWithTheBody(t *testing.T) {
 		t.Skip("this is the process that does the work")
 	}
 	binary := filepath.Join(t.TempDir(), "counting")
-	counted := []string{"httpapi", "httpapi/wire", "webhook", "jsonscan"}
+	counted := []string{"httpapi", "httpapi/wire", "webhook", "jsonscan", "cloudevent"}
 	for i, p := range counted {
 		counted[i] = "github.com/posthaste-dev/posthaste/pkg/" + p
 	}

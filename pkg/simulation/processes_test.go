@@ -82,6 +82,7 @@ func (e *environment) start() {
 		Delivering: config.Delivering{Policy: w.policy, EventTTL: eventLife, DeliveryExtra: rowLife - eventLife},
 		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: secrets,
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: w.queue,
+		Sources: store.Sources(),
 	}
 	e.engine = dispatcher.New(on, w.targets, deadLetters{w.queue})
 	e.sweeper = sweeper.New(on, deadLetters{w.queue}, w.bucket)

@@ -198,6 +198,16 @@ func (f *Faults) targetHost(host string, rules Rules) {
 
 const standardPrefix = "whsec_"
 
+// CheckSecret adds what is wrong with a signing secret that a member states.
+// Every secret that signs or verifies has these rules.
+func (f *Faults) CheckSecret(member string, s Secret) {
+	var own Faults
+	own.secret(&s)
+	for _, fault := range own {
+		f.AddText(member, "%s%s", member, strings.TrimPrefix(fault.Text, "Secret"))
+	}
+}
+
 func (f *Faults) secret(s *Secret) {
 	if s == nil {
 		return
