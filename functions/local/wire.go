@@ -61,9 +61,9 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 	}
 	user, password, _ := strings.Cut(cfg.AdminCredential.Reveal(), ":")
 	registry := service.NewRegistry(on)
-	beside := map[string]http.Handler{}
+	mounts := map[string]http.Handler{}
 	if cfg.AllowPrivate { // otherwise no webhook can reach the receiver
-		beside[receiver.Path] = &receiver.Receiver{
+		mounts[receiver.Path] = &receiver.Receiver{
 			Now: time.Now, SeenHost: sender.Guard().CheckHost,
 			Secrets: func(ctx context.Context, hit func(target string) bool) []webhook.Secret {
 				return secretsOfTargets(ctx, registry, db.Tenants(), hit)
@@ -73,7 +73,7 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 	handler := api.New(on, sender, api.Config{
 		Serving: cfg.Serving, Targets: cfg.Targets, Version: version, AllowOwnHost: true, UnauthorizedHint: hint(cfg),
 		First: always(cfg.FirstCredential), Admin: always(webhook.NewSecret(password)), AdminUser: user,
-		Beside: beside,
+		Mounts: mounts,
 	})
 	engine := dispatcher.New(on, sender, db.DeadLetters())
 	sweep := sweeper.New(on, db.DeadLetters(), nil)

@@ -342,7 +342,7 @@ func (h *house) hanging(tenant webhook.Tenant, result webhook.Result) (release f
 	return func() { close(held) }
 }
 
-func TestApart_AHangingTargetHoldsUpNoOtherTenants(t *testing.T) {
+func TestApart_AHangingTargetDelaysNoOtherTenant(t *testing.T) {
 	for name, run := range map[string]func(h *house, records []webhook.Record){
 		"in the stream": func(h *house, records []webhook.Record) { h.Stream(h.t.Context(), records) },
 		"in the queue": func(h *house, records []webhook.Record) {

@@ -270,13 +270,13 @@ func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
 	return c.postpone(ctx, r, c.successDelay())
 }
 
-// eventUnread puts off a message whose event cannot be read now. If a newer
+// eventUnread postpones a message whose event cannot be read now. If a newer
 // version stored the event, the message is sent again with the longest delay:
 // receives would run out before the functions are updated, and the dead-letter
 // queue is not for it.
 func (c *consumer) eventUnread(ctx context.Context, r webhook.Received, err error) (done bool) {
 	if errors.Is(err, webhook.ErrNewer) {
-		c.Logger.WarnContext(ctx, "event stored by a newer version: put off", "event_id", string(r.Message.Event))
+		c.Logger.WarnContext(ctx, "event stored by a newer version: postponed", "event_id", string(r.Message.Event))
 		return c.sendOr(ctx, r, []webhook.Outgoing{{Message: r.Message, Delay: webhook.MaxDelay}})
 	}
 	c.Logger.WarnContext(ctx, "cannot read event", "event_id", string(r.Message.Event), "error", err)

@@ -69,7 +69,7 @@ func TestDB_WhatWasWrittenIsThereWithoutClosing(t *testing.T) {
 	}
 }
 
-func TestDB_IsItsOwnersAlone(t *testing.T) {
+func TestDB_OnlyItsOwnerCanReadIt(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	open(t, dir)

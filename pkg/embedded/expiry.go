@@ -36,7 +36,7 @@ func expiryKey(name string, k []byte, at time.Time) []byte {
 func noteExpiry(tx *bbolt.Tx, name string, k []byte, at time.Time) error {
 	if place := expiryKey(name, k, at); place != nil {
 		if err := bucket(tx, "expiry").Put(place, nil); err != nil {
-			return fmt.Errorf("note expiry: %w", err)
+			return fmt.Errorf("index expiry: %w", err)
 		}
 	}
 	return nil
@@ -45,7 +45,7 @@ func noteExpiry(tx *bbolt.Tx, name string, k []byte, at time.Time) error {
 func forgetExpiry(tx *bbolt.Tx, name string, k []byte, at time.Time) error {
 	if place := expiryKey(name, k, at); place != nil {
 		if err := bucket(tx, "expiry").Delete(place); err != nil {
-			return fmt.Errorf("forget expiry: %w", err)
+			return fmt.Errorf("remove expiry: %w", err)
 		}
 	}
 	return nil

@@ -9,7 +9,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-func TestPurge_GravesOfWebhooksStandAsLongAsTheirIDsMayBeRemembered(t *testing.T) {
+func TestPurge_KeepsAGraveWhileItsIDMayBeRemembered(t *testing.T) {
 	t.Parallel()
 	dir, clock := t.TempDir(), webhooktest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	for _, test := range []struct {

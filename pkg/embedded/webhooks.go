@@ -319,9 +319,9 @@ func (s Webhooks) PutIntent(ctx context.Context, intent webhook.Intent) error {
 // RemoveIntent implements webhook.Webhooks.
 func (s Webhooks) RemoveIntent(ctx context.Context, intent webhook.Intent) error {
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
-		var stands webhook.Intent
+		var existing webhook.Intent
 		b := bucket(tx, "intents")
-		if found, err := load(b, []byte(intent.Secret), &stands); err != nil || !found || stands.At.UnixMilli() != intent.At.UnixMilli() {
+		if found, err := load(b, []byte(intent.Secret), &existing); err != nil || !found || existing.At.UnixMilli() != intent.At.UnixMilli() {
 			return err
 		}
 		return b.Delete([]byte(intent.Secret))

@@ -80,9 +80,9 @@ type Config struct {
 	// RequestID returns the id that the call's log line and a 500 response carry.
 	// Unset: they carry none.
 	RequestID func(ctx context.Context) string
-	// Beside holds the handlers of paths outside the API, keyed by first path
+	// Mounts holds the handlers of paths outside the API, keyed by first path
 	// segment, such as /_receiver. They get the request unchanged.
-	Beside map[string]http.Handler
+	Mounts map[string]http.Handler
 	// UnauthorizedHint is added to the message of a 401: the local run says which
 	// credential to try. Empty: no hint.
 	UnauthorizedHint string
@@ -97,7 +97,7 @@ type api struct {
 
 // New returns the outermost handler. It serves the API under /api, with or
 // without a tenant's name in front, /admin, /healthz, and the handlers in
-// cfg.Beside. It is safe for concurrent use, starts no goroutine and keeps no
+// cfg.Mounts. It is safe for concurrent use, starts no goroutine and keeps no
 // state between calls.
 func New(cfg Config) http.Handler {
 	a := &api{Config: cfg, crossSite: crossSiteCheck(cfg.PublicURL)}

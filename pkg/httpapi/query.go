@@ -31,8 +31,11 @@ var queryParameters = map[string][]string{
 
 // readQuery reads the parameters of the call's address. Their names are
 // case-insensitive. A parameter of the route may be repeated with the same value
-// only.
-func (c *call) readQuery() error {
+// only. Routes without a credential have no query.
+func (c *call) readQuery(rt *route) error {
+	if rt.scope == open {
+		return nil
+	}
 	params, err := wire.ParseQuery(c.URL.RawQuery)
 	if err != nil {
 		return err

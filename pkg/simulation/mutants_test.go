@@ -162,7 +162,7 @@ var mutants = []mutant{
 	},
 	{
 		"creates: ignore what the key has created", registryOnce,
-		"\tif stands.Webhook != id {\n", "\tif stands.Webhook = id; stands.Webhook != id {\n",
+		"\tif existing.Webhook != id {\n", "\tif existing.Webhook = id; existing.Webhook != id {\n",
 	},
 
 	// The row protocol.

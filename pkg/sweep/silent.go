@@ -16,7 +16,7 @@ const failingFor = 5 * time.Minute
 // reportSilent logs each source from which no record came for longer than its
 // ExpectWithin. It does so every minute, so that an alarm on the lines ends soon
 // after records come again. What was counted last by an environment may be
-// missing for some seconds. Operational notices tell of the same sources, and of
+// missing for some seconds. Operational notices report the same sources, and
 // those whose last fault is a few minutes old at most.
 func (s *Sweeper) reportSilent(ctx context.Context) error {
 	if s.Sources == nil {

@@ -272,7 +272,7 @@ func (m MakeDue) Apply(row Delivery) (Delivery, bool) {
 	return row, true
 }
 
-// Claim gives the sweep the right to send one message for a row.
+// Claim reserves a row for one sweep, which then sends its message.
 type Claim struct {
 	Key DeliveryKey
 	// Seen is the SweepAt that the index showed; Next is the new one.

@@ -342,7 +342,7 @@ func (dying) Delete(context.Context, webhook.Tenant, int32, int64, webhook.Chang
 	return webhook.ErrUnavailable
 }
 
-func TestRegistry_IntentStaysWhereAWriteIsInDoubt(t *testing.T) {
+func TestRegistry_IntentStaysIfAWriteIsInDoubt(t *testing.T) {
 	t.Parallel()
 	for name, act := range map[string]func(*testing.T, *registry) error{
 		"create": func(t *testing.T, r *registry) error {

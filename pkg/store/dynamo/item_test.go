@@ -90,7 +90,7 @@ func TestItems_KeepEveryMember(t *testing.T) {
 	}
 }
 
-func TestItems_TellAnEmptyListFromNone(t *testing.T) {
+func TestItems_DistinguishAnEmptyListFromNone(t *testing.T) {
 	t.Parallel()
 	w := webhook.Webhook{Tenant: "Default", ID: 1, Headers: []webhook.Header{}, Events: []string{"a"}}
 	got, err := decodeWebhook(encodeWebhook(w))

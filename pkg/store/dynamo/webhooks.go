@@ -122,14 +122,14 @@ func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 		return wrap(err, "create webhook %d: pointers", w.ID)
 	}
 	c := absent
-	err := s.commit(ctx, s.epochChange(w.Tenant, 1), types.TransactWriteItem{Put: &types.Put{
+	err := s.transact(ctx, types.TransactWriteItem{Put: &types.Put{
 		TableName: &s.name, Item: encodeWebhook(w), ConditionExpression: &c.text,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}}, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 		TableName: &s.name, Key: healthKey(w.Tenant, w.ID), ConditionExpression: aws.String("attribute_not_exists(" + attrGone + ")"),
-	}})
-	if stands, failed := failedCondition(err); failed || slices.Contains(failedConditions(err), 1) { // the id is taken or has a tombstone
-		s.withdraw(ctx, w, w.PointerKeys(), stands)
+	}}, s.epochChange(w.Tenant, 1))
+	if existing, failed := failedCondition(err); failed || slices.Contains(failedConditions(err), 1) { // the id is taken or has a tombstone
+		s.withdraw(ctx, w, w.PointerKeys(), existing)
 		return fmt.Errorf("create webhook %d: %w", w.ID, webhook.ErrExists)
 	}
 	if epochRefused(err) {
@@ -165,11 +165,11 @@ func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, by webhook.Cha
 			TableName: &s.events, Item: it, ConditionExpression: &absent.text,
 		}})
 	}
-	writes = append(writes, s.remember(by.Replaces(old))...)
-	err = s.commit(ctx, s.epochChange(w.Tenant, 0), writes...)
-	if stands, failed := failedCondition(err); failed {
-		s.withdraw(ctx, w, added, stands)
-		return fmt.Errorf("update webhook %d: %w", w.ID, lost(stands))
+	writes = append(append(writes, s.remember(by.Replaces(old))...), s.epochChange(w.Tenant, 0))
+	err = s.transact(ctx, writes...)
+	if existing, failed := failedCondition(err); failed {
+		s.withdraw(ctx, w, added, existing)
+		return fmt.Errorf("update webhook %d: %w", w.ID, lost(existing))
 	}
 	if err != nil {
 		return wrap(err, "update webhook %d", w.ID)
@@ -194,10 +194,11 @@ func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, 
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}},
 		{Put: &types.Put{TableName: &s.name, Item: grave}},
+		s.epochChange(tenant, -1),
 	}
-	err = s.commit(ctx, s.epochChange(tenant, -1), append(writes, s.remember(by.Replaces(old))...)...)
-	if stands, failed := failedCondition(err); failed {
-		return fmt.Errorf("delete webhook %d: %w", id, lost(stands))
+	err = s.transact(ctx, append(writes, s.remember(by.Replaces(old))...)...)
+	if existing, failed := failedCondition(err); failed {
+		return fmt.Errorf("delete webhook %d: %w", id, lost(existing))
 	}
 	if err != nil {
 		return wrap(err, "delete webhook %d", id)
@@ -215,21 +216,9 @@ func (s *Webhooks) revision(ctx context.Context, tenant webhook.Tenant, id int32
 	return w, err
 }
 
-// commit applies the writes and the change of the tenant's epoch, all or none.
-// The writes come first, so that the indices of failed conditions are theirs.
-func (s *Webhooks) commit(ctx context.Context, epoch types.TransactWriteItem, writes ...types.TransactWriteItem) error {
-	writes = append(slices.Clip(writes), epoch)
-	return s.retry(ctx, func() error {
-		// The SDK adds a token if there is none, so that its retries after a
-		// lost response are one transaction.
-		_, err := s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
-		return err
-	})
-}
-
 // lost returns why a write did not find the revision it expected.
-func lost(stands item) error {
-	if stands == nil {
+func lost(existing item) error {
+	if existing == nil {
 		return webhook.ErrNotFound
 	}
 	return webhook.ErrConflict

@@ -167,9 +167,9 @@ func testEventsApart(t *testing.T, h Harness) {
 	for i, tenant := range tenants {
 		must(t, h.Events.Put(t.Context(), of(i)))
 		claim := webhook.IdempotencyClaim{Webhook: int32(i + 1), Body: "b", Expires: at.Add(time.Hour)}
-		stands, err := h.Events.Remember(t.Context(), tenant, "k", claim, at)
+		existing, err := h.Events.Remember(t.Context(), tenant, "k", claim, at)
 		must(t, err)
-		if diff := cmp.Diff(claim, stands); diff != "" {
+		if diff := cmp.Diff(claim, existing); diff != "" {
 			t.Errorf("%s claims a key (-want +got):\n%s", tenant, diff)
 		}
 	}

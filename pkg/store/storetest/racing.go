@@ -137,16 +137,16 @@ func testRacing(t *testing.T, h Harness) {
 		t.Parallel()
 		tenant, at := newTenant(t), now().Truncate(time.Second)
 		var mu sync.Mutex
-		stood := map[webhook.EventID]bool{}
+		winners := map[webhook.EventID]bool{}
 		atOnce(t, writers, func(int) error {
-			stands, err := h.Events.Remember(t.Context(), tenant, "k", webhook.IdempotencyClaim{Event: newEventID(t, at), Expires: at.Add(time.Hour)}, at)
+			existing, err := h.Events.Remember(t.Context(), tenant, "k", webhook.IdempotencyClaim{Event: newEventID(t, at), Expires: at.Add(time.Hour)}, at)
 			mu.Lock()
 			defer mu.Unlock()
-			stood[stands.Event] = true
+			winners[existing.Event] = true
 			return err
 		})
-		if len(stood) != 1 {
-			t.Errorf("%d claims won, want 1", len(stood))
+		if len(winners) != 1 {
+			t.Errorf("%d claims won, want 1", len(winners))
 		}
 	})
 	t.Run("one claim that replaces another wins", func(t *testing.T) {
@@ -155,17 +155,17 @@ func testRacing(t *testing.T, h Harness) {
 		_, err := h.Events.Remember(t.Context(), tenant, "k", webhook.IdempotencyClaim{Webhook: 1000, Expires: at.Add(time.Hour)}, at)
 		must(t, err)
 		var mu sync.Mutex
-		stood := map[int32]bool{}
+		winners := map[int32]bool{}
 		atOnce(t, writers, func(i int) error {
 			claim := webhook.IdempotencyClaim{Webhook: int32(i + 1), Expires: at.Add(time.Hour)}
-			stands, err := h.Events.Reclaim(t.Context(), tenant, "k", 1000, claim, at)
+			existing, err := h.Events.Reclaim(t.Context(), tenant, "k", 1000, claim, at)
 			mu.Lock()
 			defer mu.Unlock()
-			stood[stands.Webhook] = true
+			winners[existing.Webhook] = true
 			return err
 		})
-		if len(stood) != 1 || stood[1000] {
-			t.Errorf("claims %v won, want one of the new ones", stood)
+		if len(winners) != 1 || winners[1000] {
+			t.Errorf("claims %v won, want one of the new ones", winners)
 		}
 	})
 	t.Run("one writer wins a row, a lease, a claim", func(t *testing.T) {
