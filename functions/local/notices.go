@@ -4,14 +4,14 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 )
 
-// loggedNotices implements webhook.Notices as log lines.
+// loggedNotices implements notice.Notices as log lines.
 type loggedNotices struct{ logger *slog.Logger }
 
-// Notify implements webhook.Notices.
-func (l loggedNotices) Notify(ctx context.Context, notices []webhook.Notice) error {
+// Notify implements notice.Notices.
+func (l loggedNotices) Notify(ctx context.Context, notices []notice.Notice) error {
 	for _, n := range notices {
 		about := []any{"error", string(n.Error), "count", n.Count, "action", n.Advice()}
 		switch {

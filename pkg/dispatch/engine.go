@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/backoff"
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -67,7 +68,7 @@ type Config struct {
 	Visibility  webhook.Visibility
 	DeadLetters DeadLetters
 	// Notices is nil where operational notices go nowhere.
-	Notices webhook.Notices
+	Notices notice.Notices
 	Logger  *slog.Logger
 	Now     func() time.Time
 	Random  io.Reader
@@ -128,14 +129,14 @@ type Engine struct {
 	lists    *subscriptions
 	healths  *healths
 	inFlight *slots
-	notices  *webhook.Notifier
+	notices  *notice.Notifier
 }
 
 // New makes an Engine.
 func New(c Config) *Engine {
 	return &Engine{
 		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), inFlight: newSlots(newShares(maxInFlight, maxInFlightPerTenant), maxInFlightPerWebhook),
-		notices: webhook.NewNotifier(c.Notices, c.Logger, c.Now),
+		notices: notice.NewNotifier(c.Notices, c.Logger, c.Now),
 	}
 }
 

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"strings"
 
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -27,7 +28,7 @@ func (n *noted) attempt(w webhook.Webhook, result webhook.Result) {
 // more than once, and the last time on what it wrote itself, so a turn remembers
 // the health that made it: it took place if that is the health that is stored.
 type turn struct {
-	kind   webhook.NoticeKind // empty: the breaker did not turn
+	kind   notice.Kind // empty: the breaker did not turn
 	before webhook.Health
 	made   webhook.Health
 }
@@ -35,18 +36,18 @@ type turn struct {
 func (t *turn) observe(before, after webhook.Health) {
 	switch {
 	case !before.Breaker.Open() && after.Breaker.Open():
-		*t = turn{webhook.NoticeFailing, before, after}
+		*t = turn{notice.Failing, before, after}
 	case before.Breaker.Open() && !after.Breaker.Open():
-		*t = turn{webhook.NoticeRecovered, before, after}
+		*t = turn{notice.Recovered, before, after}
 	}
 }
 
 // holds reports whether the turn is in the stored health.
 func (t *turn) holds(stored webhook.Health) bool {
-	if t.kind == webhook.NoticeFailing {
+	if t.kind == notice.Failing {
 		return stored.Breaker.ProbeAt.UnixMilli() == t.made.Breaker.ProbeAt.UnixMilli()
 	}
-	return t.kind == webhook.NoticeRecovered && !stored.Breaker.Open() && stored.LastOK.UnixMilli() == t.made.LastOK.UnixMilli()
+	return t.kind == notice.Recovered && !stored.Breaker.Open() && stored.LastOK.UnixMilli() == t.made.LastOK.UnixMilli()
 }
 
 // noteTurn raises the notice that a breaker opened or closed: one for each time,
@@ -55,14 +56,14 @@ func (r *reports) noteTurn(about *report, t turn, stored webhook.Health) {
 	if r.notices == nil || !t.holds(stored) {
 		return
 	}
-	notice := about.notice(t.kind)
-	notice.Since = stored.FailingSince
-	if t.kind == webhook.NoticeRecovered {
-		notice.Since, notice.Error, notice.Status = t.before.FailingSince, "", 0
+	raised := about.notice(t.kind)
+	raised.Since = stored.FailingSince
+	if t.kind == notice.Recovered {
+		raised.Since, raised.Error, raised.Status = t.before.FailingSince, "", 0
 	} else {
-		notice.Count = int64(stored.ConsecutiveErrors)
+		raised.Count = int64(stored.ConsecutiveErrors)
 	}
-	r.notices.Add(notice)
+	r.notices.Add(raised)
 }
 
 // noteDisabled raises the notice that a webhook is disabled. health may be zero,
@@ -71,15 +72,15 @@ func (r *reports) noteDisabled(about *report, w webhook.Webhook, health webhook.
 	if r.notices == nil {
 		return
 	}
-	notice := about.notice(webhook.NoticeDisabled)
-	notice.Name, notice.Host = w.Name, targetHost(w.TargetURL)
-	notice.Since, notice.Count = health.FailingSince, int64(health.ConsecutiveErrors)
-	r.notices.Add(notice)
+	raised := about.notice(notice.Disabled)
+	raised.Name, raised.Host = w.Name, targetHost(w.TargetURL)
+	raised.Since, raised.Count = health.FailingSince, int64(health.ConsecutiveErrors)
+	r.notices.Add(raised)
 }
 
-func (r *report) notice(kind webhook.NoticeKind) webhook.Notice {
-	return webhook.Notice{
+func (r *report) notice(kind notice.Kind) notice.Notice {
+	return notice.Notice{
 		Kind: kind, Tenant: r.webhook.Tenant, Webhook: r.webhook.ID, Name: r.noted.name, Host: r.noted.host,
-		Error: webhook.NoticeError(r.noted.class), Status: r.noted.status,
+		Error: notice.Class(r.noted.class), Status: r.noted.status,
 	}
 }

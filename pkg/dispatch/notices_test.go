@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -17,7 +18,7 @@ import (
 func (s *site) told() (all []string) {
 	s.t.Helper()
 	for _, n := range s.notices.All() {
-		if n.Tenant != tenant && n.Kind != webhook.NoticeDeadLetter {
+		if n.Tenant != tenant && n.Kind != notice.DeadLetter {
 			s.t.Errorf("a notice of tenant %q", n.Tenant)
 		}
 		all = append(all, fmt.Sprintf("%s: %d %q at %s, %d×%s %d since %s", n.Kind, n.Webhook, n.Name, n.Host, n.Count, n.Error, n.Status, n.Since.UTC().Format(time.TimeOnly)))

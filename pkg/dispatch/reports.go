@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -15,7 +16,7 @@ import (
 type reports struct {
 	config  *Config
 	healths *healths
-	notices *webhook.Notifier
+	notices *notice.Notifier
 
 	mu        sync.Mutex
 	byWebhook map[webhook.Key]*report
@@ -30,7 +31,7 @@ type report struct {
 	noted    noted // for notices
 }
 
-func newReports(c *Config, h *healths, n *webhook.Notifier) *reports {
+func newReports(c *Config, h *healths, n *notice.Notifier) *reports {
 	return &reports{config: c, healths: h, notices: n, byWebhook: map[webhook.Key]*report{}}
 }
 

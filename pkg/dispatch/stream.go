@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -301,7 +302,7 @@ func (b *batch) bury(ctx context.Context, i int) {
 		b.lost[i] = true
 		return
 	}
-	b.notices.Add(webhook.Notice{Kind: webhook.NoticeDeadLetter, Error: webhook.NoticeUnreadable, Count: 1})
+	b.notices.Add(notice.Notice{Kind: notice.DeadLetter, Error: notice.Unreadable, Count: 1})
 }
 
 // handOff sends all messages.

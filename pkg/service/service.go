@@ -17,6 +17,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -49,7 +50,7 @@ type Contracts struct {
 	// The engine and the sweep.
 	Messages Queue
 	// Notices passes on operational notices; nil: they are not raised.
-	Notices webhook.Notices
+	Notices notice.Notices
 
 	// The sweep.
 	Erasure tenancy.Erasure

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -15,8 +16,8 @@ func (s *Sweeper) drainDeadLetters(ctx context.Context) error {
 	failed := skips{sweeper: s, what: "dead letters"}
 	var unreadable, revived int64
 	defer func() {
-		s.noteLetters(webhook.NoticeUnreadable, unreadable)
-		s.noteLetters(webhook.NoticeReceived, revived)
+		s.noteLetters(notice.Unreadable, unreadable)
+		s.noteLetters(notice.Received, revived)
 	}()
 	for range maxDeadPages {
 		letters, err := s.DeadLetters.Receive(ctx, deadPage)
@@ -42,9 +43,9 @@ func (s *Sweeper) drainDeadLetters(ctx context.Context) error {
 }
 
 // noteLetters raises the notice that the dead-letter queue had messages.
-func (s *Sweeper) noteLetters(class webhook.NoticeError, count int64) {
+func (s *Sweeper) noteLetters(class notice.Class, count int64) {
 	if count > 0 {
-		s.notices.Add(webhook.Notice{Kind: webhook.NoticeDeadLetter, Error: class, Count: count})
+		s.notices.Add(notice.Notice{Kind: notice.DeadLetter, Error: class, Count: count})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -70,9 +71,9 @@ func TestNotices_SourcesThatFailOrAreSilent(t *testing.T) {
 	fault := r.clock.Now().Add(-4 * time.Minute)
 	r.must(r.db.Sources().Count(t.Context(), "orders", source.Counts{LastFault: "no_timestamp", LastFaultAt: fault}))
 	r.sweep()
-	want := []webhook.Notice{
-		{Kind: webhook.NoticeSourceFailing, At: r.clock.Now(), Since: fault, Tenant: created.Tenant, Source: "orders"},
-		{Kind: webhook.NoticeSourceSilent, At: r.clock.Now(), Since: created.Created.Add(time.Hour), Tenant: created.Tenant, Source: "orders"},
+	want := []notice.Notice{
+		{Kind: notice.SourceFailing, At: r.clock.Now(), Since: fault, Tenant: created.Tenant, Source: "orders"},
+		{Kind: notice.SourceSilent, At: r.clock.Now(), Since: created.Created.Add(time.Hour), Tenant: created.Tenant, Source: "orders"},
 	}
 	if diff := cmp.Diff(want, r.notices.All()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

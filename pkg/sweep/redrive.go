@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -69,7 +70,7 @@ func (s *Sweeper) sendOn(ctx context.Context, name string, records []webhook.Rec
 			if err := s.DeadLetters.Bury(ctx, r.Undecodable); err != nil {
 				return err
 			}
-			s.noteLetters(webhook.NoticeUnreadable, 1)
+			s.noteLetters(notice.Unreadable, 1)
 			continue
 		}
 		m := webhook.ExpandMessage(r.Event, r.Accepted)

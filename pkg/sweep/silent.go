@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 )
 
 // failingFor is how long after its last fault a source counts as failing: a few
@@ -34,13 +34,13 @@ func (s *Sweeper) reportSilent(ctx context.Context) error {
 			continue
 		}
 		if !counts.LastFaultAt.IsZero() && s.Now().Sub(counts.LastFaultAt) < failingFor {
-			s.notices.Add(webhook.Notice{Kind: webhook.NoticeSourceFailing, Source: each.Name, Tenant: each.Tenant, Since: counts.LastFaultAt})
+			s.notices.Add(notice.Notice{Kind: notice.SourceFailing, Source: each.Name, Tenant: each.Tenant, Since: counts.LastFaultAt})
 		}
 		last := later(each.Created, counts.LastTaken)
 		silence := s.Now().Sub(last)
 		if each.ExpectWithin > 0 && silence > each.ExpectWithin {
-			s.notices.Add(webhook.Notice{
-				Kind: webhook.NoticeSourceSilent, Source: each.Name, Tenant: each.Tenant, Since: last.Add(each.ExpectWithin),
+			s.notices.Add(notice.Notice{
+				Kind: notice.SourceSilent, Source: each.Name, Tenant: each.Tenant, Since: last.Add(each.ExpectWithin),
 			})
 			s.Logger.ErrorContext(ctx, "source silent", "source", each.Name, "minutes", int64(silence.Minutes()),
 				"expected_within_minutes", int64(each.ExpectWithin.Minutes()))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -82,7 +83,7 @@ type Config struct {
 	// run.
 	Failures Failures
 	// Notices is nil where operational notices go nowhere.
-	Notices webhook.Notices
+	Notices notice.Notices
 	// Changes is nil where no table is a source.
 	Changes *Changes
 	Logger  *slog.Logger
@@ -114,13 +115,13 @@ const (
 type Sweeper struct {
 	Config
 	reported reported
-	notices  *webhook.Notifier
+	notices  *notice.Notifier
 	retaken  atomic.Pointer[string] // the batch that was last taken again
 }
 
 // New returns a Sweeper.
 func New(c Config) *Sweeper {
-	return &Sweeper{Config: c, notices: webhook.NewNotifier(c.Notices, c.Logger, c.Now)}
+	return &Sweeper{Config: c, notices: notice.NewNotifier(c.Notices, c.Logger, c.Now)}
 }
 
 func (s *Sweeper) send(ctx context.Context, messages []webhook.Outgoing) error {

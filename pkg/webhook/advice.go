@@ -42,6 +42,10 @@ var advice = map[failure]string{
 	{AttemptInternal, ""}:             "The attempt failed inside Posthaste, not at the target: nothing needs to be changed.",
 }
 
+// Advice returns what to do about an error, in one sentence; "" for AttemptOK and
+// for a string that is not an AttemptError.
+func (e AttemptError) Advice() string { return advice[failure{e, ""}] }
+
 // Failure returns why the attempt failed and what to do about it, as one line:
 // "dns: …" or "tls (expired): …". It returns "" for a success.
 func (r Result) Failure() string {

@@ -5,20 +5,20 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 )
 
-// Notices implements webhook.Notices by keeping what is passed on. The zero value
+// Notices implements notice.Notices by keeping what is passed on. The zero value
 // is ready for use, and may be used concurrently.
 type Notices struct {
 	mu    sync.Mutex
-	all   []webhook.Notice
+	all   []notice.Notice
 	calls []int
 	fault func(ctx context.Context) error
 }
 
-// Notify implements webhook.Notices.
-func (n *Notices) Notify(ctx context.Context, notices []webhook.Notice) error {
+// Notify implements notice.Notices.
+func (n *Notices) Notify(ctx context.Context, notices []notice.Notice) error {
 	n.mu.Lock()
 	fault := n.fault
 	n.calls = append(n.calls, len(notices))
@@ -42,7 +42,7 @@ func (n *Notices) Fail(fault func(ctx context.Context) error) {
 }
 
 // All returns the notices that were passed on.
-func (n *Notices) All() []webhook.Notice {
+func (n *Notices) All() []notice.Notice {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.all)

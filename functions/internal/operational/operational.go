@@ -9,11 +9,11 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/events/eventbridge"
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 )
 
 // Notices returns the bus, or nil if none is set.
-func Notices(cfg config.Operational, clients aws.Config) webhook.Notices {
+func Notices(cfg config.Operational, clients aws.Config) notice.Notices {
 	if cfg.BusARN == "" {
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -27,7 +28,7 @@ type Client interface {
 	PutEvents(ctx context.Context, in *eventbridge.PutEventsInput, opts ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error)
 }
 
-// Bus implements webhook.Notices on an EventBridge bus. Set its fields before use
+// Bus implements notice.Notices on an EventBridge bus. Set its fields before use
 // and do not change them afterwards. Its methods may be called concurrently.
 type Bus struct {
 	Client Client
@@ -36,12 +37,12 @@ type Bus struct {
 	Stack string
 }
 
-var _ webhook.Notices = (*Bus)(nil)
+var _ notice.Notices = (*Bus)(nil)
 
-// Notify implements webhook.Notices with one call. The error wraps
+// Notify implements notice.Notices with one call. The error wraps
 // webhook.ErrUnavailable and holds no more of the service's errors than their
 // codes.
-func (b *Bus) Notify(ctx context.Context, notices []webhook.Notice) error {
+func (b *Bus) Notify(ctx context.Context, notices []notice.Notice) error {
 	entries := make([]types.PutEventsRequestEntry, len(notices))
 	for i, n := range notices {
 		detail, err := encode(n, b.Stack)

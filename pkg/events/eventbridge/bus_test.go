@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/events/eventbridge"
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -50,17 +51,17 @@ func at(text string) time.Time {
 }
 
 // documented are the notices of the examples.
-var documented = []webhook.Notice{
+var documented = []notice.Notice{
 	{
-		Kind: webhook.NoticeFailing, At: at("2026-11-24T08:01:12Z"), Since: at("2026-11-24T08:01:00Z"), Tenant: "Cust1", Webhook: 7,
-		Name: "Orders to ERP", Host: "hooks.example.com", Count: 10, Error: webhook.NoticeError(webhook.AttemptStatus), Status: 503,
+		Kind: notice.Failing, At: at("2026-11-24T08:01:12Z"), Since: at("2026-11-24T08:01:00Z"), Tenant: "Cust1", Webhook: 7,
+		Name: "Orders to ERP", Host: "hooks.example.com", Count: 10, Error: notice.Class(webhook.AttemptStatus), Status: 503,
 	},
 	{
-		Kind: webhook.NoticeDisabled, At: at("2026-11-29T08:01:12Z"), Since: at("2026-11-24T08:01:00Z"), Tenant: "Cust1", Webhook: 7,
-		Name: "Orders to ERP", Host: "hooks.example.com", Count: 132, Error: webhook.NoticeError(webhook.AttemptTLS),
+		Kind: notice.Disabled, At: at("2026-11-29T08:01:12Z"), Since: at("2026-11-24T08:01:00Z"), Tenant: "Cust1", Webhook: 7,
+		Name: "Orders to ERP", Host: "hooks.example.com", Count: 132, Error: notice.Class(webhook.AttemptTLS),
 	},
-	{Kind: webhook.NoticeDeadLetter, At: at("2026-11-24T08:02:00Z"), Count: 2, Error: webhook.NoticeUnreadable},
-	{Kind: webhook.NoticeSourceSilent, At: at("2026-11-24T09:00:00Z"), Since: at("2026-11-24T08:00:00Z"), Tenant: "Cust1", Source: "orders"},
+	{Kind: notice.DeadLetter, At: at("2026-11-24T08:02:00Z"), Count: 2, Error: notice.Unreadable},
+	{Kind: notice.SourceSilent, At: at("2026-11-24T09:00:00Z"), Since: at("2026-11-24T08:00:00Z"), Tenant: "Cust1", Source: "orders"},
 }
 
 func document(t *testing.T) string {
@@ -136,15 +137,15 @@ func first(t *testing.T, mark string) (cells []string) {
 func TestDocs_TablesAreComplete(t *testing.T) {
 	t.Parallel()
 	kinds := []string{
-		string(webhook.NoticeFailing), string(webhook.NoticeRecovered), string(webhook.NoticeDisabled), string(webhook.NoticeDeadLetter),
-		string(webhook.NoticeSourceFailing), string(webhook.NoticeSourceSilent),
+		string(notice.Failing), string(notice.Recovered), string(notice.Disabled), string(notice.DeadLetter),
+		string(notice.SourceFailing), string(notice.SourceSilent),
 	}
 	if diff := cmp.Diff(kinds, first(t, "kinds")); diff != "" {
 		t.Errorf("kinds (-code +document):\n%s", diff)
 	}
 	c := &client{}
-	full := webhook.Notice{Kind: "k", Tenant: "t", Webhook: 1, Name: "n", Host: "h", Source: "s", Since: at("2026-11-24T08:00:00Z"), Count: 1, Error: "e", Status: 1}
-	if err := bus(c).Notify(t.Context(), []webhook.Notice{full}); err != nil {
+	full := notice.Notice{Kind: "k", Tenant: "t", Webhook: 1, Name: "n", Host: "h", Source: "s", Since: at("2026-11-24T08:00:00Z"), Count: 1, Error: "e", Status: 1}
+	if err := bus(c).Notify(t.Context(), []notice.Notice{full}); err != nil {
 		t.Fatal(err)
 	}
 	var members []string
@@ -164,14 +165,14 @@ func TestDocs_TablesAreComplete(t *testing.T) {
 	for _, class := range []webhook.AttemptError{
 		webhook.AttemptDNS, webhook.AttemptRefused, webhook.AttemptReset, webhook.AttemptTLS, webhook.AttemptTimeout, webhook.AttemptBlocked, webhook.AttemptRedirect,
 		webhook.AttemptStatus, webhook.AttemptProtocol, webhook.AttemptTooLarge, webhook.AttemptSecret, webhook.AttemptAborted, webhook.AttemptInternal,
-		webhook.AttemptError(webhook.NoticeUnreadable), webhook.AttemptError(webhook.NoticeReceived),
+		webhook.AttemptError(notice.Unreadable), webhook.AttemptError(notice.Received),
 	} {
 		if !strings.Contains(document(t), "`"+string(class)+"`") {
 			t.Errorf("the document does not name the error %s", class)
 		}
 	}
 	// A member of Notice that no event shows would be missing above.
-	if n := reflect.TypeFor[webhook.Notice]().NumField(); len(members) != n {
+	if n := reflect.TypeFor[notice.Notice]().NumField(); len(members) != n {
 		t.Errorf("a notice has %d members, besides Kind and At; an event has %d, besides Stack and Advice", n-2, len(members)-2)
 	}
 }

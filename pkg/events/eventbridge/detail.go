@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 )
 
 // detail is the `detail` of an event. docs/operational-events.md has its table.
@@ -24,7 +24,7 @@ type detail struct {
 }
 
 // encode returns the detail of a notice of a stack.
-func encode(n webhook.Notice, stack string) (string, error) {
+func encode(n notice.Notice, stack string) (string, error) {
 	d := detail{
 		Stack: stack, Tenant: string(n.Tenant), WebhookID: n.Webhook, Name: n.Name, Host: n.Host, Source: n.Source,
 		Count: n.Count, Error: string(n.Error), Status: n.Status, Advice: n.Advice(),

@@ -1,4 +1,4 @@
-package webhook
+package notice
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 const (
@@ -51,10 +53,10 @@ type Notifier struct {
 
 // condition identifies what a repeated notice is about.
 type condition struct {
-	kind   NoticeKind
-	tenant Tenant
+	kind   Kind
+	tenant webhook.Tenant
 	source string
-	class  NoticeError
+	class  Class
 	since  int64
 }
 
@@ -80,7 +82,7 @@ func (n *Notifier) Add(notice Notice) {
 		return
 	}
 	key := condition{kind: notice.Kind, tenant: notice.Tenant, source: notice.Source, class: notice.Error, since: notice.Since.UnixMilli()}
-	if last, ok := n.told[key]; ok && Elapsed(last, notice.At) < noticeAgain {
+	if last, ok := n.told[key]; ok && webhook.Elapsed(last, notice.At) < noticeAgain {
 		return
 	}
 	if !n.keep(notice) {
@@ -120,7 +122,7 @@ func (n *Notifier) Flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, noticeTime)
 	defer cancel()
 	for len(notices) > 0 {
-		batch := notices[:min(len(notices), MaxNotices)]
+		batch := notices[:min(len(notices), MaxBatch)]
 		if err := n.notices.Notify(ctx, batch); err != nil {
 			n.logger.WarnContext(ctx, "operational events not sent: kept for another try", "count", len(notices), "error", err)
 			n.putBack(notices)
@@ -139,7 +141,7 @@ func (n *Notifier) take(ctx context.Context) (notices []Notice, dropped int) {
 	defer n.mu.Unlock()
 	now := n.now()
 	deadline, bounded := ctx.Deadline()
-	if !n.failed.IsZero() && Elapsed(n.failed, now) < noticePause || bounded && deadline.Sub(now) < noticeTime+noticeSpare {
+	if !n.failed.IsZero() && webhook.Elapsed(n.failed, now) < noticePause || bounded && deadline.Sub(now) < noticeTime+noticeSpare {
 		return nil, 0
 	}
 	notices, dropped = n.pending, n.dropped

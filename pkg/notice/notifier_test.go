@@ -1,4 +1,4 @@
-package webhook_test
+package notice_test
 
 import (
 	"bytes"
@@ -11,25 +11,26 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
 // notifying is a Notifier on the time of a bubble.
 type notifying struct {
-	*webhook.Notifier
+	*notice.Notifier
 	webhooktest.Notices
 	log bytes.Buffer
 }
 
 func newNotifying() *notifying {
 	n := &notifying{}
-	n.Notifier = webhook.NewNotifier(&n.Notices, slog.New(slog.NewTextHandler(&n.log, nil)), time.Now)
+	n.Notifier = notice.NewNotifier(&n.Notices, slog.New(slog.NewTextHandler(&n.log, nil)), time.Now)
 	return n
 }
 
-func failingNotice(tenant webhook.Tenant, id int) webhook.Notice {
-	return webhook.Notice{Kind: webhook.NoticeFailing, Tenant: tenant, Webhook: int32(id)}
+func failingNotice(tenant webhook.Tenant, id int) notice.Notice {
+	return notice.Notice{Kind: notice.Failing, Tenant: tenant, Webhook: int32(id)}
 }
 
 func TestNotifier_PassesOnTenAtATime(t *testing.T) {
@@ -56,7 +57,7 @@ func TestNotifier_PassesOnTenAtATime(t *testing.T) {
 
 func TestNotifier_WithoutNoticesDropsEverything(t *testing.T) {
 	t.Parallel()
-	n := webhook.NewNotifier(nil, nil, nil)
+	n := notice.NewNotifier(nil, nil, nil)
 	n.Add(failingNotice("t", 1))
 	n.Flush(t.Context())
 }
@@ -139,7 +140,7 @@ func TestNotifier_RepeatsConditionsEveryHourAndNeverDropsATurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		n := newNotifying()
-		silent := webhook.Notice{Kind: webhook.NoticeSourceSilent, Source: "orders", Since: time.Now()}
+		silent := notice.Notice{Kind: notice.SourceSilent, Source: "orders", Since: time.Now()}
 		for range 120 { // two hours of sweeps
 			n.Add(silent)
 			n.Flush(t.Context())
@@ -148,12 +149,12 @@ func TestNotifier_RepeatsConditionsEveryHourAndNeverDropsATurn(t *testing.T) {
 		if all := n.All(); len(all) != 2 {
 			t.Errorf("a source was told silent %d times in two hours, want 2", len(all))
 		}
-		for _, other := range []webhook.Notice{
-			{Kind: webhook.NoticeSourceSilent, Source: "orders", Since: time.Now()},
-			{Kind: webhook.NoticeSourceSilent, Source: "stock", Since: silent.Since},
-			{Kind: webhook.NoticeSourceFailing, Source: "orders", Since: silent.Since},
-			{Kind: webhook.NoticeDeadLetter, Error: webhook.NoticeUnreadable},
-			{Kind: webhook.NoticeDeadLetter, Error: webhook.NoticeReceived},
+		for _, other := range []notice.Notice{
+			{Kind: notice.SourceSilent, Source: "orders", Since: time.Now()},
+			{Kind: notice.SourceSilent, Source: "stock", Since: silent.Since},
+			{Kind: notice.SourceFailing, Source: "orders", Since: silent.Since},
+			{Kind: notice.DeadLetter, Error: notice.Unreadable},
+			{Kind: notice.DeadLetter, Error: notice.Received},
 			failingNotice("t", 1), failingNotice("t", 1),
 		} {
 			n.Add(other)
@@ -167,8 +168,8 @@ func TestNotifier_RepeatsConditionsEveryHourAndNeverDropsATurn(t *testing.T) {
 
 func TestNotice_EveryErrorHasAdvice(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []webhook.NoticeKind{
-		webhook.NoticeFailing, webhook.NoticeRecovered, webhook.NoticeDisabled, webhook.NoticeDeadLetter, webhook.NoticeSourceFailing, webhook.NoticeSourceSilent,
+	for _, kind := range []notice.Kind{
+		notice.Failing, notice.Recovered, notice.Disabled, notice.DeadLetter, notice.SourceFailing, notice.SourceSilent,
 	} {
 		for _, class := range []webhook.AttemptError{
 			webhook.AttemptOK, webhook.AttemptDNS, webhook.AttemptRefused, webhook.AttemptReset, webhook.AttemptTLS, webhook.AttemptTimeout,
@@ -176,7 +177,7 @@ func TestNotice_EveryErrorHasAdvice(t *testing.T) {
 			webhook.AttemptSecret, webhook.AttemptAborted, webhook.AttemptInternal,
 		} {
 			for _, status := range []int{0, 400, 401, 404, 410, 429, 503} {
-				advice := webhook.Notice{Kind: kind, Error: webhook.NoticeError(class), Status: status}.Advice()
+				advice := notice.Notice{Kind: kind, Error: notice.Class(class), Status: status}.Advice()
 				if !strings.HasSuffix(advice, ".") || len(advice) > 250 {
 					t.Errorf("%s %s %d: %q", kind, class, status, advice)
 				}
