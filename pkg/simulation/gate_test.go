@@ -1,7 +1,6 @@
 package simulation_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/simulation/lineage"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -48,7 +48,7 @@ const (
 type gate struct {
 	process *process
 	label   string
-	path    uint64 // a hash of the gates that the goroutine passed before
+	path    uint64 // a hash of the gates that the goroutine and its ancestors passed before
 	about   string // the delivery concerned, if any
 	kind    kind
 	ctx     context.Context
@@ -72,9 +72,8 @@ func (w *world) wait(ctx context.Context, p *process, k kind, about, label strin
 		w.mu.Unlock()
 		runtime.Goexit()
 	}
-	id := goroutine()
-	g := &gate{process: p, label: label, path: w.paths[id], about: about, kind: k, ctx: ctx, leave: make(chan verdict, 1)}
-	w.paths[id] = chain(g.path, label)
+	g := &gate{process: p, label: label, path: lineage.Number(), about: about, kind: k, ctx: ctx, leave: make(chan verdict, 1)}
+	lineage.Set(chain(g.path, label))
 	w.waiting = append(w.waiting, g)
 	w.mu.Unlock()
 	select {
@@ -88,18 +87,10 @@ func (w *world) wait(ctx context.Context, p *process, k kind, about, label strin
 	return v
 }
 
-// goroutine returns an id of the calling goroutine, valid within this run of
-// the program.
-func goroutine() string {
-	var stack [64]byte
-	head := stack[:runtime.Stack(stack[:], false)] // "goroutine 7 [running]:…"
-	return string(head[:bytes.IndexByte(head, '[')])
-}
-
 // chain adds a label to the hash of those before it.
 func chain(path uint64, label string) uint64 {
 	h := fnv.New64a()
-	_ = binary.Write(h, binary.LittleEndian, path)
+	_, _ = h.Write(binary.LittleEndian.AppendUint64(nil, path))
 	_, _ = io.WriteString(h, label)
 	return h.Sum64()
 }

@@ -14,6 +14,7 @@ import (
 	wiring "github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
 	"github.com/posthaste-dev/posthaste/pkg/service/sweeper"
+	"github.com/posthaste-dev/posthaste/pkg/simulation/lineage"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -104,7 +105,7 @@ func (r *randomness) Read(b []byte) (int, error) {
 	defer r.w.mu.Unlock()
 	switch len(b) {
 	case 8:
-		luck := r.w.luck("jitter", r.process, fmt.Sprint(r.w.paths[goroutine()]), time.Since(r.w.began).String())(0)
+		luck := r.w.luck("jitter", r.process, fmt.Sprint(lineage.Number()), time.Since(r.w.began).String())(0)
 		binary.BigEndian.PutUint64(b, uint64(luck*(1<<53))<<11)
 	case 12:
 		r.w.tokens++

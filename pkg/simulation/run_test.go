@@ -55,7 +55,7 @@ func newWorld(seed uint64, keep bool) *world {
 	rnd := rand.New(rand.NewPCG(seed, 0x706f737468617374))
 	w := &world{
 		seed: seed, rnd: rnd, weather: drawWeather(rnd), began: time.Now(), keep: keep,
-		arrival: make(chan struct{}, 1), duplicates: map[string]int{}, down: map[string]time.Time{}, paths: map[string]uint64{}, policy: webhook.PolicyDurable,
+		arrival: make(chan struct{}, 1), duplicates: map[string]int{}, down: map[string]time.Time{}, policy: webhook.PolicyDurable,
 	}
 	w.faults = w.weather.faults
 	if rnd.IntN(3) == 0 {

@@ -25,7 +25,6 @@ type world struct {
 	arrival chan struct{}
 	mu      sync.Mutex // guards waiting and the state shared by released goroutines
 	waiting []*gate
-	paths   map[string]uint64 // by goroutine: hash of the gates it passed
 	running []*invocation
 	timers  []timer
 	order   int
