@@ -21,7 +21,7 @@ type bucket struct {
 // put stores a batch, unless the bucket is failing.
 func (b *bucket) put(records []webhook.Record) {
 	if b.w.weather.lossy {
-		b.w.ledger.lost = true
+		b.w.witness.lost = true
 		b.w.tracef("stream", "and the bucket is failing: they are lost")
 		return
 	}
@@ -66,7 +66,7 @@ func (b *bucket) Remove(ctx context.Context, name string) error {
 		b.w.mu.Lock()
 		defer b.w.mu.Unlock()
 		for _, r := range b.batches[name] {
-			b.w.ledger.events[r.Event.ID].dispatched = time.Now()
+			b.w.witness.events[r.Event.ID].dispatched = time.Now()
 		}
 		b.names = slices.DeleteFunc(b.names, func(n string) bool { return n == name })
 		delete(b.batches, name)

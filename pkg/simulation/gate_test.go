@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"net"
 	"runtime"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/lineage"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -163,6 +165,16 @@ type process struct {
 	// kind.
 	calls   map[*invocation]*streaming
 	current *invocation
+	// telling and signalling are what the current call of a user says.
+	telling    *telling
+	signalling *signalling
+	// making are its attempts that are not over.
+	making []*attempt
+	// reported is what its last write of a webhook's health counted; doubts are
+	// writes whose response was lost.
+	reported    map[hook][]ledger.Outcome
+	doubts      map[hook][][]ledger.Outcome
+	connections []net.Conn // the targets' ends
 }
 
 type trouble struct {
@@ -188,6 +200,11 @@ type invocation struct {
 	gone     bool // the goroutine ended
 	froze    bool
 	attempts []*attempt // POSTs made during it
+	// unreported are results that it has and has not counted, in order; exhausted
+	// and refused are webhooks that it must disable.
+	unreported map[hook][]ledger.Outcome
+	exhausted  []hook
+	refused    []*attempt
 }
 
 // invoke calls into a process. Like Lambda's, the call's context ends shortly
@@ -223,6 +240,9 @@ func (w *world) invoke(p *process, label string, timeout time.Duration, run func
 func (w *world) close(inv *invocation, ok bool) {
 	if !inv.closed {
 		inv.closed = true
+		if !ok {
+			w.witness.lostCall(inv)
+		}
 		inv.over(inv.out, ok)
 	}
 }
@@ -232,10 +252,24 @@ func (w *world) kill(p *process, v verdict) {
 	w.mu.Lock()
 	p.dead, p.frozen = true, false
 	w.mu.Unlock()
+	p.disconnect()
 	p.troubles = append(p.troubles, trouble{at: time.Now(), what: v, kind: kindAnswer})
 	for _, inv := range w.running {
 		if inv.process == p && !inv.returned {
 			w.close(inv, false)
 		}
+	}
+}
+
+// rest waits as a sender does.
+func rest(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }

@@ -72,10 +72,10 @@ func (s *shard) invoke() {
 			Event: e, Accepted: s.stored[i].Truncate(time.Second), Sequence: fmt.Sprintf("%d-%d", s.n, i),
 		})
 		call.ages[e.ID] = now.Sub(s.stored[i])
-		label += " " + w.ledger.name(e.ID)
+		label += " " + w.witness.name(e.ID)
 	}
 	s.running = call
-	w.ledger.streamed(call)
+	w.witness.streamed(call)
 	call.inv = s.env.call(label, streamTimeout, func(ctx context.Context) any {
 		return s.env.engine.Stream(ctx, records)
 	}, func(out any, ok bool) {
@@ -101,7 +101,7 @@ func (s *shard) answered(call *streaming, records []webhook.Record, out any, ok 
 			w.violated("promise 3", "the stream consumer failed at %q, which is not one of its records", failed)
 			return
 		}
-		w.tracef("stream", "fails from %s on", w.ledger.name(records[at].Event.ID))
+		w.tracef("stream", "fails from %s on", w.witness.name(records[at].Event.ID))
 		if !w.sendFault(call.inv) {
 			w.violated("promise 3", "a batch failed although every message could be sent")
 		}
@@ -131,7 +131,7 @@ func (w *world) sendFault(inv *invocation) bool {
 // pass acknowledges the records before a checkpoint.
 func (s *shard) pass(n int) {
 	for i := s.next; i < s.next+n; i++ {
-		s.w.ledger.dispatched(s.feed[i].ID)
+		s.w.witness.dispatched(s.feed[i].ID)
 	}
 	s.next += n
 }
@@ -185,7 +185,7 @@ func (p *poller) poll() {
 		if i > 0 {
 			label += ","
 		}
-		label += fmt.Sprintf(" %s (%s)", p.w.ledger.says(r.Message), r.Receipt)
+		label += fmt.Sprintf(" %s (%s)", p.w.witness.says(r.Message), r.Receipt)
 	}
 	var inv *invocation
 	inv = p.env.call(label, queueTimeout, func(ctx context.Context) any {
@@ -211,7 +211,7 @@ type schedule struct {
 }
 
 func (s *schedule) due(now time.Time) time.Time {
-	first := s.w.ledger.firstDue()
+	first := s.w.witness.firstDue()
 	consider := func(t time.Time) {
 		if first.IsZero() || t.Before(first) {
 			first = t
@@ -226,10 +226,10 @@ func (s *schedule) due(now time.Time) time.Time {
 	if len(s.w.bucket.names) > 0 {
 		consider(now)
 	}
-	if len(s.w.ledger.jobs) > 0 {
+	if len(s.w.witness.jobs) > 0 {
 		consider(now)
 	}
-	for _, i := range s.w.ledger.intents {
+	for _, i := range s.w.witness.intents {
 		consider(i.At.Add(time.Hour + time.Millisecond))
 	}
 	if first.IsZero() {

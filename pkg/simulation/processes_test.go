@@ -11,9 +11,11 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	wiring "github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
 	"github.com/posthaste-dev/posthaste/pkg/service/sweeper"
+	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/lineage"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
@@ -48,6 +50,10 @@ type environment struct {
 	rows     webhook.Deliveries
 	jobs     job.Jobs
 	random   io.Reader
+	sender   *outbound.Sender
+	// telling and signalling go to the process with the next call.
+	telling    *telling
+	signalling *signalling
 }
 
 // call calls into the environment.
@@ -57,6 +63,9 @@ func (e *environment) call(label string, timeout time.Duration, run func(context
 	}
 	e.busy = true
 	p := e.process
+	if p.telling, p.signalling = e.telling, e.signalling; e.telling != nil {
+		e.telling.began = time.Now()
+	}
 	return e.w.invoke(p, label, timeout, run, func(out any, ok bool) {
 		e.busy = false
 		if !ok && e.process == p {
@@ -72,7 +81,7 @@ func (e *environment) start() {
 	w := e.w
 	p := &process{
 		name:   fmt.Sprintf("%s.%d", e.kind, e.n),
-		leases: map[webhook.DeliveryKey]*grant{}, probes: map[hook]int{}, unmade: map[hook]int{}, calls: map[*invocation]*streaming{},
+		leases: map[webhook.DeliveryKey]*grant{}, probes: map[hook]int{}, unmade: map[hook]int{}, doubts: map[hook][][]ledger.Outcome{}, reported: map[hook][]ledger.Outcome{}, calls: map[*invocation]*streaming{},
 	}
 	e.process = p
 	random := &randomness{w: w, process: p.name}
@@ -84,9 +93,13 @@ func (e *environment) start() {
 		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: secrets,
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: w.queue,
 	}
-	e.engine = dispatcher.New(on, w.targets, deadLetters{w.queue})
+	e.sender = w.newSender(p)
+	w.senders = append(w.senders, e.sender)
+	w.processes = append(w.processes, p)
+	e.engine = dispatcher.New(on, &sending{w, p, e.sender}, deadLetters{w.queue})
 	e.sweeper = sweeper.New(on, deadLetters{w.queue}, w.bucket)
 	e.registry, e.publish = wiring.NewRegistry(on), wiring.NewPublisher(on)
+	e.registry.Rules.AllowHTTP = true
 	e.queue, e.rows, e.jobs, e.random = w.queue, store.Deliveries(), store.Jobs(), random
 }
 

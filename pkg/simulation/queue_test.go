@@ -85,7 +85,7 @@ func (q *queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed [
 	for i := range order {
 		order[i] = i
 	}
-	text := func(i int) string { return q.w.ledger.says(messages[i].Message) }
+	text := func(i int) string { return q.w.witness.says(messages[i].Message) }
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(text(a), text(b)) })
 	label := "send"
 	for _, i := range order {
@@ -97,13 +97,13 @@ func (q *queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed [
 	if p := processOf(ctx); p != nil && strings.HasPrefix(p.name, "sweep") {
 		for _, m := range messages {
 			if m.Message.Kind == webhook.MessageAttempt {
-				q.w.ledger.sweeps(p, m.Message)
+				q.w.witness.sweeps(p, m.Message)
 			}
 		}
 	}
 	err = q.w.effect(ctx, kindSend, "", label, unavailable, func(v verdict) error {
 		for _, m := range messages {
-			q.w.ledger.sent(m.Message)
+			q.w.witness.sent(m.Message)
 		}
 		q.w.mu.Lock()
 		defer q.w.mu.Unlock()
@@ -169,7 +169,7 @@ func (q *queue) said(m *message) string {
 	if err != nil {
 		return m.body
 	}
-	return q.w.ledger.says(decoded)
+	return q.w.witness.says(decoded)
 }
 
 // take receives up to n random messages of different deliveries.
@@ -192,7 +192,7 @@ func (q *queue) take(n int) []webhook.Received {
 		// than the consumer has slots for, or than one that could be its probe,
 		// would be ordered by the Go runtime instead of the seed.
 		key, of, most := fmt.Sprint(decoded.Key()), about(decoded.Key()), 5
-		if q.w.ledger.isDown(of) {
+		if q.w.witness.isDown(of) {
 			most = 1
 		}
 		if seen[key] || decoded.Webhook != 0 && perWebhook[of] >= most {
@@ -216,7 +216,7 @@ func (q *queue) acknowledge(inv *invocation, batch []webhook.Received, failed []
 		if slices.Contains(failed, r.ID) {
 			for _, m := range q.waiting {
 				if m.receipt == r.Receipt && !m.moved && !time.Now().After(inv.deadline) {
-					q.w.violated("queue", "%s is not done and waits for its visibility timeout of %s", q.w.ledger.says(r.Message), visibility)
+					q.w.violated("queue", "%s is not done and waits for its visibility timeout of %s", q.w.witness.says(r.Message), visibility)
 				}
 			}
 			continue
@@ -225,11 +225,11 @@ func (q *queue) acknowledge(inv *invocation, batch []webhook.Received, failed []
 			if m.id == r.ID && m.receipt == r.Receipt {
 				m.gone = true
 				if r.Message.Kind == webhook.MessageExpand {
-					q.w.ledger.expanded(r.Message)
+					q.w.witness.expanded(r.Message)
 				}
 			}
 		}
-		q.w.ledger.acknowledged(inv, r.Message)
+		q.w.witness.acknowledged(inv, r.Message)
 	}
 	q.waiting = slices.DeleteFunc(q.waiting, func(m *message) bool { return m.gone })
 }

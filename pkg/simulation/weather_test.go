@@ -268,18 +268,18 @@ func (w *world) holds(p *process) bool {
 // wakeOvertaken thaws processes whose lease was just taken over: the worst
 // moment is while the new holder is running.
 func (w *world) wakeOvertaken() {
-	w.ledger.mu.Lock()
-	tokens := w.ledger.overtaken
-	w.ledger.overtaken = nil
+	w.witness.mu.Lock()
+	tokens := w.witness.overtaken
+	w.witness.overtaken = nil
 	var asleep []*process
-	for _, grants := range w.ledger.grants {
+	for _, grants := range w.witness.grants {
 		for _, g := range grants {
 			if g.process != nil && g.process.frozen && slices.Contains(tokens, g.token) {
 				asleep = append(asleep, g.process)
 			}
 		}
 	}
-	w.ledger.mu.Unlock()
+	w.witness.mu.Unlock()
 	slices.SortFunc(asleep, func(a, b *process) int { return strings.Compare(a.name, b.name) })
 	for _, p := range slices.Compact(asleep) {
 		if !w.chance(0.7) {

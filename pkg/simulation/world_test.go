@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -38,17 +39,20 @@ type world struct {
 	digest  uint64
 	verdict []string // violations of promises
 
-	db      *database
-	queue   *queue
-	vault   *vault
-	bucket  *bucket
-	targets *targets
-	ledger  *ledger
-	actors  []actor
-	shards  []*shard
-	tenants []webhook.Tenant // of this run
-	policy  webhook.Policy
-	tokens  int
+	db        *database
+	queue     *queue
+	vault     *vault
+	bucket    *bucket
+	targets   *targets
+	witness   *witness
+	actors    []actor
+	shards    []*shard
+	tenants   []webhook.Tenant // of this run
+	policy    webhook.Policy
+	tokens    int
+	drawn     int // webhooks
+	senders   []*outbound.Sender
+	processes []*process
 
 	duplicates map[string]int // explained duplicates, by cause
 }
@@ -149,7 +153,7 @@ func (w *world) reap() (any bool) {
 	for _, inv := range slices.Clone(w.running) {
 		switch {
 		case inv.returned && !inv.closed:
-			w.ledger.returned(inv)
+			w.witness.returned(inv)
 			w.close(inv, true)
 			any = true
 		case inv.gone && !inv.closed:
