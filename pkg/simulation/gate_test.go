@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
@@ -147,9 +148,14 @@ func unavailable() error { return fmt.Errorf("injected: %w", webhook.ErrUnavaila
 // process is one execution environment of a function: it has its own caches and
 // dies as a whole.
 type process struct {
-	name   string
-	dead   bool
-	frozen bool
+	name    string
+	dead    bool
+	frozen  bool
+	started time.Time
+	since   time.Time // when it was frozen; zero if it is only delayed
+	// stalled is how long it was frozen so far: by so much its monotonic clock is
+	// behind.
+	stalled atomic.Int64
 	// troubles are the faults and the death of this process, by time.
 	troubles []trouble
 	// leases are the leases granted to it, by delivery.
@@ -175,6 +181,20 @@ type process struct {
 	reported    map[hook][]ledger.Outcome
 	doubts      map[hook][][]ledger.Outcome
 	connections []net.Conn // the targets' ends
+}
+
+// now returns the time by the process's clocks.
+func (p *process) now() time.Time {
+	now := time.Now()
+	return reading(now, now.Sub(p.started)-time.Duration(p.stalled.Load()))
+}
+
+// thaw lets a frozen process run on.
+func (p *process) thaw() {
+	if !p.since.IsZero() {
+		p.stalled.Add(int64(time.Since(p.since)))
+	}
+	p.frozen, p.since = false, time.Time{}
 }
 
 type trouble struct {

@@ -40,6 +40,12 @@ const (
 	storeRowItems  = "pkg/store/dynamo/delivery_item.go"
 	storeHealth    = "pkg/store/dynamo/health.go"
 	healthCache    = "pkg/dispatch/health.go"
+	tenantCaches   = "pkg/bytecache/bytecache.go"
+	gateRule       = "pkg/webhook/gate.go"
+	policy         = "pkg/webhook/policy.go"
+	elapsed        = "pkg/webhook/elapsed.go"
+	disabler       = "pkg/dispatch/disable.go"
+	reporting      = "pkg/dispatch/reports.go"
 )
 
 var mutants = []mutant{
@@ -378,6 +384,103 @@ var mutants = []mutant{
 	{
 		"sweep: skip a shard", dueRows,
 		"range webhook.DueShards {", "range webhook.DueShards - 1 {",
+	},
+
+	// Found by an attack on the simulation: bugs that it did not see.
+	{
+		"caches: ignore the tenant", tenantCaches,
+		"func (c *Cache[K, V]) Get(of string, key K) (value V, ok bool) {\n",
+		"func (c *Cache[K, V]) Get(of string, key K) (value V, ok bool) {\n\tfor name, o := range c.owners {\n\t\tif o.entries[key] != nil {\n\t\t\tof = min(of, name)\n\t\t}\n\t}\n",
+	},
+	{
+		"match: every Active webhook of a list", subscriptions,
+		"if w.State != webhook.StateActive || !w.SubscribesTo(key) {", "if w.State != webhook.StateActive {",
+	},
+	{
+		"match: a prefix matches without its dot", "pkg/webhook/match.go",
+		"keys = append(keys, first+\".*\")", "keys = append(keys, first+\".*\", first[:max(len(first)-1, 1)]+\".*\")",
+	},
+	{
+		"match: an app sees every state event", "pkg/webhook/match.go",
+		"if w.App == \"\" || w.App == e.App {", "if w.App == \"\" || w.App != e.App || w.App == e.App {",
+	},
+	{
+		"match: the grace is an hour", "pkg/webhook/match.go",
+		"activationGrace = 60 * time.Second", "activationGrace = 3600 * time.Second",
+	},
+	{
+		"health: a fast success is not reported", stream,
+		"\tb.reports.add(d.webhook, result, \"\")\n\tb.record(ctx, d, result)\n", "\tif result.Error != webhook.AttemptOK {\n\t\tb.reports.add(d.webhook, result, \"\")\n\t}\n\tb.record(ctx, d, result)\n",
+	},
+	{
+		"health: a failed leased attempt is not reported", leased,
+		"\tc.reports.add(a.webhook, result, a.probe.id())\n", "\tif result.Error == webhook.AttemptOK {\n\t\tc.reports.add(a.webhook, result, a.probe.id())\n\t}\n",
+	},
+	{
+		"queue: a held lease is postponed and sent again", leased,
+		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+webhook.LeaseSpare)\n",
+		"\t\tc.sendAll(ctx, []webhook.Outgoing{{Message: r.Message, Delay: row.LeaseUntil.Sub(now)}})\n\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+webhook.LeaseSpare)\n",
+	},
+	{
+		"rows: their life is never prolonged", protocol,
+		"\tif expiresAt.After(d.ExpiresAt) {\n", "\tif d.ExpiresAt.IsZero() {\n",
+	},
+	{
+		"rows: live a hundred times too long", engine,
+		"Replay: replay, ExpiresAt: now.Add(e.RowLife)}", "Replay: replay, ExpiresAt: now.Add(100 * e.RowLife)}",
+	},
+	{
+		"elapsed: the monotonic clock alone", elapsed,
+		"return max(b.Sub(a), b.Round(0).Sub(a.Round(0)))", "return b.Sub(a)",
+	},
+	{
+		"elapsed: the wall clock alone", elapsed,
+		"return max(b.Sub(a), b.Round(0).Sub(a.Round(0)))", "return b.Round(0).Sub(a.Round(0))",
+	},
+	{
+		"sweep: the message forgets the replay", dueRows,
+		"row.Round, attempt, row.Replay)", "row.Round, attempt, row.Replay[:0])",
+	},
+	{
+		"disable: whatever the activation", disabler,
+		"if w.State != webhook.StateActive || w.Activation != attempted.Activation {", "if w.State != webhook.StateActive {",
+	},
+	{
+		"disable: without its event", disabler,
+		"err = c.Webhooks.Update(ctx, w, event)", "_ = event\n\t\terr = c.Webhooks.Update(ctx, w)",
+	},
+	{
+		"disable: whatever the state", disabler,
+		"if w.State != webhook.StateActive || w.Activation != attempted.Activation {", "if w.Activation != attempted.Activation {",
+	},
+	{
+		"redrive: removes before it sends", redrive,
+		"\tif err := s.send(ctx, out); err != nil {\n\t\treturn err\n\t}\n\tif err := s.Failures.Remove(ctx, name); err != nil {\n",
+		"\tif err := s.Failures.Remove(ctx, name); err == nil {\n\t\treturn s.send(ctx, out)\n\t} else if err != nil {\n",
+	},
+	{
+		"gate: ignores health's activation", gateRule,
+		"h.Under(w.Activation).Breaker", "h.Breaker",
+	},
+	{
+		"gate: parks by health of an older activation", gating,
+		"\thealth := known.health.Under(w.Activation)\n", "\thealth := known.health\n",
+	},
+	{
+		"expand: counts as accepted now", expander,
+		".match(ctx, event, m.Accepted)", ".match(ctx, event, c.Now())",
+	},
+	{
+		"policy: Retry-After is ignored", policy,
+		"max(delay, min(r.RetryAfter, MaxRetryAfter))", "max(delay, min(r.RetryAfter, 0))",
+	},
+	{
+		"policy: Retry-After shortens a wait", policy,
+		"max(delay, min(r.RetryAfter, MaxRetryAfter))", "max(min(delay, r.RetryAfter), r.RetryAfter, min(delay, time.Second))",
+	},
+	{
+		"stream: the checkpoint is the highest lost record", stream,
+		"\tfor i, lost := range b.lost {\n\t\tif !lost {", "\tfor k := range b.lost {\n\t\ti := len(b.lost) - 1 - k\n\t\tif !b.lost[i] {",
 	},
 
 	// The separation of tenants.

@@ -26,7 +26,7 @@ const agent = "Posthaste/sim"
 // newSender returns a process's sender: the real one, on connections in memory.
 func (w *world) newSender(p *process) *outbound.Sender {
 	s, err := outbound.New(outbound.Config{
-		UserAgent: agent, AllowHTTP: true, Now: time.Now,
+		UserAgent: agent, AllowHTTP: true, Now: p.now,
 		Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
 			n := slices.Index(w.targets.hosts, strings.TrimSuffix(host, "."))
 			if n < 0 {

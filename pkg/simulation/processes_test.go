@@ -80,15 +80,15 @@ func (e *environment) start() {
 	e.n++
 	w := e.w
 	p := &process{
-		name:   fmt.Sprintf("%s.%d", e.kind, e.n),
+		name: fmt.Sprintf("%s.%d", e.kind, e.n), started: time.Now().Add(-time.Minute),
 		leases: map[webhook.DeliveryKey]*grant{}, probes: map[hook]int{}, unmade: map[hook]int{}, doubts: map[hook][][]ledger.Outcome{}, reported: map[hook][]ledger.Outcome{}, calls: map[*invocation]*streaming{},
 	}
 	e.process = p
 	random := &randomness{w: w, process: p.name}
-	store := dynamo.New(w.db, tables, dynamo.Options{Now: time.Now, Random: random})
+	store := dynamo.New(w.db, tables, dynamo.Options{Now: p.now, Random: random})
 	secrets := &cachedVault{vault: w.vault, have: map[webhook.SecretRef]webhook.SecretDocument{}}
 	on := wiring.Contracts{
-		Logger: slog.New(slog.DiscardHandler), Now: time.Now, Random: random,
+		Logger: slog.New(slog.DiscardHandler), Now: p.now, Random: random,
 		Delivering: config.Delivering{Policy: w.policy, EventTTL: eventLife, DeliveryExtra: rowLife - eventLife},
 		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: secrets,
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: w.queue,

@@ -287,7 +287,7 @@ func (w *world) wakeOvertaken() {
 		}
 		w.at(time.Now().Add(w.between(0, []time.Duration{50 * time.Millisecond, time.Second, 10 * time.Second}[w.rnd.IntN(3)])), func() {
 			if p.frozen {
-				p.frozen = false
+				p.thaw()
 				w.tracef(p.name, "*** thaws, and its lease was taken over")
 			}
 		})
@@ -328,11 +328,11 @@ func (w *world) weatherFreezes(g *gate) bool {
 		}
 		p.current.froze = true
 	}
-	p.frozen = true
+	p.frozen, p.since = true, time.Now()
 	w.tracef(p.name, "*** FREEZES for %s", d.Round(time.Second))
 	w.at(time.Now().Add(d), func() {
 		if p.frozen {
-			p.frozen = false
+			p.thaw()
 			w.tracef(p.name, "*** thaws")
 		}
 	})

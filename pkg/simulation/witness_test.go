@@ -179,6 +179,9 @@ func (l *witness) eventStored(ctx context.Context, tenant webhook.Tenant, id web
 		return
 	}
 	h.event = e
+	if life := e.ExpiresAt.Sub(h.stored); processOf(ctx) != nil && (life > eventLife || life < eventLife-time.Hour) {
+		l.w.violated("retention", "%s is kept for %s instead of %s", h.name, life, time.Duration(eventLife))
+	}
 	l.mu.Lock()
 	l.toldEvent(processOf(ctx), h, tenant, id)
 	l.mu.Unlock()
@@ -269,6 +272,7 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	}
 	l.w.tracef("rows", "%s is %s at %d.%d%s%s", name, row.Status, row.Round, row.Attempt, lease, due)
 	l.checkRow(name, old, row)
+	l.checkLife(name, p, old, row)
 	l.checkHolder(name, p, old, row)
 	if row.Status == webhook.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
 		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
@@ -331,6 +335,19 @@ func (l *witness) checkRow(name string, old, row webhook.Delivery) {
 	}
 	if (row.Status == webhook.StatusCancelled || row.Status == webhook.StatusExpired) && leased {
 		l.w.violated("rows", "%s became %s under a live lease", name, row.Status)
+	}
+}
+
+// checkLife checks that a row is kept for its life after its last write, and no
+// longer. A claim of the sweep does not count as a write.
+func (l *witness) checkLife(name string, p *process, old, row webhook.Delivery) {
+	if p == nil || row.Resends > old.Resends && row.ExpiresAt.Equal(old.ExpiresAt) {
+		return
+	}
+	least, most := p.current.began.Add(rowLife-time.Millisecond), time.Now().Add(rowLife)
+	if row.ExpiresAt.Before(least) || row.ExpiresAt.After(most) {
+		l.w.violated("retention", "%s is written %s after it began and expires %s after that, instead of %s",
+			name, stamp(time.Since(l.w.began)), row.ExpiresAt.Sub(time.Now()), time.Duration(rowLife))
 	}
 }
 

@@ -1,0 +1,33 @@
+package simulation_test
+
+import (
+	"testing"
+	"time"
+	"unsafe"
+)
+
+// reading returns a time as a process reads it: the wall clock shows the given time
+// and the monotonic clock mono, since a moment of its own. Times of a bubble have no
+// monotonic reading, and such a time can only be made by writing to the fields of
+// time.Time; TestReading detects a change of their layout.
+func reading(wall time.Time, mono time.Duration) time.Time {
+	const year1885 = -2682288000 // the first second that the form can hold
+	var t time.Time
+	inner := (*struct {
+		wall      uint64
+		monotonic int64
+		location  *time.Location
+	})(unsafe.Pointer(&t))
+	inner.wall = 1<<63 | uint64(wall.Unix()-year1885)<<30 | uint64(wall.Nanosecond())
+	inner.monotonic = int64(mono)
+	return t
+}
+
+func TestReading(t *testing.T) {
+	t.Parallel()
+	wall := time.Date(2000, 1, 2, 3, 4, 5, 6, time.UTC)
+	a, b := reading(wall, time.Hour), reading(wall.Add(time.Minute), time.Hour+time.Second)
+	if !a.Equal(wall) || b.Sub(a) != time.Second || b.Round(0).Sub(a.Round(0)) != time.Minute || a.Sub(wall) != 0 {
+		t.Errorf("got %v and %v, want readings a second apart on the monotonic clock and a minute apart on the wall's", a, b)
+	}
+}
