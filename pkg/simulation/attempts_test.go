@@ -1,6 +1,7 @@
 package simulation_test
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ func (l *witness) checkBegun(name string, a *attempt) {
 		case x.retry == a.retry && x.kind == ledger.Failed && l.explain(x, a) == "":
 			l.w.violated("policy", "%s makes attempt %d again, which failed at %s, without a cause", name, a.retry+1, stamp(x.ended.Sub(l.w.began)))
 			return
-		case x.retry == a.retry-1 && x.kind == ledger.Failed:
+		case x.retry == a.retry-1 && (x.kind == ledger.Failed || x.kind == ledger.Undecided && x.lease != nil):
 			before = x
 			wait, ok := l.shortestWait(x, a.retry)
 			// Rows keep their times to the millisecond.
@@ -59,7 +60,11 @@ func (l *witness) checkBegun(name string, a *attempt) {
 // whether there may be one, under any of the policies that may have been applied.
 func (l *witness) shortestWait(x *attempt, retry int) (least time.Duration, ok bool) {
 	for _, v := range l.accounts[about(x.key)].history.Between(x.began.Add(-ledger.ViewLife), x.ended) {
-		wait, _, may := ledger.Wait(v.Policy, retry, x.known, x.began)
+		known := x.known
+		if x.kind == ledger.Undecided {
+			known = ledger.Response{} // it was refused, but only once
+		}
+		wait, _, may := ledger.Wait(v.Policy, retry, known, x.began)
 		if may && (!ok || wait < least) {
 			least, ok = wait, true
 		}
@@ -131,12 +136,21 @@ func (l *witness) learned(a *attempt, result webhook.Result) {
 	}
 	id := about(a.key)
 	if a.inv.unreported == nil {
-		a.inv.unreported = map[hook][]ledger.Outcome{}
+		a.inv.unreported = map[hook][][]ledger.Outcome{}
 	}
-	a.inv.unreported[id] = append(a.inv.unreported[id], ledger.Outcome{
-		Activation: a.activation, Policy: a.policy, Began: a.began, Over: result.At.Add(result.Duration), Posts: max(a.requests, 1), Kind: a.kind,
-	})
-	l.posts[id] += max(a.requests, 1)
+	// The last POST may have failed before it left.
+	posts := 1 + result.Repeats
+	if a.requests > posts || a.requests < posts-1 {
+		l.w.violated("wire", "w%d/%s is said to have taken %d POSTs, and took %d", id, l.events[a.key.Event].name, posts, a.requests)
+	}
+	lists := slices.Clone(a.inv.waiting(id))
+	for i, list := range lists {
+		lists[i] = append(slices.Clone(list), ledger.Outcome{
+			Activation: a.activation, Policy: a.policy, Began: a.began, Over: result.At.Add(result.Duration), Posts: posts, Kind: a.kind,
+		})
+	}
+	a.inv.unreported[id] = lists
+	l.posts[id] += posts
 	if a.inv.closed { // given up by its caller
 		l.unknown[id] = true
 	}

@@ -222,7 +222,7 @@ type invocation struct {
 	attempts []*attempt // POSTs made during it
 	// unreported are results that it has and has not counted, in order; exhausted
 	// and refused are webhooks that it must disable.
-	unreported map[hook][]ledger.Outcome
+	unreported map[hook][][]ledger.Outcome
 	exhausted  []hook
 	refused    []*attempt
 }

@@ -46,6 +46,7 @@ type witness struct {
 	changes    []stateChange   // that must have raised one
 	posts      map[hook]int    // made by attempts that count
 	founded    map[hook]int    // calls before the run
+	twice      map[hook]int    // calls that lost responses may have counted twice
 	unknown    map[hook]bool   // a fault may have lost a count
 	tenantGone map[webhook.Tenant]bool
 	parked     map[putOff]bool
@@ -135,7 +136,7 @@ func newWitness(w *world) *witness {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		accounts: map[hook]*account{}, hooksOf: map[string]hook{}, posts: map[hook]int{}, founded: map[hook]int{}, unknown: map[hook]bool{}, tenantGone: map[webhook.Tenant]bool{},
+		accounts: map[hook]*account{}, hooksOf: map[string]hook{}, posts: map[hook]int{}, founded: map[hook]int{}, twice: map[hook]int{}, unknown: map[hook]bool{}, tenantGone: map[webhook.Tenant]bool{},
 		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[webhook.DeliveryKey]time.Time{},
 	}
 }
