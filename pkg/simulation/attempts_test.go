@@ -36,7 +36,7 @@ func (l *witness) checkBegun(name string, a *attempt) {
 			return
 		case x.retry == a.retry-1 && (x.kind == ledger.Failed || x.kind == ledger.Undecided && x.lease != nil):
 			before = x
-			wait, ok := l.shortestWait(x, a.retry)
+			wait, _, ok := l.waitsAfter(x, a.retry)
 			// Rows keep their times to the millisecond.
 			if early = x.ended.Add(wait - time.Millisecond).Sub(a.began); ok && early <= 0 {
 				return
@@ -54,22 +54,6 @@ func (l *witness) checkBegun(name string, a *attempt) {
 	default:
 		l.w.violated("policy", "%s makes attempt %d, but there must be none after attempt %d", name, a.retry+1, a.retry)
 	}
-}
-
-// shortestWait returns the shortest wait before a retry after a failed attempt, and
-// whether there may be one, under any of the policies that may have been applied.
-func (l *witness) shortestWait(x *attempt, retry int) (least time.Duration, ok bool) {
-	for _, v := range l.accounts[about(x.key)].history.Between(x.began.Add(-ledger.ViewLife), x.ended) {
-		known := x.known
-		if x.kind == ledger.Undecided {
-			known = ledger.Response{} // it was refused, but only once
-		}
-		wait, _, may := ledger.Wait(v.Policy, retry, known, x.began)
-		if may && (!ok || wait < least) {
-			least, ok = wait, true
-		}
-	}
-	return least, ok
 }
 
 // checkRequest checks a POST as its target sees it.

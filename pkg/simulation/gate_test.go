@@ -167,6 +167,8 @@ type process struct {
 	unmade map[hook]int
 	// misled is when it last read stale health, or none.
 	misled time.Time
+	// staleAt is when it last read stale data of any kind.
+	staleAt time.Time
 	// calls are its stream consumer calls; current is the latest call of any
 	// kind.
 	calls   map[*invocation]*streaming

@@ -88,7 +88,7 @@ func (e *environment) start() {
 	store := dynamo.New(w.db, tables, dynamo.Options{Now: p.now, Random: random})
 	secrets := &cachedVault{vault: w.vault, have: map[webhook.SecretRef]webhook.SecretDocument{}}
 	on := wiring.Contracts{
-		Logger: slog.New(slog.DiscardHandler), Now: p.now, Random: random,
+		Logger: slog.New(watch{w, p}), Now: p.now, Random: random,
 		Delivering: config.Delivering{Policy: w.policy, EventTTL: eventLife, DeliveryExtra: rowLife - eventLife},
 		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: secrets,
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: w.queue,

@@ -103,7 +103,7 @@ func (q *queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed [
 	}
 	err = q.w.effect(ctx, kindSend, "", label, unavailable, func(v verdict) error {
 		for _, m := range messages {
-			q.w.witness.sent(m.Message)
+			q.w.witness.sent(processOf(ctx), m)
 		}
 		q.w.mu.Lock()
 		defer q.w.mu.Unlock()
@@ -120,6 +120,7 @@ func (q *queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed [
 	if err != nil {
 		failed = nil
 	}
+	q.w.witness.refused(messages, failed, err)
 	return failed, err
 }
 
@@ -201,6 +202,9 @@ func (q *queue) take(n int) []webhook.Received {
 		seen[key] = true
 		perWebhook[of]++
 		m.receives++
+		if decoded.Kind == webhook.MessageExpand {
+			q.w.witness.reasons.byEvent[decoded.Event]++
+		}
 		m.receipt, m.moved = q.draw("r"), false
 		m.visible = now.Add(visibility)
 		batch = append(batch, webhook.Received{ID: m.id, Receipt: m.receipt, Receives: m.receives, Message: decoded})

@@ -377,6 +377,7 @@ func operate(u *user) {
 		if err != nil {
 			return err
 		}
+		u.w.witness.wants(key)
 		_, _ = e.queue.Send(ctx, []webhook.Outgoing{{Message: webhook.Message{
 			Kind: webhook.MessageAttempt, Tenant: key.Tenant, Webhook: key.Webhook, Event: key.Event, Round: row.Round, Attempt: 1,
 		}}})

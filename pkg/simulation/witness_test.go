@@ -48,6 +48,7 @@ type witness struct {
 	founded    map[hook]int    // calls before the run
 	twice      map[hook]int    // calls that lost responses may have counted twice
 	unknown    map[hook]bool   // a fault may have lost a count
+	reasons    reasons
 	tenantGone map[webhook.Tenant]bool
 	parked     map[putOff]bool
 	// waits is the time of each next attempt according to the policy.
@@ -122,6 +123,7 @@ type attempt struct {
 	known      ledger.Response  // the answer, if it arrived
 	over       bool             // its sender has stopped waiting
 	ended      time.Time
+	logged     bool
 	kind       ledger.Kind
 }
 
@@ -136,7 +138,7 @@ func newWitness(w *world) *witness {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		accounts: map[hook]*account{}, hooksOf: map[string]hook{}, posts: map[hook]int{}, founded: map[hook]int{}, twice: map[hook]int{}, unknown: map[hook]bool{}, tenantGone: map[webhook.Tenant]bool{},
+		accounts: map[hook]*account{}, hooksOf: map[string]hook{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), twice: map[hook]int{}, unknown: map[hook]bool{}, tenantGone: map[webhook.Tenant]bool{},
 		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[webhook.DeliveryKey]time.Time{},
 	}
 }
@@ -274,6 +276,7 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	l.w.tracef("rows", "%s is %s at %d.%d%s%s", name, row.Status, row.Round, row.Attempt, lease, due)
 	l.checkRow(name, old, row)
 	l.checkLife(name, p, old, row)
+	l.checkDue(name, p, old, row)
 	l.checkHolder(name, p, old, row)
 	if row.Status == webhook.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
 		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
@@ -286,6 +289,7 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	}
 	if p != nil && strings.HasPrefix(p.name, "sweep") && row.Resends > old.Resends && row.SweepAt.After(old.SweepAt) && old.Exists() {
 		l.claims[p.name+name] = true
+		l.reasons.byDelivery[key]++
 		if old.SweepAt.After(now.Add(time.Minute)) {
 			l.w.violated("sweep", "%s is claimed but not due before %s", name, stamp(old.SweepAt.Sub(l.w.began)))
 		}
@@ -604,6 +608,7 @@ func (l *witness) reportResult(a *attempt, result webhook.Result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a.reported, a.knownOK, a.ended = !result.Interrupted, result.StatusCode/100 == 2, time.Now()
+	l.reasons.byDelivery[a.key]++
 	a.kind = l.kindOf(fmt.Sprintf("w%d/%s", about(a.key), l.events[a.key.Event].name), a, result)
 	if result.StatusCode != 0 {
 		a.known = a.answer
@@ -627,6 +632,8 @@ func (l *witness) returned(inv *invocation) {
 	defer l.mu.Unlock()
 	l.checkProbes(inv)
 	l.checkReported(inv)
+	l.checkLogged(inv)
+	l.checkSwept(inv)
 	if l.w.sendFault(inv) || time.Now().After(inv.deadline) {
 		return
 	}
@@ -667,6 +674,7 @@ func (l *witness) dispatched(id webhook.EventID) { l.events[id].dispatched = tim
 
 func (l *witness) streamed(call *streaming) {
 	for id, age := range call.ages {
+		l.reasons.byEvent[id]++
 		l.streams[id] = append(l.streams[id], &streamed{call, age})
 	}
 }
@@ -685,9 +693,11 @@ func (l *witness) jobChanged(ctx context.Context) {
 
 // sent checks that the row is written first: a message for a later attempt or
 // round must agree with its row.
-func (l *witness) sent(m webhook.Message) {
+func (l *witness) sent(p *process, out webhook.Outgoing) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.spend(p, out)
+	m := out.Message
 	row := l.rows[m.Key()]
 	if m.Kind != webhook.MessageAttempt || m.Round <= 1 && m.Attempt <= 1 || row.Round > m.Round {
 		return
@@ -695,6 +705,17 @@ func (l *witness) sent(m webhook.Message) {
 	if row.Round < m.Round || row.Attempt < m.Attempt-1 || row.Attempt == m.Attempt-1 && row.LeaseBy != "" {
 		l.w.violated("queue", "a message for %s is sent before its row, which is %s at %d.%d",
 			fmt.Sprintf("w%d/%s attempt %d.%d", about(m.Key()), l.events[m.Event].name, m.Round, m.Attempt), cmp.Or(string(row.Status), "absent"), row.Round, row.Attempt)
+	}
+}
+
+// refused records messages that a process may send again.
+func (l *witness) refused(messages []webhook.Outgoing, failed []int, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, m := range messages {
+		if err != nil || slices.Contains(failed, i) {
+			l.reasons.byDelivery[m.Message.Key()]++
+		}
 	}
 }
 

@@ -343,6 +343,9 @@ func (w *world) release(group []*gate) {
 	if v != proceed && strings.Contains(g.label, "health") {
 		p.misled = time.Now()
 	}
+	if v == stale {
+		p.staleAt = time.Now()
+	}
 	if v != proceed && v != slow && v != stale {
 		p.troubles = append(p.troubles, trouble{at: time.Now(), what: v, kind: g.kind, about: g.about})
 	}
