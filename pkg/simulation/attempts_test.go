@@ -38,7 +38,7 @@ func (l *witness) checkBegun(name string, a *attempt) {
 			before = x
 			wait, _, ok := l.waitsAfter(x, a.retry)
 			// Rows keep their times to the millisecond.
-			if early = x.ended.Add(wait - time.Millisecond).Sub(a.began); ok && early <= 0 {
+			if early = x.ended.Add(wait - time.Millisecond - l.w.skew).Sub(a.began); ok && early <= 0 {
 				return
 			} else if !ok {
 				early = 0
@@ -104,7 +104,7 @@ func (l *witness) checkSecond(name string, a *attempt, r ledger.Request, version
 		l.w.violated("rotation", "%s is sent twice with the same signature", name)
 	}
 	for _, v := range versions {
-		if v.Previous != "" && a.began.Before(v.PreviousUntil) {
+		if v.Previous != "" && a.began.Add(-l.w.skew).Before(v.PreviousUntil) {
 			return
 		}
 	}
@@ -130,7 +130,7 @@ func (l *witness) learned(a *attempt, result webhook.Result) {
 	lists := slices.Clone(a.inv.waiting(id))
 	for i, list := range lists {
 		lists[i] = append(slices.Clone(list), ledger.Outcome{
-			Activation: a.activation, Policy: a.policy, Began: a.began, Over: result.At.Add(result.Duration), Posts: posts, Kind: a.kind,
+			Activation: a.activation, Policy: a.policy, Began: result.At, Over: result.At.Add(result.Duration), Posts: posts, Kind: a.kind,
 		})
 	}
 	a.inv.unreported[id] = lists

@@ -59,7 +59,7 @@ func (l *witness) checkCounts(ctx context.Context, id hook, before, after webhoo
 		}
 	}
 	if len(said) == 0 {
-		if !l.secretGone(id) {
+		if !l.unsigned[id] {
 			l.w.violated("statistics", "%s writes that w%d has\n  %s; before it had\n  %s; the attempts that it has made and not counted are %s",
 				p.name, id, showCounts(now), showCounts(was), l.showOutcomes(p.current.waiting(id)[0]))
 		}
@@ -124,7 +124,7 @@ func (l *witness) lostCall(inv *invocation) {
 func (l *witness) checkProbe(id hook, p *process, was, now ledger.Counts) {
 	v := l.accounts[id].history.Last()
 	fresh := was.Under(now.Activation)
-	probed, ok := fresh.Probed(time.Now(), v.Timeout+10*time.Second)
+	probed, ok := fresh.Probed(time.Now().Add(l.w.skew), v.Timeout+10*time.Second)
 	changed := showCounts(fresh) != showCounts(now)
 	if !changed {
 		return
@@ -139,14 +139,6 @@ func (l *witness) checkProbe(id hook, p *process, was, now ledger.Counts) {
 	}
 }
 
-// secretGone reports whether a webhook's secret no longer exists: attempts then fail
-// without a POST.
-func (l *witness) secretGone(id hook) bool {
-	history := l.webhooks[id]
-	ref := history[len(history)-1].Secret
-	return ref.Name != "" && l.w.vault.secrets[ref.Name] == nil
-}
-
 // checkReported checks a call that had no trouble: it has reported every outcome, and
 // disabled what must be disabled.
 func (l *witness) checkReported(inv *invocation) {
@@ -158,7 +150,7 @@ func (l *witness) checkReported(inv *invocation) {
 	}
 	for id := range inv.unreported {
 		rest := slices.MinFunc(inv.waiting(id), func(a, b []ledger.Outcome) int { return len(a) - len(b) })
-		if len(rest) > 0 && l.accounts[id].history.Last().Exists && !l.secretGone(id) {
+		if len(rest) > 0 && l.accounts[id].history.Last().Exists && !l.unsigned[id] {
 			l.w.violated("statistics", "%s returned and has not counted %d attempts of w%d", inv.process.name, len(rest), id)
 		}
 	}

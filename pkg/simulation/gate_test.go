@@ -156,6 +156,7 @@ type process struct {
 	// stalled is how long it was frozen so far: by so much its monotonic clock is
 	// behind.
 	stalled atomic.Int64
+	skew    atomic.Int64 // how far its wall clock is ahead
 	// troubles are the faults and the death of this process, by time.
 	troubles []trouble
 	// leases are the leases granted to it, by delivery.
@@ -165,6 +166,7 @@ type process struct {
 	// unmade are the probes taken by the current call, until it attempts the
 	// webhook.
 	unmade map[hook]int
+	taken  map[hook]string // the last probe
 	// misled is when it last read stale health, or none.
 	misled time.Time
 	// staleAt is when it last read stale data of any kind.
@@ -188,7 +190,7 @@ type process struct {
 // now returns the time by the process's clocks.
 func (p *process) now() time.Time {
 	now := time.Now()
-	return reading(now, now.Sub(p.started)-time.Duration(p.stalled.Load()))
+	return reading(now.Add(time.Duration(p.skew.Load())), now.Sub(p.started)-time.Duration(p.stalled.Load()))
 }
 
 // thaw lets a frozen process run on.

@@ -170,7 +170,7 @@ func (t *targets) serve(p *process, host string, conn net.Conn, r ledger.Request
 		return false
 	}
 	m = t.verified(m, host, a, r)
-	r.Began, r.Arrived = a.began, time.Now()
+	r.Began, r.Arrived, r.Skew = a.began, time.Now(), w.skew
 	answer, text := m.answer(luck, r.Arrived)
 	w.witness.saw(a, r, m, answer)
 	if v == dieAfter {

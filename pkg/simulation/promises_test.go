@@ -102,7 +102,7 @@ func (l *witness) owed(h *happening, hook hook) bool {
 	}
 	e := l.event(h)
 	history := l.accounts[hook].history
-	if versions := history.Between(e.Stored, e.Stored); h.dispatched.IsZero() && len(versions) > 0 && versions[0].ActivatedAt.After(e.From) {
+	if versions := history.Between(e.Stored, e.Stored); h.dispatched.IsZero() && len(versions) > 0 && versions[0].ActivatedAt.After(e.From.Add(-l.w.skew)) {
 		return false // a redispatch skips webhooks activated after the event
 	}
 	return history.MustGet(e, until)

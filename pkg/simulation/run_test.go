@@ -59,6 +59,9 @@ func newWorld(seed uint64, keep bool) *world {
 	}
 	w.faults = w.weather.faults
 	if rnd.IntN(3) == 0 {
+		w.skew = 1800 * time.Millisecond
+	}
+	if rnd.IntN(3) == 0 {
 		w.policy = webhook.PolicySuperOffice
 	}
 	w.tenants = tenants

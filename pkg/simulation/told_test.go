@@ -69,7 +69,7 @@ func (l *witness) told(p *process, id hook, exists bool, w webhook.Webhook) {
 		l.checkSeen(t, id, was)
 		l.apply(a, t, &now, w)
 	}
-	if t != nil && (w.Updated.Before(t.began.Add(-time.Millisecond)) || w.Updated.After(at)) {
+	if t != nil && (w.Updated.Before(t.began.Add(-time.Millisecond-l.w.skew)) || w.Updated.After(at.Add(l.w.skew))) {
 		l.w.violated("webhooks", "w%d was updated at %s by a call that began at %s", id, w.Updated, t.began)
 	}
 	if now.State == ledger.Active && (!was.Exists || was.State != ledger.Active) {

@@ -49,6 +49,7 @@ type witness struct {
 	twice      map[hook]int    // calls that lost responses may have counted twice
 	unknown    map[hook]bool   // a fault may have lost a count
 	reasons    reasons
+	unsigned   map[hook]bool // an attempt was made without a POST
 	tenantGone map[webhook.Tenant]bool
 	parked     map[putOff]bool
 	// waits is the time of each next attempt according to the policy.
@@ -138,7 +139,7 @@ func newWitness(w *world) *witness {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		accounts: map[hook]*account{}, hooksOf: map[string]hook{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), twice: map[hook]int{}, unknown: map[hook]bool{}, tenantGone: map[webhook.Tenant]bool{},
+		accounts: map[hook]*account{}, hooksOf: map[string]hook{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{}, tenantGone: map[webhook.Tenant]bool{},
 		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[webhook.DeliveryKey]time.Time{},
 	}
 }
@@ -182,7 +183,7 @@ func (l *witness) eventStored(ctx context.Context, tenant webhook.Tenant, id web
 		return
 	}
 	h.event = e
-	if life := e.ExpiresAt.Sub(h.stored); processOf(ctx) != nil && (life > eventLife || life < eventLife-time.Hour) {
+	if life := e.ExpiresAt.Sub(h.stored); processOf(ctx) != nil && (life > eventLife+l.w.skew || life < eventLife-time.Hour) {
 		l.w.violated("retention", "%s is kept for %s instead of %s", h.name, life, time.Duration(eventLife))
 	}
 	l.mu.Lock()
@@ -275,6 +276,7 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	}
 	l.w.tracef("rows", "%s is %s at %d.%d%s%s", name, row.Status, row.Round, row.Attempt, lease, due)
 	l.checkRow(name, old, row)
+	l.unsent(p, old, row)
 	l.checkLife(name, p, old, row)
 	l.checkDue(name, p, old, row)
 	l.checkHolder(name, p, old, row)
@@ -290,7 +292,7 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	if p != nil && strings.HasPrefix(p.name, "sweep") && row.Resends > old.Resends && row.SweepAt.After(old.SweepAt) && old.Exists() {
 		l.claims[p.name+name] = true
 		l.reasons.byDelivery[key]++
-		if old.SweepAt.After(now.Add(time.Minute)) {
+		if old.SweepAt.After(now.Add(time.Minute + l.w.skew)) {
 			l.w.violated("sweep", "%s is claimed but not due before %s", name, stamp(old.SweepAt.Sub(l.w.began)))
 		}
 	}
@@ -303,7 +305,7 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	if row.LeaseBy != "" && row.LeaseBy != old.LeaseBy {
 		g := &grant{process: p, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
 		if old.LeaseBy != "" && old.Round == row.Round {
-			g.from, g.expired = old.LeaseBy, old.LeaseUntil.Before(now)
+			g.from, g.expired = old.LeaseBy, old.LeaseUntil.Before(now.Add(l.w.skew))
 			l.overtaken = append(l.overtaken, old.LeaseBy)
 		}
 		l.grants[key] = append(l.grants[key], g)
@@ -331,7 +333,7 @@ func (l *witness) checkRow(name string, old, row webhook.Delivery) {
 		l.w.violated("rows", "%s went back from %d.%d to %d.%d", name, old.Round, old.Attempt, row.Round, row.Attempt)
 	}
 	// Rows truncate their times to the millisecond.
-	leased := old.Leased(row.Updated.Add(time.Millisecond))
+	leased := old.Leased(row.Updated.Add(time.Millisecond + l.w.skew))
 	if row.Round > old.Round && leased {
 		l.w.violated("rows", "%s began round %d under a live lease", name, row.Round)
 	}
@@ -343,13 +345,29 @@ func (l *witness) checkRow(name string, old, row webhook.Delivery) {
 	}
 }
 
+// unsent records an attempt that failed without a POST, because the secret that its
+// webhook named was deleted meanwhile. Its process counts it as a call.
+func (l *witness) unsent(p *process, old, row webhook.Delivery) {
+	if p == nil || row.AttemptCount == old.AttemptCount || row.Attempts[len(row.Attempts)-1].Error != webhook.AttemptSecret {
+		return
+	}
+	last := row.Attempts[len(row.Attempts)-1]
+	l.attempts[row.DeliveryKey] = append(l.attempts[row.DeliveryKey], &attempt{
+		process: p, inv: p.current, key: row.DeliveryKey, round: row.Round, retry: last.Number - 1, began: last.At, ended: last.At,
+		reported: true, over: true, logged: true, kind: ledger.Failed,
+	})
+	l.reasons.byDelivery[row.DeliveryKey]++
+	l.unsigned[about(row.DeliveryKey)], l.unknown[about(row.DeliveryKey)] = true, true
+	l.founded[about(row.DeliveryKey)]++
+}
+
 // checkLife checks that a row is kept for its life after its last write, and no
 // longer. A claim of the sweep does not count as a write.
 func (l *witness) checkLife(name string, p *process, old, row webhook.Delivery) {
 	if p == nil || row.Resends > old.Resends && row.ExpiresAt.Equal(old.ExpiresAt) {
 		return
 	}
-	least, most := p.current.began.Add(rowLife-time.Millisecond), time.Now().Add(rowLife)
+	least, most := p.current.began.Add(rowLife-time.Millisecond-l.w.skew), time.Now().Add(rowLife+l.w.skew)
 	if row.ExpiresAt.Before(least) || row.ExpiresAt.After(most) {
 		l.w.violated("retention", "%s is written %s after it began and expires %s after that, instead of %s",
 			name, stamp(time.Since(l.w.began)), row.ExpiresAt.Sub(time.Now()), time.Duration(rowLife))
@@ -404,7 +422,7 @@ func (l *witness) begin(p *process, post webhook.Post, began time.Time) *attempt
 // of the target: behind an open breaker only probes are made, and the fast lane
 // does not call a target that was recently cut short.
 func (l *witness) checkCalled(name string, a *attempt, post webhook.Post, began time.Time) {
-	if at := l.waits[a.key]; a.lease != nil && began.Before(at) {
+	if at := l.waits[a.key]; a.lease != nil && began.Add(l.w.skew).Before(at) {
 		l.w.violated("policy", "%s is attempted %s too early", name, at.Sub(began))
 	}
 	// Later commits need not be known: health may be five seconds old when a
@@ -449,7 +467,7 @@ func (l *witness) checkProbes(inv *invocation) {
 	trouble := time.Now().After(inv.deadline) || inv.froze ||
 		slices.ContainsFunc(p.troubles, func(t trouble) bool { return !t.at.Before(inv.began) })
 	for id, n := range p.unmade {
-		if n > 0 && !trouble {
+		if history := l.healths[id]; n > 0 && !trouble && len(history) > 0 && history[len(history)-1].Breaker.ProbeBy == p.taken[id] {
 			l.w.violated("breaker", "a probe of w%d was taken by %s, but no attempt was made", id, p.name)
 		}
 	}
@@ -481,8 +499,9 @@ func (l *witness) healthWritten(ctx context.Context, id hook) {
 		if p := processOf(ctx); p != nil {
 			p.probes[id]++
 			p.unmade[id]++
+			p.taken[id] = by
 		}
-		if was.Breaker.Probing(time.Now()) && was.Activation == now.Activation {
+		if was.Breaker.Probing(time.Now().Add(l.w.skew)) && was.Activation == now.Activation {
 			l.w.violated("breaker", "w%d has two probes at once", id)
 		}
 	}

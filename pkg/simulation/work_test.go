@@ -52,7 +52,7 @@ func (l *witness) spend(p *process, m webhook.Outgoing) {
 			due = later(due, h.Breaker.ProbeAt)
 		}
 	}
-	if late := now.Add(m.Delay).Sub(due); late > now.Sub(since)+time.Second {
+	if late := now.Add(m.Delay).Sub(due); late > now.Sub(since)+time.Second+l.w.skew {
 		l.w.violated("lateness", "%s is due at %s, and its message arrives %s later", name, stamp(row.NextAt.Sub(l.w.began)), late)
 	}
 }
@@ -73,15 +73,15 @@ func (l *witness) checkDue(name string, p *process, old, row webhook.Delivery) {
 		return
 	}
 	slow := now.Sub(p.current.began) // times in the row are from before the write
-	if strings.HasPrefix(p.name, "sweep") && row.SweepAt.After(old.SweepAt) && old.Exists() && old.SweepAt.After(now.Add(time.Minute)) {
+	if strings.HasPrefix(p.name, "sweep") && row.SweepAt.After(old.SweepAt) && old.Exists() && old.SweepAt.After(now.Add(time.Minute+l.w.skew)) {
 		l.w.violated("work", "%s is written by the sweep, though it is due only at %s", name, stamp(old.SweepAt.Sub(l.w.began)))
 	}
 	gap := min(5*time.Minute<<min(max(row.Resends, 0), 10), 6*time.Hour)
-	if late := row.SweepAt.Sub(later(later(now, row.NextAt), row.LeaseUntil)); late > gap+2*time.Minute {
+	if late := row.SweepAt.Sub(later(later(now, row.NextAt), row.LeaseUntil)); late > gap+2*time.Minute+l.w.skew {
 		l.w.violated("lateness", "%s was sent %d times without an attempt and is due at %s, but the sweep finds it %s after that", name, row.Resends, stamp(row.NextAt.Sub(l.w.began)), late)
 	}
 	if row.AttemptCount <= old.AttemptCount || row.Round != old.Round && old.Exists() {
-		if wait := row.NextAt.Sub(later(now, old.NextAt)); wait > time.Hour+15*time.Minute {
+		if wait := row.NextAt.Sub(later(now, old.NextAt)); wait > time.Hour+15*time.Minute+l.w.skew {
 			l.w.violated("lateness", "%s is put off by %s", name, wait)
 		}
 		return
@@ -96,7 +96,7 @@ func (l *witness) checkDue(name string, p *process, old, row webhook.Delivery) {
 		return
 	}
 	shortest, longest, ok := l.waitsAfter(last, row.Attempt)
-	if wait := row.NextAt.Sub(last.ended); ok && (wait < shortest-time.Millisecond || wait > longest+slow+time.Millisecond) {
+	if wait := row.NextAt.Sub(last.ended); ok && (wait < shortest-time.Millisecond-l.w.skew || wait > longest+slow+time.Millisecond+l.w.skew) {
 		l.w.violated("policy", "%s is due %s after attempt %d, which must be %s to %s", name, wait, row.Attempt, shortest, longest)
 	}
 }
@@ -130,7 +130,7 @@ func (l *witness) checkSwept(inv *invocation) {
 		return
 	}
 	for _, key := range l.sortedRows() {
-		if row := l.rows[key]; row.Status == webhook.StatusPending && row.SweepAt.Before(inv.began) && row.Updated.Before(inv.began.Add(-time.Millisecond)) {
+		if row := l.rows[key]; row.Status == webhook.StatusPending && row.SweepAt.Before(inv.began.Add(-l.w.skew)) && row.Updated.Before(inv.began.Add(-time.Millisecond-l.w.skew)) {
 			l.w.violated("lateness", "%s has run and left w%d/%s, which was due at %s", p.name, about(key), l.events[key.Event].name, stamp(row.SweepAt.Sub(l.w.began)))
 		}
 	}

@@ -50,7 +50,8 @@ type world struct {
 	tenants   []webhook.Tenant // of this run
 	policy    webhook.Policy
 	tokens    int
-	drawn     int // webhooks
+	skew      time.Duration // of any two processes' clocks, at most
+	drawn     int           // webhooks
 	senders   []*outbound.Sender
 	processes []*process
 
@@ -319,6 +320,9 @@ func (w *world) release(group []*gate) {
 	p := g.process
 	if w.holds(p) || w.weatherFreezes(g) {
 		return
+	}
+	if w.chance(0.002) {
+		w.setClock(p) // the wall clock jumps
 	}
 	v := w.judge(g)
 	w.mu.Lock()

@@ -27,6 +27,9 @@ const maxPrefix = 6
 // Grace is how much older than a webhook's activation an event may be.
 const Grace = 60 * time.Second
 
+// clocks is by how much the clocks of two processes may differ.
+const clocks = 2 * time.Second
+
 // Fits reports whether a pattern matches the name of an event: the name itself, "*",
 // or a prefix of up to six segments and ".*". An event about a webhook has two
 // names, webhook7.errors and webhook.errors, and no pattern with a star matches it.
@@ -61,7 +64,7 @@ func aboutWebhook(name string) (kind string, ok bool) {
 // time: it is Active, one of its patterns fits, it may see the event and was not
 // activated more than a minute after the event was accepted.
 func (v Version) Wants(e Event) bool {
-	if !v.Exists || v.State != Active || v.Tenant != e.Tenant || v.ActivatedAt.After(e.Stored.Add(Grace)) {
+	if !v.Exists || v.State != Active || v.Tenant != e.Tenant || v.ActivatedAt.After(e.Stored.Add(Grace+clocks)) {
 		return false
 	}
 	if e.About != nil && v.App != "" && v.App != e.About.App {

@@ -17,6 +17,8 @@ type Request struct {
 	Body    string
 	// Began is when its attempt began, and Arrived when it arrived.
 	Began, Arrived time.Time
+	// Skew is by how much two processes' clocks may differ.
+	Skew time.Duration
 }
 
 // Get returns a header by its exact name.
@@ -60,7 +62,7 @@ func (r Request) faults(v Version, e Event, agent string) (out []string) {
 	at, timestamp := r.timestamp(v.Format, e)
 	if at.IsZero() && v.Format != "data" {
 		add("its timestamp is %q", timestamp)
-	} else if !at.IsZero() && (at.Before(e.From.Add(-time.Millisecond)) || at.After(e.Stored)) {
+	} else if !at.IsZero() && (at.Before(e.From.Add(-time.Millisecond-r.Skew)) || at.After(e.Stored.Add(r.Skew))) {
 		add("its timestamp is %s, but the event was accepted between %s and %s", timestamp, e.From.UTC(), e.Stored.UTC())
 	}
 	if want := body(v, e, timestamp); r.Body != want {
@@ -115,7 +117,7 @@ func headers(v Version, e Event, agent string, r Request) []Header {
 func (r Request) unsigned(v Version, e Event) []string {
 	stamp := r.Get("webhook-timestamp")
 	seconds, err := strconv.ParseInt(stamp, 10, 64)
-	if err != nil || time.Unix(seconds+1, 0).Before(r.Began) || time.Unix(seconds, 0).After(r.Arrived) {
+	if err != nil || time.Unix(seconds+1, 0).Before(r.Began.Add(-r.Skew)) || time.Unix(seconds, 0).After(r.Arrived.Add(r.Skew)) {
 		return []string{fmt.Sprintf("its webhook-timestamp is %q, but it was made between %d and %d", stamp, r.Began.Unix(), r.Arrived.Unix())}
 	}
 	if v.Secret == "" {
@@ -126,10 +128,11 @@ func (r Request) unsigned(v Version, e Event) []string {
 		return standard(first, e.ID, stamp, r.Body) + " " + standard(second, e.ID, stamp, r.Body)
 	}
 	var want []Header // the pairs that are allowed
-	if v.Previous == "" || !r.Began.Before(v.PreviousUntil) || !r.Arrived.Before(v.PreviousUntil) {
+	began, arrived := r.Began.Add(-r.Skew), r.Arrived.Add(r.Skew)
+	if v.Previous == "" || !began.Before(v.PreviousUntil) || !arrived.Before(v.PreviousUntil) {
 		want = append(want, Header{superOffice(v.Secret, r.Body), standard(v.Secret, e.ID, stamp, r.Body)})
 	}
-	if v.Previous != "" && r.Began.Before(v.PreviousUntil) {
+	if v.Previous != "" && began.Before(v.PreviousUntil) {
 		want = append(want, Header{superOffice(v.Secret, r.Body), two(v.Secret, v.Previous)}, Header{superOffice(v.Previous, r.Body), two(v.Previous, v.Secret)})
 	}
 	if slices.Contains(want, Header{got, list}) {
