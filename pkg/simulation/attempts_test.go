@@ -1,6 +1,7 @@
 package simulation_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -80,6 +81,7 @@ func (l *witness) checkRequest(name string, a *attempt, r ledger.Request) {
 	if faults := r.Faults(versions, e, agent); len(faults) > 0 {
 		l.w.violated("wire", "%s: %s", name, strings.Join(faults, ", and "))
 	}
+	l.checkPreference(name, a, r, versions)
 	l.checkSecond(name, a, r, versions)
 	if a.replay != (r.Get("X-Posthaste-Replay") != "") {
 		l.w.violated("wire", "%s is of round %d, but its header X-Posthaste-Replay is %q", name, a.round, r.Get("X-Posthaste-Replay"))
@@ -115,6 +117,8 @@ func (l *witness) checkSecond(name string, a *attempt, r ledger.Request, version
 func (l *witness) learned(a *attempt, result webhook.Result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.checkDuration(fmt.Sprintf("w%d/%s", about(a.key), l.events[a.key.Event].name), a, result)
+	l.notePreference(a, false)
 	if result.Interrupted {
 		return // it counts for nothing, and is made again
 	}

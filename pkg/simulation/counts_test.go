@@ -154,6 +154,9 @@ func (l *witness) checkReported(inv *invocation) {
 			l.w.violated("statistics", "%s returned and has not counted %d attempts of w%d", inv.process.name, len(rest), id)
 		}
 	}
+	for _, a := range inv.attempts {
+		l.notePreference(a, true)
+	}
 	for _, id := range inv.exhausted {
 		l.mustBeDisabled(inv, id, l.healths[id][len(l.healths[id])-1].Activation, "its attempts have failed for too long")
 	}

@@ -115,3 +115,15 @@ func (l *witness) auditStateEvents() {
 		l.w.violated("state events", "%d changes of state raised %d events", len(l.changes), len(l.raised))
 	}
 }
+
+// acceptedOnce checks that calls with one idempotency key make one event.
+func (l *witness) acceptedOnce(who webhook.Principal, key string, id webhook.EventID) {
+	if key == "" {
+		return
+	}
+	key = fmt.Sprintf("%s %s %d %s", who.Tenant, who.App, who.Associate.ID, key)
+	if first, ok := l.onceEvents[key]; ok && first != id {
+		l.w.violated("idempotency", "one key made both %s and %s", l.events[first].name, l.events[id].name)
+	}
+	l.onceEvents[key] = id
+}

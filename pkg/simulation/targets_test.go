@@ -112,6 +112,9 @@ func newTargets(w *world, rnd *rand.Rand) *targets {
 		if w.weather.siege {
 			days = []spell{{w.began, []string{"broken", "broken", "deaf", "busy"}[rnd.IntN(4)]}, {until, []string{"well", "flaky"}[rnd.IntN(2)]}}
 		}
+		if w.weather.weeks && n == 0 {
+			days = []spell{{w.began, []string{"broken", "busy", "moved", "strict"}[rnd.IntN(4)]}, {w.began.Add(time.Duration(110+rnd.IntN(90)) * time.Hour), "well"}}
+		}
 		if w.weather.crowd > 0 {
 			days = []spell{{w.began, []string{"well", "flaky"}[rnd.IntN(2)]}}
 		}

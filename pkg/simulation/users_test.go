@@ -96,6 +96,9 @@ func (u *user) call(label string, run func(context.Context, *environment) error,
 
 // think returns how long a user waits before the next call.
 func (w *world) think() time.Duration {
+	if w.weather.weeks {
+		return w.between(time.Second, 20*time.Hour)
+	}
 	if w.weather.rivals || w.weather.hurry && w.chance(0.8) {
 		return w.between(time.Millisecond, 300*time.Millisecond)
 	}
@@ -134,7 +137,8 @@ func signal(u *user) {
 		s.Hops = 1 + w.rnd.IntN(2)
 	}
 	if w.chance(0.4) {
-		s.IdempotencyKey = fmt.Sprintf("%s-%d", u.name, u.left)
+		// Other tenants and apps use the same keys.
+		s.IdempotencyKey = fmt.Sprint(u.left)
 	}
 	u.publish(s)
 }
@@ -150,6 +154,7 @@ func (u *user) publish(s webhook.Signal) {
 		case err == nil:
 			u.tries = 0
 			u.w.witness.accepted = append(u.w.witness.accepted, id)
+			u.w.witness.acceptedOnce(u.who, s.IdempotencyKey, id)
 		case s.IdempotencyKey != "":
 			u.repeat(func() { u.publish(s) })
 		}

@@ -37,6 +37,7 @@ type weather struct {
 	lossy     bool    // the first records given up are lost, and redispatched
 	rivals    bool    // the users all change one webhook at once
 	hurry     bool    // everything is fast, so that records are young when they fail
+	weeks     bool    // one target is down for longer than a webhook may fail
 	siege     bool    // all targets are down for a long time, and many events arrive
 	crowd     int     // webhooks subscribed to every event from the start
 	old       int     // webhooks with a long history of successes
@@ -102,6 +103,9 @@ func drawWeather(rnd *rand.Rand) weather {
 			w.store, w.outage = max(w.store, 0.1), max(w.outage, 0.4)
 			w.faults = max(w.faults, []int{0, 16, 40}[rnd.IntN(3)])
 		}
+	}
+	if w.weeks = w.crowd == 0 && !w.siege && !w.hurry && rnd.IntN(120) == 0; w.weeks {
+		w.lasts, w.faults, w.rivals, w.pause, w.lossy = 220*time.Hour, min(w.faults, 8), false, 0.01, false
 	}
 	if w.crowd > 0 {
 		// This much work takes enough time already.

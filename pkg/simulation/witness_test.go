@@ -49,7 +49,9 @@ type witness struct {
 	twice      map[hook]int    // calls that lost responses may have counted twice
 	unknown    map[hook]bool   // a fault may have lost a count
 	reasons    reasons
-	unsigned   map[hook]bool // an attempt was made without a POST
+	preferred  map[hook]acceptance
+	onceEvents map[string]webhook.EventID // by caller and idempotency key
+	unsigned   map[hook]bool              // an attempt was made without a POST
 	tenantGone map[webhook.Tenant]bool
 	parked     map[putOff]bool
 	// waits is the time of each next attempt according to the policy.
@@ -139,7 +141,7 @@ func newWitness(w *world) *witness {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		accounts: map[hook]*account{}, hooksOf: map[string]hook{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{}, tenantGone: map[webhook.Tenant]bool{},
+		accounts: map[hook]*account{}, hooksOf: map[string]hook{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{}, tenantGone: map[webhook.Tenant]bool{},
 		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[webhook.DeliveryKey]time.Time{},
 	}
 }
@@ -415,6 +417,8 @@ func (l *witness) begin(p *process, post webhook.Post, began time.Time) *attempt
 	l.checkFresh(name, post, began)
 	l.checkCalled(name, a, post, began)
 	l.checkBegun(name, a)
+	l.checkLimits(name, a)
+	l.checkEarned(name, a)
 	return a
 }
 
