@@ -286,3 +286,17 @@ func (d *database) TransactWriteItems(ctx context.Context, in *dynamodb.Transact
 		}
 	})
 }
+
+// image returns an event's item as the stream carries it.
+func (d *database) image(tenant webhook.Tenant, id webhook.EventID) map[string]types.AttributeValue {
+	out, err := d.DB.GetItem(context.Background(), &dynamodb.GetItemInput{
+		TableName: aws.String(tableEvents), ConsistentRead: aws.Bool(true), Key: map[string]types.AttributeValue{
+			"pk": &types.AttributeValueMemberS{Value: fmt.Sprintf("T#%s#%d", tenant, id.Partition(16))}, "sk": &types.AttributeValueMemberS{Value: string(id)},
+		},
+	})
+	if err != nil || out.Item == nil {
+		d.w.violated("store", "the item of event %s cannot be read: %v", id, err)
+		return nil
+	}
+	return out.Item
+}

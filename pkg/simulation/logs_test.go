@@ -15,6 +15,8 @@ type watch struct {
 	process *process
 }
 
+func (l watch) logger() *slog.Logger { return slog.New(l) }
+
 func (l watch) Enabled(context.Context, slog.Level) bool { return true }
 func (l watch) WithAttrs([]slog.Attr) slog.Handler       { return l }
 func (l watch) WithGroup(string) slog.Handler            { return l }

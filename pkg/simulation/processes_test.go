@@ -5,13 +5,16 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"log/slog"
+	"strings"
 	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
+	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	wiring "github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
 	"github.com/posthaste-dev/posthaste/pkg/service/sweeper"
@@ -22,13 +25,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// The settings of the functions in the template.
+// How long events and rows are kept.
 const (
-	apiTimeout    = 29 * time.Second
-	streamTimeout = 60 * time.Second
-	queueTimeout  = 120 * time.Second
-	sweepTimeout  = 60 * time.Second
-
 	eventLife = 30 * 24 * time.Hour
 	rowLife   = 33 * 24 * time.Hour
 )
@@ -51,6 +49,8 @@ type environment struct {
 	jobs     job.Jobs
 	random   io.Reader
 	sender   *outbound.Sender
+	// The Lambda handlers.
+	deliver, retry, sweep lambda.Handler
 	// telling and signalling go to the process with the next call.
 	telling    *telling
 	signalling *signalling
@@ -87,11 +87,14 @@ func (e *environment) start() {
 	w.setClock(p)
 	random := &randomness{w: w, process: p.name}
 	store := dynamo.New(w.db, tables, dynamo.Options{Now: p.now, Random: random})
-	secrets := &cachedVault{vault: w.vault, have: map[webhook.SecretRef]webhook.SecretDocument{}}
+	var documents webhook.Secrets = w.vault
+	if strings.HasPrefix(e.kind, "deliver") || strings.HasPrefix(e.kind, "retry") {
+		documents = secrets.NewCache(w.vault, 4<<20)
+	}
 	on := wiring.Contracts{
-		Logger: slog.New(watch{w, p}), Now: p.now, Random: random,
+		Logger: watch{w, p}.logger(), Now: p.now, Random: random,
 		Delivering: config.Delivering{Policy: w.policy, EventTTL: eventLife, DeliveryExtra: rowLife - eventLife},
-		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: secrets,
+		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: documents,
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: w.queue,
 	}
 	e.sender = w.newSender(p)
@@ -99,6 +102,7 @@ func (e *environment) start() {
 	w.processes = append(w.processes, p)
 	e.engine = dispatcher.New(on, &sending{w, p, e.sender}, deadLetters{w.queue})
 	e.sweeper = sweeper.New(on, deadLetters{w.queue}, w.bucket)
+	e.functions(p)
 	e.registry, e.publish = wiring.NewRegistry(on), wiring.NewPublisher(on)
 	e.registry.Rules.AllowHTTP = true
 	e.queue, e.rows, e.jobs, e.random = w.queue, store.Deliveries(), store.Jobs(), random

@@ -31,8 +31,6 @@ type message struct {
 	gone     bool
 }
 
-const visibility = 12 * time.Minute
-
 func (q *queue) draw(prefix string) string {
 	q.drawn++
 	return fmt.Sprintf("%s%d", prefix, q.drawn)
@@ -174,13 +172,12 @@ func (q *queue) said(m *message) string {
 }
 
 // take receives up to n random messages of different deliveries.
-func (q *queue) take(n int) []webhook.Received {
+func (q *queue) take(n int) (taken []*message, batch []webhook.Received) {
 	now := time.Now()
 	ready := q.receivable(now)
 	q.w.rnd.Shuffle(len(ready), func(i, j int) { ready[i], ready[j] = ready[j], ready[i] })
 	seen := map[string]bool{}
 	perWebhook := map[hook]int{}
-	var batch []webhook.Received
 	for _, m := range ready {
 		if len(batch) == n {
 			break
@@ -207,9 +204,10 @@ func (q *queue) take(n int) []webhook.Received {
 		}
 		m.receipt, m.moved = q.draw("r"), false
 		m.visible = now.Add(visibility)
+		taken = append(taken, m)
 		batch = append(batch, webhook.Received{ID: m.id, Receipt: m.receipt, Receives: m.receives, Message: decoded})
 	}
-	return batch
+	return taken, batch
 }
 
 // acknowledge deletes the messages of a batch that did not fail. A failed

@@ -69,7 +69,7 @@ func newWorld(seed uint64, keep bool) *world {
 	w.db = newDatabase(w)
 	w.queue = &queue{w: w}
 	w.vault = &vault{w: w, secrets: map[string]map[string]*version{}, written: map[webhook.SecretRef]webhook.SecretDocument{}}
-	w.bucket = &bucket{w: w, batches: map[string][]webhook.Record{}}
+	w.bucket = &bucket{w: w, batches: map[string][]fed{}}
 	w.targets = newTargets(w, rnd)
 	w.tracef("weather", "%s, policy %s", w.weather, w.policy)
 	for n := range 1 + rnd.IntN(2) {
