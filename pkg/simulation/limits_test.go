@@ -45,7 +45,7 @@ func (l *witness) checkEarned(name string, a *attempt) {
 	}
 	before := a.inv.began.Add(-6 * time.Second)
 	history := l.healths[about(a.key)]
-	if a.process.staleAt.After(before) {
+	if a.process.staleAt.After(before) || !l.exists(about(a.key)) { // its health was deleted with it
 		return
 	}
 	for i, h := range history {

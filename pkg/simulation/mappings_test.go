@@ -173,7 +173,7 @@ func (p *poller) moment(time.Time) time.Time {
 
 func (p *poller) poll() {
 	taken, batch := p.w.queue.take(1 + p.w.rnd.IntN(queueBatch))
-	if len(batch) == 0 {
+	if len(taken) == 0 {
 		return
 	}
 	label := "queue"
@@ -221,7 +221,9 @@ func (s *schedule) due(now time.Time) time.Time {
 		first = first.Add(-time.Minute)
 	}
 	for _, m := range s.w.queue.dead {
-		consider(m.visible)
+		if m.readable() {
+			consider(m.visible)
+		}
 	}
 	if len(s.w.bucket.names) > 0 {
 		consider(now)

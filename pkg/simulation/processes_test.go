@@ -14,6 +14,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
+	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	wiring "github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
@@ -95,17 +96,18 @@ func (e *environment) start() {
 		Logger: watch{w, p}.logger(), Now: p.now, Random: random,
 		Delivering: config.Delivering{Policy: w.policy, EventTTL: eventLife, DeliveryExtra: rowLife - eventLife},
 		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: documents,
-		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: w.queue,
+		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: &sqs.Queue{Client: api{w.queue}, URL: "delivery"},
 	}
 	e.sender = w.newSender(p)
 	w.senders = append(w.senders, e.sender)
 	w.processes = append(w.processes, p)
-	e.engine = dispatcher.New(on, &sending{w, p, e.sender}, deadLetters{w.queue})
-	e.sweeper = sweeper.New(on, deadLetters{w.queue}, w.bucket)
+	dead := &sqs.DeadLetters{Client: api{w.queue}, URL: "dead"}
+	e.engine = dispatcher.New(on, &sending{w, p, e.sender}, dead)
+	e.sweeper = sweeper.New(on, dead, w.bucket)
 	e.functions(p)
 	e.registry, e.publish = wiring.NewRegistry(on), wiring.NewPublisher(on)
 	e.registry.Rules.AllowHTTP = true
-	e.queue, e.rows, e.jobs, e.random = w.queue, store.Deliveries(), store.Jobs(), random
+	e.queue, e.rows, e.jobs, e.random = on.Messages, store.Deliveries(), store.Jobs(), random
 }
 
 // randomness returns a process's numbers, which depend on the seed but not on the

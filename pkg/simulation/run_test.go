@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,6 +120,12 @@ func newWorld(seed uint64, keep bool) *world {
 	if rnd.IntN(2) == 0 {
 		user("ops", first, 1+rnd.IntN(8), []time.Duration{2 * time.Second, 10 * time.Second, 5 * time.Minute}[rnd.IntN(3)], operate)
 	}
+	if rnd.IntN(12) == 0 {
+		w.at(w.began.Add(time.Duration(rnd.IntN(5000))*time.Millisecond), func() {
+			w.tracef("queue", "something writes a message that is none of ours")
+			w.queue.put([]string{" ", "{", `{"kind":"attempt"}`, `{"kind":"later","tenant":"Cust1","event":"00dc6acf-ac64-73b5-ba92-6e4f57da0af8"}`}[rnd.IntN(4)], 0)
+		})
+	}
 	w.at(w.began.Add(w.weather.lasts), func() {
 		w.calm = true
 		w.tracef("weather", "clears up")
@@ -136,7 +143,7 @@ func newWorld(seed uint64, keep bool) *world {
 
 // settled reports whether nothing is left to do.
 func (w *world) settled() bool {
-	if !w.calm || len(w.running) > 0 || len(w.queue.waiting) > 0 || len(w.queue.dead) > 0 || len(w.bucket.names) > 0 || len(w.timers) > 0 ||
+	if !w.calm || len(w.running) > 0 || len(w.queue.waiting) > 0 || slices.ContainsFunc(w.queue.dead, (*message).readable) || len(w.bucket.names) > 0 || len(w.timers) > 0 ||
 		!w.witness.due.IsZero() || len(w.witness.intents) > 0 ||
 		len(w.witness.jobs) > 0 || w.witness.lost {
 		return false

@@ -731,15 +731,11 @@ func (l *witness) sent(p *process, out webhook.Outgoing) {
 	}
 }
 
-// refused records messages that a process may send again.
-func (l *witness) refused(messages []webhook.Outgoing, failed []int, err error) {
+// refused records that the queue refused a message, which may be sent again.
+func (l *witness) refused(key webhook.DeliveryKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i, m := range messages {
-		if err != nil || slices.Contains(failed, i) {
-			l.reasons.byDelivery[m.Message.Key()]++
-		}
-	}
+	l.reasons.byDelivery[key]++
 }
 
 func (l *witness) intentChanged(ctx context.Context) {

@@ -52,7 +52,7 @@ func (l *witness) spend(p *process, m webhook.Outgoing) {
 			due = later(due, h.Breaker.ProbeAt)
 		}
 	}
-	if late := now.Add(m.Delay).Sub(due); late > now.Sub(since)+time.Second+l.w.skew {
+	if late := now.Add(m.Delay).Sub(due); late > now.Sub(since)+2*time.Second+l.w.skew {
 		l.w.violated("lateness", "%s is due at %s, and its message arrives %s later", name, stamp(row.NextAt.Sub(l.w.began)), late)
 	}
 }

@@ -244,7 +244,7 @@ func (w *world) run(done func() bool) {
 		w.mu.Unlock()
 		switch {
 		case n == 0:
-			if !w.sleep(w.nextMoment(now)) {
+			if !w.sleep(w.nextMoment(now)) && !done() {
 				w.violated("run", "nothing is left to do, but the run is not done")
 				return
 			}
