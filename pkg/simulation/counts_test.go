@@ -15,7 +15,7 @@ import (
 func countsOf(h webhook.Health) ledger.Counts {
 	return ledger.Counts{
 		Activation: h.Activation, Calls: int64(h.TotalCalls), Errors: int64(h.TotalErrors), Consecutive: int64(h.ConsecutiveErrors),
-		LastOK: h.LastOK, FailingSince: h.FailingSince, LastCounted: h.LastCounted, Cut: h.FastTimeout,
+		LastOK: h.LastOK, FailingSince: h.FailingSince, LastCounted: h.LastCounted, Cut: h.FastTimeout, Latency: h.Latency,
 		Failures: int(h.Breaker.Failures), Step: h.Breaker.Step, ProbeAt: h.Breaker.ProbeAt,
 	}
 }
@@ -27,8 +27,8 @@ func showCounts(c ledger.Counts) string {
 		}
 		return t.UTC().Truncate(time.Millisecond).Format("02 15:04:05.000")
 	}
-	return fmt.Sprintf("%d calls, %d errors, %d in a row under activation %d, last success %s, failing since %s, last counted %s, cut %s, %d failures, breaker step %s, probe %s",
-		c.Calls, c.Errors, c.Consecutive, c.Activation, ms(c.LastOK), ms(c.FailingSince), ms(c.LastCounted), ms(c.Cut), c.Failures, c.Step, ms(c.ProbeAt))
+	return fmt.Sprintf("%d calls, %d errors, %d in a row under activation %d, last success %s, failing since %s, last counted %s, cut %s, latency %s, %d failures, breaker step %s, probe %s",
+		c.Calls, c.Errors, c.Consecutive, c.Activation, ms(c.LastOK), ms(c.FailingSince), ms(c.LastCounted), ms(c.Cut), c.Latency, c.Failures, c.Step, ms(c.ProbeAt))
 }
 
 // checkCounts checks a write of a webhook's health: it must be the old one plus the
@@ -70,7 +70,7 @@ func (l *witness) checkCounts(ctx context.Context, id hook, before, after webhoo
 	p.reported[id] = said[0]
 	v := l.accounts[id].history.Last()
 	if v.Exists && v.State == ledger.Active && v.Activation == now.Activation && now.Exhausted(said[0][len(said[0])-1].Policy, time.Now()) {
-		p.current.exhausted = append(p.current.exhausted, id)
+		p.current.exhausted = append(p.current.exhausted, exhausted{id, now.Activation})
 	}
 }
 
@@ -157,12 +157,18 @@ func (l *witness) checkReported(inv *invocation) {
 	for _, a := range inv.attempts {
 		l.notePreference(a, true)
 	}
-	for _, id := range inv.exhausted {
-		l.mustBeDisabled(inv, id, l.healths[id][len(l.healths[id])-1].Activation, "its attempts have failed for too long")
+	for _, e := range inv.exhausted {
+		l.mustBeDisabled(inv, e.hook, e.activation, "its attempts have failed for too long")
 	}
 	for _, a := range inv.refused {
 		l.mustBeDisabled(inv, about(a.key), a.activation, "its target answered 410")
 	}
+}
+
+// exhausted is a webhook whose attempts under an activation have failed for too long.
+type exhausted struct {
+	hook       hook
+	activation int64
 }
 
 func (l *witness) mustBeDisabled(inv *invocation, id hook, activation int64, why string) {

@@ -227,7 +227,7 @@ type invocation struct {
 	// unreported are results that it has and has not counted, in order; exhausted
 	// and refused are webhooks that it must disable.
 	unreported map[hook][][]ledger.Outcome
-	exhausted  []hook
+	exhausted  []exhausted
 	refused    []*attempt
 }
 

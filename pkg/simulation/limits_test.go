@@ -49,7 +49,7 @@ func (l *witness) checkEarned(name string, a *attempt) {
 		return
 	}
 	for i, h := range history {
-		if (i+1 == len(history) || !history[i+1].at.Before(before)) && h.LastOK.After(h.FastTimeout) {
+		if (i+1 == len(history) || !history[i+1].at.Before(before)) && h.LastOK.After(h.FastTimeout) && h.Latency < 500*time.Millisecond {
 			return
 		}
 	}

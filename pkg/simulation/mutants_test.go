@@ -45,7 +45,17 @@ const (
 	policy         = "pkg/webhook/policy.go"
 	elapsed        = "pkg/webhook/elapsed.go"
 	disabler       = "pkg/dispatch/disable.go"
-	reporting      = "pkg/dispatch/reports.go"
+	healthRule     = "pkg/webhook/health.go"
+	matching       = "pkg/webhook/match.go"
+	wireHeaders    = "pkg/outbound/headers.go"
+	wireRotation   = "pkg/outbound/rotation.go"
+	wireSend       = "pkg/outbound/send.go"
+	rotating       = "pkg/webhook/rotation.go"
+	registryChange = "pkg/webhook/registry_change.go"
+	signals        = "pkg/webhook/signal.go"
+	stateEvents    = "pkg/webhook/state_event.go"
+	messages       = "pkg/webhook/message.go"
+	limiter        = "pkg/dispatch/engine.go"
 )
 
 var mutants = []mutant{
@@ -397,15 +407,15 @@ var mutants = []mutant{
 		"if w.State != webhook.StateActive || !w.SubscribesTo(key) {", "if w.State != webhook.StateActive {",
 	},
 	{
-		"match: a prefix matches without its dot", "pkg/webhook/match.go",
+		"match: a prefix matches without its dot", matching,
 		"keys = append(keys, first+\".*\")", "keys = append(keys, first+\".*\", first[:max(len(first)-1, 1)]+\".*\")",
 	},
 	{
-		"match: an app sees every state event", "pkg/webhook/match.go",
+		"match: an app sees every state event", matching,
 		"if w.App == \"\" || w.App == e.App {", "if w.App == \"\" || w.App != e.App || w.App == e.App {",
 	},
 	{
-		"match: the grace is an hour", "pkg/webhook/match.go",
+		"match: the grace is an hour", matching,
 		"activationGrace = 60 * time.Second", "activationGrace = 3600 * time.Second",
 	},
 	{
@@ -481,6 +491,148 @@ var mutants = []mutant{
 	{
 		"stream: the checkpoint is the highest lost record", stream,
 		"\tfor i, lost := range b.lost {\n\t\tif !lost {", "\tfor k := range b.lost {\n\t\ti := len(b.lost) - 1 - k\n\t\tif !b.lost[i] {",
+	},
+
+	// By an adversary who knows the ledger.
+	{
+		"breaker: its steps grow without a limit", breaker,
+		"b.Step = min(2*b.Step, breakerMaxStep)", "b.Step = 2 * b.Step",
+	},
+	{
+		"breaker: opens after eleven failures", breaker,
+		"breakerLimit     = 10", "breakerLimit     = 11",
+	},
+	{
+		"breaker: opens for half a minute from the attempt's start", breaker,
+		"r.At.Add(r.Duration).Add(b.Step)", "r.At.Add(b.Step)",
+	},
+	{
+		"health: counts failures from before the last success", healthRule,
+		"if r.Activation != h.Activation || !r.At.After(h.LastOK) {", "if r.Activation != h.Activation {",
+	},
+	{
+		"health: counts each failure of a burst", healthRule,
+		"r.At.Sub(h.LastCounted) < time.Second", "r.At.Sub(h.LastCounted) < 0",
+	},
+	{
+		"health: the latency is the last one", healthRule,
+		"h.Latency += (answer - h.Latency) / 8", "h.Latency += answer - h.Latency",
+	},
+	{
+		"policy: one attempt too few", policy,
+		"if attempt > len(delays) {", "if attempt >= len(delays) {",
+	},
+	{
+		"policy: the jitter only lengthens", policy,
+		"(0.8 + 0.4*jitter)", "(1.0 + 0.4*jitter)",
+	},
+	{
+		"policy: abort-message is an ordinary failure", policy,
+		"case r.Error == AttemptAborted:", "case r.Error == AttemptAborted && attempt > 1:",
+	},
+	{
+		"policy: disables after ten failures", policy,
+		"maxConsecutiveErrors  = 9", "maxConsecutiveErrors  = 10",
+	},
+	{
+		"policy: disables a durable webhook within the five days", policy,
+		"now.Sub(h.FailingSince) >= durableFailingToLimit", "now.Sub(h.FailingSince) >= durableFailingToLimit/1000",
+	},
+	{
+		"policy: never disables a durable webhook", policy,
+		"now.Sub(h.FailingSince) >= durableFailingToLimit", "now.Sub(h.FailingSince) >= 100*durableFailingToLimit",
+	},
+	{
+		"wire: X-SuperOffice-Retry counts the attempt itself", wireHeaders,
+		"strconv.Itoa(post.Retry)", "strconv.Itoa(post.Retry+1)",
+	},
+	{
+		"wire: a header of the webhook is lost", wireHeaders,
+		"if !webhook.ReservedHeader(custom.Name) {", "if !webhook.ReservedHeader(custom.Name) && !custom.Secret {",
+	},
+	{
+		"wire: Retry-After as a date is ignored", wireSend,
+		"if at, err := http.ParseTime(text); err == nil {", "if at, err := http.ParseTime(text); err == nil && at.Before(now) {",
+	},
+	{
+		"wire: Retry-After counts with every status", wireSend,
+		"case http.StatusTooManyRequests, http.StatusServiceUnavailable:", "case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInternalServerError:",
+	},
+	{
+		"rotation: the second POST has the first one's signature", wireRotation,
+		"	post.First = other\n", "	post.First = otherSecret(other)\n",
+	},
+	{
+		"rotation: the previous secret signs first", rotating,
+		"if first == SignerPrevious && !previous.IsZero() {", "if first != SignerCurrent && !previous.IsZero() {",
+	},
+	{
+		"rotation: what the target accepted is forgotten", "pkg/dispatch/rotation.go",
+		"return webhook.Preference{Version: w.Secret.Version, Signer: r.Signer}", "return webhook.Preference{Signer: r.Signer}",
+	},
+	{
+		"rotation: the previous secret outlives its overlap", "pkg/webhook/secret.go",
+		"if now.Before(d.PreviousUntil) {", "if now.Before(d.PreviousUntil.Add(time.Hour)) {",
+	},
+	{
+		"secrets: removing one keeps the previous one", registrySecret,
+		"doc.Current, doc.Previous, doc.PreviousUntil = Secret{}, Secret{}, time.Time{}", "doc.Current = Secret{}",
+	},
+	{
+		"secrets: the end of an overlap is not stored", registryChange,
+		"doc.Previous, doc.PreviousUntil = Secret{}, time.Time{}", "doc.PreviousUntil = doc.PreviousUntil.Add(-time.Nanosecond)",
+	},
+	{
+		"registry: a new activation is not counted", registryChange,
+		"c.webhook.Activation, c.webhook.ActivatedAt = current.Activation+1, w.Updated", "c.webhook.Activation, c.webhook.ActivatedAt = current.Activation, w.Updated",
+	},
+	{
+		"signals: an idempotency key makes two events", signals,
+		"\t\tid = stands.Event\n", "",
+	},
+	{
+		"state events: do not name the app", stateEvents,
+		"App: w.App, At:", "App: w.App[:0], At:",
+	},
+	{
+		"expand: a range excludes its last webhook", messages,
+		"m.To != 0 && w.ID > m.To {", "m.To != 0 && w.ID >= m.To {",
+	},
+	{
+		"copies: of any revision", copied,
+		"ok && have.Revision == w.Revision {", "ok && have.Revision <= w.Revision {",
+	},
+	{
+		"queue: an interrupted attempt counts", leased,
+		"	if result.Interrupted {\n", "	if result.Interrupted && result.Error == webhook.AttemptOK {\n",
+	},
+	{
+		"queue: a message that met a fault comes back at once", consumer,
+		"max(d, 0)); err != nil", "min(d, 0)); err != nil",
+	},
+	{
+		"lanes: a slow target keeps the fast lane", lanes,
+		", q.Health.Latency >= fastMaxLatency:", ":",
+	},
+	{
+		"lanes: a webhook without health takes the fast lane", lanes,
+		"case !q.Known, !q.Health.LastOK.After(q.Health.FastTimeout),", "case q.Known && !q.Health.LastOK.After(q.Health.FastTimeout),",
+	},
+	{
+		"limits: twenty attempts of a webhook in a batch of the queue", limiter,
+		"maxQueuePerWebhook = 5 ", "maxQueuePerWebhook = 20 ",
+	},
+	{
+		"sweep: resends at one pace", dueRows,
+		"if delay *= 2; delay >= maxResendStep {", "if delay >= maxResendStep {",
+	},
+	{
+		"sweep: reads one page of a shard", dueRows,
+		"if len(due) < pageSize {", "if len(due) <= pageSize {",
+	},
+	{
+		"sweep: rows set aside are forgotten", dueRows,
+		"case len(aside) < maxAside:", "case len(aside) < 0:",
 	},
 
 	// The separation of tenants.

@@ -95,6 +95,9 @@ func (q api) ChangeMessageVisibility(ctx context.Context, in *sqs.ChangeMessageV
 		}
 	}
 	received(func(m *message) { m.moved = true })
+	if in.VisibilityTimeout <= 0 {
+		q.w.violated("work", "%s is put off by nothing, and will be received at once", *in.ReceiptHandle)
+	}
 	err := q.w.effect(ctx, kindQueue, "", fmt.Sprintf("postpone %s by %ds", *in.ReceiptHandle, in.VisibilityTimeout), unavailable, func(verdict) error {
 		received(func(m *message) { m.visible = time.Now().Add(time.Duration(in.VisibilityTimeout) * time.Second) })
 		return nil

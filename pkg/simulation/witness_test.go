@@ -588,7 +588,7 @@ func (l *witness) saw(a *attempt, r ledger.Request, m mood, answer ledger.Respon
 // explain returns the cause, among those listed by promise 2, for which an
 // accepted delivery arrives again.
 func (l *witness) explain(first, again *attempt) string {
-	if first.reported && !first.knownOK {
+	if first.reported && !first.knownOK || again.over && !again.knownOK { // or the request was
 		return "the response was late"
 	}
 	about := l.w.witness.about(about(first.key), first.key.Event)

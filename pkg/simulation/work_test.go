@@ -76,6 +76,12 @@ func (l *witness) checkDue(name string, p *process, old, row webhook.Delivery) {
 	if strings.HasPrefix(p.name, "sweep") && row.SweepAt.After(old.SweepAt) && old.Exists() && old.SweepAt.After(now.Add(time.Minute+l.w.skew)) {
 		l.w.violated("work", "%s is written by the sweep, though it is due only at %s", name, stamp(old.SweepAt.Sub(l.w.began)))
 	}
+	if row.Resends == old.Resends+1 && row.SweepAt.After(later(now, old.SweepAt)) && strings.HasPrefix(p.name, "sweep") && !row.SweepAt.Equal(row.NextAt) {
+		least := min(5*time.Minute<<min(old.Resends, 10), 6*time.Hour)
+		if gap := row.SweepAt.Sub(later(p.current.began, row.NextAt)); gap < least-l.w.skew-time.Millisecond {
+			l.w.violated("work", "%s was sent %d times without an attempt, and is sent again after %s instead of %s", name, old.Resends, gap, least)
+		}
+	}
 	gap := min(5*time.Minute<<min(max(row.Resends, 0), 10), 6*time.Hour)
 	if late := row.SweepAt.Sub(later(later(now, row.NextAt), row.LeaseUntil)); late > gap+2*time.Minute+l.w.skew {
 		l.w.violated("lateness", "%s was sent %d times without an attempt and is due at %s, but the sweep finds it %s after that", name, row.Resends, stamp(row.NextAt.Sub(l.w.began)), late)

@@ -12,6 +12,8 @@ type Counts struct {
 	// LastOK, FailingSince and LastCounted are when attempts began: the last
 	// success, the first failure since, and the last one that counted.
 	LastOK, FailingSince, LastCounted time.Time
+	// Latency is a moving average.
+	Latency time.Duration
 	// Cut is when the fast lane last cut an attempt short.
 	Cut time.Time
 	// Failures counts towards opening the breaker. Step is zero while it is closed.
@@ -69,16 +71,30 @@ func (c Counts) After(o Outcome) Counts {
 	case CutShort:
 		c.Cut = latest(c.Cut, o.Began)
 	case Accepted:
+		c = c.answered(o)
 		c.LastOK = latest(c.LastOK, o.Began)
 		if mine {
 			c.Consecutive, c.FailingSince, c.LastCounted = 0, time.Time{}, time.Time{}
 			c.Failures, c.Step, c.ProbeAt = 0, 0, time.Time{}
 		}
 	case Failed:
+		c = c.answered(o)
 		c.Errors = min(c.Errors+1, math.MaxInt32)
 		if mine && o.Began.After(c.LastOK) {
 			c = c.failed(o)
 		}
+	}
+	return c
+}
+
+// answered adds an attempt to the average latency, of which the last eight attempts
+// make most.
+func (c Counts) answered(o Outcome) Counts {
+	took := o.Over.Sub(o.Began) / time.Duration(o.Posts)
+	if c.Latency == 0 {
+		c.Latency = took
+	} else {
+		c.Latency += (took - c.Latency) / 8
 	}
 	return c
 }
