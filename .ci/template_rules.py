@@ -84,11 +84,15 @@ queue = of_type("AWS::SQS::Queue")["DeliveryQueue"]
 hold(queue["VisibilityTimeout"] >= 6 * timeouts["RetryFunction"], "a message may become visible while it is processed")
 hold(queue["RedrivePolicy"]["maxReceiveCount"] == 20, "a waiting message becomes a dead letter too early or too late")
 
-# Permissions.
+# Permissions. A statement may be behind a condition: Fn::If of it and nothing.
+def unconditional(statement):
+    return statement["Fn::If"][1] if "Fn::If" in statement else statement
+
+
 for name, role in of_type("AWS::IAM::Role").items():
     hold("ManagedPolicyArns" not in role, f"{name} has a managed policy")
     for policy in role["Policies"]:
-        statements = policy["PolicyDocument"]["Statement"]
+        statements = [unconditional(s) for s in policy["PolicyDocument"]["Statement"]]
         sids = [s.get("Sid") for s in statements]
         hold(None not in sids and len(set(sids)) == len(sids), f"{name} has statements without a unique Sid")
         for s in statements:

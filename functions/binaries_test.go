@@ -35,7 +35,7 @@ func TestBinaries_LinkWhatTheyNeed(t *testing.T) {
 	t.Parallel()
 	everywhere := []string{"pkg/receiver", "pkg/embedded", "pkg/simulation/memdb", "pkg/webhooktest", "functions/local"}
 	for function, strangers := range map[string][]string{
-		"api":     {"pkg/dispatch", "pkg/sweep"},
+		"api":     {"pkg/dispatch", "pkg/sweep", "pkg/events/eventbridge"},
 		"deliver": {"pkg/httpapi", "pkg/auth", "pkg/sweep"},
 		"retry":   {"pkg/httpapi", "pkg/auth", "pkg/sweep"},
 		"sweep":   {"pkg/httpapi", "pkg/auth", "pkg/dispatch", "pkg/outbound"},

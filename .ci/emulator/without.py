@@ -18,7 +18,8 @@ for name, resource in template["Resources"].items():
     for policy in resource["Properties"]["Policies"]:
         document = policy["PolicyDocument"]
         for statement in list(document["Statement"]):
-            sid = f"{name}/{statement['Sid']}"
+            # A statement may be behind a condition: Fn::If of it and nothing.
+            sid = f"{name}/{statement.get('Fn::If', [None, statement])[1]['Sid']}"
             if wanted is None:
                 print(sid)
             elif sid == wanted:

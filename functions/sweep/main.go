@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/posthaste-dev/posthaste/functions/internal/operational"
 	"github.com/posthaste-dev/posthaste/functions/internal/start"
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/failures/s3"
@@ -23,6 +24,7 @@ func main() { start.Function(config.LoadSweep, wire) }
 func wire(cfg config.Sweep, clients aws.Config, logger *slog.Logger) (lambda.Handler, error) {
 	queues := awssqs.NewFromConfig(clients)
 	on := start.Contracts(cfg.Deployed, 0, clients, logger)
+	on.Notices = operational.Notices(cfg.Operational, clients)
 	on.Messages = &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL}
 	dead := &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL}
 	failures := &s3.Failures{Client: s3.NewClient(clients), Bucket: cfg.FailureBucket, Decode: dynamo.DecodeStream}

@@ -115,6 +115,43 @@ func TestLoadDeliver_RefusesPrivateTargets(t *testing.T) {
 	}
 }
 
+func TestLoad_OperationalBus(t *testing.T) {
+	t.Parallel()
+	const arn = "arn:aws:events:eu-west-1:111122223333:event-bus/operations"
+	for _, tt := range []struct {
+		name string
+		env  []string
+		want string
+	}{
+		{name: "off by default"},
+		{name: "the bus and the stack", env: []string{"OPERATIONAL_BUS_ARN", arn, "STACK_NAME", "posthaste-prod"}},
+		{name: "the events name the stack", env: []string{"OPERATIONAL_BUS_ARN", arn}, want: "STACK_NAME is not set"},
+		{name: "a name is not an ARN", env: []string{"OPERATIONAL_BUS_ARN", "operations", "STACK_NAME", "s"}, want: `OPERATIONAL_BUS_ARN is "operations", must be the ARN of an event bus`},
+		{name: "a topic is not a bus", env: []string{"OPERATIONAL_BUS_ARN", "arn:aws:sns:eu-west-1:111122223333:event-bus/x", "STACK_NAME", "s"}, want: "must be the ARN of an event bus"},
+		{name: "an ARN has a region", env: []string{"OPERATIONAL_BUS_ARN", "arn:aws:events::111122223333:event-bus/x", "STACK_NAME", "s"}, want: "must be the ARN of an event bus"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			all := env(append(tt.env, template...)...)
+			deliver, err := config.LoadDeliver(all)
+			sweep, sweepErr := config.LoadSweep(all)
+			if tt.want == "" {
+				var want config.Operational
+				if tt.env != nil {
+					want = config.Operational{BusARN: arn, Stack: "posthaste-prod"}
+				}
+				if err != nil || sweepErr != nil || deliver.Operational != want || sweep.Operational != want {
+					t.Errorf("got %+v and %+v (%v, %v)", deliver.Operational, sweep.Operational, err, sweepErr)
+				}
+				return
+			}
+			if err == nil || sweepErr == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v and %v, want %q", err, sweepErr, tt.want)
+			}
+		})
+	}
+}
+
 // UPDATE_README=1 rewrites the table instead of comparing it.
 func TestReadmeHasTheTableOfSettings(t *testing.T) {
 	t.Parallel()

@@ -14,6 +14,7 @@ type API struct {
 type Deliver struct {
 	Deployed
 	Sending
+	Operational
 	DeliveryQueueURL string
 	// DeadLetterQueueURL is the queue that takes unreadable records.
 	DeadLetterQueueURL string
@@ -22,6 +23,7 @@ type Deliver struct {
 // Sweep is the configuration of functions/sweep.
 type Sweep struct {
 	Deployed
+	Operational
 	DeliveryQueueURL   string
 	DeadLetterQueueURL string
 	// FailureBucket is the bucket in which Lambda stores records it gave up on.
@@ -43,7 +45,7 @@ func LoadAPI(lookup Lookup) (API, error) {
 func LoadDeliver(lookup Lookup) (Deliver, error) {
 	return load(lookup, func(r *reader) Deliver {
 		return Deliver{
-			Deployed: r.common(), Sending: r.sending(),
+			Deployed: r.common(), Sending: r.sending(), Operational: r.operational(),
 			DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"), DeadLetterQueueURL: r.required("DEAD_LETTER_QUEUE_URL"),
 		}
 	})
@@ -53,7 +55,7 @@ func LoadDeliver(lookup Lookup) (Deliver, error) {
 func LoadSweep(lookup Lookup) (Sweep, error) {
 	return load(lookup, func(r *reader) Sweep {
 		return Sweep{
-			Deployed:         r.common(),
+			Deployed: r.common(), Operational: r.operational(),
 			DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"), DeadLetterQueueURL: r.required("DEAD_LETTER_QUEUE_URL"),
 			FailureBucket: r.required("FAILURE_BUCKET"),
 		}

@@ -65,6 +65,12 @@ type OIDC struct {
 	TenantClaim, UserClaim, AppClaim, ScopesClaim string
 }
 
+// Operational configures where operational events go.
+type Operational struct {
+	BusARN string // of the EventBridge bus; empty: nowhere
+	Stack  string // the name of this deployment in the events
+}
+
 // Tables holds the names of the DynamoDB tables.
 type Tables struct{ Webhooks, Events, Deliveries string }
 
@@ -128,6 +134,20 @@ func (r *reader) serving() Serving {
 		r.errs = append(r.errs, errors.New("OIDC_AUDIENCE must be set if OIDC_ISSUER is"))
 	}
 	return s
+}
+
+func (r *reader) operational() Operational {
+	o := Operational{BusARN: r.text("OPERATIONAL_BUS_ARN")}
+	if o.BusARN == "" {
+		return o
+	}
+	// arn:<partition>:events:<region>:<account>:event-bus/<name>
+	parts := strings.Split(o.BusARN, ":")
+	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "events" || parts[3] == "" || parts[4] == "" || !strings.HasPrefix(parts[5], "event-bus/") {
+		r.invalid("OPERATIONAL_BUS_ARN", o.BusARN, "the ARN of an event bus, such as arn:aws:events:eu-west-1:111122223333:event-bus/operations")
+	}
+	o.Stack = r.required("STACK_NAME")
+	return o
 }
 
 func (r *reader) common() Deployed {

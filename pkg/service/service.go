@@ -16,6 +16,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -37,9 +38,17 @@ type Contracts struct {
 	Tenants     tenancy.Tenants
 	Credentials tenancy.Credentials
 	Jobs        job.Jobs
+	Sources     source.Sources
+	// OwnTables are the names of the service's tables, which are never sources.
+	OwnTables []string
+	// BusTenant is the tenant of the events of a bus for which no source is
+	// configured. Empty: there is no bus.
+	BusTenant webhook.Tenant
 
 	// The engine and the sweep.
 	Messages Queue
+	// Notices passes on operational notices; nil: they are not raised.
+	Notices webhook.Notices
 
 	// The sweep.
 	Erasure tenancy.Erasure
@@ -56,6 +65,16 @@ func NewRegistry(c Contracts) *webhook.Registry {
 	return &webhook.Registry{
 		Webhooks: c.Webhooks, Secrets: c.Secrets, Events: c.Events,
 		Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL,
+	}
+}
+
+// NewSources returns a registry of sources.
+func NewSources(c Contracts) *source.Registry {
+	tenants := &tenancy.Administration{Tenants: c.Tenants}
+	return &source.Registry{
+		Sources: c.Sources, Secrets: c.Secrets, Intents: c.Webhooks, OwnTables: c.OwnTables, BusTenant: c.BusTenant,
+		EventLife: c.Delivering.EventTTL, Now: c.Now, Random: c.Random,
+		TenantExists: tenants.Receives,
 	}
 }
 

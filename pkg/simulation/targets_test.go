@@ -41,10 +41,11 @@ func asks(seconds int) func(float64, time.Time) string {
 	}
 }
 
-// babbles returns a Retry-After that asks for nothing, or for too much.
+// babbles returns a Retry-After that asks for nothing, for too much, or in a form that
+// few servers use.
 func babbles(luck float64, now time.Time) string {
 	const many = "99999999999999"
-	forms := []string{"soon", "-5", "0", "1.5", "", many, now.Add(-time.Hour).UTC().Format(http.TimeFormat), now.Add(240 * time.Hour).UTC().Format(http.TimeFormat)}
+	forms := []string{"soon", "-5", "0", "89.5", "30, 120", "1e3", "", many, now.Add(time.Minute).UTC().Format(time.RFC3339), now.Add(-time.Hour).UTC().Format(http.TimeFormat), now.Add(240 * time.Hour).UTC().Format(http.TimeFormat)}
 	return forms[int(luck*float64(len(forms)))]
 }
 
