@@ -300,3 +300,10 @@ func (d *database) image(tenant webhook.Tenant, id webhook.EventID) map[string]t
 	}
 	return out.Item
 }
+
+// put stores an item behind the backs of the processes.
+func (d *database) put(table string, it map[string]types.AttributeValue) {
+	if _, err := d.DB.PutItem(context.Background(), &dynamodb.PutItemInput{TableName: &table, Item: it}); err != nil {
+		d.w.violated("store", "cannot put an item: %v", err)
+	}
+}

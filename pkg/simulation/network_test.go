@@ -72,6 +72,16 @@ type sending struct {
 func (s *sending) Send(ctx context.Context, post webhook.Post) webhook.Result {
 	w, process := s.w, processOf(ctx)
 	a := w.witness.begin(process, post, time.Now())
+	if !w.calm && w.luck("panic", string(a.key.Event), fmt.Sprint(a.key.Webhook, a.retry, process.name))(0) < w.weather.panics/10 {
+		result := webhook.Result{At: process.now(), Error: webhook.AttemptInternal}
+		w.mu.Lock()
+		a.over = true
+		w.mu.Unlock()
+		w.tracef(process.name, "*** the sender panics")
+		w.witness.reportResult(a, result)
+		w.witness.learned(a, result)
+		panic("injected")
+	}
 	result := s.sender.Send(ctx, post)
 	w.mu.Lock()
 	a.over = true

@@ -116,6 +116,12 @@ func newTargets(w *world, rnd *rand.Rand) *targets {
 		if w.weather.weeks && n == 0 {
 			days = []spell{{w.began, []string{"broken", "busy", "moved", "strict"}[rnd.IntN(4)]}, {w.began.Add(time.Duration(110+rnd.IntN(90)) * time.Hour), "well"}}
 		}
+		if w.weather.hog > 0 {
+			days = []spell{{w.began, "well"}}
+			if n == 0 {
+				days = []spell{{w.began, []string{"broken", "deaf", "late"}[rnd.IntN(3)]}, {w.began.Add(time.Duration(rnd.IntN(120)) * time.Minute), "well"}}
+			}
+		}
 		if w.weather.crowd > 0 {
 			days = []spell{{w.began, []string{"well", "flaky"}[rnd.IntN(2)]}}
 		}

@@ -66,6 +66,7 @@ type happening struct {
 	dispatched time.Time // when the stream finished it
 	expanded   time.Time // when the last message to expand it was finished
 	told       ledger.Event
+	newer      bool // a version of the service stored it that is newer than the processes
 	about      hook // whose change of state it reports; 0: none
 }
 
@@ -298,12 +299,7 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 			l.w.violated("sweep", "%s is claimed but not due before %s", name, stamp(old.SweepAt.Sub(l.w.began)))
 		}
 	}
-	l.due = time.Time{}
-	for _, r := range l.rows {
-		if r.Status == webhook.StatusPending && (l.due.IsZero() || r.SweepAt.Before(l.due)) {
-			l.due = r.SweepAt
-		}
-	}
+	l.noteDue(old, row)
 	if row.LeaseBy != "" && row.LeaseBy != old.LeaseBy {
 		g := &grant{process: p, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
 		if old.LeaseBy != "" && old.Round == row.Round {
@@ -315,6 +311,22 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 			p.leases[key] = g
 		}
 	}
+}
+
+// noteDue keeps the earliest time at which a row is due.
+func (l *witness) noteDue(old, row webhook.Delivery) {
+	earliest := func(r webhook.Delivery) {
+		if r.Status == webhook.StatusPending && (l.due.IsZero() || r.SweepAt.Before(l.due)) {
+			l.due = r.SweepAt
+		}
+	}
+	if old.Status == webhook.StatusPending && old.SweepAt.Equal(l.due) {
+		l.due = time.Time{}
+		for _, r := range l.rows {
+			earliest(r)
+		}
+	}
+	earliest(row)
 }
 
 // checkRow checks the invariants of a written row.
