@@ -62,7 +62,7 @@ func (l *witness) checkRequest(name string, a *attempt, r ledger.Request) {
 	h := l.events[a.key.Event]
 	account := l.accounts[about(a.key)]
 	if h == nil || account == nil {
-		l.w.violated("promise 9", "%s is of an event or a webhook that nobody made", name)
+		l.w.violated("promise 9", "%s is of an event or a webhook that does not exist", name)
 		return
 	}
 	e := l.event(h)

@@ -133,7 +133,7 @@ func newWorld(seed uint64, keep bool) *world {
 	}
 	if rnd.IntN(12) == 0 {
 		w.at(w.began.Add(time.Duration(rnd.IntN(5000))*time.Millisecond), func() {
-			w.tracef("queue", "something writes a message that is none of ours")
+			w.tracef("queue", "something else writes a message to the queue")
 			w.queue.put([]string{" ", "{", `{"kind":"attempt"}`, `{"kind":"later","tenant":"Cust1","event":"00dc6acf-ac64-73b5-ba92-6e4f57da0af8"}`}[rnd.IntN(4)], 0)
 		})
 	}

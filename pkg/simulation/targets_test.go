@@ -16,7 +16,7 @@ type mood struct {
 	status int
 	quick  time.Duration // its latency is between quick and late
 	late   time.Duration
-	// wait returns the header Retry-After. nil: there is none.
+	// wait returns the header Retry-After. nil: the response has no such header.
 	wait    func(luck float64, now time.Time) string
 	abort   bool
 	deaf    bool   // requests never arrive

@@ -35,7 +35,7 @@ func Gap(policy string, retry int) (shortest, longest time.Duration, ok bool) {
 // maxAsked is the longest wait that a target can ask for.
 const maxAsked = 24 * time.Hour
 
-// Response is what a target answered.
+// Response is a response of a target.
 type Response struct {
 	Status     int
 	RetryAfter string // the header, "" if absent
