@@ -81,7 +81,6 @@ func (w *world) found(made webhook.Webhook, doc webhook.SecretDocument) hook {
 	}
 	a.history = ledger.History{{At: w.began, Exists: true, Webhook: told}}
 	w.witness.accounts[hookOf(made.Tenant, id)] = a
-	w.witness.hooksOf[made.TargetURL] = hookOf(made.Tenant, id)
 	w.witness.webhooks[hookOf(made.Tenant, id)] = []revision{{at: w.began, exists: true, Webhook: made}}
 	return hookOf(made.Tenant, id)
 }
@@ -93,9 +92,9 @@ func (w *world) update() {
 	for _, id := range w.witness.order {
 		if h := w.witness.events[id]; h.newer {
 			h.newer = false
-			image := w.db.image(h.event.Tenant, id)
+			image := w.db.image(context.Background(), h.event.Tenant, id)
 			delete(image, "v")
-			w.db.put(tableEvents, image)
+			w.db.put(context.Background(), tableEvents, image)
 		}
 	}
 }

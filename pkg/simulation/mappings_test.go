@@ -35,12 +35,12 @@ type streaming struct {
 }
 
 // feed adds a stored event to its shard.
-func (w *world) feed(e webhook.Event, h *happening) {
+func (w *world) feed(ctx context.Context, e webhook.Event, h *happening) {
 	s := w.shards[e.ID.Partition(len(w.shards))]
-	image := w.db.image(e.Tenant, e.ID)
+	image := w.db.image(ctx, e.Tenant, e.ID)
 	if h.newer = w.newer; h.newer {
 		image["v"] = &types.AttributeValueMemberN{Value: "2"}
-		w.db.put(tableEvents, image)
+		w.db.put(ctx, tableEvents, image)
 	}
 	s.feed = append(s.feed, fed{event: e, image: image, stored: h.stored, number: len(s.feed)})
 }

@@ -41,18 +41,16 @@ type witness struct {
 	overtaken  []string
 	healths    map[hook][]healthy
 	accounts   map[hook]*account
-	hooksOf    map[string]hook // by target
-	raised     []stateChange   // events about webhooks
-	changes    []stateChange   // that must have raised one
-	posts      map[hook]int    // made by attempts that count
-	founded    map[hook]int    // calls before the run
-	twice      map[hook]int    // calls that lost responses may have counted twice
-	unknown    map[hook]bool   // a fault may have lost a count
+	raised     []stateChange // events about webhooks
+	changes    []stateChange // that must have raised one
+	posts      map[hook]int  // made by attempts that count
+	founded    map[hook]int  // calls before the run
+	twice      map[hook]int  // calls that lost responses may have counted twice
+	unknown    map[hook]bool // a fault may have lost a count
 	reasons    reasons
 	preferred  map[hook]acceptance
 	onceEvents map[string]webhook.EventID // by caller and idempotency key
 	unsigned   map[hook]bool              // an attempt was made without a POST
-	tenantGone map[webhook.Tenant]bool
 	parked     map[putOff]bool
 	// waits is the time of each next attempt according to the policy.
 	waits map[webhook.DeliveryKey]time.Time
@@ -142,7 +140,7 @@ func newWitness(w *world) *witness {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		accounts: map[hook]*account{}, hooksOf: map[string]hook{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{}, tenantGone: map[webhook.Tenant]bool{},
+		accounts: map[hook]*account{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
 		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[webhook.DeliveryKey]time.Time{},
 	}
 }
@@ -187,13 +185,13 @@ func (l *witness) eventStored(ctx context.Context, tenant webhook.Tenant, id web
 	}
 	h.event = e
 	if life := e.ExpiresAt.Sub(h.stored); processOf(ctx) != nil && (life > eventLife+l.w.skew || life < eventLife-time.Hour) {
-		l.w.violated("retention", "%s is kept for %s instead of %s", h.name, life, time.Duration(eventLife))
+		l.w.violated("retention", "%s is kept for %s instead of %s", h.name, life, eventLife)
 	}
 	l.mu.Lock()
 	l.toldEvent(processOf(ctx), h, tenant, id)
 	l.mu.Unlock()
 	l.w.tracef("stream", "%s is %s, key %d", h.name, e.Name, e.PrimaryKey)
-	l.w.feed(e, h)
+	l.w.feed(ctx, e, h)
 }
 
 func (l *witness) webhookWritten(ctx context.Context, id hook) {
@@ -384,7 +382,7 @@ func (l *witness) checkLife(name string, p *process, old, row webhook.Delivery) 
 	least, most := p.current.began.Add(rowLife-time.Millisecond-l.w.skew), time.Now().Add(rowLife+l.w.skew)
 	if row.ExpiresAt.Before(least) || row.ExpiresAt.After(most) {
 		l.w.violated("retention", "%s is written %s after it began and expires %s after that, instead of %s",
-			name, stamp(time.Since(l.w.began)), row.ExpiresAt.Sub(time.Now()), time.Duration(rowLife))
+			name, stamp(time.Since(l.w.began)), time.Until(row.ExpiresAt), rowLife)
 	}
 }
 

@@ -33,4 +33,6 @@ func Number() uint64 {
 }
 
 // Set sets the calling goroutine's number.
-func Set(n uint64) { setProfLabel(unsafe.Pointer(&mark{number: n})) }
+func Set(n uint64) {
+	setProfLabel(unsafe.Pointer(&mark{number: n})) //nolint:gosec // the runtime keeps the pointer and copies it, nothing else
+}
