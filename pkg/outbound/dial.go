@@ -14,6 +14,7 @@ import (
 type dialer struct {
 	guard  *Guard
 	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	tcp    func(ctx context.Context, address netip.AddrPort) (net.Conn, error) // nil: a real connection
 	tls    *tls.Config
 }
 
@@ -120,8 +121,14 @@ func (d *dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 
 // connect dials one address and leaves time for the left-1 others.
 func (d *dialer) connect(ctx context.Context, target netip.AddrPort, left int) (*countedConn, error) {
-	nd := net.Dialer{Control: d.guard.Control, Timeout: handshakeTimeout / time.Duration(min(5, left))}
-	conn, err := nd.DialContext(ctx, "tcp", target.String())
+	dial := d.tcp
+	if dial == nil {
+		nd := net.Dialer{Control: d.guard.Control, Timeout: handshakeTimeout / time.Duration(min(5, left))}
+		dial = func(ctx context.Context, address netip.AddrPort) (net.Conn, error) {
+			return nd.DialContext(ctx, "tcp", address.String())
+		}
+	}
+	conn, err := dial(ctx, target)
 	if err != nil {
 		return nil, err
 	}

@@ -50,6 +50,9 @@ type Config struct {
 	// Lookup resolves a host name, which ends with a dot unless AllowPrivate is
 	// set. nil means the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Connect makes a connection to an address that the guard allows. nil means
+	// TCP. The simulation has a network of its own.
+	Connect func(ctx context.Context, address netip.AddrPort) (net.Conn, error)
 }
 
 const (
@@ -92,7 +95,7 @@ func New(config Config) (*Sender, error) {
 		}
 	}
 	remembered := newSessions()
-	d := &dialer{guard: guard, lookup: lookup, tls: &tls.Config{
+	d := &dialer{guard: guard, lookup: lookup, tcp: config.Connect, tls: &tls.Config{
 		MinVersion: tls.VersionTLS12, RootCAs: config.RootCAs,
 		ClientSessionCache: remembered,
 		NextProtos:         []string{"http/1.1"},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -15,13 +16,13 @@ type bucket struct {
 	w       *world
 	drawn   int
 	names   []string
-	batches map[string][]webhook.Record
+	batches map[string][]fed
 }
 
 // put stores a batch, unless the bucket is failing.
-func (b *bucket) put(records []webhook.Record) {
+func (b *bucket) put(records []fed) {
 	if b.w.weather.lossy {
-		b.w.ledger.lost = true
+		b.w.witness.lost = true
 		b.w.tracef("stream", "and the bucket is failing: they are lost")
 		return
 	}
@@ -49,11 +50,13 @@ func (b *bucket) Open(ctx context.Context, name string) (records []webhook.Recor
 	err = b.w.effect(ctx, kindQueue, "", "open "+name, unavailable, func(verdict) error {
 		b.w.mu.Lock()
 		defer b.w.mu.Unlock()
-		records = b.batches[name]
-		if records == nil {
+		batch := b.batches[name]
+		if batch == nil {
 			return webhook.ErrNotFound
 		}
-		return nil
+		var err error
+		records, err = dynamo.DecodeStream(streamPayload(batch))
+		return err
 	})
 	if err != nil {
 		records = nil
@@ -66,7 +69,7 @@ func (b *bucket) Remove(ctx context.Context, name string) error {
 		b.w.mu.Lock()
 		defer b.w.mu.Unlock()
 		for _, r := range b.batches[name] {
-			b.w.ledger.events[r.Event.ID].dispatched = time.Now()
+			b.w.witness.events[r.event.ID].dispatched = time.Now()
 		}
 		b.names = slices.DeleteFunc(b.names, func(n string) bool { return n == name })
 		delete(b.batches, name)

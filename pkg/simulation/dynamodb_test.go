@@ -83,15 +83,29 @@ func call[O any](ctx context.Context, d *database, k kind, about, label string, 
 			d.w.luck("again", label, time.Since(d.w.began).String())(0) < d.w.weather.repeat {
 			d.w.tracef(processOf(ctx).name, "%s  *** response lost, the SDK repeats the call", label)
 			out, err = do()
+			d.doubt(ctx, label)
 		}
 		return err
 	}
 	err = d.w.effect(ctx, k, about, label, throttled, effect)
 	if err != nil {
+		d.doubt(ctx, label)
 		var none O
 		return none, err
 	}
 	return out, err
+}
+
+// doubt records that a process does not know whether its write took effect.
+func (d *database) doubt(ctx context.Context, label string) {
+	if p := processOf(ctx); p != nil {
+		var id hook
+		if n, _ := fmt.Sscanf(label, "put health w%d", &id); n == 1 {
+			d.w.mu.Lock()
+			p.doubts[id] = append(p.doubts[id], p.reported[id])
+			d.w.mu.Unlock()
+		}
+	}
 }
 
 func str(v types.AttributeValue) string {
@@ -113,10 +127,10 @@ func (d *database) place(table *string, key map[string]types.AttributeValue) (te
 		if strings.HasPrefix(pk, "K#") {
 			return "idempotency key of " + string(tenantOf(pk)), ""
 		}
-		return "event " + d.w.ledger.name(webhook.EventID(sk)), ""
+		return "event " + d.w.witness.name(webhook.EventID(sk)), ""
 	case tableDeliveries:
 		id := webhookOf(pk)
-		return fmt.Sprintf("row w%d/%s", id, d.w.ledger.name(webhook.EventID(sk))), d.w.ledger.about(id, webhook.EventID(sk))
+		return fmt.Sprintf("row w%d/%s", id, d.w.witness.name(webhook.EventID(sk))), d.w.witness.about(id, webhook.EventID(sk))
 	}
 	if strings.HasPrefix(sk, "W#") {
 		return fmt.Sprintf("webhook w%d", hookOf(tenantOf(pk), lastNumber(sk))), ""
@@ -158,19 +172,19 @@ func (d *database) committed(ctx context.Context, table *string, key map[string]
 	pk, sk := str(key["pk"]), str(key["sk"])
 	switch {
 	case *table == tableEvents && !strings.HasPrefix(pk, "K#"):
-		d.w.ledger.eventStored(ctx, tenantOf(pk), webhook.EventID(sk))
+		d.w.witness.eventStored(ctx, tenantOf(pk), webhook.EventID(sk))
 	case *table == tableDeliveries:
-		d.w.ledger.rowWritten(ctx, webhook.DeliveryKey{Tenant: tenantOf(pk), Webhook: webhookOf(pk).id(), Event: webhook.EventID(sk)})
+		d.w.witness.rowWritten(ctx, webhook.DeliveryKey{Tenant: tenantOf(pk), Webhook: webhookOf(pk).id(), Event: webhook.EventID(sk)})
 	case *table == tableWebhooks && strings.HasPrefix(sk, "W#"):
-		d.w.ledger.webhookWritten(ctx, hookOf(tenantOf(pk), lastNumber(sk)))
+		d.w.witness.webhookWritten(ctx, hookOf(tenantOf(pk), lastNumber(sk)))
 	case *table == tableWebhooks && strings.HasPrefix(sk, "S#"):
-		d.w.ledger.pointerChanged(ctx, hookOf(tenantOf(pk), lastNumber(sk)))
+		d.w.witness.pointerChanged(ctx, hookOf(tenantOf(pk), lastNumber(sk)))
 	case *table == tableWebhooks && strings.HasPrefix(pk, "H#"):
-		d.w.ledger.healthWritten(ctx, hookOf(tenantOf(pk), lastNumber(pk)))
+		d.w.witness.healthWritten(ctx, hookOf(tenantOf(pk), lastNumber(pk)))
 	case *table == tableWebhooks && pk == "JOBS":
-		d.w.ledger.jobChanged(ctx)
+		d.w.witness.jobChanged(ctx)
 	case *table == tableWebhooks && pk == "O":
-		d.w.ledger.intentChanged(ctx)
+		d.w.witness.intentChanged(ctx)
 	}
 }
 
@@ -271,4 +285,25 @@ func (d *database) TransactWriteItems(ctx context.Context, in *dynamodb.Transact
 			d.committed(ctx, t.table, t.key)
 		}
 	})
+}
+
+// image returns an event's item as the stream carries it.
+func (d *database) image(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) map[string]types.AttributeValue {
+	out, err := d.DB.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: aws.String(tableEvents), ConsistentRead: aws.Bool(true), Key: map[string]types.AttributeValue{
+			"pk": &types.AttributeValueMemberS{Value: fmt.Sprintf("T#%s#%d", tenant, id.Partition(16))}, "sk": &types.AttributeValueMemberS{Value: string(id)},
+		},
+	})
+	if err != nil || out.Item == nil {
+		d.w.violated("store", "the item of event %s cannot be read: %v", id, err)
+		return nil
+	}
+	return out.Item
+}
+
+// put stores an item behind the backs of the processes.
+func (d *database) put(ctx context.Context, table string, it map[string]types.AttributeValue) {
+	if _, err := d.DB.PutItem(ctx, &dynamodb.PutItemInput{TableName: &table, Item: it}); err != nil {
+		d.w.violated("store", "cannot put an item: %v", err)
+	}
 }

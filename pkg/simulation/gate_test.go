@@ -1,15 +1,18 @@
 package simulation_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"io"
+	"net"
 	"runtime"
+	"sync/atomic"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
+	"github.com/posthaste-dev/posthaste/pkg/simulation/lineage"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -48,7 +51,7 @@ const (
 type gate struct {
 	process *process
 	label   string
-	path    uint64 // a hash of the gates that the goroutine passed before
+	path    uint64 // a hash of the gates that the goroutine and its ancestors passed before
 	about   string // the delivery concerned, if any
 	kind    kind
 	ctx     context.Context
@@ -72,9 +75,8 @@ func (w *world) wait(ctx context.Context, p *process, k kind, about, label strin
 		w.mu.Unlock()
 		runtime.Goexit()
 	}
-	id := goroutine()
-	g := &gate{process: p, label: label, path: w.paths[id], about: about, kind: k, ctx: ctx, leave: make(chan verdict, 1)}
-	w.paths[id] = chain(g.path, label)
+	g := &gate{process: p, label: label, path: lineage.Number(), about: about, kind: k, ctx: ctx, leave: make(chan verdict, 1)}
+	lineage.Set(chain(g.path, label))
 	w.waiting = append(w.waiting, g)
 	w.mu.Unlock()
 	select {
@@ -88,18 +90,10 @@ func (w *world) wait(ctx context.Context, p *process, k kind, about, label strin
 	return v
 }
 
-// goroutine returns an id of the calling goroutine, valid within this run of
-// the program.
-func goroutine() string {
-	var stack [64]byte
-	head := stack[:runtime.Stack(stack[:], false)] // "goroutine 7 [running]:…"
-	return string(head[:bytes.IndexByte(head, '[')])
-}
-
 // chain adds a label to the hash of those before it.
 func chain(path uint64, label string) uint64 {
 	h := fnv.New64a()
-	_ = binary.Write(h, binary.LittleEndian, path)
+	_, _ = h.Write(binary.LittleEndian.AppendUint64(nil, path))
 	_, _ = io.WriteString(h, label)
 	return h.Sum64()
 }
@@ -154,9 +148,15 @@ func unavailable() error { return fmt.Errorf("injected: %w", webhook.ErrUnavaila
 // process is one execution environment of a function: it has its own caches and
 // dies as a whole.
 type process struct {
-	name   string
-	dead   bool
-	frozen bool
+	name    string
+	dead    bool
+	frozen  bool
+	started time.Time
+	since   time.Time // when it was frozen; zero if it is only delayed
+	// stalled is how long it was frozen so far: by so much its monotonic clock is
+	// behind.
+	stalled atomic.Int64
+	skew    atomic.Int64 // how far its wall clock is ahead
 	// troubles are the faults and the death of this process, by time.
 	troubles []trouble
 	// leases are the leases granted to it, by delivery.
@@ -166,12 +166,39 @@ type process struct {
 	// unmade are the probes taken by the current call, until it attempts the
 	// webhook.
 	unmade map[hook]int
+	taken  map[hook]string // the last probe
 	// misled is when it last read stale health, or none.
 	misled time.Time
+	// staleAt is when it last read stale data of any kind.
+	staleAt time.Time
 	// calls are its stream consumer calls; current is the latest call of any
 	// kind.
 	calls   map[*invocation]*streaming
 	current *invocation
+	// telling and signalling are what the current call of a user says.
+	telling    *telling
+	signalling *signalling
+	// making are its attempts that are not over.
+	making []*attempt
+	// reported is what its last write of a webhook's health counted; doubts are
+	// writes whose response was lost.
+	reported    map[hook][]ledger.Outcome
+	doubts      map[hook][][]ledger.Outcome
+	connections []net.Conn // the targets' ends
+}
+
+// now returns the time by the process's clocks.
+func (p *process) now() time.Time {
+	now := time.Now()
+	return reading(now.Add(time.Duration(p.skew.Load())), now.Sub(p.started)-time.Duration(p.stalled.Load()))
+}
+
+// thaw lets a frozen process run on.
+func (p *process) thaw() {
+	if !p.since.IsZero() {
+		p.stalled.Add(int64(time.Since(p.since)))
+	}
+	p.frozen, p.since = false, time.Time{}
 }
 
 type trouble struct {
@@ -197,6 +224,11 @@ type invocation struct {
 	gone     bool // the goroutine ended
 	froze    bool
 	attempts []*attempt // POSTs made during it
+	// unreported are results that it has and has not counted, in order; exhausted
+	// and refused are webhooks that it must disable.
+	unreported map[hook][][]ledger.Outcome
+	exhausted  []exhausted
+	refused    []*attempt
 }
 
 // invoke calls into a process. Like Lambda's, the call's context ends shortly
@@ -232,6 +264,9 @@ func (w *world) invoke(p *process, label string, timeout time.Duration, run func
 func (w *world) close(inv *invocation, ok bool) {
 	if !inv.closed {
 		inv.closed = true
+		if !ok {
+			w.witness.lostCall(inv)
+		}
 		inv.over(inv.out, ok)
 	}
 }
@@ -241,10 +276,24 @@ func (w *world) kill(p *process, v verdict) {
 	w.mu.Lock()
 	p.dead, p.frozen = true, false
 	w.mu.Unlock()
+	p.disconnect()
 	p.troubles = append(p.troubles, trouble{at: time.Now(), what: v, kind: kindAnswer})
 	for _, inv := range w.running {
 		if inv.process == p && !inv.returned {
 			w.close(inv, false)
 		}
+	}
+}
+
+// rest waits as a sender does.
+func rest(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }

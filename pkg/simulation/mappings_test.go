@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -15,8 +17,7 @@ type shard struct {
 	w       *world
 	n       int
 	env     *environment
-	feed    []webhook.Event
-	stored  []time.Time
+	feed    []fed
 	next    int // the first unfinished record
 	end     int // end of the current batch; 0: none
 	retries int
@@ -34,9 +35,14 @@ type streaming struct {
 }
 
 // feed adds a stored event to its shard.
-func (w *world) feed(e webhook.Event, h *happening) {
+func (w *world) feed(ctx context.Context, e webhook.Event, h *happening) {
 	s := w.shards[e.ID.Partition(len(w.shards))]
-	s.feed, s.stored = append(s.feed, e), append(s.stored, h.stored)
+	image := w.db.image(ctx, e.Tenant, e.ID)
+	if h.newer = w.newer; h.newer {
+		image["v"] = &types.AttributeValueMemberN{Value: "2"}
+		w.db.put(ctx, tableEvents, image)
+	}
+	s.feed = append(s.feed, fed{event: e, image: image, stored: h.stored, number: len(s.feed)})
 }
 
 func (s *shard) actions(now time.Time) []action {
@@ -61,47 +67,47 @@ func (s *shard) moment(time.Time) time.Time {
 func (s *shard) invoke() {
 	w, now := s.w, time.Now()
 	if s.end <= s.next {
-		s.end = min(len(s.feed), s.next+1+w.rnd.IntN(12))
+		most := 12
+		if w.weather.hog > 0 {
+			most = streamBatch
+		}
+		s.end = min(len(s.feed), s.next+1+w.rnd.IntN(most))
 	}
 	call := &streaming{ages: map[webhook.EventID]time.Duration{}}
-	var records []webhook.Record
+	batch := slices.Clone(s.feed[s.next:s.end])
 	label := "stream"
-	for i := s.next; i < s.end; i++ {
-		e := s.feed[i]
-		records = append(records, webhook.Record{
-			Event: e, Accepted: s.stored[i].Truncate(time.Second), Sequence: fmt.Sprintf("%d-%d", s.n, i),
-		})
-		call.ages[e.ID] = now.Sub(s.stored[i])
-		label += " " + w.ledger.name(e.ID)
+	for _, f := range batch {
+		call.ages[f.event.ID] = now.Sub(f.stored)
+		label += " " + w.witness.name(f.event.ID)
 	}
 	s.running = call
-	w.ledger.streamed(call)
+	w.witness.streamed(call)
 	call.inv = s.env.call(label, streamTimeout, func(ctx context.Context) any {
-		return s.env.engine.Stream(ctx, records)
+		return invokeHandler(ctx, s.env.deliver, streamPayload(batch))
 	}, func(out any, ok bool) {
 		if s.running != call {
 			return
 		}
 		s.running = nil
 		call.lost = !ok
-		s.answered(call, records, out, ok)
+		s.answered(call, batch, out, ok)
 	})
 	s.env.process.calls[call.inv] = call
 }
 
 // answered moves on or retries from the checkpoint.
-func (s *shard) answered(call *streaming, records []webhook.Record, out any, ok bool) {
+func (s *shard) answered(call *streaming, batch []fed, out any, ok bool) {
 	w := s.w
-	if failed, _ := out.(string); ok && failed == "" {
-		s.done(len(records))
+	if failed, _ := out.([]string); ok && failed != nil && len(failed) == 0 {
+		s.done(len(batch))
 		return
 	} else if ok {
-		at := slices.IndexFunc(records, func(r webhook.Record) bool { return r.Sequence == failed })
+		at := slices.IndexFunc(batch, func(f fed) bool { return len(failed) == 1 && f.sequence() == failed[0] })
 		if at < 0 {
-			w.violated("promise 3", "the stream consumer failed at %q, which is not one of its records", failed)
+			w.violated("promise 3", "the stream consumer failed at %q: %v", failed, out)
 			return
 		}
-		w.tracef("stream", "fails from %s on", w.ledger.name(records[at].Event.ID))
+		w.tracef("stream", "fails from %s on", w.witness.name(batch[at].event.ID))
 		if !w.sendFault(call.inv) {
 			w.violated("promise 3", "a batch failed although every message could be sent")
 		}
@@ -111,7 +117,7 @@ func (s *shard) answered(call *streaming, records []webhook.Record, out any, ok 
 	s.after = time.Now().Add(w.between(0, time.Duration(min(s.retries*s.retries, 30))*time.Second/2+time.Millisecond))
 	if s.retries > w.weather.retries {
 		w.tracef("stream", "%d records are discarded to the failure bucket", s.end-s.next)
-		w.bucket.put(slices.Clone(records[len(records)-(s.end-s.next):]))
+		w.bucket.put(batch[len(batch)-(s.end-s.next):])
 		s.next, s.end, s.retries = s.end, 0, 0
 		return
 	}
@@ -131,7 +137,7 @@ func (w *world) sendFault(inv *invocation) bool {
 // pass acknowledges the records before a checkpoint.
 func (s *shard) pass(n int) {
 	for i := s.next; i < s.next+n; i++ {
-		s.w.ledger.dispatched(s.feed[i].ID)
+		s.w.witness.dispatched(s.feed[i].event.ID)
 	}
 	s.next += n
 }
@@ -176,8 +182,8 @@ func (p *poller) moment(time.Time) time.Time {
 }
 
 func (p *poller) poll() {
-	batch := p.w.queue.take(1 + p.w.rnd.IntN(10))
-	if len(batch) == 0 {
+	taken, batch := p.w.queue.take(1 + p.w.rnd.IntN(queueBatch))
+	if len(taken) == 0 {
 		return
 	}
 	label := "queue"
@@ -185,16 +191,20 @@ func (p *poller) poll() {
 		if i > 0 {
 			label += ","
 		}
-		label += fmt.Sprintf(" %s (%s)", p.w.ledger.says(r.Message), r.Receipt)
+		label += fmt.Sprintf(" %s (%s)", p.w.witness.says(r.Message), r.Receipt)
 	}
 	var inv *invocation
 	inv = p.env.call(label, queueTimeout, func(ctx context.Context) any {
-		return p.env.engine.Queue(ctx, batch)
+		return invokeHandler(ctx, p.env.retry, queuePayload(taken))
 	}, func(out any, ok bool) {
 		if !ok {
 			return
 		}
-		failed, _ := out.([]string)
+		failed, answered := out.([]string)
+		if !answered {
+			p.w.violated("promise 3", "the queue consumer failed: %v", out)
+			return
+		}
 		if len(failed) > 0 {
 			p.w.tracef("queue", "not done: %d of %d", len(failed), len(batch))
 		}
@@ -211,7 +221,7 @@ type schedule struct {
 }
 
 func (s *schedule) due(now time.Time) time.Time {
-	first := s.w.ledger.firstDue()
+	first := s.w.witness.firstDue()
 	consider := func(t time.Time) {
 		if first.IsZero() || t.Before(first) {
 			first = t
@@ -221,15 +231,17 @@ func (s *schedule) due(now time.Time) time.Time {
 		first = first.Add(-time.Minute)
 	}
 	for _, m := range s.w.queue.dead {
-		consider(m.visible)
+		if m.readable() {
+			consider(m.visible)
+		}
 	}
 	if len(s.w.bucket.names) > 0 {
 		consider(now)
 	}
-	if len(s.w.ledger.jobs) > 0 {
+	if len(s.w.witness.jobs) > 0 {
 		consider(now)
 	}
-	for _, i := range s.w.ledger.intents {
+	for _, i := range s.w.witness.intents {
 		consider(i.At.Add(time.Hour + time.Millisecond))
 	}
 	if first.IsZero() {
@@ -255,7 +267,8 @@ func (s *schedule) actions(now time.Time) []action {
 				continue
 			}
 			env.call("sweep", sweepTimeout, func(ctx context.Context) any {
-				return env.sweeper.Run(ctx)
+				_, err := env.sweep.Invoke(ctx, nil)
+				return err
 			}, func(any, bool) {})
 		}
 	}}}

@@ -40,6 +40,22 @@ const (
 	storeRowItems  = "pkg/store/dynamo/delivery_item.go"
 	storeHealth    = "pkg/store/dynamo/health.go"
 	healthCache    = "pkg/dispatch/health.go"
+	tenantCaches   = "pkg/bytecache/bytecache.go"
+	gateRule       = "pkg/webhook/gate.go"
+	policy         = "pkg/webhook/policy.go"
+	elapsed        = "pkg/webhook/elapsed.go"
+	disabler       = "pkg/dispatch/disable.go"
+	healthRule     = "pkg/webhook/health.go"
+	matching       = "pkg/webhook/match.go"
+	wireHeaders    = "pkg/outbound/headers.go"
+	wireRotation   = "pkg/outbound/rotation.go"
+	wireSend       = "pkg/outbound/send.go"
+	rotating       = "pkg/webhook/rotation.go"
+	registryChange = "pkg/webhook/registry_change.go"
+	signals        = "pkg/webhook/signal.go"
+	stateEvents    = "pkg/webhook/state_event.go"
+	messages       = "pkg/webhook/message.go"
+	limiter        = "pkg/dispatch/engine.go"
 )
 
 var mutants = []mutant{
@@ -378,6 +394,245 @@ var mutants = []mutant{
 	{
 		"sweep: skip a shard", dueRows,
 		"range webhook.DueShards {", "range webhook.DueShards - 1 {",
+	},
+
+	// Found by an attack on the simulation: bugs that it did not see.
+	{
+		"caches: ignore the tenant", tenantCaches,
+		"func (c *Cache[K, V]) Get(of string, key K) (value V, ok bool) {\n",
+		"func (c *Cache[K, V]) Get(of string, key K) (value V, ok bool) {\n\tfor name, o := range c.owners {\n\t\tif o.entries[key] != nil {\n\t\t\tof = min(of, name)\n\t\t}\n\t}\n",
+	},
+	{
+		"match: every Active webhook of a list", subscriptions,
+		"if w.State != webhook.StateActive || !w.SubscribesTo(key) {", "if w.State != webhook.StateActive {",
+	},
+	{
+		"match: only the first segment is a prefix", matching,
+		"for _, dot := range slices.Backward(dots) {", "for _, dot := range slices.Backward(dots[:min(len(dots), 1)]) {",
+	},
+	{
+		"match: an app sees every state event", matching,
+		"if w.App == \"\" || w.App == e.App {", "if w.App == \"\" || w.App != e.App || w.App == e.App {",
+	},
+	{
+		"match: the grace is an hour", matching,
+		"activationGrace = 60 * time.Second", "activationGrace = 3600 * time.Second",
+	},
+	{
+		"health: a fast success is not reported", stream,
+		"\tb.reports.add(d.webhook, result, \"\")\n\tb.record(ctx, d, result)\n", "\tif result.Error != webhook.AttemptOK {\n\t\tb.reports.add(d.webhook, result, \"\")\n\t}\n\tb.record(ctx, d, result)\n",
+	},
+	{
+		"health: a failed leased attempt is not reported", leased,
+		"\tc.reports.add(a.webhook, result, a.probe.id())\n", "\tif result.Error == webhook.AttemptOK {\n\t\tc.reports.add(a.webhook, result, a.probe.id())\n\t}\n",
+	},
+	{
+		"queue: a held lease is postponed and sent again", leased,
+		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+webhook.LeaseSpare)\n",
+		"\t\tc.sendAll(ctx, []webhook.Outgoing{{Message: r.Message, Delay: row.LeaseUntil.Sub(now)}})\n\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+webhook.LeaseSpare)\n",
+	},
+	{
+		"rows: their life is never prolonged", protocol,
+		"\tif expiresAt.After(d.ExpiresAt) {\n", "\tif d.ExpiresAt.IsZero() {\n",
+	},
+	{
+		"rows: live a hundred times too long", engine,
+		"Replay: replay, ExpiresAt: now.Add(e.RowLife)}", "Replay: replay, ExpiresAt: now.Add(100 * e.RowLife)}",
+	},
+	{
+		"elapsed: the monotonic clock alone", elapsed,
+		"return max(b.Sub(a), b.Round(0).Sub(a.Round(0)))", "return b.Sub(a)",
+	},
+	{
+		"elapsed: the wall clock alone", elapsed,
+		"return max(b.Sub(a), b.Round(0).Sub(a.Round(0)))", "return b.Round(0).Sub(a.Round(0))",
+	},
+	{
+		"sweep: the message forgets the replay", dueRows,
+		"row.Round, attempt, row.Replay)", "row.Round, attempt, row.Replay[:0])",
+	},
+	{
+		"disable: whatever the activation", disabler,
+		"if w.State != webhook.StateActive || w.Activation != attempted.Activation {", "if w.State != webhook.StateActive {",
+	},
+	{
+		"disable: without its event", disabler,
+		"err = c.Webhooks.Update(ctx, w, event)", "_ = event\n\t\terr = c.Webhooks.Update(ctx, w)",
+	},
+	{
+		"disable: whatever the state", disabler,
+		"if w.State != webhook.StateActive || w.Activation != attempted.Activation {", "if w.Activation != attempted.Activation {",
+	},
+	{
+		"redrive: removes before it sends", redrive,
+		"\tif err := s.send(ctx, out); err != nil {\n\t\treturn err\n\t}\n\tif err := s.Failures.Remove(ctx, name); err != nil {\n",
+		"\tif err := s.Failures.Remove(ctx, name); err == nil {\n\t\treturn s.send(ctx, out)\n\t} else if err != nil {\n",
+	},
+	{
+		"gate: ignores health's activation", gateRule,
+		"h.Under(w.Activation).Breaker", "h.Breaker",
+	},
+	{
+		"gate: parks by health of an older activation", gating,
+		"\thealth := known.health.Under(w.Activation)\n", "\thealth := known.health\n",
+	},
+	{
+		"expand: counts as accepted now", expander,
+		".match(ctx, event, m.Accepted)", ".match(ctx, event, c.Now())",
+	},
+	{
+		"policy: Retry-After is ignored", policy,
+		"max(delay, min(r.RetryAfter, MaxRetryAfter))", "max(delay, min(r.RetryAfter, 0))",
+	},
+	{
+		"policy: Retry-After shortens a wait", policy,
+		"max(delay, min(r.RetryAfter, MaxRetryAfter))", "max(min(delay, r.RetryAfter), r.RetryAfter, min(delay, time.Second))",
+	},
+	{
+		"stream: the checkpoint is the highest lost record", stream,
+		"\tfor i, lost := range b.lost {\n\t\tif !lost {", "\tfor k := range b.lost {\n\t\ti := len(b.lost) - 1 - k\n\t\tif !b.lost[i] {",
+	},
+
+	// By an adversary who knows the ledger.
+	{
+		"breaker: its steps grow without a limit", breaker,
+		"b.Step = min(2*b.Step, breakerMaxStep)", "b.Step = 2 * b.Step",
+	},
+	{
+		"breaker: opens after eleven failures", breaker,
+		"breakerLimit     = 10", "breakerLimit     = 11",
+	},
+	{
+		"breaker: opens for half a minute from the attempt's start", breaker,
+		"r.At.Add(r.Duration).Add(b.Step)", "r.At.Add(b.Step)",
+	},
+	{
+		"health: counts failures from before the last success", healthRule,
+		"if r.Activation != h.Activation || !r.At.After(h.LastOK) {", "if r.Activation != h.Activation {",
+	},
+	{
+		"health: counts each failure of a burst", healthRule,
+		"r.At.Sub(h.LastCounted) < time.Second", "r.At.Sub(h.LastCounted) < 0",
+	},
+	{
+		"health: the latency is the last one", healthRule,
+		"h.Latency += (answer - h.Latency) / 8", "h.Latency += answer - h.Latency",
+	},
+	{
+		"policy: one attempt too few", policy,
+		"if attempt > len(delays) {", "if attempt >= len(delays) {",
+	},
+	{
+		"policy: the jitter only lengthens", policy,
+		"(0.8 + 0.4*jitter)", "(1.0 + 0.4*jitter)",
+	},
+	{
+		"policy: abort-message is an ordinary failure", policy,
+		"case r.Error == AttemptAborted:", "case r.Error == AttemptAborted && attempt > 1:",
+	},
+	{
+		"policy: disables after ten failures", policy,
+		"maxConsecutiveErrors  = 9", "maxConsecutiveErrors  = 10",
+	},
+	{
+		"policy: disables a durable webhook within the five days", policy,
+		"now.Sub(h.FailingSince) >= durableFailingToLimit", "now.Sub(h.FailingSince) >= durableFailingToLimit/1000",
+	},
+	{
+		"policy: never disables a durable webhook", policy,
+		"now.Sub(h.FailingSince) >= durableFailingToLimit", "now.Sub(h.FailingSince) >= 100*durableFailingToLimit",
+	},
+	{
+		"wire: X-SuperOffice-Retry counts the attempt itself", wireHeaders,
+		"strconv.Itoa(post.Retry)", "strconv.Itoa(post.Retry+1)",
+	},
+	{
+		"wire: a header of the webhook is lost", wireHeaders,
+		"if !webhook.ReservedHeader(custom.Name) {", "if !webhook.ReservedHeader(custom.Name) && !custom.Secret {",
+	},
+	{
+		"wire: Retry-After as a date is ignored", "pkg/outbound/retryafter.go",
+		"if at, ok := retryDate(line); ok {", "if at, ok := retryDate(line); ok && at.Before(now) {",
+	},
+	{
+		"wire: Retry-After counts with every status", wireSend,
+		"case http.StatusTooManyRequests, http.StatusServiceUnavailable:", "case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInternalServerError:",
+	},
+	{
+		"rotation: the second POST has the first one's signature", wireRotation,
+		"	post.First = other\n", "	post.First = otherSecret(other)\n",
+	},
+	{
+		"rotation: the previous secret signs first", rotating,
+		"if first == SignerPrevious && !previous.IsZero() {", "if first != SignerCurrent && !previous.IsZero() {",
+	},
+	{
+		"rotation: what the target accepted is forgotten", "pkg/dispatch/rotation.go",
+		"return webhook.Preference{Version: w.Secret.Version, Signer: r.Signer}", "return webhook.Preference{Signer: r.Signer}",
+	},
+	{
+		"rotation: the previous secret outlives its overlap", "pkg/webhook/secret.go",
+		"if now.Before(d.PreviousUntil) {", "if now.Before(d.PreviousUntil.Add(time.Hour)) {",
+	},
+	{
+		"secrets: removing one keeps the previous one", registrySecret,
+		"doc.Current, doc.Previous, doc.PreviousUntil = Secret{}, Secret{}, time.Time{}", "doc.Current = Secret{}",
+	},
+	{
+		"secrets: the end of an overlap is not stored", registryChange,
+		"doc.Previous, doc.PreviousUntil = Secret{}, time.Time{}", "doc.PreviousUntil = doc.PreviousUntil.Add(-time.Nanosecond)",
+	},
+	{
+		"registry: a new activation is not counted", registryChange,
+		"c.webhook.Activation, c.webhook.ActivatedAt = current.Activation+1, w.Updated", "c.webhook.Activation, c.webhook.ActivatedAt = current.Activation, w.Updated",
+	},
+	{
+		"signals: an idempotency key makes two events", signals,
+		"\t\tid = stands.Event\n", "",
+	},
+	{
+		"state events: do not name the app", stateEvents,
+		"App: w.App, At:", "App: w.App[:0], At:",
+	},
+	{
+		"expand: a range excludes its last webhook", messages,
+		"m.To != 0 && w.ID > m.To {", "m.To != 0 && w.ID >= m.To {",
+	},
+	{
+		"copies: of any revision", copied,
+		"ok && have.Revision == w.Revision {", "ok && have.Revision <= w.Revision {",
+	},
+	{
+		"queue: an interrupted attempt counts", leased,
+		"	if result.Interrupted {\n", "	if result.Interrupted && result.Error == webhook.AttemptOK {\n",
+	},
+	{
+		"queue: a message that met a fault comes back at once", consumer,
+		"max(d, 0)); err != nil", "min(d, 0)); err != nil",
+	},
+	{
+		"lanes: a slow target keeps the fast lane", lanes,
+		", q.Health.Latency >= fastMaxLatency:", ":",
+	},
+	{
+		"lanes: a webhook without health takes the fast lane", lanes,
+		"case !q.Known, !q.Health.LastOK.After(q.Health.FastTimeout),", "case q.Known && !q.Health.LastOK.After(q.Health.FastTimeout),",
+	},
+	{
+		"limits: twenty attempts of a webhook in a batch of the queue", limiter,
+		"maxQueuePerWebhook = 5 ", "maxQueuePerWebhook = 20 ",
+	},
+	{
+		"sweep: resends at one pace", dueRows,
+		"if delay *= 2; delay >= maxResendStep {", "if delay >= maxResendStep {",
+	},
+	{
+		"sweep: reads one page of a shard", dueRows,
+		"if len(due) < pageSize {", "if len(due) <= pageSize {",
+	},
+	{
+		"sweep: rows set aside are forgotten", dueRows,
+		"case len(aside) < maxAside:", "case len(aside) < 0:",
 	},
 
 	// The separation of tenants.

@@ -5,27 +5,29 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"log/slog"
+	"strings"
 	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/outbound"
+	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
+	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	wiring "github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
 	"github.com/posthaste-dev/posthaste/pkg/service/sweeper"
+	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
+	"github.com/posthaste-dev/posthaste/pkg/simulation/lineage"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// The settings of the functions in the template.
+// How long events and rows are kept.
 const (
-	apiTimeout    = 29 * time.Second
-	streamTimeout = 60 * time.Second
-	queueTimeout  = 120 * time.Second
-	sweepTimeout  = 60 * time.Second
-
 	eventLife = 30 * 24 * time.Hour
 	rowLife   = 33 * 24 * time.Hour
 )
@@ -47,6 +49,12 @@ type environment struct {
 	rows     webhook.Deliveries
 	jobs     job.Jobs
 	random   io.Reader
+	sender   *outbound.Sender
+	// The Lambda handlers.
+	deliver, retry, sweep lambda.Handler
+	// telling and signalling go to the process with the next call.
+	telling    *telling
+	signalling *signalling
 }
 
 // call calls into the environment.
@@ -56,6 +64,9 @@ func (e *environment) call(label string, timeout time.Duration, run func(context
 	}
 	e.busy = true
 	p := e.process
+	if p.telling, p.signalling = e.telling, e.signalling; e.telling != nil {
+		e.telling.began = time.Now()
+	}
 	return e.w.invoke(p, label, timeout, run, func(out any, ok bool) {
 		e.busy = false
 		if !ok && e.process == p {
@@ -70,24 +81,34 @@ func (e *environment) start() {
 	e.n++
 	w := e.w
 	p := &process{
-		name:   fmt.Sprintf("%s.%d", e.kind, e.n),
-		leases: map[webhook.DeliveryKey]*grant{}, probes: map[hook]int{}, unmade: map[hook]int{}, calls: map[*invocation]*streaming{},
+		name: fmt.Sprintf("%s.%d", e.kind, e.n), started: time.Now().Add(-time.Minute),
+		leases: map[webhook.DeliveryKey]*grant{}, probes: map[hook]int{}, unmade: map[hook]int{}, taken: map[hook]string{}, doubts: map[hook][][]ledger.Outcome{}, reported: map[hook][]ledger.Outcome{}, calls: map[*invocation]*streaming{},
 	}
 	e.process = p
+	w.setClock(p)
 	random := &randomness{w: w, process: p.name}
-	store := dynamo.New(w.db, tables, dynamo.Options{Now: time.Now, Random: random})
-	secrets := &cachedVault{vault: w.vault, have: map[webhook.SecretRef]webhook.SecretDocument{}}
+	store := dynamo.New(w.db, tables, dynamo.Options{Now: p.now, Random: random})
+	var documents webhook.Secrets = w.vault
+	if strings.HasPrefix(e.kind, "deliver") || strings.HasPrefix(e.kind, "retry") {
+		documents = secrets.NewCache(w.vault, 4<<20)
+	}
 	on := wiring.Contracts{
-		Logger: slog.New(slog.DiscardHandler), Now: time.Now, Random: random,
+		Logger: watch{w, p}.logger(), Now: p.now, Random: random,
 		Delivering: config.Delivering{Policy: w.policy, EventTTL: eventLife, DeliveryExtra: rowLife - eventLife},
-		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: secrets,
-		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: w.queue,
+		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: documents,
+		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: &sqs.Queue{Client: api{w.queue}, URL: "delivery"},
 		Sources: store.Sources(),
 	}
-	e.engine = dispatcher.New(on, w.targets, deadLetters{w.queue})
-	e.sweeper = sweeper.New(on, deadLetters{w.queue}, w.bucket)
+	e.sender = w.newSender(p)
+	w.senders = append(w.senders, e.sender)
+	w.processes = append(w.processes, p)
+	dead := &sqs.DeadLetters{Client: api{w.queue}, URL: "dead"}
+	e.engine = dispatcher.New(on, &sending{w, p, e.sender}, dead)
+	e.sweeper = sweeper.New(on, dead, w.bucket)
+	e.functions(p)
 	e.registry, e.publish = wiring.NewRegistry(on), wiring.NewPublisher(on)
-	e.queue, e.rows, e.jobs, e.random = w.queue, store.Deliveries(), store.Jobs(), random
+	e.registry.Rules.AllowHTTP = true
+	e.queue, e.rows, e.jobs, e.random = on.Messages, store.Deliveries(), store.Jobs(), random
 }
 
 // randomness returns a process's numbers, which depend on the seed but not on the
@@ -105,7 +126,7 @@ func (r *randomness) Read(b []byte) (int, error) {
 	defer r.w.mu.Unlock()
 	switch len(b) {
 	case 8:
-		luck := r.w.luck("jitter", r.process, fmt.Sprint(r.w.paths[goroutine()]), time.Since(r.w.began).String())(0)
+		luck := r.w.luck("jitter", r.process, fmt.Sprint(lineage.Number()), time.Since(r.w.began).String())(0)
 		binary.BigEndian.PutUint64(b, uint64(luck*(1<<53))<<11)
 	case 12:
 		r.w.tokens++

@@ -6,11 +6,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // knownWebhooks returns a tenant's existing webhooks.
-func (l *ledger) knownWebhooks(tenant webhook.Tenant) []hook {
+func (l *witness) knownWebhooks(tenant webhook.Tenant) []hook {
 	var ids []hook
 	for id, history := range l.webhooks {
 		if id.tenant() == tenant && history[len(history)-1].exists {
@@ -22,7 +23,7 @@ func (l *ledger) knownWebhooks(tenant webhook.Tenant) []hook {
 }
 
 // sortedRows returns the rows in a fixed order.
-func (l *ledger) sortedRows() []webhook.DeliveryKey {
+func (l *witness) sortedRows() []webhook.DeliveryKey {
 	keys := make([]webhook.DeliveryKey, 0, len(l.rows))
 	for key := range l.rows {
 		keys = append(keys, key)
@@ -33,7 +34,7 @@ func (l *ledger) sortedRows() []webhook.DeliveryKey {
 	return keys
 }
 
-func (l *ledger) someRow(rnd *rand.Rand) (webhook.DeliveryKey, bool) {
+func (l *witness) someRow(rnd *rand.Rand) (webhook.DeliveryKey, bool) {
 	keys := l.sortedRows()
 	if len(keys) == 0 {
 		return webhook.DeliveryKey{}, false
@@ -47,7 +48,7 @@ func (l *ledger) someRow(rnd *rand.Rand) (webhook.DeliveryKey, bool) {
 }
 
 // audit checks the promises at the end of a run.
-func (l *ledger) audit() {
+func (l *witness) audit() {
 	for _, id := range l.accepted {
 		if l.events[id] == nil {
 			l.w.violated("promise 1", "signal %s was accepted, but its event does not exist", id)
@@ -64,9 +65,12 @@ func (l *ledger) audit() {
 		l.auditRow(key, l.rows[key])
 	}
 	l.auditSecrets()
+	l.auditStateEvents()
+	l.auditNeighbors()
+	l.auditCounts()
 }
 
-func (l *ledger) everyWebhook() []hook {
+func (l *witness) everyWebhook() []hook {
 	var ids []hook
 	for id := range l.webhooks {
 		ids = append(ids, id)
@@ -78,7 +82,7 @@ func (l *ledger) everyWebhook() []hook {
 // auditDelivery checks promise 1: a webhook that was owed the event, under one
 // activation until the event was dispatched, received it or has a row that says
 // why not.
-func (l *ledger) auditDelivery(id webhook.EventID, hook hook) {
+func (l *witness) auditDelivery(id webhook.EventID, hook hook) {
 	h := l.events[id]
 	if !l.owed(h, hook) {
 		return
@@ -92,35 +96,21 @@ func (l *ledger) auditDelivery(id webhook.EventID, hook hook) {
 
 // owed reports whether a webhook was owed an event from when it was stored
 // until the dispatcher had finished it.
-func (l *ledger) owed(h *happening, hook hook) bool {
+func (l *witness) owed(h *happening, hook hook) bool {
 	until := h.dispatched
 	if h.expanded.After(until) {
 		until = h.expanded
 	}
-	history := l.webhooks[hook]
-	at := -1
-	for i, r := range history {
-		if !r.at.After(h.stored) {
-			at = i
-		}
-	}
-	if at < 0 || h.dispatched.IsZero() && history[at].ActivatedAt.After(h.event.At) {
+	e := l.event(h)
+	history := l.accounts[hook].history
+	if versions := history.Between(e.Stored, e.Stored); h.dispatched.IsZero() && len(versions) > 0 && versions[0].ActivatedAt.After(e.From.Add(-l.w.skew)) {
 		return false // a redispatch skips webhooks activated after the event
 	}
-	activation := history[at].Activation
-	for _, r := range history[at:] {
-		if r.at.After(until) {
-			break
-		}
-		if !r.exists || r.State != webhook.StateActive || r.Activation != activation || !r.SubscribesTo(webhook.SubscriptionKeys(h.event.Name)...) {
-			return false
-		}
-	}
-	return true
+	return history.MustGet(e, until)
 }
 
 // auditRow checks a row against the targets' and the webhooks' history.
-func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
+func (l *witness) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 	name := l.about(about(key), key.Event)
 	if h := l.events[key.Event]; h != nil {
 		name = l.about(about(key), webhook.EventID(h.name))
@@ -133,7 +123,7 @@ func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 		}
 		made++
 		accepted = accepted || a.success && !a.arrived.IsZero()
-		final = final || a.status == 410 || a.abort
+		final = final || a.answer.Final()
 		// A process that knew of the success and finished has recorded it or
 		// handed it off.
 		knownAccepted = knownAccepted || a.knownOK && a.inv.returned && !l.w.sendFault(a.inv)
@@ -146,7 +136,7 @@ func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 	case webhook.StatusPending:
 		l.w.violated("promise 1", "%s is pending at the end", name)
 	case webhook.StatusFailed:
-		if !final && row.Attempt <= retriesOf(l.policy(about(key))) {
+		if !final && row.Attempt <= l.retries(about(key)) {
 			l.w.violated("promise 1", "%s has failed after %d attempts", name, row.Attempt)
 		}
 	case webhook.StatusCancelled:
@@ -161,21 +151,20 @@ func (l *ledger) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 	}
 }
 
-// policy returns a webhook's policy, which users never change.
-func (l *ledger) policy(hook hook) webhook.Policy {
-	return cmp.Or(l.webhooks[hook][0].Options.Policy, l.w.policy)
-}
-
-// retriesOf returns how often a policy retries a delivery.
-func retriesOf(p webhook.Policy) int {
-	if p == webhook.PolicySuperOffice {
-		return 2
+// retries returns the fewest retries that a delivery of the webhook may have had:
+// users change its policy at any time.
+func (l *witness) retries(hook hook) int {
+	least := ledger.Retries("durable")
+	for _, v := range l.accounts[hook].history {
+		if v.Exists {
+			least = min(least, ledger.Retries(v.Policy))
+		}
 	}
-	return 9
+	return least
 }
 
 // wasIdle reports whether the webhook was not Active at some time after since.
-func (l *ledger) wasIdle(hook hook, since time.Time) bool {
+func (l *witness) wasIdle(hook hook, since time.Time) bool {
 	for i, r := range l.webhooks[hook] {
 		if history := l.webhooks[hook]; i+1 < len(history) && history[i+1].at.Before(since) {
 			continue
@@ -189,7 +178,7 @@ func (l *ledger) wasIdle(hook hook, since time.Time) bool {
 
 // auditSecrets checks that every secret is referenced by a webhook and every
 // reference has a secret.
-func (l *ledger) auditSecrets() {
+func (l *witness) auditSecrets() {
 	named := map[string]bool{}
 	for _, id := range l.everyWebhook() {
 		history := l.webhooks[id]

@@ -1,12 +1,9 @@
 package simulation_test
 
 import (
-	"cmp"
-	"context"
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -31,22 +28,15 @@ type message struct {
 	gone     bool
 }
 
-const visibility = 12 * time.Minute
-
 func (q *queue) draw(prefix string) string {
 	q.drawn++
 	return fmt.Sprintf("%s%d", prefix, q.drawn)
 }
 
-// put stores messages. Whether one is late or doubled depends on its contents,
-// not on the order of its batch.
-func (q *queue) put(m webhook.Outgoing) {
+// put stores a message. Whether it is late or doubled depends on its contents, not on
+// the order of its batch.
+func (q *queue) put(body string, delay time.Duration) {
 	now := time.Now()
-	delay := min(max(m.Delay, 0), webhook.MaxDelay)
-	if rest := delay % time.Second; rest > 0 {
-		delay += time.Second - rest
-	}
-	body := webhook.EncodeMessage(m.Message)
 	luck := q.w.luck("queue", body, now.Sub(q.w.began).String())
 	visible := now.Add(delay)
 	if !q.w.calm && luck(0) < q.w.weather.late {
@@ -74,71 +64,6 @@ func (w *world) luck(texts ...string) func(n int) float64 {
 		x = (x ^ x>>27) * 0x94d049bb133111eb
 		return float64((x^x>>31)>>11) / (1 << 53)
 	}
-}
-
-// Send stores messages sent by a process.
-func (q *queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed []int, err error) {
-	if len(messages) == 0 {
-		return nil, nil
-	}
-	order := make([]int, len(messages))
-	for i := range order {
-		order[i] = i
-	}
-	text := func(i int) string { return q.w.ledger.says(messages[i].Message) }
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(text(a), text(b)) })
-	label := "send"
-	for _, i := range order {
-		label += " " + text(i)
-		if d := messages[i].Delay; d > 0 {
-			label += " in " + d.Round(time.Second).String()
-		}
-	}
-	if p := processOf(ctx); p != nil && strings.HasPrefix(p.name, "sweep") {
-		for _, m := range messages {
-			if m.Message.Kind == webhook.MessageAttempt {
-				q.w.ledger.sweeps(p, m.Message)
-			}
-		}
-	}
-	err = q.w.effect(ctx, kindSend, "", label, unavailable, func(v verdict) error {
-		for _, m := range messages {
-			q.w.ledger.sent(m.Message)
-		}
-		q.w.mu.Lock()
-		defer q.w.mu.Unlock()
-		for n, i := range order {
-			if v == partial && q.w.luck("partial", label, time.Since(q.w.began).String())(n) < 0.6 {
-				failed = append(failed, i)
-				continue
-			}
-			q.put(messages[i])
-		}
-		slices.Sort(failed)
-		return nil
-	})
-	if err != nil {
-		failed = nil
-	}
-	return failed, err
-}
-
-// Postpone changes the visibility of a received message.
-func (q *queue) Postpone(ctx context.Context, receipt string, delay time.Duration) error {
-	postpone := func(do func(*message)) {
-		q.w.mu.Lock()
-		defer q.w.mu.Unlock()
-		for _, m := range q.waiting {
-			if m.receipt == receipt {
-				do(m)
-			}
-		}
-	}
-	postpone(func(m *message) { m.moved = true })
-	return q.w.effect(ctx, kindQueue, "", "postpone "+receipt+" by "+delay.Round(time.Second).String(), unavailable, func(verdict) error {
-		postpone(func(m *message) { m.visible = time.Now().Add(delay) })
-		return nil
-	})
 }
 
 // receivable moves messages that were received too often to the dead-letter
@@ -169,30 +94,32 @@ func (q *queue) said(m *message) string {
 	if err != nil {
 		return m.body
 	}
-	return q.w.ledger.says(decoded)
+	return q.w.witness.says(decoded)
 }
 
 // take receives up to n random messages of different deliveries.
-func (q *queue) take(n int) []webhook.Received {
+func (q *queue) take(n int) (taken []*message, batch []webhook.Received) {
 	now := time.Now()
 	ready := q.receivable(now)
 	q.w.rnd.Shuffle(len(ready), func(i, j int) { ready[i], ready[j] = ready[j], ready[i] })
 	seen := map[string]bool{}
 	perWebhook := map[hook]int{}
-	var batch []webhook.Received
 	for _, m := range ready {
-		if len(batch) == n {
+		if len(taken) == n {
 			break
 		}
 		decoded, err := webhook.DecodeMessage(m.body)
 		if err != nil {
+			m.receives++
+			m.receipt, m.visible = q.draw("r"), now.Add(visibility)
+			taken = append(taken, m)
 			continue
 		}
 		// Two messages of one delivery in one batch, or more of one webhook
 		// than the consumer has slots for, or than one that could be its probe,
 		// would be ordered by the Go runtime instead of the seed.
 		key, of, most := fmt.Sprint(decoded.Key()), about(decoded.Key()), 5
-		if q.w.ledger.isDown(of) {
+		if q.w.witness.isDown(of) {
 			most = 1
 		}
 		if seen[key] || decoded.Webhook != 0 && perWebhook[of] >= most {
@@ -201,11 +128,18 @@ func (q *queue) take(n int) []webhook.Received {
 		seen[key] = true
 		perWebhook[of]++
 		m.receives++
+		if h := q.w.witness.events[decoded.Event]; h != nil && h.newer {
+			q.w.witness.wants(decoded.Key()) // it is put off
+		}
+		if decoded.Kind == webhook.MessageExpand {
+			q.w.witness.reasons.byEvent[decoded.Event]++
+		}
 		m.receipt, m.moved = q.draw("r"), false
 		m.visible = now.Add(visibility)
+		taken = append(taken, m)
 		batch = append(batch, webhook.Received{ID: m.id, Receipt: m.receipt, Receives: m.receives, Message: decoded})
 	}
-	return batch
+	return taken, batch
 }
 
 // acknowledge deletes the messages of a batch that did not fail. A failed
@@ -216,7 +150,7 @@ func (q *queue) acknowledge(inv *invocation, batch []webhook.Received, failed []
 		if slices.Contains(failed, r.ID) {
 			for _, m := range q.waiting {
 				if m.receipt == r.Receipt && !m.moved && !time.Now().After(inv.deadline) {
-					q.w.violated("queue", "%s is not done and waits for its visibility timeout of %s", q.w.ledger.says(r.Message), visibility)
+					q.w.violated("queue", "%s is not done and waits for its visibility timeout of %s", q.w.witness.says(r.Message), visibility)
 				}
 			}
 			continue
@@ -225,11 +159,11 @@ func (q *queue) acknowledge(inv *invocation, batch []webhook.Received, failed []
 			if m.id == r.ID && m.receipt == r.Receipt {
 				m.gone = true
 				if r.Message.Kind == webhook.MessageExpand {
-					q.w.ledger.expanded(r.Message)
+					q.w.witness.expanded(r.Message)
 				}
 			}
 		}
-		q.w.ledger.acknowledged(inv, r.Message)
+		q.w.witness.acknowledged(inv, r.Message)
 	}
 	q.waiting = slices.DeleteFunc(q.waiting, func(m *message) bool { return m.gone })
 }
@@ -251,45 +185,4 @@ func (q *queue) holdsRecord(key webhook.DeliveryKey) bool {
 		d, err := webhook.DecodeMessage(m.body)
 		return err == nil && !m.gone && d.Kind == webhook.MessageRecord && d.Key() == key
 	})
-}
-
-// deadLetters is the dead-letter queue as seen by the sweep and the stream
-// consumer.
-type deadLetters struct{ *queue }
-
-func (d deadLetters) Receive(ctx context.Context, limit int) (out []webhook.Received, err error) {
-	err = d.w.effect(ctx, kindQueue, "", "receive dead letters", unavailable, func(verdict) error {
-		d.w.mu.Lock()
-		defer d.w.mu.Unlock()
-		now := time.Now()
-		for _, m := range d.dead {
-			if len(out) == limit || m.visible.After(now) {
-				continue
-			}
-			decoded, err := webhook.DecodeMessage(m.body)
-			if err != nil {
-				continue
-			}
-			m.receipt, m.visible = d.draw("r"), now.Add(time.Minute)
-			out = append(out, webhook.Received{ID: m.id, Receipt: m.receipt, Receives: m.receives, Message: decoded})
-		}
-		return nil
-	})
-	if err != nil {
-		out = nil
-	}
-	return out, err
-}
-
-func (d deadLetters) Remove(ctx context.Context, receipt string) error {
-	return d.w.effect(ctx, kindQueue, "", "remove dead letter "+receipt, unavailable, func(verdict) error {
-		d.w.mu.Lock()
-		defer d.w.mu.Unlock()
-		d.dead = slices.DeleteFunc(d.dead, func(m *message) bool { return m.receipt == receipt })
-		return nil
-	})
-}
-
-func (d deadLetters) Bury(ctx context.Context, raw []byte) error {
-	return d.w.effect(ctx, kindQueue, "", "bury", unavailable, func(verdict) error { return nil })
 }

@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,7 @@ type outcome struct {
 	seed       uint64
 	violations []string
 	trace      []string
+	story      []string
 	digest     uint64
 	steps      int
 	took       time.Duration // virtual
@@ -32,13 +34,13 @@ func play(t *testing.T, seed uint64, keep bool) (out outcome) {
 		faults := w.faults
 		w.run(w.settled)
 		if len(w.verdict) == 0 {
-			w.ledger.audit()
+			w.witness.audit()
 		}
 		out = outcome{
-			seed: seed, violations: w.verdict, trace: w.trace, digest: w.digest, steps: w.steps,
-			took: time.Since(w.began), events: len(w.ledger.order), duplicates: w.duplicates, faults: faults - w.faults,
+			seed: seed, violations: w.verdict, trace: w.trace, story: w.story(), digest: w.digest, steps: w.steps,
+			took: time.Since(w.began), events: len(w.witness.order), duplicates: w.duplicates, faults: faults - w.faults,
 		}
-		for _, a := range w.ledger.attempts {
+		for _, a := range w.witness.attempts {
 			out.attempts += len(a)
 			for _, x := range a {
 				if x.stream != nil {
@@ -55,20 +57,21 @@ func newWorld(seed uint64, keep bool) *world {
 	rnd := rand.New(rand.NewPCG(seed, 0x706f737468617374))
 	w := &world{
 		seed: seed, rnd: rnd, weather: drawWeather(rnd), began: time.Now(), keep: keep,
-		arrival: make(chan struct{}, 1), duplicates: map[string]int{}, down: map[string]time.Time{}, paths: map[string]uint64{}, policy: webhook.PolicyDurable,
+		arrival: make(chan struct{}, 1), duplicates: map[string]int{}, down: map[string]time.Time{}, policy: webhook.PolicyDurable,
 	}
 	w.faults = w.weather.faults
 	if rnd.IntN(3) == 0 {
+		w.skew = 1800 * time.Millisecond
+	}
+	if rnd.IntN(3) == 0 {
 		w.policy = webhook.PolicySuperOffice
 	}
-	if w.tenants = tenants[:1]; w.weather.crowd == 0 && rnd.IntN(2) == 0 {
-		w.tenants = tenants[:2+rnd.IntN(2)]
-	}
-	w.ledger = newLedger(w)
+	w.tenants = tenants
+	w.witness = newWitness(w)
 	w.db = newDatabase(w)
 	w.queue = &queue{w: w}
 	w.vault = &vault{w: w, secrets: map[string]map[string]*version{}, written: map[webhook.SecretRef]webhook.SecretDocument{}}
-	w.bucket = &bucket{w: w, batches: map[string][]webhook.Record{}}
+	w.bucket = &bucket{w: w, batches: map[string][]fed{}}
 	w.targets = newTargets(w, rnd)
 	w.tracef("weather", "%s, policy %s", w.weather, w.policy)
 	for n := range 1 + rnd.IntN(2) {
@@ -86,7 +89,10 @@ func newWorld(seed uint64, keep bool) *world {
 	w.actors = append(w.actors, sweeps)
 	user := func(name string, of webhook.Tenant, calls int, first time.Duration, step func(*user)) {
 		env := &environment{w: w, kind: "api-" + name}
-		who := webhook.Principal{Tenant: of, Associate: webhook.Associate{ID: 7, Name: "tje0"}}
+		who := webhook.Principal{Tenant: of, Associate: webhook.Associate{ID: int32(len(w.actors)), Name: name}}
+		if name != "ann" && rnd.IntN(3) == 0 {
+			who.App = w.app()
+		}
 		w.actors = append(w.actors, &user{w: w, name: name, who: who, env: env, left: calls, after: w.began.Add(first), step: step})
 	}
 	first := tenants[0]
@@ -101,19 +107,35 @@ func newWorld(seed uint64, keep bool) *world {
 		signals += 12
 	}
 	for _, tenant := range w.tenants { // the same number each, so that their epochs are equal
-		w.old(tenant, w.weather.old)
+		w.old(tenant, max(w.weather.old, 1), w.weather.old == 0)
+	}
+	if w.weather.hog > 0 {
+		w.found(webhook.Webhook{Tenant: tenants[0], Events: []string{"contact.changed"}, TargetURL: w.urlAt(tenants[0], w.targets.hosts[0])}, webhook.SecretDocument{})
 	}
 	if w.weather.crowd > 0 {
 		w.crowd(w.weather.crowd)
 		signals = 1 // each makes hundreds of deliveries
 	}
 	for n, tenant := range w.tenants[1:] {
-		user(fmt.Sprintf("neighbour%d", n+1), tenant, 1+rnd.IntN(3), 100*time.Millisecond, signal)
+		user(fmt.Sprintf("neighbor%d", n+1), tenant, 1+rnd.IntN(2), 100*time.Millisecond, signal)
 	}
 	user("sam", first, signals, 100*time.Millisecond+time.Duration(rnd.IntN(2)*rnd.IntN(4000))*time.Millisecond, signal)
 	user("sue", w.anyTenant(), min(rnd.IntN(8), signals-1), time.Second, signal)
 	if rnd.IntN(2) == 0 {
 		user("ops", first, 1+rnd.IntN(8), []time.Duration{2 * time.Second, 10 * time.Second, 5 * time.Minute}[rnd.IntN(3)], operate)
+	}
+	if w.weather.newer {
+		w.newer = true
+		w.at(w.began.Add(w.between(2*time.Second, 25*time.Minute)), w.update)
+	}
+	if w.weather.hog > 0 {
+		w.at(w.began.Add(time.Second), w.hog)
+	}
+	if rnd.IntN(12) == 0 {
+		w.at(w.began.Add(time.Duration(rnd.IntN(5000))*time.Millisecond), func() {
+			w.tracef("queue", "something else writes a message to the queue")
+			w.queue.put([]string{" ", "{", `{"kind":"attempt"}`, `{"kind":"later","tenant":"Cust1","event":"00dc6acf-ac64-73b5-ba92-6e4f57da0af8"}`}[rnd.IntN(4)], 0)
+		})
 	}
 	w.at(w.began.Add(w.weather.lasts), func() {
 		w.calm = true
@@ -132,9 +154,9 @@ func newWorld(seed uint64, keep bool) *world {
 
 // settled reports whether nothing is left to do.
 func (w *world) settled() bool {
-	if !w.calm || len(w.running) > 0 || len(w.queue.waiting) > 0 || len(w.queue.dead) > 0 || len(w.bucket.names) > 0 || len(w.timers) > 0 ||
-		!w.ledger.due.IsZero() || len(w.ledger.intents) > 0 ||
-		len(w.ledger.jobs) > 0 || w.ledger.lost {
+	if !w.calm || len(w.running) > 0 || len(w.queue.waiting) > 0 || slices.ContainsFunc(w.queue.dead, (*message).readable) || len(w.bucket.names) > 0 || len(w.timers) > 0 ||
+		!w.witness.due.IsZero() || len(w.witness.intents) > 0 ||
+		len(w.witness.jobs) > 0 || w.witness.lost {
 		return false
 	}
 	for _, s := range w.shards {
@@ -164,5 +186,17 @@ func (w *world) end() {
 		if len(w.running) > 0 {
 			time.Sleep(time.Second)
 		}
+	}
+	for i, p := range w.processes {
+		w.mu.Lock()
+		p.dead = true
+		w.mu.Unlock()
+		p.disconnect()
+		w.senders[i].CloseIdle()
+	}
+	for range 3 { // targets that have not responded yet end
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		w.dismiss()
 	}
 }

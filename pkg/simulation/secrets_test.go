@@ -3,7 +3,6 @@ package simulation_test
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -108,33 +107,10 @@ func (v *vault) Delete(ctx context.Context, name string) error {
 	})
 }
 
-// cachedVault is one process's cache of the vault. Versions never change.
-type cachedVault struct {
-	*vault
-	mu   sync.Mutex
-	have map[webhook.SecretRef]webhook.SecretDocument
-}
-
-func (c *cachedVault) Read(ctx context.Context, ref webhook.SecretRef) (webhook.SecretDocument, error) {
-	c.mu.Lock()
-	doc, ok := c.have[ref]
-	c.mu.Unlock()
-	if ok {
-		return doc, nil
-	}
-	doc, err := c.vault.Read(ctx, ref)
-	if err == nil {
-		c.mu.Lock()
-		c.have[ref] = doc
-		c.mu.Unlock()
-	}
-	return doc, err
-}
-
 // old stores a secret that exists before the run.
 func (v *vault) old(tenant webhook.Tenant, doc webhook.SecretDocument) webhook.SecretRef {
 	v.drawn++
-	name := fmt.Sprintf("posthaste/%s/s%d", tenant, v.drawn)
+	name := fmt.Sprintf("posthaste/%s/0/s%d", tenant, v.drawn)
 	v.secrets[name] = map[string]*version{}
 	ref := v.add(name, doc)
 	v.secrets[name][ref.Version].readable = time.Time{}

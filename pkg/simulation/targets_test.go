@@ -1,25 +1,52 @@
 package simulation_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"strings"
+	"net/http"
+	"strconv"
 	"time"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 )
 
 // mood is how a target responds for a while.
 type mood struct {
-	name    string
-	status  int
-	quick   time.Duration // its latency is between quick and late
-	late    time.Duration
-	wait    time.Duration // Retry-After
+	name   string
+	status int
+	quick  time.Duration // its latency is between quick and late
+	late   time.Duration
+	// wait returns the header Retry-After. nil: the response has no such header.
+	wait    func(luck float64, now time.Time) string
 	abort   bool
-	deaf    bool // requests never arrive
+	deaf    bool   // requests never arrive
+	drips   bool   // the body comes byte by byte
+	closes  bool   // the connection ends after the response
+	extra   string // more headers
 	mixture []string
+}
+
+// asks returns a Retry-After of that many seconds, in any of its forms.
+func asks(seconds int) func(float64, time.Time) string {
+	return func(luck float64, now time.Time) string {
+		switch {
+		case luck < 0.5:
+			return strconv.Itoa(seconds)
+		case luck < 0.8:
+			return now.Add(time.Duration(seconds) * time.Second).UTC().Format(http.TimeFormat)
+		case luck < 0.9:
+			return now.Add(time.Duration(seconds) * time.Second).UTC().Format("Monday, 02-Jan-06 15:04:05 GMT")
+		}
+		return now.Add(time.Duration(seconds) * time.Second).UTC().Format(time.ANSIC)
+	}
+}
+
+// babbles returns a Retry-After that asks for nothing, for too much, or in a form that
+// few servers use.
+func babbles(luck float64, now time.Time) string {
+	const many = "99999999999999"
+	forms := []string{"soon", "-5", "0", "89.5", "30, 120", "1e3", "", many, now.Add(time.Minute).UTC().Format(time.RFC3339), now.Add(-time.Hour).UTC().Format(http.TimeFormat), now.Add(240 * time.Hour).UTC().Format(http.TimeFormat)}
+	return forms[int(luck*float64(len(forms)))]
 }
 
 var moods = map[string]mood{
@@ -28,12 +55,19 @@ var moods = map[string]mood{
 	"slow":      {status: 204, quick: 1400 * time.Millisecond, late: 6 * time.Second},
 	"late":      {status: 200, quick: 28 * time.Second, late: 50 * time.Second},
 	"broken":    {status: 500, quick: 5 * time.Millisecond, late: 200 * time.Millisecond},
-	"busy":      {status: 503, quick: 5 * time.Millisecond, late: 100 * time.Millisecond, wait: 90 * time.Second},
-	"overrun":   {status: 429, quick: 5 * time.Millisecond, late: 100 * time.Millisecond, wait: 40 * time.Minute},
+	"busy":      {status: 503, quick: 5 * time.Millisecond, late: 100 * time.Millisecond, wait: asks(90)},
+	"overrun":   {status: 429, quick: 5 * time.Millisecond, late: 100 * time.Millisecond, wait: asks(2400)},
 	"strict":    {status: 401, quick: 5 * time.Millisecond, late: 100 * time.Millisecond},
 	"gone":      {status: 410, quick: 5 * time.Millisecond, late: 100 * time.Millisecond},
 	"refusing":  {status: 400, quick: 5 * time.Millisecond, late: 100 * time.Millisecond, abort: true},
 	"deaf":      {deaf: true},
+	"babbling":  {status: 503, quick: 5 * time.Millisecond, late: 100 * time.Millisecond, wait: babbles},
+	"boasting":  {status: 500, quick: 5 * time.Millisecond, late: 100 * time.Millisecond, wait: asks(7200)}, // counts with 429 and 503 only
+	"moved":     {status: 302, quick: 5 * time.Millisecond, late: 100 * time.Millisecond, extra: "Location: http://t1.example/elsewhere\r\n"},
+	"dripping":  {status: 200, quick: 20 * time.Millisecond, late: 300 * time.Millisecond, drips: true},
+	"switching": {status: 101, quick: 5 * time.Millisecond, late: 100 * time.Millisecond, extra: "Connection: Upgrade\r\nUpgrade: nothing\r\n", closes: true},
+	"curt":      {status: 202, quick: 20 * time.Millisecond, late: 300 * time.Millisecond, extra: "Connection: close\r\n", closes: true},
+	"odd":       {mixture: []string{"moved", "dripping", "switching", "curt", "well"}},
 	"flaky":     {mixture: []string{"well", "well", "broken"}},
 	"dreadful":  {mixture: []string{"well", "late", "deaf", "busy", "slow", "broken"}},
 	"uncertain": {mixture: []string{"well", "late", "slow"}},
@@ -41,7 +75,7 @@ var moods = map[string]mood{
 
 var moodNames = []string{
 	"well", "well", "well", "well", "well", "lazy", "slow", "late", "broken", "broken", "busy", "overrun", "strict", "gone", "refusing", "deaf",
-	"flaky", "flaky", "dreadful", "uncertain", "uncertain",
+	"flaky", "flaky", "dreadful", "uncertain", "uncertain", "babbling", "boasting", "odd", "curt",
 }
 
 // targets are all receivers of a run. Each changes its mood at times chosen by
@@ -51,6 +85,9 @@ type targets struct {
 	hosts []string
 	days  map[string][]spell // by host
 	posts map[string]int     // POSTs by target and event
+	// verify are the hosts that refuse a signature made with a secret they do not
+	// know.
+	verify map[string]bool
 }
 
 type spell struct {
@@ -59,10 +96,10 @@ type spell struct {
 }
 
 func newTargets(w *world, rnd *rand.Rand) *targets {
-	t := &targets{w: w, days: map[string][]spell{}, posts: map[string]int{}}
+	t := &targets{w: w, days: map[string][]spell{}, posts: map[string]int{}, verify: map[string]bool{}}
 	until := w.began.Add([]time.Duration{2 * time.Minute, 20 * time.Minute, 2 * time.Hour, 8 * time.Hour}[rnd.IntN(4)])
 	for n := range 4 {
-		host := fmt.Sprintf("https://t%d.example", n+1)
+		host := fmt.Sprintf("t%d.example", n+1)
 		t.hosts = append(t.hosts, host)
 		at := w.began
 		var days []spell
@@ -76,10 +113,20 @@ func newTargets(w *world, rnd *rand.Rand) *targets {
 		if w.weather.siege {
 			days = []spell{{w.began, []string{"broken", "broken", "deaf", "busy"}[rnd.IntN(4)]}, {until, []string{"well", "flaky"}[rnd.IntN(2)]}}
 		}
+		if w.weather.weeks && n == 0 {
+			days = []spell{{w.began, []string{"broken", "busy", "moved", "strict"}[rnd.IntN(4)]}, {w.began.Add(time.Duration(110+rnd.IntN(90)) * time.Hour), "well"}}
+		}
+		if w.weather.hog > 0 {
+			days = []spell{{w.began, "well"}}
+			if n == 0 {
+				days = []spell{{w.began, []string{"broken", "deaf", "late"}[rnd.IntN(3)]}, {w.began.Add(time.Duration(rnd.IntN(120)) * time.Minute), "well"}}
+			}
+		}
 		if w.weather.crowd > 0 {
 			days = []spell{{w.began, []string{"well", "flaky"}[rnd.IntN(2)]}}
 		}
 		t.days[host] = days
+		t.verify[host] = rnd.IntN(3) == 0
 	}
 	return t
 }
@@ -100,78 +147,19 @@ func (t *targets) mood(host string, luck float64) mood {
 	return m
 }
 
-// Send simulates a POST from the process to the target and back.
-func (t *targets) Send(ctx context.Context, p webhook.Post) webhook.Result {
-	w, began := t.w, time.Now()
-	limit := p.Timeout
-	if limit <= 0 {
-		limit = webhook.DefaultAttemptTimeout
+// verified returns how a target that verifies signatures responds: it refuses one
+// that is not made with the secret it knows, which for a while after a change may be
+// the old one or the new one.
+func (t *targets) verified(m mood, host string, a *attempt, r ledger.Request) mood {
+	if !t.verify[host] || m.status/100 != 2 {
+		return m
 	}
-	process := processOf(ctx)
-	attempt := w.ledger.begin(process, p, began)
-	label := fmt.Sprintf("POST w%d/%s", about(attempt.key), w.ledger.name(p.Event.ID))
-	about := w.ledger.about(about(attempt.key), p.Event.ID)
-	fail := func(e webhook.AttemptError) webhook.Result {
-		w.ledger.reportResult(attempt, false)
-		w.wait(ctx, process, kindAnswer, about, label+": "+string(e))
-		return webhook.Result{At: began, Duration: time.Since(began), Error: e, Interrupted: ctx.Err() != nil}
+	known := t.w.witness.secretKnown(about(a.key), t.w.luck("switch", r.Target)(0))
+	if known == "" || r.Signs(known) {
+		return m
 	}
-	_, host, _ := strings.Cut(p.Webhook.TargetURL, "://")
-	host, _, _ = strings.Cut(host, "/")
-	v := w.wait(ctx, process, kindPost, about, label+" to "+host)
-	w.mu.Lock()
-	key := p.Webhook.TargetURL + string(p.Event.ID)
-	t.posts[key]++
-	luck := w.luck(key, fmt.Sprint(t.posts[key]))
-	w.mu.Unlock()
-	m := t.mood("https://"+host, luck(0))
-	left := limit - time.Since(began)
-	if v == failBefore {
-		return fail(webhook.AttemptReset)
-	}
-	// A request may have arrived even though its sender stopped waiting.
-	if m.deaf || left <= 0 && luck(1) < 0.5 {
-		rest(ctx, left)
-		return fail(webhook.AttemptTimeout)
-	}
-	w.ledger.saw(attempt, m)
-	if v == dieAfter {
-		w.wait(ctx, process, kindAnswer, about, "dead")
-	}
-	takes := m.quick + time.Duration(luck(2)*float64(m.late-m.quick))
-	if takes > left {
-		rest(ctx, left)
-		return fail(webhook.AttemptTimeout)
-	}
-	rest(ctx, takes)
-	if ctx.Err() != nil {
-		return fail(webhook.AttemptTimeout)
-	}
-	if v == failAfter {
-		return fail(webhook.AttemptReset)
-	}
-	result := webhook.Result{StatusCode: m.status, RetryAfter: m.wait}
-	switch {
-	case m.abort:
-		result.Error = webhook.AttemptAborted
-	case m.status > 299:
-		result.Error = webhook.AttemptStatus
-	}
-	w.wait(ctx, process, kindAnswer, about, fmt.Sprintf("%s: %d", label, m.status))
-	result.At, result.Duration = began, time.Since(began)
-	w.ledger.reportResult(attempt, result.Error == webhook.AttemptOK)
-	return result
-}
-
-// rest waits as a sender does.
-func rest(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	name := m.name
+	m = moods["strict"]
+	m.name = name + ", but knows another secret"
+	return m
 }

@@ -49,8 +49,17 @@ func tenantOf(pk string) webhook.Tenant {
 // anyTenant returns a random tenant of the run.
 func (w *world) anyTenant() webhook.Tenant { return w.tenants[w.rnd.IntN(len(w.tenants))] }
 
-// urlOf returns the URL of a tenant's target; all tenants share the hosts.
-func urlOf(tenant webhook.Tenant, host string) string { return host + "/" + string(tenant) }
+// urlAt returns a new URL for a tenant's webhook. All tenants share the hosts; the
+// path names the tenant, and is no other webhook's.
+func (w *world) urlAt(tenant webhook.Tenant, host string) string {
+	w.drawn++
+	return fmt.Sprintf("http://%s/%s/%d", host, tenant, w.drawn)
+}
+
+// apps are those that register webhooks, in every tenant; "" means no app.
+var apps = []string{"", "", "app1", "app2"}
+
+func (w *world) app() string { return apps[w.rnd.IntN(len(apps))] }
 
 func secretOf(tenant webhook.Tenant, n int) webhook.Secret {
 	return webhook.NewSecret(fmt.Sprintf("secret-%s-%d", tenant, n))
@@ -60,11 +69,14 @@ func isSecretOf(tenant webhook.Tenant, secret webhook.Secret) bool {
 	return secret.IsZero() || strings.HasPrefix(secret.Reveal(), fmt.Sprintf("secret-%s-", tenant))
 }
 
-func dataOf(tenant webhook.Tenant) string { return fmt.Sprintf(`{"of":%q}`, tenant) }
+// dataOf returns data that only this tenant's events have.
+func dataOf(tenant webhook.Tenant) string {
+	return fmt.Sprintf(`{"of":%q,"amount":1.50,"Name":"Blåbær <&> \"AS\"","list":[1,{"a":null}]}`, tenant)
+}
 
 // checkTenants checks that a POST belongs to one tenant: its event, the event's
 // data, the webhook, its target and its secret.
-func (l *ledger) checkTenants(name string, post webhook.Post) {
+func (l *witness) checkTenants(name string, post webhook.Post) {
 	tenant := post.Event.Tenant
 	current, previous := post.Secrets.InOrder(webhook.SignerCurrent, time.Now())
 	switch {
@@ -72,7 +84,7 @@ func (l *ledger) checkTenants(name string, post webhook.Post) {
 		l.w.violated("tenants", "%s is an event of %s but is attempted as one of %s", name, l.events[post.Event.ID].event.Tenant, tenant)
 	case post.Webhook.Tenant != tenant:
 		l.w.violated("tenants", "%s is of %s but is attempted for webhook %d of %s", name, tenant, post.Webhook.ID, post.Webhook.Tenant)
-	case !strings.HasSuffix(post.Webhook.TargetURL, "/"+string(tenant)):
+	case !strings.Contains(post.Webhook.TargetURL, "/"+string(tenant)+"/"):
 		l.w.violated("tenants", "%s of %s goes to %s", name, tenant, post.Webhook.TargetURL)
 	case len(post.Event.Data) > 0 && !strings.HasPrefix(post.Event.Name, "webhook") && string(post.Event.Data) != dataOf(tenant):
 		l.w.violated("tenants", "%s of %s carries %s", name, tenant, post.Event.Data)

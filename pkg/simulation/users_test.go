@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	eventNames = []string{"contact.created", "contact.changed", "sale.sold"}
+	eventNames = []string{"contact.created", "contact.changed", "Contact.Changed", "sale.sold", "contact.deleted", "order.line.changed", "order.line.text.changed", "plain"}
 	wishes     = [][]string{
 		{"contact.created"},
 		{"contact.changed"},
@@ -22,6 +22,13 @@ var (
 		{"sale.sold", "contact.changed"},
 		{"sale.*", "contact.created"},
 		{"webhook1.stopped", "webhook1.errors", "sale.sold"},
+		{"webhook.errors", "webhook.started", "webhook.stopped", "contact.changed"},
+		{"CONTACT.*", "webhook2.Started", "contact.changed"},
+		{"*", "contact.*"},
+		{"order.line.*"},
+		{"order.*", "order.line.*"},
+		{"*"},
+		{"contact.*"},
 		{"contact.created", "contact.changed", "sale.sold"},
 	}
 )
@@ -91,6 +98,9 @@ func (u *user) call(label string, run func(context.Context, *environment) error,
 
 // think returns how long a user waits before the next call.
 func (w *world) think() time.Duration {
+	if w.weather.weeks {
+		return w.between(time.Second, 20*time.Hour)
+	}
 	if w.weather.rivals || w.weather.hurry && w.chance(0.8) {
 		return w.between(time.Millisecond, 300*time.Millisecond)
 	}
@@ -122,14 +132,22 @@ func signal(u *user) {
 		Name: eventNames[w.rnd.IntN(len(eventNames))], PrimaryKey: int32(w.rnd.IntN(1000)),
 		Data: json.RawMessage(dataOf(u.who.Tenant)),
 	}
+	if w.chance(0.1) {
+		s.Data = nil
+	}
+	if w.chance(0.1) {
+		s.Hops = 1 + w.rnd.IntN(2)
+	}
 	if w.chance(0.4) {
-		s.IdempotencyKey = fmt.Sprintf("%s-%d", u.name, u.left)
+		// Other tenants and apps use the same keys.
+		s.IdempotencyKey = fmt.Sprint(u.left)
 	}
 	u.publish(s)
 }
 
 func (u *user) publish(s webhook.Signal) {
 	var id webhook.EventID
+	u.env.signalling = &signalling{who: u.who, name: s.Name, key: s.PrimaryKey, data: s.Data, hops: s.Hops}
 	u.call("signal "+s.Name, func(ctx context.Context, e *environment) (err error) {
 		id, err = e.publish.Publish(ctx, u.who, s)
 		return err
@@ -137,7 +155,8 @@ func (u *user) publish(s webhook.Signal) {
 		switch {
 		case err == nil:
 			u.tries = 0
-			u.w.ledger.accepted = append(u.w.ledger.accepted, id)
+			u.w.witness.accepted = append(u.w.witness.accepted, id)
+			u.w.witness.acceptedOnce(u.who, s.IdempotencyKey, id)
 		case s.IdempotencyKey != "":
 			u.repeat(func() { u.publish(s) })
 		}
@@ -147,10 +166,11 @@ func (u *user) publish(s webhook.Signal) {
 // manage creates, changes and deletes webhooks.
 func manage(u *user) {
 	w := u.w
-	known := w.ledger.knownWebhooks(u.who.Tenant)
+	known := w.witness.knownWebhooks(u.who.Tenant)
 	if len(known) == 0 || len(known) < 4 && w.chance(0.4) {
 		d := webhook.Draft{
-			Name: "a webhook", Events: w.wish(), TargetURL: w.url(u.who.Tenant), State: webhook.StateActive,
+			Name: "a webhook", Events: w.wish(), TargetURL: w.url(u.who.Tenant), State: webhook.StateActive, Properties: w.properties(),
+			Headers: w.headers(u.who.Tenant),
 		}
 		if w.chance(0.7) {
 			d.Secret = w.newSecret(u.who.Tenant)
@@ -169,18 +189,45 @@ func manage(u *user) {
 		id = known[0]
 	}
 	if w.chance(0.06) {
+		u.env.telling = &telling{who: u.who, hook: id, deletes: true}
 		u.call(fmt.Sprintf("delete w%d", id), func(ctx context.Context, e *environment) error {
 			return e.registry.Delete(ctx, u.who, id.id(), nil)
 		}, func(error) {})
 		return
 	}
+	if w.chance(0.15) {
+		u.set(id)
+		return
+	}
 	label, change := w.change(u.who.Tenant)
+	t := &telling{who: u.who, hook: id}
+	u.env.telling = t
 	u.call(fmt.Sprintf("%s w%d", label, id), func(ctx context.Context, e *environment) error {
 		_, err := e.registry.Save(ctx, u.who, id.id(), func(now webhook.Webhook) (webhook.Draft, error) {
 			d := draftOf(now)
 			change(&d)
+			t.draft = &d
 			return d, nil
 		})
+		return err
+	}, func(error) {})
+}
+
+// set sets the options of a webhook, or ends the overlap of its secrets.
+func (u *user) set(id hook) {
+	t := &telling{who: u.who, hook: id}
+	u.env.telling = t
+	if u.w.chance(0.3) {
+		t.endOverlap = true
+		u.call(fmt.Sprintf("end the overlap of w%d", id), func(ctx context.Context, e *environment) error {
+			return e.registry.EndOverlap(ctx, u.who, id.id())
+		}, func(error) {})
+		return
+	}
+	options := u.w.options()
+	t.options = &options
+	u.call(fmt.Sprintf("set options of w%d", id), func(ctx context.Context, e *environment) error {
+		_, err := e.registry.SetOptions(ctx, u.who, id.id(), func(webhook.Webhook) (webhook.Options, error) { return options, nil })
 		return err
 	}, func(error) {})
 }
@@ -192,6 +239,7 @@ const keyed = "by key "
 func (u *user) create(d webhook.Draft) {
 	key, once := strings.CutPrefix(d.Name, keyed)
 	var w webhook.Webhook
+	u.env.telling = &telling{who: u.who, draft: &d}
 	u.call("create a webhook "+key, func(ctx context.Context, e *environment) (err error) {
 		if once {
 			w, _, err = e.registry.CreateOnce(ctx, u.who, key, d)
@@ -217,6 +265,7 @@ func (u *user) create(d webhook.Draft) {
 func (u *user) undo(id int32, d webhook.Draft) {
 	u.left += 2
 	u.again = func() {
+		u.env.telling = &telling{who: u.who, hook: hookOf(u.who.Tenant, id), deletes: true}
 		u.call(fmt.Sprintf("undo w%d", id), func(ctx context.Context, e *environment) error {
 			return e.registry.Delete(ctx, u.who, id, nil)
 		}, func(error) {
@@ -237,8 +286,8 @@ func (w *world) change(tenant webhook.Tenant) (string, func(*webhook.Draft)) {
 	case 2, 3:
 		return "start", func(d *webhook.Draft) { d.State = webhook.StateActive }
 	case 4:
-		url := w.url(tenant)
-		return "re-target", func(d *webhook.Draft) { d.TargetURL = url }
+		url, headers := w.url(tenant), w.headers(tenant)
+		return "re-target", func(d *webhook.Draft) { d.TargetURL, d.Headers = url, headers }
 	case 5, 6:
 		events := w.wish()
 		return "change events of", func(d *webhook.Draft) { d.Events = events }
@@ -258,7 +307,7 @@ func (w *world) change(tenant webhook.Tenant) (string, func(*webhook.Draft)) {
 func (w *world) wish() []string { return wishes[w.rnd.IntN(len(wishes))] }
 
 func (w *world) url(tenant webhook.Tenant) string {
-	return urlOf(tenant, w.targets.hosts[w.rnd.IntN(len(w.targets.hosts))])
+	return w.urlAt(tenant, w.targets.hosts[w.rnd.IntN(len(w.targets.hosts))])
 }
 
 func (w *world) newSecret(tenant webhook.Tenant) *webhook.Secret {
@@ -266,12 +315,50 @@ func (w *world) newSecret(tenant webhook.Tenant) *webhook.Secret {
 	return &s
 }
 
+// options returns random options.
+func (w *world) options() webhook.Options {
+	o := webhook.Options{
+		Policy:  []webhook.Policy{"", webhook.PolicyDurable, webhook.PolicySuperOffice}[w.rnd.IntN(3)],
+		Timeout: []time.Duration{0, 0, time.Second, 5 * time.Second, 100 * time.Second}[w.rnd.IntN(5)],
+		Format:  []webhook.Format{"", "", webhook.FormatStandard, webhook.FormatCloudEvents, webhook.FormatData}[w.rnd.IntN(5)],
+	}
+	if w.chance(0.3) {
+		overlap := []time.Duration{0, 30 * time.Second, time.Hour}[w.rnd.IntN(3)]
+		o.SecretOverlap = &overlap
+	}
+	return o
+}
+
+// properties returns the Properties of a webhook; some have names that bodies use.
+func (w *world) properties() json.RawMessage {
+	return []json.RawMessage{nil, nil, json.RawMessage(`{"region":"eu","EventId":"x","n":1.0}`), json.RawMessage(`{"type":[],"later":{"æ":"<"}}`)}[w.rnd.IntN(4)]
+}
+
+// headers returns the headers of a webhook; the value of one is secret.
+func (w *world) headers(tenant webhook.Tenant) []webhook.DraftHeader {
+	if w.chance(0.6) {
+		return nil
+	}
+	return []webhook.DraftHeader{
+		{Name: "X-Api-Key", Value: secretOf(tenant, w.rnd.IntN(1_000_000))},
+		{Name: "X-Region", Value: webhook.NewSecret("eu north")},
+	}
+}
+
 // draftOf returns a draft that changes nothing.
 func draftOf(w webhook.Webhook) webhook.Draft {
-	return webhook.Draft{
+	d := webhook.Draft{
 		Name: w.Name, Events: w.Events, TargetURL: w.TargetURL, State: w.State, Type: w.Type,
 		Properties: w.Properties, Description: w.Description,
 	}
+	for _, h := range w.Headers {
+		value := webhook.NewSecret(h.Value)
+		if h.Secret {
+			value = webhook.NewSecret(mask)
+		}
+		d.Headers = append(d.Headers, webhook.DraftHeader{Name: h.Name, Value: value})
+	}
+	return d
 }
 
 // operate starts new rounds of deliveries, writing the row before sending the
@@ -282,11 +369,11 @@ func operate(u *user) {
 		u.redispatch([]webhook.Tenant{u.who.Tenant}, func(error) {})
 		return
 	}
-	key, ok := w.ledger.someRow(w.rnd)
+	key, ok := w.witness.someRow(w.rnd)
 	if !ok {
 		return
 	}
-	u.call(fmt.Sprintf("retry w%d/%s", about(key), w.ledger.name(key.Event)), func(ctx context.Context, e *environment) error {
+	u.call(fmt.Sprintf("retry w%d/%s", about(key), w.witness.name(key.Event)), func(ctx context.Context, e *environment) error {
 		now := time.Now()
 		row, err := e.rows.StartRound(ctx, webhook.StartRound{
 			Key: key, Now: now, SweepAt: now.Add(5 * time.Minute), Seed: webhook.Seed{ExpiresAt: now.Add(rowLife)},
@@ -297,6 +384,7 @@ func operate(u *user) {
 		if err != nil {
 			return err
 		}
+		u.w.witness.wants(key)
 		_, _ = e.queue.Send(ctx, []webhook.Outgoing{{Message: webhook.Message{
 			Kind: webhook.MessageAttempt, Tenant: key.Tenant, Webhook: key.Webhook, Event: key.Event, Round: row.Round, Attempt: 1,
 		}}})
@@ -324,12 +412,12 @@ func (u *user) redispatch(of []webhook.Tenant, answered func(error)) {
 
 // restore redispatches the records that Lambda gave up on.
 func restore(u *user) {
-	if !u.w.ledger.lost {
+	if !u.w.witness.lost {
 		return
 	}
 	u.redispatch(u.w.tenants, func(err error) {
 		if err == nil {
-			u.w.ledger.lost = false
+			u.w.witness.lost = false
 		} else {
 			u.left++
 		}

@@ -37,6 +37,10 @@ type weather struct {
 	lossy     bool    // the first records given up are lost, and redispatched
 	rivals    bool    // the users all change one webhook at once
 	hurry     bool    // everything is fast, so that records are young when they fail
+	weeks     bool    // one target is down for longer than a webhook may fail
+	hog       int     // events of the first tenant in a burst, for a target that is down
+	newer     bool    // the API is updated before the other functions
+	panics    float64 // a POST whose sender panics
 	siege     bool    // all targets are down for a long time, and many events arrive
 	crowd     int     // webhooks subscribed to every event from the start
 	old       int     // webhooks with a long history of successes
@@ -69,8 +73,8 @@ func drawWeather(rnd *rand.Rand) weather {
 		repeat:    some(0.15),
 		hold:      some(0.25),
 		outage:    some(0.7),
-		receives:  []int{2, 3, 20, 20}[rnd.IntN(4)],
-		retries:   []int{0, 2, 10, 10}[rnd.IntN(4)],
+		receives:  []int{2, 3, maxReceives, maxReceives}[rnd.IntN(4)],
+		retries:   []int{0, 2, streamRetries, streamRetries}[rnd.IntN(4)],
 		rivals:    rnd.IntN(4) == 0,
 		faults:    []int{0, 1, 2, 4, 8, 16, 40, 80}[rnd.IntN(8)],
 		lasts:     []time.Duration{time.Minute, 10 * time.Minute, 40 * time.Minute, 6 * time.Hour, 30 * time.Hour}[rnd.IntN(5)],
@@ -103,6 +107,15 @@ func drawWeather(rnd *rand.Rand) weather {
 			w.faults = max(w.faults, []int{0, 16, 40}[rnd.IntN(3)])
 		}
 	}
+	if w.weeks = w.crowd == 0 && !w.siege && !w.hurry && rnd.IntN(120) == 0; w.weeks {
+		w.lasts, w.faults, w.rivals, w.pause, w.lossy = 220*time.Hour, min(w.faults, 8), false, 0.01, false
+	}
+	if w.crowd == 0 && !w.weeks && rnd.IntN(250) == 0 {
+		w.hog = 300 + rnd.IntN(900)
+		w.siege, w.rivals, w.lossy, w.hold, w.late, w.pause, w.faults = false, false, false, 0, 0, 0.005, []int{0, 0, 4}[rnd.IntN(3)]
+	}
+	w.newer = rnd.IntN(15) == 0
+	w.panics = some(0.05)
 	if w.crowd > 0 {
 		// This much work takes enough time already.
 		w.pause, w.hold, w.late, w.rivals = 0.01, 0, 0, false
@@ -268,18 +281,22 @@ func (w *world) holds(p *process) bool {
 // wakeOvertaken thaws processes whose lease was just taken over: the worst
 // moment is while the new holder is running.
 func (w *world) wakeOvertaken() {
-	w.ledger.mu.Lock()
-	tokens := w.ledger.overtaken
-	w.ledger.overtaken = nil
+	w.witness.mu.Lock()
+	tokens := w.witness.overtaken
+	w.witness.overtaken = nil
+	if len(tokens) == 0 {
+		w.witness.mu.Unlock()
+		return
+	}
 	var asleep []*process
-	for _, grants := range w.ledger.grants {
+	for _, grants := range w.witness.grants {
 		for _, g := range grants {
 			if g.process != nil && g.process.frozen && slices.Contains(tokens, g.token) {
 				asleep = append(asleep, g.process)
 			}
 		}
 	}
-	w.ledger.mu.Unlock()
+	w.witness.mu.Unlock()
 	slices.SortFunc(asleep, func(a, b *process) int { return strings.Compare(a.name, b.name) })
 	for _, p := range slices.Compact(asleep) {
 		if !w.chance(0.7) {
@@ -287,7 +304,7 @@ func (w *world) wakeOvertaken() {
 		}
 		w.at(time.Now().Add(w.between(0, []time.Duration{50 * time.Millisecond, time.Second, 10 * time.Second}[w.rnd.IntN(3)])), func() {
 			if p.frozen {
-				p.frozen = false
+				p.thaw()
 				w.tracef(p.name, "*** thaws, and its lease was taken over")
 			}
 		})
@@ -328,11 +345,11 @@ func (w *world) weatherFreezes(g *gate) bool {
 		}
 		p.current.froze = true
 	}
-	p.frozen = true
+	p.frozen, p.since = true, time.Now()
 	w.tracef(p.name, "*** FREEZES for %s", d.Round(time.Second))
 	w.at(time.Now().Add(d), func() {
 		if p.frozen {
-			p.frozen = false
+			p.thaw()
 			w.tracef(p.name, "*** thaws")
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -25,7 +26,6 @@ type world struct {
 	arrival chan struct{}
 	mu      sync.Mutex // guards waiting and the state shared by released goroutines
 	waiting []*gate
-	paths   map[string]uint64 // by goroutine: hash of the gates it passed
 	running []*invocation
 	timers  []timer
 	order   int
@@ -39,17 +39,22 @@ type world struct {
 	digest  uint64
 	verdict []string // violations of promises
 
-	db      *database
-	queue   *queue
-	vault   *vault
-	bucket  *bucket
-	targets *targets
-	ledger  *ledger
-	actors  []actor
-	shards  []*shard
-	tenants []webhook.Tenant // of this run
-	policy  webhook.Policy
-	tokens  int
+	db        *database
+	queue     *queue
+	vault     *vault
+	bucket    *bucket
+	targets   *targets
+	witness   *witness
+	actors    []actor
+	shards    []*shard
+	tenants   []webhook.Tenant // of this run
+	policy    webhook.Policy
+	tokens    int
+	newer     bool          // events are stored in a form that the processes cannot read
+	skew      time.Duration // of any two processes' clocks, at most
+	drawn     int           // webhooks
+	senders   []*outbound.Sender
+	processes []*process
 
 	duplicates map[string]int // explained duplicates, by cause
 }
@@ -150,7 +155,7 @@ func (w *world) reap() (any bool) {
 	for _, inv := range slices.Clone(w.running) {
 		switch {
 		case inv.returned && !inv.closed:
-			w.ledger.returned(inv)
+			w.witness.returned(inv)
 			w.close(inv, true)
 			any = true
 		case inv.gone && !inv.closed:
@@ -223,7 +228,7 @@ func (w *world) run(done func() bool) {
 		if done() || len(w.verdict) > 0 {
 			return
 		}
-		if w.steps++; w.steps > maxSteps+200*w.weather.crowd {
+		if w.steps++; w.steps > maxSteps+200*(w.weather.crowd+w.weather.hog) {
 			w.violated("run", "does not settle within %d steps", maxSteps)
 			return
 		}
@@ -240,7 +245,7 @@ func (w *world) run(done func() bool) {
 		w.mu.Unlock()
 		switch {
 		case n == 0:
-			if !w.sleep(w.nextMoment(now)) {
+			if !w.sleep(w.nextMoment(now)) && !done() {
 				w.violated("run", "nothing is left to do, but the run is not done")
 				return
 			}
@@ -317,6 +322,9 @@ func (w *world) release(group []*gate) {
 	if w.holds(p) || w.weatherFreezes(g) {
 		return
 	}
+	if w.chance(0.002) {
+		w.setClock(p) // the wall clock jumps
+	}
 	v := w.judge(g)
 	w.mu.Lock()
 	w.waiting = slices.DeleteFunc(w.waiting, func(x *gate) bool { return slices.Contains(group, x) })
@@ -339,6 +347,9 @@ func (w *world) release(group []*gate) {
 	}
 	if v != proceed && strings.Contains(g.label, "health") {
 		p.misled = time.Now()
+	}
+	if v == stale {
+		p.staleAt = time.Now()
 	}
 	if v != proceed && v != slow && v != stale {
 		p.troubles = append(p.troubles, trouble{at: time.Now(), what: v, kind: g.kind, about: g.about})

@@ -10,14 +10,15 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// ledger is the independent witness: what was accepted, what was committed in
+// witness records what was accepted, what was committed in
 // which order, and what the targets saw. It reads the tables directly and does
 // not depend on how the processes work.
-type ledger struct {
+type witness struct {
 	w *world
 
 	mu       sync.Mutex
@@ -37,9 +38,20 @@ type ledger struct {
 	claims   map[string]bool // by process and delivery: claimed rows without a message so far
 	due      time.Time       // the earliest SweepAt of all rows
 	// overtaken are the tokens of leases that were just taken over.
-	overtaken []string
-	healths   map[hook][]healthy
-	parked    map[putOff]bool
+	overtaken  []string
+	healths    map[hook][]healthy
+	accounts   map[hook]*account
+	raised     []stateChange // events about webhooks
+	changes    []stateChange // that must have raised one
+	posts      map[hook]int  // made by attempts that count
+	founded    map[hook]int  // calls before the run
+	twice      map[hook]int  // calls that lost responses may have counted twice
+	unknown    map[hook]bool // a fault may have lost a count
+	reasons    reasons
+	preferred  map[hook]acceptance
+	onceEvents map[string]webhook.EventID // by caller and idempotency key
+	unsigned   map[hook]bool              // an attempt was made without a POST
+	parked     map[putOff]bool
 	// waits is the time of each next attempt according to the policy.
 	waits map[webhook.DeliveryKey]time.Time
 }
@@ -51,6 +63,9 @@ type happening struct {
 	stored     time.Time
 	dispatched time.Time // when the stream finished it
 	expanded   time.Time // when the last message to expand it was finished
+	told       ledger.Event
+	newer      bool // a version of the service stored it that is newer than the processes
+	about      hook // whose change of state it reports; 0: none
 }
 
 // revision is a committed state of a webhook; a deletion is a revision that
@@ -97,8 +112,21 @@ type attempt struct {
 	reported bool      // the process knows the result
 	knownOK  bool
 	inv      *invocation
-	status   int
-	abort    bool
+
+	target     string // as the process means it
+	retry      int
+	replay     bool
+	policy     string
+	activation int64
+	timeout    time.Duration    // of the webhook
+	requests   int              // that left the process
+	posts      []ledger.Request // that arrived
+	answer     ledger.Response  // to the last of them
+	known      ledger.Response  // the answer, if it arrived
+	over       bool             // its sender has stopped waiting
+	ended      time.Time
+	logged     bool
+	kind       ledger.Kind
 }
 
 // streamed is a record in one call of the stream consumer.
@@ -107,17 +135,18 @@ type streamed struct {
 	age  time.Duration // the record's true age when the call began
 }
 
-func newLedger(w *world) *ledger {
-	return &ledger{
+func newWitness(w *world) *witness {
+	return &witness{
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
+		accounts: map[hook]*account{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
 		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[webhook.DeliveryKey]time.Time{},
 	}
 }
 
 // name returns an event's short name in the trace.
-func (l *ledger) name(id webhook.EventID) string {
+func (l *witness) name(id webhook.EventID) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if h := l.events[id]; h != nil {
@@ -126,9 +155,9 @@ func (l *ledger) name(id webhook.EventID) string {
 	return "e?" + string(id[max(0, len(id)-4):])
 }
 
-func (l *ledger) about(w hook, id webhook.EventID) string { return fmt.Sprintf("w%d/%s", w, id) }
+func (l *witness) about(w hook, id webhook.EventID) string { return fmt.Sprintf("w%d/%s", w, id) }
 
-func (l *ledger) says(m webhook.Message) string {
+func (l *witness) says(m webhook.Message) string {
 	switch m.Kind {
 	case webhook.MessageExpand:
 		return "expand " + l.name(m.Event)
@@ -139,7 +168,7 @@ func (l *ledger) says(m webhook.Message) string {
 	return fmt.Sprintf("w%d/%s attempt %d.%d", about(m.Key()), l.name(m.Event), m.Round, m.Attempt)
 }
 
-func (l *ledger) eventStored(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) {
+func (l *witness) eventStored(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) {
 	l.mu.Lock()
 	if l.events[id] != nil {
 		l.mu.Unlock()
@@ -155,11 +184,17 @@ func (l *ledger) eventStored(ctx context.Context, tenant webhook.Tenant, id webh
 		return
 	}
 	h.event = e
+	if life := e.ExpiresAt.Sub(h.stored); processOf(ctx) != nil && (life > eventLife+l.w.skew || life < eventLife-time.Hour) {
+		l.w.violated("retention", "%s is kept for %s instead of %s", h.name, life, eventLife)
+	}
+	l.mu.Lock()
+	l.toldEvent(processOf(ctx), h, tenant, id)
+	l.mu.Unlock()
 	l.w.tracef("stream", "%s is %s, key %d", h.name, e.Name, e.PrimaryKey)
-	l.w.feed(e, h)
+	l.w.feed(ctx, e, h)
 }
 
-func (l *ledger) webhookWritten(ctx context.Context, id hook) {
+func (l *witness) webhookWritten(ctx context.Context, id hook) {
 	w, err := l.w.db.peek.Webhooks().Get(ctx, id.tenant(), id.id())
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,6 +211,7 @@ func (l *ledger) webhookWritten(ctx context.Context, id hook) {
 		}
 		l.once[key] = id
 	}
+	l.told(processOf(ctx), id, err == nil, w)
 	l.webhooks[id] = append(l.webhooks[id], revision{at: time.Now(), exists: err == nil, Webhook: w})
 	if err == nil {
 		l.w.tracef("webhooks", "w%d revision %d: %s, %s, %s, secret %s", id, w.Revision, w.State, strings.Join(w.Events, " "), w.TargetURL, w.Secret.Version)
@@ -191,13 +227,13 @@ func (l *ledger) webhookWritten(ctx context.Context, id hook) {
 }
 
 // exists reports whether the webhook's last revision exists.
-func (l *ledger) exists(id hook) bool {
+func (l *witness) exists(id hook) bool {
 	history := l.webhooks[id]
 	return len(history) > 0 && history[len(history)-1].exists
 }
 
 // checkPointers checks that a webhook has the pointers for its events.
-func (l *ledger) checkPointers(ctx context.Context, id hook) {
+func (l *witness) checkPointers(ctx context.Context, id hook) {
 	w, err := l.w.db.peek.Webhooks().Get(ctx, id.tenant(), id.id())
 	if err != nil {
 		return
@@ -210,13 +246,13 @@ func (l *ledger) checkPointers(ctx context.Context, id hook) {
 	}
 }
 
-func (l *ledger) pointerChanged(ctx context.Context, id hook) {
+func (l *witness) pointerChanged(ctx context.Context, id hook) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.checkPointers(ctx, id)
 }
 
-func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
+func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	row, err := l.w.db.peek.Deliveries().Get(ctx, key)
 	if err != nil {
 		l.w.violated("store", "row of %v was written but cannot be read: %v", key, err)
@@ -241,6 +277,9 @@ func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	}
 	l.w.tracef("rows", "%s is %s at %d.%d%s%s", name, row.Status, row.Round, row.Attempt, lease, due)
 	l.checkRow(name, old, row)
+	l.unsent(p, old, row)
+	l.checkLife(name, p, old, row)
+	l.checkDue(name, p, old, row)
 	l.checkHolder(name, p, old, row)
 	if row.Status == webhook.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
 		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
@@ -253,20 +292,16 @@ func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	}
 	if p != nil && strings.HasPrefix(p.name, "sweep") && row.Resends > old.Resends && row.SweepAt.After(old.SweepAt) && old.Exists() {
 		l.claims[p.name+name] = true
-		if old.SweepAt.After(now.Add(time.Minute)) {
+		l.reasons.byDelivery[key]++
+		if old.SweepAt.After(now.Add(time.Minute + l.w.skew)) {
 			l.w.violated("sweep", "%s is claimed but not due before %s", name, stamp(old.SweepAt.Sub(l.w.began)))
 		}
 	}
-	l.due = time.Time{}
-	for _, r := range l.rows {
-		if r.Status == webhook.StatusPending && (l.due.IsZero() || r.SweepAt.Before(l.due)) {
-			l.due = r.SweepAt
-		}
-	}
+	l.noteDue(old, row)
 	if row.LeaseBy != "" && row.LeaseBy != old.LeaseBy {
 		g := &grant{process: p, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
 		if old.LeaseBy != "" && old.Round == row.Round {
-			g.from, g.expired = old.LeaseBy, old.LeaseUntil.Before(now)
+			g.from, g.expired = old.LeaseBy, old.LeaseUntil.Before(now.Add(l.w.skew))
 			l.overtaken = append(l.overtaken, old.LeaseBy)
 		}
 		l.grants[key] = append(l.grants[key], g)
@@ -276,8 +311,24 @@ func (l *ledger) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	}
 }
 
+// noteDue keeps the earliest time at which a row is due.
+func (l *witness) noteDue(old, row webhook.Delivery) {
+	earliest := func(r webhook.Delivery) {
+		if r.Status == webhook.StatusPending && (l.due.IsZero() || r.SweepAt.Before(l.due)) {
+			l.due = r.SweepAt
+		}
+	}
+	if old.Status == webhook.StatusPending && old.SweepAt.Equal(l.due) {
+		l.due = time.Time{}
+		for _, r := range l.rows {
+			earliest(r)
+		}
+	}
+	earliest(row)
+}
+
 // checkRow checks the invariants of a written row.
-func (l *ledger) checkRow(name string, old, row webhook.Delivery) {
+func (l *witness) checkRow(name string, old, row webhook.Delivery) {
 	if row.Exists() && row.Status != webhook.StatusPending && (row.LeaseBy != "" || !row.LeaseUntil.IsZero() || !row.NextAt.IsZero() || !row.SweepAt.IsZero()) {
 		l.w.violated("rows", "%s is %s but has a lease or a SweepAt", name, row.Status)
 	}
@@ -294,7 +345,7 @@ func (l *ledger) checkRow(name string, old, row webhook.Delivery) {
 		l.w.violated("rows", "%s went back from %d.%d to %d.%d", name, old.Round, old.Attempt, row.Round, row.Attempt)
 	}
 	// Rows truncate their times to the millisecond.
-	leased := old.Leased(row.Updated.Add(time.Millisecond))
+	leased := old.Leased(row.Updated.Add(time.Millisecond + l.w.skew))
 	if row.Round > old.Round && leased {
 		l.w.violated("rows", "%s began round %d under a live lease", name, row.Round)
 	}
@@ -306,9 +357,38 @@ func (l *ledger) checkRow(name string, old, row webhook.Delivery) {
 	}
 }
 
+// unsent records an attempt that failed without a POST, because the secret that its
+// webhook named was deleted meanwhile. Its process counts it as a call.
+func (l *witness) unsent(p *process, old, row webhook.Delivery) {
+	if p == nil || row.AttemptCount == old.AttemptCount || row.Attempts[len(row.Attempts)-1].Error != webhook.AttemptSecret {
+		return
+	}
+	last := row.Attempts[len(row.Attempts)-1]
+	l.attempts[row.DeliveryKey] = append(l.attempts[row.DeliveryKey], &attempt{
+		process: p, inv: p.current, key: row.DeliveryKey, round: row.Round, retry: last.Number - 1, began: last.At, ended: last.At,
+		reported: true, over: true, logged: true, kind: ledger.Failed,
+	})
+	l.reasons.byDelivery[row.DeliveryKey]++
+	l.unsigned[about(row.DeliveryKey)], l.unknown[about(row.DeliveryKey)] = true, true
+	l.founded[about(row.DeliveryKey)]++
+}
+
+// checkLife checks that a row is kept for its life after its last write, and no
+// longer. A claim of the sweep does not count as a write.
+func (l *witness) checkLife(name string, p *process, old, row webhook.Delivery) {
+	if p == nil || row.Resends > old.Resends && row.ExpiresAt.Equal(old.ExpiresAt) {
+		return
+	}
+	least, most := p.current.began.Add(rowLife-time.Millisecond-l.w.skew), time.Now().Add(rowLife+l.w.skew)
+	if row.ExpiresAt.Before(least) || row.ExpiresAt.After(most) {
+		l.w.violated("retention", "%s is written %s after it began and expires %s after that, instead of %s",
+			name, stamp(time.Since(l.w.began)), time.Until(row.ExpiresAt), rowLife)
+	}
+}
+
 // checkHolder checks that a failure is recorded by the holder of the lease. One
 // recorded by another process would take the lease away from a running attempt.
-func (l *ledger) checkHolder(name string, p *process, old, row webhook.Delivery) {
+func (l *witness) checkHolder(name string, p *process, old, row webhook.Delivery) {
 	if p == nil || old.LeaseBy == "" || row.LeaseBy != "" || row.Round != old.Round || row.AttemptCount == old.AttemptCount || row.Status == webhook.StatusDelivered {
 		return
 	}
@@ -320,11 +400,15 @@ func (l *ledger) checkHolder(name string, p *process, old, row webhook.Delivery)
 // begin records that a process starts a POST and checks what must hold at that
 // moment: the process used a state, target and secret of the webhook that were
 // committed within the last five seconds.
-func (l *ledger) begin(p *process, post webhook.Post, began time.Time) *attempt {
+func (l *witness) begin(p *process, post webhook.Post, began time.Time) *attempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key := webhook.DeliveryKey{Tenant: post.Webhook.Tenant, Webhook: post.Webhook.ID, Event: post.Event.ID}
-	a := &attempt{process: p, key: key, round: 1, began: began, inv: p.current}
+	a := &attempt{
+		process: p, key: key, round: 1, began: began, inv: p.current, target: post.Webhook.TargetURL, retry: post.Retry, replay: post.Replay,
+		policy: string(cmp.Or(post.Webhook.Options.Policy, l.w.policy)), activation: post.Webhook.Activation, timeout: cmp.Or(post.Webhook.Options.Timeout, 30*time.Second),
+	}
+	p.making = append(p.making, a)
 	name := fmt.Sprintf("w%d/%s", about(key), l.events[key.Event].name)
 	l.checkTenants(name, post)
 	if s, ok := p.calls[p.current]; ok {
@@ -342,14 +426,17 @@ func (l *ledger) begin(p *process, post webhook.Post, began time.Time) *attempt 
 	a.inv.attempts = append(a.inv.attempts, a)
 	l.checkFresh(name, post, began)
 	l.checkCalled(name, a, post, began)
+	l.checkBegun(name, a)
+	l.checkLimits(name, a)
+	l.checkEarned(name, a)
 	return a
 }
 
 // checkCalled checks attempts against their policy's times and the known health
 // of the target: behind an open breaker only probes are made, and the fast lane
 // does not call a target that was recently cut short.
-func (l *ledger) checkCalled(name string, a *attempt, post webhook.Post, began time.Time) {
-	if at := l.waits[a.key]; a.lease != nil && began.Before(at) {
+func (l *witness) checkCalled(name string, a *attempt, post webhook.Post, began time.Time) {
+	if at := l.waits[a.key]; a.lease != nil && began.Add(l.w.skew).Before(at) {
 		l.w.violated("policy", "%s is attempted %s too early", name, at.Sub(began))
 	}
 	// Later commits need not be known: health may be five seconds old when a
@@ -389,19 +476,19 @@ func (l *ledger) checkCalled(name string, a *attempt, post webhook.Post, began t
 
 // checkProbes checks that a queue consumer call without trouble has made every
 // probe that it took, or returned it.
-func (l *ledger) checkProbes(inv *invocation) {
+func (l *witness) checkProbes(inv *invocation) {
 	p := inv.process
 	trouble := time.Now().After(inv.deadline) || inv.froze ||
 		slices.ContainsFunc(p.troubles, func(t trouble) bool { return !t.at.Before(inv.began) })
 	for id, n := range p.unmade {
-		if n > 0 && !trouble {
+		if history := l.healths[id]; n > 0 && !trouble && len(history) > 0 && history[len(history)-1].Breaker.ProbeBy == p.taken[id] {
 			l.w.violated("breaker", "a probe of w%d was taken by %s, but no attempt was made", id, p.name)
 		}
 	}
 	clear(p.unmade)
 }
 
-func (l *ledger) healthWritten(ctx context.Context, id hook) {
+func (l *witness) healthWritten(ctx context.Context, id hook) {
 	found, err := l.w.db.peek.Webhooks().Health(ctx, id.tenant(), []int32{id.id()})
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -426,8 +513,9 @@ func (l *ledger) healthWritten(ctx context.Context, id hook) {
 		if p := processOf(ctx); p != nil {
 			p.probes[id]++
 			p.unmade[id]++
+			p.taken[id] = by
 		}
-		if was.Breaker.Probing(time.Now()) && was.Activation == now.Activation {
+		if was.Breaker.Probing(time.Now().Add(l.w.skew)) && was.Activation == now.Activation {
 			l.w.violated("breaker", "w%d has two probes at once", id)
 		}
 	}
@@ -435,6 +523,7 @@ func (l *ledger) healthWritten(ctx context.Context, id hook) {
 		p.probes[id]-- // returned: no attempt was made
 		p.unmade[id]--
 	}
+	l.checkCounts(ctx, id, was, now)
 	if now.Breaker.Open() != was.Breaker.Open() {
 		l.w.tracef("breaker", "w%d open: %v", id, now.Breaker.Open())
 	}
@@ -442,7 +531,7 @@ func (l *ledger) healthWritten(ctx context.Context, id hook) {
 }
 
 // isDown reports whether the breaker of a webhook is open.
-func (l *ledger) isDown(id hook) bool {
+func (l *witness) isDown(id hook) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	history := l.healths[id]
@@ -451,7 +540,7 @@ func (l *ledger) isDown(id hook) bool {
 
 const grace = 5 * time.Second
 
-func (l *ledger) checkFresh(name string, post webhook.Post, began time.Time) {
+func (l *witness) checkFresh(name string, post webhook.Post, began time.Time) {
 	history := l.webhooks[hookOf(post.Webhook.Tenant, post.Webhook.ID)]
 	fresh, active, signed := false, false, true
 	var names []string
@@ -486,11 +575,12 @@ func (l *ledger) checkFresh(name string, post webhook.Post, began time.Time) {
 
 // saw records that a POST arrived, and requires a cause if the target had
 // already accepted the delivery.
-func (l *ledger) saw(a *attempt, m mood) {
+func (l *witness) saw(a *attempt, r ledger.Request, m mood, answer ledger.Response) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a.arrived, a.success, a.status, a.abort = time.Now(), m.status/100 == 2, m.status, m.abort
 	l.w.tracef("target", "saw w%d/%s, is %s", about(a.key), l.events[a.key.Event].name, m.name)
+	l.checkRequest(fmt.Sprintf("w%d/%s", about(a.key), l.events[a.key.Event].name), a, r)
+	a.arrived, a.success, a.answer = time.Now(), answer.OK(), answer
 	for _, before := range l.attempts[a.key] {
 		if before == a || !before.success || before.round != a.round || before.arrived.IsZero() {
 			continue
@@ -507,11 +597,11 @@ func (l *ledger) saw(a *attempt, m mood) {
 
 // explain returns the cause, among those listed by promise 2, for which an
 // accepted delivery arrives again.
-func (l *ledger) explain(first, again *attempt) string {
-	if first.reported && !first.knownOK {
+func (l *witness) explain(first, again *attempt) string {
+	if first.reported && !first.knownOK || again.over && !again.knownOK { // or the request was
 		return "the response was late"
 	}
-	about := l.w.ledger.about(about(first.key), first.key.Event)
+	about := l.w.witness.about(about(first.key), first.key.Event)
 	for _, t := range first.process.troubles {
 		if t.at.Before(first.arrived) {
 			continue
@@ -547,16 +637,22 @@ func (l *ledger) explain(first, again *attempt) string {
 }
 
 // reportResult records the result of an attempt that the process learned.
-func (l *ledger) reportResult(a *attempt, ok bool) {
+func (l *witness) reportResult(a *attempt, result webhook.Result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a.reported, a.knownOK = true, ok
+	a.reported, a.knownOK, a.ended = !result.Interrupted, result.StatusCode/100 == 2, time.Now()
+	l.reasons.byDelivery[a.key]++
+	a.kind = l.kindOf(fmt.Sprintf("w%d/%s", about(a.key), l.events[a.key.Event].name), a, result)
+	if result.StatusCode != 0 {
+		a.known = a.answer
+	}
+	a.process.making = slices.DeleteFunc(a.process.making, func(x *attempt) bool { return x == a })
 }
 
 // expanded records that a message to expand an event is finished. A redispatch
 // requested by a user, of an event that the stream has finished, does not
 // change what was owed.
-func (l *ledger) expanded(m webhook.Message) {
+func (l *witness) expanded(m webhook.Message) {
 	if h := l.events[m.Event]; h != nil && (m.Replay == "" || h.dispatched.IsZero()) {
 		h.expanded = time.Now()
 	}
@@ -564,10 +660,13 @@ func (l *ledger) expanded(m webhook.Message) {
 
 // returned checks a finished call against what it knows: an accepted delivery
 // must be recorded as delivered or be in a message.
-func (l *ledger) returned(inv *invocation) {
+func (l *witness) returned(inv *invocation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.checkProbes(inv)
+	l.checkReported(inv)
+	l.checkLogged(inv)
+	l.checkSwept(inv)
 	if l.w.sendFault(inv) || time.Now().After(inv.deadline) {
 		return
 	}
@@ -583,7 +682,7 @@ func (l *ledger) returned(inv *invocation) {
 
 // acknowledged checks that the consumer acknowledges a message for an attempt
 // only after that attempt is over, since the holder of its lease may be dead.
-func (l *ledger) acknowledged(inv *invocation, m webhook.Message) {
+func (l *witness) acknowledged(inv *invocation, m webhook.Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	row := l.rows[m.Key()]
@@ -604,17 +703,18 @@ func (l *ledger) acknowledged(inv *invocation, m webhook.Message) {
 	}
 }
 
-func (l *ledger) dispatched(id webhook.EventID) { l.events[id].dispatched = time.Now() }
+func (l *witness) dispatched(id webhook.EventID) { l.events[id].dispatched = time.Now() }
 
-func (l *ledger) streamed(call *streaming) {
+func (l *witness) streamed(call *streaming) {
 	for id, age := range call.ages {
+		l.reasons.byEvent[id]++
 		l.streams[id] = append(l.streams[id], &streamed{call, age})
 	}
 }
 
-func (l *ledger) firstDue() time.Time { return l.due }
+func (l *witness) firstDue() time.Time { return l.due }
 
-func (l *ledger) jobChanged(ctx context.Context) {
+func (l *witness) jobChanged(ctx context.Context) {
 	jobs, err := l.w.db.peek.Jobs().Running(ctx, 1000)
 	if err != nil {
 		l.w.violated("store", "cannot read jobs: %v", err)
@@ -626,9 +726,11 @@ func (l *ledger) jobChanged(ctx context.Context) {
 
 // sent checks that the row is written first: a message for a later attempt or
 // round must agree with its row.
-func (l *ledger) sent(m webhook.Message) {
+func (l *witness) sent(p *process, out webhook.Outgoing) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.spend(p, out)
+	m := out.Message
 	row := l.rows[m.Key()]
 	if m.Kind != webhook.MessageAttempt || m.Round <= 1 && m.Attempt <= 1 || row.Round > m.Round {
 		return
@@ -639,7 +741,14 @@ func (l *ledger) sent(m webhook.Message) {
 	}
 }
 
-func (l *ledger) intentChanged(ctx context.Context) {
+// refused records that the queue refused a message, which may be sent again.
+func (l *witness) refused(key webhook.DeliveryKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reasons.byDelivery[key]++
+}
+
+func (l *witness) intentChanged(ctx context.Context) {
 	intents, err := l.w.db.peek.Webhooks().Intents(ctx, time.Now().Add(1000*time.Hour), 1000)
 	if err != nil {
 		l.w.violated("store", "cannot read intents: %v", err)
@@ -651,7 +760,7 @@ func (l *ledger) intentChanged(ctx context.Context) {
 
 // sweeps checks that the sweep sends one message per claim: a waiting row is
 // not sent every minute, nor by both of two sweeps.
-func (l *ledger) sweeps(p *process, m webhook.Message) {
+func (l *witness) sweeps(p *process, m webhook.Message) {
 	name := l.about(about(m.Key()), webhook.EventID(l.name(m.Event)))
 	l.mu.Lock()
 	defer l.mu.Unlock()

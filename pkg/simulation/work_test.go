@@ -1,0 +1,174 @@
+package simulation_test
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// reasons counts what entitles processes to send a message for a delivery: a call of
+// the stream consumer or an expansion of its event, an attempt that failed, a claim
+// of the sweep, a retry that a user asked for, and a message that the queue refused.
+type reasons struct {
+	byEvent    map[webhook.EventID]int
+	byDelivery map[webhook.DeliveryKey]int
+	used       map[webhook.DeliveryKey]int
+}
+
+func newReasons() reasons {
+	return reasons{map[webhook.EventID]int{}, map[webhook.DeliveryKey]int{}, map[webhook.DeliveryKey]int{}}
+}
+
+// spend checks that there is a reason for a message, and that it arrives when the
+// row is due.
+func (l *witness) spend(p *process, m webhook.Outgoing) {
+	if m.Message.Kind != webhook.MessageAttempt {
+		return
+	}
+	key := m.Message.Key()
+	name := l.w.witness.about(about(key), webhook.EventID(l.events[key.Event].name))
+	if l.reasons.used[key]++; l.reasons.used[key] > l.reasons.byEvent[key.Event]+l.reasons.byDelivery[key] {
+		l.w.violated("work", "%d messages are sent for %s, one more than there were reasons", l.reasons.used[key], name)
+	}
+	now, row := time.Now(), l.rows[key]
+	if row.Status != webhook.StatusPending || row.Round != m.Message.Round || row.Attempt != m.Message.Attempt-1 || row.LeaseBy != "" || m.Message.Attempt == 1 {
+		return
+	}
+	since := now // when the process computed the delay, or earlier
+	if p != nil {
+		since = p.current.began
+	}
+	for _, a := range l.attempts[key] {
+		if a.process == p && a.reported {
+			since = later(since, a.ended)
+		}
+	}
+	due := later(now, row.NextAt)
+	if healths := l.healths[about(key)]; p != nil && strings.HasPrefix(p.name, "sweep") {
+		for _, h := range healths[max(len(healths)-5, 0):] { // the sweep may send the breaker's next probe
+			due = later(due, h.Breaker.ProbeAt)
+		}
+	}
+	if late := now.Add(m.Delay).Sub(due); late > now.Sub(since)+2*time.Second+l.w.skew {
+		l.w.violated("lateness", "%s is due at %s, and its message arrives %s later", name, stamp(row.NextAt.Sub(l.w.began)), late)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// checkDue checks that a pending row is due when it should be: the wait after its last
+// attempt is neither too short nor too long, and the sweep finds it soon after, unless
+// it has done so often.
+func (l *witness) checkDue(name string, p *process, old, row webhook.Delivery) {
+	now := time.Now()
+	if p == nil || row.Status != webhook.StatusPending {
+		return
+	}
+	slow := now.Sub(p.current.began) // times in the row are from before the write
+	if strings.HasPrefix(p.name, "sweep") && row.SweepAt.After(old.SweepAt) && old.Exists() && old.SweepAt.After(now.Add(time.Minute+l.w.skew)) {
+		l.w.violated("work", "%s is written by the sweep, though it is due only at %s", name, stamp(old.SweepAt.Sub(l.w.began)))
+	}
+	if row.Resends == old.Resends+1 && row.SweepAt.After(later(now.Add(time.Minute), old.SweepAt)) && strings.HasPrefix(p.name, "sweep") && !row.SweepAt.Equal(row.NextAt) {
+		// The index may show one message less.
+		least := min(5*time.Minute<<min(max(old.Resends-1, 0), 10), 6*time.Hour)
+		if gap := row.SweepAt.Sub(later(p.current.began, row.NextAt)); gap < least-l.w.skew-time.Millisecond {
+			l.w.violated("work", "%s was sent %d times without an attempt, and is sent again after %s instead of %s", name, old.Resends, gap, least)
+		}
+	}
+	gap := min(5*time.Minute<<min(max(row.Resends, 0), 10), 6*time.Hour)
+	if late := row.SweepAt.Sub(later(later(now, row.NextAt), row.LeaseUntil)); late > gap+2*time.Minute+l.w.skew {
+		l.w.violated("lateness", "%s was sent %d times without an attempt and is due at %s, but the sweep finds it %s after that", name, row.Resends, stamp(row.NextAt.Sub(l.w.began)), late)
+	}
+	if row.AttemptCount <= old.AttemptCount || row.Round != old.Round && old.Exists() {
+		if wait := row.NextAt.Sub(later(now, old.NextAt)); wait > time.Hour+15*time.Minute+l.w.skew {
+			l.w.violated("lateness", "%s is put off by %s", name, wait)
+		}
+		return
+	}
+	var last *attempt
+	for _, a := range l.attempts[row.DeliveryKey] {
+		if a.process == p && a.reported && a.round == row.Round {
+			last = a
+		}
+	}
+	if last == nil {
+		return
+	}
+	shortest, longest, ok := l.waitsAfter(last, row.Attempt)
+	if wait := row.NextAt.Sub(last.ended); ok && (wait < shortest-time.Millisecond-l.w.skew || wait > longest+slow+time.Millisecond+l.w.skew) {
+		l.w.violated("policy", "%s is due %s after attempt %d, which must be %s to %s", name, wait, row.Attempt, shortest, longest)
+	}
+}
+
+// waitsAfter returns the shortest and the longest wait between a failed attempt and a
+// retry, under any of the policies that may have been applied. ok is false if there
+// must be no such retry.
+func (l *witness) waitsAfter(x *attempt, retry int) (shortest, longest time.Duration, ok bool) {
+	for _, v := range l.accounts[about(x.key)].history.Between(x.began.Add(-ledger.ViewLife), x.ended) {
+		known := x.known
+		if x.kind == ledger.Undecided {
+			known = ledger.Response{} // it was refused, but only once
+		}
+		least, most, may := ledger.Wait(v.Policy, retry, known, x.began)
+		if may && (!ok || least < shortest) {
+			shortest = least
+		}
+		if may {
+			longest, ok = max(longest, most), true
+		}
+	}
+	return shortest, longest, ok
+}
+
+// checkSwept checks that a sweep without trouble has handled every row that was due
+// when it began.
+func (l *witness) checkSwept(inv *invocation) {
+	p := inv.process
+	if !strings.HasPrefix(p.name, "sweep") || time.Since(inv.began) > 40*time.Second || p.staleAt.After(inv.began) || inv.froze ||
+		slices.ContainsFunc(p.troubles, func(t trouble) bool { return !t.at.Before(inv.began) }) {
+		return
+	}
+	for _, key := range l.sortedRows() {
+		if row := l.rows[key]; row.Status == webhook.StatusPending && row.SweepAt.Before(inv.began.Add(-l.w.skew)) && row.Updated.Before(inv.began.Add(-time.Millisecond-l.w.skew)) {
+			l.w.violated("lateness", "%s has run and left w%d/%s, which was due at %s", p.name, about(key), l.events[key.Event].name, stamp(row.SweepAt.Sub(l.w.began)))
+		}
+	}
+}
+
+// wants records that a user asked for an attempt.
+func (l *witness) wants(key webhook.DeliveryKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reasons.byDelivery[key]++
+}
+
+// neighborly is how soon a neighbor of a hog gets its first attempt.
+const neighborly = 5 * time.Minute
+
+// auditNeighbors checks that in a run without faults the backlog of one tenant delays
+// no other tenant's first attempts.
+func (l *witness) auditNeighbors() {
+	if l.w.weather.hog == 0 || l.w.weather.faults > 0 || l.w.weather.newer {
+		return
+	}
+	for _, key := range l.sortedRows() {
+		h := l.events[key.Event]
+		if key.Tenant == tenants[0] || slices.ContainsFunc(l.healths[about(key)], func(h healthy) bool { return h.Breaker.Open() }) {
+			continue
+		}
+		for _, a := range l.attempts[key] {
+			if late := a.began.Sub(h.stored); a.retry == 0 && a.round == 1 && late > neighborly {
+				l.w.violated("promise 3", "w%d/%s is attempted first after %s, while %s has %d events to get", about(key), h.name, late, tenants[0], l.w.weather.hog)
+			}
+			break
+		}
+	}
+}
