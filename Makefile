@@ -74,7 +74,7 @@ CRASHES ?= 20
 
 .PHONY: test-crash
 test-crash: need-go ## kill -9 the local run under load, CRASHES times, and look for lost events
-	@go test ./functions/local -run '^TestCrash$$' -count=1 -v -crashes $(CRASHES)
+	@go test ./functions/local -run '^TestCrash' -count=1 -v -crashes $(CRASHES)
 
 .PHONY: test-clients
 test-clients: need-go ## official clients and verifiers against the local run (fetches about 140 MB once)

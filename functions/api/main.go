@@ -23,6 +23,10 @@ import (
 // version is set by the linker.
 var version = "dev"
 
+// documentBytes bounds the secret documents that an environment remembers: a
+// relay reads one for each POST.
+const documentBytes = 1 << 20
+
 func main() { start.Function(config.LoadAPI, wire) }
 
 func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handler, error) {
@@ -32,6 +36,8 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 	}
 	manager := secretsmanager.NewFromConfig(clients)
 	on := start.Contracts(cfg.Deployed, cfg.WebhooksPerTenant, clients, logger)
+	on.Secrets = secrets.NewCache(on.Secrets, documentBytes)
+	on.BusTenant = cfg.EventTenant
 	handler := api.New(on, sender, api.Config{
 		Serving: cfg.Serving, Targets: cfg.Targets, Version: version, RequestID: trigger.RequestID,
 		First: secrets.Value(manager, cfg.FirstCredentialSecret, time.Now),

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/receiver"
 )
 
 // banner returns the text printed at the start: the service's address, three calls
@@ -17,12 +18,18 @@ func banner(cfg config.Local, addr string) string {
 	if cfg.FirstCredential.Reveal() != config.DefaultCredential {
 		user = "$FIRST_CREDENTIAL"
 	}
+	target := "https://example.com/hook" // to be replaced with the reader's own
+	if cfg.AllowPrivate {
+		target = base + receiver.Path
+	}
 	// The secret is the example of Standard Webhooks' libraries: all of them
 	// take it as it is.
 	fmt.Fprintf(&b, "  curl -u %s -H 'Content-Type: application/json' %s/api/v1/Webhook -d '%s'\n\n", user, base,
-		`{"Name": "My first webhook", "Events": ["contact.*"], "TargetUrl": "`+base+`/_receiver", "Secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`)
+		`{"Name": "My first webhook", "Events": ["contact.*"], "TargetUrl": "`+target+`", "Secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`)
 	fmt.Fprintf(&b, "  curl -u %s -H 'Content-Type: application/json' %s/api/v1/Webhook/contact.changed/7 -d '%s'\n\n", user, base, `{"name": "Blåbær AS", "category_idx": 3}`)
-	fmt.Fprintf(&b, "  curl %s/_receiver\n\n", base)
+	if cfg.AllowPrivate {
+		fmt.Fprintf(&b, "  curl %s\n\n", target)
+	}
 	var open []string
 	if cfg.AllowHTTP {
 		open = append(open, "http targets are allowed (ALLOW_HTTP)")

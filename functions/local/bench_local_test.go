@@ -28,8 +28,14 @@ type benchService struct {
 
 func startBenchService(b *testing.B, binary string) *benchService {
 	b.Helper()
+	return startBenchServiceOn(b, binary, b.TempDir())
+}
+
+// startBenchServiceOn starts one on data that is there already.
+func startBenchServiceOn(b *testing.B, binary, dir string) *benchService {
+	b.Helper()
 	cmd := exec.CommandContext(b.Context(), binary) //nolint:gosec // built by this benchmark
-	cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "DATA_DIR="+b.TempDir())
+	cmd.Env = append(os.Environ(), "ADDR=127.0.0.1:0", "DATA_DIR="+dir)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -99,6 +105,12 @@ func (p *publisher) signal(event string, n int) error {
 	data := strings.Replace(benchData, "{", `{"n":`+strconv.Itoa(n)+`,`, 1)
 	p.buf = fmt.Appendf(p.buf[:0], "POST /api/v1/Webhook/%s/7 HTTP/1.1\r\nHost: %s\r\nAuthorization: Basic dGplMDpUamUw\r\n"+
 		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", event, p.addr, len(data), data)
+	return p.exchange("204")
+}
+
+// exchange writes the buffered request and reads the response, which must have the
+// given status and no body.
+func (p *publisher) exchange(want string) error {
 	if _, err := p.conn.Write(p.buf); err != nil {
 		return err
 	}
@@ -106,8 +118,8 @@ func (p *publisher) signal(event string, n int) error {
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(status, "HTTP/1.1 204 ") {
-		return fmt.Errorf("signal: %s", strings.TrimSpace(status))
+	if !strings.HasPrefix(status, "HTTP/1.1 "+want+" ") {
+		return fmt.Errorf("response: %s", strings.TrimSpace(status))
 	}
 	for {
 		line, err := p.read.ReadSlice('\n')

@@ -17,7 +17,7 @@ import (
 	"github.com/posthaste-dev/posthaste/functions/internal/memory"
 )
 
-var figures = flag.String("figures", "engine,stream,local,neighbours,bodies", "what BenchmarkFigures measures")
+var figures = flag.String("figures", "engine,stream,local,relay,neighbours,bodies", "what BenchmarkFigures measures")
 
 // BenchmarkFigures measures the figures of docs/performance.md and prints them as
 // one table. It runs once, for minutes, and judges nothing: it fails only if it
@@ -44,6 +44,12 @@ func BenchmarkFigures(b *testing.B) {
 			t.section("Local run: signals over HTTP to POSTs received, one webhook; publishers and target in one process beside it")
 			for _, publishers := range []int{16, 64} {
 				benchThroughput(b, t, binary, publishers)
+			}
+		}
+		if strings.Contains(*figures, "relay") {
+			t.section("Relay: signed POSTs of SuperOffice's kind to the local run, relayed to one webhook; times are those of the responses")
+			for _, senders := range []int{16, 64} {
+				benchRelay(b, t, binary, senders)
 			}
 		}
 		if strings.Contains(*figures, "neighbours") {

@@ -81,11 +81,28 @@ var effects = map[string]effect{
 			return fmt.Sprint(slices.Sorted(maps.Keys(body)))
 		},
 	},
+	"Include": {
+		[2]any{[]string{}, []string{"previous"}},
+		[2]string{"<nil>", "map[name:old]"},
+		func(s *started, setOption func(string) int32) string {
+			target := webhooktest.NewReceiver(s.t)
+			setOption(target.URL)
+			const event = `{"Event":"contact.changed","PrimaryKey":7,"FieldValues":{"name":"new"},"Previous":{"name":"old"}}`
+			if status, _, response := s.call("POST", "/api/v1/Events", event); status != 202 {
+				s.t.Fatalf("got %d %s", status, response)
+			}
+			var body map[string]any
+			if err := json.Unmarshal(received(s.t, s, target, 1)[0].Body, &body); err != nil {
+				s.t.Fatal(err)
+			}
+			return fmt.Sprint(body["Previous"])
+		},
+	},
 }
 
 // unexposed are fields of webhook.Options that the API does not show yet, with
 // the reason.
-var unexposed = map[string]string{"Include": "the API of events shows it"}
+var unexposed = map[string]string{}
 
 // Every option changes what happens. An option without an entry in effects, in
 // docs/superoffice.md or in openapi.json, or with a field that the API does not

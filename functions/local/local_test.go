@@ -74,11 +74,16 @@ func start(t *testing.T, dir string, settings map[string]string) *started {
 
 func (s *started) call(method, path, body string) (int, http.Header, []byte) {
 	s.t.Helper()
+	return s.callAs("tje0", "Tje0", method, path, body)
+}
+
+func (s *started) callAs(user, password, method, path, body string) (int, http.Header, []byte) {
+	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	req.SetBasicAuth("tje0", "Tje0")
+	req.SetBasicAuth(user, password)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -180,7 +185,9 @@ func TestREADME_QuickstartShowsAVerifiedDelivery(t *testing.T) {
 			t.Fatalf("the third call still prints %s", got)
 		}
 	}
-	text := banner(config.Local{FirstCredential: webhook.NewSecret(config.DefaultCredential)}, "127.0.0.1:8080")
+	private := config.Local{FirstCredential: webhook.NewSecret(config.DefaultCredential)}
+	private.AllowPrivate = true
+	text := banner(private, "127.0.0.1:8080")
 	for _, call := range calls {
 		if !strings.Contains(text, call[1]) {
 			t.Errorf("the banner lacks the README's call %s\nin:\n%s", call[1], text)

@@ -60,10 +60,23 @@ func run(ctx context.Context) error {
 	return serve(ctx, cfg, parts, listener)
 }
 
+const (
+	// readTime is how long a request may take to arrive, header and body
+	// together: a client that stops halfway would hold its connection and its
+	// part of the body. A call may take longer once its body has been read.
+	readTime = 10 * time.Second
+	// idleTime is how long a connection is kept between two requests.
+	idleTime = 2 * time.Minute
+)
+
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadTimeout: readTime, IdleTimeout: idleTime}
+}
+
 // serve serves calls and runs the pump until ctx ends, then finishes calls and
 // attempts in flight.
 func serve(ctx context.Context, cfg config.Local, s *parts, listener net.Listener) error {
-	server := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second}
+	server := newServer(s.handler)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	pumping, stopPump := context.WithCancel(context.WithoutCancel(ctx))

@@ -12,10 +12,12 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/ingest"
 	"github.com/posthaste-dev/posthaste/pkg/receiver"
 	"github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/service/api"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
+	"github.com/posthaste-dev/posthaste/pkg/service/ingester"
 	"github.com/posthaste-dev/posthaste/pkg/service/sending"
 	"github.com/posthaste-dev/posthaste/pkg/service/sweeper"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
@@ -28,6 +30,7 @@ type parts struct {
 	handler http.Handler
 	pump    *embedded.Pump
 	sweep   func(ctx context.Context) error
+	batches *ingest.Batches
 	db      *embedded.DB
 }
 
@@ -54,13 +57,23 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 		Logger: logger, Now: time.Now, Random: rand.Reader, Delivering: cfg.Delivering,
 		Webhooks: db.Webhooks().Limited(cfg.WebhooksPerTenant), Events: db.Events(), Deliveries: db.Deliveries(), Secrets: db.Secrets(),
 		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Erasure: db.Erasure(),
-		Messages: db.Queue(),
+		Sources: db.Sources(), BusTenant: tenancy.FirstTenant, Messages: db.Queue(), Notices: loggedNotices{logger},
 	}
 	user, password, _ := strings.Cut(cfg.AdminCredential.Reveal(), ":")
+	registry := service.NewRegistry(on)
+	beside := map[string]http.Handler{}
+	if cfg.AllowPrivate { // otherwise no webhook can reach the receiver
+		beside[receiver.Path] = &receiver.Receiver{
+			Now: time.Now, SeenHost: sender.Guard().CheckHost,
+			Secrets: func(ctx context.Context, hit func(target string) bool) []webhook.Secret {
+				return secretsOfTargets(ctx, registry, db.Tenants(), hit)
+			},
+		}
+	}
 	handler := api.New(on, sender, api.Config{
 		Serving: cfg.Serving, Targets: cfg.Targets, Version: version, AllowOwnHost: true, UnauthorizedHint: hint(cfg),
 		First: always(cfg.FirstCredential), Admin: always(webhook.NewSecret(password)), AdminUser: user,
-		Beside: map[string]http.Handler{receiver.Path: &receiver.Receiver{Now: time.Now, Secrets: secretsOfTarget(service.NewRegistry(on))}},
+		Beside: beside,
 	})
 	engine := dispatcher.New(on, sender, db.DeadLetters())
 	sweep := sweeper.New(on, db.DeadLetters(), nil)
@@ -72,7 +85,7 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 			}
 		},
 	}
-	return &parts{handler: handler, pump: pump, sweep: sweep.Run, db: db}, nil
+	return &parts{handler: handler, pump: pump, sweep: sweep.Run, batches: ingester.New(on), db: db}, nil
 }
 
 // always returns a function that always returns this secret.
@@ -88,27 +101,44 @@ func hint(cfg config.Local) string {
 	return "Try Basic " + config.DefaultCredential
 }
 
-// secretsOfTarget returns the secrets that the receiver verifies a POST with: those
-// of the webhooks whose target is the URL that was hit.
-func secretsOfTarget(registry *webhook.Registry) func(ctx context.Context, url string) []webhook.Secret {
-	return func(ctx context.Context, url string) (secrets []webhook.Secret) {
-		who := webhook.Principal{Tenant: tenancy.FirstTenant}
-		for after := int32(0); ; {
-			page, next, err := registry.List(ctx, who, after, 100)
-			if err != nil {
-				return secrets
+// secretsOfTargets returns the secrets that the receiver verifies a POST with:
+// those of the webhooks, of every tenant, for whose TargetUrl hit returns true.
+// Secrets that cannot be read are left out.
+func secretsOfTargets(ctx context.Context, registry *webhook.Registry, tenants tenancy.Tenants, hit func(target string) bool) []webhook.Secret {
+	secrets := secretsOfTenant(ctx, registry, tenancy.FirstTenant, hit) // which may have no record
+	for after := webhook.Tenant(""); ; {
+		page, err := tenants.List(ctx, after, pageOfTargets)
+		for _, record := range page {
+			if after = record.Name; after != tenancy.FirstTenant {
+				secrets = append(secrets, secretsOfTenant(ctx, registry, after, hit)...)
 			}
-			for _, w := range page {
-				if w.TargetURL != url {
-					continue
-				}
-				if doc, err := registry.Document(ctx, w); err == nil {
-					secrets = append(secrets, doc.Current, doc.Previous)
-				}
+		}
+		if err != nil || len(page) < pageOfTargets {
+			return secrets
+		}
+	}
+}
+
+// pageOfTargets is the number of tenants or webhooks read at once.
+const pageOfTargets = 100
+
+func secretsOfTenant(ctx context.Context, registry *webhook.Registry, tenant webhook.Tenant, hit func(target string) bool) (secrets []webhook.Secret) {
+	who := webhook.Principal{Tenant: tenant}
+	for after := int32(0); ; {
+		page, next, err := registry.List(ctx, who, after, pageOfTargets)
+		if err != nil {
+			return secrets
+		}
+		for _, w := range page {
+			if !hit(w.TargetURL) {
+				continue
 			}
-			if after = next; next == 0 {
-				return secrets
+			if doc, err := registry.Document(ctx, w); err == nil {
+				secrets = append(secrets, doc.Current, doc.Previous)
 			}
+		}
+		if after = next; next == 0 {
+			return secrets
 		}
 	}
 }

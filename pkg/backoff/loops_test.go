@@ -17,6 +17,8 @@ import (
 // fails.
 var retries = map[string]string{
 	"pkg/job Cancel cancelling.Retry":                         "ErrConflict: 409",
+	"pkg/source Registry.change saving.Retry":                 "ErrConflict: 409",
+	"pkg/source Registry.delete saving.Retry":                 "ErrConflict: 409",
 	"pkg/webhook Registry.retry saving.Retry":                 "ErrConflict: 409",
 	"pkg/webhook Registry.CreateOnce saving.Retry":            "ErrConflict: 409",
 	"pkg/secrets Manager.prepareLabels labelling.Retry":       "ErrUnavailable: 503",
@@ -36,7 +38,8 @@ var retries = map[string]string{
 // a collection, and why they are not retries: each iteration does a different part
 // of the work.
 var others = map[string]string{
-	"functions/local secretsOfTarget for":               "a page of tenants per iteration",
+	"functions/local secretsOfTargets for":              "a page of tenants per iteration",
+	"functions/local secretsOfTenant for":               "a page of webhooks per iteration",
 	"pkg/embedded Pump.Run for range":                   "a partition per iteration",
 	"pkg/embedded Pump.feed for":                        "a batch per iteration; a failed batch waits by handingOver",
 	"pkg/auth Authenticator.endOldest for":              "a page per iteration",
@@ -58,6 +61,7 @@ var others = map[string]string{
 	"pkg/sweep Sweeper.redrive for":                     "a page of names per iteration",
 	"pkg/sweep dueRows.sendShard for":                   "a page of rows per iteration",
 	"pkg/sweep dueRows.walk for":                        "a page of rows per iteration, each row once",
+	"pkg/webhook Notifier.Flush for":                    "ten notices per iteration, until a call fails; 1.5 s in all",
 	"pkg/tenancy Administration.DeleteTenant for range": "a page per iteration, up to a limit",
 	"pkg/webhook Registry.List for":                     "a page per iteration",
 	"pkg/tenancy Deletion.deliveries for":               "a batch of rows per iteration, for two seconds",

@@ -37,7 +37,7 @@ var settings = []Setting{
 	{Name: "PUBLIC_URL", Parameter: "PublicUrl", Meaning: "base of `_Links`; empty: the call's own scheme and Host"},
 	{Name: "TARGET_CHECK", Local: "off", Deployed: "require", Parameter: "Stage", Meaning: "`require` a signed ping to succeed when a webhook is saved, or `off`; in the stage `dev` it is `off`"},
 	{Name: "ALLOW_HTTP", Local: "true", Deployed: "false", Parameter: "Stage", Meaning: "accept http targets in addition to https; in the stage `dev` it is `true`"},
-	{Name: "ALLOW_PRIVATE_TARGETS", Local: "true", Deployed: Absent, Meaning: "accept targets at private and loopback addresses"},
+	{Name: "ALLOW_PRIVATE_TARGETS", Local: "true", Deployed: Absent, Meaning: "accept targets at private and loopback addresses; otherwise `/_receiver` is not served"},
 	{Name: "ALLOWED_TARGET_CIDRS", Parameter: "AllowedTargetCidrs", Meaning: "comma-separated networks to allow in addition to public addresses, e.g. a VPC's; must not overlap 169.254.0.0/16"},
 	{Name: "DELIVERY_POLICY", Local: "durable", Deployed: "durable", Parameter: "DeliveryPolicy", Meaning: "default of the webhook option `Policy`: `durable` or `superoffice`"},
 	{Name: "EVENT_TTL_DAYS", Local: "30", Deployed: "30", Parameter: "EventTtlDays", Meaning: "days an event is kept; at least 14"},
@@ -55,6 +55,8 @@ var settings = []Setting{
 	{Name: "OIDC_USER_CLAIM", Parameter: "OidcUserClaim", Meaning: "claim that holds the user; empty: `sub`"},
 	{Name: "OIDC_APP_CLAIM", Parameter: "OidcAppClaim", Meaning: "claim that holds the app; empty: `client_id`"},
 	{Name: "OIDC_SCOPES_CLAIM", Parameter: "OidcScopesClaim", Meaning: "claim that holds the scopes, a list or a string; empty: `scope`"},
+	{Name: "OPERATIONAL_BUS_ARN", Local: Absent, Parameter: "OperationalBusArn", Meaning: "ARN of an EventBridge bus that receives operational events, such as a disabled webhook; empty: none are sent; the local run logs them"},
+	{Name: "EVENT_TENANT", Local: Absent, Parameter: "EventTenant", Meaning: "tenant that gets the events of an EventBridge bus that no source matches, with the default mapping; empty: they are skipped"},
 	{Name: "LOG_LEVEL", Local: "info", Deployed: "info", Parameter: "LogLevel", Meaning: "`debug`, `info`, `warn` or `error`"},
 	{Name: "SHUTDOWN_TIMEOUT", Local: "10s", Deployed: Absent, Meaning: "how long a stop waits for attempts in flight"},
 }

@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -126,9 +127,26 @@ func (m *meter) spent() string {
 // 10,000 webhooks needs the same number of calls and read units as one with 10.
 func TestCost_DoesNotGrowWithWebhooksThatDoNotMatch(t *testing.T) {
 	t.Parallel()
+	flat(t, "contact.changed", "contact.*", 3, 10, 1_000, 10_000)
+}
+
+// The most that a name can cost: it is looked up by itself, by a prefix at each of
+// its first six dots, and by *.
+func TestCost_OfANameWithManyDots(t *testing.T) {
+	t.Parallel()
+	flat(t, "a.b.c.d.e.f.g.h.changed", "a.b.c.d.e.f.*", 8, 10, 1_000)
+}
+
+// flat holds the cost of an event for tenants of several sizes against each other,
+// and against the number of its lookups.
+func flat(t *testing.T, name, pattern string, lookups int, sizes ...int32) {
+	t.Helper()
 	var want map[string]string
-	for _, n := range []int32{10, 1_000, 10_000} {
-		got := costs(t, n)
+	for _, n := range sizes {
+		got := costs(t, n, name, pattern)
+		if first, most := got["first batch of a process"], fmt.Sprintf("Query:%d]", lookups); !strings.Contains(first, most) {
+			t.Errorf("%s: the first batch made %s, want %s", name, first, most)
+		}
 		if want == nil {
 			want = got
 			t.Log(want)
@@ -141,7 +159,7 @@ func TestCost_DoesNotGrowWithWebhooksThatDoNotMatch(t *testing.T) {
 
 // costs returns the cost of one event for a tenant with n webhooks, two of which
 // match it: by name and by pattern.
-func costs(t *testing.T, n int32) map[string]string {
+func costs(t *testing.T, n int32, name, pattern string) map[string]string {
 	t.Helper()
 	clock := webhooktest.NewClock(start)
 	pk, sk := memdb.Attribute{Name: "pk"}, memdb.Attribute{Name: "sk"}
@@ -158,13 +176,13 @@ func costs(t *testing.T, n int32) map[string]string {
 	for id := int32(1); id <= n; id++ {
 		w := webhook.Webhook{
 			Tenant: tenant, ID: id, TargetURL: "https://example.com/in", State: webhook.StateActive, Revision: 1, Activation: 1,
-			Events: []string{"contact.created", "person.*", fmt.Sprintf("custom.%d", id)},
+			Events: []string{"contact.created", "person.*", "a.b.c.d.e.other.*", fmt.Sprintf("custom.%d", id)},
 		}
 		switch id {
 		case 3:
-			w.Events = []string{"contact.changed"}
+			w.Events = []string{name}
 		case 7:
-			w.Events = []string{"contact.*"}
+			w.Events = []string{pattern}
 		}
 		if err := store.Webhooks().Create(t.Context(), w); err != nil {
 			t.Fatal(err)
@@ -191,7 +209,7 @@ func costs(t *testing.T, n int32) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := webhook.Event{Tenant: tenant, ID: id, Name: "contact.changed", PrimaryKey: 7, At: clock.Now()}
+		e := webhook.Event{Tenant: tenant, ID: id, Name: name, PrimaryKey: 7, At: clock.Now()}
 		m.spent()
 		if err := store.Events().Put(t.Context(), e); err != nil {
 			t.Fatal(err)

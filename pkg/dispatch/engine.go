@@ -66,9 +66,11 @@ type Config struct {
 	Messages    webhook.Queue
 	Visibility  webhook.Visibility
 	DeadLetters DeadLetters
-	Logger      *slog.Logger
-	Now         func() time.Time
-	Random      io.Reader
+	// Notices is nil where operational notices go nowhere.
+	Notices webhook.Notices
+	Logger  *slog.Logger
+	Now     func() time.Time
+	Random  io.Reader
 
 	// Policy is the policy of webhooks without one of their own.
 	Policy webhook.Policy
@@ -125,12 +127,14 @@ type Engine struct {
 	lists    *subscriptions
 	healths  *healths
 	inFlight *slots
+	notices  *webhook.Notifier
 }
 
 // New makes an Engine.
 func New(c Config) *Engine {
 	return &Engine{
 		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), inFlight: newSlots(newShares(maxInFlight, maxInFlightPerTenant), maxInFlightPerWebhook),
+		notices: webhook.NewNotifier(c.Notices, c.Logger, c.Now),
 	}
 }
 

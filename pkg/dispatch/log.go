@@ -15,13 +15,16 @@ func (e *Engine) logAttempt(ctx context.Context, a madeAttempt, next time.Time) 
 	if a.token == "" {
 		lane = webhook.LaneFast
 	}
-	line := make([]slog.Attr, 0, 13)
+	line := make([]slog.Attr, 0, 14)
 	line = append(line,
 		slog.String("tenant", string(a.event.Tenant)), slog.Int("webhook_id", int(a.webhook.ID)),
 		slog.String("event", a.event.Name), slog.String("event_id", string(a.event.ID)),
 		slog.String("lane", string(lane)), slog.Int("round", a.message.Round), slog.Int("attempt", a.message.Attempt),
 		slog.String("outcome", outcomeWord(r)), slog.Int("status", r.StatusCode),
 		slog.Int64("duration_ms", r.Duration.Milliseconds()), slog.String("host", targetHost(a.webhook.TargetURL)))
+	if r.Error != webhook.AttemptOK {
+		line = append(line, slog.String("error", r.Failure()))
+	}
 	if a.matches > 0 {
 		line = append(line, slog.Int("matches", a.matches))
 	}

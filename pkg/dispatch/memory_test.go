@@ -251,14 +251,14 @@ func TestHealths_HoldNoResponses(t *testing.T) {
 // A batch reports thousands of attempts of large webhooks with long responses.
 func TestReports_HoldOneResponsePerWebhook(t *testing.T) {
 	t.Parallel()
-	noted := newReports(&Config{}, newHealths(Config{}))
+	noted := newReports(&Config{}, newHealths(Config{}), nil)
 	w := fat("Default", 1, nil)
 	answer := strings.Repeat("e", webhook.MaxLastError-1)
 	for _, result := range []webhook.Result{
-		{StatusCode: 500, Error: webhook.AttemptStatus, Response: answer + "1"},
-		{StatusCode: 500, Error: webhook.AttemptStatus, Response: answer + "2"},
-		{StatusCode: 200, Response: answer + "3"},
-		{Error: webhook.AttemptFast, Response: answer + "4"},
+		{StatusCode: 500, Error: webhook.AttemptStatus, Response: "1" + answer},
+		{StatusCode: 500, Error: webhook.AttemptStatus, Response: "2" + answer},
+		{StatusCode: 200, Response: "3" + answer},
+		{Error: webhook.AttemptFast, Response: "4" + answer},
 	} {
 		noted.add(w, result, "")
 	}
@@ -270,10 +270,10 @@ func TestReports_HoldOneResponsePerWebhook(t *testing.T) {
 	for _, o := range have.observed {
 		said += o.LastError
 	}
-	if said != answer+"2" {
-		t.Errorf("the report holds %d bytes of responses, want only the last failure's", len(said))
+	if len(said) > webhook.MaxLastError || !strings.Contains(said, "\n2ee") {
+		t.Errorf("the report holds %d bytes of responses, want the last failure's: %.200q", len(said), said)
 	}
-	if h := (webhook.Health{}).Observe(have.observed...); h.LastError != answer+"2" {
-		t.Errorf("LastError ends with %q", h.LastError[len(h.LastError)-1:])
+	if h := (webhook.Health{}).Observe(have.observed...); h.LastError != said {
+		t.Errorf("LastError is %.200q", h.LastError)
 	}
 }

@@ -25,6 +25,7 @@ func (e *Engine) Queue(ctx context.Context, received []webhook.Received) (failed
 	wg.Wait()
 	c.stopNoting()
 	c.reports.flush(ctx)
+	c.notices.Flush(ctx)
 	for i, r := range received {
 		if !done[i] {
 			failed = append(failed, r.ID)
@@ -53,7 +54,7 @@ const statisticsLag = time.Second
 
 func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *consumer {
 	c := &consumer{
-		Engine: e, invocation: webhook.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(&e.Config, e.healths),
+		Engine: e, invocation: webhook.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(&e.Config, e.healths, e.notices),
 		unhandled: map[webhook.Key]int{}, noting: map[webhook.Key]*time.Timer{},
 	}
 	c.invocation.Deadline, _ = ctx.Deadline()

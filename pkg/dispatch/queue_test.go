@@ -1,9 +1,11 @@
 package dispatch_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -529,13 +532,14 @@ func TestQueue_Statistics(t *testing.T) {
 	s.consume(s.attempt(1, 1))
 	s.clock.Advance(time.Minute)
 	s.consume(s.attempt(1, 2))
-	if h := s.health(); h.TotalCalls != 2 || h.TotalErrors != 2 || h.ConsecutiveErrors != 2 || h.LastError != "500" {
+	secondError := webhook.Result{At: s.clock.Now(), Error: webhook.AttemptStatus, Response: "500"}.LastError()
+	if h := s.health(); h.TotalCalls != 2 || h.TotalErrors != 2 || h.ConsecutiveErrors != 2 || h.LastError != secondError {
 		t.Errorf("after two failures: %d calls, %d errors, %d in a row, last %q", h.TotalCalls, h.TotalErrors, h.ConsecutiveErrors, h.LastError)
 	}
 	s.clock.Advance(time.Minute)
 	s.answer = nil
 	s.consume(s.attempt(1, 3))
-	if h := s.health(); h.TotalCalls != 3 || h.TotalErrors != 2 || h.ConsecutiveErrors != 0 || h.LastError != "500" {
+	if h := s.health(); h.TotalCalls != 3 || h.TotalErrors != 2 || h.ConsecutiveErrors != 0 || h.LastError != secondError {
 		t.Errorf("after a success: %d calls, %d errors, %d in a row, last %q", h.TotalCalls, h.TotalErrors, h.ConsecutiveErrors, h.LastError)
 	}
 }
@@ -675,5 +679,25 @@ func TestQueue_Expand(t *testing.T) {
 				t.Errorf("%d POSTs, row %q; want neither", len(s.posts), describe(s.row()))
 			}
 		})
+	}
+}
+
+func TestQueue_TheLogSaysWhyAnAttemptFailed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var lines bytes.Buffer
+	s.Logger = slog.New(telemetry.NewHandler(&lines, slog.LevelInfo))
+	failed := webhook.Result{Error: webhook.AttemptTLS, Detail: webhook.DetailExpired}
+	s.answer = func(webhook.Post) webhook.Result { return failed }
+	s.consume(s.attempt(1, 1))
+	if got := lines.String(); !strings.Contains(got, `"outcome":"tls"`) || !strings.Contains(got, `"error":"`+failed.Failure()+`"`) {
+		t.Errorf("logged %s", got)
+	}
+	lines.Reset()
+	s.clock.Advance(time.Minute)
+	s.answer = nil
+	s.consume(s.attempt(1, 2))
+	if got := lines.String(); !strings.Contains(got, `"outcome":"delivered"`) || strings.Contains(got, `"error"`) {
+		t.Errorf("logged %s", got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -54,6 +55,8 @@ func (db *DB) Damage(t *testing.T, thing any) {
 		name, k = "tenants", []byte(x.Name)
 	case tenancy.Credential:
 		name, k = "credentials", []byte(x.Hash)
+	case source.Source:
+		name, k = "sources", []byte(x.Name)
 	default:
 		t.Fatalf("cannot damage a %T", thing)
 	}

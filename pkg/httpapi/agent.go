@@ -3,7 +3,6 @@ package httpapi
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -45,11 +44,10 @@ func agentFailed(c *call, err error) reply {
 }
 
 func (a *api) agentSave(c *call) (reply, error) {
-	object, err := agentObject(c)
+	_, s, err := agentWebhook(c)
 	if err != nil {
 		return reply{}, err
 	}
-	s := readMembers(object.Members())
 	if err := s.check(a.rules(c)); err != nil {
 		return reply{}, unbindable(err)
 	}
@@ -95,7 +93,7 @@ func (a *api) agentGet(c *call) (reply, error) {
 }
 
 func (a *api) agentList(c *call) (reply, error) {
-	args, err := agentArguments(c)
+	args, err := agentArguments(c, "NameFilter", "EventFilter", "StatusFilter")
 	if err != nil {
 		return reply{}, err
 	}
@@ -108,15 +106,15 @@ func (a *api) agentList(c *call) (reply, error) {
 }
 
 func (a *api) agentTest(c *call) (reply, error) {
-	object, err := agentObject(c)
+	object, s, err := agentWebhook(c)
 	if err != nil {
 		return reply{}, err
 	}
-	return a.test(c, object, unbindable)
+	return a.test(c, object, s, unbindable)
 }
 
 func (a *api) agentSignal(c *call) (reply, error) {
-	args, err := agentArguments(c)
+	args, err := agentArguments(c, "EventName", "PrimaryKey", "Data")
 	if err != nil {
 		return reply{}, err
 	}
@@ -127,16 +125,16 @@ func (a *api) agentSignal(c *call) (reply, error) {
 	if err := args.err(); err != nil {
 		return reply{}, err
 	}
-	if unknown := args.unknown("EventName", "PrimaryKey", "Data"); s.Name == "" && len(unknown) > 0 {
+	if s.Name == "" && len(args.unknown) > 0 {
 		args.faults.Add("EventName", "is required")
-		unknown.fault(args.faults)
+		args.unknown.fault(args.faults)
 		return reply{}, args.faults.Err()
 	}
 	return a.publish(c, nil, s)
 }
 
 func (a *api) agentLastError(c *call) (reply, error) {
-	args, err := agentArguments(c)
+	args, err := agentArguments(c, "WebhookId")
 	if err != nil {
 		return reply{}, err
 	}
@@ -160,37 +158,53 @@ func queryID(c *call) (int32, error) {
 	return int32(id), nil
 }
 
-// agentObject reads the webhook that an operation takes: the body itself or its
-// member Webhook.
-func agentObject(c *call) (wire.Tree, error) {
-	object, err := wire.ReadObject(c.Request, carriers)
-	if err != nil {
-		return wire.Tree{}, unbindable(err)
+// agentWebhook reads the webhook that an operation takes: the body itself or its
+// member Webhook. object is that webhook as it was sent.
+func agentWebhook(c *call) (object wire.Tree, s stated, err error) {
+	if object, err = wire.ReadObject(c.Request, carriers); err != nil {
+		return wire.Tree{}, stated{}, unbindable(err)
 	}
-	for _, m := range object.Members() {
+	outer, wrapped := object.Members(), false
+	for _, m := range outer {
 		if strings.EqualFold(m.Name, "Webhook") {
-			object = m.Value
+			object, wrapped = m.Value, true
 		}
 	}
 	if object.Kind() != wire.KindObject {
-		return wire.Tree{}, &unbindableError{"the body must be a webhook or an object with the member Webhook"}
+		return wire.Tree{}, stated{}, &unbindableError{"the body must be a webhook or an object with the member Webhook"}
 	}
-	return object, nil
+	if !wrapped {
+		return object, c.readMembers(outer, bareOrWrapped), nil
+	}
+	s = c.readMembers(object.Members(), webhookMembers)
+	for _, m := range outer {
+		wrapper.check(m.Name, m.Name, &c.ignored, &s.faults)
+	}
+	return object, s, nil
 }
 
 // arguments are the members of an operation's request.
 type arguments struct {
 	members []wire.Member
+	unknown unknownMembers
 	faults  *webhook.Faults
 }
 
-// agentArguments reads a request. An empty body is a request without arguments.
-func agentArguments(c *call) (arguments, error) {
+// agentArguments reads a request that may have these arguments. An empty body is a
+// request without arguments.
+func agentArguments(c *call, names ...string) (arguments, error) {
 	object, err := wire.ReadObject(c.Request, carriers)
 	if err != nil {
 		return arguments{}, unbindable(err)
 	}
-	return arguments{object.Members(), &webhook.Faults{}}, nil
+	args := arguments{members: object.Members(), faults: &webhook.Faults{}}
+	known := newVocabulary("member", append(names, inEveryCarrier...)...)
+	for _, m := range args.members {
+		if known.check(m.Name, m.Name, &c.ignored, args.faults) {
+			args.unknown.add(m.Name)
+		}
+	}
+	return args, nil
 }
 
 // named returns an argument by its case-insensitive name; null if it is missing.
@@ -202,17 +216,6 @@ func (a arguments) named(name string) value {
 		}
 	}
 	return found
-}
-
-// unknown returns the names of arguments other than the known ones.
-func (a arguments) unknown(known ...string) unknownMembers {
-	var unknown unknownMembers
-	for _, m := range a.members {
-		if !slices.ContainsFunc(known, func(name string) bool { return strings.EqualFold(name, m.Name) }) {
-			unknown.add(m.Name)
-		}
-	}
-	return unknown
 }
 
 // err returns the faults of the arguments that were read.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -37,8 +36,12 @@ type call struct {
 	// caller spelled it, valid or not; there is an id once the event is stored.
 	event   string
 	eventID webhook.EventID
-	// params are the query's parameters, parsed on first use.
-	params url.Values
+	// events counts the events of a batch that was stored, for the log.
+	events int
+	// params are the query parameters of the route, by their documented names.
+	params map[string]string
+	// ignored are the names in its query and body that nothing reads.
+	ignored ignored
 }
 
 // callKey is the context key of the call, for the registry's audit.
@@ -91,7 +94,7 @@ func (a *api) respond(c *call, segments []string) reply {
 	if err := a.acceptable(c); err != nil {
 		return failed(c, err)
 	}
-	response, err := rt.handle(c)
+	response, err := c.run(rt)
 	switch {
 	case err == nil:
 		return response
@@ -99,6 +102,22 @@ func (a *api) respond(c *call, segments []string) reply {
 		return rt.fail(c, err)
 	}
 	return failed(c, err)
+}
+
+// run reads the query of a call and has the route handle it. Routes without a
+// credential have no query.
+func (c *call) run(rt *route) (reply, error) {
+	if rt.scope == open {
+		return rt.handle(c)
+	}
+	err := c.readQuery()
+	if err == nil {
+		return rt.handle(c)
+	}
+	if rt.fail != nil {
+		err = unbindable(err)
+	}
+	return reply{}, err
 }
 
 // admit authenticates the caller and checks their tenant and scope.
@@ -134,6 +153,16 @@ func (a *api) acceptable(c *call) error {
 	return nil
 }
 
+// loggedIgnored returns the ignored names for the log. Those of a form stay out: in
+// a value that is not escaped, such as a secret with an ampersand, a part of it
+// reads as a name.
+func (c *call) loggedIgnored() string {
+	if wire.IsForm(c.Header) {
+		return ""
+	}
+	return c.ignored.text
+}
+
 // log writes the call's log line. A request that no route matched shows the
 // beginning of its path, and never its method, which may be any string.
 func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
@@ -147,11 +176,14 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 	for _, attr := range []slog.Attr{
 		slog.String("tenant", string(c.who.Tenant)), slog.String("user", c.who.Associate.UserName),
 		slog.String("app", c.who.App), slog.String("event", wire.Shorten(c.event)), slog.String("event_id", string(c.eventID)),
-		slog.String("path", path), slog.String("error_type", c.errorType), slog.String("request_id", c.requestID),
+		slog.String("path", path), slog.String("error_type", c.errorType), slog.String("request_id", c.requestID), slog.String("ignored", c.loggedIgnored()),
 	} {
 		if attr.Value.String() != "" {
 			line = append(line, attr)
 		}
+	}
+	if c.events > 0 {
+		line = append(line, slog.Int("count", c.events))
 	}
 	if c.status == http.StatusUnauthorized || c.status == http.StatusTooManyRequests {
 		line = append(line, slog.String("source", c.source())) // where the guess came from
@@ -165,28 +197,6 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 		line = append(line, slog.Any("error", c.cause))
 	}
 	a.Logger.LogAttrs(ctx, level, "request", line...)
-}
-
-// query returns the first value of a query parameter. Its name is
-// case-insensitive. If a call has several spellings, the documented one counts,
-// else the first in alphabetical order.
-func (c *call) query(name string) string {
-	if c.params == nil {
-		c.params = c.URL.Query()
-	}
-	if c.params.Has(name) {
-		return c.params.Get(name)
-	}
-	spelled := "" // no parameter of the API has an empty name
-	for key := range c.params {
-		if strings.EqualFold(key, name) && (spelled == "" || key < spelled) {
-			spelled = key
-		}
-	}
-	if spelled == "" {
-		return ""
-	}
-	return c.params.Get(spelled)
 }
 
 // webhookID reads the id of a webhook from the path. It returns ErrNotFound if

@@ -54,10 +54,12 @@ func everyone() callers {
 // fills returns the value for a wildcard.
 var fills = map[string]string{
 	"{event}": "contact.changed", "{primaryKey}": "7", "{tenant}": "Default", "{eventId}": "019ac000-0000-7000-8000-000000000001", "{job}": "1",
+	"{name}": "crm",
 }
 
 // bodies holds the bodies of routes that refuse the common one.
 var bodies = map[string]string{
+	"POST /api/v1/Events":                `{"Event":"contact.changed","PrimaryKey":7,"Source":"s","Id":"1"}`,
 	"PUT /api/v1/Webhook/{id}/Options":   `{"Policy":"superoffice"}`,
 	"PATCH /api/v1/Webhook/{id}/Options": `{"Policy":"superoffice"}`,
 }

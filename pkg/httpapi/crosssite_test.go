@@ -69,7 +69,7 @@ func TestCrossSite(t *testing.T) {
 			who := &asked{anyone: scoped(webhook.ScopeWebhooks, webhook.ScopeEvents, webhook.ScopeAdmin)}
 			s := newServer(t, func(c *httpapi.Config) { c.Auth, c.Sessions = who, who })
 			for _, route := range httpapi.Routes() {
-				path := strings.NewReplacer("{id}", "1", "{tenant}", "Cust1", "{job}", "x", "{event}", "a.b", "{primaryKey}", "1").Replace(route.Pattern)
+				path := strings.NewReplacer("{id}", "1", "{tenant}", "Cust1", "{name}", "crm", "{job}", "x", "{event}", "a.b", "{primaryKey}", "1").Replace(route.Pattern)
 				before := who.times
 				got := s.call(route.Method, path, "", test.headers...)
 				switch {
@@ -122,6 +122,7 @@ func TestNoGETChangesState(t *testing.T) {
 		t.Fatalf("got %d %s", got.Code, got.Body)
 	}
 	s.call("POST", "/api/v1/Webhook/contact.changed/7", `{"a":1}`, user)
+	s.admin("POST", "/admin/v1/Sources", relayCRM, 201)
 	job := s.admin("POST", "/admin/v1/Redispatch", `{"Tenant":"Cust1","From":"2026-11-23T00:00:00Z","To":"2026-11-24T00:00:00Z"}`, 202)["JobId"]
 	stored := func() string {
 		data, err := os.ReadFile(filepath.Join(s.dir, "posthaste.db"))
@@ -140,7 +141,7 @@ func TestNoGETChangesState(t *testing.T) {
 		if route.Scope == webhook.ScopeAdmin {
 			caller = asAdmin
 		}
-		path := strings.NewReplacer("{id}", "1", "{tenant}", "Cust1", "{job}", fmt.Sprint(job)).Replace(route.Pattern)
+		path := strings.NewReplacer("{id}", "1", "{tenant}", "Cust1", "{name}", "crm", "{job}", fmt.Sprint(job)).Replace(route.Pattern)
 		// Each query parameter that an operation may read is set.
 		query := "?webhookId=1&State=Stopped&Name=x&EventName=a.b&PrimaryKey=1&$select=Name"
 		for _, method := range []string{http.MethodGet, http.MethodHead} {

@@ -124,7 +124,7 @@ func TestDecision02_Put(t *testing.T) {
 		"Description": "d", "ErrorsEmail": "a@example.com", "ErrorEmails": []string{"b@example.com"}, "NotifyVia": "Email", "NotifyWhen": "Disabling",
 	}
 	s.shown(200, "POST", "/api/v1/Webhook", body(t, full))
-	const options = `{"Policy":"superoffice","TimeoutSeconds":5,"SecretOverlapSeconds":7,"Format":"data"}`
+	const options = `{"Policy":"superoffice","TimeoutSeconds":5,"SecretOverlapSeconds":7,"Format":"data","Include":["Previous"]}`
 	s.call("PUT", "/api/v1/Webhook/1/Options", options)
 	got := s.shown(200, "PUT", "/api/v1/Webhook/1", body(t, map[string]any{"WebhookId": 1, "Name": nil}))
 	for name, want := range map[string]any{
@@ -215,6 +215,15 @@ func TestDecision05_Type(t *testing.T) {
 	}
 }
 
+// namesOfNine returns n names of nine characters, and one more.
+func namesOfNine(n int, last string) []string {
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprintf("event%04d", i))
+	}
+	return append(names, last)
+}
+
 // Decision 0.6. What a pattern matches is tested with the matcher.
 func TestDecision06_Events(t *testing.T) {
 	t.Parallel()
@@ -223,10 +232,8 @@ func TestDecision06_Events(t *testing.T) {
 		"dots are not required":    {"non", "et"},
 		"every character":          {"aZ09_.-", "list.category.created", "webhook12.errors", "test"},
 		"200 characters":           {strings.Repeat("a", 200)},
-		"patterns":                 {"*", "contact.*", "y_table.*"},
-		"two that differ by case":  {"Contact.Changed", "contact.changed"},
-		"the same twice":           {"a", "a"},
-		"4000 characters with all": strings.Split(strings.Repeat("aaaaaaaaa,", 399)+"aaaaaaaaaa", ","),
+		"patterns":                 {"*", "contact.*", "y_table.*", "order.line.*", "a.b.c.d.e.f.*"},
+		"4000 characters with all": namesOfNine(399, "aaaaaaaaaa"),
 	} {
 		got := s.shown(200, "POST", "/api/v1/Webhook", body(t, map[string]any{"Events": events}))
 		var printed []string
@@ -245,13 +252,22 @@ func TestDecision06_Events(t *testing.T) {
 		"a letter ø":               {"ø.created"},
 		"201 characters":           {strings.Repeat("a", 201)},
 		"a star in the middle":     {"contact.*.x"},
-		"a star after two":         {"list.category.*"},
+		"a star after seven":       {"a.b.c.d.e.f.g.*"},
 		"two stars":                {"**"},
 		"4001 characters with all": strings.Split(strings.Repeat("aaaaaaaaa,", 399)+"aaaaaaaaaaa", ","),
 	} {
 		if got := s.call("POST", "/api/v1/Webhook", body(t, map[string]any{"Events": events})); got.Code != 400 || !strings.Contains(got.Body.String(), "Events") {
 			t.Errorf("%s: got %d %s", name, got.Code, got.Body)
 		}
+	}
+	for _, twice := range [][]string{{"Contact.Changed", "contact.changed", "CONTACT.CHANGED"}, {"a", "a"}, {"x.*", "b", "X.*"}} {
+		got := s.shown(200, "POST", "/api/v1/Webhook", body(t, map[string]any{"Events": twice}))
+		if want := fmt.Sprint(twice[:len(got["Events"].([]any))]); fmt.Sprint(got["Events"]) != want || len(got["Events"].([]any)) == len(twice) {
+			t.Errorf("%v is stored as %v", twice, got["Events"])
+		}
+	}
+	if got := s.call("POST", "/api/v1/Webhook", body(t, map[string]any{"Events": []string{"a.b.c.d.e.f.g.*"}})); !strings.Contains(got.Body.String(), "a prefix of at most 6 segments") {
+		t.Errorf("a prefix that is too long: got %s", got.Body)
 	}
 	twice := webhook.Webhook{Events: []string{"Contact.Changed", "contact.changed"}}
 	if diff := cmp.Diff([]string{"contact.changed"}, twice.PointerKeys()); diff != "" {
@@ -286,6 +302,9 @@ func TestDecision07_Targets(t *testing.T) {
 		"https://user:password@example.com":                "",
 		"https://example.com/#a":                           "",
 		"https://example.com/#":                            "",
+		"https://exa<mple.com/":                            "",
+		"https://exa mple.com/":                            "",
+		"https://example.com\\@example.org/":               "",
 		"ftp://example.com/":                               "",
 		"javascript:alert(1)":                              "",
 		"//example.com/":                                   "",

@@ -21,16 +21,31 @@ type value struct {
 	path   string // its name in faults
 	tree   wire.Tree
 	faults *webhook.Faults
+	// ignores collects the names in it that nothing reads. nil: they are not looked at.
+	ignores *ignored
 }
 
 // memberValue returns a member to be read; faults call it by this name.
 func memberValue(name string, tree wire.Tree, faults *webhook.Faults) value {
-	return value{name, name, tree, faults}
+	return value{member: name, path: name, tree: tree, faults: faults}
 }
 
-// fault adds a fault: the value breaks this rule.
+// inner returns a value within this one.
+func (v value) inner(path string, tree wire.Tree) value {
+	v.path, v.tree = path, tree
+	return v
+}
+
+// fault adds a fault: the value breaks this rule. A repeated value breaks every rule
+// for a single value.
 func (v value) fault(rule string, args ...any) {
-	v.faults.AddText(v.member, "%s %s", v.path, fmt.Sprintf(rule, args...))
+	if v.tree.Repeated() {
+		rule, args = "is in the body more than once", nil
+	}
+	text := v.path + " " + fmt.Sprintf(rule, args...)
+	if n := len(*v.faults); n == 0 || (*v.faults)[n-1].Text != text {
+		v.faults.AddText(v.member, "%s", text)
+	}
 }
 
 func (v value) kind() wire.Kind { return v.tree.Kind() }
@@ -121,7 +136,7 @@ func (v value) items(plural string) []value {
 	}
 	items := make([]value, len(trees))
 	for i, t := range trees {
-		items[i] = value{v.member, fmt.Sprintf("%s[%d]", v.path, i), t, v.faults}
+		items[i] = v.inner(fmt.Sprintf("%s[%d]", v.path, i), t)
 	}
 	return items
 }
@@ -151,7 +166,7 @@ func (v value) members() []value {
 	listed := v.tree.Members()
 	members := make([]value, len(listed))
 	for i, m := range listed {
-		members[i] = value{v.member, m.Name, m.Value, v.faults}
+		members[i] = v.inner(m.Name, m.Value)
 	}
 	return members
 }

@@ -38,7 +38,7 @@ var writable = []struct {
 	{"State", func(s *stated, v value) { s.draft.State = webhook.State(v.enum(stateNames, false)) }},
 	{"Type", func(s *stated, v value) { s.draft.Type = v.text() }},
 	{"Headers", (*stated).headers},
-	{"Properties", func(s *stated, v value) { s.draft.Properties = v.object() }},
+	{"Properties", (*stated).properties},
 	{"ErrorsEmail", func(s *stated, v value) { s.draft.ErrorsEmail = v.text() }},
 	{"ErrorEmails", func(s *stated, v value) { s.draft.ErrorEmails = v.texts() }},
 	{"ErrorAssociates", func(s *stated, v value) { s.draft.ErrorAssociates = v.listItemsText() }},
@@ -57,21 +57,25 @@ func writableIndex(name string) int {
 }
 
 // readMembers reads a webhook from the members of an object. Names are
-// case-insensitive; if a name is repeated, the last one counts.
-func readMembers(members []wire.Member) stated {
+// case-insensitive; if a name is repeated, the last one counts. known are the names
+// that the object may have.
+func (c *call) readMembers(members []wire.Member, known vocabulary) stated {
 	var s stated
 	last := make([]wire.Tree, len(writable))
 	for _, m := range members {
-		switch i := writableIndex(m.Name); {
-		case i >= 0:
+		if i := writableIndex(m.Name); i >= 0 {
 			last[i] = m.Value
-		case !slices.Contains(serverMembers, strings.ToLower(m.Name)):
+			continue
+		}
+		if known.check(m.Name, m.Name, &c.ignored, &s.faults) {
 			s.unknown.add(m.Name)
 		}
 	}
 	for i, tree := range last {
 		if !tree.IsZero() {
-			writable[i].read(&s, memberValue(writable[i].name, tree, &s.faults))
+			v := memberValue(writable[i].name, tree, &s.faults)
+			v.ignores = &c.ignored
+			writable[i].read(&s, v)
 		}
 	}
 	return s
@@ -91,12 +95,24 @@ func (s *stated) headers(v value) {
 	}
 	s.draft.Headers = []webhook.DraftHeader{}
 	for _, m := range v.members() {
+		if m.tree.Repeated() {
+			s.faults.AddText("Headers", "Headers: %q is in the body more than once", wire.Shorten(m.path))
+			continue
+		}
 		if m.kind() != wire.KindString {
 			s.faults.AddText("Headers", "Headers: the value of %q must be a string", wire.Shorten(m.path))
 			continue
 		}
 		s.draft.Headers = append(s.draft.Headers, webhook.DraftHeader{Name: m.path, Value: webhook.NewSecret(m.text())})
 	}
+}
+
+func (s *stated) properties(v value) {
+	if name := v.tree.RepeatedMember(); name != "" && !v.tree.Repeated() {
+		s.faults.AddText("Properties", "Properties: %q is in the body more than once", wire.Shorten(name))
+		return
+	}
+	s.draft.Properties = v.object()
 }
 
 // check returns the faults of members' types together with those of the rules. A
@@ -192,7 +208,8 @@ func (v value) listItems() []listItem {
 		}
 		item := listItem{TableRight: fullRight}
 		for _, m := range each.members() {
-			item.read(m.path, value{v.member, each.path + "." + m.path, m.tree, v.faults})
+			listItemMembers.check(m.path, v.member+"."+m.path, v.ignores, v.faults)
+			item.read(m.path, each.inner(each.path+"."+m.path, m.tree))
 		}
 		list = append(list, item)
 	}

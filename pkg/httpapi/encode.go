@@ -63,6 +63,9 @@ func (a *api) write(w http.ResponseWriter, c *call, response reply) {
 		header[name] = values
 	}
 	header.Set("Cache-Control", "no-store")
+	if c.ignored.text != "" {
+		header.Set(headerIgnored, c.ignored.text)
+	}
 	if response.empty {
 		w.WriteHeader(response.status)
 		return

@@ -32,7 +32,7 @@ func TestEntity_Limits(t *testing.T) {
 	got := s.call("POST", "/api/v1/Webhook", body(1))
 	want := []string{
 		"Name must be at most 400 characters",
-		`Events: "` + strings.Repeat("a", 200) + `" must be an event name (1 to 200 characters of A-Z a-z 0-9 _ . -), "*" or "<entity>.*"`,
+		`Events: "` + strings.Repeat("a", 200) + `" must be an event name (1 to 200 characters of A-Z a-z 0-9 _ . -), "*", or "<prefix>.*" with a prefix of at most 6 segments`,
 		"Events must be at most 4000 characters, joined by commas",
 		"TargetUrl must be at most 4000 characters",
 		"Secret must be at most 400 characters",

@@ -109,6 +109,9 @@ func TestExamples_AreAccepted(t *testing.T) {
 				if strings.Contains(route.Path, "{tenant}") {
 					s.admin("POST", "/admin/v1/Tenants", `{"Name":"Cust12345"}`, http.StatusCreated)
 				}
+				if strings.Contains(route.Path, "{name}") {
+					s.admin("POST", "/admin/v1/Sources", relayCRM, http.StatusCreated)
+				}
 				body, err := json.Marshal(example.Value.Value)
 				if err != nil {
 					t.Fatal(err)

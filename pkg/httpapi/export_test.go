@@ -24,6 +24,12 @@ func Routes() []Route {
 	return all
 }
 
+// QueryParameters lists the query parameters of each route that has some.
+func QueryParameters() map[string][]string { return queryParameters }
+
+// OneEdit reports whether one edit turns a name into another.
+func OneEdit(a, b string) bool { return oneEdit([]rune(a), []rune(b)) }
+
 // Statuses lists the statuses of the error table.
 func Statuses() []int {
 	var all []int
@@ -42,6 +48,6 @@ func ListFilterAllocs(event string, w webhook.Webhook) float64 {
 
 // PatchFault returns the error of a change of an unknown member.
 func PatchFault() error {
-	_, err := patch(webhook.Webhook{State: webhook.StateActive}, webhook.Health{}, []change{{label: "Changes[2]", op: "add", path: []string{"Color"}}})
+	_, err := new(call).patch(webhook.Webhook{State: webhook.StateActive}, webhook.Health{}, []change{{label: "Changes[2]", op: "add", path: []string{"Color"}}})
 	return err
 }

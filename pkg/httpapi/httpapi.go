@@ -4,8 +4,9 @@
 // A request takes one path: call.go turns it into a call, router.go finds its
 // route in the table of routes.go, the route's handler runs, and encode.go writes
 // the response. errors.go is the table of errors. decode.go and draft.go read
-// bodies, and entity.go shows webhooks; the formats themselves are in wire. Each
-// other file holds the operations on one resource.
+// bodies, and entity.go shows webhooks; the formats themselves are in wire.
+// vocabulary.go lists the names that bodies may have, query.go those of parameters.
+// Each other file holds the operations on one resource.
 //
 // The package refuses to know where webhooks are stored, how a credential is
 // checked and how a POST is made: the domain's Registry and Publisher, and the
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/replay"
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -47,6 +49,8 @@ type Config struct {
 	Administration *tenancy.Administration
 	// Redispatch matches past events again.
 	Redispatch *replay.Redispatch
+	// Sources creates, changes and deletes sources.
+	Sources *source.Registry
 	// Stored is read by the export of a tenant.
 	Stored Stored
 	// Health reads the counters of webhooks, as webhook.Webhooks.Health does.

@@ -23,7 +23,7 @@ func TestTestWebhook(t *testing.T) {
 	}{
 		"accepted":             {`{"TargetUrl":"https://example.com/"}`, webhook.Result{StatusCode: 200, Response: "HTTP 200 OK\n\n\"hi\""}, 200, `{"Success":true,"Message":"HTTP 200 OK\n\n\"hi\"",` + rest},
 		"refused":              {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptStatus, StatusCode: 500, Response: "HTTP 500 no"}, 200, `{"Success":false,"Message":"HTTP 500 no",` + rest},
-		"no response":          {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptDNS}, 200, `{"Success":false,"Message":"No response from the target: dns",` + rest},
+		"no response":          {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptDNS}, 200, `{"Success":false,"Message":"dns: The host name could not be resolved: check its spelling and its DNS records.",` + rest},
 		"an empty response":    {`{"TargetUrl":"https://example.com/"}`, webhook.Result{StatusCode: 204}, 200, `{"Success":true,"Message":null,` + rest},
 		"no target":            {`{}`, webhook.Result{}, 400, `"ErrorMessage":"TargetUrl is required"`},
 		"a wrong type as well": {`{"Name":5}`, webhook.Result{}, 400, `"ErrorMessage":"Name must be a string; TargetUrl is required"`},
@@ -150,8 +150,8 @@ func TestOptions(t *testing.T) {
 	t.Parallel()
 	const (
 		path     = "/api/v1/Webhook/1/Options"
-		defaults = `{"Policy":"durable","TimeoutSeconds":30,"SecretOverlapSeconds":86400,"Format":"superoffice"}`
-		set      = `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"data"}`
+		defaults = `{"Policy":"durable","TimeoutSeconds":30,"SecretOverlapSeconds":86400,"Format":"superoffice","Include":[]}`
+		set      = `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"data","Include":["Previous"]}`
 	)
 	for name, test := range map[string]struct {
 		method, body string
@@ -160,14 +160,21 @@ func TestOptions(t *testing.T) {
 	}{
 		"get":                            {"GET", ``, 200, set},
 		"put of {} sets the defaults":    {"PUT", `{}`, 200, defaults},
-		"put replaces":                   {"PUT", `{"timeoutSeconds":5}`, 200, `{"Policy":"durable","TimeoutSeconds":5,"SecretOverlapSeconds":86400,"Format":"superoffice"}`},
+		"put replaces":                   {"PUT", `{"timeoutSeconds":5}`, 200, `{"Policy":"durable","TimeoutSeconds":5,"SecretOverlapSeconds":86400,"Format":"superoffice","Include":[]}`},
 		"put of the response to get":     {"PUT", set, 200, set},
-		"patch changes named options":    {"PATCH", `{"Format":"CloudEvents"}`, 200, `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"cloudevents"}`},
-		"patch of null sets the default": {"PATCH", `{"Policy":null,"TimeoutSeconds":null,"SecretOverlapSeconds":null,"Format":null}`, 200, defaults},
+		"patch changes named options":    {"PATCH", `{"Format":"CloudEvents"}`, 200, `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"cloudevents","Include":["Previous"]}`},
+		"patch of names in any case":     {"PATCH", `{"Include":["VALUES","changes","previous"]}`, 200, `"Format":"data","Include":["Values","Changes","Previous"]}`},
+		"patch of an empty list":         {"PATCH", `{"Include":[]}`, 200, `"Format":"data","Include":[]}`},
+		"patch of two spellings":         {"PATCH", `{"Include":["Values"],"include":["Changes"]}`, 200, `"Format":"data","Include":["Changes"]}`},
+		"patch of null sets the default": {"PATCH", `{"Policy":null,"TimeoutSeconds":null,"SecretOverlapSeconds":null,"Format":null,"Include":null}`, 200, defaults},
 		"patch of {}":                    {"PATCH", `{}`, 200, set},
 		"no body":                        {"PUT", ``, 400, "the body must be an object with options"},
 		"an unknown key":                 {"PATCH", `{"Rate":1}`, 400, "Rate is not an option"},
-		"all faults at once":             {"PUT", `{"Policy":"never","TimeoutSeconds":101,"SecretOverlapSeconds":604801,"Format":"xml","Rate":1}`, 400, "Rate is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds and Format; Policy must be durable or superoffice; TimeoutSeconds must be from 1 to 100; SecretOverlapSeconds must be from 0 to 604800; Format must be one of superoffice, standard, cloudevents, data"},
+		"all faults at once":             {"PUT", `{"Policy":"never","TimeoutSeconds":101,"SecretOverlapSeconds":604801,"Format":"xml","Include":["Secret"],"Rate":1}`, 400, "Rate is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds, Format and Include; Policy must be durable or superoffice; TimeoutSeconds must be from 1 to 100; SecretOverlapSeconds must be from 0 to 604800; Format must be one of superoffice, standard, cloudevents, data; Include[0] must be one of Previous, Changes, Values"},
+		"a member to include twice":      {"PATCH", `{"Include":["Values","values"]}`, 400, `"Include must not list Values twice"`},
+		"a string to include":            {"PATCH", `{"Include":"Values"}`, 400, `"Include must be an array of strings"`},
+		"a number to include":            {"PATCH", `{"Include":[1]}`, 400, `Include[0] must be a string`},
+		"null to include":                {"PATCH", `{"Include":[null]}`, 400, `"Include[0] must be a string"`},
 		"zero seconds":                   {"PATCH", `{"TimeoutSeconds":0}`, 400, `"TimeoutSeconds must be from 1 to 100"`},
 		"a wrong type":                   {"PATCH", `{"TimeoutSeconds":"x"}`, 400, `"TimeoutSeconds must be a 32-bit integer"`},
 		"an empty string":                {"PATCH", `{"Policy":""}`, 400, `"Policy must not be empty; null sets the default"`},
@@ -199,10 +206,10 @@ func TestOptionsInOtherFormats(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.call("POST", "/api/v1/Webhook", minimal)
-	const want = `<Policy>superoffice</Policy><TimeoutSeconds>5</TimeoutSeconds><SecretOverlapSeconds>86400</SecretOverlapSeconds><Format>data</Format></Options>`
+	const want = `<Policy>superoffice</Policy><TimeoutSeconds>5</TimeoutSeconds><SecretOverlapSeconds>86400</SecretOverlapSeconds><Format>data</Format><Include><string>Previous</string><string>Values</string></Include></Options>`
 	for contentType, body := range map[string]string{
-		"application/xml":                   `<Options><Policy>superoffice</Policy><TimeoutSeconds>5</TimeoutSeconds><Format>data</Format></Options>`,
-		"application/x-www-form-urlencoded": `Policy=superoffice&TimeoutSeconds=5&Format=data`,
+		"application/xml":                   `<Options><Policy>superoffice</Policy><TimeoutSeconds>5</TimeoutSeconds><Format>data</Format><Include><string>previous</string><string>Values</string></Include></Options>`,
+		"application/x-www-form-urlencoded": `Policy=superoffice&TimeoutSeconds=5&Format=data&Include=previous&Include=Values`,
 	} {
 		got := s.call("PUT", "/api/v1/Webhook/1/Options", body, "Content-Type: "+contentType, "Accept: application/xml")
 		if got.Code != 200 || !strings.Contains(got.Body.String(), "<Options ") || !strings.HasSuffix(got.Body.String(), want) {

@@ -16,12 +16,15 @@ type options struct {
 	TimeoutSeconds       int64
 	SecretOverlapSeconds int64
 	Format               webhook.Format
+	Include              []webhook.Include
 }
 
 func (options) xmlName() string { return "Options" }
 
 func (a *api) showOptions(o webhook.Options) options {
-	shown := options{a.DefaultPolicy, seconds(webhook.DefaultAttemptTimeout), seconds(webhook.DefaultSecretOverlap), webhook.FormatSuperOffice}
+	shown := options{
+		a.DefaultPolicy, seconds(webhook.DefaultAttemptTimeout), seconds(webhook.DefaultSecretOverlap), webhook.FormatSuperOffice, []webhook.Include{},
+	}
 	if o.Policy != "" {
 		shown.Policy = o.Policy
 	}
@@ -33,6 +36,9 @@ func (a *api) showOptions(o webhook.Options) options {
 	}
 	if o.Format != "" {
 		shown.Format = o.Format
+	}
+	if len(o.Include) > 0 {
+		shown.Include = o.Include
 	}
 	return shown
 }
@@ -111,8 +117,13 @@ func readOptions(object wire.Tree, o webhook.Options) (webhook.Options, error) {
 			}
 		case "format":
 			o.Format = webhook.Format(v.word())
+		case "include":
+			o.Include = nil // if two spellings are sent, the last counts
+			for _, name := range v.texts() {
+				o.Include = append(o.Include, webhook.ParseInclude(name))
+			}
 		default:
-			f.Add(wire.Shorten(m.Name), "is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds and Format")
+			f.Add(wire.Shorten(m.Name), "is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds, Format and Include")
 		}
 	}
 	var invalid *webhook.ValidationError

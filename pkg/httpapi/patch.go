@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
@@ -39,8 +38,9 @@ func readPatch(c *call) ([]change, error) {
 		return nil, webhook.Invalid("the body must be a JSON array of operations or an object")
 	case !label.IsJSON():
 		return nil, wire.Unsupported("A patch must be a JSON array of operations or an object; send Content-Type: application/json")
-	case !utf8.Valid(text):
-		return nil, webhook.Invalid("the body is not valid UTF-8")
+	}
+	if err := jsonscan.CheckText(text); err != nil {
+		return nil, webhook.Invalid("the body %v", err)
 	}
 	t, err := wire.ParseJSON(text, wire.MaxElements)
 	if err != nil {
@@ -48,16 +48,16 @@ func readPatch(c *call) ([]change, error) {
 	}
 	switch t.Kind() {
 	case wire.KindArray:
-		return jsonPatch(t)
+		return c.jsonPatch(t)
 	case wire.KindObject:
-		return mergePatch(t), nil
+		return c.mergePatch(t)
 	default:
 		return nil, webhook.Invalid("the body must be a JSON array of operations or an object")
 	}
 }
 
 // jsonPatch reads a JSON Patch (RFC 6902), without the operations move and copy.
-func jsonPatch(t wire.Tree) ([]change, error) {
+func (c *call) jsonPatch(t wire.Tree) ([]change, error) {
 	items, more := t.Items(maxChanges)
 	if more {
 		return nil, webhook.Invalid("the body has %d operations, more than %d", t.Len(), maxChanges)
@@ -69,6 +69,9 @@ func jsonPatch(t wire.Tree) ([]change, error) {
 		if item.Kind() != wire.KindObject {
 			f.Add(ch.label, "must be an object with op, path and value")
 			continue
+		}
+		for _, m := range item.Members() {
+			patchMembers.check(m.Name, "Changes."+m.Name, &c.ignored, &f)
 		}
 		ch.read(item, &f)
 		changes = append(changes, ch)
@@ -92,13 +95,26 @@ func (ch *change) read(item wire.Tree, f *webhook.Faults) {
 		f.AddText(ch.label, "%s: op must be one of add, replace, remove, test", ch.label)
 	}
 	path, _ := item.Named("path")
-	if ch.path = patchPath(path.Text()); path.Kind() != wire.KindString || ch.path == nil {
+	switch ch.path = patchPath(path.Text()); {
+	case path.Kind() != wire.KindString || ch.path == nil:
 		f.AddText(ch.label, "%s: path must name a member", ch.label)
+	case badPointerEscape(path.Text()):
+		f.AddText(ch.label, "%s: path has an invalid escape: ~ must be followed by 0 or 1", ch.label)
 	}
 	var stated bool
 	if ch.value, stated = item.Named("value"); !stated && ch.op != "remove" && ch.op != "unknown" {
 		f.AddText(ch.label, "%s: value is required", ch.label)
 	}
+}
+
+// badPointerEscape reports whether a path has a ~ that RFC 6901 does not allow.
+func badPointerEscape(path string) bool {
+	for _, rest := range strings.Split(path, "~")[1:] {
+		if rest == "" || rest[0] != '0' && rest[0] != '1' {
+			return true
+		}
+	}
+	return false
 }
 
 var unescapePath = strings.NewReplacer("~1", "/", "~0", "~")
@@ -120,7 +136,16 @@ func patchPath(text string) []string {
 }
 
 // mergePatch reads a merge patch (RFC 7396): one change per member.
-func mergePatch(t wire.Tree) []change {
+func (c *call) mergePatch(t wire.Tree) ([]change, error) {
+	var f webhook.Faults
+	for _, m := range t.Members() {
+		webhookMembers.check(m.Name, m.Name, &c.ignored, &f)
+	}
+	return mergeChanges(t), f.Err()
+}
+
+// mergeChanges returns the changes that set the writable members of an object.
+func mergeChanges(t wire.Tree) []change {
 	var changes []change
 	for _, m := range t.Members() {
 		if w := writableIndex(m.Name); w >= 0 { // other members are skipped unread
@@ -147,7 +172,7 @@ type patched struct {
 // tested are SuperOffice's or our own, so no library for JSON Patch fits. The
 // members are few and known: changes are applied here, to the members that they
 // touch. All others stay as they are stored.
-func patch(w webhook.Webhook, health webhook.Health, changes []change) (stated, error) {
+func (c *call) patch(w webhook.Webhook, health webhook.Health, changes []change) (stated, error) {
 	shown, err := wire.EncodeJSON(showWebhook(w, health, clearTexts{}))
 	if err != nil {
 		return stated{}, err
@@ -162,7 +187,7 @@ func patch(w webhook.Webhook, health webhook.Health, changes []change) (stated, 
 	for i := range p.touched {
 		p.members[i].Value = *p.trees[i]
 	}
-	return readMembers(p.members), nil
+	return c.readMembers(p.members, webhookMembers), nil
 }
 
 // tree returns the i-th member, parsed.
@@ -285,14 +310,14 @@ func (ch change) into(t *wire.Tree, path []string) error {
 	return nil
 }
 
-// index parses an index into a list. "-" and the index after the last item are
-// the end.
+// index parses an index into a list, without leading zeros (RFC 6901). "-" and the
+// index after the last item are the end.
 func index(key string, length int) (at int, end bool) {
 	if key == "-" {
 		return -1, true
 	}
 	n, err := strconv.ParseUint(key, 10, 31)
-	if err != nil || int(n) > length {
+	if err != nil || int(n) > length || leadingZero(key) {
 		return -1, false
 	}
 	if int(n) == length {
@@ -300,6 +325,9 @@ func index(key string, length int) (at int, end bool) {
 	}
 	return int(n), false
 }
+
+// leadingZero reports whether an index is malformed as 00 and 01 are.
+func leadingZero(key string) bool { return len(key) > 1 && key[0] == '0' }
 
 // test compares the shown value with the value of the change. Secrets cannot be
 // tested, since the responses would reveal them bit by bit.
@@ -313,6 +341,9 @@ func (ch change) test(name string, t *wire.Tree) error {
 		case wire.KindObject:
 			at = t.Child(key)
 		case wire.KindArray:
+			if leadingZero(key) {
+				return ch.fault("%q is not an index of the list", wire.Shorten(key))
+			}
 			at, _ = index(key, t.Len())
 		default:
 		}

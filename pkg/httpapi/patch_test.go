@@ -117,6 +117,14 @@ func TestPatch_Refused(t *testing.T) {
 		"a place that there is not":     {isJSON, `[{"op":"replace","path":"/Events/2","value":"a"}]`, 400, "nothing exists at its path"},
 		"a place over the end":          {isJSON, `[{"op":"add","path":"/Events/3","value":"a"}]`, 400, "not an index of the list"},
 		"a path of many":                {isJSON, `[{"op":"add","path":"/Properties` + strings.Repeat("/a", 70) + `","value":1}]`, 400, "Changes[0]: path must name a member"},
+		"an index of two zeros":         {isJSON, `[{"op":"replace","path":"/Events/00","value":"a"}]`, 400, `"00" is not an index of the list`},
+		"an index with a zero before":   {isJSON, `[{"op":"add","path":"/Events/01","value":"a"}]`, 400, `"01" is not an index of the list`},
+		"a removal at 00":               {isJSON, `[{"op":"remove","path":"/Events/00"}]`, 400, `"00" is not an index of the list`},
+		"a test at 00":                  {isJSON, `[{"op":"test","path":"/Events/00","value":"a.b"}]`, 400, `"00" is not an index of the list`},
+		"an index within another":       {isJSON, `[{"op":"add","path":"/ErrorAssociates/00/Name","value":"a"}]`, 400, `"00" is not an index of the list`},
+		"the escape ~2":                 {isJSON, `[{"op":"add","path":"/Properties/a~2b","value":1}]`, 400, "Changes[0]: path has an invalid escape: ~ must be followed by 0 or 1"},
+		"a ~ at the end":                {isJSON, `[{"op":"add","path":"/Properties/a~0~","value":1}]`, 400, "path has an invalid escape"},
+		"a ~ before a slash":            {isJSON, `[{"op":"test","path":"/Headers~/a","value":1}]`, 400, "path has an invalid escape"},
 		"a place that is negative":      {isJSON, `[{"op":"remove","path":"/Events/-1"}]`, 400, "not an index of the list"},
 		"removing the end":              {isJSON, `[{"op":"remove","path":"/Events/-"}]`, 400, "nothing exists at its path"},
 		"a path into a text":            {isJSON, `[{"op":"add","path":"/Name/0","value":"a"}]`, 400, "nothing exists at its path"},
@@ -126,9 +134,9 @@ func TestPatch_Refused(t *testing.T) {
 		"another id":                    {isJSON, `{"WebhookId":2}`, 400, "WebhookId is 2, but the id in the address is 1"},
 		"no changes":                    {isJSON, ` null `, 400, "must be a JSON array of operations or an object"},
 		"a text":                        {isJSON, `"x"`, 400, "must be a JSON array of operations or an object"},
-		"broken JSON":                   {isJSON, `[{"op":`, 400, "is no valid JSON"},
-		"two values":                    {isJSON, `{}{}`, 400, "is not one JSON value"},
-		"no UTF-8":                      {isJSON, "{\"Name\":\"\xff\"}", 400, "not valid UTF-8"},
+		"broken JSON":                   {isJSON, `[{"op":`, 400, "must be valid JSON"},
+		"two values":                    {isJSON, `{}{}`, 400, "must be a single JSON value"},
+		"no UTF-8":                      {isJSON, "{\"Name\":\"\xff\"}", 400, "must be valid UTF-8"},
 		"nested too deep":               {isJSON, strings.Repeat(`[`, 70) + strings.Repeat(`]`, 70), 400, "nested deeper"},
 		"too many operations":           {isJSON, `[` + strings.Repeat(`{},`, 500) + `{}]`, 400, "501 operations, more than 500"},
 		"too many values":               {isJSON, `{"Properties":{"a":[` + strings.Repeat(`1,`, 5000) + `1]}}`, 400, "has more than 5000 values"},
@@ -192,7 +200,7 @@ func TestPatch_Secret(t *testing.T) {
 func TestPatch_LeavesTheRest(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	s.call("POST", "/api/v1/Webhook", strings.Replace(patchable, `"B":"<&>"`, `"B":"\u003c\ud800"`, 1))
+	s.call("POST", "/api/v1/Webhook", strings.Replace(patchable, `"B":"<&>"`, `"B":"\u003c\ud83d\ude00"`, 1))
 	before := s.webhooks()[0]
 	if got := s.call("PATCH", "/api/v1/Webhook/1", `{"Name":"m"}`); got.Code != 200 {
 		t.Fatalf("got %d %s", got.Code, got.Body)

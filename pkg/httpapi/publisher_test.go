@@ -58,6 +58,38 @@ func (s *server) signalAt(tenant string, key int, headers ...string) (status int
 	return answer.Code
 }
 
+// A publisher submits events for the tenants of its addresses. The same Source and Id
+// in two tenants are two events.
+func TestPublisher_SubmitsEvents(t *testing.T) {
+	t.Parallel()
+	s := newGuarded(t)
+	for _, name := range []string{"Cust1", "Cust2", "Cust3"} {
+		s.admin("POST", "/admin/v1/Tenants", `{"Name":"`+name+`"}`, 201)
+	}
+	publisher := s.publisher("Default", "Cust1", "Cust2")
+	const event = `{"specversion":"1.0","id":"1","source":"s","type":"a.b","subject":"7"}`
+	ids := map[string]bool{}
+	for tenant, status := range map[string]int{"/Cust1": 202, "/Cust2": 202, "/Cust3": 421, "/Missing": 421, "": 421} {
+		for range 2 {
+			got := s.call("POST", tenant+"/api/v1/Events", event, publisher, "Content-Type: application/cloudevents+json")
+			if got.Code != status {
+				t.Errorf("%s: got %d %s, want %d", tenant, got.Code, got.Body, status)
+			}
+			if got.Code == 202 {
+				ids[got.Body.String()] = true
+			}
+		}
+	}
+	for tenant, want := range map[webhook.Tenant][]int32{"Cust1": {7}, "Cust2": {7}, "Cust3": nil, "Default": nil} {
+		if got := s.eventsOf(tenant); !slices.Equal(got, want) {
+			t.Errorf("%s has %v, want %v", tenant, got, want)
+		}
+	}
+	if len(ids) != 2 {
+		t.Errorf("got the ids %v, want two", ids)
+	}
+}
+
 // Three tenants, and publishers whose calls alternate between them: each event
 // arrives where its address says and nowhere else.
 func TestPublisher_EventsGoWhereTheAddressSays(t *testing.T) {

@@ -38,7 +38,7 @@ func TestLog_RequestLinesSayWhatWasAskedAndWhyItFailed(t *testing.T) {
 	}
 	long := strings.Repeat("é", 300)
 	for _, call := range []struct{ method, path, body string }{
-		{"POST", "/api/v1/Webhook/contact.changed/x?hidden=1", ""},
+		{"POST", "/api/v1/Webhook/contact.changed/x?q=hidden", ""},
 		{"POST", "/api/v1/Webhook/test/1", ""},
 		{"POST", "/api/v1/Webhook/" + strings.Repeat("n", 300) + "/1", ""},
 		{"POST", "/api/v1/Agents/Webhook/SignalEvent", `{"EventName":"sale.sold","PrimaryKey":"x"}`},
@@ -64,7 +64,7 @@ func TestLog_RequestLinesSayWhatWasAskedAndWhyItFailed(t *testing.T) {
 	want := []map[string]any{
 		line(signalled, 204, "event", "contact.changed", "event_id", ids["contact.changed"]),
 		line(byAgent, 204, "event", "sale.sold", "event_id", ids["sale.sold"]),
-		line(signalled, 400, "event", "contact.changed", "error_type", argument),
+		line(signalled, 400, "event", "contact.changed", "error_type", argument, "ignored", "q"),
 		line(signalled, 400, "event", "test", "error_type", argument),
 		line(signalled, 400, "event", strings.Repeat("n", 100), "error_type", argument),
 		line(byAgent, 400, "event", "sale.sold", "error_type", argument),

@@ -22,21 +22,20 @@ func (a *api) testWebhook(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return a.test(c, object, func(err error) error { return err })
+	return a.test(c, object, c.readMembers(object.Members(), webhookMembers), func(err error) error { return err })
 }
 
-// test tests the webhook that a body states. A body with the id of a stored
+// test tests the webhook s that an object states. An object with the id of a stored
 // webhook and without a target means that webhook: members that are missing or
 // null are the stored ones. misread turns the error of an invalid body into the
 // operation's own.
-func (a *api) test(c *call, object wire.Tree, misread func(error) error) (reply, error) {
-	s := readMembers(object.Members())
+func (a *api) test(c *call, object wire.Tree, s stated, misread func(error) error) (reply, error) {
 	if s.id != 0 && !states(object, "TargetUrl") && len(s.faults) == 0 {
 		w, err := a.Registry.Get(c.Context(), c.who, s.id)
 		if err != nil {
 			return reply{}, webhookNotFound(err, s.id)
 		}
-		if s, err = patch(w, webhook.Health{}, statedChanges(object)); err != nil {
+		if s, err = c.patch(w, webhook.Health{}, statedChanges(object)); err != nil {
 			return reply{}, misread(err)
 		}
 	}
@@ -49,8 +48,8 @@ func (a *api) test(c *call, object wire.Tree, misread func(error) error) (reply,
 		return reply{}, err
 	}
 	message := r.Response
-	if message == "" && r.Error != webhook.AttemptOK {
-		message = "No response from the target: " + string(r.Error)
+	if message == "" {
+		message = r.Failure()
 	}
 	return c.selected(result{r.Error == webhook.AttemptOK, textOrNull(message), fullRight, &fieldProperties{}}), nil
 }
@@ -64,7 +63,7 @@ func states(object wire.Tree, name string) bool {
 // statedChanges returns the changes that set the writable members of an object
 // which are not null.
 func statedChanges(object wire.Tree) []change {
-	return slices.DeleteFunc(mergePatch(object), func(ch change) bool { return ch.value.Kind() == wire.KindNull })
+	return slices.DeleteFunc(mergeChanges(object), func(ch change) bool { return ch.value.Kind() == wire.KindNull })
 }
 
 // lastError returns the last error of a webhook's target.

@@ -13,6 +13,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -92,9 +93,13 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		Auth:      anyone{tje0}, Health: db.Webhooks().Health, PublicURL: "https://hooks.example.com", Version: "1.2.3",
 		Administration: administration,
 		Redispatch:     &replay.Redispatch{Tenants: administration, Jobs: db.Jobs(), Now: s.clock.Now, Random: random},
-		Stored:         httpapi.Stored{Events: db.Events(), Deliveries: db.Deliveries()},
-		DefaultPolicy:  webhook.PolicyDurable,
-		Logger:         slog.New(slog.NewJSONHandler(&s.log, nil)), Now: s.clock.Now,
+		Sources: &source.Registry{
+			Sources: db.Sources(), Secrets: db.Secrets(), Intents: db.Webhooks(), OwnTables: []string{"posthaste-events"},
+			TenantExists: administration.Receives, EventLife: 30 * 24 * time.Hour, Now: s.clock.Now, Random: random,
+		},
+		Stored:        httpapi.Stored{Events: db.Events(), Deliveries: db.Deliveries()},
+		DefaultPolicy: webhook.PolicyDurable,
+		Logger:        slog.New(slog.NewJSONHandler(&s.log, nil)), Now: s.clock.Now,
 	}
 	for _, change := range changes {
 		change(&cfg)

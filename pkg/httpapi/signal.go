@@ -39,7 +39,7 @@ func (a *api) signalEvent(c *call) (reply, error) {
 func (a *api) publish(c *call, f webhook.Faults, s webhook.Signal) (reply, error) {
 	hops, err := hopsOf(c.Header)
 	if err != nil {
-		f.Add(headerHops, "must be an integer from 0 to 65535")
+		f.Add(headerHops, hopsRule)
 	}
 	if err := f.Err(); err != nil {
 		return reply{}, err
@@ -52,6 +52,9 @@ func (a *api) publish(c *call, f webhook.Faults, s webhook.Signal) (reply, error
 	c.eventID = id
 	return noContent(http.Header{headerEventID: {string(id)}}), nil
 }
+
+// hopsRule is what X-Posthaste-Hops must be.
+const hopsRule = "must be an integer from 0 to 65535"
 
 // hopsOf returns the number of webhooks that a signal passed through. An invalid
 // count is an error: read as 0 it would let a loop continue.

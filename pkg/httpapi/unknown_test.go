@@ -8,7 +8,7 @@ import (
 )
 
 // If a required member is missing, the message names the members that were
-// ignored: one of them may be the misspelled one.
+// ignored: one of them may be meant for it.
 func TestMissingMember_NamesTheUnknownOnes(t *testing.T) {
 	t.Parallel()
 	const (
@@ -25,17 +25,19 @@ func TestMissingMember_NamesTheUnknownOnes(t *testing.T) {
 		want       string
 		not        string
 	}{
-		"a misspelled member":         {root, `{"Event":["a"],` + target + `}`, `; unknown member "Event" was ignored"`, ""},
-		"two":                         {root, `{"Event":["a"],"Target":"https://example.com/"}`, `; unknown members "Event", "Target" were ignored"`, ""},
-		"with a wrong type":           {root, `{"Name":5,"Event":["a"],` + target + `}`, `; unknown member "Event" was ignored"`, ""},
-		"a repeated one":              {root, `{"Event":1,"Event":2,` + target + `}`, `; unknown member "Event" was ignored"`, ""},
+		"a typo":                      {root, `{"Event":["a"],` + target + `}`, `"unknown member "Event": did you mean Events?"`, "ignored"},
+		"a typo and another name":     {root, `{"Event":["a"],"Target":"https://example.com/"}`, `did you mean Events?; TargetUrl is required; unknown member "Target" was ignored"`, ""},
+		"another name":                {root, `{"EventNames":["a"],` + target + `}`, `; unknown member "EventNames" was ignored"`, ""},
+		"two":                         {root, `{"EventNames":["a"],"Target":"https://example.com/"}`, `; unknown members "EventNames", "Target" were ignored"`, ""},
+		"with a wrong type":           {root, `{"Name":5,"EventNames":["a"],` + target + `}`, `; unknown member "EventNames" was ignored"`, ""},
+		"a repeated one":              {root, `{"EventNames":1,"EventNames":2,` + target + `}`, `; unknown member "EventNames" was ignored"`, ""},
 		"many":                        {root, `{` + many.String() + target + `}`, `"m9" were ignored"`, "m10"},
 		"a long one":                  {root, `{"` + strings.Repeat("x", 5000) + `":1}`, `x" was ignored"`, strings.Repeat("x", 101)},
 		"the service's own members":   {root, `{"LastError":"","_Links":{},"TableRight":{},"FieldProperties":{},"registeredAssociate":null}`, "", "ignored"},
 		"nothing is missing":          {root, `{"Event":1,"Events":["a"],"TargetUrl":"ftp://x/"}`, "", "ignored"},
 		"of a test":                   {root + "/Test", `{"Target":"https://example.com/"}`, `; unknown member "Target" was ignored"`, ""},
 		"of a test, without events":   {root + "/Test", `{"Event":["a"],"TargetUrl":"ftp://x/"}`, "", "ignored"},
-		"of the agent's save":         {agent + "SaveWebhook", `{"Webhook":{"Event":["a"],` + target + `}}`, `; unknown member "Event" was ignored"`, ""},
+		"of the agent's save":         {agent + "SaveWebhook", `{"Webhook":{"EventNames":["a"],` + target + `}}`, `; unknown member "EventNames" was ignored"`, ""},
 		"of the agent's signal":       {agent + "SignalEvent", `{"Event":"a.b","Primary":7}`, `EventName is required; unknown members "Event", "Primary" were ignored"`, ""},
 		"an argument in another case": {agent + "SignalEvent", `{"eventname":"","PRIMARYKEY":7}`, "", "ignored"},
 	} {

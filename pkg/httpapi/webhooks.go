@@ -127,7 +127,7 @@ func (a *api) patchWebhook(c *call) (reply, error) {
 		if tests {
 			health = a.healthIfKnown(c.Context(), w)
 		}
-		if s, err = patch(w, health, changes); err != nil {
+		if s, err = c.patch(w, health, changes); err != nil {
 			return webhook.Draft{}, err
 		}
 		if s.id != 0 && s.id != id {
@@ -174,7 +174,7 @@ func (a *api) readWebhook(c *call) (stated, error) {
 	if err != nil {
 		return stated{}, err
 	}
-	return readMembers(object.Members()), nil
+	return c.readMembers(object.Members(), webhookMembers), nil
 }
 
 // webhookObject reads a body that must be a webhook.

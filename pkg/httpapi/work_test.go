@@ -53,6 +53,40 @@ var workloads = map[string]struct {
 	"form, an event's data": {4990, func(n int) []request {
 		return []request{{"POST", root + "/a.b/1", form, list(n, "", "&", "", func(i int) string { return long(i, 10) + "=" })}}
 	}},
+	"form, a repeated member": {4990, func(n int) []request {
+		return []request{{"POST", root, form, list(n, "", "&", "", func(int) string { return "Name=a" })}}
+	}},
+	"form, a repeated property": {4990, func(n int) []request {
+		return []request{{"POST", root, form, list(n, "", "&", "", func(i int) string { return []string{"Properties[k]=a", "Properties[k][x]=a", "Properties[k][]=a"}[i%3] })}}
+	}},
+	"form, a repeated name of an event's data": {4990, func(n int) []request {
+		return []request{{"POST", root + "/a.b/1", form, list(n, "", "&", "", func(i int) string { return []string{"a=1", "a[]=1"}[i%2] })}}
+	}},
+	"XML, a repeated member": {4990, func(n int) []request {
+		return []request{{"POST", root, "application/xml", list(n, "<W>", "", "</W>", func(i int) string { return []string{"<Name/>", "<name/>"}[i%2] })}}
+	}},
+	"XML, a repeated list": {1600, func(n int) []request {
+		return []request{{"POST", root, "application/xml", list(n, "<W>", "", "</W>", func(int) string { return "<Events><string>a</string><string>b</string></Events>" })}}
+	}},
+	"XML, a repeated name of an event's data": {4990, func(n int) []request {
+		return []request{{"POST", root + "/a.b/1", "application/xml", list(n, "<W>", "", "</W>", func(int) string { return "<a/>" })}}
+	}},
+	"XML, references": {20000, func(n int) []request {
+		return []request{{"POST", root, "application/xml", "<W><Name>" + strings.Repeat("&#1114111;", n) + "</Name></W>"}}
+	}},
+	"XML, comments that do not end": {20000, func(n int) []request {
+		return []request{{"POST", root, "application/xml", "<W>" + strings.Repeat("<!--", n) + "</W>"}}
+	}},
+	"JSON, surrogate pairs": {20000, func(n int) []request {
+		return []request{{"POST", root, "", `{"Name":"` + strings.Repeat(`\ud83d\ude00`, n) + `"}`}}
+	}},
+	"JSON, properties that shadow the body": {1200, func(n int) []request {
+		return []request{{"POST", root, "", `{"Events":["a"],"TargetUrl":"https://example.com/","Properties":` +
+			list(n, "{", ",", "}", func(i int) string { return `"` + spelling("changedbyassociateid", i) + `":1` }) + `}`}}
+	}},
+	"JSON, members that are nearly known": {8000, func(n int) []request {
+		return []request{{"POST", root, "", list(n, "{", ",", "}", func(i int) string { return `"` + spelling("registeredassociates", i) + `":1` })}}
+	}},
 	"XML, members": {4990, func(n int) []request {
 		return []request{{"POST", root, "application/xml", list(n, "<W>", "", "</W>", func(i int) string { return fmt.Sprintf("<%s%d/>", strings.Repeat("A", 100), i) })}}
 	}},
@@ -100,6 +134,27 @@ var workloads = map[string]struct {
 	"JSON, scopes": {1990, func(n int) []request {
 		return []request{{"POST", "/admin/v1/Tenants/Default/Credentials", "", `{"Scopes":` + list(n, "[", ",", "]", func(i int) string { return `"` + long(i, 60) + `"` }) + `}`}}
 	}},
+	"JSON, members of events": {80, func(n int) []request {
+		return []request{{"POST", eventsPath, "", list(n, "[", ",", "]", func(int) string { return `{"Event":"a","FieldValues":` + members(40, 20, "1") + `}` })}}
+	}},
+	"JSON, unknown members of an event": {8000, func(n int) []request { return []request{{"POST", eventsPath, "", members(n, 50, "1")}} }},
+	"JSON, an event's names": {1990, func(n int) []request {
+		return []request{{"POST", eventsPath, "", `{"Event":"a","Changes":` + list(n, "[", ",", "]", func(i int) string { return `"` + long(i, 60) + `"` }) + `}`}}
+	}},
+	"JSON, too many events": {8000, func(n int) []request {
+		return []request{{"POST", eventsPath, "", list(n, "[", ",", "]", func(int) string { return `{"Event":"a"}` })}}
+	}},
+	"CloudEvents, attributes": {8000, func(n int) []request {
+		return []request{{"POST", eventsPath, "application/cloudevents+json", list(n, "{", ",", "}", func(i int) string { return fmt.Sprintf(`"x%d":""`, i) })}}
+	}},
+	"CloudEvents, invalid names": {8000, func(n int) []request {
+		return []request{{"POST", eventsPath, "application/cloudevents+json", members(n, 50, "1")}}
+	}},
+	"CloudEvents, a batch": {80, func(n int) []request {
+		return []request{{"POST", eventsPath, "application/cloudevents-batch+json", list(n, "[", ",", "]", func(i int) string {
+			return fmt.Sprintf(`{"specversion":"1.0","id":"%d","source":"s","type":"a","data":%s}`, i, members(40, 20, "1"))
+		})}}
+	}},
 	"merge patch, new names": {4800, func(n int) []request {
 		return []request{stored(100), {"PATCH", root + "/1", "", `{"Properties":` + members(n, 50, "1") + `}`}}
 	}},
@@ -128,7 +183,7 @@ var workloads = map[string]struct {
 	"JSON Patch, replacements": patchOf(`{"op":"replace","path":"/Properties/K%d","value":1}`),
 	"JSON Patch, removals":     patchOf(`{"op":"remove","path":"/Properties/K%d"}`),
 	"JSON Patch, insertions":   patchOf(`{"op":"add","path":"/Events/0","value":"a%d"}`),
-	"a query's parameters": {8000, func(n int) []request {
+	"a query's parameters": {4990, func(n int) []request {
 		return []request{stored(1), {"GET", root + "?" + list(n, "", "&", "", func(i int) string { return fmt.Sprintf("a%d=1", i) }), "", ""}}
 	}},
 	"$select": {500, func(n int) []request {
@@ -198,7 +253,7 @@ func TestWork_GrowsWithTheBody(t *testing.T) {
 		t.Skip("this is the process that does the work")
 	}
 	binary := filepath.Join(t.TempDir(), "counting")
-	counted := []string{"httpapi", "httpapi/wire", "webhook", "jsonscan"}
+	counted := []string{"httpapi", "httpapi/wire", "webhook", "jsonscan", "cloudevent"}
 	for i, p := range counted {
 		counted[i] = "github.com/posthaste-dev/posthaste/pkg/" + p
 	}

@@ -14,15 +14,15 @@ type Member struct {
 	Value json.RawMessage
 }
 
-// manyMembers is the number of members from which twins are looked up in a map.
+// manyMembers is the number of members from which duplicates are looked up in a map.
 const manyMembers = 32
 
-// Members lists the members of a JSON object in their order, values as
-// they were written; they share the text's memory. Of members with the same name
-// the last counts, as for most readers. An empty text has no members.
+// Members lists the members of a JSON object in order, with their values as
+// written; the values share raw's memory. If a name is repeated, the last value
+// wins, as in most readers. Empty input has no members. The error is a clause
+// without a subject.
 //
-// It is on the way of every POST, so it walks over the text by itself, once
-// json.Valid has said that it may.
+// It runs for every POST, so after json.Valid it walks over the bytes itself.
 func Members(raw json.RawMessage) ([]Member, error) {
 	if len(raw) == 0 {
 		return nil, nil
@@ -48,8 +48,8 @@ func Members(raw json.RawMessage) ([]Member, error) {
 		end = skipValue(raw, i)
 		value := raw[i:end:end]
 		i = end
-		if twin, found := findMember(members, &at, name); found {
-			members[twin].Value = value
+		if i, found := findMember(members, &at, name); found {
+			members[i].Value = value
 			continue
 		}
 		members = append(members, Member{Name: name, Value: value})
@@ -57,8 +57,8 @@ func Members(raw json.RawMessage) ([]Member, error) {
 	return members, nil
 }
 
-// findMember finds the place of a name, with the help of an index once there
-// are many.
+// findMember returns the position of a name. It builds an index once there are
+// many members.
 func findMember(members []Member, at *map[string]int, name string) (int, bool) {
 	if len(members) < manyMembers {
 		for i, m := range members {
@@ -81,7 +81,7 @@ func findMember(members []Member, at *map[string]int, name string) (int, bool) {
 	return i, found
 }
 
-// memberName reads a JSON string.
+// memberName decodes a JSON string.
 func memberName(quoted []byte) (string, error) {
 	inner := string(quoted[1 : len(quoted)-1])
 	if strings.IndexByte(inner, '\\') < 0 && utf8.ValidString(inner) {
@@ -101,7 +101,7 @@ func skipSpace(raw []byte, i int) int {
 	return i
 }
 
-// skipValue gives the end of the value that begins at i, in valid JSON.
+// skipValue returns the end of the value that begins at i, in valid JSON.
 func skipValue(raw []byte, i int) int {
 	for depth := 0; i < len(raw); i++ {
 		switch raw[i] {
@@ -118,7 +118,7 @@ func skipValue(raw []byte, i int) int {
 			depth++
 		case '}', ']':
 			if depth == 0 {
-				return i // of a number or word at the object's end
+				return i // a number or word at the end of the object
 			}
 			if depth--; depth == 0 {
 				return i + 1

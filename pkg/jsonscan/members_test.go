@@ -51,7 +51,7 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-// Whatever is valid reads as encoding/json reads it.
+// Members agrees with encoding/json on all valid input.
 func TestMembers_AgreesWithEncodingJSON(t *testing.T) {
 	t.Parallel()
 	texts := rapid.StringOfN(rapid.RuneFrom([]rune(`a"\/{}[]:, <é`+"\n\x01😀")), 0, 6, -1)

@@ -6,24 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf8"
 )
 
-// CheckObject reports whether the text is exactly one JSON object, nested no
-// deeper than MaxDepth. The error is a clause without a subject.
+// CheckObject returns nil if raw is exactly one JSON object that CheckText accepts,
+// nested no deeper than MaxDepth. The error is a clause without a subject.
 func CheckObject(raw []byte) error {
 	if trimmed := bytes.TrimLeft(raw, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
 		return errors.New("must be a JSON object")
 	}
-	if !utf8.Valid(raw) {
-		return errors.New("must be valid UTF-8")
+	if err := CheckText(raw); err != nil {
+		return err
 	}
 	if nesting(raw) <= MaxDepth && json.Valid(raw) {
 		return nil
 	}
-	// Something is wrong: say what.
+	// Find the fault.
 	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber() // 1e999 is a number too
+	dec.UseNumber() // 1e999 is valid JSON
 	for depth := 0; ; {
 		token, err := dec.Token()
 		if err == io.EOF {
@@ -48,7 +47,7 @@ func CheckObject(raw []byte) error {
 	return errors.New("must be a single JSON object")
 }
 
-// nesting is how deep objects and arrays are nested, in valid JSON.
+// nesting returns how deep objects and arrays are nested, in valid JSON.
 func nesting(raw []byte) (deepest int) {
 	depth := 0
 	for i := 0; i < len(raw); i++ {

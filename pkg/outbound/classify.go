@@ -2,6 +2,8 @@ package outbound
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -9,6 +11,37 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
+
+// failed returns the result of an attempt that got no response.
+func failed(ctx context.Context, err error, seen *connection) webhook.Result {
+	result := webhook.Result{Error: classify(ctx, err, seen)}
+	if result.Error == webhook.AttemptTLS {
+		result.Detail = tlsDetail(err)
+	}
+	return result
+}
+
+// tlsDetail says what kept a TLS handshake from succeeding; "" for a cause that
+// is not on the list, such as an alert.
+func tlsDetail(err error) webhook.AttemptDetail {
+	var (
+		invalid x509.CertificateInvalidError
+		name    x509.HostnameError
+		issuer  x509.UnknownAuthorityError
+		record  tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return webhook.DetailExpired
+	case errors.As(err, &name):
+		return webhook.DetailWrongName
+	case errors.As(err, &issuer):
+		return webhook.DetailUnknownIssuer
+	case errors.As(err, &record) && record.Conn != nil: // the first record
+		return webhook.DetailNotTLS
+	}
+	return ""
+}
 
 // classify names the failure of an attempt that got no response. It looks only
 // at error types: messages change, and they hold the target's URL. seen is nil

@@ -11,15 +11,6 @@ import (
 // what a body has; an absent one is left out. Bodies of plain signals derive
 // their members from the data instead.
 
-// The names that the bodies of such events have besides those of plain signals.
-var (
-	envelopeContent = map[string]bool{"Previous": true}
-	standardContent = map[string]bool{
-		"key": true, "entity": true, "changes": true, "values": true, "previous": true, "context": true, "source": true,
-		"sourceEvent": true, "sequence": true, "truncated": true,
-	}
-)
-
 // appendContentEnvelope appends SuperOffice's body. Its members and their order
 // are those of a plain signal's, and Previous comes last if the webhook asks for
 // it.
@@ -44,7 +35,7 @@ func appendContentEnvelope(b []byte, post webhook.Post, namesOnly bool) ([]byte,
 		b = appendMember(b, `,"FieldValues":`, c.FieldValues)
 		b = appendPrevious(b, `,"Previous":`, post)
 	}
-	b, err := appendProperties(b, post.Webhook.Properties, standardKeys, envelopeContent)
+	b, err := appendProperties(b, post)
 	if err != nil {
 		return nil, err
 	}

@@ -62,14 +62,16 @@ func TestSend_BodiesOfEventsWithContent(t *testing.T) {
 			"", empty, nil, nil,
 			`{"EventId":"` + id + `","Timestamp":` + at + `,"Changes":[]` + invoked + `,"Entity":"","ContextIdentifier":"Cust12345"` + who + `1,"WebhookName":"W","Values":{},"FieldValues":{}}`,
 		},
-		"superoffice, a property called Previous": {
-			"", absent, func(p *webhook.Post) { p.Webhook.Properties = json.RawMessage(`{"Previous":1,"Z":2}`) }, nil,
-			`{"EventId":"` + id + `","Timestamp":` + at + invoked + `,"ContextIdentifier":"Cust12345"` + who + `1,"WebhookName":"W","Z":2}`,
+		"superoffice, properties called like members": {
+			"", absent, func(p *webhook.Post) {
+				p.Webhook.Properties = json.RawMessage(`{"Previous":1,"previous":1,"eventid":1,"Key":3,"Z":2}`)
+			}, nil,
+			`{"EventId":"` + id + `","Timestamp":` + at + invoked + `,"ContextIdentifier":"Cust12345"` + who + `1,"WebhookName":"W","Key":3,"Z":2}`,
 		},
 		"standard": {
 			webhook.FormatStandard, all, func(p *webhook.Post) {
 				p.Event.Key = "A-7"
-				p.Webhook.Properties = json.RawMessage(`{"source":1,"Z":2}`)
+				p.Webhook.Properties = json.RawMessage(`{"source":1,"Source":1,"Previous":1,"Z":2}`)
 			}, nil,
 			`{"type":"contact.changed","timestamp":` + at + `,"data":{"b":1.50,"a":"<ø>"},"primaryKey":5,"tenant":"Cust12345","key":"A-7","entity":"y_table",` +
 				`"changes":["b","a"],"values":{"id":1},"context":"Cust26759","source":"/in/crm","sourceEvent":"` + relayed + `","sequence":"9","truncated":true,"Z":2}`,

@@ -11,12 +11,6 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// standardKeys are the keys that a webhook's Properties cannot replace.
-var standardKeys = map[string]bool{
-	"EventId": true, "Timestamp": true, "Changes": true, "Event": true, "PrimaryKey": true, "Entity": true,
-	"ContextIdentifier": true, "ChangedByAssociateId": true, "WebhookName": true, "Values": true, "FieldValues": true,
-}
-
 // timestampLayout omits trailing zeros of the fraction.
 const timestampLayout = "2006-01-02T15:04:05.9999999Z"
 
@@ -56,22 +50,22 @@ func appendEnvelope(b []byte, post webhook.Post, namesOnly bool) ([]byte, error)
 	if !namesOnly {
 		b = appendObject(append(b, `,"FieldValues":`...), e.Data)
 	}
-	b, err := appendProperties(b, post.Webhook.Properties, standardKeys)
+	b, err := appendProperties(b, post)
 	if err != nil {
 		return nil, err
 	}
 	return append(b, '}'), nil
 }
 
-// appendProperties appends the members of a webhook's Properties, except those
-// with names that are taken, to an open, non-empty object.
-func appendProperties(b []byte, properties json.RawMessage, taken ...map[string]bool) ([]byte, error) {
-	members, err := jsonscan.Members(properties)
+// appendProperties appends the members of the webhook's Properties to an open,
+// non-empty object, except those that the body has itself.
+func appendProperties(b []byte, post webhook.Post) ([]byte, error) {
+	members, err := jsonscan.Members(post.Webhook.Properties)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range members {
-		if !slices.ContainsFunc(taken, func(names map[string]bool) bool { return names[m.Name] }) {
+		if !post.Event.HasMember(post.Webhook.Options.Format, m.Name) {
 			b = append(appendString(append(b, ','), m.Name), ':')
 			b = append(b, m.Value...)
 		}

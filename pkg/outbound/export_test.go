@@ -4,7 +4,12 @@ import (
 	"context"
 	"io"
 	"net"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
+
+// AppendBody appends the body of a post.
+func AppendBody(b []byte, post webhook.Post) ([]byte, error) { return appendBody(b, post, false) }
 
 // Quiet is the filter in front of the standard logger.
 func Quiet(w io.Writer) io.Writer { return quiet{w} }

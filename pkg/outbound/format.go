@@ -44,18 +44,14 @@ func appendStandard(b []byte, post webhook.Post, namesOnly bool) ([]byte, error)
 	}
 	b = strconv.AppendInt(append(b, `,"primaryKey":`...), int64(e.PrimaryKey), 10)
 	b = appendString(append(b, `,"tenant":`...), string(e.Tenant))
-	taken := []map[string]bool{standardMembers}
 	if e.Content != nil {
 		b = appendStandardMembers(b, post, namesOnly)
-		taken = append(taken, standardContent)
 	}
-	if b, err = appendProperties(b, post.Webhook.Properties, taken...); err != nil {
+	if b, err = appendProperties(b, post); err != nil {
 		return nil, err
 	}
 	return append(b, '}'), nil
 }
-
-var standardMembers = map[string]bool{"type": true, "timestamp": true, "data": true, "primaryKey": true, "tenant": true}
 
 // appendCloudEvent appends an event in the structured JSON mode of CloudEvents
 // 1.0. Properties are left out: a CloudEvents attribute cannot be an object.

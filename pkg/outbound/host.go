@@ -77,7 +77,7 @@ func resolvable(host string) (string, bool) {
 	}
 	for _, r := range host {
 		switch {
-		case r <= ' ', r == 0x7f, strings.ContainsRune(`%/\@#?[]`, r):
+		case r <= ' ', r == 0x7f, strings.ContainsRune(`%/\@#?[]<>"`, r):
 			return "", false
 		case unicode.Is(unicode.Variation_Selector, r), unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r), unicode.Is(unicode.Cf, r):
 			return "", false

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -62,7 +61,7 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 	})
 	resp, err := s.transport.RoundTrip(s.request(withDialLimit(traced, ctx), target, header, body))
 	if err != nil {
-		return webhook.Result{Error: classify(ctx, err, seen)}
+		return failed(ctx, err, seen)
 	}
 	late := time.AfterFunc(bodyTime, cancel)
 	defer late.Stop()
@@ -84,12 +83,12 @@ func (s *Sender) target(of webhook.Tenant, text string) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.targets.Put(string(of), text, target, targetBytes+2*len(text))
+	s.targets.Put(string(of), text, target, targetBytes+2*len(text)+len(target.Path)+len(target.RawPath)+len(target.RawQuery))
 	return target, nil
 }
 
 func (s *Sender) readTarget(text string) (*url.URL, error) {
-	target, err := url.Parse(text)
+	target, err := webhook.ParseTarget(text)
 	if err != nil || target.Host == "" || target.User != nil || target.Scheme != "https" && (target.Scheme != "http" || !s.config.AllowHTTP) {
 		return nil, ErrBlocked
 	}
@@ -134,7 +133,7 @@ func answer(resp *http.Response, scrub *scrubber, now time.Time) webhook.Result 
 	}
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		result.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), now)
+		result.RetryAfter = retryAfter(resp.Header["Retry-After"], now)
 	}
 	if result.Error == webhook.AttemptRedirect {
 		result.Location = plain(scrub.clean(location(resp)))
@@ -154,16 +153,4 @@ func judge(resp *http.Response) webhook.AttemptError {
 		return webhook.AttemptRedirect
 	}
 	return webhook.AttemptStatus
-}
-
-// retryAfter parses both forms of the header, seconds and a date. An invalid or
-// past value means no wait.
-func retryAfter(text string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64); err == nil {
-		return time.Duration(min(max(seconds, 0), int64(webhook.MaxRetryAfter/time.Second))) * time.Second
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return min(max(at.Sub(now), 0), webhook.MaxRetryAfter)
-	}
-	return 0
 }

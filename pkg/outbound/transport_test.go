@@ -160,7 +160,7 @@ func TestSend_ADrippingTargetIsCutOff(t *testing.T) {
 		{"in the headers", "HTTP/1.1 200 OK\r\nX: ", 100 * time.Millisecond, webhook.AttemptTimeout, 5 * time.Second},
 		{"in the body, after a success", "HTTP/1.1 200 OK\r\n\r\nx", time.Minute, webhook.AttemptOK, 20 * time.Second},
 		{"in the body, after a refusal", "HTTP/1.1 500 Oh\r\nContent-Length: 999999\r\n\r\nx", time.Minute, webhook.AttemptStatus, 20 * time.Second},
-		{"in the body, in the fast lane", "HTTP/1.1 200 OK\r\n\r\nx", 100 * time.Millisecond, webhook.AttemptOK, 900 * time.Millisecond},
+		{"in the body, in the fast lane", "HTTP/1.1 200 OK\r\n\r\nx", 500 * time.Millisecond, webhook.AttemptOK, 900 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -234,6 +234,9 @@ func TestSend_EveryErrorHasItsCause(t *testing.T) {
 		{"a refusal", raw("HTTP/1.1 404 Not Found\r\n\r\n"), nil, webhook.AttemptStatus},
 		{"another protocol", raw("SSH-2.0-OpenSSH\r\n\r\n"), nil, webhook.AttemptProtocol},
 		{"an unrequested switch of protocols", raw("HTTP/1.1 101 Switching Protocols\r\n\r\n"), nil, webhook.AttemptProtocol},
+		{"a repeated Transfer-Encoding", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"), nil, webhook.AttemptProtocol},
+		{"a list of lengths", raw("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok"), nil, webhook.AttemptProtocol},
+		{"an unknown Transfer-Encoding", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nConnection: close\r\n\r\nok"), nil, webhook.AttemptProtocol},
 		{"endless headers", raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 200<<10)), nil, webhook.AttemptTooLarge},
 		{"endless interim responses", raw(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 5000)), nil, webhook.AttemptTooLarge},
 		{"no more of this event", raw("HTTP/1.1 400 No\r\nwebhook-delivery: abort-message\r\n\r\n"), nil, webhook.AttemptAborted},
@@ -248,6 +251,9 @@ func TestSend_EveryErrorHasItsCause(t *testing.T) {
 			got := sender(t, c.config).Send(t.Context(), webhook.Post{Webhook: hook(c.url), Event: event, Timeout: limit})
 			if got.Error != c.want {
 				t.Errorf("got %q (%d), want %q", got.Error, got.StatusCode, c.want)
+			}
+			if c.want == webhook.AttemptProtocol && !strings.Contains(got.Failure(), "the response broke HTTP framing") {
+				t.Errorf("says %q", got.Failure())
 			}
 			if strings.Contains(fmt.Sprint(got), "127.0.0.1") {
 				t.Errorf("the result reveals the target: %v", got)

@@ -9,6 +9,7 @@ package receiver
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -59,10 +60,13 @@ type Received struct {
 // Two query parameters of a POST simulate failures: status sets the response's
 // status (200-599), delay (a duration, at most 30 s) postpones the response.
 type Receiver struct {
-	// Secrets returns the secrets, including old ones, of the webhooks whose
-	// TargetUrl is url.
-	Secrets func(ctx context.Context, url string) []webhook.Secret
-	Now     func() time.Time
+	// Secrets returns the secrets, including old ones, of the webhooks of all
+	// tenants of whose TargetUrl hit reports true.
+	Secrets func(ctx context.Context, hit func(target string) bool) []webhook.Secret
+	// SeenHost returns a host as resolvers see it. nil means that only case and
+	// a final dot are ignored.
+	SeenHost func(host string) (string, error)
+	Now      func() time.Time
 
 	mu       sync.Mutex
 	received []Received
@@ -78,8 +82,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case http.MethodPost:
 		r.record(w, req)
 	case http.MethodGet, http.MethodHead:
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		_ = json.NewEncoder(w).Encode(map[string][]Received{"Received": r.All()})
+		r.list(w)
 	case http.MethodDelete:
 		r.Empty()
 		w.WriteHeader(http.StatusNoContent)
@@ -87,6 +90,27 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Allow", "GET, HEAD, POST, DELETE")
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	}
+}
+
+// list writes the records one by one: in JSON they can be six times as large.
+func (r *Receiver) list(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	separator := `{"Received":[`
+	for _, got := range r.All() {
+		encoded, err := json.Marshal(got)
+		if err != nil {
+			continue // unreachable: strings and times always marshal
+		}
+		if _, err := io.WriteString(w, separator); err != nil {
+			return
+		}
+		_, _ = w.Write(encoded)
+		separator = ","
+	}
+	if separator != "," {
+		_, _ = io.WriteString(w, separator)
+	}
+	_, _ = io.WriteString(w, "]}\n")
 }
 
 // All returns the recorded POSTs, newest last; never nil.
@@ -106,7 +130,11 @@ func (r *Receiver) Empty() {
 func (r *Receiver) record(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxBody))
 	if err != nil {
-		http.Error(w, "body must be complete and at most 1 MiB", http.StatusRequestEntityTooLarge)
+		status := http.StatusBadRequest
+		if errors.As(err, new(*http.MaxBytesError)) {
+			status = http.StatusRequestEntityTooLarge
+		}
+		http.Error(w, "body must be complete and at most 1 MiB", status)
 		return
 	}
 	status, delay, ok := scripted(req)
@@ -116,8 +144,8 @@ func (r *Receiver) record(w http.ResponseWriter, req *http.Request) {
 	}
 	got := Received{At: r.Now().UTC(), Path: req.URL.RequestURI(), Headers: req.Header.Clone(), Body: string(body)}
 	var secrets []webhook.Secret
-	if r.Secrets != nil {
-		secrets = r.Secrets(req.Context(), targetURL(req))
+	if r.Secrets != nil && signed(req.Header) {
+		secrets = r.Secrets(req.Context(), r.leadsTo(req))
 	}
 	got.SuperOffice, got.StandardWebhooks = verify(req.Header, body, secrets, got.At)
 	r.add(got)
@@ -179,20 +207,18 @@ func scripted(req *http.Request) (status int, delay time.Duration, ok bool) {
 	return status, delay, true
 }
 
-// targetURL returns the URL as a webhook's TargetUrl has it.
-func targetURL(req *http.Request) string {
-	scheme := "http"
-	if req.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + req.Host + req.URL.RequestURI()
-}
+const (
+	superOfficeHeader = "X-Superoffice-Signature"
+	standardHeader    = "Webhook-Signature"
+)
+
+func signed(h http.Header) bool { return h.Get(superOfficeHeader) != "" || h.Get(standardHeader) != "" }
 
 // verify tries every secret: several webhooks may share the URL, and during a
 // rotation each has two.
 func verify(h http.Header, body []byte, secrets []webhook.Secret, now time.Time) (superOffice, standard Verdict) {
 	superOffice, standard = Absent, Absent
-	one, list := h.Get("X-Superoffice-Signature"), h.Get("Webhook-Signature")
+	one, list := h.Get(superOfficeHeader), h.Get(standardHeader)
 	if one != "" {
 		superOffice = Invalid
 	}

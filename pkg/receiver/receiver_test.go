@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/receiver"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -87,9 +88,9 @@ func TestReceiver_Verdicts(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			var asked string
-			r := &receiver.Receiver{Now: func() time.Time { return at }, Secrets: func(_ context.Context, url string) (list []webhook.Secret) {
-				asked = url
+			asked := false
+			r := &receiver.Receiver{Now: func() time.Time { return at }, Secrets: func(_ context.Context, hit func(string) bool) (list []webhook.Secret) {
+				asked = hit(url) && !hit(url+"2")
 				for _, s := range c.secrets {
 					list = append(list, webhook.NewSecret(s))
 				}
@@ -98,8 +99,8 @@ func TestReceiver_Verdicts(t *testing.T) {
 			if w := call(r, "POST", url, body, c.header); w.Code != 200 {
 				t.Fatalf("status %d", w.Code)
 			}
-			if asked != url {
-				t.Errorf("requested secrets of %s", asked)
+			if asked != (c.header != nil) { // an unsigned POST needs none
+				t.Errorf("requested secrets of this URL: %v", asked)
 			}
 			var shown struct{ Received []receiver.Received }
 			if err := json.Unmarshal(call(r, "GET", "/_receiver", "", nil).Body.Bytes(), &shown); err != nil || len(shown.Received) != 1 {
@@ -113,6 +114,63 @@ func TestReceiver_Verdicts(t *testing.T) {
 				t.Errorf("recorded %+v", got)
 			}
 		})
+	}
+}
+
+// A request is of the webhook whose TargetUrl leads to it, however that is
+// spelled: its signature is right.
+func TestReceiver_KnowsATargetInAnySpelling(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		url, host string // of the request
+		same      []string
+		other     []string
+	}{
+		{
+			"/_receiver", "127.0.0.1:8080",
+			[]string{
+				"http://127.0.0.1:8080/_receiver", "HTTP://127.0.0.1:8080/_receiver", "http://localhost:8080/_receiver", "http://LocalHost.:8080/_receiver",
+				"http://[::1]:8080/_receiver", "http://127.0.0.2:8080/_receiver", "http://127.0.0.1:08080/_receiver", "http://127.0.0.1:8080/%5Freceiver",
+				" http://127.0.0.1:8080/_receiver ", "http://127.0.0.1:8080/_receiver?", "https://127.0.0.1:8080/_receiver",
+			},
+			[]string{
+				"http://127.0.0.1:8081/_receiver", "http://127.0.0.1/_receiver", "http://example.com:8080/_receiver", "http://127.0.0.1:8080/_receiver/", "http://127.0.0.1:8080/_Receiver",
+				"http://127.0.0.1:8080/_receiver?a", "http://127.0.0.1:8080%/_receiver", "", "x",
+			},
+		},
+		{
+			"/_receiver/bl%C3%A5%2fb%C3%A6r?q=two%20words&e=a+b%2B%3d", "tunnel.example",
+			[]string{
+				"https://tunnel.example/_receiver/blå%2fbær?q=two words&e=a+b%2B%3d", "https://TUNNEL.example.:443/_receiver/%62l%c3%a5%2Fbær?%71=two%20words&e=a+b%2b%3D",
+				"http://tunnel.example:80/_receiver/blå%2fbær?q=two words&e=a+b%2B%3d",
+			},
+			[]string{
+				"https://tunnel.example/_receiver/blå/bær?q=two words&e=a+b%2B%3d", "https://tunnel.example/_receiver/blå%2fbær?q=two words&e=a+b+%3d",
+				"https://tunnel.example/_receiver/blå%2fbær?q=two words&e=a+b%2B=", "https://other.example/_receiver/blå%2fbær?q=two words&e=a+b%2B%3d",
+			},
+		},
+		{"/_receiver/100%25", "xn--blbr-roah.example", []string{"https://blåbær.example/_receiver/100%", "https://blåbær.example/_receiver/100%25"}, nil},
+	} {
+		guard, err := outbound.NewGuard(outbound.Config{AllowPrivate: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &receiver.Receiver{Now: func() time.Time { return at }, SeenHost: guard.CheckHost, Secrets: func(_ context.Context, hit func(string) bool) []webhook.Secret {
+			for _, target := range c.same {
+				if !hit(target) {
+					t.Errorf("%s does not lead to %s%s", target, c.host, c.url)
+				}
+			}
+			for _, target := range c.other {
+				if hit(target) {
+					t.Errorf("%s leads to %s%s", target, c.host, c.url)
+				}
+			}
+			return nil
+		}}
+		if got := call(r, "POST", "http://"+c.host+c.url, "", http.Header{"webhook-signature": {"v1,x"}}); got.Code != 200 {
+			t.Errorf("%s: got %d", c.url, got.Code)
+		}
 	}
 }
 

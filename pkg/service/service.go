@@ -1,8 +1,9 @@
 // Package service wires the parts of Posthaste on any implementation of the
 // contracts: the API (service/api), the delivery engine (service/dispatcher), the
-// sweep (service/sweeper) and the sender of POSTs (service/sending). The Lambda
-// functions, the local run and the simulation all build their parts here. Each
-// part has its own package so that a function links only the parts it runs.
+// sweep (service/sweeper), the taker of records (service/ingester) and the sender
+// of POSTs (service/sending). The Lambda functions, the local run and the
+// simulation all build their parts here. Each part has its own package so that a
+// function links only the parts it runs.
 //
 // The packages refuse to depend on a store, a queue or AWS: callers pass
 // implementations of the contracts. They read no environment variables, open
@@ -16,6 +17,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -33,13 +35,21 @@ type Contracts struct {
 	Deliveries webhook.Deliveries
 	Secrets    webhook.Secrets
 
-	// The API and the sweep.
+	// The API, the sweep and the taker of records.
 	Tenants     tenancy.Tenants
 	Credentials tenancy.Credentials
 	Jobs        job.Jobs
+	Sources     source.Sources
+	// OwnTables are the names of the service's tables, which are never sources.
+	OwnTables []string
+	// BusTenant is the tenant of the events of a bus for which no source is
+	// configured. Empty: there is no bus.
+	BusTenant webhook.Tenant
 
 	// The engine and the sweep.
 	Messages Queue
+	// Notices passes on operational notices; nil: they are not raised.
+	Notices webhook.Notices
 
 	// The sweep.
 	Erasure tenancy.Erasure
@@ -56,6 +66,16 @@ func NewRegistry(c Contracts) *webhook.Registry {
 	return &webhook.Registry{
 		Webhooks: c.Webhooks, Secrets: c.Secrets, Events: c.Events,
 		Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL,
+	}
+}
+
+// NewSources returns a registry of sources.
+func NewSources(c Contracts) *source.Registry {
+	tenants := &tenancy.Administration{Tenants: c.Tenants}
+	return &source.Registry{
+		Sources: c.Sources, Secrets: c.Secrets, Intents: c.Webhooks, OwnTables: c.OwnTables, BusTenant: c.BusTenant,
+		EventLife: c.Delivering.EventTTL, Now: c.Now, Random: c.Random,
+		TenantExists: tenants.Receives,
 	}
 }
 

@@ -165,7 +165,7 @@ var mutants = []mutant{
 	},
 	{
 		"secrets: delete without checking the webhook", intents,
-		"if err != nil || w.Secret.Name != intent.Secret {", "if err != nil || w.Secret.Name != \"\" || intent.Secret != \"\" {",
+		"return w.Secret.Name == intent.Secret, err", "return w.ID < 0, err",
 	},
 	{
 		"secrets: create one without an intent", registrySecret,

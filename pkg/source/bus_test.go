@@ -57,19 +57,22 @@ func TestFromBus(t *testing.T) {
 	}{
 		"the default mapping": {source.Bus{}, busEvent("Order Placed", detail), source.Outcome{Event: event(nil)}},
 		"an integer is the primary key": {
-			source.Bus{Key: "order.id", ChangedBy: "by"}, busEvent("Order Placed", detail),
+			source.Bus{Key: "order.id", ChangedBy: "by"},
+			busEvent("Order Placed", detail),
 			source.Outcome{Event: event(func(e *webhook.Event) { e.PrimaryKey, e.ChangedBy = 7, 3 })},
 		},
 		"a string is the key": {
 			source.Bus{Key: "order.ref"}, busEvent("Order Placed", detail), source.Outcome{Event: event(func(e *webhook.Event) { e.Key = "A-7" })},
 		},
 		"an absent path is missing": {
-			source.Bus{Key: "order.number", ChangedBy: "total.x"}, busEvent("Order Placed", detail),
+			source.Bus{Key: "order.number", ChangedBy: "total.x"},
+			busEvent("Order Placed", detail),
 			source.Outcome{Event: event(nil), Missing: []string{"order.number", "total.x"}},
 		},
 		"a null is missing": {source.Bus{Key: "empty"}, busEvent("Order Placed", detail), source.Outcome{Event: event(nil), Missing: []string{"empty"}}},
 		"listed fields alone": {
-			source.Bus{Fields: []string{"total", "vat"}, Event: "sale.done", Entity: "sale"}, busEvent("Order Placed", detail),
+			source.Bus{Fields: []string{"total", "vat"}, Event: "sale.done", Entity: "sale"},
+			busEvent("Order Placed", detail),
 			source.Outcome{Event: event(func(e *webhook.Event) {
 				entity := "sale"
 				e.Name, e.Content.Entity, e.Content.Changes, e.Content.FieldValues = "sale.done", &entity, []string{"total"}, json.RawMessage(`{"total":1.50}`)
@@ -78,7 +81,7 @@ func TestFromBus(t *testing.T) {
 		"our own events":  {source.Bus{}, strings.Replace(busEvent("Order Placed", detail), "shop.orders", "posthaste.webhooks", 1), source.Outcome{Skip: source.ReasonOwn}},
 		"a reserved name": {source.Bus{}, busEvent("Test", detail), source.Outcome{Skip: source.ReasonName}},
 		"no letters":      {source.Bus{}, busEvent("!?", detail), source.Outcome{Skip: source.ReasonName}},
-		"a detail that is no object": {
+		"a detail that is not an object": {
 			source.Bus{}, busEvent("Order Placed", `[1]`), source.Outcome{Skip: source.ReasonUnreadable},
 		},
 		"the default name": {source.Bus{}, busEvent(" AWS API Call via CloudTrail / v2 ", `{}`), source.Outcome{Event: event(func(e *webhook.Event) {
@@ -86,10 +89,11 @@ func TestFromBus(t *testing.T) {
 			e.Name, e.Content.Entity, e.Content.Changes, e.Content.FieldValues = "aws.api.call.via.cloudtrail.v2", &entity, []string{}, json.RawMessage(`{}`)
 		})}},
 		"a day old": {
-			source.Bus{}, strings.Replace(busEvent("Order Placed", detail), "2026-11-24T07:59:00Z", "2026-11-23T07:59:59Z", 1),
+			source.Bus{},
+			strings.Replace(busEvent("Order Placed", detail), "2026-11-24T07:59:00Z", "2026-11-23T07:59:59Z", 1),
 			source.Outcome{
 				Event: event(func(e *webhook.Event) { e.ID, e.At = "", now.Add(-24*time.Hour-time.Second) }),
-				Once:  webhook.Once{Key: webhook.OnceKey("bus/bus", "6a7e8feb-b491-4cf7-a9f1-bf3703467718"), Life: 24 * time.Hour},
+				Once:  webhook.Once{Key: webhook.OnceKey("bus/bus", "bus/6a7e8feb-b491-4cf7-a9f1-bf3703467718"), Life: 24 * time.Hour},
 			},
 		},
 	} {

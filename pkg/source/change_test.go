@@ -108,7 +108,8 @@ func TestFromChange(t *testing.T) {
 			func(s *source.Source) {
 				s.Tenant, s.Table.TenantAttribute, s.Table.Tenants = "", "owner", []webhook.Tenant{"acme"}
 			},
-			change("INSERT", "", before), source.Outcome{Skip: source.ReasonTenant, Missing: []string{"lines"}},
+			change("INSERT", "", before),
+			source.Outcome{Skip: source.ReasonTenant, Missing: []string{"lines"}},
 		},
 		"a key of two attributes, and who changed it": {
 			func(s *source.Source) { s.Table.Key, s.Table.ChangedBy = []string{"id", "by"}, "by" }, change("INSERT", "", before),
@@ -124,7 +125,7 @@ func TestFromChange(t *testing.T) {
 				Missing: []string{"lines"},
 			},
 		},
-		"an incomplete key is none": {
+		"an incomplete key is left out": {
 			func(s *source.Source) { s.Table.Key = []string{"id", "nr"} }, change("INSERT", "", before),
 			source.Outcome{
 				Event: func() webhook.Event { e := event("order.created", inserted); e.Key = ""; return e }(), Missing: []string{"lines", "nr"},

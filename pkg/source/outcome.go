@@ -25,6 +25,41 @@ const (
 	ReasonTable      Reason = "own_table"     // a table of this service
 )
 
+// reasons says in a sentence what each reason means. It is the only such table;
+// the documentation has the same one.
+var reasons = []struct {
+	reason Reason
+	text   string
+}{
+	{ReasonNoSource, "No source matches the record."},
+	{ReasonOwn, "The event was raised by this service, whose events never become events again."},
+	{ReasonUnreadable, "The record is not the JSON that this kind of source reads."},
+	{ReasonName, "The event's name is reserved, or it has other characters than A-Z a-z 0-9 _ . - or more than 200."},
+	{ReasonTenant, "The record's tenant does not exist, or it is not one of the tenants that the source allows."},
+	{ReasonUnchanged, "None of the listed attributes differs between the old and the new image."},
+	{ReasonExpired, "TTL removed the item, and the source does not report expired items."},
+	{ReasonEarly, "The record is stamped before the source was created."},
+	{ReasonImages, "The stream does not have both images: its view type must be NEW_AND_OLD_IMAGES."},
+	{ReasonOld, "The record is older than the time for which a repeated one is recognized."},
+	{ReasonTimestamp, "The record has no usable time, so a repeated one could not be told from a new one."},
+	{ReasonContext, "The delivery has another ContextIdentifier than the source."},
+	{ReasonPing, "The delivery is a test of the connection."},
+	{ReasonLoop, "The delivery came through too many webhooks."},
+	{ReasonID, "The record has no event id of 1 to 255 characters."},
+	{ReasonTable, "The table is one of this service's own, which are never sources."},
+}
+
+// Text returns a sentence that says what the reason means; "" for a string that
+// is not a Reason.
+func (r Reason) Text() string {
+	for _, known := range reasons {
+		if known.reason == r {
+			return known.text
+		}
+	}
+	return ""
+}
+
 // Outcome is what a record becomes.
 type Outcome struct {
 	// Event is complete but for what only receiving it decides (ExpiresAt; ID for

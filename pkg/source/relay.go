@@ -25,8 +25,12 @@ type Delivery struct {
 const (
 	// relayTolerance is how far a sender's clock may be ahead.
 	relayTolerance = 5 * time.Minute
-	maxHops        = 3
-	maxEventID     = 255
+	// takeTime is more than passes until the idempotency key of an event is
+	// claimed or looked up.
+	takeTime   = time.Minute
+	maxHops    = 3
+	maxEventID = 255
+	maxEntity  = 200
 )
 
 // FromRelay returns what a verified delivery becomes. now is when it is taken,
@@ -64,7 +68,7 @@ func (s Source) FromRelay(d Delivery, now time.Time, life time.Duration) Outcome
 		return skipped(ReasonLoop)
 	case e.At.IsZero() || e.At.After(now.Add(relayTolerance)):
 		return skipped(ReasonTimestamp)
-	case !e.At.After(now.Add(relayTolerance - remembered)):
+	case !e.At.After(now.Add(relayTolerance + takeTime - remembered)):
 		return skipped(ReasonOld)
 	}
 	e.Tenant, e.Hops, e.Content.Source = s.Tenant, d.Hops+1, "/in/"+s.Name
@@ -90,6 +94,9 @@ func (s Source) fromSuperOffice(m members) Outcome {
 	}
 	if _, stated := m.value("Entity"); stated {
 		entity := m.text("Entity")
+		if utf8.RuneCountInString(entity) > maxEntity { // nothing else bounds it
+			return skipped(ReasonUnreadable)
+		}
 		c.Entity = &entity
 	}
 	return Outcome{Event: e}

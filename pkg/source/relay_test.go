@@ -54,26 +54,26 @@ func TestFromRelay_SuperOffice(t *testing.T) {
 		hops int
 		want source.Outcome
 	}{
-		"a change":                 {body, 0, source.Outcome{Event: event(nil), Once: once}},
-		"hops are passed on":       {body, 2, source.Outcome{Event: event(func(e *webhook.Event) { e.Hops = 3 }), Once: once}},
-		"a loop":                   {body, 3, source.Outcome{Skip: source.ReasonLoop}},
-		"absent members":           {with(`"Changes":["name","<b>"],`, ``), 0, source.Outcome{Event: event(func(e *webhook.Event) { e.Content.Changes = nil }), Once: once}},
-		"empty members":            {with(`"name","<b>"`, ``), 0, source.Outcome{Event: event(func(e *webhook.Event) { e.Content.Changes = []string{} }), Once: once}},
-		"no entity":                {with(`"Entity":"contact",`, ``), 0, source.Outcome{Event: event(func(e *webhook.Event) { e.Content.Entity = nil }), Once: once}},
-		"no zone":                  {with(`33.27583Z`, `33.27583`), 0, source.Outcome{Event: event(nil), Once: once}},
-		"values of a deletion":     {with(`"FieldValues":{"b": 1.50,"a":"<ø>"}`, `"Values":{}`), 0, source.Outcome{Event: event(func(e *webhook.Event) { e.Content.Values, e.Content.FieldValues = json.RawMessage(`{}`), nil }), Once: once}},
-		"another context":          {with(`Cust12345`, `Cust54321`), 0, source.Outcome{Skip: source.ReasonContext}},
-		"the ping":                 {with(`Contact.changed`, `test`), 0, source.Outcome{Skip: source.ReasonPing}},
-		"a state event":            {with(`Contact.changed`, `webhook.errors`), 0, source.Outcome{Skip: source.ReasonName}},
-		"no name":                  {with(`"Event":"Contact.changed",`, ``), 0, source.Outcome{Skip: source.ReasonName}},
-		"no id":                    {with(`"EventId":"88f91933-edce-4c1a-8ded-ade8e2f72434",`, ``), 0, source.Outcome{Skip: source.ReasonID}},
-		"no timestamp":             {with(`"Timestamp":"2026-11-24T07:24:33.27583Z",`, ``), 0, source.Outcome{Skip: source.ReasonTimestamp}},
-		"six minutes ahead":        {with(`2026-11-24T07:24:33.27583Z`, `2026-11-24T08:06:00Z`), 0, source.Outcome{Skip: source.ReasonTimestamp}},
-		"too old to be recognized": {with(`2026-11-24T07:24:33.27583Z`, `2026-10-26T08:04:59Z`), 0, source.Outcome{Skip: source.ReasonOld}},
-		"a key that is no integer": {with(`"PrimaryKey":5`, `"PrimaryKey":"x"`), 0, source.Outcome{Skip: source.ReasonUnreadable}},
-		"an array":                 {`[` + body + `]`, 0, source.Outcome{Skip: source.ReasonUnreadable}},
-		"not UTF-8":                {with(`ø`, "\xf8"), 0, source.Outcome{Skip: source.ReasonUnreadable}},
-		"nothing":                  {``, 0, source.Outcome{Skip: source.ReasonUnreadable}},
+		"a change":                     {body, 0, source.Outcome{Event: event(nil), Once: once}},
+		"hops are passed on":           {body, 2, source.Outcome{Event: event(func(e *webhook.Event) { e.Hops = 3 }), Once: once}},
+		"a loop":                       {body, 3, source.Outcome{Skip: source.ReasonLoop}},
+		"absent members":               {with(`"Changes":["name","<b>"],`, ``), 0, source.Outcome{Event: event(func(e *webhook.Event) { e.Content.Changes = nil }), Once: once}},
+		"empty members":                {with(`"name","<b>"`, ``), 0, source.Outcome{Event: event(func(e *webhook.Event) { e.Content.Changes = []string{} }), Once: once}},
+		"no entity":                    {with(`"Entity":"contact",`, ``), 0, source.Outcome{Event: event(func(e *webhook.Event) { e.Content.Entity = nil }), Once: once}},
+		"no zone":                      {with(`33.27583Z`, `33.27583`), 0, source.Outcome{Event: event(nil), Once: once}},
+		"values of a deletion":         {with(`"FieldValues":{"b": 1.50,"a":"<ø>"}`, `"Values":{}`), 0, source.Outcome{Event: event(func(e *webhook.Event) { e.Content.Values, e.Content.FieldValues = json.RawMessage(`{}`), nil }), Once: once}},
+		"another context":              {with(`Cust12345`, `Cust54321`), 0, source.Outcome{Skip: source.ReasonContext}},
+		"the ping":                     {with(`Contact.changed`, `test`), 0, source.Outcome{Skip: source.ReasonPing}},
+		"a state event":                {with(`Contact.changed`, `webhook.errors`), 0, source.Outcome{Skip: source.ReasonName}},
+		"no name":                      {with(`"Event":"Contact.changed",`, ``), 0, source.Outcome{Skip: source.ReasonName}},
+		"no id":                        {with(`"EventId":"88f91933-edce-4c1a-8ded-ade8e2f72434",`, ``), 0, source.Outcome{Skip: source.ReasonID}},
+		"no timestamp":                 {with(`"Timestamp":"2026-11-24T07:24:33.27583Z",`, ``), 0, source.Outcome{Skip: source.ReasonTimestamp}},
+		"six minutes ahead":            {with(`2026-11-24T07:24:33.27583Z`, `2026-11-24T08:06:00Z`), 0, source.Outcome{Skip: source.ReasonTimestamp}},
+		"too old to be recognized":     {with(`2026-11-24T07:24:33.27583Z`, `2026-10-26T08:04:59Z`), 0, source.Outcome{Skip: source.ReasonOld}},
+		"a key that is not an integer": {with(`"PrimaryKey":5`, `"PrimaryKey":"x"`), 0, source.Outcome{Skip: source.ReasonUnreadable}},
+		"an array":                     {`[` + body + `]`, 0, source.Outcome{Skip: source.ReasonUnreadable}},
+		"not UTF-8":                    {with(`ø`, "\xf8"), 0, source.Outcome{Skip: source.ReasonUnreadable}},
+		"nothing":                      {``, 0, source.Outcome{Skip: source.ReasonUnreadable}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -119,10 +119,10 @@ func TestFromRelay_Standard(t *testing.T) {
 		body string
 		want source.Outcome
 	}{
-		"the recommended body":     {body, source.Outcome{Event: event, Once: once}},
-		"data that is no object":   {strings.Replace(body, `{"b":1.50,"a":2}`, `[1]`, 1), source.Outcome{Event: listed, Once: once}},
-		"no timestamp and no data": {`{"type":"order.placed"}`, source.Outcome{Event: bare, Once: once}},
-		"no type":                  {`{"data":{}}`, source.Outcome{Skip: source.ReasonName}},
+		"the recommended body":       {body, source.Outcome{Event: event, Once: once}},
+		"data that is not an object": {strings.Replace(body, `{"b":1.50,"a":2}`, `[1]`, 1), source.Outcome{Event: listed, Once: once}},
+		"no timestamp and no data":   {`{"type":"order.placed"}`, source.Outcome{Event: bare, Once: once}},
+		"no type":                    {`{"data":{}}`, source.Outcome{Skip: source.ReasonName}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

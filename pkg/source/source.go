@@ -67,7 +67,7 @@ type Table struct {
 	// Entity begins the events' names.
 	Entity string
 	// Fields lists the attributes that may leave the table. Others appear in no
-	// event, and a change of others alone is none.
+	// event, and a change of others alone makes no event.
 	Fields []string
 	// Rename maps an attribute to the name that it has in events.
 	Rename map[string]string
@@ -105,4 +105,10 @@ type Relay struct {
 	Context string
 	// Secret names the version of the document whose secrets verify.
 	Secret webhook.SecretRef
+	// SecretOverlap is how long a replaced secret goes on verifying. nil:
+	// webhook.DefaultSecretOverlap.
+	SecretOverlap *time.Duration
+	// Rotations counts the versions that RotationDay (UTC, "2006-01-02") brought.
+	Rotations   int
+	RotationDay string
 }

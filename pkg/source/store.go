@@ -1,8 +1,13 @@
 package source
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // MaxSources is how many sources a deployment may have.
@@ -33,6 +38,11 @@ type Sources interface {
 
 	// Counts returns the counts of a source; zero if nothing was counted.
 	Counts(ctx context.Context, name string) (Counts, error)
+}
+
+// FullError returns the error of Put for one source more than MaxSources.
+func FullError() error {
+	return webhook.Invalid("A deployment may have %d sources: delete one before you create another", MaxSources)
 }
 
 // Counts tells what became of a source's records. They are approximate: an
@@ -69,6 +79,39 @@ func (c Counts) Add(more Counts) Counts {
 
 // maxCounted bounds how many different names are counted.
 const maxCounted = 50
+
+// Limited returns the counts with the 50 most counted of their names: stores
+// that add without reading may have a few more.
+func (c Counts) Limited() Counts {
+	c.Skipped, c.Missing = most(c.Skipped), most(c.Missing)
+	return c
+}
+
+// Room returns the entries of more whose names are among those counted already,
+// or fit beside them.
+func Room(counted, more map[string]int64) map[string]int64 {
+	all, fit := sum(counted, more), make(map[string]int64, len(more))
+	for name, n := range more {
+		if _, has := all[name]; has {
+			fit[name] = n
+		}
+	}
+	return fit
+}
+
+func most[K ~string](counted map[K]int64) map[K]int64 {
+	if len(counted) <= maxCounted {
+		return counted
+	}
+	names := slices.SortedFunc(maps.Keys(counted), func(a, b K) int {
+		return cmp.Or(cmp.Compare(counted[b], counted[a]), cmp.Compare(a, b))
+	})
+	kept := make(map[K]int64, maxCounted)
+	for _, name := range names[:maxCounted] {
+		kept[name] = counted[name]
+	}
+	return kept
+}
 
 // sum returns the sum of two maps; names beyond maxCounted are not counted.
 func sum[K ~string](a, b map[K]int64) map[K]int64 {

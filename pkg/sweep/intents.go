@@ -3,11 +3,13 @@ package sweep
 import (
 	"context"
 	"errors"
+	"slices"
 
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// clearIntents deletes secrets that no webhook refers to, among those that were
+// clearIntents deletes secrets that no webhook or source refers to, among those that were
 // about to be created or deleted an hour ago. A faulty intent stays and does
 // not block the others.
 func (s *Sweeper) clearIntents(ctx context.Context) error {
@@ -26,17 +28,45 @@ func (s *Sweeper) clearIntents(ctx context.Context) error {
 	return errors.Join(ctx.Err(), failed.err())
 }
 
-// clearIntent resolves one intent. It reads the webhook now, so it sees every
-// commit up to this moment.
+// clearIntent resolves one intent. It reads the webhook or the sources now, so it
+// sees every commit up to this moment.
 func (s *Sweeper) clearIntent(ctx context.Context, intent webhook.Intent) error {
-	w, err := s.Webhooks.Get(ctx, intent.Tenant, intent.Webhook)
-	if err != nil && !errors.Is(err, webhook.ErrNotFound) {
+	refers := s.webhookRefers
+	if intent.Webhook == 0 {
+		refers = s.sourceRefers
+	}
+	needed, err := refers(ctx, intent)
+	if err != nil {
 		return err
 	}
-	if err != nil || w.Secret.Name != intent.Secret {
+	if !needed {
 		if err := s.Secrets.Delete(ctx, intent.Secret); err != nil {
 			return err
 		}
 	}
 	return s.Webhooks.RemoveIntent(ctx, intent)
+}
+
+// webhookRefers reports whether the webhook of an intent refers to its secret.
+func (s *Sweeper) webhookRefers(ctx context.Context, intent webhook.Intent) (bool, error) {
+	w, err := s.Webhooks.Get(ctx, intent.Tenant, intent.Webhook)
+	if errors.Is(err, webhook.ErrNotFound) {
+		return false, nil
+	}
+	return w.Secret.Name == intent.Secret, err
+}
+
+// sourceRefers reports whether a source refers to the secret of an intent. A
+// source that cannot be read may do so, and is an error.
+func (s *Sweeper) sourceRefers(ctx context.Context, intent webhook.Intent) (bool, error) {
+	if s.Sources == nil {
+		return false, nil
+	}
+	all, err := s.Sources.List(ctx)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(all, func(each source.Source) bool {
+		return each.Relay != nil && each.Relay.Secret.Name == intent.Secret
+	}), nil
 }

@@ -143,6 +143,16 @@ func (a *Administration) Exists(ctx context.Context, name webhook.Tenant) error 
 	return err
 }
 
+// Receives returns nil for a tenant that events may be stored for, otherwise
+// ErrNotFound: it does not exist or is being deleted.
+func (a *Administration) Receives(ctx context.Context, name webhook.Tenant) error {
+	record, err := a.Tenant(ctx, name)
+	if err == nil && record.Deleting != "" {
+		return fmt.Errorf("tenant %s is being deleted: %w", name, webhook.ErrNotFound)
+	}
+	return err
+}
+
 // Issue creates a credential for a tenant and returns its secret, which cannot be
 // read again: the password for kind basic, else the token. Kind iam has none.
 // Errors: *webhook.ValidationError, ErrNotFound (no such tenant), ErrExists (the

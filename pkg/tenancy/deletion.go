@@ -41,6 +41,15 @@ type Deletion struct {
 	Tenants     Tenants
 	Credentials Credentials
 	Erasure     Erasure
+	// Sources is nil where there are no sources.
+	Sources Sources
+}
+
+// Sources is the part of source.Registry that a deletion uses.
+type Sources interface {
+	// DeleteTenant removes up to limit of the tenant's sources and returns how
+	// many. An *UnreadableError names those that may be the tenant's and stay.
+	DeleteTenant(ctx context.Context, tenant webhook.Tenant, limit int) (int, error)
 }
 
 const (
@@ -48,6 +57,7 @@ const (
 	// marked may last: no function of the service runs longer.
 	deletionRest    = 5 * time.Minute
 	deletionTime    = 2 * time.Second // per slice that walks through webhook ids
+	deletedSources  = 10              // per slice
 	deletedWebhooks = 10              // per slice
 	deletedEvents   = 500             // per slice
 	deletedRows     = 500             // per call of EraseDeliveries
@@ -82,6 +92,13 @@ func (d *Deletion) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 		more := false
 		n, more, err = revokePage(ctx, d.Credentials, j.Tenant)
 		if err = j.PassOver(err); err == nil && !more {
+			j.Cursor = "sources/" + pass
+		}
+	case "sources":
+		if d.Sources != nil {
+			n, err = d.Sources.DeleteTenant(ctx, j.Tenant, deletedSources)
+		}
+		if err = j.PassOver(err); err == nil && n == 0 {
 			j.Cursor = "webhooks/" + pass
 		}
 	case "webhooks":
@@ -102,7 +119,7 @@ func (d *Deletion) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 		if d.Registry.Now().Sub(j.Made) < deletionRest {
 			return j, job.ErrNotYet
 		}
-		j.Cursor = "webhooks/2"
+		j.Cursor = "sources/2"
 	default:
 		j.Status, j.Reason = job.Failed, "unknown cursor"
 	}

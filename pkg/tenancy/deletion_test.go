@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -22,6 +24,7 @@ type leaving struct {
 	db    *embedded.DB
 	clock *webhooktest.Clock
 	admin *tenancy.Administration
+	made  int // sources
 	*tenancy.Deletion
 }
 
@@ -38,6 +41,10 @@ func newLeaving(t *testing.T) *leaving {
 		t: t, db: db, clock: clock,
 		admin:    &tenancy.Administration{Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: clock.Now, Random: rand.Reader},
 		Deletion: &tenancy.Deletion{Registry: registry, Tenants: db.Tenants(), Credentials: db.Credentials(), Erasure: db.Erasure()},
+	}
+	l.Sources = &source.Registry{
+		Sources: db.Sources(), Secrets: db.Secrets(), Intents: db.Webhooks(), Now: clock.Now, Random: rand.Reader,
+		TenantExists: func(context.Context, webhook.Tenant) error { return nil }, // checked before the tenant was marked
 	}
 	for _, tenant := range []webhook.Tenant{"Leaves", "Stays"} {
 		l.must(l.admin.CreateTenant(t.Context(), tenant))
@@ -61,10 +68,15 @@ func (l *leaving) must(err error) {
 	}
 }
 
-// add adds a webhook with a secret, an event, and its delivery.
+// add adds a relay, a webhook with a secret, an event, and its delivery.
 func (l *leaving) add(tenant webhook.Tenant) {
 	l.t.Helper()
 	secret := webhook.NewSecret("secret")
+	l.made++
+	_, err := l.Sources.(*source.Registry).Create(l.t.Context(), "admin", source.Draft{Secret: &secret, Source: source.Source{
+		Name: fmt.Sprint("relay-", l.made), Kind: source.KindRelay, Tenant: tenant, Relay: &source.Relay{Protocol: source.ProtocolStandard},
+	}})
+	l.must(err)
 	w, err := l.Registry.Create(l.t.Context(), webhook.Principal{Tenant: tenant}, webhook.Draft{
 		Events: []string{"a.b"}, TargetURL: "https://example.com/", Secret: &secret,
 	})
@@ -100,6 +112,13 @@ func (l *leaving) has(tenant webhook.Tenant) (n int) {
 	}
 	subscribed, err := storetest.Subscribed(ctx, l.db.Webhooks(), tenant, "a.b")
 	l.must(err)
+	sources, err := l.db.Sources().List(ctx)
+	l.must(err)
+	for _, s := range sources {
+		if s.Tenant == tenant {
+			n++
+		}
+	}
 	return n + len(webhooks) + len(events) + len(credentials) + len(subscribed)
 }
 
@@ -191,6 +210,13 @@ func (d damagedCredentials) List(ctx context.Context, tenant webhook.Tenant, aft
 	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"credential x"}, Cause: errors.New("no JSON")})
 }
 
+type damagedSources struct{ tenancy.Sources }
+
+func (d damagedSources) DeleteTenant(ctx context.Context, tenant webhook.Tenant, limit int) (int, error) {
+	n, err := d.Sources.DeleteTenant(ctx, tenant, limit)
+	return n, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"source x"}, Cause: errors.New("no JSON")})
+}
+
 type damagedWebhooks struct{ webhook.Webhooks }
 
 func (d damagedWebhooks) List(ctx context.Context, tenant webhook.Tenant, after int32, limit int) ([]webhook.Webhook, bool, error) {
@@ -205,6 +231,7 @@ func TestDeletion_ContinuesPastUnreadableItems(t *testing.T) {
 			l.Credentials = damagedCredentials{l.Credentials}
 			l.admin.Credentials = l.Credentials
 		},
+		"source x":  func(l *leaving) { l.Sources = damagedSources{l.Sources} },
 		"webhook x": func(l *leaving) { l.Registry.Webhooks = damagedWebhooks{l.Registry.Webhooks} },
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -214,3 +214,19 @@ func TestHTTP_LeavesTimeToAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Whatever the query holds reaches the API undecoded: a filter that is dropped
+// lists everything.
+func TestHTTP_PassesTheQueryOnAsItIs(t *testing.T) {
+	t.Parallel()
+	for _, query := range []string{"nameFilter=no;such", "nameFilter=50%", "%zz", "a=%E5&&=;", "a+b=%2B%26"} {
+		payload, err := json.Marshal(map[string]any{"rawPath": "/api/v1/Webhook", "rawQueryString": query})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := invoke(t, payload, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.RawQuery) })
+		if got.Body != query {
+			t.Errorf("%q: got %q", query, got.Body)
+		}
+	}
+}

@@ -37,7 +37,7 @@ const (
 	AttemptBlocked  AttemptError = "blocked_address" // the target's address is not allowed
 	AttemptRedirect AttemptError = "redirect"        // 3xx; redirects are not followed
 	AttemptStatus   AttemptError = "status"          // a response that is not a success
-	AttemptProtocol AttemptError = "protocol"        // no valid HTTP response
+	AttemptProtocol AttemptError = "protocol"        // the response broke HTTP framing
 	AttemptTooLarge AttemptError = "too_large"       // response headers over the limit
 	AttemptSecret   AttemptError = "secret_unavailable"
 	AttemptAborted  AttemptError = "aborted" // the target requested no further attempts
@@ -51,6 +51,7 @@ type Attempt struct {
 	Duration   time.Duration
 	StatusCode int // 0 without a response
 	Error      AttemptError
+	Detail     AttemptDetail
 }
 
 // maxStoredAttempts is the number of attempts a row keeps; earlier ones are only

@@ -1,12 +1,16 @@
 package webhook
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // Draft is a webhook as a client wants it: the writable members of the entity. A
 // save replaces them all, except those that the draft leaves out.
 type Draft struct {
-	Name      string
-	Events    []string
+	Name   string
+	Events []string
+	// TargetURL is stored without the white space around it.
 	TargetURL string
 	// Secret: nil or the mask keeps the stored secret, "" removes it, any other
 	// value replaces it.
@@ -37,8 +41,8 @@ type DraftHeader struct {
 // webhook applies the draft to a stored or new webhook. It keeps every member that
 // clients cannot set.
 func (d Draft) webhook(w Webhook) Webhook {
-	w.Name, w.TargetURL, w.Description, w.ErrorsEmail = d.Name, d.TargetURL, d.Description, d.ErrorsEmail
-	w.Events = append([]string(nil), d.Events...)
+	w.Name, w.TargetURL, w.Description, w.ErrorsEmail = d.Name, strings.TrimSpace(d.TargetURL), d.Description, d.ErrorsEmail
+	w.Events = distinctEvents(d.Events)
 	if d.State != StateUnknown {
 		w.State = d.State
 	}
@@ -70,4 +74,17 @@ func (d Draft) Tried() Draft {
 		d.Events = []string{TestEventName}
 	}
 	return d
+}
+
+// distinctEvents returns the patterns without those that differ from an earlier one
+// at most in case: they are the same subscription.
+func distinctEvents(patterns []string) (distinct []string) {
+	seen := map[string]bool{}
+	for _, p := range patterns {
+		if key := foldEventName(p); !seen[key] {
+			seen[key] = true
+			distinct = append(distinct, p)
+		}
+	}
+	return distinct
 }

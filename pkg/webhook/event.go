@@ -49,14 +49,19 @@ const maxEventName = 200
 // 200 characters of A-Z a-z 0-9 _ . -
 func validEventName(name string) bool { return ofLetters(name, "_.-", maxEventName) }
 
+// maxPrefixSegments is how many segments of a name a pattern may have before its .*,
+// which bounds the lookups of an event.
+const maxPrefixSegments = 6
+
 // validEventPattern reports whether a string is allowed in a webhook's Events: an
-// event name, "*", or "<first segment>.*".
+// event name, "*", or "<prefix>.*" with a prefix of at most maxPrefixSegments
+// segments.
 func validEventPattern(pattern string) bool {
 	if validEventName(pattern) || pattern == "*" {
 		return true
 	}
-	first, ok := strings.CutSuffix(pattern, ".*")
-	return ok && len(pattern) <= maxEventName && ofLetters(first, "_-", maxEventName)
+	prefix, ok := strings.CutSuffix(pattern, ".*")
+	return ok && len(pattern) <= maxEventName && validEventName(prefix) && strings.Count(prefix, ".") < maxPrefixSegments
 }
 
 // foldEventName returns the form in which names are compared.

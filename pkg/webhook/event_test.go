@@ -18,7 +18,10 @@ func TestSubscriptionKeys(t *testing.T) {
 	tests := map[string][]string{
 		"contact.changed":       {"contact.changed", "contact.*", "*"},
 		"Contact.Changed":       {"contact.changed", "contact.*", "*"},
-		"list.category.created": {"list.category.created", "list.*", "*"},
+		"list.category.created": {"list.category.created", "list.category.*", "list.*", "*"},
+		"Order.Line.":           {"order.line.", "order.line.*", "order.*", "*"},
+		"a.b.c.d.e.f.g":         {"a.b.c.d.e.f.g", "a.b.c.d.e.f.*", "a.b.c.d.e.*", "a.b.c.d.*", "a.b.c.*", "a.b.*", "a.*", "*"},
+		"a.b.c.d.e.f.g.h.i":     {"a.b.c.d.e.f.g.h.i", "a.b.c.d.e.f.*", "a.b.c.d.e.*", "a.b.c.d.*", "a.b.c.*", "a.b.*", "a.*", "*"},
 		"non":                   {"non", "*"},
 		"test":                  {"test"},
 		"Webhook12.errors":      {"webhook12.errors", "webhook.errors"},
@@ -37,7 +40,9 @@ func TestValidEventPattern(t *testing.T) {
 	t.Parallel()
 	for pattern, want := range map[string]bool{
 		"contact.changed": true, "et": true, "A-b_c.9": true, "*": true, "contact.*": true,
-		"": false, "a,b": false, "contact.ch*": false, "*.changed": false, "list.category.*": false, "blåbær": false,
+		"": false, "a,b": false, "contact.ch*": false, "*.changed": false, "blåbær": false,
+		"list.category.*": true, "a.b.c.d.e.f.*": true, "a.b.c.d.e.f.g.*": false, "a.b.c.d.e.f.g.h": true, ".*": false, "a.*.*": false, "a.*.b": false, "a*": false,
+		strings.Repeat("a", 198) + ".*": true, strings.Repeat("a", 199) + ".*": false,
 		strings.Repeat("a", 200): true, strings.Repeat("a", 201): false,
 	} {
 		if got := webhook.ValidEventPattern(pattern); got != want {
@@ -50,7 +55,8 @@ func TestSubscribesToAndRecipients(t *testing.T) {
 	t.Parallel()
 	accepted := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	active := webhook.Webhook{State: webhook.StateActive, Events: []string{"Contact.*", "sale.sold"}, ActivatedAt: accepted.Add(-time.Hour)}
-	stopped, late, justInTime := active, active, active
+	stopped, late, justInTime, deep := active, active, active, active
+	deep.Events = []string{"order.LINE.*"}
 	watcher := active
 	watcher.Events, watcher.App = []string{"webhook.errors", "webhook7.stopped", "contact.*"}, "app1"
 	anyApp := watcher
@@ -65,6 +71,11 @@ func TestSubscribesToAndRecipients(t *testing.T) {
 		want    bool
 	}{
 		{"by first segment, in any case", active, webhook.Event{Name: "contact.created"}, true},
+		{"by a longer prefix", deep, webhook.Event{Name: "Order.Line.added"}, true},
+		{"by a longer prefix, further down", deep, webhook.Event{Name: "order.line.item.added"}, true},
+		{"not what is only one segment of the prefix", deep, webhook.Event{Name: "order.added"}, false},
+		{"not the prefix itself", deep, webhook.Event{Name: "order.line"}, false},
+		{"not a segment that begins alike", deep, webhook.Event{Name: "order.lines.added"}, false},
 		{"by exact name", active, webhook.Event{Name: "sale.sold"}, true},
 		{"another event of a subscribed entity", active, webhook.Event{Name: "sale.lost"}, false},
 		{"not the ping", active, webhook.Event{Name: "test"}, false},

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +35,11 @@ func (f *Faults) AddText(member, format string, args ...any) {
 	if len(*f) < maxFaults {
 		*f = append(*f, Fault{member, fmt.Sprintf(format, args...)})
 	}
+}
+
+// About reports whether a fault is about the member.
+func (f Faults) About(member string) bool {
+	return slices.ContainsFunc(f, func(f Fault) bool { return f.Member == member })
 }
 
 // Err returns the faults as a *ValidationError, or nil without faults.

@@ -47,7 +47,7 @@ type HealthReport struct {
 	At         time.Time
 	Duration   time.Duration
 	Error      AttemptError // AttemptOK for a success
-	LastError  string       // message for people if the attempt failed
+	LastError  string       // Result.LastError if the attempt failed
 	Policy     Policy
 	// Probe names the attempt if it was the breaker's probe.
 	Probe string

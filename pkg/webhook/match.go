@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// SubscriptionKeys lists the folded patterns that match an event of this name,
-// the exact one first: "contact.changed" → "contact.changed", "contact.*",
-// "*". Neither pattern matches the ping or a state event. A state event's second
-// key is its name without the id, for subscriptions to any webhook's:
-// "webhook7.errors" → "webhook7.errors", "webhook.errors".
+// SubscriptionKeys lists the folded patterns that match an event of this name, the
+// longest first: "list.category.created" → "list.category.created",
+// "list.category.*", "list.*", "*". There are at most eight: the exact name, a prefix
+// at each of its first six dots, and "*". No pattern matches the ping or a state
+// event. A state event's second key is its name without the id, for subscriptions to
+// any webhook's: "webhook7.errors" → "webhook7.errors", "webhook.errors".
 func SubscriptionKeys(name string) []string {
 	folded := foldEventName(name)
 	if inBody, state := IsStateEvent(folded); state {
@@ -20,9 +21,16 @@ func SubscriptionKeys(name string) []string {
 	if reservedEventName(folded) {
 		return []string{folded}
 	}
-	keys := []string{folded}
-	if first, _, dotted := strings.Cut(folded, "."); dotted {
-		keys = append(keys, first+".*")
+	var dots []int
+	for i := range len(folded) {
+		if folded[i] == '.' && len(dots) < maxPrefixSegments {
+			dots = append(dots, i)
+		}
+	}
+	keys := make([]string, 0, len(dots)+2)
+	keys = append(keys, folded)
+	for _, dot := range slices.Backward(dots) {
+		keys = append(keys, folded[:dot]+".*")
 	}
 	return append(keys, "*")
 }

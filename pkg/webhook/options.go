@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -28,6 +29,17 @@ const (
 )
 
 func includes() []Include { return []Include{IncludePrevious, IncludeChanges, IncludeValues} }
+
+// ParseInclude returns the member that a case-insensitive name means. An unknown
+// name is returned unchanged; Options.Validate refuses it.
+func ParseInclude(name string) Include {
+	for _, member := range includes() {
+		if strings.EqualFold(name, string(member)) {
+			return member
+		}
+	}
+	return Include(name)
+}
 
 // Includes reports whether the option Include names the member.
 func (o Options) Includes(member Include) bool { return slices.Contains(o.Include, member) }

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"net/url"
 	"strconv"
 	"strings"
 )
@@ -18,7 +17,7 @@ type origin struct {
 // case, a final dot and, if the rules have CheckHost, international names and the
 // forms of an address.
 func (rules Rules) originOf(target string) (o origin, ok bool) {
-	u, err := url.Parse(target)
+	u, err := ParseTarget(target)
 	if err != nil || u.Hostname() == "" {
 		return origin{}, false
 	}

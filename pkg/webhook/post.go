@@ -42,6 +42,7 @@ type Result struct {
 	Duration   time.Duration // of the whole attempt
 	StatusCode int
 	Error      AttemptError // AttemptOK exactly for a success (any 2xx)
+	Detail     AttemptDetail
 	// Response is an excerpt of the response, headers and body, for people: at most
 	// MaxLastError bytes. Rows keep the first 512 bytes.
 	Response string
@@ -68,7 +69,7 @@ type Result struct {
 
 // attempt returns the result as a row stores it.
 func (r Result) attempt(number int) Attempt {
-	return Attempt{Number: number, At: r.At, Duration: r.Duration, StatusCode: r.StatusCode, Error: r.Error}
+	return Attempt{Number: number, At: r.At, Duration: r.Duration, StatusCode: r.StatusCode, Error: r.Error, Detail: r.Detail}
 }
 
 // LogValue keeps the excerpt out of logs.

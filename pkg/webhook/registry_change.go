@@ -75,7 +75,12 @@ func (r *Registry) SetOptions(ctx context.Context, who Principal, id int32, edit
 			return change{}, err
 		}
 		w.Options = options
-		return change{webhook: w}, options.Validate()
+		if err := options.Validate(); err != nil || options.Format == current.Options.Format {
+			return change{webhook: w}, err
+		}
+		var f Faults
+		f.properties("Format", w.Properties, options.Format)
+		return change{webhook: w}, f.Err()
 	})
 }
 

@@ -23,7 +23,7 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 	if result.Error == AttemptOK {
 		return nil
 	}
-	text := fmt.Sprintf("did not accept the test event (%s)", result.Error)
+	text := "did not accept the test event: " + result.Failure()
 	if result.StatusCode != 0 {
 		text = fmt.Sprintf("responded to the test event with %d", result.StatusCode)
 	}

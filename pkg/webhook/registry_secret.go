@@ -60,6 +60,7 @@ func (d Draft) validate(w Webhook, rules Rules) error {
 	if err := d.Validate(rules); errors.As(err, &invalid) {
 		f = invalid.Faults
 	}
+	f.properties("Properties", d.Properties, w.Options.Format)
 	if d.Secret != nil && d.Secret.text == MaskedSecret && !w.Secret.Signed {
 		f.AddText("Secret", nothingMasked, "Secret", MaskedSecret)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,7 +35,22 @@ type Submission struct {
 	Source, ID string
 	Sequence   string // opaque
 	Hops       int    // as for Signal
+	// Faults are what the reader of the submission found wrong with it. They are
+	// reported with those that PublishAll finds, which adds none about a member that
+	// has one already.
+	Faults Faults
 }
+
+// SubmissionError is an error about one of several submissions.
+type SubmissionError struct {
+	Index int
+	Err   error
+}
+
+func (e *SubmissionError) Error() string { return fmt.Sprintf("event [%d]: %v", e.Index, e.Err) }
+
+// Unwrap returns the error without the index.
+func (e *SubmissionError) Unwrap() error { return e.Err }
 
 const (
 	// MaxSubmissions is the most events that one call may submit.
@@ -49,15 +65,16 @@ const (
 
 // PublishAll checks submissions, stores all of them as events, and returns their ids
 // in the same order. If one of them is refused it stores none, and the faults name
-// the index. It first claims all idempotency keys and then stores all events, so that
-// repeating a call that died midway completes it.
+// the index: "[3].Timestamp must be …". It first claims all idempotency keys and
+// then stores all events, so that repeating a call that died midway completes it.
 //
 // Submissions with the same Source and ID are one event: in one call, in concurrent
 // calls, and for 24 h. A submission without an ID has the key
 // "<idempotencyKey>#<index>". Without an idempotency key, each call stores a new
 // event.
 //
-// Errors: as for Publish.
+// Errors: as for Publish. ErrTooLarge, ErrLoop and ErrIdempotencyKeyReused are those
+// of one or several [SubmissionError], joined.
 func (p *Publisher) PublishAll(ctx context.Context, who Principal, idempotencyKey string, list []Submission) ([]EventID, error) {
 	now := p.Now().UTC()
 	entries, err := p.checkAll(who, idempotencyKey, list, now)
@@ -65,6 +82,7 @@ func (p *Publisher) PublishAll(ctx context.Context, who Principal, idempotencyKe
 		return nil, err
 	}
 	first := map[string]int{} // the first entry of each key
+	var reused []error
 	for i := range entries {
 		e := &entries[i]
 		if e.event.ID, err = NewEventID(now, p.Random); err != nil {
@@ -76,10 +94,13 @@ func (p *Publisher) PublishAll(ctx context.Context, who Principal, idempotencyKe
 		if twin, found := first[e.key]; !found {
 			first[e.key] = i
 		} else if entries[twin].hash != e.hash {
-			return nil, fmt.Errorf("event [%d] has the same Source and Id as event [%d]: %w", i, twin, ErrIdempotencyKeyReused)
+			reused = append(reused, &SubmissionError{i, ErrIdempotencyKeyReused})
 		} else {
 			e.twin = &entries[twin]
 		}
+	}
+	if err := errors.Join(reused...); err != nil {
+		return nil, err
 	}
 	err = each(entries, func(i int, e *entry) error {
 		if e.key == "" || e.twin != nil {
@@ -88,10 +109,10 @@ func (p *Publisher) PublishAll(ctx context.Context, who Principal, idempotencyKe
 		claim := IdempotencyClaim{Event: e.event.ID, Body: e.hash, Expires: now.Add(idempotencyLife)}
 		stored, err := p.Events.Remember(ctx, who.Tenant, e.key, claim, now)
 		if err != nil {
-			return fmt.Errorf("event [%d]: %w", i, err)
+			return &SubmissionError{i, err}
 		}
 		if stored.Body != claim.Body {
-			return fmt.Errorf("event [%d]: %w", i, ErrIdempotencyKeyReused)
+			return &SubmissionError{i, ErrIdempotencyKeyReused}
 		}
 		e.event.ID = stored.Event
 		return nil
@@ -104,7 +125,7 @@ func (p *Publisher) PublishAll(ctx context.Context, who Principal, idempotencyKe
 			return nil
 		}
 		if err := p.Events.Put(ctx, e.event); err != nil {
-			return fmt.Errorf("event [%d]: %w", i, err)
+			return &SubmissionError{i, err}
 		}
 		return nil
 	})
@@ -158,18 +179,22 @@ func (p *Publisher) checkAll(who Principal, idempotencyKey string, list []Submis
 		faults.Add("Idempotency-Key", "must be at most %d characters", maxIdempotencyKey)
 	}
 	entries := make([]entry, len(list))
-	var tooLarge error
+	var refused []error
 	for i, s := range list {
 		event, stated, err := p.check(who, s, now)
 		var invalid *ValidationError
 		switch {
 		case errors.As(err, &invalid):
 			for _, f := range invalid.Faults {
-				faults.AddText(fmt.Sprintf("[%d].%s", i, f.Member), "[%d]: %s", i, f.Text)
+				if f.Member == "" {
+					faults.AddText(fmt.Sprintf("[%d]", i), "[%d]: %s", i, f.Text)
+					continue
+				}
+				faults.AddText(fmt.Sprintf("[%d].%s", i, f.Member), "[%d].%s", i, f.Text)
 			}
 			continue
 		case err != nil:
-			tooLarge = errors.Join(tooLarge, fmt.Errorf("event [%d]: %w", i, err))
+			refused = append(refused, &SubmissionError{i, err})
 			continue
 		}
 		entries[i] = entry{event: event, hash: stated}
@@ -183,15 +208,12 @@ func (p *Publisher) checkAll(who Principal, idempotencyKey string, list []Submis
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
-	return entries, tooLarge
+	return entries, errors.Join(refused...)
 }
 
 // check returns the event of a submission, without an id, and a hash of the
 // submission.
 func (p *Publisher) check(who Principal, s Submission, now time.Time) (Event, string, error) {
-	if s.Hops+1 > maxHops {
-		return Event{}, "", fmt.Errorf("passed through %d webhooks: %w", s.Hops, ErrLoop)
-	}
 	var f Faults
 	checkEventName(&f, "Event", s.Name)
 	checkShort(&f, "Key", s.Key, maxKey)
@@ -222,8 +244,11 @@ func (p *Publisher) check(who Principal, s Submission, now time.Time) (Event, st
 	case at.Before(now.Add(-past)):
 		f.Add("Timestamp", "must be at most %.0f days in the past", past.Hours()/24)
 	}
-	if err := f.Err(); err != nil {
+	if err := s.allFaults(f).Err(); err != nil {
 		return Event{}, "", err
+	}
+	if s.Hops+1 > maxHops {
+		return Event{}, "", fmt.Errorf("passed through %d webhooks: %w", s.Hops, ErrLoop)
 	}
 	e := Event{
 		Tenant: who.Tenant, Name: s.Name, PrimaryKey: s.PrimaryKey, Key: s.Key, Content: c, ChangedBy: who.Associate.ID,
@@ -249,6 +274,18 @@ func (p *Publisher) check(who Principal, s Submission, now time.Time) (Event, st
 		return Event{}, "", fmt.Errorf("event content (Changes, FieldValues, Values and Previous) has %d bytes, more than %d: %w", size, maxEventDataBytes, ErrTooLarge)
 	}
 	return e, stated, nil
+}
+
+// allFaults returns the faults that the reader of a submission found, and of those
+// that were found later the ones about other members.
+func (s Submission) allFaults(later Faults) Faults {
+	all := slices.Clone(s.Faults)
+	for _, f := range later {
+		if !s.Faults.About(f.Member) {
+			all = append(all, f)
+		}
+	}
+	return all
 }
 
 // hashSubmission returns a hash of a submission. White space and defaults do not

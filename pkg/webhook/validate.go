@@ -4,10 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
@@ -88,7 +88,7 @@ func (d Draft) Validate(rules Rules) error {
 	}
 	f.pluginType(d.Type, rules)
 	f.headers(d.Headers)
-	f.properties(d.Properties)
+	f.propertiesObject(d.Properties)
 	f.limit("ErrorsEmail", "ErrorsEmail", d.ErrorsEmail, maxErrorsEmail)
 	if len(d.ErrorEmails) > maxErrorEmails {
 		f.Add("ErrorEmails", "must have at most %d items", maxErrorEmails)
@@ -116,7 +116,8 @@ func (f *Faults) events(patterns []string) {
 	}
 	for _, p := range patterns {
 		if !validEventPattern(p) {
-			f.AddText("Events", "Events: %q must be an event name (1 to 200 characters of A-Z a-z 0-9 _ . -), \"*\" or \"<entity>.*\"", truncate(p, 200))
+			f.AddText("Events", "Events: %q must be an event name (1 to %d characters of A-Z a-z 0-9 _ . -), \"*\", or \"<prefix>.*\" with a prefix of at most %d segments",
+				truncate(p, maxEventName), maxEventName, maxPrefixSegments)
 		}
 	}
 	if len(strings.Join(patterns, ",")) > maxEvents {
@@ -125,12 +126,16 @@ func (f *Faults) events(patterns []string) {
 }
 
 func (f *Faults) target(text string, rules Rules) {
-	if strings.TrimSpace(text) == "" {
+	if text = strings.TrimSpace(text); text == "" {
 		f.Add("TargetUrl", "is required")
 		return
 	}
 	f.limit("TargetUrl", "TargetUrl", text, maxTargetURL)
-	u, err := url.Parse(text)
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		f.Add("TargetUrl", "must not contain control characters, such as a tab or a line break")
+		return
+	}
+	u, err := ParseTarget(text)
 	if err != nil || u.Host == "" || u.Hostname() == "" || u.Opaque != "" {
 		f.Add("TargetUrl", "must be an absolute URL")
 		return
@@ -193,16 +198,44 @@ func (f *Faults) targetHost(host string, rules Rules) {
 
 const standardPrefix = "whsec_"
 
+// CheckSecret adds what is wrong with a signing secret that a member states.
+// Every secret that signs or verifies has these rules.
+func (f *Faults) CheckSecret(member string, s Secret) {
+	var own Faults
+	own.secret(&s)
+	for _, fault := range own {
+		f.AddText(member, "%s%s", member, strings.TrimPrefix(fault.Text, "Secret"))
+	}
+}
+
 func (f *Faults) secret(s *Secret) {
 	if s == nil {
 		return
 	}
 	f.limit("Secret", "Secret", s.text, maxSecret)
-	if encoded, ok := strings.CutPrefix(s.text, standardPrefix); ok {
-		if key, err := base64.StdEncoding.DecodeString(encoded); err != nil || len(key) == 0 {
+	encoded, ok := strings.CutPrefix(s.text, standardPrefix)
+	if !ok && misspelledStandard(s.text) {
+		f.Add("Secret", "must begin with %[1]q itself: remove everything before it, such as \"v1,\", a space or a quote, and write %[1]q in lower case", standardPrefix)
+	}
+	if ok {
+		key, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil || len(key) == 0 || strings.ContainsAny(encoded, "\r\n") { // line breaks are ignored by some decoders only
 			f.Add("Secret", "must be standard base64 after the prefix %q", standardPrefix)
 		}
 	}
+}
+
+// misspelledStandard reports whether a secret that does not begin with "whsec_"
+// looks like one that does: with the "v1," that some dashboards show in front of
+// it, with spaces or quotes around it, or in other case. As a plain string it
+// would sign with another key than the receiver's library uses.
+func misspelledStandard(text string) bool {
+	const around = " \t\r\n\"'`"
+	text = strings.ToLower(strings.Trim(text, around))
+	for _, version := range []string{"v1,", "v1a,"} {
+		text = strings.TrimLeft(strings.TrimPrefix(text, version), around)
+	}
+	return strings.HasPrefix(text, standardPrefix)
 }
 
 func (f *Faults) pluginType(name string, rules Rules) {
@@ -246,7 +279,7 @@ func (f *Faults) headers(headers []DraftHeader) {
 	}
 }
 
-func (f *Faults) properties(raw json.RawMessage) {
+func (f *Faults) propertiesObject(raw json.RawMessage) {
 	if len(raw) == 0 {
 		return
 	}

@@ -25,5 +25,6 @@ func Contracts(cfg config.Deployed, webhooksPerTenant int, clients aws.Config, l
 		Webhooks: store.Webhooks().Limited(webhooksPerTenant), Events: store.Events(), Deliveries: store.Deliveries(),
 		Secrets: &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader},
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(),
+		Sources: store.Sources(), OwnTables: []string{cfg.Tables.Webhooks, cfg.Tables.Events, cfg.Tables.Deliveries},
 	}
 }

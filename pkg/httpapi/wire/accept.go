@@ -2,30 +2,29 @@ package wire
 
 import (
 	"iter"
-	"mime"
 	"strconv"
 	"strings"
 )
 
-// AnswerTypes are the media types that an answer may have, the preferred first:
-// what a caller likes equally well, or does not name, is answered with the
-// earlier one. The two patch types are JSON under another label.
+// AnswerTypes are the media types of responses in order of preference: of types
+// that a caller weights equally, the earlier one is used. The two patch types are
+// JSON with another label.
 var AnswerTypes = []string{
 	"application/json", "text/json", "application/xml", "text/xml",
 	"application/json-patch+json", "application/merge-patch+json",
 }
 
-// maxAcceptRanges bounds how much of an Accept header is looked at.
+// maxAcceptRanges is how many ranges of an Accept header are considered.
 const maxAcceptRanges = 64
 
 // mediaRange is one member of an Accept header.
 type mediaRange struct {
-	main, sub string // lower case; "*" is any
+	main, sub string // lower case; "*" is a wildcard
 	quality   float64
 }
 
-// specificity is 0 where the range does not hold the type, else the higher the
-// more of the type it names.
+// specificity returns 0 if the range does not include the type, otherwise a number
+// that is higher for a more specific range.
 func (r mediaRange) specificity(mediaType string) int {
 	main, sub, _ := strings.Cut(mediaType, "/")
 	switch {
@@ -39,14 +38,13 @@ func (r mediaRange) specificity(mediaType string) int {
 	return 0
 }
 
-// Negotiate chooses an answer's media type by the Accept headers of a call. Of
-// the ranges that hold a type the most specific one gives its quality; the
-// highest quality wins, then the more specific range, then the order of
-// AnswerTypes. Without any Accept header it is JSON, and where nothing matches
-// too, but then accepted is false.
+// Negotiate chooses the media type of a response by the Accept headers of a
+// request. A type's quality is that of the most specific range that includes it;
+// the highest quality wins, then the more specific range, then the order of
+// AnswerTypes. Without an Accept header the type is JSON. If nothing matches it is
+// JSON too, and accepted is false.
 //
-// What cannot be read of a header is passed over; parameters other than q are
-// not looked at.
+// It skips malformed ranges and ignores parameters other than q.
 func Negotiate(headers []string) (mediaType string, accepted bool) {
 	ranges := acceptRanges(headers)
 	if len(ranges) == 0 {
@@ -73,7 +71,7 @@ func Negotiate(headers []string) (mediaType string, accepted bool) {
 	return mediaType, accepted
 }
 
-// acceptRanges reads the ranges of Accept headers, in their order.
+// acceptRanges returns the ranges of Accept headers in order.
 func acceptRanges(headers []string) (ranges []mediaRange) {
 	for name, quality := range weights(headers) {
 		if len(ranges) == maxAcceptRanges {
@@ -86,10 +84,11 @@ func acceptRanges(headers []string) (ranges []mediaRange) {
 	return ranges
 }
 
-// IsXML reports whether a media type is one of XML's.
+// IsXML reports whether a media type is XML.
 func IsXML(mediaType string) bool { return mediaType == "application/xml" || mediaType == "text/xml" }
 
-// AcceptsGzip reads Accept-Encoding headers. Without one nothing is compressed.
+// AcceptsGzip reports whether Accept-Encoding headers allow gzip. Without one they
+// do not.
 func AcceptsGzip(headers []string) bool {
 	accepts, named := false, false
 	for coding, quality := range weights(headers) {
@@ -104,13 +103,12 @@ func AcceptsGzip(headers []string) bool {
 }
 
 // weights returns the elements of headers such as Accept, in lower case and in
-// their order, each with its weight: the parameter q, 1 without one. It skips an
-// element that cannot be read, or whose weight is not from 0 to 1, and ignores
-// other parameters.
+// order, each with its weight: the parameter q, or 1. It skips malformed elements
+// and weights outside 0 to 1, and ignores other parameters.
 func weights(headers []string) iter.Seq2[string, float64] {
 	return func(yield func(string, float64) bool) {
 		for text := range strings.SplitSeq(strings.Join(headers, ","), ",") {
-			name, params, err := mime.ParseMediaType(text)
+			name, params, err := parseMediaType(text)
 			if err != nil {
 				continue
 			}

@@ -13,12 +13,12 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// maxBodyBytes is how large a request's body may be.
+// maxBodyBytes is the largest request body that is read.
 const maxBodyBytes = 1 << 20
 
-// bodyTypes are the labels that a body may carry, and whether what they say is
-// JSON. What a JSON body is, a patch or an entity, the operation decides and
-// never the label.
+// bodyTypes are the media types of bodies; the value reports whether the type is
+// JSON. Whether a JSON body is a patch or an entity depends on the operation,
+// never on the media type.
 var bodyTypes = map[string]bool{
 	"application/json": true, "text/json": true,
 	"application/json-patch+json": true, "application/merge-patch+json": true,
@@ -27,14 +27,15 @@ var bodyTypes = map[string]bool{
 
 const formType = "application/x-www-form-urlencoded"
 
-// ReadObject reads a body that is one object, whatever its format: the members of
-// a carrier, such as a webhook or the arguments of an operation. members says what
-// each of them holds. It returns the zero Tree if there is no body; the literal
-// null is none.
+// ReadObject reads a body that is one object, in any format: the members of a
+// carrier, such as a webhook or the arguments of an operation. members says what
+// each of them holds. Without a body it returns the zero Tree; the literal null
+// counts as no body.
 func ReadObject(r *http.Request, members Members) (Tree, error) { return readBody(r, Single, members) }
 
-// ReadDictionary reads a body that is one object under names of the client's. It
-// differs from ReadObject where a format does not tell lists from objects.
+// ReadDictionary reads a body that is one object with names of the client's own.
+// It differs from ReadObject where a format does not distinguish lists from
+// objects.
 func ReadDictionary(r *http.Request) (Tree, error) { return readBody(r, Any, nil) }
 
 func readBody(r *http.Request, root Container, members Members) (Tree, error) {
@@ -53,7 +54,7 @@ func readBody(r *http.Request, root Container, members Members) (Tree, error) {
 	}
 	var t Tree
 	if label.mediaType == formType {
-		t, err = members.readForm(text, root)
+		t, err = members.readForm(text, root, byteCharsets[label.charset])
 	} else {
 		t, err = members.readXML(text, root, label.encodingKnown)
 	}
@@ -62,26 +63,27 @@ func readBody(r *http.Request, root Container, members Members) (Tree, error) {
 		return Tree{}, err
 	case t.kind == KindNull:
 		return Tree{}, nil
-	case t.kind == KindString && strings.TrimSpace(t.text) == "": // an element of nothing
+	case t.kind == KindString && strings.TrimSpace(t.text) == "": // an empty element
 		return Tree{kind: KindObject}, nil
 	case t.kind != KindObject:
-		return Tree{}, webhook.Invalid("the body is no JSON object")
+		return Tree{}, webhook.Invalid("the body must be an object")
 	}
 	return t, nil
 }
 
-// Label is what a body says about itself.
+// Label is what the headers say about a body.
 type Label struct {
 	mediaType     string
-	charset       string
-	encodingKnown bool // and the text is UTF-8 now
+	charset       string // lower case
+	encodingKnown bool   // and the body has been converted to UTF-8
 }
 
-// IsJSON reports whether the body says that it is JSON.
+// IsJSON reports whether the body is labelled as JSON.
 func (l Label) IsJSON() bool { return bodyTypes[l.mediaType] }
 
-// ReadText reads a call's body as UTF-8, without a byte order mark and without
-// the spaces around it. No body is an empty text, whatever its label.
+// ReadText reads the body of a request as UTF-8, or a form as it is, without a byte
+// order mark and without spaces around it. It returns nil if there is no body, whatever the
+// headers say.
 func ReadText(r *http.Request) ([]byte, Label, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBodyBytes))
 	var tooLong *http.MaxBytesError
@@ -101,36 +103,58 @@ func ReadText(r *http.Request) ([]byte, Label, error) {
 		}
 		return nil, Label{}, err
 	}
-	text, known, err := toUTF8(body, label.charset)
-	if err != nil {
-		return nil, Label{}, err
+	text := body
+	if label.mediaType != formType || byteCharsets[label.charset] == nil { // a form has escapes to be decoded first
+		if text, label.encodingKnown, err = toUTF8(body, label.charset); err != nil {
+			return nil, Label{}, err
+		}
 	}
-	label.encodingKnown = known
 	if text = bytes.TrimSpace(text); len(text) == 0 {
 		return nil, label, nil
 	}
 	if label.mediaType == formType && (text[0] == '{' || text[0] == '[') {
-		return nil, label, Unsupported("The body is JSON, and its Content-Type says it is a form; send Content-Type: application/json")
+		return nil, label, Unsupported("The body is JSON but its Content-Type is that of a form; send Content-Type: application/json")
 	}
 	return text, label, nil
 }
 
-// readLabel reads what the headers say about a body. A missing Content-Type is
+// IsForm reports whether the headers label a body as a form.
+func IsForm(h http.Header) bool {
+	label, err := readLabel(h)
+	return err == nil && label.mediaType == formType
+}
+
+// readLabel reads what the headers say about a body. Without a Content-Type it is
 // JSON.
 func readLabel(h http.Header) (Label, error) {
 	if coding := h.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return Label{}, Unsupported("A body in a Content-Encoding is not read; send it plain")
+		return Label{}, Unsupported("A body with a Content-Encoding is not supported; send it uncompressed")
 	}
 	text := h.Get("Content-Type")
 	if strings.TrimSpace(text) == "" {
 		return Label{mediaType: "application/json"}, nil
 	}
-	mediaType, params, err := mime.ParseMediaType(text)
+	mediaType, params, err := parseMediaType(text)
 	if err != nil {
-		return Label{}, Unsupported("The Content-Type cannot be read; send application/json")
+		return Label{}, Unsupported("The Content-Type is malformed; send application/json")
 	}
 	if _, known := bodyTypes[mediaType]; !known {
-		return Label{}, Unsupported("A body of type %s is not read here; send JSON with Content-Type: application/json", Shorten(mediaType))
+		return Label{}, Unsupported("The Content-Type %s is not supported; send JSON with Content-Type: application/json", Shorten(mediaType))
 	}
-	return Label{mediaType: mediaType, charset: params["charset"]}, nil
+	return Label{mediaType: mediaType, charset: strings.ToLower(params["charset"])}, nil
+}
+
+// parseMediaType is mime.ParseMediaType, except that a parameter with an empty value,
+// as in "application/json; charset=", counts as absent.
+func parseMediaType(text string) (mediaType string, params map[string]string, err error) {
+	if mediaType, params, err = mime.ParseMediaType(text); !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return mediaType, params, err
+	}
+	var stated []string
+	for part := range strings.SplitSeq(text, ";") {
+		if !strings.HasSuffix(strings.TrimSpace(part), "=") {
+			stated = append(stated, part)
+		}
+	}
+	return mime.ParseMediaType(strings.Join(stated, ";"))
 }

@@ -4,26 +4,24 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// The byte order marks, by which a body tells its own encoding.
+// The byte order marks, which identify a body's encoding.
 var (
 	markUTF8    = []byte("\xef\xbb\xbf")
 	markUTF16BE = []byte("\xfe\xff")
 	markUTF16LE = []byte("\xff\xfe")
 )
 
-// toUTF8 gives a body as UTF-8 without a byte order mark. charset is what its
-// label says, "" for nothing; a mark counts for more than a label of the same
-// family, and than none. That UTF-8 is valid is for the reader of the format to
-// see. known says that the body's encoding is settled, by a label or a mark.
+// toUTF8 converts a body to UTF-8 without a byte order mark. charset is the one of
+// its label in lower case, "" if it has none; a mark overrides a missing label and
+// one of the same family. The reader of the format checks that UTF-8 is valid. known
+// reports whether a label or a mark has settled the encoding.
 func toUTF8(body []byte, charset string) (text []byte, known bool, err error) {
-	charset = strings.ToLower(charset)
 	switch charset {
 	case "", "utf-8", "utf8", "us-ascii", "ascii":
 		switch {
@@ -40,14 +38,14 @@ func toUTF8(body []byte, charset string) (text []byte, known bool, err error) {
 	case "utf-16be":
 		text, err = fromUTF16(body, binary.BigEndian)
 		return text, true, err
-	case "iso-8859-1", "latin1":
-		return fromLatin1(body), true, nil
 	}
-	return nil, false, Unsupported("The charset %s is not read here; send UTF-8", Shorten(charset))
+	if set := byteCharsets[charset]; set != nil {
+		return set.toUTF8(body), true, nil
+	}
+	return nil, false, Unsupported("The charset %s is not supported; send UTF-8", Shorten(charset))
 }
 
-// fromUTF16 reads UTF-16 in the order that its mark tells, else in the given
-// one.
+// fromUTF16 converts UTF-16 in the byte order of its mark, or in the given one.
 func fromUTF16(body []byte, order binary.ByteOrder) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(body, markUTF16BE):
@@ -75,25 +73,53 @@ func fromUTF16(body []byte, order binary.ByteOrder) ([]byte, error) {
 	return text, nil
 }
 
-func fromLatin1(body []byte) []byte {
+// byteCharset is a charset of one byte a character: ISO 8859-1, but for some bytes
+// from 0x80 on.
+type byteCharset struct{ others map[byte]rune }
+
+// byteCharsets are the charsets of one byte a character, by the names in labels.
+var byteCharsets = map[string]*byteCharset{
+	"iso-8859-1": latin1, "iso8859-1": latin1, "iso_8859-1": latin1, "latin1": latin1, "latin-1": latin1, "l1": latin1,
+	"windows-1252": windows1252, "cp1252": windows1252, "x-cp1252": windows1252,
+}
+
+var (
+	latin1      = &byteCharset{}
+	windows1252 = &byteCharset{map[byte]rune{
+		0x80: '€', 0x82: '‚', 0x83: 'ƒ', 0x84: '„', 0x85: '…', 0x86: '†', 0x87: '‡', 0x88: 'ˆ', 0x89: '‰', 0x8a: 'Š', 0x8b: '‹', 0x8c: 'Œ', 0x8e: 'Ž',
+		0x91: '‘', 0x92: '’', 0x93: '“', 0x94: '”', 0x95: '•', 0x96: '–', 0x97: '—', 0x98: '˜', 0x99: '™', 0x9a: 'š', 0x9b: '›', 0x9c: 'œ', 0x9e: 'ž', 0x9f: 'Ÿ',
+	}}
+)
+
+func (s *byteCharset) char(b byte) rune {
+	if r, differs := s.others[b]; differs {
+		return r
+	}
+	return rune(b)
+}
+
+func (s *byteCharset) toUTF8(body []byte) []byte {
 	text := make([]byte, 0, len(body)+len(body)/8)
 	for _, b := range body {
-		text = utf8.AppendRune(text, rune(b))
+		text = utf8.AppendRune(text, s.char(b))
 	}
 	return text
 }
 
-// latin1 reads ISO 8859-1 as UTF-8, for a decoder that learns the encoding on
-// its way.
-type latin1 struct{ from io.ByteReader }
+// byteReader converts a byteCharset to UTF-8, for a decoder that learns the encoding
+// while it reads.
+type byteReader struct {
+	from io.ByteReader
+	set  *byteCharset
+}
 
-func (l latin1) Read(p []byte) (n int, err error) {
-	for n+2 <= len(p) {
-		b, err := l.from.ReadByte()
+func (r byteReader) Read(p []byte) (n int, err error) {
+	for n+utf8.UTFMax <= len(p) {
+		b, err := r.from.ReadByte()
 		if err != nil {
 			return n, err
 		}
-		n += utf8.EncodeRune(p[n:], rune(b))
+		n += utf8.EncodeRune(p[n:], r.set.char(b))
 	}
 	return n, nil
 }

@@ -2,7 +2,7 @@ package wire
 
 import "slices"
 
-// open takes a tree apart that is kept as JSON, by one level.
+// open parses one level of a tree that is kept as JSON.
 func (t *Tree) open() {
 	if t.raw == nil {
 		return
@@ -17,8 +17,7 @@ func (t *Tree) open() {
 	*t = opened
 }
 
-// At returns the child at a place, which Child returned or which is less than
-// Len.
+// At returns the child at a position: one that Child returned, or one below Len.
 func (t *Tree) At(i int) *Tree {
 	t.open()
 	return &t.children[i]
@@ -30,14 +29,14 @@ func (t *Tree) Append(item Tree) {
 	t.children = append(t.children, item)
 }
 
-// Insert puts an item into an array, before the one at a place.
+// Insert inserts an item into an array at a position.
 func (t *Tree) Insert(i int, item Tree) {
 	t.open()
 	t.children = slices.Insert(t.children, i, item)
 }
 
-// Remove takes out the child at a place. The place of a member stays, empty, so
-// that the places of all others do too.
+// Remove removes the child at a position. A removed member leaves an empty
+// position behind, so that the positions of other members stay valid.
 func (t *Tree) Remove(i int) {
 	t.open()
 	if t.kind == KindArray {
@@ -47,11 +46,10 @@ func (t *Tree) Remove(i int) {
 	t.removeMember(i)
 }
 
-// Clone returns a tree that shares nothing with this one, without the places of
-// members that were removed.
+// Clone returns a deep copy, without the empty positions of removed members.
 func (t *Tree) Clone() Tree {
 	t.open()
-	c := Tree{kind: t.kind, text: t.text, children: make([]Tree, 0, len(t.children))}
+	c := Tree{kind: t.kind, text: t.text, repeated: t.repeated, children: make([]Tree, 0, len(t.children))}
 	for i := range t.children {
 		child := &t.children[i]
 		if child.kind == 0 {

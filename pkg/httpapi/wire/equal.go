@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Equal reports whether two trees are the same JSON: members in any order,
-// numbers by their value. u is as it was read, without removed members; Equal
-// takes as many steps as u has values.
+// Equal reports whether two trees are the same JSON: members in any order, numbers
+// by value. u must be as it was read, without removed members; Equal takes as many
+// steps as u has values.
 func (t *Tree) Equal(u *Tree) bool {
 	if t.kind != u.kind || t.Len() != u.Len() {
 		return false
@@ -29,17 +29,17 @@ func (t *Tree) Equal(u *Tree) bool {
 				return false
 			}
 		}
-	default: // true, false and null are their kinds
+	default: // true, false and null have no more than a kind
 	}
 	return true
 }
 
-// maxComparedDigits is how long a number may be to be compared by its value.
+// maxComparedDigits is the longest number that is compared by value.
 const maxComparedDigits = 1000
 
-// sameNumber compares whole numbers by their digits, which a float may lose,
-// and all others as floats; very long ones too by their digits, since every
-// operation of a patch may compare one again.
+// sameNumber compares integers digit by digit, since a float may lose some, and
+// other numbers as floats. Very long numbers are compared digit by digit too,
+// since every operation of a patch may repeat the comparison.
 func sameNumber(a, b string) bool {
 	if a == b {
 		return true

@@ -9,7 +9,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 )
 
-// members are those of an API of the tests' own: the codec knows none.
+// members belong to an API of the tests' own: the codec knows no API.
 var members = wire.Members{
 	"tags":  {Container: wire.List},
 	"parts": {Container: wire.List, Element: "Part"},
@@ -68,12 +68,12 @@ func TestEncodeXML_IsReadBack(t *testing.T) {
 	}
 }
 
-// raw is JSON that encodes as it is.
+// raw is JSON that is encoded unchanged.
 type raw string
 
 func (r raw) MarshalJSON() ([]byte, error) { return []byte(r), nil }
 
-// What a body holds as JSON is stored as it was written.
+// Values from a JSON body keep the bytes that were sent.
 func TestTree_KeepsJSONAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	tree := read(t, "application/json", `{"Extra": {"a":"\u0041", "a":1e2}, "Tags":[ 1 ,"b\n"], "Extra2":null}`)
@@ -116,7 +116,7 @@ func TestAcceptsGzip(t *testing.T) {
 		}
 	}
 	if !wire.AcceptsGzip([]string{"br", "gzip"}) {
-		t.Error("the second of two headers is not read")
+		t.Error("the second of two headers was ignored")
 	}
 }
 

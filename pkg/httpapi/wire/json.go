@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 )
 
-// EncodeJSON returns the JSON of an answer: members in the order of their structs,
-// non-ASCII text and <, >, & as they are.
+// EncodeJSON returns a response as JSON. Members are in the order of their
+// structs; non-ASCII characters and <, >, & are not escaped.
 func EncodeJSON(body any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)

@@ -5,15 +5,15 @@ import (
 	"unicode"
 )
 
-// nameIndex finds the members of an object by name, so that a body of n names
-// costs n steps to read and not n². The items of a form's list, which have keys
-// there, are found the same way. It is built when a name is first looked for.
+// nameIndex finds the members of an object by name, so that reading a body of n
+// names takes n steps and not n². It also finds the items of a form's list by
+// their keys. It is built at the first lookup.
 type nameIndex struct {
 	exact map[string]int
-	// folded has the places of the names that differ in letter case alone, in
-	// their order. nil until a name is looked for in any letter case.
+	// folded holds the positions of the names that are equal under FoldName, in
+	// order. nil until the first case-insensitive lookup.
 	folded map[string][]int
-	gone   int // members that were removed; their places stay, as zero trees
+	gone   int // removed members; their positions stay, as zero trees
 }
 
 func (t *Tree) indexed() *nameIndex {
@@ -30,8 +30,7 @@ func (t *Tree) indexed() *nameIndex {
 	return t.index
 }
 
-// exact returns the place of the member that has exactly this name, -1 if there
-// is none.
+// exact returns the position of the member with exactly this name, or -1.
 func (t *Tree) exact(name string) int {
 	t.open()
 	if len(t.names) == 0 {
@@ -43,8 +42,8 @@ func (t *Tree) exact(name string) int {
 	return -1
 }
 
-// Child returns the place of a member: of the one that has exactly this name, else
-// of the first whose name differs in letter case alone. -1 if there is none.
+// Child returns the position of a member: the one with exactly this name, or the
+// first whose name differs only in case, or -1.
 func (t *Tree) Child(name string) int {
 	if i := t.exact(name); i >= 0 || len(t.names) == 0 {
 		return i
@@ -56,24 +55,24 @@ func (t *Tree) Child(name string) int {
 		}
 	}
 	key := FoldName(name)
-	places := t.index.folded[key]
-	for len(places) > 0 && t.children[places[0]].kind == 0 {
-		places = places[1:]
-		t.index.folded[key] = places
+	positions := t.index.folded[key]
+	for len(positions) > 0 && t.children[positions[0]].kind == 0 {
+		positions = positions[1:]
+		t.index.folded[key] = positions
 	}
-	if len(places) == 0 {
+	if len(positions) == 0 {
 		return -1
 	}
-	return places[0]
+	return positions[0]
 }
 
-func (x *nameIndex) fold(name string, place int) {
+func (x *nameIndex) fold(name string, position int) {
 	key := FoldName(name)
-	x.folded[key] = append(x.folded[key], place)
+	x.folded[key] = append(x.folded[key], position)
 }
 
-// Named returns the member of an object, its name in any letter case. stated
-// reports whether it is there.
+// Named returns the member of an object that Child finds. stated reports whether
+// there is one.
 func (t *Tree) Named(name string) (member Tree, stated bool) {
 	if i := t.Child(name); i >= 0 {
 		return t.children[i], true
@@ -81,7 +80,7 @@ func (t *Tree) Named(name string) (member Tree, stated bool) {
 	return Tree{}, false
 }
 
-// Add appends a member, or an item with a key, that is not there yet.
+// Add appends a member, or an item with a key. The name must be new.
 func (t *Tree) Add(name string, child Tree) {
 	t.open()
 	if t.index != nil {
@@ -93,7 +92,7 @@ func (t *Tree) Add(name string, child Tree) {
 	t.names, t.children = append(t.names, name), append(t.children, child)
 }
 
-// Set gives an object a member, in the place of one of exactly this name.
+// Set adds a member to an object, or replaces the one with exactly this name.
 func (t *Tree) Set(name string, child Tree) {
 	if i := t.exact(name); i >= 0 {
 		t.children[i] = child
@@ -109,7 +108,7 @@ func (t *Tree) removeMember(i int) {
 	t.children[i] = Tree{}
 }
 
-// Len returns how many members an object, or items a list, has.
+// Len returns the number of members of an object or of items of a list.
 func (t *Tree) Len() int {
 	t.open()
 	if t.index == nil {
@@ -118,8 +117,8 @@ func (t *Tree) Len() int {
 	return len(t.children) - t.index.gone
 }
 
-// FoldName returns the same text for all names that strings.EqualFold holds
-// equal, and for no others.
+// FoldName returns the same string for two names if and only if strings.EqualFold
+// reports them equal.
 func FoldName(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -11,8 +11,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 )
 
-// folding draws texts of which many differ in letter case alone. K, k and the sign
-// of Kelvin are one letter, as are S, s and the long s; İ and ß are like no other.
+// folding draws strings many of which differ only in case. K, k and the Kelvin
+// sign fold to one letter, as do S, s and the long s; İ and ß fold to themselves.
 func folding(longest int) *rapid.Generator[string] {
 	return rapid.OneOf(
 		rapid.StringOfN(rapid.RuneFrom([]rune("kKKsSſéÉǅǆǄσςΣİiIıßẞ\ufffd1")), 0, longest, -1),
@@ -35,16 +35,16 @@ type object struct{ wire.Tree }
 
 func newObject() *object { return &object{wire.Empty(wire.KindObject)} }
 
-// put gives the object a member, in the place of one of exactly this name.
+// put adds a member, or replaces the one with exactly this name.
 func (o *object) put(name, text string) { o.Set(name, wire.Text(text)) }
 
-// find returns the text of a member, its name in any letter case.
+// find returns the value of a member. The name is case-insensitive.
 func (o *object) find(name string) (text string, found bool) {
 	member, found := o.Named(name)
 	return member.Text(), found
 }
 
-// remove takes out the member that find finds.
+// remove removes the member that find returns.
 func (o *object) remove(name string) {
 	if i := o.Child(name); i >= 0 {
 		o.Remove(i)
@@ -58,7 +58,7 @@ func (o *object) same(other *object) bool {
 	return o.Equal(&same)
 }
 
-// plainObject is an object as its members are found without an index.
+// plainObject is an object that is searched without an index.
 type plainObject struct{ names, texts []string }
 
 func (o *plainObject) find(name string) int {
@@ -68,8 +68,8 @@ func (o *plainObject) find(name string) int {
 	return slices.IndexFunc(o.names, func(have string) bool { return strings.EqualFold(have, name) })
 }
 
-// Whatever is set and removed in whatever order, an object is what it would be
-// if its members were looked for one by one.
+// After any sequence of sets and removals, an indexed object equals one that is
+// searched member by member.
 func TestObject_AgreesWithOneThatIsSearched(t *testing.T) {
 	t.Parallel()
 	valid := rapid.StringOfN(rapid.RuneFrom([]rune("kKKéÉ")), 0, 2, -1)
@@ -95,7 +95,7 @@ func TestObject_AgreesWithOneThatIsSearched(t *testing.T) {
 			default:
 				text, found := tree.find(name)
 				if found != (i >= 0) || found && text != want.texts[i] {
-					t.Errorf("%q: got %q, %t; want place %d of %v", name, text, found, i, want)
+					t.Errorf("%q: got %q, %t; want position %d of %v", name, text, found, i, want)
 				}
 			}
 		}

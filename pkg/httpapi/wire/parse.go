@@ -11,9 +11,9 @@ import (
 )
 
 // ParseJSON reads exactly one JSON value, nested no deeper than
-// jsonscan.MaxDepth and made of no more than most values. It takes all of it
-// apart, so that it can be changed. Of members with the same name the last
-// counts. The error is a clause without a subject.
+// jsonscan.MaxDepth and made of no more than most values. It parses all levels, so
+// that the tree can be changed. If a name is repeated, the last value wins. The
+// error is a clause without a subject.
 func ParseJSON(raw []byte, most int) (Tree, error) {
 	p := treeParser{json.NewDecoder(bytes.NewReader(raw)), most, most}
 	p.UseNumber()
@@ -22,7 +22,7 @@ func ParseJSON(raw []byte, most int) (Tree, error) {
 		return Tree{}, err
 	}
 	if _, err := p.Token(); !errors.Is(err, io.EOF) {
-		return Tree{}, webhook.Invalid("is not one JSON value")
+		return Tree{}, webhook.Invalid("must be a single JSON value")
 	}
 	return t, nil
 }
@@ -35,7 +35,7 @@ type treeParser struct {
 func (p *treeParser) token() (json.Token, error) {
 	token, err := p.Token()
 	if err != nil {
-		return nil, webhook.Invalid("is no valid JSON: %v", err)
+		return nil, webhook.Invalid("must be valid JSON: %v", err)
 	}
 	return token, nil
 }

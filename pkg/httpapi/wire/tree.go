@@ -7,10 +7,10 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 )
 
-// Kind is the kind of a JSON value: its first byte, where that says it.
+// Kind is the kind of a JSON value: its first byte, or KindNumber.
 type Kind byte
 
-// The kinds. The zero Kind is that of the zero Tree.
+// The kinds. The zero Kind is the kind of the zero Tree.
 const (
 	KindObject Kind = '{'
 	KindArray  Kind = '['
@@ -21,7 +21,7 @@ const (
 	KindNull   Kind = 'n'
 )
 
-// kindOf returns the kind of a JSON text.
+// kindOf returns the kind of a JSON value.
 func kindOf(raw []byte) Kind {
 	switch kind := Kind(raw[0]); kind {
 	case KindObject, KindArray, KindString, KindTrue, KindFalse, KindNull:
@@ -33,21 +33,23 @@ func kindOf(raw []byte) Kind {
 
 // Tree is a JSON value whose members keep their order and whose numbers keep
 // their digits. XML and forms are read into trees, XML is written from them, and
-// patches are applied to them. The zero Tree holds nothing; null is a tree.
+// patches are applied to them. The zero Tree holds nothing, which is not the same
+// as null.
 //
-// A tree made from a JSON body keeps the text, and is taken apart level by level
-// where it is read: members that nobody asks for cost nothing, and what is stored
-// as JSON is stored as it was written.
+// A tree made from a JSON body keeps the bytes and is parsed level by level when
+// it is read: unread members cost nothing, and values that are stored as JSON are
+// stored as written.
 //
 // A copy shares its members with the original: clone it before changing one.
 type Tree struct {
 	kind Kind
-	text string // of a string; the digits of a number as they were written
+	text string // of a string; the digits of a number as written
 	// names holds the name of each child of an object.
 	names    []string
 	children []Tree
 	index    *nameIndex // of names; see names.go
-	raw      []byte     // valid JSON that has not been taken apart; nil otherwise
+	raw      []byte     // valid JSON that has not been parsed; nil otherwise
+	repeated bool       // an array of the values that a form or XML has under one name
 }
 
 // Member is a member of an object.
@@ -56,27 +58,26 @@ type Member struct {
 	Value Tree
 }
 
-// Null is the tree of null.
+// Null is the tree that holds null.
 var Null = Tree{kind: KindNull}
 
-// Text returns the tree of a string.
+// Text returns a tree that holds a string.
 func Text(text string) Tree { return Tree{kind: KindString, text: text} }
 
 // Empty returns an object without members or an array without items.
 func Empty(kind Kind) Tree { return Tree{kind: kind} }
 
-// Raw returns the tree of a JSON text, which it keeps. The text must be valid
-// and begin with the value.
-func Raw(text []byte) Tree { return Tree{kind: kindOf(text), raw: text} }
+// Raw returns the tree of a JSON value and keeps the bytes. They must be valid
+// JSON without leading spaces.
+func Raw(raw []byte) Tree { return Tree{kind: kindOf(raw), raw: raw} }
 
-// Kind returns the kind of the tree, 0 if it holds nothing.
+// Kind returns the kind of the value, or 0 if the tree holds nothing.
 func (t *Tree) Kind() Kind { return t.kind }
 
 // IsZero reports whether the tree holds nothing, not even null.
 func (t *Tree) IsZero() bool { return t.kind == 0 }
 
-// Text returns the text of a string and the digits of a number; the empty
-// string for all others.
+// Text returns a string's value or a number's digits, and "" for other kinds.
 func (t *Tree) Text() string {
 	switch {
 	case t.raw == nil:
@@ -91,8 +92,39 @@ func (t *Tree) Text() string {
 	return ""
 }
 
-// Members returns the members of an object in their order. Of members with the
-// same name the last counts. Other kinds have none.
+// Repeated reports whether the tree is the array of the values that a form or XML
+// has for a member that is not a list, more than one. A reader that expects one
+// value must refuse it.
+func (t *Tree) Repeated() bool { return t.repeated }
+
+// RepeatedMember returns the path of the first repeated value in the tree, or "".
+func (t *Tree) RepeatedMember() string {
+	for i := range t.children {
+		child := &t.children[i]
+		name := ""
+		if t.kind == KindObject {
+			name = t.names[i]
+		}
+		if child.repeated {
+			return name
+		}
+		if inner := child.RepeatedMember(); inner != "" {
+			return name + "." + inner
+		}
+	}
+	return ""
+}
+
+// repeat adds another value to a member that has one.
+func (t *Tree) repeat(value Tree) {
+	if !t.repeated {
+		*t = Tree{kind: KindArray, children: []Tree{*t}, repeated: true}
+	}
+	t.children = append(t.children, value)
+}
+
+// Members returns the members of an object in order. If a name is repeated, the
+// last value wins. Other kinds have no members.
 func (t *Tree) Members() []Member {
 	if t.kind != KindObject {
 		return nil
@@ -114,8 +146,8 @@ func (t *Tree) Members() []Member {
 	return members
 }
 
-// Items returns the items of an array, up to a number of them; more reports
-// whether there are others. Other kinds have none.
+// Items returns the first most items of an array; more reports whether there are
+// others. Other kinds have no items.
 func (t *Tree) Items(most int) (items []Tree, more bool) {
 	switch {
 	case t.kind != KindArray:
@@ -136,8 +168,8 @@ func (t *Tree) Items(most int) (items []Tree, more bool) {
 	return items, false
 }
 
-// JSON returns the tree as JSON: as it was written if it is from a JSON body,
-// else compact. nil if it holds nothing.
+// JSON returns the tree as JSON: as written if it is from a JSON body, otherwise
+// compact. It returns nil if the tree holds nothing.
 func (t *Tree) JSON() []byte {
 	switch {
 	case t.kind == 0:

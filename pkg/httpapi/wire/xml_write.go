@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// The types of values that a dictionary of any values may hold beside XML's
-// simple ones.
+// The types of values in a dictionary of any values, in addition to XML's simple
+// types.
 const (
 	arrayOfAny   = "ArrayOfanyType"
 	arrayOfPairs = "ArrayOfStringObjectKeyValuePair"
@@ -17,24 +17,24 @@ const (
 
 const rootAttributes = ` xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xsd="http://www.w3.org/2001/XMLSchema"`
 
-// EncodeXML returns an answer as XML: the elements are the members of the JSON,
-// local names without namespace, in the same order; null is xsi:nil. root is the
-// name of the document element.
+// EncodeXML returns a response as XML. The elements are the members of the JSON in
+// the same order, without namespaces; null is xsi:nil. root is the name of the
+// document element.
 func EncodeXML(root string, body any, members Members) ([]byte, error) {
 	w := xmlWriter{members: members}
 	w.buf.WriteString(xml.Header)
-	err := w.answer(root, rootAttributes, body)
+	err := w.response(root, rootAttributes, body)
 	return w.buf.Bytes(), err
 }
 
-// EncodeXMLList returns a list as XML. It is written item by item, since it may
-// be long.
+// EncodeXMLList returns a list as XML. It encodes item by item, since lists may be
+// long.
 func EncodeXMLList(root string, length int, item func(i int) (name string, body any), members Members) ([]byte, error) {
 	w := xmlWriter{members: members}
 	w.buf.WriteString(xml.Header + "<" + root + rootAttributes + ">")
 	for i := range length {
 		name, body := item(i)
-		if err := w.answer(name, "", body); err != nil {
+		if err := w.response(name, "", body); err != nil {
 			return nil, err
 		}
 	}
@@ -42,8 +42,8 @@ func EncodeXMLList(root string, length int, item func(i int) (name string, body 
 	return w.buf.Bytes(), nil
 }
 
-// answer writes what has a form as JSON.
-func (w *xmlWriter) answer(name, attributes string, body any) error {
+// response writes a value that encodes as JSON.
+func (w *xmlWriter) response(name, attributes string, body any) error {
 	encoded, err := EncodeJSON(body)
 	if err != nil {
 		return err
@@ -61,10 +61,10 @@ type xmlWriter struct {
 	members Members
 }
 
-// ofAny is what a dictionary of any values holds.
+// ofAny is the content of a dictionary of any values.
 var ofAny = Content{Container: Any}
 
-// element writes a value under a name.
+// element writes a value as an element.
 func (w *xmlWriter) element(name, attributes string, t *Tree, is Content) {
 	if t.kind == KindNull {
 		w.buf.WriteString("<" + name + attributes + ` xsi:nil="true"/>`)
@@ -120,8 +120,8 @@ func (w *xmlWriter) pair(is Content, name string, value func()) {
 	w.buf.WriteString("</" + is.entry() + ">")
 }
 
-// anyValue writes a value of any type with its type, so that it can be read
-// back as it was.
+// anyValue writes a value together with its type, so that reading it back yields
+// the same value.
 func (w *xmlWriter) anyValue(name string, t *Tree) {
 	switch t.kind {
 	case KindObject:
@@ -137,7 +137,7 @@ func (w *xmlWriter) anyValue(name string, t *Tree) {
 	}
 }
 
-// simpleType gives the name that XML Schema has for the type of a scalar.
+// simpleType returns XML Schema's name for the type of a scalar.
 func simpleType(t *Tree) string {
 	switch t.kind {
 	case KindNumber:
@@ -161,8 +161,8 @@ func simpleType(t *Tree) string {
 	}
 }
 
-// xmlNameFits reports whether a member's name can be an element's: the names of
-// carriers can, those of users need not.
+// xmlNameFits reports whether a member's name can be the name of an element. The
+// names of carriers can; names of the client's own may not.
 func xmlNameFits(name string) bool {
 	for i, c := range []byte(name) {
 		letter := c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '_'

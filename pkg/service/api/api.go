@@ -4,11 +4,13 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
 
 	"github.com/posthaste-dev/posthaste/pkg/auth"
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/ingest"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/service"
@@ -34,7 +36,8 @@ type Config struct {
 	Beside           map[string]http.Handler
 }
 
-// New returns the API's handler. It pings targets with sender.
+// New returns the handler of the API, which pings targets with sender, and of the
+// relays, whose sources' secrets it reads for each POST: c.Secrets should cache.
 func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler {
 	registry := service.NewRegistry(c)
 	registry.Rules = webhook.Rules{AllowHTTP: cfg.Targets.AllowHTTP, RefuseUnknownTypes: cfg.RefuseUnknownTypes, CheckHost: sender.Guard().CheckHost}
@@ -43,13 +46,29 @@ func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler 
 	administration := &tenancy.Administration{Tenants: c.Tenants, Credentials: c.Credentials, Jobs: c.Jobs, Now: c.Now, Random: c.Random}
 	return httpapi.New(httpapi.Config{
 		Registry: registry, Publisher: service.NewPublisher(c), Auth: authenticator, Sessions: authenticator,
-		Administration: administration,
-		Redispatch:     &replay.Redispatch{Tenants: administration, Jobs: c.Jobs, Now: c.Now, Random: c.Random},
-		Stored:         httpapi.Stored{Events: c.Events, Deliveries: c.Deliveries}, Health: c.Webhooks.Health,
+		Administration: administration, Sources: service.NewSources(c),
+		Redispatch: &replay.Redispatch{Tenants: administration, Jobs: c.Jobs, Now: c.Now, Random: c.Random},
+		Stored:     httpapi.Stored{Events: c.Events, Deliveries: c.Deliveries}, Health: c.Webhooks.Health,
 		PublicURL: cfg.PublicURL, AllowOwnHost: cfg.AllowOwnHost, SecretVisible: cfg.SecretVisible, StrictAccept: cfg.StrictAccept,
 		DefaultPolicy: c.Delivering.Policy, Version: cfg.Version, Logger: c.Logger, Now: c.Now,
-		RequestID: cfg.RequestID, UnauthorizedHint: cfg.UnauthorizedHint, Beside: cfg.Beside,
+		RequestID: cfg.RequestID, UnauthorizedHint: cfg.UnauthorizedHint, Beside: beside(c, cfg),
 	})
+}
+
+// beside returns the handlers next to the API: those of the settings, and the
+// relays'.
+func beside(c service.Contracts, cfg Config) map[string]http.Handler {
+	requestID := cfg.RequestID
+	if requestID == nil {
+		requestID = func(context.Context) string { return "" }
+	}
+	handlers := map[string]http.Handler{ingest.RelayPath: &ingest.Relay{
+		Sources: c.Sources, Secrets: c.Secrets, Tenants: &ingest.Tenants{Stored: c.Tenants, Now: c.Now},
+		Publisher: service.NewPublisher(c), Counters: &ingest.Counters{Sources: c.Sources, Now: c.Now, Logger: c.Logger},
+		Now: c.Now, Logger: c.Logger, RequestID: requestID, Fail: httpapi.WriteError,
+	}}
+	maps.Copy(handlers, cfg.Beside)
+	return handlers
 }
 
 func newAuthenticator(c service.Contracts, cfg Config) *auth.Authenticator {

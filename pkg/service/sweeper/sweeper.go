@@ -14,13 +14,18 @@ import (
 // as in the local run.
 func New(c service.Contracts, dead sweep.DeadLetters, failures sweep.Failures) *sweep.Sweeper {
 	deletion := &tenancy.Deletion{Registry: service.NewRegistry(c), Tenants: c.Tenants, Credentials: c.Credentials, Erasure: c.Erasure}
+	var sources sweep.Sources
+	if c.Sources != nil {
+		sources, deletion.Sources = c.Sources, service.NewSources(c)
+	}
 	return sweep.New(sweep.Config{
 		Deliveries: c.Deliveries, Webhooks: c.Webhooks, Events: c.Events, Secrets: c.Secrets,
-		Messages: c.Messages, DeadLetters: dead, Failures: failures,
+		Messages: c.Messages, DeadLetters: dead, Failures: failures, Notices: c.Notices,
 		Logger: c.Logger, Now: c.Now, RowLife: c.Delivering.RowLife(),
 		Jobs: c.Jobs, Runners: map[job.Kind]job.Slice{
 			job.Redispatch:   replay.RedispatchSlice(c.Events, c.Messages),
 			job.DeleteTenant: deletion.Slice,
 		},
+		Sources: sources,
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
@@ -47,9 +48,28 @@ func TestStoreConformance(t *testing.T) {
 				change(&config)
 				db := memdb.New(config)
 				store := dynamo.New(db, dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: time.Now, Random: webhooktest.Random(1)})
-				return storetest.Harness{Limited: func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) }, Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(), Damage: damage(db)}
+				return storetest.Harness{Limited: func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) }, Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Sources: store.Sources(), Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(), Damage: damage(db)}
 			})
 		})
+	}
+}
+
+// The item of a source's counts stays small, however often its mapping changes.
+func TestSources_CountsDoNotGrow(t *testing.T) {
+	t.Parallel()
+	db := memdb.New(memdb.Config{Tables: storeTables(), Now: time.Now})
+	sources := dynamo.New(db, dynamo.Tables{Webhooks: "webhooks"}, dynamo.Options{Now: time.Now, Random: webhooktest.Random(1)}).Sources()
+	for i := range 100 {
+		if err := sources.Count(t.Context(), "a", source.Counts{Missing: map[string]int64{fmt.Sprint("field", i): 1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+	out, err := db.GetItem(t.Context(), &dynamodb.GetItemInput{
+		TableName: aws.String("webhooks"), Key: map[string]types.AttributeValue{"pk": text("SOURCE#a"), "sk": text("COUNTS")},
+	})
+	if err != nil || len(out.Item) != 52 {
+		t.Errorf("the item has %d attributes, %v; want its keys and 50 names", len(out.Item), err)
 	}
 }
 
@@ -76,6 +96,8 @@ func damage(db *memdb.DB) func(t *testing.T, thing any) {
 			pk, sk, attribute = "TENANTS", string(x.Name), "created"
 		case tenancy.Credential:
 			pk, sk, attribute = fmt.Sprintf("T#%s", x.Principal.Tenant), "C#"+x.ID, "created"
+		case source.Source:
+			pk, sk, attribute = "SOURCES", x.Name, "doc"
 		default:
 			t.Fatalf("cannot damage a %T", thing)
 		}

@@ -107,14 +107,18 @@ func decodeDelivery(it item) (webhook.Delivery, error) {
 	return d, nil
 }
 
-// encodeAttempt returns an attempt as "number at duration code error". Both
-// times are in base 36 milliseconds, so that twelve attempts and a response fit
-// in a row of one write unit.
+// encodeAttempt returns an attempt as "number at duration code error detail",
+// where a success has no error and most errors have no detail. Both times are in
+// base 36 milliseconds, so that twelve attempts and a response fit in a row of
+// one write unit.
 func encodeAttempt(a webhook.Attempt) string {
 	s := strconv.Itoa(a.Number) + " " + strconv.FormatInt(a.At.UnixMilli(), 36) + " " +
 		strconv.FormatInt(a.Duration.Milliseconds(), 36) + " " + strconv.Itoa(a.StatusCode)
 	if a.Error != webhook.AttemptOK {
 		s += " " + string(a.Error)
+		if a.Detail != "" {
+			s += " " + string(a.Detail)
+		}
 	}
 	return s
 }
@@ -138,6 +142,9 @@ func decodeAttempt(s string) (webhook.Attempt, error) {
 	}
 	if len(fields) > 4 {
 		a.Error = webhook.AttemptError(fields[4])
+	}
+	if len(fields) > 5 {
+		a.Detail = webhook.AttemptDetail(fields[5])
 	}
 	return a, nil
 }

@@ -1,7 +1,7 @@
 // Package dynamo keeps webhooks, events, deliveries and jobs in three DynamoDB
 // tables: the contracts [webhook.Webhooks], [webhook.Events],
-// [webhook.Deliveries], [job.Jobs], [tenancy.Tenants] and
-// [tenancy.Credentials]. [DecodeStream] decodes the Events table's stream.
+// [webhook.Deliveries], [job.Jobs], [tenancy.Tenants],
+// [tenancy.Credentials] and [source.Sources]. [DecodeStream] decodes the Events table's stream.
 //
 // It refuses to scan, to write without a condition where writers can race, to
 // create tables (the template does) and to write rows with BatchWriteItem,
@@ -35,6 +35,11 @@
 //	credential  C#<sha256>     C                     administrator: absent, and    every call
 //	                                                 its tenant is not deleting
 //	its copy    T#<tenant>     C#<credential id>     with it                       administrator
+//	source      SOURCES        <name>                administrator: absent, or     administrator; ingest, sweep
+//	                                                 rev as read
+//	their count SOURCES        N                     create: n + 1, under the      create
+//	                                                 limit; delete: n - 1
+//	its counts  SOURCE#<name>  COUNTS                ingest: none (ADD)            administrator, sweep
 //
 // The webhook item is the only source of truth about a webhook; encodeWebhook
 // lists its attributes. Every write is conditional on its revision, rev. The
@@ -66,6 +71,13 @@
 // that partition and stays readable by its id until TTL removes it. A job has
 // kind, tenant, status, reason, cursor, examined, processed (both counts), from,
 // to, by, made, updated and rev, which counts its writes.
+//
+// A source is one JSON document, doc, with the version of its schema, and rev.
+// Creating one, counting them and removing counts that an older source of the
+// name left behind is one transaction; so is deleting one with its counts. The
+// counts are approximate: numbers are added without a condition, even for a
+// source that is gone. s#<reason> and m#<name> count skips and missing names;
+// last_taken, and fault with fault_at, are replaced by later ones only.
 //
 // # Table Events
 //
@@ -126,7 +138,7 @@
 // The SDK repeats a call whose response it did not receive. A transaction carries
 // a token and is applied once. A repeated single write is refused because of its
 // own first effect, which is safe everywhere: the pointer or event exists, health
-// is counted twice, an unclaimed lease expires, the next sweep finds the row of a
+// and a source's records are counted twice, an unclaimed lease expires, the next sweep finds the row of a
 // claim or a failure, and a success continues as MarkDelivered, which finds its
 // work done.
 package dynamo

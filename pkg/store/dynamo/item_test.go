@@ -142,7 +142,7 @@ func TestDelivery_FitsOneWriteUnitWithTwelveAttemptsAndAnAnswer(t *testing.T) {
 		AttemptCount: 12, Response: strings.Repeat("x", 300),
 	}
 	for range 12 {
-		d.Attempts = append(d.Attempts, webhook.Attempt{Number: 9, At: tested, Duration: 30 * time.Second, StatusCode: 500, Error: webhook.AttemptStatus})
+		d.Attempts = append(d.Attempts, webhook.Attempt{Number: 9, At: tested, Duration: 30 * time.Second, Error: webhook.AttemptTLS, Detail: webhook.DetailUnknownIssuer})
 	}
 	it := encodeDelivery(d)
 	size := it.size()

@@ -48,6 +48,7 @@ type Store struct {
 	tenants     Tenants
 	credentials Credentials
 	erasure     Erasure
+	sources     Sources
 }
 
 // New returns the stores. It does no I/O.
@@ -63,6 +64,7 @@ func New(client Client, tables Tables, options Options) *Store {
 		tenants:     Tenants{table: table(tables.Webhooks)},
 		credentials: Credentials{table: table(tables.Webhooks)},
 		erasure:     Erasure{events: table(tables.Events), deliveries: table(tables.Deliveries)},
+		sources:     Sources{table: table(tables.Webhooks)},
 	}
 }
 
@@ -86,6 +88,9 @@ func (s *Store) Credentials() *Credentials { return &s.credentials }
 
 // Erasure returns the part that removes a tenant's stored data.
 func (s *Store) Erasure() *Erasure { return &s.erasure }
+
+// Sources returns the store of sources and their counts.
+func (s *Store) Sources() *Sources { return &s.sources }
 
 var (
 	_ webhook.Webhooks   = (*Webhooks)(nil)

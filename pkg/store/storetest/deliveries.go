@@ -227,13 +227,13 @@ func testDeliveries(t *testing.T, h Harness) {
 			_, err := h.Deliveries.Lease(t.Context(), webhook.Lease{Key: key, Round: 1, Attempt: n, Token: token, Now: at, Until: at.Add(time.Minute)})
 			must(t, err)
 			_, err = h.Deliveries.Finish(t.Context(), webhook.Finish{Key: key, Round: 1, Attempt: n, Token: token, Now: at, Outcome: webhook.Outcome{
-				Attempt: webhook.Attempt{Number: n, At: at, Error: webhook.AttemptTimeout}, Status: webhook.StatusPending, NextAt: at, SweepAt: at,
+				Attempt: webhook.Attempt{Number: n, At: at, Error: webhook.AttemptTLS, Detail: webhook.DetailUnknownIssuer}, Status: webhook.StatusPending, NextAt: at, SweepAt: at,
 			}})
 			must(t, err)
 		}
 		got, err := h.Deliveries.Get(t.Context(), key)
 		must(t, err)
-		if len(got.Attempts) != 12 || got.Attempts[0].Number != 4 || got.Attempts[11].Number != 15 || got.AttemptCount != 15 {
+		if len(got.Attempts) != 12 || got.Attempts[0].Number != 4 || got.Attempts[11].Number != 15 || got.Attempts[11].Detail != webhook.DetailUnknownIssuer || got.AttemptCount != 15 {
 			t.Errorf("got %d attempts of %d: %v", len(got.Attempts), got.AttemptCount, got.Attempts)
 		}
 	})

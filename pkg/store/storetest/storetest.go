@@ -1,6 +1,5 @@
-// Package storetest is the conformance suite of the store contracts in
-// pkg/webhook. Every store must pass it, so other tests may rely on any store.
-// Each testable sentence of the contracts is a subtest of that name.
+// Package storetest is the conformance suite of the store contracts.
+// Every store must pass it, so other tests may rely on any store. Each testable sentence of the contracts is a subtest of that name.
 //
 // The suite draws its own tenants, so it may run on a store with other data,
 // and repeatedly on the same one. It does not depend on how a store works.
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -28,6 +28,7 @@ type Harness struct {
 	Tenants     tenancy.Tenants
 	Credentials tenancy.Credentials
 	Erasure     tenancy.Erasure
+	Sources     source.Sources
 	// Feed returns what the change feed has recorded of a tenant's events, in
 	// any order. nil: the feed is tested elsewhere.
 	Feed func(t *testing.T, tenant webhook.Tenant) []webhook.Record
@@ -38,7 +39,7 @@ type Harness struct {
 	// nil: reads never lag.
 	Settle func()
 	// Damage makes a stored item undecodable: a Webhook, Event, Delivery, Job,
-	// Intent, TenantRecord or Credential. nil: damage is tested elsewhere.
+	// Intent, tenancy.Record, Credential or Source. nil: damage is tested elsewhere.
 	Damage func(t *testing.T, thing any)
 }
 
@@ -68,6 +69,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Tenants", testTenants},
 		{"Credentials", testCredentials},
 		{"Erasure", testErasure},
+		{"Sources", testSources},
 		{"Unreadable", testUnreadable},
 		{"Apart", testApart},
 	}

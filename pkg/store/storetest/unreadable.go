@@ -139,6 +139,17 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 		},
 		{
+			name: "Sources.List",
+			make: func(t *testing.T, _ int) (any, error) {
+				s := newSource(t)
+				return s, h.Sources.Put(t.Context(), s)
+			},
+			list: func(ctx context.Context) (int, error) {
+				all, err := h.Sources.List(ctx)
+				return len(all), err
+			},
+		},
+		{
 			name: "Tenants.List",
 			make: func(t *testing.T, i int) (any, error) {
 				record := tenancy.Record{Name: webhook.Tenant(fmt.Sprint(tenant, i)), Created: at}

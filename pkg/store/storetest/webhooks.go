@@ -271,11 +271,12 @@ func testWebhooks(t *testing.T, h Harness) {
 	t.Run("Subscribed follows the Events, case-insensitively", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
-		one, two := bareWebhook(tenant, 1, "Contact.Changed", "SALE.*"), bareWebhook(tenant, 2, "contact.changed", "*")
+		one, two := bareWebhook(tenant, 1, "Contact.Changed", "SALE.*", "a.b.c.D.e.f.*"), bareWebhook(tenant, 2, "contact.changed", "*", "a.b.*")
 		must(t, h.Webhooks.Create(t.Context(), two))
 		must(t, h.Webhooks.Create(t.Context(), one))
 		for key, want := range map[string][]int32{
 			"contact.changed": {1, 2}, "sale.*": {1}, "*": {2}, "sale.sold": {}, "contact.*": {}, "contact": {},
+			"a.b.c.d.e.f.*": {1}, "a.b.*": {2}, "a.*": {}, "a.b.c.*": {},
 		} {
 			if diff := cmp.Diff(want, subscribed(t, h, tenant, key)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", key, diff)

@@ -1,0 +1,61 @@
+package httpapi
+
+import (
+	"strings"
+
+	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// queryParameters lists the query parameters of each route, by its method and
+// pattern, in the spelling that is documented. SuperOffice documents $select for
+// two operations of the agent whose responses it cannot change.
+var queryParameters = map[string][]string{
+	"GET /admin/v1/Tenants":                      {"cursor"},
+	"GET /admin/v1/Tenants/{tenant}/Export":      {"cursor"},
+	"GET /admin/v1/Tenants/{tenant}/Credentials": {"cursor"},
+	"GET /api/v1/Webhook":                        {"nameFilter", "eventFilter", "statusFilter", "$select", "$skip", "$top"},
+	"POST /api/v1/Webhook":                       {"$select"},
+	"GET /api/v1/Webhook/{id}":                   {"$select"},
+	"PUT /api/v1/Webhook/{id}":                   {"$select"},
+	"PATCH /api/v1/Webhook/{id}":                 {"$select"},
+	"POST /api/v1/Webhook/Test":                  {"$select"},
+	"POST " + agentPath + "DeleteWebhook":        {"webhookId"},
+	"POST " + agentPath + "GetWebhook":           {"webhookId", "$select"},
+	"POST " + agentPath + "GetAllWebhooks":       {"$select", "$skip", "$top"},
+	"POST " + agentPath + "TestWebhook":          {"$select"},
+	"POST " + agentPath + "SignalEvent":          {"$select"},
+	"POST " + agentPath + "GetLastError":         {"$select"},
+}
+
+// readQuery reads the parameters of the call's address. Their names are
+// case-insensitive. A parameter of the route may be repeated with the same value
+// only.
+func (c *call) readQuery() error {
+	params, err := wire.ParseQuery(c.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	if len(params) == 0 {
+		return nil
+	}
+	var wrong webhook.Faults
+	c.params = map[string]string{}
+	known := newVocabulary("query parameter", queryParameters[c.action]...)
+	for _, p := range params {
+		known.check(p.Name, p.Name, &c.ignored, &wrong)
+		for _, name := range known.names {
+			if !strings.EqualFold(name, p.Name) {
+				continue
+			}
+			if value, repeated := c.params[name]; repeated && value != p.Value {
+				wrong.Add(name, "is in the query more than once, with different values")
+			}
+			c.params[name] = p.Value
+		}
+	}
+	return wrong.Err()
+}
+
+// query returns a query parameter by its name in queryParameters, "" without one.
+func (c *call) query(name string) string { return c.params[name] }

@@ -1,0 +1,67 @@
+package webhook
+
+import "time"
+
+// AttemptDetail says more about an [AttemptError]. Only AttemptTLS has details,
+// and not always one. The list is closed: it is part of the API.
+type AttemptDetail string
+
+// The details of AttemptTLS.
+const (
+	DetailExpired       AttemptDetail = "expired"        // the certificate has expired or is not valid yet
+	DetailUnknownIssuer AttemptDetail = "unknown_issuer" // no trusted authority has issued the certificate
+	DetailWrongName     AttemptDetail = "wrong_name"     // the certificate is for other hosts
+	DetailNotTLS        AttemptDetail = "not_tls"        // the target does not speak TLS
+)
+
+type failure struct {
+	err    AttemptError
+	detail AttemptDetail
+}
+
+// advice holds one sentence per failure, for the owner of the target. It is the
+// only such list: the API, the log and docs/errors.md repeat it.
+var advice = map[failure]string{
+	{AttemptDNS, ""}:                  "The host name could not be resolved: check its spelling and its DNS records.",
+	{AttemptRefused, ""}:              "The target did not accept the connection: check that the receiver runs, and that its port and network are reachable.",
+	{AttemptReset, ""}:                "The connection was closed before a complete response arrived: check the logs of the receiver and of the proxies in front of it.",
+	{AttemptTLS, ""}:                  "The TLS handshake failed: check the target's certificate, and that the target supports TLS 1.2 or later.",
+	{AttemptTLS, DetailExpired}:       "The target's certificate has expired or is not valid yet: renew it.",
+	{AttemptTLS, DetailUnknownIssuer}: "The issuer of the target's certificate is not trusted: use a certificate of a public authority, and send its intermediate certificates.",
+	{AttemptTLS, DetailWrongName}:     "The target's certificate is for another host name: use the name that it is for, or a certificate for this one.",
+	{AttemptTLS, DetailNotTLS}:        "The target does not speak TLS at this port: check the port and the scheme of TargetUrl.",
+	{AttemptTimeout, ""}:              "The target did not respond in time: check that it can be reached, and respond with 2xx first and work afterwards.",
+	{AttemptFast, ""}:                 "The response took too long for the fast lane: the delivery continues through the queue with the webhook's full timeout.",
+	{AttemptBlocked, ""}:              "The target's host, address or port is not allowed: use https, a public address, and port 443 or 1024-65535.",
+	{AttemptRedirect, ""}:             "The target responded with a redirect, and redirects are not followed: set TargetUrl to the final address.",
+	{AttemptStatus, ""}:               "The target responded with a status other than 2xx: look at the response and at the log of the receiver.",
+	{AttemptProtocol, ""}:             "The target sent something, but the response broke HTTP framing: check that the port speaks HTTP/1.1, and that Content-Length and Transfer-Encoding are valid and not repeated.",
+	{AttemptTooLarge, ""}:             "The response has more than 64 KiB of headers: send less.",
+	{AttemptSecret, ""}:               "The webhook's secret could not be read, so nothing was sent: if this lasts, set the secret again.",
+	{AttemptAborted, ""}:              "The target asked for no further attempt with the header webhook-delivery: this event is not sent again.",
+	{AttemptInternal, ""}:             "The attempt failed inside Posthaste, not at the target: nothing needs to be changed.",
+}
+
+// Failure returns why the attempt failed and what to do about it, as one line:
+// "dns: …" or "tls (expired): …". It returns "" for a success.
+func (r Result) Failure() string {
+	sentence, ok := advice[failure{r.Error, r.Detail}]
+	if !ok {
+		return string(r.Error)
+	}
+	if r.Detail != "" {
+		return string(r.Error) + " (" + string(r.Detail) + "): " + sentence
+	}
+	return string(r.Error) + ": " + sentence
+}
+
+// LastError returns what a webhook's LastError says about a failed attempt: a
+// line with the time, in UTC, and the failure, followed by the response if there
+// was one.
+func (r Result) LastError() string {
+	text := r.At.UTC().Format(time.RFC3339) + " " + r.Failure()
+	if r.Response != "" {
+		text += "\n" + r.Response
+	}
+	return truncate(text, MaxLastError)
+}

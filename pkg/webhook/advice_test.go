@@ -1,0 +1,116 @@
+package webhook_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// declared returns the constants of a type of this package, by value.
+func declared(t *testing.T, file, typeName string) (values []string) {
+	t.Helper()
+	source, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(source, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if of, ok := spec.Type.(*ast.Ident); ok && of.Name == typeName {
+			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			values = append(values, value)
+		}
+		return true
+	})
+	return values
+}
+
+// The documentation has a row for each error and detail, with the advice that
+// the API and the log give.
+func TestFailure_IsDocumented(t *testing.T) {
+	t.Parallel()
+	var want []string
+	add := func(r webhook.Result) {
+		_, sentence, ok := strings.Cut(r.Failure(), ": ")
+		if !ok || !strings.HasSuffix(sentence, ".") || strings.Contains(strings.TrimSuffix(sentence, "."), ". ") {
+			t.Errorf("%s (%s) has the advice %q, want one sentence", r.Error, r.Detail, sentence)
+		}
+		detail := "–"
+		if r.Detail != "" {
+			detail = "`" + string(r.Detail) + "`"
+		}
+		want = append(want, "| `"+string(r.Error)+"` | "+detail+" | "+sentence+" |")
+	}
+	details := declared(t, "advice.go", "AttemptDetail")
+	for _, e := range declared(t, "delivery.go", "AttemptError") {
+		if e == "" {
+			continue
+		}
+		add(webhook.Result{Error: webhook.AttemptError(e)})
+		if e == string(webhook.AttemptTLS) {
+			for _, d := range details {
+				add(webhook.Result{Error: webhook.AttemptTLS, Detail: webhook.AttemptDetail(d)})
+			}
+		}
+	}
+	if len(want) != 18 {
+		t.Errorf("%d errors and details, want the 18 of the API", len(want))
+	}
+	text, err := os.ReadFile("../../docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "| `") {
+			got = append(got, strings.TrimSpace(line))
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("docs/errors.md (-code +docs):\n%s", diff)
+	}
+	// The lists of reference: both are part of the API.
+	const errs, all = "dns refused reset tls timeout fast_timeout blocked_address redirect status protocol too_large secret_unavailable aborted internal", "expired unknown_issuer wrong_name not_tls"
+	if diff := cmp.Diff([]string{errs, all}, []string{strings.TrimSpace(strings.Join(declared(t, "delivery.go", "AttemptError"), " ")), strings.Join(details, " ")}); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestResult_LastErrorHasATime(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 4, 4, 5, 678, time.FixedZone("", 3600))
+	for _, c := range []struct {
+		result webhook.Result
+		want   string
+	}{
+		{webhook.Result{Error: webhook.AttemptDNS}, "2026-01-02T03:04:05Z dns: The host name could not be resolved: check its spelling and its DNS records."},
+		{webhook.Result{Error: webhook.AttemptTLS, Detail: webhook.DetailExpired}, "2026-01-02T03:04:05Z tls (expired): The target's certificate has expired or is not valid yet: renew it."},
+		{
+			webhook.Result{Error: webhook.AttemptStatus, StatusCode: 503, Response: "HTTP 503 Service Unavailable\n\nbusy"},
+			"2026-01-02T03:04:05Z status: The target responded with a status other than 2xx: look at the response and at the log of the receiver.\nHTTP 503 Service Unavailable\n\nbusy",
+		},
+	} {
+		c.result.At = at
+		if diff := cmp.Diff(c.want, c.result.LastError()); diff != "" {
+			t.Error(diff)
+		}
+	}
+	long := webhook.Result{At: at, Error: webhook.AttemptStatus, Response: strings.Repeat("å", webhook.MaxLastError)}.LastError()
+	if len(long) > webhook.MaxLastError || len(long) < webhook.MaxLastError-1 || !strings.HasSuffix(long, "å") {
+		t.Errorf("%d bytes", len(long))
+	}
+}
