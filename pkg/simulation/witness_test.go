@@ -67,6 +67,7 @@ type happening struct {
 	expanded   time.Time // when the last message to expand it was finished
 	told       ledger.Event
 	about      hook // whose change of state it reports; 0: none
+	outside    outside
 }
 
 // revision is a committed state of a webhook; a deletion is a revision that
