@@ -1,5 +1,5 @@
 // Package simulation tests that no delivery is lost. It runs the real parts
-// (registry, publisher, dispatcher, sweep, the DynamoDB store) against a
+// (registry, publisher, dispatcher, sweep, ingest, the DynamoDB store) against a
 // simulated AWS and simulated targets, and kills, freezes and starves the parts
 // at any side effect.
 //
@@ -9,8 +9,9 @@
 // order of events. At the end a ledger, which knows what was accepted, what was
 // committed and what the targets saw, checks the promises: nothing accepted is
 // lost, every duplicate has a documented cause, no target fails a stream record, a
-// stopped webhook is silent, no attempt uses a revoked secret, and no POST or row
-// mixes the data of two tenants.
+// stopped webhook is silent, no attempt uses a revoked secret, no POST or row mixes
+// the data of two tenants, and each record of a bus or a table becomes exactly the
+// events that its sources make of it.
 //
 // The package ships nothing: every file but this one is a test. It makes no claim
 // about AWS itself, the network or the wire format.

@@ -256,7 +256,7 @@ func (in *ingestion) made(p *process, h *happening) (ledger.Event, bool) {
 			text := differs(told, e)
 			if text == "" {
 				key := r.name + " of " + name
-				if first := r.events(in)[name]; first != nil {
+				if first := r.events(in)[name]; first != nil && !(r.moved && marked) {
 					in.w.violated("ingest", "%s makes both %s and %s", key, first.name, h.name)
 				}
 				h.outside = outside{r, name}

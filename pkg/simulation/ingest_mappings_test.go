@@ -61,17 +61,19 @@ func (q *ingestQueue) receivable(now time.Time) (out []*letter) {
 		}
 		q.dead = append(q.dead, m)
 		q.in.w.tracef("bus", "%s is a dead letter", m.record.name)
-		// Later, an event's own time may have become unusable.
 		q.in.w.at(now.Add(q.in.w.between(time.Minute, time.Hour)), func() { q.moveBack(m) })
 		return true
 	})
 	return out
 }
 
-// moveBack is an operator's message move task: it sends the message anew.
+// moveBack is an operator's message move task. SQS counts the message as a new one,
+// sent now, so the event's own time may have become unusable: the one case in which
+// a record can become a second event.
 func (q *ingestQueue) moveBack(m *letter) {
 	q.dead = slices.DeleteFunc(q.dead, func(x *letter) bool { return x == m })
 	q.in.w.tracef("bus", "an operator moves %s back", m.record.name)
+	m.record.moved = true
 	q.send(m.record)
 }
 

@@ -34,6 +34,7 @@ type record struct {
 	origin, detailType string
 	detail             []field
 	sent               []time.Time
+	moved              bool // by an operator, who had it sent again
 
 	// Of the table.
 	kind     string
