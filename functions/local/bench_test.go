@@ -17,7 +17,7 @@ import (
 	"github.com/posthaste-dev/posthaste/functions/internal/memory"
 )
 
-var figures = flag.String("figures", "engine,stream,local,relay,neighbours,bodies", "what BenchmarkFigures measures")
+var figures = flag.String("figures", "engine,stream,ingest,local,relay,neighbours,bodies", "what BenchmarkFigures measures")
 
 // BenchmarkFigures measures the figures of docs/performance.md and prints them as
 // one table. It runs once, for minutes, and judges nothing: it fails only if it
@@ -35,6 +35,10 @@ func BenchmarkFigures(b *testing.B) {
 		if strings.Contains(*figures, "stream") {
 			t.section("Stream: one record of the Events table's stream, 300 bytes of data")
 			benchDecode(b, t)
+		}
+		if strings.Contains(*figures, "ingest") {
+			t.section("Ingest: changes of a table, batches of 100, ten attributes of which five are listed and three differ")
+			benchIngest(b, t)
 		}
 		binary := filepath.Join(b.TempDir(), "local")
 		if out, err := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-o", binary, ".").CombinedOutput(); err != nil { //nolint:gosec // our own path

@@ -163,12 +163,23 @@ func (b *batch) fail(ctx context.Context, name string, err error) {
 	b.add(name, source.Counts{LastFault: fmt.Sprintf("an event could not be stored: %.300s", err), LastFaultAt: b.now})
 }
 
-var errIncomplete = errors.New("some sources cannot be decoded: records that match no other are taken again")
+var (
+	errIncomplete = errors.New("some sources cannot be decoded: records that match no other are taken again")
+	errOutdated   = errors.New("the sources could not be read again: records are taken with those known, and once more later")
+)
 
-// unlisted reports that sources could not be read, or not all of them.
-func (b *batch) unlisted(ctx context.Context, err error) {
-	if err == nil {
+// listed reports that sources could not be read, not all of them, or not again. With
+// outdated sources, what becomes of a record is not final: a source may be new, or
+// have another mapping. Taking the record again makes no event twice.
+func (b *batch) listed(ctx context.Context, l Listed, err error) {
+	switch {
+	case err != nil:
+	case !l.Complete:
 		err = errIncomplete
+	case !l.Current:
+		err = errOutdated
+	default:
+		return
 	}
 	b.Logger.ErrorContext(ctx, "sources not readable", "error", err)
 }

@@ -46,22 +46,22 @@ func (b *batch) bus(ctx context.Context, messages []source.Message) (failed []bo
 	if len(readable) == 0 {
 		return failed
 	}
-	sources, complete, err := b.Sources.List(ctx, b.now)
-	if err != nil || !complete {
-		b.unlisted(ctx, err)
-	}
+	listed, err := b.Sources.List(ctx, b.now)
+	b.listed(ctx, listed, err)
+	known := listed.Complete && listed.Current
 	var pairs []pair
 	for _, i := range readable {
-		found := those(sources, func(s source.Source) bool { return s.Kind == source.KindBus && s.Bus.Matches(events[i]) })
-		if len(found) == 0 && complete && b.EventTenant != "" {
+		found := those(listed.Sources, func(s source.Source) bool { return s.Kind == source.KindBus && s.Bus.Matches(events[i]) })
+		if len(found) == 0 && known && b.EventTenant != "" {
 			found = []source.Source{source.DefaultBus(b.EventTenant)}
 		}
 		switch {
-		case err != nil, len(found) == 0 && !complete:
+		case err != nil, len(found) == 0 && !known:
 			failed[i] = true
 		case len(found) == 0:
 			b.skip(ctx, unclaimed, source.ReasonNoSource)
 		default:
+			failed[i] = !listed.Current
 			for _, s := range found {
 				pairs = append(pairs, pair{i, s})
 			}

@@ -178,11 +178,46 @@ func TestBus_SourcesThatCannotBeRead(t *testing.T) {
 		t.Errorf("failed: %v", failed)
 	}
 	b.failing(list)
-	for after, want := range map[time.Duration][]string{50 * time.Second: nil, 61 * time.Second: {"m1", "m2"}} {
+	for after, made := range map[time.Duration]int{50 * time.Second: 1, 61 * time.Second: 0} {
 		b.clock.Set(start.Add(2*time.Second + after))
-		if diff := cmp.Diff(want, b.Bus(t.Context(), batch)); diff != "" {
+		before := len(b.events("Default"))
+		batch := []source.Message{message(int(after), "Order Placed", start), message(2, "Order Paid", start)}
+		if diff := cmp.Diff([]string{batch[0].ID, "m2"}, b.Bus(t.Context(), batch)); diff != "" {
 			t.Errorf("%v after the last list (-want +got):\n%s", after, diff)
 		}
+		if n := len(b.events("Default")) - before; n != made {
+			t.Errorf("%v after the last list: %d events, want %d", after, n, made)
+		}
+	}
+}
+
+// While the list cannot be read again, a source may be new: neither the built-in
+// source nor an older one has the last word.
+func TestBus_ANewSourceIsNotMissedWhileTheListCannotBeRead(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t)
+	b.EventTenant = "Default"
+	if err := b.store.Tenants().Create(t.Context(), "Acme", start); err != nil {
+		t.Fatal(err)
+	}
+	b.put(busSource("old", "Default", "Order Paid"))
+	b.Bus(t.Context(), []source.Message{message(1, "Order Lost", start)})
+	b.clock.Advance(time.Second)
+	b.put(busSource("new", "Acme", "Order Placed", "Order Paid"))
+	b.failing(func(op memdb.Operation) bool { return op.Name == "Query" && op.Table == "webhooks" })
+	batch := []source.Message{message(2, "Order Placed", start), message(3, "Order Paid", start)}
+	if diff := cmp.Diff([]string{"m2", "m3"}, b.Bus(t.Context(), batch)); diff != "" {
+		t.Errorf("failed (-want +got):\n%s", diff)
+	}
+	b.failing(nil)
+	b.clock.Advance(6 * time.Minute)
+	if failed := b.Bus(t.Context(), batch); failed != nil {
+		t.Errorf("failed: %v", failed)
+	}
+	got := map[string][]string{"Default": b.names("Default"), "Acme": b.names("Acme")}
+	want := map[string][]string{"Default": {"order.lost", "order.paid"}, "Acme": {"order.paid", "order.placed"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
 

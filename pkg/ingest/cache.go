@@ -49,20 +49,31 @@ func (c *Cache) read(ctx context.Context) (list, error) {
 	return list{sources: sources, began: began, incomplete: unreadable != nil}, err
 }
 
+// Listed is what List returns.
+type Listed struct {
+	Sources []source.Source // callers must not change them
+	// Complete is false if some stored sources could not be decoded.
+	Complete bool
+	// Current is false if the sources are older than was asked for, because they
+	// could not be read again.
+	Current bool
+}
+
 // List returns all sources, as they were at since or later and at most 5 seconds
 // ago. While they cannot be read it returns the last list for up to 60 seconds.
-// complete is false if some stored sources could not be decoded. Callers must
-// not change the sources.
-func (c *Cache) List(ctx context.Context, since time.Time) (sources []source.Source, complete bool, err error) {
+func (c *Cache) List(ctx context.Context, since time.Time) (Listed, error) {
 	if now := c.now(); since.After(now) {
 		since = now
 	}
 	l, err := c.all.Get(ctx)
-	if err == nil && l.began.Before(since) {
+	if err != nil {
+		return Listed{}, err
+	}
+	if l.began.Before(since) {
 		newer, newerErr := c.all.Newer(ctx, func(l list) bool { return l.began.Before(since) })
 		if newerErr == nil {
 			l = newer
 		}
 	}
-	return l.sources, !l.incomplete, err
+	return Listed{Sources: l.sources, Complete: !l.incomplete, Current: !l.began.Before(since)}, nil
 }

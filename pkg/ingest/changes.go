@@ -43,23 +43,22 @@ func (b *batch) changes(ctx context.Context, records []json.RawMessage) (changes
 	}
 	// Stamps are rounded down to the second, and a source may have been created
 	// within that second, before the change.
-	sources, complete, err := b.Sources.List(ctx, newest.Add(time.Second))
-	if err != nil || !complete {
-		b.unlisted(ctx, err)
-	}
+	listed, err := b.Sources.List(ctx, newest.Add(time.Second))
+	b.listed(ctx, listed, err)
 	var pairs []pair
 	for i, c := range changes {
-		having := those(sources, func(s source.Source) bool { return s.Kind == source.KindTable && s.Table.Table == c.Table })
+		having := those(listed.Sources, func(s source.Source) bool { return s.Kind == source.KindTable && s.Table.Table == c.Table })
 		switch {
 		case unreadable[i]:
 			b.skipFor(ctx, having, source.ReasonUnreadable)
 		case b.own(c.Table):
 			b.skipFor(ctx, having, source.ReasonTable)
-		case err != nil, len(having) == 0 && !complete:
+		case err != nil, len(having) == 0 && !(listed.Complete && listed.Current):
 			failed[i] = true
 		case len(having) == 0:
 			b.skip(ctx, unclaimed, source.ReasonNoSource)
 		default:
+			failed[i] = !listed.Current
 			for _, s := range having {
 				pairs = append(pairs, pair{i, s})
 			}

@@ -217,6 +217,35 @@ func TestChanges_ANewSourceCountsAtOnce(t *testing.T) {
 	}
 }
 
+// While the list cannot be read again, a second source of the table may be new: the
+// first makes its events, and the records come again for the second.
+func TestChanges_ANewSourceIsNotMissedWhileTheListCannotBeRead(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t)
+	b.put(tableSource("first"))
+	b.Changes(t.Context(), nil)
+	b.clock.Advance(2 * time.Second)
+	late := tableSource("second")
+	late.Created = b.clock.Now()
+	b.put(late)
+	b.failing(func(op memdb.Operation) bool { return op.Name == "Query" && op.Table == "webhooks" })
+	batch := []json.RawMessage{change(1, orders, start.Add(2*time.Second)), change(2, orders, start.Add(2*time.Second))}
+	if failed := b.Changes(t.Context(), batch); failed != sequence(1) {
+		t.Errorf("failed from %q on, want the first", failed)
+	}
+	if n := len(b.events("Default")); n != 2 {
+		t.Errorf("%d events, want those of the first source", n)
+	}
+	b.failing(nil)
+	b.clock.Advance(2 * time.Second)
+	if failed := b.Changes(t.Context(), batch); failed != "" {
+		t.Errorf("failed from %q on", failed)
+	}
+	if n := len(b.events("Default")); n != 4 {
+		t.Errorf("%d events, want those of both", n)
+	}
+}
+
 // 1,000 records of two tables and a bus, again and again in any order and in
 // batches of any size, while calls fail, time passes and the mappings change.
 func TestReplays_MakeEachEventOnce(t *testing.T) {

@@ -3,6 +3,8 @@ package ingest
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -82,7 +84,9 @@ func (c *Counters) room() bool {
 // cannot be written are logged and kept for a later call; if the failed write
 // took place after all they are counted twice.
 func (c *Counters) Flush(ctx context.Context) {
-	for name, counts := range c.take() {
+	due := c.take()
+	for _, name := range slices.Sorted(maps.Keys(due)) {
+		counts := due[name]
 		err := ctx.Err()
 		if err == nil {
 			err = c.Sources.Count(ctx, name, counts)

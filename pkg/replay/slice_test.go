@@ -95,6 +95,34 @@ func TestRedispatchSlice_EnqueuesEachEventOfThePeriodOnce(t *testing.T) {
 	}
 }
 
+// A source's event may carry a time that is hours ahead. A webhook activated since the
+// event was stored does not get it.
+func TestRedispatchSlice_AnEventAheadCountsFromItsID(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{2 * time.Hour, -2 * time.Hour} {
+		b := newBench(t)
+		now := b.clock.Now()
+		id, err := webhook.NewEventID(now, webhooktest.Random(1))
+		if err == nil {
+			err = b.db.Events().Put(t.Context(), webhook.Event{Tenant: "Default", ID: id, Name: "a.b", At: now.Add(ahead)})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := job.Job{Tenant: "Default", From: now.Add(-time.Hour), To: now.Add(time.Hour), Status: job.Running}
+		if _, err := replay.RedispatchSlice(b.db.Events(), b.db.Queue())(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+		received, err := b.db.Queue().Receive(t.Context(), 10)
+		if err != nil || len(received) != 1 {
+			t.Fatalf("got %v, %v", received, err)
+		}
+		if got, want := received[0].Message.Accepted, now.Add(min(ahead, 0)); !got.Equal(want) {
+			t.Errorf("an event that happens in %v counts as accepted at %v, want %v", ahead, got, want)
+		}
+	}
+}
+
 // A queue that refuses messages leaves the job where it was.
 func TestRedispatchSlice_DoesNotAdvanceIfMessagesAreRefused(t *testing.T) {
 	t.Parallel()

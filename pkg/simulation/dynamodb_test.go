@@ -183,6 +183,8 @@ func (d *database) committed(ctx context.Context, table *string, key map[string]
 		d.w.witness.healthWritten(ctx, hookOf(tenantOf(pk), lastNumber(pk)))
 	case *table == tableWebhooks && pk == "JOBS":
 		d.w.witness.jobChanged(ctx)
+	case *table == tableWebhooks && pk == "SOURCES":
+		d.w.ingestion.committed(ctx, sk)
 	case *table == tableWebhooks && pk == "O":
 		d.w.witness.intentChanged(ctx)
 	}

@@ -40,6 +40,13 @@ func (l *witness) toldEvent(p *process, h *happening, tenant webhook.Tenant, id 
 		l.raised = append(l.raised, stateChange{about, kind, h.stored})
 		e.Key, e.Name = about.id(), fmt.Sprintf("webhook%d.%s", about.id(), kind)
 		h.about = about
+	} else if p != nil && strings.HasPrefix(p.name, "ingest") {
+		made, ok := l.w.ingestion.made(p, h)
+		if !ok {
+			return
+		}
+		made.Stored = e.Stored
+		e = made
 	} else if p != nil {
 		s := p.signalling
 		if s == nil || s.who.Tenant != tenant {

@@ -49,7 +49,7 @@ func (l *witness) logged(p *process, message string, line map[string]slog.Value)
 		}
 	}
 	for key, value := range line {
-		for _, never := range []string{"secret-", `"of":`, "eu north", "/" + string(tenants[0]) + "/", "/" + string(tenants[1]) + "/", "/" + string(tenants[2]) + "/"} {
+		for _, never := range []string{"secret-", `"of":`, "eu north", unlisted, "/" + string(tenants[0]) + "/", "/" + string(tenants[1]) + "/", "/" + string(tenants[2]) + "/"} {
 			said := text(value)
 			if key == "error" {
 				said = strings.ReplaceAll(said, "posthaste/", "") // names of secrets, and of rows

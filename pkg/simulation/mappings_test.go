@@ -235,7 +235,7 @@ func (s *schedule) due(now time.Time) time.Time {
 			consider(m.visible)
 		}
 	}
-	if len(s.w.bucket.names) > 0 {
+	if len(s.w.bucket.names) > 0 || len(s.w.ingestion.failed.names) > 0 {
 		consider(now)
 	}
 	if len(s.w.witness.jobs) > 0 {

@@ -457,7 +457,7 @@ var mutants = []mutant{
 	},
 	{
 		"disable: without its event", disabler,
-		"err = c.Webhooks.Update(ctx, w, event)", "_ = event\n\t\terr = c.Webhooks.Update(ctx, w)",
+		"err = c.Webhooks.Update(ctx, w, webhook.Disabling(now, c.RowLife), event)", "_ = event\n\t\terr = c.Webhooks.Update(ctx, w, webhook.Disabling(now, c.RowLife))",
 	},
 	{
 		"disable: whatever the state", disabler,
@@ -588,7 +588,7 @@ var mutants = []mutant{
 	},
 	{
 		"signals: an idempotency key makes two events", signals,
-		"\t\tid = stands.Event\n", "",
+		"\t\tid = existing.Event\n", "",
 	},
 	{
 		"state events: do not name the app", stateEvents,

@@ -21,6 +21,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/service/sweeper"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/lineage"
+	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -51,7 +52,8 @@ type environment struct {
 	random   io.Reader
 	sender   *outbound.Sender
 	// The Lambda handlers.
-	deliver, retry, sweep lambda.Handler
+	deliver, retry, sweep, ingest lambda.Handler
+	sources                       *source.Registry
 	// telling and signalling go to the process with the next call.
 	telling    *telling
 	signalling *signalling
@@ -105,7 +107,9 @@ func (e *environment) start() {
 	dead := &sqs.DeadLetters{Client: api{w.queue}, URL: "dead"}
 	e.engine = dispatcher.New(on, &sending{w, p, e.sender}, dead)
 	e.sweeper = sweeper.New(on, dead, w.bucket)
+	e.sweeper.Changes = &sweep.Changes{Failures: w.ingestion.failed, Take: w.ingestion.function.Take}
 	e.functions(p)
+	w.ingestion.functions(e, on)
 	e.registry, e.publish = wiring.NewRegistry(on), wiring.NewPublisher(on)
 	e.registry.Rules.AllowHTTP = true
 	e.queue, e.rows, e.jobs, e.random = on.Messages, store.Deliveries(), store.Jobs(), random

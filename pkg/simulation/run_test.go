@@ -35,6 +35,7 @@ func play(t *testing.T, seed uint64, keep bool) (out outcome) {
 		w.run(w.settled)
 		if len(w.verdict) == 0 {
 			w.witness.audit()
+			w.ingestion.audit()
 		}
 		out = outcome{
 			seed: seed, violations: w.verdict, trace: w.trace, story: w.story(), digest: w.digest, steps: w.steps,
@@ -137,6 +138,7 @@ func newWorld(seed uint64, keep bool) *world {
 			w.queue.put([]string{" ", "{", `{"kind":"attempt"}`, `{"kind":"later","tenant":"Cust1","event":"00dc6acf-ac64-73b5-ba92-6e4f57da0af8"}`}[rnd.IntN(4)], 0)
 		})
 	}
+	w.ingestion = newIngestion(w)
 	w.at(w.began.Add(w.weather.lasts), func() {
 		w.calm = true
 		w.tracef("weather", "clears up")
@@ -155,7 +157,7 @@ func newWorld(seed uint64, keep bool) *world {
 // settled reports whether nothing is left to do.
 func (w *world) settled() bool {
 	if !w.calm || len(w.running) > 0 || len(w.queue.waiting) > 0 || slices.ContainsFunc(w.queue.dead, (*message).readable) || len(w.bucket.names) > 0 || len(w.timers) > 0 ||
-		!w.witness.due.IsZero() || len(w.witness.intents) > 0 ||
+		!w.ingestion.settled() || !w.witness.due.IsZero() || len(w.witness.intents) > 0 ||
 		len(w.witness.jobs) > 0 || w.witness.lost {
 		return false
 	}

@@ -401,7 +401,7 @@ func (u *user) redispatch(of []webhook.Tenant, answered func(error)) {
 			if err != nil {
 				return err
 			}
-			j.From, j.To = u.w.began.Add(-time.Hour), now.Add(time.Second)
+			j.From, j.To = u.w.began.Add(-25*time.Hour), now.Add(time.Second)
 			if err := e.jobs.Create(ctx, j); err != nil {
 				return err
 			}

@@ -154,6 +154,9 @@ func (w *world) judge(g *gate) verdict {
 	if w.calm {
 		return proceed
 	}
+	if w.ingestion.poisons(g) {
+		return failBefore
+	}
 	if v := w.outOfService(g); v != proceed {
 		return v
 	}

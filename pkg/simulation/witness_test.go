@@ -66,6 +66,7 @@ type happening struct {
 	told       ledger.Event
 	newer      bool // a version of the service stored it that is newer than the processes
 	about      hook // whose change of state it reports; 0: none
+	outside    outside
 }
 
 // revision is a committed state of a webhook; a deletion is a revision that

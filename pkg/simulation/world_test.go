@@ -45,6 +45,7 @@ type world struct {
 	bucket    *bucket
 	targets   *targets
 	witness   *witness
+	ingestion *ingestion
 	actors    []actor
 	shards    []*shard
 	tenants   []webhook.Tenant // of this run

@@ -115,6 +115,9 @@ func TestNewEventID(t *testing.T) {
 	if !id.Valid() {
 		t.Error("Valid rejects the new id")
 	}
+	if at := id.Time(); at.UnixMilli() != 0x0123456789ab || !webhook.EventID("x").Time().IsZero() {
+		t.Errorf("it is of %v", at)
+	}
 	if first := webhook.FirstEventID(time.UnixMilli(0x0123456789ab)); first >= id || first <= webhook.FirstEventID(time.UnixMilli(0x0123456789aa)) {
 		t.Errorf("the first id of the instant, %s, is not its lower bound", first)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -46,6 +47,19 @@ func DeriveEventID(at time.Time, parts ...string) EventID {
 		panic(err)
 	}
 	return id
+}
+
+// Time returns the time that the id was made from, to the millisecond; the zero time
+// for an id that is not valid.
+func (id EventID) Time() time.Time {
+	if !id.Valid() {
+		return time.Time{}
+	}
+	ms, err := strconv.ParseInt(string(id[:8])+string(id[9:13]), 16, 64)
+	if err != nil { // Valid has checked the digits
+		panic(err)
+	}
+	return time.UnixMilli(ms).UTC()
 }
 
 // FirstEventID returns the smallest id of an instant: the lower bound of a

@@ -9,6 +9,9 @@ import (
 
 // body returns the body of an event in a webhook's format, byte for byte.
 func body(v Version, e Event, timestamp string) string {
+	if e.Content != nil {
+		return contentBody(v, e)
+	}
 	data := e.Data
 	if e.About != nil {
 		data = change(*e.About)

@@ -16,6 +16,8 @@ type Event struct {
 	Hops int
 	// About is the webhook whose change of state the event reports; nil for others.
 	About *Webhook
+	// Content is what an event of a source says; nil for others.
+	Content *Content
 	// From and Stored are the earliest time at which it can have been accepted and
 	// the time from which it was stored.
 	From, Stored time.Time

@@ -1,0 +1,72 @@
+package ledger
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Content is what an event from outside says besides its name, as its record says
+// it. Empty members are absent.
+type Content struct {
+	Entity, Key                   string
+	Changes                       []string
+	FieldValues, Values           string // one JSON object each
+	Source, SourceEvent, Sequence string
+	At                            time.Time // when it happened there
+}
+
+// contentBody returns the body of an event with a Content in a webhook's format,
+// byte for byte. Previous values are in none: no webhook of the simulation asks for
+// them.
+func contentBody(v Version, e Event) string {
+	c := e.Content
+	at := quote(c.At.UTC().Format("2006-01-02T15:04:05.9999999Z"))
+	deleted := strings.HasSuffix("."+e.Name, ".deleted")
+	data := c.FieldValues
+	if deleted && c.Values != "" {
+		data = c.Values
+	}
+	names := make([]string, len(c.Changes))
+	for i, name := range c.Changes {
+		names[i] = quote(name)
+	}
+	changes := "[" + strings.Join(names, ",") + "]"
+	members := func(list ...string) string {
+		var b strings.Builder
+		for i := 0; i < len(list); i += 2 {
+			if list[i+1] != "" {
+				fmt.Fprintf(&b, ",%s:%s", quote(list[i]), quote(list[i+1]))
+			}
+		}
+		return b.String()
+	}
+	values := ""
+	switch v.Format {
+	case "data":
+		return data
+	case "standard":
+		if c.Values != "" {
+			values = `,"values":` + c.Values
+		}
+		return with(fmt.Sprintf(`{"type":%s,"timestamp":%s,"data":%s,"primaryKey":%d,"tenant":%s%s,"changes":%s%s%s`,
+			quote(e.Name), at, data, e.Key, quote(e.Tenant), members("key", c.Key, "entity", c.Entity), changes, values,
+			members("source", c.Source, "sourceEvent", c.SourceEvent, "sequence", c.Sequence)),
+			v.Properties, "type", "timestamp", "data", "primaryKey", "tenant")
+	case "cloudevents":
+		subject := c.Key
+		if subject == "" {
+			subject = fmt.Sprint(e.Key)
+		}
+		return fmt.Sprintf(`{"specversion":"1.0","id":%s,"source":%s,"type":%s,"subject":%s,"time":%s%s,"datacontenttype":"application/json","data":%s}`,
+			quote(e.ID), quote("/posthaste/"+e.Tenant), quote(e.Name), quote(subject), at,
+			members("entity", c.Entity, "eventsource", c.Source, "sourceevent", c.SourceEvent, "sequence", c.Sequence), data)
+	}
+	if c.Values != "" {
+		values = `,"Values":` + c.Values
+	}
+	return with(fmt.Sprintf(`{"EventId":%s,"Timestamp":%s,"Changes":%s,"Event":%s,"PrimaryKey":%d,"Entity":%s,"ContextIdentifier":%s,"ChangedByAssociateId":%d,"WebhookName":%s%s,"FieldValues":%s`,
+		quote(e.ID), at, changes, quote(e.Name), e.Key, quote(c.Entity), quote(e.Tenant), e.By, quote(v.Name), values, c.FieldValues),
+		v.Properties, "EventId", "Timestamp", "Changes", "Event", "PrimaryKey", "Entity",
+		"ContextIdentifier", "ChangedByAssociateId", "WebhookName", "Values", "FieldValues")
+}
