@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
@@ -63,3 +64,16 @@ func (c *call) readQuery(rt *route) error {
 
 // query returns a query parameter by its name in queryParameters, "" without one.
 func (c *call) query(name string) string { return c.params[name] }
+
+// limit reads the query parameter limit, the most items of a page: from 1 to most.
+func (c *call) limit(absent, most int, wrong *webhook.Faults) int {
+	text := c.query("limit")
+	if text == "" {
+		return absent
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n < 1 || int(n) > most {
+		wrong.Add("limit", "must be an integer from 1 to %d", most)
+	}
+	return int(n)
+}
