@@ -42,6 +42,10 @@ var advice = map[failure]string{
 	{AttemptInternal, ""}:             "The attempt failed inside Posthaste, not at the target: nothing needs to be changed.",
 }
 
+// Advice returns what to do about the attempt's failure, as one sentence. It returns
+// "" for a success.
+func (a Attempt) Advice() string { return advice[failure{a.Error, a.Detail}] }
+
 // Failure returns why the attempt failed and what to do about it, as one line:
 // "dns: …" or "tls (expired): …". It returns "" for a success.
 func (r Result) Failure() string {
