@@ -22,6 +22,7 @@ var queryParameters = map[string][]string{
 	"PATCH /api/v1/Webhook/{id}":                 {"$select"},
 	"POST /api/v1/Webhook/Test":                  {"$select"},
 	"GET /api/v1/Webhook/{id}/History":           {"limit", "cursor"},
+	listDeliveriesAction:                         {"status", "event", "entity", "primaryKey", "key", "class", "error", "from", "to", "limit", "cursor"},
 	"POST " + agentPath + "DeleteWebhook":        {"webhookId"},
 	"POST " + agentPath + "GetWebhook":           {"webhookId", "$select"},
 	"POST " + agentPath + "GetAllWebhooks":       {"$select", "$skip", "$top"},
