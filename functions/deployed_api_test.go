@@ -36,6 +36,14 @@ func TestDeployed_SignalledEventArrivesSigned(t *testing.T) {
 		t.Errorf("the POST has event id %s, want %s", got, event)
 	}
 	eventually(t, "the row of the delivery", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+	for path, want := range map[string]string{
+		"/Deliveries?status=delivered&event=deployed.*": `"Examined":1,"Cursor":null`, "/Deliveries/" + string(event): `"Lane":`,
+	} {
+		status, _, data := d.call(http.MethodGet, fmt.Sprintf("/api/v1/Webhook/%d%s", id, path), "", nil)
+		if status != http.StatusOK || !bytes.Contains(data, []byte(want)) || !bytes.Contains(data, []byte(event)) {
+			t.Errorf("%s: got %d %s, want %s", path, status, data, want)
+		}
+	}
 
 	status, _, data := d.call(http.MethodDelete, fmt.Sprintf("/api/v1/Webhook/%d", id), "", nil)
 	if status/100 != 2 {

@@ -17,7 +17,7 @@ import (
 	"github.com/posthaste-dev/posthaste/functions/internal/memory"
 )
 
-var figures = flag.String("figures", "engine,stream,ingest,local,relay,neighbours,bodies", "what BenchmarkFigures measures")
+var figures = flag.String("figures", "engine,stream,ingest,local,relay,neighbours,bodies,log", "what BenchmarkFigures measures")
 
 // BenchmarkFigures measures the figures of docs/performance.md and prints them as
 // one table. It runs once, for minutes, and judges nothing: it fails only if it
@@ -63,6 +63,10 @@ func BenchmarkFigures(b *testing.B) {
 		if strings.Contains(*figures, "bodies") {
 			t.section("Bodies: one call at the limits of its format, one after another")
 			benchBodies(b, t, binary)
+		}
+		if strings.Contains(*figures, "log") {
+			t.section(fmt.Sprintf("Delivery log: %d deliveries of one webhook, read page by page from the newest to the oldest", benchDeliveries))
+			benchLog(b, t, binary)
 		}
 		fmt.Println(t.print(b))
 	}

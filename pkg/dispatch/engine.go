@@ -39,6 +39,7 @@ type Deliveries interface {
 	MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Delivery, error)
 	Park(ctx context.Context, p webhook.Park) (webhook.Delivery, error)
 	Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error)
+	PutResponse(ctx context.Context, r webhook.FailureResponse) error
 }
 
 // Secrets reads the version of a secret document that a webhook names.
@@ -140,9 +141,9 @@ func New(c Config) *Engine {
 	}
 }
 
-// seed returns the members that a new row of the event's delivery starts with.
-func (e *Engine) seed(event webhook.Event, replay string, now time.Time) webhook.Seed {
-	return webhook.Seed{EventName: event.Name, PrimaryKey: event.PrimaryKey, Replay: replay, ExpiresAt: now.Add(e.RowLife)}
+// seed returns the members that a new row of the message's delivery starts with.
+func (e *Engine) seed(event webhook.Event, m webhook.Message, now time.Time) webhook.Seed {
+	return webhook.NewSeed(event, m.Replay, m.Fast, now.Add(e.RowLife))
 }
 
 // document reads a webhook's secrets; most have one version, and it is cached. The
@@ -175,7 +176,7 @@ func (e *Engine) send(ctx context.Context, p webhook.Post) (result webhook.Resul
 func (e *Engine) park(ctx context.Context, m webhook.Message, event webhook.Event, b webhook.Breaker) (webhook.Delivery, error) {
 	now := e.Now()
 	return e.Deliveries.Park(ctx, webhook.Park{
-		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, Until: b.ParkUntil(now, e.fraction()), Seed: e.seed(event, m.Replay, now),
+		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, Until: b.ParkUntil(now, e.fraction()), Seed: e.seed(event, m, now),
 	})
 }
 

@@ -340,6 +340,13 @@ func (f faultyRows) Lease(ctx context.Context, l webhook.Lease) (webhook.Deliver
 	return f.Deliveries.Lease(ctx, l)
 }
 
+func (f faultyRows) PutResponse(ctx context.Context, r webhook.FailureResponse) error {
+	if err := f.s.at("PutResponse"); err != nil {
+		return err
+	}
+	return f.Deliveries.PutResponse(ctx, r)
+}
+
 func (f faultyRows) Finish(ctx context.Context, c webhook.Finish) (webhook.Delivery, error) {
 	if err := f.s.at("Finish"); err != nil {
 		return webhook.Delivery{}, err

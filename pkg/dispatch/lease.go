@@ -35,7 +35,7 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 	row, err := c.Deliveries.Lease(ctx, webhook.Lease{
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: token,
 		Now: began, Until: began.Add(limit + webhook.LeaseMargin), SweepAt: began.Add(limit + webhook.LeaseMargin + sweepMargin),
-		Seed: c.seed(a.event, m.Replay, began),
+		Seed: c.seed(a.event, m, began),
 	})
 	if errors.Is(err, webhook.ErrRefused) {
 		return c.refused(ctx, r, row)

@@ -224,7 +224,7 @@ func (c *consumer) subject(ctx context.Context, m webhook.Message) (w webhook.We
 func (c *consumer) end(ctx context.Context, r webhook.Received, event webhook.Event, status webhook.Status, reason string) (done bool) {
 	m, now := r.Message, c.Now()
 	row, err := c.Deliveries.End(ctx, webhook.End{
-		Key: m.Key(), Round: m.Round, Status: status, Reason: reason, Now: now, Seed: c.seed(event, m.Replay, now),
+		Key: m.Key(), Round: m.Round, Status: status, Reason: reason, Now: now, Seed: c.seed(event, m, now),
 	})
 	if errors.Is(err, webhook.ErrRefused) {
 		return c.refused(ctx, r, row)
@@ -242,7 +242,7 @@ func (c *consumer) makeDue(ctx context.Context, r webhook.Received) (done bool) 
 	m, now := r.Message, c.Now()
 	_, err := c.Deliveries.MakeDue(ctx, webhook.MakeDue{
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, SweepAt: now.Add(sweepMargin),
-		Seed: webhook.Seed{Replay: m.Replay, ExpiresAt: now.Add(c.RowLife)},
+		Seed: webhook.Seed{Replay: m.Replay, Fast: m.Fast, ExpiresAt: now.Add(c.RowLife)},
 	})
 	if err != nil && !errors.Is(err, webhook.ErrRefused) {
 		c.Logger.WarnContext(ctx, "cannot make row due", "event_id", string(m.Event), "error", err)

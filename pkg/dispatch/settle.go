@@ -38,6 +38,7 @@ func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	now := e.Now()
 	a.result.Sent.Revision = a.webhook.Revision
 	outcome, disable := a.webhook.Options.Policy.Or(e.Policy).Decide(a.message.Attempt, a.result, now, e.fraction())
+	outcome.Attempt.Round, outcome.Attempt.Lane = a.message.Round, a.lane()
 	e.logAttempt(ctx, a, outcome.NextAt)
 	message, more := next(a.message, &outcome, now)
 	row, err := e.write(ctx, a, outcome, now)
@@ -45,6 +46,7 @@ func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	leased, refused := a.token != "", errors.Is(err, webhook.ErrRefused)
 	switch {
 	case err == nil:
+		e.keepResponse(ctx, row, outcome)
 		if more {
 			retry := message // allocated only for attempts that have a next one
 			done.message = &retry
@@ -62,12 +64,40 @@ func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	return done
 }
 
+// lane returns the lane of the attempt: those through the queue have a lease.
+func (a madeAttempt) lane() webhook.Lane {
+	if a.token == "" {
+		return webhook.LaneFast
+	}
+	return webhook.LaneQueue
+}
+
+// keepResponse stores the response of a failed attempt if the row has no room for all
+// of it. Without it the log shows less, so an error is only logged, and a store that
+// does not respond is not waited for.
+func (e *Engine) keepResponse(ctx context.Context, row webhook.Delivery, o webhook.Outcome) {
+	if o.Status == webhook.StatusDelivered || len(o.Response) <= len(row.Response) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, responseTimeout)
+	defer cancel()
+	err := e.Deliveries.PutResponse(ctx, webhook.FailureResponse{
+		DeliveryKey: row.DeliveryKey, Number: o.Attempt.Number, At: o.Attempt.At, Excerpt: o.Response, ExpiresAt: row.ExpiresAt,
+	})
+	if err != nil {
+		e.Logger.WarnContext(ctx, "cannot write response", "event_id", string(row.Event), "error", err)
+	}
+}
+
+// responseTimeout bounds the write of a response.
+const responseTimeout = time.Second
+
 // write writes an outcome where it belongs: to the row that the attempt leased, or
 // in the fast lane to a new row.
 func (e *Engine) write(ctx context.Context, a madeAttempt, outcome webhook.Outcome, now time.Time) (webhook.Delivery, error) {
 	m := a.message
 	if a.token == "" {
-		return e.Deliveries.RecordFirst(ctx, webhook.RecordFirst{Key: m.Key(), Now: now, Seed: e.seed(a.event, m.Replay, now), Outcome: outcome})
+		return e.Deliveries.RecordFirst(ctx, webhook.RecordFirst{Key: m.Key(), Now: now, Seed: e.seed(a.event, m, now), Outcome: outcome})
 	}
 	return e.Deliveries.Finish(ctx, webhook.Finish{
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: a.token, Now: now, ExpiresAt: now.Add(e.RowLife), Outcome: outcome,
@@ -78,7 +108,7 @@ func (e *Engine) write(ctx context.Context, a madeAttempt, outcome webhook.Outco
 // row that refuses is already delivered, or in another round.
 func (e *Engine) markDelivered(ctx context.Context, m webhook.Message, event webhook.Event, a webhook.Attempt, response string) error {
 	now := e.Now()
-	seed := e.seed(event, m.Replay, now)
+	seed := e.seed(event, m, now)
 	_, err := e.Deliveries.MarkDelivered(ctx, webhook.MarkDelivered{
 		Key: m.Key(), Round: m.Round, Now: now, Seed: seed, Attempt: a, Response: response, ExpiresAt: seed.ExpiresAt,
 	})
@@ -97,7 +127,7 @@ func next(m webhook.Message, outcome *webhook.Outcome, now time.Time) (webhook.O
 		return webhook.Outgoing{}, false
 	}
 	outcome.SweepAt = outcome.NextAt.Add(sweepMargin)
-	m.Attempt, m.Hops = m.Attempt+1, m.Hops+1
+	m.Attempt, m.Hops, m.Fast = m.Attempt+1, m.Hops+1, nil // the row has it by now
 	return webhook.Outgoing{Message: m, Delay: delay}, true
 }
 

@@ -69,7 +69,8 @@ type delivery struct {
 	viewed  time.Time       // when the webhook was read
 	matches int             // webhooks that the event matched
 	parked  bool
-	breaker webhook.Breaker // the webhook's, if parked
+	breaker webhook.Breaker  // the webhook's, if parked
+	fast    *webhook.Attempt // cut short, before it goes to the queue; nil: none
 }
 
 func (d delivery) key() webhook.DeliveryKey {
@@ -86,7 +87,9 @@ func (d delivery) made(result webhook.Result) madeAttempt {
 }
 
 func (d delivery) message() webhook.Message {
-	return webhook.AttemptMessage(d.key(), 1, 1, "")
+	m := webhook.AttemptMessage(d.key(), 1, 1, "")
+	m.Fast = d.fast
+	return m
 }
 
 // run makes the fast attempts concurrently, as slots allow, and meanwhile parks the
@@ -202,6 +205,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 	case result.Error == webhook.AttemptTimeout && limit < d.webhook.Options.AttemptTimeout():
 		result.Error = webhook.AttemptFast
 		b.logAttempt(ctx, d.made(result), b.Now())
+		d.fast = &webhook.Attempt{Round: 1, Lane: webhook.LaneFast, At: result.At, Duration: result.Duration, Error: result.Error}
 		b.queue(d)
 		b.tooSlow(ctx, d, result)
 		return

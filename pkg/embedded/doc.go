@@ -35,6 +35,7 @@
 //	claims      tenant 0 idempotency key                    claim, JSON
 //	feed        partition, sequence                         commit time, key of the event
 //	deliveries  tenant 0 webhook id, event id               row, JSON
+//	responses   tenant 0 webhook id, event id               response of the last failed attempt, JSON
 //	due         shard, sweep time, key of the delivery      -
 //	queue       number                                      message, JSON
 //	ready       time when visible, number                   fairness group

@@ -62,24 +62,28 @@ func (s Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit i
 
 // EraseDeliveries implements tenancy.Erasure.
 func (s Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
-	return s.eraseOf(ctx, "deliveries", tenant, id, limit)
+	return s.eraseOf(ctx, tenant, id, limit, "deliveries", "responses")
 }
 
 // EraseHistory implements tenancy.Erasure.
 func (s Erasure) EraseHistory(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
-	return s.eraseOf(ctx, "history", tenant, id, limit)
+	return s.eraseOf(ctx, tenant, id, limit, "history")
 }
 
-// eraseOf removes up to limit items of a webhook from a bucket.
-func (s Erasure) eraseOf(ctx context.Context, name string, tenant webhook.Tenant, id int32, limit int) (int, error) {
+// eraseOf removes up to limit items of a webhook from some buckets.
+func (s Erasure) eraseOf(ctx context.Context, tenant webhook.Tenant, id int32, limit int, buckets ...string) (int, error) {
 	return commit(ctx, s.db, func(tx *bbolt.Tx) (int, error) {
-		b := bucket(tx, name)
-		keys := begins(b, webhookKey(tenant, id), limit)
-		for _, k := range keys {
-			if err := removeItem(tx, b, name, k); err != nil {
-				return 0, err
+		erased := 0
+		for _, name := range buckets {
+			b := bucket(tx, name)
+			keys := begins(b, webhookKey(tenant, id), limit-erased)
+			for _, k := range keys {
+				if err := removeItem(tx, b, name, k); err != nil {
+					return 0, err
+				}
 			}
+			erased += len(keys)
 		}
-		return len(keys), nil
+		return erased, nil
 	})
 }

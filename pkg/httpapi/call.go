@@ -138,7 +138,7 @@ func (a *api) acceptable(c *call) error {
 	if !a.StrictAccept || c.Method == http.MethodDelete {
 		return nil
 	}
-	if _, accepted := wire.Negotiate(c.Header.Values("Accept")); !accepted {
+	if _, accepted := wire.Negotiate(c.Header.Values("Accept"), alsoAnswered[c.action]...); !accepted {
 		return errNoMediaType
 	}
 	return nil

@@ -9,6 +9,7 @@ var carriers = wire.Members{
 	"errorassociates": listItems, "childitems": listItems,
 	"headers": stringPairs, "customfields": stringPairs, "_links": stringPairs,
 	"properties": {Container: wire.Any}, "data": {Container: wire.Any}, "extrafields": {Container: wire.Any},
+	"deliveries": {Container: wire.List, Element: "Delivery"}, "attempts": {Container: wire.List, Element: "Attempt"}, "responseheaders": stringPairs,
 	"fieldproperties": {Container: wire.Strings, Element: "FieldPropertyDictionaryKeyValuePair"},
 }
 

@@ -4,69 +4,73 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"strconv"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// cursorVersion begins the content of every cursor. It changes when the meaning of
-// the fields does.
+// cursorVersion is the first byte of a cursor. It increases when the fields of any
+// kind of cursor change, so that an older cursor is refused and never misread.
 const cursorVersion = 1
 
-// errForeignCursor refuses a cursor that is damaged, of an older version, or of
-// another list.
-var errForeignCursor = webhook.Invalid("cursor must be one that this list returned; begin without a cursor")
+const (
+	cursorCheck = 8    // bytes of the hash that binds a cursor
+	maxCursor   = 2048 // characters
+)
 
-// cursorContent is what a cursor holds.
-type cursorContent struct {
-	Version int
-	// Scope is the start of a hash of the list that the cursor belongs to.
-	Scope  []byte
-	Fields []string
-}
+var errForeignCursor error = &webhook.ValidationError{Faults: webhook.Faults{
+	{Member: "cursor", Text: "cursor must be the Cursor of the previous page of the same list, unchanged"},
+}}
 
-// encodeCursor returns an opaque cursor of a list, for its next page. kind names the
-// list, and scope the tenant and whatever else its items belong to. fields say where
-// the next page begins.
-//
-// A cursor carries no authority: the call that brings it is checked as any other.
+// encodeCursor returns an opaque cursor of one kind of list: base64url of the version,
+// a hash, and the fields, which the next call gets back. scope names the list's owner,
+// as cursorScope returns it: the cursor works for no other kind and no other scope.
+// It is not a secret and grants nothing, and a caller can forge one: the route checks the
+// owner before it reads a cursor, and the handler checks the fields.
 func encodeCursor(kind, scope string, fields ...string) string {
-	content, err := json.Marshal(cursorContent{cursorVersion, cursorScope(kind, scope), fields})
-	if err != nil { // numbers and strings always marshal
+	stored, err := json.Marshal(fields)
+	if err != nil { // strings always marshal
 		panic(err)
 	}
-	return base64.RawURLEncoding.EncodeToString(content)
+	raw := append([]byte{cursorVersion}, cursorHash(kind, scope, stored)...)
+	return base64.RawURLEncoding.EncodeToString(append(raw, stored...))
 }
 
-// decodeCursor returns the fields of a cursor that encodeCursor returned for the
-// same list, n of them.
-func decodeCursor(cursor, kind, scope string, n int) ([]string, error) {
-	content, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil {
+// decodeCursor returns the fields of a cursor that encodeCursor made for this kind and
+// scope, with exactly n fields. Otherwise (it is broken, from another version, another
+// kind or another owner) the error is a *webhook.ValidationError.
+func decodeCursor(kind, scope, cursor string, n int) ([]string, error) {
+	if len(cursor) > maxCursor {
 		return nil, errForeignCursor
 	}
-	var c cursorContent
-	if json.Unmarshal(content, &c) != nil || c.Version != cursorVersion || string(c.Scope) != string(cursorScope(kind, scope)) || len(c.Fields) != n {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil || len(raw) <= 1+cursorCheck || raw[0] != cursorVersion {
 		return nil, errForeignCursor
 	}
-	return c.Fields, nil
+	stored := raw[1+cursorCheck:]
+	var fields []string
+	if string(raw[1:1+cursorCheck]) != string(cursorHash(kind, scope, stored)) || json.Unmarshal(stored, &fields) != nil || len(fields) != n {
+		return nil, errForeignCursor
+	}
+	return fields, nil
 }
 
-// cursorScope is a short hash: it detects mistakes and is not a protection.
-func cursorScope(kind, scope string) []byte {
-	sum := sha256.Sum256([]byte(kind + "\x00" + scope))
-	return sum[:6]
+// cursorHash returns what binds a cursor's fields to its version, kind and scope.
+func cursorHash(kind, scope string, stored []byte) []byte {
+	bound, err := json.Marshal([]any{cursorVersion, kind, scope, stored})
+	if err != nil { // strings and bytes always marshal
+		panic(err)
+	}
+	sum := sha256.Sum256(bound)
+	return sum[:cursorCheck]
 }
 
-// limit reads the query parameter limit, the most items of a page: from 1 to most.
-func (c *call) limit(absent, most int) (int, error) {
-	text := c.query("limit")
-	if text == "" {
-		return absent, nil
+// cursorScope returns the scope of lists of a tenant, or of one of its webhooks, as
+// this caller sees them. The app is part of it: callers of several apps see different
+// parts of a tenant.
+func cursorScope(who webhook.Principal, id int32) string {
+	scope, err := json.Marshal([]any{who.Tenant, who.App, id})
+	if err != nil { // strings and numbers always marshal
+		panic(err)
 	}
-	n, err := strconv.ParseUint(text, 10, 31)
-	if err != nil || n < 1 || int(n) > most {
-		return 0, webhook.Invalid("limit must be an integer from 1 to %d", most)
-	}
-	return int(n), nil
+	return string(scope)
 }

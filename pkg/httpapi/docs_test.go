@@ -24,7 +24,16 @@ func TestDocs_NameEveryOperation(t *testing.T) {
 			if !strings.Contains(page, "`GET`, `PUT`, `PATCH "+r.Pattern+"`") {
 				t.Errorf("docs/superoffice.md lacks %s", r.Pattern)
 			}
-		case strings.Contains(r.Pattern, "/Deliveries"), strings.Contains(r.Pattern, "/Replay"), strings.Contains(r.Pattern, "/Explain"):
+		case strings.Contains(r.Pattern, "/Deliveries"): // docs/log.md
+			if names := httpapi.QueryParameters()[r.Method+" "+r.Pattern]; names != nil {
+				log := read(t, "../../docs/log.md")
+				for _, name := range names {
+					if !strings.Contains(log, "`"+name+"`") {
+						t.Errorf("docs/log.md lacks %s", name)
+					}
+				}
+			}
+		case strings.Contains(r.Pattern, "/Replay"), strings.Contains(r.Pattern, "/Explain"):
 			// The page about delivery has these.
 		case !strings.Contains(page, "`"+r.Method+" "+r.Pattern+"`"):
 			t.Errorf("docs/superoffice.md lacks %s %s", r.Method, r.Pattern)

@@ -23,6 +23,8 @@ type Stored struct {
 	Deliveries interface {
 		Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error)
 		List(ctx context.Context, tenant webhook.Tenant, webhook int32, before webhook.EventID, limit int) ([]webhook.Delivery, error)
+		Log(ctx context.Context, q webhook.LogQuery) (webhook.LogPage, error)
+		Response(ctx context.Context, key webhook.DeliveryKey) (webhook.FailureResponse, error)
 	}
 }
 
@@ -186,7 +188,9 @@ type exportedDelivery struct {
 	WebhookID  int32           `json:"WebhookId"`
 	EventID    webhook.EventID `json:"EventId"`
 	Event      string
+	Entity     string
 	PrimaryKey int32
+	Key        textOrNull
 	Status     webhook.Status
 	Reason     textOrNull
 	Round      int
@@ -217,7 +221,7 @@ func (e *exporter) deliveries(id string, before webhook.EventID) (string, error)
 	}
 	for _, d := range page {
 		shown := exportedDelivery{
-			WebhookID: d.Webhook, EventID: d.Event, Event: d.EventName, PrimaryKey: d.PrimaryKey, Status: d.Status, Reason: textOrNull(d.Reason),
+			WebhookID: d.Webhook, EventID: d.Event, Event: d.EventName, Entity: d.ShownEntity(), PrimaryKey: d.PrimaryKey, Key: textOrNull(d.EventKey), Status: d.Status, Reason: textOrNull(d.Reason),
 			Round: d.Round, Attempts: []exportedAttempt{}, AttemptCount: d.AttemptCount, Response: textOrNull(d.Response), Created: d.Created, Updated: d.Updated,
 		}
 		for _, attempt := range d.Attempts {

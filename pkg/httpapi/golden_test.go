@@ -24,7 +24,8 @@ const goldens = "testdata/golden"
 
 // seeded returns the server for every golden request: webhook 1 is active, signed
 // and has had errors; its name was changed and changed back, after an attempt at
-// delivering an event. Webhook 2 is stopped and has only the required members.
+// delivering an event. It has four deliveries. Webhook 2 is stopped and has only the
+// required members.
 func seeded(t *testing.T) *server {
 	t.Helper()
 	s := newServer(t)
@@ -53,6 +54,13 @@ func seeded(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ids := eventIDs(3)
+	cut := webhook.Attempt{Round: 1, Lane: webhook.LaneFast, At: now.Add(59 * time.Second), Duration: 1500 * time.Millisecond, Error: webhook.AttemptFast}
+	s.deliver(1,
+		logged{id: ids[0], event: webhook.Event{Name: "contact.created", PrimaryKey: 7}, attempts: []webhook.Attempt{succeeded(1)}, status: webhook.StatusDelivered, response: "HTTP 200 OK\nContent-Type: text/plain\n\nthanks"},
+		logged{id: ids[1], event: webhook.Event{Name: "sale.sold", Key: "=A/7"}, fast: &cut, attempts: []webhook.Attempt{failed(1, 503), failed(2, 0)}, status: webhook.StatusPending},
+		logged{id: ids[2], event: webhook.Event{Name: "contact.created", PrimaryKey: 8}, attempts: []webhook.Attempt{failed(1, 410)}, status: webhook.StatusFailed, response: "HTTP 410 Gone\nServer: nø\nRetry-After: 5\n\n<b>gone</b>" + strings.Repeat(" and away", 80)},
+	)
 	s.clock.Advance(time.Hour)
 	s.answer = webhook.Result{StatusCode: 200, Response: "HTTP/1.1 200 OK\r\n\r\nok"}
 	return s

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
@@ -54,14 +53,15 @@ func (a *api) getHistory(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	limit, err := c.limit(historyPage, historyMost)
-	if err != nil {
+	var wrong webhook.Faults
+	limit := c.limit(historyPage, historyMost, &wrong)
+	if err := wrong.Err(); err != nil {
 		return reply{}, err
 	}
 	before := int64(0)
-	scope := fmt.Sprintf("%s/%d", c.who.Tenant, id)
+	scope := cursorScope(c.who, id)
 	if cursor := c.query("cursor"); cursor != "" {
-		fields, err := decodeCursor(cursor, "history", scope, 1)
+		fields, err := decodeCursor("history", scope, cursor, 1)
 		if err != nil {
 			return reply{}, err
 		}

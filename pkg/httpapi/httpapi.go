@@ -51,7 +51,8 @@ type Config struct {
 	Redispatch *replay.Redispatch
 	// Sources creates, changes and deletes sources.
 	Sources *source.Registry
-	// Stored is read by the export of a tenant, and to show a delivery's request.
+	// Stored is read by the export of a tenant, by the delivery log, and to show a
+	// delivery's request.
 	Stored Stored
 	// Rebuild returns the POST of an attempt that began at a time, as
 	// outbound.Sender's does.

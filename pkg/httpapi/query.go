@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
@@ -21,6 +22,7 @@ var queryParameters = map[string][]string{
 	"PATCH /api/v1/Webhook/{id}":                 {"$select"},
 	"POST /api/v1/Webhook/Test":                  {"$select"},
 	"GET /api/v1/Webhook/{id}/History":           {"limit", "cursor"},
+	listDeliveriesAction:                         {"status", "event", "entity", "primaryKey", "key", "class", "error", "from", "to", "limit", "cursor"},
 	"POST " + agentPath + "DeleteWebhook":        {"webhookId"},
 	"POST " + agentPath + "GetWebhook":           {"webhookId", "$select"},
 	"POST " + agentPath + "GetAllWebhooks":       {"$select", "$skip", "$top"},
@@ -63,3 +65,16 @@ func (c *call) readQuery(rt *route) error {
 
 // query returns a query parameter by its name in queryParameters, "" without one.
 func (c *call) query(name string) string { return c.params[name] }
+
+// limit reads the query parameter limit, the most items of a page: from 1 to most.
+func (c *call) limit(absent, most int, wrong *webhook.Faults) int {
+	text := c.query("limit")
+	if text == "" {
+		return absent
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n < 1 || int(n) > most {
+		wrong.Add("limit", "must be an integer from 1 to %d", most)
+	}
+	return int(n)
+}

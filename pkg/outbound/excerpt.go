@@ -15,8 +15,8 @@ const maxText = 3 * webhook.MaxLastError
 
 // excerpt returns a response for people to read: status, headers and the
 // beginning of the body as plain text, with everything that was sent redacted.
-// cut means that the body may be incomplete.
-func excerpt(resp *http.Response, body []byte, cut bool, scrub *scrubber) string {
+// cut means that the body may be incomplete. forLog is the same for the delivery log.
+func excerpt(resp *http.Response, body []byte, cut bool, scrub *scrubber) (text, forLog string) {
 	var head strings.Builder
 	names := make([]string, 0, len(resp.Header))
 	for name := range resp.Header {
@@ -38,7 +38,7 @@ func excerpt(resp *http.Response, body []byte, cut bool, scrub *scrubber) string
 	if len(body) > 0 {
 		head.WriteByte('\n')
 	}
-	text := string(body)
+	text = string(body)
 	if cut {
 		text = scrub.withoutBeginning(text)
 	}
@@ -50,7 +50,8 @@ func excerpt(resp *http.Response, body []byte, cut bool, scrub *scrubber) string
 		reason = plain(scrub.clean(reason))
 	}
 	status := "HTTP " + code + " " + reason + "\n"
-	return limit(status+plain(scrub.clean(text)), webhook.MaxLastError)
+	text = status + plain(scrub.clean(text))
+	return limit(text, webhook.MaxLastError), webhook.KeepListed(text)
 }
 
 // plain replaces invalid UTF-8 and control characters other than newlines and

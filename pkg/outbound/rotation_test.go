@@ -149,7 +149,7 @@ func TestSend_Rotation(t *testing.T) {
 			}
 			got := sender(t, func(c *outbound.Config) { c.Now = time.Now }).Send(t.Context(), post)
 			sent := got.Sent
-			got.At, got.Duration, got.Response, got.Sent = time.Time{}, 0, "", webhook.Sent{}
+			got.At, got.Duration, got.Response, got.Excerpt, got.Sent = time.Time{}, 0, "", "", webhook.Sent{}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("result (-want +got):\n%s", diff)
 			}
@@ -202,7 +202,7 @@ func TestSend_RotationThatEndsBetweenTwoPosts(t *testing.T) {
 			post := webhook.Post{Webhook: hook(url), Event: event, Secrets: rotating(), First: first}
 			post.Secrets.PreviousUntil = time.Now().Add(10 * time.Second)
 			got := sender(t, func(c *outbound.Config) { c.Now = now }).Send(t.Context(), post)
-			got.At, got.Duration, got.Response, got.Sent = time.Time{}, 0, "", webhook.Sent{}
+			got.At, got.Duration, got.Response, got.Excerpt, got.Sent = time.Time{}, 0, "", "", webhook.Sent{}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("result (-want +got):\n%s", diff)
 			}

@@ -142,8 +142,8 @@ func answer(resp *http.Response, scrub *scrubber, now time.Time) webhook.Result 
 	result := webhook.Result{
 		StatusCode: resp.StatusCode,
 		Error:      judge(resp),
-		Response:   excerpt(resp, body, cut, scrub),
 	}
+	result.Response, result.Excerpt = excerpt(resp, body, cut, scrub)
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		result.RetryAfter = retryAfter(resp.Header["Retry-After"], now)

@@ -249,7 +249,7 @@ func TestSend_Outcomes(t *testing.T) {
 			t.Parallel()
 			url, _ := target(t, c.answer)
 			got := sender(t, nil).Send(t.Context(), webhook.Post{Webhook: hook(url), Event: event})
-			got.At, got.Response, got.Sent = time.Time{}, "", webhook.Sent{}
+			got.At, got.Response, got.Excerpt, got.Sent = time.Time{}, "", "", webhook.Sent{}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -372,6 +372,27 @@ func TestSend_ReusesConnectionsUntilAFreeze(t *testing.T) {
 	}
 }
 
+// A long header that the log does not show leaves room for the body.
+func TestSend_ExcerptForTheLogHasListedHeadersAndTheBody(t *testing.T) {
+	t.Parallel()
+	body := strings.Repeat("x", 3000)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", strings.Repeat("p", 5000))
+		w.Header().Set("X-Request-Id", "r-1")
+		w.Header().Set("X-Echo", r.Header.Get("X-SuperOffice-Signature"))
+		w.Header()["Date"] = nil
+		w.WriteHeader(503)
+		_, _ = io.WriteString(w, "one: two\n\n"+r.Header.Get("Webhook-Signature")+body)
+	}))
+	t.Cleanup(server.Close)
+	r := sender(t, nil).Send(t.Context(), webhook.Post{Webhook: hook(server.URL), Event: event, Secrets: webhook.SecretDocument{Current: webhook.NewSecret("secret-secret")}})
+	headers, text := webhook.ReadExcerpt(r.Excerpt)
+	want := []webhook.Header{{Name: "Content-Type", Value: "text/plain; charset=utf-8"}, {Name: "X-Request-Id", Value: "r-1"}}
+	if diff := cmp.Diff(want, headers); diff != "" || text != "one: two\n\nv1,[redacted]"+body {
+		t.Errorf("body %.60q, headers (-want +got):\n%s", text, diff)
+	}
+}
+
 func TestSend_ExcerptHoldsNothingThatWasSent(t *testing.T) {
 	t.Parallel()
 	const secret, old, token = "s3cret \"<ø>", "former-secret", "tok-en-0123456789-0123456789-0123456789-0123456789-0123456789"
@@ -394,8 +415,8 @@ func TestSend_ExcerptHoldsNothingThatWasSent(t *testing.T) {
 		t.Errorf("%d bytes: %.80q", len(r.Response), r.Response)
 	}
 	for _, text := range []string{secret, "s3cret", old, token, "plain-value", "\x00", "\x1b", "\xff", "session", "tok-"} {
-		if strings.Contains(r.Response, text) {
-			t.Errorf("%q is in %q", text, r.Response)
+		if strings.Contains(r.Response+r.Excerpt, text) {
+			t.Errorf("%q is in %q or %q", text, r.Response, r.Excerpt)
 		}
 	}
 	if !strings.Contains(r.Response, "X-Echo: [redacted]\n") || !strings.Contains(r.Response, "v1,[redacted]") {

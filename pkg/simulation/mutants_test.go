@@ -437,7 +437,7 @@ var mutants = []mutant{
 	},
 	{
 		"rows: live a hundred times too long", engine,
-		"Replay: replay, ExpiresAt: now.Add(e.RowLife)}", "Replay: replay, ExpiresAt: now.Add(100 * e.RowLife)}",
+		"m.Fast, now.Add(e.RowLife))", "m.Fast, now.Add(100*e.RowLife))",
 	},
 	{
 		"elapsed: the monotonic clock alone", elapsed,

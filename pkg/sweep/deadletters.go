@@ -66,7 +66,7 @@ func (s *Sweeper) sendAgain(ctx context.Context, m webhook.Message) error {
 	now := s.Now()
 	_, err := s.Deliveries.MakeDue(ctx, webhook.MakeDue{
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, SweepAt: now,
-		Seed: webhook.Seed{Replay: m.Replay, ExpiresAt: now.Add(s.RowLife)},
+		Seed: webhook.Seed{Replay: m.Replay, Fast: m.Fast, ExpiresAt: now.Add(s.RowLife)},
 	})
 	if errors.Is(err, webhook.ErrRefused) {
 		return nil // the delivery has gone on without this message

@@ -19,8 +19,8 @@ type Erasure interface {
 	// many; 0 means none are left.
 	EraseEvents(ctx context.Context, tenant webhook.Tenant, limit int) (int, error)
 
-	// EraseDeliveries removes up to limit delivery rows of a webhook, which may
-	// already be deleted, and returns how many; 0 means none are left.
+	// EraseDeliveries removes up to limit delivery rows and responses of a webhook,
+	// which may already be deleted, and returns how many; 0 means none are left.
 	EraseDeliveries(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
 
 	// EraseHistory removes up to limit replaced revisions of a webhook, as

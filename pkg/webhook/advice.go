@@ -46,6 +46,10 @@ var advice = map[failure]string{
 // for a string that is not an AttemptError.
 func (e AttemptError) Advice() string { return advice[failure{e, ""}] }
 
+// Advice returns what to do about the attempt's failure, in one sentence; "" for a
+// success.
+func (a Attempt) Advice() string { return advice[failure{a.Error, a.Detail}] }
+
 // Failure returns why the attempt failed and what to do about it, as one line:
 // "dns: …" or "tls (expired): …". It returns "" for a success.
 func (r Result) Failure() string {

@@ -18,6 +18,9 @@ const (
 	StatusExpired   Status = "expired"   // the event expired before it could be delivered
 )
 
+// Statuses lists the statuses.
+var Statuses = []Status{StatusPending, StatusDelivered, StatusFailed, StatusCancelled, StatusExpired}
+
 // terminal reports whether the status ends a round.
 func (s Status) terminal() bool { return s != StatusPending && s != "" }
 
@@ -44,8 +47,18 @@ const (
 	AttemptInternal AttemptError = "internal"
 )
 
+// AttemptErrors lists the errors, without AttemptOK.
+var AttemptErrors = []AttemptError{
+	AttemptDNS, AttemptRefused, AttemptReset, AttemptTLS, AttemptTimeout, AttemptFast, AttemptBlocked, AttemptRedirect, AttemptStatus,
+	AttemptProtocol, AttemptTooLarge, AttemptSecret, AttemptAborted, AttemptInternal,
+}
+
 // Attempt is one attempt as the row stores it.
 type Attempt struct {
+	// Round is the round that the attempt was made in, and Lane LaneFast or
+	// LaneQueue. Zero and empty for attempts stored by an older version.
+	Round      int
+	Lane       Lane
 	Number     int // 1, 2, … within its round; 0 for a fast-lane timeout
 	At         time.Time
 	Duration   time.Duration
@@ -59,10 +72,6 @@ type Attempt struct {
 // maxStoredAttempts is the number of attempts a row keeps; earlier ones are only
 // counted.
 const maxStoredAttempts = 12
-
-// maxStoredResponse is the largest excerpt of a response that a row keeps, in
-// bytes.
-const maxStoredResponse = 512
 
 // DeliveryKey names one delivery: one event to one webhook.
 type DeliveryKey struct {
@@ -80,6 +89,10 @@ type Delivery struct {
 	DeliveryKey
 	EventName  string
 	PrimaryKey int32
+	// Entity is the event's entity if it is not the one that EventName says; empty
+	// otherwise. EventKey is the event's Key. Long ones are shortened; see rowName.
+	Entity   string
+	EventKey string
 
 	Status  Status
 	Round   int // from 1
@@ -100,7 +113,7 @@ type Delivery struct {
 
 	Attempts     []Attempt // the last 12
 	AttemptCount int       // all of them, over all rounds
-	Response     string    // excerpt of the last response
+	Response     string    // excerpt of the last response; see rowRoom
 
 	Created   time.Time
 	Updated   time.Time

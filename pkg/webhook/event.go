@@ -53,10 +53,10 @@ func validEventName(name string) bool { return ofLetters(name, "_.-", maxEventNa
 // which bounds the lookups of an event.
 const maxPrefixSegments = 6
 
-// validEventPattern reports whether a string is allowed in a webhook's Events: an
+// ValidEventPattern reports whether a string is allowed in a webhook's Events: an
 // event name, "*", or "<prefix>.*" with a prefix of at most maxPrefixSegments
 // segments.
-func validEventPattern(pattern string) bool {
+func ValidEventPattern(pattern string) bool {
 	if validEventName(pattern) || pattern == "*" {
 		return true
 	}

@@ -11,7 +11,4 @@ const (
 // Changed returns what a save that makes one webhook another is audited as.
 func Changed(from, to Webhook) []string { return change{webhook: to}.changed(from) }
 
-var (
-	ValidEventName    = validEventName
-	ValidEventPattern = validEventPattern
-)
+var ValidEventName = validEventName

@@ -39,6 +39,9 @@ type Message struct {
 	// Missing limits an expand to deliveries that have no row. The event was
 	// dispatched before, at least in part.
 	Missing bool `json:"missing,omitempty"`
+	// Fast is the attempt in the fast lane that was cut short, so that the row which
+	// this message leads to shows it.
+	Fast *Attempt `json:"fast,omitempty"`
 	// Success is the attempt to record.
 	Success *Attempt `json:"success,omitempty"`
 }

@@ -53,7 +53,7 @@ func (p Policy) retryDelays() []time.Duration {
 // jitter is a random number in [0, 1): it shortens or extends a delay of the durable
 // policy by up to a fifth.
 func (p Policy) Decide(attempt int, r Result, now time.Time, jitter float64) (o Outcome, disable bool) {
-	o = Outcome{Attempt: r.attempt(attempt), Response: r.Response, Status: StatusFailed}
+	o = Outcome{Attempt: r.attempt(attempt), Response: r.Excerpt, Status: StatusFailed}
 	switch {
 	case r.Error == AttemptOK:
 		o.Status = StatusDelivered

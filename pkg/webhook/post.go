@@ -44,8 +44,10 @@ type Result struct {
 	Error      AttemptError // AttemptOK exactly for a success (any 2xx)
 	Detail     AttemptDetail
 	// Response is an excerpt of the response, headers and body, for people: at most
-	// MaxLastError bytes. Rows keep the first 512 bytes.
+	// MaxLastError bytes.
 	Response string
+	// Excerpt is the same for the delivery log: see KeepListed.
+	Excerpt string
 	// RetryAfter is the wait that the target requested (429 and 503 only).
 	RetryAfter time.Duration
 	// Location is the target of a redirect, host and path only.

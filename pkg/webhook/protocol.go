@@ -15,14 +15,29 @@ import "time"
 type Seed struct {
 	EventName  string
 	PrimaryKey int32
+	Entity     string // see Delivery
+	EventKey   string
 	Replay     string
-	ExpiresAt  time.Time
+	// Fast is the attempt in the fast lane that was cut short before the row
+	// existed. nil: there was none.
+	Fast      *Attempt
+	ExpiresAt time.Time
 }
 
 func (s Seed) row(key DeliveryKey, now time.Time) Delivery {
-	return Delivery{
-		DeliveryKey: key, EventName: s.EventName, PrimaryKey: s.PrimaryKey, Replay: s.Replay,
-		Created: now, Updated: now, ExpiresAt: s.ExpiresAt,
+	d := Delivery{DeliveryKey: key, Replay: s.Replay, Created: now, Updated: now, ExpiresAt: s.ExpiresAt}
+	d.name(s)
+	if s.Fast != nil {
+		d.Attempts = []Attempt{*s.Fast}
+	}
+	return d
+}
+
+// name sets what the row says about its event, unless the row knows it: a row that
+// was made from a message alone does not.
+func (d *Delivery) name(s Seed) {
+	if d.EventName == "" {
+		d.EventName, d.PrimaryKey, d.Entity, d.EventKey = s.EventName, s.PrimaryKey, s.Entity, s.EventKey
 	}
 }
 
@@ -43,7 +58,8 @@ func (d *Delivery) end(status Status, reason string) {
 	d.NextAt, d.SweepAt, d.Resends = time.Time{}, time.Time{}, 0
 }
 
-// record appends an attempt, and keeps the start of the response.
+// record appends an attempt, and keeps as much of the response as there is room for:
+// everything else about the row must be set before.
 func (d *Delivery) record(a Attempt, response string) {
 	attempts := make([]Attempt, 0, len(d.Attempts)+1)
 	attempts = append(attempts, d.Attempts...)
@@ -54,7 +70,8 @@ func (d *Delivery) record(a Attempt, response string) {
 	if extra := len(attempts) - maxStoredAttempts; extra > 0 {
 		attempts = attempts[extra:]
 	}
-	d.Attempts, d.AttemptCount, d.Response = attempts, d.AttemptCount+1, truncate(response, maxStoredResponse)
+	d.Attempts, d.AttemptCount = attempts, d.AttemptCount+1
+	d.Response = truncate(response, d.rowRoom())
 }
 
 // Outcome is the result of an attempt for its delivery: the attempt itself and the
@@ -62,7 +79,7 @@ func (d *Delivery) record(a Attempt, response string) {
 // retry, StatusDelivered, or StatusFailed with a Reason.
 type Outcome struct {
 	Attempt  Attempt
-	Response string // excerpt; rows keep the first 512 bytes of it
+	Response string // excerpt; rows keep at most the first 512 bytes of it
 	Status   Status
 	Reason   string
 	NextAt   time.Time
@@ -70,11 +87,11 @@ type Outcome struct {
 }
 
 func (d *Delivery) apply(o Outcome) {
-	d.record(o.Attempt, o.Response)
 	d.end(o.Status, o.Reason)
 	if o.Status == StatusPending {
 		d.NextAt, d.SweepAt = o.NextAt, o.SweepAt
 	}
+	d.record(o.Attempt, o.Response)
 }
 
 // Lease claims the right to make attempt Attempt of round Round.
@@ -97,7 +114,7 @@ type Lease struct {
 //     then refuse its token.
 //
 // The index attributes of an existing row do not change, so that a lease costs no
-// index write.
+// index write. A row that does not know its event learns it.
 func (l Lease) Apply(row Delivery) (Delivery, bool) {
 	switch {
 	case !row.Exists():
@@ -113,6 +130,7 @@ func (l Lease) Apply(row Delivery) (Delivery, bool) {
 	default:
 		return row, false
 	}
+	row.name(l.Seed)
 	row.Attempt, row.LeaseBy, row.LeaseUntil = l.Attempt, l.Token, l.Until
 	row.touch(l.Now, l.Seed.ExpiresAt)
 	return row, true
@@ -187,8 +205,8 @@ func (m MarkDelivered) Apply(row Delivery) (Delivery, bool) {
 		return row, false
 	}
 	row.Attempt = max(row.Attempt, m.Attempt.Number)
-	row.record(m.Attempt, m.Response)
 	row.end(StatusDelivered, "")
+	row.record(m.Attempt, m.Response)
 	row.touch(m.Now, m.ExpiresAt)
 	return row, true
 }
@@ -213,6 +231,7 @@ func (s StartRound) Apply(row Delivery) (Delivery, bool) {
 	case row.Leased(s.Now) || s.Job != "" && row.Replay == s.Job:
 		return row, false
 	}
+	row.name(s.Seed)
 	row.unlease()
 	row.Status, row.Reason = StatusPending, ""
 	row.Round, row.Attempt, row.Resends, row.Replay = row.Round+1, 0, 0, s.Job
@@ -242,6 +261,7 @@ func (e End) Apply(row Delivery) (Delivery, bool) {
 	case row.Status != StatusPending || row.Round != e.Round || row.Leased(e.Now):
 		return row, false
 	}
+	row.name(e.Seed)
 	row.end(e.Status, e.Reason)
 	row.touch(e.Now, e.Seed.ExpiresAt)
 	return row, true
@@ -324,6 +344,7 @@ func (p Park) Apply(row Delivery) (Delivery, bool) {
 	case row.Status != StatusPending || row.Round != p.Round || row.Attempt != p.Attempt-1 || row.LeaseBy != "":
 		return row, false
 	}
+	row.name(p.Seed)
 	row.park(p.Until)
 	row.touch(p.Now, p.Seed.ExpiresAt)
 	return row, true

@@ -188,6 +188,20 @@ type Deliveries interface {
 	// less than before (empty: starting with the newest).
 	List(ctx context.Context, tenant Tenant, webhook int32, before EventID, limit int) ([]Delivery, error)
 
+	// Log returns rows of a webhook, newest event first; see LogQuery. It examines a
+	// bounded number of rows, so a page may be short, or empty, and still have a Next.
+	// Pages that follow each other's Next show each row once, unless it was created or
+	// removed meanwhile. Rows that have expired or cannot be decoded are examined too.
+	Log(ctx context.Context, q LogQuery) (LogPage, error)
+
+	// PutResponse stores the response of a failed attempt next to the delivery's row;
+	// no other method touches it. It replaces that of an earlier attempt; if there is
+	// one of a later attempt, PutResponse changes nothing and returns nil.
+	PutResponse(ctx context.Context, r FailureResponse) error
+
+	// Response reads what PutResponse stored last.
+	Response(ctx context.Context, key DeliveryKey) (FailureResponse, error)
+
 	// Due returns up to limit rows of a shard (0 to DueShards-1) whose SweepAt is at
 	// or before a time, earliest first. after is the last row of the previous page,
 	// as returned; the zero DueDelivery returns the first page. A short list means

@@ -115,7 +115,7 @@ func (f *Faults) events(patterns []string) {
 		return
 	}
 	for _, p := range patterns {
-		if !validEventPattern(p) {
+		if !ValidEventPattern(p) {
 			f.AddText("Events", "Events: %q must be an event name (1 to %d characters of A-Z a-z 0-9 _ . -), \"*\", or \"<prefix>.*\" with a prefix of at most %d segments",
 				truncate(p, maxEventName), maxEventName, maxPrefixSegments)
 		}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -44,8 +45,9 @@ func (r mediaRange) specificity(mediaType string) int {
 // AnswerTypes. Without an Accept header the type is JSON. If nothing matches it is
 // JSON too, and accepted is false.
 //
-// It skips malformed ranges and ignores parameters other than q.
-func Negotiate(headers []string) (mediaType string, accepted bool) {
+// It skips malformed ranges and ignores parameters other than q. also are types that
+// the response has too, after AnswerTypes.
+func Negotiate(headers []string, also ...string) (mediaType string, accepted bool) {
 	ranges := acceptRanges(headers)
 	if len(ranges) == 0 {
 		return AnswerTypes[0], strings.TrimSpace(strings.Join(headers, "")) == ""
@@ -53,7 +55,7 @@ func Negotiate(headers []string) (mediaType string, accepted bool) {
 	mediaType = AnswerTypes[0]
 	var best mediaRange
 	bestSpecificity := 0
-	for _, offered := range AnswerTypes {
+	for _, offered := range slices.Concat(AnswerTypes, also) {
 		var match mediaRange
 		specificity := 0
 		for _, r := range ranges {

@@ -20,6 +20,8 @@ const (
 	attrSweepAt  = "sweep_at"
 	attrNextAt   = "next_at"
 	attrResends  = "resends"
+	attrEvent    = "event"  // name
+	attrEntity   = "entity" // if the name does not say it
 )
 
 // deliveryPartitions is how many partitions the rows of one webhook are spread
@@ -59,8 +61,10 @@ func encodeDelivery(d webhook.Delivery) item {
 	it["updated"] = millis(d.Updated)
 	it["round"] = number(d.Round)
 	it["attempt"] = number(d.Attempt)
-	it.setText("event", d.EventName)
-	it.setInt("key", int64(d.PrimaryKey))
+	it.setText(attrEvent, d.EventName)
+	it.setInt(attrKey, int64(d.PrimaryKey))
+	it.setText(attrEntity, d.Entity)
+	it.setText(attrTextKey, d.EventKey)
 	it.setText("reason", d.Reason)
 	it.setText("lease_by", d.LeaseBy)
 	it.setTime("lease_until", d.LeaseUntil)
@@ -87,7 +91,8 @@ func encodeDelivery(d webhook.Delivery) item {
 func decodeDelivery(it item) (webhook.Delivery, error) {
 	r := reader{item: it}
 	d := webhook.Delivery{
-		DeliveryKey: readDeliveryKey(&r), EventName: r.text("event"), PrimaryKey: r.int32("key"),
+		DeliveryKey: readDeliveryKey(&r), EventName: r.text(attrEvent), PrimaryKey: r.int32(attrKey),
+		Entity: r.text(attrEntity), EventKey: r.text(attrTextKey),
 		Status: webhook.Status(r.text(attrStatus)), Round: r.int("round"), Attempt: r.int("attempt"), Reason: r.text("reason"),
 		LeaseBy: r.text("lease_by"), LeaseUntil: r.time("lease_until"), NextAt: r.time(attrNextAt), SweepAt: r.time(attrSweepAt),
 		Resends: r.int(attrResends), Replay: r.text("replay"),
@@ -107,23 +112,47 @@ func decodeDelivery(it item) (webhook.Delivery, error) {
 	return d, nil
 }
 
-// encodeAttempt returns an attempt as "number at duration code error detail :sent",
-// where a success has no error, most errors have no detail, and all but the last
-// attempt have no sent. Both times are in base 36 milliseconds, so that twelve
-// attempts and a response fit in a row of one write unit.
+// encodeAttempt returns an attempt as "number at duration code error detail made :sent",
+// without what is empty: a success has no error, most errors have no detail, and all
+// but the last attempt have no sent. Both times are in base 36 milliseconds, so that
+// twelve attempts and a response fit in a row of one write unit. made is the first
+// letter of the lane and the round, unless that is 1; older versions do not read it.
 func encodeAttempt(a webhook.Attempt) string {
-	s := strconv.Itoa(a.Number) + " " + strconv.FormatInt(a.At.UnixMilli(), 36) + " " +
-		strconv.FormatInt(a.Duration.Milliseconds(), 36) + " " + strconv.Itoa(a.StatusCode)
-	if a.Error != webhook.AttemptOK {
-		s += " " + string(a.Error)
-		if a.Detail != "" {
-			s += " " + string(a.Detail)
-		}
+	made := ""
+	if a.Lane != "" {
+		made = string(a.Lane[:1])
 	}
+	if a.Round > 1 || a.Round == 1 && made == "" {
+		made += strconv.Itoa(a.Round)
+	}
+	s := strings.TrimRight(strings.Join([]string{
+		strconv.Itoa(a.Number), strconv.FormatInt(a.At.UnixMilli(), 36), strconv.FormatInt(a.Duration.Milliseconds(), 36),
+		strconv.Itoa(a.StatusCode), string(a.Error), string(a.Detail), made,
+	}, " "), " ")
 	if a.Sent != (webhook.Sent{}) {
 		s += " :" + encodeSent(a.Sent)
 	}
 	return s
+}
+
+// lanes are the lanes of attempts, by the letter that encodeAttempt writes.
+var lanes = map[string]webhook.Lane{"f": webhook.LaneFast, "q": webhook.LaneQueue}
+
+// decodeMade reads the lane and the round of an attempt.
+func decodeMade(s string, a *webhook.Attempt) error {
+	round := strings.TrimLeft(s, "fq")
+	if a.Lane = lanes[strings.TrimSuffix(s, round)]; s == "" {
+		return nil
+	}
+	if a.Round = 1; round == "" {
+		return nil
+	}
+	n, err := strconv.Atoi(round)
+	if err != nil {
+		return fmt.Errorf("round %q of an attempt: %w", round, err)
+	}
+	a.Round = n
+	return nil
 }
 
 // The letters of encodeSent.
@@ -204,6 +233,10 @@ func decodeAttempt(s string) (webhook.Attempt, error) {
 	}
 	if len(fields) > 5 {
 		a.Detail = webhook.AttemptDetail(fields[5])
+	}
+	if len(fields) > 6 {
+		err := decodeMade(fields[6], &a)
+		return a, err
 	}
 	return a, nil
 }

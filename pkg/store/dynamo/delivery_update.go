@@ -8,7 +8,7 @@ import (
 
 // leaseUpdate expresses Lease.Apply for an existing row. It also requires that
 // the row has not expired and that its expiry does not move back, since an
-// expression cannot take the later of two times.
+// expression cannot take the later of two times, and that the row knows its event.
 func leaseUpdate(l webhook.Lease, now time.Time) (change string, c condition) {
 	change = "SET attempt = :attempt, lease_by = :token, lease_until = :until, updated = :asked, ver = ver + :one"
 	c = condition{
@@ -26,6 +26,10 @@ func leaseUpdate(l webhook.Lease, now time.Time) (change string, c condition) {
 		change += ", expires_at = :expires, expires_ms = :expires_ms"
 		c.text = "expires_ms <= :expires_ms AND " + c.text
 		c.values[":expires"], c.values[":expires_ms"] = expirySeconds(l.Seed.ExpiresAt), millis(l.Seed.ExpiresAt)
+	}
+	if l.Seed.EventName != "" {
+		c.text = "attribute_exists(#event) AND " + c.text // else the row learns its event, by the protocol's function
+		c.names = append(c.names, attrEvent)
 	}
 	return change, c
 }

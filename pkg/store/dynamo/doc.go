@@ -111,16 +111,25 @@
 //
 // # Table Deliveries
 //
-//	item    pk                          sk           read by
-//	row     T#<tenant>#W#<id>#<0..7>    <event id>   delivery, sweep, API
+//	item       pk                          sk           written by: condition        read by
+//	row        T#<tenant>#W#<id>#<0..7>    <event id>   delivery, sweep: see below   delivery, sweep, API
+//	response   R#<tenant>#W#<id>#<0..7>    <event id>   delivery: absent, or an      API, one delivery at a time
+//	                                                    earlier attempt's
 //
 // The number is EventID.Partition(8). Attributes: status, round, attempt,
 // lease_by and lease_until (removed with the lease, never zeroed), next_at,
 // sweep_at and due_shard (unfinished rows only), resends, replay, attempts
-// (a list of "number at duration code error detail", times in base 36 milliseconds;
-// the last one ends with ":revision.body.letters", which identify its request),
-// count (of all attempts), response, event, key, reason, created, updated, and
-// ver, which counts the writes.
+// (a list of "number at duration code error detail made", times in base 36
+// milliseconds, made being the lane's first letter and the round; the last one ends
+// with ":revision.body.letters", which identify its request),
+// count (of all attempts), response, event (name), key (primary key), entity (if
+// the name does not say it), skey (Key), reason, created, updated, and
+// ver, which counts the writes. The names and the response are bounded so that the
+// row of a success fits in 1 KB; see webhook.NewSeed.
+//
+// A response is that of the last failed attempt if the row has no room for all of
+// it: n (the attempt's number), at, and text or packed (the same, deflated). Its
+// key is not the row's, so that no list of rows reads it.
 //
 // Every write is conditional: either the row is absent, or ver and created match
 // the row that the protocol's function was applied to; see Deliveries. Three

@@ -27,9 +27,14 @@ func (s *Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit 
 	return n, wrap(err, "erase events of %s", tenant)
 }
 
-// EraseDeliveries removes rows, partition by partition.
+// EraseDeliveries removes rows and responses, partition by partition.
 func (s *Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
-	n, err := erase(ctx, &s.deliveries, deliveryPartitions, limit, func(n int) string { return deliveryPK(tenant, id, n) })
+	n, err := erase(ctx, &s.deliveries, 2*deliveryPartitions, limit, func(n int) string {
+		if n < deliveryPartitions {
+			return deliveryPK(tenant, id, n)
+		}
+		return responsePK(tenant, id, n-deliveryPartitions)
+	})
 	return n, wrap(err, "erase deliveries of webhook %d", id)
 }
 

@@ -76,23 +76,33 @@ func encodeEvent(e webhook.Event) (item, error) {
 
 func units(size int) int { return (size + writeUnit - 1) / writeUnit }
 
-// size is the size that DynamoDB bills for an item of strings, numbers and
-// bytes: names and values, with a number counted as half its digits plus a
-// little, rounded up.
+// size is the size that DynamoDB bills for an item of strings, numbers, bytes
+// and lists of these: names and values, with a number counted as half its digits
+// plus a little, rounded up, and 3 bytes for a list plus 1 for each value in it.
 func (it item) size() int {
 	n := 0
 	for name, value := range it {
-		n += len(name)
-		switch v := value.(type) {
-		case *types.AttributeValueMemberS:
-			n += len(v.Value)
-		case *types.AttributeValueMemberN:
-			n += (len(v.Value)+1)/2 + 1
-		case *types.AttributeValueMemberB:
-			n += len(v.Value)
-		}
+		n += len(name) + valueSize(value)
 	}
 	return n
+}
+
+func valueSize(value types.AttributeValue) int {
+	switch v := value.(type) {
+	case *types.AttributeValueMemberS:
+		return len(v.Value)
+	case *types.AttributeValueMemberN:
+		return (len(v.Value)+1)/2 + 1
+	case *types.AttributeValueMemberB:
+		return len(v.Value)
+	case *types.AttributeValueMemberL:
+		n := 3
+		for _, each := range v.Value {
+			n += 1 + valueSize(each)
+		}
+		return n
+	}
+	return 0
 }
 
 func decodeEvent(it item) (webhook.Event, error) {

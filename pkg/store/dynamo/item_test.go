@@ -24,6 +24,9 @@ func fill(v reflect.Value) {
 	case json.RawMessage:
 		v.Set(reflect.ValueOf(json.RawMessage(`{"a":1}`)))
 		return
+	case webhook.Lane: // stored by its first letter
+		v.Set(reflect.ValueOf(webhook.LaneQueue))
+		return
 	}
 	switch v.Kind() {
 	case reflect.Struct:
@@ -171,13 +174,9 @@ func TestDelivery_FitsOneWriteUnitWithASuccess(t *testing.T) {
 
 func fitsOneWriteUnit(t *testing.T, d webhook.Delivery) {
 	t.Helper()
-	it := encodeDelivery(d)
-	size := it.size()
-	for _, a := range readTexts[string](&reader{item: it}, "attempts") {
-		size += len(a) + 1
-	}
-	t.Logf("%d bytes", size+3)
-	if size+3 > writeUnit {
-		t.Errorf("%d bytes, more than a write unit", size+3)
+	size := encodeDelivery(d).size()
+	t.Logf("%d bytes", size)
+	if size > writeUnit {
+		t.Errorf("%d bytes, more than a write unit", size)
 	}
 }

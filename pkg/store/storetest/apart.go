@@ -253,6 +253,11 @@ func testRowsApart(t *testing.T, h Harness) {
 			if diff := cmp.Diff(before, [3]webhook.Delivery{row(0), row(1), row(2)}); diff != "" || written.DeliveryKey != of(i) {
 				t.Errorf("%s for %s, all rows (-want +got):\n%s", step.name, tenants[i], diff)
 			}
+			log, err := h.Deliveries.Log(t.Context(), webhook.LogQuery{Tenant: tenants[i], Webhook: 1, Limit: 10, Examine: 100})
+			must(t, err)
+			if diff := cmp.Diff([]webhook.Delivery{row(i)}, log.Deliveries); diff != "" {
+				t.Errorf("after %s, Log for %s (-want +got):\n%s", step.name, tenants[i], diff)
+			}
 			page, err := h.Deliveries.List(t.Context(), tenants[i], 1, "", 10)
 			must(t, err)
 			if diff := cmp.Diff([]webhook.Delivery{written}, page); diff != "" {
@@ -284,11 +289,15 @@ func testErasureApart(t *testing.T, h Harness) {
 		must(t, h.Events.Put(t.Context(), e))
 		_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key(tenant), at))
 		must(t, err)
+		must(t, h.Deliveries.PutResponse(t.Context(), webhook.FailureResponse{DeliveryKey: key(tenant), At: at, Excerpt: string(tenant), ExpiresAt: newSeed().ExpiresAt}))
 	}
 	n, err := h.Erasure.EraseEvents(t.Context(), tenants[0], 10)
 	rows, errRows := h.Erasure.EraseDeliveries(t.Context(), tenants[0], 1, 10)
-	if n != 1 || rows != 1 || err != nil || errRows != nil {
-		t.Errorf("erased %d events, %v, and %d rows, %v; want one of each", n, err, rows, errRows)
+	if n != 1 || rows != 2 || err != nil || errRows != nil {
+		t.Errorf("erased %d events, %v, and %d rows and responses, %v; want one of each", n, err, rows, errRows)
+	}
+	if _, err := h.Deliveries.Response(t.Context(), key(tenants[0])); !errors.Is(err, webhook.ErrNotFound) {
+		t.Errorf("response of %s: got %v, want ErrNotFound", tenants[0], err)
 	}
 	for _, tenant := range tenants[1:] {
 		if _, err := h.Events.Get(t.Context(), tenant, shared.ID); err != nil {
@@ -296,6 +305,9 @@ func testErasureApart(t *testing.T, h Harness) {
 		}
 		if _, err := h.Deliveries.Get(t.Context(), key(tenant)); err != nil {
 			t.Errorf("row of %s: %v", tenant, err)
+		}
+		if r, err := h.Deliveries.Response(t.Context(), key(tenant)); r.Excerpt != string(tenant) {
+			t.Errorf("response of %s: %q, %v", tenant, r.Excerpt, err)
 		}
 		if got := due(t, h, tenant, at.Add(time.Hour)); len(got) != 1 {
 			t.Errorf("%d rows of %s are due, want 1", len(got), tenant)

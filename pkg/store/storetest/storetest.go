@@ -66,6 +66,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Events", testEvents},
 		{"Jobs", testJobs},
 		{"Deliveries", testDeliveries},
+		{"Log", testLog},
+		{"Responses", testResponses},
 		{"Protocol", testProtocol},
 		{"Racing", testRacing},
 		{"Tenants", testTenants},

@@ -113,6 +113,21 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 		},
 		{
+			name: "Deliveries.Log",
+			make: func(t *testing.T, i int) (any, error) {
+				key := webhook.DeliveryKey{Tenant: tenant, Webhook: 3, Event: newEventID(t, at.Add(time.Duration(i)*time.Second))}
+				return h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, now().Add(time.Hour)))
+			},
+			list: func(ctx context.Context) (int, error) {
+				q := webhook.LogQuery{Tenant: tenant, Webhook: 3, Limit: limit, Examine: limit}
+				return pages(func() (int, bool, error) {
+					page, err := h.Deliveries.Log(ctx, q)
+					q.Before = page.Next
+					return len(page.Deliveries), page.Next != "", err
+				})
+			},
+		},
+		{
 			name: "Deliveries.Due",
 			make: func(t *testing.T, i int) (any, error) {
 				key := newKey(t, tenant, 2)
