@@ -277,7 +277,10 @@ func (u *user) undo(id int32, d webhook.Draft) {
 // change returns a random change of a webhook.
 func (w *world) change(tenant webhook.Tenant) (string, func(*webhook.Draft)) {
 	what := w.rnd.IntN(9)
-	if w.weather.rivals && w.chance(0.7) {
+	switch {
+	case w.weather.flap && w.chance(0.8):
+		what = w.rnd.IntN(4)
+	case w.weather.rivals && w.chance(0.7):
 		what = 5
 	}
 	switch what {
