@@ -627,10 +627,10 @@ func (l *witness) explain(first, again *attempt) string {
 			}
 		}
 	}
-	young := func(a *attempt) bool { return a.stream != nil && a.stream.ages[a.key.Event] < 2*time.Second }
+	young := func(a *attempt) bool { return a.stream != nil && a.stream.ages[a.key.Event] < 2*time.Second+l.w.skew }
 	if young(first) || young(again) {
 		for _, s := range l.streams[first.key.Event] {
-			if s.age < 2*time.Second && s.call.lost {
+			if s.age < 2*time.Second+l.w.skew && s.call.lost {
 				return "a young record delivered twice by the stream"
 			}
 		}
