@@ -116,6 +116,9 @@ func newTargets(w *world, rnd *rand.Rand) *targets {
 		if w.weather.weeks && n == 0 {
 			days = []spell{{w.began, []string{"broken", "busy", "moved", "strict"}[rnd.IntN(4)]}, {w.began.Add(time.Duration(110+rnd.IntN(90)) * time.Hour), "well"}}
 		}
+		if w.weather.flap {
+			days = []spell{{w.began, []string{"gone", "gone", "broken", "flaky"}[rnd.IntN(4)]}, {w.began.Add(time.Minute), "well"}}
+		}
 		if w.weather.hog > 0 {
 			days = []spell{{w.began, "well"}}
 			if n == 0 {

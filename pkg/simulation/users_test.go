@@ -277,7 +277,10 @@ func (u *user) undo(id int32, d webhook.Draft) {
 // change returns a random change of a webhook.
 func (w *world) change(tenant webhook.Tenant) (string, func(*webhook.Draft)) {
 	what := w.rnd.IntN(9)
-	if w.weather.rivals && w.chance(0.7) {
+	switch {
+	case w.weather.flap && w.chance(0.8):
+		what = w.rnd.IntN(4)
+	case w.weather.rivals && w.chance(0.7):
 		what = 5
 	}
 	switch what {
@@ -373,10 +376,14 @@ func operate(u *user) {
 	if !ok {
 		return
 	}
+	replay := ""
+	if w.chance(0.5) {
+		replay = fmt.Sprintf("job-%d", u.left) // as a job does that replays events
+	}
 	u.call(fmt.Sprintf("retry w%d/%s", about(key), w.witness.name(key.Event)), func(ctx context.Context, e *environment) error {
 		now := time.Now()
 		row, err := e.rows.StartRound(ctx, webhook.StartRound{
-			Key: key, Now: now, SweepAt: now.Add(5 * time.Minute), Seed: webhook.Seed{ExpiresAt: now.Add(rowLife)},
+			Key: key, Now: now, SweepAt: now.Add(5 * time.Minute), Job: replay, Seed: webhook.Seed{ExpiresAt: now.Add(rowLife)},
 		})
 		if errors.Is(err, webhook.ErrRefused) {
 			return nil
@@ -386,7 +393,7 @@ func operate(u *user) {
 		}
 		u.w.witness.wants(key)
 		_, _ = e.queue.Send(ctx, []webhook.Outgoing{{Message: webhook.Message{
-			Kind: webhook.MessageAttempt, Tenant: key.Tenant, Webhook: key.Webhook, Event: key.Event, Round: row.Round, Attempt: 1,
+			Kind: webhook.MessageAttempt, Tenant: key.Tenant, Webhook: key.Webhook, Event: key.Event, Round: row.Round, Attempt: 1, Replay: replay,
 		}}})
 		return nil
 	}, func(error) {})

@@ -36,6 +36,7 @@ type weather struct {
 	retries   int     // before Lambda gives up on a batch
 	lossy     bool    // the first records given up are lost, and redispatched
 	rivals    bool    // the users all change one webhook at once
+	flap      bool    // the rivals stop and start it, and its target refuses everything
 	hurry     bool    // everything is fast, so that records are young when they fail
 	weeks     bool    // one target is down for longer than a webhook may fail
 	hog       int     // events of the first tenant in a burst, for a target that is down
@@ -114,6 +115,7 @@ func drawWeather(rnd *rand.Rand) weather {
 		w.hog = 300 + rnd.IntN(900)
 		w.siege, w.rivals, w.lossy, w.hold, w.late, w.pause, w.faults = false, false, false, 0, 0, 0.005, []int{0, 0, 4}[rnd.IntN(3)]
 	}
+	w.flap = w.rivals && w.hog == 0 && !w.siege && rnd.IntN(3) == 0
 	w.newer = rnd.IntN(15) == 0
 	w.panics = some(0.05)
 	if w.crowd > 0 {

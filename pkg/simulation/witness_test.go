@@ -48,6 +48,7 @@ type witness struct {
 	twice      map[hook]int  // calls that lost responses may have counted twice
 	unknown    map[hook]bool // a fault may have lost a count
 	reasons    reasons
+	found      map[webhook.DeliveryKey]int // resends of a row when it got its SweepAt
 	preferred  map[hook]acceptance
 	onceEvents map[string]webhook.EventID // by caller and idempotency key
 	unsigned   map[hook]bool              // an attempt was made without a POST
@@ -141,7 +142,7 @@ func newWitness(w *world) *witness {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		accounts: map[hook]*account{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
+		accounts: map[hook]*account{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), found: map[webhook.DeliveryKey]int{}, preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
 		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[webhook.DeliveryKey]time.Time{},
 	}
 }
@@ -281,6 +282,7 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	l.unsent(p, old, row)
 	l.checkLife(name, p, old, row)
 	l.checkDue(name, p, old, row)
+	l.noteFound(old, row)
 	l.checkHolder(name, p, old, row)
 	if row.Status == webhook.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
 		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
@@ -465,8 +467,8 @@ func (l *witness) checkCalled(name string, a *attempt, post webhook.Post, began 
 	if a.stream != nil && !cut.IsZero() && began.Sub(cut) < 9*time.Minute {
 		l.w.violated("lanes", "%s is called by the fast lane, but was cut short %s ago", name, began.Sub(cut))
 	}
-	if !open || a.lease != nil && (a.lease.from != "" || a.lease.round > 1 && a.lease.attempt == 1) {
-		return // a takeover finishes an attempt; manual requests always pass
+	if !open || a.lease != nil && (a.lease.from != "" || a.lease.round > 1 && a.lease.attempt == 1 && l.rows[a.key].Replay == "") {
+		return // a takeover finishes an attempt; manual requests always pass, those of jobs do not
 	}
 	if a.process.probes[about(a.key)] == 0 {
 		l.w.violated("breaker", "%s is attempted by %s behind an open breaker", name, a.process.name)
@@ -626,10 +628,10 @@ func (l *witness) explain(first, again *attempt) string {
 			}
 		}
 	}
-	young := func(a *attempt) bool { return a.stream != nil && a.stream.ages[a.key.Event] < 2*time.Second }
+	young := func(a *attempt) bool { return a.stream != nil && a.stream.ages[a.key.Event] < 2*time.Second+l.w.skew }
 	if young(first) || young(again) {
 		for _, s := range l.streams[first.key.Event] {
-			if s.age < 2*time.Second && s.call.lost {
+			if s.age < 2*time.Second+l.w.skew && s.call.lost {
 				return "a young record delivered twice by the stream"
 			}
 		}
