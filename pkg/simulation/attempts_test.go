@@ -62,10 +62,13 @@ func (l *witness) checkRequest(name string, a *attempt, r ledger.Request) {
 	h := l.events[a.key.Event]
 	account := l.accounts[about(a.key)]
 	if h == nil || account == nil {
-		l.w.violated("promise 9", "%s is of an event or a webhook that nobody made", name)
+		l.w.violated("promise 9", "%s is of an event or a webhook that does not exist", name)
 		return
 	}
 	e := l.event(h)
+	if h.newer {
+		l.w.violated("promise 1", "%s was stored by a newer version of the service, and is sent by one that cannot read all of it", name)
+	}
 	if !account.history.MayGet(e, r.Arrived) {
 		l.w.violated("promise 1", "%s (%s) was never to be sent to this webhook", name, e.Name)
 	}

@@ -290,8 +290,8 @@ func (d *database) TransactWriteItems(ctx context.Context, in *dynamodb.Transact
 }
 
 // image returns an event's item as the stream carries it.
-func (d *database) image(tenant webhook.Tenant, id webhook.EventID) map[string]types.AttributeValue {
-	out, err := d.DB.GetItem(context.Background(), &dynamodb.GetItemInput{
+func (d *database) image(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) map[string]types.AttributeValue {
+	out, err := d.DB.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: aws.String(tableEvents), ConsistentRead: aws.Bool(true), Key: map[string]types.AttributeValue{
 			"pk": &types.AttributeValueMemberS{Value: fmt.Sprintf("T#%s#%d", tenant, id.Partition(16))}, "sk": &types.AttributeValueMemberS{Value: string(id)},
 		},
@@ -301,4 +301,11 @@ func (d *database) image(tenant webhook.Tenant, id webhook.EventID) map[string]t
 		return nil
 	}
 	return out.Item
+}
+
+// put stores an item behind the backs of the processes.
+func (d *database) put(ctx context.Context, table string, it map[string]types.AttributeValue) {
+	if _, err := d.DB.PutItem(ctx, &dynamodb.PutItemInput{TableName: &table, Item: it}); err != nil {
+		d.w.violated("store", "cannot put an item: %v", err)
+	}
 }

@@ -81,7 +81,43 @@ func (w *world) found(made webhook.Webhook, doc webhook.SecretDocument) hook {
 	}
 	a.history = ledger.History{{At: w.began, Exists: true, Webhook: told}}
 	w.witness.accounts[hookOf(made.Tenant, id)] = a
-	w.witness.hooksOf[made.TargetURL] = hookOf(made.Tenant, id)
 	w.witness.webhooks[hookOf(made.Tenant, id)] = []revision{{at: w.began, exists: true, Webhook: made}}
 	return hookOf(made.Tenant, id)
+}
+
+// update updates the functions: they can read all events from now on.
+func (w *world) update() {
+	w.tracef("weather", "the functions are updated, and read all events")
+	w.newer = false
+	for _, id := range w.witness.order {
+		if h := w.witness.events[id]; h.newer {
+			h.newer = false
+			image := w.db.image(context.Background(), h.event.Tenant, id)
+			delete(image, "v")
+			w.db.put(context.Background(), tableEvents, image)
+		}
+	}
+}
+
+// hog stores many events of the first tenant at once. One of its webhooks gets them
+// all, and its target is down for a while.
+func (w *world) hog() {
+	ctx, now := context.Background(), time.Now()
+	random := &randomness{w: w, process: "hog"}
+	for i := range w.weather.hog {
+		id, err := webhook.NewEventID(now, random)
+		e := webhook.Event{
+			Tenant: tenants[0], ID: id, Name: "contact.changed", PrimaryKey: int32(i), Data: []byte(dataOf(tenants[0])), At: now.UTC().Truncate(100),
+			Hops: 1, ExpiresAt: now.Add(eventLife),
+		}
+		if err == nil {
+			err = w.db.peek.Events().Put(ctx, e)
+		}
+		if err != nil {
+			w.violated("store", "cannot store an event: %v", err)
+		}
+		w.witness.eventStored(ctx, e.Tenant, id)
+		told := &w.witness.events[id].told
+		told.Data, told.Hops, told.From = string(e.Data), 1, now
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -33,9 +35,13 @@ type streaming struct {
 }
 
 // feed adds a stored event to its shard.
-func (w *world) feed(e webhook.Event, h *happening) {
+func (w *world) feed(ctx context.Context, e webhook.Event, h *happening) {
 	s := w.shards[e.ID.Partition(len(w.shards))]
-	image := w.db.image(e.Tenant, e.ID)
+	image := w.db.image(ctx, e.Tenant, e.ID)
+	if h.newer = w.newer; h.newer {
+		image["v"] = &types.AttributeValueMemberN{Value: "2"}
+		w.db.put(ctx, tableEvents, image)
+	}
 	s.feed = append(s.feed, fed{event: e, image: image, stored: h.stored, number: len(s.feed)})
 }
 
@@ -61,7 +67,11 @@ func (s *shard) moment(time.Time) time.Time {
 func (s *shard) invoke() {
 	w, now := s.w, time.Now()
 	if s.end <= s.next {
-		s.end = min(len(s.feed), s.next+1+w.rnd.IntN(min(12, streamBatch)))
+		most := 12
+		if w.weather.hog > 0 {
+			most = streamBatch
+		}
+		s.end = min(len(s.feed), s.next+1+w.rnd.IntN(most))
 	}
 	call := &streaming{ages: map[webhook.EventID]time.Duration{}}
 	batch := slices.Clone(s.feed[s.next:s.end])

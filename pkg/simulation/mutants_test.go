@@ -407,8 +407,8 @@ var mutants = []mutant{
 		"if w.State != webhook.StateActive || !w.SubscribesTo(key) {", "if w.State != webhook.StateActive {",
 	},
 	{
-		"match: a prefix matches without its dot", matching,
-		"keys = append(keys, first+\".*\")", "keys = append(keys, first+\".*\", first[:max(len(first)-1, 1)]+\".*\")",
+		"match: only the first segment is a prefix", matching,
+		"for _, dot := range slices.Backward(dots) {", "for _, dot := range slices.Backward(dots[:min(len(dots), 1)]) {",
 	},
 	{
 		"match: an app sees every state event", matching,
@@ -551,8 +551,8 @@ var mutants = []mutant{
 		"if !webhook.ReservedHeader(custom.Name) {", "if !webhook.ReservedHeader(custom.Name) && !custom.Secret {",
 	},
 	{
-		"wire: Retry-After as a date is ignored", wireSend,
-		"if at, err := http.ParseTime(text); err == nil {", "if at, err := http.ParseTime(text); err == nil && at.Before(now) {",
+		"wire: Retry-After as a date is ignored", "pkg/outbound/retryafter.go",
+		"if at, ok := retryDate(line); ok {", "if at, ok := retryDate(line); ok && at.Before(now) {",
 	},
 	{
 		"wire: Retry-After counts with every status", wireSend,

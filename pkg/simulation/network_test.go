@@ -34,7 +34,7 @@ func (w *world) newSender(p *process) *outbound.Sender {
 			}
 			return []netip.Addr{netip.AddrFrom4([4]byte{93, 184, 216, byte(n + 1)})}, nil
 		},
-		Connect: func(_ context.Context, address netip.AddrPort) (net.Conn, error) {
+		Connect: func(ctx context.Context, address netip.AddrPort) (net.Conn, error) {
 			octets := address.Addr().As4()
 			client, server := net.Pipe()
 			w.mu.Lock()
@@ -43,7 +43,7 @@ func (w *world) newSender(p *process) *outbound.Sender {
 				return nil, errors.New("dead")
 			}
 			p.connections = append(p.connections, server)
-			go w.serve(p, w.targets.hosts[octets[3]-1], server)
+			go w.serve(context.WithoutCancel(ctx), p, w.targets.hosts[octets[3]-1], server)
 			return client, nil
 		},
 	})
@@ -72,6 +72,16 @@ type sending struct {
 func (s *sending) Send(ctx context.Context, post webhook.Post) webhook.Result {
 	w, process := s.w, processOf(ctx)
 	a := w.witness.begin(process, post, time.Now())
+	if !w.calm && w.luck("panic", string(a.key.Event), fmt.Sprint(a.key.Webhook, a.retry, process.name))(0) < w.weather.panics/10 {
+		result := webhook.Result{At: process.now(), Error: webhook.AttemptInternal}
+		w.mu.Lock()
+		a.over = true
+		w.mu.Unlock()
+		w.tracef(process.name, "*** the sender panics")
+		w.witness.reportResult(a, result)
+		w.witness.learned(a, result)
+		panic("injected")
+	}
 	result := s.sender.Send(ctx, post)
 	w.mu.Lock()
 	a.over = true
@@ -96,12 +106,12 @@ func said(r webhook.Result) string {
 }
 
 // serve is a target's end of a connection.
-func (w *world) serve(p *process, host string, conn net.Conn) {
+func (w *world) serve(ctx context.Context, p *process, host string, conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	reader := bufio.NewReader(conn)
 	for {
 		r, err := readRequest(reader, host)
-		if err != nil || !w.targets.serve(p, host, conn, r) {
+		if err != nil || !w.targets.serve(ctx, p, host, conn, r) {
 			return
 		}
 	}
@@ -145,7 +155,7 @@ func readRequest(from *bufio.Reader, host string) (ledger.Request, error) {
 
 // serve lets a request arrive at its target, or not, and responds. It reports
 // whether the connection is still good.
-func (t *targets) serve(p *process, host string, conn net.Conn, r ledger.Request) bool {
+func (t *targets) serve(ctx context.Context, p *process, host string, conn net.Conn, r ledger.Request) bool {
 	w := t.w
 	lineage.Set(chain(0, r.Target+r.Get("webhook-id")+r.Get("X-SuperOffice-Retry")+r.Get("X-SuperOffice-Signature")))
 	a := w.witness.attemptOf(p, r)
@@ -154,7 +164,7 @@ func (t *targets) serve(p *process, host string, conn net.Conn, r ledger.Request
 		return false
 	}
 	label := fmt.Sprintf("POST w%d/%s", about(a.key), w.witness.name(a.key.Event))
-	v := w.wait(context.WithValue(context.Background(), processKey{}, p), p, kindPost, w.witness.about(about(a.key), a.key.Event), label+" to "+host)
+	v := w.wait(ctx, p, kindPost, w.witness.about(about(a.key), a.key.Event), label+" to "+host)
 	w.mu.Lock()
 	key := r.Target + r.Get("webhook-id")
 	t.posts[key]++

@@ -98,7 +98,8 @@ func (e *environment) start() {
 		Logger: watch{w, p}.logger(), Now: p.now, Random: random,
 		Delivering: config.Delivering{Policy: w.policy, EventTTL: eventLife, DeliveryExtra: rowLife - eventLife},
 		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: documents,
-		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Sources: store.Sources(), Messages: &sqs.Queue{Client: api{w.queue}, URL: "delivery"},
+		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: &sqs.Queue{Client: api{w.queue}, URL: "delivery"},
+		Sources: store.Sources(),
 	}
 	e.sender = w.newSender(p)
 	w.senders = append(w.senders, e.sender)

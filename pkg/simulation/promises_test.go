@@ -66,6 +66,7 @@ func (l *witness) audit() {
 	}
 	l.auditSecrets()
 	l.auditStateEvents()
+	l.auditNeighbors()
 	l.auditCounts()
 }
 

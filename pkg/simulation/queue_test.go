@@ -128,6 +128,9 @@ func (q *queue) take(n int) (taken []*message, batch []webhook.Received) {
 		seen[key] = true
 		perWebhook[of]++
 		m.receives++
+		if h := q.w.witness.events[decoded.Event]; h != nil && h.newer {
+			q.w.witness.wants(decoded.Key()) // it is put off
+		}
 		if decoded.Kind == webhook.MessageExpand {
 			q.w.witness.reasons.byEvent[decoded.Event]++
 		}

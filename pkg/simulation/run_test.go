@@ -16,6 +16,7 @@ type outcome struct {
 	seed       uint64
 	violations []string
 	trace      []string
+	story      []string
 	digest     uint64
 	steps      int
 	took       time.Duration // virtual
@@ -37,7 +38,7 @@ func play(t *testing.T, seed uint64, keep bool) (out outcome) {
 			w.ingestion.audit()
 		}
 		out = outcome{
-			seed: seed, violations: w.verdict, trace: w.trace, digest: w.digest, steps: w.steps,
+			seed: seed, violations: w.verdict, trace: w.trace, story: w.story(), digest: w.digest, steps: w.steps,
 			took: time.Since(w.began), events: len(w.witness.order), duplicates: w.duplicates, faults: faults - w.faults,
 		}
 		for _, a := range w.witness.attempts {
@@ -109,6 +110,9 @@ func newWorld(seed uint64, keep bool) *world {
 	for _, tenant := range w.tenants { // the same number each, so that their epochs are equal
 		w.old(tenant, max(w.weather.old, 1), w.weather.old == 0)
 	}
+	if w.weather.hog > 0 {
+		w.found(webhook.Webhook{Tenant: tenants[0], Events: []string{"contact.changed"}, TargetURL: w.urlAt(tenants[0], w.targets.hosts[0])}, webhook.SecretDocument{})
+	}
 	if w.weather.crowd > 0 {
 		w.crowd(w.weather.crowd)
 		signals = 1 // each makes hundreds of deliveries
@@ -121,9 +125,16 @@ func newWorld(seed uint64, keep bool) *world {
 	if rnd.IntN(2) == 0 {
 		user("ops", first, 1+rnd.IntN(8), []time.Duration{2 * time.Second, 10 * time.Second, 5 * time.Minute}[rnd.IntN(3)], operate)
 	}
+	if w.weather.newer {
+		w.newer = true
+		w.at(w.began.Add(w.between(2*time.Second, 25*time.Minute)), w.update)
+	}
+	if w.weather.hog > 0 {
+		w.at(w.began.Add(time.Second), w.hog)
+	}
 	if rnd.IntN(12) == 0 {
 		w.at(w.began.Add(time.Duration(rnd.IntN(5000))*time.Millisecond), func() {
-			w.tracef("queue", "something writes a message that is none of ours")
+			w.tracef("queue", "something else writes a message to the queue")
 			w.queue.put([]string{" ", "{", `{"kind":"attempt"}`, `{"kind":"later","tenant":"Cust1","event":"00dc6acf-ac64-73b5-ba92-6e4f57da0af8"}`}[rnd.IntN(4)], 0)
 		})
 	}

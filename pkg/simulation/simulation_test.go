@@ -75,8 +75,11 @@ func TestSimulation(t *testing.T) {
 	}
 	for _, out := range failed {
 		again := play(t, out.seed, true)
-		t.Errorf("seed %d breaks a promise:\n%s\n\ntrace:\n%s\n\nrepeat: make simulate SEEDS=1 FROM=%d TRACE=1",
-			out.seed, strings.Join(out.violations, "\n"), strings.Join(again.trace, "\n"), out.seed)
+		t.Errorf("seed %d breaks a promise:\n%s\n\nhow it came to that:\n%s\n\nevery step: make simulate SEEDS=1 FROM=%d TRACE=1",
+			out.seed, strings.Join(out.violations, "\n"), strings.Join(again.story, "\n"), out.seed)
+		if *show {
+			fmt.Println(strings.Join(again.trace, "\n"))
+		}
 		if again.digest != out.digest {
 			t.Errorf("seed %d did not repeat: the traces differ", out.seed)
 		}

@@ -16,7 +16,7 @@ type mood struct {
 	status int
 	quick  time.Duration // its latency is between quick and late
 	late   time.Duration
-	// wait returns the header Retry-After. nil: there is none.
+	// wait returns the header Retry-After. nil: the response has no such header.
 	wait    func(luck float64, now time.Time) string
 	abort   bool
 	deaf    bool   // requests never arrive
@@ -41,10 +41,11 @@ func asks(seconds int) func(float64, time.Time) string {
 	}
 }
 
-// babbles returns a Retry-After that asks for nothing, or for too much.
+// babbles returns a Retry-After that asks for nothing, for too much, or in a form that
+// few servers use.
 func babbles(luck float64, now time.Time) string {
 	const many = "99999999999999"
-	forms := []string{"soon", "-5", "0", "1.5", "", many, now.Add(-time.Hour).UTC().Format(http.TimeFormat), now.Add(240 * time.Hour).UTC().Format(http.TimeFormat)}
+	forms := []string{"soon", "-5", "0", "89.5", "30, 120", "1e3", "", many, now.Add(time.Minute).UTC().Format(time.RFC3339), now.Add(-time.Hour).UTC().Format(http.TimeFormat), now.Add(240 * time.Hour).UTC().Format(http.TimeFormat)}
 	return forms[int(luck*float64(len(forms)))]
 }
 
@@ -114,6 +115,12 @@ func newTargets(w *world, rnd *rand.Rand) *targets {
 		}
 		if w.weather.weeks && n == 0 {
 			days = []spell{{w.began, []string{"broken", "busy", "moved", "strict"}[rnd.IntN(4)]}, {w.began.Add(time.Duration(110+rnd.IntN(90)) * time.Hour), "well"}}
+		}
+		if w.weather.hog > 0 {
+			days = []spell{{w.began, "well"}}
+			if n == 0 {
+				days = []spell{{w.began, []string{"broken", "deaf", "late"}[rnd.IntN(3)]}, {w.began.Add(time.Duration(rnd.IntN(120)) * time.Minute), "well"}}
+			}
 		}
 		if w.weather.crowd > 0 {
 			days = []spell{{w.began, []string{"well", "flaky"}[rnd.IntN(2)]}}

@@ -56,7 +56,7 @@ func (w *world) urlAt(tenant webhook.Tenant, host string) string {
 	return fmt.Sprintf("http://%s/%s/%d", host, tenant, w.drawn)
 }
 
-// apps are those that register webhooks, in every tenant; "" is none.
+// apps are those that register webhooks, in every tenant; "" means no app.
 var apps = []string{"", "", "app1", "app2"}
 
 func (w *world) app() string { return apps[w.rnd.IntN(len(apps))] }

@@ -47,7 +47,7 @@ func (l *witness) told(p *process, id hook, exists bool, w webhook.Webhook) {
 		t = p.telling
 	}
 	if !exists {
-		if p != nil && (t == nil || !t.deletes || t.hook != id) && !l.tenantGone[id.tenant()] {
+		if p != nil && (t == nil || !t.deletes || t.hook != id) {
 			l.w.violated("webhooks", "w%d is deleted by %s, which was not asked to", id, p.name)
 		}
 		a.history = append(a.history, ledger.Version{At: at, Webhook: was.Webhook})
@@ -119,7 +119,6 @@ func (l *witness) apply(a *account, t *telling, now *ledger.Webhook, w webhook.W
 		if t.hook == 0 {
 			now.App, now.State, now.Registered, now.By = t.who.App, ledger.Active, w.Registered, t.who.Associate.ID
 			now.Policy, now.Timeout, now.Format = string(l.w.policy), 30*time.Second, "superoffice"
-			l.hooksOf[d.TargetURL] = hookOf(w.Tenant, w.ID)
 		}
 		now.Name, now.Patterns, now.Target, now.Properties = d.Name, d.Events, d.TargetURL, string(d.Properties)
 		if d.State != webhook.StateUnknown {

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	eventNames = []string{"contact.created", "contact.changed", "Contact.Changed", "sale.sold", "contact.deleted", "order.line.changed", "plain"}
+	eventNames = []string{"contact.created", "contact.changed", "Contact.Changed", "sale.sold", "contact.deleted", "order.line.changed", "order.line.text.changed", "plain"}
 	wishes     = [][]string{
 		{"contact.created"},
 		{"contact.changed"},
@@ -25,6 +25,8 @@ var (
 		{"webhook.errors", "webhook.started", "webhook.stopped", "contact.changed"},
 		{"CONTACT.*", "webhook2.Started", "contact.changed"},
 		{"*", "contact.*"},
+		{"order.line.*"},
+		{"order.*", "order.line.*"},
 		{"*"},
 		{"contact.*"},
 		{"contact.created", "contact.changed", "sale.sold"},

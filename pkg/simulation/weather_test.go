@@ -38,6 +38,9 @@ type weather struct {
 	rivals    bool    // the users all change one webhook at once
 	hurry     bool    // everything is fast, so that records are young when they fail
 	weeks     bool    // one target is down for longer than a webhook may fail
+	hog       int     // events of the first tenant in a burst, for a target that is down
+	newer     bool    // the API is updated before the other functions
+	panics    float64 // a POST whose sender panics
 	siege     bool    // all targets are down for a long time, and many events arrive
 	crowd     int     // webhooks subscribed to every event from the start
 	old       int     // webhooks with a long history of successes
@@ -107,6 +110,12 @@ func drawWeather(rnd *rand.Rand) weather {
 	if w.weeks = w.crowd == 0 && !w.siege && !w.hurry && rnd.IntN(120) == 0; w.weeks {
 		w.lasts, w.faults, w.rivals, w.pause, w.lossy = 220*time.Hour, min(w.faults, 8), false, 0.01, false
 	}
+	if w.crowd == 0 && !w.weeks && rnd.IntN(250) == 0 {
+		w.hog = 300 + rnd.IntN(900)
+		w.siege, w.rivals, w.lossy, w.hold, w.late, w.pause, w.faults = false, false, false, 0, 0, 0.005, []int{0, 0, 4}[rnd.IntN(3)]
+	}
+	w.newer = rnd.IntN(15) == 0
+	w.panics = some(0.05)
 	if w.crowd > 0 {
 		// This much work takes enough time already.
 		w.pause, w.hold, w.late, w.rivals = 0.01, 0, 0, false
@@ -278,6 +287,10 @@ func (w *world) wakeOvertaken() {
 	w.witness.mu.Lock()
 	tokens := w.witness.overtaken
 	w.witness.overtaken = nil
+	if len(tokens) == 0 {
+		w.witness.mu.Unlock()
+		return
+	}
 	var asleep []*process
 	for _, grants := range w.witness.grants {
 		for _, g := range grants {

@@ -41,18 +41,16 @@ type witness struct {
 	overtaken  []string
 	healths    map[hook][]healthy
 	accounts   map[hook]*account
-	hooksOf    map[string]hook // by target
-	raised     []stateChange   // events about webhooks
-	changes    []stateChange   // that must have raised one
-	posts      map[hook]int    // made by attempts that count
-	founded    map[hook]int    // calls before the run
-	twice      map[hook]int    // calls that lost responses may have counted twice
-	unknown    map[hook]bool   // a fault may have lost a count
+	raised     []stateChange // events about webhooks
+	changes    []stateChange // that must have raised one
+	posts      map[hook]int  // made by attempts that count
+	founded    map[hook]int  // calls before the run
+	twice      map[hook]int  // calls that lost responses may have counted twice
+	unknown    map[hook]bool // a fault may have lost a count
 	reasons    reasons
 	preferred  map[hook]acceptance
 	onceEvents map[string]webhook.EventID // by caller and idempotency key
 	unsigned   map[hook]bool              // an attempt was made without a POST
-	tenantGone map[webhook.Tenant]bool
 	parked     map[putOff]bool
 	// waits is the time of each next attempt according to the policy.
 	waits map[webhook.DeliveryKey]time.Time
@@ -66,6 +64,7 @@ type happening struct {
 	dispatched time.Time // when the stream finished it
 	expanded   time.Time // when the last message to expand it was finished
 	told       ledger.Event
+	newer      bool // a version of the service stored it that is newer than the processes
 	about      hook // whose change of state it reports; 0: none
 	outside    outside
 }
@@ -142,7 +141,7 @@ func newWitness(w *world) *witness {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		accounts: map[hook]*account{}, hooksOf: map[string]hook{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{}, tenantGone: map[webhook.Tenant]bool{},
+		accounts: map[hook]*account{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
 		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[webhook.DeliveryKey]time.Time{},
 	}
 }
@@ -187,13 +186,13 @@ func (l *witness) eventStored(ctx context.Context, tenant webhook.Tenant, id web
 	}
 	h.event = e
 	if life := e.ExpiresAt.Sub(h.stored); processOf(ctx) != nil && (life > eventLife+l.w.skew || life < eventLife-time.Hour) {
-		l.w.violated("retention", "%s is kept for %s instead of %s", h.name, life, time.Duration(eventLife))
+		l.w.violated("retention", "%s is kept for %s instead of %s", h.name, life, eventLife)
 	}
 	l.mu.Lock()
 	l.toldEvent(processOf(ctx), h, tenant, id)
 	l.mu.Unlock()
 	l.w.tracef("stream", "%s is %s, key %d", h.name, e.Name, e.PrimaryKey)
-	l.w.feed(e, h)
+	l.w.feed(ctx, e, h)
 }
 
 func (l *witness) webhookWritten(ctx context.Context, id hook) {
@@ -299,12 +298,7 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 			l.w.violated("sweep", "%s is claimed but not due before %s", name, stamp(old.SweepAt.Sub(l.w.began)))
 		}
 	}
-	l.due = time.Time{}
-	for _, r := range l.rows {
-		if r.Status == webhook.StatusPending && (l.due.IsZero() || r.SweepAt.Before(l.due)) {
-			l.due = r.SweepAt
-		}
-	}
+	l.noteDue(old, row)
 	if row.LeaseBy != "" && row.LeaseBy != old.LeaseBy {
 		g := &grant{process: p, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
 		if old.LeaseBy != "" && old.Round == row.Round {
@@ -316,6 +310,22 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 			p.leases[key] = g
 		}
 	}
+}
+
+// noteDue keeps the earliest time at which a row is due.
+func (l *witness) noteDue(old, row webhook.Delivery) {
+	earliest := func(r webhook.Delivery) {
+		if r.Status == webhook.StatusPending && (l.due.IsZero() || r.SweepAt.Before(l.due)) {
+			l.due = r.SweepAt
+		}
+	}
+	if old.Status == webhook.StatusPending && old.SweepAt.Equal(l.due) {
+		l.due = time.Time{}
+		for _, r := range l.rows {
+			earliest(r)
+		}
+	}
+	earliest(row)
 }
 
 // checkRow checks the invariants of a written row.
@@ -373,7 +383,7 @@ func (l *witness) checkLife(name string, p *process, old, row webhook.Delivery) 
 	least, most := p.current.began.Add(rowLife-time.Millisecond-l.w.skew), time.Now().Add(rowLife+l.w.skew)
 	if row.ExpiresAt.Before(least) || row.ExpiresAt.After(most) {
 		l.w.violated("retention", "%s is written %s after it began and expires %s after that, instead of %s",
-			name, stamp(time.Since(l.w.began)), row.ExpiresAt.Sub(time.Now()), time.Duration(rowLife))
+			name, stamp(time.Since(l.w.began)), time.Until(row.ExpiresAt), rowLife)
 	}
 }
 

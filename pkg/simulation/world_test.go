@@ -51,6 +51,7 @@ type world struct {
 	tenants   []webhook.Tenant // of this run
 	policy    webhook.Policy
 	tokens    int
+	newer     bool          // events are stored in a form that the processes cannot read
 	skew      time.Duration // of any two processes' clocks, at most
 	drawn     int           // webhooks
 	senders   []*outbound.Sender
@@ -228,7 +229,7 @@ func (w *world) run(done func() bool) {
 		if done() || len(w.verdict) > 0 {
 			return
 		}
-		if w.steps++; w.steps > maxSteps+200*w.weather.crowd {
+		if w.steps++; w.steps > maxSteps+200*(w.weather.crowd+w.weather.hog) {
 			w.violated("run", "does not settle within %d steps", maxSteps)
 			return
 		}

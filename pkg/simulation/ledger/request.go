@@ -59,7 +59,7 @@ func (r Request) faults(v Version, e Event, agent string) (out []string) {
 	if r.Target != v.Target {
 		add("it goes to %s instead of %s", r.Target, v.Target)
 	}
-	at, timestamp := r.timestamp(v.Format, e)
+	at, timestamp := r.timestamp(v.Format)
 	if at.IsZero() && v.Format != "data" {
 		add("its timestamp is %q", timestamp)
 	} else if !at.IsZero() && e.Content == nil && (at.Before(e.From.Add(-time.Millisecond-r.Skew)) || at.After(e.Stored.Add(r.Skew))) {
@@ -95,8 +95,14 @@ func headers(v Version, e Event, agent string, r Request) []Header {
 	}
 	host, _, _ := strings.Cut(strings.TrimPrefix(v.Target, "http://"), "/")
 	out := []Header{
-		{"Host", host}, {"User-Agent", agent}, {"Content-Length", strconv.Itoa(len(r.Body))}, {"Content-Type", kind},
-		{"X-SuperOffice-Event", e.Name}, {"X-SuperOffice-EventId", e.ID}, {"webhook-id", e.ID}, {"webhook-timestamp", unseen},
+		{"Host", host},
+		{"User-Agent", agent},
+		{"Content-Length", strconv.Itoa(len(r.Body))},
+		{"Content-Type", kind},
+		{"X-SuperOffice-Event", e.Name},
+		{"X-SuperOffice-EventId", e.ID},
+		{"webhook-id", e.ID},
+		{"webhook-timestamp", unseen},
 	}
 	if r.Retry() > 0 {
 		out = append(out, Header{"X-SuperOffice-Retry", strconv.Itoa(r.Retry())})
@@ -142,7 +148,7 @@ func (r Request) unsigned(v Version, e Event) []string {
 }
 
 // timestamp returns the time in a body, and as it is spelled there.
-func (r Request) timestamp(format string, e Event) (time.Time, string) {
+func (r Request) timestamp(format string) (time.Time, string) {
 	name := map[string]string{"standard": "timestamp", "cloudevents": "time", "data": ""}[format]
 	if format == "superoffice" {
 		name = "Timestamp"

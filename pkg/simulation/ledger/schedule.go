@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -33,7 +35,7 @@ func Gap(policy string, retry int) (shortest, longest time.Duration, ok bool) {
 // maxAsked is the longest wait that a target can ask for.
 const maxAsked = 24 * time.Hour
 
-// Response is what a target answered.
+// Response is a response of a target.
 type Response struct {
 	Status     int
 	RetryAfter string // the header, "" if absent
@@ -54,23 +56,28 @@ func (r Response) Asked(began time.Time) (least, most time.Duration) {
 		return 0, 0
 	}
 	text := strings.TrimSpace(r.RetryAfter)
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
-		if strings.ContainsAny(text, ".eExXnN") || seconds <= 0 {
-			return 0, 0 // not the number of seconds that the header may hold
-		}
-		wait := maxAsked
-		if seconds < maxAsked.Seconds() {
-			wait = time.Duration(seconds) * time.Second
-		}
-		return wait, wait
-	}
-	for _, layout := range []string{"Mon, 02 Jan 2006 15:04:05 GMT", "Monday, 02-Jan-06 15:04:05 MST", "Mon Jan _2 15:04:05 2006"} {
+	for _, layout := range dates {
 		if date, err := time.Parse(layout, text); err == nil {
 			return clamp(date.Sub(r.At)), clamp(date.Sub(began))
 		}
 	}
-	return 0, 0
+	for number := range strings.SplitSeq(text, ",") {
+		if number = strings.TrimSpace(number); seconds.MatchString(number) {
+			n, _ := strconv.ParseFloat(number, 64)
+			least = max(least, time.Duration(math.Ceil(min(n, maxAsked.Seconds())))*time.Second)
+		}
+	}
+	return least, least
 }
+
+// seconds is what counts as a number of seconds, and dates are the forms of a date.
+var (
+	seconds = regexp.MustCompile(`^\+?(\d+\.?\d*|\.\d+)$`)
+	dates   = []string{
+		"Mon, 02 Jan 2006 15:04:05 GMT", "Mon, 2 Jan 2006 15:04:05 UTC", "Mon, 2 Jan 2006 15:04:05 -0700",
+		"Monday, 02-Jan-06 15:04:05 MST", "Mon Jan _2 15:04:05 2006", time.RFC3339,
+	}
+)
 
 func clamp(d time.Duration) time.Duration { return min(max(d, 0), maxAsked) }
 

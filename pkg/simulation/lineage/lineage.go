@@ -24,7 +24,7 @@ func profLabel() unsafe.Pointer
 func setProfLabel(unsafe.Pointer)
 
 // Number returns the calling goroutine's number: the last one that it set, or
-// that its ancestor had set when it started it. 0 if there is none.
+// that its ancestor had set when it started it, or 0.
 func Number() uint64 {
 	if m := (*mark)(profLabel()); m != nil {
 		return m.number
@@ -33,4 +33,6 @@ func Number() uint64 {
 }
 
 // Set sets the calling goroutine's number.
-func Set(n uint64) { setProfLabel(unsafe.Pointer(&mark{number: n})) }
+func Set(n uint64) {
+	setProfLabel(unsafe.Pointer(&mark{number: n})) //nolint:gosec // the runtime keeps the pointer and copies it, nothing else
+}
