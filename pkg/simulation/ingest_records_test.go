@@ -107,8 +107,13 @@ func late(tenant webhook.Tenant) source.Source {
 
 // busNames are detail-types, and the names that they become without a mapping.
 var busNames = []struct{ detailType, name string }{
-	{"Contact Changed", "contact.changed"}, {"Sale Sold!", "sale.sold"}, {"order.line -> CHANGED", "order.line.-.changed"}, {"contact.created", "contact.created"},
-	{"Contact / Deleted", "contact.deleted"}, {"Test", "test"}, {"webhook7 errors", "webhook7.errors"},
+	{"Contact Changed", "contact.changed"},
+	{"Sale Sold!", "sale.sold"},
+	{"order.line -> CHANGED", "order.line.-.changed"},
+	{"contact.created", "contact.created"},
+	{"Contact / Deleted", "contact.deleted"},
+	{"Test", "test"},
+	{"webhook7 errors", "webhook7.errors"},
 }
 
 func (in *ingestion) record(r *record) *record {
@@ -125,8 +130,11 @@ func (in *ingestion) record(r *record) *record {
 func (in *ingestion) fields(id string) []field {
 	w := in.w
 	return []field{
-		{"of", fmt.Sprintf("%q", tenants[w.rnd.IntN(3)]), "S"}, {"id", id, "N"}, {"name", fmt.Sprintf(`"Blåbær <&> %d"`, w.rnd.IntN(3)), "S"},
-		{"secret", fmt.Sprintf("%q", fmt.Sprint(unlisted, w.rnd.IntN(100))), "S"}, {"amount", []string{"1.50", "100000000000000000000.10", "-7"}[w.rnd.IntN(3)], "N"},
+		{"of", fmt.Sprintf("%q", tenants[w.rnd.IntN(3)]), "S"},
+		{"id", id, "N"},
+		{"name", fmt.Sprintf(`"Blåbær <&> %d"`, w.rnd.IntN(3)), "S"},
+		{"secret", fmt.Sprintf("%q", fmt.Sprint(unlisted, w.rnd.IntN(100))), "S"},
+		{"amount", []string{"1.50", "100000000000000000000.10", "-7"}[w.rnd.IntN(3)], "N"},
 	}
 }
 

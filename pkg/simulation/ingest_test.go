@@ -45,6 +45,8 @@ type ingestion struct {
 	// poison is a record whose event the store refuses until cured.
 	poison *record
 	cured  time.Time
+	// redispatchedTo is the end of the latest period that a user had redispatched.
+	redispatchedTo time.Time
 }
 
 // newIngestion adds records from outside to one run in three. It must not draw from
