@@ -150,7 +150,7 @@ func (in *ingestion) onBus() {
 	case w.chance(0.15): // no usable time
 		r.at = now.Add([]time.Duration{-30 * time.Hour, 2 * time.Hour, -400 * 24 * time.Hour}[w.rnd.IntN(3)]).Truncate(time.Second)
 	case w.chance(0.15): // usable for some minutes more
-		r.at = now.Add(w.between(time.Second, 10*time.Minute) - 24*time.Hour).Truncate(time.Second).Add(time.Second)
+		r.at = now.Add(w.between(time.Second, 4*time.Minute) - 24*time.Hour).Truncate(time.Second).Add(time.Second)
 	case w.chance(0.5):
 		r.at = r.at.Add(-w.between(0, 10*time.Minute).Truncate(time.Second))
 	}

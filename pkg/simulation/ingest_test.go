@@ -143,7 +143,11 @@ func (in *ingestion) administer(u *user) {
 		}
 		_, err := e.sources.Replace(ctx, "ida", name, 0, what)
 		return err
-	}, func(error) {})
+	}, func(error) {
+		if in.left > 0 && w.chance(0.7) {
+			in.after = time.Now() // before every reader of the sources knows
+		}
+	})
 }
 
 // actions lets something happen outside.
