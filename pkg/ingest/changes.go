@@ -45,6 +45,7 @@ func (b *batch) changes(ctx context.Context, records []json.RawMessage) (changes
 	// within that second, before the change.
 	listed, err := b.Sources.List(ctx, newest.Add(time.Second))
 	b.listed(ctx, listed, err)
+	known := listed.Complete && listed.Current
 	var pairs []pair
 	for i, c := range changes {
 		having := those(listed.Sources, func(s source.Source) bool { return s.Kind == source.KindTable && s.Table.Table == c.Table })
@@ -53,7 +54,7 @@ func (b *batch) changes(ctx context.Context, records []json.RawMessage) (changes
 			b.skipFor(ctx, having, source.ReasonUnreadable)
 		case b.own(c.Table):
 			b.skipFor(ctx, having, source.ReasonTable)
-		case err != nil, len(having) == 0 && !(listed.Complete && listed.Current):
+		case err != nil, len(having) == 0 && !known:
 			failed[i] = true
 		case len(having) == 0:
 			b.skip(ctx, unclaimed, source.ReasonNoSource)

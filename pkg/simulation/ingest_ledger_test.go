@@ -256,7 +256,7 @@ func (in *ingestion) made(p *process, h *happening) (ledger.Event, bool) {
 			text := differs(told, e)
 			if text == "" {
 				key := r.name + " of " + name
-				if first := r.events(in)[name]; first != nil && !(r.moved && marked) {
+				if first := r.events(in)[name]; first != nil && (!r.moved || !marked) {
 					in.w.violated("ingest", "%s makes both %s and %s", key, first.name, h.name)
 				}
 				h.outside = outside{r, name}
@@ -285,6 +285,12 @@ func differs(want ledger.Event, e webhook.Event) string {
 		return ""
 	}
 	return told + " but " + found
+}
+
+// redispatched reports whether an event of a record has an id in a period that a user
+// had redispatched. Unlike a signal's, it may have been stored after that.
+func (in *ingestion) redispatched(h *happening) bool {
+	return h.outside.record != nil && h.event.ID.Time().Before(in.redispatchedTo)
 }
 
 // outside is what an event was made of.

@@ -107,8 +107,13 @@ func late(tenant webhook.Tenant) source.Source {
 
 // busNames are detail-types, and the names that they become without a mapping.
 var busNames = []struct{ detailType, name string }{
-	{"Contact Changed", "contact.changed"}, {"Sale Sold!", "sale.sold"}, {"order.line -> CHANGED", "order.line.-.changed"}, {"contact.created", "contact.created"},
-	{"Contact / Deleted", "contact.deleted"}, {"Test", "test"}, {"webhook7 errors", "webhook7.errors"},
+	{"Contact Changed", "contact.changed"},
+	{"Sale Sold!", "sale.sold"},
+	{"order.line -> CHANGED", "order.line.-.changed"},
+	{"contact.created", "contact.created"},
+	{"Contact / Deleted", "contact.deleted"},
+	{"Test", "test"},
+	{"webhook7 errors", "webhook7.errors"},
 }
 
 func (in *ingestion) record(r *record) *record {
@@ -125,8 +130,11 @@ func (in *ingestion) record(r *record) *record {
 func (in *ingestion) fields(id string) []field {
 	w := in.w
 	return []field{
-		{"of", fmt.Sprintf("%q", tenants[w.rnd.IntN(3)]), "S"}, {"id", id, "N"}, {"name", fmt.Sprintf(`"Blåbær <&> %d"`, w.rnd.IntN(3)), "S"},
-		{"secret", fmt.Sprintf("%q", fmt.Sprint(unlisted, w.rnd.IntN(100))), "S"}, {"amount", []string{"1.50", "100000000000000000000.10", "-7"}[w.rnd.IntN(3)], "N"},
+		{"of", fmt.Sprintf("%q", tenants[w.rnd.IntN(3)]), "S"},
+		{"id", id, "N"},
+		{"name", fmt.Sprintf(`"Blåbær <&> %d"`, w.rnd.IntN(3)), "S"},
+		{"secret", fmt.Sprintf("%q", fmt.Sprint(unlisted, w.rnd.IntN(100))), "S"},
+		{"amount", []string{"1.50", "100000000000000000000.10", "-7"}[w.rnd.IntN(3)], "N"},
 	}
 }
 
@@ -142,7 +150,7 @@ func (in *ingestion) onBus() {
 	case w.chance(0.15): // no usable time
 		r.at = now.Add([]time.Duration{-30 * time.Hour, 2 * time.Hour, -400 * 24 * time.Hour}[w.rnd.IntN(3)]).Truncate(time.Second)
 	case w.chance(0.15): // usable for some minutes more
-		r.at = now.Add(w.between(time.Second, 10*time.Minute) - 24*time.Hour).Truncate(time.Second).Add(time.Second)
+		r.at = now.Add(w.between(time.Second, 4*time.Minute) - 24*time.Hour).Truncate(time.Second).Add(time.Second)
 	case w.chance(0.5):
 		r.at = r.at.Add(-w.between(0, 10*time.Minute).Truncate(time.Second))
 	}

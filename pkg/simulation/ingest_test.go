@@ -45,6 +45,8 @@ type ingestion struct {
 	// poison is a record whose event the store refuses until cured.
 	poison *record
 	cured  time.Time
+	// redispatchedTo is the end of the latest period that a user had redispatched.
+	redispatchedTo time.Time
 }
 
 // newIngestion adds records from outside to one run in three. It must not draw from
@@ -141,7 +143,11 @@ func (in *ingestion) administer(u *user) {
 		}
 		_, err := e.sources.Replace(ctx, "ida", name, 0, what)
 		return err
-	}, func(error) {})
+	}, func(error) {
+		if in.left > 0 && w.chance(0.7) {
+			in.after = time.Now() // before every reader of the sources knows
+		}
+	})
 }
 
 // actions lets something happen outside.

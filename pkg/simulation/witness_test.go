@@ -636,6 +636,9 @@ func (l *witness) explain(first, again *attempt) string {
 			}
 		}
 	}
+	if (first.stream != nil || again.stream != nil) && l.w.ingestion.redispatched(l.events[first.key.Event]) {
+		return "a redispatch of the period in which a record of a source was made, while the stream delivers its event"
+	}
 	return ""
 }
 
@@ -725,6 +728,9 @@ func (l *witness) jobChanged(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.jobs = jobs
+	for _, j := range jobs {
+		l.w.ingestion.redispatchedTo = later(l.w.ingestion.redispatchedTo, j.To)
+	}
 }
 
 // sent checks that the row is written first: a message for a later attempt or

@@ -32,11 +32,11 @@ func contentBody(v Version, e Event) string {
 		names[i] = quote(name)
 	}
 	changes := "[" + strings.Join(names, ",") + "]"
-	members := func(list ...string) string {
+	members := func(list ...Header) string {
 		var b strings.Builder
-		for i := 0; i < len(list); i += 2 {
-			if list[i+1] != "" {
-				fmt.Fprintf(&b, ",%s:%s", quote(list[i]), quote(list[i+1]))
+		for _, m := range list {
+			if m.Value != "" {
+				fmt.Fprintf(&b, ",%s:%s", quote(m.Name), quote(m.Value))
 			}
 		}
 		return b.String()
@@ -50,8 +50,8 @@ func contentBody(v Version, e Event) string {
 			values = `,"values":` + c.Values
 		}
 		return with(fmt.Sprintf(`{"type":%s,"timestamp":%s,"data":%s,"primaryKey":%d,"tenant":%s%s,"changes":%s%s%s`,
-			quote(e.Name), at, data, e.Key, quote(e.Tenant), members("key", c.Key, "entity", c.Entity), changes, values,
-			members("source", c.Source, "sourceEvent", c.SourceEvent, "sequence", c.Sequence)),
+			quote(e.Name), at, data, e.Key, quote(e.Tenant), members(Header{"key", c.Key}, Header{"entity", c.Entity}), changes, values,
+			members(Header{"source", c.Source}, Header{"sourceEvent", c.SourceEvent}, Header{"sequence", c.Sequence})),
 			v.Properties, "type", "timestamp", "data", "primaryKey", "tenant")
 	case "cloudevents":
 		subject := c.Key
@@ -60,7 +60,7 @@ func contentBody(v Version, e Event) string {
 		}
 		return fmt.Sprintf(`{"specversion":"1.0","id":%s,"source":%s,"type":%s,"subject":%s,"time":%s%s,"datacontenttype":"application/json","data":%s}`,
 			quote(e.ID), quote("/posthaste/"+e.Tenant), quote(e.Name), quote(subject), at,
-			members("entity", c.Entity, "eventsource", c.Source, "sourceevent", c.SourceEvent, "sequence", c.Sequence), data)
+			members(Header{"entity", c.Entity}, Header{"eventsource", c.Source}, Header{"sourceevent", c.SourceEvent}, Header{"sequence", c.Sequence}), data)
 	}
 	if c.Values != "" {
 		values = `,"Values":` + c.Values
