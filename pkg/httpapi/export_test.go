@@ -51,3 +51,10 @@ func PatchFault() error {
 	_, err := new(call).patch(webhook.Webhook{State: webhook.StateActive}, webhook.Health{}, []change{{label: "Changes[2]", op: "add", path: []string{"Color"}}})
 	return err
 }
+
+// The cursors of lists.
+var (
+	EncodeCursor = encodeCursor
+	DecodeCursor = decodeCursor
+	CursorScope  = cursorScope
+)
