@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -57,6 +58,19 @@ func FirstEventID(at time.Time) EventID {
 		b[i] = byte(ms >> (40 - 8*i))
 	}
 	return EventID(FormatGUID(b))
+}
+
+// Time returns when the id was made, to the millisecond: when the event was accepted.
+// It is the zero time for an id that is not valid.
+func (id EventID) Time() time.Time {
+	if !id.Valid() {
+		return time.Time{}
+	}
+	ms, err := strconv.ParseInt(string(id[:8]+id[9:13]), 16, 64)
+	if err != nil { // a valid id has hexadecimal digits there
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
 }
 
 // FormatGUID returns the bytes of a UUID as 36 lower-case characters.
