@@ -9,6 +9,7 @@ var carriers = wire.Members{
 	"errorassociates": listItems, "childitems": listItems,
 	"headers": stringPairs, "customfields": stringPairs, "_links": stringPairs,
 	"properties": {Container: wire.Any}, "data": {Container: wire.Any}, "extrafields": {Container: wire.Any},
+	"fieldvalues": {Container: wire.Any}, "values": {Container: wire.Any}, "previous": {Container: wire.Any},
 	"fieldproperties": {Container: wire.Strings, Element: "FieldPropertyDictionaryKeyValuePair"},
 }
 

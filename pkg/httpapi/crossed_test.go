@@ -59,6 +59,7 @@ var fills = map[string]string{
 
 // bodies holds the bodies of routes that refuse the common one.
 var bodies = map[string]string{
+	"POST /api/v1/Explain":               `{"Event":{"Event":"contact.changed"},"Webhook":{"WebhookId":{id},"Name":"stranger"}}`,
 	"POST /api/v1/Events":                `{"Event":"contact.changed","PrimaryKey":7,"Source":"s","Id":"1"}`,
 	"PUT /api/v1/Webhook/{id}/Options":   `{"Policy":"superoffice"}`,
 	"PATCH /api/v1/Webhook/{id}/Options": `{"Policy":"superoffice"}`,
@@ -80,6 +81,7 @@ func crossing(t *testing.T, route httpapi.Route, id int) (path, body string) {
 	}
 	path = strings.Join(segments, "/") + fmt.Sprintf("?webhookId=%d", id)
 	body, special := bodies[route.Method+" "+route.Pattern]
+	body = strings.ReplaceAll(body, "{id}", fmt.Sprint(id))
 	if !special && route.Method != http.MethodGet {
 		const entity = `"Name":"stranger","Events":["contact.changed"],"TargetUrl":"https://example.com/stranger","Secret":"********"`
 		body = fmt.Sprintf(`{"WebhookId":%d,%s,"EventName":"contact.changed","PrimaryKey":7,"Data":{},"Webhook":{"WebhookId":%[1]d,%[2]s}}`, id, entity)

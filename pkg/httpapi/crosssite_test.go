@@ -121,7 +121,7 @@ func TestNoGETChangesState(t *testing.T) {
 	if got := s.call("POST", "/api/v1/Webhook", minimal, user); got.Code != 200 {
 		t.Fatalf("got %d %s", got.Code, got.Body)
 	}
-	s.call("POST", "/api/v1/Webhook/contact.changed/7", `{"a":1}`, user)
+	event := s.call("POST", "/api/v1/Webhook/contact.changed/7", `{"a":1}`, user).Header()["X-SuperOffice-EventId"][0]
 	s.admin("POST", "/admin/v1/Sources", relayCRM, 201)
 	job := s.admin("POST", "/admin/v1/Redispatch", `{"Tenant":"Cust1","From":"2026-11-23T00:00:00Z","To":"2026-11-24T00:00:00Z"}`, 202)["JobId"]
 	stored := func() string {
@@ -141,7 +141,7 @@ func TestNoGETChangesState(t *testing.T) {
 		if route.Scope == webhook.ScopeAdmin {
 			caller = asAdmin
 		}
-		path := strings.NewReplacer("{id}", "1", "{tenant}", "Cust1", "{name}", "crm", "{job}", fmt.Sprint(job)).Replace(route.Pattern)
+		path := strings.NewReplacer("{id}", "1", "{tenant}", "Cust1", "{name}", "crm", "{job}", fmt.Sprint(job), "{eventId}", event).Replace(route.Pattern)
 		// Each query parameter that an operation may read is set.
 		query := "?webhookId=1&State=Stopped&Name=x&EventName=a.b&PrimaryKey=1&$select=Name"
 		for _, method := range []string{http.MethodGet, http.MethodHead} {

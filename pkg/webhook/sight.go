@@ -2,6 +2,8 @@ package webhook
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -61,6 +63,25 @@ func (s *Sight) Shows(e Event) (Carried, bool) {
 		shown = shown.Join(w.Carries(e, s.namesOnly))
 	}
 	return shown, len(webhooks) > 0
+}
+
+// FindEvent reads an event of a tenant by its id, or a relayed one by the id that its
+// sender gave it, if that is a GUID. ErrNotFound if it is unknown, or no longer kept.
+// The caller checks that the principal sees it.
+func (r *Registry) FindEvent(ctx context.Context, tenant Tenant, id string) (Event, error) {
+	own := EventID(strings.ToLower(id))
+	if !own.Valid() {
+		return Event{}, fmt.Errorf("event %.36q: %w", id, ErrNotFound)
+	}
+	e, err := r.Events.Get(ctx, tenant, own)
+	if !errors.Is(err, ErrNotFound) {
+		return e, err
+	}
+	claim, err := r.Events.Recall(ctx, tenant, OnceKey("", id), r.Now())
+	if err != nil {
+		return Event{}, err
+	}
+	return r.Events.Get(ctx, tenant, claim.Event)
 }
 
 // of returns the app's webhooks that match the event.
