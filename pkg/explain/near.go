@@ -45,8 +45,11 @@ func (n nearest) list() []Near {
 
 // likeness returns how long the longest beginning or end is that a pattern of the
 // webhook shares with a name: contact.change is like contact.changed, and so is
-// contacts.changed.
+// contacts.changed. A pattern that matches is like the name most of all.
 func likeness(name string, w webhook.Webhook) (most int) {
+	if w.SubscribesTo(webhook.SubscriptionKeys(name)...) {
+		return len(name) + 1
+	}
 	name = strings.ToLower(name)
 	for _, pattern := range w.Events {
 		pattern = strings.ToLower(pattern)

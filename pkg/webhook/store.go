@@ -135,8 +135,8 @@ type Events interface {
 	List(ctx context.Context, tenant Tenant, first, last EventID, limit int) ([]Event, error)
 
 	// Search returns events of a tenant, newest first; see EventQuery. It reads a
-	// bounded part of each partition, about 1 MiB, so a page may be short, or empty,
-	// and still have a Next. Pages that follow each other's Next show each event once,
+	// bounded part of each partition, at most about 1 MiB, so a page may be short, or
+	// empty, and still have a Next. Pages that follow each other's Next show each event once,
 	// unless it was stored or removed meanwhile. Events that have expired or cannot be
 	// decoded are examined too.
 	Search(ctx context.Context, q EventQuery) (EventPage, error)
