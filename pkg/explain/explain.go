@@ -36,8 +36,8 @@ type Explanation struct {
 	Status         webhook.Status
 	Round, Attempt int
 	AttemptCount   int
-	// Lane and NextAttempt are those of the next attempt. Empty and zero: there is none,
-	// or it is under way.
+	// Lane and NextAttempt are those of the next attempt. Empty and zero: nothing
+	// is left to attempt, or the attempt is under way.
 	Lane          webhook.Lane
 	NextAttempt   time.Time
 	WaitingBehind Wait
@@ -59,7 +59,7 @@ type Facts struct {
 	Revisions []webhook.Webhook
 	// Deleted is when the webhook was deleted. Zero: it exists.
 	Deleted time.Time
-	// Row is the delivery's row. The zero Delivery: there is none.
+	// Row is the delivery's row. The zero Delivery: no row exists.
 	Row webhook.Delivery
 	// Health is that of the webhook, if Known.
 	Health webhook.Health

@@ -79,14 +79,14 @@ func TestEvents_ASearchOfAMillionEventsReadsOnePageOfEachPartition(t *testing.T)
 	const stored = 1_000_000
 	m := newManyEvents(t, start, stored)
 	events := dynamo.New(m, dynamo.Tables{Events: "events"}, dynamo.Options{Now: time.Now, Random: webhooktest.Random(1)}).Events()
-	nobody := int32(77)
+	unused := int32(77)
 	for name, q := range map[string]webhook.EventQuery{
 		"all":            {Limit: 100},
-		"none match":     {Limit: 100, Filter: webhook.EventFilter{PrimaryKey: &nobody}},
+		"none match":     {Limit: 100, Filter: webhook.EventFilter{PrimaryKey: &unused}},
 		"all match":      {Limit: 100, Filter: webhook.EventFilter{Name: "contact.*"}},
 		"none are seen":  {Limit: 100, Sees: func(webhook.Event) bool { return false }},
-		"in the middle":  {Limit: 100, Filter: webhook.EventFilter{PrimaryKey: &nobody}, Before: webhook.FirstEventID(start.Add(stored / 2 * time.Second))},
-		"at the end":     {Limit: 100, Filter: webhook.EventFilter{PrimaryKey: &nobody}, Before: webhook.FirstEventID(start.Add(100 * time.Second))},
+		"in the middle":  {Limit: 100, Filter: webhook.EventFilter{PrimaryKey: &unused}, Before: webhook.FirstEventID(start.Add(stored / 2 * time.Second))},
+		"at the end":     {Limit: 100, Filter: webhook.EventFilter{PrimaryKey: &unused}, Before: webhook.FirstEventID(start.Add(100 * time.Second))},
 		"a narrow range": {Limit: 100, First: webhook.FirstEventID(start.Add(50 * time.Second)), Before: webhook.FirstEventID(start.Add(100 * time.Second))},
 	} {
 		q.Tenant = "Default"
