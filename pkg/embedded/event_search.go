@@ -26,12 +26,11 @@ func (s Events) Search(ctx context.Context, q webhook.EventQuery) (page webhook.
 	var broken webhook.UnreadableError
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c, size := bucket(tx, "events").Cursor(), 0
-		k, stored := c.Seek(start)
-		if k == nil {
-			k, stored = c.Last()
-		} else {
-			k, stored = c.Prev()
+		previous := c.Prev
+		if k, _ := c.Seek(start); k == nil {
+			previous = c.Last
 		}
+		k, stored := previous()
 		for ; bytes.HasPrefix(k, prefix) && bytes.Compare(k, first) >= 0; k, stored = c.Prev() {
 			if size >= searchBytes || len(page.Events) == q.Limit {
 				return broken.Err()

@@ -121,7 +121,7 @@ func TestNoGETChangesState(t *testing.T) {
 	if got := s.call("POST", "/api/v1/Webhook", minimal, user); got.Code != 200 {
 		t.Fatalf("got %d %s", got.Code, got.Body)
 	}
-	event := s.call("POST", "/api/v1/Webhook/contact.changed/7", `{"a":1}`, user).Header()["X-SuperOffice-EventId"][0]
+	event := canonical(s.call("POST", "/api/v1/Webhook/contact.changed/7", `{"a":1}`, user).Header()).Get("X-Superoffice-Eventid")
 	s.admin("POST", "/admin/v1/Sources", relayCRM, 201)
 	job := s.admin("POST", "/admin/v1/Redispatch", `{"Tenant":"Cust1","From":"2026-11-23T00:00:00Z","To":"2026-11-24T00:00:00Z"}`, 202)["JobId"]
 	stored := func() string {

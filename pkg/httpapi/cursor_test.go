@@ -67,7 +67,7 @@ func TestCursor_RefusesAllOthers(t *testing.T) {
 	}
 }
 
-// The scope joins its parts so that none can imitate another.
+// The scope joins its parts so that no scope can imitate another.
 func TestCursor_ScopesAreDistinct(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

@@ -183,8 +183,11 @@ func TestEvents_AnAppSeesWhatItsDeliveriesCarry(t *testing.T) {
 		content := &webhook.Content{Changes: []string{"x"}, FieldValues: []byte(`{"x":1}`), Values: []byte(`{"x":2}`), Previous: []byte(`{"x":3}`)}
 		ids := map[string]webhook.EventID{}
 		for i, e := range []webhook.Event{
-			{Name: "sale.sold", Content: content}, {Name: "contact.changed", Content: content}, {Name: "order.placed", Content: content},
-			{Name: "webhook1.errors", App: "sales"}, {Name: "webhook2.errors", App: "data"},
+			{Name: "sale.sold", Content: content},
+			{Name: "contact.changed", Content: content},
+			{Name: "order.placed", Content: content},
+			{Name: "webhook1.errors", App: "sales"},
+			{Name: "webhook2.errors", App: "data"},
 		} {
 			ids[e.Name] = s.accept("Default", now.Add(time.Duration(i)*time.Second), e)
 		}

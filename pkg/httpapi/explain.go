@@ -8,6 +8,7 @@ import (
 
 	explaining "github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
+	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -88,13 +89,16 @@ func (a *api) explainEvent(c *call) (reply, error) {
 // explainHypothetical explains an event that is not stored, or a webhook as it might
 // be, or both. It stores nothing.
 func (a *api) explainHypothetical(c *call) (reply, error) {
-	text, err := jsonBody(c)
-	if err != nil {
+	text, label, err := wire.ReadText(c.Request)
+	switch {
+	case err != nil:
 		return reply{}, err
+	case text != nil && !label.IsJSON():
+		return reply{}, wire.Unsupported("Events are read as JSON only; send Content-Type: application/json")
 	}
 	body := wire.Raw(text)
-	if text == nil || body.Kind() != wire.KindObject {
-		return reply{}, webhook.Invalid("the body must be an object with Event and Webhook")
+	if text == nil || jsonscan.CheckValue(text) != nil || body.Kind() != wire.KindObject {
+		return reply{}, webhook.Invalid("the body must be a JSON object with Event and Webhook")
 	}
 	var event, subject wire.Tree
 	var f webhook.Faults

@@ -95,15 +95,6 @@ func (c Carried) Join(other Carried) Carried {
 	return c
 }
 
-// Size returns the size of the names and values in bytes, roughly.
-func (c Carried) Size() int {
-	n := len(c.FieldValues) + len(c.Values) + len(c.Previous)
-	for _, name := range c.Changes {
-		n += len(name) + len(`"",`)
-	}
-	return n
-}
-
 // sortedNames returns the names of the data of a plain signal, nil if it has none.
 func sortedNames(data json.RawMessage) []string {
 	if len(bytes.TrimSpace(data)) == 0 {

@@ -48,7 +48,9 @@ func newManyEvents(t *testing.T, start time.Time, n int) *manyEvents {
 
 func (m *manyEvents) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	m.queries.Add(1)
-	value := func(name string) string { return in.ExpressionAttributeValues[name].(*types.AttributeValueMemberS).Value }
+	value := func(name string) string {
+		return in.ExpressionAttributeValues[name].(*types.AttributeValueMemberS).Value
+	}
 	pk, most := value(":pk"), (1<<20)/itemBytes
 	if in.Limit != nil {
 		most = min(most, int(*in.Limit))

@@ -45,10 +45,10 @@ func testSearch(t *testing.T, h Harness) {
 	for i := range 120 {
 		e := newEvent(t, tenant)
 		e.ID, e.Name, e.PrimaryKey = newEventID(t, start.Add(time.Duration(i)*time.Millisecond)), "contact.changed", int32(i%10)
-		switch {
-		case i%4 == 1:
+		switch i % 4 {
+		case 1:
 			e.Name, e.Key = "Sale.Created", fmt.Sprint("A-", i%10)
-		case i%4 == 2:
+		case 2:
 			e.Data, e.Content = nil, &webhook.Content{Entity: &entity, Source: "/in/crm"}
 		}
 		must(t, h.Events.Put(t.Context(), e))
