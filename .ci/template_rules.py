@@ -3,6 +3,7 @@
     python .ci/template_rules.py template.yaml      (with cfn-lint's Python)
 """
 
+import re
 import sys
 
 from cfnlint.decode import cfn_yaml
@@ -23,6 +24,15 @@ def many(value):
 
 def of_type(kind):
     return {name: r.get("Properties", {}) for name, r in resources.items() if r["Type"] == kind}
+
+
+def policies(role):
+    """Those of a role, also the ones that a condition leaves out."""
+    for policy in role["Policies"]:
+        if "Fn::If" in policy:
+            condition, policy, otherwise = policy["Fn::If"]
+            hold(otherwise == {"Ref": "AWS::NoValue"}, f"a policy under {condition} has an alternative")
+        yield policy
 
 
 def sentence(text):
@@ -59,7 +69,8 @@ for name, group in of_type("AWS::Logs::LogGroup").items():
 # Functions.
 hold(parameters["QueueConcurrency"]["MinValue"] >= 4, "a few slow attempts may block the delivery queue")
 functions = of_type("AWS::Serverless::Function")
-timeouts = {"ApiFunction": 29, "DeliverFunction": 60, "RetryFunction": 150, "SweepFunction": 55}
+timeouts = {"ApiFunction": 29, "DeliverFunction": 60, "RetryFunction": 150, "SweepFunction": 55, "IngestFunction": 60}
+mappings = []
 for name, function in functions.items():
     hold(sentence(function.get("Description")), f"{name} does not say what it does")
     group = function.get("LoggingConfig", {}).get("LogGroup", {}).get("Ref")
@@ -67,28 +78,55 @@ for name, function in functions.items():
     hold("Policies" not in function and "Role" in function, f"{name} has no role written in the template")
     hold(function.get("Timeout") == timeouts.get(name, function.get("Timeout")), f"{name} has an unexpected timeout")
     for event in function.get("Events", {}).values():
-        mapping = event.get("Properties", {})
         if event["Type"] in ("DynamoDB", "SQS"):
-            hold(mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name} cannot report partial failures")
-        if event["Type"] == "SQS":
-            most = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
-            hold(most == {"Ref": "QueueConcurrency"}, f"{name} may use up the account's concurrency")
-        if event["Type"] == "DynamoDB":
-            hold(mapping.get("StartingPosition") == "TRIM_HORIZON", f"{name} may miss events while its mapping is being created")
-            hold(mapping.get("BisectBatchOnFunctionError") is True, f"{name} loses good records with a bad one")
-            hold(mapping.get("MaximumRetryAttempts") == 10, f"{name} gives up too early or never")
-            hold(mapping.get("MaximumRecordAgeInSeconds") == -1, f"{name} gives up by age")
-            failure = mapping.get("DestinationConfig", {}).get("OnFailure", {})
-            hold(failure.get("Type") == "S3", f"{name} does not keep failed records")
+            mapping = event["Properties"]
+            mappings.append((name, mapping, mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Type") == "S3"))
+buckets = {name + ".Arn" for name in of_type("AWS::S3::Bucket")} | {(name, "Arn") for name in of_type("AWS::S3::Bucket")}
+for name, mapping in of_type("AWS::Lambda::EventSourceMapping").items():
+    destination = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", {}).get("Fn::GetAtt", "")
+    mappings.append((name, mapping, (destination if isinstance(destination, str) else tuple(destination)) in buckets))
+for name, mapping, kept in mappings:
+    hold(mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name} cannot report partial failures")
+    if "StartingPosition" in mapping:
+        hold(mapping["StartingPosition"] == "TRIM_HORIZON", f"{name} may miss events while its mapping is being created")
+        hold(mapping.get("BisectBatchOnFunctionError") is True, f"{name} loses good records with a bad one")
+        hold(mapping.get("MaximumRetryAttempts") == 10, f"{name} gives up too early or never")
+        hold(mapping.get("MaximumRecordAgeInSeconds") == -1, f"{name} gives up by age")
+        hold(kept, f"{name} does not keep failed records")
+    else:
+        most = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
+        hold(most == {"Ref": "QueueConcurrency"}, f"{name} may use up the account's concurrency")
+hold(len(mappings) == 6, f"{len(mappings)} mappings are checked")
 queue = of_type("AWS::SQS::Queue")["DeliveryQueue"]
 hold(queue["VisibilityTimeout"] >= 6 * timeouts["RetryFunction"], "a message may become visible while it is processed")
 hold(queue["RedrivePolicy"]["maxReceiveCount"] == 20, "a waiting message becomes a dead letter too early or too late")
+queue = of_type("AWS::SQS::Queue")["IngestQueue"]
+hold(queue["VisibilityTimeout"] >= 6 * timeouts["IngestFunction"], "an event of the bus may become visible while it is taken")
+hold("deadLetterTargetArn" in queue["RedrivePolicy"], "an event that cannot be stored is received until it expires")
 
-# Permissions.
+# Events from EventBridge and from tables: off by default, without a trace.
+for name, resource in resources.items():
+    if name.startswith(("Ingest", "Event", "Change")) and name != "EventsTable":
+        hold("Condition" in resource, f"{name} exists in a deployment that takes no records")
+for name in ("EventBusName", "EventSources", "EventDetailTypes", "EventTenant", "ChangeStreamArn1", "ChangeStreamArn2", "ChangeStreamArn3", "ChangeStreamKeyArn"):
+    hold(parameters[name]["Default"] == "", f"{name} is not empty by default")
+for value, allowed in {"": True, "shop": True, "posthastes": True, "my.posthaste.": True, "posthaste.": False, "posthaste.webhooks": False}.items():
+    matches = re.fullmatch(parameters["EventSources"]["AllowedPattern"], value) is not None
+    hold(matches == allowed, f"EventSources {'refuses' if allowed else 'accepts'} {value!r}")
+sources = resources["EventRule"]["Properties"]["EventPattern"]["source"]["Fn::If"]
+hold(sources == ["AnyEventSource", [{"anything-but": {"prefix": "posthaste."}}], {"Ref": "EventSources"}], "the service's own events may come back to it")
+expiry = resources["ChangeFailureBucket"]["Properties"]["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"]
+hold(expiry == 14, f"records of tables are kept for {expiry} days")
+
+# Permissions. A statement may be behind a condition: Fn::If of it and nothing.
+def unconditional(statement):
+    return statement["Fn::If"][1] if "Fn::If" in statement else statement
+
+
 for name, role in of_type("AWS::IAM::Role").items():
     hold("ManagedPolicyArns" not in role, f"{name} has a managed policy")
-    for policy in role["Policies"]:
-        statements = policy["PolicyDocument"]["Statement"]
+    for policy in policies(role):
+        statements = [unconditional(s) for s in policy["PolicyDocument"]["Statement"]]
         sids = [s.get("Sid") for s in statements]
         hold(None not in sids and len(set(sids)) == len(sids), f"{name} has statements without a unique Sid")
         for s in statements:

@@ -10,6 +10,7 @@ import (
 )
 
 var (
+	alarmText     = regexp.MustCompile(`(?m)^  (\w+):\n    Type: AWS::CloudWatch::Alarm\n(?:    Condition: \w+\n)?    Properties:\n      AlarmDescription: "(.+)"$`)
 	filterPattern = regexp.MustCompile(`FilterPattern: '(.+)'`)
 	errorLine     = regexp.MustCompile(`^{ \$\.level = "ERROR" && \$\.msg = "([^"]+)" }$`)
 )
@@ -46,5 +47,23 @@ func TestAlarms_FilterLinesThatAreLogged(t *testing.T) {
 		if n := strings.Count(code.String(), `"`+line[1]+`"`); n != 1 {
 			t.Errorf("%q is logged in %d places, want 1", line[1], n)
 		}
+	}
+}
+
+// docs/operating.md has every alarm of the template, with its description.
+func TestAlarms_AreListed(t *testing.T) {
+	t.Parallel()
+	template, page := read(t, "../template.yaml"), read(t, "../docs/operating.md")
+	alarms := alarmText.FindAllStringSubmatch(template, -1)
+	if n := strings.Count(template, "AWS::CloudWatch::Alarm\n"); len(alarms) != n {
+		t.Fatalf("%d of %d alarms have an AlarmDescription first", len(alarms), n)
+	}
+	for _, alarm := range alarms {
+		if row := "| `" + alarm[1] + "` | " + alarm[2] + " |\n"; !strings.Contains(page, row) {
+			t.Errorf("docs/operating.md lacks the row\n%s", row)
+		}
+	}
+	if n := strings.Count(page, "Alarm` |"); n != len(alarms) {
+		t.Errorf("docs/operating.md lists %d alarms, the template %d", n, len(alarms))
 	}
 }

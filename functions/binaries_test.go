@@ -35,9 +35,10 @@ func TestBinaries_LinkWhatTheyNeed(t *testing.T) {
 	t.Parallel()
 	everywhere := []string{"pkg/receiver", "pkg/embedded", "pkg/simulation/memdb", "pkg/webhooktest", "functions/local"}
 	for function, strangers := range map[string][]string{
-		"api":     {"pkg/dispatch", "pkg/sweep"},
+		"api":     {"pkg/dispatch", "pkg/sweep", "pkg/events/eventbridge"},
 		"deliver": {"pkg/httpapi", "pkg/auth", "pkg/sweep"},
 		"retry":   {"pkg/httpapi", "pkg/auth", "pkg/sweep"},
+		"ingest":  {"pkg/httpapi", "pkg/auth", "pkg/sweep", "pkg/dispatch", "pkg/outbound"},
 		"sweep":   {"pkg/httpapi", "pkg/auth", "pkg/dispatch", "pkg/outbound"},
 	} {
 		t.Run(function, func(t *testing.T) {

@@ -108,8 +108,10 @@ func TestSettled_DownTargetGetsItsEventFromTheScheduledSweep(t *testing.T) {
 }
 
 func TestSettled_NoDeadLetters(t *testing.T) {
-	if n := deployed(t).waiting("DEAD_LETTER_QUEUE_URL"); n != 0 {
-		t.Errorf("%d messages in the dead-letter queue", n)
+	for _, queue := range []string{"DEAD_LETTER_QUEUE_URL", "INGEST_DEAD_LETTER_QUEUE_URL"} {
+		if n := deployed(t).waiting(queue); n != 0 {
+			t.Errorf("%d messages in %s", n, queue)
+		}
 	}
 }
 
@@ -124,7 +126,7 @@ func TestDeployed_RedispatchMakesTheDeliveriesThatAreMissing(t *testing.T) {
 	w, err := d.store.Webhooks().Get(t.Context(), tenant, id)
 	if err == nil { // redispatch skips events from before the activation
 		w.Revision, w.ActivatedAt = w.Revision+1, began
-		err = d.store.Webhooks().Update(t.Context(), w)
+		err = d.store.Webhooks().Update(t.Context(), w, webhook.Change{})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -124,7 +124,7 @@ func (d *deployment) inSeconds(id int32) {
 		d.t.Fatal(err)
 	}
 	w.Options.Policy, w.Revision = webhook.PolicySuperOffice, w.Revision+1
-	if err := d.store.Webhooks().Update(d.t.Context(), w); err != nil {
+	if err := d.store.Webhooks().Update(d.t.Context(), w, webhook.Change{}); err != nil {
 		d.t.Fatal(err)
 	}
 }

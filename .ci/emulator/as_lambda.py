@@ -83,19 +83,22 @@ def api(as_role):
     may_not("Api: receive deliveries", lambda: as_role("sqs").receive_message(QueueUrl=resources["DeliveryQueue"]))
 
 
-def deliver(as_role):
-    streams, s3, bucket = as_role("dynamodbstreams"), as_role("s3"), resources["FailureBucket"]
-    arn = client("dynamodb").describe_table(TableName=resources["EventsTable"])["Table"]["LatestStreamArn"]
+def read_stream(function, streams, arn):
     shard = client("dynamodbstreams").describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
     at = dict(StreamArn=arn, ShardId=shard, ShardIteratorType="LATEST")
     iterator = client("dynamodbstreams").get_shard_iterator(**at)["ShardIterator"]
-    may("Deliver: find streams", lambda: streams.list_streams())
+    may(f"{function}: find streams", lambda: streams.list_streams())
     may(
-        "Deliver: read the stream",
+        f"{function}: read the stream",
         lambda: streams.describe_stream(StreamArn=arn),
         lambda: streams.get_shard_iterator(**at),
         lambda: streams.get_records(ShardIterator=iterator),
     )
+
+
+def deliver(as_role):
+    streams, s3, bucket = as_role("dynamodbstreams"), as_role("s3"), resources["FailureBucket"]
+    read_stream("Deliver", streams, client("dynamodb").describe_table(TableName=resources["EventsTable"])["Table"]["LatestStreamArn"])
     may("Deliver: find the failure bucket", lambda: s3.list_objects_v2(Bucket=bucket))
     may("Deliver: put a failed batch into the bucket", lambda: s3.put_object(Bucket=bucket, Key="as-lambda", Body=b"{}"))
     client("s3").delete_object(Bucket=bucket, Key="as-lambda")
@@ -119,7 +122,29 @@ def sweep(as_role):
     may_not("Sweep: read a secret", lambda: as_role("secretsmanager").get_secret_value(SecretId=secret))
 
 
-for name, calls in {"Api": api, "Deliver": deliver, "Retry": retry, "Sweep": sweep}.items():
+def ingest(as_role):
+    sqs, queue = as_role("sqs"), resources["IngestQueue"]
+    may(
+        "Ingest: take messages",
+        lambda: sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"]),
+        lambda: sqs.receive_message(QueueUrl=queue, VisibilityTimeout=1),
+        lambda: sqs.delete_message(QueueUrl=queue, ReceiptHandle="none"),
+    )
+    streams, s3, bucket = as_role("dynamodbstreams"), as_role("s3"), resources["ChangeFailureBucket"]
+    mapping = client("lambda").get_event_source_mapping(UUID=resources["ChangeMapping1"])
+    read_stream("Ingest", streams, mapping["EventSourceArn"])
+    may("Ingest: find the bucket of failed changes", lambda: s3.list_objects_v2(Bucket=bucket))
+    may("Ingest: put failed changes into the bucket", lambda: s3.put_object(Bucket=bucket, Key="as-lambda", Body=b"{}"))
+    client("s3").delete_object(Bucket=bucket, Key="as-lambda")
+    may_not("Ingest: read the bucket", lambda: s3.get_object(Bucket=bucket, Key="as-lambda"))
+    table = mapping["EventSourceArn"].split("/")[1]
+    may_not("Ingest: read the table itself", lambda: as_role("dynamodb").scan(TableName=table))
+    webhooks = as_role("dynamodb")
+    key = {"pk": {"S": "C#as-lambda"}, "sk": {"S": "C"}}
+    may_not("Ingest: write a credential", lambda: webhooks.update_item(TableName=resources["WebhooksTable"], Key=key))
+
+
+for name, calls in {"Api": api, "Deliver": deliver, "Retry": retry, "Sweep": sweep, "Ingest": ingest}.items():
     as_role = assume(resources[name + "Role"])
     log(name, resources[name + "Log"], as_role)
     calls(as_role)

@@ -1,10 +1,12 @@
 """Python runs this before the emulator."""
 
+import contextvars
 import json
 import socketserver
 
-from ministack.core import iam_actions
+from ministack.core import iam_actions, iam_evaluator
 from ministack.services import lambda_svc
+from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
 
 # Responses are written in small pieces; without Nagle's algorithm a warm call
 # takes 8 ms instead of 100.
@@ -28,6 +30,10 @@ iam_actions.extract_iam_action = _single_action
 # emulator a log group or anything.
 _resource = iam_actions.extract_resource_arn
 
+# The partition key of a call of DynamoDB, which a policy may name; the emulator
+# does not know it.
+_leading_key = contextvars.ContextVar("leading key", default=None)
+
 
 def _exact_resource(service, method, path, headers, body, *args, **kwargs):
     resource = _resource(service, method, path, headers, body, *args, **kwargs)
@@ -37,6 +43,7 @@ def _exact_resource(service, method, path, headers, body, *args, **kwargs):
         call = json.loads(body or b"{}")
     except ValueError:
         return resource
+    _leading_key.set(next(iter((call.get("Key") or call.get("Item") or {}).get("pk", {}).values()), None))
     if service == "logs":
         stream = call.get("logStreamName")
         return f"{resource}:log-stream:{stream}" if stream else resource
@@ -49,6 +56,15 @@ def _exact_resource(service, method, path, headers, body, *args, **kwargs):
 
 
 iam_actions.extract_resource_arn = _exact_resource
+
+_condition_key = iam_evaluator._resolve_condition_key
+
+
+def _with_leading_keys(key, context):
+    return _leading_key.get() if key.lower() == "dynamodb:leadingkeys" else _condition_key(key, context)
+
+
+iam_evaluator._resolve_condition_key = _with_leading_keys
 
 # CloudFormation turns a parameter's value into the number that a property asks
 # for; the emulator stores the string, and its poller compares it with numbers.
@@ -63,3 +79,27 @@ def _numeric_concurrency(esm, *args, **kwargs):
 
 
 lambda_svc._sqs_esm_concurrency = _numeric_concurrency
+
+# CloudFormation joins lists in conditions, which is how a template finds that a
+# list is empty; the emulator does not.
+_conditions = engine._evaluate_conditions
+
+
+def _joined(value, params):
+    if isinstance(value, list):
+        return [_joined(v, params) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if "Fn::Join" in value:
+        delimiter, listed = value["Fn::Join"]
+        return delimiter.join(v.strip() for v in params[listed["Ref"]]["Value"].split(","))
+    return {name: _joined(v, params) for name, v in value.items()}
+
+
+def _with_joins(template, params):
+    return _conditions({**template, "Conditions": _joined(template.get("Conditions", {}), params)}, params)
+
+
+for module in (engine, changesets, handlers, provisioners, stacks):
+    if hasattr(module, "_evaluate_conditions"):
+        module._evaluate_conditions = _with_joins

@@ -16,9 +16,12 @@ for name, resource in template["Resources"].items():
     if resource["Type"] != "AWS::IAM::Role":
         continue
     for policy in resource["Properties"]["Policies"]:
+        if "Fn::If" in policy:
+            policy = policy["Fn::If"][1]
         document = policy["PolicyDocument"]
         for statement in list(document["Statement"]):
-            sid = f"{name}/{statement['Sid']}"
+            # A statement may be behind a condition: Fn::If of it and nothing.
+            sid = f"{name}/{statement.get('Fn::If', [None, statement])[1]['Sid']}"
             if wanted is None:
                 print(sid)
             elif sid == wanted:

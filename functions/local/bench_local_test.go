@@ -246,12 +246,12 @@ type neighbour struct {
 
 var neighbours = []neighbour{
 	{"alone", 0, nil},
-	{"beside one that hangs", 600, hanging(0)},
-	{"beside one that hangs", 2000, hanging(0)},
-	{"beside one that hangs after 100 good answers", 600, hanging(100)},
-	{"beside one that drips its answer", 600, dripping},
-	{"beside one that refuses connections", 600, refusing},
-	{"beside one that answers well after 16 s", 600, late},
+	{"next to one that hangs", 600, hanging(0)},
+	{"next to one that hangs", 2000, hanging(0)},
+	{"next to one that hangs after 100 fast responses", 600, hanging(100)},
+	{"next to one that drips its response", 600, dripping},
+	{"next to one that refuses connections", 600, refusing},
+	{"next to one that responds normally after 16 s", 600, late},
 }
 
 func served(handler http.HandlerFunc) func(*testing.B) (string, func()) {

@@ -29,7 +29,7 @@ func BenchmarkFigures(b *testing.B) {
 	for b.Loop() {
 		t := &table{}
 		if strings.Contains(*figures, "engine") {
-			t.section("Engine: first attempts of one webhook, a target that answers at once in a process of its own")
+			t.section("Engine: first attempts of one webhook, a target that responds at once, in its own process")
 			benchEngine(b, t)
 		}
 		if strings.Contains(*figures, "stream") {
@@ -41,7 +41,7 @@ func BenchmarkFigures(b *testing.B) {
 			b.Fatalf("build: %v\n%s", err, out)
 		}
 		if strings.Contains(*figures, "local") {
-			t.section("Local run: signals over HTTP to POSTs received, one webhook; publishers and target in one process beside it")
+			t.section("Local run: signals over HTTP to POSTs received, one webhook; publishers and target in one other process")
 			for _, publishers := range []int{16, 64} {
 				benchThroughput(b, t, binary, publishers)
 			}
@@ -53,7 +53,7 @@ func BenchmarkFigures(b *testing.B) {
 			}
 		}
 		if strings.Contains(*figures, "neighbours") {
-			t.section("Neighbours: a webhook that gets 50 events a second, beside one that gets 200 a second")
+			t.section("Neighbours: a webhook that gets 50 events a second, next to one that gets 200 a second")
 			benchNeighbours(b, t, binary)
 		}
 		if strings.Contains(*figures, "bodies") {

@@ -147,7 +147,7 @@ func (p *process) publish(stop <-chan struct{}) (accepted []webhook.EventID) {
 				}
 				resp, err := p.post(client, "/api/v1/Webhook/contact.changed/7", `{"name":"Howell"}`) //nolint:bodyclose // post closes it
 				if err != nil {
-					return // killed: nobody knows whether it was accepted
+					return // killed: it may have been accepted or not
 				}
 				if resp.StatusCode == http.StatusNoContent {
 					mu.Lock()

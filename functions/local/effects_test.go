@@ -142,11 +142,15 @@ func TestOptions_EachHasAnEffect(t *testing.T) {
 			t.Errorf("openapi.json, %s (-shown +described):\n%s", schema, diff)
 		}
 	}
+	_, _, refusal := s.call("PATCH", "/api/v1/Webhook/1/Options", `{"Nope":1}`)
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "superoffice.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range names {
+		if !strings.Contains(string(refusal), name) {
+			t.Errorf("the message for an unknown option lacks %s: %s", name, refusal)
+		}
 		if !strings.Contains(string(page), "\n| `"+name+"` |") {
 			t.Errorf("docs/superoffice.md has no row for %s", name)
 		}

@@ -28,7 +28,7 @@ func invoke(ctx context.Context, file string, answer, logs io.Writer) error {
 	function := filepath.Base(filepath.Dir(file))
 	limit, known := timeouts[function]
 	if !known {
-		return fmt.Errorf("%s is not in a function's folder: want events/<api|deliver|retry|sweep>/<case>.json", file)
+		return fmt.Errorf("%s is not in a function's folder: want events/<api|deliver|retry|sweep|ingest>/<case>.json", file)
 	}
 	payload, err := os.ReadFile(file) //nolint:gosec // the file that was asked for
 	if err != nil {
@@ -56,6 +56,7 @@ func invoke(ctx context.Context, file string, answer, logs io.Writer) error {
 // timeouts are the functions' timeouts, as in template.yaml.
 var timeouts = map[string]time.Duration{
 	"api": 29 * time.Second, "deliver": time.Minute, "retry": 150 * time.Second, "sweep": 55 * time.Second,
+	"ingest": time.Minute,
 }
 
 // lambda returns the handler of one of the functions in timeouts.
@@ -67,6 +68,8 @@ func (s *parts) lambda(ctx context.Context, function string, logger *slog.Logger
 		return trigger.Queue(s.pump.Queue, logger)
 	case "sweep":
 		return trigger.Schedule(s.sweep, logger)
+	case "ingest":
+		return trigger.Ingest(s.batches.Bus, s.batches.Changes, logger)
 	default:
 		return trigger.HTTP(s.handler, httpapi.WriteError, logger)
 	}

@@ -102,7 +102,7 @@ func TestInvoke_Refusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := []struct{ name, file, want string }{
-		{"a folder that names no function", "../../events/nobody/x.json", "is not in a function's folder: want events/<api|deliver|retry|sweep>/<case>.json"},
+		{"a folder that names no function", "../../events/nobody/x.json", "is not in a function's folder: want events/<api|deliver|retry|sweep|ingest>/<case>.json"},
 		{"a missing file", "../../events/api/x.json", "events/api/x.json: no such file or directory"},
 		{"a payload that is not a batch", broken, "deliver failed: decode stream batch"},
 	}

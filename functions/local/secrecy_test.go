@@ -190,7 +190,13 @@ func TestSecretsStaySecret(t *testing.T) {
 	refuse = true
 	c.mu.Unlock()
 	c.ask("POST", "/api/v1/Webhook/contact.changed/8", "", 204, []string{ticket})
-	c.row(webhook.DeliveryKey{Tenant: "Cust1", Webhook: 1, Event: c.lastEvent()}, func(d webhook.Delivery) bool { return d.Response != "" })
+	refused := c.lastEvent()
+	c.row(webhook.DeliveryKey{Tenant: "Cust1", Webhook: 1, Event: refused}, func(d webhook.Delivery) bool { return d.Response != "" })
+	c.ask("GET", "/api/v1/Webhook/1/History", "", 200, []string{ticket}, url)
+	_, request := c.ask("GET", "/api/v1/Webhook/1/Deliveries/"+string(refused)+"/Request", "", 200, []string{ticket}, url)
+	if !strings.Contains(string(request), `"Exact":true`) || !strings.Contains(string(request), `"Authorization":"********"`) {
+		t.Errorf("the request of the failed attempt is %s", request)
+	}
 	c.stop()
 
 	seen := func(where, text string, secrets map[string]string) {
@@ -223,7 +229,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			return b.ForEach(func(k, v []byte) error {
 				rows++
 				row := string(k) + " " + string(v)
-				if string(name) == "webhooks" { // where the URL belongs
+				if string(name) == "webhooks" || string(name) == "history" { // where the URL belongs
 					row = strings.ReplaceAll(row, targetPath, "…")
 				}
 				seen("row in "+string(name), row, c.secrets)

@@ -12,10 +12,12 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/ingest"
 	"github.com/posthaste-dev/posthaste/pkg/receiver"
 	"github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/service/api"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
+	"github.com/posthaste-dev/posthaste/pkg/service/ingester"
 	"github.com/posthaste-dev/posthaste/pkg/service/sending"
 	"github.com/posthaste-dev/posthaste/pkg/service/sweeper"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
@@ -28,6 +30,7 @@ type parts struct {
 	handler http.Handler
 	pump    *embedded.Pump
 	sweep   func(ctx context.Context) error
+	batches *ingest.Batches
 	db      *embedded.DB
 }
 
@@ -54,13 +57,13 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 		Logger: logger, Now: time.Now, Random: rand.Reader, Delivering: cfg.Delivering,
 		Webhooks: db.Webhooks().Limited(cfg.WebhooksPerTenant), Events: db.Events(), Deliveries: db.Deliveries(), Secrets: db.Secrets(),
 		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Erasure: db.Erasure(),
-		Sources: db.Sources(), Messages: db.Queue(),
+		Sources: db.Sources(), BusTenant: tenancy.FirstTenant, Messages: db.Queue(), Notices: loggedNotices{logger},
 	}
 	user, password, _ := strings.Cut(cfg.AdminCredential.Reveal(), ":")
 	registry := service.NewRegistry(on)
-	beside := map[string]http.Handler{}
+	mounts := map[string]http.Handler{}
 	if cfg.AllowPrivate { // otherwise no webhook can reach the receiver
-		beside[receiver.Path] = &receiver.Receiver{
+		mounts[receiver.Path] = &receiver.Receiver{
 			Now: time.Now, SeenHost: sender.Guard().CheckHost,
 			Secrets: func(ctx context.Context, hit func(target string) bool) []webhook.Secret {
 				return secretsOfTargets(ctx, registry, db.Tenants(), hit)
@@ -70,7 +73,7 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 	handler := api.New(on, sender, api.Config{
 		Serving: cfg.Serving, Targets: cfg.Targets, OmitFieldValues: cfg.OmitFieldValues, Version: version, AllowOwnHost: true, UnauthorizedHint: hint(cfg),
 		First: always(cfg.FirstCredential), Admin: always(webhook.NewSecret(password)), AdminUser: user,
-		Beside: beside,
+		Mounts: mounts,
 	})
 	engine := dispatcher.New(on, sender, db.DeadLetters())
 	sweep := sweeper.New(on, db.DeadLetters(), nil)
@@ -82,7 +85,7 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 			}
 		},
 	}
-	return &parts{handler: handler, pump: pump, sweep: sweep.Run, db: db}, nil
+	return &parts{handler: handler, pump: pump, sweep: sweep.Run, batches: ingester.New(on), db: db}, nil
 }
 
 // always returns a function that always returns this secret.

@@ -223,7 +223,7 @@ func TestAuthenticate_TenantBeingDeletedAcceptsNothing(t *testing.T) {
 	b.refuses("after", webhook.ErrUnauthorized, basic(firstCredential))
 }
 
-// Decision 0.27: a credential that carries an app, and an app token beside it.
+// Decision 0.27: a credential that carries an app, and an app token in addition.
 func TestAuthenticate_Apps(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

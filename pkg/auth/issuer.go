@@ -77,7 +77,7 @@ func (i *issuer) newer(ctx context.Context, than *keys) (*keys, error) {
 	return i.keys.Newer(ctx, func(k *keys) bool { return k == than })
 }
 
-// ask fetches, and tells a caller that gave up from an issuer that does not
+// ask fetches, and distinguishes a caller that gave up from an issuer that does not
 // answer.
 func (i *issuer) ask(ctx context.Context) (*keys, error) {
 	k, err := i.fetch(ctx)

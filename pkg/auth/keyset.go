@@ -60,15 +60,15 @@ func supported(algorithms []string) (names []string) {
 
 // signatureCheck verifies one token's signature with an issuer's keys. It records
 // its result, because only the message of the verifier's error distinguishes a
-// signature that no key fits from a wrong audience.
+// signature that no key matches from a wrong audience.
 type signatureCheck struct {
 	keys  []jose.JSONWebKey
-	unfit bool // no key fits the signature
+	unfit bool // no key matches the signature
 }
 
 var _ oidc.KeySet = (*signatureCheck)(nil)
 
-var errUnfit = errors.New("no key fits the signature")
+var errUnfit = errors.New("no key matches the signature")
 
 // VerifySignature implements oidc.KeySet. Its caller has checked the token's
 // algorithm.

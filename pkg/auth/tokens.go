@@ -76,7 +76,7 @@ func (t *Tokens) principal(ctx context.Context, text string) (webhook.Principal,
 	return who, token.Expiry, err
 }
 
-// verified checks a token's signature, issuer, audience and times. If no key fits
+// verified checks a token's signature, issuer, audience and times. If no key matches
 // the signature and the known keys are older than keysHold, it fetches newer ones.
 func (t *Tokens) verified(ctx context.Context, text string) (*oidc.IDToken, error) {
 	k, err := t.issuer.usable(ctx)

@@ -63,6 +63,7 @@ var others = map[string]string{
 	"pkg/sweep Sweeper.redrive for":                     "a page of names per iteration",
 	"pkg/sweep dueRows.sendShard for":                   "a page of rows per iteration",
 	"pkg/sweep dueRows.walk for":                        "a page of rows per iteration, each row once",
+	"pkg/webhook Notifier.Flush for":                    "ten notices per iteration, until a call fails; 1.5 s in all",
 	"pkg/tenancy Administration.DeleteTenant for range": "a page per iteration, up to a limit",
 	"pkg/webhook Registry.List for":                     "a page per iteration",
 	"pkg/tenancy Deletion.deliveries for":               "a batch of rows per iteration, for two seconds",

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -40,8 +41,8 @@ func TestLoadLocal_Faults(t *testing.T) {
 		{"events are kept at least 14 days", []string{"EVENT_TTL_DAYS", "13"}, []string{`EVENT_TTL_DAYS is "13", must be a whole number of days from 14 to 3650`}},
 		{"a tenant may have at least one webhook", []string{"WEBHOOKS_PER_TENANT", "0"}, []string{`WEBHOOKS_PER_TENANT is "0", must be a whole number from 1 to 100000`}},
 		{"deliveries are kept at least 3 days longer", []string{"DELIVERY_EXTRA_DAYS", "2"}, []string{`DELIVERY_EXTRA_DAYS is "2", must be a whole number of days from 3 to 3650`}},
-		{"all addresses need own credentials", []string{"ADDR", ":8080"}, []string{"FIRST_CREDENTIAL must be changed from the default if ADDR is not a loopback address", "ADMIN_CREDENTIAL must be changed from the default if ADDR is not a loopback address"}},
-		{"with own credentials it may listen anywhere", []string{"ADDR", ":8080", "FIRST_CREDENTIAL", "a:b", "ADMIN_CREDENTIAL", "c:d"}, nil},
+		{"listening on all addresses requires other credentials", []string{"ADDR", ":8080"}, []string{"FIRST_CREDENTIAL must be changed from the default if ADDR is not a loopback address", "ADMIN_CREDENTIAL must be changed from the default if ADDR is not a loopback address"}},
+		{"with other credentials it may listen on any address", []string{"ADDR", ":8080", "FIRST_CREDENTIAL", "a:b", "ADMIN_CREDENTIAL", "c:d"}, nil},
 		{"IPv6 loopback is loopback", []string{"ADDR", "[::1]:8080"}, nil},
 		{"an address needs a port", []string{"ADDR", "localhost"}, []string{`ADDR is "localhost", must be host:port, such as 127.0.0.1:8080`}},
 		{"a secret's value is not shown", []string{"FIRST_CREDENTIAL", "hunter2"}, []string{"FIRST_CREDENTIAL must be user:password"}},
@@ -93,6 +94,7 @@ func TestLoadDeployed_NamesMissingVariables(t *testing.T) {
 	loads := map[string]func(config.Lookup) error{
 		"api":     func(l config.Lookup) error { _, err := config.LoadAPI(l); return err },
 		"deliver": func(l config.Lookup) error { _, err := config.LoadDeliver(l); return err },
+		"ingest":  func(l config.Lookup) error { _, err := config.LoadIngest(l); return err },
 		"sweep":   func(l config.Lookup) error { _, err := config.LoadSweep(l); return err },
 	}
 	for name, load := range loads {
@@ -112,6 +114,43 @@ func TestLoadDeliver_RefusesPrivateTargets(t *testing.T) {
 	t.Parallel()
 	if _, err := config.LoadDeliver(env(append([]string{"ALLOW_PRIVATE_TARGETS", "true"}, template...)...)); err == nil {
 		t.Error("accepted")
+	}
+}
+
+func TestLoad_OperationalBus(t *testing.T) {
+	t.Parallel()
+	const arn = "arn:aws:events:eu-west-1:111122223333:event-bus/operations"
+	for _, tt := range []struct {
+		name string
+		env  []string
+		want string
+	}{
+		{name: "off by default"},
+		{name: "the bus and the stack", env: []string{"OPERATIONAL_BUS_ARN", arn, "STACK_NAME", "posthaste-prod"}},
+		{name: "the events name the stack", env: []string{"OPERATIONAL_BUS_ARN", arn}, want: "STACK_NAME is not set"},
+		{name: "a name is not an ARN", env: []string{"OPERATIONAL_BUS_ARN", "operations", "STACK_NAME", "s"}, want: `OPERATIONAL_BUS_ARN is "operations", must be the ARN of an event bus`},
+		{name: "a topic is not a bus", env: []string{"OPERATIONAL_BUS_ARN", "arn:aws:sns:eu-west-1:111122223333:event-bus/x", "STACK_NAME", "s"}, want: "must be the ARN of an event bus"},
+		{name: "an ARN has a region", env: []string{"OPERATIONAL_BUS_ARN", "arn:aws:events::111122223333:event-bus/x", "STACK_NAME", "s"}, want: "must be the ARN of an event bus"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			all := env(append(tt.env, template...)...)
+			deliver, err := config.LoadDeliver(all)
+			sweep, sweepErr := config.LoadSweep(all)
+			if tt.want == "" {
+				var want config.Operational
+				if tt.env != nil {
+					want = config.Operational{BusARN: arn, Stack: "posthaste-prod"}
+				}
+				if err != nil || sweepErr != nil || deliver.Operational != want || sweep.Operational != want {
+					t.Errorf("got %+v and %+v (%v, %v)", deliver.Operational, sweep.Operational, err, sweepErr)
+				}
+				return
+			}
+			if err == nil || sweepErr == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v and %v, want %q", err, sweepErr, tt.want)
+			}
+		})
 	}
 }
 
@@ -136,5 +175,29 @@ func TestReadmeHasTheTableOfSettings(t *testing.T) {
 	}
 	if diff := cmp.Diff(config.Markdown(), table); diff != "" {
 		t.Errorf("UPDATE_README=1 go test ./pkg/config rewrites it (-want +got):\n%s", diff)
+	}
+}
+
+func TestLoadIngest_TenantMustBeValid(t *testing.T) {
+	t.Parallel()
+	for tenant, want := range map[string]string{"": "", "Cust1": "", "a b": `EVENT_TENANT is "a b", must be 1 to 64 characters of A-Z a-z 0-9 _ -`} {
+		c, err := config.LoadIngest(env(append([]string{"EVENT_TENANT", tenant}, template...)...))
+		if got := fmt.Sprint(err); want == "" && (err != nil || string(c.EventTenant) != tenant) || want != "" && got != want {
+			t.Errorf("%q: got %+v, %v", tenant, c, err)
+		}
+	}
+}
+
+func TestLoadSweep_FailedChangesNeedTheFunctionThatTakesThem(t *testing.T) {
+	t.Parallel()
+	with := func(pairs ...string) string {
+		_, err := config.LoadSweep(env(append(pairs, template...)...))
+		return fmt.Sprint(err)
+	}
+	if got := with("CHANGE_FAILURE_BUCKET", "c", "INGEST_FUNCTION", "f"); got != "<nil>" {
+		t.Errorf("got %s", got)
+	}
+	if got := with("CHANGE_FAILURE_BUCKET", "c"); got != "INGEST_FUNCTION is not set; the template passes it" {
+		t.Errorf("got %s", got)
 	}
 }

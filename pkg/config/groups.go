@@ -65,6 +65,12 @@ type OIDC struct {
 	TenantClaim, UserClaim, AppClaim, ScopesClaim string
 }
 
+// Operational configures where operational events go.
+type Operational struct {
+	BusARN string // of the EventBridge bus; empty: nowhere
+	Stack  string // the name of this deployment in the events
+}
+
 // Tables holds the names of the DynamoDB tables.
 type Tables struct{ Webhooks, Events, Deliveries string }
 
@@ -101,6 +107,14 @@ func (r *reader) sending() Sending {
 	return s
 }
 
+func (r *reader) eventTenant() webhook.Tenant {
+	tenant := webhook.Tenant(r.text("EVENT_TENANT"))
+	if tenant != "" && !tenant.Valid() {
+		r.invalid("EVENT_TENANT", string(tenant), "1 to 64 characters of A-Z a-z 0-9 _ -")
+	}
+	return tenant
+}
+
 func (r *reader) delivering() Delivering {
 	return Delivering{
 		Policy:        webhook.Policy(r.oneOf("DELIVERY_POLICY", string(webhook.PolicyDurable), string(webhook.PolicySuperOffice))),
@@ -128,6 +142,20 @@ func (r *reader) serving() Serving {
 		r.errs = append(r.errs, errors.New("OIDC_AUDIENCE must be set if OIDC_ISSUER is"))
 	}
 	return s
+}
+
+func (r *reader) operational() Operational {
+	o := Operational{BusARN: r.text("OPERATIONAL_BUS_ARN")}
+	if o.BusARN == "" {
+		return o
+	}
+	// arn:<partition>:events:<region>:<account>:event-bus/<name>
+	parts := strings.Split(o.BusARN, ":")
+	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "events" || parts[3] == "" || parts[4] == "" || !strings.HasPrefix(parts[5], "event-bus/") {
+		r.invalid("OPERATIONAL_BUS_ARN", o.BusARN, "the ARN of an event bus, such as arn:aws:events:eu-west-1:111122223333:event-bus/operations")
+	}
+	o.Stack = r.required("STACK_NAME")
+	return o
 }
 
 func (r *reader) common() Deployed {

@@ -55,6 +55,8 @@ var settings = []Setting{
 	{Name: "OIDC_USER_CLAIM", Parameter: "OidcUserClaim", Meaning: "claim that holds the user; empty: `sub`"},
 	{Name: "OIDC_APP_CLAIM", Parameter: "OidcAppClaim", Meaning: "claim that holds the app; empty: `client_id`"},
 	{Name: "OIDC_SCOPES_CLAIM", Parameter: "OidcScopesClaim", Meaning: "claim that holds the scopes, a list or a string; empty: `scope`"},
+	{Name: "OPERATIONAL_BUS_ARN", Local: Absent, Parameter: "OperationalBusArn", Meaning: "ARN of an EventBridge bus that receives operational events, such as a disabled webhook; empty: none are sent; the local run logs them"},
+	{Name: "EVENT_TENANT", Local: Absent, Parameter: "EventTenant", Meaning: "tenant that gets the events of an EventBridge bus that no source matches, with the default mapping; empty: they are skipped"},
 	{Name: "LOG_LEVEL", Local: "info", Deployed: "info", Parameter: "LogLevel", Meaning: "`debug`, `info`, `warn` or `error`"},
 	{Name: "SHUTDOWN_TIMEOUT", Local: "10s", Deployed: Absent, Meaning: "how long a stop waits for attempts in flight"},
 }

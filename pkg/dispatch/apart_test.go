@@ -248,7 +248,7 @@ func TestApart_AnEventGoesToItsTenantsWebhooks(t *testing.T) {
 		h.must(err)
 		h.moved[bert] = "https://example.com/moved"
 		w.TargetURL, w.Revision = h.moved[bert], 2
-		h.must(h.db.Webhooks().Update(h.t.Context(), w))
+		h.must(h.db.Webhooks().Update(h.t.Context(), w, webhook.Change{}))
 		stream(4, anna, bert)
 		h.wantPosts("after a change", "Cust1/1/4", "Cust12/1/4")
 	})
@@ -342,7 +342,7 @@ func (h *house) hanging(tenant webhook.Tenant, result webhook.Result) (release f
 	return func() { close(held) }
 }
 
-func TestApart_AHangingTargetHoldsUpNoOtherTenants(t *testing.T) {
+func TestApart_AHangingTargetDelaysNoOtherTenant(t *testing.T) {
 	for name, run := range map[string]func(h *house, records []webhook.Record){
 		"in the stream": func(h *house, records []webhook.Record) { h.Stream(h.t.Context(), records) },
 		"in the queue": func(h *house, records []webhook.Record) {

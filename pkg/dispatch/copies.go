@@ -52,8 +52,8 @@ func (c copies) complete(ctx context.Context, w webhook.Webhook) (webhook.Webhoo
 }
 
 // forDelivery returns the webhook with what deciding about a delivery and making
-// its POST need. What it drops is most of a large one: the patterns, the
-// description, who is told of errors, who made it.
+// its POST need. It drops most of a large one: the patterns, the description, whom
+// to notify of errors, and who created it.
 func forDelivery(w webhook.Webhook) webhook.Webhook {
 	return webhook.Webhook{
 		Tenant: w.Tenant, ID: w.ID, Name: w.Name, TargetURL: w.TargetURL, State: w.State, Headers: w.Headers, Properties: w.Properties,

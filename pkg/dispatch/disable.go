@@ -11,7 +11,8 @@ import (
 // disable sets a webhook to TooManyErrors if it is still Active under the
 // activation whose attempts failed. The change and the event that reports it are
 // one transaction.
-func (r *reports) disable(ctx context.Context, attempted webhook.Webhook) error {
+func (r *reports) disable(ctx context.Context, about *report, health webhook.Health) error {
+	attempted := about.webhook
 	c := r.config
 	overtaken := func(err error) bool { return errors.Is(err, webhook.ErrConflict) }
 	return disabling.Retry(ctx, c.Random, overtaken, func() error {
@@ -31,10 +32,11 @@ func (r *reports) disable(ctx context.Context, attempted webhook.Webhook) error 
 		if err != nil {
 			return err
 		}
-		err = c.Webhooks.Update(ctx, w, event)
+		err = c.Webhooks.Update(ctx, w, webhook.Disabling(now, c.RowLife), event)
 		switch {
 		case err == nil:
 			c.Logger.WarnContext(ctx, "webhook disabled after errors", "tenant", string(w.Tenant), "webhook_id", w.ID, "host", targetHost(w.TargetURL))
+			r.noteDisabled(about, w, health)
 			return nil
 		case gone(err):
 			return nil

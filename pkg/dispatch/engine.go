@@ -16,7 +16,7 @@ import (
 // Webhooks is what dispatch needs of webhook.Webhooks.
 type Webhooks interface {
 	Get(ctx context.Context, tenant webhook.Tenant, id int32) (webhook.Webhook, error)
-	Update(ctx context.Context, w webhook.Webhook, raised ...webhook.Event) error
+	Update(ctx context.Context, w webhook.Webhook, by webhook.Change, raised ...webhook.Event) error
 	Epoch(ctx context.Context, tenant webhook.Tenant) (int64, error)
 	Subscribed(ctx context.Context, tenant webhook.Tenant, key string, each func(webhook.Webhook)) error
 	Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
@@ -66,15 +66,18 @@ type Config struct {
 	Messages    webhook.Queue
 	Visibility  webhook.Visibility
 	DeadLetters DeadLetters
-	Logger      *slog.Logger
-	Now         func() time.Time
-	Random      io.Reader
+	// Notices is nil where operational notices go nowhere.
+	Notices webhook.Notices
+	Logger  *slog.Logger
+	Now     func() time.Time
+	Random  io.Reader
 
 	// Policy is the policy of webhooks without one of their own.
 	Policy webhook.Policy
 	// EventLife is how long state events are kept.
 	EventLife time.Duration
-	// RowLife is how long a delivery row is kept after its last write.
+	// RowLife is how long a delivery row is kept after its last write, and a webhook
+	// after it was disabled.
 	RowLife time.Duration
 }
 
@@ -125,12 +128,14 @@ type Engine struct {
 	lists    *subscriptions
 	healths  *healths
 	inFlight *slots
+	notices  *webhook.Notifier
 }
 
 // New makes an Engine.
 func New(c Config) *Engine {
 	return &Engine{
 		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), inFlight: newSlots(newShares(maxInFlight, maxInFlightPerTenant), maxInFlightPerWebhook),
+		notices: webhook.NewNotifier(c.Notices, c.Logger, c.Now),
 	}
 }
 

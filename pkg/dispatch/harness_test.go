@@ -41,6 +41,13 @@ type site struct {
 	after map[string]func()
 	// postponed holds the waits of postponed messages.
 	postponed []time.Duration
+	notices   webhooktest.Notices
+	// repeatsChange has the store run each change of health twice, the second time
+	// on what it has written.
+	repeatsChange bool
+	// overtaken is what another process does, once, after the store has run a change
+	// and before it writes the result: it runs the change again.
+	overtaken func()
 }
 
 func newSite(t *testing.T) *site {
@@ -70,7 +77,7 @@ func (s *site) engine(random io.Reader) *dispatch.Engine {
 		Webhooks: faultyWebhooks{s.db.Webhooks(), s}, Events: faultyEvents{s.db.Events(), s},
 		Deliveries: faultyRows{s.db.Deliveries(), s}, Secrets: faultySecrets{s.db.Secrets(), s},
 		Sender: target{s}, Messages: faultyQueue{s.db.Queue(), s}, Visibility: faultyQueue{s.db.Queue(), s},
-		DeadLetters: s.db.DeadLetters(), Logger: webhooktest.Logger(s.t), Now: s.clock.Now, Random: random,
+		DeadLetters: s.db.DeadLetters(), Notices: &s.notices, Logger: webhooktest.Logger(s.t), Now: s.clock.Now, Random: random,
 		Policy: webhook.PolicyDurable, EventLife: 30 * 24 * time.Hour, RowLife: 33 * 24 * time.Hour,
 	})
 }
@@ -98,7 +105,7 @@ func (s *site) change(how func(*webhook.Webhook)) {
 	s.must(err)
 	how(&w)
 	w.Revision++
-	s.must(s.db.Webhooks().Update(s.t.Context(), w))
+	s.must(s.db.Webhooks().Update(s.t.Context(), w, webhook.Change{}))
 	s.hook = w
 }
 
@@ -286,7 +293,16 @@ func (f faultyWebhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant,
 	if err := f.s.at("UpdateHealth"); err != nil {
 		return webhook.Health{}, err
 	}
+	if overtaken := f.s.overtaken; overtaken != nil {
+		f.s.overtaken = nil
+		found, _ := f.Webhooks.Health(ctx, tenant, []int32{id})
+		change(found[id])
+		overtaken()
+	}
 	h, err := f.Webhooks.UpdateHealth(ctx, tenant, id, change)
+	if f.s.repeatsChange && err == nil {
+		h, err = f.Webhooks.UpdateHealth(ctx, tenant, id, func(h webhook.Health) webhook.Health { change(h); return h })
+	}
 	if after := f.s.after["UpdateHealth"]; after != nil {
 		after()
 	}

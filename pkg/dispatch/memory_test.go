@@ -185,7 +185,7 @@ func TestCopies_ReadEvictedWebhooks(t *testing.T) {
 	}
 	changed := w
 	changed.Revision, changed.TargetURL = 2, "https://example.com/two"
-	if err := store.Update(t.Context(), changed); err != nil {
+	if err := store.Update(t.Context(), changed, webhook.Change{}); err != nil {
 		t.Fatal(err)
 	}
 	lists.copies.held.Clear()
@@ -251,7 +251,7 @@ func TestHealths_HoldNoResponses(t *testing.T) {
 // A batch reports thousands of attempts of large webhooks with long responses.
 func TestReports_HoldOneResponsePerWebhook(t *testing.T) {
 	t.Parallel()
-	noted := newReports(&Config{}, newHealths(Config{}))
+	noted := newReports(&Config{}, newHealths(Config{}), nil)
 	w := fat("Default", 1, nil)
 	answer := strings.Repeat("e", webhook.MaxLastError-1)
 	for _, result := range []webhook.Result{

@@ -72,7 +72,7 @@ func (b *batch) match(ctx context.Context) (all []delivery, matches []int) {
 		if r.Newer {
 			// A function that can read it may take the message; until one does, it
 			// comes back.
-			b.Logger.WarnContext(ctx, "event stored by a newer version: put off", "event_id", string(r.Event.ID))
+			b.Logger.WarnContext(ctx, "event stored by a newer version: postponed", "event_id", string(r.Event.ID))
 			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i), Delay: webhook.MaxDelay}, record: i})
 			continue
 		}

@@ -58,7 +58,7 @@ func TestQueue_AProbeThatIsNotMadeIsGivenBack(t *testing.T) {
 
 // An attempt cut short by the end of its call is not a failure of the target and not
 // used up: it is made again once its lease has expired.
-func TestQueue_AnInterruptedAttemptCountsForNothing(t *testing.T) {
+func TestQueue_AnInterruptedAttemptDoesNotCount(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.answer = func(webhook.Post) webhook.Result {
@@ -84,7 +84,7 @@ func TestQueue_AnInterruptedAttemptCountsForNothing(t *testing.T) {
 	}
 }
 
-func TestStream_AnInterruptedAttemptIsEnqueuedAndCountsForNothing(t *testing.T) {
+func TestStream_AnInterruptedAttemptIsEnqueuedAndDoesNotCount(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.earn()

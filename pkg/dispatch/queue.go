@@ -25,6 +25,7 @@ func (e *Engine) Queue(ctx context.Context, received []webhook.Received) (failed
 	wg.Wait()
 	c.stopNoting()
 	c.reports.flush(ctx)
+	c.notices.Flush(ctx)
 	for i, r := range received {
 		if !done[i] {
 			failed = append(failed, r.ID)
@@ -53,7 +54,7 @@ const statisticsLag = time.Second
 
 func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *consumer {
 	c := &consumer{
-		Engine: e, invocation: webhook.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(&e.Config, e.healths),
+		Engine: e, invocation: webhook.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(&e.Config, e.healths, e.notices),
 		unhandled: map[webhook.Key]int{}, noting: map[webhook.Key]*time.Timer{},
 	}
 	c.invocation.Deadline, _ = ctx.Deadline()
@@ -269,13 +270,13 @@ func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
 	return c.postpone(ctx, r, c.successDelay())
 }
 
-// eventUnread puts off a message whose event cannot be read now. If a newer
+// eventUnread postpones a message whose event cannot be read now. If a newer
 // version stored the event, the message is sent again with the longest delay:
 // receives would run out before the functions are updated, and the dead-letter
 // queue is not for it.
 func (c *consumer) eventUnread(ctx context.Context, r webhook.Received, err error) (done bool) {
 	if errors.Is(err, webhook.ErrNewer) {
-		c.Logger.WarnContext(ctx, "event stored by a newer version: put off", "event_id", string(r.Message.Event))
+		c.Logger.WarnContext(ctx, "event stored by a newer version: postponed", "event_id", string(r.Message.Event))
 		return c.sendOr(ctx, r, []webhook.Outgoing{{Message: r.Message, Delay: webhook.MaxDelay}})
 	}
 	c.Logger.WarnContext(ctx, "cannot read event", "event_id", string(r.Message.Event), "error", err)

@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -208,8 +210,10 @@ func TestQueue_Attempt(t *testing.T) {
 		},
 		{
 			name: "a deleted webhook", message: [3]int{1, 1},
-			prepare: func(s *site) { s.must(s.db.Webhooks().Delete(s.t.Context(), tenant, s.hook.ID, s.hook.Revision)) },
-			wait:    done, row: "cancelled 1.0",
+			prepare: func(s *site) {
+				s.must(s.db.Webhooks().Delete(s.t.Context(), tenant, s.hook.ID, s.hook.Revision, webhook.Change{}))
+			},
+			wait: done, row: "cancelled 1.0",
 		},
 		{
 			name: "a stopped webhook with an attempt in progress", message: [3]int{1, 1},
@@ -498,6 +502,7 @@ func TestQueue_AtMostFiveAttemptsOfAWebhookAtOnce(t *testing.T) {
 func TestQueue_GoneDisablesTheWebhookAndRaisesAnEvent(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
+	before := s.hook
 	s.answer = status(410)
 	s.consume(s.attempt(1, 1))
 	w, err := s.db.Webhooks().Get(t.Context(), tenant, s.hook.ID)
@@ -507,6 +512,60 @@ func TestQueue_GoneDisablesTheWebhookAndRaisesAnEvent(t *testing.T) {
 	events, err := s.db.Events().List(t.Context(), tenant, s.event.ID, webhook.EventID(strings.Repeat("f", 36)), 10)
 	if err != nil || len(events) != 2 || events[1].Name != "webhook1.errors" {
 		t.Errorf("events are %v (%v), want webhook1.errors in addition", events, err)
+	}
+	history, err := s.db.Webhooks().History(t.Context(), tenant, s.hook.ID, 0, 10)
+	want := []webhook.Replaced{{
+		Change: webhook.Change{
+			Action: webhook.ActionDisabled, At: w.Updated, Members: []string{"State"}, ExpiresAt: w.Updated.Add(33 * 24 * time.Hour),
+		},
+		Webhook: before,
+	}}
+	if diff := cmp.Diff(want, history); diff != "" || err != nil {
+		t.Errorf("the history, %v (-want +got):\n%s", err, diff)
+	}
+}
+
+// A row keeps the revision that the last attempt was made for, and what it sent.
+func TestRowsKeepWhatTheLastAttemptSent(t *testing.T) {
+	t.Parallel()
+	for lane, first := range map[string]func(*site){
+		"fast": func(s *site) {
+			s.earn()
+			batch := s.records(1)
+			s.event = batch[0].Event
+			if failed := s.Stream(s.t.Context(), batch); failed != "" {
+				s.t.Fatalf("the stream failed at %s", failed)
+			}
+		},
+		"queue": func(s *site) { s.consume(s.attempt(1, 1)) },
+	} {
+		t.Run(lane, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.answer = func(p webhook.Post) webhook.Result {
+				result := status(500)(p)
+				result.Sent = webhook.Sent{Body: fmt.Sprint("body", len(s.posts)), Signer: webhook.SignerCurrent, Replay: p.Replay}
+				return result
+			}
+			sent := func() (all []webhook.Sent) {
+				row, err := s.db.Deliveries().Get(t.Context(), s.key())
+				s.must(err)
+				for _, a := range row.Attempts {
+					all = append(all, a.Sent)
+				}
+				return all
+			}
+			first(s)
+			if diff := cmp.Diff([]webhook.Sent{{Revision: 1, Body: "body1", Signer: webhook.SignerCurrent}}, sent()); diff != "" {
+				t.Fatalf("the first attempt (-want +got):\n%s", diff)
+			}
+			s.change(func(w *webhook.Webhook) { w.Name = "renamed" })
+			s.clock.Advance(time.Hour)
+			s.consume(s.attempt(1, 2))
+			if diff := cmp.Diff([]webhook.Sent{{}, {Revision: 2, Body: "body2", Signer: webhook.SignerCurrent}}, sent()); diff != "" {
+				t.Errorf("the second attempt (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 type reports struct {
 	config  *Config
 	healths *healths
+	notices *webhook.Notifier
 
 	mu        sync.Mutex
 	byWebhook map[webhook.Key]*report
@@ -24,12 +25,13 @@ type reports struct {
 type report struct {
 	webhook  webhook.Webhook // see brief; with the newest activation that was attempted
 	observed []webhook.HealthReport
-	failed   int  // position of the last failure in observed, from 1; 0: none
-	gone     bool // the target responded with 410, and the webhook is not disabled yet
+	failed   int   // position of the last failure in observed, from 1; 0: none
+	gone     bool  // the target responded with 410, and the webhook is not disabled yet
+	noted    noted // for notices
 }
 
-func newReports(c *Config, h *healths) *reports {
-	return &reports{config: c, healths: h, byWebhook: map[webhook.Key]*report{}}
+func newReports(c *Config, h *healths, n *webhook.Notifier) *reports {
+	return &reports{config: c, healths: h, notices: n, byWebhook: map[webhook.Key]*report{}}
 }
 
 func (r *reports) entry(w webhook.Webhook) *report {
@@ -70,6 +72,9 @@ func (r *reports) add(w webhook.Webhook, result webhook.Result, probe string) {
 		}
 		observed.LastError, have.failed = result.LastError(), len(have.observed)+1
 	}
+	if r.notices != nil {
+		have.noted.attempt(w, result)
+	}
 	have.observed = append(have.observed, observed)
 }
 
@@ -78,7 +83,7 @@ func (r *reports) noteGone(w webhook.Webhook) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if have := r.entry(w); have.webhook.Activation == w.Activation {
-		have.gone = true
+		have.gone, have.noted.class, have.noted.status = true, webhook.AttemptStatus, 410
 	}
 }
 
@@ -123,12 +128,18 @@ func (r *reports) flushOne(ctx context.Context, key webhook.Key) (done bool) {
 // responded with 410 or its policy is exhausted.
 func (r *reports) write(ctx context.Context, about *report) error {
 	w := about.webhook
-	health, err := r.healths.update(ctx, webhook.Key{Tenant: w.Tenant, ID: w.ID}, func(h webhook.Health) webhook.Health {
-		return h.Observe(about.observed...)
+	var turned turn
+	health, err := r.healths.update(ctx, webhook.Key{Tenant: w.Tenant, ID: w.ID}, func(before webhook.Health) webhook.Health {
+		after := before.Observe(about.observed...)
+		turned.observe(before.Under(w.Activation), after)
+		return after
 	})
+	if err == nil {
+		r.noteTurn(about, turned, health)
+	}
 	exhausted := err == nil && health.Activation == w.Activation && w.Options.Policy.Or(r.config.Policy).Exhausted(health, r.config.Now())
 	if about.gone || exhausted {
-		return errors.Join(err, r.disable(ctx, w))
+		return errors.Join(err, r.disable(ctx, about, health))
 	}
 	return err
 }

@@ -125,7 +125,7 @@ func TestPost_UnchangedSeesEveryChange(t *testing.T) {
 					case "its state":
 						s.change(func(w *webhook.Webhook) { w.State = webhook.StateStopped })
 					case "deleted":
-						s.must(s.db.Webhooks().Delete(t.Context(), tenant, s.hook.ID, s.hook.Revision))
+						s.must(s.db.Webhooks().Delete(t.Context(), tenant, s.hook.ID, s.hook.Revision, webhook.Change{}))
 					}
 					s.clock.Advance(3e9) // the view of the webhooks is too old
 					asked++

@@ -36,6 +36,7 @@ type settled struct {
 // Row first, message second: once the row is written, the delivery is handed off.
 func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	now := e.Now()
+	a.result.Sent.Revision = a.webhook.Revision
 	outcome, disable := a.webhook.Options.Policy.Or(e.Policy).Decide(a.message.Attempt, a.result, now, e.fraction())
 	e.logAttempt(ctx, a, outcome.NextAt)
 	message, more := next(a.message, &outcome, now)

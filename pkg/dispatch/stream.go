@@ -24,12 +24,13 @@ const fastTimeout = 1500 * time.Millisecond
 func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed string) {
 	b := &batch{
 		Engine: e, records: records, invocation: webhook.Invocation{Began: e.Now()}, view: newView(e.lists, e.Now, e.Random),
-		reports: newReports(&e.Config, e.healths), lost: make([]bool, len(records)), silent: map[webhook.Key]bool{}, slow: map[webhook.Key]bool{}, refusing: map[webhook.Key]chan struct{}{},
+		reports: newReports(&e.Config, e.healths, e.notices), lost: make([]bool, len(records)), silent: map[webhook.Key]bool{}, slow: map[webhook.Key]bool{}, refusing: map[webhook.Key]chan struct{}{},
 	}
 	b.invocation.Deadline, _ = ctx.Deadline()
 	b.run(ctx, b.plan(ctx))
 	b.handOff(ctx)
 	b.reports.flush(ctx)
+	b.notices.Flush(ctx)
 	return b.checkpoint(ctx)
 }
 
@@ -298,7 +299,9 @@ func (b *batch) bury(ctx context.Context, i int) {
 	if err := b.DeadLetters.Bury(ctx, b.records[i].Undecodable); err != nil {
 		b.Logger.ErrorContext(ctx, "cannot send to dead-letter queue", "error", err)
 		b.lost[i] = true
+		return
 	}
+	b.notices.Add(webhook.Notice{Kind: webhook.NoticeDeadLetter, Error: webhook.NoticeUnreadable, Count: 1})
 }
 
 // handOff sends all messages.

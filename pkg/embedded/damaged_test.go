@@ -21,7 +21,7 @@ func messages(n int) (out []webhook.Outgoing) {
 	return out
 }
 
-func TestQueue_AMessageThatCannotBeReadBecomesADeadLetter(t *testing.T) {
+func TestQueue_AnUnreadableMessageBecomesADeadLetter(t *testing.T) {
 	t.Parallel()
 	db := open(t, t.TempDir())
 	if _, err := db.Queue().Send(t.Context(), messages(3)); err != nil {
@@ -38,7 +38,7 @@ func TestQueue_AMessageThatCannotBeReadBecomesADeadLetter(t *testing.T) {
 	}
 }
 
-func TestDeadLetters_OneThatCannotBeReadHoldsUpNoOther(t *testing.T) {
+func TestDeadLetters_AnUnreadableOneDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	db := open(t, t.TempDir())
 	for _, m := range messages(30) {
@@ -69,7 +69,7 @@ func TestDeadLetters_OneThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-func TestPump_AnEntryOfTheFeedThatCannotBeReadHoldsUpNoOther(t *testing.T) {
+func TestPump_AnUnreadableFeedEntryDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	db := open(t, t.TempDir())
 	var events []webhook.Event
@@ -99,7 +99,7 @@ func TestPump_AnEntryOfTheFeedThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-func TestOpen_SucceedsWhenAnItemCannotBeRead(t *testing.T) {
+func TestOpen_SucceedsWithAnUnreadableItem(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db := open(t, dir)

@@ -40,7 +40,7 @@ const linger = 300 * time.Microsecond
 const lockWait = 500 * time.Millisecond
 
 var bucketNames = []string{
-	"webhooks", "graves", "pointers", "epochs", "ids", "health", "intents", "tenants", "credentials", "issued", "events", "claims", "feed",
+	"webhooks", "history", "graves", "pointers", "epochs", "ids", "health", "intents", "tenants", "credentials", "issued", "events", "claims", "feed",
 	"deliveries", "due", "queue", "ready", "dead", "secrets", "jobs", "ended", "expiry", "sources", "counts",
 }
 

@@ -21,6 +21,7 @@
 //
 //	bucket      key                                         value
 //	webhooks    tenant 0 id                                 webhook, JSON
+//	history     tenant 0 id, revision                       replaced webhook and its change, JSON
 //	graves      tenant 0 id                                 until when a deleted webhook's id is refused, JSON
 //	pointers    tenant 0 subscription key 0 id              -
 //	epochs      tenant                                      number

@@ -69,7 +69,7 @@ func TestDB_WhatWasWrittenIsThereWithoutClosing(t *testing.T) {
 	}
 }
 
-func TestDB_IsItsOwnersAlone(t *testing.T) {
+func TestDB_OnlyItsOwnerCanReadIt(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	open(t, dir)
@@ -134,7 +134,7 @@ func TestDB_AFailedChangeLeavesNothing(t *testing.T) {
 	whole.Revision = 2
 	good, bad := newEvent(t), newEvent(t)
 	bad.Data = []byte("{")
-	if err := db.Webhooks().Update(t.Context(), whole, good, bad); err == nil {
+	if err := db.Webhooks().Update(t.Context(), whole, webhook.Change{}, good, bad); err == nil {
 		t.Fatal("an event that cannot be encoded was stored")
 	}
 	if _, err := db.Events().Get(t.Context(), "Default", good.ID); !errors.Is(err, webhook.ErrNotFound) {

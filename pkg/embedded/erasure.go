@@ -62,11 +62,21 @@ func (s Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit i
 
 // EraseDeliveries implements tenancy.Erasure.
 func (s Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
+	return s.eraseOf(ctx, "deliveries", tenant, id, limit)
+}
+
+// EraseHistory implements tenancy.Erasure.
+func (s Erasure) EraseHistory(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
+	return s.eraseOf(ctx, "history", tenant, id, limit)
+}
+
+// eraseOf removes up to limit items of a webhook from a bucket.
+func (s Erasure) eraseOf(ctx context.Context, name string, tenant webhook.Tenant, id int32, limit int) (int, error) {
 	return commit(ctx, s.db, func(tx *bbolt.Tx) (int, error) {
-		rows := bucket(tx, "deliveries")
-		keys := begins(rows, webhookKey(tenant, id), limit)
+		b := bucket(tx, name)
+		keys := begins(b, webhookKey(tenant, id), limit)
 		for _, k := range keys {
-			if err := removeItem(tx, rows, "deliveries", k); err != nil {
+			if err := removeItem(tx, b, name, k); err != nil {
 				return 0, err
 			}
 		}

@@ -14,7 +14,7 @@ import (
 
 // expiring lists the buckets whose items expire; issued follows credentials.
 // Keys of the expiry index hold a bucket's position in this list.
-var expiring = []string{"events", "deliveries", "claims", "ended", "credentials", "graves"}
+var expiring = []string{"events", "deliveries", "claims", "ended", "credentials", "graves", "history"}
 
 // expiryKey returns an item's key in the expiry index, or nil if the item does
 // not expire.
@@ -36,7 +36,7 @@ func expiryKey(name string, k []byte, at time.Time) []byte {
 func noteExpiry(tx *bbolt.Tx, name string, k []byte, at time.Time) error {
 	if place := expiryKey(name, k, at); place != nil {
 		if err := bucket(tx, "expiry").Put(place, nil); err != nil {
-			return fmt.Errorf("note expiry: %w", err)
+			return fmt.Errorf("index expiry: %w", err)
 		}
 	}
 	return nil
@@ -45,7 +45,7 @@ func noteExpiry(tx *bbolt.Tx, name string, k []byte, at time.Time) error {
 func forgetExpiry(tx *bbolt.Tx, name string, k []byte, at time.Time) error {
 	if place := expiryKey(name, k, at); place != nil {
 		if err := bucket(tx, "expiry").Delete(place); err != nil {
-			return fmt.Errorf("forget expiry: %w", err)
+			return fmt.Errorf("remove expiry: %w", err)
 		}
 	}
 	return nil

@@ -44,6 +44,8 @@ func (db *DB) Damage(t *testing.T, thing any) {
 	switch x := thing.(type) {
 	case webhook.Webhook:
 		name, k = "webhooks", webhookKey(x.Tenant, x.ID)
+	case webhook.Replaced:
+		name, k = "history", historyKey(x.Webhook.Tenant, x.Webhook.ID, x.Webhook.Revision)
 	case webhook.Event:
 		name, k = "events", eventKey(x.Tenant, x.ID)
 	case webhook.Delivery:

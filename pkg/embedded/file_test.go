@@ -38,7 +38,7 @@ func TestOpen_RefusesAnEmptyFile(t *testing.T) {
 // Every page of a file is damaged once, and the file is cut at every page.
 // bbolt hits some of this damage in its own goroutine, where a panic would end
 // the test.
-func TestOpen_TellsOfADamagedFile(t *testing.T) {
+func TestOpen_ReportsADamagedFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	db := open(t, dir)

@@ -9,7 +9,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-func TestPurge_GravesOfWebhooksStandAsLongAsTheirIDsMayBeRemembered(t *testing.T) {
+func TestPurge_KeepsAGraveWhileItsIDMayBeRemembered(t *testing.T) {
 	t.Parallel()
 	dir, clock := t.TempDir(), webhooktest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	for _, test := range []struct {
@@ -24,7 +24,7 @@ func TestPurge_GravesOfWebhooksStandAsLongAsTheirIDsMayBeRemembered(t *testing.T
 			if err := db.Webhooks().Create(t.Context(), webhook.Webhook{Tenant: "Default", ID: 1, Events: []string{"a.b"}, Revision: 1}); err != nil {
 				t.Fatal(err)
 			}
-			if err := db.Webhooks().Delete(t.Context(), "Default", 1, 1); err != nil {
+			if err := db.Webhooks().Delete(t.Context(), "Default", 1, 1, webhook.Change{}); err != nil {
 				t.Fatal(err)
 			}
 		}

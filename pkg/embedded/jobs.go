@@ -77,12 +77,12 @@ func (s Jobs) Running(ctx context.Context, limit int) (found []job.Job, err erro
 // Update implements job.Jobs.
 func (s Jobs) Update(ctx context.Context, j job.Job) error {
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
-		stands, err := s.loadJob(tx, j.ID)
+		existing, err := s.loadJob(tx, j.ID)
 		if err != nil {
 			return err
 		}
-		if stands.Status != job.Running || stands.Revision != j.Revision-1 {
-			return fmt.Errorf("job %s is %s of revision %d: %w", j.ID, stands.Status, stands.Revision, webhook.ErrConflict)
+		if existing.Status != job.Running || existing.Revision != j.Revision-1 {
+			return fmt.Errorf("job %s is %s at revision %d: %w", j.ID, existing.Status, existing.Revision, webhook.ErrConflict)
 		}
 		if j.Status == job.Running {
 			return save(bucket(tx, "jobs"), []byte(j.ID), j)

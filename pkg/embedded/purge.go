@@ -57,7 +57,7 @@ func purgeNext(tx *bbolt.Tx, before time.Time) (done purged, err error) {
 	for _, n := range overdue(tx, before, purgePage) {
 		done.looked++
 		if err := bucket(tx, "expiry").Delete(n.place); err != nil {
-			return done, fmt.Errorf("forget expiry: %w", err)
+			return done, fmt.Errorf("remove expiry: %w", err)
 		}
 		if n.bucket == "" {
 			continue

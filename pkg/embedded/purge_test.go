@@ -31,7 +31,7 @@ func stored(t *testing.T, dir, name string) (n int) {
 	return n
 }
 
-func TestPurge_LooksAtWhatHasExpiredAlone(t *testing.T) {
+func TestPurge_ExaminesOnlyExpiredItems(t *testing.T) {
 	t.Parallel()
 	dir, clock := t.TempDir(), webhooktest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	db, err := embedded.Open(dir, embedded.Options{Now: clock.Now, Random: rand.Reader})
@@ -152,7 +152,7 @@ func TestPurge_KeepsARowWhoseLifeHasGrown(t *testing.T) {
 	}
 }
 
-func TestPurge_PassesOverWhatCannotBeRead(t *testing.T) {
+func TestPurge_SkipsUnreadableItems(t *testing.T) {
 	t.Parallel()
 	clock := webhooktest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: clock.Now, Random: rand.Reader})
@@ -213,7 +213,7 @@ func atOnce(t *testing.T, writes []func() error) {
 	}
 }
 
-func TestRestart_AMessageThatWasPutOffKeepsItsTime(t *testing.T) {
+func TestRestart_APostponedMessageKeepsItsTime(t *testing.T) {
 	t.Parallel()
 	dir, clock := t.TempDir(), webhooktest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	reopen := func() *embedded.DB {

@@ -46,9 +46,13 @@ func decodeWebhook(stored []byte) (webhook.Webhook, error) {
 	if err := json.Unmarshal(stored, &s); err != nil {
 		return webhook.Webhook{}, fmt.Errorf("read stored webhook: %w", err)
 	}
+	return s.webhook(), nil
+}
+
+func (s storedWebhook) webhook() webhook.Webhook {
 	w := s.Webhook
 	w.Properties, w.ErrorAssociates = s.Properties, s.ErrorAssociates
-	return w, nil
+	return w
 }
 
 func loadWebhook(tx *bbolt.Tx, tenant webhook.Tenant, id int32) (webhook.Webhook, error) {
@@ -123,7 +127,7 @@ func (s Webhooks) hasRoom(tx *bbolt.Tx, tenant webhook.Tenant) error {
 }
 
 // Update implements webhook.Webhooks.
-func (s Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webhook.Event) error {
+func (s Webhooks) Update(ctx context.Context, w webhook.Webhook, by webhook.Change, raised ...webhook.Event) error {
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
 		current, err := at(tx, w.Tenant, w.ID, w.Revision-1)
 		if err != nil {
@@ -133,6 +137,9 @@ func (s Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webho
 			if err := putEvent(tx, e, s.db.Now()); err != nil {
 				return err
 			}
+		}
+		if err := remember(tx, by.Replaces(current)); err != nil {
+			return err
 		}
 		return replace(tx, current, w)
 	})
@@ -173,7 +180,7 @@ func replace(tx *bbolt.Tx, old, w webhook.Webhook) error {
 type grave struct{ Expires time.Time }
 
 // Delete implements webhook.Webhooks.
-func (s Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, revision int64) error {
+func (s Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, revision int64, by webhook.Change) error {
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
 		current, err := at(tx, tenant, id, revision)
 		if err != nil {
@@ -188,6 +195,9 @@ func (s Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, r
 			if err := bucket(tx, name).Delete(webhookKey(tenant, id)); err != nil {
 				return fmt.Errorf("delete webhook: %w", err)
 			}
+		}
+		if err := remember(tx, by.Replaces(current)); err != nil {
+			return err
 		}
 		until := s.db.Now().Add(webhook.IDLife)
 		if err := save(bucket(tx, "graves"), webhookKey(tenant, id), grave{until}); err != nil {
@@ -309,9 +319,9 @@ func (s Webhooks) PutIntent(ctx context.Context, intent webhook.Intent) error {
 // RemoveIntent implements webhook.Webhooks.
 func (s Webhooks) RemoveIntent(ctx context.Context, intent webhook.Intent) error {
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
-		var stands webhook.Intent
+		var existing webhook.Intent
 		b := bucket(tx, "intents")
-		if found, err := load(b, []byte(intent.Secret), &stands); err != nil || !found || stands.At.UnixMilli() != intent.At.UnixMilli() {
+		if found, err := load(b, []byte(intent.Secret), &existing); err != nil || !found || existing.At.UnixMilli() != intent.At.UnixMilli() {
 			return err
 		}
 		return b.Delete([]byte(intent.Secret))

@@ -17,18 +17,10 @@ const (
 	maxWebhooks  = 1000 // examined by All
 	webhooksRead = 500  // read at a time
 	maxPages     = 8    // of at most 1 MiB
-	maxPast      = 100  // webhooks whose past is read by All
+	maxHistories = 100  // read by All
 	maxNamed     = 20   // webhooks that a sentence names
 	reading      = 16   // concurrent reads
 )
-
-// Past is a revision of a webhook that a change replaced.
-type Past struct {
-	Webhook webhook.Webhook
-	// Until is when it was replaced, or deleted if Deleted.
-	Until   time.Time
-	Deleted bool
-}
 
 // Explainer reads what explanations depend on. Its fields must be set before use and
 // must not change afterwards. The methods may be called concurrently.
@@ -37,17 +29,14 @@ type Explainer struct {
 	Webhooks interface {
 		Get(ctx context.Context, who webhook.Principal, id int32) (webhook.Webhook, error)
 		List(ctx context.Context, who webhook.Principal, after int32, limit int) (seen []webhook.Webhook, next int32, err error)
+		History(ctx context.Context, who webhook.Principal, id int32, before int64, limit int) ([]webhook.Replaced, error)
 	}
 	Deliveries interface {
 		Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error)
 	}
 	// Health is that of webhook.Webhooks.
 	Health func(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
-	// Past returns all revisions that are kept of a webhook that the principal sees, or
-	// saw when it was deleted, newest first. webhook.ErrNotFound for any other. nil: no
-	// revisions are kept.
-	Past func(ctx context.Context, who webhook.Principal, id int32) ([]Past, error)
-	Now  func() time.Time
+	Now    func() time.Time
 }
 
 // One explains a stored event for a webhook. webhook.ErrNotFound unless the principal
@@ -55,7 +44,7 @@ type Explainer struct {
 // principal sees the event.
 func (x *Explainer) One(ctx context.Context, who webhook.Principal, e webhook.Event, id int32) (Explanation, error) {
 	w, err := x.Webhooks.Get(ctx, who, id) // zero if it is not found
-	if err != nil && (x.Past == nil || !errors.Is(err, webhook.ErrNotFound)) {
+	if err != nil && !errors.Is(err, webhook.ErrNotFound) {
 		return Explanation{}, err
 	}
 	f := x.facts(e)
@@ -154,7 +143,7 @@ func (x *Explainer) All(ctx context.Context, who webhook.Principal, e webhook.Ev
 	var explained Explanation
 	var near nearest
 	var matching []string
-	examined, past, after := 0, 0, int32(0)
+	examined, histories, after := 0, 0, int32(0)
 	for range maxPages {
 		page, next, err := x.Webhooks.List(ctx, who, after, min(webhooksRead, maxWebhooks-examined))
 		if _, err = webhook.Readable(err); err != nil {
@@ -163,8 +152,8 @@ func (x *Explainer) All(ctx context.Context, who webhook.Principal, e webhook.Ev
 		for _, w := range page {
 			f := x.facts(e)
 			f.Hypothetical, f.Revisions = hypothetical, []webhook.Webhook{w}
-			if !hypothetical && w.Updated.After(f.Accepted) && past < maxPast {
-				past++
+			if !hypothetical && w.Updated.After(f.Accepted) && histories < maxHistories {
+				histories++
 				if err := x.revisions(ctx, who, w.ID, w, &f); err != nil {
 					return Explanation{}, err
 				}
@@ -229,27 +218,30 @@ func idsOf(webhooks []webhook.Webhook) []int32 {
 	return ids
 }
 
-// revisions adds the revisions of a webhook since the event was accepted. The past is
-// read only if the webhook was changed since, or is deleted: w is then zero.
+// revisions adds the revisions of a webhook since the event was accepted. The history
+// is read only if the webhook was changed since, or is deleted: w is then zero.
 func (x *Explainer) revisions(ctx context.Context, who webhook.Principal, id int32, w webhook.Webhook, f *Facts) error {
 	if w.ID != 0 {
 		f.Revisions = []webhook.Webhook{w}
-		if x.Past == nil || !w.Updated.After(f.Accepted) {
+		if !w.Updated.After(f.Accepted) {
 			return nil
 		}
 	}
-	past, err := x.Past(ctx, who, id)
-	if err != nil {
+	page, err := x.Webhooks.History(ctx, who, id, 0, webhook.HistoryLength)
+	if _, err = webhook.Readable(err); err != nil {
 		return err
 	}
-	for _, p := range past {
-		if p.Deleted && w.ID == 0 {
-			f.Deleted = p.Until
+	for _, r := range page {
+		if r.Partial && r.Webhook.Revision != w.Revision-1 {
+			break // what it was is not known
 		}
-		if n := len(f.Revisions); n > 0 && !f.Revisions[n-1].Updated.After(f.Accepted) {
+		if r.Action == webhook.ActionDeleted {
+			f.Deleted = r.At
+		}
+		w = r.Whole(w)
+		if f.Revisions = append(f.Revisions, w); !w.Updated.After(f.Accepted) {
 			break
 		}
-		f.Revisions = append(f.Revisions, p.Webhook)
 	}
 	if len(f.Revisions) == 0 {
 		return fmt.Errorf("webhook %d: %w", id, webhook.ErrNotFound)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,14 +25,14 @@ type bench struct {
 	db    *embedded.DB
 	clock *webhooktest.Clock
 	who   webhook.Principal
-	past  map[int32][]explain.Past
+	past  map[int32][]webhook.Replaced
 
 	lists, rows, healths, pasts atomic.Int64
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, clock: webhooktest.NewClock(accepted), who: webhook.Principal{Tenant: "Default"}, past: map[int32][]explain.Past{}}
+	b := &bench{t: t, clock: webhooktest.NewClock(accepted), who: webhook.Principal{Tenant: "Default"}, past: map[int32][]webhook.Replaced{}}
 	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: b.clock.Now, Random: rand.Reader})
 	if err != nil {
 		t.Fatal(err)
@@ -43,13 +44,6 @@ func newBench(t *testing.T) *bench {
 		Health: func(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error) {
 			b.healths.Add(1)
 			return db.Webhooks().Health(ctx, tenant, ids)
-		},
-		Past: func(_ context.Context, _ webhook.Principal, id int32) ([]explain.Past, error) {
-			b.pasts.Add(1)
-			if b.past[id] == nil {
-				return nil, webhook.ErrNotFound
-			}
-			return b.past[id], nil
 		},
 	}
 	return b
@@ -63,6 +57,14 @@ type counted struct {
 func (c counted) List(ctx context.Context, who webhook.Principal, after int32, limit int) ([]webhook.Webhook, int32, error) {
 	c.b.lists.Add(1)
 	return c.Registry.List(ctx, who, after, limit)
+}
+
+func (c counted) History(_ context.Context, _ webhook.Principal, id int32, _ int64, _ int) ([]webhook.Replaced, error) {
+	c.b.pasts.Add(1)
+	if c.b.past[id] == nil {
+		return nil, webhook.ErrNotFound
+	}
+	return c.b.past[id], nil
 }
 
 func (b *bench) Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error) {
@@ -126,7 +128,7 @@ func TestExplainer_ReadsThePastOfAWebhookThatChanged(t *testing.T) {
 		return w
 	}
 	b.create(1, func(w *webhook.Webhook) { w.Updated = accepted.Add(time.Hour) }, "sale.sold")
-	b.past[1] = []explain.Past{{Webhook: at(3, time.Minute, "sale.*")}, {Webhook: at(2, -time.Minute, "contact.changed")}, {Webhook: at(1, -time.Hour, "*")}}
+	b.past[1] = []webhook.Replaced{{Webhook: at(3, time.Minute, "sale.*")}, {Webhook: at(2, -time.Minute, "contact.changed")}, {Webhook: at(1, -time.Hour, "*")}}
 	b.clock.Advance(2 * time.Hour)
 	x, err := b.One(t.Context(), b.who, e, 1)
 	if err != nil {
@@ -135,8 +137,16 @@ func TestExplainer_ReadsThePastOfAWebhookThatChanged(t *testing.T) {
 	if diff := cmp.Diff([]explain.Code{explain.Matched, explain.ChangedMeantime}, codes(x.Reasons)); diff != "" || x.Revision != 2 || x.Pattern != "contact.changed" {
 		t.Errorf("revision %d by %q (-want +got):\n%s", x.Revision, x.Pattern, diff)
 	}
-	// A deleted webhook has a past alone.
-	b.past[8] = []explain.Past{{Webhook: at(2, -time.Minute, "contact.*"), Until: accepted.Add(time.Hour), Deleted: true}}
+	// Of a large webhook, history has what changes replaced; the rest is its successor's.
+	large := webhook.Change{Action: webhook.ActionChanged, Members: []string{"Name"}}.Replaces(at(1, -time.Minute, strings.Repeat("a", 20<<10)))
+	b.create(2, func(w *webhook.Webhook) { w.Updated = accepted.Add(time.Minute) }, "contact.*")
+	b.past[2] = []webhook.Replaced{large}
+	x, err = b.One(t.Context(), b.who, e, 2)
+	if want := "contact.*"; err != nil || !large.Partial || x.Pattern != want {
+		t.Errorf("got %+v, %v", x, err)
+	}
+	// A deleted webhook has a history alone.
+	b.past[8] = []webhook.Replaced{{Webhook: at(2, -time.Minute, "contact.*"), Change: webhook.Change{Action: webhook.ActionDeleted, At: accepted.Add(time.Hour)}}}
 	x, err = b.One(t.Context(), b.who, e, 8)
 	if diff := cmp.Diff([]explain.Code{explain.Matched, explain.Deleted}, codes(x.Reasons)); diff != "" || err != nil {
 		t.Errorf("deleted: %v (-want +got):\n%s", err, diff)
@@ -183,7 +193,7 @@ func TestExplainer_IsBounded(t *testing.T) {
 	b, e := newBench(t), newEvent(t, "contact.changed")
 	for id := int32(1); id <= 1100; id++ {
 		b.create(id, func(w *webhook.Webhook) { w.Updated = accepted.Add(time.Minute) }, "sale.sold")
-		b.past[id] = []explain.Past{{Webhook: newWebhook("sale.sold")}}
+		b.past[id] = []webhook.Replaced{{Webhook: newWebhook("sale.sold")}}
 	}
 	x, err := b.All(t.Context(), b.who, e, false)
 	if err != nil || codes(x.Reasons)[1] != explain.NotAll || x.Reasons[1].Text != "Only the first 1000 webhooks were examined: name another one to explain it." {

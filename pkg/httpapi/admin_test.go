@@ -161,33 +161,33 @@ func TestAdmin_Tenants(t *testing.T) {
 	if diff := cmp.Diff([]string{"Alpha", "Default", "Zoo"}, names); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	for _, call := range []string{"DELETE /admin/v1/Tenants/Nobody", "GET /admin/v1/Tenants/Nobody/Credentials", "DELETE /admin/v1/Tenants/Nobody/Credentials/x", "DELETE /admin/v1/Tenants/Alpha/Credentials/x"} {
+	for _, call := range []string{"DELETE /admin/v1/Tenants/Missing", "GET /admin/v1/Tenants/Missing/Credentials", "DELETE /admin/v1/Tenants/Missing/Credentials/x", "DELETE /admin/v1/Tenants/Alpha/Credentials/x"} {
 		method, path, _ := strings.Cut(call, " ")
 		s.admin(method, path, "", 404)
 	}
-	s.admin("POST", "/admin/v1/Tenants/Nobody/Credentials", `{"Kind":"ticket","User":"anna","Scopes":["events"]}`, 404)
+	s.admin("POST", "/admin/v1/Tenants/Missing/Credentials", `{"Kind":"ticket","User":"anna","Scopes":["events"]}`, 404)
 }
 
 func TestAdmin_RefusesInvalidCredentials(t *testing.T) {
 	t.Parallel()
 	s := newGuarded(t)
 	for name, body := range map[string]string{
-		"no kind":                 `{"User":"anna","Scopes":["events"]}`,
-		"a kind of its own":       `{"Kind":"session","User":"anna","Scopes":["events"]}`,
-		"no user":                 `{"Kind":"basic","Scopes":["events"]}`,
-		"a colon":                 `{"Kind":"basic","User":"a:b","Scopes":["events"]}`,
-		"a line feed":             `{"Kind":"basic","User":"a\nb","Scopes":["events"]}`,
-		"no scopes":               `{"Kind":"basic","User":"anna","Scopes":[]}`,
-		"administration":          `{"Kind":"basic","User":"anna","Scopes":["admin"]}`,
-		"an app without name":     `{"Kind":"app","Scopes":["events"]}`,
-		"no role":                 `{"Kind":"iam","Scopes":["events"]}`,
-		"a user for a role":       `{"Kind":"iam","Role":"arn:aws:iam::123456789012:user/x","Scopes":["events"]}`,
-		"a misspelt member":       `{"Kind":"basic","User":"anna","Scopes":["events"],"Ap":"crm"}`,
-		"a password":              `{"Kind":"basic","User":"anna","Scopes":["events"],"Secret":"mine"}`,
-		"an app too long":         `{"Kind":"basic","User":"anna","Scopes":["events"],"App":"` + strings.Repeat("x", 201) + `"}`,
-		"a date without zone":     `{"Kind":"basic","User":"anna","Scopes":["events"],"ExpiresAt":"2030-01-01"}`,
-		"a date that was not set": `{"Kind":"basic","User":"anna","Scopes":["events"],"ExpiresAt":"0001-01-01T00:00:00Z"}`,
-		"an empty date":           `{"Kind":"basic","User":"anna","Scopes":["events"],"ExpiresAt":""}`,
+		"no kind":                            `{"User":"anna","Scopes":["events"]}`,
+		"a kind that only the service makes": `{"Kind":"session","User":"anna","Scopes":["events"]}`,
+		"no user":                            `{"Kind":"basic","Scopes":["events"]}`,
+		"a colon":                            `{"Kind":"basic","User":"a:b","Scopes":["events"]}`,
+		"a line feed":                        `{"Kind":"basic","User":"a\nb","Scopes":["events"]}`,
+		"no scopes":                          `{"Kind":"basic","User":"anna","Scopes":[]}`,
+		"administration":                     `{"Kind":"basic","User":"anna","Scopes":["admin"]}`,
+		"an app without a name":              `{"Kind":"app","Scopes":["events"]}`,
+		"no role":                            `{"Kind":"iam","Scopes":["events"]}`,
+		"a user for a role":                  `{"Kind":"iam","Role":"arn:aws:iam::123456789012:user/x","Scopes":["events"]}`,
+		"a misspelt member":                  `{"Kind":"basic","User":"anna","Scopes":["events"],"Ap":"crm"}`,
+		"a password":                         `{"Kind":"basic","User":"anna","Scopes":["events"],"Secret":"mine"}`,
+		"an app that is too long":            `{"Kind":"basic","User":"anna","Scopes":["events"],"App":"` + strings.Repeat("x", 201) + `"}`,
+		"a date without zone":                `{"Kind":"basic","User":"anna","Scopes":["events"],"ExpiresAt":"2030-01-01"}`,
+		"a date that was not set":            `{"Kind":"basic","User":"anna","Scopes":["events"],"ExpiresAt":"0001-01-01T00:00:00Z"}`,
+		"an empty date":                      `{"Kind":"basic","User":"anna","Scopes":["events"],"ExpiresAt":""}`,
 	} {
 		if answer := s.call("POST", "/admin/v1/Tenants/Default/Credentials", body, asAdmin); answer.Code != 400 {
 			t.Errorf("%s: got %d %s", name, answer.Code, answer.Body)

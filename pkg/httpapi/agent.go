@@ -151,7 +151,11 @@ func (a *api) agentLastError(c *call) (reply, error) {
 
 // queryID reads the webhook's id from the query.
 func queryID(c *call) (int32, error) {
-	id, err := strconv.ParseInt(c.query("webhookId"), 10, 32)
+	text := c.query("webhookId")
+	if text == "" {
+		return 0, &unbindableError{"the query parameter webhookId is required"}
+	}
+	id, err := strconv.ParseInt(text, 10, 32)
 	if err != nil {
 		return 0, &unbindableError{"the query parameter webhookId must be a 32-bit integer"}
 	}

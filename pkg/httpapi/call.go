@@ -57,9 +57,9 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.Request = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 	defer a.finish(r.Context(), w, c)
 	segments := strings.Split(strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/"), "/"), "/")
-	if beside, mounted := a.Beside["/"+segments[0]]; mounted {
+	if handler, mounted := a.Mounts["/"+segments[0]]; mounted {
 		c.elsewhere = true
-		beside.ServeHTTP(w, r)
+		handler.ServeHTTP(w, r)
 		return
 	}
 	a.write(w, c, a.respond(c, segments))
@@ -94,30 +94,21 @@ func (a *api) respond(c *call, segments []string) reply {
 	if err := a.acceptable(c); err != nil {
 		return failed(c, err)
 	}
-	response, err := c.run(rt)
-	switch {
-	case err == nil:
-		return response
-	case rt.fail != nil:
-		return rt.fail(c, err)
-	}
-	return failed(c, err)
-}
-
-// run reads the query of a call and has the route handle it. Routes without a
-// credential have no query.
-func (c *call) run(rt *route) (reply, error) {
-	if rt.scope == open {
-		return rt.handle(c)
-	}
-	err := c.readQuery()
-	if err == nil {
-		return rt.handle(c)
-	}
+	fail := failed
 	if rt.fail != nil {
-		err = unbindable(err)
+		fail = rt.fail
 	}
-	return reply{}, err
+	if err := c.readQuery(rt); err != nil {
+		if rt.fail != nil {
+			err = unbindable(err)
+		}
+		return fail(c, err)
+	}
+	response, err := rt.handle(c)
+	if err != nil {
+		return fail(c, err)
+	}
+	return response
 }
 
 // admit authenticates the caller and checks their tenant and scope.

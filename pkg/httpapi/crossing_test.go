@@ -17,7 +17,7 @@ import (
 )
 
 // The webhook that strangers try to reach has the first id. The second is unused.
-const theirs, nobodys = 41, 77
+const theirs, unknown = 41, 77
 
 // everything returns all that is stored for a tenant, as text.
 func (s *server) everything(tenant webhook.Tenant) string {
@@ -107,7 +107,7 @@ func TestCrossing(t *testing.T) {
 				}
 				for i := range crossings(0) {
 					ask := func(id int) string {
-						path := strings.NewReplacer("{id}", fmt.Sprint(id), "{tenant}", map[int]string{theirs: "Victim", nobodys: "Nobody"}[id],
+						path := strings.NewReplacer("{id}", fmt.Sprint(id), "{tenant}", map[int]string{theirs: "Victim", unknown: "Unknown"}[id],
 							"{eventId}", event, "{job}", event).Replace(route.Pattern)
 						query := fmt.Sprintf("?WebhookId=%d&webhookId=%d&eventId=%s", id, id, event)
 						answer := s.call(route.Method, path+query, crossings(id)[i], thief, "Content-Type: application/json")
@@ -124,7 +124,7 @@ func TestCrossing(t *testing.T) {
 						}
 						return seen
 					}
-					if diff := cmp.Diff(ask(nobodys), ask(theirs)); diff != "" {
+					if diff := cmp.Diff(ask(unknown), ask(theirs)); diff != "" {
 						t.Errorf("%s %s reveals that the webhook exists (-missing +other's):\n%s", route.Method, route.Pattern, diff)
 					}
 					if after := s.everything("Victim"); after != before {

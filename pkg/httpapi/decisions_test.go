@@ -199,7 +199,7 @@ func TestDecision05_Type(t *testing.T) {
 		"none":           {nil, "webhook", false},
 		"empty":          {"", "webhook", false},
 		"webhook":        {"webhook", "webhook", false},
-		"in other case":  {"WebHook", "WebHook", false},
+		"in mixed case":  {"WebHook", "WebHook", false},
 		"unknown":        {"aliquam", "aliquam", true},
 		"crmscript":      {"CRMScript", "", true},
 		"101 characters": {strings.Repeat("a", 101), "", true},

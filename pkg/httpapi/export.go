@@ -14,12 +14,14 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Stored reads a tenant's events and deliveries, for the export.
+// Stored reads a tenant's events and deliveries.
 type Stored struct {
 	Events interface {
+		Get(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) (webhook.Event, error)
 		List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error)
 	}
 	Deliveries interface {
+		Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error)
 		List(ctx context.Context, tenant webhook.Tenant, webhook int32, before webhook.EventID, limit int) ([]webhook.Delivery, error)
 	}
 }
@@ -78,10 +80,10 @@ func (e *exporter) full() bool { return e.size >= exportBytes }
 
 // exportTenant returns a page of a tenant's data as lines of JSON, each with Kind
 // and Value: credentials, webhooks with their deliveries, events. It omits the
-// deliveries of deleted webhooks and the service's own records (sessions, health,
-// idempotency keys, jobs). Secrets are masked even if reads show them. The last
-// line has the kind More, with the next page's cursor as its value, or End. A line
-// of kind Unreadable reports items that cannot be decoded.
+// deliveries of deleted webhooks, the histories of webhooks, and the service's own
+// records (sessions, health, idempotency keys, jobs). Secrets are masked even if
+// reads show them. The last line has the kind More, with the next page's cursor as
+// its value, or End. A line of kind Unreadable reports items that cannot be decoded.
 func (a *api) exportTenant(c *call) (reply, error) {
 	name := webhook.Tenant(c.PathValue("tenant"))
 	record, err := a.Administration.Tenant(c.Context(), name)

@@ -113,7 +113,7 @@ func TestExport_MasksSecretsThatReadsShow(t *testing.T) {
 func TestExport_Refuses(t *testing.T) {
 	t.Parallel()
 	s := newGuarded(t)
-	s.admin("GET", "/admin/v1/Tenants/Nobody/Export", "", 404)
+	s.admin("GET", "/admin/v1/Tenants/Missing/Export", "", 404)
 	for _, cursor := range []string{"x", "events/", "events/x", "webhooks/x", "deliveries/x/", "webhooks/99999999999"} {
 		s.admin("GET", "/admin/v1/Tenants/Default/Export?cursor="+cursor, "", 400)
 	}

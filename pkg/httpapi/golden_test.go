@@ -23,7 +23,8 @@ import (
 const goldens = "testdata/golden"
 
 // seeded returns the server for every golden request: webhook 1 is active, signed
-// and has had errors. Webhook 2 is stopped and has only the required members.
+// and has had errors; its name was changed and changed back, after an attempt at
+// delivering an event. Webhook 2 is stopped and has only the required members.
 func seeded(t *testing.T) *server {
 	t.Helper()
 	s := newServer(t)
@@ -34,6 +35,12 @@ func seeded(t *testing.T) *server {
 		`{"Name":"Quiet","Events":["contact.*"],"TargetUrl":"https://example.com/quiet","State":"Stopped"}`,
 	} {
 		if got := s.call("POST", "/api/v1/Webhook", body); got.Code != 200 {
+			t.Fatalf("seed: %d %s", got.Code, got.Body)
+		}
+	}
+	s.attempted(1, "01a20c91-a000-7000-8000-000000000007", webhook.SignerCurrent)
+	for _, name := range []string{"Orders", "Order sync"} {
+		if got := s.call("PATCH", "/api/v1/Webhook/1", `{"Name":"`+name+`"}`, "Content-Type: application/merge-patch+json"); got.Code != 200 {
 			t.Fatalf("seed: %d %s", got.Code, got.Body)
 		}
 	}

@@ -56,8 +56,11 @@ type Config struct {
 	Explainer *explaining.Explainer
 	// OmitFieldValues is EVENT_DATA=names: events are shown as deliveries carry them.
 	OmitFieldValues bool
-	// Stored is read by the export of a tenant.
+	// Stored is read by the export of a tenant, and to show a delivery's request.
 	Stored Stored
+	// Rebuild returns the POST of an attempt that began at a time, as
+	// outbound.Sender's does.
+	Rebuild func(post webhook.Post, sent webhook.Sent, at time.Time) (webhook.Request, error)
 	// Health reads the counters of webhooks, as webhook.Webhooks.Health does.
 	Health func(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
 	// PublicURL is the base of _Links: scheme, host and optionally a path,
@@ -82,9 +85,9 @@ type Config struct {
 	// RequestID returns the id that the call's log line and a 500 response carry.
 	// Unset: they carry none.
 	RequestID func(ctx context.Context) string
-	// Beside holds the handlers of paths outside the API, keyed by first path
+	// Mounts holds the handlers of paths outside the API, keyed by first path
 	// segment, such as /_receiver. They get the request unchanged.
-	Beside map[string]http.Handler
+	Mounts map[string]http.Handler
 	// UnauthorizedHint is added to the message of a 401: the local run says which
 	// credential to try. Empty: no hint.
 	UnauthorizedHint string
@@ -99,7 +102,7 @@ type api struct {
 
 // New returns the outermost handler. It serves the API under /api, with or
 // without a tenant's name in front, /admin, /healthz, and the handlers in
-// cfg.Beside. It is safe for concurrent use, starts no goroutine and keeps no
+// cfg.Mounts. It is safe for concurrent use, starts no goroutine and keeps no
 // state between calls.
 func New(cfg Config) http.Handler {
 	a := &api{Config: cfg, crossSite: crossSiteCheck(cfg.PublicURL)}

@@ -13,7 +13,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 )
 
-// A name that nothing reads is said so in a header and in the log; one that is
+// A name that nothing reads is listed in a header and in the log; one that is
 // nearly a known name is refused.
 func TestIgnoredNames(t *testing.T) {
 	t.Parallel()

@@ -19,6 +19,9 @@ type options struct {
 	Include              []webhook.Include
 }
 
+// optionNames lists the options for a caller who misspelled one.
+const optionNames = "Policy, TimeoutSeconds, SecretOverlapSeconds, Format and Include"
+
 func (options) xmlName() string { return "Options" }
 
 func (a *api) showOptions(o webhook.Options) options {
@@ -123,7 +126,7 @@ func readOptions(object wire.Tree, o webhook.Options) (webhook.Options, error) {
 				o.Include = append(o.Include, webhook.ParseInclude(name))
 			}
 		default:
-			f.Add(wire.Shorten(m.Name), "is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds, Format and Include")
+			f.Add(wire.Shorten(m.Name), "is not an option; the options are "+optionNames)
 		}
 	}
 	var invalid *webhook.ValidationError

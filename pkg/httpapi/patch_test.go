@@ -100,48 +100,48 @@ func TestPatch_Refused(t *testing.T) {
 		status            int
 		text              string
 	}{
-		"a test that fails":             {isJSON, `[{"op":"replace","path":"/Description","value":"x"},{"op":"test","path":"/Name","value":"N"}]`, 409, "Changes[1]: Name has a different value"},
-		"a test of a missing header":    {isJSON, `[{"op":"test","path":"/Headers/X-Z","value":null}]`, 409, "nothing exists at its path"},
-		"a test after the last index":   {isJSON, `[{"op":"test","path":"/Events/-","value":"a"}]`, 409, "nothing exists at its path"},
-		"a test of digits":              {isJSON, `[{"op":"test","path":"/Properties/a","value":1.2}]`, 409, "a different value"},
-		"a test of many digits":         {isJSON, `[{"op":"add","path":"/Properties/n","value":12345678901234567890},{"op":"test","path":"/Properties/n","value":12345678901234567891}]`, 409, "a different value"},
-		"a test of the order of a list": {isJSON, `[{"op":"test","path":"/Events","value":["c.d","a.b"]}]`, 409, "a different value"},
-		"a test of the secret":          {isJSON, `[{"op":"test","path":"secret","value":"s1"}]`, 400, "secret values cannot be tested"}, // decision 0.10
-		"a test of the mask":            {isJSON, `[{"op":"test","path":"/Secret","value":"********"}]`, 400, "secret values cannot be tested"},
-		"a test of a secret header":     {isJSON, `[{"op":"test","path":"/Headers/x-api-key","value":"k1"}]`, 400, "secret values cannot be tested"},
-		"a test of a header not there":  {isJSON, `[{"op":"test","path":"/Headers/Authorization","value":"k1"}]`, 400, "secret values cannot be tested"},
-		"a test of all headers":         {isJSON, `[{"op":"test","path":"/Headers","value":{}}]`, 400, "secret values cannot be tested"},
-		"move and copy, both said":      {isJSON, `[{"op":"move","from":"/Name","path":"/Type"},{"op":6,"path":"/Type"}]`, 400, "Changes[0]: op move is not supported; "},
-		"all faults at once":            {isJSON, `[1,{"path":"/Name"},{"op":"add","path":"","value":1},{"op":"add","path":"/Name"},{"op":7,"path":"/Name","value":1}]`, 400, "Changes[0] must be an object with op, path and value; Changes[1]: op must be one of add, replace, remove, test; Changes[2]: path must name a member; Changes[3]: value is required; Changes[4]: op must"},
-		"a member that there is not":    {isJSON, `[{"op":"add","path":"/Foo","value":1}]`, 400, `a webhook has no member "Foo"`},
-		"a place that there is not":     {isJSON, `[{"op":"replace","path":"/Events/2","value":"a"}]`, 400, "nothing exists at its path"},
-		"a place over the end":          {isJSON, `[{"op":"add","path":"/Events/3","value":"a"}]`, 400, "not an index of the list"},
-		"a path of many":                {isJSON, `[{"op":"add","path":"/Properties` + strings.Repeat("/a", 70) + `","value":1}]`, 400, "Changes[0]: path must name a member"},
-		"an index of two zeros":         {isJSON, `[{"op":"replace","path":"/Events/00","value":"a"}]`, 400, `"00" is not an index of the list`},
-		"an index with a zero before":   {isJSON, `[{"op":"add","path":"/Events/01","value":"a"}]`, 400, `"01" is not an index of the list`},
-		"a removal at 00":               {isJSON, `[{"op":"remove","path":"/Events/00"}]`, 400, `"00" is not an index of the list`},
-		"a test at 00":                  {isJSON, `[{"op":"test","path":"/Events/00","value":"a.b"}]`, 400, `"00" is not an index of the list`},
-		"an index within another":       {isJSON, `[{"op":"add","path":"/ErrorAssociates/00/Name","value":"a"}]`, 400, `"00" is not an index of the list`},
-		"the escape ~2":                 {isJSON, `[{"op":"add","path":"/Properties/a~2b","value":1}]`, 400, "Changes[0]: path has an invalid escape: ~ must be followed by 0 or 1"},
-		"a ~ at the end":                {isJSON, `[{"op":"add","path":"/Properties/a~0~","value":1}]`, 400, "path has an invalid escape"},
-		"a ~ before a slash":            {isJSON, `[{"op":"test","path":"/Headers~/a","value":1}]`, 400, "path has an invalid escape"},
-		"a place that is negative":      {isJSON, `[{"op":"remove","path":"/Events/-1"}]`, 400, "not an index of the list"},
-		"removing the end":              {isJSON, `[{"op":"remove","path":"/Events/-"}]`, 400, "nothing exists at its path"},
-		"a path into a text":            {isJSON, `[{"op":"add","path":"/Name/0","value":"a"}]`, 400, "nothing exists at its path"},
-		"a path through nothing":        {isJSON, `[{"op":"add","path":"/Properties/x/y","value":"a"}]`, 400, "nothing exists at its path"},
-		"an outcome that is no webhook": {isJSON, `[{"op":"remove","path":"/Events"},{"op":"replace","path":"/Name","value":5},{"op":"replace","path":"/TargetUrl","value":"x"}]`, 400, "Name must be a string; Events must name at least one event; TargetUrl must be an absolute URL"},
-		"a text for a list":             {isJSON, `{"Events":"sale.sold"}`, 400, "Events must be an array of strings"},
-		"another id":                    {isJSON, `{"WebhookId":2}`, 400, "WebhookId is 2, but the id in the address is 1"},
-		"no changes":                    {isJSON, ` null `, 400, "must be a JSON array of operations or an object"},
-		"a text":                        {isJSON, `"x"`, 400, "must be a JSON array of operations or an object"},
-		"broken JSON":                   {isJSON, `[{"op":`, 400, "must be valid JSON"},
-		"two values":                    {isJSON, `{}{}`, 400, "must be a single JSON value"},
-		"no UTF-8":                      {isJSON, "{\"Name\":\"\xff\"}", 400, "must be valid UTF-8"},
-		"nested too deep":               {isJSON, strings.Repeat(`[`, 70) + strings.Repeat(`]`, 70), 400, "nested deeper"},
-		"too many operations":           {isJSON, `[` + strings.Repeat(`{},`, 500) + `{}]`, 400, "501 operations, more than 500"},
-		"too many values":               {isJSON, `{"Properties":{"a":[` + strings.Repeat(`1,`, 5000) + `1]}}`, 400, "has more than 5000 values"},
-		"a form":                        {"application/x-www-form-urlencoded", `Name=m`, 415, "A patch must be a JSON array"},
-		"XML":                           {"text/xml", `<Webhook><Name>m</Name></Webhook>`, 415, "A patch must be a JSON array"},
+		"a test that fails":              {isJSON, `[{"op":"replace","path":"/Description","value":"x"},{"op":"test","path":"/Name","value":"N"}]`, 409, "Changes[1]: Name has a different value"},
+		"a test of a missing header":     {isJSON, `[{"op":"test","path":"/Headers/X-Z","value":null}]`, 409, "nothing exists at its path"},
+		"a test after the last index":    {isJSON, `[{"op":"test","path":"/Events/-","value":"a"}]`, 409, "nothing exists at its path"},
+		"a test of digits":               {isJSON, `[{"op":"test","path":"/Properties/a","value":1.2}]`, 409, "a different value"},
+		"a test of many digits":          {isJSON, `[{"op":"add","path":"/Properties/n","value":12345678901234567890},{"op":"test","path":"/Properties/n","value":12345678901234567891}]`, 409, "a different value"},
+		"a test of the order of a list":  {isJSON, `[{"op":"test","path":"/Events","value":["c.d","a.b"]}]`, 409, "a different value"},
+		"a test of the secret":           {isJSON, `[{"op":"test","path":"secret","value":"s1"}]`, 400, "secret values cannot be tested"}, // decision 0.10
+		"a test of the mask":             {isJSON, `[{"op":"test","path":"/Secret","value":"********"}]`, 400, "secret values cannot be tested"},
+		"a test of a secret header":      {isJSON, `[{"op":"test","path":"/Headers/x-api-key","value":"k1"}]`, 400, "secret values cannot be tested"},
+		"a test of a header not there":   {isJSON, `[{"op":"test","path":"/Headers/Authorization","value":"k1"}]`, 400, "secret values cannot be tested"},
+		"a test of all headers":          {isJSON, `[{"op":"test","path":"/Headers","value":{}}]`, 400, "secret values cannot be tested"},
+		"move and copy, both reported":   {isJSON, `[{"op":"move","from":"/Name","path":"/Type"},{"op":6,"path":"/Type"}]`, 400, "Changes[0]: op move is not supported; "},
+		"all faults at once":             {isJSON, `[1,{"path":"/Name"},{"op":"add","path":"","value":1},{"op":"add","path":"/Name"},{"op":7,"path":"/Name","value":1}]`, 400, "Changes[0] must be an object with op, path and value; Changes[1]: op must be one of add, replace, remove, test; Changes[2]: path must name a member; Changes[3]: value is required; Changes[4]: op must"},
+		"a member that does not exist":   {isJSON, `[{"op":"add","path":"/Foo","value":1}]`, 400, `a webhook has no member "Foo"`},
+		"an index that does not exist":   {isJSON, `[{"op":"replace","path":"/Events/2","value":"a"}]`, 400, "nothing exists at its path"},
+		"a place over the end":           {isJSON, `[{"op":"add","path":"/Events/3","value":"a"}]`, 400, "not an index of the list"},
+		"a path of many":                 {isJSON, `[{"op":"add","path":"/Properties` + strings.Repeat("/a", 70) + `","value":1}]`, 400, "Changes[0]: path must name a member"},
+		"an index of two zeros":          {isJSON, `[{"op":"replace","path":"/Events/00","value":"a"}]`, 400, `"00" is not an index of the list`},
+		"an index with a zero before":    {isJSON, `[{"op":"add","path":"/Events/01","value":"a"}]`, 400, `"01" is not an index of the list`},
+		"a removal at 00":                {isJSON, `[{"op":"remove","path":"/Events/00"}]`, 400, `"00" is not an index of the list`},
+		"a test at 00":                   {isJSON, `[{"op":"test","path":"/Events/00","value":"a.b"}]`, 400, `"00" is not an index of the list`},
+		"an index within another":        {isJSON, `[{"op":"add","path":"/ErrorAssociates/00/Name","value":"a"}]`, 400, `"00" is not an index of the list`},
+		"the escape ~2":                  {isJSON, `[{"op":"add","path":"/Properties/a~2b","value":1}]`, 400, "Changes[0]: path has an invalid escape: ~ must be followed by 0 or 1"},
+		"a ~ at the end":                 {isJSON, `[{"op":"add","path":"/Properties/a~0~","value":1}]`, 400, "path has an invalid escape"},
+		"a ~ before a slash":             {isJSON, `[{"op":"test","path":"/Headers~/a","value":1}]`, 400, "path has an invalid escape"},
+		"a place that is negative":       {isJSON, `[{"op":"remove","path":"/Events/-1"}]`, 400, "not an index of the list"},
+		"removing the end":               {isJSON, `[{"op":"remove","path":"/Events/-"}]`, 400, "nothing exists at its path"},
+		"a path into a text":             {isJSON, `[{"op":"add","path":"/Name/0","value":"a"}]`, 400, "nothing exists at its path"},
+		"a path through nothing":         {isJSON, `[{"op":"add","path":"/Properties/x/y","value":"a"}]`, 400, "nothing exists at its path"},
+		"a result that is not a webhook": {isJSON, `[{"op":"remove","path":"/Events"},{"op":"replace","path":"/Name","value":5},{"op":"replace","path":"/TargetUrl","value":"x"}]`, 400, "Name must be a string; Events must name at least one event; TargetUrl must be an absolute URL"},
+		"a text for a list":              {isJSON, `{"Events":"sale.sold"}`, 400, "Events must be an array of strings"},
+		"another id":                     {isJSON, `{"WebhookId":2}`, 400, "WebhookId is 2, but the id in the address is 1"},
+		"no changes":                     {isJSON, ` null `, 400, "must be a JSON array of operations or an object"},
+		"a text":                         {isJSON, `"x"`, 400, "must be a JSON array of operations or an object"},
+		"broken JSON":                    {isJSON, `[{"op":`, 400, "must be valid JSON"},
+		"two values":                     {isJSON, `{}{}`, 400, "must be a single JSON value"},
+		"no UTF-8":                       {isJSON, "{\"Name\":\"\xff\"}", 400, "must be valid UTF-8"},
+		"nested too deep":                {isJSON, strings.Repeat(`[`, 70) + strings.Repeat(`]`, 70), 400, "nested deeper"},
+		"too many operations":            {isJSON, `[` + strings.Repeat(`{},`, 500) + `{}]`, 400, "501 operations, more than 500"},
+		"too many values":                {isJSON, `{"Properties":{"a":[` + strings.Repeat(`1,`, 5000) + `1]}}`, 400, "has more than 5000 values"},
+		"a form":                         {"application/x-www-form-urlencoded", `Name=m`, 415, "A patch must be a JSON array"},
+		"XML":                            {"text/xml", `<Webhook><Name>m</Name></Webhook>`, 415, "A patch must be a JSON array"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -218,12 +218,12 @@ type loses struct {
 	lost bool
 }
 
-func (s *loses) Update(ctx context.Context, w webhook.Webhook, raised ...webhook.Event) error {
+func (s *loses) Update(ctx context.Context, w webhook.Webhook, by webhook.Change, raised ...webhook.Event) error {
 	if !s.lost {
 		s.lost = true
 		return webhook.ErrConflict
 	}
-	return s.Webhooks.Update(ctx, w, raised...)
+	return s.Webhooks.Update(ctx, w, by, raised...)
 }
 
 // A save that lost a race applies its changes again. The first attempt must not have

@@ -258,19 +258,19 @@ func TestAdmin_RefusesBadListsOfTenants(t *testing.T) {
 		return "[" + strings.Join(all, ",") + "]"
 	}
 	for name, test := range map[string]struct{ scopes, kind, tenants, want string }{
-		"another scope":     {`["webhooks"]`, "bearer", `["Cust1"]`, "Tenants requires the scope events alone"},
-		"both scopes":       {`["events","webhooks"]`, "bearer", `["*"]`, "Tenants requires the scope events alone"},
-		"an app token":      {`["events"]`, "app", `["Cust1"]`, "Tenants is not for kind app"},
-		"an empty list":     {`["events"]`, "bearer", `[]`, "Tenants is empty"},
-		"a string":          {`["events"]`, "bearer", `"*"`, "Tenants must be an array"},
-		"a bad name":        {`["events"]`, "bearer", `["a/b"]`, `Tenants: "a/b" must be a tenant's name`},
-		"an empty name":     {`["events"]`, "bearer", `[""]`, `Tenants: "" must be a tenant's name`},
-		"a pattern":         {`["events"]`, "bearer", `["Cust*"]`, `Tenants: "Cust*" must be a tenant's name`},
-		"a duplicate":       {`["events"]`, "bearer", `["Cust1","Cust2","Cust1"]`, `Tenants: duplicate tenant "Cust1"`},
-		"all and one":       {`["events"]`, "bearer", `["Cust1","*"]`, `Tenants: "*" must be the only entry`},
-		"too many names":    {`["events"]`, "bearer", names(1001, 4), "Tenants has more than 1000 names"},
-		"names too long":    {`["events"]`, "bearer", names(600, 64), "Tenants has more than 32768 bytes of names"},
-		"far, far too many": {`["events"]`, "bearer", names(2001, 4), "Tenants has more than 2000 items"},
+		"another scope":      {`["webhooks"]`, "bearer", `["Cust1"]`, "Tenants requires the scope events alone"},
+		"both scopes":        {`["events","webhooks"]`, "bearer", `["*"]`, "Tenants requires the scope events alone"},
+		"an app token":       {`["events"]`, "app", `["Cust1"]`, "Tenants is not for kind app"},
+		"an empty list":      {`["events"]`, "bearer", `[]`, "Tenants is empty"},
+		"a string":           {`["events"]`, "bearer", `"*"`, "Tenants must be an array"},
+		"a bad name":         {`["events"]`, "bearer", `["a/b"]`, `Tenants: "a/b" must be a tenant's name`},
+		"an empty name":      {`["events"]`, "bearer", `[""]`, `Tenants: "" must be a tenant's name`},
+		"a pattern":          {`["events"]`, "bearer", `["Cust*"]`, `Tenants: "Cust*" must be a tenant's name`},
+		"a duplicate":        {`["events"]`, "bearer", `["Cust1","Cust2","Cust1"]`, `Tenants: duplicate tenant "Cust1"`},
+		"all and one":        {`["events"]`, "bearer", `["Cust1","*"]`, `Tenants: "*" must be the only entry`},
+		"too many names":     {`["events"]`, "bearer", names(1001, 4), "Tenants has more than 1000 names"},
+		"names over a limit": {`["events"]`, "bearer", names(600, 64), "Tenants has more than 32768 bytes of names"},
+		"far, far too many":  {`["events"]`, "bearer", names(2001, 4), "Tenants has more than 2000 items"},
 	} {
 		body := fmt.Sprintf(`{"Kind":%q,"User":"anna","App":"crm","Scopes":%s,"Tenants":%s}`, test.kind, test.scopes, test.tenants)
 		if answer := s.call("POST", "/admin/v1/Tenants/Default/Credentials", body, asAdmin); answer.Code != 400 {

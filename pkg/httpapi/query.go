@@ -23,6 +23,7 @@ var queryParameters = map[string][]string{
 	"PUT /api/v1/Webhook/{id}":                   {"$select"},
 	"PATCH /api/v1/Webhook/{id}":                 {"$select"},
 	"POST /api/v1/Webhook/Test":                  {"$select"},
+	"GET /api/v1/Webhook/{id}/History":           {"limit", "cursor"},
 	"POST " + agentPath + "DeleteWebhook":        {"webhookId"},
 	"POST " + agentPath + "GetWebhook":           {"webhookId", "$select"},
 	"POST " + agentPath + "GetAllWebhooks":       {"$select", "$skip", "$top"},
@@ -33,8 +34,11 @@ var queryParameters = map[string][]string{
 
 // readQuery reads the parameters of the call's address. Their names are
 // case-insensitive. A parameter of the route may be repeated with the same value
-// only.
-func (c *call) readQuery() error {
+// only. Routes without a credential have no query.
+func (c *call) readQuery(rt *route) error {
+	if rt.scope == open {
+		return nil
+	}
 	params, err := wire.ParseQuery(c.URL.RawQuery)
 	if err != nil {
 		return err

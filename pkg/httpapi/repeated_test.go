@@ -8,7 +8,7 @@ import (
 )
 
 // A name that is repeated in a form or XML is collected where the member is a list,
-// and otherwise refused by its name: never is the last value taken for all.
+// and otherwise refused by its name: the last value never replaces the others.
 func TestRepeatedNames(t *testing.T) {
 	t.Parallel()
 	const (

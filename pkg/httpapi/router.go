@@ -44,8 +44,9 @@ func wildcard(segment string) (name string, is bool) {
 }
 
 // match returns the route for the segments of a call's path, and stores the
-// values of its wildcards in the call. If no route matches, it returns the
-// methods of the most literal routes that fit the path.
+// values of its wildcards in the call. Of the routes that fit the path only the most
+// literal ones count: /Webhook/Test is never the webhook with the id Test. If none of
+// them has the call's method, match returns the methods that they have.
 func (rt router) match(c *call, segments []string) (found *route, allowed []string) {
 	if len(segments) > 1 && strings.EqualFold(segments[1], "api") && webhook.Tenant(segments[0]).Valid() {
 		c.tenantSegment, segments = webhook.Tenant(segments[0]), segments[1:]
@@ -59,10 +60,11 @@ func (rt router) match(c *call, segments []string) (found *route, allowed []stri
 		if !rt[i].fits(segments) {
 			continue
 		}
-		if rt[i].method != method {
-			if literals = max(literals, rt[i].literals); literals == rt[i].literals {
-				allowed = append(allowed, rt[i].method)
-			}
+		if len(allowed) > 0 && rt[i].literals < literals {
+			break
+		}
+		if literals = rt[i].literals; rt[i].method != method {
+			allowed = append(allowed, rt[i].method)
 			continue
 		}
 		for at, s := range rt[i].segments {

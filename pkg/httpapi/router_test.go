@@ -91,7 +91,7 @@ func TestBeside(t *testing.T) {
 	t.Parallel()
 	var paths []string
 	s := newServer(t, func(c *httpapi.Config) {
-		c.Beside = map[string]http.Handler{"/_own": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.Mounts = map[string]http.Handler{"/_own": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			paths = append(paths, r.URL.Path)
 			if r.Method == http.MethodPut {
 				panic("boom")
@@ -120,6 +120,9 @@ func TestMethodNotAllowed(t *testing.T) {
 	s := newServer(t)
 	for call, want := range map[string][2]string{
 		"GET /api/v1/Webhook/contact.changed/7": {"GET is not allowed here; use POST", "POST"},
+		"GET /api/v1/Webhook/Test":              {"GET is not allowed here; use POST", "POST"}, // and not 404, as for a webhook Test
+		"DELETE /api/v1/webhook/default":        {"DELETE is not allowed here; use GET", "GET, HEAD"},
+		"POST /api/v1/Webhook/1/LastError":      {"POST is not allowed here; use GET", "GET, HEAD"}, // and not 400, as for an event 1
 		"PUT /API/V1/webhook/":                  {"PUT is not allowed here; use GET or POST", "GET, HEAD, POST"},
 		"DELETE /api/v1/Webhook/1/Options":      {"DELETE is not allowed here; use GET, PATCH or PUT", "GET, HEAD, PATCH, PUT"}, // and not POST, as for an event 1
 	} {

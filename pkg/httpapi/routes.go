@@ -68,6 +68,8 @@ func (a *api) routes() []route {
 		{put, "/api/v1/Webhook/{id}/Options", webhooks, a.putOptions, nil},
 		{patch, "/api/v1/Webhook/{id}/Options", webhooks, a.patchOptions, nil},
 		{del, "/api/v1/Webhook/{id}/PreviousSecret", webhooks, a.endOverlap, nil},
+		{get, "/api/v1/Webhook/{id}/History", webhooks, a.getHistory, nil},
+		{get, "/api/v1/Webhook/{id}/Deliveries/{eventId}/Request", webhooks, a.getRequest, nil},
 		{post, "/api/v1/Webhook/{event}/{primaryKey}", events, a.signalEvent, nil},
 		{post, "/api/v1/Events", events, a.submitEvents, nil},
 		{get, "/api/v1/Events", webhooks, a.listEvents, nil},

@@ -13,6 +13,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
@@ -100,7 +101,7 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 			Sources: db.Sources(), Secrets: db.Secrets(), Intents: db.Webhooks(), OwnTables: []string{"posthaste-events"},
 			TenantExists: administration.Receives, EventLife: 30 * 24 * time.Hour, Now: s.clock.Now, Random: random,
 		},
-		Stored:        httpapi.Stored{Events: db.Events(), Deliveries: db.Deliveries()},
+		Stored: httpapi.Stored{Events: db.Events(), Deliveries: db.Deliveries()}, Rebuild: sender(t).Rebuild,
 		DefaultPolicy: webhook.PolicyDurable,
 		Logger:        slog.New(slog.NewJSONHandler(&s.log, nil)), Now: s.clock.Now,
 	}
@@ -109,6 +110,51 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 	}
 	s.Handler = httpapi.New(cfg)
 	return s
+}
+
+// sender returns a sender for rebuilding requests. It sends nothing.
+func sender(t testing.TB) *outbound.Sender {
+	t.Helper()
+	s, err := outbound.New(outbound.Config{UserAgent: "Posthaste/1.2.3", Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// attempted stores an event and its delivery to a webhook, with an attempt that the
+// target answered with 500.
+func (s *server) attempted(id int32, event webhook.EventID, signer webhook.Signer) {
+	s.t.Helper()
+	ctx, at := s.t.Context(), s.clock.Now()
+	w, err := s.db.Webhooks().Get(ctx, "Default", id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	e := webhook.Event{
+		Tenant: "Default", ID: event, Name: "contact.created", PrimaryKey: 7, Data: []byte(`{"name":"Blåbær <AS>"}`), ChangedBy: 1, At: at,
+		ExpiresAt: at.Add(30 * 24 * time.Hour),
+	}
+	sent := webhook.Sent{Revision: w.Revision, Signer: signer}
+	built, err := sender(s.t).Rebuild(webhook.Post{Webhook: w, Event: e}, sent, at)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	sent.Body = webhook.BodyMark(built.Body)
+	if err := s.db.Events().Put(ctx, e); err != nil {
+		s.t.Fatal(err)
+	}
+	_, err = s.db.Deliveries().RecordFirst(ctx, webhook.RecordFirst{
+		Key: webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: event}, Now: at,
+		Seed: webhook.Seed{EventName: e.Name, PrimaryKey: e.PrimaryKey, ExpiresAt: at.Add(33 * 24 * time.Hour)},
+		Outcome: webhook.Outcome{
+			Attempt: webhook.Attempt{Number: 1, At: at.Add(time.Second), Duration: time.Second, StatusCode: 500, Error: webhook.AttemptStatus, Sent: sent},
+			Status:  webhook.StatusFailed, Reason: "every attempt failed",
+		},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // call sends a request with a credential. Headers are "Name: value" lines. The

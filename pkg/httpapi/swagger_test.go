@@ -71,10 +71,10 @@ var (
 			where:  slices.Concat(membersOf(webhookType, "Headers", "Properties"), membersOf(withLinksType, "Headers", "Properties"), membersOf(resultType, "FieldProperties"), membersOf(listType, "ChildItems")),
 			change: nullable,
 		},
-		{reason: "nobody registered the default webhook: no user is null", where: []string{associateType}, change: nullable},
-		{reason: "a ping's result has no rights to tell of", where: []string{rightType}, change: nullable},
+		{reason: "the default webhook has no associate yet: null", where: []string{associateType}, change: nullable},
+		{reason: "a ping's result has no rights", where: []string{rightType}, change: nullable},
 		{
-			reason: "dates are in UTC and say no zone",
+			reason: "dates are in UTC, without a zone",
 			where:  slices.Concat(membersOf(webhookType, "Registered", "Updated"), membersOf(withLinksType, "Registered", "Updated")),
 			strip:  []string{"format"},
 			change: map[string]any{"pattern": `^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$`},
@@ -289,7 +289,7 @@ const (
 	contractMinimal = `{"Events":["contact.changed"],"TargetUrl":"https://example.com/in"}`
 )
 
-var one, nobody = map[string]string{"id": "1"}, map[string]string{"id": "4711"}
+var one, missing = map[string]string{"id": "1"}, map[string]string{"id": "4711"}
 
 // contractCalls run in this order on one store: the first webhook gets id 1, the
 // second 2.
@@ -301,14 +301,14 @@ var contractCalls = []contractCall{
 	{operation: "v1Webhook_PostWebhook", body: contractMinimal, status: 200, query: "$select=Name,Events", headers: []string{"Content-Type: text/json; charset=utf-8", "Accept: text/json"}},
 	{operation: "v1Webhook_GetWebhook", path: one, status: 200},
 	{operation: "v1Webhook_GetWebhook", path: one, status: 200, query: "$select=name,registeredAssociate/name"},
-	{operation: "v1Webhook_GetWebhook", path: nobody, status: 404},
+	{operation: "v1Webhook_GetWebhook", path: missing, status: 404},
 	{operation: "v1Webhook_GetAllWebhooks", query: "nameFilter=bl%C3%A5b%C3%A6r&eventFilter=contact.changed&statusFilter=Active", status: 200},
 	{operation: "v1Webhook_PutWebhook", path: one, body: contractBody, status: 200, headers: []string{"Accept: application/merge-patch+json"}},
 	{operation: "v1Webhook_PutWebhook", path: one, status: 400},
 	{operation: "v1Webhook_PatchWebhook", path: one, body: `[{"op":"replace","path":"/Name","value":"p"},{"op":1,"path":"events/-","value":"sale.sold"},{"op":"test","path":"name","value":"p"}]`, status: 200},
 	{operation: "v1Webhook_PatchWebhook", path: one, body: `{"Name":"merged","NotifyWhen":3}`, status: 200, beyond: "the file knows no merge patch, which is an object"},
 	{operation: "v1Webhook_PatchWebhook", path: one, body: `[{"op":"test","path":"/Name","value":"other"}]`, status: 409},
-	{operation: "v1Webhook_PatchWebhook", path: nobody, body: `{"Name":"x"}`, status: 404},
+	{operation: "v1Webhook_PatchWebhook", path: missing, body: `{"Name":"x"}`, status: 404},
 	{operation: "v1Webhook_PatchWebhook", path: one, body: `{"Name":"x"}`, status: 412, headers: []string{"If-Unmodified-Since: Mon, 23 Nov 2020 08:00:00 GMT"}},
 	{operation: "v1Webhook_TestWebhook", body: contractBody, status: 200},
 	{operation: "v1Webhook_SignalEvent", path: map[string]string{"eventName": "contact.changed", "primaryKey": "7"}, body: `{"name":"x","category_idx":3,"none":null}`, status: 204},

@@ -1,7 +1,7 @@
 // Package jsonscan checks JSON objects and lists their members without decoding
 // the values.
 //
-// [CheckObject] and [CheckText] check what comes in; [Members] walks over it for every POST. Both
+// [CheckObject] and [CheckText] check input; [Members] walks over it for every POST. They
 // leave the bytes unchanged, so numbers keep their digits and members their order.
 //
 // The package imports the standard library only. It refuses to build values, to

@@ -41,7 +41,7 @@ func TestGuard_CheckAddress(t *testing.T) {
 	}}
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	loopbackListed := outbound.Config{RuntimeAPI: "localhost:9001", AllowedCIDRs: loopback}
-	beside := outbound.Config{RuntimeAPI: "127.0.0.1:9001", AllowedCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}}
+	nextTo := outbound.Config{RuntimeAPI: "127.0.0.1:9001", AllowedCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}}
 	elsewhere := outbound.Config{RuntimeAPI: "10.0.0.9:9001", AllowedCIDRs: loopback}
 	for _, c := range []struct {
 		name    string
@@ -66,9 +66,9 @@ func TestGuard_CheckAddress(t *testing.T) {
 		{"metadata by IPv6 in the local run", local, "[fd00:ec2::254]:443", false},
 		{"the runtime by another loopback address", loopbackListed, "127.0.0.2:9001", false},
 		{"the runtime by IPv6 loopback", loopbackListed, "[::1]:9001", false},
-		{"a listed loopback address, not the runtime's", beside, "127.0.0.2:9001", true},
-		{"the runtime, next to a listed loopback address", beside, "127.0.0.1:9001", false},
-		{"a loopback address that is not listed", beside, "127.0.0.3:9001", false},
+		{"a listed loopback address, not the runtime's", nextTo, "127.0.0.2:9001", true},
+		{"the runtime, next to a listed loopback address", nextTo, "127.0.0.1:9001", false},
+		{"a loopback address that is not listed", nextTo, "127.0.0.3:9001", false},
 		{"listed loopback without a runtime there", elsewhere, "127.0.0.2:9001", true},
 		{"a listed range", listed, "10.0.0.1:443", true},
 		{"outside the listed range", listed, "10.0.1.1:443", false},

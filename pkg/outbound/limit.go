@@ -23,7 +23,7 @@ const (
 	endTime = 100 * time.Millisecond
 )
 
-// countedConn is a connection's socket. It counts the bytes read, which tells a
+// countedConn is a connection's socket. It counts the bytes read, to distinguish a
 // missing response from one that was too large or malformed: net/http has no
 // types for these.
 type countedConn struct {

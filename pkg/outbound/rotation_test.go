@@ -148,9 +148,18 @@ func TestSend_Rotation(t *testing.T) {
 				c.change(&post)
 			}
 			got := sender(t, func(c *outbound.Config) { c.Now = time.Now }).Send(t.Context(), post)
-			got.At, got.Duration, got.Response = time.Time{}, 0, ""
+			sent := got.Sent
+			got.At, got.Duration, got.Response, got.Sent = time.Time{}, 0, "", webhook.Sent{}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("result (-want +got):\n%s", diff)
+			}
+			// Sent is that of the last POST.
+			last := map[webhook.Signer]string{webhook.SignerCurrent: "new", webhook.SignerPrevious: "old"}[sent.Signer]
+			if sent.Both {
+				last += " and both"
+			}
+			if got := c.posts[len(c.posts)-1]; !strings.HasPrefix(got, last) || strings.Contains(got, "both") != sent.Both {
+				t.Errorf("Sent is %+v, and the last POST %q", sent, got)
 			}
 			if diff := cmp.Diff(c.posts, posts()); diff != "" {
 				t.Errorf("POSTs (-want +got):\n%s", diff)
@@ -193,7 +202,7 @@ func TestSend_RotationThatEndsBetweenTwoPosts(t *testing.T) {
 			post := webhook.Post{Webhook: hook(url), Event: event, Secrets: rotating(), First: first}
 			post.Secrets.PreviousUntil = time.Now().Add(10 * time.Second)
 			got := sender(t, func(c *outbound.Config) { c.Now = now }).Send(t.Context(), post)
-			got.At, got.Duration, got.Response = time.Time{}, 0, ""
+			got.At, got.Duration, got.Response, got.Sent = time.Time{}, 0, "", webhook.Sent{}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("result (-want +got):\n%s", diff)
 			}

@@ -37,18 +37,31 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 	if err != nil {
 		return webhook.Result{Error: webhook.AttemptBlocked}
 	}
-	body, err := appendBody(make([]byte, 0, 512+len(post.Event.Data)*2+len(post.Webhook.Properties)), post, s.config.OmitFieldValues)
-	if err != nil {
-		return webhook.Result{Error: webhook.AttemptInternal}
-	}
-	header, scrub, err := s.headers(post, body, now)
+	body, header, scrub, err := s.build(post, now)
 	switch {
 	case errors.Is(err, webhook.ErrSecretUnavailable), errors.Is(err, signature.ErrKey):
 		return webhook.Result{Error: webhook.AttemptSecret}
 	case err != nil:
 		return webhook.Result{Error: webhook.AttemptInternal}
 	}
+	result := s.post(ctx, post, target, header, body, scrub, now)
+	result.Sent = sentBy(post, body, now)
+	return result
+}
 
+// build returns the body and the headers of a post, and a scrubber for its response.
+// Errors are those of headers, and of an event or Properties that are not JSON.
+func (s *Sender) build(post webhook.Post, now time.Time) (body []byte, header http.Header, scrub *scrubber, err error) {
+	body, err = appendBody(make([]byte, 0, 512+len(post.Event.Data)*2+len(post.Webhook.Properties)), post, s.config.OmitFieldValues)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	header, scrub, err = s.headers(post, body, now)
+	return body, header, scrub, err
+}
+
+// post sends a built POST.
+func (s *Sender) post(ctx context.Context, post webhook.Post, target *url.URL, header http.Header, body []byte, scrub *scrubber, now time.Time) webhook.Result {
 	ctx, cancel := context.WithTimeout(ctx, limitOf(post))
 	defer cancel()
 	var seen *connection

@@ -235,9 +235,9 @@ func TestSend_Outcomes(t *testing.T) {
 		{"any 2xx", "HTTP/1.1 299 X\r\n\r\n", webhook.Result{StatusCode: 299}},
 		{"a redirect is not followed", "HTTP/1.1 302 Found\r\nLocation: http://u:p@10.0.0.1/a?q=1#f\r\n\r\n", webhook.Result{StatusCode: 302, Error: webhook.AttemptRedirect, Location: "10.0.0.1/a"}},
 		{"a refusal", "HTTP/1.1 500 Oh\r\nRetry-After: 3\r\n\r\n", webhook.Result{StatusCode: 500, Error: webhook.AttemptStatus}},
-		{"come back in seconds", "HTTP/1.1 503 Oh\r\nRetry-After: 3\r\n\r\n", webhook.Result{StatusCode: 503, Error: webhook.AttemptStatus, RetryAfter: 3 * time.Second}},
-		{"come back at a date", "HTTP/1.1 429 Oh\r\nRetry-After: Tue, 16 Sep 2025 07:25:33 GMT\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus, RetryAfter: time.Minute - 275830*time.Microsecond}},
-		{"come back in the past", "HTTP/1.1 429 Oh\r\nRetry-After: -9\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus}},
+		{"Retry-After in seconds", "HTTP/1.1 503 Oh\r\nRetry-After: 3\r\n\r\n", webhook.Result{StatusCode: 503, Error: webhook.AttemptStatus, RetryAfter: 3 * time.Second}},
+		{"Retry-After as a date", "HTTP/1.1 429 Oh\r\nRetry-After: Tue, 16 Sep 2025 07:25:33 GMT\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus, RetryAfter: time.Minute - 275830*time.Microsecond}},
+		{"Retry-After in the past", "HTTP/1.1 429 Oh\r\nRetry-After: -9\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus}},
 		{"a huge Retry-After", "HTTP/1.1 429 Oh\r\nRetry-After: 9223372036854775807\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus, RetryAfter: webhook.MaxRetryAfter}},
 		{"no more of this event", "HTTP/1.1 400 No\r\nwebhook-delivery: abort-message\r\n\r\n", webhook.Result{StatusCode: 400, Error: webhook.AttemptAborted}},
 		{"no more, but a success", "HTTP/1.1 200 OK\r\nwebhook-delivery: abort-message\r\n\r\n", webhook.Result{StatusCode: 200}},
@@ -249,7 +249,7 @@ func TestSend_Outcomes(t *testing.T) {
 			t.Parallel()
 			url, _ := target(t, c.answer)
 			got := sender(t, nil).Send(t.Context(), webhook.Post{Webhook: hook(url), Event: event})
-			got.At, got.Response = time.Time{}, ""
+			got.At, got.Response, got.Sent = time.Time{}, "", webhook.Sent{}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -283,7 +283,7 @@ func TestSend_Unreachable(t *testing.T) {
 		want      webhook.AttemptError
 	}{
 		{"a closed port", refusing, nil, webhook.AttemptRefused},
-		{"a certificate of unknown origin", server.URL, nil, webhook.AttemptTLS},
+		{"a certificate of an unknown issuer", server.URL, nil, webhook.AttemptTLS},
 		{"https to an http server", strings.Replace(server.URL, "https", "http", 1), nil, webhook.AttemptStatus},
 		{"no such name", "https://x.example/", noDNS, webhook.AttemptDNS},
 		{"a target that hangs", "http://" + hanging.Addr().String(), nil, webhook.AttemptTimeout},

@@ -264,7 +264,7 @@ func TestSocket_BoundsTheClosingAlert(t *testing.T) {
 }
 
 // A write to an HTTP/2 connection blocks all its streams.
-func TestSocket_AWriteToASharedConnectionHasAnEnd(t *testing.T) {
+func TestSocket_AWriteToASharedConnectionIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()

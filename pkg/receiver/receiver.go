@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -187,24 +188,49 @@ func (got Received) size() int {
 	return n
 }
 
+// scripted returns the response that the query asks for. ok is false if one of its
+// two parameters is malformed; all others are the target's own.
 func scripted(req *http.Request) (status int, delay time.Duration, ok bool) {
-	query := req.URL.Query()
+	statusText, ok := parameter(req.URL.RawQuery, "status")
+	delayText, valid := parameter(req.URL.RawQuery, "delay")
+	if !ok || !valid {
+		return 0, 0, false
+	}
 	status = http.StatusOK
-	if text := query.Get("status"); text != "" {
-		n, err := strconv.Atoi(text)
+	if statusText != "" {
+		n, err := strconv.Atoi(statusText)
 		if err != nil || n < 200 || n > 599 {
 			return 0, 0, false
 		}
 		status = n
 	}
-	if text := query.Get("delay"); text != "" {
-		d, err := time.ParseDuration(text)
+	if delayText != "" {
+		d, err := time.ParseDuration(delayText)
 		if err != nil || d < 0 || d > maxDelay {
 			return 0, 0, false
 		}
 		delay = d
 	}
 	return status, delay, true
+}
+
+// parameter returns a parameter of a query, "" without one. ok is false if it has
+// an invalid escape or two values. url.ParseQuery would drop it then, and also if
+// its value contains ";".
+func parameter(query, name string) (value string, ok bool) {
+	found := false
+	for pair := range strings.SplitSeq(query, "&") {
+		key, escaped, _ := strings.Cut(pair, "=")
+		if key != name {
+			continue
+		}
+		text, err := url.QueryUnescape(escaped)
+		if err != nil || found && text != value {
+			return "", false
+		}
+		value, found = text, true
+	}
+	return value, true
 }
 
 const (

@@ -183,6 +183,11 @@ func TestReceiver_Answers(t *testing.T) {
 	}{
 		{"another status", "POST", "/_receiver?status=503", "", 503},
 		{"no such status", "POST", "/_receiver?status=100", "", 400},
+		{"a status with a semicolon", "POST", "/_receiver?status=503;delay=1s", "", 400},
+		{"a status with a bad escape", "POST", "/_receiver?status=503%zz", "", 400},
+		{"two statuses", "POST", "/_receiver?status=503&status=200", "", 400},
+		{"an escaped status", "POST", "/_receiver?status=%35%30%33", "", 503},
+		{"a query of the target's own", "POST", "/_receiver?token=a;b&x=%zz&status=503", "", 503},
 		{"too long a delay", "POST", "/_receiver?delay=31s", "", 400},
 		{"too large", "POST", "/_receiver", strings.Repeat("x", 1<<20+1), 413},
 		{"another path", "POST", "/_receivers", "", 404},

@@ -10,7 +10,7 @@ import (
 )
 
 // place is a URL in a form that all its spellings share. The scheme is left out:
-// behind a proxy a request no longer tells it.
+// behind a proxy a request no longer shows it.
 type place struct{ host, port, path, query string }
 
 // place returns where a URL leads. Names and addresses of this machine are one

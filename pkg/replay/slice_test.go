@@ -96,7 +96,7 @@ func TestRedispatchSlice_EnqueuesEachEventOfThePeriodOnce(t *testing.T) {
 }
 
 // A queue that refuses messages leaves the job where it was.
-func TestRedispatchSlice_StaysWhereItWasIfMessagesAreRefused(t *testing.T) {
+func TestRedispatchSlice_DoesNotAdvanceIfMessagesAreRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	run := replay.RedispatchSlice(b.db.Events(), refusing{})
@@ -128,7 +128,7 @@ func (u unreadableEvents) List(ctx context.Context, tenant webhook.Tenant, first
 	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"events x"}, Cause: errors.New("no JSON")})
 }
 
-func TestRedispatchSlice_SkipsEventsThatCannotBeRead(t *testing.T) {
+func TestRedispatchSlice_SkipsUnreadableEvents(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	id, err := webhook.NewEventID(b.clock.Now(), strings.NewReader(strings.Repeat("x", 100)))

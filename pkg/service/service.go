@@ -1,8 +1,9 @@
 // Package service wires the parts of Posthaste on any implementation of the
 // contracts: the API (service/api), the delivery engine (service/dispatcher), the
-// sweep (service/sweeper) and the sender of POSTs (service/sending). The Lambda
-// functions, the local run and the simulation all build their parts here. Each
-// part has its own package so that a function links only the parts it runs.
+// sweep (service/sweeper), the taker of records (service/ingester) and the sender
+// of POSTs (service/sending). The Lambda functions, the local run and the
+// simulation all build their parts here. Each part has its own package so that a
+// function links only the parts it runs.
 //
 // The packages refuse to depend on a store, a queue or AWS: callers pass
 // implementations of the contracts. They read no environment variables, open
@@ -35,7 +36,7 @@ type Contracts struct {
 	Deliveries webhook.Deliveries
 	Secrets    webhook.Secrets
 
-	// The API and the sweep.
+	// The API, the sweep and the taker of records.
 	Tenants     tenancy.Tenants
 	Credentials tenancy.Credentials
 	Jobs        job.Jobs
@@ -48,6 +49,8 @@ type Contracts struct {
 
 	// The engine and the sweep.
 	Messages Queue
+	// Notices passes on operational notices; nil: they are not raised.
+	Notices webhook.Notices
 
 	// The sweep.
 	Erasure tenancy.Erasure
@@ -63,7 +66,7 @@ type Queue interface {
 func NewRegistry(c Contracts) *webhook.Registry {
 	return &webhook.Registry{
 		Webhooks: c.Webhooks, Secrets: c.Secrets, Events: c.Events,
-		Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL,
+		Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL, HistoryLife: c.Delivering.RowLife(),
 	}
 }
 

@@ -149,7 +149,7 @@ var mutants = []mutant{
 	},
 	{
 		"secrets: delete without checking the webhook", intents,
-		"if err != nil || w.Secret.Name != intent.Secret {", "if err != nil || w.Secret.Name != \"\" || intent.Secret != \"\" {",
+		"return w.Secret.Name == intent.Secret, err", "return w.ID < 0, err",
 	},
 	{
 		"secrets: create one without an intent", registrySecret,
@@ -162,7 +162,7 @@ var mutants = []mutant{
 	},
 	{
 		"creates: ignore what the key has created", registryOnce,
-		"\tif stands.Webhook != id {\n", "\tif stands.Webhook = id; stands.Webhook != id {\n",
+		"\tif existing.Webhook != id {\n", "\tif existing.Webhook = id; existing.Webhook != id {\n",
 	},
 
 	// The row protocol.

@@ -100,7 +100,9 @@ func (s Source) FromBus(e BusEvent, now time.Time) Outcome {
 		event.At = now
 	}
 	if e.Time.Before(now.Add(-busPast)) || e.Time.After(now.Add(busAhead)) {
-		out.Once = webhook.Once{Key: webhook.OnceKey("bus/"+s.Name, e.ID), Life: busPast}
+		// With the prefix, the id is not a GUID, under which other sources' events
+		// of the same bus event would be the same event.
+		out.Once = webhook.Once{Key: webhook.OnceKey("bus/"+s.Name, "bus/"+e.ID), Life: busPast}
 	} else {
 		event.ID = webhook.DeriveEventID(e.Time, "bus", s.Name, e.ID)
 	}

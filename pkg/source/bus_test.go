@@ -93,7 +93,7 @@ func TestFromBus(t *testing.T) {
 			strings.Replace(busEvent("Order Placed", detail), "2026-11-24T07:59:00Z", "2026-11-23T07:59:59Z", 1),
 			source.Outcome{
 				Event: event(func(e *webhook.Event) { e.ID, e.At = "", now.Add(-24*time.Hour-time.Second) }),
-				Once:  webhook.Once{Key: webhook.OnceKey("bus/bus", "6a7e8feb-b491-4cf7-a9f1-bf3703467718"), Life: 24 * time.Hour},
+				Once:  webhook.Once{Key: webhook.OnceKey("bus/bus", "bus/6a7e8feb-b491-4cf7-a9f1-bf3703467718"), Life: 24 * time.Hour},
 			},
 		},
 	} {

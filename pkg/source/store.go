@@ -88,7 +88,7 @@ func (c Counts) Limited() Counts {
 }
 
 // Room returns the entries of more whose names are among those counted already,
-// or fit beside them.
+// or fit next to them.
 func Room(counted, more map[string]int64) map[string]int64 {
 	all, fit := sum(counted, more), make(map[string]int64, len(more))
 	for name, n := range more {

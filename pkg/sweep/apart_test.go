@@ -140,7 +140,7 @@ func TestApart_AStoppedWebhookIsOneTenants(t *testing.T) {
 	w, err := h.db.Webhooks().Get(t.Context(), anna, 1)
 	h.must(err)
 	w.State, w.Revision = webhook.StateStopped, 2
-	h.must(h.db.Webhooks().Update(t.Context(), w))
+	h.must(h.db.Webhooks().Update(t.Context(), w, webhook.Change{}))
 	h.park(5)
 	h.wantSent(5, 0, 0) // whose deliveries must end
 }
@@ -171,7 +171,7 @@ func TestApart_AnIntentIsOneTenantsWebhooks(t *testing.T) {
 	w, err := h.db.Webhooks().Get(t.Context(), bert, 1)
 	h.must(err)
 	w.Secret, w.Revision = refs[bert], 2 // only this one keeps its secret
-	h.must(h.db.Webhooks().Update(t.Context(), w))
+	h.must(h.db.Webhooks().Update(t.Context(), w, webhook.Change{}))
 	h.clock.Advance(2 * time.Hour)
 	h.must(h.sweeper.Run(t.Context()))
 	for _, tenant := range housemates {

@@ -360,7 +360,7 @@ func TestRun_SkipsFaultyRows(t *testing.T) {
 	}
 }
 
-func TestRun_AProbeThatCannotBeClaimedIsAnotherRows(t *testing.T) {
+func TestRun_AProbeThatCannotBeClaimedGoesToAnotherRow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, now := newBacklog(), time.Now()

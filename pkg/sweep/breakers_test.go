@@ -151,7 +151,7 @@ func TestRun_SendsTheRowsOfAWebhookThatIsNotHeldBack(t *testing.T) {
 			b.change(t, func(w *webhook.Webhook) { w.State = webhook.StateStopped })
 		},
 		"a deleted webhook, whose rows end": func(t *testing.T, b *jobBench) {
-			if err := b.db.Webhooks().Delete(t.Context(), "Default", 1, 1); err != nil {
+			if err := b.db.Webhooks().Delete(t.Context(), "Default", 1, 1, webhook.Change{}); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -175,7 +175,7 @@ func (b *jobBench) change(t *testing.T, how func(*webhook.Webhook)) {
 	if err == nil {
 		how(&w)
 		w.Revision++
-		err = b.db.Webhooks().Update(t.Context(), w)
+		err = b.db.Webhooks().Update(t.Context(), w, webhook.Change{})
 	}
 	if err != nil {
 		t.Fatal(err)

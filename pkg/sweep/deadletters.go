@@ -13,6 +13,11 @@ import (
 // notifies. Faulty messages stay too and do not block the others.
 func (s *Sweeper) drainDeadLetters(ctx context.Context) error {
 	failed := skips{sweeper: s, what: "dead letters"}
+	var unreadable, revived int64
+	defer func() {
+		s.noteLetters(webhook.NoticeUnreadable, unreadable)
+		s.noteLetters(webhook.NoticeReceived, revived)
+	}()
 	for range maxDeadPages {
 		letters, err := s.DeadLetters.Receive(ctx, deadPage)
 		if err != nil {
@@ -23,14 +28,24 @@ func (s *Sweeper) drainDeadLetters(ctx context.Context) error {
 		}
 		for _, letter := range letters {
 			if letter.Undecodable != "" {
+				unreadable++
 				continue
 			}
 			if err := s.revive(ctx, letter); err != nil {
 				failed.skip(ctx, string(letter.Message.Kind)+" "+name(letter.Message.Key()), err)
+				continue
 			}
+			revived++
 		}
 	}
 	return failed.err()
+}
+
+// noteLetters raises the notice that the dead-letter queue had messages.
+func (s *Sweeper) noteLetters(class webhook.NoticeError, count int64) {
+	if count > 0 {
+		s.notices.Add(webhook.Notice{Kind: webhook.NoticeDeadLetter, Error: class, Count: count})
+	}
 }
 
 // revive sends a letter's message again, or makes its row due, and then removes

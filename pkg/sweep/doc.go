@@ -1,4 +1,4 @@
-// Package sweep is the service's minutely work: it sends messages for due
+// Package sweep does the service's work of each minute: it sends messages for due
 // deliveries, turns dead letters back into rows, cleans up after crashes, and
 // runs slices of jobs.
 //

@@ -121,7 +121,7 @@ func TestRun_StopsWithAJobThatIsCancelled(t *testing.T) {
 	}
 }
 
-func TestRun_AJobThatFailsIsTriedAgainAndHoldsUpNoOther(t *testing.T) {
+func TestRun_AJobThatFailsIsRetriedAndDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	calls := map[string]int{}
 	b := newJobBench(t, func(*jobBench) job.Slice {

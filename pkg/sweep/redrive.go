@@ -69,6 +69,7 @@ func (s *Sweeper) sendOn(ctx context.Context, name string, records []webhook.Rec
 			if err := s.DeadLetters.Bury(ctx, r.Undecodable); err != nil {
 				return err
 			}
+			s.noteLetters(webhook.NoticeUnreadable, 1)
 			continue
 		}
 		m := webhook.ExpandMessage(r.Event, r.Accepted)

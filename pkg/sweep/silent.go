@@ -4,12 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
+
+// failingFor is how long after its last fault a source counts as failing: a few
+// runs of the sweep, and the seconds that counts may be late.
+const failingFor = 5 * time.Minute
 
 // reportSilent logs each source from which no record came for longer than its
 // ExpectWithin. It does so every minute, so that an alarm on the lines ends soon
 // after records come again. What was counted last by an environment may be
-// missing for some seconds.
+// missing for some seconds. Operational notices report the same sources, and
+// those whose last fault is a few minutes old at most.
 func (s *Sweeper) reportSilent(ctx context.Context) error {
 	if s.Sources == nil {
 		return nil
@@ -20,16 +28,20 @@ func (s *Sweeper) reportSilent(ctx context.Context) error {
 		return err
 	}
 	for _, each := range all {
-		if each.ExpectWithin == 0 {
-			continue
-		}
 		counts, err := s.Sources.Counts(ctx, each.Name)
 		if err != nil {
 			failed.skip(ctx, each.Name, fmt.Errorf("counts: %w", err))
 			continue
 		}
-		silence := s.Now().Sub(later(each.Created, counts.LastTaken))
-		if silence > each.ExpectWithin {
+		if !counts.LastFaultAt.IsZero() && s.Now().Sub(counts.LastFaultAt) < failingFor {
+			s.notices.Add(webhook.Notice{Kind: webhook.NoticeSourceFailing, Source: each.Name, Tenant: each.Tenant, Since: counts.LastFaultAt})
+		}
+		last := later(each.Created, counts.LastTaken)
+		silence := s.Now().Sub(last)
+		if each.ExpectWithin > 0 && silence > each.ExpectWithin {
+			s.notices.Add(webhook.Notice{
+				Kind: webhook.NoticeSourceSilent, Source: each.Name, Tenant: each.Tenant, Since: last.Add(each.ExpectWithin),
+			})
 			s.Logger.ErrorContext(ctx, "source silent", "source", each.Name, "minutes", int64(silence.Minutes()),
 				"expected_within_minutes", int64(each.ExpectWithin.Minutes()))
 		}

@@ -22,6 +22,7 @@ const (
 // is unfinished or failed. The error joins the errors of all stages, for the
 // log and the metric.
 func (s *Sweeper) Run(ctx context.Context) error {
+	whole := ctx
 	if deadline, bounded := ctx.Deadline(); bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-stopBefore))
@@ -35,6 +36,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		{"due rows", rowTime, s.sendDue},
 		{"dead letters", otherTime, s.drainDeadLetters},
 		{"redrive", otherTime, s.redrive},
+		{"failed changes", otherTime, s.retakeChanges},
 		{"intents", otherTime, s.clearIntents},
 		{"jobs", otherTime, s.runJobs},
 		{"silent sources", otherTime, s.reportSilent},
@@ -51,6 +53,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
+	s.notices.Flush(whole) // in the time that the stages leave
 	return errors.Join(errs...)
 }
 

@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/job"
@@ -80,8 +81,12 @@ type Config struct {
 	// Failures is nil where there is no failure destination, as in the local
 	// run.
 	Failures Failures
-	Logger   *slog.Logger
-	Now      func() time.Time
+	// Notices is nil where operational notices go nowhere.
+	Notices webhook.Notices
+	// Changes is nil where no table is a source.
+	Changes *Changes
+	Logger  *slog.Logger
+	Now     func() time.Time
 	// RowLife is how long a delivery row is kept after its last write.
 	RowLife time.Duration
 	// Jobs are worked on by Runners, a slice at a time. nil means no jobs.
@@ -102,16 +107,21 @@ const (
 	maxDeadPages  = 50
 	failurePage   = 50  // batches redriven per Run
 	failureList   = 500 // names per list call
+	changePage    = 20  // batches of table changes taken again per Run
 )
 
 // Sweeper runs the sweep. Several may run at once; claims keep them apart.
 type Sweeper struct {
 	Config
 	reported reported
+	notices  *webhook.Notifier
+	retaken  atomic.Pointer[string] // the batch that was last taken again
 }
 
 // New returns a Sweeper.
-func New(c Config) *Sweeper { return &Sweeper{Config: c} }
+func New(c Config) *Sweeper {
+	return &Sweeper{Config: c, notices: webhook.NewNotifier(c.Notices, c.Logger, c.Now)}
+}
 
 func (s *Sweeper) send(ctx context.Context, messages []webhook.Outgoing) error {
 	return webhook.SendAll(ctx, s.Messages, messages)

@@ -29,6 +29,8 @@ type site struct {
 	db    *embedded.DB
 	clock *webhooktest.Clock
 	log   bytes.Buffer
+	// notices are what was told to operators.
+	notices webhooktest.Notices
 	// faults are errors to inject, by method.
 	faults map[string]error
 }
@@ -48,7 +50,7 @@ func newSite(t *testing.T) *site {
 func (s *site) sweeper() *sweep.Sweeper {
 	return sweep.New(sweep.Config{
 		Deliveries: faultyRows{s.db.Deliveries(), s}, Webhooks: faultyWebhooks{s.db.Webhooks(), s}, Secrets: faultySecrets{s.db.Secrets(), s},
-		Events: s.db.Events(), Messages: faultyQueue{s.db.Queue(), s}, DeadLetters: s.db.DeadLetters(),
+		Events: s.db.Events(), Messages: faultyQueue{s.db.Queue(), s}, DeadLetters: s.db.DeadLetters(), Notices: &s.notices,
 		Logger: slog.New(slog.NewTextHandler(&s.log, nil)), Now: s.clock.Now, RowLife: 33 * 24 * time.Hour,
 	})
 }

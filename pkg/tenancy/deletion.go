@@ -22,6 +22,10 @@ type Erasure interface {
 	// EraseDeliveries removes up to limit delivery rows of a webhook, which may
 	// already be deleted, and returns how many; 0 means none are left.
 	EraseDeliveries(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
+
+	// EraseHistory removes up to limit replaced revisions of a webhook, as
+	// EraseDeliveries removes rows.
+	EraseHistory(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
 }
 
 // Deletion deletes tenants with all of their data, in slices. Its fields must be
@@ -142,7 +146,17 @@ func (d *Deletion) webhooks(ctx context.Context, tenant webhook.Tenant) (int, er
 	return len(page), unreadable
 }
 
-// deliveries erases delivery rows, from the highest webhook id down.
+// erase erases some of what is stored of a webhook besides the webhook itself, and
+// returns how many items; 0 means none are left.
+func (d *Deletion) erase(ctx context.Context, tenant webhook.Tenant, id int32) (int, error) {
+	n, err := d.Erasure.EraseDeliveries(ctx, tenant, id, deletedRows)
+	if n > 0 || err != nil {
+		return n, err
+	}
+	return d.Erasure.EraseHistory(ctx, tenant, id, deletedRows)
+}
+
+// deliveries erases delivery rows and history, from the highest webhook id down.
 func (d *Deletion) deliveries(ctx context.Context, j job.Job, pass, at string) (job.Job, error) {
 	id, err := strconv.ParseInt(at, 10, 32)
 	if err != nil {
@@ -150,7 +164,7 @@ func (d *Deletion) deliveries(ctx context.Context, j job.Job, pass, at string) (
 		return j, nil //nolint:nilerr // the job reports it
 	}
 	for began := d.Registry.Now(); id > 0 && ctx.Err() == nil && d.Registry.Now().Sub(began) < deletionTime; {
-		n, err := d.Erasure.EraseDeliveries(ctx, j.Tenant, int32(id), deletedRows)
+		n, err := d.erase(ctx, j.Tenant, int32(id))
 		if err != nil {
 			return j, err
 		}

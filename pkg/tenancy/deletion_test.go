@@ -77,9 +77,10 @@ func (l *leaving) add(tenant webhook.Tenant) {
 		Name: fmt.Sprint("relay-", l.made), Kind: source.KindRelay, Tenant: tenant, Relay: &source.Relay{Protocol: source.ProtocolStandard},
 	}})
 	l.must(err)
-	w, err := l.Registry.Create(l.t.Context(), webhook.Principal{Tenant: tenant}, webhook.Draft{
-		Events: []string{"a.b"}, TargetURL: "https://example.com/", Secret: &secret,
-	})
+	draft := webhook.Draft{Events: []string{"a.b"}, TargetURL: "https://example.com/", Secret: &secret}
+	w, err := l.Registry.Create(l.t.Context(), webhook.Principal{Tenant: tenant}, draft)
+	l.must(err)
+	_, err = l.Registry.Save(l.t.Context(), webhook.Principal{Tenant: tenant}, w.ID, func(webhook.Webhook) (webhook.Draft, error) { return draft, nil })
 	l.must(err)
 	id, err := webhook.NewEventID(l.clock.Now(), rand.Reader)
 	l.must(err)
@@ -108,7 +109,9 @@ func (l *leaving) has(tenant webhook.Tenant) (n int) {
 	for id := int32(1); id < 30; id++ {
 		rows, err := l.db.Deliveries().List(ctx, tenant, id, "", 100)
 		l.must(err)
-		n += len(rows)
+		history, err := l.db.Webhooks().History(ctx, tenant, id, 0, 100)
+		l.must(err)
+		n += len(rows) + len(history)
 	}
 	subscribed, err := storetest.Subscribed(ctx, l.db.Webhooks(), tenant, "a.b")
 	l.must(err)

@@ -20,13 +20,17 @@ var _ lambda.Handler = handler{}
 
 // Invoke implements lambda.Handler.
 func (h handler) Invoke(ctx context.Context, payload []byte) (answer []byte, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			h.logger.ErrorContext(ctx, "invocation panicked", "error", fmt.Sprintf("%v\n%s", cause, debug.Stack()))
-			answer, err = nil, fmt.Errorf("panic: %v", cause)
-		}
-	}()
+	defer recovered(ctx, h.logger, &answer, &err)
 	return h.serve(ctx, payload)
+}
+
+// recovered makes an error of an invocation's panic. It must be deferred directly
+// for recover to work.
+func recovered(ctx context.Context, logger *slog.Logger, answer *[]byte, err *error) {
+	if cause := recover(); cause != nil {
+		logger.ErrorContext(ctx, "invocation panicked", "error", fmt.Sprintf("%v\n%s", cause, debug.Stack()))
+		*answer, *err = nil, fmt.Errorf("panic: %v", cause)
+	}
 }
 
 // batchAnswer is a batch consumer's response to Lambda. The list must be

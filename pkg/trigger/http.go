@@ -32,36 +32,46 @@ const (
 // invalid base64, 500 in place of a response over 6 MB. A panic of h fails the
 // invocation.
 func HTTP(h http.Handler, fail func(w http.ResponseWriter, status int, errorType, text string), logger *slog.Logger) lambda.Handler {
-	return handler{func(ctx context.Context, payload []byte) ([]byte, error) {
-		var call gatewayRequest
-		if err := json.Unmarshal(payload, &call); err != nil {
-			return nil, fmt.Errorf("decode gateway request: %w", err)
-		}
-		id := call.RequestContext.RequestID
-		if deadline, bounded := ctx.Deadline(); bounded {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithDeadline(ctx, deadline.Add(-answerTime))
-			defer cancel()
-		}
-		ctx = context.WithValue(ctx, requestIDKey{}, id)
-		ctx = context.WithValue(ctx, signedByKey{}, call.RequestContext.Authorizer.IAM.UserARN)
-		w := newRecorder()
-		r, err := call.request(ctx)
-		if err != nil {
-			fail(w, http.StatusBadRequest, "ArgumentException", "The body must be valid base64")
-		} else {
-			h.ServeHTTP(w, r) //nolint:contextcheck // the request carries it
-		}
-		method := call.RequestContext.HTTP.Method
-		answer, err := json.Marshal(w.response(method))
-		if err == nil && len(answer) > maxAnswer {
-			logger.ErrorContext(ctx, "response too large", "request_id", id, "count", len(answer))
-			w = newRecorder()
-			fail(w, http.StatusInternalServerError, "SoServerException", "The response exceeds the limit of 6 MB; request less")
-			answer, err = json.Marshal(w.response(method))
-		}
-		return answer, err
-	}, logger}
+	return gateway{h, fail, logger}
+}
+
+type gateway struct {
+	handler http.Handler
+	fail    func(w http.ResponseWriter, status int, errorType, text string)
+	logger  *slog.Logger
+}
+
+// Invoke implements lambda.Handler.
+func (g gateway) Invoke(ctx context.Context, payload []byte) (answer []byte, err error) {
+	defer recovered(ctx, g.logger, &answer, &err)
+	var call gatewayRequest
+	if err := json.Unmarshal(payload, &call); err != nil {
+		return nil, fmt.Errorf("decode gateway request: %w", err)
+	}
+	id := call.RequestContext.RequestID
+	if deadline, bounded := ctx.Deadline(); bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-answerTime))
+		defer cancel()
+	}
+	ctx = context.WithValue(ctx, requestIDKey{}, id)
+	ctx = context.WithValue(ctx, signedByKey{}, call.RequestContext.Authorizer.IAM.UserARN)
+	w := newRecorder()
+	r, err := call.request(ctx)
+	if err != nil {
+		g.fail(w, http.StatusBadRequest, "ArgumentException", "The body must be valid base64")
+	} else {
+		g.handler.ServeHTTP(w, r) //nolint:contextcheck // the request carries it
+	}
+	method := call.RequestContext.HTTP.Method
+	answer, err = json.Marshal(w.response(method))
+	if err == nil && len(answer) > maxAnswer {
+		g.logger.ErrorContext(ctx, "response too large", "request_id", id, "count", len(answer))
+		w = newRecorder()
+		g.fail(w, http.StatusInternalServerError, "SoServerException", "The response exceeds the limit of 6 MB; request less")
+		answer, err = json.Marshal(w.response(method))
+	}
+	return answer, err
 }
 
 type requestIDKey struct{}

@@ -200,7 +200,7 @@ func TestHTTP_InvalidBase64Is400(t *testing.T) {
 	}
 }
 
-func TestHTTP_LeavesTimeToAnswer(t *testing.T) {
+func TestHTTP_LeavesTimeToRespond(t *testing.T) {
 	t.Parallel()
 	end := time.Now().Add(time.Minute)
 	ctx, cancel := context.WithDeadline(t.Context(), end)

@@ -65,7 +65,7 @@ func (b Breaker) probeDue(now time.Time) bool { return b.Open() && !now.Before(b
 
 // Probe makes the attempt named by the probe if one is due: the step is used up
 // and the next one is twice as long. limit is the longest time the probe can
-// take. ProbeBy of the result tells whether the probe was granted.
+// take. The result's ProbeBy is by if the probe was granted.
 func (b Breaker) Probe(by string, now time.Time, limit time.Duration) Breaker {
 	if !b.probeDue(now) {
 		return b

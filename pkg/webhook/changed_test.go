@@ -70,7 +70,7 @@ func TestRegistry_AuditNamesWhatChanged(t *testing.T) {
 func TestRegistry_AuditComparesEveryMember(t *testing.T) {
 	t.Parallel()
 	service := []string{
-		"Tenant", "ID", "Registered", "RegisteredBy", "Updated", "UpdatedBy", "App", "Secret", "Rotations", "RotationDay", "Revision", "Activation", "ActivatedAt",
+		"Tenant", "ID", "Registered", "RegisteredBy", "Updated", "UpdatedBy", "App", "Secret", "SecretSince", "PreviousSince", "Rotations", "RotationDay", "Revision", "Activation", "ActivatedAt",
 	}
 	check := func(name string, set func(*webhook.Webhook) reflect.Value) {
 		var from, to webhook.Webhook

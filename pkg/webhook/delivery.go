@@ -52,6 +52,8 @@ type Attempt struct {
 	StatusCode int // 0 without a response
 	Error      AttemptError
 	Detail     AttemptDetail
+	// Sent identifies the request. Rows keep that of the last attempt only.
+	Sent Sent `json:",omitzero"`
 }
 
 // maxStoredAttempts is the number of attempts a row keeps; earlier ones are only

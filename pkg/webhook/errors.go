@@ -48,7 +48,7 @@ var (
 	// that does not exist.
 	ErrWrongTenant = errors.New("wrong tenant")
 	// ErrNoTenant: the credential is for several tenants, and the call names none.
-	ErrNoTenant = errors.New("no tenant named")
+	ErrNoTenant = errors.New("the address names no tenant")
 
 	// ErrTooLarge: an input exceeds a documented size limit.
 	ErrTooLarge = errors.New("too large")

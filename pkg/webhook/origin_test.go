@@ -90,8 +90,8 @@ func TestRegistry_AMaskedHeaderValueStaysAtItsOrigin(t *testing.T) {
 				if len(r.pings) != 0 {
 					t.Errorf("%d pings were sent", len(r.pings))
 				}
-				if stands, err := r.Get(t.Context(), anna, w.ID); err != nil || stands.Revision != w.Revision {
-					t.Errorf("got revision %d, %v; want nothing saved", stands.Revision, err)
+				if existing, err := r.Get(t.Context(), anna, w.ID); err != nil || existing.Revision != w.Revision {
+					t.Errorf("got revision %d, %v; want nothing saved", existing.Revision, err)
 				}
 			}
 		})

@@ -51,6 +51,8 @@ type Result struct {
 	// Location is the target of a redirect, host and path only.
 	Location string
 
+	// Sent identifies the request, of the last POST. Its Revision is not set.
+	Sent Sent
 	// Repeats is the number of POSTs after the first: 1 if the target refused one
 	// secret and was then sent the other.
 	Repeats int
@@ -69,7 +71,7 @@ type Result struct {
 
 // attempt returns the result as a row stores it.
 func (r Result) attempt(number int) Attempt {
-	return Attempt{Number: number, At: r.At, Duration: r.Duration, StatusCode: r.StatusCode, Error: r.Error, Detail: r.Detail}
+	return Attempt{Number: number, At: r.At, Duration: r.Duration, StatusCode: r.StatusCode, Error: r.Error, Detail: r.Detail, Sent: r.Sent}
 }
 
 // LogValue keeps the excerpt out of logs.

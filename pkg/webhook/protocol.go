@@ -46,7 +46,11 @@ func (d *Delivery) end(status Status, reason string) {
 // record appends an attempt, and keeps the start of the response.
 func (d *Delivery) record(a Attempt, response string) {
 	attempts := make([]Attempt, 0, len(d.Attempts)+1)
-	attempts = append(append(attempts, d.Attempts...), a)
+	attempts = append(attempts, d.Attempts...)
+	for i := range attempts {
+		attempts[i].Sent = Sent{}
+	}
+	attempts = append(attempts, a)
 	if extra := len(attempts) - maxStoredAttempts; extra > 0 {
 		attempts = attempts[extra:]
 	}
@@ -268,7 +272,7 @@ func (m MakeDue) Apply(row Delivery) (Delivery, bool) {
 	return row, true
 }
 
-// Claim gives the sweep the right to send one message for a row.
+// Claim reserves a row for one sweep, which then sends its message.
 type Claim struct {
 	Key DeliveryKey
 	// Seen is the SweepAt that the index showed; Next is the new one.

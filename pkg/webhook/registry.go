@@ -28,6 +28,9 @@ type Registry struct {
 	Random   io.Reader
 	// EventLife is how long state events are kept.
 	EventLife time.Duration
+	// HistoryLife is how long a webhook that a change replaced is kept. 0: as long as
+	// the tenant exists.
+	HistoryLife time.Duration
 	// Ping sends the test event, which a target must accept before it is saved and
 	// which the operation Test sends. nil: targets are not checked, and the
 	// operation is not available.
@@ -154,6 +157,9 @@ func (r *Registry) create(ctx context.Context, who Principal, id int32, d Draft,
 	if w.State == StateActive {
 		w.Activation, w.ActivatedAt = 1, now
 	}
+	if !doc.Current.IsZero() {
+		w.SecretSince = now
+	}
 	if err := r.Webhooks.HasRoom(ctx, who.Tenant); err != nil {
 		return Webhook{}, fmt.Errorf("create webhook: %w", err)
 	}
@@ -198,7 +204,7 @@ func (r *Registry) Delete(ctx context.Context, who Principal, id int32, check fu
 				return false, fmt.Errorf("delete webhook %d: %w", id, err)
 			}
 		}
-		if err := r.Webhooks.Delete(ctx, who.Tenant, id, w.Revision); err != nil {
+		if err := r.Webhooks.Delete(ctx, who.Tenant, id, w.Revision, r.by(who, ActionDeleted, now)); err != nil {
 			return true, fmt.Errorf("delete webhook %d: %w", id, err)
 		}
 		r.audit(ctx, actionDelete, who.Tenant, id)

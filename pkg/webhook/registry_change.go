@@ -109,7 +109,7 @@ func (r *Registry) change(ctx context.Context, who Principal, id int32, decide f
 			saved = current
 			return false, err
 		}
-		saved, err = r.commit(ctx, current, c)
+		saved, err = r.commit(ctx, who, current, c)
 		return true, err
 	})
 	if err != nil {
@@ -119,9 +119,10 @@ func (r *Registry) change(ctx context.Context, who Principal, id int32, decide f
 }
 
 // commit writes a change. ErrConflict if current is no longer the stored webhook.
-func (r *Registry) commit(ctx context.Context, current Webhook, c change) (Webhook, error) {
+func (r *Registry) commit(ctx context.Context, who Principal, current Webhook, c change) (Webhook, error) {
 	w := c.webhook
 	if c.docChanged {
+		c.date(&w)
 		if err := r.replaceSecret(ctx, &w, current.Secret, c.doc, w.Updated); err != nil {
 			return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
 		}
@@ -130,10 +131,12 @@ func (r *Registry) commit(ctx context.Context, current Webhook, c change) (Webho
 	if err != nil {
 		return Webhook{}, err
 	}
-	if err := r.Webhooks.Update(ctx, w, raised...); err != nil {
+	by := r.by(who, ActionChanged, w.Updated)
+	by.Members = c.changed(current)
+	if err := r.Webhooks.Update(ctx, w, by, raised...); err != nil {
 		return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
 	}
-	r.audit(ctx, actionChange, w.Tenant, w.ID, c.changed(current)...)
+	r.audit(ctx, actionChange, w.Tenant, w.ID, by.Members...)
 	if current.Secret.Name != w.Secret.Name {
 		r.forgetIntent(ctx, w.Secret.Name, w.Updated)
 		r.dropSecret(ctx, current.Secret.Name, w.Updated)

@@ -34,14 +34,14 @@ func (r *Registry) CreateOnce(ctx context.Context, who Principal, key string, d 
 	}
 	deleted := func(err error) bool { return errors.Is(err, errDeleted) }
 	err = saving.Retry(ctx, r.Random, deleted, func() error {
-		id, stands, err := r.claimID(ctx, who.Tenant, d, claim)
+		id, existing, err := r.claimID(ctx, who.Tenant, d, claim)
 		if err != nil {
 			return err
 		}
 		claim = func(claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error) {
-			return r.Events.Reclaim(ctx, who.Tenant, key, stands.Webhook, claim, now)
+			return r.Events.Reclaim(ctx, who.Tenant, key, existing.Webhook, claim, now)
 		}
-		w, repeated, err = r.createClaimed(ctx, who, id, stands, d, doc)
+		w, repeated, err = r.createClaimed(ctx, who, id, existing, d, doc)
 		return err
 	})
 	if deleted(err) {
@@ -54,38 +54,38 @@ func (r *Registry) CreateOnce(ctx context.Context, who Principal, key string, d 
 // must not be used again.
 var errDeleted = errors.New("the webhook of this key was deleted")
 
-// claimID draws an id and claims it. stands is the claim in force, of this id or of
+// claimID draws an id and claims it. existing is the claim in force, of this id or of
 // another.
-func (r *Registry) claimID(ctx context.Context, tenant Tenant, d Draft, put func(claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error)) (id int32, stands IdempotencyClaim, err error) {
+func (r *Registry) claimID(ctx context.Context, tenant Tenant, d Draft, put func(claim IdempotencyClaim, now time.Time) (IdempotencyClaim, error)) (id int32, existing IdempotencyClaim, err error) {
 	if id, err = r.Webhooks.NextID(ctx, tenant); err != nil {
 		return 0, IdempotencyClaim{}, fmt.Errorf("create webhook: %w", err)
 	}
 	now := r.Now().UTC()
 	claim := IdempotencyClaim{Webhook: id, Body: d.hash(), Expires: now.Add(idempotencyLife)}
-	if stands, err = put(claim, now); err != nil {
+	if existing, err = put(claim, now); err != nil {
 		return 0, IdempotencyClaim{}, fmt.Errorf("claim idempotency key: %w", err)
 	}
-	if stands.Body != claim.Body {
+	if existing.Body != claim.Body {
 		return 0, IdempotencyClaim{}, fmt.Errorf("create webhook: %w", ErrIdempotencyKeyReused)
 	}
-	return id, stands, nil
+	return id, existing, nil
 }
 
 // createClaimed finds or creates the webhook of a claim. id is the id that this
 // call drew. errDeleted if the webhook no longer exists.
-func (r *Registry) createClaimed(ctx context.Context, who Principal, id int32, stands IdempotencyClaim, d Draft, doc SecretDocument) (w Webhook, repeated bool, err error) {
-	if stands.Webhook != id {
-		w, err = r.Get(ctx, who, stands.Webhook)
+func (r *Registry) createClaimed(ctx context.Context, who Principal, id int32, existing IdempotencyClaim, d Draft, doc SecretDocument) (w Webhook, repeated bool, err error) {
+	if existing.Webhook != id {
+		w, err = r.Get(ctx, who, existing.Webhook)
 		if !errors.Is(err, ErrNotFound) {
 			return w, err == nil, err
 		}
 	}
-	w, err = r.create(ctx, who, stands.Webhook, d, doc)
+	w, err = r.create(ctx, who, existing.Webhook, d, doc)
 	if !errors.Is(err, ErrExists) {
 		return w, false, err
 	}
 	// Another call with the same key was faster, and perhaps a deletion too.
-	w, err = r.Get(ctx, who, stands.Webhook)
+	w, err = r.Get(ctx, who, existing.Webhook)
 	if errors.Is(err, ErrNotFound) {
 		return Webhook{}, false, errDeleted
 	}

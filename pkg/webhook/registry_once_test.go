@@ -53,7 +53,7 @@ func TestRegistry_CreateOnce(t *testing.T) {
 	}
 }
 
-func TestRegistry_CreateOnceFinishesWhatDied(t *testing.T) {
+func TestRegistry_CreateOnceCompletesACreateThatDied(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
 	store := r.Webhooks
@@ -80,7 +80,7 @@ func (g gathering) Create(ctx context.Context, w webhook.Webhook) error {
 	return g.Webhooks.Create(ctx, w)
 }
 
-func TestRegistry_CreateOnceAtTheSameTime(t *testing.T) {
+func TestRegistry_CreateOnceConcurrently(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
 	r.SkipTargetCheck = true

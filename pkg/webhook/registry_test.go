@@ -334,15 +334,15 @@ func TestRegistry_TwentyRotationsADay(t *testing.T) {
 type dying struct{ webhook.Webhooks }
 
 func (dying) Create(context.Context, webhook.Webhook) error { return webhook.ErrUnavailable }
-func (dying) Update(context.Context, webhook.Webhook, ...webhook.Event) error {
+func (dying) Update(context.Context, webhook.Webhook, webhook.Change, ...webhook.Event) error {
 	return webhook.ErrUnavailable
 }
 
-func (dying) Delete(context.Context, webhook.Tenant, int32, int64) error {
+func (dying) Delete(context.Context, webhook.Tenant, int32, int64, webhook.Change) error {
 	return webhook.ErrUnavailable
 }
 
-func TestRegistry_IntentStaysWhereAWriteIsInDoubt(t *testing.T) {
+func TestRegistry_IntentStaysIfAWriteIsInDoubt(t *testing.T) {
 	t.Parallel()
 	for name, act := range map[string]func(*testing.T, *registry) error{
 		"create": func(t *testing.T, r *registry) error {

@@ -71,7 +71,7 @@ func TestHealth_ObservesRotations(t *testing.T) {
 			},
 		},
 		{
-			"an undecided one teaches which secret to start with and is a call without an error",
+			"an undecided attempt shows which secret to start with and is a call without an error",
 			[]webhook.HealthReport{{Activation: 1, At: at, Duration: time.Second, Error: webhook.AttemptStatus, LastError: "401", Signing: old, Undecided: true}},
 			webhook.Health{TotalCalls: 1, Activation: 1, Signing: old},
 		},
@@ -81,7 +81,7 @@ func TestHealth_ObservesRotations(t *testing.T) {
 			webhook.Health{TotalCalls: 2, Activation: 1, Signing: old},
 		},
 		{
-			"what began before the last success is no news",
+			"an attempt that began before the last success does not change which secret is accepted",
 			[]webhook.HealthReport{{Activation: 1, At: at, Signing: fresh}, {Activation: 1, At: at.Add(-time.Second), Signing: old}},
 			webhook.Health{TotalCalls: 2, Activation: 1, LastOK: at, Signing: fresh},
 		},

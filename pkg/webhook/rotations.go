@@ -34,3 +34,21 @@ func rotationsLeft(w Webhook, now time.Time) error {
 		After:  midnight.Sub(now),
 	}
 }
+
+// date sets when the secrets of the changed webhook were set, if the change sets
+// another signing secret or ends the overlap with the previous one.
+func (c change) date(w *Webhook) {
+	switch {
+	case c.old.Current != c.doc.Current:
+		w.PreviousSince, w.SecretSince = w.SecretSince, w.Updated
+	case c.old.Previous != c.doc.Previous:
+	default:
+		return
+	}
+	if c.doc.Previous.IsZero() {
+		w.PreviousSince = time.Time{}
+	}
+	if c.doc.Current.IsZero() {
+		w.SecretSince = time.Time{}
+	}
+}

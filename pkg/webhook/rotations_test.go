@@ -39,7 +39,7 @@ func TestRegistry_NoSecretIsAcceptedOnceTheRotationsAreUsedUp(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
 	w := usedUp(t, r)
-	stands, err := r.Get(t.Context(), anna, w.ID)
+	existing, err := r.Get(t.Context(), anna, w.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestRegistry_NoSecretIsAcceptedOnceTheRotationsAreUsedUp(t *testing.T) {
 		}
 	}
 	after, err := r.Get(t.Context(), anna, w.ID)
-	if diff := cmp.Diff(stands, after); err != nil || diff != "" || len(r.pings) != 0 {
+	if diff := cmp.Diff(existing, after); err != nil || diff != "" || len(r.pings) != 0 {
 		t.Errorf("got %v, %d pings, a changed webhook (-want +got):\n%s", err, len(r.pings), diff)
 	}
 	r.mustSave(t, w.ID, secret(webhook.MaskedSecret), header("X-Api-Key", webhook.MaskedSecret), func(d *webhook.Draft) { d.Name = "m" })

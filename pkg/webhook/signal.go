@@ -66,16 +66,16 @@ func (p *Publisher) Publish(ctx context.Context, who Principal, s Signal) (Event
 	}
 	if s.IdempotencyKey != "" {
 		claim := IdempotencyClaim{Event: id, Body: signalHash(s, data), Expires: now.Add(idempotencyLife)}
-		stands, err := p.Events.Remember(ctx, who.Tenant, idempotencyKey(who, s.IdempotencyKey), claim, now)
+		existing, err := p.Events.Remember(ctx, who.Tenant, idempotencyKey(who, s.IdempotencyKey), claim, now)
 		if err != nil {
 			return "", fmt.Errorf("signal %s: %w", s.Name, err)
 		}
-		if stands.Body != claim.Body {
+		if existing.Body != claim.Body {
 			return "", fmt.Errorf("signal %s: %w", s.Name, ErrIdempotencyKeyReused)
 		}
 		// Every call with the key puts the event under the claim's id: if the
 		// winner died before its Put, the next call completes it.
-		id = stands.Event
+		id = existing.Event
 	}
 	event := Event{
 		Tenant: who.Tenant, ID: id, Name: s.Name, PrimaryKey: s.PrimaryKey, Data: data,

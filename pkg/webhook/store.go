@@ -55,16 +55,25 @@ type Webhooks interface {
 	List(ctx context.Context, tenant Tenant, after int32, limit int) (page []Webhook, more bool, err error)
 
 	// Update replaces a webhook whose Revision is w.Revision-1, raises the tenant's
-	// epoch, and stores the raised events, all in one transaction. ErrConflict if
+	// epoch, stores the raised events, and keeps the replaced webhook as by says (see
+	// History), all in one transaction. ErrConflict if
 	// the stored revision is another, ErrNotFound if the webhook does not exist. In
 	// both cases nothing changes and no event is stored. The pointers that the old
 	// and the new Events share exist at all times, and once Update has returned nil
 	// all pointers of the new Events exist, whatever other writers do.
-	Update(ctx context.Context, w Webhook, raised ...Event) error
+	Update(ctx context.Context, w Webhook, by Change, raised ...Event) error
 
-	// Delete removes a webhook of this revision with its pointers and health, and
-	// raises the epoch. ErrConflict and ErrNotFound as for Update.
-	Delete(ctx context.Context, tenant Tenant, id int32, revision int64) error
+	// Delete removes a webhook of this revision with its pointers and health, raises
+	// the epoch, and keeps the deleted webhook as by says. ErrConflict and
+	// ErrNotFound as for Update.
+	Delete(ctx context.Context, tenant Tenant, id int32, revision int64, by Change) error
+
+	// History returns up to limit revisions of a webhook that an Update or Delete
+	// replaced, newest first, each as Change.Replaces returns it, with revisions less
+	// than before (0: starting with the newest). The webhook may be deleted. A
+	// short list means that there are no more. The store keeps the newest
+	// HistoryLength, until they expire. A list without error may be empty.
+	History(ctx context.Context, tenant Tenant, id int32, before int64, limit int) ([]Replaced, error)
 
 	// Epoch returns the tenant's epoch, which every Create, Update and Delete of its
 	// webhooks raises in the same transaction; 0 before the first. A list of

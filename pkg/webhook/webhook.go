@@ -83,6 +83,11 @@ type Webhook struct {
 	App     string
 	Options Options
 	Secret  SecretRef
+	// SecretSince is when the signing secret was set, and PreviousSince when the one
+	// before it was. Zero: there is no such secret, or it was set before this was
+	// recorded.
+	SecretSince   time.Time
+	PreviousSince time.Time
 	// Rotations counts the versions of the secret created on RotationDay
 	// (YYYY-MM-DD, UTC).
 	Rotations   int

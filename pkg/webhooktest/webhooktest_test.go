@@ -69,7 +69,7 @@ func TestClockAndRandom(t *testing.T) {
 	}
 }
 
-func TestReceiver_AnswersInTurn(t *testing.T) {
+func TestReceiver_RespondsInTurn(t *testing.T) {
 	t.Parallel()
 	r := webhooktest.NewReceiver(t, webhooktest.Answer{Status: 503}, webhooktest.Answer{Body: "ok"})
 	for _, want := range []int{503, 200, 200} {

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/posthaste-dev/posthaste/functions/internal/operational"
 	"github.com/posthaste-dev/posthaste/functions/internal/start"
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
@@ -32,6 +33,7 @@ func New(cfg config.Deliver, clients aws.Config, logger *slog.Logger, version st
 	queues := awssqs.NewFromConfig(clients)
 	on := start.Contracts(cfg.Deployed, 0, clients, logger)
 	on.Secrets = secrets.NewCache(on.Secrets, documentBytes)
+	on.Notices = operational.Notices(cfg.Operational, clients)
 	on.Messages = &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL}
 	return dispatcher.New(on, sender, &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL}), sender, nil
 }

@@ -35,7 +35,8 @@ func NewClient(c aws.Config) *s3.Client {
 	return s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = c.BaseEndpoint != nil })
 }
 
-// Failures is the bucket. All fields are required. It may be used concurrently.
+// Failures is the bucket. All fields are required, Decode only by Open. It may be
+// used concurrently.
 type Failures struct {
 	Client *s3.Client
 	Bucket string
@@ -72,10 +73,23 @@ type invocationRecord struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// Open returns the records of an object. It returns webhook.ErrNotFound if the
-// object is gone, and a *webhook.ValidationError if it does not hold an
-// invocation and never will.
+// Open returns the records of an object. Its errors are those of Payload.
 func (f *Failures) Open(ctx context.Context, name string) ([]webhook.Record, error) {
+	payload, err := f.Payload(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	records, err := f.Decode(payload)
+	if err != nil {
+		return nil, webhook.Invalid("%s: %v", name, err)
+	}
+	return records, nil
+}
+
+// Payload returns the payload of the invocation that an object records. It
+// returns webhook.ErrNotFound if the object is gone, and a
+// *webhook.ValidationError if it does not hold an invocation and never will.
+func (f *Failures) Payload(ctx context.Context, name string) ([]byte, error) {
 	text, err := f.read(ctx, name)
 	if err != nil {
 		return nil, err
@@ -88,11 +102,7 @@ func (f *Failures) Open(ctx context.Context, name string) ([]webhook.Record, err
 	if err != nil {
 		return nil, webhook.Invalid("%s: %v", name, err)
 	}
-	records, err := f.Decode(payload)
-	if err != nil {
-		return nil, webhook.Invalid("%s: %v", name, err)
-	}
-	return records, nil
+	return payload, nil
 }
 
 var errNoPayload = errors.New("payload is missing")

@@ -87,6 +87,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 			{Kind: webhook.MessageExpand, Tenant: "Default", Event: message(1, 2).Event, Accepted: accepted, From: 5, To: 9, Hops: 3},
 			{Kind: webhook.MessageRecord, Tenant: "Default", Webhook: 2, Event: message(1, 3).Event, Round: 2, Replay: "job", Success: &webhook.Attempt{
 				Number: 1, At: accepted, Duration: time.Second, StatusCode: 200,
+				Sent: webhook.Sent{Revision: 3, Body: webhook.BodyMark(nil), Signer: webhook.SignerCurrent, Both: true, Replay: true},
 			}},
 		}
 		send(t, h, 0, want...)

@@ -19,7 +19,7 @@ import (
 )
 
 // Config configures the API. The zero values of Role, RequestID, AllowOwnHost,
-// UnauthorizedHint and Beside mean what they mean in auth.Authenticator and
+// UnauthorizedHint and Mounts mean what they mean in auth.Authenticator and
 // httpapi.Config.
 type Config struct {
 	config.Serving
@@ -35,7 +35,7 @@ type Config struct {
 	RequestID        func(ctx context.Context) string
 	AllowOwnHost     bool
 	UnauthorizedHint string
-	Beside           map[string]http.Handler
+	Mounts           map[string]http.Handler
 }
 
 // New returns the handler of the API, which pings targets with sender, and of the
@@ -51,16 +51,16 @@ func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler 
 		Administration: administration, Sources: service.NewSources(c),
 		Redispatch: &replay.Redispatch{Tenants: administration, Jobs: c.Jobs, Now: c.Now, Random: c.Random},
 		Explainer:  service.NewExplainer(c, registry), OmitFieldValues: cfg.OmitFieldValues,
-		Stored: httpapi.Stored{Events: c.Events, Deliveries: c.Deliveries}, Health: c.Webhooks.Health,
+		Stored: httpapi.Stored{Events: c.Events, Deliveries: c.Deliveries}, Rebuild: sender.Rebuild, Health: c.Webhooks.Health,
 		PublicURL: cfg.PublicURL, AllowOwnHost: cfg.AllowOwnHost, SecretVisible: cfg.SecretVisible, StrictAccept: cfg.StrictAccept,
 		DefaultPolicy: c.Delivering.Policy, Version: cfg.Version, Logger: c.Logger, Now: c.Now,
-		RequestID: cfg.RequestID, UnauthorizedHint: cfg.UnauthorizedHint, Beside: beside(c, cfg),
+		RequestID: cfg.RequestID, UnauthorizedHint: cfg.UnauthorizedHint, Mounts: mounts(c, cfg),
 	})
 }
 
-// beside returns the handlers next to the API: those of the settings, and the
+// mounts returns the handlers next to the API: those of the settings, and the
 // relays'.
-func beside(c service.Contracts, cfg Config) map[string]http.Handler {
+func mounts(c service.Contracts, cfg Config) map[string]http.Handler {
 	requestID := cfg.RequestID
 	if requestID == nil {
 		requestID = func(context.Context) string { return "" }
@@ -70,7 +70,7 @@ func beside(c service.Contracts, cfg Config) map[string]http.Handler {
 		Publisher: service.NewPublisher(c), Counters: &ingest.Counters{Sources: c.Sources, Now: c.Now, Logger: c.Logger},
 		Now: c.Now, Logger: c.Logger, RequestID: requestID, Fail: httpapi.WriteError,
 	}}
-	maps.Copy(handlers, cfg.Beside)
+	maps.Copy(handlers, cfg.Mounts)
 	return handlers
 }
 

@@ -20,7 +20,7 @@ func New(c service.Contracts, dead sweep.DeadLetters, failures sweep.Failures) *
 	}
 	return sweep.New(sweep.Config{
 		Deliveries: c.Deliveries, Webhooks: c.Webhooks, Events: c.Events, Secrets: c.Secrets,
-		Messages: c.Messages, DeadLetters: dead, Failures: failures,
+		Messages: c.Messages, DeadLetters: dead, Failures: failures, Notices: c.Notices,
 		Logger: c.Logger, Now: c.Now, RowLife: c.Delivering.RowLife(),
 		Jobs: c.Jobs, Runners: map[job.Kind]job.Slice{
 			job.Redispatch:   replay.RedispatchSlice(c.Events, c.Messages),

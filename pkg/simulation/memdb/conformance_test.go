@@ -82,6 +82,8 @@ func damage(db *memdb.DB) func(t *testing.T, thing any) {
 		switch x := thing.(type) {
 		case webhook.Webhook:
 			pk, sk, attribute = fmt.Sprintf("T#%s", x.Tenant), fmt.Sprintf("W#%010d", x.ID), "rev"
+		case webhook.Replaced:
+			pk, sk, attribute = fmt.Sprintf("V#%s#%d", x.Webhook.Tenant, x.Webhook.ID), fmt.Sprintf("%019d", x.Webhook.Revision), "rev"
 		case webhook.Event:
 			pk, sk, attribute = fmt.Sprintf("T#%s#%d", x.Tenant, x.ID.Partition(16)), string(x.ID), "at"
 			table = "events"

@@ -134,14 +134,6 @@ func (s *Credentials) Revoke(ctx context.Context, tenant webhook.Tenant, id stri
 	return wrap(err, "revoke credential of %s", tenant)
 }
 
-// transact applies all the writes or none.
-func (t *table) transact(ctx context.Context, writes ...types.TransactWriteItem) error {
-	return t.retry(ctx, func() error {
-		_, err := t.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
-		return err
-	})
-}
-
 // failedConditions returns, in ascending order, the indices of the
 // transaction's items whose conditions failed.
 func failedConditions(err error) (failed []int) {

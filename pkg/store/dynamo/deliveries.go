@@ -43,7 +43,7 @@ func (s *Deliveries) Lease(ctx context.Context, l webhook.Lease) (webhook.Delive
 	return s.tryUpdate(ctx, "lease", l.Key, change, c, l.Apply)
 }
 
-// Claim gives the sweep the right to send a message for a row.
+// Claim reserves a row for one sweep, which then sends its message.
 func (s *Deliveries) Claim(ctx context.Context, cl webhook.Claim) (webhook.Delivery, error) {
 	change, c := claimUpdate(cl, s.now())
 	return s.tryUpdate(ctx, "claim", cl.Key, change, c, cl.Apply)
@@ -91,11 +91,11 @@ func (s *Deliveries) MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.De
 type transition func(webhook.Delivery) (webhook.Delivery, bool)
 
 func (s *Deliveries) readAndWrite(ctx context.Context, what string, key webhook.DeliveryKey, apply transition) (webhook.Delivery, error) {
-	stands, err := s.get(ctx, deliveryKey(key))
+	existing, err := s.get(ctx, deliveryKey(key))
 	if err != nil {
 		return webhook.Delivery{}, wrap(err, "%s delivery %s", what, key.Event)
 	}
-	return s.write(ctx, what, key, stands, apply)
+	return s.write(ctx, what, key, existing, apply)
 }
 
 func (s *Deliveries) tryUpdate(ctx context.Context, what string, key webhook.DeliveryKey, change string, c condition, apply transition) (webhook.Delivery, error) {
@@ -112,9 +112,9 @@ func (s *Deliveries) tryUpdate(ctx context.Context, what string, key webhook.Del
 // write applies a transition to the current row (nil if there is none) until it
 // is written or refused. Each retry follows another writer's success; after too
 // many of those, write returns webhook.ErrUnavailable.
-func (s *Deliveries) write(ctx context.Context, what string, key webhook.DeliveryKey, stands item, apply transition) (row webhook.Delivery, err error) {
+func (s *Deliveries) write(ctx context.Context, what string, key webhook.DeliveryKey, existing item, apply transition) (row webhook.Delivery, err error) {
 	try := func() error {
-		row, stands, err = s.writeOver(ctx, stands, apply)
+		row, existing, err = s.writeOver(ctx, existing, apply)
 		return err
 	}
 	// The first try may be based on a guess (no row) or on a stale read; if it
@@ -131,8 +131,8 @@ func (s *Deliveries) write(ctx context.Context, what string, key webhook.Deliver
 // writeOver applies a transition to the row assumed to be current and returns
 // the resulting row. If another row has replaced it, writeOver returns that one
 // with errOvertaken.
-func (s *Deliveries) writeOver(ctx context.Context, stands item, apply transition) (webhook.Delivery, item, error) {
-	row, err := s.row(stands)
+func (s *Deliveries) writeOver(ctx context.Context, existing item, apply transition) (webhook.Delivery, item, error) {
+	row, err := s.row(existing)
 	if err != nil {
 		return webhook.Delivery{}, nil, err
 	}
@@ -142,20 +142,20 @@ func (s *Deliveries) writeOver(ctx context.Context, stands item, apply transitio
 	}
 	it := encodeDelivery(next)
 	c := absent
-	if stands != nil {
-		r := reader{item: stands}
+	if existing != nil {
+		r := reader{item: existing}
 		it[attrVer] = number(r.int64(attrVer) + 1)
 		c = condition{
 			text:   "ver = :ver AND created = :created",
-			values: item{":ver": stands[attrVer], ":created": stands[attrCreated]},
+			values: item{":ver": existing[attrVer], ":created": existing[attrCreated]},
 		}
 	}
-	stands, ok, err := s.put(ctx, it, c)
+	existing, ok, err := s.put(ctx, it, c)
 	if err != nil {
 		return webhook.Delivery{}, nil, wrap(err, "put")
 	}
 	if !ok {
-		return webhook.Delivery{}, stands, errOvertaken
+		return webhook.Delivery{}, existing, errOvertaken
 	}
 	row, err = decodeDelivery(it)
 	return row, nil, err

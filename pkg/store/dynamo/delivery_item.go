@@ -107,10 +107,10 @@ func decodeDelivery(it item) (webhook.Delivery, error) {
 	return d, nil
 }
 
-// encodeAttempt returns an attempt as "number at duration code error detail",
-// where a success has no error and most errors have no detail. Both times are in
-// base 36 milliseconds, so that twelve attempts and a response fit in a row of
-// one write unit.
+// encodeAttempt returns an attempt as "number at duration code error detail :sent",
+// where a success has no error, most errors have no detail, and all but the last
+// attempt have no sent. Both times are in base 36 milliseconds, so that twelve
+// attempts and a response fit in a row of one write unit.
 func encodeAttempt(a webhook.Attempt) string {
 	s := strconv.Itoa(a.Number) + " " + strconv.FormatInt(a.At.UnixMilli(), 36) + " " +
 		strconv.FormatInt(a.Duration.Milliseconds(), 36) + " " + strconv.Itoa(a.StatusCode)
@@ -120,7 +120,59 @@ func encodeAttempt(a webhook.Attempt) string {
 			s += " " + string(a.Detail)
 		}
 	}
+	if a.Sent != (webhook.Sent{}) {
+		s += " :" + encodeSent(a.Sent)
+	}
 	return s
+}
+
+// The letters of encodeSent.
+const (
+	sentCurrent  = "c"
+	sentPrevious = "p"
+	sentBoth     = "b"
+	sentReplay   = "r"
+)
+
+// encodeSent returns "revision.body.letters", with the revision in base 36: about
+// 17 characters.
+func encodeSent(s webhook.Sent) string {
+	letters := ""
+	switch s.Signer {
+	case webhook.SignerCurrent:
+		letters = sentCurrent
+	case webhook.SignerPrevious:
+		letters = sentPrevious
+	case webhook.SignerNone:
+	}
+	if s.Both {
+		letters += sentBoth
+	}
+	if s.Replay {
+		letters += sentReplay
+	}
+	return strconv.FormatInt(s.Revision, 36) + "." + s.Body + "." + letters
+}
+
+func decodeSent(text string) (webhook.Sent, error) {
+	fields := strings.Split(text, ".")
+	if len(fields) != 3 {
+		return webhook.Sent{}, fmt.Errorf("sent %q has %d fields", text, len(fields))
+	}
+	revision, err := strconv.ParseInt(fields[0], 36, 64)
+	if err != nil {
+		return webhook.Sent{}, fmt.Errorf("sent %q: %w", text, err)
+	}
+	s := webhook.Sent{
+		Revision: revision, Body: fields[1], Both: strings.Contains(fields[2], sentBoth), Replay: strings.Contains(fields[2], sentReplay),
+	}
+	switch {
+	case strings.Contains(fields[2], sentCurrent):
+		s.Signer = webhook.SignerCurrent
+	case strings.Contains(fields[2], sentPrevious):
+		s.Signer = webhook.SignerPrevious
+	}
+	return s, nil
 }
 
 func decodeAttempt(s string) (webhook.Attempt, error) {
@@ -139,6 +191,13 @@ func decodeAttempt(s string) (webhook.Attempt, error) {
 	a := webhook.Attempt{
 		Number: int(n[0]), At: time.UnixMilli(n[1]).UTC(),
 		Duration: time.Duration(n[2]) * time.Millisecond, StatusCode: int(n[3]),
+	}
+	if last := fields[len(fields)-1]; strings.HasPrefix(last, ":") {
+		sent, err := decodeSent(last[1:])
+		if err != nil {
+			return webhook.Attempt{}, fmt.Errorf("attempt %q: %w", s, err)
+		}
+		a.Sent, fields = sent, fields[:len(fields)-1]
 	}
 	if len(fields) > 4 {
 		a.Error = webhook.AttemptError(fields[4])

@@ -19,6 +19,7 @@
 //	item        pk             sk                    written by: condition                 read by
 //	webhook     T#<tenant>     W#<id, 10 digits>     save: absent, or rev as read          API, dispatch
 //	pointer     T#<tenant>     S#<key>#<id>          save: absent, or rev < new            dispatch
+//	history     V#<tenant>#<id> <revision, 19 digits> save, delete, disabling: none        API
 //	EPOCH       T#<tenant>     EPOCH                 every save: n + 1; create: webhooks   dispatch, each batch; create
 //	                                                 is under the limit
 //	SEQ         T#<tenant>     SEQ                   create: n + 1                         create
@@ -48,6 +49,12 @@
 // changes. Pointers are put before that transaction and pruned after it;
 // pointers.go explains why none is ever lost. A writer that loses a race takes
 // back only the pointers that the winning item does not hold.
+//
+// The same transaction puts the replaced webhook into the history, without secret
+// values, with action, replaced_at, replaced_by, replaced_app, changed (names of
+// members), partial and an expiry, and deletes the entry 100 revisions before it, so
+// a webhook has at most 100. The put needs no condition: only the transaction that
+// replaces a revision writes its entry.
 //
 // EPOCH also counts the tenant's webhooks. The same transaction increments the
 // count on create and decrements it on delete, so the limit needs no extra write
@@ -112,7 +119,8 @@
 // The number is EventID.Partition(8). Attributes: status, round, attempt,
 // lease_by and lease_until (removed with the lease, never zeroed), next_at,
 // sweep_at and due_shard (unfinished rows only), resends, replay, attempts
-// (a list of "number at duration code error", times in base 36 milliseconds),
+// (a list of "number at duration code error detail", times in base 36 milliseconds;
+// the last one ends with ":revision.body.letters", which identify its request),
 // count (of all attempts), response, event, key, reason, created, updated, and
 // ver, which counts the writes.
 //

@@ -33,7 +33,8 @@ func (s *Webhooks) HasRoom(ctx context.Context, tenant webhook.Tenant) error {
 
 // epochChange increments the tenant's epoch in a transaction that adds
 // webhooks, or removes them if more is negative. Only adding is refused at the
-// limit.
+// limit. It is the transaction's last write: callers read the failed conditions of
+// the others by their index.
 func (s *Webhooks) epochChange(tenant webhook.Tenant, more int) types.TransactWriteItem {
 	change := &types.Update{
 		TableName: &s.name, Key: epochKey(tenant), UpdateExpression: aws.String("ADD n :one"),

@@ -14,7 +14,7 @@ import (
 
 // Erasure removes a tenant's stored data; see tenancy.Erasure. Removals reach
 // the stream, but not as INSERT, so they trigger nothing.
-type Erasure struct{ events, deliveries table }
+type Erasure struct{ webhooks, events, deliveries table }
 
 var _ tenancy.Erasure = (*Erasure)(nil)
 
@@ -31,6 +31,12 @@ func (s *Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit 
 func (s *Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
 	n, err := erase(ctx, &s.deliveries, deliveryPartitions, limit, func(n int) string { return deliveryPK(tenant, id, n) })
 	return n, wrap(err, "erase deliveries of webhook %d", id)
+}
+
+// EraseHistory removes the replaced revisions of a webhook.
+func (s *Erasure) EraseHistory(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
+	n, err := erase(ctx, &s.webhooks, 1, limit, func(int) string { return historyPK(tenant, id) })
+	return n, wrap(err, "erase history of webhook %d", id)
 }
 
 // erase removes up to limit items from some partitions. No live writer may put

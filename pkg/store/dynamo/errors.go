@@ -108,7 +108,7 @@ func code(r types.CancellationReason) string {
 
 // failedCondition reports whether the condition of a transaction's first item
 // failed, and returns the item found there, or nil if there was none.
-func failedCondition(err error) (stands item, failed bool) {
+func failedCondition(err error) (existing item, failed bool) {
 	var cancelled *types.TransactionCanceledException
 	if !errors.As(err, &cancelled) || len(cancelled.CancellationReasons) == 0 {
 		return nil, false

@@ -32,8 +32,8 @@ func (s *Events) Put(ctx context.Context, e webhook.Event) error {
 	if err != nil {
 		return err
 	}
-	stands, ok, err := s.put(ctx, it, absent)
-	if err == nil && !ok && stands.expired(s.now()) {
+	existing, ok, err := s.put(ctx, it, absent)
+	if err == nil && !ok && existing.expired(s.now()) {
 		// Overwriting the expired item would be a MODIFY in the stream, which
 		// dispatch ignores: remove it, then insert.
 		if err = s.remove(ctx, eventKey(e.Tenant, e.ID), expiredBy(s.now())); err == nil {

@@ -49,27 +49,27 @@ func (s *Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int3
 // UpdateHealth replaces a webhook's health. For a deleted webhook it calls
 // change but stores nothing.
 func (s *Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (h webhook.Health, err error) {
-	stands, err := s.get(ctx, healthKey(tenant, id))
+	existing, err := s.get(ctx, healthKey(tenant, id))
 	if err != nil {
 		return webhook.Health{}, wrap(err, "health of webhook %d", id)
 	}
 	err = contention.Retry(ctx, s.random, overtaken, func() error {
-		_, old, err := decodeHealth(stands)
+		_, old, err := decodeHealth(existing)
 		if err != nil {
 			return err
 		}
 		h = change(old)
-		if _, gone := stands[attrGone]; gone {
+		if _, gone := existing[attrGone]; gone {
 			return nil
 		}
 		h.Version = old.Version + 1
 		c := absent
-		if stands != nil {
+		if existing != nil {
 			c = condition{text: "version = :seen", values: item{":seen": number(old.Version)}}
 		}
 		it := encodeHealth(tenant, id, h)
 		var ok bool
-		if stands, ok, err = s.put(ctx, it, c); err != nil {
+		if existing, ok, err = s.put(ctx, it, c); err != nil {
 			return wrap(err, "put")
 		}
 		if !ok {

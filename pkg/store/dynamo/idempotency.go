@@ -32,14 +32,14 @@ func (s *Events) claim(ctx context.Context, tenant webhook.Tenant, hash string, 
 	it.setText("body", claim.Body)
 	it.setExpiry(claim.Expires)
 	free.text = "attribute_not_exists(pk) OR " + free.text
-	stands, ok, err := s.put(ctx, it, free)
+	existing, ok, err := s.put(ctx, it, free)
 	if err != nil {
 		return webhook.IdempotencyClaim{}, wrap(err, "claim idempotency key")
 	}
 	if ok {
-		stands = it
+		existing = it
 	}
-	return decodeClaim(stands)
+	return decodeClaim(existing)
 }
 
 // Recall reads a marker.

@@ -56,9 +56,15 @@ func TestItems_KeepEveryMember(t *testing.T) {
 	if got, err := decodeWebhook(encodeWebhook(w)); err != nil || !cmp.Equal(w, got) {
 		t.Errorf("webhook: %v\n%s", err, cmp.Diff(w, got))
 	}
+	var replaced webhook.Replaced
+	fill(reflect.ValueOf(&replaced).Elem())
+	if got, err := decodeReplaced(encodeReplaced(replaced)); err != nil || !cmp.Equal(replaced, got) {
+		t.Errorf("replaced webhook: %v\n%s", err, cmp.Diff(replaced, got))
+	}
 	var d webhook.Delivery
 	fill(reflect.ValueOf(&d).Elem())
 	d.Webhook = 12
+	d.Attempts[0].Sent.Signer, d.Attempts[1].Sent = webhook.SignerPrevious, webhook.Sent{}
 	it := encodeDelivery(d)
 	if got, err := decodeDelivery(it); err != nil || !cmp.Equal(d, got) {
 		t.Errorf("delivery: %v\n%s", err, cmp.Diff(d, got))
@@ -84,7 +90,7 @@ func TestItems_KeepEveryMember(t *testing.T) {
 	}
 }
 
-func TestItems_TellAnEmptyListFromNone(t *testing.T) {
+func TestItems_DistinguishAnEmptyListFromNone(t *testing.T) {
 	t.Parallel()
 	w := webhook.Webhook{Tenant: "Default", ID: 1, Headers: []webhook.Header{}, Events: []string{"a"}}
 	got, err := decodeWebhook(encodeWebhook(w))
@@ -144,6 +150,27 @@ func TestDelivery_FitsOneWriteUnitWithTwelveAttemptsAndAnAnswer(t *testing.T) {
 	for range 12 {
 		d.Attempts = append(d.Attempts, webhook.Attempt{Number: 9, At: tested, Duration: 30 * time.Second, Error: webhook.AttemptTLS, Detail: webhook.DetailUnknownIssuer})
 	}
+	d.Attempts[11].Sent = webhook.Sent{Revision: 12_345, Body: webhook.BodyMark(nil), Signer: webhook.SignerPrevious, Both: true, Replay: true}
+	fitsOneWriteUnit(t, d)
+}
+
+// The common case is one write: a success on the first attempt, with the longest
+// excerpt.
+func TestDelivery_FitsOneWriteUnitWithASuccess(t *testing.T) {
+	t.Parallel()
+	fitsOneWriteUnit(t, webhook.Delivery{
+		DeliveryKey: webhook.DeliveryKey{Tenant: "Cust12345", Webhook: 1234, Event: webhook.FirstEventID(tested)},
+		EventName:   "quotealternative.changed", PrimaryKey: 1_234_567, Status: webhook.StatusDelivered, Round: 1, Attempt: 1,
+		Created: tested, Updated: tested, ExpiresAt: tested, AttemptCount: 1, Response: strings.Repeat("x", 512),
+		Attempts: []webhook.Attempt{{
+			Number: 1, At: tested, Duration: 30 * time.Second, StatusCode: 200,
+			Sent: webhook.Sent{Revision: 12_345, Body: webhook.BodyMark(nil), Signer: webhook.SignerPrevious, Both: true, Replay: true},
+		}},
+	})
+}
+
+func fitsOneWriteUnit(t *testing.T, d webhook.Delivery) {
+	t.Helper()
 	it := encodeDelivery(d)
 	size := it.size()
 	for _, a := range readTexts[string](&reader{item: it}, "attempts") {

@@ -85,32 +85,28 @@ func (s *Jobs) Running(ctx context.Context, limit int) ([]job.Job, error) {
 func (s *Jobs) Update(ctx context.Context, j job.Job) error {
 	seen := condition{text: "rev = :seen", values: item{":seen": number(j.Revision - 1)}}
 	if j.Status == job.Running {
-		stands, ok, err := s.put(ctx, encodeJob(runningKey(j.ID), j), seen)
+		existing, ok, err := s.put(ctx, encodeJob(runningKey(j.ID), j), seen)
 		if err == nil && !ok {
-			return s.missed(ctx, j.ID, stands)
+			return s.missed(ctx, j.ID, existing)
 		}
 		return wrap(err, "update job %s", j.ID)
 	}
-	err := s.retry(ctx, func() error {
-		_, err := s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
-			{Delete: &types.Delete{
-				TableName: &s.name, Key: runningKey(j.ID), ConditionExpression: &seen.text, ExpressionAttributeValues: seen.values,
-				ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-			}},
-			{Put: &types.Put{TableName: &s.name, Item: encodeJob(endedKey(j.ID), j)}},
-		}})
-		return err
-	})
-	if stands, failed := failedCondition(err); failed {
-		return s.missed(ctx, j.ID, stands)
+	err := s.transact(ctx,
+		types.TransactWriteItem{Delete: &types.Delete{
+			TableName: &s.name, Key: runningKey(j.ID), ConditionExpression: &seen.text, ExpressionAttributeValues: seen.values,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}},
+		types.TransactWriteItem{Put: &types.Put{TableName: &s.name, Item: encodeJob(endedKey(j.ID), j)}})
+	if existing, failed := failedCondition(err); failed {
+		return s.missed(ctx, j.ID, existing)
 	}
 	return wrap(err, "end job %s", j.ID)
 }
 
 // missed returns why an update did not find the revision it expected. A job
 // that is not running may have ended.
-func (s *Jobs) missed(ctx context.Context, id string, stands item) error {
-	if stands == nil {
+func (s *Jobs) missed(ctx context.Context, id string, existing item) error {
+	if existing == nil {
 		if _, err := s.Get(ctx, id); err != nil {
 			if errors.Is(err, webhook.ErrNotFound) {
 				return fmt.Errorf("update job %s: %w", id, webhook.ErrNotFound)

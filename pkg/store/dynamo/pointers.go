@@ -67,12 +67,12 @@ func (s *Webhooks) prune(ctx context.Context, tenant webhook.Tenant, id int32, s
 // withdraw removes the pointers put by a writer that lost its race, except
 // those that the winning item needs. The winning item decides, not what the
 // writer itself last read.
-func (s *Webhooks) withdraw(ctx context.Context, w webhook.Webhook, added []string, stands item) {
-	if stands == nil { // deleted, and ids are never reused
+func (s *Webhooks) withdraw(ctx context.Context, w webhook.Webhook, added []string, existing item) {
+	if existing == nil { // deleted, and ids are never reused
 		s.prune(ctx, w.Tenant, w.ID, added, w.Revision)
 		return
 	}
-	winner, err := decodeWebhook(stands)
+	winner, err := decodeWebhook(existing)
 	if err == nil {
 		s.prune(ctx, w.Tenant, w.ID, without(added, winner.PointerKeys()), winner.Revision)
 	}

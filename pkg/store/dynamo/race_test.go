@@ -147,7 +147,7 @@ func TestRace_TwoSaves(t *testing.T) {
 				var results [2]error
 				ended := 0
 				save := func(i int, w webhook.Webhook) func(context.Context) {
-					return func(ctx context.Context) { results[i] = a.store.Update(ctx, w); ended++ }
+					return func(ctx context.Context) { results[i] = a.store.Update(ctx, w, webhook.Change{}); ended++ }
 				}
 				return race{
 					actors: []func(context.Context){save(0, edited(w, "b", "c")), save(1, edited(w, second...))},
@@ -187,7 +187,7 @@ func TestRace_ALoserThatTriesAgainKeepsItsPointers(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if err = a.store.Update(ctx, change(w)); !errors.Is(err, webhook.ErrConflict) {
+				if err = a.store.Update(ctx, change(w), webhook.Change{}); !errors.Is(err, webhook.ErrConflict) {
 					if err != nil {
 						t.Error(err)
 					}
@@ -218,8 +218,11 @@ func TestRace_SaveAndDelete(t *testing.T) {
 		ended := 0
 		return race{
 			actors: []func(context.Context){
-				func(ctx context.Context) { saved = a.store.Update(ctx, edited(w, "b", "c")); ended++ },
-				func(ctx context.Context) { deleted = a.store.Delete(ctx, "Default", w.ID, 1); ended++ },
+				func(ctx context.Context) { saved = a.store.Update(ctx, edited(w, "b", "c"), webhook.Change{}); ended++ },
+				func(ctx context.Context) {
+					deleted = a.store.Delete(ctx, "Default", w.ID, 1, webhook.Change{})
+					ended++
+				},
 			},
 			between: func(schedule string) {
 				a.noPointerLost(w.ID, schedule)
@@ -261,7 +264,7 @@ func TestRace_SaveAndDispatch(t *testing.T) {
 				return race{
 					actors: []func(context.Context){
 						func(ctx context.Context) {
-							if err := a.store.Update(ctx, edited(w, "b", "c")); err != nil {
+							if err := a.store.Update(ctx, edited(w, "b", "c"), webhook.Change{}); err != nil {
 								t.Error(err)
 							}
 							saved = true

@@ -63,7 +63,7 @@ func New(client Client, tables Tables, options Options) *Store {
 		jobs:        Jobs{table: table(tables.Webhooks)},
 		tenants:     Tenants{table: table(tables.Webhooks)},
 		credentials: Credentials{table: table(tables.Webhooks)},
-		erasure:     Erasure{events: table(tables.Events), deliveries: table(tables.Deliveries)},
+		erasure:     Erasure{webhooks: table(tables.Webhooks), events: table(tables.Events), deliveries: table(tables.Deliveries)},
 		sources:     Sources{table: table(tables.Webhooks)},
 	}
 }

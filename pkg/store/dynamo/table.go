@@ -33,8 +33,8 @@ func (t *table) get(ctx context.Context, key item) (item, error) {
 }
 
 // put writes an item under an optional condition. If the condition fails, ok is
-// false and stands is the existing item, or nil if there was none.
-func (t *table) put(ctx context.Context, it item, c condition) (stands item, ok bool, err error) {
+// false and existing is the existing item, or nil if there was none.
+func (t *table) put(ctx context.Context, it item, c condition) (existing item, ok bool, err error) {
 	err = t.retry(ctx, func() error {
 		in := &dynamodb.PutItemInput{
 			TableName: &t.name, Item: it, ExpressionAttributeNames: c.nameMap(), ExpressionAttributeValues: c.values,
@@ -90,8 +90,17 @@ func (t *table) remove(ctx context.Context, key item, c condition) error {
 	return err
 }
 
+// transact applies all the writes or none. The SDK adds a token, so that its
+// retries after a lost response are one transaction.
+func (t *table) transact(ctx context.Context, writes ...types.TransactWriteItem) error {
+	return t.retry(ctx, func() error {
+		_, err := t.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
+		return err
+	})
+}
+
 // refusal separates a failed condition from other errors.
-func refusal(err error) (stands item, ok bool, other error) {
+func refusal(err error) (existing item, ok bool, other error) {
 	var failed *types.ConditionalCheckFailedException
 	if errors.As(err, &failed) {
 		return failed.Item, false, nil

@@ -45,6 +45,8 @@ func encodeWebhook(w webhook.Webhook) item {
 	it.setText("secret_name", w.Secret.Name)
 	it.setText("secret_version", w.Secret.Version)
 	it.setBool("secret_signed", w.Secret.Signed)
+	it.setTime("secret_since", w.SecretSince)
+	it.setTime("previous_since", w.PreviousSince)
 	it.setInt("rotations", int64(w.Rotations))
 	it.setText("rotation_day", w.RotationDay)
 	it.setInt("activation", w.Activation)
@@ -72,6 +74,7 @@ func decodeWebhook(it item) (webhook.Webhook, error) {
 		Secret: webhook.SecretRef{
 			Name: r.text("secret_name"), Version: r.text("secret_version"), Signed: r.bool("secret_signed"),
 		},
+		SecretSince: r.time("secret_since"), PreviousSince: r.time("previous_since"),
 		Rotations: r.int("rotations"), RotationDay: r.text("rotation_day"),
 		Activation: r.int64("activation"), ActivatedAt: r.time("activated_at"),
 	}

@@ -122,14 +122,14 @@ func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 		return wrap(err, "create webhook %d: pointers", w.ID)
 	}
 	c := absent
-	err := s.commit(ctx, s.epochChange(w.Tenant, 1), types.TransactWriteItem{Put: &types.Put{
+	err := s.transact(ctx, types.TransactWriteItem{Put: &types.Put{
 		TableName: &s.name, Item: encodeWebhook(w), ConditionExpression: &c.text,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}}, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 		TableName: &s.name, Key: healthKey(w.Tenant, w.ID), ConditionExpression: aws.String("attribute_not_exists(" + attrGone + ")"),
-	}})
-	if stands, failed := failedCondition(err); failed || slices.Contains(failedConditions(err), 1) { // the id is taken or has a tombstone
-		s.withdraw(ctx, w, w.PointerKeys(), stands)
+	}}, s.epochChange(w.Tenant, 1))
+	if existing, failed := failedCondition(err); failed || slices.Contains(failedConditions(err), 1) { // the id is taken or has a tombstone
+		s.withdraw(ctx, w, w.PointerKeys(), existing)
 		return fmt.Errorf("create webhook %d: %w", w.ID, webhook.ErrExists)
 	}
 	if epochRefused(err) {
@@ -142,7 +142,7 @@ func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 
 // Update replaces a webhook. The revision it replaces is read first, since it
 // determines which pointers to add and to prune.
-func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webhook.Event) error {
+func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, by webhook.Change, raised ...webhook.Event) error {
 	old, err := s.revision(ctx, w.Tenant, w.ID, w.Revision-1)
 	if err != nil {
 		return fmt.Errorf("update webhook %d: %w", w.ID, err)
@@ -165,10 +165,11 @@ func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webh
 			TableName: &s.events, Item: it, ConditionExpression: &absent.text,
 		}})
 	}
-	err = s.commit(ctx, s.epochChange(w.Tenant, 0), writes...)
-	if stands, failed := failedCondition(err); failed {
-		s.withdraw(ctx, w, added, stands)
-		return fmt.Errorf("update webhook %d: %w", w.ID, lost(stands))
+	writes = append(append(writes, s.remember(by.Replaces(old))...), s.epochChange(w.Tenant, 0))
+	err = s.transact(ctx, writes...)
+	if existing, failed := failedCondition(err); failed {
+		s.withdraw(ctx, w, added, existing)
+		return fmt.Errorf("update webhook %d: %w", w.ID, lost(existing))
 	}
 	if err != nil {
 		return wrap(err, "update webhook %d", w.ID)
@@ -178,7 +179,7 @@ func (s *Webhooks) Update(ctx context.Context, w webhook.Webhook, raised ...webh
 }
 
 // Delete removes a webhook with its pointers and health.
-func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, revision int64) error {
+func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, revision int64, by webhook.Change) error {
 	old, err := s.revision(ctx, tenant, id, revision)
 	if err != nil {
 		return fmt.Errorf("delete webhook %d: %w", id, err)
@@ -186,15 +187,18 @@ func (s *Webhooks) Delete(ctx context.Context, tenant webhook.Tenant, id int32, 
 	grave := healthKey(tenant, id)
 	grave[attrGone] = number(1)
 	grave.setExpiry(s.now().Add(webhook.IDLife))
-	err = s.commit(ctx, s.epochChange(tenant, -1),
-		types.TransactWriteItem{Delete: &types.Delete{
+	writes := []types.TransactWriteItem{
+		{Delete: &types.Delete{
 			TableName: &s.name, Key: webhookKey(tenant, id), ConditionExpression: aws.String("rev = :old"),
 			ExpressionAttributeValues:           item{":old": number(revision)},
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}},
-		types.TransactWriteItem{Put: &types.Put{TableName: &s.name, Item: grave}})
-	if stands, failed := failedCondition(err); failed {
-		return fmt.Errorf("delete webhook %d: %w", id, lost(stands))
+		{Put: &types.Put{TableName: &s.name, Item: grave}},
+		s.epochChange(tenant, -1),
+	}
+	err = s.transact(ctx, append(writes, s.remember(by.Replaces(old))...)...)
+	if existing, failed := failedCondition(err); failed {
+		return fmt.Errorf("delete webhook %d: %w", id, lost(existing))
 	}
 	if err != nil {
 		return wrap(err, "delete webhook %d", id)
@@ -212,21 +216,9 @@ func (s *Webhooks) revision(ctx context.Context, tenant webhook.Tenant, id int32
 	return w, err
 }
 
-// commit applies the writes and the change of the tenant's epoch, all or none.
-// The writes come first, so that the indices of failed conditions are theirs.
-func (s *Webhooks) commit(ctx context.Context, epoch types.TransactWriteItem, writes ...types.TransactWriteItem) error {
-	writes = append(slices.Clip(writes), epoch)
-	return s.retry(ctx, func() error {
-		// The SDK adds a token if there is none, so that its retries after a
-		// lost response are one transaction.
-		_, err := s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
-		return err
-	})
-}
-
 // lost returns why a write did not find the revision it expected.
-func lost(stands item) error {
-	if stands == nil {
+func lost(existing item) error {
+	if existing == nil {
 		return webhook.ErrNotFound
 	}
 	return webhook.ErrConflict

@@ -90,12 +90,19 @@ func testWebhooksApart(t *testing.T, h Harness) {
 	raised("Update", 1, func() {
 		w := stored[tenants[1]]
 		w.Name, w.Revision = "changed", 2
-		must(t, h.Webhooks.Update(t.Context(), w))
+		must(t, h.Webhooks.Update(t.Context(), w, webhook.Change{}))
 		stored[tenants[1]] = w
+		historiesApart(t, h, tenants, 0, 1, 0)
 	})
 	raised("Delete", 0, func() {
-		must(t, h.Webhooks.Delete(t.Context(), tenants[0], 1, 1))
+		must(t, h.Webhooks.Delete(t.Context(), tenants[0], 1, 1, webhook.Change{}))
 		delete(stored, tenants[0])
+		historiesApart(t, h, tenants, 1, 1, 0)
+		n, err := h.Erasure.EraseHistory(t.Context(), tenants[0], 1, 10)
+		if n != 1 || err != nil {
+			t.Errorf("erased %d revisions, %v; want 1", n, err)
+		}
+		historiesApart(t, h, tenants, 0, 1, 0)
 	})
 	for i, tenant := range tenants {
 		intent := webhook.Intent{Secret: fmt.Sprintf("p/%s/1/x", tenant), Tenant: tenant, Webhook: 1, At: now().Add(time.Duration(i-10) * time.Hour)}
@@ -110,6 +117,16 @@ func testWebhooksApart(t *testing.T, h Harness) {
 			t.Errorf("intent of %s is not among %d", tenant, len(all))
 		}
 		must(t, h.Webhooks.RemoveIntent(t.Context(), intent))
+	}
+}
+
+// historiesApart checks how many revisions the tenants' webhooks have.
+func historiesApart(t *testing.T, h Harness, tenants []webhook.Tenant, want ...int) {
+	t.Helper()
+	for i, tenant := range tenants {
+		if got := history(t, h, bareWebhook(tenant, 1), 0, 10); len(got) != want[i] {
+			t.Errorf("%s has revisions %v, want %d", tenant, got, want[i])
+		}
 	}
 }
 
@@ -134,7 +151,7 @@ func testHealthApart(t *testing.T, h Harness) {
 		}
 	}
 	check("counted", 0, 1, 2)
-	must(t, h.Webhooks.Delete(t.Context(), tenants[2], 1, 1))
+	must(t, h.Webhooks.Delete(t.Context(), tenants[2], 1, 1, webhook.Change{}))
 	check("one deletion", 0, 1, 0)
 }
 
@@ -152,9 +169,9 @@ func testEventsApart(t *testing.T, h Harness) {
 	}
 	for i, tenant := range tenants {
 		must(t, h.Events.Put(t.Context(), of(i)))
-		stands, err := h.Events.Remember(t.Context(), tenant, "k", claimOf(i), at)
+		existing, err := h.Events.Remember(t.Context(), tenant, "k", claimOf(i), at)
 		must(t, err)
-		if diff := cmp.Diff(claimOf(i), stands); diff != "" {
+		if diff := cmp.Diff(claimOf(i), existing); diff != "" {
 			t.Errorf("%s claims a key (-want +got):\n%s", tenant, diff)
 		}
 	}

@@ -71,6 +71,35 @@ func testErasure(t *testing.T, h Harness) {
 			}
 		}
 	})
+	t.Run("EraseHistory removes the revisions of a webhook, deleted or not, and no others", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		for _, id := range []int32{1, 2, 11} {
+			w := bareWebhook(tenant, id, "a.b")
+			must(t, h.Webhooks.Create(t.Context(), w))
+			w = revise(t, h, w, 3)
+			if id == 1 {
+				must(t, h.Webhooks.Delete(t.Context(), tenant, id, w.Revision, changedBy()))
+			}
+		}
+		total := 0
+		for {
+			n, err := h.Erasure.EraseHistory(t.Context(), tenant, 1, 2)
+			must(t, err)
+			if n == 0 {
+				break
+			}
+			total += n
+		}
+		if total != 3 {
+			t.Errorf("erased %d, want 3", total)
+		}
+		for id, want := range map[int32]int{1: 0, 2: 2, 11: 2} {
+			if got := history(t, h, bareWebhook(tenant, id), 0, 10); len(got) != want {
+				t.Errorf("webhook %d has revisions %v, want %d", id, got, want)
+			}
+		}
+	})
 	t.Run("erasing absent items is not an error", func(t *testing.T) {
 		t.Parallel()
 		if n, err := h.Erasure.EraseEvents(t.Context(), newTenant(t), 10); n != 0 || err != nil {
@@ -78,6 +107,9 @@ func testErasure(t *testing.T, h Harness) {
 		}
 		if n, err := h.Erasure.EraseDeliveries(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
 			t.Errorf("deliveries: %d, %v", n, err)
+		}
+		if n, err := h.Erasure.EraseHistory(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
+			t.Errorf("history: %d, %v", n, err)
 		}
 	})
 }

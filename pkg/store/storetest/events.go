@@ -152,9 +152,9 @@ func testEvents(t *testing.T, h Harness) {
 		second := webhook.IdempotencyClaim{Webhook: 7, Body: "b", Expires: at.Add(3 * time.Hour)}
 		remember := func(tenant webhook.Tenant, key string, claim webhook.IdempotencyClaim, at time.Time) webhook.IdempotencyClaim {
 			t.Helper()
-			stands, err := h.Events.Remember(t.Context(), tenant, key, claim, at)
+			existing, err := h.Events.Remember(t.Context(), tenant, key, claim, at)
 			must(t, err)
-			return stands
+			return existing
 		}
 		if diff := cmp.Diff(first, remember(tenant, "k", first, at)); diff != "" {
 			t.Errorf("first (-want +got):\n%s", diff)
@@ -180,9 +180,9 @@ func testEvents(t *testing.T, h Harness) {
 		}
 		reclaim := func(tenant webhook.Tenant, key string, replaced, id int32, at time.Time) webhook.IdempotencyClaim {
 			t.Helper()
-			stands, err := h.Events.Reclaim(t.Context(), tenant, key, replaced, claim(id), at)
+			existing, err := h.Events.Reclaim(t.Context(), tenant, key, replaced, claim(id), at)
 			must(t, err)
-			return stands
+			return existing
 		}
 		_, err := h.Events.Remember(t.Context(), tenant, "k", claim(1), at)
 		must(t, err)

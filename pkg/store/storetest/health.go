@@ -62,7 +62,7 @@ func testHealth(t *testing.T, h Harness) {
 		_, err := h.Webhooks.UpdateHealth(t.Context(), tenant, 1, func(h webhook.Health) webhook.Health { h.TotalCalls = 9; return h })
 		must(t, err)
 		w.Revision = 2
-		must(t, h.Webhooks.Update(t.Context(), w))
+		must(t, h.Webhooks.Update(t.Context(), w, webhook.Change{}))
 		h.settle()
 		found, err := h.Webhooks.Health(t.Context(), tenant, []int32{1})
 		must(t, err)

@@ -53,16 +53,16 @@ func testLimit(t *testing.T, h Harness) {
 			if err := store.Create(t.Context(), w); !errors.Is(err, webhook.ErrExists) {
 				t.Errorf("got %v, want ErrExists", err)
 			}
-			if err := store.Delete(t.Context(), tenant, w.ID, 7); !errors.Is(err, webhook.ErrConflict) {
+			if err := store.Delete(t.Context(), tenant, w.ID, 7, webhook.Change{}); !errors.Is(err, webhook.ErrConflict) {
 				t.Errorf("got %v, want ErrConflict", err)
 			}
-			if err := store.Delete(t.Context(), tenant, 9, 1); !errors.Is(err, webhook.ErrNotFound) {
+			if err := store.Delete(t.Context(), tenant, 9, 1, webhook.Change{}); !errors.Is(err, webhook.ErrNotFound) {
 				t.Errorf("got %v, want ErrNotFound", err)
 			}
 			w.Revision++
-			must(t, store.Update(t.Context(), w))
+			must(t, store.Update(t.Context(), w, webhook.Change{}))
 			w.Revision = 1
-			must(t, store.Delete(t.Context(), tenant, w.ID, 2))
+			must(t, store.Delete(t.Context(), tenant, w.ID, 2, webhook.Change{}))
 			w.ID += 10 // ids are never reused
 			must(t, store.Create(t.Context(), w))
 		}
@@ -79,7 +79,7 @@ func testLimit(t *testing.T, h Harness) {
 		if err := h.Limited(2).Create(t.Context(), bareWebhook(tenant, 3, "a.b")); !full(err, 2) {
 			t.Errorf("got %v, want the limit", err)
 		}
-		must(t, h.Webhooks.Delete(t.Context(), tenant, 1, 1))
+		must(t, h.Webhooks.Delete(t.Context(), tenant, 1, 1, webhook.Change{}))
 		must(t, h.Limited(2).Create(t.Context(), bareWebhook(tenant, 3, "a.b")))
 	})
 	t.Run("racing Creates and Deletes neither exceed the limit nor lose capacity", func(t *testing.T) {
@@ -93,7 +93,7 @@ func testLimit(t *testing.T, h Harness) {
 					w := bareWebhook(tenant, writer*rounds+round+1, "a.b")
 					err := store.Create(t.Context(), w)
 					if err == nil {
-						err = store.Delete(t.Context(), tenant, w.ID, 1)
+						err = store.Delete(t.Context(), tenant, w.ID, 1, webhook.Change{})
 					}
 					if err != nil && !full(err, limit) && !errors.Is(err, webhook.ErrUnavailable) {
 						t.Errorf("got %v", err)

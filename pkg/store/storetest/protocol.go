@@ -77,7 +77,14 @@ func drawTransition(rt *rapid.T, key webhook.DeliveryKey, at, expires time.Time,
 	}
 	seed := webhook.Seed{EventName: "contact.changed", PrimaryKey: 7, Replay: rapid.SampledFrom([]string{"", "job1"}).Draw(rt, "replay"), ExpiresAt: expires}
 	later := at.Add(time.Duration(rapid.IntRange(1, 9000).Draw(rt, "later")) * time.Millisecond)
-	tried := webhook.Attempt{Number: attempt, At: at, Duration: 5 * time.Millisecond, StatusCode: 500, Error: webhook.AttemptStatus}
+	tried := webhook.Attempt{
+		Number: attempt, At: at, Duration: 5 * time.Millisecond, StatusCode: 500, Error: webhook.AttemptStatus,
+		Sent: webhook.Sent{
+			Revision: int64(rapid.SampledFrom([]int{0, 1, 1 << 40}).Draw(rt, "revision")), Body: rapid.SampledFrom([]string{"", webhook.BodyMark(nil)}).Draw(rt, "body"),
+			Signer: rapid.SampledFrom([]webhook.Signer{webhook.SignerNone, webhook.SignerCurrent, webhook.SignerPrevious}).Draw(rt, "signer"),
+			Both:   rapid.Bool().Draw(rt, "both"), Replay: rapid.Bool().Draw(rt, "marked as replay"),
+		},
+	}
 	outcome := webhook.Outcome{Attempt: tried, Response: "no", Status: rapid.SampledFrom(statuses).Draw(rt, "status")}
 	if outcome.Status == webhook.StatusPending {
 		outcome.NextAt, outcome.SweepAt = later, later.Add(time.Minute)

@@ -58,7 +58,7 @@ func testRacing(t *testing.T, h Harness) {
 			won := atOnce(t, writers, func(i int) error {
 				next := w
 				next.Revision, next.Events = revision, []string{"kept.always", fmt.Sprintf("by.%d", i), fmt.Sprintf("also.%d", i%2)}
-				return h.Webhooks.Update(t.Context(), next)
+				return h.Webhooks.Update(t.Context(), next, webhook.Change{})
 			}, webhook.ErrConflict)
 			if won != 1 {
 				t.Fatalf("revision %d: %d writers won, want 1", revision, won)
@@ -81,9 +81,9 @@ func testRacing(t *testing.T, h Harness) {
 			w.Revision = 2
 			won := atOnce(t, 2, func(i int) error {
 				if i == 0 {
-					return h.Webhooks.Update(t.Context(), w)
+					return h.Webhooks.Update(t.Context(), w, webhook.Change{})
 				}
-				return h.Webhooks.Delete(t.Context(), tenant, id, 1)
+				return h.Webhooks.Delete(t.Context(), tenant, id, 1, webhook.Change{})
 			}, webhook.ErrConflict, webhook.ErrNotFound)
 			if won != 1 {
 				t.Errorf("webhook %d: %d writers won, want 1", id, won)
@@ -105,7 +105,7 @@ func testRacing(t *testing.T, h Harness) {
 				if i == 0 {
 					next := w
 					next.Revision, next.Events = int64(n+2), []string{fmt.Sprintf("x.%d", n), "kept.always"}
-					if err := h.Webhooks.Update(t.Context(), next); err != nil {
+					if err := h.Webhooks.Update(t.Context(), next, webhook.Change{}); err != nil {
 						return err
 					}
 					continue
@@ -137,16 +137,16 @@ func testRacing(t *testing.T, h Harness) {
 		t.Parallel()
 		tenant, at := newTenant(t), now().Truncate(time.Second)
 		var mu sync.Mutex
-		stood := map[webhook.EventID]bool{}
+		winners := map[webhook.EventID]bool{}
 		atOnce(t, writers, func(int) error {
-			stands, err := h.Events.Remember(t.Context(), tenant, "k", webhook.IdempotencyClaim{Event: newEventID(t, at), Expires: at.Add(time.Hour)}, at)
+			existing, err := h.Events.Remember(t.Context(), tenant, "k", webhook.IdempotencyClaim{Event: newEventID(t, at), Expires: at.Add(time.Hour)}, at)
 			mu.Lock()
 			defer mu.Unlock()
-			stood[stands.Event] = true
+			winners[existing.Event] = true
 			return err
 		})
-		if len(stood) != 1 {
-			t.Errorf("%d claims won, want 1", len(stood))
+		if len(winners) != 1 {
+			t.Errorf("%d claims won, want 1", len(winners))
 		}
 	})
 	t.Run("one claim that replaces another wins", func(t *testing.T) {
@@ -155,17 +155,17 @@ func testRacing(t *testing.T, h Harness) {
 		_, err := h.Events.Remember(t.Context(), tenant, "k", webhook.IdempotencyClaim{Webhook: 1000, Expires: at.Add(time.Hour)}, at)
 		must(t, err)
 		var mu sync.Mutex
-		stood := map[int32]bool{}
+		winners := map[int32]bool{}
 		atOnce(t, writers, func(i int) error {
 			claim := webhook.IdempotencyClaim{Webhook: int32(i + 1), Expires: at.Add(time.Hour)}
-			stands, err := h.Events.Reclaim(t.Context(), tenant, "k", 1000, claim, at)
+			existing, err := h.Events.Reclaim(t.Context(), tenant, "k", 1000, claim, at)
 			mu.Lock()
 			defer mu.Unlock()
-			stood[stands.Webhook] = true
+			winners[existing.Webhook] = true
 			return err
 		})
-		if len(stood) != 1 || stood[1000] {
-			t.Errorf("claims %v won, want one of the new ones", stood)
+		if len(winners) != 1 || winners[1000] {
+			t.Errorf("claims %v won, want one of the new ones", winners)
 		}
 	})
 	t.Run("one writer wins a row, a lease, a claim", func(t *testing.T) {

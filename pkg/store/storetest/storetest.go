@@ -38,8 +38,9 @@ type Harness struct {
 	// Settle waits until lagging reads (Due, Health) see all completed writes.
 	// nil: reads never lag.
 	Settle func()
-	// Damage makes a stored item undecodable: a Webhook, Event, Delivery, Job,
-	// Intent, tenancy.Record, Credential or Source. nil: damage is tested elsewhere.
+	// Damage makes a stored item undecodable: a Webhook, Replaced, Event, Delivery,
+	// Job, Intent, tenancy.Record, Credential or Source. nil: damage is tested
+	// elsewhere.
 	Damage func(t *testing.T, thing any)
 }
 
@@ -58,6 +59,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		run  func(t *testing.T, h Harness)
 	}{
 		{"Webhooks", testWebhooks},
+		{"History", testHistory},
 		{"Limit", testLimit},
 		{"Health", testHealth},
 		{"Intents", testIntents},
@@ -117,8 +119,9 @@ func newWebhook(tenant webhook.Tenant, events ...string) webhook.Webhook {
 		Updated: now(), UpdatedBy: webhook.Associate{ID: 6, Name: "ØÅ"},
 		ErrorsEmail: "a@example.com", ErrorEmails: []string{"b@example.com"}, ErrorAssociates: []byte(`[{"Id":1}]`),
 		Description: "d", NotifyVia: 1, NotifyWhen: 3, App: "app",
-		Options:   webhook.Options{Policy: webhook.PolicySuperOffice, Timeout: 7 * time.Second, SecretOverlap: &overlap, Format: webhook.FormatCloudEvents, Include: []webhook.Include{webhook.IncludePrevious}},
-		Secret:    webhook.SecretRef{Name: "p/t/1/x", Version: "v", Signed: true},
+		Options:     webhook.Options{Policy: webhook.PolicySuperOffice, Timeout: 7 * time.Second, SecretOverlap: &overlap, Format: webhook.FormatCloudEvents, Include: []webhook.Include{webhook.IncludePrevious}},
+		Secret:      webhook.SecretRef{Name: "p/t/1/x", Version: "v", Signed: true},
+		SecretSince: now(), PreviousSince: now().Add(-time.Hour),
 		Rotations: 2, RotationDay: "2026-03-01",
 		Revision: 1, Activation: 1, ActivatedAt: now(),
 	}

@@ -49,6 +49,30 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 		},
 		{
+			name: "Webhooks.History",
+			make: func(t *testing.T, i int) (any, error) {
+				w := bareWebhook(tenant, 1000, "a.b")
+				w.Revision = int64(i + 1)
+				if i == 0 {
+					must(t, h.Webhooks.Create(t.Context(), w))
+				}
+				next := w
+				next.Revision++
+				change := changedBy()
+				return change.Replaces(w), h.Webhooks.Update(t.Context(), next, change)
+			},
+			list: func(ctx context.Context) (int, error) {
+				last := int64(0)
+				return pages(func() (int, bool, error) {
+					page, err := h.Webhooks.History(ctx, tenant, 1000, last, limit)
+					for _, r := range page {
+						last = r.Webhook.Revision
+					}
+					return len(page), len(page) == limit, err
+				})
+			},
+		},
+		{
 			name: "Webhooks.Intents",
 			make: func(t *testing.T, i int) (any, error) {
 				intent := webhook.Intent{Secret: fmt.Sprintf("p/%s/%d", tenant, i), Tenant: tenant, Webhook: 1, At: at}
@@ -205,6 +229,7 @@ func testUnreadable(t *testing.T, h Harness) {
 			func() (int, error) { return h.Erasure.EraseEvents(t.Context(), tenant, 1000) },
 			func() (int, error) { return h.Erasure.EraseDeliveries(t.Context(), tenant, 1, 1000) },
 			func() (int, error) { return h.Erasure.EraseDeliveries(t.Context(), tenant, 2, 1000) },
+			func() (int, error) { return h.Erasure.EraseHistory(t.Context(), tenant, 1000, 1000) },
 		} {
 			if n, err := erase(); n != things || err != nil {
 				t.Errorf("got %d, %v; want all %d erased", n, err, things)

@@ -109,7 +109,7 @@ func testWebhooks(t *testing.T, h Harness) {
 		_, err := h.Webhooks.UpdateHealth(t.Context(), tenant, 1, func(h webhook.Health) webhook.Health { h.TotalCalls++; return h })
 		must(t, err)
 		for _, id := range []int32{1, 2} {
-			must(t, h.Webhooks.Delete(t.Context(), tenant, id, 1))
+			must(t, h.Webhooks.Delete(t.Context(), tenant, id, 1, webhook.Change{}))
 		}
 		before := epoch(t, h, tenant)
 		for _, id := range []int32{1, 2} {
@@ -156,7 +156,7 @@ func testWebhooks(t *testing.T, h Harness) {
 		must(t, h.Webhooks.Create(t.Context(), newWebhook(tenant, "a.b")))
 		want := bareWebhook(tenant, 1, "c.d")
 		want.Revision = 2
-		must(t, h.Webhooks.Update(t.Context(), want))
+		must(t, h.Webhooks.Update(t.Context(), want, webhook.Change{}))
 		got, err := h.Webhooks.Get(t.Context(), tenant, 1)
 		must(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -171,7 +171,7 @@ func testWebhooks(t *testing.T, h Harness) {
 		before, event := epoch(t, h, tenant), newEvent(t, tenant)
 		stale := bareWebhook(tenant, 1, "c.d")
 		stale.Revision = 3
-		if err := h.Webhooks.Update(t.Context(), stale, event); !errors.Is(err, webhook.ErrConflict) {
+		if err := h.Webhooks.Update(t.Context(), stale, webhook.Change{}, event); !errors.Is(err, webhook.ErrConflict) {
 			t.Errorf("got %v, want ErrConflict", err)
 		}
 		if _, err := h.Events.Get(t.Context(), tenant, event.ID); !errors.Is(err, webhook.ErrNotFound) {
@@ -192,10 +192,10 @@ func testWebhooks(t *testing.T, h Harness) {
 		w := bareWebhook(tenant, 1, "a.b")
 		w.Revision = 2
 		event := newEvent(t, tenant)
-		if err := h.Webhooks.Update(t.Context(), w, event); !errors.Is(err, webhook.ErrNotFound) {
+		if err := h.Webhooks.Update(t.Context(), w, webhook.Change{}, event); !errors.Is(err, webhook.ErrNotFound) {
 			t.Errorf("Update: got %v", err)
 		}
-		if err := h.Webhooks.Delete(t.Context(), tenant, 1, 1); !errors.Is(err, webhook.ErrNotFound) {
+		if err := h.Webhooks.Delete(t.Context(), tenant, 1, 1, webhook.Change{}); !errors.Is(err, webhook.ErrNotFound) {
 			t.Errorf("Delete: got %v", err)
 		}
 		if _, err := h.Webhooks.Get(t.Context(), tenant, 1); !errors.Is(err, webhook.ErrNotFound) {
@@ -211,7 +211,7 @@ func testWebhooks(t *testing.T, h Harness) {
 		w, event := bareWebhook(tenant, 1, "a.b"), newEvent(t, tenant)
 		must(t, h.Webhooks.Create(t.Context(), w))
 		w.Revision = 2
-		must(t, h.Webhooks.Update(t.Context(), w, event))
+		must(t, h.Webhooks.Update(t.Context(), w, webhook.Change{}, event))
 		got, err := h.Events.Get(t.Context(), tenant, event.ID)
 		must(t, err)
 		if diff := cmp.Diff(event, got); diff != "" {
@@ -227,10 +227,10 @@ func testWebhooks(t *testing.T, h Harness) {
 		must(t, h.Webhooks.Create(t.Context(), newWebhook(tenant, "a.b")))
 		_, err := h.Webhooks.UpdateHealth(t.Context(), tenant, 1, func(h webhook.Health) webhook.Health { h.TotalCalls++; return h })
 		must(t, err)
-		if err := h.Webhooks.Delete(t.Context(), tenant, 1, 2); !errors.Is(err, webhook.ErrConflict) {
+		if err := h.Webhooks.Delete(t.Context(), tenant, 1, 2, webhook.Change{}); !errors.Is(err, webhook.ErrConflict) {
 			t.Errorf("another revision: got %v, want ErrConflict", err)
 		}
-		must(t, h.Webhooks.Delete(t.Context(), tenant, 1, 1))
+		must(t, h.Webhooks.Delete(t.Context(), tenant, 1, 1, webhook.Change{}))
 		if _, err := h.Webhooks.Get(t.Context(), tenant, 1); !errors.Is(err, webhook.ErrNotFound) {
 			t.Errorf("Get: got %v", err)
 		}
@@ -263,9 +263,9 @@ func testWebhooks(t *testing.T, h Harness) {
 		must(t, h.Webhooks.Create(t.Context(), w))
 		raised("Create")
 		w.Revision = 2
-		must(t, h.Webhooks.Update(t.Context(), w))
+		must(t, h.Webhooks.Update(t.Context(), w, webhook.Change{}))
 		raised("Update")
-		must(t, h.Webhooks.Delete(t.Context(), tenant, 1, 2))
+		must(t, h.Webhooks.Delete(t.Context(), tenant, 1, 2, webhook.Change{}))
 		raised("Delete")
 	})
 	t.Run("Subscribed follows the Events, case-insensitively", func(t *testing.T) {
@@ -283,7 +283,7 @@ func testWebhooks(t *testing.T, h Harness) {
 			}
 		}
 		one.Events, one.Revision = []string{"contact.changed", "person.created"}, 2
-		must(t, h.Webhooks.Update(t.Context(), one))
+		must(t, h.Webhooks.Update(t.Context(), one, webhook.Change{}))
 		for key, want := range map[string][]int32{"contact.changed": {1, 2}, "sale.*": {}, "person.created": {1}} {
 			if diff := cmp.Diff(want, subscribed(t, h, tenant, key)); diff != "" {
 				t.Errorf("after Update, %s (-want +got):\n%s", key, diff)
@@ -299,7 +299,7 @@ func testWebhooks(t *testing.T, h Harness) {
 		w := newWebhook(tenant, "a.b")
 		must(t, h.Webhooks.Create(t.Context(), w))
 		w.TargetURL, w.Revision = "https://example.org/", 2
-		must(t, h.Webhooks.Update(t.Context(), w))
+		must(t, h.Webhooks.Update(t.Context(), w, webhook.Change{}))
 		found, err := Subscribed(t.Context(), h.Webhooks, tenant, "a.b")
 		must(t, err)
 		if diff := cmp.Diff([]webhook.Webhook{w}, found); diff != "" {

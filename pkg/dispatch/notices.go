@@ -1,0 +1,85 @@
+package dispatch
+
+import (
+	"strings"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// noted is what a notice about a webhook says of it and of its last failed
+// attempt. It is empty where notices go nowhere.
+type noted struct {
+	name, host string
+	class      webhook.AttemptError
+	status     int
+}
+
+func (n *noted) attempt(w webhook.Webhook, result webhook.Result) {
+	if n.host == "" {
+		n.name, n.host = w.Name, strings.Clone(targetHost(w.TargetURL))
+	}
+	if result.Error != webhook.AttemptOK && result.Error != webhook.AttemptFast && !result.Undecided {
+		n.class, n.status = result.Error, result.StatusCode
+	}
+}
+
+// turn is how reporting changed a webhook's breaker. The store may run a change
+// more than once, and the last time on what it wrote itself, so a turn remembers
+// the health that made it: it took place if that is the health that is stored.
+type turn struct {
+	kind   webhook.NoticeKind // empty: the breaker did not turn
+	before webhook.Health
+	made   webhook.Health
+}
+
+func (t *turn) observe(before, after webhook.Health) {
+	switch {
+	case !before.Breaker.Open() && after.Breaker.Open():
+		*t = turn{webhook.NoticeFailing, before, after}
+	case before.Breaker.Open() && !after.Breaker.Open():
+		*t = turn{webhook.NoticeRecovered, before, after}
+	}
+}
+
+// holds reports whether the turn is in the stored health.
+func (t *turn) holds(stored webhook.Health) bool {
+	if t.kind == webhook.NoticeFailing {
+		return stored.Breaker.ProbeAt.UnixMilli() == t.made.Breaker.ProbeAt.UnixMilli()
+	}
+	return t.kind == webhook.NoticeRecovered && !stored.Breaker.Open() && stored.LastOK.UnixMilli() == t.made.LastOK.UnixMilli()
+}
+
+// noteTurn raises the notice that a breaker opened or closed: one for each time,
+// by the process whose write it was.
+func (r *reports) noteTurn(about *report, t turn, stored webhook.Health) {
+	if r.notices == nil || !t.holds(stored) {
+		return
+	}
+	notice := about.notice(t.kind)
+	notice.Since = stored.FailingSince
+	if t.kind == webhook.NoticeRecovered {
+		notice.Since, notice.Error, notice.Status = t.before.FailingSince, "", 0
+	} else {
+		notice.Count = int64(stored.ConsecutiveErrors)
+	}
+	r.notices.Add(notice)
+}
+
+// noteDisabled raises the notice that a webhook is disabled. health may be zero,
+// if it could not be written.
+func (r *reports) noteDisabled(about *report, w webhook.Webhook, health webhook.Health) {
+	if r.notices == nil {
+		return
+	}
+	notice := about.notice(webhook.NoticeDisabled)
+	notice.Name, notice.Host = w.Name, targetHost(w.TargetURL)
+	notice.Since, notice.Count = health.FailingSince, int64(health.ConsecutiveErrors)
+	r.notices.Add(notice)
+}
+
+func (r *report) notice(kind webhook.NoticeKind) webhook.Notice {
+	return webhook.Notice{
+		Kind: kind, Tenant: r.webhook.Tenant, Webhook: r.webhook.ID, Name: r.noted.name, Host: r.noted.host,
+		Error: webhook.NoticeError(r.noted.class), Status: r.noted.status,
+	}
+}

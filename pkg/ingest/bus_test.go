@@ -1,0 +1,202 @@
+package ingest_test
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
+	"github.com/posthaste-dev/posthaste/pkg/source"
+)
+
+func TestBus_SourcesThatMatchMakeAnEventEach(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t)
+	if err := b.store.Tenants().Create(t.Context(), "Acme", start); err != nil {
+		t.Fatal(err)
+	}
+	b.put(busSource("first", "Default", "Order Placed"))
+	b.put(busSource("second", "Default", "Order Placed"))
+	b.put(busSource("other", "Acme", "Order Placed", "Order Paid"))
+	for _, at := range []time.Time{start, start.Add(-48 * time.Hour)} { // ids derived from the time, and claimed
+		batch := []source.Message{message(1, "Order Placed", at), message(2, "Order Paid", at), message(3, "Order Lost", at)}
+		for range 3 {
+			if failed := b.Bus(t.Context(), batch); failed != nil {
+				t.Fatalf("failed: %v", failed)
+			}
+		}
+	}
+	got := map[string][]string{"Default": b.names("Default"), "Acme": b.names("Acme")}
+	want := map[string][]string{
+		"Default": {"order.placed", "order.placed", "order.placed", "order.placed"},
+		"Acme":    {"order.paid", "order.paid", "order.placed", "order.placed"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	for _, e := range b.events("Default") {
+		if string(e.Content.FieldValues) != `{"total":1}` || e.Content.Source != "shop" {
+			t.Errorf("got %+v %s", e.Content, e.Content.FieldValues)
+		}
+	}
+	if c := b.counts("first"); c.Taken != 6 || c.Made != 6 || c.LastTaken.IsZero() {
+		t.Errorf("counts %+v", c)
+	}
+	if got := skipped(b.counts("bus")); got != "no_source 6" {
+		t.Errorf("skipped: %s", got)
+	}
+}
+
+func TestBus_TheDefaultMappingNeedsATenant(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t)
+	b.put(busSource("placed", "Default", "Order Placed"))
+	batch := []source.Message{message(1, "Order Placed", start), message(2, "Order Paid", start)}
+	b.Bus(t.Context(), batch)
+	b.EventTenant = "Default"
+	b.Bus(t.Context(), batch)
+	if diff := cmp.Diff([]string{"order.paid", "order.placed"}, b.names("Default")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	b.EventTenant = "Unknown"
+	b.Bus(t.Context(), batch)
+	if got := skipped(b.counts("bus")); got != "no_source 1, tenant 1" {
+		t.Errorf("skipped: %s", got)
+	}
+}
+
+func TestBus_OnlyFailedMessagesAreReceivedAgain(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t)
+	b.EventTenant = "Default"
+	var batch []source.Message
+	for n := range 10 {
+		batch = append(batch, message(n, "Order Placed", start))
+	}
+	var puts atomic.Int64
+	b.failing(func(op memdb.Operation) bool {
+		if op.Name == "PutItem" && op.Table == "events" {
+			return puts.Add(1)%3 == 0
+		}
+		return false
+	})
+	failed := b.Bus(t.Context(), batch)
+	if len(failed) != 3 {
+		t.Fatalf("failed: %v, want 3 of 10", failed)
+	}
+	if n := len(b.events("Default")); n != 7 {
+		t.Errorf("%d events, want 7", n)
+	}
+	b.failing(nil)
+	if c := b.counts("bus"); c.Taken != 7 || c.Made != 7 || !strings.Contains(c.LastFault, "could not be stored") {
+		t.Errorf("counts %+v", c)
+	}
+	if failed := b.Bus(t.Context(), batch); failed != nil {
+		t.Errorf("failed again: %v", failed)
+	}
+	if n := len(b.events("Default")); n != 10 {
+		t.Errorf("%d events, want 10", n)
+	}
+}
+
+func TestBus_WhatCannotBecomeAnEventIsNotReceivedAgain(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t)
+	b.EventTenant = "Default"
+	own := message(1, "Order Placed", start)
+	own.Body = strings.Replace(own.Body, `"shop"`, `"posthaste.webhooks"`, 1)
+	batch := []source.Message{
+		own,
+		{ID: "a"},
+		{ID: "b", Body: "[]"},
+		{ID: "c", Body: `{"id":"1"}`},
+		{ID: "d", Body: strings.Repeat(`{"a":`, 10_000)},
+		{ID: "e", Body: "{\"id\":\"\xff\"}"},
+		message(2, "!", start), message(3, "webhook7.errors", start),
+		{ID: "f", Body: strings.Replace(message(4, "Order Placed", start).Body, `{"total"`, `[{"total"`, 1)},
+	}
+	if failed := b.Bus(t.Context(), batch); failed != nil {
+		t.Errorf("failed: %v", failed)
+	}
+	if n := len(b.events("Default")); n != 0 {
+		t.Errorf("%d events", n)
+	}
+	if got := skipped(b.counts("bus")); got != "event_name 2, own_event 1, unreadable 6" {
+		t.Errorf("skipped: %s", got)
+	}
+	if n := b.log.count("record skipped"); n != 3 {
+		t.Errorf("%d lines, want one for each reason", n)
+	}
+}
+
+func TestBus_APanicFailsItsMessageAlone(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t)
+	b.EventTenant = "Default"
+	b.Publisher.Random = nil // which only the id of an old event needs
+	batch := []source.Message{message(1, "Order Placed", start), message(2, "Order Placed", start.Add(-48*time.Hour)), message(3, "Order Placed", start)}
+	if diff := cmp.Diff([]string{"m2"}, b.Bus(t.Context(), batch)); diff != "" {
+		t.Errorf("failed (-want +got):\n%s", diff)
+	}
+	if n := len(b.events("Default")); n != 2 {
+		t.Errorf("%d events, want 2", n)
+	}
+}
+
+// A message that is received again a day later has the id that it had at first.
+func TestBus_AMessageReceivedADayLaterIsTheSameEvent(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t)
+	b.EventTenant = "Default"
+	m := message(1, "Order Placed", start)
+	m.Sent = start.Add(time.Second)
+	b.clock.Advance(2 * time.Second)
+	b.Bus(t.Context(), []source.Message{m})
+	b.clock.Advance(25 * time.Hour)
+	b.Bus(t.Context(), []source.Message{m})
+	if n := len(b.events("Default")); n != 1 {
+		t.Errorf("%d events, want 1", n)
+	}
+}
+
+func TestBus_SourcesThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t)
+	b.put(busSource("placed", "Default", "Order Placed"))
+	list := func(op memdb.Operation) bool { return op.Name == "Query" && op.Table == "webhooks" }
+	b.failing(list)
+	batch := []source.Message{message(1, "Order Placed", start), message(2, "Order Paid", start)}
+	if diff := cmp.Diff([]string{"m1", "m2"}, b.Bus(t.Context(), batch)); diff != "" {
+		t.Errorf("with no list at all (-want +got):\n%s", diff)
+	}
+	b.failing(nil)
+	b.clock.Advance(2 * time.Second)
+	if failed := b.Bus(t.Context(), batch); failed != nil {
+		t.Errorf("failed: %v", failed)
+	}
+	b.failing(list)
+	for after, want := range map[time.Duration][]string{50 * time.Second: nil, 61 * time.Second: {"m1", "m2"}} {
+		b.clock.Set(start.Add(2*time.Second + after))
+		if diff := cmp.Diff(want, b.Bus(t.Context(), batch)); diff != "" {
+			t.Errorf("%v after the last list (-want +got):\n%s", after, diff)
+		}
+	}
+}
+
+// The newest list counts, however recently another was read: a message that comes
+// once must not miss a source that is there.
+func TestBus_ANewSourceCountsAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBatchBench(t)
+	b.Bus(t.Context(), []source.Message{message(1, "Order Placed", start)})
+	b.clock.Advance(time.Millisecond)
+	b.put(busSource("placed", "Default"))
+	b.clock.Advance(time.Millisecond)
+	b.Bus(t.Context(), []source.Message{message(2, "Order Placed", start)})
+	if n := len(b.events("Default")); n != 1 {
+		t.Errorf("%d events, want that of the second message", n)
+	}
+}
