@@ -281,3 +281,53 @@ func TestExplain_StoresNothing(t *testing.T) {
 		t.Errorf("%d events, %d pings; webhooks (-before +after):\n%s", len(s.events()), len(s.pings), diff)
 	}
 }
+
+// Explanations are about the webhook as it was when the event was accepted.
+func TestExplain_IsAboutTheRevisionInForce(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	webhook1 := func(method, path, body string) {
+		t.Helper()
+		if got := s.call(method, path, body); got.Code >= 300 {
+			t.Fatalf("got %d %s", got.Code, got.Body)
+		}
+	}
+	webhook1("POST", "/api/v1/Webhook", `{"Events":["sale.*"],"TargetUrl":"https://example.com/"}`)
+	before := s.accept("Default", s.clock.Advance(10*time.Minute), webhook.Event{Name: "contact.changed"})
+	s.clock.Advance(time.Second)
+	webhook1("PATCH", "/api/v1/Webhook/1", `{"Events":["contact.*"]}`)
+	s.clock.Advance(20 * time.Minute)
+	later := s.accept("Default", s.clock.Advance(time.Minute), webhook.Event{Name: "contact.changed"})
+	s.clock.Advance(20 * time.Minute)
+	webhook1("PATCH", "/api/v1/Webhook/1", `{"State":"Stopped"}`)
+	stopped := s.accept("Default", s.clock.Advance(time.Minute), webhook.Event{Name: "contact.changed"})
+	s.clock.Advance(20 * time.Minute)
+	codes := func(id webhook.EventID) (all []string) {
+		t.Helper()
+		var x struct {
+			Revision int64
+			Reasons  []struct{ Code string }
+		}
+		got := s.call("GET", "/api/v1/Events/"+string(id)+"/Explain?webhook=1", "")
+		if err := json.Unmarshal(got.Body.Bytes(), &x); err != nil || got.Code != 200 {
+			t.Fatalf("got %d %s", got.Code, got.Body)
+		}
+		all = append(all, fmt.Sprint(x.Revision))
+		for _, r := range x.Reasons {
+			all = append(all, r.Code)
+		}
+		return all
+	}
+	for _, deleted := range []bool{false, true} {
+		want := map[webhook.EventID][]string{before: {"1", "not_subscribed", "changed_meanwhile"}, later: {"2", "matched", "missing"}, stopped: {"3", "stopped"}}
+		if deleted {
+			webhook1("DELETE", "/api/v1/Webhook/1", "")
+			want = map[webhook.EventID][]string{before: {"1", "not_subscribed", "changed_meanwhile", "deleted"}, later: {"2", "matched", "deleted"}, stopped: {"3", "stopped", "deleted"}}
+		}
+		for id, reasons := range want {
+			if diff := cmp.Diff(reasons, codes(id)); diff != "" {
+				t.Errorf("deleted %t (-want +got):\n%s", deleted, diff)
+			}
+		}
+	}
+}
