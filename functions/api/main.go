@@ -39,7 +39,7 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 	on.Secrets = secrets.NewCache(on.Secrets, documentBytes)
 	on.BusTenant = cfg.EventTenant
 	handler := api.New(on, sender, api.Config{
-		Serving: cfg.Serving, Targets: cfg.Targets, Version: version, RequestID: trigger.RequestID,
+		Serving: cfg.Serving, Targets: cfg.Targets, OmitFieldValues: cfg.OmitFieldValues, Version: version, RequestID: trigger.RequestID,
 		First: secrets.Value(manager, cfg.FirstCredentialSecret, time.Now),
 		Admin: secrets.Value(manager, cfg.AdminSecret, time.Now), AdminUser: "admin",
 		Role: func(ctx context.Context) string { return tenancy.RoleARN(trigger.SignedBy(ctx)) },

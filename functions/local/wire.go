@@ -71,7 +71,7 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 		}
 	}
 	handler := api.New(on, sender, api.Config{
-		Serving: cfg.Serving, Targets: cfg.Targets, Version: version, AllowOwnHost: true, UnauthorizedHint: hint(cfg),
+		Serving: cfg.Serving, Targets: cfg.Targets, OmitFieldValues: cfg.OmitFieldValues, Version: version, AllowOwnHost: true, UnauthorizedHint: hint(cfg),
 		First: always(cfg.FirstCredential), Admin: always(webhook.NewSecret(password)), AdminUser: user,
 		Mounts: mounts,
 	})

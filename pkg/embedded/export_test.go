@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"iter"
 	"testing"
 
 	"go.etcd.io/bbolt"
@@ -85,4 +86,34 @@ func (db *DB) Count(t *testing.T, name string) (n int) {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// PutAll stores many events at once, without their feed entries.
+func (db *DB) PutAll(t *testing.T, events iter.Seq[webhook.Event]) {
+	t.Helper()
+	next, stop := iter.Pull(events)
+	defer stop()
+	for more := true; more; {
+		err := db.bolt.Update(func(tx *bbolt.Tx) error {
+			b := bucket(tx, "events")
+			b.FillPercent = 1 // in order of key
+			for range 100_000 {
+				e, ok := next()
+				if more = ok; !ok {
+					return nil
+				}
+				text, err := encodeEvent(e)
+				if err != nil {
+					return err
+				}
+				if err := b.Put(eventKey(e.Tenant, e.ID), text); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -10,6 +10,7 @@ var carriers = wire.Members{
 	"headers": stringPairs, "customfields": stringPairs, "_links": stringPairs,
 	"properties": {Container: wire.Any}, "data": {Container: wire.Any}, "extrafields": {Container: wire.Any},
 	"deliveries": {Container: wire.List, Element: "Delivery"}, "attempts": {Container: wire.List, Element: "Attempt"}, "responseheaders": stringPairs,
+	"fieldvalues": {Container: wire.Any}, "values": {Container: wire.Any}, "previous": {Container: wire.Any},
 	"fieldproperties": {Container: wire.Strings, Element: "FieldPropertyDictionaryKeyValuePair"},
 }
 

@@ -59,6 +59,7 @@ var fills = map[string]string{
 
 // bodies holds the bodies of routes that refuse the common one.
 var bodies = map[string]string{
+	"POST /api/v1/Explain":               `{"Event":{"Event":"contact.changed"},"Webhook":{"WebhookId":{id},"Name":"stranger"}}`,
 	"POST /api/v1/Events":                `{"Event":"contact.changed","PrimaryKey":7,"Source":"s","Id":"1"}`,
 	"PUT /api/v1/Webhook/{id}/Options":   `{"Policy":"superoffice"}`,
 	"PATCH /api/v1/Webhook/{id}/Options": `{"Policy":"superoffice"}`,
@@ -80,6 +81,7 @@ func crossing(t *testing.T, route httpapi.Route, id int) (path, body string) {
 	}
 	path = strings.Join(segments, "/") + fmt.Sprintf("?webhookId=%d", id)
 	body, special := bodies[route.Method+" "+route.Pattern]
+	body = strings.ReplaceAll(body, "{id}", fmt.Sprint(id))
 	if !special && route.Method != http.MethodGet {
 		const entity = `"Name":"stranger","Events":["contact.changed"],"TargetUrl":"https://example.com/stranger","Secret":"********"`
 		body = fmt.Sprintf(`{"WebhookId":%d,%s,"EventName":"contact.changed","PrimaryKey":7,"Data":{},"Webhook":{"WebhookId":%[1]d,%[2]s}}`, id, entity)
@@ -97,7 +99,15 @@ func crossed(t *testing.T) *server {
 		t.Fatalf("create: got %d %s", got.Code, got.Body)
 	}
 	s.pings = nil
-	// The owner's webhook has a delivery, whose response is marked.
+	// The owner's webhook has an event with marked data, and a delivery of it, whose
+	// response is marked.
+	event := webhook.Event{
+		Tenant: "Default", ID: webhook.EventID(fills["{eventId}"]), Name: "contact.changed", PrimaryKey: 7,
+		Data: []byte(`{"name":"` + marked + `"}`), At: now, ExpiresAt: now.AddDate(0, 1, 0),
+	}
+	if err := s.db.Events().Put(t.Context(), event); err != nil {
+		t.Fatal(err)
+	}
 	key := webhook.DeliveryKey{Tenant: "Default", Webhook: owned, Event: webhook.EventID(fills["{eventId}"])}
 	outcome := webhook.Outcome{Attempt: webhook.Attempt{Number: 1, At: now, Error: webhook.AttemptStatus, StatusCode: 500}, Status: webhook.StatusFailed, Response: "HTTP 500 No\n\n" + marked}
 	seed := webhook.Seed{EventName: marked, ExpiresAt: now.AddDate(0, 1, 0)}

@@ -61,9 +61,50 @@ func seeded(t *testing.T) *server {
 		logged{id: ids[1], event: webhook.Event{Name: "sale.sold", Key: "=A/7"}, fast: &cut, attempts: []webhook.Attempt{failed(1, 503), failed(2, 0)}, status: webhook.StatusPending},
 		logged{id: ids[2], event: webhook.Event{Name: "contact.created", PrimaryKey: 8}, attempts: []webhook.Attempt{failed(1, 410)}, status: webhook.StatusFailed, response: "HTTP 410 Gone\nServer: nø\nRetry-After: 5\n\n<b>gone</b>" + strings.Repeat(" and away", 80)},
 	)
+	seedEvents(t, s)
 	s.clock.Advance(time.Hour)
 	s.answer = webhook.Result{StatusCode: 200, Response: "HTTP/1.1 200 OK\r\n\r\nok"}
 	return s
+}
+
+// seedEvents stores three events: webhook 1 got the first and has tried the second,
+// which a relay accepted, and no webhook matches the third.
+func seedEvents(t *testing.T, s *server) {
+	t.Helper()
+	entity := "contact"
+	list := []webhook.Event{
+		{Name: "sale.sold", PrimaryKey: 7, Data: []byte(`{"total":12.50,"<name>":"Blåbær"}`), ChangedBy: 1},
+		{Name: "contact.created", PrimaryKey: 5, Key: "A-5", Content: &webhook.Content{
+			Entity: &entity, Changes: []string{"name"}, FieldValues: []byte(`{"name":"x"}`), Previous: []byte(`{"name":"y"}`),
+			Context: "Cust1", Source: "/in/crm", SourceEvent: "88F91933-EDCE-4C1A-8DED-ADE8E2F72434",
+		}},
+		{Name: "order.placed", Key: "1007", Content: &webhook.Content{Source: "shop"}},
+	}
+	outcomes := []webhook.Outcome{
+		{Attempt: webhook.Attempt{Number: 1, At: now.Add(31 * time.Second), StatusCode: 200}, Status: webhook.StatusDelivered},
+		{
+			Attempt: webhook.Attempt{Number: 1, At: now.Add(32 * time.Second), StatusCode: 503, Error: webhook.AttemptStatus}, Status: webhook.StatusPending,
+			NextAt: now.Add(2 * time.Hour), SweepAt: now.Add(2 * time.Hour),
+		},
+	}
+	for i, e := range list {
+		at := now.Add(time.Duration(30+i) * time.Second)
+		e.Tenant, e.ID, e.At, e.ExpiresAt = "Default", webhook.DeriveEventID(at, "golden"), at, at.AddDate(0, 0, 30)
+		err := s.db.Events().Put(t.Context(), e)
+		if err == nil && i < len(outcomes) {
+			_, err = s.db.Deliveries().RecordFirst(t.Context(), webhook.RecordFirst{
+				Key: webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: e.ID}, Now: outcomes[i].Attempt.At,
+				Seed: webhook.Seed{EventName: e.Name, PrimaryKey: e.PrimaryKey, ExpiresAt: e.ExpiresAt}, Outcome: outcomes[i],
+			})
+		}
+		if err == nil && e.Content != nil && e.Content.SourceEvent != "" {
+			claim := webhook.IdempotencyClaim{Event: e.ID, Expires: e.ExpiresAt}
+			_, err = s.db.Events().Remember(t.Context(), "Default", webhook.OnceKey(e.Content.Source, e.Content.SourceEvent), claim, at)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestGolden(t *testing.T) {

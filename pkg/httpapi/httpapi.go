@@ -21,6 +21,7 @@ import (
 	"net/http"
 	"time"
 
+	explaining "github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
@@ -51,6 +52,10 @@ type Config struct {
 	Redispatch *replay.Redispatch
 	// Sources creates, changes and deletes sources.
 	Sources *source.Registry
+	// Explainer says what became of an event.
+	Explainer *explaining.Explainer
+	// OmitFieldValues is EVENT_DATA=names: events are shown as deliveries carry them.
+	OmitFieldValues bool
 	// Stored is read by the export of a tenant, by the delivery log, and to show a
 	// delivery's request.
 	Stored Stored

@@ -74,6 +74,10 @@ func (a *api) routes() []route {
 		{get, "/api/v1/Webhook/{id}/Deliveries/{eventId}/Request", webhooks, a.getRequest, nil},
 		{post, "/api/v1/Webhook/{event}/{primaryKey}", events, a.signalEvent, nil},
 		{post, "/api/v1/Events", events, a.submitEvents, nil},
+		{get, "/api/v1/Events", webhooks, a.listEvents, nil},
+		{get, "/api/v1/Events/{eventId}", webhooks, a.getEvent, nil},
+		{get, "/api/v1/Events/{eventId}/Explain", webhooks, a.explainEvent, nil},
+		{post, "/api/v1/Explain", webhooks, a.explainHypothetical, nil},
 
 		{post, agentPath + "CreateDefaultWebhook", webhooks, a.defaultWebhook, agentFailed},
 		{post, agentPath + "SaveWebhook", webhooks, a.agentSave, agentFailed},

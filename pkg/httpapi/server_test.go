@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
@@ -81,15 +82,17 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 	administration := &tenancy.Administration{
 		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: s.clock.Now, Random: random,
 	}
-	cfg := httpapi.Config{
-		Registry: &webhook.Registry{
-			Webhooks: db.Webhooks(), Secrets: db.Secrets(), Events: db.Events(), Rules: webhook.Rules{AllowHTTP: true},
-			Now: s.clock.Now, Random: random, EventLife: 30 * 24 * time.Hour,
-			Ping: func(_ context.Context, post webhook.Post) webhook.Result {
-				s.pings = append(s.pings, post)
-				return s.answer
-			},
+	registry := &webhook.Registry{
+		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Events: db.Events(), Rules: webhook.Rules{AllowHTTP: true},
+		Now: s.clock.Now, Random: random, EventLife: 30 * 24 * time.Hour,
+		Ping: func(_ context.Context, post webhook.Post) webhook.Result {
+			s.pings = append(s.pings, post)
+			return s.answer
 		},
+	}
+	cfg := httpapi.Config{
+		Registry:  registry,
+		Explainer: &explain.Explainer{Webhooks: registry, Deliveries: db.Deliveries(), Health: db.Webhooks().Health, Now: s.clock.Now},
 		Publisher: &webhook.Publisher{Events: db.Events(), Now: s.clock.Now, Random: random, Life: 30 * 24 * time.Hour},
 		Auth:      anyone{tje0}, Health: db.Webhooks().Health, PublicURL: "https://hooks.example.com", Version: "1.2.3",
 		Administration: administration,

@@ -19,3 +19,8 @@ func Socket(conn net.Conn, shared bool) net.Conn { return &countedConn{Conn: con
 
 // Hold binds an attempt to a connection until release is called.
 func Hold(ctx context.Context, conn net.Conn) (release func()) { return hold(ctx, conn).release }
+
+// AppendBodyOf is AppendBody under a setting of EVENT_DATA.
+func AppendBodyOf(b []byte, post webhook.Post, namesOnly bool) ([]byte, error) {
+	return appendBody(b, post, namesOnly)
+}

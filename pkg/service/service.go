@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/source"
@@ -78,6 +79,12 @@ func NewSources(c Contracts) *source.Registry {
 		EventLife: c.Delivering.EventTTL, Now: c.Now, Random: c.Random,
 		TenantExists: tenants.Receives,
 	}
+}
+
+// NewExplainer returns the part that explains what became of events, to those who may
+// see them by the registry.
+func NewExplainer(c Contracts, registry *webhook.Registry) *explain.Explainer {
+	return &explain.Explainer{Webhooks: registry, Deliveries: c.Deliveries, Health: c.Webhooks.Health, Now: c.Now}
 }
 
 // NewPublisher returns a publisher of events.

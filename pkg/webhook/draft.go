@@ -76,6 +76,19 @@ func (d Draft) Tried() Draft {
 	return d
 }
 
+// Preview returns the webhook that a save would make of a stored one, or of the zero
+// Webhook, without the parts that only a save decides: times, revision and secrets. Of
+// the draft, only the patterns are checked.
+func (d Draft) Preview(stored Webhook) (Webhook, error) {
+	var f Faults
+	f.events(d.Events)
+	w := d.webhook(stored)
+	if w.State == StateUnknown {
+		w.State = StateActive
+	}
+	return w, f.Err()
+}
+
 // distinctEvents returns the patterns without those that differ from an earlier one
 // at most in case: they are the same subscription.
 func distinctEvents(patterns []string) (distinct []string) {

@@ -143,6 +143,17 @@ type Events interface {
 	// last, both included. A short list means that there are no more.
 	List(ctx context.Context, tenant Tenant, first, last EventID, limit int) ([]Event, error)
 
+	// Search returns events of a tenant, newest first; see EventQuery. It reads a
+	// bounded part of each partition, at most about 1 MiB, so a page may be short, or
+	// empty, and still have a Next. Pages that follow each other's Next show each event once,
+	// unless it was stored or removed meanwhile. Events that have expired or cannot be
+	// decoded are examined too.
+	Search(ctx context.Context, q EventQuery) (EventPage, error)
+
+	// Recall reads the claim of an idempotency key. ErrNotFound if the key is free, or
+	// its claim has expired by now.
+	Recall(ctx context.Context, tenant Tenant, key string, now time.Time) (IdempotencyClaim, error)
+
 	// Remember claims an idempotency key until claim.Expires. If the key is free, or
 	// its claim has expired by now, it stores and returns the given claim; otherwise
 	// it returns the existing one.

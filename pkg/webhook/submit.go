@@ -141,6 +141,20 @@ func (p *Publisher) PublishAll(ctx context.Context, who Principal, idempotencyKe
 	return ids, nil
 }
 
+// Preview returns the event that PublishAll would store of a submission now, without
+// storing it. Errors: as for PublishAll; faults have no index.
+func (p *Publisher) Preview(who Principal, s Submission) (Event, error) {
+	now := p.Now().UTC()
+	e, _, err := p.check(who, s, now)
+	if err == nil {
+		e.ID, err = NewEventID(now, p.Random)
+	}
+	if err != nil {
+		return Event{}, err
+	}
+	return e, nil
+}
+
 // entry is a checked submission.
 type entry struct {
 	event Event

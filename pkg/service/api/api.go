@@ -24,7 +24,9 @@ import (
 type Config struct {
 	config.Serving
 	Targets config.Targets
-	Version string // the build's
+	// OmitFieldValues is the sender's: the API shows what deliveries carry.
+	OmitFieldValues bool
+	Version         string // the build's
 	// First returns the first credential, user:password; Admin returns the
 	// password of AdminUser.
 	First, Admin     func(ctx context.Context) (webhook.Secret, error)
@@ -48,7 +50,8 @@ func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler 
 		Registry: registry, Publisher: service.NewPublisher(c), Auth: authenticator, Sessions: authenticator,
 		Administration: administration, Sources: service.NewSources(c),
 		Redispatch: &replay.Redispatch{Tenants: administration, Jobs: c.Jobs, Now: c.Now, Random: c.Random},
-		Stored:     httpapi.Stored{Events: c.Events, Deliveries: c.Deliveries}, Rebuild: sender.Rebuild, Health: c.Webhooks.Health,
+		Explainer:  service.NewExplainer(c, registry), OmitFieldValues: cfg.OmitFieldValues,
+		Stored: httpapi.Stored{Events: c.Events, Deliveries: c.Deliveries}, Rebuild: sender.Rebuild, Health: c.Webhooks.Health,
 		PublicURL: cfg.PublicURL, AllowOwnHost: cfg.AllowOwnHost, SecretVisible: cfg.SecretVisible, StrictAccept: cfg.StrictAccept,
 		DefaultPolicy: c.Delivering.Policy, Version: cfg.Version, Logger: c.Logger, Now: c.Now,
 		RequestID: cfg.RequestID, UnauthorizedHint: cfg.UnauthorizedHint, Mounts: mounts(c, cfg),

@@ -92,13 +92,15 @@
 //
 //	item     pk                   sk           condition                       read by
 //	event    T#<tenant>#<0..15>   <event id>   absent                          stream; API, retry, replay
-//	marker   K#<tenant>#<hash>    K            absent, or expires_ms <= now,   the claim itself
+//	marker   K#<tenant>#<hash>    K            absent, or expires_ms <= now,   the claim itself; API
 //	                                           or for the webhook replaced
 //
 // The number in an event's pk is EventID.Partition(16). Attributes: name, key
 // (primary key), data (JSON) or packed (the same, deflated, where that saves a
 // 1 KB write unit), by (AssociateId), at (ticks of 100 ns), hops, app (of the
-// webhook that a state event is about). A marker has event or webhook, and body.
+// webhook that a state event is about). A marker has event or webhook, and body; the
+// API finds a relayed event by that of the sender's id (webhook.OnceKey). Search reads
+// one page of each partition, newest first, and filters it: there is no index.
 // An expired event that TTL has not removed yet is deleted before it is put again:
 // overwriting it would not be an INSERT.
 //

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -105,10 +106,11 @@ func valueSize(value types.AttributeValue) int {
 	return 0
 }
 
-func decodeEvent(it item) (webhook.Event, error) {
+// decodeEventHead decodes an event without Data and Content.
+func decodeEventHead(it item) (webhook.Event, error) {
 	r := reader{item: it}
 	e := webhook.Event{
-		Name: r.text(attrName), PrimaryKey: r.int32(attrKey), Key: r.text(attrTextKey), Data: r.json(attrData), ChangedBy: r.int32(attrBy),
+		Name: r.text(attrName), PrimaryKey: r.int32(attrKey), Key: r.text(attrTextKey), ChangedBy: r.int32(attrBy),
 		Hops: r.int(attrHops), App: r.text(attrApp), ExpiresAt: r.time(attrExpiresMS),
 	}
 	if err := webhook.CheckSchema(r.int(attrVersion)); err != nil {
@@ -117,7 +119,17 @@ func decodeEvent(it item) (webhook.Event, error) {
 	if _, ok := it[attrAt]; ok {
 		e.At = time.Unix(0, r.int64(attrAt)*tick).UTC()
 	}
-	err := r.err
+	return e, r.err
+}
+
+func decodeEvent(it item) (webhook.Event, error) {
+	e, err := decodeEventHead(it)
+	if errors.Is(err, webhook.ErrNewer) {
+		return webhook.Event{}, err
+	}
+	r := reader{item: it, err: err}
+	e.Data = r.json(attrData)
+	err = r.err
 	if packed, ok := it[attrPacked].(*types.AttributeValueMemberB); ok && err == nil {
 		e.Data, err = unpack(packed.Value)
 	}

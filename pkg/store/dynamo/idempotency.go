@@ -26,7 +26,7 @@ func (s *Events) Reclaim(ctx context.Context, tenant webhook.Tenant, hash string
 
 // claim puts a marker if there is none or the existing one counts as free.
 func (s *Events) claim(ctx context.Context, tenant webhook.Tenant, hash string, claim webhook.IdempotencyClaim, free condition) (webhook.IdempotencyClaim, error) {
-	it := key(fmt.Sprintf("K#%s#%s", tenant, hash), "K")
+	it := markerKey(tenant, hash)
 	it.setText("event", string(claim.Event))
 	it.setInt("webhook", int64(claim.Webhook))
 	it.setText("body", claim.Body)
@@ -39,7 +39,27 @@ func (s *Events) claim(ctx context.Context, tenant webhook.Tenant, hash string, 
 	if ok {
 		existing = it
 	}
-	r := reader{item: existing}
+	return decodeClaim(existing)
+}
+
+// Recall reads a marker.
+func (s *Events) Recall(ctx context.Context, tenant webhook.Tenant, hash string, now time.Time) (webhook.IdempotencyClaim, error) {
+	it, err := s.get(ctx, markerKey(tenant, hash))
+	if err != nil {
+		return webhook.IdempotencyClaim{}, wrap(err, "read idempotency key")
+	}
+	if it == nil || it.expired(now) {
+		return webhook.IdempotencyClaim{}, fmt.Errorf("read idempotency key: %w", webhook.ErrNotFound)
+	}
+	return decodeClaim(it)
+}
+
+func markerKey(tenant webhook.Tenant, hash string) item {
+	return key(fmt.Sprintf("K#%s#%s", tenant, hash), "K")
+}
+
+func decodeClaim(it item) (webhook.IdempotencyClaim, error) {
+	r := reader{item: it}
 	return webhook.IdempotencyClaim{
 		Event: webhook.EventID(r.text("event")), Webhook: r.int32("webhook"), Body: r.text("body"), Expires: r.time(attrExpiresMS),
 	}, r.err

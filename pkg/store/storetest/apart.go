@@ -164,12 +164,14 @@ func testEventsApart(t *testing.T, h Harness) {
 		e.Tenant, e.PrimaryKey = tenants[i], int32(i+1)
 		return e
 	}
+	claimOf := func(i int) webhook.IdempotencyClaim {
+		return webhook.IdempotencyClaim{Webhook: int32(i + 1), Body: "b", Expires: at.Add(time.Hour)}
+	}
 	for i, tenant := range tenants {
 		must(t, h.Events.Put(t.Context(), of(i)))
-		claim := webhook.IdempotencyClaim{Webhook: int32(i + 1), Body: "b", Expires: at.Add(time.Hour)}
-		existing, err := h.Events.Remember(t.Context(), tenant, "k", claim, at)
+		existing, err := h.Events.Remember(t.Context(), tenant, "k", claimOf(i), at)
 		must(t, err)
-		if diff := cmp.Diff(claim, existing); diff != "" {
+		if diff := cmp.Diff(claimOf(i), existing); diff != "" {
 			t.Errorf("%s claims a key (-want +got):\n%s", tenant, diff)
 		}
 	}
@@ -183,6 +185,16 @@ func testEventsApart(t *testing.T, h Harness) {
 		must(t, err)
 		if diff := cmp.Diff([]webhook.Event{of(i)}, list); diff != "" {
 			t.Errorf("List for %s (-want +got):\n%s", tenant, diff)
+		}
+		page, err := h.Events.Search(t.Context(), webhook.EventQuery{Tenant: tenant, Limit: 10})
+		must(t, err)
+		if diff := cmp.Diff([]webhook.Event{of(i)}, page.Events); diff != "" {
+			t.Errorf("Search for %s (-want +got):\n%s", tenant, diff)
+		}
+		recalled, err := h.Events.Recall(t.Context(), tenant, "k", now())
+		must(t, err)
+		if diff := cmp.Diff(claimOf(i), recalled); diff != "" {
+			t.Errorf("Recall for %s (-want +got):\n%s", tenant, diff)
 		}
 		if h.Feed == nil {
 			continue

@@ -64,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Health", testHealth},
 		{"Intents", testIntents},
 		{"Events", testEvents},
+		{"Search", testSearch},
 		{"Jobs", testJobs},
 		{"Deliveries", testDeliveries},
 		{"Log", testLog},

@@ -22,7 +22,7 @@ func testUnreadable(t *testing.T, h Harness) {
 	}
 	const things, limit = 10, unreadablePage
 	at := now().Add(-2 * time.Hour)
-	tenant := newTenant(t)
+	tenant, searched := newTenant(t), newTenant(t)
 	must(t, h.Tenants.Create(t.Context(), tenant, at))
 	for _, tt := range []struct {
 		name string
@@ -93,6 +93,22 @@ func testUnreadable(t *testing.T, h Harness) {
 			list: func(ctx context.Context) (int, error) {
 				all, err := h.Events.List(ctx, tenant, webhook.FirstEventID(at), webhook.FirstEventID(now()), 1000)
 				return len(all), err
+			},
+		},
+		{
+			name: "Events.Search",
+			make: func(t *testing.T, i int) (any, error) {
+				e := newEvent(t, searched)
+				e.ID = newEventID(t, at.Add(time.Duration(i)*time.Second))
+				return e, h.Events.Put(t.Context(), e)
+			},
+			list: func(ctx context.Context) (int, error) {
+				q := webhook.EventQuery{Tenant: searched, Limit: limit}
+				return pages(func() (int, bool, error) {
+					page, err := h.Events.Search(ctx, q)
+					q.Before = page.Next
+					return len(page.Events), page.Next != "", err
+				})
 			},
 		},
 		{

@@ -1,0 +1,223 @@
+package explain
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// Patience is how long after its acceptance an event may be dispatched: a matching
+// webhook without a delivery after that is a fault.
+const Patience = 15 * time.Minute
+
+// Wait is what a delivery that is not finished waits behind.
+type Wait string
+
+// The things to wait behind.
+const (
+	WaitNothing  Wait = ""
+	WaitBreaker  Wait = "breaker"  // the target fails
+	WaitLease    Wait = "lease"    // an attempt is under way, or its process died
+	WaitDisabled Wait = "disabled" // the webhook is not Active: the delivery will be cancelled
+)
+
+// Explanation says what became of an event for one webhook, or for all.
+type Explanation struct {
+	// Webhook is 0 for all webhooks.
+	Webhook int32
+	Matches bool
+	// Pattern of the webhook's Events that matches. Empty: none does.
+	Pattern string
+	// Revision is the one whose verdict this is.
+	Revision int64
+	Reasons  []Reason
+	// Status, Round and Attempt are those of the delivery. Zero: it has no row.
+	Status         webhook.Status
+	Round, Attempt int
+	AttemptCount   int
+	// Lane and NextAttempt are those of the next attempt. Empty and zero: nothing
+	// is left to attempt, or the attempt is under way.
+	Lane          webhook.Lane
+	NextAttempt   time.Time
+	WaitingBehind Wait
+	// Nearest has the webhooks that come closest, if no webhook matches.
+	Nearest []Near
+}
+
+func (x *Explanation) add(code Code, values ...string) {
+	x.Reasons = append(x.Reasons, reason(code, values...))
+}
+
+// Facts is what an explanation depends on.
+type Facts struct {
+	Event webhook.Event
+	// Accepted is when the event was accepted: the time of its id.
+	Accepted time.Time
+	// Revisions of the webhook, oldest first, from the one that was in force at
+	// Accepted, or from the oldest one that is known. At least one.
+	Revisions []webhook.Webhook
+	// Deleted is when the webhook was deleted. Zero: it exists.
+	Deleted time.Time
+	// Row is the delivery's row. The zero Delivery: no row exists.
+	Row webhook.Delivery
+	// Health is that of the webhook, if Known.
+	Health webhook.Health
+	Known  bool
+	// Hypothetical: the event or the webhook is not stored, so there is no row.
+	Hypothetical bool
+	Now          time.Time
+}
+
+// Explain returns the explanation of one webhook.
+//
+// The verdict is that of the revision in force when the event was accepted. Dispatch
+// reads the webhook a moment later: if a revision within 15 minutes decides otherwise,
+// changed_meanwhile names both. A row is proof that one of them matched. Without a row
+// such a webhook does not match.
+func Explain(f Facts) Explanation {
+	first, current := f.Revisions[0], f.Revisions[len(f.Revisions)-1]
+	x := Explanation{Webhook: first.ID, Revision: first.Revision}
+	v := judge(f.Event, first, f.Accepted)
+	other, differs := f.otherwise(v)
+	known := f.Hypothetical || !first.Updated.After(f.Accepted) || first.Revision == 1
+	x.Matches, x.Pattern = v.matches, v.pattern
+	if f.Hypothetical {
+		differs = false
+	} else if !v.matches && !differs && f.Row.Exists() {
+		x.Matches = true
+	} else if differs {
+		x.Matches = f.Row.Exists()
+	}
+	// Dispatch may read webhooks before or after this one was created.
+	created := v.matches && !f.Hypothetical && first.Revision == 1 && first.Registered.After(f.Accepted) && !f.Row.Exists()
+	switch {
+	case created:
+		x.Matches = false
+		x.add(CreatedLater, "at", clock(first.Registered))
+	case v.matches:
+		x.add(Matched, "pattern", v.pattern, "event", f.Event.Name)
+	default:
+		x.Reasons = append(x.Reasons, v.lacks...)
+	}
+	switch {
+	case differs:
+		x.add(ChangedMeantime, "revision", fmt.Sprint(first.Revision), "other", fmt.Sprint(other.Revision), "at", clock(other.Updated))
+		if x.Matches && !v.matches {
+			x.Revision, x.Pattern = other.Revision, judge(f.Event, other, f.Accepted).pattern
+		}
+	case !known:
+		x.add(RevisionUnknown, "revision", fmt.Sprint(first.Revision), "at", clock(first.Updated))
+		x.Matches = f.Row.Exists() || v.matches && f.young()
+	case x.Matches && !v.matches:
+		x.add(MatchedLater, "at", clock(f.Row.Created))
+	}
+	if !f.Deleted.IsZero() {
+		x.add(Deleted, "at", clock(f.Deleted))
+		current.State = webhook.StateStopped // as dispatch has it
+	}
+	switch {
+	case f.Row.Exists():
+		x.row(f, current)
+	case f.Hypothetical:
+		if x.Matches {
+			x.first(f, current, 0)
+		}
+	case (x.Matches || differs || created) && f.young():
+		x.add(NotYet, "at", clock(f.Accepted))
+		x.first(f, current, webhook.Elapsed(f.Accepted, f.Now))
+	case x.Matches && known && f.Deleted.IsZero():
+		x.add(Missing)
+	}
+	return x
+}
+
+// young reports whether the event may not be dispatched yet.
+func (f Facts) young() bool { return webhook.Elapsed(f.Accepted, f.Now) < Patience }
+
+// otherwise returns the first revision within 15 minutes of the event whose verdict
+// is not v.
+func (f Facts) otherwise(v verdict) (webhook.Webhook, bool) {
+	for _, w := range f.Revisions[1:] {
+		if w.Updated.After(f.Accepted.Add(Patience)) {
+			break
+		}
+		if judge(f.Event, w, f.Accepted).matches != v.matches {
+			return w, true
+		}
+	}
+	return webhook.Webhook{}, false
+}
+
+// first adds how the first attempt would be made now.
+func (x *Explanation) first(f Facts, w webhook.Webhook, age time.Duration) {
+	h := f.Health.Under(w.Activation)
+	x.Lane = webhook.LaneQuestion{Known: f.Known, Health: h, Age: age, Now: f.Now}.Choose()
+	if x.Lane == webhook.LaneParked {
+		x.WaitingBehind, x.NextAttempt = WaitBreaker, h.Breaker.ProbeAt
+		x.add(BreakerOpen, "at", clock(h.Breaker.ProbeAt))
+	}
+}
+
+// row adds what the row of the delivery says.
+func (x *Explanation) row(f Facts, w webhook.Webhook) {
+	row := f.Row
+	x.Status, x.Round, x.Attempt, x.AttemptCount = row.Status, row.Round, row.Attempt, row.AttemptCount
+	at := clock(row.Updated)
+	switch row.Status {
+	case webhook.StatusPending:
+		x.pending(f, w)
+	case webhook.StatusDelivered:
+		x.add(Delivered, "at", at, "attempt", fmt.Sprint(row.Attempt))
+	case webhook.StatusFailed:
+		x.add(Failed, "at", at, "reason", row.Reason)
+	case webhook.StatusCancelled:
+		x.add(Cancelled, "at", at, "reason", row.Reason)
+	case webhook.StatusExpired:
+		x.add(Expired, "at", at, "reason", row.Reason)
+	}
+}
+
+// pending adds the next attempt of a delivery, and what it waits behind.
+func (x *Explanation) pending(f Facts, w webhook.Webhook) {
+	row, h := f.Row, f.Health.Under(w.Activation)
+	attempt := fmt.Sprint(row.Attempt)
+	next := webhook.AttemptMessage(row.DeliveryKey, row.Round, row.Attempt+1, row.Replay)
+	switch {
+	case row.Leased(f.Now):
+		x.WaitingBehind = WaitLease
+		x.add(Attempting, "attempt", attempt, "at", clock(row.LeaseUntil))
+		return
+	case row.LeaseBy != "":
+		next.Attempt = row.Attempt
+		x.WaitingBehind, x.NextAttempt = WaitLease, row.SweepAt
+		x.add(AttemptLost, "attempt", attempt)
+	case row.Attempt == 0:
+		x.NextAttempt = row.NextAt
+		x.add(FirstAttempt, "at", clock(row.NextAt))
+	default:
+		x.NextAttempt = row.NextAt
+		x.add(Retry, "attempt", attempt, "error", string(lastError(row)), "at", clock(row.NextAt))
+	}
+	x.Lane = webhook.LaneQueue
+	switch {
+	case w.State != webhook.StateActive:
+		x.WaitingBehind, x.Lane = WaitDisabled, ""
+		state := w.State.String()
+		if !f.Deleted.IsZero() {
+			state = "deleted"
+		}
+		x.add(Inactive, "state", state, "at", clock(x.NextAttempt))
+	case row.LeaseBy == "" && next.Gate(w, h, f.Now) == webhook.GatePark:
+		x.WaitingBehind, x.Lane = WaitBreaker, webhook.LaneParked
+		x.add(BreakerOpen, "at", clock(h.Breaker.ProbeAt))
+	}
+}
+
+// lastError returns why the last attempt failed.
+func lastError(row webhook.Delivery) webhook.AttemptError {
+	if len(row.Attempts) == 0 {
+		return webhook.AttemptInternal
+	}
+	return row.Attempts[len(row.Attempts)-1].Error
+}
