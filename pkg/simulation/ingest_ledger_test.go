@@ -32,6 +32,10 @@ func (in *ingestion) committed(ctx context.Context, name string) {
 	defer in.w.witness.mu.Unlock()
 	in.sources[name] = append(in.sources[name], sourceVersion{time.Now(), err == nil, s})
 	in.w.tracef("sources", "%s is at revision %d", name, s.Revision)
+	if luck := in.w.luck("sources", time.Since(in.w.began).String()); !in.w.calm && in.w.faults > 0 && luck(0) < 0.3 {
+		in.unlisted = time.Now().Add(time.Duration(luck(1) * float64(time.Minute)))
+		in.w.tracef("weather", "*** the sources cannot be listed until %s", stamp(in.unlisted.Sub(in.w.began)))
+	}
 }
 
 func (in *ingestion) now(name string) sourceVersion {

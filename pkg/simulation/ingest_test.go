@@ -45,6 +45,8 @@ type ingestion struct {
 	// poison is a record whose event the store refuses until cured.
 	poison *record
 	cured  time.Time
+	// unlisted is until when no process can list the sources.
+	unlisted time.Time
 	// redispatchedTo is the end of the latest period that a user had redispatched.
 	redispatchedTo time.Time
 }
@@ -187,9 +189,11 @@ func (in *ingestion) cure() {
 	in.poison, in.cured = nil, time.Time{}
 }
 
-// poisons reports whether a gate is that of the poisonous record's event.
+// poisons reports whether a gate is that of the poisonous record's event, or that of
+// a list of the sources while nothing can list them.
 func (in *ingestion) poisons(g *gate) bool {
-	return in.poison != nil && slices.Contains(in.poison.puts, g.label)
+	return in.poison != nil && slices.Contains(in.poison.puts, g.label) ||
+		g.label == "query webhooks :first=a :pk=SOURCES" && time.Now().Before(in.unlisted)
 }
 
 // settled reports whether nothing from outside is under way.
