@@ -12,6 +12,7 @@ type mutant struct {
 
 const (
 	protocol       = "pkg/webhook/protocol.go"
+	protocolWait   = "pkg/webhook/protocol_wait.go"
 	lanes          = "pkg/webhook/lane.go"
 	starting       = "pkg/webhook/start.go"
 	registrySecret = "pkg/webhook/registry_secret.go"
@@ -321,19 +322,19 @@ var mutants = []mutant{
 		"\"cannot park delivery: enqueued\", \"event_id\", string(d.event.ID), \"error\", err)\n",
 	},
 	{
-		"park: under a live lease", protocol,
+		"park: under a live lease", protocolWait,
 		"row.Attempt != p.Attempt-1 || row.LeaseBy != \"\":", "row.Attempt != p.Attempt-1 && row.LeaseBy == \"\":",
 	},
 	{
-		"park: uses up the attempt", protocol,
+		"park: uses up the attempt", protocolWait,
 		"\trow.park(p.Until)\n", "\trow.park(p.Until)\n\trow.Attempt = p.Attempt\n",
 	},
 	{
-		"park: cuts a policy's wait short", protocol,
+		"park: cuts a policy's wait short", protocolWait,
 		"\tif until.After(d.NextAt) {\n\t\td.NextAt = until\n\t}\n", "\td.NextAt = until\n",
 	},
 	{
-		"sweep: defer without checking the status", protocol,
+		"sweep: defer without checking the status", protocolWait,
 		"row.Status != StatusPending || !row.SweepAt.Equal(d.Seen) || row.LeaseBy != \"\"", "row.LeaseBy != \"\" || row.Status == \"\"",
 	},
 	{
