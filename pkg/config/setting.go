@@ -37,7 +37,7 @@ var settings = []Setting{
 	{Name: "PUBLIC_URL", Parameter: "PublicUrl", Meaning: "base of `_Links`; empty: the call's own scheme and Host"},
 	{Name: "TARGET_CHECK", Local: "off", Deployed: "require", Parameter: "Stage", Meaning: "`require` a signed ping to succeed when a webhook is saved, or `off`; in the stage `dev` it is `off`"},
 	{Name: "ALLOW_HTTP", Local: "true", Deployed: "false", Parameter: "Stage", Meaning: "accept http targets in addition to https; in the stage `dev` it is `true`"},
-	{Name: "ALLOW_PRIVATE_TARGETS", Local: "true", Deployed: Absent, Meaning: "accept targets at private and loopback addresses; otherwise `/_receiver` is not served"},
+	{Name: "ALLOW_PRIVATE_TARGETS", Local: "true", Deployed: Absent, Meaning: "accept targets at private and loopback addresses; otherwise the local receiver is not served"},
 	{Name: "ALLOWED_TARGET_CIDRS", Parameter: "AllowedTargetCidrs", Meaning: "comma-separated networks to allow in addition to public addresses, e.g. a VPC's; must not overlap 169.254.0.0/16"},
 	{Name: "DELIVERY_POLICY", Local: "durable", Deployed: "durable", Parameter: "DeliveryPolicy", Meaning: "default of the webhook option `Policy`: `durable` or `superoffice`"},
 	{Name: "EVENT_TTL_DAYS", Local: "30", Deployed: "30", Parameter: "EventTtlDays", Meaning: "days an event is kept; at least 14"},
