@@ -68,8 +68,13 @@ func Text(text string) Tree { return Tree{kind: KindString, text: text} }
 func Empty(kind Kind) Tree { return Tree{kind: kind} }
 
 // Raw returns the tree of a JSON value and keeps the bytes. They must be valid
-// JSON without leading spaces.
-func Raw(raw []byte) Tree { return Tree{kind: kindOf(raw), raw: raw} }
+// JSON without leading spaces; no bytes are the zero Tree.
+func Raw(raw []byte) Tree {
+	if len(raw) == 0 {
+		return Tree{}
+	}
+	return Tree{kind: kindOf(raw), raw: raw}
+}
 
 // Kind returns the kind of the value, or 0 if the tree holds nothing.
 func (t *Tree) Kind() Kind { return t.kind }
