@@ -194,13 +194,13 @@ func (l *witness) mayDisable(p *process, id hook, was ledger.Version) {
 			}
 		}
 	}
-	if history := l.healths[id]; len(history) > 0 {
-		c := countsOf(history[len(history)-1].Health)
-		if c.Activation == was.Activation && c.Exhausted(was.Policy, time.Now()) {
-			return
+	// The call decided by what it wrote. Another may have written a success since.
+	for i, h := range l.healths[id] {
+		if c := countsOf(h.Health); c.Activation != was.Activation || i+1 < len(l.healths[id]) && h.at.Before(p.current.began) {
+			continue
 		}
 		for _, v := range l.accounts[id].history.Between(time.Now().Add(-ledger.ViewLife-100*time.Second), time.Now()) {
-			if c.Activation == was.Activation && c.Exhausted(v.Policy, time.Now()) {
+			if countsOf(h.Health).Exhausted(v.Policy, time.Now()) {
 				return // under the options that the attempt was made with
 			}
 		}

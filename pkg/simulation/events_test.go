@@ -20,6 +20,7 @@ type signalling struct {
 	key  int32
 	data json.RawMessage
 	hops int
+	once string // idempotency key
 }
 
 // stateChange is a change of a webhook's state that must be reported by an event,
@@ -55,6 +56,7 @@ func (l *witness) toldEvent(p *process, h *happening, tenant webhook.Tenant, id 
 		}
 		e.Name, e.Key, e.Data, e.By = s.name, s.key, string(s.data), s.who.Associate.ID
 		e.Hops = s.hops + 1
+		l.storedOnce(s, id)
 	}
 	h.told = e
 }
@@ -121,6 +123,19 @@ func (l *witness) auditStateEvents() {
 	if len(l.raised) != len(l.changes) {
 		l.w.violated("state events", "%d changes of state raised %d events", len(l.changes), len(l.raised))
 	}
+}
+
+// storedOnce checks that calls with one idempotency key store one event, also those
+// whose response was lost.
+func (l *witness) storedOnce(s *signalling, id webhook.EventID) {
+	if s.once == "" {
+		return
+	}
+	key := fmt.Sprintf("stored %s %s %s", s.who.Tenant, s.who.App, s.once)
+	if first, ok := l.onceEvents[key]; ok && first != id && time.Since(l.events[first].stored) < 23*time.Hour { // a key is kept for a day
+		l.w.violated("idempotency", "one key stored both %s and %s", l.events[first].name, l.events[id].name)
+	}
+	l.onceEvents[key] = id
 }
 
 // acceptedOnce checks that calls with one idempotency key make one event.

@@ -59,6 +59,7 @@ var moods = map[string]mood{
 	"overrun":   {status: 429, quick: 5 * time.Millisecond, late: 100 * time.Millisecond, wait: asks(2400)},
 	"strict":    {status: 401, quick: 5 * time.Millisecond, late: 100 * time.Millisecond},
 	"gone":      {status: 410, quick: 5 * time.Millisecond, late: 100 * time.Millisecond},
+	"parting":   {status: 410, quick: 500 * time.Millisecond, late: 4 * time.Second},
 	"refusing":  {status: 400, quick: 5 * time.Millisecond, late: 100 * time.Millisecond, abort: true},
 	"deaf":      {deaf: true},
 	"babbling":  {status: 503, quick: 5 * time.Millisecond, late: 100 * time.Millisecond, wait: babbles},
@@ -117,7 +118,7 @@ func newTargets(w *world, rnd *rand.Rand) *targets {
 			days = []spell{{w.began, []string{"broken", "busy", "moved", "strict"}[rnd.IntN(4)]}, {w.began.Add(time.Duration(110+rnd.IntN(90)) * time.Hour), "well"}}
 		}
 		if w.weather.flap {
-			days = []spell{{w.began, []string{"gone", "gone", "broken", "flaky"}[rnd.IntN(4)]}, {w.began.Add(time.Minute), "well"}}
+			days = []spell{{w.began, []string{"gone", "parting", "parting", "broken", "flaky"}[rnd.IntN(5)]}, {w.began.Add(time.Minute), "well"}}
 		}
 		if w.weather.hog > 0 {
 			days = []spell{{w.began, "well"}}

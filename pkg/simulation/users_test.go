@@ -147,7 +147,7 @@ func signal(u *user) {
 
 func (u *user) publish(s webhook.Signal) {
 	var id webhook.EventID
-	u.env.signalling = &signalling{who: u.who, name: s.Name, key: s.PrimaryKey, data: s.Data, hops: s.Hops}
+	u.env.signalling = &signalling{who: u.who, name: s.Name, key: s.PrimaryKey, data: s.Data, hops: s.Hops, once: s.IdempotencyKey}
 	u.call("signal "+s.Name, func(ctx context.Context, e *environment) (err error) {
 		id, err = e.publish.Publish(ctx, u.who, s)
 		return err

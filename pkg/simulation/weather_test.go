@@ -112,7 +112,7 @@ func drawWeather(rnd *rand.Rand) weather {
 		w.lasts, w.faults, w.rivals, w.pause, w.lossy = 220*time.Hour, min(w.faults, 8), false, 0.01, false
 	}
 	if w.crowd == 0 && !w.weeks && rnd.IntN(250) == 0 {
-		w.hog = 300 + rnd.IntN(900)
+		w.hog = []int{300, 800, 2400}[rnd.IntN(3)] // 2,400 rows are more than a page of each shard
 		w.siege, w.rivals, w.lossy, w.hold, w.late, w.pause, w.faults = false, false, false, 0, 0, 0.005, []int{0, 0, 4}[rnd.IntN(3)]
 	}
 	w.flap = w.rivals && w.hog == 0 && !w.siege && rnd.IntN(3) == 0
