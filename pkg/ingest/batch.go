@@ -163,25 +163,19 @@ func (b *batch) fail(ctx context.Context, name string, err error) {
 	b.add(name, source.Counts{LastFault: fmt.Sprintf("an event could not be stored: %.300s", err), LastFaultAt: b.now})
 }
 
-var (
-	errIncomplete = errors.New("some sources cannot be decoded: records that match no other are taken again")
-	errOutdated   = errors.New("the sources could not be read again: records are taken with those known, and once more later")
-)
+var errIncomplete = errors.New("some sources cannot be decoded: records that match no other are taken again")
 
-// listed reports that sources could not be read, not all of them, or not again. With
-// outdated sources, what becomes of a record is not final: a source may be new, or
-// have another mapping. Taking the record again makes no event twice.
-func (b *batch) listed(ctx context.Context, l Listed, err error) {
+// list returns the sources as they were at since or later. known is false if a
+// record that matches none of them may match one that could not be decoded.
+func (b *batch) list(ctx context.Context, since time.Time) (sources []source.Source, known bool, err error) {
+	sources, known, err = b.Sources.List(ctx, since)
 	switch {
 	case err != nil:
-	case !l.Complete:
-		err = errIncomplete
-	case !l.Current:
-		err = errOutdated
-	default:
-		return
+		b.Logger.ErrorContext(ctx, "sources not readable", "error", err)
+	case !known:
+		b.Logger.ErrorContext(ctx, "sources not readable", "error", errIncomplete)
 	}
-	b.Logger.ErrorContext(ctx, "sources not readable", "error", err)
+	return sources, known, err
 }
 
 func (b *batch) count(name string, counts source.Counts, missing []string) {

@@ -46,13 +46,13 @@ func (b *batch) bus(ctx context.Context, messages []source.Message) (failed []bo
 	if len(readable) == 0 {
 		return failed
 	}
-	listed, err := b.Sources.List(ctx, b.now)
-	b.listed(ctx, listed, err)
-	known := listed.Complete && listed.Current
+	sources, known, err := b.list(ctx, b.now)
 	var pairs []pair
 	for _, i := range readable {
-		found := those(listed.Sources, func(s source.Source) bool { return s.Kind == source.KindBus && s.Bus.Matches(events[i]) })
-		if len(found) == 0 && known && b.EventTenant != "" {
+		found := those(sources, func(s source.Source) bool { return s.Kind == source.KindBus && s.Bus.Matches(events[i]) })
+		// One sent before all of them were created had no source then.
+		before := func(s source.Source) bool { return b.asOf(messages[i]).Before(s.Created) }
+		if known && b.EventTenant != "" && len(those(found, before)) == len(found) {
 			found = []source.Source{source.DefaultBus(b.EventTenant)}
 		}
 		switch {
@@ -61,7 +61,6 @@ func (b *batch) bus(ctx context.Context, messages []source.Message) (failed []bo
 		case len(found) == 0:
 			b.skip(ctx, unclaimed, source.ReasonNoSource)
 		default:
-			failed[i] = !listed.Current
 			for _, s := range found {
 				pairs = append(pairs, pair{i, s})
 			}

@@ -11,9 +11,8 @@ import (
 )
 
 const (
-	sourceLife  = 5 * time.Second  // how old a source may be
-	sourcesKept = 60 * time.Second // and how old the list, while it cannot be read
-	readPause   = time.Second      // after a failed read of the list
+	sourceLife = 5 * time.Second // how old a source may be
+	readPause  = time.Second     // after a failed read of the list
 )
 
 // Cache remembers the sources of a deployment for a few seconds. Its methods may
@@ -36,7 +35,7 @@ type list struct {
 func NewCache(stored source.Sources, now func() time.Time) *Cache {
 	c := &Cache{stored: stored, now: now}
 	c.all = refresh.Value[list]{
-		Read: c.read, Now: now, Elapsed: webhook.Elapsed, Life: sourceLife, Kept: sourcesKept, Pause: readPause, KeptPause: readPause,
+		Read: c.read, Now: now, Elapsed: webhook.Elapsed, Life: sourceLife, Kept: sourceLife, Pause: readPause, KeptPause: readPause,
 		Panicked: fmt.Errorf("list sources: panicked: %w", webhook.ErrUnavailable),
 	}
 	return c
@@ -49,31 +48,21 @@ func (c *Cache) read(ctx context.Context) (list, error) {
 	return list{sources: sources, began: began, incomplete: unreadable != nil}, err
 }
 
-// Listed is what List returns.
-type Listed struct {
-	Sources []source.Source // callers must not change them
-	// Complete is false if some stored sources could not be decoded.
-	Complete bool
-	// Current is false if the sources are older than was asked for, because they
-	// could not be read again.
-	Current bool
-}
-
 // List returns all sources, as they were at since or later and at most 5 seconds
-// ago. While they cannot be read it returns the last list for up to 60 seconds.
-func (c *Cache) List(ctx context.Context, since time.Time) (Listed, error) {
+// ago, and whether all of them could be decoded. It returns nothing older, also
+// while they cannot be read: a source may be new, be deleted, list fewer fields, or
+// belong to another tenant than one of the same name did. Callers must not change
+// the sources.
+func (c *Cache) List(ctx context.Context, since time.Time) (sources []source.Source, complete bool, err error) {
 	if now := c.now(); since.After(now) {
 		since = now
 	}
 	l, err := c.all.Get(ctx)
+	if err == nil && l.began.Before(since) {
+		l, err = c.all.Newer(ctx, func(l list) bool { return l.began.Before(since) })
+	}
 	if err != nil {
-		return Listed{}, err
+		return nil, false, err
 	}
-	if l.began.Before(since) {
-		newer, newerErr := c.all.Newer(ctx, func(l list) bool { return l.began.Before(since) })
-		if newerErr == nil {
-			l = newer
-		}
-	}
-	return Listed{Sources: l.sources, Complete: !l.incomplete, Current: !l.began.Before(since)}, nil
+	return l.sources, !l.incomplete, nil
 }

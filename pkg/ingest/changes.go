@@ -11,6 +11,11 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/source"
 )
 
+// stampLag is how much later than its stamp a change may have been made, by this
+// process's clock: stamps are rounded down to the second, and clocks differ. A source
+// may have been created within that time, before the change.
+const stampLag = 2 * time.Second
+
 // Changes takes a batch of records of tables' streams and returns the lowest
 // sequence number of those that must be delivered again because an event could
 // not be stored, or "". Each source that has the table makes at most one event of
@@ -41,14 +46,10 @@ func (b *batch) changes(ctx context.Context, records []json.RawMessage) (changes
 			newest = stamp
 		}
 	}
-	// Stamps are rounded down to the second, and a source may have been created
-	// within that second, before the change.
-	listed, err := b.Sources.List(ctx, newest.Add(time.Second))
-	b.listed(ctx, listed, err)
-	known := listed.Complete && listed.Current
+	sources, known, err := b.list(ctx, newest.Add(stampLag))
 	var pairs []pair
 	for i, c := range changes {
-		having := those(listed.Sources, func(s source.Source) bool { return s.Kind == source.KindTable && s.Table.Table == c.Table })
+		having := those(sources, func(s source.Source) bool { return s.Kind == source.KindTable && s.Table.Table == c.Table })
 		switch {
 		case unreadable[i]:
 			b.skipFor(ctx, having, source.ReasonUnreadable)
@@ -59,7 +60,6 @@ func (b *batch) changes(ctx context.Context, records []json.RawMessage) (changes
 		case len(having) == 0:
 			b.skip(ctx, unclaimed, source.ReasonNoSource)
 		default:
-			failed[i] = !listed.Current
 			for _, s := range having {
 				pairs = append(pairs, pair{i, s})
 			}

@@ -55,11 +55,16 @@ var ingestMutants = []mutant{
 	},
 	{
 		"ingest: outdated sources have the last word", ingestSources,
-		"Current: !l.began.Before(since)", "Current: true",
+		"\t\tl, err = c.all.Newer(ctx, func(l list) bool { return l.began.Before(since) })\n",
+		"\t\tif newer, e := c.all.Newer(ctx, func(l list) bool { return l.began.Before(since) }); e == nil {\n\t\t\tl = newer\n\t\t}\n",
+	},
+	{
+		"ingest: messages from before the source count", "pkg/source/bus.go",
+		"\tif now.Before(s.Created) {", "\tif false {",
 	},
 	{
 		"ingest: a source that was read is not read again for newer records", ingestSources,
-		"\tif l.began.Before(since) {", "\tif false {",
+		"if err == nil && l.began.Before(since) {", "if false {",
 	},
 	{
 		"ingest: records from before the source count", sourceChange,

@@ -58,11 +58,16 @@ const (
 	busAhead = 5 * time.Minute
 )
 
-// FromBus returns what a bus event becomes. now is when it is taken.
+// FromBus returns what a bus event becomes. now is when the bus sent it, the same
+// each time it comes. One sent before the source was created is skipped, also if it
+// comes again: an older source of the same name may have had another tenant.
 func (s Source) FromBus(e BusEvent, now time.Time) Outcome {
 	var out Outcome
 	if strings.HasPrefix(e.Source, OwnPrefix) {
 		return skipped(ReasonOwn)
+	}
+	if now.Before(s.Created) {
+		return skipped(ReasonEarly)
 	}
 	name := s.Bus.Event
 	if name == "" {

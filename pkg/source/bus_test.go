@@ -135,3 +135,16 @@ func TestBus_Matches(t *testing.T) {
 		}
 	}
 }
+
+func TestFromBus_SkipsWhatWasSentBeforeTheSource(t *testing.T) {
+	t.Parallel()
+	s := source.DefaultBus("Default")
+	s.Created = now
+	e := parsed(t, busEvent("Order Placed", `{}`))
+	if out := s.FromBus(e, now.Add(-time.Millisecond)); out.Skip != source.ReasonEarly {
+		t.Errorf("a millisecond before: got %+v", out)
+	}
+	if out := s.FromBus(e, now); out.Skip != "" {
+		t.Errorf("at that time: skipped for %s", out.Skip)
+	}
+}
