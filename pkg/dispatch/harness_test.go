@@ -159,7 +159,7 @@ func (s *site) finish(round, attempt int, status webhook.Status) {
 func (s *site) newRound() {
 	s.t.Helper()
 	now := s.clock.Now()
-	_, err := s.db.Deliveries().StartRound(s.t.Context(), webhook.StartRound{Key: s.key(), Now: now, SweepAt: now.Add(5 * time.Minute)})
+	_, err := s.db.Deliveries().StartRound(s.t.Context(), webhook.StartRound{Key: s.key(), Seen: s.row().Status, Now: now, Due: now, SweepAt: now.Add(5 * time.Minute)})
 	s.must(err)
 }
 

@@ -50,6 +50,8 @@ type Config struct {
 	Administration *tenancy.Administration
 	// Redispatch matches past events again.
 	Redispatch *replay.Redispatch
+	// Retry begins another round of a delivery.
+	Retry *replay.Retry
 	// Sources creates, changes and deletes sources.
 	Sources *source.Registry
 	// Explainer says what became of an event.

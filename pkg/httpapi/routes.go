@@ -70,6 +70,7 @@ func (a *api) routes() []route {
 		{del, "/api/v1/Webhook/{id}/PreviousSecret", webhooks, a.endOverlap, nil},
 		{get, "/api/v1/Webhook/{id}/Deliveries", webhooks, a.listDeliveries, nil},
 		{get, "/api/v1/Webhook/{id}/Deliveries/{eventId}", webhooks, a.getDelivery, nil},
+		{post, "/api/v1/Webhook/{id}/Deliveries/{eventId}/Retry", webhooks, a.retryDelivery, nil},
 		{get, "/api/v1/Webhook/{id}/History", webhooks, a.getHistory, nil},
 		{get, "/api/v1/Webhook/{id}/Deliveries/{eventId}/Request", webhooks, a.getRequest, nil},
 		{post, "/api/v1/Webhook/{event}/{primaryKey}", events, a.signalEvent, nil},

@@ -97,6 +97,10 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		Auth:      anyone{tje0}, Health: db.Webhooks().Health, PublicURL: "https://hooks.example.com", Version: "1.2.3",
 		Administration: administration,
 		Redispatch:     &replay.Redispatch{Tenants: administration, Jobs: db.Jobs(), Now: s.clock.Now, Random: random},
+		Retry: &replay.Retry{
+			Webhooks: registry, Events: db.Events(), Deliveries: db.Deliveries(), Messages: db.Queue(), Now: s.clock.Now,
+			EventLife: 30 * 24 * time.Hour, RowLife: 33 * 24 * time.Hour,
+		},
 		Sources: &source.Registry{
 			Sources: db.Sources(), Secrets: db.Secrets(), Intents: db.Webhooks(), OwnTables: []string{"posthaste-events"},
 			TenantExists: administration.Receives, EventLife: 30 * 24 * time.Hour, Now: s.clock.Now, Random: random,

@@ -19,6 +19,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -48,7 +49,7 @@ type Contracts struct {
 	// configured. Empty: there is no bus.
 	BusTenant webhook.Tenant
 
-	// The engine and the sweep.
+	// The engine, the sweep, and the API to send messages.
 	Messages Queue
 	// Notices passes on operational notices; nil: they are not raised.
 	Notices notice.Notices
@@ -85,6 +86,15 @@ func NewSources(c Contracts) *source.Registry {
 // see them by the registry.
 func NewExplainer(c Contracts, registry *webhook.Registry) *explain.Explainer {
 	return &explain.Explainer{Webhooks: registry, Deliveries: c.Deliveries, Health: c.Webhooks.Health, Now: c.Now}
+}
+
+// NewRetry returns the part that begins another round of a delivery, to those who may
+// see its webhook by the registry.
+func NewRetry(c Contracts, registry *webhook.Registry) *replay.Retry {
+	return &replay.Retry{
+		Webhooks: registry, Events: c.Events, Deliveries: c.Deliveries, Messages: c.Messages, Logger: c.Logger, Now: c.Now,
+		EventLife: c.Delivering.EventTTL, RowLife: c.Delivering.RowLife(),
+	}
 }
 
 // NewPublisher returns a publisher of events.

@@ -234,7 +234,7 @@ var mutants = []mutant{
 	},
 	{
 		"new round: under a live lease", protocol,
-		"case row.Leased(s.Now) || s.Job != \"\"", "case s.Job != \"\"",
+		"case row.Status != s.Seen, row.Leased(s.Now), ", "case row.Status != s.Seen, ",
 	},
 	{
 		"make due: ignore the status", protocol,

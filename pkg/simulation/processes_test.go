@@ -15,6 +15,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	wiring "github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
@@ -49,6 +50,7 @@ type environment struct {
 	queue    webhook.Queue
 	rows     webhook.Deliveries
 	jobs     job.Jobs
+	again    *replay.Retry
 	random   io.Reader
 	sender   *outbound.Sender
 	// The Lambda handlers.
@@ -112,6 +114,7 @@ func (e *environment) start() {
 	w.ingestion.functions(e, on)
 	e.registry, e.publish = wiring.NewRegistry(on), wiring.NewPublisher(on)
 	e.registry.Rules.AllowHTTP = true
+	e.again = wiring.NewRetry(on, e.registry)
 	e.queue, e.rows, e.jobs, e.random = on.Messages, store.Deliveries(), store.Jobs(), random
 }
 

@@ -287,6 +287,9 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	if row.Status == webhook.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
 		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
 	}
+	if row.Round > old.Round && (old.Exists() || row.Replay != "") {
+		l.reasons.byDelivery[key]++ // a retry or a replay
+	}
 	switch {
 	case row.Round > old.Round:
 		delete(l.waits, key)

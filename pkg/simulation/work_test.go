@@ -150,7 +150,7 @@ func (l *witness) checkSwept(inv *invocation) {
 	}
 }
 
-// wants records that a user asked for an attempt.
+// wants records a reason for another message.
 func (l *witness) wants(key webhook.DeliveryKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -123,6 +123,12 @@ type Delivery struct {
 // Exists reports whether there is a row.
 func (d Delivery) Exists() bool { return d.Status != "" }
 
+// Waiting reports whether the row's round has not begun: its first attempt is still to
+// be made.
+func (d Delivery) Waiting() bool {
+	return d.Status == StatusPending && d.Attempt == 0 && d.LeaseBy == ""
+}
+
 // Leased reports whether the row has a live lease at now.
 func (d Delivery) Leased(now time.Time) bool {
 	return d.LeaseBy != "" && !d.LeaseUntil.Before(now)

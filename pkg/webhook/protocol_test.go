@@ -33,7 +33,10 @@ func TestProtocol_Conditions(t *testing.T) {
 	finish := webhook.Finish{Key: key, Round: 1, Attempt: 2, Token: "me", Now: now, Outcome: webhook.Outcome{Status: webhook.StatusDelivered}}
 	mark := webhook.MarkDelivered{Key: key, Round: 1, Now: now, Attempt: webhook.Attempt{Number: 1}}
 	first := webhook.RecordFirst{Key: key, Now: now, Outcome: webhook.Outcome{Status: webhook.StatusDelivered}}
-	round := webhook.StartRound{Key: key, Now: now, Job: "job", SweepAt: now.Add(time.Minute)}
+	round := func(seen webhook.Status) webhook.StartRound {
+		return webhook.StartRound{Key: key, Seen: seen, Now: now, Due: now, Job: "job", SweepAt: now.Add(time.Minute)}
+	}
+	retry := webhook.StartRound{Key: key, Seen: webhook.StatusPending, Now: now, Due: now, SweepAt: now.Add(time.Minute)}
 	end := webhook.End{Key: key, Round: 1, Status: webhook.StatusCancelled, Now: now}
 	due := webhook.MakeDue{Key: key, Round: 1, Attempt: 2, Now: now, SweepAt: now}
 	claim := webhook.Claim{Key: key, Seen: now.Add(time.Minute), Next: now.Add(time.Hour), Now: now}
@@ -79,11 +82,17 @@ func TestProtocol_Conditions(t *testing.T) {
 		{"MarkDelivered: failed in the same round", mark, ended(1, webhook.StatusFailed), true},
 		{"MarkDelivered: already delivered", mark, ended(1, webhook.StatusDelivered), false},
 		{"MarkDelivered: a later round", mark, pending(2, 0), false},
-		{"StartRound: no row", round, absent, true},
-		{"StartRound: a terminal row", round, ended(1, webhook.StatusFailed), true},
-		{"StartRound: a pending row", round, pending(1, 3), true},
-		{"StartRound: not under a live lease", round, leased(1, 3, live), false},
-		{"StartRound: once per job", round, ofJob(ended(2, webhook.StatusDelivered)), false},
+		{"StartRound: no row", round(""), absent, true},
+		{"StartRound: not if a row has been created since", round(""), ended(1, webhook.StatusDelivered), false},
+		{"StartRound: not if the row has gone since", round(webhook.StatusFailed), absent, false},
+		{"StartRound: a terminal row", round(webhook.StatusFailed), ended(1, webhook.StatusFailed), true},
+		{"StartRound: not if it has been delivered since", round(webhook.StatusFailed), ended(1, webhook.StatusDelivered), false},
+		{"StartRound: a pending row", retry, pending(1, 3), true},
+		{"StartRound: not if the round has not begun", retry, pending(2, 0), false},
+		{"StartRound: not under a live lease", retry, leased(1, 3, live), false},
+		{"StartRound: after the lease of a first attempt expired", retry, leased(2, 1, over), true},
+		{"StartRound: once per job", round(webhook.StatusDelivered), ofJob(ended(2, webhook.StatusDelivered)), false},
+		{"StartRound: by hand after a job", webhook.StartRound{Key: key, Seen: webhook.StatusDelivered, Now: now}, ofJob(ended(2, webhook.StatusDelivered)), true},
 		{"End: no row", end, absent, true},
 		{"End: a pending row", end, pending(1, 2), true},
 		{"End: an expired lease", end, leased(1, 2, over), true},

@@ -248,7 +248,7 @@ func testRowsApart(t *testing.T, h Harness) {
 			return h.Deliveries.MarkDelivered(t.Context(), webhook.MarkDelivered{Key: k, Round: 1, Now: at, Attempt: webhook.Attempt{Number: 2, At: at}, Seed: newSeed(), ExpiresAt: newSeed().ExpiresAt})
 		}},
 		{"StartRound", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
-			return h.Deliveries.StartRound(t.Context(), webhook.StartRound{Key: k, Now: at, SweepAt: at.Add(5 * time.Minute), Seed: newSeed()})
+			return h.Deliveries.StartRound(t.Context(), webhook.StartRound{Key: k, Seen: webhook.StatusDelivered, Now: at, Due: at, SweepAt: at.Add(5 * time.Minute), Seed: newSeed()})
 		}},
 		{"End", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
 			return h.Deliveries.End(t.Context(), webhook.End{Key: k, Round: 2, Status: webhook.StatusCancelled, Reason: "stopped", Now: at, Seed: newSeed()})

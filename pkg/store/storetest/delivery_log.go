@@ -129,7 +129,7 @@ func testLog(t *testing.T, h Harness) {
 		}
 		_, err = h.Deliveries.Finish(t.Context(), webhook.Finish{Key: key, Round: 1, Attempt: 1, Token: "a", Now: at, Outcome: webhook.Outcome{Attempt: tries[0], Status: webhook.StatusFailed}})
 		must(t, err)
-		_, err = h.Deliveries.StartRound(t.Context(), webhook.StartRound{Key: key, Now: at, SweepAt: at, Seed: newSeed()})
+		_, err = h.Deliveries.StartRound(t.Context(), webhook.StartRound{Key: key, Seen: webhook.StatusFailed, Now: at, Due: at, SweepAt: at, Seed: newSeed()})
 		must(t, err)
 		_, err = h.Deliveries.MarkDelivered(t.Context(), webhook.MarkDelivered{Key: key, Round: 2, Now: at, Attempt: tries[1]})
 		must(t, err)

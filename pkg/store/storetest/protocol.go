@@ -111,8 +111,9 @@ func drawTransition(rt *rapid.T, key webhook.DeliveryKey, at, expires time.Time,
 			return d.MarkDelivered(ctx, x)
 		}}
 	case "StartRound":
-		x := webhook.StartRound{Key: key, Now: at, SweepAt: later, Job: rapid.SampledFrom([]string{"", "job1", "job2"}).Draw(rt, "job"), Seed: seed}
-		return transition{fmt.Sprintf("%s by job %q", kind, x.Job), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.StartRound(ctx, x) }}
+		seen := rapid.SampledFrom([]webhook.Status{row.Status, row.Status, row.Status, "", webhook.StatusFailed}).Draw(rt, "seen")
+		x := webhook.StartRound{Key: key, Seen: seen, Now: at, Due: later, SweepAt: later.Add(time.Minute), Job: rapid.SampledFrom([]string{"", "job1", "job2"}).Draw(rt, "job"), Seed: seed}
+		return transition{fmt.Sprintf("%s by job %q, seen %q", kind, x.Job, seen), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.StartRound(ctx, x) }}
 	case "End":
 		x := webhook.End{Key: key, Round: round, Status: webhook.StatusCancelled, Reason: "stopped", Now: at, Seed: seed}
 		return transition{fmt.Sprintf("%s %d", kind, round), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.End(ctx, x) }}

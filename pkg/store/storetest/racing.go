@@ -188,7 +188,7 @@ func testRacing(t *testing.T, h Harness) {
 				return err
 			}},
 			{"StartRound by one job, after the lease", func(int) error {
-				_, err := h.Deliveries.StartRound(t.Context(), webhook.StartRound{Key: key, Now: at.Add(2 * time.Minute), SweepAt: at.Add(time.Hour), Job: "job"})
+				_, err := h.Deliveries.StartRound(t.Context(), webhook.StartRound{Key: key, Seen: webhook.StatusPending, Now: at.Add(2 * time.Minute), Due: at.Add(2 * time.Minute), SweepAt: at.Add(time.Hour), Job: "job"})
 				return err
 			}},
 		}
