@@ -91,7 +91,10 @@ const (
 	// slowTenant webhooks whose targets hang can hold all slots of a tenant. Then
 	// the tenant's other deliveries of the batch leave the fast lane for the queue,
 	// so that the batch, which other tenants share or wait for, ends.
-	slowTenant         = maxInFlightPerTenant / maxInFlightPerWebhook
+	slowTenant = maxInFlightPerTenant / maxInFlightPerWebhook
+	// replayShare is the part of these slots that replays may hold, so that they never
+	// delay live events.
+	replayShare        = 4
 	maxQueuePerWebhook = 5  // attempts of one webhook in a queue consumer
 	maxParking         = 64 // rows of a batch being parked
 	maxLooking         = 16 // rows of an expand being looked up
@@ -130,6 +133,7 @@ type Engine struct {
 	lists    *subscriptions
 	healths  *healths
 	inFlight *slots
+	replays  *slots // of inFlight
 	notices  *notice.Notifier
 }
 
@@ -137,6 +141,7 @@ type Engine struct {
 func New(c Config) *Engine {
 	return &Engine{
 		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), inFlight: newSlots(newShares(maxInFlight, maxInFlightPerTenant), maxInFlightPerWebhook),
+		replays: newSlots(newShares(maxInFlight/replayShare, maxInFlightPerTenant/replayShare), maxInFlightPerWebhook/replayShare),
 		notices: notice.NewNotifier(c.Notices, c.Logger, c.Now),
 	}
 }

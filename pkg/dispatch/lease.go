@@ -47,8 +47,10 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 	if !webhook.LeasedMayStart(began, a.read, c.Now()) {
 		return c.postpone(ctx, r, limit+webhook.LeaseMargin+webhook.LeaseSpare)
 	}
+	// A replay may have begun the round after a live message was sent.
+	m.Replay = row.Replay
 	post := webhook.Post{
-		Webhook: a.webhook, Event: a.event, Secrets: a.document, Retry: m.Attempt - 1, Replay: m.Round > 1, Timeout: limit,
+		Webhook: a.webhook, Event: a.event, Secrets: a.document, Retry: m.Attempt - 1, Replay: m.Round > 1 || m.Replay != "", Timeout: limit,
 		First: c.healths.signer(a.webhook), Unchanged: c.unchanged(m, a),
 	}
 	result := webhook.Result{At: began, Error: webhook.AttemptSecret}
@@ -63,7 +65,7 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 		return false
 	}
 	a.probe.done()
-	c.reports.add(a.webhook, result, a.probe.id())
+	c.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != ""})
 	done = c.finish(ctx, r, made)
 	if result.Error != webhook.AttemptOK || result.Repeats > 0 || a.probe != nil {
 		// Other consumers must know at once what opens or closes a breaker, disables

@@ -68,7 +68,7 @@ func (b *batch) undecided(ctx context.Context, d delivery, result webhook.Result
 	if again {
 		result.Signer = webhook.SignerNone
 	}
-	b.reports.add(d.webhook, result, "")
+	b.reports.add(d.webhook, result)
 	if !again {
 		b.reports.flushOne(ctx, d.webhookKey())
 	}

@@ -216,7 +216,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		holding = false
 		release()
 	}
-	b.reports.add(d.webhook, result, "")
+	b.reports.add(d.webhook, result)
 	b.record(ctx, d, result)
 }
 
@@ -234,7 +234,7 @@ func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) 
 		b.slowWebhooks[d.webhookKey().Tenant]++
 	}
 	b.mu.Unlock()
-	b.reports.add(d.webhook, result, "")
+	b.reports.add(d.webhook, result)
 	if !again {
 		b.reports.flushOne(ctx, d.webhookKey())
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -70,6 +71,8 @@ type errorBody struct {
 	Message      string
 	// LeasedUntil is when an attempt that is being made ends at the latest.
 	LeasedUntil *time.Time `json:",omitempty"`
+	// JobID is the running replay that does not let another one begin.
+	JobID string `json:"JobId,omitempty"`
 }
 
 func newErrorBody(errorType, text string) errorBody {
@@ -82,6 +85,10 @@ func (b errorBody) with(err error) errorBody {
 	if errors.As(err, &leased) {
 		until := leased.Until.UTC()
 		b.LeasedUntil = &until
+	}
+	var busy *job.BusyError
+	if errors.As(err, &busy) {
+		b.JobID = busy.Running
 	}
 	return b
 }

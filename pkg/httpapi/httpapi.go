@@ -52,6 +52,8 @@ type Config struct {
 	Redispatch *replay.Redispatch
 	// Retry begins another round of a delivery.
 	Retry *replay.Retry
+	// Replays sends past events to a webhook again.
+	Replays *replay.Replays
 	// Sources creates, changes and deletes sources.
 	Sources *source.Registry
 	// Explainer says what became of an event.

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -101,6 +102,7 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 			Webhooks: registry, Events: db.Events(), Deliveries: db.Deliveries(), Messages: db.Queue(), Now: s.clock.Now,
 			EventLife: 30 * 24 * time.Hour, RowLife: 33 * 24 * time.Hour,
 		},
+		Replays: replaysOf(db, registry, s.clock.Now, random),
 		Sources: &source.Registry{
 			Sources: db.Sources(), Secrets: db.Secrets(), Intents: db.Webhooks(), OwnTables: []string{"posthaste-events"},
 			TenantExists: administration.Receives, EventLife: 30 * 24 * time.Hour, Now: s.clock.Now, Random: random,
@@ -114,6 +116,15 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 	}
 	s.Handler = httpapi.New(cfg)
 	return s
+}
+
+func replaysOf(db *embedded.DB, registry *webhook.Registry, now func() time.Time, random io.Reader) *replay.Replays {
+	worker := replay.Worker{
+		Webhooks: db.Webhooks(), Events: db.Events(), Deliveries: db.Deliveries(), Messages: db.Queue(), Now: now, RowLife: 33 * 24 * time.Hour,
+	}
+	return &replay.Replays{
+		Webhooks: registry, Jobs: db.Jobs(), Slice: worker.Slice, Logger: slog.New(slog.DiscardHandler), Now: now, Random: random, EventLife: 30 * 24 * time.Hour,
+	}
 }
 
 // sender returns a sender for rebuilding requests. It sends nothing.

@@ -1,6 +1,8 @@
 // Package replay sends past events again.
 //
-// A [Retry] begins another round of one delivery.
+// A [Retry] begins another round of one delivery. [Replays] begin another round of the
+// deliveries of a period that a [Plan] selects, or their first round if they have none: a
+// job, whose slices a [Worker] does.
 //
 // A [Redispatch] has the events of a period matched again, so that deliveries that
 // were never begun are made. It is a job: the call records the request, and the

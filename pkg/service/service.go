@@ -97,6 +97,22 @@ func NewRetry(c Contracts, registry *webhook.Registry) *replay.Retry {
 	}
 }
 
+// NewReplays returns the part that begins, shows and cancels replays, for those who may
+// see their webhook by the registry.
+func NewReplays(c Contracts, registry *webhook.Registry) *replay.Replays {
+	return &replay.Replays{
+		Webhooks: registry, Jobs: c.Jobs, Slice: NewReplaySlice(c), Logger: c.Logger, Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL,
+	}
+}
+
+// NewReplaySlice returns what does the slices of replays.
+func NewReplaySlice(c Contracts) job.Slice {
+	w := replay.Worker{
+		Webhooks: c.Webhooks, Events: c.Events, Deliveries: c.Deliveries, Messages: c.Messages, Now: c.Now, RowLife: c.Delivering.RowLife(),
+	}
+	return w.Slice
+}
+
 // NewPublisher returns a publisher of events.
 func NewPublisher(c Contracts) *webhook.Publisher {
 	return &webhook.Publisher{Events: c.Events, Now: c.Now, Random: c.Random, Life: c.Delivering.EventTTL}

@@ -138,6 +138,7 @@ func (l *witness) learned(a *attempt, result webhook.Result) {
 	for i, list := range lists {
 		lists[i] = append(slices.Clone(list), ledger.Outcome{
 			Activation: a.activation, Policy: a.policy, Began: result.At, Over: result.At.Add(result.Duration), Posts: posts, Kind: a.kind,
+			Replay: a.lease != nil && a.lease.job != "",
 		})
 	}
 	a.inv.unreported[id] = lists

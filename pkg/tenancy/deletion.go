@@ -26,6 +26,10 @@ type Erasure interface {
 	// EraseHistory removes up to limit replaced revisions of a webhook, as
 	// EraseDeliveries removes rows.
 	EraseHistory(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
+
+	// EraseJobs removes up to limit jobs about a webhook, running or ended, as
+	// EraseDeliveries removes rows.
+	EraseJobs(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
 }
 
 // Deletion deletes tenants with all of their data, in slices. Its fields must be
@@ -65,6 +69,7 @@ const (
 	deletedWebhooks = 10              // per slice
 	deletedEvents   = 500             // per slice
 	deletedRows     = 500             // per call of EraseDeliveries
+	deletedJobs     = 100             // per call of EraseJobs
 )
 
 // Slice does one slice of a job of kind job.DeleteTenant; see job.Slice. The
@@ -153,7 +158,10 @@ func (d *Deletion) erase(ctx context.Context, tenant webhook.Tenant, id int32) (
 	if n > 0 || err != nil {
 		return n, err
 	}
-	return d.Erasure.EraseHistory(ctx, tenant, id, deletedRows)
+	if n, err = d.Erasure.EraseHistory(ctx, tenant, id, deletedRows); n > 0 || err != nil {
+		return n, err
+	}
+	return d.Erasure.EraseJobs(ctx, tenant, id, deletedJobs)
 }
 
 // deliveries erases delivery rows and history, from the highest webhook id down.

@@ -15,7 +15,7 @@ type Post struct {
 	// Retry counts the earlier attempts of this round. It is sent as
 	// X-SuperOffice-Retry unless 0.
 	Retry int
-	// Replay marks a round that a replay or a manual retry started.
+	// Replay marks the attempts of a replay or a manual retry.
 	Replay bool
 	// Test marks the ping.
 	Test bool

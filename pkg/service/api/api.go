@@ -51,6 +51,7 @@ func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler 
 		Administration: administration, Sources: service.NewSources(c),
 		Redispatch: &replay.Redispatch{Tenants: administration, Jobs: c.Jobs, Now: c.Now, Random: c.Random},
 		Retry:      service.NewRetry(c, registry),
+		Replays:    service.NewReplays(c, registry),
 		Explainer:  service.NewExplainer(c, registry), OmitFieldValues: cfg.OmitFieldValues,
 		Stored: httpapi.Stored{Events: c.Events, Deliveries: c.Deliveries}, Rebuild: sender.Rebuild, Health: c.Webhooks.Health,
 		PublicURL: cfg.PublicURL, AllowOwnHost: cfg.AllowOwnHost, SecretVisible: cfg.SecretVisible, StrictAccept: cfg.StrictAccept,

@@ -30,6 +30,9 @@
 //	                                                 read
 //	job, ended  J#<job id>     J                     the write that ends it, in one        API
 //	                                                 transaction with its removal above
+//	its copy    J#<tenant>#<webhook> <job id>        with it, if it is about a webhook     API
+//	its lock    J#<tenant>#<webhook> RUNNING         create: absent; removed by the write   create, API
+//	                                                 that ends the job
 //	tenant      TENANTS        <tenant>              administrator: absent         administrator; calls with a
 //	                                                                               credential that is not stored,
 //	                                                                               or a publisher's
@@ -75,9 +78,13 @@
 // Intents share one partition, so that the sweep lists them by key; the secret
 // store's limit of 50 new secrets per second bounds its traffic. Running jobs
 // share one too: each is written once per slice of work. A job that ends leaves
-// that partition and stays readable by its id until TTL removes it. A job has
-// kind, tenant, status, reason, cursor, examined, processed (both counts), from,
-// to, by, made, updated and rev, which counts its writes.
+// that partition and stays readable by its id until TTL removes it. A job about a webhook
+// is created together with the webhook's lock, which names it, so that one runs at a time,
+// and ends together with its removal and a copy, so that the webhook's jobs are listed by
+// one query. A job has
+// kind, tenant, webhook, status, reason, cursor, examined, processed (both counts),
+// from, to, plan and progress (both JSON), not_before, by, made, updated and rev, which
+// counts its writes.
 //
 // A source is one JSON document, doc, with the version of its schema, and rev.
 // Creating one, counting them and removing counts that an older source of the

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -100,6 +101,38 @@ func testErasure(t *testing.T, h Harness) {
 			}
 		}
 	})
+	t.Run("EraseJobs removes the jobs of a webhook, running or ended, and no others", func(t *testing.T) {
+		t.Parallel()
+		mine := newJob(t, now())
+		mine.Webhook = 1
+		ended, other, begun := mine, mine, mine
+		ended.ID, other.ID, other.Webhook, begun.ID = newJob(t, now()).ID, newJob(t, now()).ID, 11, newJob(t, now()).ID
+		must(t, h.Jobs.Create(t.Context(), ended))
+		ended.Status = job.Done
+		must(t, h.Jobs.Update(t.Context(), ended.Next(now())))
+		must(t, h.Jobs.Create(t.Context(), begun))
+		must(t, h.Jobs.Create(t.Context(), other))
+		total := 0
+		for {
+			n, err := h.Erasure.EraseJobs(t.Context(), mine.Tenant, 1, 1)
+			must(t, err)
+			if n == 0 {
+				break
+			}
+			total += n
+		}
+		for _, id := range []string{ended.ID, begun.ID} {
+			if _, err := h.Jobs.Get(t.Context(), id); !errors.Is(err, webhook.ErrNotFound) {
+				t.Errorf("got %v, want ErrNotFound", err)
+			}
+		}
+		if _, err := h.Jobs.Get(t.Context(), other.ID); err != nil || total != 2 {
+			t.Errorf("erased %d, want 2; the other's job: %v", total, err)
+		}
+		if got := running(t, h, begun.ID, other.ID); len(got) != 1 {
+			t.Errorf("running: %v", got)
+		}
+	})
 	t.Run("erasing absent items is not an error", func(t *testing.T) {
 		t.Parallel()
 		if n, err := h.Erasure.EraseEvents(t.Context(), newTenant(t), 10); n != 0 || err != nil {
@@ -107,6 +140,9 @@ func testErasure(t *testing.T, h Harness) {
 		}
 		if n, err := h.Erasure.EraseDeliveries(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
 			t.Errorf("deliveries: %d, %v", n, err)
+		}
+		if n, err := h.Erasure.EraseJobs(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
+			t.Errorf("jobs: %d, %v", n, err)
 		}
 		if n, err := h.Erasure.EraseHistory(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
 			t.Errorf("history: %d, %v", n, err)
