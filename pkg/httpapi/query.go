@@ -19,7 +19,7 @@ var queryParameters = map[string][]string{
 	"GET /api/v1/Events/{eventId}":               {"limit", "cursor"},
 	"GET /api/v1/Events/{eventId}/Explain":       {"webhook"},
 	"GET /api/v1/Webhook":                        {"nameFilter", "eventFilter", "statusFilter", "$select", "$skip", "$top"},
-	"POST /api/v1/Webhook":                       {"$select"},
+	"POST /api/v1/Webhook":                       {"$select", "since"},
 	"GET /api/v1/Webhook/{id}":                   {"$select"},
 	"PUT /api/v1/Webhook/{id}":                   {"$select"},
 	"PATCH /api/v1/Webhook/{id}":                 {"$select"},

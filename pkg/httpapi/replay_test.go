@@ -85,3 +85,42 @@ func TestReplay(t *testing.T) {
 		t.Errorf("audited (-want +got):\n%s", diff)
 	}
 }
+
+func TestCreateSince(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	since := now.Add(-time.Hour).Format(time.RFC3339)
+	for _, headers := range [][]string{nil, {"Idempotency-Key: k"}, {"Idempotency-Key: k"}} { // the last one is repeated
+		if got := s.call("POST", "/api/v1/Webhook?since="+since, minimal, headers...); got.Code != 200 {
+			t.Fatalf("got %d %s", got.Code, got.Body)
+		}
+		s.clock.Advance(time.Second)
+	}
+	running, err := s.db.Jobs().Running(t.Context(), 10)
+	if err != nil || len(running) != 2 {
+		t.Fatalf("got %d jobs, %v; want one of each webhook", len(running), err)
+	}
+	for i, j := range running {
+		if j.Webhook != int32(i+1) || !j.From.Equal(now.Add(-time.Hour)) || !j.To.Equal(j.Made.Add(30*time.Second)) || !j.NotBefore.Equal(j.Made.Add(90*time.Second)) {
+			t.Errorf("got %+v", j)
+		}
+	}
+	if list := s.call("GET", "/api/v1/Webhook/1/Replay", ""); !strings.Contains(list.Body.String(), running[0].ID) || !strings.Contains(list.Body.String(), `"Only":["Missing"]`) {
+		t.Errorf("got %s", list.Body)
+	}
+	for query, text := range map[string]string{
+		"since=yesterday": "since must be a time",
+		"since=" + now.Add(time.Hour).Format(time.RFC3339): "since must not be in the future",
+	} {
+		if got := s.call("POST", "/api/v1/Webhook?"+query, minimal); got.Code != 400 || !strings.Contains(got.Body.String(), text) {
+			t.Errorf("%s: got %d %s", query, got.Code, got.Body)
+		}
+	}
+	stopped := strings.Replace(minimal, "{", `{"State":"Stopped",`, 1)
+	if got := s.call("POST", "/api/v1/Webhook?since="+since, stopped); got.Code != 400 || !strings.Contains(got.Body.String(), "since requires a webhook that is Active") {
+		t.Errorf("a stopped webhook: got %d %s", got.Code, got.Body)
+	}
+	if n := len(s.webhooks()); n != 2 {
+		t.Errorf("%d webhooks, want 2", n)
+	}
+}

@@ -123,7 +123,7 @@ func replaysOf(db *embedded.DB, registry *webhook.Registry, now func() time.Time
 		Webhooks: db.Webhooks(), Events: db.Events(), Deliveries: db.Deliveries(), Messages: db.Queue(), Now: now, RowLife: 33 * 24 * time.Hour,
 	}
 	return &replay.Replays{
-		Webhooks: registry, Jobs: db.Jobs(), Slice: worker.Slice, Logger: slog.New(slog.DiscardHandler), Now: now, Random: random, EventLife: 30 * 24 * time.Hour,
+		Webhooks: registry, Jobs: db.Jobs(), Founder: db.Webhooks(), Slice: worker.Slice, Logger: slog.New(slog.DiscardHandler), Now: now, Random: random, EventLife: 30 * 24 * time.Hour,
 	}
 }
 

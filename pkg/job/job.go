@@ -129,6 +129,13 @@ type Jobs interface {
 	Update(ctx context.Context, j Job) error
 }
 
+// Founder creates webhooks together with jobs. The stores of webhooks implement it.
+type Founder interface {
+	// CreateWith does webhook.Webhooks.Create and Jobs.Create of the webhook's first
+	// job in one transaction: both are stored, or neither. Errors as for the former.
+	CreateWith(ctx context.Context, w webhook.Webhook, j Job) error
+}
+
 // BusyError reports that a webhook already has a running job. It is webhook.ErrExists.
 type BusyError struct{ Running string } // the job's id
 

@@ -19,6 +19,7 @@ import (
 type Replays struct {
 	Webhooks Webhooks
 	Jobs     job.Jobs
+	Founder  job.Founder
 	// Slice does a slice of a replay; see Worker.
 	Slice  job.Slice
 	Logger *slog.Logger

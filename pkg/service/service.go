@@ -42,7 +42,9 @@ type Contracts struct {
 	Tenants     tenancy.Tenants
 	Credentials tenancy.Credentials
 	Jobs        job.Jobs
-	Sources     source.Sources
+	// Founder is Webhooks, where they are created.
+	Founder job.Founder
+	Sources source.Sources
 	// OwnTables are the names of the service's tables, which are never sources.
 	OwnTables []string
 	// BusTenant is the tenant of the events of a bus for which no source is
@@ -101,7 +103,7 @@ func NewRetry(c Contracts, registry *webhook.Registry) *replay.Retry {
 // see their webhook by the registry.
 func NewReplays(c Contracts, registry *webhook.Registry) *replay.Replays {
 	return &replay.Replays{
-		Webhooks: registry, Jobs: c.Jobs, Slice: NewReplaySlice(c), Logger: c.Logger, Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL,
+		Webhooks: registry, Jobs: c.Jobs, Founder: c.Founder, Slice: NewReplaySlice(c), Logger: c.Logger, Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL,
 	}
 }
 

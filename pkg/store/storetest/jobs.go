@@ -116,6 +116,39 @@ func testJobs(t *testing.T, h Harness) {
 			t.Errorf("%d of 4 concurrent calls created a job after the first had ended, want 1", won)
 		}
 	})
+	t.Run("CreateWith stores a webhook and its first job, or neither", func(t *testing.T) {
+		t.Parallel()
+		j := newJob(t, now())
+		j.Webhook = 7
+		w := bareWebhook(j.Tenant, 7, "a.b")
+		create := func(h webhook.Webhooks) error { return h.(job.Founder).CreateWith(t.Context(), w, j) }
+		must(t, create(h.Webhooks))
+		if _, err := h.Webhooks.Get(t.Context(), j.Tenant, 7); err != nil {
+			t.Errorf("the webhook: %v", err)
+		}
+		if got, err := h.Jobs.OfWebhook(t.Context(), j.Tenant, 7, 2); err != nil || cmp.Diff([]job.Job{j}, got) != "" {
+			t.Errorf("the jobs: got %+v, %v", got, err)
+		}
+		var busy *job.BusyError
+		second := j
+		second.ID = newJob(t, now()).ID
+		if err := h.Jobs.Create(t.Context(), second); !errors.As(err, &busy) || busy.Running != j.ID {
+			t.Errorf("a second job: got %v", err)
+		}
+		taken := j
+		j.ID = newJob(t, now()).ID
+		if err := create(h.Webhooks); !errors.Is(err, webhook.ErrExists) {
+			t.Errorf("the same id again: got %v", err)
+		}
+		w.ID, j.Webhook = 8, 8
+		var full *webhook.LimitError
+		if err := create(h.Limited(1)); !errors.As(err, &full) {
+			t.Errorf("over the limit: got %v", err)
+		}
+		if found := running(t, h, taken.ID, j.ID); len(found) != 1 {
+			t.Errorf("running: %v, want the first", found)
+		}
+	})
 	t.Run("OfWebhook returns the jobs of a webhook, running or ended, newest first", func(t *testing.T) {
 		t.Parallel()
 		start, tenant := now(), newTenant(t)
