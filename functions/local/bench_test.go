@@ -17,7 +17,7 @@ import (
 	"github.com/posthaste-dev/posthaste/functions/internal/memory"
 )
 
-var figures = flag.String("figures", "engine,stream,ingest,local,relay,neighbours,bodies,log", "what BenchmarkFigures measures")
+var figures = flag.String("figures", "engine,stream,ingest,local,relay,neighbours,replay,bodies,log", "what BenchmarkFigures measures")
 
 // BenchmarkFigures measures the figures of docs/performance.md and prints them as
 // one table. It runs once, for minutes, and judges nothing: it fails only if it
@@ -59,6 +59,10 @@ func BenchmarkFigures(b *testing.B) {
 		if strings.Contains(*figures, "neighbours") {
 			t.section("Neighbours: a webhook that gets 50 events a second, next to one that gets 200 a second")
 			benchNeighbours(b, t, binary)
+		}
+		if strings.Contains(*figures, "replay") {
+			t.section(fmt.Sprintf("Replay: a webhook that gets 50 live events a second, during a replay of %d past ones", benchReplayed))
+			benchReplay(b, t, binary)
 		}
 		if strings.Contains(*figures, "bodies") {
 			t.section("Bodies: one call at the limits of its format, one after another")

@@ -39,7 +39,6 @@ func (e *Engine) Queue(ctx context.Context, received []webhook.Received) (failed
 type consumer struct {
 	*Engine
 	waiting    *slots // bounds the attempts of one webhook within the batch
-	replaying  *slots // the same for its replays
 	reports    *reports
 	invocation webhook.Invocation
 
@@ -56,7 +55,7 @@ const statisticsLag = time.Second
 
 func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *consumer {
 	c := &consumer{
-		Engine: e, invocation: webhook.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), replaying: newSlots(nil, maxQueuePerWebhook/replayShare), reports: newReports(&e.Config, e.healths, e.notices),
+		Engine: e, invocation: webhook.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(&e.Config, e.healths, e.notices),
 		unhandled: map[webhook.Key]int{}, noting: map[webhook.Key]*time.Timer{},
 	}
 	c.invocation.Deadline, _ = ctx.Deadline()
@@ -191,8 +190,8 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 }
 
 // enter waits for a slot of the webhook within the batch and then for one of the
-// process, for as long as the invocation has time to wait. A replay waits for one of the
-// replays' slots first.
+// process, for as long as the invocation has time to wait. A replay takes one of the
+// replays' slots instead of the batch's.
 func (c *consumer) enter(ctx context.Context, key webhook.Key, replay bool) (leave func(), ok bool) {
 	if until := c.invocation.WaitUntil(); !until.IsZero() {
 		bounded, cancel := context.WithDeadline(ctx, until)
@@ -201,7 +200,7 @@ func (c *consumer) enter(ctx context.Context, key webhook.Key, replay bool) (lea
 	}
 	gates := []*slots{c.waiting, c.inFlight}
 	if replay {
-		gates = []*slots{c.replaying, c.replays, c.inFlight}
+		gates = []*slots{c.replays, c.inFlight}
 	}
 	var held []func()
 	leave = func() {

@@ -50,8 +50,8 @@ const (
 var sentences = map[Code]string{
 	Matched:         "The pattern {pattern} in Events matches {event}.",
 	NotSubscribed:   "No pattern in Events matches {event}: add {patterns}.",
-	Stopped:         "The webhook was Stopped: set State to Active; the events that it missed are kept.",
-	Disabled:        "The webhook was disabled as TooManyErrors: repair the target, set State to Active; the events that it missed are kept.",
+	Stopped:         "The webhook was Stopped: set State to Active, and replay the events that it missed.",
+	Disabled:        "The webhook was disabled as TooManyErrors: repair the target, set State to Active, and replay the events that it missed.",
 	OtherApp:        "The event is about a webhook of another app, and only webhooks of that app or of no app get it.",
 	CreatedLater:    "The webhook was created at {at}, after the event was accepted.",
 	ActivatedLater:  "The webhook was activated at {at}, more than 60 seconds after the event was accepted.",
@@ -62,7 +62,7 @@ var sentences = map[Code]string{
 	MatchedLater:    "The webhook did not match within 15 minutes of the event: a replay or a redispatch made the delivery at {at}.",
 
 	NotYet:       "The delivery is not begun yet: the event was accepted at {at}, less than 15 minutes ago.",
-	Missing:      "The webhook matched, and no delivery was begun within 15 minutes: redispatch the time of the event, and report this to the operator.",
+	Missing:      "The webhook matched, and no delivery was begun within 15 minutes: replay the time of the event, and report this to the operator.",
 	Delivered:    "The event was delivered at {at}, by attempt {attempt}.",
 	Failed:       "The delivery failed at {at}: {reason}.",
 	Cancelled:    "The delivery was cancelled at {at}: {reason}.",
