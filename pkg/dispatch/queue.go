@@ -20,8 +20,12 @@ func (e *Engine) Queue(ctx context.Context, received []webhook.Received) (failed
 	c := newConsumer(ctx, e, received)
 	done := make([]bool, len(received))
 	var wg sync.WaitGroup
-	for i, r := range received {
-		wg.Go(func() { done[i] = c.handle(ctx, r) })
+	for _, turn := range turns(received) {
+		wg.Go(func() {
+			for _, i := range turn {
+				done[i] = c.handle(ctx, received[i])
+			}
+		})
 	}
 	wg.Wait()
 	c.stopNoting()
@@ -33,6 +37,26 @@ func (e *Engine) Queue(ctx context.Context, received []webhook.Received) (failed
 		}
 	}
 	return failed
+}
+
+// turns groups the messages of a batch by what is handled one after the other: the
+// replays of a webhook, so that they take no time from live events. Messages are named by
+// their positions.
+func turns(received []webhook.Received) (turns [][]int) {
+	replays := map[string]int{}
+	for i, r := range received {
+		group := r.Message.Group()
+		at, known := replays[group]
+		if known {
+			turns[at] = append(turns[at], i)
+			continue
+		}
+		if r.Message.Kind == webhook.MessageAttempt && r.Message.Replay != "" {
+			replays[group] = len(turns)
+		}
+		turns = append(turns, []int{i})
+	}
+	return turns
 }
 
 // consumer is one call of Queue.

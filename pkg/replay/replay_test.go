@@ -261,7 +261,7 @@ func TestReplay_KeepsItsRate(t *testing.T) {
 }
 
 // A slow target gets what keeps eight attempts in flight, and one whose breaker is open
-// gets nothing.
+// one attempt per step, which may be the probe.
 func TestReplay_SparesTheTarget(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -281,14 +281,20 @@ func TestReplay_SparesTheTarget(t *testing.T) {
 	for range 10 {
 		observe(webhook.HealthReport{Activation: 1, At: b.clock.Now(), Duration: 8 * time.Second, Error: webhook.AttemptStatus})
 	}
-	b.minute(t)
-	if got := b.view(t, v.Job.ID); got.Job.Processed != 0 || got.Remaining >= 0 {
-		t.Errorf("%d rounds begin behind an open breaker, with %s remaining", got.Job.Processed, got.Remaining)
+	opened := b.clock.Now().Add(8*time.Second + 30*time.Second)
+	for range 2 { // the second one finds a probe that is not made
+		b.minute(t)
+		rows, err := b.db.Deliveries().Log(t.Context(), webhook.LogQuery{Tenant: "Default", Webhook: 1, Filter: webhook.DeliveryFilter{Status: webhook.StatusPending}, Limit: 10, Examine: 1000})
+		if err != nil || len(rows.Deliveries) != 2 || !rows.Deliveries[0].NextAt.Equal(opened) {
+			t.Fatalf("behind an open breaker begin %+v, %v; want one at each step of 30 s from %s", rows.Deliveries, err, opened)
+		}
 	}
-	observe(webhook.HealthReport{Activation: 1, At: b.clock.Now().Add(time.Second), Duration: 8 * time.Second})
+	b.clock.Advance(time.Second)
+	observe(webhook.HealthReport{Activation: 1, At: b.clock.Now(), Duration: 8 * time.Second})
+	b.clock.Advance(time.Minute)
 	b.minute(t)
-	if got := b.view(t, v.Job.ID); got.Job.Processed != 100 {
-		t.Errorf("%d rounds begin, want one a second in the next minute and a half, a slice at a time", got.Job.Processed)
+	if got := b.view(t, v.Job.ID); got.Job.Processed != 102 {
+		t.Errorf("%d rounds begin, want two and one a second in the next minute and a half, a slice at a time", got.Job.Processed)
 	}
 }
 

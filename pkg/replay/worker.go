@@ -20,7 +20,8 @@ import (
 // The rate is kept by delays: each slice makes its attempts due one after the other,
 // from where the slice before ended, up to horizon ahead. Where a target is slow, the
 // rate is what keeps about inFlight attempts in flight at once. While the webhook's
-// breaker is open, no round begins.
+// breaker is open, one round begins per step: without live traffic nothing else would
+// find out that the target responds again.
 type Worker struct {
 	Webhooks   Targets
 	Events     EventList
@@ -112,20 +113,24 @@ type slice struct {
 
 // pace sets the rate. job.ErrNotYet if nothing is to begin now.
 func (s *slice) pace(ctx context.Context) error {
-	s.progress.Due = later(s.progress.Due, s.now)
-	if s.progress.Due.Sub(s.now) > horizon {
-		return job.ErrNotYet
-	}
 	healths, err := s.Webhooks.Health(ctx, s.job.Tenant, []int32{s.job.Webhook})
 	if _, err = webhook.Readable(err); err != nil {
 		return err
 	}
 	health := healths[s.job.Webhook].Under(s.webhook.Activation)
-	if health.Breaker.Open() {
-		return job.ErrNotYet
-	}
 	s.gap = max(time.Second/time.Duration(s.plan.MaxPerSecond), health.Latency/inFlight)
 	s.most = max(1, min(rowsAtOnce, int(dueAhead/s.gap)))
+	switch b := health.Breaker; {
+	case b.Open():
+		s.progress.Due = later(s.progress.Due, b.ProbeAt)
+		s.gap, s.most = max(s.gap, b.Step), 1
+	case s.progress.Due.Sub(s.now) > horizon+dueAhead: // a step of a breaker that has closed
+		s.progress.Due = s.now
+	}
+	s.progress.Due = later(s.progress.Due, s.now)
+	if s.progress.Due.Sub(s.now) > horizon {
+		return job.ErrNotYet
+	}
 	return nil
 }
 

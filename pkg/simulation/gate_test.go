@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/lineage"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -178,6 +179,7 @@ type process struct {
 	// telling and signalling are what the current call of a user says.
 	telling    *telling
 	signalling *signalling
+	replaying  *replay.Plan
 	// making are its attempts that are not over.
 	making []*attempt
 	// reported is what its last write of a webhook's health counted; doubts are
@@ -229,6 +231,8 @@ type invocation struct {
 	unreported map[hook][][]ledger.Outcome
 	exhausted  []exhausted
 	refused    []*attempt
+	// begun are the deliveries of which it has begun a round for a replay.
+	begun map[webhook.DeliveryKey]bool
 }
 
 // invoke calls into a process. Like Lambda's, the call's context ends shortly

@@ -51,14 +51,16 @@ type environment struct {
 	rows     webhook.Deliveries
 	jobs     job.Jobs
 	again    *replay.Retry
+	replays  *replay.Replays
 	random   io.Reader
 	sender   *outbound.Sender
 	// The Lambda handlers.
 	deliver, retry, sweep, ingest lambda.Handler
 	sources                       *source.Registry
-	// telling and signalling go to the process with the next call.
+	// telling, signalling and replaying go to the process with the next call.
 	telling    *telling
 	signalling *signalling
+	replaying  *replay.Plan
 }
 
 // call calls into the environment.
@@ -68,6 +70,7 @@ func (e *environment) call(label string, timeout time.Duration, run func(context
 	}
 	e.busy = true
 	p := e.process
+	p.replaying = e.replaying
 	if p.telling, p.signalling = e.telling, e.signalling; e.telling != nil {
 		e.telling.began = time.Now()
 	}
@@ -114,7 +117,7 @@ func (e *environment) start() {
 	w.ingestion.functions(e, on)
 	e.registry, e.publish = wiring.NewRegistry(on), wiring.NewPublisher(on)
 	e.registry.Rules.AllowHTTP = true
-	e.again = wiring.NewRetry(on, e.registry)
+	e.again, e.replays = wiring.NewRetry(on, e.registry), wiring.NewReplays(on, e.registry)
 	e.queue, e.rows, e.jobs, e.random = on.Messages, store.Deliveries(), store.Jobs(), random
 }
 

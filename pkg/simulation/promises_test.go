@@ -64,6 +64,7 @@ func (l *witness) audit() {
 	for _, key := range l.sortedRows() {
 		l.auditRow(key, l.rows[key])
 	}
+	l.auditReplays()
 	l.auditSecrets()
 	l.auditStateEvents()
 	l.auditNeighbors()
@@ -103,7 +104,11 @@ func (l *witness) owed(h *happening, hook hook) bool {
 	}
 	e := l.event(h)
 	history := l.accounts[hook].history
-	if versions := history.Between(e.Stored, e.Stored); h.dispatched.IsZero() && len(versions) > 0 && versions[0].ActivatedAt.After(e.From.Add(-l.w.skew)) {
+	from := e.From
+	if at := h.event.ID.Time(); at.Before(from) {
+		from = at // of an earlier call with its idempotency key
+	}
+	if versions := history.Between(e.Stored, e.Stored); h.dispatched.IsZero() && len(versions) > 0 && versions[0].ActivatedAt.After(from.Add(-l.w.skew)) {
 		return false // a redispatch skips webhooks activated after the event
 	}
 	return history.MustGet(e, until)

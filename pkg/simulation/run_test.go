@@ -125,6 +125,9 @@ func newWorld(seed uint64, keep bool) *world {
 	if rnd.IntN(2) == 0 {
 		user("ops", first, 1+rnd.IntN(8), []time.Duration{2 * time.Second, 10 * time.Second, 5 * time.Minute}[rnd.IntN(3)], operate)
 	}
+	if rnd.IntN(3) == 0 {
+		user("ray", w.anyTenant(), 1+rnd.IntN(4), w.between(90*time.Second, 40*time.Minute), replayer)
+	}
 	if w.weather.newer {
 		w.newer = true
 		w.at(w.began.Add(w.between(2*time.Second, 25*time.Minute)), w.update)

@@ -240,11 +240,16 @@ func (u *user) create(d webhook.Draft) {
 	key, once := strings.CutPrefix(d.Name, keyed)
 	var w webhook.Webhook
 	u.env.telling = &telling{who: u.who, draft: &d}
+	since := u.since(d)
 	u.call("create a webhook "+key, func(ctx context.Context, e *environment) (err error) {
+		registry, err := since(e)
+		if err != nil {
+			return err
+		}
 		if once {
-			w, _, err = e.registry.CreateOnce(ctx, u.who, key, d)
+			w, _, err = registry.CreateOnce(ctx, u.who, key, d)
 		} else {
-			_, err = e.registry.Create(ctx, u.who, d)
+			_, err = registry.Create(ctx, u.who, d)
 		}
 		return err
 	}, func(err error) {
@@ -364,8 +369,7 @@ func draftOf(w webhook.Webhook) webhook.Draft {
 	return d
 }
 
-// operate retries a delivery, starts a round of it as a replay does, writing the row
-// before sending the message, or redispatches all events.
+// operate retries a delivery, replays those of a webhook, or redispatches all events.
 func operate(u *user) {
 	w := u.w
 	if w.chance(0.15) {
@@ -377,7 +381,18 @@ func operate(u *user) {
 		return
 	}
 	if w.chance(0.5) {
+		seen := w.witness.rows[key].Status
+		hasty := w.chance(0.3) // it has read the row long before
 		u.call(fmt.Sprintf("retry w%d/%s", about(key), w.witness.name(key.Event)), func(ctx context.Context, e *environment) error {
+			if now := time.Now(); hasty {
+				_, err := e.rows.StartRound(ctx, webhook.StartRound{
+					Key: key, Seen: seen, Now: now, Due: now, SweepAt: now.Add(5 * time.Minute), Seed: webhook.Seed{ExpiresAt: now.Add(rowLife)},
+				})
+				if errors.Is(err, webhook.ErrRefused) {
+					err = nil
+				}
+				return err
+			}
 			_, err := e.again.Start(ctx, webhook.Principal{Tenant: key.Tenant}, key.Webhook, key.Event)
 			if errors.Is(err, webhook.ErrRefused) || errors.Is(err, webhook.ErrNotFound) {
 				return nil
@@ -386,30 +401,7 @@ func operate(u *user) {
 		}, func(error) {})
 		return
 	}
-	replay := fmt.Sprintf("job-%d", u.left) // as a job does that replays events
-	u.call(fmt.Sprintf("replay w%d/%s", about(key), w.witness.name(key.Event)), func(ctx context.Context, e *environment) error {
-		row, err := e.rows.Get(ctx, key)
-		if errors.Is(err, webhook.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		now := time.Now()
-		row, err = e.rows.StartRound(ctx, webhook.StartRound{
-			Key: key, Seen: row.Status, Now: now, Due: now, SweepAt: now.Add(5 * time.Minute), Job: replay, Seed: webhook.Seed{ExpiresAt: now.Add(rowLife)},
-		})
-		if errors.Is(err, webhook.ErrRefused) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		_, _ = e.queue.Send(ctx, []webhook.Outgoing{{Message: webhook.Message{
-			Kind: webhook.MessageAttempt, Tenant: key.Tenant, Webhook: key.Webhook, Event: key.Event, Round: row.Round, Attempt: 1, Replay: replay,
-		}}})
-		return nil
-	}, func(error) {})
+	replayer(u)
 }
 
 // redispatch starts jobs that match all events so far again.

@@ -34,9 +34,11 @@ type witness struct {
 	lost     bool              // Lambda gave up on events without a record of them
 	once     map[string]hook   // webhooks by tenant and idempotency key
 	intents  []webhook.Intent
-	jobs     []job.Job       // running ones
-	claims   map[string]bool // by process and delivery: claimed rows without a message so far
-	due      time.Time       // the earliest SweepAt of all rows
+	jobs     []job.Job // running ones
+	replays  map[string]*replayed
+	rounds   map[webhook.DeliveryKey][]*replayed // that began rounds
+	claims   map[string]bool                     // by process and delivery: claimed rows without a message so far
+	due      time.Time                           // the earliest SweepAt of all rows
 	// overtaken are the tokens of leases that were just taken over.
 	overtaken  []string
 	healths    map[hook][]healthy
@@ -50,6 +52,7 @@ type witness struct {
 	reasons    reasons
 	found      map[webhook.DeliveryKey]int // resends of a row when it got its SweepAt
 	preferred  map[hook]acceptance
+	undecided  map[hook]time.Time         // the last attempt that was
 	onceEvents map[string]webhook.EventID // by caller and idempotency key
 	unsigned   map[hook]bool              // an attempt was made without a POST
 	parked     map[putOff]bool
@@ -143,8 +146,8 @@ func newWitness(w *world) *witness {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		accounts: map[hook]*account{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), found: map[webhook.DeliveryKey]int{}, preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
-		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[webhook.DeliveryKey]time.Time{},
+		accounts: map[hook]*account{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), found: map[webhook.DeliveryKey]int{}, preferred: map[hook]acceptance{}, undecided: map[hook]time.Time{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
+		replays: map[string]*replayed{}, rounds: map[webhook.DeliveryKey][]*replayed{}, claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[webhook.DeliveryKey]time.Time{},
 	}
 }
 
@@ -280,6 +283,7 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	}
 	l.w.tracef("rows", "%s is %s at %d.%d%s%s", name, row.Status, row.Round, row.Attempt, lease, due)
 	l.checkRow(name, old, row)
+	l.checkRound(name, old, row)
 	l.unsent(p, old, row)
 	l.checkLife(name, p, old, row)
 	l.checkDue(name, p, old, row)
@@ -288,8 +292,8 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	if row.Status == webhook.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
 		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
 	}
-	if row.Round > old.Round && (old.Exists() || row.Replay != "") {
-		l.reasons.byDelivery[key]++ // a retry or a replay
+	if row.Round > old.Round && old.Exists() && row.Replay == "" {
+		l.reasons.byDelivery[key]++ // a retry
 	}
 	switch {
 	case row.Round > old.Round:
@@ -732,7 +736,11 @@ func (l *witness) jobChanged(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.jobs = jobs
+	l.noteReplays(processOf(ctx))
 	for _, j := range jobs {
+		if j.Kind != job.Redispatch {
+			continue
+		}
 		l.w.ingestion.redispatchedTo = later(l.w.ingestion.redispatchedTo, j.To)
 	}
 }
@@ -777,6 +785,9 @@ func (l *witness) sweeps(p *process, m webhook.Message) {
 	name := l.about(about(m.Key()), webhook.EventID(l.name(m.Event)))
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.claims[p.name+name] && l.begins(p, m) {
+		return
+	}
 	if !l.claims[p.name+name] {
 		l.w.violated("sweep", "a message for %s is sent, but the row was not claimed", name)
 	}

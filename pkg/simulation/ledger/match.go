@@ -63,10 +63,16 @@ func aboutWebhook(name string) (kind string, ok bool) {
 }
 
 // Wants reports whether a version is to get an event that it is told of at that
-// time: it is Active, one of its patterns fits, it may see the event and was not
-// activated more than a minute after the event was accepted.
+// time: it takes the event and was not activated more than a minute after the event
+// was accepted.
 func (v Version) Wants(e Event) bool {
-	if !v.Exists || v.State != Active || v.Tenant != e.Tenant || v.ActivatedAt.After(e.Stored.Add(Grace+clocks)) {
+	return v.Takes(e) && !v.ActivatedAt.After(e.Stored.Add(Grace+clocks))
+}
+
+// Takes reports whether a version is to get an event that is replayed: it is Active,
+// one of its patterns fits, and it may see the event.
+func (v Version) Takes(e Event) bool {
+	if !v.Exists || v.State != Active || v.Tenant != e.Tenant {
 		return false
 	}
 	if e.About != nil && v.App != "" && v.App != e.About.App {
@@ -89,6 +95,29 @@ func (h History) MayGet(e Event, at time.Time) bool {
 		}
 	}
 	return false
+}
+
+// MayReplay reports whether the webhook may get a POST of the event at that time from a
+// replay that was begun earlier: it took the event at some moment since.
+func (h History) MayReplay(e Event, begun, at time.Time) bool {
+	for _, v := range h.Between(begun.Add(-ViewLife), at) {
+		if v.Takes(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// MustReplay reports whether a replay that was begun and has ended must have begun a
+// round of the event: the webhook took the event all the while.
+func (h History) MustReplay(e Event, begun, ended time.Time) bool {
+	versions := h.Between(begun, ended)
+	for _, v := range versions {
+		if !v.Takes(e) {
+			return false
+		}
+	}
+	return len(versions) > 0 && !versions[0].At.After(begun)
 }
 
 // MustGet reports whether the webhook must get the event: it wanted it from when it
