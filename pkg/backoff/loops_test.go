@@ -58,6 +58,7 @@ var others = map[string]string{
 	"pkg/store/dynamo table.getAll for":                 "a batch of keys per iteration",
 	"pkg/store/dynamo table.query for":                  "a page per iteration",
 	"pkg/sweep Sweeper.drainDeadLetters for range":      "a page per iteration, up to a limit",
+	"pkg/replay Retry.Start for range":                  "five iterations, each decides by the row that another writer has just changed: no wait",
 	"pkg/job Runner.Run for":                            "a slice per iteration; a failed job waits for the next minute",
 	"pkg/sweep Sweeper.clearIntents for":                "an intent per iteration",
 	"pkg/sweep Sweeper.redrive for":                     "a page of names per iteration",
