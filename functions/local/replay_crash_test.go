@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
@@ -65,9 +66,9 @@ func past(t testing.TB, dir, target string, n int) []webhook.EventID {
 					err = db.Events().Put(ctx, e)
 				}
 				if err == nil && i%2 == 0 {
-					_, err = db.Deliveries().RecordFirst(ctx, webhook.RecordFirst{
-						Key: webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: e.ID}, Now: now, Seed: webhook.NewSeed(e, "", nil, now.AddDate(0, 0, 33)),
-						Outcome: webhook.Outcome{Attempt: webhook.Attempt{Number: 1, At: now, Error: webhook.AttemptRefused}, Status: webhook.StatusFailed},
+					_, err = db.Deliveries().RecordFirst(ctx, delivery.RecordFirst{
+						Key: delivery.Key{Tenant: "Default", Webhook: 1, Event: e.ID}, Now: now, Seed: delivery.NewSeed(e, "", nil, now.AddDate(0, 0, 33)),
+						Outcome: delivery.Outcome{Attempt: delivery.Attempt{Number: 1, At: now, Error: webhook.AttemptRefused}, Status: delivery.StatusFailed},
 					})
 				}
 				if ids[i] = e.ID; err != nil {

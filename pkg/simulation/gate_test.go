@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/lineage"
@@ -161,7 +162,7 @@ type process struct {
 	// troubles are the faults and the death of this process, by time.
 	troubles []trouble
 	// leases are the leases granted to it, by delivery.
-	leases map[webhook.DeliveryKey]*grant
+	leases map[delivery.Key]*grant
 	// probes are breaker probes that it was granted but has not made.
 	probes map[hook]int
 	// unmade are the probes taken by the current call, until it attempts the
@@ -232,7 +233,7 @@ type invocation struct {
 	exhausted  []exhausted
 	refused    []*attempt
 	// begun are the deliveries of which it has begun a round for a replay.
-	begun map[webhook.DeliveryKey]bool
+	begun map[delivery.Key]bool
 }
 
 // invoke calls into a process. Like Lambda's, the call's context ends shortly

@@ -33,7 +33,7 @@ var replayMutants = []mutant{
 	},
 	{
 		"replay: what is pending too", replayPlan,
-		"webhook.StatusExpired:\n\t\treturn \"\", false\n", "webhook.StatusExpired:\n\t\tr = Failed\n",
+		"delivery.StatusExpired:\n\t\treturn \"\", false\n", "delivery.StatusExpired:\n\t\tr = Failed\n",
 	},
 	{
 		"replay: cursor before the rounds", replayWorker,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -18,7 +19,7 @@ type replayed struct {
 	hook hook
 	plan replay.Plan // as the user stated it
 	// seen are the rows of the period's events when it was begun.
-	seen map[webhook.EventID]webhook.Delivery
+	seen map[webhook.EventID]delivery.Row
 }
 
 // replayer begins replays of all events so far, and sometimes cancels one.
@@ -71,10 +72,10 @@ func (l *witness) noteReplays(p *process) {
 			l.w.violated("replays", "%s is created, but no user asked for it", j.ID)
 			continue
 		}
-		r := &replayed{job: j, at: time.Now(), hook: hookOf(j.Tenant, j.Webhook), plan: *p.replaying, seen: map[webhook.EventID]webhook.Delivery{}}
+		r := &replayed{job: j, at: time.Now(), hook: hookOf(j.Tenant, j.Webhook), plan: *p.replaying, seen: map[webhook.EventID]delivery.Row{}}
 		for _, id := range l.order {
 			if at := id.Time(); l.events[id].event.Tenant == j.Tenant && !at.Before(j.From) && at.Before(j.To) {
-				r.seen[id] = l.rows[webhook.DeliveryKey{Tenant: j.Tenant, Webhook: j.Webhook, Event: id}]
+				r.seen[id] = l.rows[delivery.Key{Tenant: j.Tenant, Webhook: j.Webhook, Event: id}]
 			}
 		}
 		l.replays[j.ID] = r
@@ -99,7 +100,7 @@ func (l *witness) mayReplay(a *attempt, at time.Time) bool {
 
 // checkRound checks a round that begins: after one that had begun, and of a replay once
 // for each row and only of what was asked for.
-func (l *witness) checkRound(name string, old, row webhook.Delivery) {
+func (l *witness) checkRound(name string, old, row delivery.Row) {
 	if row.Round > old.Round && old.Waiting() {
 		l.w.violated("replays", "%s begins another round, and the one before had not begun", name)
 	}
@@ -113,17 +114,17 @@ func (l *witness) checkRound(name string, old, row webhook.Delivery) {
 		return
 	case old.Replay == row.Replay:
 		l.w.violated("replays", "%s is replayed twice by %s", name, row.Replay)
-	case old.Status == webhook.StatusPending || old.Status == webhook.StatusExpired:
+	case old.Status == delivery.StatusPending || old.Status == delivery.StatusExpired:
 		l.w.violated("replays", "%s is replayed, though it is %s", name, old.Status)
 	case !r.asks(old.Status):
 		l.w.violated("replays", "%s was %q, and %v was asked for", name, old.Status, r.plan.Only)
 	}
-	l.rounds[row.DeliveryKey] = append(l.rounds[row.DeliveryKey], r)
+	l.rounds[row.Key] = append(l.rounds[row.Key], r)
 }
 
 // asks reports whether the user asked for deliveries of this status.
-func (r *replayed) asks(s webhook.Status) bool {
-	of := map[webhook.Status]replay.Reason{"": replay.Missing, webhook.StatusFailed: replay.Failed, webhook.StatusCancelled: replay.Failed, webhook.StatusDelivered: replay.Delivered}
+func (r *replayed) asks(s delivery.Status) bool {
+	of := map[delivery.Status]replay.Reason{"": replay.Missing, delivery.StatusFailed: replay.Failed, delivery.StatusCancelled: replay.Failed, delivery.StatusDelivered: replay.Delivered}
 	reason, any := of[s]
 	if len(r.plan.Only) == 0 {
 		return any && reason != replay.Delivered
@@ -153,7 +154,7 @@ func (l *witness) auditReplays() {
 				l.w.violated("replays", "%s has not ended: %s, %v", r.job.ID, ended.Status, err)
 				continue
 			}
-			now := l.rows[webhook.DeliveryKey{Tenant: r.job.Tenant, Webhook: r.job.Webhook, Event: id}]
+			now := l.rows[delivery.Key{Tenant: r.job.Tenant, Webhook: r.job.Webhook, Event: id}]
 			if ended.Status != job.Done || ended.Reason != "" || !l.accounts[r.hook].history.MustReplay(l.event(l.events[id]), r.at, ended.Updated.Add(l.w.skew)) {
 				continue
 			}
@@ -167,12 +168,12 @@ func (l *witness) auditReplays() {
 // begins reports whether a message of the sweep begins a round of a replay: one in each
 // call, since a slice whose outcome was not stored is repeated. It is a reason for the
 // message.
-func (l *witness) begins(p *process, m webhook.Message) bool {
+func (l *witness) begins(p *process, m delivery.Message) bool {
 	if l.replays[m.Replay] == nil || m.Attempt != 1 || p.current.begun[m.Key()] {
 		return false
 	}
 	if p.current.begun == nil {
-		p.current.begun = map[webhook.DeliveryKey]bool{}
+		p.current.begun = map[delivery.Key]bool{}
 	}
 	p.current.begun[m.Key()] = true
 	l.reasons.byDelivery[m.Key()]++

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -385,8 +386,8 @@ func operate(u *user) {
 		hasty := w.chance(0.3) // it has read the row long before
 		u.call(fmt.Sprintf("retry w%d/%s", about(key), w.witness.name(key.Event)), func(ctx context.Context, e *environment) error {
 			if now := time.Now(); hasty {
-				_, err := e.rows.StartRound(ctx, webhook.StartRound{
-					Key: key, Seen: seen, Now: now, Due: now, SweepAt: now.Add(5 * time.Minute), Seed: webhook.Seed{ExpiresAt: now.Add(rowLife)},
+				_, err := e.rows.StartRound(ctx, delivery.StartRound{
+					Key: key, Seen: seen, Now: now, Due: now, SweepAt: now.Add(5 * time.Minute), Seed: delivery.Seed{ExpiresAt: now.Add(rowLife)},
 				})
 				if errors.Is(err, webhook.ErrRefused) {
 					err = nil
