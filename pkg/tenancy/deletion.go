@@ -23,6 +23,12 @@ type Erasure interface {
 	// which may already be deleted, and returns how many; 0 means none are left.
 	EraseDeliveries(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
 
+	// EraseSubscriptions removes up to limit of what leads from the names of events to
+	// the tenant's webhooks, and returns how many; 0 means none is left. Calls that
+	// were cut short leave some that lead to webhooks that do not exist. A webhook
+	// that exists gets no events any more.
+	EraseSubscriptions(ctx context.Context, tenant webhook.Tenant, limit int) (int, error)
+
 	// EraseHistory removes up to limit replaced revisions of a webhook, as
 	// EraseDeliveries removes rows.
 	EraseHistory(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
@@ -64,7 +70,7 @@ const (
 	deletedSources  = 10              // per slice
 	deletedWebhooks = 10              // per slice
 	deletedEvents   = 500             // per slice
-	deletedRows     = 500             // per call of EraseDeliveries
+	deletedRows     = 500             // per call of EraseDeliveries, and of others of its kind
 )
 
 // Slice does one slice of a job of kind job.DeleteTenant; see job.Slice. The
@@ -131,8 +137,9 @@ func (d *Deletion) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 	return j, err
 }
 
-// webhooks deletes some of the tenant's webhooks with their secrets, and returns
-// how many. An *UnreadableError names those it could not delete.
+// webhooks deletes some of the tenant's webhooks with their secrets, or else what
+// still leads to webhooks, and returns how many. An *UnreadableError names those it
+// could not delete.
 func (d *Deletion) webhooks(ctx context.Context, tenant webhook.Tenant) (int, error) {
 	page, _, unreadable := d.Registry.Webhooks.List(ctx, tenant, 0, deletedWebhooks)
 	if _, err := webhook.Readable(unreadable); err != nil {
@@ -143,7 +150,14 @@ func (d *Deletion) webhooks(ctx context.Context, tenant webhook.Tenant) (int, er
 			return 0, err
 		}
 	}
-	return len(page), unreadable
+	if len(page) > 0 {
+		return len(page), unreadable
+	}
+	n, err := d.Erasure.EraseSubscriptions(ctx, tenant, deletedRows)
+	if err != nil {
+		return 0, err
+	}
+	return n, unreadable
 }
 
 // erase erases some of what is stored of a webhook besides the webhook itself, and

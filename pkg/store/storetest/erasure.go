@@ -100,6 +100,23 @@ func testErasure(t *testing.T, h Harness) {
 			}
 		}
 	})
+	t.Run("EraseSubscriptions removes what leads to a tenant's webhooks, and to no other's", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		longer := tenant + "1"
+		for _, of := range []webhook.Tenant{tenant, longer} {
+			must(t, h.Webhooks.Create(t.Context(), bareWebhook(of, 1, "a.b", "c.*")))
+			must(t, h.Webhooks.Create(t.Context(), bareWebhook(of, 2, "a.b")))
+		}
+		for _, want := range []int{2, 1, 0} {
+			if n, err := h.Erasure.EraseSubscriptions(t.Context(), tenant, 2); n != want || err != nil {
+				t.Errorf("erased %d, %v; want %d", n, err, want)
+			}
+		}
+		if got, other := subscribed(t, h, tenant, "a.b"), subscribed(t, h, longer, "a.b"); len(got) != 0 || len(other) != 2 {
+			t.Errorf("the tenant's webhooks %v and the other's %v are found, want none and two", got, other)
+		}
+	})
 	t.Run("erasing absent items is not an error", func(t *testing.T) {
 		t.Parallel()
 		if n, err := h.Erasure.EraseEvents(t.Context(), newTenant(t), 10); n != 0 || err != nil {
@@ -110,6 +127,9 @@ func testErasure(t *testing.T, h Harness) {
 		}
 		if n, err := h.Erasure.EraseHistory(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
 			t.Errorf("history: %d, %v", n, err)
+		}
+		if n, err := h.Erasure.EraseSubscriptions(t.Context(), newTenant(t), 10); n != 0 || err != nil {
+			t.Errorf("subscriptions: %d, %v", n, err)
 		}
 	})
 }
