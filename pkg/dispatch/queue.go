@@ -171,6 +171,9 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 	}
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if gone(err) {
+		if c.erased(ctx, m) {
+			return true
+		}
 		return c.end(ctx, r, webhook.Event{ID: m.Event}, webhook.StatusExpired, "the event is no longer kept")
 	}
 	if err != nil {
@@ -236,6 +239,16 @@ func (c *consumer) end(ctx context.Context, r webhook.Received, event webhook.Ev
 	return true
 }
 
+// erased reports whether a delivery whose event is gone has neither a webhook nor a
+// row, as after its tenant's deletion: a row would be left of the tenant.
+func (c *consumer) erased(ctx context.Context, m webhook.Message) bool {
+	if w, _, err := c.subject(ctx, m); err != nil || w.Revision > 0 {
+		return false
+	}
+	_, err := c.Deliveries.Get(ctx, m.Key())
+	return gone(err)
+}
+
 // makeDue turns a message with too many hops into a row that the sweep finds: the
 // guard against bugs that make messages circle.
 func (c *consumer) makeDue(ctx context.Context, r webhook.Received) (done bool) {
@@ -257,6 +270,9 @@ func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if err != nil && !gone(err) {
 		return c.eventUnread(ctx, r, err)
+	}
+	if gone(err) && c.erased(ctx, m) {
+		return true
 	}
 	event.ID = m.Event
 	if err = c.markDelivered(ctx, m, event, *m.Success, ""); err == nil {
