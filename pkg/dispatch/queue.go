@@ -171,8 +171,8 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 	}
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if gone(err) {
-		if c.erased(ctx, m) {
-			return true
+		if known, erased := c.erased(ctx, m); !known || erased {
+			return known || c.later(ctx, r)
 		}
 		return c.end(ctx, r, webhook.Event{ID: m.Event}, webhook.StatusExpired, "the event is no longer kept")
 	}
@@ -240,13 +240,15 @@ func (c *consumer) end(ctx context.Context, r webhook.Received, event webhook.Ev
 }
 
 // erased reports whether a delivery whose event is gone has neither a webhook nor a
-// row, as after its tenant's deletion: a row would be left of the tenant.
-func (c *consumer) erased(ctx context.Context, m webhook.Message) bool {
-	if w, _, err := c.subject(ctx, m); err != nil || w.Revision > 0 {
-		return false
+// row, as after its tenant's deletion: a row would be left of the tenant. It is not
+// known while one of them cannot be read.
+func (c *consumer) erased(ctx context.Context, m webhook.Message) (known, erased bool) {
+	w, _, err := c.subject(ctx, m)
+	if err != nil || w.Revision > 0 {
+		return err == nil, false
 	}
-	_, err := c.Deliveries.Get(ctx, m.Key())
-	return gone(err)
+	_, err = c.Deliveries.Get(ctx, m.Key())
+	return err == nil || gone(err), gone(err)
 }
 
 // makeDue turns a message with too many hops into a row that the sweep finds: the
@@ -271,8 +273,10 @@ func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
 	if err != nil && !gone(err) {
 		return c.eventUnread(ctx, r, err)
 	}
-	if gone(err) && c.erased(ctx, m) {
-		return true
+	if gone(err) {
+		if known, erased := c.erased(ctx, m); !known || erased {
+			return known || c.later(ctx, r)
+		}
 	}
 	event.ID = m.Event
 	if err = c.markDelivered(ctx, m, event, *m.Success, ""); err == nil {

@@ -412,8 +412,9 @@ func TestQueue_StartsNoAttemptWithoutTimeForIt(t *testing.T) {
 	}
 }
 
-// A message that comes after its tenant was deleted leaves nothing of the tenant. A row
-// that exists is ended, or the sweep would send it again and again.
+// A message that comes after its tenant was deleted leaves nothing of the tenant, also
+// if whether it was cannot be read at first. A row that exists is ended, or the sweep
+// would send it again and again.
 func TestQueue_WhatWasErasedGetsNoRow(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []webhook.MessageKind{webhook.MessageAttempt, webhook.MessageRecord} {
@@ -425,10 +426,18 @@ func TestQueue_WhatWasErasedGetsNoRow(t *testing.T) {
 				s.finish(1, 1, waiting)
 				want = map[webhook.MessageKind]string{webhook.MessageAttempt: "expired 1.1", webhook.MessageRecord: "delivered 1.1"}[kind]
 			}
+			before := describe(s.row())
 			s.must(s.db.Webhooks().Delete(t.Context(), tenant, s.hook.ID, s.hook.Revision, webhook.Change{}))
 			m := s.attempt(1, 2)
 			if m.Kind = kind; kind == webhook.MessageRecord {
 				m.Attempt, m.Success = 0, &webhook.Attempt{Number: 1, At: s.clock.Now(), StatusCode: 200}
+			}
+			for _, unread := range []string{"Webhooks.Get", "Deliveries.Get"} {
+				s.faults[unread] = webhook.ErrUnavailable
+				if done, got := s.consume(m), describe(s.row()); done || got != before {
+					t.Errorf("%s, begun %v: without %s done %v and the row is %q, want %q", kind, begun, unread, done, got, before)
+				}
+				delete(s.faults, unread)
 			}
 			if done, got := s.consume(m), describe(s.row()); !done || got != want {
 				t.Errorf("%s, begun %v: done %v and the row is %q, want %q", kind, begun, done, got, want)
