@@ -185,6 +185,8 @@ func (d *database) committed(ctx context.Context, table *string, key map[string]
 		d.w.witness.jobChanged(ctx)
 	case *table == tableWebhooks && pk == "SOURCES":
 		d.w.ingestion.committed(ctx, sk)
+	case *table == tableWebhooks && pk == "TENANTS":
+		d.w.doom.committed(ctx)
 	case *table == tableWebhooks && pk == "O":
 		d.w.witness.intentChanged(ctx)
 	}

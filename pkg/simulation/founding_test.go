@@ -90,7 +90,7 @@ func (w *world) update() {
 	w.tracef("weather", "the functions are updated, and read all events")
 	w.newer = false
 	for _, id := range w.witness.order {
-		if h := w.witness.events[id]; h.newer {
+		if h := w.witness.events[id]; h.newer && !w.doom.erased(h.event.Tenant) {
 			h.newer = false
 			image := w.db.image(context.Background(), h.event.Tenant, id)
 			delete(image, "v")

@@ -24,6 +24,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -55,6 +56,7 @@ type environment struct {
 	deliver, retry, sweep, ingest lambda.Handler
 	sources                       *source.Registry
 	gateway                       lambda.Handler // of the relays' calls
+	administration                *tenancy.Administration
 	// telling and signalling go to the process with the next call.
 	telling    *telling
 	signalling *signalling
@@ -112,6 +114,7 @@ func (e *environment) start() {
 	e.functions(p)
 	w.ingestion.functions(e, on)
 	w.relays.functions(e, on)
+	w.doom.functions(e, on)
 	e.registry, e.publish = wiring.NewRegistry(on), wiring.NewPublisher(on)
 	e.registry.Rules.AllowHTTP = true
 	e.queue, e.rows, e.jobs, e.random = on.Messages, store.Deliveries(), store.Jobs(), random

@@ -36,6 +36,8 @@ func play(t *testing.T, seed uint64, keep bool) (out outcome) {
 		if len(w.verdict) == 0 {
 			w.witness.audit()
 			w.ingestion.audit()
+			w.doom.audit()
+			w.aliens.audit()
 			w.relays.audit()
 		}
 		out = outcome{
@@ -141,6 +143,8 @@ func newWorld(seed uint64, keep bool) *world {
 	}
 	w.ingestion = newIngestion(w)
 	w.relays = newRelays(w)
+	w.doom = newDoom(w)
+	w.aliens = newAliens(w)
 	w.at(w.began.Add(w.weather.lasts), func() {
 		w.calm = true
 		w.tracef("weather", "clears up")

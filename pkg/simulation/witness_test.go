@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -256,6 +257,10 @@ func (l *witness) pointerChanged(ctx context.Context, id hook) {
 
 func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	row, err := l.w.db.peek.Deliveries().Get(ctx, key)
+	if l.w.doom.erased(key.Tenant) && errors.Is(err, webhook.ErrNotFound) {
+		l.erased(key)
+		return
+	}
 	if err != nil {
 		l.w.violated("store", "row of %v was written but cannot be read: %v", key, err)
 		return
@@ -268,6 +273,7 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	}
 	old := l.rows[key]
 	l.rows[key] = row
+	l.w.doom.wrote(p, old, row)
 	now := time.Now()
 	lease := ""
 	if row.LeaseBy != "" {
@@ -678,7 +684,7 @@ func (l *witness) returned(inv *invocation) {
 	}
 	for _, a := range inv.attempts {
 		row := l.rows[a.key]
-		if !a.knownOK || row.Round > a.round || row.Status == webhook.StatusDelivered || l.w.queue.holdsRecord(a.key) {
+		if !a.knownOK || l.w.doom.erased(a.key.Tenant) || row.Round > a.round || row.Status == webhook.StatusDelivered || l.w.queue.holdsRecord(a.key) {
 			continue
 		}
 		l.w.violated("rows", "w%d/%s was accepted by its target, as %s knew when it returned, but is %s",
@@ -693,6 +699,7 @@ func (l *witness) acknowledged(inv *invocation, m webhook.Message) {
 	defer l.mu.Unlock()
 	row := l.rows[m.Key()]
 	switch {
+	case l.w.doom.erased(m.Tenant):
 	case m.Kind == webhook.MessageRecord:
 		// Until the row says so, the message is the only record of a success.
 		if row.Round <= m.Round && row.Status != webhook.StatusDelivered && !l.w.queue.holdsRecord(m.Key()) {
@@ -741,7 +748,7 @@ func (l *witness) sent(p *process, out webhook.Outgoing) {
 	l.spend(p, out)
 	m := out.Message
 	row := l.rows[m.Key()]
-	if m.Kind != webhook.MessageAttempt || m.Round <= 1 && m.Attempt <= 1 || row.Round > m.Round {
+	if m.Kind != webhook.MessageAttempt || m.Round <= 1 && m.Attempt <= 1 || row.Round > m.Round || l.w.doom.erased(m.Tenant) {
 		return
 	}
 	if row.Round < m.Round || row.Attempt < m.Attempt-1 || row.Attempt == m.Attempt-1 && row.LeaseBy != "" {

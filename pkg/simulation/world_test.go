@@ -47,6 +47,8 @@ type world struct {
 	witness   *witness
 	ingestion *ingestion
 	relays    *relays
+	doom      *doom
+	aliens    *aliens
 	actors    []actor
 	shards    []*shard
 	tenants   []webhook.Tenant // of this run

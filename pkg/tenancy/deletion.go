@@ -41,7 +41,9 @@ type Erasure interface {
 // marked have ended before the second pass. Credentials of other tenants that
 // list the tenant stay unchanged. Two counters stay, because they must
 // never restart: the webhooks' epoch and their ids. Idempotency keys and the
-// health of deleted webhooks expire by themselves within days.
+// health of deleted webhooks expire by themselves within days, and so does, within
+// weeks, the row without data that a message leaves which becomes a dead letter after
+// the second pass.
 //
 // A credential or webhook that cannot be decoded cannot be deleted either. The
 // deletion continues with everything else and ends as job.Failed, with the
