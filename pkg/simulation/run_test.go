@@ -145,6 +145,7 @@ func newWorld(seed uint64, keep bool) *world {
 	w.relays = newRelays(w)
 	w.doom = newDoom(w)
 	w.aliens = newAliens(w)
+	w.quitter = newQuitter(w)
 	w.at(w.began.Add(w.weather.lasts), func() {
 		w.calm = true
 		w.tracef("weather", "clears up")

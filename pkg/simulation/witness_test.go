@@ -590,6 +590,7 @@ func (l *witness) saw(a *attempt, r ledger.Request, m mood, answer ledger.Respon
 	l.w.tracef("target", "saw w%d/%s, is %s", about(a.key), l.events[a.key.Event].name, m.name)
 	l.checkRequest(fmt.Sprintf("w%d/%s", about(a.key), l.events[a.key.Event].name), a, r)
 	a.arrived, a.success, a.answer = time.Now(), answer.OK(), answer
+	l.w.quitter.saw(about(a.key), answer)
 	for _, before := range l.attempts[a.key] {
 		if before == a || !before.success || before.round != a.round || before.arrived.IsZero() {
 			continue

@@ -49,6 +49,7 @@ type world struct {
 	relays    *relays
 	doom      *doom
 	aliens    *aliens
+	quitter   *quitter
 	actors    []actor
 	shards    []*shard
 	tenants   []webhook.Tenant // of this run
