@@ -127,6 +127,8 @@ func (r *recorder) UpdateHealth(_ context.Context, _ webhook.Tenant, _ int32, ch
 	return r.health, nil
 }
 
+func (r *recorder) Count(context.Context, webhook.Tenant, int32, webhook.Hour) error { return nil }
+
 func (r *recorder) RecordFirst(_ context.Context, first webhook.RecordFirst) (webhook.Delivery, error) {
 	if first.Outcome.Status == webhook.StatusDelivered {
 		r.delivered.Add(1)
@@ -230,7 +232,7 @@ func newBenchEngine(b *testing.B, target string) *benchEngineRun {
 	}
 	b.Cleanup(sender.CloseIdle)
 	engine := dispatch.New(dispatch.Config{
-		Webhooks: asWebhooks{r}, Deliveries: asDeliveries{r}, Secrets: r, Sender: sender, Messages: r, Logger: slog.New(telemetry.NewHandler(io.Discard, slog.LevelInfo)),
+		Webhooks: asWebhooks{r}, Deliveries: asDeliveries{r}, Statistics: r, Secrets: r, Sender: sender, Messages: r, Logger: slog.New(telemetry.NewHandler(io.Discard, slog.LevelInfo)),
 		Now: time.Now, Random: rand.Reader, Policy: webhook.PolicyDurable, EventLife: time.Hour, RowLife: time.Hour,
 	})
 	return &benchEngineRun{recorder: r, engine: engine, sender: sender}

@@ -80,6 +80,7 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 // next one.
 func (c *consumer) finish(ctx context.Context, r webhook.Received, a madeAttempt) (done bool) {
 	settled := c.settle(ctx, a)
+	c.reports.counts.add(a, settled.failed)
 	if settled.disable {
 		c.reports.noteGone(a.webhook)
 	}
