@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -80,6 +81,9 @@ func crossing(t *testing.T, route httpapi.Route, id int) (path, body string) {
 		}
 	}
 	path = strings.Join(segments, "/") + fmt.Sprintf("?webhookId=%d", id)
+	if slices.Contains(httpapi.QueryParameters()[route.Method+" "+route.Pattern], "ids") {
+		path += fmt.Sprintf("&ids=%d", id)
+	}
 	body, special := bodies[route.Method+" "+route.Pattern]
 	body = strings.ReplaceAll(body, "{id}", fmt.Sprint(id))
 	if !special && route.Method != http.MethodGet {
@@ -99,8 +103,8 @@ func crossed(t *testing.T) *server {
 		t.Fatalf("create: got %d %s", got.Code, got.Body)
 	}
 	s.pings = nil
-	// The owner's webhook has an event with marked data, and a delivery of it, whose
-	// response is marked.
+	// The owner's webhook has an event with marked data, a delivery of it, whose
+	// response is marked, and statistics, and fails now.
 	event := webhook.Event{
 		Tenant: "Default", ID: webhook.EventID(fills["{eventId}"]), Name: "contact.changed", PrimaryKey: 7,
 		Data: []byte(`{"name":"` + marked + `"}`), At: now, ExpiresAt: now.AddDate(0, 1, 0),
@@ -112,6 +116,14 @@ func crossed(t *testing.T) *server {
 	outcome := webhook.Outcome{Attempt: webhook.Attempt{Number: 1, At: now, Error: webhook.AttemptStatus, StatusCode: 500}, Status: webhook.StatusFailed, Response: "HTTP 500 No\n\n" + marked}
 	seed := webhook.Seed{EventName: marked, ExpiresAt: now.AddDate(0, 1, 0)}
 	if _, err := s.db.Deliveries().RecordFirst(t.Context(), webhook.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}); err != nil {
+		t.Fatal(err)
+	}
+	report := webhook.HealthReport{Activation: 1, At: now, Error: webhook.AttemptStatus, LastError: marked}
+	if _, err := s.db.Webhooks().UpdateHealth(t.Context(), "Default", owned, func(h webhook.Health) webhook.Health { return h.Observe(report) }); err != nil {
+		t.Fatal(err)
+	}
+	hour := webhook.HourOf(webhook.Result{At: now}, now, 1, false, 24*time.Hour)
+	if err := s.db.Statistics().Count(t.Context(), "Default", owned, hour); err != nil {
 		t.Fatal(err)
 	}
 	response := webhook.FailureResponse{DeliveryKey: key, Number: 1, At: now, Excerpt: outcome.Response, ExpiresAt: seed.ExpiresAt}
