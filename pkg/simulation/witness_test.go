@@ -47,6 +47,7 @@ type witness struct {
 	founded    map[hook]int  // calls before the run
 	twice      map[hook]int  // calls that lost responses may have counted twice
 	unknown    map[hook]bool // a fault may have lost a count
+	hours      hours
 	reasons    reasons
 	found      map[webhook.DeliveryKey]int // resends of a row when it got its SweepAt
 	preferred  map[hook]acceptance
@@ -142,7 +143,7 @@ func newWitness(w *world) *witness {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
 		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		accounts: map[hook]*account{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), found: map[webhook.DeliveryKey]int{}, preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
+		accounts: map[hook]*account{}, hours: newHours(), posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), found: map[webhook.DeliveryKey]int{}, preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
 		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[webhook.DeliveryKey]time.Time{},
 	}
 }
@@ -280,6 +281,7 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	l.w.tracef("rows", "%s is %s at %d.%d%s%s", name, row.Status, row.Round, row.Attempt, lease, due)
 	l.checkRow(name, old, row)
 	l.unsent(p, old, row)
+	l.gaveUp(p, old, row)
 	l.checkLife(name, p, old, row)
 	l.checkDue(name, p, old, row)
 	l.noteFound(old, row)
@@ -367,10 +369,12 @@ func (l *witness) unsent(p *process, old, row webhook.Delivery) {
 		return
 	}
 	last := row.Attempts[len(row.Attempts)-1]
-	l.attempts[row.DeliveryKey] = append(l.attempts[row.DeliveryKey], &attempt{
+	a := &attempt{
 		process: p, inv: p.current, key: row.DeliveryKey, round: row.Round, retry: last.Number - 1, began: last.At, ended: last.At,
 		reported: true, over: true, logged: true, kind: ledger.Failed,
-	})
+	}
+	l.attempts[row.DeliveryKey] = append(l.attempts[row.DeliveryKey], a)
+	l.tried(a, last.At, 0)
 	l.reasons.byDelivery[row.DeliveryKey]++
 	l.unsigned[about(row.DeliveryKey)], l.unknown[about(row.DeliveryKey)] = true, true
 	l.founded[about(row.DeliveryKey)]++
