@@ -7,32 +7,33 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // replayed begins a round of the delivery, as a replay does, and returns its message.
-func (s *site) replayed(of webhook.DeliveryKey, seen webhook.Status) webhook.Message {
+func (s *site) replayed(of delivery.Key, seen delivery.Status) delivery.Message {
 	s.t.Helper()
 	now := s.clock.Now()
-	row, err := s.db.Deliveries().StartRound(s.t.Context(), webhook.StartRound{
-		Key: of, Seen: seen, Now: now, Due: now, SweepAt: now.Add(5 * time.Minute), Job: "job", Seed: webhook.NewSeed(s.event, "job", nil, now.Add(time.Hour)),
+	row, err := s.db.Deliveries().StartRound(s.t.Context(), delivery.StartRound{
+		Key: of, Seen: seen, Now: now, Due: now, SweepAt: now.Add(5 * time.Minute), Job: "job", Seed: delivery.NewSeed(s.event, "job", nil, now.Add(time.Hour)),
 	})
 	s.must(err)
-	return webhook.AttemptMessage(of, row.Round, 1, "job")
+	return delivery.AttemptMessage(of, row.Round, 1, "job")
 }
 
 // Every attempt of a replay is marked, of round 1 too, and if a live message makes it.
 func TestQueue_EveryAttemptOfAReplayIsMarked(t *testing.T) {
 	t.Parallel()
-	for name, message := range map[string]func(s *site) webhook.Message{
-		"the event was missing":       func(s *site) webhook.Message { return s.replayed(s.key(), "") },
-		"its live message comes late": func(s *site) webhook.Message { s.replayed(s.key(), ""); return s.attempt(1, 1) },
-		"it had failed": func(s *site) webhook.Message {
-			s.finish(1, 1, webhook.StatusFailed)
-			return s.replayed(s.key(), webhook.StatusFailed)
+	for name, message := range map[string]func(s *site) delivery.Message{
+		"the event was missing":       func(s *site) delivery.Message { return s.replayed(s.key(), "") },
+		"its live message comes late": func(s *site) delivery.Message { s.replayed(s.key(), ""); return s.attempt(1, 1) },
+		"it had failed": func(s *site) delivery.Message {
+			s.finish(1, 1, delivery.StatusFailed)
+			return s.replayed(s.key(), delivery.StatusFailed)
 		},
-		"it had been delivered, and is retried now": func(s *site) webhook.Message {
-			s.finish(1, 1, webhook.StatusDelivered)
+		"it had been delivered, and is retried now": func(s *site) delivery.Message {
+			s.finish(1, 1, delivery.StatusDelivered)
 			s.newRound()
 			return s.attempt(2, 1)
 		},
@@ -67,7 +68,7 @@ func TestQueue_AReplayOfAStoppedWebhookIsCancelled(t *testing.T) {
 	s := newSite(t)
 	m := s.replayed(s.key(), "")
 	s.change(func(w *webhook.Webhook) { w.State = webhook.StateStopped })
-	if failed := s.Queue(t.Context(), s.send(m)); len(failed) > 0 || len(s.posts) > 0 || s.row().Status != webhook.StatusCancelled {
+	if failed := s.Queue(t.Context(), s.send(m)); len(failed) > 0 || len(s.posts) > 0 || s.row().Status != delivery.StatusCancelled {
 		t.Errorf("not done %q, %d POSTs, row %s", failed, len(s.posts), s.row().Status)
 	}
 }
@@ -78,7 +79,7 @@ func TestQueue_AReplayLeavesTheStreakAlone(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.change(func(w *webhook.Webhook) { w.Options.Policy = webhook.PolicySuperOffice })
-	fail := func(m webhook.Message) {
+	fail := func(m delivery.Message) {
 		t.Helper()
 		s.Queue(t.Context(), s.send(m))
 		s.messages()
@@ -134,7 +135,7 @@ func TestQueue_ReplaysLeaveSlotsToLiveEvents(t *testing.T) {
 		for i := range 6 {
 			s.clock.Advance(time.Millisecond)
 			e := s.put(fmt.Sprintf("contact.changed%d.%d", id, i))
-			received := s.send(s.replayed(webhook.DeliveryKey{Tenant: tenant, Webhook: w.ID, Event: e.ID}, ""))
+			received := s.send(s.replayed(delivery.Key{Tenant: tenant, Webhook: w.ID, Event: e.ID}, ""))
 			calls.Go(func() { s.Queue(ctx, received) })
 		}
 	}
@@ -148,7 +149,7 @@ func TestQueue_ReplaysLeaveSlotsToLiveEvents(t *testing.T) {
 		}
 	}
 	for id := int32(2); id < 8; id++ {
-		live := s.send(webhook.AttemptMessage(webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: s.event.ID}, 1, 1, ""))
+		live := s.send(delivery.AttemptMessage(delivery.Key{Tenant: tenant, Webhook: id, Event: s.event.ID}, 1, 1, ""))
 		if failed := s.Queue(t.Context(), live); len(failed) > 0 {
 			t.Errorf("the live event of webhook %d waits", id)
 		}

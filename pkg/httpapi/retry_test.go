@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -23,9 +24,9 @@ func TestRetry(t *testing.T) {
 			t.Errorf("got %d %s", got.Code, got.Body)
 		}
 	}
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: anEvent}
+	key := delivery.Key{Tenant: "Default", Webhook: 1, Event: anEvent}
 	at := s.clock.Now()
-	if _, err := s.db.Deliveries().Lease(t.Context(), webhook.Lease{Key: key, Round: 2, Attempt: 1, Token: "x", Now: at, Until: at.Add(40 * time.Second)}); err != nil {
+	if _, err := s.db.Deliveries().Lease(t.Context(), delivery.Lease{Key: key, Round: 2, Attempt: 1, Token: "x", Now: at, Until: at.Add(40 * time.Second)}); err != nil {
 		t.Fatal(err)
 	}
 	var refused struct {

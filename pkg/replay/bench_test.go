@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -24,7 +25,7 @@ func (b *bench) event(t *testing.T, name string) webhook.Event {
 
 // sent returns the messages of the queue, in the order in which they become visible,
 // and removes them.
-func (b *bench) sent(t *testing.T) (sent []webhook.Message) {
+func (b *bench) sent(t *testing.T) (sent []delivery.Message) {
 	t.Helper()
 	for range 200 {
 		received, err := b.db.Queue().Receive(t.Context(), 100)
@@ -73,18 +74,18 @@ func (b *bench) stop(t *testing.T) {
 }
 
 // deliver records the first attempt of an event's delivery to webhook 1.
-func (b *bench) deliver(t *testing.T, e webhook.Event, status webhook.Status) webhook.DeliveryKey {
+func (b *bench) deliver(t *testing.T, e webhook.Event, status delivery.Status) delivery.Key {
 	t.Helper()
-	key := webhook.DeliveryKey{Tenant: e.Tenant, Webhook: 1, Event: e.ID}
+	key := delivery.Key{Tenant: e.Tenant, Webhook: 1, Event: e.ID}
 	now := b.clock.Now()
-	outcome := webhook.Outcome{Attempt: webhook.Attempt{Round: 1, Number: 1, At: now, StatusCode: 200}, Status: status}
-	if status != webhook.StatusDelivered {
+	outcome := delivery.Outcome{Attempt: delivery.Attempt{Round: 1, Number: 1, At: now, StatusCode: 200}, Status: status}
+	if status != delivery.StatusDelivered {
 		outcome.Attempt.StatusCode, outcome.Attempt.Error = 500, webhook.AttemptStatus
 	}
-	if status == webhook.StatusPending {
+	if status == delivery.StatusPending {
 		outcome.NextAt, outcome.SweepAt = now.Add(time.Hour), now.Add(time.Hour)
 	}
-	_, err := b.db.Deliveries().RecordFirst(t.Context(), webhook.RecordFirst{Key: key, Now: now, Seed: webhook.NewSeed(e, "", nil, now.Add(rowLife)), Outcome: outcome})
+	_, err := b.db.Deliveries().RecordFirst(t.Context(), delivery.RecordFirst{Key: key, Now: now, Seed: delivery.NewSeed(e, "", nil, now.Add(rowLife)), Outcome: outcome})
 	if err != nil {
 		t.Fatal(err)
 	}

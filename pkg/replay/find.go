@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -18,7 +19,7 @@ func (s *slice) find(ctx context.Context) ([]begun, error) {
 	if s.plan.overEvents() {
 		return s.findEvents(ctx)
 	}
-	page, err := s.Deliveries.Log(ctx, webhook.LogQuery{
+	page, err := s.Deliveries.Log(ctx, delivery.LogQuery{
 		Tenant: s.job.Tenant, Webhook: s.job.Webhook, First: webhook.FirstEventID(s.job.From), Before: s.before(),
 		Filter: s.plan.filter(), Limit: s.most, Examine: 2 * rowsAtOnce,
 	})
@@ -57,12 +58,12 @@ func (s *slice) findEvents(ctx context.Context) ([]begun, error) {
 		return nil, err
 	}
 	full := len(page) == rowsAtOnce
-	rows, errs := make([]webhook.Delivery, len(page)), make([]error, len(page))
+	rows, errs := make([]delivery.Row, len(page)), make([]error, len(page))
 	each(len(page), func(i int) {
 		if e := page[i]; s.plan.takesEvent(s.webhook, e) {
-			key := webhook.DeliveryKey{Tenant: s.job.Tenant, Webhook: s.job.Webhook, Event: e.ID}
+			key := delivery.Key{Tenant: s.job.Tenant, Webhook: s.job.Webhook, Event: e.ID}
 			if rows[i], errs[i] = s.Deliveries.Get(ctx, key); errors.Is(errs[i], webhook.ErrNotFound) {
-				rows[i], errs[i] = webhook.Delivery{DeliveryKey: key}, nil
+				rows[i], errs[i] = delivery.Row{Key: key}, nil
 			}
 		}
 	})
@@ -95,7 +96,7 @@ func (s *slice) findEvents(ctx context.Context) ([]begun, error) {
 
 // selected returns a delivery if the plan selects it, or if an earlier run of this slice
 // has begun its round.
-func (s *slice) selected(row webhook.Delivery, e webhook.Event) (begun, bool) {
+func (s *slice) selected(row delivery.Row, e webhook.Event) (begun, bool) {
 	b := begun{row: row, event: e}
 	if row.Exists() && row.Replay == s.job.ID {
 		b.again, b.reason = true, s.plan.Only[0]

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -146,23 +147,23 @@ func (p Plan) takesName(name string) bool {
 }
 
 // filter selects rows; takesName and reasonFor decide the rest.
-func (p Plan) filter() webhook.DeliveryFilter {
-	return webhook.DeliveryFilter{Entity: p.Entity, Key: p.Key, PrimaryKey: p.PrimaryKey}
+func (p Plan) filter() delivery.Filter {
+	return delivery.Filter{Entity: p.Entity, Key: p.Key, PrimaryKey: p.PrimaryKey}
 }
 
 // reasonFor returns why the plan sends the event of a row again, or of an event without
 // one. ok is false if it does not: what is pending is on its way.
-func (p Plan) reasonFor(row webhook.Delivery) (r Reason, ok bool) {
+func (p Plan) reasonFor(row delivery.Row) (r Reason, ok bool) {
 	switch row.Status {
 	case "":
 		r = Missing
-	case webhook.StatusFailed:
+	case delivery.StatusFailed:
 		r = Failed
-	case webhook.StatusCancelled:
+	case delivery.StatusCancelled:
 		r = Cancelled
-	case webhook.StatusDelivered:
+	case delivery.StatusDelivered:
 		r = Delivered
-	case webhook.StatusPending, webhook.StatusExpired:
+	case delivery.StatusPending, delivery.StatusExpired:
 		return "", false
 	}
 	return r, p.wants(r)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -67,16 +68,16 @@ func (b *bench) history(t *testing.T) map[replay.Reason][]webhook.EventID {
 	b.clock.Advance(time.Second)
 	ids := map[replay.Reason][]webhook.EventID{}
 	for i := range 10 {
-		for _, status := range []webhook.Status{webhook.StatusDelivered, webhook.StatusFailed, webhook.StatusCancelled, webhook.StatusPending, ""} {
+		for _, status := range []delivery.Status{delivery.StatusDelivered, delivery.StatusFailed, delivery.StatusCancelled, delivery.StatusPending, ""} {
 			b.clock.Advance(time.Millisecond)
 			e := b.event(t, []string{"a.b", "a.c"}[i%2])
-			reason := map[webhook.Status]replay.Reason{webhook.StatusDelivered: replay.Delivered, webhook.StatusFailed: replay.Failed, webhook.StatusCancelled: replay.Cancelled, "": replay.Missing}[status]
+			reason := map[delivery.Status]replay.Reason{delivery.StatusDelivered: replay.Delivered, delivery.StatusFailed: replay.Failed, delivery.StatusCancelled: replay.Cancelled, "": replay.Missing}[status]
 			ids[reason] = append(ids[reason], e.ID)
 			switch status {
 			case "":
-			case webhook.StatusCancelled:
-				key := webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: e.ID}
-				if _, err := b.db.Deliveries().End(t.Context(), webhook.End{Key: key, Round: 1, Status: status, Now: b.clock.Now(), Seed: webhook.NewSeed(e, "", nil, b.clock.Now().Add(rowLife))}); err != nil {
+			case delivery.StatusCancelled:
+				key := delivery.Key{Tenant: "Default", Webhook: 1, Event: e.ID}
+				if _, err := b.db.Deliveries().End(t.Context(), delivery.End{Key: key, Round: 1, Status: status, Now: b.clock.Now(), Seed: delivery.NewSeed(e, "", nil, b.clock.Now().Add(rowLife))}); err != nil {
 					t.Fatal(err)
 				}
 			default:
@@ -224,7 +225,7 @@ func TestReplay_KeepsItsRate(t *testing.T) {
 	b := newBench(t)
 	b.subscribe(t, "a.*")
 	for range 400 {
-		b.deliver(t, b.event(t, "a.b"), webhook.StatusFailed)
+		b.deliver(t, b.event(t, "a.b"), delivery.StatusFailed)
 	}
 	b.clock.Advance(time.Hour - time.Second)
 	v := b.begin(t, replay.Plan{Only: []replay.Reason{replay.Failed}, MaxPerSecond: 2})
@@ -267,7 +268,7 @@ func TestReplay_SparesTheTarget(t *testing.T) {
 	b := newBench(t)
 	b.subscribe(t, "a.*")
 	for range 1000 {
-		b.deliver(t, b.event(t, "a.b"), webhook.StatusFailed)
+		b.deliver(t, b.event(t, "a.b"), delivery.StatusFailed)
 	}
 	b.clock.Advance(2 * time.Minute)
 	observe := func(reports ...webhook.HealthReport) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -16,7 +17,7 @@ type Retry struct {
 	Webhooks   Webhooks
 	Events     Event
 	Deliveries Rounds
-	Messages   webhook.Queue
+	Messages   delivery.Queue
 	Logger     *slog.Logger
 	Now        func() time.Time
 	// EventLife is how long an event is kept, RowLife a delivery after its last write.
@@ -34,10 +35,10 @@ type Event interface {
 	Get(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) (webhook.Event, error)
 }
 
-// Rounds is the part of webhook.Deliveries that begins rounds.
+// Rounds is the part of delivery.Store that begins rounds.
 type Rounds interface {
-	Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error)
-	StartRound(ctx context.Context, s webhook.StartRound) (webhook.Delivery, error)
+	Get(ctx context.Context, key delivery.Key) (delivery.Row, error)
+	StartRound(ctx context.Context, s delivery.StartRound) (delivery.Row, error)
 }
 
 // Why a delivery cannot be retried. Both are webhook.ErrNotFound.
@@ -76,59 +77,59 @@ const (
 //
 // Errors: webhook.ErrNotFound for a webhook that the principal does not see,
 // ErrNoDelivery, ErrExpired, *InactiveError, *LeasedError, webhook.ErrUnavailable.
-func (r *Retry) Start(ctx context.Context, who webhook.Principal, id int32, event webhook.EventID) (webhook.Delivery, error) {
+func (r *Retry) Start(ctx context.Context, who webhook.Principal, id int32, event webhook.EventID) (delivery.Row, error) {
 	w, err := r.Webhooks.Get(ctx, who, id)
 	if err != nil {
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	}
 	if !event.Valid() {
-		return webhook.Delivery{}, ErrNoDelivery
+		return delivery.Row{}, ErrNoDelivery
 	}
-	key := webhook.DeliveryKey{Tenant: who.Tenant, Webhook: id, Event: event}
+	key := delivery.Key{Tenant: who.Tenant, Webhook: id, Event: event}
 	row, err := r.Deliveries.Get(ctx, key)
 	if err != nil && !errors.Is(err, webhook.ErrNotFound) {
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	}
 	e, err := r.Events.Get(ctx, who.Tenant, event)
 	switch {
 	case errors.Is(err, webhook.ErrNotFound) && (row.Exists() || event < webhook.FirstEventID(r.Now().Add(-r.EventLife))):
-		return webhook.Delivery{}, ErrExpired
+		return delivery.Row{}, ErrExpired
 	case errors.Is(err, webhook.ErrNotFound):
-		return webhook.Delivery{}, ErrNoDelivery
+		return delivery.Row{}, ErrNoDelivery
 	case err != nil:
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	case w.State != webhook.StateActive:
-		return webhook.Delivery{}, &InactiveError{w.State}
+		return delivery.Row{}, &InactiveError{w.State}
 	}
 	for range retryTries {
 		now := r.Now()
 		switch {
 		case !row.Exists():
-			return webhook.Delivery{}, ErrNoDelivery
+			return delivery.Row{}, ErrNoDelivery
 		case row.Waiting():
 			return row, nil
 		case row.Leased(now):
-			return webhook.Delivery{}, &LeasedError{row.LeaseUntil}
+			return delivery.Row{}, &LeasedError{row.LeaseUntil}
 		}
-		row, err = r.Deliveries.StartRound(ctx, webhook.StartRound{
-			Key: key, Seen: row.Status, Now: now, Due: now, SweepAt: now.Add(sweepMargin), Seed: webhook.NewSeed(e, "", nil, now.Add(r.RowLife)),
+		row, err = r.Deliveries.StartRound(ctx, delivery.StartRound{
+			Key: key, Seen: row.Status, Now: now, Due: now, SweepAt: now.Add(sweepMargin), Seed: delivery.NewSeed(e, "", nil, now.Add(r.RowLife)),
 		})
 		if err == nil {
 			r.send(ctx, row)
 			return row, nil
 		}
 		if !errors.Is(err, webhook.ErrRefused) {
-			return webhook.Delivery{}, err
+			return delivery.Row{}, err
 		}
 	}
-	return webhook.Delivery{}, fmt.Errorf("delivery of %s changes all the time: %w", event, webhook.ErrUnavailable)
+	return delivery.Row{}, fmt.Errorf("delivery of %s changes all the time: %w", event, webhook.ErrUnavailable)
 }
 
 // send enqueues the first attempt of a round. If the message is lost, the sweep finds
 // the row.
-func (r *Retry) send(ctx context.Context, row webhook.Delivery) {
-	first := webhook.AttemptMessage(row.DeliveryKey, row.Round, 1, "")
-	if err := webhook.SendAll(ctx, r.Messages, []webhook.Outgoing{{Message: first}}); err != nil {
+func (r *Retry) send(ctx context.Context, row delivery.Row) {
+	first := delivery.AttemptMessage(row.Key, row.Round, 1, "")
+	if err := delivery.SendAll(ctx, r.Messages, []delivery.Outgoing{{Message: first}}); err != nil {
 		r.Logger.WarnContext(ctx, "cannot send to queue", "event_id", string(row.Event), "error", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -28,7 +29,7 @@ var owner = webhook.Principal{Tenant: "Default"}
 
 func TestRetry_BeginsTheNextRound(t *testing.T) {
 	t.Parallel()
-	for _, status := range []webhook.Status{webhook.StatusFailed, webhook.StatusDelivered, webhook.StatusPending} {
+	for _, status := range []delivery.Status{delivery.StatusFailed, delivery.StatusDelivered, delivery.StatusPending} {
 		t.Run(string(status), func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
@@ -40,7 +41,7 @@ func TestRetry_BeginsTheNextRound(t *testing.T) {
 					t.Fatalf("got %+v, %v", row, err)
 				}
 			}
-			if diff := cmp.Diff([]webhook.Message{webhook.AttemptMessage(key, 2, 1, "")}, b.sent(t)); diff != "" {
+			if diff := cmp.Diff([]delivery.Message{delivery.AttemptMessage(key, 2, 1, "")}, b.sent(t)); diff != "" {
 				t.Errorf("messages (-want +got):\n%s", diff)
 			}
 		})
@@ -57,7 +58,7 @@ func TestRetry_Refusals(t *testing.T) {
 		return err
 	}
 	old := b.event(t, "a.b")
-	key := b.deliver(t, old, webhook.StatusFailed)
+	key := b.deliver(t, old, delivery.StatusFailed)
 	if err := retry(2, key.Event); !errors.Is(err, webhook.ErrNotFound) || errors.Is(err, replay.ErrNoDelivery) {
 		t.Errorf("an unknown webhook: got %v", err)
 	}
@@ -75,7 +76,7 @@ func TestRetry_Refusals(t *testing.T) {
 	if _, err := b.retry().Start(t.Context(), owner, 1, key.Event); err != nil {
 		t.Fatal(err)
 	}
-	_, err := b.db.Deliveries().Lease(t.Context(), webhook.Lease{Key: key, Round: 2, Attempt: 1, Token: "x", Now: now, Until: until})
+	_, err := b.db.Deliveries().Lease(t.Context(), delivery.Lease{Key: key, Round: 2, Attempt: 1, Token: "x", Now: now, Until: until})
 	if err != nil {
 		t.Fatal(err)
 	}

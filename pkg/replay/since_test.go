@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -43,7 +44,7 @@ func TestSince_NoEventFallsInBetween(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.clock.Advance(time.Second)
-	b.deliver(t, b.event(t, "a.b"), webhook.StatusDelivered) // live traffic
+	b.deliver(t, b.event(t, "a.b"), delivery.StatusDelivered) // live traffic
 	b.minute(t)
 	views, err := b.replays().List(t.Context(), owner, w.ID)
 	if err != nil || len(views) != 1 || views[0].Job.Processed != 0 {

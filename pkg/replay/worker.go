@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -25,7 +26,7 @@ type Worker struct {
 	Webhooks   Targets
 	Events     EventList
 	Deliveries Rows
-	Messages   webhook.Queue
+	Messages   delivery.Queue
 	Now        func() time.Time
 	// RowLife is how long a delivery row is kept after its last write.
 	RowLife time.Duration
@@ -37,10 +38,10 @@ type Targets interface {
 	Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
 }
 
-// Rows is the part of webhook.Deliveries that a Worker uses.
+// Rows is the part of delivery.Store that a Worker uses.
 type Rows interface {
 	Rounds
-	Log(ctx context.Context, q webhook.LogQuery) (webhook.LogPage, error)
+	Log(ctx context.Context, q delivery.LogQuery) (delivery.LogPage, error)
 }
 
 const (
@@ -131,8 +132,8 @@ func (s *slice) pace(ctx context.Context) error {
 
 // begun is a delivery that the replay selects.
 type begun struct {
-	row    webhook.Delivery // as it was found; the zero Delivery with a key: none
-	event  webhook.Event    // what is known of it
+	row    delivery.Row  // as it was found; the zero Delivery with a key: none
+	event  webhook.Event // what is known of it
 	reason Reason
 	again  bool // an earlier run of this slice has begun the round
 }
@@ -140,7 +141,7 @@ type begun struct {
 // begin begins the rounds of the deliveries and sends their messages. It counts them, a
 // dry run included.
 func (s *slice) begin(ctx context.Context, found []begun) error {
-	rows, errs := make([]webhook.Delivery, len(found)), make([]error, len(found))
+	rows, errs := make([]delivery.Row, len(found)), make([]error, len(found))
 	if !s.plan.DryRun {
 		each(len(found), func(i int) {
 			rows[i], errs[i] = s.startRound(ctx, found[i], s.progress.Due.Add(time.Duration(i)*s.gap))
@@ -149,7 +150,7 @@ func (s *slice) begin(ctx context.Context, found []begun) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	var out []webhook.Outgoing
+	var out []delivery.Outgoing
 	for i, b := range found {
 		if s.plan.DryRun {
 			s.progress.count(b.event.Name, b.reason)
@@ -162,21 +163,21 @@ func (s *slice) begin(ctx context.Context, found []begun) error {
 		s.progress.count(b.event.Name, b.reason)
 		s.job.Processed++
 		if row.Waiting() {
-			out = append(out, webhook.Outgoing{Message: webhook.AttemptMessage(row.DeliveryKey, row.Round, 1, s.job.ID), Delay: max(row.NextAt.Sub(s.now), 0)})
+			out = append(out, delivery.Outgoing{Message: delivery.AttemptMessage(row.Key, row.Round, 1, s.job.ID), Delay: max(row.NextAt.Sub(s.now), 0)})
 		}
 	}
 	s.progress.Due = s.progress.Due.Add(time.Duration(len(found)) * s.gap)
-	return webhook.SendAll(ctx, s.Messages, out)
+	return delivery.SendAll(ctx, s.Messages, out)
 }
 
 // startRound begins a round and returns the row, also one that has changed.
-func (s *slice) startRound(ctx context.Context, b begun, due time.Time) (webhook.Delivery, error) {
+func (s *slice) startRound(ctx context.Context, b begun, due time.Time) (delivery.Row, error) {
 	if b.again {
 		return b.row, nil
 	}
-	row, err := s.Deliveries.StartRound(ctx, webhook.StartRound{
-		Key: b.row.DeliveryKey, Seen: b.row.Status, Now: s.now, Due: due, SweepAt: due.Add(sweepMargin), Job: s.job.ID,
-		Seed: webhook.NewSeed(b.event, s.job.ID, nil, s.now.Add(s.RowLife)),
+	row, err := s.Deliveries.StartRound(ctx, delivery.StartRound{
+		Key: b.row.Key, Seen: b.row.Status, Now: s.now, Due: due, SweepAt: due.Add(sweepMargin), Job: s.job.ID,
+		Seed: delivery.NewSeed(b.event, s.job.ID, nil, s.now.Add(s.RowLife)),
 	})
 	if errors.Is(err, webhook.ErrRefused) {
 		err = nil
