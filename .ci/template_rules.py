@@ -6,11 +6,12 @@
 import re
 import sys
 
+import operation_rules
 from cfnlint.decode import cfn_yaml
 
 template = cfn_yaml.load(sys.argv[1])
 parameters, resources, outputs = template["Parameters"], template["Resources"], template["Outputs"]
-faults = []
+faults = operation_rules.faults(template)
 
 
 def hold(condition, fault):

@@ -66,7 +66,7 @@ func (g gateway) Invoke(ctx context.Context, payload []byte) (answer []byte, err
 	method := call.RequestContext.HTTP.Method
 	answer, err = json.Marshal(w.response(method))
 	if err == nil && len(answer) > maxAnswer {
-		g.logger.ErrorContext(ctx, "response too large", "request_id", id, "count", len(answer))
+		g.logger.WarnContext(ctx, "response too large", "request_id", id, "count", len(answer))
 		w = newRecorder()
 		g.fail(w, http.StatusInternalServerError, "SoServerException", "The response exceeds the limit of 6 MB; request less")
 		answer, err = json.Marshal(w.response(method))

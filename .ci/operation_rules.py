@@ -1,0 +1,82 @@
+"""Rules for what pages an operator: template_rules.py applies them, and
+operation_rules_test.py breaks each."""
+
+NOTHING = {"Ref": "AWS::NoValue"}
+ERROR = '{ $.level = "ERROR" }'
+OURS = {"Fn::Sub": "Posthaste/${AWS::StackName}"}
+
+
+def watched(alarm):
+    """The metrics of an alarm: (namespace, name, what its dimension refers to)."""
+    entries = alarm.get("Metrics", [alarm])
+    for entry in entries:
+        if "Fn::If" in entry:
+            entry = entry["Fn::If"][1]
+        metric = entry["MetricStat"]["Metric"] if "MetricStat" in entry else entry
+        if "MetricName" not in metric:
+            continue
+        of = [d["Value"] for d in metric.get("Dimensions", [])]
+        of = of[0] if of else {}
+        of = of.get("Ref") or of.get("Fn::GetAtt", [""])
+        namespace = metric["Namespace"]
+        yield ("ours" if namespace == OURS else namespace, metric["MetricName"], of if isinstance(of, str) else of[0])
+
+
+def faults(template):
+    resources, found = template["Resources"], []
+
+    def hold(condition, fault):
+        if not condition:
+            found.append(fault)
+
+    def of_type(kind):
+        return {name: r["Properties"] for name, r in resources.items() if r["Type"] == kind}
+
+    alarms = of_type("AWS::CloudWatch::Alarm")
+    metrics = {name: list(watched(alarm)) for name, alarm in alarms.items()}
+    everything = {metric for listed in metrics.values() for metric in listed}
+    for name, alarm in alarms.items():
+        hold(resources[name].get("Condition", "").endswith("Alarms"), f"{name} exists in dev")
+        actions = [a["Fn::If"] for a in alarm.get("AlarmActions", []) if "Fn::If" in a]
+        hold(
+            actions == [["HasAlarmTopic", {"Ref": "AlarmTopic"}, NOTHING], ["HasAlarmEmail", {"Ref": "AlarmEmailTopic"}, NOTHING]],
+            f"{name} does not notify the topic and the address",
+        )
+        hold(alarm.get("OKActions") == alarm.get("AlarmActions"), f"{name} does not say when it ends")
+        if "Metrics" in alarm:
+            returned = [m for m in alarm["Metrics"] if "Fn::If" not in m and m.get("ReturnData", True)]
+            hold(len(returned) == 1 and "Expression" in returned[0], f"{name} must return one expression")
+
+    # Failing, refused and silent functions.
+    functions = of_type("AWS::Serverless::Function")
+    for name, function in functions.items():
+        hold(("AWS/Lambda", "Errors", name) in everything, f"no alarm is raised if {name} fails")
+        hold(("AWS/Lambda", "Throttles", name) in metrics.get("FunctionThrottlesAlarm", []), f"no alarm is raised if {name} is throttled")
+        hold(("AWS/Lambda", "IteratorAge", name) in everything or name not in ("DeliverFunction", "IngestFunction"), f"no alarm is raised if {name} falls behind")
+    sweep = alarms.get("SweepFailingAlarm", {})
+    hold(sweep.get("TreatMissingData") == "breaching", "a sweep that does not run counts as healthy")
+    hold(sweep.get("EvaluationPeriods") == 5, "a sweep may fail for longer than 5 minutes")
+    hold(("AWS/Lambda", "Invocations", "SweepFunction") in metrics.get("SweepFailingAlarm", []), "a sweep that does not run counts as healthy")
+    for metric in (("ours", "EventsStored", ""), ("AWS/Lambda", "Invocations", "DeliverFunction")):
+        hold(metric in metrics.get("DeliverySilentAlarm", []), f"a silent DeliverFunction counts as healthy: {metric[1]} is not watched")
+    for metric in ("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"):
+        hold(("AWS/SQS", metric, "DeliveryQueue") in metrics.get("QueueBehindAlarm", []), f"{metric} of the delivery queue is not watched")
+    hold(("AWS/Lambda", "ConcurrentExecutions", "") in everything, "the account's concurrency is not watched")
+
+    # Error lines.
+    filters = of_type("AWS::Logs::MetricFilter")
+    for name, function in functions.items():
+        group = function["LoggingConfig"]["LogGroup"]
+        errors = [f for f in filters.values() if f["LogGroupName"] == group and f["FilterPattern"] == ERROR]
+        hold(len(errors) == 1 and errors[0]["MetricTransformations"][0]["MetricName"] == "ErrorsLogged", f"an error that {name} logs reaches no one")
+    hold(("ours", "ErrorsLogged", "") in everything, "no alarm is raised on error lines")
+    made = {t["MetricName"] for f in filters.values() for t in f["MetricTransformations"]}
+    for name in filters:
+        hold(resources[name].get("Condition", "").endswith("Alarms"), f"{name} exists in dev")
+    for namespace, metric, _ in everything:
+        hold(namespace != "ours" or metric in made, f"no log line makes the metric {metric}")
+
+    # Somebody is told.
+    rule = template["Rules"].get("SomeoneIsPaged", {})
+    hold(rule.get("RuleCondition") == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}, "prod may have alarms that notify nobody")
+    return found

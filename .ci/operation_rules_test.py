@@ -1,0 +1,59 @@
+"""Breaks the template in one way at a time: operation_rules.py must say so.
+
+    python .ci/operation_rules_test.py template.yaml      (with cfn-lint's Python)
+"""
+
+import copy
+import sys
+
+import operation_rules
+from cfnlint.decode import cfn_yaml
+
+
+def properties(template, name):
+    return template["Resources"][name]["Properties"]
+
+
+def unwatch(alarm, number):
+    return lambda t: properties(t, alarm)["Metrics"].pop(number)
+
+
+def change(name, **to):
+    return lambda t: properties(t, name).update(to)
+
+
+def remove(name):
+    return lambda t: t["Resources"].pop(name)
+
+
+BREAKS = {
+    "no alarm is raised if RetryFunction fails": unwatch("FunctionErrorsAlarm", 3),
+    "no alarm is raised if ApiFunction is throttled": unwatch("FunctionThrottlesAlarm", 1),
+    "no alarm is raised if IngestFunction is throttled": unwatch("FunctionThrottlesAlarm", 5),
+    "no alarm is raised if DeliverFunction falls behind": remove("DeliveryBehindAlarm"),
+    "a sweep that does not run counts as healthy": change("SweepFailingAlarm", TreatMissingData="notBreaching"),
+    "a sweep may fail for longer than 5 minutes": change("SweepFailingAlarm", EvaluationPeriods=15),
+    "a silent DeliverFunction counts as healthy: EventsStored is not watched": unwatch("DeliverySilentAlarm", 1),
+    "ApproximateAgeOfOldestMessage of the delivery queue is not watched": unwatch("QueueBehindAlarm", 1),
+    "ApproximateNumberOfMessagesVisible of the delivery queue is not watched": unwatch("QueueBehindAlarm", 2),
+    "the account's concurrency is not watched": remove("ConcurrencyAlarm"),
+    "an error that RetryFunction logs reaches no one": remove("RetryErrors"),
+    "an error that SweepFunction logs reaches no one": change("SweepErrors", FilterPattern='{ $.msg = "delivery stuck" }'),
+    "no alarm is raised on error lines": remove("ErrorsLoggedAlarm"),
+    "no log line makes the metric SilentSources": remove("SilentSources"),
+    "LoopCutAlarm exists in dev": lambda t: t["Resources"]["LoopCutAlarm"].pop("Condition"),
+    "LoopCutAlarm does not notify the topic and the address": lambda t: properties(t, "LoopCutAlarm")["AlarmActions"].pop(),
+    "LoopCutAlarm does not say when it ends": lambda t: properties(t, "LoopCutAlarm").pop("OKActions"),
+    "QueueBehindAlarm must return one expression": unwatch("QueueBehindAlarm", 0),
+    "prod may have alarms that notify nobody": lambda t: t["Rules"].pop("SomeoneIsPaged"),
+}
+
+template = cfn_yaml.load(sys.argv[1])
+missed = []
+for fault, break_it in BREAKS.items():
+    broken = copy.deepcopy(template)
+    break_it(broken)
+    if fault not in operation_rules.faults(broken):
+        missed.append(f"not noticed: {fault}")
+print("\n".join(missed) or f"each of {len(BREAKS)} broken templates is noticed")
+sys.exit(bool(missed))
