@@ -1,5 +1,5 @@
-"""Rules for what pages an operator: template_rules.py applies them, and
-operation_rules_test.py breaks each."""
+"""Rules for what pages an operator, and for what a mistake must not reach:
+template_rules.py applies them, and operation_rules_test.py breaks each."""
 
 NOTHING = {"Ref": "AWS::NoValue"}
 ERROR = '{ $.level = "ERROR" }'
@@ -20,6 +20,13 @@ def watched(alarm):
         of = of.get("Ref") or of.get("Fn::GetAtt", [""])
         namespace = metric["Namespace"]
         yield ("ours" if namespace == OURS else namespace, metric["MetricName"], of if isinstance(of, str) else of[0])
+
+
+def statements(role):
+    """Those of a role, also the ones that a condition leaves out."""
+    for policy in role["Policies"]:
+        for statement in policy.get("Fn::If", [None, policy])[1]["PolicyDocument"]["Statement"]:
+            yield statement.get("Fn::If", [None, statement])[1]
 
 
 def faults(template):
@@ -75,6 +82,15 @@ def faults(template):
         hold(resources[name].get("Condition", "").endswith("Alarms"), f"{name} exists in dev")
     for namespace, metric, _ in everything:
         hold(namespace != "ours" or metric in made, f"no log line makes the metric {metric}")
+
+    # Items that a function may use. Without a key in the call, ForAllValues is true.
+    for name, role in of_type("AWS::IAM::Role").items():
+        for s in statements(role):
+            keys = s.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
+            if keys:
+                hold(s["Condition"].get("Null") == {"dynamodb:LeadingKeys": "false"}, f"{name}/{s['Sid']} allows calls without a key")
+            if name in ("DeliverRole", "RetryRole") and s["Resource"] == {"Fn::GetAtt": ["WebhooksTable", "Arn"]}:
+                hold(keys == ["T#*", "H#*", "V#*"], f"{name}/{s['Sid']} reaches credentials, tenants or jobs")
 
     # Somebody is told.
     rule = template["Rules"].get("SomeoneIsPaged", {})
