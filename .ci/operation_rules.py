@@ -1,6 +1,8 @@
 """Rules for what pages an operator, and for what a mistake must not reach:
 template_rules.py applies them, and operation_rules_test.py breaks each."""
 
+import re
+
 NOTHING = {"Ref": "AWS::NoValue"}
 ERROR = '{ $.level = "ERROR" }'
 OURS = {"Fn::Sub": "Posthaste/${AWS::StackName}"}
@@ -38,6 +40,9 @@ def faults(template):
 
     def of_type(kind):
         return {name: r["Properties"] for name, r in resources.items() if r["Type"] == kind}
+
+    def properties_of(name):
+        return resources[name]["Properties"]
 
     alarms = of_type("AWS::CloudWatch::Alarm")
     metrics = {name: list(watched(alarm)) for name, alarm in alarms.items()}
@@ -82,6 +87,24 @@ def faults(template):
         hold(resources[name].get("Condition", "").endswith("Alarms"), f"{name} exists in dev")
     for namespace, metric, _ in everything:
         hold(namespace != "ours" or metric in made, f"no log line makes the metric {metric}")
+
+    # Values that a tool on the way may alter.
+    for name, parameter in template["Parameters"].items():
+        if parameter["Type"] == "Number" or "AllowedValues" in parameter:
+            continue
+        pattern = parameter.get("AllowedPattern", ".*")
+        hold(not re.fullmatch(pattern, " ab"), f"{name} may be ' ab'")
+        for value in ('a"b', "a'b", "a\\b", "ab ", "a\nb"):
+            for around in ("", "https://", "user:" + 24 * "x", "arn:aws:sns:eu-west-1:111122223333:", "x@y"):
+                hold(not re.fullmatch(pattern, around + value, re.DOTALL), f"{name} may be {around + value!r}")
+
+    # What a failed first deployment and a deletion leave behind.
+    for name, resource in resources.items():
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            kept = [resource.get(p) for p in ("DeletionPolicy", "UpdateReplacePolicy")]
+            hold(kept == ["Retain", "Retain"], f"{name} may be deleted with its stack, or block a rollback")
+    group = properties_of("ApiAccessLog").get("LogGroupName", {}).get("Fn::Sub", "")
+    hold(group.startswith("/aws/vendedlogs/"), "the access log takes a part of the account's resource policy")
 
     # Items that a function may use. Without a key in the call, ForAllValues is true.
     for name, role in of_type("AWS::IAM::Role").items():

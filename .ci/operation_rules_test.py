@@ -56,6 +56,10 @@ BREAKS = {
     "RetryRole/KeepHealthAndDisable reaches credentials, tenants or jobs": lambda t: statement(t, "RetryRole", "KeepHealthAndDisable").pop("Condition"),
     "DeliverRole/FindWebhooks reaches credentials, tenants or jobs": lambda t: keys(t, "DeliverRole", "FindWebhooks").append("C#*"),
     "IngestRole/CountRecords allows calls without a key": lambda t: statement(t, "IngestRole", "CountRecords")["Condition"].pop("Null"),
+    "UserAgent may be 'a\"b'": lambda t: t["Parameters"]["UserAgent"].pop("AllowedPattern"),
+    "AlarmTopic may be 'arn:aws:sns:eu-west-1:111122223333:ab '": lambda t: t["Parameters"]["AlarmTopic"].update(AllowedPattern="(arn:[a-z-]+:sns:.+)?"),
+    "EventsTable may be deleted with its stack, or block a rollback": lambda t: t["Resources"]["EventsTable"].update(DeletionPolicy="Delete"),
+    "the access log takes a part of the account's resource policy": change("ApiAccessLog", LogGroupName={"Fn::Sub": "/aws/apigateway/${AWS::StackName}"}),
     "prod may have alarms that notify nobody": lambda t: t["Rules"].pop("SomeoneIsPaged"),
 }
 

@@ -7,7 +7,7 @@ func Settings() []Setting { return settings }
 
 // Parameters are the template's parameters that no environment variable holds.
 var Parameters = []Setting{
-	{Parameter: "Stage", Deployed: "required", Meaning: "`dev`, `staging` or `prod`; sets `ALLOW_HTTP` and `TARGET_CHECK`, and `prod` protects the tables against deletion"},
+	{Parameter: "Stage", Deployed: "required", Meaning: "`dev`, `staging` or `prod`; sets `ALLOW_HTTP` and `TARGET_CHECK`, and `prod` protects the stack and its tables against deletion"},
 	{Parameter: "Arch", Deployed: "arm64", Meaning: "processor of the functions: `arm64` or `x86_64`"},
 	{Parameter: "QueueConcurrency", Deployed: "100", Meaning: "concurrent invocations of RetryFunction, 4 to 1000, each with up to 10 attempts; and of IngestFunction for the ingest queue"},
 	{Parameter: "EventBusName", Meaning: "EventBridge bus in this account and region whose events become events; empty: none"},
