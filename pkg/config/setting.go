@@ -34,7 +34,7 @@ var settings = []Setting{
 	{Name: "DATA_DIR", Local: ".data", Deployed: Absent, Meaning: "folder of the embedded store"},
 	{Name: "FIRST_CREDENTIAL", Deployed: Absent, Parameter: "FirstCredential", Meaning: "`user:password` of the first caller, in tenant Default; deployed, with a password of at least 24 characters, kept in Secrets Manager", Secret: true},
 	{Name: "ADMIN_CREDENTIAL", Deployed: Absent, Meaning: "`user:password` of `/admin/v1`; deployed, the template generates it", Secret: true},
-	{Name: "PUBLIC_URL", Parameter: "PublicUrl", Meaning: "base of `_Links`; empty: the call's own scheme and Host"},
+	{Name: "PUBLIC_URL", Parameter: "PublicUrl", Meaning: "base of `_Links`, with the base path of a custom domain; empty: the call's own scheme and Host"},
 	{Name: "TARGET_CHECK", Local: "off", Deployed: "require", Parameter: "Stage", Meaning: "`require` a signed ping to succeed when a webhook is saved, or `off`; in the stage `dev` it is `off`"},
 	{Name: "ALLOW_HTTP", Local: "true", Deployed: "false", Parameter: "Stage", Meaning: "accept http targets in addition to https; in the stage `dev` it is `true`"},
 	{Name: "ALLOW_PRIVATE_TARGETS", Local: "true", Deployed: Absent, Meaning: "accept targets at private and loopback addresses; otherwise the local receiver is not served"},
