@@ -106,6 +106,34 @@ def faults(template):
     group = properties_of("ApiAccessLog").get("LogGroupName", {}).get("Fn::Sub", "")
     hold(group.startswith("/aws/vendedlogs/"), "the access log takes a part of the account's resource policy")
 
+    # Only over TLS, and each dead letter from its queue.
+    def denies(statements):
+        return any(s["Effect"] == "Deny" and s["Principal"] == "*" and s["Condition"] == {"Bool": {"aws:SecureTransport": "false"}} for s in statements)
+
+    for kind, policy, member in (("SQS::Queue", "SQS::QueuePolicy", "Queues"), ("S3::Bucket", "S3::BucketPolicy", "Bucket")):
+        encrypted = set()
+        for p in of_type("AWS::" + policy).values():
+            if denies(p["PolicyDocument"]["Statement"]):
+                members = p[member] if isinstance(p[member], list) else [p[member]]
+                encrypted |= {m["Ref"] for m in members}
+        for name in of_type("AWS::" + kind):
+            hold(name in encrypted, f"{name} can be used without TLS")
+    for name, queue in of_type("AWS::SQS::Queue").items():
+        target = queue.get("RedrivePolicy", {}).get("deadLetterTargetArn", {}).get("Fn::GetAtt", [None])[0]
+        if target:
+            allowed = properties_of(target).get("RedriveAllowPolicy", {}).get("sourceQueueArns", [])
+            own = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + queue["QueueName"]["Fn::Sub"]
+            hold(allowed == [{"Fn::Sub": own}], f"{target} takes the dead letters of any queue")
+
+    # Calls.
+    limits = properties_of("ApiStage").get("DefaultRouteSettings", {})
+    hold(limits.get("ThrottlingRateLimit") == limits.get("ThrottlingBurstLimit") == {"Ref": "CallsPerSecond"}, "the API takes any number of calls")
+    log = properties_of("ApiStage")["AccessLogSettings"]["Format"]
+    for field in ("routeKey", "error.responseType", "error.message", "integrationErrorMessage"):
+        hold("$context." + field in log, f"the access log has no {field}")
+    age = properties_of("SweepFunction").get("EventInvokeConfig", {}).get("MaximumEventAgeInSeconds")
+    hold(age == 60, "sweeps pile up behind a throttled one")
+
     # Items that a function may use. Without a key in the call, ForAllValues is true.
     for name, role in of_type("AWS::IAM::Role").items():
         for s in statements(role):

@@ -60,6 +60,13 @@ BREAKS = {
     "AlarmTopic may be 'arn:aws:sns:eu-west-1:111122223333:ab '": lambda t: t["Parameters"]["AlarmTopic"].update(AllowedPattern="(arn:[a-z-]+:sns:.+)?"),
     "EventsTable may be deleted with its stack, or block a rollback": lambda t: t["Resources"]["EventsTable"].update(DeletionPolicy="Delete"),
     "the access log takes a part of the account's resource policy": change("ApiAccessLog", LogGroupName={"Fn::Sub": "/aws/apigateway/${AWS::StackName}"}),
+    "DeliveryQueue can be used without TLS": lambda t: properties(t, "QueuePolicy")["Queues"].pop(0),
+    "IngestQueue can be used without TLS": lambda t: properties(t, "IngestQueuePolicy")["PolicyDocument"]["Statement"].pop(),
+    "FailureBucket can be used without TLS": remove("FailureBucketPolicy"),
+    "DeadLetterQueue takes the dead letters of any queue": lambda t: properties(t, "DeadLetterQueue").pop("RedriveAllowPolicy"),
+    "the API takes any number of calls": lambda t: properties(t, "ApiStage").pop("DefaultRouteSettings"),
+    "the access log has no routeKey": lambda t: properties(t, "ApiStage").update(AccessLogSettings={"Format": "{}"}),
+    "sweeps pile up behind a throttled one": change("SweepFunction", EventInvokeConfig={"MaximumRetryAttempts": 0}),
     "prod may have alarms that notify nobody": lambda t: t["Rules"].pop("SomeoneIsPaged"),
 }
 
