@@ -125,6 +125,14 @@ def faults(template):
             own = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + queue["QueueName"]["Fn::Sub"]
             hold(allowed == [{"Fn::Sub": own}], f"{target} takes the dead letters of any queue")
 
+    # Everything that POSTs runs in the VPC, and nothing else does.
+    for name, function in functions.items():
+        role = properties_of(name.replace("Function", "Role"))
+        network = [s for s in statements(role) if s["Sid"] == "AttachToVpc" and all(a.startswith("ec2:") for a in s["Action"])]
+        posts = name in ("ApiFunction", "DeliverFunction", "RetryFunction")
+        hold(("VpcConfig" in function) == posts, f"{name} {'does not run' if posts else 'runs'} in the VPC of the targets")
+        hold(bool(network) == posts, f"{name} {'cannot' if posts else 'may'} attach to a VPC")
+
     # Calls.
     limits = properties_of("ApiStage").get("DefaultRouteSettings", {})
     hold(limits.get("ThrottlingRateLimit") == limits.get("ThrottlingBurstLimit") == {"Ref": "CallsPerSecond"}, "the API takes any number of calls")

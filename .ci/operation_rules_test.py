@@ -67,6 +67,9 @@ BREAKS = {
     "the API takes any number of calls": lambda t: properties(t, "ApiStage").pop("DefaultRouteSettings"),
     "the access log has no routeKey": lambda t: properties(t, "ApiStage").update(AccessLogSettings={"Format": "{}"}),
     "sweeps pile up behind a throttled one": change("SweepFunction", EventInvokeConfig={"MaximumRetryAttempts": 0}),
+    "RetryFunction does not run in the VPC of the targets": lambda t: properties(t, "RetryFunction").pop("VpcConfig"),
+    "SweepFunction runs in the VPC of the targets": change("SweepFunction", VpcConfig={}),
+    "DeliverFunction cannot attach to a VPC": lambda t: statement(t, "DeliverRole", "AttachToVpc").update(Sid="Other"),
     "prod may have alarms that notify nobody": lambda t: t["Rules"].pop("SomeoneIsPaged"),
 }
 

@@ -19,6 +19,8 @@ var Parameters = []Setting{
 	{Parameter: "ChangeStreamKeyArn", Meaning: "KMS key of these tables; empty: they are not encrypted with a customer managed key"},
 	{Parameter: "IamRoute", Deployed: "false", Meaning: "add the route `/aws/…`, whose calls are signed with AWS credentials"},
 	{Parameter: "DisableExecuteApiEndpoint", Deployed: "false", Meaning: "`true` closes the API's own address, for a custom domain"},
+	{Parameter: "SubnetIds", Meaning: "private subnets of a VPC from which POSTs are made; empty: none"},
+	{Parameter: "SecurityGroupIds", Meaning: "security groups of the functions in these subnets"},
 	{Parameter: "CallsPerSecond", Deployed: "1000", Meaning: "calls of the API in a second; more are refused with 429"},
 	{Parameter: "AlarmTopic", Meaning: "ARN of the SNS topic that alarms are sent to; `prod` requires it or `AlarmEmail`, `dev` has no alarms"},
 	{Parameter: "AlarmEmail", Meaning: "e-mail address that alarms are sent to, once its owner confirms"},

@@ -39,6 +39,7 @@ var settings = []Setting{
 	{Name: "ALLOW_HTTP", Local: "true", Deployed: "false", Parameter: "Stage", Meaning: "accept http targets in addition to https; in the stage `dev` it is `true`"},
 	{Name: "ALLOW_PRIVATE_TARGETS", Local: "true", Deployed: Absent, Meaning: "accept targets at private and loopback addresses; otherwise the local receiver is not served"},
 	{Name: "ALLOWED_TARGET_CIDRS", Parameter: "AllowedTargetCidrs", Meaning: "comma-separated networks to allow in addition to public addresses, e.g. a VPC's; must not overlap 169.254.0.0/16"},
+	{Name: "EGRESS_ADDRESSES", Parameter: "EgressAddresses", Meaning: "comma-separated public addresses that POSTs come from, for `GET /.well-known/posthaste-egress`; empty: not fixed"},
 	{Name: "DELIVERY_POLICY", Local: "durable", Deployed: "durable", Parameter: "DeliveryPolicy", Meaning: "default of the webhook option `Policy`: `durable` or `superoffice`"},
 	{Name: "EVENT_TTL_DAYS", Local: "30", Deployed: "30", Parameter: "EventTtlDays", Meaning: "days an event is kept; at least 14"},
 	{Name: "DELIVERY_EXTRA_DAYS", Local: "3", Deployed: "3", Parameter: "DeliveryExtraDays", Meaning: "days a delivery is kept beyond its event; at least 3"},
