@@ -32,6 +32,7 @@ func (a *api) routes() []route {
 	table := []route{
 		{get, "/", open, a.root, nil},
 		{get, "/healthz", open, a.healthz, nil},
+		{get, "/.well-known/posthaste-egress", open, a.egress, nil},
 		{get, "/api/v1/openapi.json", open, a.describeAPI, nil},
 
 		{post, "/api/v1/Session", open, a.startSession, nil}, // checks its own credential

@@ -136,7 +136,7 @@ func (b *batch) take(ctx context.Context, name string, out source.Outcome) error
 		counts.Truncated = 1
 	}
 	b.count(name, counts, out.Missing)
-	b.Logger.DebugContext(ctx, "event taken", "source", name, "tenant", string(taken.Tenant), "event", taken.Name, "event_id", string(taken.ID))
+	b.Logger.InfoContext(ctx, "event taken", "source", name, "tenant", string(taken.Tenant), "event", taken.Name, "event_id", string(taken.ID))
 	return nil
 }
 
