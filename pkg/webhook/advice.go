@@ -50,6 +50,9 @@ func (e AttemptError) Advice() string { return advice[failure{e, ""}] }
 // success.
 func (a Attempt) Advice() string { return advice[failure{a.Error, a.Detail}] }
 
+// Advice returns what to do about the failure, in one sentence; "" for a success.
+func (r Result) Advice() string { return advice[failure{r.Error, r.Detail}] }
+
 // Failure returns why the attempt failed and what to do about it, as one line:
 // "dns: …" or "tls (expired): …". It returns "" for a success.
 func (r Result) Failure() string {
