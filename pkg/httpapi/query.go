@@ -23,7 +23,7 @@ var queryParameters = map[string][]string{
 	"GET /api/v1/Webhook/{id}":                   {"$select"},
 	"PUT /api/v1/Webhook/{id}":                   {"$select"},
 	"PATCH /api/v1/Webhook/{id}":                 {"$select"},
-	"POST /api/v1/Webhook/Test":                  {"$select"},
+	"POST /api/v1/Webhook/Test":                  {"$select", "event"},
 	"GET /api/v1/Webhook/{id}/History":           {"limit", "cursor"},
 	listDeliveriesAction:                         {"status", "event", "entity", "primaryKey", "key", "class", "error", "from", "to", "limit", "cursor"},
 	"POST " + agentPath + "DeleteWebhook":        {"webhookId"},
