@@ -15,6 +15,7 @@ var queryParameters = map[string][]string{
 	"GET /admin/v1/Tenants":                      {"cursor"},
 	"GET /admin/v1/Tenants/{tenant}/Export":      {"cursor"},
 	"GET /admin/v1/Tenants/{tenant}/Credentials": {"cursor"},
+	"GET /api/v1/Archive/dynamic":                {"$select", "$filter", "$skip", "$top"},
 	"GET /api/v1/Events":                         {"event", "entity", "primaryKey", "key", "source", "from", "to", "limit", "cursor"},
 	"GET /api/v1/Events/{eventId}":               {"limit", "cursor"},
 	"GET /api/v1/Events/{eventId}/Explain":       {"webhook"},
