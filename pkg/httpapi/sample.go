@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/sample"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -122,7 +123,7 @@ func showReceived(r webhook.Result) *received {
 	if r.StatusCode == 0 {
 		return shown
 	}
-	headers, body := webhook.ReadExcerpt(r.Excerpt)
+	headers, body := delivery.ReadExcerpt(r.Excerpt)
 	shown.Body, shown.Headers = textOrNull(body), members{}
 	for _, h := range headers {
 		shown.Headers = shown.Headers.with(h.Name, h.Value)
