@@ -118,7 +118,7 @@ func showSent(r webhook.Request) *sentRequest {
 func showReceived(r webhook.Result) *received {
 	shown := &received{
 		At: r.At, DurationMs: r.Duration.Milliseconds(), StatusCode: r.StatusCode,
-		Error: textOrNull(r.Error), Detail: textOrNull(r.Detail), Advice: textOrNull(r.Advice()),
+		Error: textOrNull(r.Error), Detail: textOrNull(r.Detail), Advice: textOrNull(r.Error.Advice(r.Detail)),
 	}
 	if r.StatusCode == 0 {
 		return shown
