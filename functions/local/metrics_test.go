@@ -18,6 +18,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -87,7 +88,7 @@ func TestMetrics_AreMadeOfWhatIsLogged(t *testing.T) {
 
 	target := webhooktest.NewReceiver(t, webhooktest.Answer{Status: 200})
 	id := s.create(target.URL)
-	s.row(webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: s.signal()}, func(d webhook.Delivery) bool { return d.Status == webhook.StatusDelivered })
+	s.row(delivery.Key{Tenant: "Default", Webhook: id, Event: s.signal()}, func(d delivery.Row) bool { return d.Status == delivery.StatusDelivered })
 	if status, _, answer := s.call("POST", "/api/v1/Events", `[{"Event":"a.b"},{"Event":"a.b"}]`); status != 202 {
 		t.Fatalf("got %d %s", status, answer)
 	}

@@ -66,6 +66,11 @@ var bodies = map[string]string{
 	"PATCH /api/v1/Webhook/{id}/Options": `{"Policy":"superoffice"}`,
 }
 
+// queries holds the queries of routes that refuse the common one.
+var queries = map[string]string{
+	"GET /api/v1/Archive/dynamic": "$select=webhook_usage.last_error&$filter=webhook_usage.webhook_usage_id+eq+{id}",
+}
+
 // crossing returns a route's call about a webhook.
 func crossing(t *testing.T, route httpapi.Route, id int) (path, body string) {
 	t.Helper()
@@ -80,8 +85,12 @@ func crossing(t *testing.T, route httpapi.Route, id int) (path, body string) {
 			}
 		}
 	}
-	path = strings.Join(segments, "/") + fmt.Sprintf("?webhookId=%d", id)
-	body, special := bodies[route.Method+" "+route.Pattern]
+	query, special := queries[route.Method+" "+route.Pattern]
+	if !special {
+		query = "webhookId={id}"
+	}
+	path = strings.Join(segments, "/") + "?" + strings.ReplaceAll(query, "{id}", fmt.Sprint(id))
+	body, special = bodies[route.Method+" "+route.Pattern]
 	body = strings.ReplaceAll(body, "{id}", fmt.Sprint(id))
 	if !special && route.Method != http.MethodGet {
 		const entity = `"Name":"stranger","Events":["contact.changed"],"TargetUrl":"https://example.com/stranger","Secret":"********"`
@@ -117,6 +126,10 @@ func crossed(t *testing.T) *server {
 	}
 	response := delivery.FailureResponse{Key: key, Number: 1, At: now, Excerpt: outcome.Response, ExpiresAt: seed.ExpiresAt}
 	if err := s.db.Deliveries().PutResponse(t.Context(), response); err != nil {
+		t.Fatal(err)
+	}
+	report := webhook.HealthReport{Activation: 1, At: now, Error: webhook.AttemptStatus, LastError: marked}
+	if _, err := s.db.Webhooks().UpdateHealth(t.Context(), "Default", owned, func(h webhook.Health) webhook.Health { return h.Observe(report) }); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -64,7 +64,10 @@ func seeded(t *testing.T) *server {
 	)
 	seedEvents(t, s)
 	s.clock.Advance(time.Hour)
-	s.answer = webhook.Result{StatusCode: 200, Response: "HTTP/1.1 200 OK\r\n\r\nok"}
+	s.answer = webhook.Result{
+		At: s.clock.Now(), Duration: 12 * time.Millisecond, StatusCode: 200, Sent: webhook.Sent{Body: "x", Signer: webhook.SignerCurrent},
+		Response: "HTTP/1.1 200 OK\r\n\r\nok", Excerpt: "HTTP/1.1 200 OK\nContent-Type: text/plain\n\nok",
+	}
 	return s
 }
 

@@ -79,6 +79,7 @@ func (a *api) routes() []route {
 		{get, "/api/v1/Events/{eventId}", webhooks, a.getEvent, nil},
 		{get, "/api/v1/Events/{eventId}/Explain", webhooks, a.explainEvent, nil},
 		{post, "/api/v1/Explain", webhooks, a.explainHypothetical, nil},
+		{get, "/api/v1/Archive/dynamic", webhooks, a.queryArchive, nil},
 
 		{post, agentPath + "CreateDefaultWebhook", webhooks, a.defaultWebhook, agentFailed},
 		{post, agentPath + "SaveWebhook", webhooks, a.agentSave, agentFailed},
