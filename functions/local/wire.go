@@ -55,7 +55,7 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 	}
 	on := service.Contracts{
 		Logger: logger, Now: time.Now, Random: rand.Reader, Delivering: cfg.Delivering,
-		Webhooks: db.Webhooks().Limited(cfg.WebhooksPerTenant), Events: db.Events(), Deliveries: db.Deliveries(), Secrets: db.Secrets(),
+		Webhooks: db.Webhooks().Limited(cfg.WebhooksPerTenant), Events: db.Events(), Deliveries: db.Deliveries(), Statistics: db.Statistics(), Secrets: db.Secrets(),
 		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Erasure: db.Erasure(),
 		Sources: db.Sources(), BusTenant: tenancy.FirstTenant, Messages: db.Queue(), Notices: loggedNotices{logger},
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -68,6 +69,7 @@ var bodies = map[string]string{
 
 // queries holds the queries of routes that refuse the common one.
 var queries = map[string]string{
+	"GET /api/v1/Stats":           "webhookId={id}&ids={id}",
 	"GET /api/v1/Archive/dynamic": "$select=webhook_usage.last_error&$filter=webhook_usage.webhook_usage_id+eq+{id}",
 }
 
@@ -109,8 +111,8 @@ func crossed(t *testing.T) *server {
 		t.Fatalf("create: got %d %s", got.Code, got.Body)
 	}
 	s.pings = nil
-	// The owner's webhook has an event with marked data, and a delivery of it, whose
-	// response is marked.
+	// The owner's webhook has an event with marked data, a delivery of it, whose
+	// response is marked, and statistics, and fails now.
 	event := webhook.Event{
 		Tenant: "Default", ID: webhook.EventID(fills["{eventId}"]), Name: "contact.changed", PrimaryKey: 7,
 		Data: []byte(`{"name":"` + marked + `"}`), At: now, ExpiresAt: now.AddDate(0, 1, 0),
@@ -124,12 +126,16 @@ func crossed(t *testing.T) *server {
 	if _, err := s.db.Deliveries().RecordFirst(t.Context(), delivery.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}); err != nil {
 		t.Fatal(err)
 	}
-	response := delivery.FailureResponse{Key: key, Number: 1, At: now, Excerpt: outcome.Response, ExpiresAt: seed.ExpiresAt}
-	if err := s.db.Deliveries().PutResponse(t.Context(), response); err != nil {
-		t.Fatal(err)
-	}
 	report := webhook.HealthReport{Activation: 1, At: now, Error: webhook.AttemptStatus, LastError: marked}
 	if _, err := s.db.Webhooks().UpdateHealth(t.Context(), "Default", owned, func(h webhook.Health) webhook.Health { return h.Observe(report) }); err != nil {
+		t.Fatal(err)
+	}
+	hour := webhook.HourOf(webhook.Result{At: now}, now, 1, false, 24*time.Hour)
+	if err := s.db.Statistics().Count(t.Context(), "Default", owned, hour); err != nil {
+		t.Fatal(err)
+	}
+	response := delivery.FailureResponse{Key: key, Number: 1, At: now, Excerpt: outcome.Response, ExpiresAt: seed.ExpiresAt}
+	if err := s.db.Deliveries().PutResponse(t.Context(), response); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -19,6 +19,7 @@ var queryParameters = map[string][]string{
 	"GET /api/v1/Events":                         {"event", "entity", "primaryKey", "key", "source", "from", "to", "limit", "cursor"},
 	"GET /api/v1/Events/{eventId}":               {"limit", "cursor"},
 	"GET /api/v1/Events/{eventId}/Explain":       {"webhook"},
+	"GET /api/v1/Stats":                          {"ids", "cursor"},
 	"GET /api/v1/Webhook":                        {"nameFilter", "eventFilter", "statusFilter", "$select", "$skip", "$top"},
 	"POST /api/v1/Webhook":                       {"$select"},
 	"GET /api/v1/Webhook/{id}":                   {"$select"},

@@ -72,6 +72,8 @@ func (a *api) routes() []route {
 		{get, "/api/v1/Webhook/{id}/Deliveries", webhooks, a.listDeliveries, nil},
 		{get, "/api/v1/Webhook/{id}/Deliveries/{eventId}", webhooks, a.getDelivery, nil},
 		{get, "/api/v1/Webhook/{id}/History", webhooks, a.getHistory, nil},
+		{get, "/api/v1/Webhook/{id}/Stats", webhooks, a.getStats, nil},
+		{get, "/api/v1/Stats", webhooks, a.listStats, nil},
 		{get, "/api/v1/Webhook/{id}/Deliveries/{eventId}/Request", webhooks, a.getRequest, nil},
 		{post, "/api/v1/Webhook/{event}/{primaryKey}", events, a.signalEvent, nil},
 		{post, "/api/v1/Events", events, a.submitEvents, nil},

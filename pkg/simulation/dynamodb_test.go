@@ -139,6 +139,9 @@ func (d *database) place(table *string, key map[string]types.AttributeValue) (te
 	if strings.HasPrefix(sk, "S#") {
 		return fmt.Sprintf("pointer %s w%d", strings.Split(sk, "#")[1], hookOf(tenantOf(pk), lastNumber(sk))), ""
 	}
+	if strings.HasPrefix(sk, "HOUR#") {
+		return fmt.Sprintf("statistics w%d %s", hookOf(tenantOf(pk), lastNumber(pk)), sk), ""
+	}
 	if pk == "JOBS" {
 		return "running job", ""
 	}

@@ -22,7 +22,7 @@ func Contracts(cfg config.Deployed, webhooksPerTenant int, clients aws.Config, l
 	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now, Random: rand.Reader})
 	return service.Contracts{
 		Logger: logger, Now: time.Now, Random: rand.Reader, Delivering: cfg.Delivering,
-		Webhooks: store.Webhooks().Limited(webhooksPerTenant), Events: store.Events(), Deliveries: store.Deliveries(),
+		Webhooks: store.Webhooks().Limited(webhooksPerTenant), Events: store.Events(), Deliveries: store.Deliveries(), Statistics: store.Statistics(),
 		Secrets: &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader},
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(),
 		Sources: store.Sources(), OwnTables: []string{cfg.Tables.Webhooks, cfg.Tables.Events, cfg.Tables.Deliveries},
