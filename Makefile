@@ -33,10 +33,11 @@ run: need-go ## build and start everything on 127.0.0.1:8080; settings as NAME=v
 	@MAKE_OVERRIDES='$(OVERRIDES)' exec bin/local
 
 .PHONY: invoke
-invoke: need-go ## run one handler on EVENT=events/<function>/<case>.json and the data of the local run
+invoke: need-go ## run one handler on EVENT=events/<function>/<case>.json and the data of the local run; show what records become under SOURCES=<file>
 	@test -n "$(EVENT)" || { echo "EVENT is not set; try: make invoke EVENT=events/api/post-webhook.json" >&2; exit 1; }
 	@go build -trimpath -ldflags='$(LDFLAGS)' -o bin/local ./functions/local
-	@MAKE_OVERRIDES='$(filter-out EVENT,$(OVERRIDES))' exec bin/local invoke "$(EVENT)"
+	@MAKE_OVERRIDES='$(filter-out EVENT SOURCES STORE,$(OVERRIDES))' exec bin/local invoke \
+	  $(if $(filter SOURCES,$(OVERRIDES)),-sources "$(SOURCES)") $(if $(filter STORE,$(OVERRIDES)),-store="$(STORE)") "$(EVENT)"
 
 # --- tests -------------------------------------------------------------------
 

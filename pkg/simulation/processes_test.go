@@ -55,6 +55,7 @@ type environment struct {
 	// The Lambda handlers.
 	deliver, retry, sweep, ingest lambda.Handler
 	sources                       *source.Registry
+	gateway                       lambda.Handler // of the relays' calls
 	// telling and signalling go to the process with the next call.
 	telling    *telling
 	signalling *signalling
@@ -92,7 +93,7 @@ func (e *environment) start() {
 	random := &randomness{w: w, process: p.name}
 	store := dynamo.New(w.db, tables, dynamo.Options{Now: p.now, Random: random})
 	var documents webhook.Secrets = w.vault
-	if strings.HasPrefix(e.kind, "deliver") || strings.HasPrefix(e.kind, "retry") {
+	if strings.HasPrefix(e.kind, "deliver") || strings.HasPrefix(e.kind, "retry") || strings.HasPrefix(e.kind, relayEnvironment) {
 		documents = secrets.NewCache(w.vault, 4<<20)
 	}
 	on := wiring.Contracts{
@@ -111,6 +112,7 @@ func (e *environment) start() {
 	e.sweeper.Changes = &sweep.Changes{Failures: w.ingestion.failed, Take: w.ingestion.function.Take}
 	e.functions(p)
 	w.ingestion.functions(e, on)
+	w.relays.functions(e, on)
 	e.registry, e.publish = wiring.NewRegistry(on), wiring.NewPublisher(on)
 	e.registry.Rules.AllowHTTP = true
 	e.queue, e.rows, e.jobs, e.random = on.Messages, store.Deliveries(), store.Jobs(), random
