@@ -123,7 +123,7 @@ func (in *relays) functions(e *environment, on wiring.Contracts) {
 	}
 	none := func(context.Context) (webhook.Secret, error) { return webhook.NewSecret("none"), nil }
 	handler := apiwiring.New(on, e.sender, apiwiring.Config{First: none, Admin: none, AdminUser: "admin", RequestID: trigger.RequestID, Version: "sim"})
-	e.gateway = trigger.Resumed(trigger.HTTP(handler, httpapi.WriteError, on.Logger), on.Now, e.sender.Resume)
+	e.gateway = trigger.Resumed(trigger.HTTP(handler, httpapi.WriteError, "", on.Logger), on.Now, e.sender.Resume)
 }
 
 // administer changes a relay's secret or context, ends an overlap, or deletes a relay
