@@ -47,5 +47,5 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 		Admin: secrets.Value(manager, cfg.AdminSecret, time.Now), AdminUser: "admin",
 		Role: func(ctx context.Context) string { return tenancy.RoleARN(trigger.SignedBy(ctx)) },
 	})
-	return trigger.Resumed(trigger.HTTP(handler, httpapi.WriteError, logger), time.Now, sender.Resume), nil
+	return trigger.Resumed(trigger.HTTP(handler, httpapi.WriteError, cfg.PublicURL, logger), time.Now, sender.Resume), nil
 }

@@ -43,6 +43,11 @@ type Deliveries interface {
 	PutResponse(ctx context.Context, r delivery.FailureResponse) error
 }
 
+// Statistics counts what became of attempts; see webhook.Statistics.
+type Statistics interface {
+	Count(ctx context.Context, tenant webhook.Tenant, id int32, hour webhook.Hour) error
+}
+
 // Secrets reads the version of a secret document that a webhook names.
 type Secrets interface {
 	Read(ctx context.Context, ref webhook.SecretRef) (webhook.SecretDocument, error)
@@ -64,6 +69,7 @@ type Config struct {
 	Webhooks    Webhooks
 	Events      Events
 	Deliveries  Deliveries
+	Statistics  Statistics
 	Secrets     Secrets
 	Sender      Sender
 	Messages    delivery.Queue
@@ -79,8 +85,8 @@ type Config struct {
 	Policy webhook.Policy
 	// EventLife is how long state events are kept.
 	EventLife time.Duration
-	// RowLife is how long a delivery row is kept after its last write, and a webhook
-	// after it was disabled.
+	// RowLife is how long a delivery row is kept after its last write, a webhook after
+	// it was disabled, and an hour of statistics after its end.
 	RowLife time.Duration
 }
 

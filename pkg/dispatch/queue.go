@@ -77,14 +77,14 @@ func newConsumer(ctx context.Context, e *Engine, received []delivery.Received) *
 }
 
 // handled counts a message as handled. After a webhook's last one it writes the
-// webhook's health, which thus does not wait for other webhooks.
+// webhook's health and statistics, which thus do not wait for other webhooks.
 func (c *consumer) handled(ctx context.Context, key webhook.Key) {
 	c.mu.Lock()
 	c.unhandled[key]--
 	last := c.unhandled[key] == 0
 	c.mu.Unlock()
 	if last {
-		c.reports.flushOne(ctx, key)
+		c.reports.finish(ctx, key)
 	}
 }
 

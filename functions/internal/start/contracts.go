@@ -23,7 +23,7 @@ func Contracts(cfg config.Deployed, webhooksPerTenant int, clients aws.Config, l
 	webhooks := store.Webhooks().Limited(webhooksPerTenant)
 	return service.Contracts{
 		Logger: logger, Now: time.Now, Random: rand.Reader, Delivering: cfg.Delivering,
-		Webhooks: webhooks, Founder: webhooks, Events: store.Events(), Deliveries: store.Deliveries(),
+		Webhooks: webhooks, Founder: webhooks, Events: store.Events(), Deliveries: store.Deliveries(), Statistics: store.Statistics(),
 		Secrets: &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader},
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(),
 		Sources: store.Sources(), OwnTables: []string{cfg.Tables.Webhooks, cfg.Tables.Events, cfg.Tables.Deliveries},

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
@@ -134,6 +135,34 @@ func testErasure(t *testing.T, h Harness) {
 			t.Errorf("running: %v", got)
 		}
 	})
+	t.Run("EraseStatistics removes the hours of a webhook, deleted or not, and no others", func(t *testing.T) {
+		t.Parallel()
+		tenant, hour := newTenant(t), newHour()
+		for _, id := range []int32{1, 2, 11} {
+			for range 3 {
+				must(t, h.Statistics.Count(t.Context(), tenant, id, hour))
+				hour.From = hour.From.Add(time.Hour)
+			}
+		}
+		total := 0
+		for {
+			n, err := h.Erasure.EraseStatistics(t.Context(), tenant, 1, 2)
+			must(t, err)
+			if n == 0 {
+				break
+			}
+			total += n
+		}
+		if total != 3 {
+			t.Errorf("erased %d, want 3", total)
+		}
+		h.settle()
+		for id, want := range map[int32]int{1: 0, 2: 3, 11: 3} {
+			if got := hours(t, h, tenant, id, time.Time{}, 10); len(got) != want {
+				t.Errorf("webhook %d has %d hours, want %d", id, len(got), want)
+			}
+		}
+	})
 	t.Run("erasing absent items is not an error", func(t *testing.T) {
 		t.Parallel()
 		if n, err := h.Erasure.EraseEvents(t.Context(), newTenant(t), 10); n != 0 || err != nil {
@@ -147,6 +176,9 @@ func testErasure(t *testing.T, h Harness) {
 		}
 		if n, err := h.Erasure.EraseHistory(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
 			t.Errorf("history: %d, %v", n, err)
+		}
+		if n, err := h.Erasure.EraseStatistics(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
+			t.Errorf("statistics: %d, %v", n, err)
 		}
 	})
 }
