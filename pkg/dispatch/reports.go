@@ -28,6 +28,7 @@ type report struct {
 	webhook  webhook.Webhook // see brief; with the newest activation that was attempted
 	observed []webhook.HealthReport
 	failed   int   // position of the last failure in observed, from 1; 0: none
+	live     bool  // an attempt was not a replay's
 	gone     bool  // the target responded with 410, and the webhook is not disabled yet
 	noted    noted // for notices
 }
@@ -59,16 +60,24 @@ func brief(w webhook.Webhook) webhook.Webhook {
 	return webhook.Webhook{Tenant: w.Tenant, ID: w.ID, Activation: w.Activation, Options: webhook.Options{Policy: w.Options.Policy}}
 }
 
-// add adds an attempt. probe is its name if it was the breaker's probe, or empty.
-func (r *reports) add(w webhook.Webhook, result webhook.Result, probe string) {
+// add adds an attempt in the fast lane.
+func (r *reports) add(w webhook.Webhook, result webhook.Result) {
+	r.observe(w, result, webhook.HealthReport{})
+}
+
+// observe adds an attempt. observed says what the result does not: whether it was the
+// breaker's probe, or a replay's.
+func (r *reports) observe(w webhook.Webhook, result webhook.Result, observed webhook.HealthReport) {
 	signing := preference(w, result)
 	r.healths.learn(w, signing)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	have := r.entry(w)
-	observed := webhook.HealthReport{
+	have.live = have.live || !observed.Replay
+	observed = webhook.HealthReport{
 		Activation: w.Activation, At: result.At, Duration: result.Duration, Error: result.Error,
-		Policy: w.Options.Policy.Or(r.config.Policy), Probe: probe, Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
+		Policy: w.Options.Policy.Or(r.config.Policy), Probe: observed.Probe, Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
+		Replay: observed.Replay,
 	}
 	if result.Error != webhook.AttemptOK && result.Error != webhook.AttemptFast {
 		// Only the last one is stored, and each may take 4 KB.
@@ -151,7 +160,7 @@ func (r *reports) write(ctx context.Context, about *report) error {
 	if err == nil {
 		r.noteTurn(about, turned, health)
 	}
-	exhausted := err == nil && health.Activation == w.Activation && w.Options.Policy.Or(r.config.Policy).Exhausted(health, r.config.Now())
+	exhausted := err == nil && about.live && health.Activation == w.Activation && w.Options.Policy.Or(r.config.Policy).Exhausted(health, r.config.Now())
 	if about.gone || exhausted {
 		return errors.Join(err, r.disable(ctx, about, health))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -113,7 +114,7 @@ func TestStatistics_OfOneAttempt(t *testing.T) {
 			"delivered by a replay",
 			webhook.Result{StatusCode: 200, Duration: second},
 			func(s *site) {
-				s.finish(1, 1, webhook.StatusDelivered)
+				s.finish(1, 1, delivery.StatusDelivered)
 				s.newRound()
 				s.consume(s.attempt(2, 1))
 			},
@@ -171,7 +172,7 @@ func TestStatistics_AreWrittenOncePerWebhookAndBatch(t *testing.T) {
 				}
 			},
 			"queue": func(s *site, n int) {
-				var messages []webhook.Message
+				var messages []delivery.Message
 				for i := range n {
 					s.event = s.put("contact.changed" + strings.Repeat("x", i))
 					messages = append(messages, s.attempt(1, 1))
@@ -233,7 +234,7 @@ func TestStatistics_AFaultIsLogged(t *testing.T) {
 	s.faults["Count"] = webhook.ErrUnavailable
 	var out bytes.Buffer
 	s.Logger = slog.New(telemetry.NewHandler(&out, slog.LevelWarn))
-	if !s.consume(s.attempt(1, 1)) || s.row().Status != webhook.StatusDelivered || s.health().TotalCalls != 1 {
+	if !s.consume(s.attempt(1, 1)) || s.row().Status != delivery.StatusDelivered || s.health().TotalCalls != 1 {
 		t.Errorf("the row is %s, %d calls are counted", s.row().Status, s.health().TotalCalls)
 	}
 	if line := out.String(); strings.Count(line, "\n") != 1 || !strings.Contains(line, "cannot write statistics") || !strings.Contains(line, `"count":1`) || !strings.Contains(line, `"webhook_id":1`) {

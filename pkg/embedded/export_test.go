@@ -7,6 +7,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
@@ -49,8 +50,8 @@ func (db *DB) Damage(t *testing.T, thing any) {
 		name, k = "history", historyKey(x.Webhook.Tenant, x.Webhook.ID, x.Webhook.Revision)
 	case webhook.Event:
 		name, k = "events", eventKey(x.Tenant, x.ID)
-	case webhook.Delivery:
-		name, k = "deliveries", deliveryKey(x.DeliveryKey)
+	case delivery.Row:
+		name, k = "deliveries", deliveryKey(x.Key)
 	case storetest.StoredHour:
 		name, k = "statistics", hourKey(x.Tenant, x.Webhook, x.From)
 	case job.Job:

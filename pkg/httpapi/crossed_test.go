@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -62,8 +63,15 @@ var fills = map[string]string{
 var bodies = map[string]string{
 	"POST /api/v1/Explain":               `{"Event":{"Event":"contact.changed"},"Webhook":{"WebhookId":{id},"Name":"stranger"}}`,
 	"POST /api/v1/Events":                `{"Event":"contact.changed","PrimaryKey":7,"Source":"s","Id":"1"}`,
+	"POST /api/v1/Webhook/{id}/Replay":   `{"From":"2026-11-23T00:00:00Z"}`,
 	"PUT /api/v1/Webhook/{id}/Options":   `{"Policy":"superoffice"}`,
 	"PATCH /api/v1/Webhook/{id}/Options": `{"Policy":"superoffice"}`,
+}
+
+// queries holds the queries of routes that refuse the common one.
+var queries = map[string]string{
+	"GET /api/v1/Stats":           "webhookId={id}&ids={id}",
+	"GET /api/v1/Archive/dynamic": "$select=webhook_usage.last_error&$filter=webhook_usage.webhook_usage_id+eq+{id}",
 }
 
 // crossing returns a route's call about a webhook.
@@ -80,11 +88,12 @@ func crossing(t *testing.T, route httpapi.Route, id int) (path, body string) {
 			}
 		}
 	}
-	path = strings.Join(segments, "/") + fmt.Sprintf("?webhookId=%d", id)
-	if slices.Contains(httpapi.QueryParameters()[route.Method+" "+route.Pattern], "ids") {
-		path += fmt.Sprintf("&ids=%d", id)
+	query, special := queries[route.Method+" "+route.Pattern]
+	if !special {
+		query = "webhookId={id}"
 	}
-	body, special := bodies[route.Method+" "+route.Pattern]
+	path = strings.Join(segments, "/") + "?" + strings.ReplaceAll(query, "{id}", fmt.Sprint(id))
+	body, special = bodies[route.Method+" "+route.Pattern]
 	body = strings.ReplaceAll(body, "{id}", fmt.Sprint(id))
 	if !special && route.Method != http.MethodGet {
 		const entity = `"Name":"stranger","Events":["contact.changed"],"TargetUrl":"https://example.com/stranger","Secret":"********"`
@@ -112,10 +121,10 @@ func crossed(t *testing.T) *server {
 	if err := s.db.Events().Put(t.Context(), event); err != nil {
 		t.Fatal(err)
 	}
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: owned, Event: webhook.EventID(fills["{eventId}"])}
-	outcome := webhook.Outcome{Attempt: webhook.Attempt{Number: 1, At: now, Error: webhook.AttemptStatus, StatusCode: 500}, Status: webhook.StatusFailed, Response: "HTTP 500 No\n\n" + marked}
-	seed := webhook.Seed{EventName: marked, ExpiresAt: now.AddDate(0, 1, 0)}
-	if _, err := s.db.Deliveries().RecordFirst(t.Context(), webhook.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}); err != nil {
+	key := delivery.Key{Tenant: "Default", Webhook: owned, Event: webhook.EventID(fills["{eventId}"])}
+	outcome := delivery.Outcome{Attempt: delivery.Attempt{Number: 1, At: now, Error: webhook.AttemptStatus, StatusCode: 500}, Status: delivery.StatusFailed, Response: "HTTP 500 No\n\n" + marked}
+	seed := delivery.Seed{EventName: marked, ExpiresAt: now.AddDate(0, 1, 0)}
+	if _, err := s.db.Deliveries().RecordFirst(t.Context(), delivery.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}); err != nil {
 		t.Fatal(err)
 	}
 	report := webhook.HealthReport{Activation: 1, At: now, Error: webhook.AttemptStatus, LastError: marked}
@@ -126,7 +135,7 @@ func crossed(t *testing.T) *server {
 	if err := s.db.Statistics().Count(t.Context(), "Default", owned, hour); err != nil {
 		t.Fatal(err)
 	}
-	response := webhook.FailureResponse{DeliveryKey: key, Number: 1, At: now, Excerpt: outcome.Response, ExpiresAt: seed.ExpiresAt}
+	response := delivery.FailureResponse{Key: key, Number: 1, At: now, Excerpt: outcome.Response, ExpiresAt: seed.ExpiresAt}
 	if err := s.db.Deliveries().PutResponse(t.Context(), response); err != nil {
 		t.Fatal(err)
 	}

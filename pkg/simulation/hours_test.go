@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -68,11 +69,11 @@ func (l *witness) tried(a *attempt, began time.Time, took time.Duration) {
 }
 
 // gaveUp records a row that says that its delivery has failed, by the last attempt.
-func (l *witness) gaveUp(p *process, old, row webhook.Delivery) {
-	if p == nil || row.Status != webhook.StatusFailed || row.AttemptCount == old.AttemptCount {
+func (l *witness) gaveUp(p *process, old, row delivery.Row) {
+	if p == nil || row.Status != delivery.StatusFailed || row.AttemptCount == old.AttemptCount {
 		return
 	}
-	k, h := hourAt(about(row.DeliveryKey), row.Attempts[len(row.Attempts)-1].At), ledger.Hour{Failed: 1}
+	k, h := hourAt(about(row.Key), row.Attempts[len(row.Attempts)-1].At), ledger.Hour{Failed: 1}
 	l.noteMade(p.current, k, h)
 }
 

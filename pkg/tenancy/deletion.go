@@ -27,6 +27,10 @@ type Erasure interface {
 	// EraseDeliveries removes rows.
 	EraseHistory(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
 
+	// EraseJobs removes up to limit jobs about a webhook, running or ended, as
+	// EraseDeliveries removes rows.
+	EraseJobs(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
+
 	// EraseStatistics removes up to limit hours of a webhook's statistics, as
 	// EraseDeliveries removes rows.
 	EraseStatistics(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
@@ -69,6 +73,7 @@ const (
 	deletedWebhooks = 10              // per slice
 	deletedEvents   = 500             // per slice
 	deletedRows     = 500             // per call of an erasure
+	deletedJobs     = 100             // per call of EraseJobs
 )
 
 // Slice does one slice of a job of kind job.DeleteTenant; see job.Slice. The
@@ -160,7 +165,7 @@ func (d *Deletion) erase(ctx context.Context, tenant webhook.Tenant, id int32) (
 			return n, err
 		}
 	}
-	return 0, nil
+	return d.Erasure.EraseJobs(ctx, tenant, id, deletedJobs)
 }
 
 // deliveries erases delivery rows, history and statistics, from the highest webhook id down.

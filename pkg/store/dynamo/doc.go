@@ -1,6 +1,6 @@
 // Package dynamo keeps webhooks, events, deliveries and jobs in three DynamoDB
 // tables: the contracts [webhook.Webhooks], [webhook.Events],
-// [webhook.Deliveries], [job.Jobs], [tenancy.Tenants],
+// [delivery.Store], [job.Jobs], [tenancy.Tenants],
 // [tenancy.Credentials], [source.Sources] and [webhook.Statistics]. [DecodeStream] decodes the Events table's stream.
 //
 // It refuses to scan, to write without a condition where writers can race, to
@@ -31,6 +31,9 @@
 //	                                                 read
 //	job, ended  J#<job id>     J                     the write that ends it, in one        API
 //	                                                 transaction with its removal above
+//	its copy    J#<tenant>#<webhook> <job id>        with it, if it is about a webhook     API
+//	its lock    J#<tenant>#<webhook> RUNNING         create: absent; removed by the write   create, API
+//	                                                 that ends the job
 //	tenant      TENANTS        <tenant>              administrator: absent         administrator; calls with a
 //	                                                                               credential that is not stored,
 //	                                                                               or a publisher's
@@ -82,9 +85,13 @@
 // Intents share one partition, so that the sweep lists them by key; the secret
 // store's limit of 50 new secrets per second bounds its traffic. Running jobs
 // share one too: each is written once per slice of work. A job that ends leaves
-// that partition and stays readable by its id until TTL removes it. A job has
-// kind, tenant, status, reason, cursor, examined, processed (both counts), from,
-// to, by, made, updated and rev, which counts its writes.
+// that partition and stays readable by its id until TTL removes it. A job about a webhook
+// is created together with the webhook's lock, which names it, so that one runs at a time,
+// and ends together with its removal and a copy, so that the webhook's jobs are listed by
+// one query. A job has
+// kind, tenant, webhook, status, reason, cursor, examined, processed (both counts),
+// from, to, plan and progress (both JSON), not_before, by, made, updated and rev, which
+// counts its writes.
 //
 // A source is one JSON document, doc, with the version of its schema, and rev.
 // Creating one, counting them and removing counts that an older source of the
@@ -134,7 +141,7 @@
 // count (of all attempts), response, event (name), key (primary key), entity (if
 // the name does not say it), skey (Key), reason, created, updated, and
 // ver, which counts the writes. The names and the response are bounded so that the
-// row of a success fits in 1 KB; see webhook.NewSeed.
+// row of a success fits in 1 KB; see delivery.NewSeed.
 //
 // A response is that of the last failed attempt if the row has no room for all of
 // it: n (the attempt's number), at, and text or packed (the same, deflated). Its

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -40,11 +42,11 @@ func testErasure(t *testing.T, h Harness) {
 	t.Run("EraseDeliveries removes the rows of a webhook, due or not, and no others", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
-		key := func(id int32) webhook.DeliveryKey {
-			return webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: newEventID(t, now())}
+		key := func(id int32) delivery.Key {
+			return delivery.Key{Tenant: tenant, Webhook: id, Event: newEventID(t, now())}
 		}
-		mine := []webhook.DeliveryKey{key(1), key(1), key(1)}
-		others := []webhook.DeliveryKey{key(2), key(11)}
+		mine := []delivery.Key{key(1), key(1), key(1)}
+		others := []delivery.Key{key(2), key(11)}
 		for _, k := range append(mine, others...) {
 			_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(k, now()))
 			must(t, err)
@@ -101,6 +103,38 @@ func testErasure(t *testing.T, h Harness) {
 			}
 		}
 	})
+	t.Run("EraseJobs removes the jobs of a webhook, running or ended, and no others", func(t *testing.T) {
+		t.Parallel()
+		mine := newJob(t, now())
+		mine.Webhook = 1
+		ended, other, begun := mine, mine, mine
+		ended.ID, other.ID, other.Webhook, begun.ID = newJob(t, now()).ID, newJob(t, now()).ID, 11, newJob(t, now()).ID
+		must(t, h.Jobs.Create(t.Context(), ended))
+		ended.Status = job.Done
+		must(t, h.Jobs.Update(t.Context(), ended.Next(now())))
+		must(t, h.Jobs.Create(t.Context(), begun))
+		must(t, h.Jobs.Create(t.Context(), other))
+		total := 0
+		for {
+			n, err := h.Erasure.EraseJobs(t.Context(), mine.Tenant, 1, 1)
+			must(t, err)
+			if n == 0 {
+				break
+			}
+			total += n
+		}
+		for _, id := range []string{ended.ID, begun.ID} {
+			if _, err := h.Jobs.Get(t.Context(), id); !errors.Is(err, webhook.ErrNotFound) {
+				t.Errorf("got %v, want ErrNotFound", err)
+			}
+		}
+		if _, err := h.Jobs.Get(t.Context(), other.ID); err != nil || total != 2 {
+			t.Errorf("erased %d, want 2; the other's job: %v", total, err)
+		}
+		if got := running(t, h, begun.ID, other.ID); len(got) != 1 {
+			t.Errorf("running: %v", got)
+		}
+	})
 	t.Run("EraseStatistics removes the hours of a webhook, deleted or not, and no others", func(t *testing.T) {
 		t.Parallel()
 		tenant, hour := newTenant(t), newHour()
@@ -136,6 +170,9 @@ func testErasure(t *testing.T, h Harness) {
 		}
 		if n, err := h.Erasure.EraseDeliveries(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
 			t.Errorf("deliveries: %d, %v", n, err)
+		}
+		if n, err := h.Erasure.EraseJobs(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
+			t.Errorf("jobs: %d, %v", n, err)
 		}
 		if n, err := h.Erasure.EraseHistory(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
 			t.Errorf("history: %d, %v", n, err)
