@@ -96,7 +96,7 @@ func newTenantOf(t *testing.T, n int) *tenantOf {
 		Logger: slog.New(slog.DiscardHandler), Now: clock.Now, Random: random,
 		Delivering: config.Delivering{Policy: webhook.PolicyDurable, EventTTL: 30 * 24 * time.Hour, DeliveryExtra: 3 * 24 * time.Hour},
 		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Tenants: store.Tenants(), Credentials: store.Credentials(),
-		Jobs: store.Jobs(), Sources: store.Sources(),
+		Jobs: store.Jobs(), Sources: store.Sources(), Statistics: store.Statistics(),
 	}, sender, api.Config{First: secret("tje0:Tje0"), Admin: secret("admin"), AdminUser: "admin"})
 	for id := int32(1); id <= 2; id++ {
 		created := clock.Now()
@@ -172,6 +172,8 @@ func TestReads_OfAPageDoNotGrowWithTheTenant(t *testing.T) {
 		{"GET", "Webhook/1/Deliveries/{event}/Request", "", 5, 5},
 		{"GET", "Webhook/1/History", "", 3, 3},
 		{"GET", "Webhook/1/LastError", "", 3, 3},
+		{"GET", "Webhook/1/Stats", "", 4, 4},
+		{"GET", "Stats", "", 3, 6},
 		{"GET", "Events?limit=100", "", 17, 220},
 		{"GET", "Events?limit=100&primaryKey=51", "", 17, onePage},
 		{"GET", "Events/{event}", "", 6, 8},
