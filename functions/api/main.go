@@ -35,8 +35,7 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 		return nil, err
 	}
 	manager := secretsmanager.NewFromConfig(clients)
-	on := start.Contracts(cfg.Deployed, cfg.WebhooksPerTenant, clients, logger)
-	on.Secrets = secrets.NewCache(on.Secrets, documentBytes)
+	on := start.Contracts(cfg.Deployed, start.Limits{WebhooksPerTenant: cfg.WebhooksPerTenant, DocumentBytes: documentBytes}, clients, logger)
 	on.BusTenant = cfg.EventTenant
 	handler := api.New(on, sender, api.Config{
 		Serving: cfg.Serving, Targets: cfg.Targets, OmitFieldValues: cfg.OmitFieldValues, Version: version, RequestID: trigger.RequestID,

@@ -42,11 +42,6 @@ type Deliveries interface {
 	PutResponse(ctx context.Context, r webhook.FailureResponse) error
 }
 
-// Secrets reads the version of a secret document that a webhook names.
-type Secrets interface {
-	Read(ctx context.Context, ref webhook.SecretRef) (webhook.SecretDocument, error)
-}
-
 // Sender makes one POST. It returns within the post's timeout and reports every
 // failure in its result.
 type Sender interface {
@@ -63,7 +58,7 @@ type Config struct {
 	Webhooks    Webhooks
 	Events      Events
 	Deliveries  Deliveries
-	Secrets     Secrets
+	Secrets     webhook.SecretReader
 	Sender      Sender
 	Messages    webhook.Queue
 	Visibility  webhook.Visibility
@@ -152,7 +147,7 @@ func (e *Engine) document(ctx context.Context, w webhook.Webhook) (webhook.Secre
 	if w.Secret.Name == "" {
 		return webhook.SecretDocument{}, nil
 	}
-	doc, err := e.Secrets.Read(ctx, w.Secret)
+	doc, err := webhook.ReadSecret(ctx, e.Secrets, w.Tenant, w.ID, w.Secret)
 	if err != nil {
 		return webhook.SecretDocument{}, fmt.Errorf("secret of webhook %d: %w", w.ID, err)
 	}
