@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -25,7 +26,7 @@ const eventsAtOnce = 100
 // since the stream's stamp is not kept: a webhook activated after that time does not
 // get it. The own time of an event of a source may be ahead. The cursor is the id
 // of the last event that was enqueued; Examined and Processed count events.
-func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
+func RedispatchSlice(events EventList, messages delivery.Queue) job.Slice {
 	return func(ctx context.Context, j job.Job) (job.Job, error) {
 		first, end := webhook.FirstEventID(j.From), webhook.FirstEventID(j.To)
 		if j.Cursor != "" {
@@ -36,7 +37,7 @@ func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
 			return j, err
 		}
 		full := len(page) == eventsAtOnce
-		var out []webhook.Outgoing
+		var out []delivery.Outgoing
 		for _, e := range page {
 			if string(e.ID) == j.Cursor || e.ID >= end {
 				continue // enqueued by the previous slice, or after the period
@@ -45,11 +46,11 @@ func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
 			if at := e.ID.Time(); !at.IsZero() && at.Before(accepted) {
 				accepted = at
 			}
-			m := webhook.ExpandMessage(e, accepted)
+			m := delivery.ExpandMessage(e, accepted)
 			m.Missing, m.Replay = true, j.ID
-			out = append(out, webhook.Outgoing{Message: m})
+			out = append(out, delivery.Outgoing{Message: m})
 		}
-		if err := webhook.SendAll(ctx, messages, out); err != nil {
+		if err := delivery.SendAll(ctx, messages, out); err != nil {
 			return j, err
 		}
 		if len(page) > 0 {
