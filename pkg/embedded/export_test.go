@@ -10,6 +10,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/source"
+	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -51,6 +52,8 @@ func (db *DB) Damage(t *testing.T, thing any) {
 		name, k = "events", eventKey(x.Tenant, x.ID)
 	case delivery.Row:
 		name, k = "deliveries", deliveryKey(x.Key)
+	case storetest.StoredHour:
+		name, k = "statistics", hourKey(x.Tenant, x.Webhook, x.From)
 	case job.Job:
 		name, k = "jobs", []byte(x.ID)
 	case webhook.Intent:

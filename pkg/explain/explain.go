@@ -37,6 +37,8 @@ type Explanation struct {
 	Status         delivery.Status
 	Round, Attempt int
 	AttemptCount   int
+	// Last is the last attempt that ended. nil: none has.
+	Last *delivery.Attempt
 	// Lane and NextAttempt are those of the next attempt. Empty and zero: nothing
 	// is left to attempt, or the attempt is under way.
 	Lane          delivery.Lane
@@ -164,6 +166,9 @@ func (x *Explanation) first(f Facts, w webhook.Webhook, age time.Duration) {
 func (x *Explanation) row(f Facts, w webhook.Webhook) {
 	row := f.Row
 	x.Status, x.Round, x.Attempt, x.AttemptCount = row.Status, row.Round, row.Attempt, row.AttemptCount
+	if n := len(row.Attempts); n > 0 {
+		x.Last = &row.Attempts[n-1]
+	}
 	at := clock(row.Updated)
 	switch row.Status {
 	case delivery.StatusPending:

@@ -115,6 +115,9 @@ func TestExplain_WhatBecameOfIt(t *testing.T) {
 			if x.Matches != test.matches || x.Lane != test.lane || !x.NextAttempt.Equal(test.next) || x.WaitingBehind != test.wait {
 				t.Errorf("got matches %t, lane %q, next %v, behind %q; want %t, %q, %v, %q", x.Matches, x.Lane, x.NextAttempt, x.WaitingBehind, test.matches, test.lane, test.next, test.wait)
 			}
+			if n := len(test.row.Attempts); (x.Last != nil) != (n > 0) || n > 0 && !cmp.Equal(*x.Last, test.row.Attempts[n-1]) {
+				t.Errorf("last attempt %+v, and the row has %+v", x.Last, test.row.Attempts)
+			}
 			for _, r := range x.Reasons {
 				if strings.ContainsAny(r.Text, "{}") || r.Text == "" {
 					t.Errorf("%s: %q", r.Code, r.Text)

@@ -68,6 +68,9 @@ func (l *witness) checkCounts(ctx context.Context, id hook, before, after webhoo
 	slices.SortFunc(rest, func(a, b []ledger.Outcome) int { return strings.Compare(l.showOutcomes(a), l.showOutcomes(b)) })
 	p.current.unreported[id] = slices.CompactFunc(rest, slices.Equal)
 	p.reported[id] = said[0]
+	if !slices.ContainsFunc(said[0], func(o ledger.Outcome) bool { return !o.Replay }) {
+		return // replays disable nothing
+	}
 	v := l.accounts[id].history.Last()
 	if v.Exists && v.State == ledger.Active && v.Activation == now.Activation && now.Exhausted(said[0][len(said[0])-1].Policy, time.Now()) {
 		p.current.exhausted = append(p.current.exhausted, exhausted{id, now.Activation})
@@ -77,7 +80,7 @@ func (l *witness) checkCounts(ctx context.Context, id hook, before, after webhoo
 func (l *witness) showOutcomes(list []ledger.Outcome) string {
 	var b strings.Builder
 	for _, o := range list {
-		fmt.Fprintf(&b, "\n    %s at %s, over at %s, %d POSTs", o.Kind, stamp(o.Began.Sub(l.w.began)), stamp(o.Over.Sub(l.w.began)), o.Posts)
+		fmt.Fprintf(&b, "\n    %s at %s, over at %s, %d POSTs, replay %t", o.Kind, stamp(o.Began.Sub(l.w.began)), stamp(o.Over.Sub(l.w.began)), o.Posts, o.Replay)
 	}
 	return b.String()
 }

@@ -139,6 +139,9 @@ func (d *database) place(table *string, key map[string]types.AttributeValue) (te
 	if strings.HasPrefix(sk, "S#") {
 		return fmt.Sprintf("pointer %s w%d", strings.Split(sk, "#")[1], hookOf(tenantOf(pk), lastNumber(sk))), ""
 	}
+	if strings.HasPrefix(sk, "HOUR#") {
+		return fmt.Sprintf("statistics w%d %s", hookOf(tenantOf(pk), lastNumber(pk)), sk), ""
+	}
 	if pk == "JOBS" {
 		return "running job", ""
 	}
@@ -199,6 +202,7 @@ func readKind(consistent *bool) kind {
 }
 
 func (d *database) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	d.authorize(ctx, in.TableName, in.Key)
 	place, about := d.place(in.TableName, in.Key)
 	return call(ctx, d, readKind(in.ConsistentRead), about, "get "+place, false, func() (*dynamodb.GetItemOutput, error) {
 		return d.DB.GetItem(ctx, in)
@@ -206,6 +210,7 @@ func (d *database) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...
 }
 
 func (d *database) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	d.authorize(ctx, in.TableName, in.Item)
 	place, about := d.place(in.TableName, in.Item)
 	return call(ctx, d, kindStore, about, "put "+place, true, func() (*dynamodb.PutItemOutput, error) {
 		return d.DB.PutItem(ctx, in)
@@ -213,6 +218,7 @@ func (d *database) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...
 }
 
 func (d *database) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	d.authorize(ctx, in.TableName, in.Key)
 	place, about := d.place(in.TableName, in.Key)
 	return call(ctx, d, kindStore, about, "update "+place, true, func() (*dynamodb.UpdateItemOutput, error) {
 		return d.DB.UpdateItem(ctx, in)
@@ -220,6 +226,7 @@ func (d *database) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput,
 }
 
 func (d *database) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+	d.authorize(ctx, in.TableName, in.Key)
 	place, about := d.place(in.TableName, in.Key)
 	return call(ctx, d, kindStore, about, "delete "+place, true, func() (*dynamodb.DeleteItemOutput, error) {
 		return d.DB.DeleteItem(ctx, in)
@@ -227,6 +234,9 @@ func (d *database) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput,
 }
 
 func (d *database) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	if in.IndexName == nil {
+		d.authorize(ctx, in.TableName, map[string]types.AttributeValue{"pk": in.ExpressionAttributeValues[":pk"]})
+	}
 	var values []string
 	for name, v := range in.ExpressionAttributeValues {
 		values = append(values, name+"="+str(v))
@@ -249,6 +259,7 @@ func (d *database) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemIn
 			k = kindStale
 		}
 		for _, key := range request.Keys {
+			d.authorize(ctx, &table, key)
 			place, _ := d.place(&table, key)
 			label += " " + place
 		}
@@ -278,6 +289,7 @@ func (d *database) TransactWriteItems(ctx context.Context, in *dynamodb.Transact
 			t = target{it.ConditionCheck.TableName, it.ConditionCheck.Key}
 		}
 		written = append(written, t)
+		d.authorize(ctx, t.table, t.key)
 		place, _ := d.place(t.table, t.key)
 		label += ", " + place
 	}

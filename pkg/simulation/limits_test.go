@@ -92,8 +92,13 @@ func (l *witness) signedWith(a *attempt) (v ledger.Version, secret string) {
 }
 
 // notePreference records which secret a target accepted: known says that the call has
-// returned, so that other processes can know it.
+// returned, so that other processes can know it. After an attempt in which one secret was
+// refused and the other got no response, the other one is next.
 func (l *witness) notePreference(a *attempt, known bool) {
+	if p := l.preferred[about(a.key)]; a.kind == ledger.Undecided {
+		p.at = time.Time{}
+		l.preferred[about(a.key)] = p
+	}
 	if a.kind != ledger.Accepted {
 		return
 	}

@@ -235,7 +235,7 @@ var mutants = []mutant{
 	},
 	{
 		"new round: under a live lease", protocol,
-		"case row.Leased(s.Now) || s.Job != \"\"", "case s.Job != \"\"",
+		"case row.Status != s.Seen, row.Leased(s.Now), ", "case row.Status != s.Seen, ",
 	},
 	{
 		"make due: ignore the status", protocol,
@@ -422,11 +422,11 @@ var mutants = []mutant{
 	},
 	{
 		"health: a fast success is not reported", stream,
-		"\tb.reports.add(d.webhook, result, \"\")\n\tb.record(ctx, d, result)\n", "\tif result.Error != webhook.AttemptOK {\n\t\tb.reports.add(d.webhook, result, \"\")\n\t}\n\tb.record(ctx, d, result)\n",
+		"\tb.reports.add(d.webhook, result)\n\tb.record(ctx, d, result)\n", "\tif result.Error != webhook.AttemptOK {\n\t\tb.reports.add(d.webhook, result)\n\t}\n\tb.record(ctx, d, result)\n",
 	},
 	{
 		"health: a failed leased attempt is not reported", leased,
-		"\tc.reports.add(a.webhook, result, a.probe.id())\n", "\tif result.Error == webhook.AttemptOK {\n\t\tc.reports.add(a.webhook, result, a.probe.id())\n\t}\n",
+		"\tc.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != \"\"})\n", "\tif result.Error == webhook.AttemptOK {\n\t\tc.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != \"\"})\n\t}\n",
 	},
 	{
 		"queue: a held lease is postponed and sent again", leased,

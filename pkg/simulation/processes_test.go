@@ -16,6 +16,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	wiring "github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
@@ -50,11 +51,13 @@ type environment struct {
 	queue    delivery.Queue
 	rows     delivery.Store
 	jobs     job.Jobs
+	again    *replay.Retry
 	random   io.Reader
 	sender   *outbound.Sender
 	// The Lambda handlers.
 	deliver, retry, sweep, ingest lambda.Handler
 	sources                       *source.Registry
+	gateway                       lambda.Handler // of the relays' calls
 	// telling and signalling go to the process with the next call.
 	telling    *telling
 	signalling *signalling
@@ -92,13 +95,13 @@ func (e *environment) start() {
 	random := &randomness{w: w, process: p.name}
 	store := dynamo.New(w.db, tables, dynamo.Options{Now: p.now, Random: random})
 	var documents webhook.Secrets = w.vault
-	if strings.HasPrefix(e.kind, "deliver") || strings.HasPrefix(e.kind, "retry") {
+	if strings.HasPrefix(e.kind, "deliver") || strings.HasPrefix(e.kind, "retry") || strings.HasPrefix(e.kind, relayEnvironment) {
 		documents = secrets.NewCache(w.vault, 4<<20)
 	}
 	on := wiring.Contracts{
 		Logger: watch{w, p}.logger(), Now: p.now, Random: random,
 		Delivering: config.Delivering{Policy: w.policy, EventTTL: eventLife, DeliveryExtra: rowLife - eventLife},
-		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: documents,
+		Webhooks:   store.Webhooks(), Founder: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Statistics: store.Statistics(), Secrets: documents,
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: &sqs.Queue{Client: api{w.queue}, URL: "delivery"},
 		Sources: store.Sources(),
 	}
@@ -111,8 +114,10 @@ func (e *environment) start() {
 	e.sweeper.Changes = &sweep.Changes{Failures: w.ingestion.failed, Take: w.ingestion.function.Take}
 	e.functions(p)
 	w.ingestion.functions(e, on)
+	w.relays.functions(e, on)
 	e.registry, e.publish = wiring.NewRegistry(on), wiring.NewPublisher(on)
 	e.registry.Rules.AllowHTTP = true
+	e.again = wiring.NewRetry(on, e.registry)
 	e.queue, e.rows, e.jobs, e.random = on.Messages, store.Deliveries(), store.Jobs(), random
 }
 

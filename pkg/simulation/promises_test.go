@@ -2,6 +2,7 @@ package simulation_test
 
 import (
 	"cmp"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -177,7 +178,7 @@ func (l *witness) wasIdle(hook hook, since time.Time) bool {
 	return false
 }
 
-// auditSecrets checks that every secret is referenced by a webhook and every
+// auditSecrets checks that every secret is referenced by a webhook or a relay and every
 // reference has a secret.
 func (l *witness) auditSecrets() {
 	named := map[string]bool{}
@@ -192,9 +193,10 @@ func (l *witness) auditSecrets() {
 			l.w.violated("secrets", "w%d references %s %s, which does not exist", id, ref.Name, ref.Version)
 		}
 	}
-	for name := range l.w.vault.secrets {
+	l.w.relays.auditSecrets(named)
+	for _, name := range slices.Sorted(maps.Keys(l.w.vault.secrets)) {
 		if !named[name] {
-			l.w.violated("secrets", "%s belongs to no webhook, and nothing will delete it", name)
+			l.w.violated("secrets", "%s belongs to no webhook or source, and nothing will delete it", name)
 		}
 	}
 	if len(l.intents) > 0 {

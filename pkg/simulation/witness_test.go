@@ -97,6 +97,7 @@ type grant struct {
 	process        *process
 	round, attempt int
 	token          string
+	job            string // that started the round
 	at             time.Time
 	from           string // the token of the lease taken over
 	expired        bool   // whether that lease had expired
@@ -288,6 +289,9 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	if row.Status == delivery.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
 		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
 	}
+	if row.Round > old.Round && (old.Exists() || row.Replay != "") {
+		l.reasons.byDelivery[key]++ // a retry or a replay
+	}
 	switch {
 	case row.Round > old.Round:
 		delete(l.waits, key)
@@ -303,7 +307,7 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	}
 	l.noteDue(old, row)
 	if row.LeaseBy != "" && row.LeaseBy != old.LeaseBy {
-		g := &grant{process: p, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
+		g := &grant{process: p, job: row.Replay, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
 		if old.LeaseBy != "" && old.Round == row.Round {
 			g.from, g.expired = old.LeaseBy, old.LeaseUntil.Before(now.Add(l.w.skew))
 			l.overtaken = append(l.overtaken, old.LeaseBy)
@@ -419,7 +423,7 @@ func (l *witness) begin(p *process, post webhook.Post, began time.Time) *attempt
 		a.stream = s
 	} else if g := p.leases[key]; g != nil {
 		a.lease, a.round = g, g.round
-		if post.Replay != (g.round > 1) || post.Retry != g.attempt-1 {
+		if post.Replay != (g.round > 1 || g.job != "") || post.Retry != g.attempt-1 {
 			l.w.violated("rows", "%s is attempted under the lease of attempt %d.%d", name, g.round, g.attempt)
 		}
 	} else {

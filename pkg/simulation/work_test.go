@@ -151,7 +151,7 @@ func (l *witness) checkSwept(inv *invocation) {
 	}
 }
 
-// wants records that a user asked for an attempt.
+// wants records a reason for another message.
 func (l *witness) wants(key delivery.Key) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

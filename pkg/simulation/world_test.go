@@ -46,6 +46,7 @@ type world struct {
 	targets   *targets
 	witness   *witness
 	ingestion *ingestion
+	relays    *relays
 	actors    []actor
 	shards    []*shard
 	tenants   []webhook.Tenant // of this run

@@ -232,7 +232,7 @@ func TestSweep_AsksForTheAttemptThatTheRowWaitsFor(t *testing.T) {
 	s.lease(key(1, 1), 1, 1, time.Minute)
 	s.lease(key(2, 1), 1, 1, time.Second)
 	s.due(key(3, 1), 2*time.Second)
-	_, err := s.db.Deliveries().StartRound(t.Context(), delivery.StartRound{Key: key(4, 1), Now: start, SweepAt: start.Add(2 * time.Second)})
+	_, err := s.db.Deliveries().StartRound(t.Context(), delivery.StartRound{Key: key(4, 1), Now: start, Due: start, SweepAt: start.Add(2 * time.Second)})
 	s.must(err)
 	s.clock.Advance(3 * time.Second)
 	s.sweep()
@@ -462,7 +462,7 @@ func TestSweep_DrainsTheDeadLetters(t *testing.T) {
 			name: "a row of a later round stays", letter: attempt(key(1, 1), 1, 2), row: "pending 2.0",
 			prepare: func(s *site) {
 				s.due(key(1, 1), time.Hour)
-				_, err := s.db.Deliveries().StartRound(s.t.Context(), delivery.StartRound{Key: key(1, 1), Now: start, SweepAt: start.Add(time.Hour)})
+				_, err := s.db.Deliveries().StartRound(s.t.Context(), delivery.StartRound{Key: key(1, 1), Seen: delivery.StatusPending, Now: start, Due: start, SweepAt: start.Add(time.Hour)})
 				s.must(err)
 			},
 		},

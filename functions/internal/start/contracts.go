@@ -28,9 +28,10 @@ type Limits struct {
 // the stores of secrets. The caller sets the queues and the failure bucket.
 func Contracts(cfg config.Deployed, limits Limits, clients aws.Config, logger *slog.Logger) service.Contracts {
 	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now, Random: rand.Reader})
+	webhooks := store.Webhooks().Limited(limits.WebhooksPerTenant)
 	return service.Contracts{
 		Logger: logger, Now: time.Now, Random: rand.Reader, Delivering: cfg.Delivering,
-		Webhooks: store.Webhooks().Limited(limits.WebhooksPerTenant), Events: store.Events(), Deliveries: store.Deliveries(),
+		Webhooks: webhooks, Founder: webhooks, Events: store.Events(), Deliveries: store.Deliveries(), Statistics: store.Statistics(),
 		Secrets: newSecrets(cfg, limits, secretsmanager.NewFromConfig(clients)),
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(),
 		Sources: store.Sources(), OwnTables: []string{cfg.Tables.Webhooks, cfg.Tables.Events, cfg.Tables.Deliveries},
