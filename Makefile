@@ -49,7 +49,7 @@ test: need-go ## all tests that need only Go, shuffled
 	else echo "race detector: off (no working C compiler)"; go test -shuffle=on ./...; fi
 
 .PHONY: bench
-bench: need-go ## the figures of docs/performance.md, in about five minutes; never fails on a figure
+bench: need-go ## the figures of docs/performance.md, in about six minutes; never fails on a figure
 	@go test ./functions/local -run '^$$' -bench '^BenchmarkFigures$$' -benchtime 1x -timeout 15m | grep -v '^\(goos\|goarch\|pkg\|cpu\|Benchmark\|PASS\|ok\)'
 
 .PHONY: bench-start

@@ -119,6 +119,11 @@ hold(sources == ["AnyEventSource", [{"anything-but": {"prefix": "posthaste."}}],
 expiry = resources["ChangeFailureBucket"]["Properties"]["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"]
 hold(expiry == 14, f"records of tables are kept for {expiry} days")
 
+# Secrets.
+root = resources["RootSecret"]
+hold("Condition" not in root, "a sealed secret cannot be read after SecretStore was changed back")
+hold(root.get("DeletionPolicy") == root.get("UpdateReplacePolicy") == "Retain", "the root keys may be lost")
+
 # Permissions. A statement may be behind a condition: Fn::If of it and nothing.
 def unconditional(statement):
     return statement["Fn::If"][1] if "Fn::If" in statement else statement

@@ -37,8 +37,7 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 		return nil, err
 	}
 	manager := secretsmanager.NewFromConfig(clients)
-	on := start.Contracts(cfg.Deployed, cfg.WebhooksPerTenant, clients, logger)
-	on.Secrets = secrets.NewCache(on.Secrets, documentBytes)
+	on := start.Contracts(cfg.Deployed, start.Limits{WebhooksPerTenant: cfg.WebhooksPerTenant, DocumentBytes: documentBytes}, clients, logger)
 	on.Messages = &sqs.Queue{Client: awssqs.NewFromConfig(clients), URL: cfg.DeliveryQueueURL}
 	on.BusTenant = cfg.EventTenant
 	handler := api.New(on, sender, api.Config{

@@ -27,7 +27,7 @@ func main() { start.Function(config.LoadSweep, wire) }
 
 func wire(cfg config.Sweep, clients aws.Config, logger *slog.Logger) (lambda.Handler, error) {
 	queues := awssqs.NewFromConfig(clients)
-	on := start.Contracts(cfg.Deployed, 0, clients, logger)
+	on := start.Contracts(cfg.Deployed, start.Limits{}, clients, logger)
 	on.Notices = operational.Notices(cfg.Operational, clients)
 	on.Messages = &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL}
 	dead := &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL}

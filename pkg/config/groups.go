@@ -82,6 +82,10 @@ type Deployed struct {
 	LogLevel     slog.Level
 	Tables       Tables
 	SecretPrefix string // of the names in Secrets Manager
+	// RootSecret is the name or ARN of the secret with the root keys of sealed secrets.
+	RootSecret string
+	// WriteSealed is SECRET_STORE=sealed.
+	WriteSealed bool
 	Delivering
 }
 
@@ -164,6 +168,7 @@ func (r *reader) operational() Operational {
 
 func (r *reader) common() Deployed {
 	d := Deployed{LogLevel: r.level("LOG_LEVEL"), SecretPrefix: r.required("SECRET_PREFIX"), Delivering: r.delivering()}
+	d.RootSecret, d.WriteSealed = r.required("ROOT_SECRET"), r.oneOf("SECRET_STORE", "manager", "sealed") == "sealed"
 	d.Tables = Tables{Webhooks: r.required("WEBHOOKS_TABLE"), Events: r.required("EVENTS_TABLE"), Deliveries: r.required("DELIVERIES_TABLE")}
 	return d
 }

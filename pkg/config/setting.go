@@ -45,6 +45,7 @@ var settings = []Setting{
 	{Name: "DELIVERY_EXTRA_DAYS", Local: "3", Deployed: "3", Parameter: "DeliveryExtraDays", Meaning: "days a delivery is kept beyond its event; at least 3"},
 	{Name: "EVENT_DATA", Local: "values", Deployed: "values", Parameter: "EventData", Meaning: "`values`, or `names` to send no FieldValues"},
 	{Name: "SECRET_ON_READ", Local: "masked", Deployed: "masked", Parameter: "SecretOnRead", Meaning: "show a webhook's secret on reads: `masked` or `visible`"},
+	{Name: "SECRET_STORE", Local: Absent, Deployed: "manager", Parameter: "SecretStore", Meaning: "where webhooks' secrets are written: `manager` (Secrets Manager, $0.40 a month each) or `sealed` (encrypted in the webhook's item); both are always read"},
 	{Name: "WEBHOOKS_PER_TENANT", Local: "1000", Deployed: "1000", Parameter: "WebhooksPerTenant", Meaning: "webhooks a tenant may have; one more is refused with 409"},
 	{Name: "UNKNOWN_TYPE", Local: "accept", Deployed: "accept", Parameter: "UnknownType", Meaning: "`accept` or `refuse` webhooks of a Type that is not built in"},
 	{Name: "STRICT_ACCEPT", Local: "false", Deployed: "false", Parameter: "StrictAccept", Meaning: "respond with 406 to an Accept that cannot be served; `false`: respond with JSON"},

@@ -48,11 +48,6 @@ type Statistics interface {
 	Count(ctx context.Context, tenant webhook.Tenant, id int32, hour webhook.Hour) error
 }
 
-// Secrets reads the version of a secret document that a webhook names.
-type Secrets interface {
-	Read(ctx context.Context, ref webhook.SecretRef) (webhook.SecretDocument, error)
-}
-
 // Sender makes one POST. It returns within the post's timeout and reports every
 // failure in its result.
 type Sender interface {
@@ -70,7 +65,7 @@ type Config struct {
 	Events      Events
 	Deliveries  Deliveries
 	Statistics  Statistics
-	Secrets     Secrets
+	Secrets     webhook.SecretReader
 	Sender      Sender
 	Messages    delivery.Queue
 	Visibility  delivery.Visibility
@@ -164,7 +159,7 @@ func (e *Engine) document(ctx context.Context, w webhook.Webhook) (webhook.Secre
 	if w.Secret.Name == "" {
 		return webhook.SecretDocument{}, nil
 	}
-	doc, err := e.Secrets.Read(ctx, w.Secret)
+	doc, err := webhook.ReadSecret(ctx, e.Secrets, w.Tenant, w.ID, w.Secret)
 	if err != nil {
 		return webhook.SecretDocument{}, fmt.Errorf("secret of webhook %d: %w", w.ID, err)
 	}

@@ -117,7 +117,7 @@ func showSent(r webhook.Request) *sentRequest {
 
 func showReceived(r webhook.Result) *received {
 	shown := &received{
-		At: r.At, DurationMs: r.Duration.Milliseconds(), StatusCode: r.StatusCode,
+		At: r.At.UTC().Truncate(time.Millisecond), DurationMs: r.Duration.Milliseconds(), StatusCode: r.StatusCode,
 		Error: textOrNull(r.Error), Detail: textOrNull(r.Detail), Advice: textOrNull(r.Error.Advice(r.Detail)),
 	}
 	if r.StatusCode == 0 {

@@ -23,6 +23,7 @@ type tested struct {
 		Body    string
 	}
 	Response struct {
+		At            string
 		StatusCode    int
 		Error, Advice string
 		Headers       map[string]string
@@ -161,10 +162,10 @@ func TestSample_SaysWhatCameBack(t *testing.T) {
 	s := newServer(t)
 	s.call("POST", "/api/v1/Webhook", minimal)
 	s.answer = webhook.Result{
-		At: now, Error: webhook.AttemptStatus, StatusCode: 500, Sent: webhook.Sent{Body: "x"},
+		At: now.Add(1234567), Error: webhook.AttemptStatus, StatusCode: 500, Sent: webhook.Sent{Body: "x"},
 		Response: "HTTP 500\nServer: x\n\nno", Excerpt: "HTTP 500\nServer: x\n\nno",
 	}
-	if got := s.sample("a.b", `{"WebhookId":1}`); got.Success || got.Message != "HTTP 500\nServer: x\n\nno" || got.Response.StatusCode != 500 || got.Response.Error != "status" ||
+	if got := s.sample("a.b", `{"WebhookId":1}`); got.Success || got.Response.At != "2026-11-24T08:00:00.001Z" || got.Message != "HTTP 500\nServer: x\n\nno" || got.Response.StatusCode != 500 || got.Response.Error != "status" ||
 		!strings.HasPrefix(got.Response.Advice, "The target responded with") || got.Response.Headers["Server"] != "x" || got.Response.Body != "no" {
 		t.Errorf("a refusal: got %+v", got)
 	}

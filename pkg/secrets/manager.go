@@ -118,11 +118,13 @@ func (m *Manager) Delete(ctx context.Context, name string) error {
 	return err
 }
 
-// token returns a new version id, a UUIDv4 (RFC 9562 section 5.4). The SDK
+func (m *Manager) token() (string, error) { return newVersion(m.Random) }
+
+// newVersion returns a new version id, a UUIDv4 (RFC 9562 section 5.4). The SDK
 // could generate it, but then a retried call might create two versions.
-func (m *Manager) token() (string, error) {
+func newVersion(random io.Reader) (string, error) {
 	var b [16]byte
-	if _, err := io.ReadFull(m.Random, b[:]); err != nil {
+	if _, err := io.ReadFull(random, b[:]); err != nil {
 		return "", fmt.Errorf("generate a secret version's id: %w", err)
 	}
 	b[6] = b[6]&0x0f | 0x40

@@ -60,6 +60,7 @@ const (
 	stateEvents    = "pkg/webhook/state_event.go"
 	messages       = "pkg/delivery/message.go"
 	limiter        = "pkg/dispatch/engine.go"
+	explaining     = "pkg/explain/explain.go"
 )
 
 var mutants = []mutant{
@@ -680,5 +681,27 @@ var mutants = []mutant{
 	{
 		"tenants: share statistics", storeHours,
 		"fmt.Sprintf(\"T#%s#W#%d\", tenant, id)", "fmt.Sprintf(\"T#%s#W#%d\", tenant[:0]+\"Cust1\", id)",
+	},
+
+	// Explanations.
+	{
+		"explain: a stopped webhook matches", "pkg/explain/verdict.go",
+		"\tif !takes(e, w, accepted) {\n", "\tif w.State = webhook.StateActive; !takes(e, w, accepted) {\n",
+	},
+	{
+		"explain: a delivery is missing before 15 minutes", explaining,
+		"f.Now) < Patience }", "f.Now) < Patience/60 }",
+	},
+	{
+		"explain: a webhook that was deleted before matches", explaining,
+		"!f.Deleted.After(f.Accepted) && !row", "f.Deleted.IsZero() && !row",
+	},
+	{
+		"explain: of two revisions the newest decides", explaining,
+		"for i > 0 && revisions[i].Updated.After(at) {", "for i > 0 && revisions[i].Updated.After(at) && i < 0 {",
+	},
+	{
+		"explain: a delivery that waits has no next attempt", explaining,
+		"\t\tx.NextAttempt = row.NextAt\n\t\tx.add(Retry,", "\t\tx.add(Retry,",
 	},
 }

@@ -109,7 +109,7 @@ func (in *relays) put(name string, tenant webhook.Tenant) {
 	w := in.w
 	s := in.source(name, tenant, false)
 	s.Revision, s.Created, s.Updated = 1, w.began.Add(-time.Hour), w.began.Add(-time.Hour)
-	s.Relay.Secret = w.vault.old(tenant, webhook.SecretDocument{Current: webhook.NewSecret(relaySecret(0))})
+	s.Relay.Secret = w.vault.old(tenant, 0, webhook.SecretDocument{Current: webhook.NewSecret(relaySecret(0))})
 	if err := w.db.peek.Sources().Put(context.Background(), s); err != nil {
 		w.violated("store", "cannot store source %s: %v", name, err)
 	}

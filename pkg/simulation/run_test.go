@@ -37,6 +37,7 @@ func play(t *testing.T, seed uint64, keep bool) (out outcome) {
 			w.witness.audit()
 			w.ingestion.audit()
 			w.relays.audit()
+			w.explanations.all()
 		}
 		out = outcome{
 			seed: seed, violations: w.verdict, trace: w.trace, story: w.story(), digest: w.digest, steps: w.steps,
@@ -141,6 +142,7 @@ func newWorld(seed uint64, keep bool) *world {
 	}
 	w.ingestion = newIngestion(w)
 	w.relays = newRelays(w)
+	w.explanations = newExplanations(w)
 	w.at(w.began.Add(w.weather.lasts), func() {
 		w.calm = true
 		w.tracef("weather", "clears up")

@@ -124,7 +124,7 @@ func (r *Registry) Document(ctx context.Context, w Webhook) (SecretDocument, err
 	if w.Secret.Name == "" {
 		return SecretDocument{}, nil
 	}
-	doc, err := r.Secrets.Read(ctx, w.Secret)
+	doc, err := ReadSecret(ctx, r.Secrets, w.Tenant, w.ID, w.Secret)
 	return doc, secretGone(err)
 }
 
@@ -202,8 +202,9 @@ func (r *Registry) Delete(ctx context.Context, who Principal, id int32, check fu
 			}
 		}
 		now := r.Now().UTC()
-		if w.Secret.Name != "" {
-			if err := r.putIntent(ctx, w, w.Secret.Name, now); err != nil {
+		secret := w.Secret.OwnSecret(w.Tenant, w.ID)
+		if secret != "" {
+			if err := r.putIntent(ctx, w, secret, now); err != nil {
 				return false, fmt.Errorf("delete webhook %d: %w", id, err)
 			}
 		}
@@ -211,7 +212,7 @@ func (r *Registry) Delete(ctx context.Context, who Principal, id int32, check fu
 			return true, fmt.Errorf("delete webhook %d: %w", id, err)
 		}
 		r.audit(ctx, actionDelete, who.Tenant, id)
-		r.dropSecret(ctx, w.Secret.Name, now)
+		r.dropSecret(ctx, secret, now)
 		return true, nil
 	})
 }

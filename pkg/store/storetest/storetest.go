@@ -125,7 +125,7 @@ func newWebhook(tenant webhook.Tenant, events ...string) webhook.Webhook {
 		ErrorsEmail: "a@example.com", ErrorEmails: []string{"b@example.com"}, ErrorAssociates: []byte(`[{"Id":1}]`),
 		Description: "d", NotifyVia: 1, NotifyWhen: 3, App: "app",
 		Options:     webhook.Options{Policy: webhook.PolicySuperOffice, Timeout: 7 * time.Second, SecretOverlap: &overlap, Format: webhook.FormatCloudEvents, Include: []webhook.Include{webhook.IncludePrevious}},
-		Secret:      webhook.SecretRef{Name: "p/t/1/x", Version: "v", Signed: true},
+		Secret:      webhook.SecretRef{Name: "p/t/1/x", Version: "v", Signed: true, Sealed: "s1.first.x"},
 		SecretSince: now(), PreviousSince: now().Add(-time.Hour),
 		Rotations: 2, RotationDay: "2026-03-01",
 		Revision: 1, Activation: 1, ActivatedAt: now(),
