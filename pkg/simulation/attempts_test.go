@@ -125,6 +125,7 @@ func (l *witness) learned(a *attempt, result webhook.Result) {
 	if result.Interrupted {
 		return // it counts for nothing, and is made again
 	}
+	l.tried(a, result.At, result.Duration)
 	id := about(a.key)
 	if a.inv.unreported == nil {
 		a.inv.unreported = map[hook][][]ledger.Outcome{}

@@ -106,6 +106,14 @@ func (d *database) doubt(ctx context.Context, label string) {
 			p.doubts[id] = append(p.doubts[id], p.reported[id])
 			d.w.mu.Unlock()
 		}
+		kind, rest, _ := strings.Cut(label, " ")
+		if n, _ := fmt.Sscanf(rest, "row w%d/", &id); n == 1 && (kind == "put" || kind == "update") {
+			d.w.witness.rowUnsure(id)
+		}
+		var sk string
+		if n, _ := fmt.Sscanf(label, "update statistics w%d %s", &id, &sk); n == 2 {
+			d.w.witness.hourRepeated(context.WithoutCancel(ctx), hourOf{id, hourOfKey(sk)})
+		}
 	}
 }
 
@@ -165,6 +173,12 @@ func webhookOf(pk string) hook {
 	return hookOf(tenantOf(pk), int32(n))
 }
 
+// hourOfKey returns the hour of a sort key of statistics.
+func hourOfKey(sk string) time.Time {
+	at, _ := time.Parse("HOUR#2006-01-02T15", sk)
+	return at
+}
+
 func lastNumber(key string) int32 {
 	n, _ := strconv.Atoi(key[strings.LastIndexByte(key, '#')+1:])
 	return int32(n)
@@ -183,6 +197,8 @@ func (d *database) committed(ctx context.Context, table *string, key map[string]
 		d.w.witness.webhookWritten(ctx, hookOf(tenantOf(pk), lastNumber(sk)))
 	case *table == tableWebhooks && strings.HasPrefix(sk, "S#"):
 		d.w.witness.pointerChanged(ctx, hookOf(tenantOf(pk), lastNumber(sk)))
+	case *table == tableWebhooks && strings.HasPrefix(sk, "HOUR#"):
+		d.w.witness.hourWritten(ctx, hourOf{hookOf(tenantOf(pk), lastNumber(pk)), hourOfKey(sk)})
 	case *table == tableWebhooks && strings.HasPrefix(pk, "H#"):
 		d.w.witness.healthWritten(ctx, hookOf(tenantOf(pk), lastNumber(pk)))
 	case *table == tableWebhooks && pk == "JOBS":

@@ -40,6 +40,7 @@ const (
 	storeRows      = "pkg/store/dynamo/deliveries.go"
 	storeRowItems  = "pkg/store/dynamo/delivery_item.go"
 	storeHealth    = "pkg/store/dynamo/health.go"
+	storeHours     = "pkg/store/dynamo/statistics.go"
 	healthCache    = "pkg/dispatch/health.go"
 	tenantCaches   = "pkg/bytecache/bytecache.go"
 	gateRule       = "pkg/delivery/gate.go"
@@ -48,6 +49,7 @@ const (
 	elapsed        = "pkg/webhook/elapsed.go"
 	disabler       = "pkg/dispatch/disable.go"
 	healthRule     = "pkg/webhook/health.go"
+	hourRule       = "pkg/webhook/stats.go"
 	matching       = "pkg/webhook/match.go"
 	wireHeaders    = "pkg/outbound/headers.go"
 	wireRotation   = "pkg/outbound/rotation.go"
@@ -430,6 +432,10 @@ var mutants = []mutant{
 		"\tc.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != \"\"})\n", "\tif result.Error == webhook.AttemptOK {\n\t\tc.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != \"\"})\n\t}\n",
 	},
 	{
+		"statistics: a failed attempt counts as delivered", hourRule,
+		"\tif r.Error == AttemptOK {\n\t\th.Delivered = 1\n", "\tif h.Delivered = 1; r.Error == AttemptOK {\n",
+	},
+	{
 		"queue: a held lease is postponed and sent again", leased,
 		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)\n",
 		"\t\tc.sendAll(ctx, []delivery.Outgoing{{Message: r.Message, Delay: row.LeaseUntil.Sub(now)}})\n\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)\n",
@@ -671,6 +677,10 @@ var mutants = []mutant{
 	{
 		"tenants: share health", storeHealth,
 		"fmt.Sprintf(\"H#%s#%d\", tenant, id)", "fmt.Sprintf(\"H#%s#%d\", tenant[:0]+\"Cust1\", id)",
+	},
+	{
+		"tenants: share statistics", storeHours,
+		"fmt.Sprintf(\"T#%s#W#%d\", tenant, id)", "fmt.Sprintf(\"T#%s#W#%d\", tenant[:0]+\"Cust1\", id)",
 	},
 
 	// Explanations.

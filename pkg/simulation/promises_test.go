@@ -70,6 +70,7 @@ func (l *witness) audit() {
 	l.auditStateEvents()
 	l.auditNeighbors()
 	l.auditCounts()
+	l.auditHours()
 }
 
 func (l *witness) everyWebhook() []hook {

@@ -48,6 +48,7 @@ type witness struct {
 	founded    map[hook]int  // calls before the run
 	twice      map[hook]int  // calls that lost responses may have counted twice
 	unknown    map[hook]bool // a fault may have lost a count
+	hours      hours
 	reasons    reasons
 	found      map[delivery.Key]int // resends of a row when it got its SweepAt
 	preferred  map[hook]acceptance
@@ -144,7 +145,7 @@ func newWitness(w *world) *witness {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[delivery.Key]delivery.Row{}, attempts: map[delivery.Key][]*attempt{},
 		grants: map[delivery.Key][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		accounts: map[hook]*account{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), found: map[delivery.Key]int{}, preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
+		accounts: map[hook]*account{}, hours: newHours(), posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), found: map[delivery.Key]int{}, preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
 		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
 	}
 }
@@ -282,6 +283,7 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	l.w.tracef("rows", "%s is %s at %d.%d%s%s", name, row.Status, row.Round, row.Attempt, lease, due)
 	l.checkRow(name, old, row)
 	l.unsent(p, old, row)
+	l.gaveUp(p, old, row)
 	l.checkLife(name, p, old, row)
 	l.checkDue(name, p, old, row)
 	l.noteFound(old, row)
@@ -372,10 +374,12 @@ func (l *witness) unsent(p *process, old, row delivery.Row) {
 		return
 	}
 	last := row.Attempts[len(row.Attempts)-1]
-	l.attempts[row.Key] = append(l.attempts[row.Key], &attempt{
+	a := &attempt{
 		process: p, inv: p.current, key: row.Key, round: row.Round, retry: last.Number - 1, began: last.At, ended: last.At,
 		reported: true, over: true, logged: true, kind: ledger.Failed,
-	})
+	}
+	l.attempts[row.Key] = append(l.attempts[row.Key], a)
+	l.tried(a, last.At, 0)
 	l.reasons.byDelivery[row.Key]++
 	l.unsigned[about(row.Key)], l.unknown[about(row.Key)] = true, true
 	l.founded[about(row.Key)]++
