@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -37,6 +38,8 @@ type dueRows struct {
 	breakers
 	skips   skips
 	horizon time.Time
+	sent    atomic.Int64 // messages
+	late    atomic.Int64 // milliseconds since the earliest row was due
 }
 
 // sendDue walks all shards of the due index concurrently.
@@ -54,6 +57,7 @@ func (s *Sweeper) sendDue(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
+	s.Logger.InfoContext(ctx, "due rows sent", "count", r.sent.Load(), "late_ms", r.late.Load())
 	return errors.Join(append(errs, r.skips.err())...)
 }
 
@@ -83,6 +87,7 @@ func (r *dueRows) walk(ctx context.Context, shard int) (aside []webhook.DueDeliv
 		}
 		open := r.open(ctx, due)
 		var first []webhook.DueDelivery
+		r.measure(due)
 		for _, d := range due {
 			key := keyOf(d.DeliveryKey)
 			switch {
@@ -104,6 +109,17 @@ func (r *dueRows) walk(ctx context.Context, shard int) (aside []webhook.DueDeliv
 	return aside, nil
 }
 
+// measure notes how late a page's first row is, which is its earliest. A row is sent up
+// to a minute before it is due.
+func (r *dueRows) measure(due []webhook.DueDelivery) {
+	if len(due) == 0 {
+		return
+	}
+	late := r.Now().Sub(due[0].SweepAt).Milliseconds()
+	for was := r.late.Load(); late > was && !r.late.CompareAndSwap(was, late); was = r.late.Load() {
+	}
+}
+
 // process sends messages for rows, or defers the rows. It sends for claimed
 // rows even after the Run's time is over, since a claimed row is due again only
 // minutes later.
@@ -115,6 +131,7 @@ func (r *dueRows) process(ctx context.Context, due []webhook.DueDelivery, open m
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTime)
 	defer cancel()
 	failed, err := r.Messages.Send(ctx, messages)
+	r.sent.Add(int64(len(messages) - len(failed)))
 	for _, i := range failed {
 		r.skips.skip(ctx, name(messages[i].Message.Key()), errNotSent)
 	}
