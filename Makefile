@@ -109,6 +109,12 @@ check: need-go $(GOLANGCI) $(DEADCODE) ## vet, golangci-lint, formatting, unreac
 	@if [ -x .tools/lint/bin/cfn-lint ] && [ -x .tools/sam/bin/sam ]; then .ci/check-template; \
 	else echo "template not checked: cfn-lint and sam are not in .tools (make test-aws installs them)"; fi
 
+GOVULNCHECK_VERSION := v1.9.0
+
+.PHONY: vuln
+vuln: need-go ## known vulnerabilities of what is compiled in (reads vuln.go.dev)
+	@go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
+
 # --- Lambda binaries ---------------------------------------------------------
 
 ARCH ?= arm64
@@ -134,7 +140,7 @@ build: need-go ## build every Lambda function into .build/ and print their sizes
 # --- AWS-shaped parts on this machine -----------------------------------------
 
 .PHONY: test-aws
-test-aws: need-go ## suites, template and deployment on DynamoDB Local and an AWS emulator (fetches about 600 MB once)
+test-aws: need-go ## suites, template and deployment on DynamoDB Local and an AWS emulator (fetches about 900 MB once)
 	@.ci/test-aws
 
 # --- a deployment in AWS -------------------------------------------------------
