@@ -173,6 +173,10 @@ deploy: need-go ## build and deploy the stack of ENV (dev); template parameters 
 	  .ci/deploy '$(ENV)' '$(STACK)' $(call parameter,Stage,$(Stage)) $(call parameter,Arch,$(Arch)) \
 	  $(foreach p,$(filter-out Stage Arch,$(filter $(PARAMETERS),$(OVERRIDES))),$(call parameter,$(p),$(value $(p))))
 
+.PHONY: rollback
+rollback: ## have the stack of ENV run the version of every function before the deployed one
+	@AWS='$(AWS)' .ci/rollback '$(STACK)'
+
 .PHONY: logs
 logs: ## follow the logs of all functions of ENV
 	@$(SAM) logs --stack-name $(STACK) --tail

@@ -140,6 +140,19 @@ def faults(template):
         hold(("VpcConfig" in function) == posts, f"{name} {'does not run' if posts else 'runs'} in the VPC of the targets")
         hold(bool(network) == posts, f"{name} {'cannot' if posts else 'may'} attach to a VPC")
 
+    # Everything invokes an alias, which make rollback points at an earlier version.
+    hold(template["Globals"]["Function"].get("AutoPublishAlias") == "live", "functions have no alias to roll back")
+    for name, function in functions.items():
+        hold(function.get("AutoPublishAliasAllProperties") is True, f"a change of a setting of {name} cannot be rolled back")
+    alias = {"Ref": "IngestFunction.Alias"}
+    invoked = {name: m["FunctionName"] for name, m in of_type("AWS::Lambda::EventSourceMapping").items()}
+    invoked |= {s["Sid"]: s["Resource"] for s in statements(properties_of("SweepRole")) if s["Action"] == "lambda:InvokeFunction"}
+    invoked["INGEST_FUNCTION"] = properties_of("SweepFunction")["Environment"]["Variables"]["INGEST_FUNCTION"]["Fn::If"][1]
+    for name, function in invoked.items():
+        hold(function == alias, f"{name} does not name the alias")
+    for name, member in (("ApiIntegration", "IntegrationUri"), ("ApiPermission", "FunctionName")):
+        hold(properties_of(name)[member] == {"Ref": "ApiFunction.Alias"}, f"{name} does not name the alias")
+
     # Calls.
     limits = properties_of("ApiStage").get("DefaultRouteSettings", {})
     hold(limits.get("ThrottlingRateLimit") == limits.get("ThrottlingBurstLimit") == {"Ref": "CallsPerSecond"}, "the API takes any number of calls")
