@@ -110,6 +110,12 @@ check: need-go $(GOLANGCI) $(DEADCODE) ## vet, golangci-lint, formatting, unreac
 	@if [ -x .tools/lint/bin/cfn-lint ] && [ -x .tools/sam/bin/sam ]; then .ci/check-template; \
 	else echo "template not checked: cfn-lint and sam are not in .tools (make test-aws installs them)"; fi
 
+GOVULNCHECK_VERSION := v1.9.0
+
+.PHONY: vuln
+vuln: need-go ## known vulnerabilities of what is compiled in (reads vuln.go.dev)
+	@go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
+
 # --- Lambda binaries ---------------------------------------------------------
 
 ARCH ?= arm64
@@ -135,7 +141,7 @@ build: need-go ## build every Lambda function into .build/ and print their sizes
 # --- AWS-shaped parts on this machine -----------------------------------------
 
 .PHONY: test-aws
-test-aws: need-go ## suites, template and deployment on DynamoDB Local and an AWS emulator (fetches about 600 MB once)
+test-aws: need-go ## suites, template and deployment on DynamoDB Local and an AWS emulator (fetches about 900 MB once)
 	@.ci/test-aws
 
 # --- a deployment in AWS -------------------------------------------------------
@@ -167,6 +173,10 @@ deploy: need-go ## build and deploy the stack of ENV (dev); template parameters 
 	  $(if $(filter dev,$(Stage)),export FIRST_CREDENTIAL="$${FIRST_CREDENTIAL:-tje0:Tje0}";) \
 	  .ci/deploy '$(ENV)' '$(STACK)' $(call parameter,Stage,$(Stage)) $(call parameter,Arch,$(Arch)) \
 	  $(foreach p,$(filter-out Stage Arch,$(filter $(PARAMETERS),$(OVERRIDES))),$(call parameter,$(p),$(value $(p))))
+
+.PHONY: rollback
+rollback: ## have the stack of ENV run the version of every function before the deployed one
+	@AWS='$(AWS)' .ci/rollback '$(STACK)'
 
 .PHONY: logs
 logs: ## follow the logs of all functions of ENV

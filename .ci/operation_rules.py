@@ -1,6 +1,7 @@
 """Rules for what pages an operator, and for what a mistake must not reach:
 template_rules.py applies them, and operation_rules_test.py breaks each."""
 
+import json
 import re
 
 NOTHING = {"Ref": "AWS::NoValue"}
@@ -19,7 +20,7 @@ def watched(alarm):
             continue
         of = [d["Value"] for d in metric.get("Dimensions", [])]
         of = of[0] if of else {}
-        of = of.get("Ref") or of.get("Fn::GetAtt", [""])
+        of = of if isinstance(of, str) else of.get("Ref") or of.get("Fn::GetAtt", [""])
         namespace = metric["Namespace"]
         yield ("ours" if namespace == OURS else namespace, metric["MetricName"], of if isinstance(of, str) else of[0])
 
@@ -74,6 +75,12 @@ def faults(template):
     for metric in ("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"):
         hold(("AWS/SQS", metric, "DeliveryQueue") in metrics.get("QueueBehindAlarm", []), f"{metric} of the delivery queue is not watched")
     hold(("AWS/Lambda", "ConcurrentExecutions", "") in everything, "the account's concurrency is not watched")
+
+    for metric in (("AWS/ApiGateway", "Latency", "Api"), ("AWS/ApiGateway", "5xx", "Api"), ("ours", "Lateness", ""), ("ours", "Delivered", "queue"), ("ours", "Failed", "fast")):
+        hold(metric in everything, f"no alarm watches {metric[1]}")
+    for table in of_type("AWS::DynamoDB::Table"):
+        for metric in ("ReadThrottleEvents", "WriteThrottleEvents"):
+            hold(("AWS/DynamoDB", metric, table) in metrics.get("TablesThrottledAlarm", []), f"{metric} of {table} are not watched")
 
     # Error lines.
     filters = of_type("AWS::Logs::MetricFilter")
@@ -133,6 +140,19 @@ def faults(template):
         hold(("VpcConfig" in function) == posts, f"{name} {'does not run' if posts else 'runs'} in the VPC of the targets")
         hold(bool(network) == posts, f"{name} {'cannot' if posts else 'may'} attach to a VPC")
 
+    # Everything invokes an alias, which make rollback points at an earlier version.
+    hold(template["Globals"]["Function"].get("AutoPublishAlias") == "live", "functions have no alias to roll back")
+    for name, function in functions.items():
+        hold(function.get("AutoPublishAliasAllProperties") is True, f"a change of a setting of {name} cannot be rolled back")
+    alias = {"Ref": "IngestFunction.Alias"}
+    invoked = {name: m["FunctionName"] for name, m in of_type("AWS::Lambda::EventSourceMapping").items()}
+    invoked |= {s["Sid"]: s["Resource"] for s in statements(properties_of("SweepRole")) if s["Action"] == "lambda:InvokeFunction"}
+    invoked["INGEST_FUNCTION"] = properties_of("SweepFunction")["Environment"]["Variables"]["INGEST_FUNCTION"]["Fn::If"][1]
+    for name, function in invoked.items():
+        hold(function == alias, f"{name} does not name the alias")
+    for name, member in (("ApiIntegration", "IntegrationUri"), ("ApiPermission", "FunctionName")):
+        hold(properties_of(name)[member] == {"Ref": "ApiFunction.Alias"}, f"{name} does not name the alias")
+
     # Calls.
     limits = properties_of("ApiStage").get("DefaultRouteSettings", {})
     hold(limits.get("ThrottlingRateLimit") == limits.get("ThrottlingBurstLimit") == {"Ref": "CallsPerSecond"}, "the API takes any number of calls")
@@ -150,6 +170,25 @@ def faults(template):
                 hold(s["Condition"].get("Null") == {"dynamodb:LeadingKeys": "false"}, f"{name}/{s['Sid']} allows calls without a key")
             if name in ("DeliverRole", "RetryRole") and s["Resource"] == {"Fn::GetAtt": ["WebhooksTable", "Arn"]}:
                 hold(keys == ["T#*", "H#*", "V#*"], f"{name}/{s['Sid']} reaches credentials, tenants or jobs")
+
+    # The dashboard shows what exists, and every metric is seen by someone.
+    shown = set()
+    for board in of_type("AWS::CloudWatch::Dashboard").values():
+        body = json.loads(board["DashboardBody"]["Fn::Sub"])
+        for widget in body["widgets"]:
+            for metric in widget["properties"].get("metrics", []):
+                if metric[0].startswith("Posthaste/"):
+                    shown.add(metric[1])
+        for name in re.findall(r"\$\{(\w+)[.}]", board["DashboardBody"]["Fn::Sub"]):
+            hold(name in resources, f"the dashboard names {name}, which does not exist")
+    for metric in shown - made:
+        hold(False, f"no log line makes the metric {metric} of the dashboard")
+    for metric in made:
+        hold(metric in shown or ("ours", metric, "") in everything, f"nobody sees the metric {metric}")
+    for f in filters.values():
+        for t in f["MetricTransformations"]:
+            keys = {d["Key"] for d in t.get("Dimensions", [])}
+            hold(keys <= {"Lane"}, f"the number of metrics {t['MetricName']} grows with {', '.join(keys - {'Lane'})}")
 
     # Somebody is told.
     rule = template["Rules"].get("SomeoneIsPaged", {})

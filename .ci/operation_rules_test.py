@@ -34,6 +34,14 @@ def keys(template, role, sid):
     return statement(template, role, sid)["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
 
 
+def board(text, instead):
+    def edit(t):
+        body = properties(t, "Dashboard")["DashboardBody"]
+        body["Fn::Sub"] = body["Fn::Sub"].replace(text, instead)
+
+    return edit
+
+
 BREAKS = {
     "no alarm is raised if RetryFunction fails": unwatch("FunctionErrorsAlarm", 3),
     "no alarm is raised if ApiFunction is throttled": unwatch("FunctionThrottlesAlarm", 1),
@@ -70,6 +78,19 @@ BREAKS = {
     "RetryFunction does not run in the VPC of the targets": lambda t: properties(t, "RetryFunction").pop("VpcConfig"),
     "SweepFunction runs in the VPC of the targets": change("SweepFunction", VpcConfig={}),
     "DeliverFunction cannot attach to a VPC": lambda t: statement(t, "DeliverRole", "AttachToVpc").update(Sid="Other"),
+    "no alarm watches Latency": remove("ApiSlowAlarm"),
+    "no alarm watches Lateness": remove("DeliveriesLateAlarm"),
+    "no alarm watches Failed": unwatch("DeliveriesFailingAlarm", 5),
+    "WriteThrottleEvents of WebhooksTable are not watched": unwatch("TablesThrottledAlarm", 2),
+    "nobody sees the metric BreakersOpened": board("BreakersOpened", "WebhooksDisabled"),
+    "no log line makes the metric Sent of the dashboard": board('"Delivered"', '"Sent"'),
+    "the dashboard names RetyFunction, which does not exist": board("${RetryFunction}", "${RetyFunction}"),
+    "the number of metrics Delivered grows with Webhook": lambda t: properties(t, "DeliveredFast")["MetricTransformations"][0]["Dimensions"].append({"Key": "Webhook", "Value": "$.webhook_id"}),
+    "functions have no alias to roll back": lambda t: t["Globals"]["Function"].pop("AutoPublishAlias"),
+    "a change of a setting of RetryFunction cannot be rolled back": lambda t: properties(t, "RetryFunction").pop("AutoPublishAliasAllProperties"),
+    "ApiPermission does not name the alias": change("ApiPermission", FunctionName={"Ref": "ApiFunction"}),
+    "ChangeMapping2 does not name the alias": change("ChangeMapping2", FunctionName={"Ref": "IngestFunction"}),
+    "InvokeIngest does not name the alias": lambda t: statement(t, "SweepRole", "InvokeIngest").update(Resource="x"),
     "prod may have alarms that notify nobody": lambda t: t["Rules"].pop("SomeoneIsPaged"),
 }
 

@@ -129,3 +129,18 @@ def _with_joins(template, params):
 for module in (engine, changesets, handlers, provisioners, stacks):
     if hasattr(module, "_evaluate_conditions"):
         module._evaluate_conditions = _with_joins
+
+# The emulator stores alarms on a single metric only: an alarm on an expression is
+# stored with the first metric that the expression reads.
+_alarm = provisioners._cw_metric_alarm_record
+
+
+def _with_first_metric(name, props):
+    if props.get("Metrics"):
+        stat = next(m["MetricStat"] for m in props["Metrics"] if "MetricStat" in m)
+        props = {**props, **stat["Metric"], "Statistic": stat["Stat"], "Period": stat["Period"]}
+        del props["Metrics"]
+    return _alarm(name, props)
+
+
+provisioners._cw_metric_alarm_record = _with_first_metric

@@ -11,7 +11,7 @@ import (
 
 // matchesPattern reports whether CloudWatch Logs would find that a line, decoded
 // from JSON, matches a filter pattern. It knows the part of the language that the
-// template uses: comparisons of $.<key> by = with a "string", in which * matches
+// template uses: comparisons of $.<key> by = and != with a "string", in which * matches
 // anything, and by =, <, > and >= with a number; &&, || and parentheses.
 func matchesPattern(t *testing.T, pattern string, line map[string]any) bool {
 	t.Helper()
@@ -27,8 +27,8 @@ func matchesPattern(t *testing.T, pattern string, line map[string]any) bool {
 }
 
 var (
-	patternToken = regexp.MustCompile(`&&|\|\||[()]|\$\.\w+ (?:>=|[=<>]) (?:"[^"]*"|[\d.]+)|\S+`)
-	comparison   = regexp.MustCompile(`^\$\.(\w+) (>=|[=<>]) (.+)$`)
+	patternToken = regexp.MustCompile(`&&|\|\||[()]|\$\.\w+ (?:>=|!=|[=<>]) (?:"[^"]*"|[\d.]+)|\S+`)
+	comparison   = regexp.MustCompile(`^\$\.(\w+) (>=|!=|[=<>]) (.+)$`)
 )
 
 type patternParser struct {
@@ -87,7 +87,7 @@ func (p *patternParser) term() bool {
 	}
 	if text, quoted := strings.CutPrefix(m[3], `"`); quoted {
 		matched, err := path.Match(strings.TrimSuffix(text, `"`), strings.ReplaceAll(fmt.Sprint(value), "/", " "))
-		return matched && err == nil && m[2] == "="
+		return err == nil && (m[2] == "=" && matched || m[2] == "!=" && !matched)
 	}
 	want, err := strconv.ParseFloat(m[3], 64)
 	got, isNumber := value.(float64)
@@ -111,6 +111,8 @@ func TestMatchesPattern(t *testing.T) {
 		`{ $.msg = "request" }`:                                         true,
 		`{ $.msg = "other" }`:                                           false,
 		`{ $.event_id = "*" && $.count > 2 }`:                           true,
+		`{ $.msg != "other" }`:                                          true,
+		`{ $.msg != "request" }`:                                        false,
 		`{ $.missing = "*" }`:                                           false,
 		`{ $.missing = "*" || $.count >= 3 }`:                           true,
 		`{ $.msg = "request" && ($.missing = "*" || $.count < 3) }`:     false,

@@ -158,7 +158,7 @@ func (r *reports) write(ctx context.Context, about *report) error {
 		return after
 	})
 	if err == nil {
-		r.noteTurn(about, turned, health)
+		r.noteTurn(ctx, about, turned, health)
 	}
 	exhausted := err == nil && about.live && health.Activation == w.Activation && w.Options.Policy.Or(r.config.Policy).Exhausted(health, r.config.Now())
 	if about.gone || exhausted {
