@@ -72,6 +72,7 @@ func (l *witness) audit() {
 	l.auditStateEvents()
 	l.auditNeighbors()
 	l.auditCounts()
+	l.auditHours()
 }
 
 func (l *witness) everyWebhook() []hook {
