@@ -160,6 +160,7 @@ STRAY_OVERRIDES = $(filter-out ENV SAM AWS STACK VERSION ARCH $(PARAMETERS),$(OV
 # $(value) leaves a $ alone.
 parameter = '$(subst ','\'',$(1)=$(2))'
 Stage ?= $(ENV)
+Deployment ?= $(shell date +%s)
 # One architecture for the build and for the deployment.
 Arch ?= $(ARCH)
 
@@ -171,12 +172,17 @@ deploy: need-go ## build and deploy the stack of ENV (dev); template parameters 
 	@ARCH='$(Arch)' $(SAM) build
 	@export SAM='$(SAM)' AWS='$(AWS)'; \
 	  $(if $(filter dev,$(Stage)),export FIRST_CREDENTIAL="$${FIRST_CREDENTIAL:-tje0:Tje0}";) \
-	  .ci/deploy '$(ENV)' '$(STACK)' $(call parameter,Stage,$(Stage)) $(call parameter,Arch,$(Arch)) \
-	  $(foreach p,$(filter-out Stage Arch,$(filter $(PARAMETERS),$(OVERRIDES))),$(call parameter,$(p),$(value $(p))))
+	  .ci/deploy '$(ENV)' '$(STACK)' $(call parameter,Stage,$(Stage)) $(call parameter,Arch,$(Arch)) $(call parameter,Deployment,$(Deployment)) \
+	  $(foreach p,$(filter-out Stage Arch Deployment,$(filter $(PARAMETERS),$(OVERRIDES))),$(call parameter,$(p),$(value $(p))))
 
 .PHONY: rollback
 rollback: ## have the stack of ENV run the version of every function before the deployed one
 	@AWS='$(AWS)' .ci/rollback '$(STACK)'
+
+.PHONY: restore
+restore: ## prepare TABLE, into which a backup was restored: docs/restore.md
+	@test -n "$(TABLE)" || { echo "TABLE is not set; docs/restore.md says how a table is restored" >&2; exit 1; }
+	@AWS='$(AWS)' .ci/restore '$(TABLE)'
 
 .PHONY: logs
 logs: ## follow the logs of all functions of ENV

@@ -20,6 +20,8 @@ def watched(alarm):
             continue
         of = [d["Value"] for d in metric.get("Dimensions", [])]
         of = of[0] if of else {}
+        if isinstance(of, dict) and "Fn::If" in of:
+            of = of["Fn::If"][1]
         of = of if isinstance(of, str) else of.get("Ref") or of.get("Fn::GetAtt", [""])
         namespace = metric["Namespace"]
         yield ("ours" if namespace == OURS else namespace, metric["MetricName"], of if isinstance(of, str) else of[0])
@@ -143,7 +145,8 @@ def faults(template):
     # Everything invokes an alias, which make rollback points at an earlier version.
     hold(template["Globals"]["Function"].get("AutoPublishAlias") == "live", "functions have no alias to roll back")
     for name, function in functions.items():
-        hold(function.get("AutoPublishAliasAllProperties") is True, f"a change of a setting of {name} cannot be rolled back")
+        hold(function.get("AutoPublishCodeSha256") == {"Ref": "Deployment"}, f"a change of {name} does not take effect")
+    hold("DEPLOYMENT" in template["Globals"]["Function"]["Environment"]["Variables"], "a version of an unchanged function cannot be published")
     alias = {"Ref": "IngestFunction.Alias"}
     invoked = {name: m["FunctionName"] for name, m in of_type("AWS::Lambda::EventSourceMapping").items()}
     invoked |= {s["Sid"]: s["Resource"] for s in statements(properties_of("SweepRole")) if s["Action"] == "lambda:InvokeFunction"}
@@ -152,6 +155,10 @@ def faults(template):
         hold(function == alias, f"{name} does not name the alias")
     for name, member in (("ApiIntegration", "IntegrationUri"), ("ApiPermission", "FunctionName")):
         hold(properties_of(name)[member] == {"Ref": "ApiFunction.Alias"}, f"{name} does not name the alias")
+
+    # A restored table takes the place of the stack's own everywhere.
+    for name in ("Webhooks", "Events", "Deliveries"):
+        hold(resources[name + "Table"].get("Condition") == "Own" + name, f"{name}Table exists next to a restored one")
 
     # Calls.
     limits = properties_of("ApiStage").get("DefaultRouteSettings", {})
@@ -168,7 +175,7 @@ def faults(template):
             keys = s.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
             if keys:
                 hold(s["Condition"].get("Null") == {"dynamodb:LeadingKeys": "false"}, f"{name}/{s['Sid']} allows calls without a key")
-            if name in ("DeliverRole", "RetryRole") and s["Resource"] == {"Fn::GetAtt": ["WebhooksTable", "Arn"]}:
+            if name in ("DeliverRole", "RetryRole") and "WebhooksTable" in json.dumps(s["Resource"]):
                 hold(keys == ["T#*", "H#*", "V#*"], f"{name}/{s['Sid']} reaches credentials, tenants or jobs")
 
     # The dashboard shows what exists, and every metric is seen by someone.

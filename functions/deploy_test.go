@@ -14,7 +14,7 @@ import (
 
 var (
 	templateParameter = regexp.MustCompile(`(?m)^  (\w+):\n    Type:`)
-	ofMake            = regexp.MustCompile(`^(MAKE[A-Z]*|MFLAGS|ENV|SAM|AWS|STACK|VERSION|ARCH|Arch|Stage|FIRST_CREDENTIAL|FirstCredential)=`)
+	ofMake            = regexp.MustCompile(`^(MAKE[A-Z]*|MFLAGS|ENV|SAM|AWS|STACK|VERSION|ARCH|Arch|Stage|Deployment|FIRST_CREDENTIAL|FirstCredential)=`)
 )
 
 // madeDeployment is what sam and the AWS CLI saw of `make deploy`.
@@ -91,6 +91,8 @@ func TestMakeDeploy_PassesEveryParameter(t *testing.T) {
 			v = "prod"
 		case "Arch":
 			v = "x86_64"
+		case "Deployment": // its value passes through make
+			v = "1795000000"
 		}
 		if m[1] != "FirstCredential" {
 			given = append(given, m[1]+"="+v)
@@ -121,14 +123,14 @@ func TestMakeDeploy_Defaults(t *testing.T) {
 		environment, given []string
 		want               string
 	}{
-		"dev has a well-known credential":    {nil, nil, `{"Stage": "dev", "Arch": "arm64", "FirstCredential": "tje0:Tje0"}`},
-		"other stages keep the deployed one": {nil, []string{"ENV=prod"}, `{"Stage": "prod", "Arch": "arm64"}`},
-		"a credential in the environment":    {[]string{"FIRST_CREDENTIAL=a:$b"}, []string{"ENV=prod"}, `{"Stage": "prod", "Arch": "arm64", "FirstCredential": "a:$b"}`},
-		"ARCH is Arch":                       {nil, []string{"ENV=prod", "ARCH=x86_64"}, `{"Stage": "prod", "Arch": "x86_64"}`},
+		"dev has a well-known credential":    {nil, nil, `{"Stage": "dev", "Arch": "arm64", "Deployment": "1795000000", "FirstCredential": "tje0:Tje0"}`},
+		"other stages keep the deployed one": {nil, []string{"ENV=prod"}, `{"Stage": "prod", "Arch": "arm64", "Deployment": "1795000000"}`},
+		"a credential in the environment":    {[]string{"FIRST_CREDENTIAL=a:$b"}, []string{"ENV=prod"}, `{"Stage": "prod", "Arch": "arm64", "Deployment": "1795000000", "FirstCredential": "a:$b"}`},
+		"ARCH is Arch":                       {nil, []string{"ENV=prod", "ARCH=x86_64"}, `{"Stage": "prod", "Arch": "x86_64", "Deployment": "1795000000"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := makeDeploy(t, c.environment, c.given...)
+			d := makeDeploy(t, c.environment, append(c.given, "Deployment=1795000000")...)
 			if got := strings.ReplaceAll(d.parameters, "\n", " "); got != c.want {
 				t.Errorf("got %s\nwant %s\n%s", got, c.want, d.output)
 			}

@@ -8,6 +8,7 @@ import socketserver
 from ministack.core import iam_actions, iam_evaluator
 from ministack.services import lambda_svc
 from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
+from samtranslator.translator import transform as sam
 
 # Responses are written in small pieces; without Nagle's algorithm a warm call
 # takes 8 ms instead of 100.
@@ -144,3 +145,19 @@ def _with_first_metric(name, props):
 
 
 provisioners._cw_metric_alarm_record = _with_first_metric
+
+# CloudFormation hands SAM's transform the values of parameters, which decide whether a
+# version of a function is published; the emulator hands it none.
+_transforms, _sam_transform = engine._apply_transforms, sam.transform
+_values = contextvars.ContextVar("values of parameters", default={})
+
+
+def _with_values(template, provided_params=None, previous_params=None):
+    _values.set(engine._transform_parameters(template, provided_params, previous_params))
+    return _transforms(template, provided_params, previous_params)
+
+
+for module in (engine, changesets, handlers, provisioners, stacks):
+    if hasattr(module, "_apply_transforms"):
+        module._apply_transforms = _with_values
+sam.transform = lambda template, _, loader: _sam_transform(template, dict(_values.get()), loader)
