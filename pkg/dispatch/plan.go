@@ -9,7 +9,7 @@ import (
 
 // plan matches every record and chooses the lane of each delivery. Deliveries for
 // the queue go to b.out; those returned take the fast lane or are parked.
-func (b *batch) plan(ctx context.Context) []delivery {
+func (b *batch) plan(ctx context.Context) []firstAttempt {
 	all, matches := b.match(ctx)
 	attempted := make([]bool, len(b.records))
 	plans := map[webhook.Key]*planned{}
@@ -21,7 +21,7 @@ func (b *batch) plan(ctx context.Context) []delivery {
 		}
 	}
 	health := b.healths.read(ctx, keys)
-	var immediate []delivery
+	var immediate []firstAttempt
 	for _, d := range all {
 		counts, reading := plans[d.webhookKey()], health[d.webhookKey()]
 		h := reading.health.Under(d.webhook.Activation)
@@ -61,7 +61,7 @@ type planned struct{ fast, probes int }
 //
 // matches counts, by record, the webhooks that are to get the event; it is
 // negative for a record that was not matched.
-func (b *batch) match(ctx context.Context) (all []delivery, matches []int) {
+func (b *batch) match(ctx context.Context) (all []firstAttempt, matches []int) {
 	matches = make([]int, len(b.records))
 	for i, r := range b.records {
 		matches[i] = -1
@@ -95,7 +95,7 @@ func (b *batch) match(ctx context.Context) (all []delivery, matches []int) {
 			}
 		default:
 			for _, w := range found {
-				all = append(all, delivery{record: i, event: r.Event, webhook: w, viewed: viewed, matches: len(found)})
+				all = append(all, firstAttempt{record: i, event: r.Event, webhook: w, viewed: viewed, matches: len(found)})
 			}
 		}
 	}

@@ -39,7 +39,7 @@ func preference(w webhook.Webhook, r webhook.Result) webhook.Preference {
 // unchanged returns a function that reports whether the webhook has not changed
 // since an attempt in the fast lane read it, in a view fresh enough for another
 // POST.
-func (b *batch) unchanged(d delivery) func(context.Context) bool {
+func (b *batch) unchanged(d firstAttempt) func(context.Context) bool {
 	return func(ctx context.Context) bool {
 		w, _, matches, err := b.view.rematch(ctx, d.event, b.records[d.record].Accepted, d.webhook.ID)
 		return err == nil && matches && w.Revision == d.webhook.Revision
@@ -59,7 +59,7 @@ func (c *consumer) unchanged(m webhook.Message, a leasedAttempt) func(context.Co
 // the other in time. The rest of the batch for the webhook is enqueued too.
 // Health learns which secret to start with, at once. Attempts that were in flight
 // by then only count their POSTs, with the batch's last write.
-func (b *batch) undecided(ctx context.Context, d delivery, result webhook.Result) {
+func (b *batch) undecided(ctx context.Context, d firstAttempt, result webhook.Result) {
 	b.queue(d)
 	b.mu.Lock()
 	again := b.slow[d.webhookKey()]

@@ -37,7 +37,7 @@ type settled struct {
 func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	now := e.Now()
 	a.result.Sent.Revision = a.webhook.Revision
-	outcome, disable := a.webhook.Options.Policy.Or(e.Policy).Decide(a.message.Attempt, a.result, now, e.fraction())
+	outcome, disable := webhook.Decide(a.webhook.Options.Policy.Or(e.Policy), a.message.Attempt, a.result, now, e.fraction())
 	outcome.Attempt.Round, outcome.Attempt.Lane = a.message.Round, a.lane()
 	e.logAttempt(ctx, a, outcome.NextAt)
 	message, more := next(a.message, &outcome, now)

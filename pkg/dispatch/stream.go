@@ -62,7 +62,7 @@ type outgoing struct {
 }
 
 // delivery is a first attempt to be made or parked.
-type delivery struct {
+type firstAttempt struct {
 	record  int
 	event   webhook.Event
 	webhook webhook.Webhook // as match returns it; complete once the attempt has a slot
@@ -73,20 +73,20 @@ type delivery struct {
 	fast    *webhook.Attempt // cut short, before it goes to the queue; nil: none
 }
 
-func (d delivery) key() webhook.DeliveryKey {
+func (d firstAttempt) key() webhook.DeliveryKey {
 	return webhook.DeliveryKey{Tenant: d.event.Tenant, Webhook: d.webhook.ID, Event: d.event.ID}
 }
 
-func (d delivery) webhookKey() webhook.Key {
+func (d firstAttempt) webhookKey() webhook.Key {
 	return webhook.Key{Tenant: d.event.Tenant, ID: d.webhook.ID}
 }
 
 // made joins the delivery's first attempt and its result.
-func (d delivery) made(result webhook.Result) madeAttempt {
+func (d firstAttempt) made(result webhook.Result) madeAttempt {
 	return madeAttempt{message: d.message(), webhook: d.webhook, event: d.event, result: result, matches: d.matches}
 }
 
-func (d delivery) message() webhook.Message {
+func (d firstAttempt) message() webhook.Message {
 	m := webhook.AttemptMessage(d.key(), 1, 1, "")
 	m.Fast = d.fast
 	return m
@@ -94,7 +94,7 @@ func (d delivery) message() webhook.Message {
 
 // run makes the fast attempts concurrently, as slots allow, and meanwhile parks the
 // deliveries to be parked.
-func (b *batch) run(ctx context.Context, deliveries []delivery) {
+func (b *batch) run(ctx context.Context, deliveries []firstAttempt) {
 	var wg sync.WaitGroup
 	parking := make(chan struct{}, maxParking)
 	for _, d := range deliveries {
@@ -114,7 +114,7 @@ func (b *batch) run(ctx context.Context, deliveries []delivery) {
 
 // putOff parks a first attempt. If the row refuses, another consumer has begun the
 // delivery and is responsible for it.
-func (b *batch) putOff(ctx context.Context, d delivery) {
+func (b *batch) putOff(ctx context.Context, d firstAttempt) {
 	if b.timeShort() {
 		b.queue(d)
 		return
@@ -126,7 +126,7 @@ func (b *batch) putOff(ctx context.Context, d delivery) {
 }
 
 // recovered turns a panic into a record that is not handed off.
-func (b *batch) recovered(ctx context.Context, d delivery) {
+func (b *batch) recovered(ctx context.Context, d firstAttempt) {
 	cause := recover()
 	if cause == nil {
 		return
@@ -147,7 +147,7 @@ func (b *batch) sincePlanned(key webhook.Key) (silent, slow bool) {
 
 // attempt makes a first attempt in the fast lane, or enqueues it if there is no time
 // left when it gets a slot.
-func (b *batch) attempt(ctx context.Context, d delivery) {
+func (b *batch) attempt(ctx context.Context, d firstAttempt) {
 	release, ok := b.inFlight.acquire(ctx, d.webhookKey())
 	if !ok {
 		b.queue(d)
@@ -223,7 +223,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 // tooSlow reports an attempt that was cut short. The first time in a batch health
 // is written at once, so that no other batch calls the target by the fast lane;
 // the others, which were in flight by then, count with the batch's last write.
-func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) {
+func (b *batch) tooSlow(ctx context.Context, d firstAttempt, result webhook.Result) {
 	b.mu.Lock()
 	again := b.slow[d.webhookKey()]
 	b.slow[d.webhookKey()] = true
@@ -243,7 +243,7 @@ func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) 
 // refusesAll disables a webhook at once whose target responded with 410. Only a
 // webhook that is disabled becomes silent: deliveries skipped for one that stayed
 // active would be lost.
-func (b *batch) refusesAll(ctx context.Context, d delivery) {
+func (b *batch) refusesAll(ctx context.Context, d firstAttempt) {
 	b.mu.Lock()
 	turn := b.refusing[d.webhookKey()]
 	if turn == nil {
@@ -268,7 +268,7 @@ func (b *batch) refusesAll(ctx context.Context, d delivery) {
 
 // record records the outcome of a first attempt. If the row refuses, another
 // consumer has begun the delivery and is responsible for it.
-func (b *batch) record(ctx context.Context, d delivery, result webhook.Result) {
+func (b *batch) record(ctx context.Context, d firstAttempt, result webhook.Result) {
 	settled := b.settle(ctx, d.made(result))
 	switch {
 	case settled.message != nil:
@@ -282,7 +282,7 @@ func (b *batch) record(ctx context.Context, d delivery, result webhook.Result) {
 }
 
 // queue enqueues a first attempt, whose lease creates the row.
-func (b *batch) queue(d delivery) {
+func (b *batch) queue(d firstAttempt) {
 	b.add(outgoing{Outgoing: webhook.Outgoing{Message: d.message()}, record: d.record})
 }
 

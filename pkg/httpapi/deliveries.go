@@ -29,7 +29,7 @@ const (
 
 // deliveryList is a page of a webhook's delivery log.
 type deliveryList struct {
-	Deliveries []delivery
+	Deliveries []loggedDelivery
 	Examined   int
 	Cursor     textOrNull
 }
@@ -65,7 +65,7 @@ func (a *api) listDeliveries(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	list := deliveryList{Deliveries: make([]delivery, len(page.Deliveries)), Examined: page.Examined, Cursor: c.deliveriesCursor(q, page.Next)}
+	list := deliveryList{Deliveries: make([]loggedDelivery, len(page.Deliveries)), Examined: page.Examined, Cursor: c.deliveriesCursor(q, page.Next)}
 	for i, d := range page.Deliveries {
 		list.Deliveries[i] = showDelivery(d, webhook.FailureResponse{})
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // delivery is a delivery as the log shows it.
-type delivery struct {
+type loggedDelivery struct {
 	EventID    webhook.EventID `json:"EventId"`
 	Event      string
 	Entity     string
@@ -25,7 +25,7 @@ type delivery struct {
 	Created      time.Time
 }
 
-func (delivery) xmlName() string { return "Delivery" }
+func (loggedDelivery) xmlName() string { return "Delivery" }
 
 // attempt is an attempt as the log shows it.
 type attempt struct {
@@ -45,8 +45,8 @@ type attempt struct {
 
 // showDelivery returns a delivery with the response of its last attempt, as far as the
 // row has it, and with that of its last failure, if given.
-func showDelivery(d webhook.Delivery, failure webhook.FailureResponse) delivery {
-	shown := delivery{
+func showDelivery(d webhook.Delivery, failure webhook.FailureResponse) loggedDelivery {
+	shown := loggedDelivery{
 		EventID: d.Event, Event: d.EventName, Entity: d.ShownEntity(), PrimaryKey: d.PrimaryKey, Key: textOrNull(d.EventKey),
 		Status: showStatus(d.Status), Reason: textOrNull(d.Reason), Round: d.Round, Attempts: make([]attempt, len(d.Attempts)),
 		AttemptCount: d.AttemptCount, NextAttempt: timeOrNull(d.NextAt), Created: d.Created,

@@ -24,7 +24,7 @@ func (m Message) Gate(w Webhook, h Health, now time.Time) Gate {
 	switch {
 	case m.Manual(), w.State != StateActive, !breaker.Open():
 		return GatePass
-	case breaker.probeDue(now):
+	case breaker.ProbeDue(now):
 		return GateProbe
 	}
 	return GatePark

@@ -115,7 +115,7 @@ func (h Health) Observe(reports ...HealthReport) Health {
 			continue
 		}
 		h.TotalErrors = saturatingIncrement(h.TotalErrors)
-		h.LastError = truncate(r.LastError, MaxLastError)
+		h.LastError = Truncate(r.LastError, MaxLastError)
 		if r.Activation != h.Activation || !r.At.After(h.LastOK) {
 			continue
 		}
@@ -137,15 +137,4 @@ func saturatingIncrement(n int32) int32 {
 		return n
 	}
 	return n + 1
-}
-
-// truncate cuts a string to at most n bytes without splitting a character.
-func truncate(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	for n > 0 && text[n]&0xc0 == 0x80 {
-		n--
-	}
-	return text[:n]
 }

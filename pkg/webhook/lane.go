@@ -56,7 +56,7 @@ func (q LaneQuestion) Choose() Lane {
 	case q.TimeShort:
 		return LaneQueue
 	case q.Health.Breaker.Open():
-		if q.Health.Breaker.probeDue(q.Now) && q.Probes == 0 {
+		if q.Health.Breaker.ProbeDue(q.Now) && q.Probes == 0 {
 			return LaneQueue
 		}
 		return LaneParked

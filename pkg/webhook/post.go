@@ -71,11 +71,6 @@ type Result struct {
 	Interrupted bool
 }
 
-// attempt returns the result as a row stores it.
-func (r Result) attempt(number int) Attempt {
-	return Attempt{Number: number, At: r.At, Duration: r.Duration, StatusCode: r.StatusCode, Error: r.Error, Detail: r.Detail, Sent: r.Sent}
-}
-
 // LogValue keeps the excerpt out of logs.
 func (r Result) LogValue() slog.Value {
 	return slog.GroupValue(

@@ -71,7 +71,7 @@ func (d *Delivery) record(a Attempt, response string) {
 		attempts = attempts[extra:]
 	}
 	d.Attempts, d.AttemptCount = attempts, d.AttemptCount+1
-	d.Response = truncate(response, d.rowRoom())
+	d.Response = Truncate(response, d.rowRoom())
 }
 
 // Outcome is the result of an attempt for its delivery: the attempt itself and the

@@ -31,10 +31,14 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 		text += ", a redirect to " + result.Location + "; redirects are not followed"
 	}
 	if result.Response != "" {
-		text += ": " + truncate(result.Response, maxStoredResponse)
+		text += ": " + Truncate(result.Response, maxShownResponse)
 	}
 	return invalidMember("TargetUrl", "%s", text)
 }
+
+// maxShownResponse is how much of a target's response to the test event an error
+// repeats, in bytes.
+const maxShownResponse = 512
 
 func (r *Registry) checksTargets() bool { return r.Ping != nil && !r.SkipTargetCheck }
 

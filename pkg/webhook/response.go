@@ -38,7 +38,7 @@ func KeepListed(excerpt string) string {
 	if body != "" {
 		b.WriteString("\n" + body)
 	}
-	return truncate(b.String(), MaxExcerpt)
+	return Truncate(b.String(), MaxExcerpt)
 }
 
 // ReadExcerpt returns the headers that the delivery log shows, and the body, of an

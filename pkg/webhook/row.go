@@ -47,7 +47,7 @@ func rowName(name string, limit int) string {
 	}
 	sum := sha256.Sum256([]byte(name))
 	mark := "~" + hex.EncodeToString(sum[:8])
-	return truncate(name, limit-len(mark)) + mark
+	return Truncate(name, limit-len(mark)) + mark
 }
 
 // NewSeed returns what the row of an event's delivery starts with. replay is the job

@@ -1,0 +1,4 @@
+package webhook
+
+// For tests of package webhook_test.
+const MaxStoredAttempts = maxStoredAttempts
