@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -38,16 +39,16 @@ func fillLog(b *testing.B, dir string) {
 					b.Error(err)
 					return
 				}
-				outcome := webhook.Outcome{
-					Attempt: webhook.Attempt{Round: 1, Lane: webhook.LaneFast, Number: 1, At: at, Duration: 20 * time.Millisecond, StatusCode: 200}, Status: webhook.StatusDelivered,
+				outcome := delivery.Outcome{
+					Attempt: delivery.Attempt{Round: 1, Lane: delivery.LaneFast, Number: 1, At: at, Duration: 20 * time.Millisecond, StatusCode: 200}, Status: delivery.StatusDelivered,
 					Response: "HTTP 200 OK\nContent-Length: 2\nContent-Type: text/plain; charset=utf-8\nDate: Tue, 24 Nov 2026 08:00:00 GMT\n\nok",
 				}
 				if i%1000 == 0 {
-					outcome.Status, outcome.Attempt.StatusCode, outcome.Attempt.Error = webhook.StatusFailed, 500, webhook.AttemptStatus
+					outcome.Status, outcome.Attempt.StatusCode, outcome.Attempt.Error = delivery.StatusFailed, 500, webhook.AttemptStatus
 				}
-				_, err = db.Deliveries().RecordFirst(b.Context(), webhook.RecordFirst{
-					Key: webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: id}, Now: at, Outcome: outcome,
-					Seed: webhook.Seed{EventName: "contact.changed", PrimaryKey: int32(i), ExpiresAt: clock.AddDate(0, 1, 0)},
+				_, err = db.Deliveries().RecordFirst(b.Context(), delivery.RecordFirst{
+					Key: delivery.Key{Tenant: "Default", Webhook: 1, Event: id}, Now: at, Outcome: outcome,
+					Seed: delivery.Seed{EventName: "contact.changed", PrimaryKey: int32(i), ExpiresAt: clock.AddDate(0, 1, 0)},
 				})
 				if err != nil {
 					b.Error(err)

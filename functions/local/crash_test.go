@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -278,8 +279,8 @@ func pending(t *testing.T, dir string, accepted []webhook.EventID) (events []web
 	db := opened(t, dir)
 	defer func() { _ = db.Close() }()
 	for _, id := range accepted {
-		row, err := db.Deliveries().Get(t.Context(), webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: id})
-		if err != nil || row.Status != webhook.StatusDelivered {
+		row, err := db.Deliveries().Get(t.Context(), delivery.Key{Tenant: "Default", Webhook: 1, Event: id})
+		if err != nil || row.Status != delivery.StatusDelivered {
 			events = append(events, id)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -94,8 +95,8 @@ func TestInvoke_AStreamBatchIsDeliveredAndAMessageRetried(t *testing.T) {
 		t.Fatalf("after retry: the target got %d POSTs, want 2 of one event", len(got))
 	}
 	s := start(t, dir, nil)
-	s.row(webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: webhook.EventID(got[0].Header.Get("Webhook-Id"))},
-		func(d webhook.Delivery) bool { return d.Status == webhook.StatusDelivered && d.Attempt == 2 })
+	s.row(delivery.Key{Tenant: "Default", Webhook: 1, Event: webhook.EventID(got[0].Header.Get("Webhook-Id"))},
+		func(d delivery.Row) bool { return d.Status == delivery.StatusDelivered && d.Attempt == 2 })
 }
 
 func TestInvoke_Refusals(t *testing.T) {

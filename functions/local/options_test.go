@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
@@ -19,8 +19,8 @@ func TestLocal_OptionsAndTestReachTheTarget(t *testing.T) {
 	if status, _, answer := s.call("PATCH", "/api/v1/Webhook/1/Options", `{"Format":"cloudevents"}`); status != 200 {
 		t.Fatalf("options: got %d %s", status, answer)
 	}
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: s.signal()}
-	s.row(key, func(d webhook.Delivery) bool { return d.Status == webhook.StatusDelivered })
+	key := delivery.Key{Tenant: "Default", Webhook: id, Event: s.signal()}
+	s.row(key, func(d delivery.Row) bool { return d.Status == delivery.StatusDelivered })
 	status, _, answer := s.call("POST", "/api/v1/Webhook/Test", `{"WebhookId":1,"Secret":"********","TargetUrl":"`+target.URL+`"}`)
 	if status != 200 || !strings.HasPrefix(string(answer), `{"Success":true,"Message":"HTTP 200 OK`) {
 		t.Errorf("test: got %d %s", status, answer)

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
@@ -236,15 +237,15 @@ func costs(t *testing.T, n int32, name, pattern string) map[string]string {
 	if len(sent.all) != 2 {
 		t.Fatalf("got %d messages for the redelivery, want 2", len(sent.all))
 	}
-	engine.Queue(t.Context(), []webhook.Received{{ID: "1", Message: sent.all[0]}})
+	engine.Queue(t.Context(), []delivery.Received{{ID: "1", Message: sent.all[0]}})
 	spent["a message"] = m.spent()
 	return spent
 }
 
 // messages holds the messages that were sent.
-type messages struct{ all []webhook.Message }
+type messages struct{ all []delivery.Message }
 
-func (m *messages) Send(_ context.Context, out []webhook.Outgoing) ([]int, error) {
+func (m *messages) Send(_ context.Context, out []delivery.Outgoing) ([]int, error) {
 	for _, o := range out {
 		m.all = append(m.all, o.Message)
 	}

@@ -5,15 +5,16 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // logAttempt writes the line of an attempt. next is the earliest time of the
 // delivery's next attempt; zero if there is none.
 func (e *Engine) logAttempt(ctx context.Context, a madeAttempt, next time.Time) {
-	lane, r := webhook.LaneQueue, a.result
+	lane, r := delivery.LaneQueue, a.result
 	if a.token == "" {
-		lane = webhook.LaneFast
+		lane = delivery.LaneFast
 	}
 	line := make([]slog.Attr, 0, 14)
 	line = append(line,

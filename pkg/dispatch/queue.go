@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -15,7 +16,7 @@ import (
 // that are not done: these stay in the queue and become visible again. A message
 // is done when its row shows that its attempt is over, or that the delivery has
 // moved past it.
-func (e *Engine) Queue(ctx context.Context, received []webhook.Received) (failed []string) {
+func (e *Engine) Queue(ctx context.Context, received []delivery.Received) (failed []string) {
 	c := newConsumer(ctx, e, received)
 	done := make([]bool, len(received))
 	var wg sync.WaitGroup
@@ -39,7 +40,7 @@ type consumer struct {
 	*Engine
 	waiting    *slots // bounds the attempts of one webhook within the batch
 	reports    *reports
-	invocation webhook.Invocation
+	invocation delivery.Invocation
 
 	mu        sync.Mutex
 	unhandled map[webhook.Key]int // attempt messages of the batch that are not handled yet
@@ -52,15 +53,15 @@ type consumer struct {
 // with others of the same webhook. It is bounded because another attempt may hang.
 const statisticsLag = time.Second
 
-func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *consumer {
+func newConsumer(ctx context.Context, e *Engine, received []delivery.Received) *consumer {
 	c := &consumer{
-		Engine: e, invocation: webhook.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(&e.Config, e.healths, e.notices),
+		Engine: e, invocation: delivery.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(&e.Config, e.healths, e.notices),
 		unhandled: map[webhook.Key]int{}, noting: map[webhook.Key]*time.Timer{},
 	}
 	c.invocation.Deadline, _ = ctx.Deadline()
 	var keys []webhook.Key
 	for _, r := range received {
-		if r.Message.Kind != webhook.MessageAttempt {
+		if r.Message.Kind != delivery.MessageAttempt {
 			continue
 		}
 		key := webhook.Key{Tenant: r.Message.Tenant, ID: r.Message.Webhook}
@@ -115,7 +116,7 @@ func (c *consumer) stopNoting() {
 	c.writes.Wait()
 }
 
-func (c *consumer) handle(ctx context.Context, r webhook.Received) (done bool) {
+func (c *consumer) handle(ctx context.Context, r delivery.Received) (done bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			c.Logger.ErrorContext(ctx, "message handler panicked", "error", fmt.Sprint(cause))
@@ -129,18 +130,18 @@ func (c *consumer) handle(ctx context.Context, r webhook.Received) (done bool) {
 		return false
 	}
 	switch r.Message.Kind {
-	case webhook.MessageAttempt:
+	case delivery.MessageAttempt:
 		return c.attempt(ctx, r)
-	case webhook.MessageRecord:
+	case delivery.MessageRecord:
 		return c.record(ctx, r)
-	case webhook.MessageExpand:
+	case delivery.MessageExpand:
 		return c.expand(ctx, r)
 	}
 	return false
 }
 
 // attempt makes one attempt of a delivery under a lease.
-func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) {
+func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool) {
 	m := r.Message
 	key := webhook.Key{Tenant: m.Tenant, ID: m.Webhook}
 	defer c.handled(ctx, key)
@@ -174,13 +175,13 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 		if known, erased := c.erased(ctx, m); !known || erased {
 			return known || c.later(ctx, r)
 		}
-		return c.end(ctx, r, webhook.Event{ID: m.Event}, webhook.StatusExpired, "the event is no longer kept")
+		return c.end(ctx, r, webhook.Event{ID: m.Event}, delivery.StatusExpired, "the event is no longer kept")
 	}
 	if err != nil {
 		return c.eventUnread(ctx, r, err)
 	}
 	if w.State != webhook.StateActive {
-		return c.end(ctx, r, event, webhook.StatusCancelled, "the webhook is "+w.State.String())
+		return c.end(ctx, r, event, delivery.StatusCancelled, "the webhook is "+w.State.String())
 	}
 	doc, err := c.document(ctx, w)
 	if err != nil && !gone(err) {
@@ -213,7 +214,7 @@ func (c *consumer) enter(ctx context.Context, key webhook.Key) (leave func(), ok
 
 // subject reads the webhook of an attempt from the store, and returns when it was
 // read. A deleted webhook is returned as a stopped one.
-func (c *consumer) subject(ctx context.Context, m webhook.Message) (w webhook.Webhook, read time.Time, err error) {
+func (c *consumer) subject(ctx context.Context, m delivery.Message) (w webhook.Webhook, read time.Time, err error) {
 	read = c.Now()
 	w, err = c.Webhooks.Get(ctx, m.Tenant, m.Webhook)
 	if gone(err) {
@@ -224,9 +225,9 @@ func (c *consumer) subject(ctx context.Context, m webhook.Message) (w webhook.We
 }
 
 // end finishes a delivery without an attempt.
-func (c *consumer) end(ctx context.Context, r webhook.Received, event webhook.Event, status webhook.Status, reason string) (done bool) {
+func (c *consumer) end(ctx context.Context, r delivery.Received, event webhook.Event, status delivery.Status, reason string) (done bool) {
 	m, now := r.Message, c.Now()
-	row, err := c.Deliveries.End(ctx, webhook.End{
+	row, err := c.Deliveries.End(ctx, delivery.End{
 		Key: m.Key(), Round: m.Round, Status: status, Reason: reason, Now: now, Seed: c.seed(event, m, now),
 	})
 	if errors.Is(err, webhook.ErrRefused) {
@@ -242,7 +243,7 @@ func (c *consumer) end(ctx context.Context, r webhook.Received, event webhook.Ev
 // erased reports whether a delivery whose event is gone has neither a webhook nor a
 // row, as after its tenant's deletion: a row would be left of the tenant. It is not
 // known while one of them cannot be read.
-func (c *consumer) erased(ctx context.Context, m webhook.Message) (known, erased bool) {
+func (c *consumer) erased(ctx context.Context, m delivery.Message) (known, erased bool) {
 	w, _, err := c.subject(ctx, m)
 	if err != nil || w.Revision > 0 {
 		return err == nil, false
@@ -253,11 +254,11 @@ func (c *consumer) erased(ctx context.Context, m webhook.Message) (known, erased
 
 // makeDue turns a message with too many hops into a row that the sweep finds: the
 // guard against bugs that make messages circle.
-func (c *consumer) makeDue(ctx context.Context, r webhook.Received) (done bool) {
+func (c *consumer) makeDue(ctx context.Context, r delivery.Received) (done bool) {
 	m, now := r.Message, c.Now()
-	_, err := c.Deliveries.MakeDue(ctx, webhook.MakeDue{
+	_, err := c.Deliveries.MakeDue(ctx, delivery.MakeDue{
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, SweepAt: now.Add(sweepMargin),
-		Seed: webhook.Seed{Replay: m.Replay, Fast: m.Fast, ExpiresAt: now.Add(c.RowLife)},
+		Seed: delivery.Seed{Replay: m.Replay, Fast: m.Fast, ExpiresAt: now.Add(c.RowLife)},
 	})
 	if err != nil && !errors.Is(err, webhook.ErrRefused) {
 		c.Logger.WarnContext(ctx, "cannot make row due", "event_id", string(m.Event), "error", err)
@@ -267,7 +268,7 @@ func (c *consumer) makeDue(ctx context.Context, r webhook.Received) (done bool) 
 }
 
 // record writes a success that could not be written after its attempt.
-func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
+func (c *consumer) record(ctx context.Context, r delivery.Received) (done bool) {
 	m := r.Message
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if err != nil && !gone(err) {
@@ -294,10 +295,10 @@ func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
 // version stored the event, the message is sent again with the longest delay:
 // receives would run out before the functions are updated, and the dead-letter
 // queue is not for it.
-func (c *consumer) eventUnread(ctx context.Context, r webhook.Received, err error) (done bool) {
+func (c *consumer) eventUnread(ctx context.Context, r delivery.Received, err error) (done bool) {
 	if errors.Is(err, webhook.ErrNewer) {
 		c.Logger.WarnContext(ctx, "event stored by a newer version: postponed", "event_id", string(r.Message.Event))
-		return c.sendOr(ctx, r, []webhook.Outgoing{{Message: r.Message, Delay: webhook.MaxDelay}})
+		return c.sendOr(ctx, r, []delivery.Outgoing{{Message: r.Message, Delay: delivery.MaxDelay}})
 	}
 	c.Logger.WarnContext(ctx, "cannot read event", "event_id", string(r.Message.Event), "error", err)
 	return c.later(ctx, r)
@@ -306,13 +307,13 @@ func (c *consumer) eventUnread(ctx context.Context, r webhook.Received, err erro
 // later leaves a message that met a fault to a retry: soon, and at growing
 // intervals while the fault lasts. Untouched, the message would stay hidden for its
 // whole visibility timeout, which is many times as long as an attempt.
-func (c *consumer) later(ctx context.Context, r webhook.Received) (done bool) {
+func (c *consumer) later(ctx context.Context, r delivery.Received) (done bool) {
 	return c.postpone(ctx, r, messageRetries.Wait(c.Random, r.Receives))
 }
 
 // postpone leaves a message to a retry after d. If even that fails, the message
 // comes back when its visibility timeout ends.
-func (c *consumer) postpone(ctx context.Context, r webhook.Received, d time.Duration) (done bool) {
+func (c *consumer) postpone(ctx context.Context, r delivery.Received, d time.Duration) (done bool) {
 	if err := c.Visibility.Postpone(ctx, r.Receipt, max(d, 0)); err != nil {
 		c.Logger.WarnContext(ctx, "cannot change message visibility", "error", err)
 	}

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -48,7 +49,7 @@ func (b *batch) unchanged(d firstAttempt) func(context.Context) bool {
 
 // unchanged returns a function that reports whether the webhook has not changed
 // since a leased attempt read it.
-func (c *consumer) unchanged(m webhook.Message, a leasedAttempt) func(context.Context) bool {
+func (c *consumer) unchanged(m delivery.Message, a leasedAttempt) func(context.Context) bool {
 	return func(ctx context.Context) bool {
 		w, _, err := c.subject(ctx, m)
 		return err == nil && w.Revision == a.webhook.Revision

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -24,7 +25,7 @@ const fastTimeout = 1500 * time.Millisecond
 // record as a whole has a message. A target's response does not change that.
 func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed string) {
 	b := &batch{
-		Engine: e, records: records, invocation: webhook.Invocation{Began: e.Now()}, view: newView(e.lists, e.Now, e.Random),
+		Engine: e, records: records, invocation: delivery.Invocation{Began: e.Now()}, view: newView(e.lists, e.Now, e.Random),
 		reports: newReports(&e.Config, e.healths, e.notices), lost: make([]bool, len(records)), silent: map[webhook.Key]bool{}, slow: map[webhook.Key]bool{}, refusing: map[webhook.Key]chan struct{}{},
 	}
 	b.invocation.Deadline, _ = ctx.Deadline()
@@ -39,7 +40,7 @@ func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed s
 type batch struct {
 	*Engine
 	records    []webhook.Record
-	invocation webhook.Invocation
+	invocation delivery.Invocation
 	view       *view
 	reports    *reports
 
@@ -56,12 +57,12 @@ type batch struct {
 // outgoing is a message and its record. A message whose delivery already has a row
 // may be lost: the sweep finds the row.
 type outgoing struct {
-	webhook.Outgoing
+	delivery.Outgoing
 	record int
 	hasRow bool
 }
 
-// delivery is a first attempt to be made or parked.
+// firstAttempt is a first attempt to be made or parked.
 type firstAttempt struct {
 	record  int
 	event   webhook.Event
@@ -69,12 +70,12 @@ type firstAttempt struct {
 	viewed  time.Time       // when the webhook was read
 	matches int             // webhooks that the event matched
 	parked  bool
-	breaker webhook.Breaker  // the webhook's, if parked
-	fast    *webhook.Attempt // cut short, before it goes to the queue; nil: none
+	breaker webhook.Breaker   // the webhook's, if parked
+	fast    *delivery.Attempt // cut short, before it goes to the queue; nil: none
 }
 
-func (d firstAttempt) key() webhook.DeliveryKey {
-	return webhook.DeliveryKey{Tenant: d.event.Tenant, Webhook: d.webhook.ID, Event: d.event.ID}
+func (d firstAttempt) key() delivery.Key {
+	return delivery.Key{Tenant: d.event.Tenant, Webhook: d.webhook.ID, Event: d.event.ID}
 }
 
 func (d firstAttempt) webhookKey() webhook.Key {
@@ -86,8 +87,8 @@ func (d firstAttempt) made(result webhook.Result) madeAttempt {
 	return madeAttempt{message: d.message(), webhook: d.webhook, event: d.event, result: result, matches: d.matches}
 }
 
-func (d firstAttempt) message() webhook.Message {
-	m := webhook.AttemptMessage(d.key(), 1, 1, "")
+func (d firstAttempt) message() delivery.Message {
+	m := delivery.AttemptMessage(d.key(), 1, 1, "")
 	m.Fast = d.fast
 	return m
 }
@@ -167,7 +168,7 @@ func (b *batch) attempt(ctx context.Context, d firstAttempt) {
 		b.queue(d)
 		return
 	}
-	if !webhook.ViewFresh(d.viewed, b.Now()) {
+	if !delivery.ViewFresh(d.viewed, b.Now()) {
 		w, viewed, matches, err := b.view.rematch(ctx, d.event, b.records[d.record].Accepted, d.webhook.ID)
 		switch {
 		case err != nil:
@@ -185,7 +186,7 @@ func (b *batch) attempt(ctx context.Context, d firstAttempt) {
 	}
 	d.webhook = whole
 	doc, err := b.document(ctx, d.webhook)
-	if err != nil || b.timeShort() || !webhook.ViewFresh(d.viewed, b.Now()) {
+	if err != nil || b.timeShort() || !delivery.ViewFresh(d.viewed, b.Now()) {
 		b.queue(d) // reading may have taken long: the webhook may be stopped by now
 		return
 	}
@@ -205,7 +206,7 @@ func (b *batch) attempt(ctx context.Context, d firstAttempt) {
 	case result.Error == webhook.AttemptTimeout && limit < d.webhook.Options.AttemptTimeout():
 		result.Error = webhook.AttemptFast
 		b.logAttempt(ctx, d.made(result), b.Now())
-		d.fast = &webhook.Attempt{Round: 1, Lane: webhook.LaneFast, At: result.At, Duration: result.Duration, Error: result.Error}
+		d.fast = &delivery.Attempt{Round: 1, Lane: delivery.LaneFast, At: result.At, Duration: result.Duration, Error: result.Error}
 		b.queue(d)
 		b.tooSlow(ctx, d, result)
 		return
@@ -283,12 +284,12 @@ func (b *batch) record(ctx context.Context, d firstAttempt, result webhook.Resul
 
 // queue enqueues a first attempt, whose lease creates the row.
 func (b *batch) queue(d firstAttempt) {
-	b.add(outgoing{Outgoing: webhook.Outgoing{Message: d.message()}, record: d.record})
+	b.add(outgoing{Outgoing: delivery.Outgoing{Message: d.message()}, record: d.record})
 }
 
 // expand returns the message that enqueues an event whole, to be matched again.
-func (b *batch) expand(i int) webhook.Message {
-	return webhook.ExpandMessage(b.records[i].Event, b.records[i].Accepted)
+func (b *batch) expand(i int) delivery.Message {
+	return delivery.ExpandMessage(b.records[i].Event, b.records[i].Accepted)
 }
 
 func (b *batch) add(o outgoing) {
@@ -314,7 +315,7 @@ func (b *batch) handOff(ctx context.Context) {
 	if len(b.out) == 0 {
 		return
 	}
-	out := make([]webhook.Outgoing, len(b.out))
+	out := make([]delivery.Outgoing, len(b.out))
 	for i, o := range b.out {
 		out[i] = o.Outgoing
 	}

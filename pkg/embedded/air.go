@@ -4,7 +4,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
 const (
@@ -31,7 +31,7 @@ func newAir() *air {
 	return &air{landed: newSignal(), tenants: map[string]int{}, groups: map[string]int{}}
 }
 
-func (a *air) add(received []webhook.Received, n int) {
+func (a *air) add(received []delivery.Received, n int) {
 	a.mu.Lock()
 	for _, r := range received {
 		a.count += n
@@ -51,7 +51,7 @@ func count(in map[string]int, key string, n int) {
 	}
 }
 
-// tenantOf returns the tenant of a message's group; see webhook.Message.Group.
+// tenantOf returns the tenant of a message's group; see delivery.Message.Group.
 func tenantOf(group string) string {
 	group = strings.TrimSuffix(group, "-replay")
 	return group[:max(strings.LastIndexByte(group, '-'), 0)]

@@ -9,7 +9,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
 // expiring lists the buckets whose items expire; issued follows credentials.
@@ -53,7 +53,7 @@ func forgetExpiry(tx *bbolt.Tx, name string, k []byte, at time.Time) error {
 
 // storedDelivery is the stored form of a row.
 type storedDelivery struct {
-	webhook.Delivery
+	delivery.Row
 	// Noted is the row's time in the expiry index.
 	Noted time.Time `json:",omitzero"`
 }

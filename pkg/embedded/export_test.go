@@ -7,6 +7,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
@@ -48,8 +49,8 @@ func (db *DB) Damage(t *testing.T, thing any) {
 		name, k = "history", historyKey(x.Webhook.Tenant, x.Webhook.ID, x.Webhook.Revision)
 	case webhook.Event:
 		name, k = "events", eventKey(x.Tenant, x.ID)
-	case webhook.Delivery:
-		name, k = "deliveries", deliveryKey(x.DeliveryKey)
+	case delivery.Row:
+		name, k = "deliveries", deliveryKey(x.Key)
 	case job.Job:
 		name, k = "jobs", []byte(x.ID)
 	case webhook.Intent:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -33,12 +34,12 @@ type Explanation struct {
 	Revision int64
 	Reasons  []Reason
 	// Status, Round and Attempt are those of the delivery. Zero: it has no row.
-	Status         webhook.Status
+	Status         delivery.Status
 	Round, Attempt int
 	AttemptCount   int
 	// Lane and NextAttempt are those of the next attempt. Empty and zero: nothing
 	// is left to attempt, or the attempt is under way.
-	Lane          webhook.Lane
+	Lane          delivery.Lane
 	NextAttempt   time.Time
 	WaitingBehind Wait
 	// Nearest has the webhooks that come closest, if no webhook matches.
@@ -59,8 +60,8 @@ type Facts struct {
 	Revisions []webhook.Webhook
 	// Deleted is when the webhook was deleted. Zero: it exists.
 	Deleted time.Time
-	// Row is the delivery's row. The zero Delivery: no row exists.
-	Row webhook.Delivery
+	// Row is the delivery's row. The zero Row: no row exists.
+	Row delivery.Row
 	// Health is that of the webhook, if Known.
 	Health webhook.Health
 	Known  bool
@@ -152,8 +153,8 @@ func (f Facts) otherwise(v verdict) (webhook.Webhook, bool) {
 // first adds how the first attempt would be made now.
 func (x *Explanation) first(f Facts, w webhook.Webhook, age time.Duration) {
 	h := f.Health.Under(w.Activation)
-	x.Lane = webhook.LaneQuestion{Known: f.Known, Health: h, Age: age, Now: f.Now}.Choose()
-	if x.Lane == webhook.LaneParked {
+	x.Lane = delivery.LaneQuestion{Known: f.Known, Health: h, Age: age, Now: f.Now}.Choose()
+	if x.Lane == delivery.LaneParked {
 		x.WaitingBehind, x.NextAttempt = WaitBreaker, h.Breaker.ProbeAt
 		x.add(BreakerOpen, "at", clock(h.Breaker.ProbeAt))
 	}
@@ -165,15 +166,15 @@ func (x *Explanation) row(f Facts, w webhook.Webhook) {
 	x.Status, x.Round, x.Attempt, x.AttemptCount = row.Status, row.Round, row.Attempt, row.AttemptCount
 	at := clock(row.Updated)
 	switch row.Status {
-	case webhook.StatusPending:
+	case delivery.StatusPending:
 		x.pending(f, w)
-	case webhook.StatusDelivered:
+	case delivery.StatusDelivered:
 		x.add(Delivered, "at", at, "attempt", fmt.Sprint(row.Attempt))
-	case webhook.StatusFailed:
+	case delivery.StatusFailed:
 		x.add(Failed, "at", at, "reason", row.Reason)
-	case webhook.StatusCancelled:
+	case delivery.StatusCancelled:
 		x.add(Cancelled, "at", at, "reason", row.Reason)
-	case webhook.StatusExpired:
+	case delivery.StatusExpired:
 		x.add(Expired, "at", at, "reason", row.Reason)
 	}
 }
@@ -182,7 +183,7 @@ func (x *Explanation) row(f Facts, w webhook.Webhook) {
 func (x *Explanation) pending(f Facts, w webhook.Webhook) {
 	row, h := f.Row, f.Health.Under(w.Activation)
 	attempt := fmt.Sprint(row.Attempt)
-	next := webhook.AttemptMessage(row.DeliveryKey, row.Round, row.Attempt+1, row.Replay)
+	next := delivery.AttemptMessage(row.Key, row.Round, row.Attempt+1, row.Replay)
 	switch {
 	case row.Leased(f.Now):
 		x.WaitingBehind = WaitLease
@@ -199,7 +200,7 @@ func (x *Explanation) pending(f Facts, w webhook.Webhook) {
 		x.NextAttempt = row.NextAt
 		x.add(Retry, "attempt", attempt, "error", string(lastError(row)), "at", clock(row.NextAt))
 	}
-	x.Lane = webhook.LaneQueue
+	x.Lane = delivery.LaneQueue
 	switch {
 	case w.State != webhook.StateActive:
 		x.WaitingBehind, x.Lane = WaitDisabled, ""
@@ -208,14 +209,14 @@ func (x *Explanation) pending(f Facts, w webhook.Webhook) {
 			state = "deleted"
 		}
 		x.add(Inactive, "state", state, "at", clock(x.NextAttempt))
-	case row.LeaseBy == "" && next.Gate(w, h, f.Now) == webhook.GatePark:
-		x.WaitingBehind, x.Lane = WaitBreaker, webhook.LaneParked
+	case row.LeaseBy == "" && next.Gate(w, h, f.Now) == delivery.GatePark:
+		x.WaitingBehind, x.Lane = WaitBreaker, delivery.LaneParked
 		x.add(BreakerOpen, "at", clock(h.Breaker.ProbeAt))
 	}
 }
 
 // lastError returns why the last attempt failed.
-func lastError(row webhook.Delivery) webhook.AttemptError {
+func lastError(row delivery.Row) webhook.AttemptError {
 	if len(row.Attempts) == 0 {
 		return webhook.AttemptInternal
 	}

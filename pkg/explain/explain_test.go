@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -35,20 +36,20 @@ func TestExplain_WhatBecameOfIt(t *testing.T) {
 	created.Registered, created.Updated, created.ActivatedAt, created.Revision = later(time.Second), later(time.Second), later(time.Second), 1
 	unknown := newWebhook("*")
 	unknown.Updated, unknown.Revision = later(time.Hour), 9
-	row := func(change func(d *webhook.Delivery)) webhook.Delivery {
-		d := webhook.Delivery{
-			DeliveryKey: webhook.DeliveryKey{Tenant: "Default", Webhook: 7, Event: "019ac000-0000-7000-8000-000000000001"}, Status: webhook.StatusPending,
+	row := func(change func(d *delivery.Row)) delivery.Row {
+		d := delivery.Row{
+			Key: delivery.Key{Tenant: "Default", Webhook: 7, Event: "019ac000-0000-7000-8000-000000000001"}, Status: delivery.StatusPending,
 			Round: 1, Created: later(time.Second), Updated: later(time.Minute), NextAt: later(4 * time.Hour), SweepAt: later(5 * time.Hour),
 		}
 		change(&d)
 		return d
 	}
-	failed := func(d *webhook.Delivery) {
-		d.Attempt, d.AttemptCount, d.Attempts = 2, 2, []webhook.Attempt{{Number: 2, Error: webhook.AttemptDNS}}
+	failed := func(d *delivery.Row) {
+		d.Attempt, d.AttemptCount, d.Attempts = 2, 2, []delivery.Attempt{{Number: 2, Error: webhook.AttemptDNS}}
 	}
 	for name, test := range map[string]struct {
 		revisions []webhook.Webhook
-		row       webhook.Delivery
+		row       delivery.Row
 		health    *webhook.Health
 		deleted   time.Time
 		now       time.Duration
@@ -56,46 +57,46 @@ func TestExplain_WhatBecameOfIt(t *testing.T) {
 
 		matches bool
 		codes   []explain.Code
-		lane    webhook.Lane
+		lane    delivery.Lane
 		next    time.Time
 		wait    explain.Wait
 	}{
-		"not dispatched yet":      {now: time.Second, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: webhook.LaneQueue},
-		"by the fast lane":        {now: time.Second, health: &fast, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: webhook.LaneFast},
-		"an old record":           {now: time.Minute, health: &fast, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: webhook.LaneQueue},
-		"parked from the start":   {now: time.Second, health: &open, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet, explain.BreakerOpen}, lane: webhook.LaneParked, wait: explain.WaitBreaker, next: later(3 * time.Hour)},
-		"just before 15 minutes":  {now: 15*time.Minute - 1, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: webhook.LaneQueue},
+		"not dispatched yet":      {now: time.Second, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: delivery.LaneQueue},
+		"by the fast lane":        {now: time.Second, health: &fast, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: delivery.LaneFast},
+		"an old record":           {now: time.Minute, health: &fast, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: delivery.LaneQueue},
+		"parked from the start":   {now: time.Second, health: &open, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet, explain.BreakerOpen}, lane: delivery.LaneParked, wait: explain.WaitBreaker, next: later(3 * time.Hour)},
+		"just before 15 minutes":  {now: 15*time.Minute - 1, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: delivery.LaneQueue},
 		"missing":                 {now: 15 * time.Minute, matches: true, codes: []explain.Code{explain.Matched, explain.Missing}},
 		"changed long after":      {revisions: []webhook.Webhook{newWebhook("*"), late}, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Missing}},
 		"stopped meanwhile":       {revisions: []webhook.Webhook{newWebhook("*"), stopped}, now: time.Hour, codes: []explain.Code{explain.Matched, explain.ChangedMeantime}},
-		"stopped, not yet":        {revisions: []webhook.Webhook{newWebhook("*"), stopped}, now: 2 * time.Minute, codes: []explain.Code{explain.Matched, explain.ChangedMeantime, explain.NotYet}, lane: webhook.LaneQueue},
+		"stopped, not yet":        {revisions: []webhook.Webhook{newWebhook("*"), stopped}, now: 2 * time.Minute, codes: []explain.Code{explain.Matched, explain.ChangedMeantime, explain.NotYet}, lane: delivery.LaneQueue},
 		"stopped and restarted":   {revisions: []webhook.Webhook{newWebhook("*"), stopped, restarted}, now: time.Hour, codes: []explain.Code{explain.Matched, explain.ChangedMeantime}},
 		"subscribed meanwhile":    {revisions: []webhook.Webhook{unsubscribed, subscribed}, now: time.Hour, codes: []explain.Code{explain.NotSubscribed, explain.ChangedMeantime}},
-		"subscribed and sent":     {revisions: []webhook.Webhook{unsubscribed, subscribed}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.NotSubscribed, explain.ChangedMeantime, explain.Retry}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
+		"subscribed and sent":     {revisions: []webhook.Webhook{unsubscribed, subscribed}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.NotSubscribed, explain.ChangedMeantime, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
 		"created right after":     {revisions: []webhook.Webhook{created}, now: time.Hour, codes: []explain.Code{explain.CreatedLater}},
-		"created, maybe not yet":  {revisions: []webhook.Webhook{created}, now: time.Minute, codes: []explain.Code{explain.CreatedLater, explain.NotYet}, lane: webhook.LaneQueue},
-		"created and sent":        {revisions: []webhook.Webhook{created}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
+		"created, maybe not yet":  {revisions: []webhook.Webhook{created}, now: time.Minute, codes: []explain.Code{explain.CreatedLater, explain.NotYet}, lane: delivery.LaneQueue},
+		"created and sent":        {revisions: []webhook.Webhook{created}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
 		"an unknown past":         {revisions: []webhook.Webhook{unknown}, now: 2 * time.Hour, codes: []explain.Code{explain.Matched, explain.RevisionUnknown}},
-		"an unknown past, sent":   {revisions: []webhook.Webhook{unknown}, row: row(failed), now: 2 * time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.RevisionUnknown, explain.Retry}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
-		"a replay made it":        {revisions: []webhook.Webhook{unsubscribed}, row: row(failed), now: 2 * time.Hour, matches: true, codes: []explain.Code{explain.NotSubscribed, explain.MatchedLater, explain.Retry}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
-		"the first attempt":       {row: row(func(*webhook.Delivery) {}), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.FirstAttempt}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
-		"a retry":                 {row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
-		"behind the breaker":      {row: row(failed), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry, explain.BreakerOpen}, lane: webhook.LaneParked, wait: explain.WaitBreaker, next: later(4 * time.Hour)},
-		"when a probe is due":     {row: row(failed), health: &open, now: 4 * time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
-		"of an earlier breaker":   {revisions: []webhook.Webhook{func() webhook.Webhook { w := newWebhook("*"); w.Activation = 2; return w }()}, row: row(failed), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
-		"a manual attempt passes": {row: row(func(d *webhook.Delivery) { d.Round = 2 }), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.FirstAttempt}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
-		"a replay's waits":        {row: row(func(d *webhook.Delivery) { d.Round, d.Replay = 2, "job" }), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.FirstAttempt, explain.BreakerOpen}, lane: webhook.LaneParked, wait: explain.WaitBreaker, next: later(4 * time.Hour)},
-		"leased":                  {row: row(func(d *webhook.Delivery) { d.Attempt, d.LeaseBy, d.LeaseUntil = 1, "t", later(2*time.Hour) }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Attempting}, wait: explain.WaitLease},
-		"its lease expired":       {row: row(func(d *webhook.Delivery) { d.Attempt, d.LeaseBy, d.LeaseUntil = 1, "t", later(time.Minute) }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.AttemptLost}, lane: webhook.LaneQueue, wait: explain.WaitLease, next: later(5 * time.Hour)},
+		"an unknown past, sent":   {revisions: []webhook.Webhook{unknown}, row: row(failed), now: 2 * time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.RevisionUnknown, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"a replay made it":        {revisions: []webhook.Webhook{unsubscribed}, row: row(failed), now: 2 * time.Hour, matches: true, codes: []explain.Code{explain.NotSubscribed, explain.MatchedLater, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"the first attempt":       {row: row(func(*delivery.Row) {}), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.FirstAttempt}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"a retry":                 {row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"behind the breaker":      {row: row(failed), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry, explain.BreakerOpen}, lane: delivery.LaneParked, wait: explain.WaitBreaker, next: later(4 * time.Hour)},
+		"when a probe is due":     {row: row(failed), health: &open, now: 4 * time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"of an earlier breaker":   {revisions: []webhook.Webhook{func() webhook.Webhook { w := newWebhook("*"); w.Activation = 2; return w }()}, row: row(failed), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"a manual attempt passes": {row: row(func(d *delivery.Row) { d.Round = 2 }), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.FirstAttempt}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"a replay's waits":        {row: row(func(d *delivery.Row) { d.Round, d.Replay = 2, "job" }), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.FirstAttempt, explain.BreakerOpen}, lane: delivery.LaneParked, wait: explain.WaitBreaker, next: later(4 * time.Hour)},
+		"leased":                  {row: row(func(d *delivery.Row) { d.Attempt, d.LeaseBy, d.LeaseUntil = 1, "t", later(2*time.Hour) }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Attempting}, wait: explain.WaitLease},
+		"its lease expired":       {row: row(func(d *delivery.Row) { d.Attempt, d.LeaseBy, d.LeaseUntil = 1, "t", later(time.Minute) }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.AttemptLost}, lane: delivery.LaneQueue, wait: explain.WaitLease, next: later(5 * time.Hour)},
 		"stopped while waiting":   {revisions: []webhook.Webhook{newWebhook("*"), late}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry, explain.Inactive}, wait: explain.WaitDisabled, next: later(4 * time.Hour)},
 		"deleted while waiting":   {deleted: later(time.Hour), row: row(failed), now: 2 * time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Deleted, explain.Retry, explain.Inactive}, wait: explain.WaitDisabled, next: later(4 * time.Hour)},
 		"deleted":                 {deleted: later(time.Minute), now: 2 * time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Deleted}},
-		"delivered":               {row: row(func(d *webhook.Delivery) { d.Status = webhook.StatusDelivered }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Delivered}},
-		"failed":                  {row: row(func(d *webhook.Delivery) { d.Status = webhook.StatusFailed }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Failed}},
-		"cancelled":               {row: row(func(d *webhook.Delivery) { d.Status = webhook.StatusCancelled }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Cancelled}},
-		"expired":                 {row: row(func(d *webhook.Delivery) { d.Status = webhook.StatusExpired }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Expired}},
-		"hypothetical":            {try: true, health: &fast, matches: true, codes: []explain.Code{explain.Matched}, lane: webhook.LaneFast},
-		"hypothetical, later":     {try: true, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched}, lane: webhook.LaneQueue},
+		"delivered":               {row: row(func(d *delivery.Row) { d.Status = delivery.StatusDelivered }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Delivered}},
+		"failed":                  {row: row(func(d *delivery.Row) { d.Status = delivery.StatusFailed }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Failed}},
+		"cancelled":               {row: row(func(d *delivery.Row) { d.Status = delivery.StatusCancelled }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Cancelled}},
+		"expired":                 {row: row(func(d *delivery.Row) { d.Status = delivery.StatusExpired }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Expired}},
+		"hypothetical":            {try: true, health: &fast, matches: true, codes: []explain.Code{explain.Matched}, lane: delivery.LaneFast},
+		"hypothetical, later":     {try: true, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched}, lane: delivery.LaneQueue},
 		"hypothetical, no match":  {try: true, revisions: []webhook.Webhook{unsubscribed}, now: time.Hour, codes: []explain.Code{explain.NotSubscribed}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +129,7 @@ func TestExplain_ChangedMeanwhileNamesBothRevisions(t *testing.T) {
 	t.Parallel()
 	first, second := newWebhook("a.b"), newWebhook("contact.changed")
 	second.Revision, second.Updated = 4, accepted.Add(time.Second)
-	row := webhook.Delivery{Status: webhook.StatusDelivered, Round: 1, Attempt: 1}
+	row := delivery.Row{Status: delivery.StatusDelivered, Round: 1, Attempt: 1}
 	x := explain.Explain(explain.Facts{Event: newEvent(t, "contact.changed"), Accepted: accepted, Revisions: []webhook.Webhook{first, second}, Row: row, Now: accepted.Add(time.Hour)})
 	const want = "Revision 3 was in force when the event was accepted, and revision 4, since 2026-11-24T08:00:01Z, decides otherwise: the event met one of the two."
 	if x.Reasons[1].Text != want || x.Revision != 4 || x.Pattern != "contact.changed" {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -32,7 +33,7 @@ type Explainer struct {
 		History(ctx context.Context, who webhook.Principal, id int32, before int64, limit int) ([]webhook.Replaced, error)
 	}
 	Deliveries interface {
-		Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error)
+		Get(ctx context.Context, key delivery.Key) (delivery.Row, error)
 	}
 	// Health is that of webhook.Webhooks.
 	Health func(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
@@ -194,9 +195,9 @@ func (x *Explainer) facts(e webhook.Event) Facts {
 }
 
 func (x *Explainer) row(ctx context.Context, tenant webhook.Tenant, id int32, f *Facts) (err error) {
-	f.Row, err = x.Deliveries.Get(ctx, webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: f.Event.ID})
+	f.Row, err = x.Deliveries.Get(ctx, delivery.Key{Tenant: tenant, Webhook: id, Event: f.Event.ID})
 	if errors.Is(err, webhook.ErrNotFound) {
-		f.Row, err = webhook.Delivery{}, nil
+		f.Row, err = delivery.Row{}, nil
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -108,13 +109,13 @@ func crossed(t *testing.T) *server {
 	if err := s.db.Events().Put(t.Context(), event); err != nil {
 		t.Fatal(err)
 	}
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: owned, Event: webhook.EventID(fills["{eventId}"])}
-	outcome := webhook.Outcome{Attempt: webhook.Attempt{Number: 1, At: now, Error: webhook.AttemptStatus, StatusCode: 500}, Status: webhook.StatusFailed, Response: "HTTP 500 No\n\n" + marked}
-	seed := webhook.Seed{EventName: marked, ExpiresAt: now.AddDate(0, 1, 0)}
-	if _, err := s.db.Deliveries().RecordFirst(t.Context(), webhook.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}); err != nil {
+	key := delivery.Key{Tenant: "Default", Webhook: owned, Event: webhook.EventID(fills["{eventId}"])}
+	outcome := delivery.Outcome{Attempt: delivery.Attempt{Number: 1, At: now, Error: webhook.AttemptStatus, StatusCode: 500}, Status: delivery.StatusFailed, Response: "HTTP 500 No\n\n" + marked}
+	seed := delivery.Seed{EventName: marked, ExpiresAt: now.AddDate(0, 1, 0)}
+	if _, err := s.db.Deliveries().RecordFirst(t.Context(), delivery.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}); err != nil {
 		t.Fatal(err)
 	}
-	response := webhook.FailureResponse{DeliveryKey: key, Number: 1, At: now, Excerpt: outcome.Response, ExpiresAt: seed.ExpiresAt}
+	response := delivery.FailureResponse{Key: key, Number: 1, At: now, Excerpt: outcome.Response, ExpiresAt: seed.ExpiresAt}
 	if err := s.db.Deliveries().PutResponse(t.Context(), response); err != nil {
 		t.Fatal(err)
 	}

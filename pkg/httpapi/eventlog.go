@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	explaining "github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -218,7 +219,7 @@ func carriedSize(c webhook.Carried) int {
 }
 
 // deliveryStatus returns a status as the API spells it, null for none.
-func deliveryStatus(s webhook.Status) textOrNull {
+func deliveryStatus(s delivery.Status) textOrNull {
 	if s == "" {
 		return ""
 	}

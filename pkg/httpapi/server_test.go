@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
@@ -144,12 +145,12 @@ func (s *server) attempted(id int32, event webhook.EventID, signer webhook.Signe
 	if err := s.db.Events().Put(ctx, e); err != nil {
 		s.t.Fatal(err)
 	}
-	_, err = s.db.Deliveries().RecordFirst(ctx, webhook.RecordFirst{
-		Key: webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: event}, Now: at,
-		Seed: webhook.Seed{EventName: e.Name, PrimaryKey: e.PrimaryKey, ExpiresAt: at.Add(33 * 24 * time.Hour)},
-		Outcome: webhook.Outcome{
-			Attempt: webhook.Attempt{Number: 1, At: at.Add(time.Second), Duration: time.Second, StatusCode: 500, Error: webhook.AttemptStatus, Sent: sent},
-			Status:  webhook.StatusFailed, Reason: "every attempt failed",
+	_, err = s.db.Deliveries().RecordFirst(ctx, delivery.RecordFirst{
+		Key: delivery.Key{Tenant: "Default", Webhook: id, Event: event}, Now: at,
+		Seed: delivery.Seed{EventName: e.Name, PrimaryKey: e.PrimaryKey, ExpiresAt: at.Add(33 * 24 * time.Hour)},
+		Outcome: delivery.Outcome{
+			Attempt: delivery.Attempt{Number: 1, At: at.Add(time.Second), Duration: time.Second, StatusCode: 500, Error: webhook.AttemptStatus, Sent: sent},
+			Status:  delivery.StatusFailed, Reason: "every attempt failed",
 		},
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -25,7 +26,7 @@ const eventsAtOnce = 100
 // webhook activated after that time does not get it. The event's own time may be days
 // before it was accepted, or ahead. The cursor is the id of the last event that was
 // enqueued; Examined and Processed count events.
-func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
+func RedispatchSlice(events EventList, messages delivery.Queue) job.Slice {
 	return func(ctx context.Context, j job.Job) (job.Job, error) {
 		first, end := webhook.FirstEventID(j.From), webhook.FirstEventID(j.To)
 		if j.Cursor != "" {
@@ -36,16 +37,16 @@ func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
 			return j, err
 		}
 		full := len(page) == eventsAtOnce
-		var out []webhook.Outgoing
+		var out []delivery.Outgoing
 		for _, e := range page {
 			if string(e.ID) == j.Cursor || e.ID >= end {
 				continue // enqueued by the previous slice, or after the period
 			}
-			m := webhook.ExpandMessage(e, e.ID.Time())
+			m := delivery.ExpandMessage(e, e.ID.Time())
 			m.Missing, m.Replay = true, j.ID
-			out = append(out, webhook.Outgoing{Message: m})
+			out = append(out, delivery.Outgoing{Message: m})
 		}
-		if err := webhook.SendAll(ctx, messages, out); err != nil {
+		if err := delivery.SendAll(ctx, messages, out); err != nil {
 			return j, err
 		}
 		if len(page) > 0 {

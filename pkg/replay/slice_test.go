@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
@@ -79,7 +80,7 @@ func TestRedispatchSlice_EnqueuesEachEventOfThePeriodOnce(t *testing.T) {
 		}
 		for _, r := range received {
 			m := r.Message
-			if got[m.Event]++; m.Kind != webhook.MessageExpand || !m.Missing || m.Accepted.Before(from) || m.Tenant != "Default" {
+			if got[m.Event]++; m.Kind != delivery.MessageExpand || !m.Missing || m.Accepted.Before(from) || m.Tenant != "Default" {
 				t.Errorf("got %+v, want the event's missing deliveries to be made as of its acceptance", m)
 			}
 			if err := b.db.Queue().Ack(t.Context(), []string{r.Receipt}); err != nil {
@@ -144,7 +145,7 @@ func TestRedispatchSlice_DoesNotAdvanceIfMessagesAreRefused(t *testing.T) {
 
 type refusing struct{}
 
-func (refusing) Send(_ context.Context, messages []webhook.Outgoing) ([]int, error) {
+func (refusing) Send(_ context.Context, messages []delivery.Outgoing) ([]int, error) {
 	return []int{len(messages) - 1}, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
@@ -34,7 +35,7 @@ type Contracts struct {
 	Delivering config.Delivering
 	Webhooks   webhook.Webhooks
 	Events     webhook.Events
-	Deliveries webhook.Deliveries
+	Deliveries delivery.Store
 	Secrets    webhook.Secrets
 
 	// The API, the sweep and the taker of records.
@@ -59,8 +60,8 @@ type Contracts struct {
 
 // Queue is the delivery queue as its senders and its consumer see it.
 type Queue interface {
-	webhook.Queue
-	webhook.Visibility
+	delivery.Queue
+	delivery.Visibility
 }
 
 // NewRegistry returns a registry that checks no targets.

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	wiring "github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
@@ -24,7 +25,7 @@ type doom struct {
 	marked time.Time
 	job    string
 	// revived are rows that dead letters left, which expire.
-	revived map[webhook.DeliveryKey]bool
+	revived map[delivery.Key]bool
 }
 
 // refusing is how long after its deletion began a tenant's callers may still begin
@@ -35,7 +36,7 @@ const refusing = 5 * time.Second
 // newIngestion, it draws nothing from the world's random numbers.
 func newDoom(w *world) *doom {
 	rnd := rand.New(rand.NewPCG(w.seed, 0x646f6f6d))
-	d := &doom{w: w, revived: map[webhook.DeliveryKey]bool{}}
+	d := &doom{w: w, revived: map[delivery.Key]bool{}}
 	if len(w.ingestion.lanes)+len(w.relays.envs) > 0 || w.weather.weeks || w.weather.lossy || rnd.IntN(5) > 0 {
 		return d
 	}
@@ -84,19 +85,19 @@ func (d *doom) refuses(tenant webhook.Tenant) bool {
 }
 
 // wrote records that a row was written.
-func (d *doom) wrote(p *process, old, row webhook.Delivery) {
+func (d *doom) wrote(p *process, old, row delivery.Row) {
 	if d.erased(row.Tenant) && !old.Exists() && p != nil && strings.HasPrefix(p.name, "sweep") {
-		d.revived[row.DeliveryKey] = true
+		d.revived[row.Key] = true
 	}
 }
 
 // erased forgets a row that was erased.
-func (l *witness) erased(key webhook.DeliveryKey) {
+func (l *witness) erased(key delivery.Key) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old := l.rows[key]
 	delete(l.rows, key)
-	l.noteDue(old, webhook.Delivery{})
+	l.noteDue(old, delivery.Row{})
 }
 
 // audit checks that nothing of the tenant is left, except what must never restart or

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -174,7 +175,7 @@ func (d *database) committed(ctx context.Context, table *string, key map[string]
 	case *table == tableEvents && !strings.HasPrefix(pk, "K#"):
 		d.w.witness.eventStored(ctx, tenantOf(pk), webhook.EventID(sk))
 	case *table == tableDeliveries:
-		d.w.witness.rowWritten(ctx, webhook.DeliveryKey{Tenant: tenantOf(pk), Webhook: webhookOf(pk).id(), Event: webhook.EventID(sk)})
+		d.w.witness.rowWritten(ctx, delivery.Key{Tenant: tenantOf(pk), Webhook: webhookOf(pk).id(), Event: webhook.EventID(sk)})
 	case *table == tableWebhooks && strings.HasPrefix(sk, "W#"):
 		d.w.witness.webhookWritten(ctx, hookOf(tenantOf(pk), lastNumber(sk)))
 	case *table == tableWebhooks && strings.HasPrefix(sk, "S#"):

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/lineage"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -160,7 +161,7 @@ type process struct {
 	// troubles are the faults and the death of this process, by time.
 	troubles []trouble
 	// leases are the leases granted to it, by delivery.
-	leases map[webhook.DeliveryKey]*grant
+	leases map[delivery.Key]*grant
 	// probes are breaker probes that it was granted but has not made.
 	probes map[hook]int
 	// unmade are the probes taken by the current call, until it attempts the

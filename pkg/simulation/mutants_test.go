@@ -11,10 +11,10 @@ type mutant struct {
 }
 
 const (
-	protocol       = "pkg/webhook/protocol.go"
-	protocolWait   = "pkg/webhook/protocol_wait.go"
-	lanes          = "pkg/webhook/lane.go"
-	starting       = "pkg/webhook/start.go"
+	protocol       = "pkg/delivery/protocol.go"
+	protocolWait   = "pkg/delivery/protocol_wait.go"
+	lanes          = "pkg/delivery/lane.go"
+	starting       = "pkg/delivery/start.go"
 	registrySecret = "pkg/webhook/registry_secret.go"
 	registryOnce   = "pkg/webhook/registry_once.go"
 	engine         = "pkg/dispatch/engine.go"
@@ -42,7 +42,8 @@ const (
 	storeHealth    = "pkg/store/dynamo/health.go"
 	healthCache    = "pkg/dispatch/health.go"
 	tenantCaches   = "pkg/bytecache/bytecache.go"
-	gateRule       = "pkg/webhook/gate.go"
+	gateRule       = "pkg/delivery/gate.go"
+	deciding       = "pkg/delivery/decide.go"
 	policy         = "pkg/webhook/policy.go"
 	elapsed        = "pkg/webhook/elapsed.go"
 	disabler       = "pkg/dispatch/disable.go"
@@ -55,7 +56,7 @@ const (
 	registryChange = "pkg/webhook/registry_change.go"
 	signals        = "pkg/webhook/signal.go"
 	stateEvents    = "pkg/webhook/state_event.go"
-	messages       = "pkg/webhook/message.go"
+	messages       = "pkg/delivery/message.go"
 	limiter        = "pkg/dispatch/engine.go"
 )
 
@@ -75,7 +76,7 @@ var mutants = []mutant{
 	},
 	{
 		"stream: drop a success whose row was taken over", settling,
-		"\tcase outcome.Status != webhook.StatusDelivered:\n", "\tcase outcome.Status != webhook.StatusDelivered, refused && !leased:\n",
+		"\tcase outcome.Status != delivery.StatusDelivered:\n", "\tcase outcome.Status != delivery.StatusDelivered, refused && !leased:\n",
 	},
 	{
 		"stream: drop a success whose row could not be written", settling,
@@ -95,11 +96,11 @@ var mutants = []mutant{
 	},
 	{
 		"stream: no second look at the view once the secret is read", stream,
-		" || !webhook.ViewFresh(d.viewed, b.Now()) {\n\t\tb.queue(d)", " {\n\t\tb.queue(d)",
+		" || !delivery.ViewFresh(d.viewed, b.Now()) {\n\t\tb.queue(d)", " {\n\t\tb.queue(d)",
 	},
 	{
 		"stream: forget an event whose webhooks cannot be read", planning,
-		"\"event_id\", string(r.Event.ID), \"error\", err)\n\t\t\tb.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})\n",
+		"\"event_id\", string(r.Event.ID), \"error\", err)\n\t\t\tb.add(outgoing{Outgoing: delivery.Outgoing{Message: b.expand(i)}, record: i})\n",
 		"\"event_id\", string(r.Event.ID), \"error\", err)\n",
 	},
 	{
@@ -218,7 +219,7 @@ var mutants = []mutant{
 	},
 	{
 		"first outcome: over an existing row", protocol,
-		"func (r RecordFirst) Apply(row Delivery) (Delivery, bool) {\n\tif row.Exists() {", "func (r RecordFirst) Apply(row Delivery) (Delivery, bool) {\n\tif row.Round > 1 {",
+		"func (r RecordFirst) Apply(row Row) (Row, bool) {\n\tif row.Exists() {", "func (r RecordFirst) Apply(row Row) (Row, bool) {\n\tif row.Round > 1 {",
 	},
 	{
 		"delivered: only if there is no row", protocol,
@@ -254,15 +255,15 @@ var mutants = []mutant{
 	},
 	{
 		"queue: treat a held lease as done", leased,
-		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+webhook.LeaseSpare)\n", "\t\treturn !now.IsZero()\n",
+		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)\n", "\t\treturn !now.IsZero()\n",
 	},
 	{
 		"queue: drop a success whose lease was lost", settling,
-		"\tcase outcome.Status != webhook.StatusDelivered:\n", "\tcase outcome.Status != webhook.StatusDelivered, refused && leased:\n",
+		"\tcase outcome.Status != delivery.StatusDelivered:\n", "\tcase outcome.Status != delivery.StatusDelivered, refused && leased:\n",
 	},
 	{
 		"queue: start although the lease is nearly over", leased,
-		"\tif !webhook.LeasedMayStart(began,", "\tif false && !webhook.LeasedMayStart(began,",
+		"\tif !delivery.LeasedMayStart(began,", "\tif false && !delivery.LeasedMayStart(began,",
 	},
 	{
 		"queue: attempt for a webhook that is not active", consumer,
@@ -284,7 +285,7 @@ var mutants = []mutant{
 	{
 		"queue: send the message before the row is written", settling,
 		"\trow, err := e.write(ctx, a, outcome, now)\n",
-		"\tif more && a.token != \"\" {\n\t\te.sendAll(ctx, []webhook.Outgoing{message})\n\t\tmore = false\n\t}\n\trow, err := e.write(ctx, a, outcome, now)\n",
+		"\tif more && a.token != \"\" {\n\t\te.sendAll(ctx, []delivery.Outgoing{message})\n\t\tmore = false\n\t}\n\trow, err := e.write(ctx, a, outcome, now)\n",
 	},
 	{
 		"queue: do not report a message that failed", consumer,
@@ -355,7 +356,7 @@ var mutants = []mutant{
 	},
 	{
 		"redispatch: continue although messages failed", redispatch,
-		"\t\tif err := webhook.SendAll(ctx, messages, out); err != nil {\n\t\t\treturn j, err\n\t\t}\n", "\t\t_ = webhook.SendAll(ctx, messages, out)\n",
+		"\t\tif err := delivery.SendAll(ctx, messages, out); err != nil {\n\t\t\treturn j, err\n\t\t}\n", "\t\t_ = delivery.SendAll(ctx, messages, out)\n",
 	},
 	{
 		"redispatch: a slice ends before its last event", redispatch,
@@ -394,7 +395,7 @@ var mutants = []mutant{
 	},
 	{
 		"sweep: skip a shard", dueRows,
-		"range webhook.DueShards {", "range webhook.DueShards - 1 {",
+		"range delivery.DueShards {", "range delivery.DueShards - 1 {",
 	},
 
 	// Found by an attack on the simulation: bugs that it did not see.
@@ -429,8 +430,8 @@ var mutants = []mutant{
 	},
 	{
 		"queue: a held lease is postponed and sent again", leased,
-		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+webhook.LeaseSpare)\n",
-		"\t\tc.sendAll(ctx, []webhook.Outgoing{{Message: r.Message, Delay: row.LeaseUntil.Sub(now)}})\n\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+webhook.LeaseSpare)\n",
+		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)\n",
+		"\t\tc.sendAll(ctx, []delivery.Outgoing{{Message: r.Message, Delay: row.LeaseUntil.Sub(now)}})\n\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)\n",
 	},
 	{
 		"rows: their life is never prolonged", protocol,
@@ -482,11 +483,11 @@ var mutants = []mutant{
 		".match(ctx, event, m.Accepted)", ".match(ctx, event, c.Now())",
 	},
 	{
-		"policy: Retry-After is ignored", policy,
+		"policy: Retry-After is ignored", deciding,
 		"max(delay, min(r.RetryAfter, MaxRetryAfter))", "max(delay, min(r.RetryAfter, 0))",
 	},
 	{
-		"policy: Retry-After shortens a wait", policy,
+		"policy: Retry-After shortens a wait", deciding,
 		"max(delay, min(r.RetryAfter, MaxRetryAfter))", "max(min(delay, r.RetryAfter), r.RetryAfter, min(delay, time.Second))",
 	},
 	{
@@ -520,16 +521,16 @@ var mutants = []mutant{
 		"h.Latency += (answer - h.Latency) / 8", "h.Latency += answer - h.Latency",
 	},
 	{
-		"policy: one attempt too few", policy,
+		"policy: one attempt too few", deciding,
 		"if attempt > len(delays) {", "if attempt >= len(delays) {",
 	},
 	{
-		"policy: the jitter only lengthens", policy,
+		"policy: the jitter only lengthens", deciding,
 		"(0.8 + 0.4*jitter)", "(1.0 + 0.4*jitter)",
 	},
 	{
-		"policy: abort-message is an ordinary failure", policy,
-		"case r.Error == AttemptAborted:", "case r.Error == AttemptAborted && attempt > 1:",
+		"policy: abort-message is an ordinary failure", deciding,
+		"case r.Error == webhook.AttemptAborted:", "case r.Error == webhook.AttemptAborted && attempt > 1:",
 	},
 	{
 		"policy: disables after ten failures", policy,
@@ -655,12 +656,12 @@ var mutants = []mutant{
 	},
 	{
 		"tenants: expand an event for another tenant", expander,
-		"webhook.AttemptMessage(webhook.DeliveryKey{Tenant: m.Tenant,", "webhook.AttemptMessage(webhook.DeliveryKey{Tenant: \"Cust1\",",
+		"delivery.AttemptMessage(delivery.Key{Tenant: m.Tenant,", "delivery.AttemptMessage(delivery.Key{Tenant: \"Cust1\",",
 	},
 	{
 		"tenants: sweep for another tenant", dueRows,
-		"webhook.AttemptMessage(row.DeliveryKey, row.Round,",
-		"webhook.AttemptMessage(webhook.DeliveryKey{Tenant: \"Cust1\", Webhook: row.Webhook, Event: row.Event}, row.Round,",
+		"delivery.AttemptMessage(row.Key, row.Round,",
+		"delivery.AttemptMessage(delivery.Key{Tenant: \"Cust1\", Webhook: row.Webhook, Event: row.Event}, row.Round,",
 	},
 	{
 		"tenants: share rows", storeRowItems,

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
@@ -47,8 +48,8 @@ type environment struct {
 	sweeper  *sweep.Sweeper
 	registry *webhook.Registry
 	publish  *webhook.Publisher
-	queue    webhook.Queue
-	rows     webhook.Deliveries
+	queue    delivery.Queue
+	rows     delivery.Store
 	jobs     job.Jobs
 	random   io.Reader
 	sender   *outbound.Sender
@@ -87,7 +88,7 @@ func (e *environment) start() {
 	w := e.w
 	p := &process{
 		name: fmt.Sprintf("%s.%d", e.kind, e.n), started: time.Now().Add(-time.Minute),
-		leases: map[webhook.DeliveryKey]*grant{}, probes: map[hook]int{}, unmade: map[hook]int{}, taken: map[hook]string{}, doubts: map[hook][][]ledger.Outcome{}, reported: map[hook][]ledger.Outcome{}, calls: map[*invocation]*streaming{},
+		leases: map[delivery.Key]*grant{}, probes: map[hook]int{}, unmade: map[hook]int{}, taken: map[hook]string{}, doubts: map[hook][][]ledger.Outcome{}, reported: map[hook][]ledger.Outcome{}, calls: map[*invocation]*streaming{},
 	}
 	e.process = p
 	w.setClock(p)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -24,24 +25,24 @@ func (l *witness) knownWebhooks(tenant webhook.Tenant) []hook {
 }
 
 // sortedRows returns the rows in a fixed order.
-func (l *witness) sortedRows() []webhook.DeliveryKey {
-	keys := make([]webhook.DeliveryKey, 0, len(l.rows))
+func (l *witness) sortedRows() []delivery.Key {
+	keys := make([]delivery.Key, 0, len(l.rows))
 	for key := range l.rows {
 		keys = append(keys, key)
 	}
-	slices.SortFunc(keys, func(a, b webhook.DeliveryKey) int {
+	slices.SortFunc(keys, func(a, b delivery.Key) int {
 		return cmp.Or(cmp.Compare(about(a), about(b)), cmp.Compare(a.Event, b.Event))
 	})
 	return keys
 }
 
-func (l *witness) someRow(rnd *rand.Rand) (webhook.DeliveryKey, bool) {
+func (l *witness) someRow(rnd *rand.Rand) (delivery.Key, bool) {
 	keys := l.sortedRows()
 	if len(keys) == 0 {
-		return webhook.DeliveryKey{}, false
+		return delivery.Key{}, false
 	}
 	if rnd.IntN(3) > 0 { // rows with a running attempt are the most interesting
-		if leased := slices.DeleteFunc(slices.Clone(keys), func(k webhook.DeliveryKey) bool { return l.rows[k].LeaseBy == "" }); len(leased) > 0 {
+		if leased := slices.DeleteFunc(slices.Clone(keys), func(k delivery.Key) bool { return l.rows[k].LeaseBy == "" }); len(leased) > 0 {
 			keys = leased
 		}
 	}
@@ -90,7 +91,7 @@ func (l *witness) auditDelivery(id webhook.EventID, hook hook) {
 	if l.w.doom.erased(hook.tenant()) || !l.owed(h, hook) {
 		return
 	}
-	key := webhook.DeliveryKey{Tenant: hook.tenant(), Webhook: hook.id(), Event: id}
+	key := delivery.Key{Tenant: hook.tenant(), Webhook: hook.id(), Event: id}
 	if l.rows[key].Exists() {
 		return
 	}
@@ -113,7 +114,7 @@ func (l *witness) owed(h *happening, hook hook) bool {
 }
 
 // auditRow checks a row against the targets' and the webhooks' history.
-func (l *witness) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
+func (l *witness) auditRow(key delivery.Key, row delivery.Row) {
 	name := l.about(about(key), key.Event)
 	if h := l.events[key.Event]; h != nil {
 		name = l.about(about(key), webhook.EventID(h.name))
@@ -132,24 +133,24 @@ func (l *witness) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 		knownAccepted = knownAccepted || a.knownOK && a.inv.returned && !l.w.sendFault(a.inv)
 	}
 	switch row.Status {
-	case webhook.StatusDelivered:
+	case delivery.StatusDelivered:
 		if !accepted {
 			l.w.violated("rows", "%s is delivered, but its target never accepted it", name)
 		}
-	case webhook.StatusPending:
+	case delivery.StatusPending:
 		l.w.violated("promise 1", "%s is pending at the end", name)
-	case webhook.StatusFailed:
+	case delivery.StatusFailed:
 		if !final && row.Attempt <= l.retries(about(key)) {
 			l.w.violated("promise 1", "%s has failed after %d attempts", name, row.Attempt)
 		}
-	case webhook.StatusCancelled:
+	case delivery.StatusCancelled:
 		if !l.wasIdle(about(key), l.events[key.Event].stored) {
 			l.w.violated("promise 1", "%s is cancelled, but its webhook was always active", name)
 		}
-	case webhook.StatusExpired:
+	case delivery.StatusExpired:
 		l.w.violated("promise 1", "%s has expired, but its event exists", name)
 	}
-	if knownAccepted && row.Status != webhook.StatusDelivered {
+	if knownAccepted && row.Status != delivery.StatusDelivered {
 		l.w.violated("rows", "%s was accepted by its target, as its process knew, but is %s", name, row.Status)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -385,8 +386,8 @@ func operate(u *user) {
 	}
 	u.call(fmt.Sprintf("retry w%d/%s", about(key), w.witness.name(key.Event)), func(ctx context.Context, e *environment) error {
 		now := time.Now()
-		row, err := e.rows.StartRound(ctx, webhook.StartRound{
-			Key: key, Now: now, SweepAt: now.Add(5 * time.Minute), Job: replay, Seed: webhook.Seed{ExpiresAt: now.Add(rowLife)},
+		row, err := e.rows.StartRound(ctx, delivery.StartRound{
+			Key: key, Now: now, SweepAt: now.Add(5 * time.Minute), Job: replay, Seed: delivery.Seed{ExpiresAt: now.Add(rowLife)},
 		})
 		if errors.Is(err, webhook.ErrRefused) {
 			return nil
@@ -395,8 +396,8 @@ func operate(u *user) {
 			return err
 		}
 		u.w.witness.wants(key)
-		_, _ = e.queue.Send(ctx, []webhook.Outgoing{{Message: webhook.Message{
-			Kind: webhook.MessageAttempt, Tenant: key.Tenant, Webhook: key.Webhook, Event: key.Event, Round: row.Round, Attempt: 1, Replay: replay,
+		_, _ = e.queue.Send(ctx, []delivery.Outgoing{{Message: delivery.Message{
+			Kind: delivery.MessageAttempt, Tenant: key.Tenant, Webhook: key.Webhook, Event: key.Event, Round: row.Round, Attempt: 1, Replay: replay,
 		}}})
 		return nil
 	}, func(error) {})

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/source"
@@ -86,10 +87,10 @@ func (l *leaving) add(tenant webhook.Tenant) {
 	l.must(err)
 	expires := l.clock.Now().Add(24 * time.Hour)
 	l.must(l.db.Events().Put(l.t.Context(), webhook.Event{Tenant: tenant, ID: id, Name: "a.b", At: l.clock.Now(), ExpiresAt: expires}))
-	_, err = l.db.Deliveries().RecordFirst(l.t.Context(), webhook.RecordFirst{
-		Key: webhook.DeliveryKey{Tenant: tenant, Webhook: w.ID, Event: id}, Now: l.clock.Now(), Seed: webhook.Seed{EventName: "a.b", ExpiresAt: expires},
-		Outcome: webhook.Outcome{
-			Attempt: webhook.Attempt{Number: 1, At: l.clock.Now(), Error: webhook.AttemptStatus, StatusCode: 500}, Status: webhook.StatusPending,
+	_, err = l.db.Deliveries().RecordFirst(l.t.Context(), delivery.RecordFirst{
+		Key: delivery.Key{Tenant: tenant, Webhook: w.ID, Event: id}, Now: l.clock.Now(), Seed: delivery.Seed{EventName: "a.b", ExpiresAt: expires},
+		Outcome: delivery.Outcome{
+			Attempt: delivery.Attempt{Number: 1, At: l.clock.Now(), Error: webhook.AttemptStatus, StatusCode: 500}, Status: delivery.StatusPending,
 			NextAt: l.clock.Now(), SweepAt: l.clock.Now(),
 		},
 	})

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// The three store contracts. They have two implementations (DynamoDB, and the
-// embedded file of the local run) and one conformance suite, pkg/store/storetest,
-// whose subtests are named after the sentences below.
+// The store contracts: Webhooks and Events here, and delivery.Store. They have two
+// implementations (DynamoDB, and the embedded file of the local run) and one
+// conformance suite, pkg/store/storetest, whose subtests are named after the sentences
+// below.
 //
 // For all methods of all three contracts:
 //   - They may be called concurrently, from any number of processes.

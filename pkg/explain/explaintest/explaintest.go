@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -21,8 +22,8 @@ type Witness struct {
 	// InForce has the states of the webhook from the acceptance of the event until its
 	// dispatch ended. The zero Webhook: it did not exist.
 	InForce []webhook.Webhook
-	Exists  bool             // now
-	Row     webhook.Delivery // now; zero: none
+	Exists  bool         // now
+	Row     delivery.Row // now; zero: none
 	Now     time.Time
 }
 
@@ -63,7 +64,7 @@ func Check(x explain.Explanation, w Witness) error {
 	fault(has(explain.NotYet) && (row || old), "not yet: delivery %t, old %t", row, old)
 	fault(x.Status != w.Row.Status || x.Round != w.Row.Round || x.Attempt != w.Row.Attempt || x.AttemptCount != w.Row.AttemptCount,
 		"status %q, round %d, attempt %d of %d: the row has %q, %d, %d, %d", x.Status, x.Round, x.Attempt, x.AttemptCount, w.Row.Status, w.Row.Round, w.Row.Attempt, w.Row.AttemptCount)
-	pending := w.Row.Status == webhook.StatusPending
+	pending := w.Row.Status == delivery.StatusPending
 	fault((x.WaitingBehind == explain.WaitLease) != (pending && w.Row.LeaseBy != "") && x.WaitingBehind != explain.WaitDisabled, "it waits behind %q, and the lease is of %q", x.WaitingBehind, w.Row.LeaseBy)
 	fault(pending && w.Row.LeaseBy == "" && !x.NextAttempt.Equal(w.Row.NextAt), "the next attempt is at %v, and the row says %v", x.NextAttempt, w.Row.NextAt)
 	fault(row && !pending && !x.NextAttempt.IsZero(), "a delivery that has ended has a next attempt")

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/explain/explaintest"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -19,11 +20,11 @@ func TestCheck(t *testing.T) {
 	yes := webhook.Webhook{Tenant: "Default", ID: 1, Events: []string{"a.*"}, State: webhook.StateActive, Registered: before, Updated: before, ActivatedAt: before, Revision: 1}
 	no := yes
 	no.Events, no.Updated, no.Revision = []string{"c"}, accepted.Add(time.Second), 2
-	rows := []webhook.Delivery{
+	rows := []delivery.Row{
 		{},
-		{Status: webhook.StatusDelivered, Round: 1, Attempt: 1, AttemptCount: 1},
-		{Status: webhook.StatusPending, Round: 1, Attempt: 1, AttemptCount: 1, NextAt: accepted.Add(time.Hour)},
-		{Status: webhook.StatusPending, Round: 1, Attempt: 1, LeaseBy: "t", LeaseUntil: accepted.Add(time.Minute)},
+		{Status: delivery.StatusDelivered, Round: 1, Attempt: 1, AttemptCount: 1},
+		{Status: delivery.StatusPending, Round: 1, Attempt: 1, AttemptCount: 1, NextAt: accepted.Add(time.Hour)},
+		{Status: delivery.StatusPending, Round: 1, Attempt: 1, LeaseBy: "t", LeaseUntil: accepted.Add(time.Minute)},
 	}
 	for _, states := range [][]webhook.Webhook{{yes}, {no}, {yes, no}} {
 		if states[0].Revision == 2 {

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
 	"github.com/posthaste-dev/posthaste/pkg/source"
@@ -87,7 +88,7 @@ func damage(db *memdb.DB) func(t *testing.T, thing any) {
 		case webhook.Event:
 			pk, sk, attribute = fmt.Sprintf("T#%s#%d", x.Tenant, x.ID.Partition(16)), string(x.ID), "at"
 			table = "events"
-		case webhook.Delivery:
+		case delivery.Row:
 			pk, sk, attribute = fmt.Sprintf("T#%s#W#%d#%d", x.Tenant, x.Webhook, x.Event.Partition(8)), string(x.Event), "next_at"
 			table = "deliveries"
 		case job.Job:

@@ -1,6 +1,6 @@
 // Package dynamo keeps webhooks, events, deliveries and jobs in three DynamoDB
 // tables: the contracts [webhook.Webhooks], [webhook.Events],
-// [webhook.Deliveries], [job.Jobs], [tenancy.Tenants],
+// [delivery.Store], [job.Jobs], [tenancy.Tenants],
 // [tenancy.Credentials] and [source.Sources]. [DecodeStream] decodes the Events table's stream.
 //
 // It refuses to scan, to write without a condition where writers can race, to
@@ -127,7 +127,7 @@
 // count (of all attempts), response, event (name), key (primary key), entity (if
 // the name does not say it), skey (Key), reason, created, updated, and
 // ver, which counts the writes. The names and the response are bounded so that the
-// row of a success fits in 1 KB; see webhook.NewSeed.
+// row of a success fits in 1 KB; see delivery.NewSeed.
 //
 // A response is that of the last failed attempt if the row has no room for all of
 // it: n (the attempt's number), at, and text or packed (the same, deflated). Its

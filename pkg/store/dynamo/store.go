@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -93,8 +94,8 @@ func (s *Store) Erasure() *Erasure { return &s.erasure }
 func (s *Store) Sources() *Sources { return &s.sources }
 
 var (
-	_ webhook.Webhooks   = (*Webhooks)(nil)
-	_ webhook.Events     = (*Events)(nil)
-	_ webhook.Deliveries = (*Deliveries)(nil)
-	_ job.Jobs           = (*Jobs)(nil)
+	_ webhook.Webhooks = (*Webhooks)(nil)
+	_ webhook.Events   = (*Events)(nil)
+	_ delivery.Store   = (*Deliveries)(nil)
+	_ job.Jobs         = (*Jobs)(nil)
 )

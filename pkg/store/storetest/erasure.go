@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -39,11 +40,11 @@ func testErasure(t *testing.T, h Harness) {
 	t.Run("EraseDeliveries removes the rows of a webhook, due or not, and no others", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
-		key := func(id int32) webhook.DeliveryKey {
-			return webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: newEventID(t, now())}
+		key := func(id int32) delivery.Key {
+			return delivery.Key{Tenant: tenant, Webhook: id, Event: newEventID(t, now())}
 		}
-		mine := []webhook.DeliveryKey{key(1), key(1), key(1)}
-		others := []webhook.DeliveryKey{key(2), key(11)}
+		mine := []delivery.Key{key(1), key(1), key(1)}
+		others := []delivery.Key{key(2), key(11)}
 		for _, k := range append(mine, others...) {
 			_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(k, now()))
 			must(t, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -180,15 +181,15 @@ func testRacing(t *testing.T, h Harness) {
 				return err
 			}},
 			{"Claim", func(i int) error {
-				_, err := h.Deliveries.Claim(t.Context(), webhook.Claim{Key: key, Seen: at.Add(5 * time.Minute), Next: at.Add(time.Duration(10+i) * time.Minute), Now: at})
+				_, err := h.Deliveries.Claim(t.Context(), delivery.Claim{Key: key, Seen: at.Add(5 * time.Minute), Next: at.Add(time.Duration(10+i) * time.Minute), Now: at})
 				return err
 			}},
 			{"Lease", func(i int) error {
-				_, err := h.Deliveries.Lease(t.Context(), webhook.Lease{Key: key, Round: 1, Attempt: 2, Token: fmt.Sprint(i), Now: at, Until: at.Add(time.Minute)})
+				_, err := h.Deliveries.Lease(t.Context(), delivery.Lease{Key: key, Round: 1, Attempt: 2, Token: fmt.Sprint(i), Now: at, Until: at.Add(time.Minute)})
 				return err
 			}},
 			{"StartRound by one job, after the lease", func(int) error {
-				_, err := h.Deliveries.StartRound(t.Context(), webhook.StartRound{Key: key, Now: at.Add(2 * time.Minute), SweepAt: at.Add(time.Hour), Job: "job"})
+				_, err := h.Deliveries.StartRound(t.Context(), delivery.StartRound{Key: key, Now: at.Add(2 * time.Minute), SweepAt: at.Add(time.Hour), Job: "job"})
 				return err
 			}},
 		}

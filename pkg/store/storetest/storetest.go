@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
@@ -23,7 +24,7 @@ type Harness struct {
 	Webhooks    webhook.Webhooks
 	Limited     func(limit int) webhook.Webhooks // Webhooks with a limit per tenant
 	Events      webhook.Events
-	Deliveries  webhook.Deliveries
+	Deliveries  delivery.Store
 	Jobs        job.Jobs
 	Tenants     tenancy.Tenants
 	Credentials tenancy.Credentials
@@ -154,6 +155,6 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func describe(d webhook.Delivery) string {
+func describe(d delivery.Row) string {
 	return fmt.Sprintf("%s round %d attempt %d lease %q", d.Status, d.Round, d.Attempt, d.LeaseBy)
 }

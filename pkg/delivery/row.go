@@ -1,10 +1,12 @@
-package webhook
+package delivery
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Most rows are written once, after a first attempt that succeeded. That write must
@@ -27,7 +29,7 @@ const (
 )
 
 // rowRoom returns how many bytes of a response the row has room for: at most 512.
-func (d *Delivery) rowRoom() int {
+func (d *Row) rowRoom() int {
 	room := rowUnit - rowRest - len(d.Tenant) - len(d.EventName) - len(d.Entity) - len(d.EventKey) - len(d.Replay) - len(d.Reason)
 	for _, a := range d.Attempts {
 		room -= rowAttempt + len(a.Error) + len(a.Detail)
@@ -47,18 +49,18 @@ func rowName(name string, limit int) string {
 	}
 	sum := sha256.Sum256([]byte(name))
 	mark := "~" + hex.EncodeToString(sum[:8])
-	return Truncate(name, limit-len(mark)) + mark
+	return webhook.Truncate(name, limit-len(mark)) + mark
 }
 
 // NewSeed returns what the row of an event's delivery starts with. replay is the job
 // that starts the round, fast the attempt that was cut short in the fast lane; both
 // may be zero.
-func NewSeed(e Event, replay string, fast *Attempt, expiresAt time.Time) Seed {
+func NewSeed(e webhook.Event, replay string, fast *Attempt, expiresAt time.Time) Seed {
 	s := Seed{
 		EventName: e.Name, PrimaryKey: e.PrimaryKey, EventKey: rowName(e.Key, maxRowKey),
 		Replay: replay, Fast: fast, ExpiresAt: expiresAt,
 	}
-	if entity := e.Entity(); entity != (Event{Name: e.Name}).Entity() {
+	if entity := e.Entity(); entity != (webhook.Event{Name: e.Name}).Entity() {
 		s.Entity = rowName(entity, maxRowEntity)
 	}
 	return s
@@ -66,15 +68,15 @@ func NewSeed(e Event, replay string, fast *Attempt, expiresAt time.Time) Seed {
 
 // ShownEntity returns the entity of the delivery's event: the stored one, or that of the
 // event's name. It is empty for state events.
-func (d Delivery) ShownEntity() string {
+func (d Row) ShownEntity() string {
 	if d.Entity != "" {
 		return d.Entity
 	}
-	return Event{Name: d.EventName}.Entity()
+	return webhook.Event{Name: d.EventName}.Entity()
 }
 
 // isEntity reports whether the delivery's event has this entity. Entities are compared
 // case-insensitively, as names of events are.
-func (d Delivery) isEntity(entity string) bool {
+func (d Row) isEntity(entity string) bool {
 	return strings.EqualFold(d.ShownEntity(), rowName(entity, maxRowEntity))
 }

@@ -1,8 +1,10 @@
-package webhook
+package delivery
 
 import (
 	"context"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Queue is the delivery queue: durable, at least once, unordered, fair between
@@ -26,7 +28,7 @@ func SendAll(ctx context.Context, queue Queue, messages []Outgoing) error {
 	}
 	failed, err := queue.Send(ctx, messages)
 	if err == nil && len(failed) > 0 {
-		err = ErrUnavailable
+		err = webhook.ErrUnavailable
 	}
 	return err
 }

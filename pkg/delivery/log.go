@@ -1,18 +1,20 @@
-package webhook
+package delivery
 
 import (
 	"strings"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // LogQuery selects rows of a webhook's delivery log.
 type LogQuery struct {
-	Tenant  Tenant
+	Tenant  webhook.Tenant
 	Webhook int32
 	// First and Before bound the event ids: First is included, Before is not. Empty:
 	// no bound.
-	First, Before EventID
-	Filter        DeliveryFilter
+	First, Before webhook.EventID
+	Filter        Filter
 	// Limit is the largest number of rows in the page, at least 1.
 	Limit int
 	// Examine is about the largest number of rows that are read, at least 1. A store
@@ -22,12 +24,12 @@ type LogQuery struct {
 
 // LogPage is a page of a webhook's delivery log.
 type LogPage struct {
-	Deliveries []Delivery
+	Deliveries []Row
 	// Examined is the number of rows between Before and Next: the page has all of them
 	// that the filter selects.
 	Examined int
 	// Next is the Before of the next page. Empty: there are no more rows.
-	Next EventID
+	Next webhook.EventID
 }
 
 // StatusClass is the first digit of an HTTP status, as filters name it.
@@ -45,9 +47,9 @@ const (
 // StatusClasses lists the classes.
 var StatusClasses = []StatusClass{ClassNone, ClassSuccess, ClassRedirect, ClassClientError, ClassServerError}
 
-// DeliveryFilter selects deliveries. Its zero members select all; the zero
-// DeliveryFilter selects every delivery.
-type DeliveryFilter struct {
+// Filter selects deliveries. Its zero members select all; the zero Filter selects every
+// delivery.
+type Filter struct {
 	Status Status
 	// Event is a name, or a pattern as in a webhook's Events.
 	Event string
@@ -57,14 +59,14 @@ type DeliveryFilter struct {
 	Key        string
 	// Class and Error are those of the last attempt.
 	Class StatusClass
-	Error AttemptError
+	Error webhook.AttemptError
 }
 
 // Zero reports whether the filter selects every delivery.
-func (f DeliveryFilter) Zero() bool { return f == DeliveryFilter{} }
+func (f Filter) Zero() bool { return f == Filter{} }
 
 // Matches reports whether the filter selects the delivery.
-func (f DeliveryFilter) Matches(d Delivery) bool {
+func (f Filter) Matches(d Row) bool {
 	switch {
 	case f.Status != "" && f.Status != d.Status,
 		f.PrimaryKey != nil && *f.PrimaryKey != d.PrimaryKey,
@@ -111,7 +113,7 @@ func (a Attempt) class() StatusClass {
 // FailureResponse is the response of a failed attempt, which may be longer than a row
 // has room for.
 type FailureResponse struct {
-	DeliveryKey
+	Key
 	// Number and At are those of the attempt. At orders the responses of a delivery.
 	Number    int
 	At        time.Time

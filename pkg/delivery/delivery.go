@@ -1,9 +1,11 @@
-package webhook
+package delivery
 
 import (
 	"encoding/binary"
 	"hash/fnv"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Status is the state of a delivery.
@@ -34,10 +36,10 @@ type Attempt struct {
 	At         time.Time
 	Duration   time.Duration
 	StatusCode int // 0 without a response
-	Error      AttemptError
-	Detail     AttemptDetail
+	Error      webhook.AttemptError
+	Detail     webhook.AttemptDetail
 	// Sent identifies the request. Rows keep that of the last attempt only.
-	Sent Sent `json:",omitzero"`
+	Sent webhook.Sent `json:",omitzero"`
 }
 
 // Advice returns what to do about the attempt's failure, in one sentence; "" for a
@@ -48,20 +50,20 @@ func (a Attempt) Advice() string { return a.Error.Advice(a.Detail) }
 // counted.
 const maxStoredAttempts = 12
 
-// DeliveryKey names one delivery: one event to one webhook.
-type DeliveryKey struct {
-	Tenant  Tenant
+// Key names one delivery: one event to one webhook.
+type Key struct {
+	Tenant  webhook.Tenant
 	Webhook int32
-	Event   EventID
+	Event   webhook.EventID
 }
 
-// Delivery is a delivery's row. Times have a resolution of one millisecond.
-// The zero Delivery means "no row".
+// Row is a delivery as it is stored. Times have a resolution of one millisecond.
+// The zero Row means "no row".
 //
 // A row is unleased if LeaseBy is empty. A terminal row has no LeaseBy,
 // LeaseUntil, NextAt or SweepAt: they are removed, never zeroed.
-type Delivery struct {
-	DeliveryKey
+type Row struct {
+	Key
 	EventName  string
 	PrimaryKey int32
 	// Entity is the event's entity if it is not the one that EventName says; empty
@@ -96,10 +98,10 @@ type Delivery struct {
 }
 
 // Exists reports whether there is a row.
-func (d Delivery) Exists() bool { return d.Status != "" }
+func (d Row) Exists() bool { return d.Status != "" }
 
 // Leased reports whether the row has a live lease at now.
-func (d Delivery) Leased(now time.Time) bool {
+func (d Row) Leased(now time.Time) bool {
 	return d.LeaseBy != "" && !d.LeaseUntil.Before(now)
 }
 
@@ -109,7 +111,7 @@ const DueShards = 16
 // DueShard returns a delivery's partition in the index of due deliveries, from 0
 // to DueShards-1. It hashes the whole key: ids start at 1 in every tenant, and one
 // webhook can have more due rows than a partition can serve.
-func DueShard(k DeliveryKey) int {
+func DueShard(k Key) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(k.Tenant))
 	_, _ = h.Write(binary.BigEndian.AppendUint32([]byte{0}, uint32(k.Webhook)))

@@ -1,6 +1,10 @@
-package webhook
+package delivery
 
-import "time"
+import (
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
 
 // Gate is a breaker's decision about an attempt that is due now.
 type Gate string
@@ -19,10 +23,10 @@ func (m Message) Manual() bool { return m.Round > 1 && m.Replay == "" && m.Attem
 // Gate decides about the attempt that the message requests. A manual attempt
 // always passes: the target may just have been fixed. So does an attempt for a
 // webhook that is not Active, whose deliveries end without a POST.
-func (m Message) Gate(w Webhook, h Health, now time.Time) Gate {
+func (m Message) Gate(w webhook.Webhook, h webhook.Health, now time.Time) Gate {
 	breaker := h.Under(w.Activation).Breaker
 	switch {
-	case m.Manual(), w.State != StateActive, !breaker.Open():
+	case m.Manual(), w.State != webhook.StateActive, !breaker.Open():
 		return GatePass
 	case breaker.ProbeDue(now):
 		return GateProbe

@@ -1,11 +1,11 @@
-package webhook_test
+package delivery_test
 
 import (
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
 // Each condition of the row protocol, one row at a time. pkg/store/storetest checks
@@ -13,43 +13,43 @@ import (
 func TestProtocol_Conditions(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: 7, Event: "01234567-89ab-7fff-bfff-ffffffffffff"}
-	absent := webhook.Delivery{}
-	pending := func(round, attempt int) webhook.Delivery {
-		return webhook.Delivery{DeliveryKey: key, Status: webhook.StatusPending, Round: round, Attempt: attempt, SweepAt: now.Add(time.Minute)}
+	key := delivery.Key{Tenant: "Default", Webhook: 7, Event: "01234567-89ab-7fff-bfff-ffffffffffff"}
+	absent := delivery.Row{}
+	pending := func(round, attempt int) delivery.Row {
+		return delivery.Row{Key: key, Status: delivery.StatusPending, Round: round, Attempt: attempt, SweepAt: now.Add(time.Minute)}
 	}
-	leased := func(round, attempt int, until time.Time) webhook.Delivery {
+	leased := func(round, attempt int, until time.Time) delivery.Row {
 		d := pending(round, attempt)
 		d.LeaseBy, d.LeaseUntil = "me", until
 		return d
 	}
-	ended := func(round int, status webhook.Status) webhook.Delivery {
-		return webhook.Delivery{DeliveryKey: key, Status: status, Round: round, Attempt: 1}
+	ended := func(round int, status delivery.Status) delivery.Row {
+		return delivery.Row{Key: key, Status: status, Round: round, Attempt: 1}
 	}
 	live, over := now.Add(time.Second), now.Add(-time.Second)
-	lease := func(round, attempt int) webhook.Lease {
-		return webhook.Lease{Key: key, Round: round, Attempt: attempt, Token: "new", Now: now, Until: now.Add(40 * time.Second)}
+	lease := func(round, attempt int) delivery.Lease {
+		return delivery.Lease{Key: key, Round: round, Attempt: attempt, Token: "new", Now: now, Until: now.Add(40 * time.Second)}
 	}
-	finish := webhook.Finish{Key: key, Round: 1, Attempt: 2, Token: "me", Now: now, Outcome: webhook.Outcome{Status: webhook.StatusDelivered}}
-	mark := webhook.MarkDelivered{Key: key, Round: 1, Now: now, Attempt: webhook.Attempt{Number: 1}}
-	first := webhook.RecordFirst{Key: key, Now: now, Outcome: webhook.Outcome{Status: webhook.StatusDelivered}}
-	round := webhook.StartRound{Key: key, Now: now, Job: "job", SweepAt: now.Add(time.Minute)}
-	end := webhook.End{Key: key, Round: 1, Status: webhook.StatusCancelled, Now: now}
-	due := webhook.MakeDue{Key: key, Round: 1, Attempt: 2, Now: now, SweepAt: now}
-	claim := webhook.Claim{Key: key, Seen: now.Add(time.Minute), Next: now.Add(time.Hour), Now: now}
-	park := func(round, attempt int) webhook.Park {
-		return webhook.Park{Key: key, Round: round, Attempt: attempt, Now: now, Until: now.Add(time.Hour)}
+	finish := delivery.Finish{Key: key, Round: 1, Attempt: 2, Token: "me", Now: now, Outcome: delivery.Outcome{Status: delivery.StatusDelivered}}
+	mark := delivery.MarkDelivered{Key: key, Round: 1, Now: now, Attempt: delivery.Attempt{Number: 1}}
+	first := delivery.RecordFirst{Key: key, Now: now, Outcome: delivery.Outcome{Status: delivery.StatusDelivered}}
+	round := delivery.StartRound{Key: key, Now: now, Job: "job", SweepAt: now.Add(time.Minute)}
+	end := delivery.End{Key: key, Round: 1, Status: delivery.StatusCancelled, Now: now}
+	due := delivery.MakeDue{Key: key, Round: 1, Attempt: 2, Now: now, SweepAt: now}
+	claim := delivery.Claim{Key: key, Seen: now.Add(time.Minute), Next: now.Add(time.Hour), Now: now}
+	park := func(round, attempt int) delivery.Park {
+		return delivery.Park{Key: key, Round: round, Attempt: attempt, Now: now, Until: now.Add(time.Hour)}
 	}
-	deferred := webhook.Defer{Key: key, Seen: now.Add(time.Minute), Now: now, Until: now.Add(time.Hour)}
-	ofJob := func(d webhook.Delivery) webhook.Delivery { d.Replay = "job"; return d }
+	deferred := delivery.Defer{Key: key, Seen: now.Add(time.Minute), Now: now, Until: now.Add(time.Hour)}
+	ofJob := func(d delivery.Row) delivery.Row { d.Replay = "job"; return d }
 
 	type transition interface {
-		Apply(webhook.Delivery) (webhook.Delivery, bool)
+		Apply(delivery.Row) (delivery.Row, bool)
 	}
 	tests := []struct {
 		name string
 		do   transition
-		row  webhook.Delivery
+		row  delivery.Row
 		want bool
 	}{
 		{"Lease: the first attempt creates the row", lease(1, 1), absent, true},
@@ -64,41 +64,41 @@ func TestProtocol_Conditions(t *testing.T) {
 		{"Lease: does not take over a live one", lease(1, 1), leased(1, 1, live), false},
 		{"Lease: does not take over at the moment of expiry", lease(1, 1), leased(1, 1, now), false},
 		{"Lease: another round", lease(1, 2), pending(2, 1), false},
-		{"Lease: a terminal row", lease(1, 2), ended(1, webhook.StatusDelivered), false},
+		{"Lease: a terminal row", lease(1, 2), ended(1, delivery.StatusDelivered), false},
 		{"Finish: by the holder", finish, leased(1, 2, live), true},
 		{"Finish: by the holder of an expired lease that was not taken over", finish, leased(1, 2, over), true},
-		{"Finish: not by another consumer", webhook.Finish{Key: key, Round: 1, Attempt: 2, Token: "you", Now: now}, leased(1, 2, live), false},
+		{"Finish: not by another consumer", delivery.Finish{Key: key, Round: 1, Attempt: 2, Token: "you", Now: now}, leased(1, 2, live), false},
 		{"Finish: not another attempt", finish, leased(1, 3, live), false},
 		{"Finish: not another round", finish, leased(2, 2, live), false},
-		{"Finish: not a terminal row", finish, ended(1, webhook.StatusDelivered), false},
+		{"Finish: not a terminal row", finish, ended(1, delivery.StatusDelivered), false},
 		{"Finish: no row", finish, absent, false},
 		{"RecordFirst: no row", first, absent, true},
 		{"RecordFirst: any row", first, pending(1, 0), false},
 		{"MarkDelivered: no row", mark, absent, true},
 		{"MarkDelivered: leased by another consumer", mark, leased(1, 1, live), true},
-		{"MarkDelivered: failed in the same round", mark, ended(1, webhook.StatusFailed), true},
-		{"MarkDelivered: already delivered", mark, ended(1, webhook.StatusDelivered), false},
+		{"MarkDelivered: failed in the same round", mark, ended(1, delivery.StatusFailed), true},
+		{"MarkDelivered: already delivered", mark, ended(1, delivery.StatusDelivered), false},
 		{"MarkDelivered: a later round", mark, pending(2, 0), false},
 		{"StartRound: no row", round, absent, true},
-		{"StartRound: a terminal row", round, ended(1, webhook.StatusFailed), true},
+		{"StartRound: a terminal row", round, ended(1, delivery.StatusFailed), true},
 		{"StartRound: a pending row", round, pending(1, 3), true},
 		{"StartRound: not under a live lease", round, leased(1, 3, live), false},
-		{"StartRound: once per job", round, ofJob(ended(2, webhook.StatusDelivered)), false},
+		{"StartRound: once per job", round, ofJob(ended(2, delivery.StatusDelivered)), false},
 		{"End: no row", end, absent, true},
 		{"End: a pending row", end, pending(1, 2), true},
 		{"End: an expired lease", end, leased(1, 2, over), true},
 		{"End: not under a live lease", end, leased(1, 2, live), false},
 		{"End: not another round", end, pending(2, 1), false},
-		{"End: not a terminal row", end, ended(1, webhook.StatusDelivered), false},
+		{"End: not a terminal row", end, ended(1, delivery.StatusDelivered), false},
 		{"MakeDue: no row", due, absent, true},
 		{"MakeDue: at the attempt", due, pending(1, 2), true},
 		{"MakeDue: before the attempt", due, pending(1, 1), true},
 		{"MakeDue: past the attempt", due, pending(1, 3), false},
 		{"MakeDue: another round", due, pending(2, 1), false},
-		{"MakeDue: a terminal row", due, ended(1, webhook.StatusCancelled), false},
+		{"MakeDue: a terminal row", due, ended(1, delivery.StatusCancelled), false},
 		{"Claim: as seen", claim, pending(1, 1), true},
-		{"Claim: SweepAt has changed", webhook.Claim{Key: key, Seen: now, Next: now, Now: now}, pending(1, 1), false},
-		{"Claim: a terminal row", claim, ended(1, webhook.StatusDelivered), false},
+		{"Claim: SweepAt has changed", delivery.Claim{Key: key, Seen: now, Next: now, Now: now}, pending(1, 1), false},
+		{"Claim: a terminal row", claim, ended(1, delivery.StatusDelivered), false},
 		{"Claim: no row", claim, absent, false},
 		{"Park: the first attempt creates the row", park(1, 1), absent, true},
 		{"Park: a later attempt needs a row", park(1, 2), absent, false},
@@ -110,12 +110,12 @@ func TestProtocol_Conditions(t *testing.T) {
 		{"Park: not while the previous attempt is leased", park(1, 2), leased(1, 1, live), false},
 		{"Park: not if the previous attempt was never finished", park(1, 2), leased(1, 1, over), false},
 		{"Park: another round", park(1, 2), pending(2, 1), false},
-		{"Park: a terminal row", park(1, 2), ended(1, webhook.StatusDelivered), false},
+		{"Park: a terminal row", park(1, 2), ended(1, delivery.StatusDelivered), false},
 		{"Defer: as seen", deferred, pending(1, 1), true},
-		{"Defer: SweepAt has changed", webhook.Defer{Key: key, Seen: now, Now: now, Until: now}, pending(1, 1), false},
+		{"Defer: SweepAt has changed", delivery.Defer{Key: key, Seen: now, Now: now, Until: now}, pending(1, 1), false},
 		{"Defer: not under a live lease", deferred, leased(1, 1, live), false},
 		{"Defer: not under an expired lease", deferred, leased(1, 1, over), false},
-		{"Defer: a terminal row", deferred, ended(1, webhook.StatusDelivered), false},
+		{"Defer: a terminal row", deferred, ended(1, delivery.StatusDelivered), false},
 		{"Defer: no row", deferred, absent, false},
 	}
 	for _, tt := range tests {
@@ -128,13 +128,13 @@ func TestProtocol_Conditions(t *testing.T) {
 			if !ok {
 				return
 			}
-			if got.DeliveryKey != key {
-				t.Errorf("got key %v, want %v", got.DeliveryKey, key)
+			if got.Key != key {
+				t.Errorf("got key %v, want %v", got.Key, key)
 			}
-			if got.Status != webhook.StatusPending && (got.LeaseBy != "" || !got.LeaseUntil.IsZero() || !got.SweepAt.IsZero() || !got.NextAt.IsZero()) {
+			if got.Status != delivery.StatusPending && (got.LeaseBy != "" || !got.LeaseUntil.IsZero() || !got.SweepAt.IsZero() || !got.NextAt.IsZero()) {
 				t.Errorf("a terminal row has a lease or times: %+v", got)
 			}
-			if got.Status == webhook.StatusPending && got.SweepAt.IsZero() && tt.row.Exists() && !tt.row.SweepAt.IsZero() {
+			if got.Status == delivery.StatusPending && got.SweepAt.IsZero() && tt.row.Exists() && !tt.row.SweepAt.IsZero() {
 				t.Errorf("a pending row lost its SweepAt: %+v", got)
 			}
 		})
@@ -144,12 +144,12 @@ func TestProtocol_Conditions(t *testing.T) {
 func TestProtocol_AttemptsAndResponseAreCapped(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	row := webhook.Delivery{Status: webhook.StatusPending, Round: 1, Attempt: 1, LeaseBy: "me"}
-	for n := 1; n <= webhook.MaxStoredAttempts+3; n++ {
+	row := delivery.Row{Status: delivery.StatusPending, Round: 1, Attempt: 1, LeaseBy: "me"}
+	for n := 1; n <= delivery.MaxStoredAttempts+3; n++ {
 		var ok bool
 		row.Attempt, row.LeaseBy = n, "me"
-		row, ok = webhook.Finish{Round: 1, Attempt: n, Token: "me", Now: now, Outcome: webhook.Outcome{
-			Status: webhook.StatusPending, Attempt: webhook.Attempt{Number: n}, SweepAt: now, Response: strings.Repeat("ø", 300),
+		row, ok = delivery.Finish{Round: 1, Attempt: n, Token: "me", Now: now, Outcome: delivery.Outcome{
+			Status: delivery.StatusPending, Attempt: delivery.Attempt{Number: n}, SweepAt: now, Response: strings.Repeat("ø", 300),
 		}}.Apply(row)
 		if !ok {
 			t.Fatalf("attempt %d was refused", n)
@@ -161,7 +161,7 @@ func TestProtocol_AttemptsAndResponseAreCapped(t *testing.T) {
 	if len(row.Response) < 200 || len(row.Response) >= 512 {
 		t.Errorf("got a response of %d bytes next to all attempts, want the room that they leave", len(row.Response))
 	}
-	if len(row.Attempts) != webhook.MaxStoredAttempts || row.AttemptCount != webhook.MaxStoredAttempts+3 || row.Attempts[0].Number != 4 {
+	if len(row.Attempts) != delivery.MaxStoredAttempts || row.AttemptCount != delivery.MaxStoredAttempts+3 || row.Attempts[0].Number != 4 {
 		t.Errorf("got %d attempts, the first with number %d, and a count of %d", len(row.Attempts), row.Attempts[0].Number, row.AttemptCount)
 	}
 }
@@ -169,18 +169,18 @@ func TestProtocol_AttemptsAndResponseAreCapped(t *testing.T) {
 func TestProtocol_ParkingUsesNothingUpAndPutsNothingForward(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: 7, Event: "01234567-89ab-7fff-bfff-ffffffffffff"}
+	key := delivery.Key{Tenant: "Default", Webhook: 7, Event: "01234567-89ab-7fff-bfff-ffffffffffff"}
 	seen := now.Add(time.Second)
-	for name, do := range map[string]func(until time.Time) func(webhook.Delivery) (webhook.Delivery, bool){
-		"Park": func(until time.Time) func(webhook.Delivery) (webhook.Delivery, bool) {
-			return webhook.Park{Key: key, Round: 2, Attempt: 4, Now: now, Until: until, Seed: webhook.Seed{ExpiresAt: now.Add(time.Hour)}}.Apply
+	for name, do := range map[string]func(until time.Time) func(delivery.Row) (delivery.Row, bool){
+		"Park": func(until time.Time) func(delivery.Row) (delivery.Row, bool) {
+			return delivery.Park{Key: key, Round: 2, Attempt: 4, Now: now, Until: until, Seed: delivery.Seed{ExpiresAt: now.Add(time.Hour)}}.Apply
 		},
-		"Defer": func(until time.Time) func(webhook.Delivery) (webhook.Delivery, bool) {
-			return webhook.Defer{Key: key, Seen: seen, Now: now, Until: until, ExpiresAt: now.Add(time.Hour)}.Apply
+		"Defer": func(until time.Time) func(delivery.Row) (delivery.Row, bool) {
+			return delivery.Defer{Key: key, Seen: seen, Now: now, Until: until, ExpiresAt: now.Add(time.Hour)}.Apply
 		},
 	} {
-		row := webhook.Delivery{
-			DeliveryKey: key, Status: webhook.StatusPending, Round: 2, Attempt: 3, AttemptCount: 9, Resends: 5,
+		row := delivery.Row{
+			Key: key, Status: delivery.StatusPending, Round: 2, Attempt: 3, AttemptCount: 9, Resends: 5,
 			NextAt: now.Add(10 * time.Minute), SweepAt: seen,
 		}
 		for until, want := range map[time.Time]time.Time{now.Add(time.Hour): now.Add(time.Hour), now.Add(time.Minute): row.NextAt} {

@@ -1,17 +1,17 @@
-package webhook_test
+package delivery_test
 
 import (
 	"testing"
 	"time"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
 func TestViewFresh(t *testing.T) {
 	t.Parallel()
 	viewed := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for age, want := range map[time.Duration]bool{0: true, 3*time.Second - 1: true, 3 * time.Second: false} {
-		if got := webhook.ViewFresh(viewed, viewed.Add(age)); got != want {
+		if got := delivery.ViewFresh(viewed, viewed.Add(age)); got != want {
 			t.Errorf("after %v: got %v, want %v", age, got, want)
 		}
 	}
@@ -21,11 +21,11 @@ func TestLeasedMayStart(t *testing.T) {
 	t.Parallel()
 	leased := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for age, want := range map[time.Duration]bool{0: true, 8 * time.Second: true, 8*time.Second + 1: false} {
-		if got := webhook.LeasedMayStart(leased, leased.Add(age), leased.Add(age)); got != want {
+		if got := delivery.LeasedMayStart(leased, leased.Add(age), leased.Add(age)); got != want {
 			t.Errorf("after %v: got %v, want %v", age, got, want)
 		}
 	}
-	if webhook.LeasedMayStart(leased, leased.Add(-3*time.Second), leased) {
+	if delivery.LeasedMayStart(leased, leased.Add(-3*time.Second), leased) {
 		t.Error("an attempt may start from a webhook read 3 s ago")
 	}
 }
@@ -33,12 +33,12 @@ func TestLeasedMayStart(t *testing.T) {
 func TestInvocation(t *testing.T) {
 	t.Parallel()
 	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	bounded := webhook.Invocation{Began: began, Deadline: began.Add(time.Minute)}
-	short := webhook.Invocation{Began: began, Deadline: began.Add(30 * time.Second)}
-	endless := webhook.Invocation{Began: began}
+	bounded := delivery.Invocation{Began: began, Deadline: began.Add(time.Minute)}
+	short := delivery.Invocation{Began: began, Deadline: began.Add(30 * time.Second)}
+	endless := delivery.Invocation{Began: began}
 	for _, tt := range []struct {
 		name       string
-		invocation webhook.Invocation
+		invocation delivery.Invocation
 		at         time.Duration
 		short      bool
 		holds      bool // an attempt of 30 s

@@ -1,6 +1,10 @@
-package webhook
+package delivery
 
-import "time"
+import (
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
 
 // This file is the row protocol: every transition of a delivery's row, as pure
 // functions of the row. A store performs each as one conditional write; the
@@ -15,7 +19,7 @@ import "time"
 type Seed struct {
 	EventName  string
 	PrimaryKey int32
-	Entity     string // see Delivery
+	Entity     string // see Row
 	EventKey   string
 	Replay     string
 	// Fast is the attempt in the fast lane that was cut short before the row
@@ -24,8 +28,8 @@ type Seed struct {
 	ExpiresAt time.Time
 }
 
-func (s Seed) row(key DeliveryKey, now time.Time) Delivery {
-	d := Delivery{DeliveryKey: key, Replay: s.Replay, Created: now, Updated: now, ExpiresAt: s.ExpiresAt}
+func (s Seed) row(key Key, now time.Time) Row {
+	d := Row{Key: key, Replay: s.Replay, Created: now, Updated: now, ExpiresAt: s.ExpiresAt}
 	d.name(s)
 	if s.Fast != nil {
 		d.Attempts = []Attempt{*s.Fast}
@@ -35,24 +39,24 @@ func (s Seed) row(key DeliveryKey, now time.Time) Delivery {
 
 // name sets what the row says about its event, unless the row knows it: a row that
 // was made from a message alone does not.
-func (d *Delivery) name(s Seed) {
+func (d *Row) name(s Seed) {
 	if d.EventName == "" {
 		d.EventName, d.PrimaryKey, d.Entity, d.EventKey = s.EventName, s.PrimaryKey, s.Entity, s.EventKey
 	}
 }
 
 // touch records the time of a write. A row's life is counted from its last write.
-func (d *Delivery) touch(now, expiresAt time.Time) {
+func (d *Row) touch(now, expiresAt time.Time) {
 	d.Updated = now
 	if expiresAt.After(d.ExpiresAt) {
 		d.ExpiresAt = expiresAt
 	}
 }
 
-func (d *Delivery) unlease() { d.LeaseBy, d.LeaseUntil = "", time.Time{} }
+func (d *Row) unlease() { d.LeaseBy, d.LeaseUntil = "", time.Time{} }
 
 // end makes the row terminal.
-func (d *Delivery) end(status Status, reason string) {
+func (d *Row) end(status Status, reason string) {
 	d.unlease()
 	d.Status, d.Reason = status, reason
 	d.NextAt, d.SweepAt, d.Resends = time.Time{}, time.Time{}, 0
@@ -60,18 +64,18 @@ func (d *Delivery) end(status Status, reason string) {
 
 // record appends an attempt, and keeps as much of the response as there is room for:
 // everything else about the row must be set before.
-func (d *Delivery) record(a Attempt, response string) {
+func (d *Row) record(a Attempt, response string) {
 	attempts := make([]Attempt, 0, len(d.Attempts)+1)
 	attempts = append(attempts, d.Attempts...)
 	for i := range attempts {
-		attempts[i].Sent = Sent{}
+		attempts[i].Sent = webhook.Sent{}
 	}
 	attempts = append(attempts, a)
 	if extra := len(attempts) - maxStoredAttempts; extra > 0 {
 		attempts = attempts[extra:]
 	}
 	d.Attempts, d.AttemptCount = attempts, d.AttemptCount+1
-	d.Response = Truncate(response, d.rowRoom())
+	d.Response = webhook.Truncate(response, d.rowRoom())
 }
 
 // Outcome is the result of an attempt for its delivery: the attempt itself and the
@@ -86,7 +90,7 @@ type Outcome struct {
 	SweepAt  time.Time
 }
 
-func (d *Delivery) apply(o Outcome) {
+func (d *Row) apply(o Outcome) {
 	d.end(o.Status, o.Reason)
 	if o.Status == StatusPending {
 		d.NextAt, d.SweepAt = o.NextAt, o.SweepAt
@@ -96,7 +100,7 @@ func (d *Delivery) apply(o Outcome) {
 
 // Lease claims the right to make attempt Attempt of round Round.
 type Lease struct {
-	Key            DeliveryKey
+	Key            Key
 	Round, Attempt int
 	Token          string // a new random token for each try
 	Now, Until     time.Time
@@ -115,7 +119,7 @@ type Lease struct {
 //
 // The index attributes of an existing row do not change, so that a lease costs no
 // index write. A row that does not know its event learns it.
-func (l Lease) Apply(row Delivery) (Delivery, bool) {
+func (l Lease) Apply(row Row) (Row, bool) {
 	switch {
 	case !row.Exists():
 		if l.Round != 1 || l.Attempt != 1 {
@@ -138,7 +142,7 @@ func (l Lease) Apply(row Delivery) (Delivery, bool) {
 
 // Finish records the outcome of a leased attempt and releases the lease.
 type Finish struct {
-	Key            DeliveryKey
+	Key            Key
 	Round, Attempt int
 	Token          string
 	Now            time.Time
@@ -150,7 +154,7 @@ type Finish struct {
 // is the caller's. If it is refused, the caller records a success by MarkDelivered
 // and drops a failure: the new holder of the lease is responsible for the
 // delivery.
-func (f Finish) Apply(row Delivery) (Delivery, bool) {
+func (f Finish) Apply(row Row) (Row, bool) {
 	if row.Status != StatusPending || row.Round != f.Round || row.Attempt != f.Attempt || row.LeaseBy != f.Token || f.Token == "" {
 		return row, false
 	}
@@ -162,7 +166,7 @@ func (f Finish) Apply(row Delivery) (Delivery, bool) {
 // RecordFirst records the outcome of a first attempt made without a lease, in the
 // stream consumer: the common case, in one write.
 type RecordFirst struct {
-	Key     DeliveryKey
+	Key     Key
 	Now     time.Time
 	Seed    Seed
 	Outcome Outcome
@@ -171,7 +175,7 @@ type RecordFirst struct {
 // Apply succeeds if there is no row. If there is one, another consumer has begun
 // the delivery: the caller records a success by MarkDelivered, and drops a failure
 // without sending a message for it.
-func (r RecordFirst) Apply(row Delivery) (Delivery, bool) {
+func (r RecordFirst) Apply(row Row) (Row, bool) {
 	if row.Exists() {
 		return row, false
 	}
@@ -184,7 +188,7 @@ func (r RecordFirst) Apply(row Delivery) (Delivery, bool) {
 // MarkDelivered records a success whose row was changed by another consumer. Within
 // a round, delivered overrides every other state.
 type MarkDelivered struct {
-	Key       DeliveryKey
+	Key       Key
 	Round     int
 	Now       time.Time
 	Seed      Seed
@@ -196,7 +200,7 @@ type MarkDelivered struct {
 // Apply succeeds if there is no row, or if the row is in this round and not yet
 // delivered, leased or not. A pending row at an earlier attempt advances to the
 // attempt that succeeded.
-func (m MarkDelivered) Apply(row Delivery) (Delivery, bool) {
+func (m MarkDelivered) Apply(row Row) (Row, bool) {
 	switch {
 	case !row.Exists():
 		row = m.Seed.row(m.Key, m.Now)
@@ -213,7 +217,7 @@ func (m MarkDelivered) Apply(row Delivery) (Delivery, bool) {
 
 // StartRound starts the next round: a manual retry, or a replay.
 type StartRound struct {
-	Key     DeliveryKey
+	Key     Key
 	Now     time.Time
 	SweepAt time.Time
 	// Job is the replay job that starts the round; empty for a manual retry. A job
@@ -224,7 +228,7 @@ type StartRound struct {
 
 // Apply succeeds unless the row has a live lease or the same job started its last
 // round. An absent row starts with round 1.
-func (s StartRound) Apply(row Delivery) (Delivery, bool) {
+func (s StartRound) Apply(row Row) (Row, bool) {
 	switch {
 	case !row.Exists():
 		row = s.Seed.row(s.Key, s.Now)
@@ -243,7 +247,7 @@ func (s StartRound) Apply(row Delivery) (Delivery, bool) {
 // End ends a delivery without an attempt: cancelled because its webhook is not
 // Active, or expired because its event no longer exists.
 type End struct {
-	Key    DeliveryKey
+	Key    Key
 	Round  int
 	Status Status // StatusCancelled, StatusExpired or StatusFailed
 	Reason string
@@ -253,7 +257,7 @@ type End struct {
 
 // Apply succeeds if there is no row, or if the row is pending in this round without
 // a live lease.
-func (e End) Apply(row Delivery) (Delivery, bool) {
+func (e End) Apply(row Row) (Row, bool) {
 	switch {
 	case !row.Exists():
 		row = e.Seed.row(e.Key, e.Now)
@@ -270,7 +274,7 @@ func (e End) Apply(row Delivery) (Delivery, bool) {
 // MakeDue turns an attempt that cannot be made now into a row that the sweep finds,
 // for a message that has too many hops or is in the dead-letter queue.
 type MakeDue struct {
-	Key            DeliveryKey
+	Key            Key
 	Round, Attempt int // of the message
 	Now, SweepAt   time.Time
 	Seed           Seed
@@ -279,7 +283,7 @@ type MakeDue struct {
 // Apply creates an absent row, before its attempt. If the row is pending in this
 // round, at the attempt or the one before, Apply changes only the time of its sweep
 // and increments its resends. Any other row has moved on and does not change.
-func (m MakeDue) Apply(row Delivery) (Delivery, bool) {
+func (m MakeDue) Apply(row Row) (Row, bool) {
 	switch {
 	case !row.Exists():
 		row = m.Seed.row(m.Key, m.Now)
@@ -294,7 +298,7 @@ func (m MakeDue) Apply(row Delivery) (Delivery, bool) {
 
 // Claim reserves a row for one sweep, which then sends its message.
 type Claim struct {
-	Key DeliveryKey
+	Key Key
 	// Seen is the SweepAt that the index showed; Next is the new one.
 	Seen, Next time.Time
 	Now        time.Time
@@ -302,7 +306,7 @@ type Claim struct {
 
 // Apply succeeds if the row is pending and its SweepAt is still Seen: if two sweeps
 // claim the same row, one wins.
-func (c Claim) Apply(row Delivery) (Delivery, bool) {
+func (c Claim) Apply(row Row) (Row, bool) {
 	if row.Status != StatusPending || !row.SweepAt.Equal(c.Seen) {
 		return row, false
 	}

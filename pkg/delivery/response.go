@@ -1,6 +1,10 @@
-package webhook
+package delivery
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
 
 // MaxExcerpt is the largest excerpt of a response that is stored, in bytes.
 const MaxExcerpt = 4 << 10
@@ -38,18 +42,18 @@ func KeepListed(excerpt string) string {
 	if body != "" {
 		b.WriteString("\n" + body)
 	}
-	return Truncate(b.String(), MaxExcerpt)
+	return webhook.Truncate(b.String(), MaxExcerpt)
 }
 
 // ReadExcerpt returns the headers that the delivery log shows, and the body, of an
 // excerpt. The last of either may be cut.
-func ReadExcerpt(excerpt string) (headers []Header, body string) {
+func ReadExcerpt(excerpt string) (headers []webhook.Header, body string) {
 	_, rest, _ := strings.Cut(excerpt, "\n")
 	return splitExcerpt(rest)
 }
 
 // splitExcerpt reads an excerpt without its status line.
-func splitExcerpt(rest string) (headers []Header, body string) {
+func splitExcerpt(rest string) (headers []webhook.Header, body string) {
 	for rest != "" {
 		line, after, _ := strings.Cut(rest, "\n")
 		if line == "" {
@@ -60,7 +64,7 @@ func splitExcerpt(rest string) (headers []Header, body string) {
 		case strings.ContainsAny(name, " \t"): // not a header: redaction removed the empty line
 			return headers, rest
 		case ok && isListed(name):
-			headers = append(headers, Header{Name: name, Value: strings.TrimSpace(value)})
+			headers = append(headers, webhook.Header{Name: name, Value: strings.TrimSpace(value)})
 		}
 		rest = after
 	}

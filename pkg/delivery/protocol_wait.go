@@ -1,11 +1,11 @@
-package webhook
+package delivery
 
 import "time"
 
 // Park postpones an attempt because the webhook's breaker is open. From then on
 // only the row keeps the delivery, whatever messages there were.
 type Park struct {
-	Key            DeliveryKey
+	Key            Key
 	Round, Attempt int // the postponed attempt
 	Now            time.Time
 	// Until is when the attempt is due again.
@@ -25,7 +25,7 @@ type Park struct {
 // A later NextAt is kept: the delay of a policy or a Retry-After is never
 // shortened. No attempt is used up, and resends restart at 0, since the row waits
 // for a reason.
-func (p Park) Apply(row Delivery) (Delivery, bool) {
+func (p Park) Apply(row Row) (Row, bool) {
 	switch {
 	case !row.Exists():
 		if p.Round != 1 || p.Attempt != 1 {
@@ -42,7 +42,7 @@ func (p Park) Apply(row Delivery) (Delivery, bool) {
 	return row, true
 }
 
-func (d *Delivery) park(until time.Time) {
+func (d *Row) park(until time.Time) {
 	if until.After(d.NextAt) {
 		d.NextAt = until
 	}
@@ -52,7 +52,7 @@ func (d *Delivery) park(until time.Time) {
 // Defer is the sweep's Park: while the webhook's breaker is open it postpones a due
 // row instead of claiming it and sending a message.
 type Defer struct {
-	Key DeliveryKey
+	Key Key
 	// Seen is the SweepAt that the index showed.
 	Seen       time.Time
 	Now, Until time.Time
@@ -63,7 +63,7 @@ type Defer struct {
 // wins, and a row that changed in the meantime is kept), and it has no lease, live
 // or not: a leased attempt has begun and must be completed, so the sweep sends its
 // message.
-func (d Defer) Apply(row Delivery) (Delivery, bool) {
+func (d Defer) Apply(row Row) (Row, bool) {
 	if row.Status != StatusPending || !row.SweepAt.Equal(d.Seen) || row.LeaseBy != "" {
 		return row, false
 	}

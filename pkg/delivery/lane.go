@@ -1,6 +1,10 @@
-package webhook
+package delivery
 
-import "time"
+import (
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
 
 // Lane is the way a first attempt is made.
 type Lane string
@@ -26,7 +30,7 @@ type LaneQuestion struct {
 	// Known says whether the webhook has a Health. Health is that of the webhook's
 	// activation.
 	Known  bool
-	Health Health
+	Health webhook.Health
 	// InBatch is how many attempts of the batch have already gone to this webhook
 	// by the fast lane, Probes how many as a probe of its breaker.
 	InBatch, Probes int

@@ -1,4 +1,4 @@
-package webhook
+package delivery
 
 import "time"
 
@@ -12,9 +12,9 @@ const (
 	VerdictEarly Verdict = "early" // the row has not yet reached the attempt of the message: retry later
 )
 
-// Verdict judges the message by the row at the time of the refusal. The zero Delivery
+// Verdict judges the message by the row at the time of the refusal. The zero Row
 // means no row.
-func (m Message) Verdict(row Delivery, now time.Time) Verdict {
+func (m Message) Verdict(row Row, now time.Time) Verdict {
 	switch {
 	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
 		return VerdictOver // a later attempt whose row is gone has outlived its delivery

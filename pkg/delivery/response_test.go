@@ -1,4 +1,4 @@
-package webhook_test
+package delivery_test
 
 import (
 	"strings"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -31,14 +32,14 @@ func TestExcerpt_KeepsListedHeadersAndTheBody(t *testing.T) {
 		"the empty line was redacted":       {"HTTP 500 No\nX-A: [redacted]\nan error: occurred\n\nend", "HTTP 500 No\n\nan error: occurred\n\nend", nil, "an error: occurred\n\nend"},
 		"a redacted header name is unknown": {"HTTP 500 No\n[redacted]: Date\n\nend", "HTTP 500 No\n\nend", nil, "end"},
 	} {
-		kept := webhook.KeepListed(tt.excerpt)
-		got, body := webhook.ReadExcerpt(kept)
+		kept := delivery.KeepListed(tt.excerpt)
+		got, body := delivery.ReadExcerpt(kept)
 		if kept != tt.kept || body != tt.body || !cmp.Equal(tt.headers, got) {
 			t.Errorf("%s: kept %q with headers %v and body %q", name, kept, got, body)
 		}
 	}
-	long := webhook.KeepListed("HTTP 500 No\n\n" + strings.Repeat("ø", 4000))
-	if len(long) > webhook.MaxExcerpt || len(long) < webhook.MaxExcerpt-1 || strings.ToValidUTF8(long, "") != long {
+	long := delivery.KeepListed("HTTP 500 No\n\n" + strings.Repeat("ø", 4000))
+	if len(long) > delivery.MaxExcerpt || len(long) < delivery.MaxExcerpt-1 || strings.ToValidUTF8(long, "") != long {
 		t.Errorf("a long body is cut to %d bytes", len(long))
 	}
 }

@@ -1,6 +1,10 @@
-package webhook
+package delivery
 
-import "time"
+import (
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
 
 const (
 	// LeaseMargin is how much longer a lease is than its attempt's timeout.
@@ -18,13 +22,13 @@ const (
 
 // ViewFresh reports whether an attempt may start at now from a webhook that was read
 // at viewed.
-func ViewFresh(viewed, now time.Time) bool { return Elapsed(viewed, now) < viewLife }
+func ViewFresh(viewed, now time.Time) bool { return webhook.Elapsed(viewed, now) < viewLife }
 
 // LeasedMayStart reports whether the POST of an attempt whose lease was requested at
 // leased may start at now: it ends within the lease, and the webhook, read at
 // viewed, is fresh.
 func LeasedMayStart(leased, viewed, now time.Time) bool {
-	return Elapsed(leased, now) <= LeaseMargin-LeaseSpare && ViewFresh(viewed, now)
+	return webhook.Elapsed(leased, now) <= LeaseMargin-LeaseSpare && ViewFresh(viewed, now)
 }
 
 // Invocation is the time limit of one call of the dispatcher.
@@ -36,7 +40,7 @@ type Invocation struct {
 // TimeShort reports whether no further first attempt may start, because the rest of
 // the time is needed to record outcomes and send messages.
 func (i Invocation) TimeShort(now time.Time) bool {
-	return Elapsed(i.Began, now) > startWindow || !i.Deadline.IsZero() && i.Deadline.Sub(now) < handOffReserve
+	return webhook.Elapsed(i.Began, now) > startWindow || !i.Deadline.IsZero() && i.Deadline.Sub(now) < handOffReserve
 }
 
 // Holds reports whether the lease of an attempt that takes up to timeout ends

@@ -1,6 +1,10 @@
-package webhook
+package delivery
 
-import "time"
+import (
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
 
 // MaxRetryAfter is the longest time by which a target can postpone its next
 // attempt.
@@ -16,8 +20,8 @@ var (
 
 // retryDelays returns the delays before the policy's retries: the first between
 // attempts 1 and 2, and so on. There is one more attempt than there are delays.
-func retryDelays(p Policy) []time.Duration {
-	if p == PolicySuperOffice {
+func retryDelays(p webhook.Policy) []time.Duration {
+	if p == webhook.PolicySuperOffice {
 		return superofficeDelays
 	}
 	return durableDelays
@@ -28,16 +32,16 @@ func retryDelays(p Policy) []time.Duration {
 // postpones it. disable says that the target permanently refuses events (410).
 // jitter is a random number in [0, 1): it shortens or extends a delay of the durable
 // policy by up to a fifth.
-func Decide(p Policy, attempt int, r Result, now time.Time, jitter float64) (o Outcome, disable bool) {
+func Decide(p webhook.Policy, attempt int, r webhook.Result, now time.Time, jitter float64) (o Outcome, disable bool) {
 	o = Outcome{Attempt: newAttempt(r, attempt), Response: r.Excerpt, Status: StatusFailed}
 	switch {
-	case r.Error == AttemptOK:
+	case r.Error == webhook.AttemptOK:
 		o.Status = StatusDelivered
 		return o, false
 	case r.StatusCode == 410:
 		o.Reason = "the target responded with 410 Gone"
 		return o, true
-	case r.Error == AttemptAborted:
+	case r.Error == webhook.AttemptAborted:
 		o.Reason = "the target requested no further attempts"
 		return o, false
 	}
@@ -47,7 +51,7 @@ func Decide(p Policy, attempt int, r Result, now time.Time, jitter float64) (o O
 		return o, false
 	}
 	delay := delays[attempt-1]
-	if p != PolicySuperOffice {
+	if p != webhook.PolicySuperOffice {
 		delay = time.Duration(float64(delay) * (0.8 + 0.4*jitter))
 	}
 	next := now.Add(max(delay, min(r.RetryAfter, MaxRetryAfter)))
@@ -56,6 +60,6 @@ func Decide(p Policy, attempt int, r Result, now time.Time, jitter float64) (o O
 }
 
 // newAttempt returns a result as a row stores it.
-func newAttempt(r Result, number int) Attempt {
+func newAttempt(r webhook.Result, number int) Attempt {
 	return Attempt{Number: number, At: r.At, Duration: r.Duration, StatusCode: r.StatusCode, Error: r.Error, Detail: r.Detail, Sent: r.Sent}
 }

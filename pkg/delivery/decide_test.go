@@ -1,9 +1,10 @@
-package webhook_test
+package delivery_test
 
 import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -21,7 +22,7 @@ func TestDecide(t *testing.T) {
 		attempt int
 		result  webhook.Result
 		jitter  float64
-		status  webhook.Status
+		status  delivery.Status
 		after   time.Duration // of the next attempt
 		disable bool
 	}{
@@ -52,18 +53,18 @@ func TestDecide(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, disable := webhook.Decide(tt.policy, tt.attempt, tt.result, now, tt.jitter)
+			got, disable := delivery.Decide(tt.policy, tt.attempt, tt.result, now, tt.jitter)
 			if got.Status != tt.status || disable != tt.disable {
 				t.Errorf("got status %q, disable %v; want %q, %v", got.Status, disable, tt.status, tt.disable)
 			}
-			if tt.status == webhook.StatusPending {
+			if tt.status == delivery.StatusPending {
 				if after := got.NextAt.Sub(now); after != tt.after {
 					t.Errorf("got the next attempt after %v, want %v", after, tt.after)
 				}
 			} else if !got.NextAt.IsZero() {
 				t.Errorf("got a next attempt at %v, want none", got.NextAt)
 			}
-			if (got.Reason != "") != (tt.status == webhook.StatusFailed) {
+			if (got.Reason != "") != (tt.status == delivery.StatusFailed) {
 				t.Errorf("got reason %q for status %q", got.Reason, tt.status)
 			}
 		})
@@ -74,8 +75,8 @@ func TestDecide_DurableSpansThreeDays(t *testing.T) {
 	t.Parallel()
 	var sum time.Duration
 	for attempt := 1; ; attempt++ {
-		o, _ := webhook.Decide(webhook.PolicyDurable, attempt, webhook.Result{Error: webhook.AttemptReset}, time.Time{}, 0.5)
-		if o.Status != webhook.StatusPending {
+		o, _ := delivery.Decide(webhook.PolicyDurable, attempt, webhook.Result{Error: webhook.AttemptReset}, time.Time{}, 0.5)
+		if o.Status != delivery.StatusPending {
 			break
 		}
 		sum += o.NextAt.Sub(time.Time{})

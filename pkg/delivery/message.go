@@ -1,9 +1,11 @@
-package webhook
+package delivery
 
 import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // MessageKind is what a message requests.
@@ -19,12 +21,12 @@ const (
 // Message is work on the delivery queue. The consumer reads everything else from
 // the stores.
 type Message struct {
-	Kind    MessageKind `json:"kind"`
-	Tenant  Tenant      `json:"tenant"`
-	Webhook int32       `json:"webhook,omitempty"`
-	Event   EventID     `json:"event"`
-	Round   int         `json:"round,omitempty"`
-	Attempt int         `json:"attempt,omitempty"`
+	Kind    MessageKind     `json:"kind"`
+	Tenant  webhook.Tenant  `json:"tenant"`
+	Webhook int32           `json:"webhook,omitempty"`
+	Event   webhook.EventID `json:"event"`
+	Round   int             `json:"round,omitempty"`
+	Attempt int             `json:"attempt,omitempty"`
 	// Hops counts the sends since the last write of a row, so that a bug cannot
 	// circulate a message forever.
 	Hops int `json:"hops,omitempty"`
@@ -48,7 +50,7 @@ type Message struct {
 
 // AttemptMessage requests an attempt of a delivery. replay is the job that
 // started the round, or empty.
-func AttemptMessage(key DeliveryKey, round, attempt int, replay string) Message {
+func AttemptMessage(key Key, round, attempt int, replay string) Message {
 	return Message{
 		Kind: MessageAttempt, Tenant: key.Tenant, Webhook: key.Webhook, Event: key.Event, Round: round, Attempt: attempt, Replay: replay,
 	}
@@ -56,7 +58,7 @@ func AttemptMessage(key DeliveryKey, round, attempt int, replay string) Message 
 
 // ExpandMessage requests that an event be matched again with every webhook.
 // accepted is the change feed's timestamp of the event.
-func ExpandMessage(e Event, accepted time.Time) Message {
+func ExpandMessage(e webhook.Event, accepted time.Time) Message {
 	return Message{Kind: MessageExpand, Tenant: e.Tenant, Event: e.ID, Accepted: accepted}
 }
 
@@ -64,7 +66,7 @@ func ExpandMessage(e Event, accepted time.Time) Message {
 // matches its event: the webhook's id is in the message's range, and a job, which
 // knows the event's own time, sends nothing to a webhook activated after it.
 // Stores keep activations to the millisecond.
-func (m Message) Covers(w Webhook) bool {
+func (m Message) Covers(w webhook.Webhook) bool {
 	if w.ID < m.From || m.To != 0 && w.ID > m.To {
 		return false
 	}
@@ -79,8 +81,8 @@ func RecordMessage(m Message, success Attempt) Message {
 }
 
 // Key returns the key of the message's delivery.
-func (m Message) Key() DeliveryKey {
-	return DeliveryKey{Tenant: m.Tenant, Webhook: m.Webhook, Event: m.Event}
+func (m Message) Key() Key {
+	return Key{Tenant: m.Tenant, Webhook: m.Webhook, Event: m.Event}
 }
 
 // Group returns the message's fairness group: one webhook's work never waits
@@ -109,20 +111,20 @@ func DecodeMessage(text string) (Message, error) {
 		return Message{}, fmt.Errorf("decode message: %w", err)
 	}
 	if !m.Tenant.Valid() || !m.Event.Valid() {
-		return Message{}, Invalid("message has no valid tenant or event")
+		return Message{}, webhook.Invalid("message has no valid tenant or event")
 	}
 	switch m.Kind {
 	case MessageAttempt:
 		if m.Webhook == 0 || m.Round < 1 || m.Attempt < 1 {
-			return Message{}, Invalid("attempt message has no webhook, round or attempt")
+			return Message{}, webhook.Invalid("attempt message has no webhook, round or attempt")
 		}
 	case MessageRecord:
 		if m.Webhook == 0 || m.Round < 1 || m.Success == nil {
-			return Message{}, Invalid("record message has no webhook, round or attempt")
+			return Message{}, webhook.Invalid("record message has no webhook, round or attempt")
 		}
 	case MessageExpand:
 	default:
-		return Message{}, Invalid("unknown message kind %q", m.Kind)
+		return Message{}, webhook.Invalid("unknown message kind %q", m.Kind)
 	}
 	return m, nil
 }

@@ -1,9 +1,10 @@
-package webhook_test
+package delivery_test
 
 import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -15,22 +16,22 @@ func TestMessage_Gate(t *testing.T) {
 	again := webhook.Webhook{State: webhook.StateActive, Activation: 2}
 	open := webhook.Health{Activation: 1, Breaker: webhook.Breaker{Step: time.Minute, ProbeAt: now.Add(1)}}
 	due := webhook.Health{Activation: 1, Breaker: webhook.Breaker{Step: time.Minute, ProbeAt: now}}
-	first := webhook.Message{Round: 1, Attempt: 1}
+	first := delivery.Message{Round: 1, Attempt: 1}
 	for _, tt := range []struct {
 		name    string
-		message webhook.Message
+		message delivery.Message
 		webhook webhook.Webhook
 		health  webhook.Health
-		want    webhook.Gate
+		want    delivery.Gate
 	}{
-		{"a closed breaker", first, active, webhook.Health{Activation: 1}, webhook.GatePass},
-		{"an open breaker", first, active, open, webhook.GatePark},
-		{"a probe is due", first, active, due, webhook.GateProbe},
-		{"a stopped webhook", first, stopped, open, webhook.GatePass},
-		{"a re-activated webhook", first, again, open, webhook.GatePass},
-		{"a manual attempt", webhook.Message{Round: 2, Attempt: 1}, active, due, webhook.GatePass},
-		{"a later attempt of a manual round", webhook.Message{Round: 2, Attempt: 2}, active, open, webhook.GatePark},
-		{"the first attempt of a job's round", webhook.Message{Round: 2, Attempt: 1, Replay: "job"}, active, open, webhook.GatePark},
+		{"a closed breaker", first, active, webhook.Health{Activation: 1}, delivery.GatePass},
+		{"an open breaker", first, active, open, delivery.GatePark},
+		{"a probe is due", first, active, due, delivery.GateProbe},
+		{"a stopped webhook", first, stopped, open, delivery.GatePass},
+		{"a re-activated webhook", first, again, open, delivery.GatePass},
+		{"a manual attempt", delivery.Message{Round: 2, Attempt: 1}, active, due, delivery.GatePass},
+		{"a later attempt of a manual round", delivery.Message{Round: 2, Attempt: 2}, active, open, delivery.GatePark},
+		{"the first attempt of a job's round", delivery.Message{Round: 2, Attempt: 1, Replay: "job"}, active, open, delivery.GatePark},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,4 +1,0 @@
-package webhook
-
-// For tests of package webhook_test.
-const MaxStoredAttempts = maxStoredAttempts
