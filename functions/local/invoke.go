@@ -113,7 +113,7 @@ func (s *parts) lambda(ctx context.Context, function string, logger *slog.Logger
 	case "ingest":
 		return trigger.Ingest(s.batches.Bus, s.batches.Changes, logger)
 	default:
-		return trigger.HTTP(s.handler, httpapi.WriteError, logger)
+		return trigger.HTTP(s.handler, httpapi.WriteError, "", logger)
 	}
 }
 

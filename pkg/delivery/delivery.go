@@ -100,6 +100,12 @@ type Row struct {
 // Exists reports whether there is a row.
 func (d Row) Exists() bool { return d.Status != "" }
 
+// Waiting reports whether the row's round has not begun: its first attempt is still to
+// be made.
+func (d Row) Waiting() bool {
+	return d.Status == StatusPending && d.Attempt == 0 && d.LeaseBy == ""
+}
+
 // Leased reports whether the row has a live lease at now.
 func (d Row) Leased(now time.Time) bool {
 	return d.LeaseBy != "" && !d.LeaseUntil.Before(now)

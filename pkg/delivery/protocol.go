@@ -217,8 +217,12 @@ func (m MarkDelivered) Apply(row Row) (Row, bool) {
 
 // StartRound starts the next round: a manual retry, or a replay.
 type StartRound struct {
-	Key     Key
-	Now     time.Time
+	Key Key
+	// Seen is the status of the row by which the caller decided; empty for no row.
+	Seen Status
+	Now  time.Time
+	// Due is when the first attempt of the round is due.
+	Due     time.Time
 	SweepAt time.Time
 	// Job is the replay job that starts the round; empty for a manual retry. A job
 	// starts one round of a row, however often it is repeated.
@@ -226,20 +230,24 @@ type StartRound struct {
 	Seed Seed
 }
 
-// Apply succeeds unless the row has a live lease or the same job started its last
-// round. An absent row starts with round 1.
+// Apply succeeds if the status is still the one that was seen, unless
+//   - the row has a live lease: its holder may be making its POST,
+//   - its round has not begun: a second one would only be another POST, or
+//   - the same job started its last round.
+//
+// An absent row starts with round 1.
 func (s StartRound) Apply(row Row) (Row, bool) {
 	switch {
+	case row.Status != s.Seen, row.Leased(s.Now), row.Waiting(), s.Job != "" && row.Replay == s.Job:
+		return row, false
 	case !row.Exists():
 		row = s.Seed.row(s.Key, s.Now)
-	case row.Leased(s.Now) || s.Job != "" && row.Replay == s.Job:
-		return row, false
 	}
 	row.name(s.Seed)
 	row.unlease()
 	row.Status, row.Reason = StatusPending, ""
 	row.Round, row.Attempt, row.Resends, row.Replay = row.Round+1, 0, 0, s.Job
-	row.NextAt, row.SweepAt = s.Now, s.SweepAt
+	row.NextAt, row.SweepAt = s.Due, s.SweepAt
 	row.touch(s.Now, s.Seed.ExpiresAt)
 	return row, true
 }

@@ -33,7 +33,10 @@ func TestProtocol_Conditions(t *testing.T) {
 	finish := delivery.Finish{Key: key, Round: 1, Attempt: 2, Token: "me", Now: now, Outcome: delivery.Outcome{Status: delivery.StatusDelivered}}
 	mark := delivery.MarkDelivered{Key: key, Round: 1, Now: now, Attempt: delivery.Attempt{Number: 1}}
 	first := delivery.RecordFirst{Key: key, Now: now, Outcome: delivery.Outcome{Status: delivery.StatusDelivered}}
-	round := delivery.StartRound{Key: key, Now: now, Job: "job", SweepAt: now.Add(time.Minute)}
+	round := func(seen delivery.Status) delivery.StartRound {
+		return delivery.StartRound{Key: key, Seen: seen, Now: now, Due: now, Job: "job", SweepAt: now.Add(time.Minute)}
+	}
+	retry := delivery.StartRound{Key: key, Seen: delivery.StatusPending, Now: now, Due: now, SweepAt: now.Add(time.Minute)}
 	end := delivery.End{Key: key, Round: 1, Status: delivery.StatusCancelled, Now: now}
 	due := delivery.MakeDue{Key: key, Round: 1, Attempt: 2, Now: now, SweepAt: now}
 	claim := delivery.Claim{Key: key, Seen: now.Add(time.Minute), Next: now.Add(time.Hour), Now: now}
@@ -79,11 +82,17 @@ func TestProtocol_Conditions(t *testing.T) {
 		{"MarkDelivered: failed in the same round", mark, ended(1, delivery.StatusFailed), true},
 		{"MarkDelivered: already delivered", mark, ended(1, delivery.StatusDelivered), false},
 		{"MarkDelivered: a later round", mark, pending(2, 0), false},
-		{"StartRound: no row", round, absent, true},
-		{"StartRound: a terminal row", round, ended(1, delivery.StatusFailed), true},
-		{"StartRound: a pending row", round, pending(1, 3), true},
-		{"StartRound: not under a live lease", round, leased(1, 3, live), false},
-		{"StartRound: once per job", round, ofJob(ended(2, delivery.StatusDelivered)), false},
+		{"StartRound: no row", round(""), absent, true},
+		{"StartRound: not if a row has been created since", round(""), ended(1, delivery.StatusDelivered), false},
+		{"StartRound: not if the row has gone since", round(delivery.StatusFailed), absent, false},
+		{"StartRound: a terminal row", round(delivery.StatusFailed), ended(1, delivery.StatusFailed), true},
+		{"StartRound: not if it has been delivered since", round(delivery.StatusFailed), ended(1, delivery.StatusDelivered), false},
+		{"StartRound: a pending row", retry, pending(1, 3), true},
+		{"StartRound: not if the round has not begun", retry, pending(2, 0), false},
+		{"StartRound: not under a live lease", retry, leased(1, 3, live), false},
+		{"StartRound: after the lease of a first attempt expired", retry, leased(2, 1, over), true},
+		{"StartRound: once per job", round(delivery.StatusDelivered), ofJob(ended(2, delivery.StatusDelivered)), false},
+		{"StartRound: by hand after a job", delivery.StartRound{Key: key, Seen: delivery.StatusDelivered, Now: now}, ofJob(ended(2, delivery.StatusDelivered)), true},
 		{"End: no row", end, absent, true},
 		{"End: a pending row", end, pending(1, 2), true},
 		{"End: an expired lease", end, leased(1, 2, over), true},

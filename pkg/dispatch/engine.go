@@ -43,9 +43,9 @@ type Deliveries interface {
 	PutResponse(ctx context.Context, r delivery.FailureResponse) error
 }
 
-// Secrets reads the version of a secret document that a webhook names.
-type Secrets interface {
-	Read(ctx context.Context, ref webhook.SecretRef) (webhook.SecretDocument, error)
+// Statistics counts what became of attempts; see webhook.Statistics.
+type Statistics interface {
+	Count(ctx context.Context, tenant webhook.Tenant, id int32, hour webhook.Hour) error
 }
 
 // Sender makes one POST. It returns within the post's timeout and reports every
@@ -64,7 +64,8 @@ type Config struct {
 	Webhooks    Webhooks
 	Events      Events
 	Deliveries  Deliveries
-	Secrets     Secrets
+	Statistics  Statistics
+	Secrets     webhook.SecretReader
 	Sender      Sender
 	Messages    delivery.Queue
 	Visibility  delivery.Visibility
@@ -79,8 +80,8 @@ type Config struct {
 	Policy webhook.Policy
 	// EventLife is how long state events are kept.
 	EventLife time.Duration
-	// RowLife is how long a delivery row is kept after its last write, and a webhook
-	// after it was disabled.
+	// RowLife is how long a delivery row is kept after its last write, a webhook after
+	// it was disabled, and an hour of statistics after its end.
 	RowLife time.Duration
 }
 
@@ -92,7 +93,10 @@ const (
 	// slowTenant webhooks whose targets hang can hold all slots of a tenant. Then
 	// the tenant's other deliveries of the batch leave the fast lane for the queue,
 	// so that the batch, which other tenants share or wait for, ends.
-	slowTenant         = maxInFlightPerTenant / maxInFlightPerWebhook
+	slowTenant = maxInFlightPerTenant / maxInFlightPerWebhook
+	// replayShare is the part of these slots that replays may hold, so that they never
+	// delay live events.
+	replayShare        = 4
 	maxQueuePerWebhook = 5  // attempts of one webhook in a queue consumer
 	maxParking         = 64 // rows of a batch being parked
 	maxLooking         = 16 // rows of an expand being looked up
@@ -131,6 +135,7 @@ type Engine struct {
 	lists    *subscriptions
 	healths  *healths
 	inFlight *slots
+	replays  *slots // of inFlight
 	notices  *notice.Notifier
 }
 
@@ -138,6 +143,7 @@ type Engine struct {
 func New(c Config) *Engine {
 	return &Engine{
 		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), inFlight: newSlots(newShares(maxInFlight, maxInFlightPerTenant), maxInFlightPerWebhook),
+		replays: newSlots(newShares(maxInFlight/replayShare, maxInFlightPerTenant/replayShare), maxInFlightPerWebhook/replayShare),
 		notices: notice.NewNotifier(c.Notices, c.Logger, c.Now),
 	}
 }
@@ -153,7 +159,7 @@ func (e *Engine) document(ctx context.Context, w webhook.Webhook) (webhook.Secre
 	if w.Secret.Name == "" {
 		return webhook.SecretDocument{}, nil
 	}
-	doc, err := e.Secrets.Read(ctx, w.Secret)
+	doc, err := webhook.ReadSecret(ctx, e.Secrets, w.Tenant, w.ID, w.Secret)
 	if err != nil {
 		return webhook.SecretDocument{}, fmt.Errorf("secret of webhook %d: %w", w.ID, err)
 	}

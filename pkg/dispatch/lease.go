@@ -48,8 +48,10 @@ func (c *consumer) leased(ctx context.Context, r delivery.Received, a leasedAtte
 	if !delivery.LeasedMayStart(began, a.read, c.Now()) {
 		return c.postpone(ctx, r, limit+delivery.LeaseMargin+delivery.LeaseSpare)
 	}
+	// A replay may have begun the round after a live message was sent.
+	m.Replay = row.Replay
 	post := webhook.Post{
-		Webhook: a.webhook, Event: a.event, Secrets: a.document, Retry: m.Attempt - 1, Replay: m.Round > 1, Timeout: limit,
+		Webhook: a.webhook, Event: a.event, Secrets: a.document, Retry: m.Attempt - 1, Replay: m.Round > 1 || m.Replay != "", Timeout: limit,
 		First: c.healths.signer(a.webhook), Unchanged: c.unchanged(m, a),
 	}
 	result := webhook.Result{At: began, Error: webhook.AttemptSecret}
@@ -64,7 +66,7 @@ func (c *consumer) leased(ctx context.Context, r delivery.Received, a leasedAtte
 		return false
 	}
 	a.probe.done()
-	c.reports.add(a.webhook, result, a.probe.id())
+	c.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != ""})
 	done = c.finish(ctx, r, made)
 	if result.Error != webhook.AttemptOK || result.Repeats > 0 || a.probe != nil {
 		// Other consumers must know at once what opens or closes a breaker, disables
@@ -81,6 +83,7 @@ func (c *consumer) leased(ctx context.Context, r delivery.Received, a leasedAtte
 // next one.
 func (c *consumer) finish(ctx context.Context, r delivery.Received, a madeAttempt) (done bool) {
 	settled := c.settle(ctx, a)
+	c.reports.counts.add(a, settled.failed)
 	if settled.disable {
 		c.reports.noteGone(a.webhook)
 	}

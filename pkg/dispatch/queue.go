@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,6 +40,7 @@ func (e *Engine) Queue(ctx context.Context, received []delivery.Received) (faile
 type consumer struct {
 	*Engine
 	waiting    *slots // bounds the attempts of one webhook within the batch
+	replaying  *slots // the same for its replays
 	reports    *reports
 	invocation delivery.Invocation
 
@@ -55,7 +57,7 @@ const statisticsLag = time.Second
 
 func newConsumer(ctx context.Context, e *Engine, received []delivery.Received) *consumer {
 	c := &consumer{
-		Engine: e, invocation: delivery.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(&e.Config, e.healths, e.notices),
+		Engine: e, invocation: delivery.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), replaying: newSlots(nil, maxQueuePerWebhook/replayShare), reports: newReports(&e.Config, e.healths, e.notices),
 		unhandled: map[webhook.Key]int{}, noting: map[webhook.Key]*time.Timer{},
 	}
 	c.invocation.Deadline, _ = ctx.Deadline()
@@ -75,14 +77,14 @@ func newConsumer(ctx context.Context, e *Engine, received []delivery.Received) *
 }
 
 // handled counts a message as handled. After a webhook's last one it writes the
-// webhook's health, which thus does not wait for other webhooks.
+// webhook's health and statistics, which thus do not wait for other webhooks.
 func (c *consumer) handled(ctx context.Context, key webhook.Key) {
 	c.mu.Lock()
 	c.unhandled[key]--
 	last := c.unhandled[key] == 0
 	c.mu.Unlock()
 	if last {
-		c.reports.flushOne(ctx, key)
+		c.reports.finish(ctx, key)
 	}
 }
 
@@ -154,7 +156,7 @@ func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool)
 	if !pass {
 		return done
 	}
-	leave, ok := c.enter(ctx, key)
+	leave, ok := c.enter(ctx, key, m.Replay != "")
 	if !ok {
 		return c.postpone(ctx, r, timeRetry)
 	}
@@ -193,23 +195,33 @@ func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool)
 }
 
 // enter waits for a slot of the webhook within the batch and then for one of the
-// process, for as long as the invocation has time to wait.
-func (c *consumer) enter(ctx context.Context, key webhook.Key) (leave func(), ok bool) {
+// process, for as long as the invocation has time to wait. A replay waits for one of the
+// replays' slots first.
+func (c *consumer) enter(ctx context.Context, key webhook.Key, replay bool) (leave func(), ok bool) {
 	if until := c.invocation.WaitUntil(); !until.IsZero() {
 		bounded, cancel := context.WithDeadline(ctx, until)
 		defer cancel()
 		ctx = bounded
 	}
-	leaveBatch, ok := c.waiting.acquire(ctx, key)
-	if !ok {
-		return nil, false
+	gates := []*slots{c.waiting, c.inFlight}
+	if replay {
+		gates = []*slots{c.replaying, c.replays, c.inFlight}
 	}
-	leaveProcess, ok := c.inFlight.acquire(ctx, key)
-	if !ok {
-		leaveBatch()
-		return nil, false
+	var held []func()
+	leave = func() {
+		for _, release := range slices.Backward(held) {
+			release()
+		}
 	}
-	return func() { leaveProcess(); leaveBatch() }, true
+	for _, gate := range gates {
+		release, ok := gate.acquire(ctx, key)
+		if !ok {
+			leave()
+			return nil, false
+		}
+		held = append(held, release)
+	}
+	return leave, true
 }
 
 // subject reads the webhook of an attempt from the store, and returns when it was

@@ -243,7 +243,9 @@ func TestQueue_Attempt(t *testing.T) {
 		{
 			name: "a secret that cannot be read: later, never unsigned", message: [3]int{1, 1},
 			prepare: func(s *site) {
-				s.change(func(w *webhook.Webhook) { w.Secret = webhook.SecretRef{Name: "n", Version: "v", Signed: true} })
+				s.change(func(w *webhook.Webhook) {
+					w.Secret = webhook.SecretRef{Name: "p/Default/1/n", Version: "v", Signed: true}
+				})
 				s.faults["Secrets.Read"] = webhook.ErrSecretUnavailable
 			},
 			wait: 30 * time.Second,
@@ -251,7 +253,9 @@ func TestQueue_Attempt(t *testing.T) {
 		{
 			name: "a deleted secret: a failed attempt, never unsigned", message: [3]int{1, 1},
 			prepare: func(s *site) {
-				s.change(func(w *webhook.Webhook) { w.Secret = webhook.SecretRef{Name: "n", Version: "v", Signed: true} })
+				s.change(func(w *webhook.Webhook) {
+					w.Secret = webhook.SecretRef{Name: "p/Default/1/n", Version: "v", Signed: true}
+				})
 			},
 			wait: done, row: "pending 1.1", queued: "attempt 1.2 hops 1 in",
 		},

@@ -69,7 +69,7 @@ func (b *batch) undecided(ctx context.Context, d firstAttempt, result webhook.Re
 	if again {
 		result.Signer = webhook.SignerNone
 	}
-	b.reports.add(d.webhook, result, "")
+	b.reports.add(d.webhook, result)
 	if !again {
 		b.reports.flushOne(ctx, d.webhookKey())
 	}

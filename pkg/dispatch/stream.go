@@ -217,7 +217,7 @@ func (b *batch) attempt(ctx context.Context, d firstAttempt) {
 		holding = false
 		release()
 	}
-	b.reports.add(d.webhook, result, "")
+	b.reports.add(d.webhook, result)
 	b.record(ctx, d, result)
 }
 
@@ -235,7 +235,7 @@ func (b *batch) tooSlow(ctx context.Context, d firstAttempt, result webhook.Resu
 		b.slowWebhooks[d.webhookKey().Tenant]++
 	}
 	b.mu.Unlock()
-	b.reports.add(d.webhook, result, "")
+	b.reports.add(d.webhook, result)
 	if !again {
 		b.reports.flushOne(ctx, d.webhookKey())
 	}
@@ -270,7 +270,9 @@ func (b *batch) refusesAll(ctx context.Context, d firstAttempt) {
 // record records the outcome of a first attempt. If the row refuses, another
 // consumer has begun the delivery and is responsible for it.
 func (b *batch) record(ctx context.Context, d firstAttempt, result webhook.Result) {
-	settled := b.settle(ctx, d.made(result))
+	made := d.made(result)
+	settled := b.settle(ctx, made)
+	b.reports.counts.add(made, settled.failed)
 	switch {
 	case settled.message != nil:
 		b.add(outgoing{Outgoing: *settled.message, record: d.record, hasRow: settled.err == nil})

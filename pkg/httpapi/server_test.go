@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -84,7 +85,7 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: s.clock.Now, Random: random,
 	}
 	registry := &webhook.Registry{
-		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Events: db.Events(), Rules: webhook.Rules{AllowHTTP: true},
+		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Events: db.Events(), Statistics: db.Statistics(), Rules: webhook.Rules{AllowHTTP: true},
 		Now: s.clock.Now, Random: random, EventLife: 30 * 24 * time.Hour,
 		Ping: func(_ context.Context, post webhook.Post) webhook.Result {
 			s.pings = append(s.pings, post)
@@ -98,6 +99,11 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		Auth:      anyone{tje0}, Health: db.Webhooks().Health, PublicURL: "https://hooks.example.com", Version: "1.2.3",
 		Administration: administration,
 		Redispatch:     &replay.Redispatch{Tenants: administration, Jobs: db.Jobs(), Now: s.clock.Now, Random: random},
+		Retry: &replay.Retry{
+			Webhooks: registry, Events: db.Events(), Deliveries: db.Deliveries(), Messages: db.Queue(), Now: s.clock.Now,
+			EventLife: 30 * 24 * time.Hour, RowLife: 33 * 24 * time.Hour,
+		},
+		Replays: replaysOf(db, registry, s.clock.Now, random),
 		Sources: &source.Registry{
 			Sources: db.Sources(), Secrets: db.Secrets(), Intents: db.Webhooks(), OwnTables: []string{"posthaste-events"},
 			TenantExists: administration.Receives, EventLife: 30 * 24 * time.Hour, Now: s.clock.Now, Random: random,
@@ -111,6 +117,15 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 	}
 	s.Handler = httpapi.New(cfg)
 	return s
+}
+
+func replaysOf(db *embedded.DB, registry *webhook.Registry, now func() time.Time, random io.Reader) *replay.Replays {
+	worker := replay.Worker{
+		Webhooks: db.Webhooks(), Events: db.Events(), Deliveries: db.Deliveries(), Messages: db.Queue(), Now: now, RowLife: 33 * 24 * time.Hour,
+	}
+	return &replay.Replays{
+		Webhooks: registry, Jobs: db.Jobs(), Founder: db.Webhooks(), Slice: worker.Slice, Logger: slog.New(slog.DiscardHandler), Now: now, Random: random, EventLife: 30 * 24 * time.Hour,
+	}
 }
 
 // sender returns a sender for rebuilding requests. It sends nothing.

@@ -141,7 +141,7 @@ func (b *batch) take(ctx context.Context, p pair, out source.Outcome) error {
 		counts.Truncated = 1
 	}
 	b.count(p.source.Name, counts, out.Missing)
-	b.Logger.DebugContext(ctx, "event taken", "source", p.source.Name, "tenant", string(taken.Tenant), "event", taken.Name, "event_id", string(taken.ID))
+	b.Logger.InfoContext(ctx, "event taken", "source", p.source.Name, "tenant", string(taken.Tenant), "event", taken.Name, "event_id", string(taken.ID))
 	out.Event = taken
 	b.became(p.record, p.source.Name, out)
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -20,8 +21,9 @@ import (
 
 // bench is an embedded store with a clock.
 type bench struct {
-	db    *embedded.DB
-	clock *webhooktest.Clock
+	db     *embedded.DB
+	clock  *webhooktest.Clock
+	random io.Reader
 }
 
 func newBench(t *testing.T) *bench {
@@ -32,7 +34,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	return &bench{db, clock}
+	return &bench{db, clock, webhooktest.Random(1)}
 }
 
 func TestRedispatchSlice_EnqueuesEachEventOfThePeriodOnce(t *testing.T) {

@@ -125,6 +125,7 @@ func (l *witness) learned(a *attempt, result webhook.Result) {
 	if result.Interrupted {
 		return // it counts for nothing, and is made again
 	}
+	l.tried(a, result.At, result.Duration)
 	id := about(a.key)
 	if a.inv.unreported == nil {
 		a.inv.unreported = map[hook][][]ledger.Outcome{}
@@ -138,6 +139,7 @@ func (l *witness) learned(a *attempt, result webhook.Result) {
 	for i, list := range lists {
 		lists[i] = append(slices.Clone(list), ledger.Outcome{
 			Activation: a.activation, Policy: a.policy, Began: result.At, Over: result.At.Add(result.Duration), Posts: posts, Kind: a.kind,
+			Replay: a.lease != nil && a.lease.job != "",
 		})
 	}
 	a.inv.unreported[id] = lists

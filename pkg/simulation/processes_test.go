@@ -16,6 +16,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	wiring "github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
@@ -51,6 +52,7 @@ type environment struct {
 	queue    delivery.Queue
 	rows     delivery.Store
 	jobs     job.Jobs
+	again    *replay.Retry
 	random   io.Reader
 	sender   *outbound.Sender
 	// The Lambda handlers.
@@ -101,7 +103,7 @@ func (e *environment) start() {
 	on := wiring.Contracts{
 		Logger: watch{w, p}.logger(), Now: p.now, Random: random,
 		Delivering: config.Delivering{Policy: w.policy, EventTTL: eventLife, DeliveryExtra: rowLife - eventLife},
-		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: documents,
+		Webhooks:   store.Webhooks(), Founder: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Statistics: store.Statistics(), Secrets: documents,
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: &sqs.Queue{Client: api{w.queue}, URL: "delivery"},
 		Sources: store.Sources(),
 	}
@@ -118,6 +120,7 @@ func (e *environment) start() {
 	w.doom.functions(e, on)
 	e.registry, e.publish = wiring.NewRegistry(on), wiring.NewPublisher(on)
 	e.registry.Rules.AllowHTTP = true
+	e.again = wiring.NewRetry(on, e.registry)
 	e.queue, e.rows, e.jobs, e.random = on.Messages, store.Deliveries(), store.Jobs(), random
 }
 

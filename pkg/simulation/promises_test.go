@@ -72,6 +72,7 @@ func (l *witness) audit() {
 	l.auditStateEvents()
 	l.auditNeighbors()
 	l.auditCounts()
+	l.auditHours()
 }
 
 func (l *witness) everyWebhook() []hook {
@@ -107,7 +108,8 @@ func (l *witness) owed(h *happening, hook hook) bool {
 	}
 	e := l.event(h)
 	history := l.accounts[hook].history
-	if versions := history.Between(e.Stored, e.Stored); h.dispatched.IsZero() && len(versions) > 0 && versions[0].ActivatedAt.After(e.From.Add(-l.w.skew)) {
+	accepted := earlier(e.From, h.event.ID.Time()) // an earlier call with the same idempotency key may have drawn the id
+	if versions := history.Between(e.Stored, e.Stored); h.dispatched.IsZero() && len(versions) > 0 && versions[0].ActivatedAt.After(accepted.Add(-l.w.skew)) {
 		return false // a redispatch skips webhooks activated after the event
 	}
 	return history.MustGet(e, until)

@@ -109,7 +109,7 @@ func (in *relays) put(name string, tenant webhook.Tenant) {
 	w := in.w
 	s := in.source(name, tenant, false)
 	s.Revision, s.Created, s.Updated = 1, w.began.Add(-time.Hour), w.began.Add(-time.Hour)
-	s.Relay.Secret = w.vault.old(tenant, webhook.SecretDocument{Current: webhook.NewSecret(relaySecret(0))})
+	s.Relay.Secret = w.vault.old(tenant, 0, webhook.SecretDocument{Current: webhook.NewSecret(relaySecret(0))})
 	if err := w.db.peek.Sources().Put(context.Background(), s); err != nil {
 		w.violated("store", "cannot store source %s: %v", name, err)
 	}
@@ -123,7 +123,7 @@ func (in *relays) functions(e *environment, on wiring.Contracts) {
 	}
 	none := func(context.Context) (webhook.Secret, error) { return webhook.NewSecret("none"), nil }
 	handler := apiwiring.New(on, e.sender, apiwiring.Config{First: none, Admin: none, AdminUser: "admin", RequestID: trigger.RequestID, Version: "sim"})
-	e.gateway = trigger.Resumed(trigger.HTTP(handler, httpapi.WriteError, on.Logger), on.Now, e.sender.Resume)
+	e.gateway = trigger.Resumed(trigger.HTTP(handler, httpapi.WriteError, "", on.Logger), on.Now, e.sender.Resume)
 }
 
 // administer changes a relay's secret or context, ends an overlap, or deletes a relay

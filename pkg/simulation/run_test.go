@@ -39,6 +39,7 @@ func play(t *testing.T, seed uint64, keep bool) (out outcome) {
 			w.doom.audit()
 			w.aliens.audit()
 			w.relays.audit()
+			w.explanations.all()
 		}
 		out = outcome{
 			seed: seed, violations: w.verdict, trace: w.trace, story: w.story(), digest: w.digest, steps: w.steps,
@@ -146,6 +147,7 @@ func newWorld(seed uint64, keep bool) *world {
 	w.doom = newDoom(w)
 	w.aliens = newAliens(w)
 	w.quitter = newQuitter(w)
+	w.explanations = newExplanations(w)
 	w.at(w.began.Add(w.weather.lasts), func() {
 		w.calm = true
 		w.tracef("weather", "clears up")

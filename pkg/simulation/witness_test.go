@@ -49,8 +49,9 @@ type witness struct {
 	founded    map[hook]int  // calls before the run
 	twice      map[hook]int  // calls that lost responses may have counted twice
 	unknown    map[hook]bool // a fault may have lost a count
+	hours      hours
 	reasons    reasons
-	found      map[delivery.Key]int // resends of a row when it got its SweepAt
+	shown      map[shown]int // resends of a row when it got its SweepAt
 	preferred  map[hook]acceptance
 	onceEvents map[string]webhook.EventID // by caller and idempotency key
 	unsigned   map[hook]bool              // an attempt was made without a POST
@@ -98,6 +99,7 @@ type grant struct {
 	process        *process
 	round, attempt int
 	token          string
+	job            string // that started the round
 	at             time.Time
 	from           string // the token of the lease taken over
 	expired        bool   // whether that lease had expired
@@ -144,7 +146,7 @@ func newWitness(w *world) *witness {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[delivery.Key]delivery.Row{}, attempts: map[delivery.Key][]*attempt{},
 		grants: map[delivery.Key][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		accounts: map[hook]*account{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), found: map[delivery.Key]int{}, preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
+		accounts: map[hook]*account{}, hours: newHours(), posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), shown: map[shown]int{}, preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
 		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
 	}
 }
@@ -287,12 +289,16 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	l.w.tracef("rows", "%s is %s at %d.%d%s%s", name, row.Status, row.Round, row.Attempt, lease, due)
 	l.checkRow(name, old, row)
 	l.unsent(p, old, row)
+	l.gaveUp(p, old, row)
 	l.checkLife(name, p, old, row)
 	l.checkDue(name, p, old, row)
-	l.noteFound(old, row)
+	l.noteShown(row)
 	l.checkHolder(name, p, old, row)
 	if row.Status == delivery.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
 		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
+	}
+	if row.Round > old.Round && (old.Exists() || row.Replay != "") {
+		l.reasons.byDelivery[key]++ // a retry or a replay
 	}
 	switch {
 	case row.Round > old.Round:
@@ -309,7 +315,7 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	}
 	l.noteDue(old, row)
 	if row.LeaseBy != "" && row.LeaseBy != old.LeaseBy {
-		g := &grant{process: p, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
+		g := &grant{process: p, job: row.Replay, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
 		if old.LeaseBy != "" && old.Round == row.Round {
 			g.from, g.expired = old.LeaseBy, old.LeaseUntil.Before(now.Add(l.w.skew))
 			l.overtaken = append(l.overtaken, old.LeaseBy)
@@ -374,10 +380,12 @@ func (l *witness) unsent(p *process, old, row delivery.Row) {
 		return
 	}
 	last := row.Attempts[len(row.Attempts)-1]
-	l.attempts[row.Key] = append(l.attempts[row.Key], &attempt{
+	a := &attempt{
 		process: p, inv: p.current, key: row.Key, round: row.Round, retry: last.Number - 1, began: last.At, ended: last.At,
 		reported: true, over: true, logged: true, kind: ledger.Failed,
-	})
+	}
+	l.attempts[row.Key] = append(l.attempts[row.Key], a)
+	l.tried(a, last.At, 0)
 	l.reasons.byDelivery[row.Key]++
 	l.unsigned[about(row.Key)], l.unknown[about(row.Key)] = true, true
 	l.founded[about(row.Key)]++
@@ -425,7 +433,7 @@ func (l *witness) begin(p *process, post webhook.Post, began time.Time) *attempt
 		a.stream = s
 	} else if g := p.leases[key]; g != nil {
 		a.lease, a.round = g, g.round
-		if post.Replay != (g.round > 1) || post.Retry != g.attempt-1 {
+		if post.Replay != (g.round > 1 || g.job != "") || post.Retry != g.attempt-1 {
 			l.w.violated("rows", "%s is attempted under the lease of attempt %d.%d", name, g.round, g.attempt)
 		}
 	} else {

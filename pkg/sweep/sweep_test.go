@@ -232,7 +232,7 @@ func TestSweep_AsksForTheAttemptThatTheRowWaitsFor(t *testing.T) {
 	s.lease(key(1, 1), 1, 1, time.Minute)
 	s.lease(key(2, 1), 1, 1, time.Second)
 	s.due(key(3, 1), 2*time.Second)
-	_, err := s.db.Deliveries().StartRound(t.Context(), delivery.StartRound{Key: key(4, 1), Now: start, SweepAt: start.Add(2 * time.Second)})
+	_, err := s.db.Deliveries().StartRound(t.Context(), delivery.StartRound{Key: key(4, 1), Now: start, Due: start, SweepAt: start.Add(2 * time.Second)})
 	s.must(err)
 	s.clock.Advance(3 * time.Second)
 	s.sweep()
@@ -250,8 +250,13 @@ func TestSweep_ResendsAtGrowingIntervals(t *testing.T) {
 		5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 80 * time.Minute, 160 * time.Minute,
 		320 * time.Minute, 6 * time.Hour, 6 * time.Hour, 6 * time.Hour,
 	} {
+		s.clock.Advance(3 * time.Second)
+		s.log.Reset()
 		s.sweep()
 		s.wantSent(time.Minute, "attempt w1 1.2 in 0s")
+		if !strings.Contains(s.log.String(), `msg="due rows sent" count=1 late_ms=3000`) {
+			t.Errorf("the log does not say how late the delivery is:\n%s", s.log.String())
+		}
 		s.wantDue(key(1, 1), s.clock.Now().Add(want), n+1)
 		if alarmed := strings.Contains(s.log.String(), "level=ERROR"); alarmed != (n+1 >= 8) {
 			t.Errorf("after %d messages: alarm %v", n+1, alarmed)
@@ -462,7 +467,7 @@ func TestSweep_DrainsTheDeadLetters(t *testing.T) {
 			name: "a row of a later round stays", letter: attempt(key(1, 1), 1, 2), row: "pending 2.0",
 			prepare: func(s *site) {
 				s.due(key(1, 1), time.Hour)
-				_, err := s.db.Deliveries().StartRound(s.t.Context(), delivery.StartRound{Key: key(1, 1), Now: start, SweepAt: start.Add(time.Hour)})
+				_, err := s.db.Deliveries().StartRound(s.t.Context(), delivery.StartRound{Key: key(1, 1), Seen: delivery.StatusPending, Now: start, Due: start, SweepAt: start.Add(time.Hour)})
 				s.must(err)
 			},
 		},

@@ -24,6 +24,7 @@ func New(c service.Contracts, dead sweep.DeadLetters, failures sweep.Failures) *
 		Logger: c.Logger, Now: c.Now, RowLife: c.Delivering.RowLife(),
 		Jobs: c.Jobs, Runners: map[job.Kind]job.Slice{
 			job.Redispatch:   replay.RedispatchSlice(c.Events, c.Messages),
+			job.Replay:       service.NewReplaySlice(c),
 			job.DeleteTenant: deletion.Slice,
 		},
 		Sources: sources,

@@ -93,7 +93,10 @@ func randomTransition(rnd *rand.Rand, store *dynamo.Deliveries, key delivery.Key
 		m := delivery.MarkDelivered{Key: key, Round: round, Now: now, Seed: seed, Attempt: outcome.Attempt, ExpiresAt: expires}
 		return "mark", m.Apply, func() (delivery.Row, error) { return store.MarkDelivered(ctx, m) }
 	case 2, 3:
-		s := delivery.StartRound{Key: key, Now: now, SweepAt: now.Add(5 * time.Second), Seed: seed}
+		s := delivery.StartRound{Key: key, Seen: row.Status, Now: now, Due: now.Add(time.Second), SweepAt: now.Add(5 * time.Second), Seed: seed}
+		if rnd.IntN(8) == 0 {
+			s.Seen = delivery.StatusFailed
+		}
 		if rnd.IntN(2) == 0 {
 			s.Job = tokens[rnd.IntN(2)]
 		}

@@ -27,6 +27,7 @@ func neighbours(t *testing.T) []webhook.Tenant {
 func testApart(t *testing.T, h Harness) {
 	t.Run("webhooks with the same id", func(t *testing.T) { t.Parallel(); testWebhooksApart(t, h) })
 	t.Run("health of webhooks with the same id", func(t *testing.T) { t.Parallel(); testHealthApart(t, h) })
+	t.Run("statistics of webhooks with the same id", func(t *testing.T) { t.Parallel(); testStatisticsApart(t, h) })
 	t.Run("events with the same id and claims of the same key", func(t *testing.T) { t.Parallel(); testEventsApart(t, h) })
 	t.Run("rows of the same webhook and event", func(t *testing.T) { t.Parallel(); testRowsApart(t, h) })
 	t.Run("erasure", func(t *testing.T) { t.Parallel(); testErasureApart(t, h) })
@@ -249,7 +250,7 @@ func testRowsApart(t *testing.T, h Harness) {
 			return h.Deliveries.MarkDelivered(t.Context(), delivery.MarkDelivered{Key: k, Round: 1, Now: at, Attempt: delivery.Attempt{Number: 2, At: at}, Seed: newSeed(), ExpiresAt: newSeed().ExpiresAt})
 		}},
 		{"StartRound", func(k delivery.Key) (delivery.Row, error) {
-			return h.Deliveries.StartRound(t.Context(), delivery.StartRound{Key: k, Now: at, SweepAt: at.Add(5 * time.Minute), Seed: newSeed()})
+			return h.Deliveries.StartRound(t.Context(), delivery.StartRound{Key: k, Seen: delivery.StatusDelivered, Now: at, Due: at, SweepAt: at.Add(5 * time.Minute), Seed: newSeed()})
 		}},
 		{"End", func(k delivery.Key) (delivery.Row, error) {
 			return h.Deliveries.End(t.Context(), delivery.End{Key: k, Round: 2, Status: delivery.StatusCancelled, Reason: "stopped", Now: at, Seed: newSeed()})

@@ -130,7 +130,7 @@ func testLog(t *testing.T, h Harness) {
 		}
 		_, err = h.Deliveries.Finish(t.Context(), delivery.Finish{Key: key, Round: 1, Attempt: 1, Token: "a", Now: at, Outcome: delivery.Outcome{Attempt: tries[0], Status: delivery.StatusFailed}})
 		must(t, err)
-		_, err = h.Deliveries.StartRound(t.Context(), delivery.StartRound{Key: key, Now: at, SweepAt: at, Seed: newSeed()})
+		_, err = h.Deliveries.StartRound(t.Context(), delivery.StartRound{Key: key, Seen: delivery.StatusFailed, Now: at, Due: at, SweepAt: at, Seed: newSeed()})
 		must(t, err)
 		_, err = h.Deliveries.MarkDelivered(t.Context(), delivery.MarkDelivered{Key: key, Round: 2, Now: at, Attempt: tries[1]})
 		must(t, err)

@@ -112,8 +112,9 @@ func drawTransition(rt *rapid.T, key delivery.Key, at, expires time.Time, row de
 			return d.MarkDelivered(ctx, x)
 		}}
 	case "StartRound":
-		x := delivery.StartRound{Key: key, Now: at, SweepAt: later, Job: rapid.SampledFrom([]string{"", "job1", "job2"}).Draw(rt, "job"), Seed: seed}
-		return transition{fmt.Sprintf("%s by job %q", kind, x.Job), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.StartRound(ctx, x) }}
+		seen := rapid.SampledFrom([]delivery.Status{row.Status, row.Status, row.Status, "", delivery.StatusFailed}).Draw(rt, "seen")
+		x := delivery.StartRound{Key: key, Seen: seen, Now: at, Due: later, SweepAt: later.Add(time.Minute), Job: rapid.SampledFrom([]string{"", "job1", "job2"}).Draw(rt, "job"), Seed: seed}
+		return transition{fmt.Sprintf("%s by job %q, seen %q", kind, x.Job, seen), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.StartRound(ctx, x) }}
 	case "End":
 		x := delivery.End{Key: key, Round: round, Status: delivery.StatusCancelled, Reason: "stopped", Now: at, Seed: seed}
 		return transition{fmt.Sprintf("%s %d", kind, round), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.End(ctx, x) }}
