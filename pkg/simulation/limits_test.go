@@ -93,9 +93,9 @@ func (l *witness) signedWith(a *attempt) (v ledger.Version, secret string) {
 
 // notePreference records which secret a target accepted: known says that the call has
 // returned, so that other processes can know it. After an attempt in which one secret was
-// refused and the other got no response, the other one is next.
+// refused and the other got another error or no response, the other one is next.
 func (l *witness) notePreference(a *attempt, known bool) {
-	if p := l.preferred[about(a.key)]; a.kind == ledger.Undecided {
+	if p := l.preferred[about(a.key)]; a.kind == ledger.Undecided || a.requests > 1 && a.kind != ledger.Accepted {
 		p.at = time.Time{}
 		l.preferred[about(a.key)] = p
 	}

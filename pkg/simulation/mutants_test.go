@@ -584,6 +584,10 @@ var mutants = []mutant{
 		"if now.Before(d.PreviousUntil) {", "if now.Before(d.PreviousUntil.Add(time.Hour)) {",
 	},
 	{
+		"secrets: an overlap lasts an hour longer", "pkg/webhook/registry_secret.go",
+		"doc.Previous, doc.PreviousUntil = old.Current, overlapEnd", "doc.Previous, doc.PreviousUntil = old.Current, overlapEnd.Add(time.Hour)",
+	},
+	{
 		"secrets: removing one keeps the previous one", registrySecret,
 		"doc.Current, doc.Previous, doc.PreviousUntil = Secret{}, Secret{}, time.Time{}", "doc.Current = Secret{}",
 	},

@@ -63,4 +63,8 @@ var relayMutants = []mutant{
 		"relay: any signature verifies", relaySigned,
 		"case !signature.VerifySuperOffice(secret, body, signed):", "case !signature.VerifySuperOffice(secret, body, signed) && false:",
 	},
+	{
+		"relay: an overlap lasts an hour longer", "pkg/source/registry_secret.go",
+		"doc.Previous, doc.PreviousUntil = old.Current, s.Updated.Add(overlap)", "doc.Previous, doc.PreviousUntil = old.Current, s.Updated.Add(overlap+time.Hour)",
+	},
 }
