@@ -6,11 +6,12 @@
 import re
 import sys
 
+import operation_rules
 from cfnlint.decode import cfn_yaml
 
 template = cfn_yaml.load(sys.argv[1])
 parameters, resources, outputs = template["Parameters"], template["Resources"], template["Outputs"]
-faults = []
+faults = operation_rules.faults(template)
 
 
 def hold(condition, fault):
@@ -118,6 +119,11 @@ hold(sources == ["AnyEventSource", [{"anything-but": {"prefix": "posthaste."}}],
 expiry = resources["ChangeFailureBucket"]["Properties"]["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"]
 hold(expiry == 14, f"records of tables are kept for {expiry} days")
 
+# Secrets.
+root = resources["RootSecret"]
+hold("Condition" not in root, "a sealed secret cannot be read after SecretStore was changed back")
+hold(root.get("DeletionPolicy") == root.get("UpdateReplacePolicy") == "Retain", "the root keys may be lost")
+
 # Permissions. A statement may be behind a condition: Fn::If of it and nothing.
 def unconditional(statement):
     return statement["Fn::If"][1] if "Fn::If" in statement else statement
@@ -132,8 +138,8 @@ for name, role in of_type("AWS::IAM::Role").items():
         for s in statements:
             where = f"{name}/{s.get('Sid')}"
             hold(all("*" not in action for action in many(s["Action"])), f"{where} allows actions by pattern")
-            streams = many(s["Action"]) == ["dynamodb:ListStreams"]  # takes no resource
-            hold(streams or "*" not in many(s["Resource"]), f"{where} applies to all resources")
+            unbound = many(s["Action"]) == ["dynamodb:ListStreams"] or s["Sid"] == "AttachToVpc"  # take no resource
+            hold(unbound or "*" not in many(s["Resource"]), f"{where} applies to all resources")
 
 print("\n".join(faults) or "the template follows its rules")
 sys.exit(bool(faults))

@@ -31,7 +31,7 @@ func BenchmarkStart(b *testing.B) {
 		b.Fatal(err)
 	}
 	environment := append(os.Environ(), "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x",
-		"WEBHOOKS_TABLE=w", "EVENTS_TABLE=e", "DELIVERIES_TABLE=d", "SECRET_PREFIX=p/", "FIRST_CREDENTIAL_SECRET=f", "ADMIN_SECRET=a",
+		"WEBHOOKS_TABLE=w", "EVENTS_TABLE=e", "DELIVERIES_TABLE=d", "SECRET_PREFIX=p/", "ROOT_SECRET=r", "FIRST_CREDENTIAL_SECRET=f", "ADMIN_SECRET=a",
 		"DELIVERY_QUEUE_URL=http://127.0.0.1:9/q", "DEAD_LETTER_QUEUE_URL=http://127.0.0.1:9/d", "FAILURE_BUCKET=b")
 	for b.Loop() {
 		hello := build(b, "testdata/hello")

@@ -37,8 +37,7 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 		return nil, err
 	}
 	manager := secretsmanager.NewFromConfig(clients)
-	on := start.Contracts(cfg.Deployed, cfg.WebhooksPerTenant, clients, logger)
-	on.Secrets = secrets.NewCache(on.Secrets, documentBytes)
+	on := start.Contracts(cfg.Deployed, start.Limits{WebhooksPerTenant: cfg.WebhooksPerTenant, DocumentBytes: documentBytes}, clients, logger)
 	on.Messages = &sqs.Queue{Client: awssqs.NewFromConfig(clients), URL: cfg.DeliveryQueueURL}
 	on.BusTenant = cfg.EventTenant
 	handler := api.New(on, sender, api.Config{
@@ -47,5 +46,5 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 		Admin: secrets.Value(manager, cfg.AdminSecret, time.Now), AdminUser: "admin",
 		Role: func(ctx context.Context) string { return tenancy.RoleARN(trigger.SignedBy(ctx)) },
 	})
-	return trigger.Resumed(trigger.HTTP(handler, httpapi.WriteError, logger), time.Now, sender.Resume), nil
+	return trigger.Resumed(trigger.HTTP(handler, httpapi.WriteError, cfg.PublicURL, logger), time.Now, sender.Resume), nil
 }

@@ -17,7 +17,7 @@ import (
 func main() { start.Function(config.LoadIngest, wire) }
 
 func wire(cfg config.Ingest, clients aws.Config, logger *slog.Logger) (lambda.Handler, error) {
-	on := start.Contracts(cfg.Deployed, 0, clients, logger)
+	on := start.Contracts(cfg.Deployed, start.Limits{}, clients, logger)
 	on.BusTenant = cfg.EventTenant
 	batches := ingester.New(on)
 	return trigger.Ingest(batches.Bus, batches.Changes, logger), nil

@@ -128,6 +128,8 @@ func (r *recorder) UpdateHealth(_ context.Context, _ webhook.Tenant, _ int32, ch
 	return r.health, nil
 }
 
+func (r *recorder) Count(context.Context, webhook.Tenant, int32, webhook.Hour) error { return nil }
+
 func (r *recorder) RecordFirst(_ context.Context, first delivery.RecordFirst) (delivery.Row, error) {
 	if first.Outcome.Status == delivery.StatusDelivered {
 		r.delivered.Add(1)
@@ -231,7 +233,7 @@ func newBenchEngine(b *testing.B, target string) *benchEngineRun {
 	}
 	b.Cleanup(sender.CloseIdle)
 	engine := dispatch.New(dispatch.Config{
-		Webhooks: asWebhooks{r}, Deliveries: asDeliveries{r}, Secrets: r, Sender: sender, Messages: r, Logger: slog.New(telemetry.NewHandler(io.Discard, slog.LevelInfo)),
+		Webhooks: asWebhooks{r}, Deliveries: asDeliveries{r}, Statistics: r, Secrets: r, Sender: sender, Messages: r, Logger: slog.New(telemetry.NewHandler(io.Discard, slog.LevelInfo)),
 		Now: time.Now, Random: rand.Reader, Policy: webhook.PolicyDurable, EventLife: time.Hour, RowLife: time.Hour,
 	})
 	return &benchEngineRun{recorder: r, engine: engine, sender: sender}

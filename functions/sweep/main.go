@@ -12,6 +12,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/functions/internal/operational"
 	"github.com/posthaste-dev/posthaste/functions/internal/start"
+	"github.com/posthaste-dev/posthaste/pkg/awsenv"
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/failures/s3"
 	"github.com/posthaste-dev/posthaste/pkg/invoke"
@@ -26,14 +27,14 @@ func main() { start.Function(config.LoadSweep, wire) }
 
 func wire(cfg config.Sweep, clients aws.Config, logger *slog.Logger) (lambda.Handler, error) {
 	queues := awssqs.NewFromConfig(clients)
-	on := start.Contracts(cfg.Deployed, 0, clients, logger)
+	on := start.Contracts(cfg.Deployed, start.Limits{}, clients, logger)
 	on.Notices = operational.Notices(cfg.Operational, clients)
 	on.Messages = &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL}
 	dead := &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL}
 	failures := &s3.Failures{Client: s3.NewClient(clients), Bucket: cfg.FailureBucket, Decode: dynamo.DecodeStream}
 	s := sweeper.New(on, dead, failures)
 	if cfg.ChangeFailureBucket != "" {
-		function := &invoke.Function{Client: awslambda.NewFromConfig(clients), Name: cfg.IngestFunction}
+		function := &invoke.Function{Client: awslambda.NewFromConfig(awsenv.Waiting(clients)), Name: cfg.IngestFunction}
 		s.Changes = &sweep.Changes{Failures: &s3.Failures{Client: failures.Client, Bucket: cfg.ChangeFailureBucket}, Take: function.Take}
 	}
 	return trigger.Schedule(s.Run, logger), nil

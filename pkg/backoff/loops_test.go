@@ -22,6 +22,7 @@ var retries = map[string]string{
 	"pkg/webhook Registry.retry saving.Retry":                 "ErrConflict: 409",
 	"pkg/webhook Registry.CreateOnce saving.Retry":            "ErrConflict: 409",
 	"pkg/secrets Manager.prepareLabels labelling.Retry":       "ErrUnavailable: 503",
+	"pkg/secrets Root.Rotate rotating.Retry":                  "ErrUnavailable: 503",
 	"pkg/store/dynamo table.retry contention.Retry":           "ErrUnavailable: 503, or the message is received again",
 	"pkg/store/dynamo table.getAll contention.Retry":          "ErrUnavailable, as above",
 	"pkg/store/dynamo Deliveries.write contention.Retry":      "ErrUnavailable, as above",

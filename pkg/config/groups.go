@@ -56,6 +56,9 @@ type Serving struct {
 	WebhooksPerTenant  int // at most
 	StrictAccept       bool
 	OIDC               OIDC
+	// EgressAddresses are the public addresses, or networks, that POSTs come from.
+	// Empty: any of the cloud's.
+	EgressAddresses []string
 }
 
 // OIDC describes accepted bearer tokens. Without an Issuer none are accepted.
@@ -79,6 +82,10 @@ type Deployed struct {
 	LogLevel     slog.Level
 	Tables       Tables
 	SecretPrefix string // of the names in Secrets Manager
+	// RootSecret is the name or ARN of the secret with the root keys of sealed secrets.
+	RootSecret string
+	// WriteSealed is SECRET_STORE=sealed.
+	WriteSealed bool
 	Delivering
 }
 
@@ -130,6 +137,7 @@ func (r *reader) serving() Serving {
 		SecretVisible:      r.oneOf("SECRET_ON_READ", "masked", "visible") == "visible",
 		RefuseUnknownTypes: r.oneOf("UNKNOWN_TYPE", "accept", "refuse") == "refuse",
 		StrictAccept:       r.boolean("STRICT_ACCEPT"),
+		EgressAddresses:    r.addresses("EGRESS_ADDRESSES"),
 		WebhooksPerTenant:  r.number("WEBHOOKS_PER_TENANT", 100_000),
 		// Issuers are compared literally, so the trailing slash stays.
 		OIDC: OIDC{
@@ -160,6 +168,7 @@ func (r *reader) operational() Operational {
 
 func (r *reader) common() Deployed {
 	d := Deployed{LogLevel: r.level("LOG_LEVEL"), SecretPrefix: r.required("SECRET_PREFIX"), Delivering: r.delivering()}
+	d.RootSecret, d.WriteSealed = r.required("ROOT_SECRET"), r.oneOf("SECRET_STORE", "manager", "sealed") == "sealed"
 	d.Tables = Tables{Webhooks: r.required("WEBHOOKS_TABLE"), Events: r.required("EVENTS_TABLE"), Deliveries: r.required("DELIVERIES_TABLE")}
 	return d
 }

@@ -57,7 +57,7 @@ func inHouse(t *testing.T, test func(h *house)) {
 		}
 		h := &house{t: t, db: db, moved: map[webhook.Tenant]string{}}
 		h.Engine = dispatch.New(dispatch.Config{
-			Webhooks: heldWebhooks{db.Webhooks(), h}, Events: db.Events(), Deliveries: db.Deliveries(), Secrets: secrets.NewCache(db.Secrets(), 100),
+			Webhooks: heldWebhooks{db.Webhooks(), h}, Events: db.Events(), Deliveries: db.Deliveries(), Statistics: db.Statistics(), Secrets: secrets.NewCache(db.Secrets(), 100),
 			Sender: h, Messages: db.Queue(), Visibility: db.Queue(), DeadLetters: db.DeadLetters(),
 			Logger: webhooktest.Logger(t), Now: time.Now, Random: random,
 			Policy: webhook.PolicyDurable, EventLife: 30 * 24 * time.Hour, RowLife: 33 * 24 * time.Hour,

@@ -43,9 +43,9 @@ type Deliveries interface {
 	PutResponse(ctx context.Context, r delivery.FailureResponse) error
 }
 
-// Secrets reads the version of a secret document that a webhook names.
-type Secrets interface {
-	Read(ctx context.Context, ref webhook.SecretRef) (webhook.SecretDocument, error)
+// Statistics counts what became of attempts; see webhook.Statistics.
+type Statistics interface {
+	Count(ctx context.Context, tenant webhook.Tenant, id int32, hour webhook.Hour) error
 }
 
 // Sender makes one POST. It returns within the post's timeout and reports every
@@ -64,7 +64,8 @@ type Config struct {
 	Webhooks    Webhooks
 	Events      Events
 	Deliveries  Deliveries
-	Secrets     Secrets
+	Statistics  Statistics
+	Secrets     webhook.SecretReader
 	Sender      Sender
 	Messages    delivery.Queue
 	Visibility  delivery.Visibility
@@ -79,8 +80,8 @@ type Config struct {
 	Policy webhook.Policy
 	// EventLife is how long state events are kept.
 	EventLife time.Duration
-	// RowLife is how long a delivery row is kept after its last write, and a webhook
-	// after it was disabled.
+	// RowLife is how long a delivery row is kept after its last write, a webhook after
+	// it was disabled, and an hour of statistics after its end.
 	RowLife time.Duration
 }
 
@@ -158,7 +159,7 @@ func (e *Engine) document(ctx context.Context, w webhook.Webhook) (webhook.Secre
 	if w.Secret.Name == "" {
 		return webhook.SecretDocument{}, nil
 	}
-	doc, err := e.Secrets.Read(ctx, w.Secret)
+	doc, err := webhook.ReadSecret(ctx, e.Secrets, w.Tenant, w.ID, w.Secret)
 	if err != nil {
 		return webhook.SecretDocument{}, fmt.Errorf("secret of webhook %d: %w", w.ID, err)
 	}

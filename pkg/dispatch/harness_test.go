@@ -76,7 +76,7 @@ func newSite(t *testing.T) *site {
 func (s *site) engine(random io.Reader) *dispatch.Engine {
 	return dispatch.New(dispatch.Config{
 		Webhooks: faultyWebhooks{s.db.Webhooks(), s}, Events: faultyEvents{s.db.Events(), s},
-		Deliveries: faultyRows{s.db.Deliveries(), s}, Secrets: faultySecrets{s.db.Secrets(), s},
+		Statistics: faultyStatistics{s.db.Statistics(), s}, Deliveries: faultyRows{s.db.Deliveries(), s}, Secrets: faultySecrets{s.db.Secrets(), s},
 		Sender: target{s}, Messages: faultyQueue{s.db.Queue(), s}, Visibility: faultyQueue{s.db.Queue(), s},
 		DeadLetters: s.db.DeadLetters(), Notices: &s.notices, Logger: webhooktest.Logger(s.t), Now: s.clock.Now, Random: random,
 		Policy: webhook.PolicyDurable, EventLife: 30 * 24 * time.Hour, RowLife: 33 * 24 * time.Hour,
@@ -269,6 +269,18 @@ func (t target) Send(_ context.Context, p webhook.Post) webhook.Result {
 		result.At = t.clock.Now()
 	}
 	return result
+}
+
+type faultyStatistics struct {
+	embedded.Statistics
+	s *site
+}
+
+func (f faultyStatistics) Count(ctx context.Context, tenant webhook.Tenant, id int32, hour webhook.Hour) error {
+	if err := f.s.at("Count"); err != nil {
+		return err
+	}
+	return f.Statistics.Count(ctx, tenant, id, hour)
 }
 
 type faultyWebhooks struct {

@@ -83,6 +83,7 @@ func (c *consumer) leased(ctx context.Context, r delivery.Received, a leasedAtte
 // next one.
 func (c *consumer) finish(ctx context.Context, r delivery.Received, a madeAttempt) (done bool) {
 	settled := c.settle(ctx, a)
+	c.reports.counts.add(a, settled.failed)
 	if settled.disable {
 		c.reports.noteGone(a.webhook)
 	}

@@ -100,14 +100,14 @@ func newConsumer(ctx context.Context, e *Engine, received []delivery.Received) *
 }
 
 // handled counts a message as handled. After a webhook's last one it writes the
-// webhook's health, which thus does not wait for other webhooks.
+// webhook's health and statistics, which thus do not wait for other webhooks.
 func (c *consumer) handled(ctx context.Context, key webhook.Key) {
 	c.mu.Lock()
 	c.unhandled[key]--
 	last := c.unhandled[key] == 0
 	c.mu.Unlock()
 	if last {
-		c.reports.flushOne(ctx, key)
+		c.reports.finish(ctx, key)
 	}
 }
 
@@ -197,6 +197,9 @@ func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool)
 	}
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if gone(err) {
+		if known, erased := c.erased(ctx, m); !known || erased {
+			return known || c.later(ctx, r)
+		}
 		return c.end(ctx, r, webhook.Event{ID: m.Event}, delivery.StatusExpired, "the event is no longer kept")
 	}
 	if err != nil {
@@ -272,6 +275,18 @@ func (c *consumer) end(ctx context.Context, r delivery.Received, event webhook.E
 	return true
 }
 
+// erased reports whether a delivery whose event is gone has neither a webhook nor a
+// row, as after its tenant's deletion: a row would be left of the tenant. It is not
+// known while one of them cannot be read.
+func (c *consumer) erased(ctx context.Context, m delivery.Message) (known, erased bool) {
+	w, _, err := c.subject(ctx, m)
+	if err != nil || w.Revision > 0 {
+		return err == nil, false
+	}
+	_, err = c.Deliveries.Get(ctx, m.Key())
+	return err == nil || gone(err), gone(err)
+}
+
 // makeDue turns a message with too many hops into a row that the sweep finds: the
 // guard against bugs that make messages circle.
 func (c *consumer) makeDue(ctx context.Context, r delivery.Received) (done bool) {
@@ -293,6 +308,11 @@ func (c *consumer) record(ctx context.Context, r delivery.Received) (done bool) 
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if err != nil && !gone(err) {
 		return c.eventUnread(ctx, r, err)
+	}
+	if gone(err) {
+		if known, erased := c.erased(ctx, m); !known || erased {
+			return known || c.later(ctx, r)
+		}
 	}
 	event.ID = m.Event
 	if err = c.markDelivered(ctx, m, event, *m.Success, ""); err == nil {

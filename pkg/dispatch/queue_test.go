@@ -243,7 +243,9 @@ func TestQueue_Attempt(t *testing.T) {
 		{
 			name: "a secret that cannot be read: later, never unsigned", message: [3]int{1, 1},
 			prepare: func(s *site) {
-				s.change(func(w *webhook.Webhook) { w.Secret = webhook.SecretRef{Name: "n", Version: "v", Signed: true} })
+				s.change(func(w *webhook.Webhook) {
+					w.Secret = webhook.SecretRef{Name: "p/Default/1/n", Version: "v", Signed: true}
+				})
 				s.faults["Secrets.Read"] = webhook.ErrSecretUnavailable
 			},
 			wait: 30 * time.Second,
@@ -251,7 +253,9 @@ func TestQueue_Attempt(t *testing.T) {
 		{
 			name: "a deleted secret: a failed attempt, never unsigned", message: [3]int{1, 1},
 			prepare: func(s *site) {
-				s.change(func(w *webhook.Webhook) { w.Secret = webhook.SecretRef{Name: "n", Version: "v", Signed: true} })
+				s.change(func(w *webhook.Webhook) {
+					w.Secret = webhook.SecretRef{Name: "p/Default/1/n", Version: "v", Signed: true}
+				})
 			},
 			wait: done, row: "pending 1.1", queued: "attempt 1.2 hops 1 in",
 		},
@@ -410,6 +414,40 @@ func TestQueue_StartsNoAttemptWithoutTimeForIt(t *testing.T) {
 	failed := s.Queue(ctx, s.send(s.attempt(1, 1)))
 	if len(failed) != 1 || len(s.posts) != 0 || !slices.Equal(s.postponed, []time.Duration{5 * time.Second}) || s.row().Exists() {
 		t.Errorf("not done %q, %d POSTs, retried after %v; want no POST, and a retry after 5s", failed, len(s.posts), s.postponed)
+	}
+}
+
+// A message that comes after its tenant was deleted leaves nothing of the tenant, also
+// if whether it was cannot be read at first. A row that exists is ended, or the sweep
+// would send it again and again.
+func TestQueue_WhatWasErasedGetsNoRow(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []delivery.MessageKind{delivery.MessageAttempt, delivery.MessageRecord} {
+		for _, begun := range []bool{false, true} {
+			s := newSite(t)
+			s.faults["Events.Get"] = webhook.ErrNotFound
+			want := ""
+			if begun {
+				s.finish(1, 1, waiting)
+				want = map[delivery.MessageKind]string{delivery.MessageAttempt: "expired 1.1", delivery.MessageRecord: "delivered 1.1"}[kind]
+			}
+			before := describe(s.row())
+			s.must(s.db.Webhooks().Delete(t.Context(), tenant, s.hook.ID, s.hook.Revision, webhook.Change{}))
+			m := s.attempt(1, 2)
+			if m.Kind = kind; kind == delivery.MessageRecord {
+				m.Attempt, m.Success = 0, &delivery.Attempt{Number: 1, At: s.clock.Now(), StatusCode: 200}
+			}
+			for _, unread := range []string{"Webhooks.Get", "Deliveries.Get"} {
+				s.faults[unread] = webhook.ErrUnavailable
+				if done, got := s.consume(m), describe(s.row()); done || got != before {
+					t.Errorf("%s, begun %v: without %s done %v and the row is %q, want %q", kind, begun, unread, done, got, before)
+				}
+				delete(s.faults, unread)
+			}
+			if done, got := s.consume(m), describe(s.row()); !done || got != want {
+				t.Errorf("%s, begun %v: done %v and the row is %q, want %q", kind, begun, done, got, want)
+			}
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ type reports struct {
 	config  *Config
 	healths *healths
 	notices *notice.Notifier
+	counts  *counts // for statistics
 
 	mu        sync.Mutex
 	byWebhook map[webhook.Key]*report
@@ -33,7 +34,10 @@ type report struct {
 }
 
 func newReports(c *Config, h *healths, n *notice.Notifier) *reports {
-	return &reports{config: c, healths: h, notices: n, byWebhook: map[webhook.Key]*report{}}
+	return &reports{
+		config: c, healths: h, notices: n, byWebhook: map[webhook.Key]*report{},
+		counts: &counts{config: c, byWebhook: map[webhook.Key][]webhook.Hour{}},
+	}
 }
 
 func (r *reports) entry(w webhook.Webhook) *report {
@@ -106,18 +110,27 @@ func (r *reports) take(key webhook.Key) *report {
 	return have
 }
 
-// flush writes the health of every attempted webhook and disables those that
-// responded with 410 or whose policy is exhausted. A failure costs statistics,
-// never a delivery, so it is only logged.
+// flush writes the health and the statistics of every attempted webhook and disables
+// those that responded with 410 or whose policy is exhausted. A failure costs
+// counts, never a delivery, so it is only logged.
 func (r *reports) flush(ctx context.Context) {
 	var wg sync.WaitGroup
+	wg.Go(func() { r.counts.flush(ctx) })
 	for _, key := range r.ordered {
 		wg.Go(func() { r.flushOne(ctx, key) })
 	}
 	wg.Wait()
 }
 
-// flushOne is flush for one webhook. It reports whether there was a report and all
+// finish is flush for a webhook that the call is done with.
+func (r *reports) finish(ctx context.Context, key webhook.Key) {
+	var wg sync.WaitGroup
+	wg.Go(func() { r.counts.flushOne(ctx, key) })
+	r.flushOne(ctx, key)
+	wg.Wait()
+}
+
+// flushOne is flush for the health of one webhook. It reports whether there was a report and all
 // of it is done.
 func (r *reports) flushOne(ctx context.Context, key webhook.Key) (done bool) {
 	have := r.take(key)
@@ -145,7 +158,7 @@ func (r *reports) write(ctx context.Context, about *report) error {
 		return after
 	})
 	if err == nil {
-		r.noteTurn(about, turned, health)
+		r.noteTurn(ctx, about, turned, health)
 	}
 	exhausted := err == nil && about.live && health.Activation == w.Activation && w.Options.Policy.Or(r.config.Policy).Exhausted(health, r.config.Now())
 	if about.gone || exhausted {

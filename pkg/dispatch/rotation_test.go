@@ -11,7 +11,7 @@ import (
 // rotate sets a secret document with two secrets and its own version.
 func (s *site) rotate(version string) {
 	s.t.Helper()
-	ref, err := s.db.Secrets().Create(s.t.Context(), "rotated/"+version, webhook.SecretDocument{
+	ref, err := s.db.Secrets().Create(s.t.Context(), "p/Default/1/"+version, webhook.SecretDocument{
 		Current: webhook.NewSecret("new"), Previous: webhook.NewSecret("old"), PreviousUntil: start.AddDate(1, 0, 0),
 	})
 	s.must(err)

@@ -31,6 +31,8 @@ type settled struct {
 	row delivery.Row
 	// disable is true if the target responded with 410.
 	disable bool
+	// failed is true if the row says that the delivery has failed.
+	failed bool
 }
 
 // settle logs an attempt, records its outcome and returns what is to be sent.
@@ -47,6 +49,7 @@ func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	leased, refused := a.token != "", errors.Is(err, webhook.ErrRefused)
 	switch {
 	case err == nil:
+		done.failed = outcome.Status == delivery.StatusFailed
 		e.keepResponse(ctx, row, outcome)
 		if more {
 			retry := message // allocated only for attempts that have a next one

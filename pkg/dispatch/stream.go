@@ -270,7 +270,9 @@ func (b *batch) refusesAll(ctx context.Context, d firstAttempt) {
 // record records the outcome of a first attempt. If the row refuses, another
 // consumer has begun the delivery and is responsible for it.
 func (b *batch) record(ctx context.Context, d firstAttempt, result webhook.Result) {
-	settled := b.settle(ctx, d.made(result))
+	made := d.made(result)
+	settled := b.settle(ctx, made)
+	b.reports.counts.add(made, settled.failed)
 	switch {
 	case settled.message != nil:
 		b.add(outgoing{Outgoing: *settled.message, record: d.record, hasRow: settled.err == nil})

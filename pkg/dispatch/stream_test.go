@@ -68,7 +68,7 @@ func TestStream_MakesNoAttemptIfTheViewAgedWhileTheSecretWasRead(t *testing.T) {
 	clock := webhooktest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	w := webhook.Webhook{
 		Tenant: "Default", ID: 1, State: webhook.StateActive, Events: []string{"non"}, TargetURL: "https://example.com/",
-		Secret: webhook.SecretRef{Name: "n", Version: "v", Signed: true},
+		Secret: webhook.SecretRef{Name: "p/Default/1/n", Version: "v", Signed: true},
 	}
 	store := &countingWebhooks{epoch: func() int64 { return 1 }, subscribed: func(key string) []webhook.Webhook {
 		if key == "non" {

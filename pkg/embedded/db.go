@@ -15,6 +15,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/seal"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -41,7 +42,8 @@ const lockWait = 500 * time.Millisecond
 
 var bucketNames = []string{
 	"webhooks", "history", "graves", "pointers", "epochs", "ids", "health", "intents", "tenants", "credentials", "issued", "events", "claims", "feed",
-	"deliveries", "due", "queue", "ready", "dead", "secrets", "jobs", "ended", "expiry", "sources", "counts", "responses",
+	"deliveries", "due", "queue", "ready", "dead", "secrets", "jobs", "ended", "expiry", "sources", "counts", "responses", "statistics",
+	"secretkey",
 }
 
 // DB is an open file. It is safe for concurrent use.
@@ -55,6 +57,7 @@ type DB struct {
 	closing bool
 	senders sync.WaitGroup
 
+	ring      seal.Ring  // seals the secrets
 	documents *documents // secrets that were read
 
 	fed    *signal // something entered the feed
@@ -67,9 +70,10 @@ type write struct {
 	done   chan error
 }
 
-// Open opens the file posthaste.db in a directory, creating both if needed. The
-// file is synced at each commit. Open fails if another process has the file
-// open, or if it is empty or damaged.
+// Open opens the file posthaste.db in a directory, creating both if needed, and with
+// it the file secrets.key, which has the key of the secrets in it. The file is synced
+// at each commit. Open fails if another process has the file open, if it is empty or
+// damaged, or if its key is missing or is another's.
 func Open(dir string, o Options) (*DB, error) {
 	if o.SecretPrefix == "" {
 		o.SecretPrefix = "local"
@@ -99,6 +103,9 @@ func Open(dir string, o Options) (*DB, error) {
 		}
 		return nil
 	})
+	if err == nil {
+		db.ring, err = openKey(dir, bolt)
+	}
 	if err == nil {
 		err = db.release()
 	}

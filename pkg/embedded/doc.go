@@ -14,8 +14,8 @@
 // their handlers and calls a handler every minute.
 //
 // The package is for one process on one machine: opening the file from a second
-// process fails at once. It does not listen on a network and does not encrypt;
-// only the file's owner can read it.
+// process fails at once. It does not listen on a network, and of the data encrypts
+// only the secrets of webhooks: only the file's owner can read it.
 //
 // # Layout
 //
@@ -36,11 +36,13 @@
 //	feed        partition, sequence                         commit time, key of the event
 //	deliveries  tenant 0 webhook id, event id               row, JSON
 //	responses   tenant 0 webhook id, event id               response of the last failed attempt, JSON
+//	statistics  tenant 0 webhook id, hour                   counts of the hour, JSON
 //	due         shard, sweep time, key of the delivery      -
 //	queue       number                                      message, JSON
 //	ready       time when visible, number                   fairness group
 //	dead        number                                      letter, JSON
-//	secrets     secret name                                 versions and labels, JSON
+//	secrets     secret name                                 versions, sealed, and labels, JSON
+//	secretkey   "check"                                     "check", sealed
 //	jobs        job id                                      running job, JSON
 //	ended       job id                                      ended job, JSON
 //	expiry      time, bucket, key of the item               -

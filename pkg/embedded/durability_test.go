@@ -31,19 +31,26 @@ func newEvent(t testing.TB) webhook.Event {
 	return webhook.Event{Tenant: "Default", ID: id, Name: "contact.changed", PrimaryKey: 7, Data: []byte(`{"name":"Howell"}`), At: at, Hops: 1, ExpiresAt: at.Add(time.Hour)}
 }
 
-// copied returns the file as it would be found if this machine died now: it is
-// copied while the store has it open.
+// copied returns the files as they would be found if this machine died now: they are
+// copied while the store has them open.
 func copied(t *testing.T, dir string) string {
 	t.Helper()
-	bytes, err := os.ReadFile(filepath.Join(dir, "posthaste.db"))
+	to := t.TempDir()
+	for _, name := range []string{"posthaste.db", "secrets.key"} {
+		copyTo(t, filepath.Join(to, name), filepath.Join(dir, name))
+	}
+	return to
+}
+
+func copyTo(t *testing.T, to, from string) {
+	t.Helper()
+	bytes, err := os.ReadFile(from)
 	if err != nil {
 		t.Fatal(err)
 	}
-	to := t.TempDir()
-	if err := os.WriteFile(filepath.Join(to, "posthaste.db"), bytes, 0o600); err != nil {
+	if err := os.WriteFile(to, bytes, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return to
 }
 
 func TestDB_SyncsEachCommit(t *testing.T) {

@@ -36,7 +36,7 @@ func TestStore_Conforms(t *testing.T) {
 			Limited:  func(n int) webhook.Webhooks { return db.Webhooks().Limited(n) },
 			Webhooks: db.Webhooks(), Events: db.Events(), Deliveries: db.Deliveries(),
 			Tenants: db.Tenants(), Credentials: db.Credentials(), Erasure: db.Erasure(), Jobs: db.Jobs(), Sources: db.Sources(), Feed: db.TenantFeed,
-			Damage: db.Damage,
+			Statistics: db.Statistics(), Damage: db.Damage,
 		}
 	})
 }

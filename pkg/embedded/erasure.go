@@ -65,9 +65,28 @@ func (s Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id 
 	return s.eraseOf(ctx, tenant, id, limit, "deliveries", "responses")
 }
 
+// EraseSubscriptions implements tenancy.Erasure.
+func (s Erasure) EraseSubscriptions(ctx context.Context, tenant webhook.Tenant, limit int) (int, error) {
+	return commit(ctx, s.db, func(tx *bbolt.Tx) (int, error) {
+		b := bucket(tx, "pointers")
+		keys := begins(b, key(string(tenant), ""), limit)
+		for _, k := range keys {
+			if err := b.Delete(k); err != nil {
+				return 0, fmt.Errorf("erase pointer: %w", err)
+			}
+		}
+		return len(keys), nil
+	})
+}
+
 // EraseHistory implements tenancy.Erasure.
 func (s Erasure) EraseHistory(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
 	return s.eraseOf(ctx, tenant, id, limit, "history")
+}
+
+// EraseStatistics implements tenancy.Erasure.
+func (s Erasure) EraseStatistics(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
+	return s.eraseOf(ctx, tenant, id, limit, "statistics")
 }
 
 // eraseOf removes up to limit items of a webhook from some buckets.

@@ -14,7 +14,7 @@ import (
 
 // expiring lists the buckets whose items expire; issued follows credentials.
 // Keys of the expiry index hold a bucket's position in this list.
-var expiring = []string{"events", "deliveries", "claims", "ended", "credentials", "graves", "history", "responses"}
+var expiring = []string{"events", "deliveries", "claims", "ended", "credentials", "graves", "history", "responses", "statistics"}
 
 // expiryKey returns an item's key in the expiry index, or nil if the item does
 // not expire.

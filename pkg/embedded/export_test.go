@@ -10,6 +10,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/source"
+	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -51,6 +52,8 @@ func (db *DB) Damage(t *testing.T, thing any) {
 		name, k = "events", eventKey(x.Tenant, x.ID)
 	case delivery.Row:
 		name, k = "deliveries", deliveryKey(x.Key)
+	case storetest.StoredHour:
+		name, k = "statistics", hourKey(x.Tenant, x.Webhook, x.From)
 	case job.Job:
 		name, k = "jobs", []byte(x.ID)
 	case webhook.Intent:
@@ -117,4 +120,45 @@ func (db *DB) PutAll(t *testing.T, events iter.Seq[webhook.Event]) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// Unseal makes the file one of a version that did not seal its secrets.
+func (db *DB) Unseal(t *testing.T) {
+	t.Helper()
+	err := db.update(t.Context(), func(tx *bbolt.Tx) error {
+		b := bucket(tx, "secrets")
+		c := b.Cursor()
+		for k, _ := c.First(); k != nil; k, _ = c.Next() {
+			var stored storedSecret
+			if _, err := load(b, k, &stored); err != nil {
+				return err
+			}
+			for version, sealed := range stored.Versions {
+				text, err := db.ring.Open(sealed, sealedAt(string(k), version))
+				if err != nil {
+					return err
+				}
+				stored.Versions[version] = string(text)
+			}
+			if err := save(b, k, stored); err != nil {
+				return err
+			}
+		}
+		return bucket(tx, "secretkey").Delete([]byte(keyCheck))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// StoredSecrets returns the stored secrets.
+func (db *DB) StoredSecrets(t *testing.T) (all string) {
+	t.Helper()
+	err := db.view(t.Context(), func(tx *bbolt.Tx) error {
+		return bucket(tx, "secrets").ForEach(func(k, stored []byte) error { all += string(k) + string(stored) + "\n"; return nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }

@@ -61,6 +61,7 @@ func TestOpen_ReportsADamagedFile(t *testing.T) {
 		if err := os.WriteFile(path, contents, 0o600); err != nil {
 			t.Fatal(err)
 		}
+		copyTo(t, filepath.Join(to, "secrets.key"), filepath.Join(dir, "secrets.key"))
 		db, err := embedded.Open(to, embedded.Options{Now: time.Now, Random: rand.Reader})
 		if err == nil {
 			_ = db.Close()

@@ -29,7 +29,7 @@ func remember(tx *bbolt.Tx, r webhook.Replaced) error {
 	b, w := bucket(tx, "history"), r.Webhook
 	k := historyKey(w.Tenant, w.ID, w.Revision)
 	r.At, r.ExpiresAt = milliseconds(r.At), milliseconds(r.ExpiresAt)
-	if err := save(b, k, storedReplaced{r.Change, storedWebhook{w, w.Properties, w.ErrorAssociates}, r.Partial}); err != nil {
+	if err := save(b, k, storedReplaced{r.Change, toStore(w), r.Partial}); err != nil {
 		return err
 	}
 	if err := noteExpiry(tx, "history", k, r.ExpiresAt); err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Secrets is the secret store of a DB. It keeps documents in plain text, in a
-// file that only its owner can read: good enough for the local run.
+// Secrets is the secret store of a DB. It seals documents with the key in a file of
+// its own.
 type Secrets struct{ db *DB }
 
 var _ webhook.Secrets = Secrets{}
@@ -23,7 +23,7 @@ var _ webhook.Secrets = Secrets{}
 // Secrets returns the secret store.
 func (db *DB) Secrets() Secrets { return Secrets{db} }
 
-// storedSecret is a secret with its versions, in plain text.
+// storedSecret is a secret with its versions, each sealed for its name and version.
 type storedSecret struct {
 	Versions          map[string]string
 	Current, Previous string // labels AWSCURRENT and AWSPREVIOUS
@@ -35,6 +35,11 @@ func (s Secrets) draw(n int) (string, error) {
 		return "", fmt.Errorf("generate name: %w", err)
 	}
 	return hex.EncodeToString(b), nil
+}
+
+func (s Secrets) seal(name, version string, doc webhook.SecretDocument) (string, error) {
+	text := []byte(webhook.EncodeSecretDocument(doc).Reveal())
+	return s.db.ring.Seal(text, sealedAt(name, version), s.db.ring.Newest(s.db.Now()), keyRandom)
 }
 
 // Name implements webhook.Secrets.
@@ -49,13 +54,17 @@ func (s Secrets) Create(ctx context.Context, name string, doc webhook.SecretDocu
 	if err != nil {
 		return webhook.SecretRef{}, err
 	}
+	sealed, err := s.seal(name, version, doc)
+	if err != nil {
+		return webhook.SecretRef{}, err
+	}
 	err = s.db.update(ctx, func(tx *bbolt.Tx) error {
 		b := bucket(tx, "secrets")
 		if b.Get([]byte(name)) != nil {
 			return fmt.Errorf("secret %s: %w", name, webhook.ErrExists)
 		}
 		return save(b, []byte(name), storedSecret{
-			Versions: map[string]string{version: webhook.EncodeSecretDocument(doc).Reveal()}, Current: version,
+			Versions: map[string]string{version: sealed}, Current: version,
 		})
 	})
 	if err != nil {
@@ -89,7 +98,11 @@ func (s Secrets) read(ctx context.Context, ref webhook.SecretRef) (doc webhook.S
 		if !found {
 			return fmt.Errorf("version %s of secret %s: %w", ref.Version, ref.Name, webhook.ErrNotFound)
 		}
-		doc, err = webhook.DecodeSecretDocument(webhook.NewSecret(text))
+		clear, err := s.db.ring.Open(text, sealedAt(ref.Name, ref.Version))
+		if err != nil {
+			return fmt.Errorf("version %s of secret %s: %w", ref.Version, ref.Name, webhook.ErrSecretDamaged)
+		}
+		doc, err = webhook.DecodeSecretDocument(webhook.NewSecret(string(clear)))
 		return err
 	})
 	return doc, err
@@ -98,6 +111,10 @@ func (s Secrets) read(ctx context.Context, ref webhook.SecretRef) (doc webhook.S
 // Put implements webhook.Secrets.
 func (s Secrets) Put(ctx context.Context, committed webhook.SecretRef, doc webhook.SecretDocument) (webhook.SecretRef, error) {
 	version, err := s.draw(16)
+	if err != nil {
+		return webhook.SecretRef{}, err
+	}
+	sealed, err := s.seal(committed.Name, version, doc)
 	if err != nil {
 		return webhook.SecretRef{}, err
 	}
@@ -110,7 +127,7 @@ func (s Secrets) Put(ctx context.Context, committed webhook.SecretRef, doc webho
 		if !found || stored.Versions[committed.Version] == "" {
 			return fmt.Errorf("version %s of secret %s: %w", committed.Version, committed.Name, webhook.ErrNotFound)
 		}
-		stored.Versions[version] = webhook.EncodeSecretDocument(doc).Reveal()
+		stored.Versions[version] = sealed
 		stored.Current, stored.Previous = version, committed.Version
 		return save(bucket(tx, "secrets"), []byte(committed.Name), stored)
 	})

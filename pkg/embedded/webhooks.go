@@ -34,15 +34,20 @@ func (db *DB) Webhooks() Webhooks { return Webhooks{db: db} }
 // unlimited.
 func (s Webhooks) Limited(limit int) Webhooks { s.limit = limit; return s }
 
-// storedWebhook prevents absent raw JSON from being stored as null.
+// storedWebhook is the stored form of a webhook. Absent raw JSON is not stored as null.
 type storedWebhook struct {
 	webhook.Webhook
 	Properties      json.RawMessage `json:",omitempty"`
 	ErrorAssociates json.RawMessage `json:",omitempty"`
+	Secret          webhook.StoredSecretRef
+}
+
+func toStore(w webhook.Webhook) storedWebhook {
+	return storedWebhook{w, w.Properties, w.ErrorAssociates, w.Secret.Stored()}
 }
 
 func saveWebhook(tx *bbolt.Tx, w webhook.Webhook) error {
-	return save(bucket(tx, "webhooks"), webhookKey(w.Tenant, w.ID), storedWebhook{w, w.Properties, w.ErrorAssociates})
+	return save(bucket(tx, "webhooks"), webhookKey(w.Tenant, w.ID), toStore(w))
 }
 
 func decodeWebhook(stored []byte) (webhook.Webhook, error) {
@@ -55,7 +60,7 @@ func decodeWebhook(stored []byte) (webhook.Webhook, error) {
 
 func (s storedWebhook) webhook() webhook.Webhook {
 	w := s.Webhook
-	w.Properties, w.ErrorAssociates = s.Properties, s.ErrorAssociates
+	w.Properties, w.ErrorAssociates, w.Secret = s.Properties, s.ErrorAssociates, s.Secret.Ref()
 	return w
 }
 

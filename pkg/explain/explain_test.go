@@ -34,6 +34,11 @@ func TestExplain_WhatBecameOfIt(t *testing.T) {
 	subscribed.Updated, subscribed.Revision = later(time.Second), 4
 	created := newWebhook("*")
 	created.Registered, created.Updated, created.ActivatedAt, created.Revision = later(time.Second), later(time.Second), later(time.Second), 1
+	just := newWebhook("*")
+	just.Registered, just.Updated, just.ActivatedAt = later(-8*time.Second), later(-8*time.Second), later(-8*time.Second)
+	slow, slowly, settled := newWebhook("contact.*"), newWebhook("a.b"), newWebhook("contact.*")
+	slow.Updated, slowly.Updated, settled.Updated = later(-8*time.Second), later(-8*time.Second), later(-explain.Committing)
+	slow.Revision, slowly.Revision, settled.Revision = 4, 4, 4
 	unknown := newWebhook("*")
 	unknown.Updated, unknown.Revision = later(time.Hour), 9
 	row := func(change func(d *delivery.Row)) delivery.Row {
@@ -91,6 +96,14 @@ func TestExplain_WhatBecameOfIt(t *testing.T) {
 		"stopped while waiting":   {revisions: []webhook.Webhook{newWebhook("*"), late}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry, explain.Inactive}, wait: explain.WaitDisabled, next: later(4 * time.Hour)},
 		"deleted while waiting":   {deleted: later(time.Hour), row: row(failed), now: 2 * time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Deleted, explain.Retry, explain.Inactive}, wait: explain.WaitDisabled, next: later(4 * time.Hour)},
 		"deleted":                 {deleted: later(time.Minute), now: 2 * time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Deleted}},
+		"deleted before it":       {deleted: later(-time.Minute), now: time.Minute, codes: []explain.Code{explain.Deleted}},
+		"deleted and delivered":   {deleted: later(-time.Second), row: row(func(d *delivery.Row) { d.Status = delivery.StatusDelivered }), now: time.Minute, matches: true, codes: []explain.Code{explain.Matched, explain.Deleted, explain.Delivered}},
+		"created just before":     {revisions: []webhook.Webhook{just}, now: time.Hour, codes: []explain.Code{explain.CreatedLater}},
+		"created and dispatched":  {revisions: []webhook.Webhook{just}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"changed just before":     {revisions: []webhook.Webhook{unsubscribed, slow}, now: time.Hour, codes: []explain.Code{explain.Matched, explain.ChangedMeantime}},
+		"and it is young":         {revisions: []webhook.Webhook{unsubscribed, slow}, now: time.Minute, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: delivery.LaneQueue},
+		"the one before made it":  {revisions: []webhook.Webhook{newWebhook("contact.*"), slowly}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.NotSubscribed, explain.ChangedMeantime, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"changed long before":     {revisions: []webhook.Webhook{unsubscribed, settled}, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Missing}},
 		"delivered":               {row: row(func(d *delivery.Row) { d.Status = delivery.StatusDelivered }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Delivered}},
 		"failed":                  {row: row(func(d *delivery.Row) { d.Status = delivery.StatusFailed }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Failed}},
 		"cancelled":               {row: row(func(d *delivery.Row) { d.Status = delivery.StatusCancelled }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Cancelled}},
@@ -115,6 +128,9 @@ func TestExplain_WhatBecameOfIt(t *testing.T) {
 			if x.Matches != test.matches || x.Lane != test.lane || !x.NextAttempt.Equal(test.next) || x.WaitingBehind != test.wait {
 				t.Errorf("got matches %t, lane %q, next %v, behind %q; want %t, %q, %v, %q", x.Matches, x.Lane, x.NextAttempt, x.WaitingBehind, test.matches, test.lane, test.next, test.wait)
 			}
+			if n := len(test.row.Attempts); (x.Last != nil) != (n > 0) || n > 0 && !cmp.Equal(*x.Last, test.row.Attempts[n-1]) {
+				t.Errorf("last attempt %+v, and the row has %+v", x.Last, test.row.Attempts)
+			}
 			for _, r := range x.Reasons {
 				if strings.ContainsAny(r.Text, "{}") || r.Text == "" {
 					t.Errorf("%s: %q", r.Code, r.Text)
@@ -131,7 +147,7 @@ func TestExplain_ChangedMeanwhileNamesBothRevisions(t *testing.T) {
 	second.Revision, second.Updated = 4, accepted.Add(time.Second)
 	row := delivery.Row{Status: delivery.StatusDelivered, Round: 1, Attempt: 1}
 	x := explain.Explain(explain.Facts{Event: newEvent(t, "contact.changed"), Accepted: accepted, Revisions: []webhook.Webhook{first, second}, Row: row, Now: accepted.Add(time.Hour)})
-	const want = "Revision 3 was in force when the event was accepted, and revision 4, since 2026-11-24T08:00:01Z, decides otherwise: the event met one of the two."
+	const want = "Revision 3 was in force about when the event was accepted, and revision 4, since 2026-11-24T08:00:01Z, decides otherwise: the event met one of the two."
 	if x.Reasons[1].Text != want || x.Revision != 4 || x.Pattern != "contact.changed" {
 		t.Errorf("got %+v", x)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -67,6 +68,12 @@ var bodies = map[string]string{
 	"PATCH /api/v1/Webhook/{id}/Options": `{"Policy":"superoffice"}`,
 }
 
+// queries holds the queries of routes that refuse the common one.
+var queries = map[string]string{
+	"GET /api/v1/Stats":           "webhookId={id}&ids={id}",
+	"GET /api/v1/Archive/dynamic": "$select=webhook_usage.last_error&$filter=webhook_usage.webhook_usage_id+eq+{id}",
+}
+
 // crossing returns a route's call about a webhook.
 func crossing(t *testing.T, route httpapi.Route, id int) (path, body string) {
 	t.Helper()
@@ -81,8 +88,12 @@ func crossing(t *testing.T, route httpapi.Route, id int) (path, body string) {
 			}
 		}
 	}
-	path = strings.Join(segments, "/") + fmt.Sprintf("?webhookId=%d", id)
-	body, special := bodies[route.Method+" "+route.Pattern]
+	query, special := queries[route.Method+" "+route.Pattern]
+	if !special {
+		query = "webhookId={id}"
+	}
+	path = strings.Join(segments, "/") + "?" + strings.ReplaceAll(query, "{id}", fmt.Sprint(id))
+	body, special = bodies[route.Method+" "+route.Pattern]
 	body = strings.ReplaceAll(body, "{id}", fmt.Sprint(id))
 	if !special && route.Method != http.MethodGet {
 		const entity = `"Name":"stranger","Events":["contact.changed"],"TargetUrl":"https://example.com/stranger","Secret":"********"`
@@ -101,8 +112,8 @@ func crossed(t *testing.T) *server {
 		t.Fatalf("create: got %d %s", got.Code, got.Body)
 	}
 	s.pings = nil
-	// The owner's webhook has an event with marked data, and a delivery of it, whose
-	// response is marked.
+	// The owner's webhook has an event with marked data, a delivery of it, whose
+	// response is marked, and statistics, and fails now.
 	event := webhook.Event{
 		Tenant: "Default", ID: webhook.EventID(fills["{eventId}"]), Name: "contact.changed", PrimaryKey: 7,
 		Data: []byte(`{"name":"` + marked + `"}`), At: now, ExpiresAt: now.AddDate(0, 1, 0),
@@ -114,6 +125,14 @@ func crossed(t *testing.T) *server {
 	outcome := delivery.Outcome{Attempt: delivery.Attempt{Number: 1, At: now, Error: webhook.AttemptStatus, StatusCode: 500}, Status: delivery.StatusFailed, Response: "HTTP 500 No\n\n" + marked}
 	seed := delivery.Seed{EventName: marked, ExpiresAt: now.AddDate(0, 1, 0)}
 	if _, err := s.db.Deliveries().RecordFirst(t.Context(), delivery.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}); err != nil {
+		t.Fatal(err)
+	}
+	report := webhook.HealthReport{Activation: 1, At: now, Error: webhook.AttemptStatus, LastError: marked}
+	if _, err := s.db.Webhooks().UpdateHealth(t.Context(), "Default", owned, func(h webhook.Health) webhook.Health { return h.Observe(report) }); err != nil {
+		t.Fatal(err)
+	}
+	hour := webhook.HourOf(webhook.Result{At: now}, now, 1, false, 24*time.Hour)
+	if err := s.db.Statistics().Count(t.Context(), "Default", owned, hour); err != nil {
 		t.Fatal(err)
 	}
 	response := delivery.FailureResponse{Key: key, Number: 1, At: now, Excerpt: outcome.Response, ExpiresAt: seed.ExpiresAt}

@@ -163,6 +163,9 @@ func TestNoGETChangesState(t *testing.T) {
 		path := strings.NewReplacer("{eventId}", event, "{id}", "1", "{tenant}", "Cust1", "{name}", "crm", "{job}", fmt.Sprint(job)).Replace(route.Pattern)
 		// Each query parameter that an operation may read is set.
 		query := "?webhookId=1&State=Stopped&Name=x&EventName=a.b&PrimaryKey=1&$select=Name"
+		if special := queries["GET "+route.Pattern]; special != "" {
+			query = "?" + strings.ReplaceAll(special, "{id}", "1")
+		}
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			tried++
 			if got := s.call(method, path+query, "", caller); got.Code != 200 {

@@ -25,7 +25,7 @@ const goldens = "testdata/golden"
 
 // seeded returns the server for every golden request: webhook 1 is active, signed
 // and has had errors; its name was changed and changed back, after an attempt at
-// delivering an event. It has four deliveries. Webhook 2 is stopped and has only the
+// delivering an event. It has four deliveries, and statistics of an hour. Webhook 2 is stopped and has only the
 // required members.
 func seeded(t *testing.T) *server {
 	t.Helper()
@@ -63,8 +63,17 @@ func seeded(t *testing.T) *server {
 		logged{id: ids[2], event: webhook.Event{Name: "contact.created", PrimaryKey: 8}, attempts: []delivery.Attempt{failed(1, 410)}, status: delivery.StatusFailed, response: "HTTP 410 Gone\nServer: nø\nRetry-After: 5\n\n<b>gone</b>" + strings.Repeat(" and away", 80)},
 	)
 	seedEvents(t, s)
+	for i, e := range []webhook.AttemptError{webhook.AttemptOK, webhook.AttemptOK, webhook.AttemptStatus} {
+		result := webhook.Result{At: now.Add(time.Minute), Duration: time.Duration(i+1) * 100 * time.Millisecond, Error: e}
+		if err := s.db.Statistics().Count(t.Context(), "Default", 1, webhook.HourOf(result, now, 1, e != webhook.AttemptOK, 24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s.clock.Advance(time.Hour)
-	s.answer = webhook.Result{StatusCode: 200, Response: "HTTP/1.1 200 OK\r\n\r\nok"}
+	s.answer = webhook.Result{
+		At: s.clock.Now(), Duration: 12 * time.Millisecond, StatusCode: 200, Sent: webhook.Sent{Body: "x", Signer: webhook.SignerCurrent},
+		Response: "HTTP/1.1 200 OK\r\n\r\nok", Excerpt: "HTTP/1.1 200 OK\nContent-Type: text/plain\n\nok",
+	}
 	return s
 }
 

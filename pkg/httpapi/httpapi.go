@@ -72,6 +72,9 @@ type Config struct {
 	// without a trailing slash. Empty: the call's own scheme and Host. Pages of
 	// its origin may call the API from a browser.
 	PublicURL string
+	// EgressAddresses are the addresses that POSTs come from, for receivers behind a
+	// firewall. Empty: any.
+	EgressAddresses []string
 	// AllowOwnHost permits targets on the API's own host, where the local run
 	// has its built-in receiver. Unset: they are refused.
 	AllowOwnHost bool

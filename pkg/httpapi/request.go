@@ -106,11 +106,8 @@ func (a *api) lastAttempt(c *call, key delivery.Key) (delivery.Attempt, webhook.
 func showRequest(r webhook.Request, last delivery.Attempt, stored, then webhook.Webhook, known bool) request {
 	sum := sha256.Sum256(r.Body)
 	shown := request{
-		At: last.At, URL: textOrNull(r.URL), Headers: members{}, Body: string(r.Body), BodyLength: len(r.Body), BodySha256: hex.EncodeToString(sum[:]),
+		At: last.At, URL: textOrNull(r.URL), Headers: showHeaders(r.Headers), Body: string(r.Body), BodyLength: len(r.Body), BodySha256: hex.EncodeToString(sum[:]),
 		SignedWith: showSigner(last.Sent.Signer, stored, then, known),
-	}
-	for _, h := range r.Headers {
-		shown.Headers = append(shown.Headers, member{h.Name, h.Value})
 	}
 	if last.Sent.Revision != 0 {
 		shown.Revision = &last.Sent.Revision
@@ -129,6 +126,14 @@ func showRequest(r webhook.Request, last delivery.Attempt, stored, then webhook.
 		shown.Note = "The body is not the one that was sent: the service or its settings have changed since."
 	default:
 		shown.Exact = true
+	}
+	return shown
+}
+
+func showHeaders(headers []webhook.Header) members {
+	shown := members{}
+	for _, h := range headers {
+		shown = append(shown, member{h.Name, h.Value})
 	}
 	return shown
 }

@@ -85,7 +85,7 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: s.clock.Now, Random: random,
 	}
 	registry := &webhook.Registry{
-		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Events: db.Events(), Rules: webhook.Rules{AllowHTTP: true},
+		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Events: db.Events(), Statistics: db.Statistics(), Rules: webhook.Rules{AllowHTTP: true},
 		Now: s.clock.Now, Random: random, EventLife: 30 * 24 * time.Hour,
 		Ping: func(_ context.Context, post webhook.Post) webhook.Result {
 			s.pings = append(s.pings, post)

@@ -182,7 +182,7 @@ func (r *Relay) verified(ctx context.Context, name string, header http.Header, b
 }
 
 func (r *Relay) verify(ctx context.Context, s source.Source, header http.Header, body []byte) (fault, error) {
-	secrets, err := r.Secrets.Read(ctx, s.Relay.Secret)
+	secrets, err := webhook.ReadSecret(ctx, r.Secrets, s.Tenant, 0, s.Relay.Secret)
 	if err != nil {
 		return "", fmt.Errorf("secret of source %s: %w", s.Name, err)
 	}

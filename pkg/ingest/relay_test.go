@@ -80,7 +80,10 @@ func newBench(t testing.TB) *bench {
 // put stores a relay with its first secret.
 func (b *bench) put(s source.Source, text string) {
 	b.t.Helper()
-	name, err := b.db.Secrets().Name("Acme", 0)
+	if s.Tenant == "" {
+		s.Tenant = "Acme"
+	}
+	name, err := b.db.Secrets().Name(s.Tenant, 0)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -88,9 +91,6 @@ func (b *bench) put(s source.Source, text string) {
 		b.t.Fatal(err)
 	}
 	s.Kind, s.Revision = source.KindRelay, 1
-	if s.Tenant == "" {
-		s.Tenant = "Acme"
-	}
 	if err := b.sources.Put(b.t.Context(), s); err != nil {
 		b.t.Fatal(err)
 	}

@@ -124,7 +124,9 @@ func TestSend_BytesOnTheWire(t *testing.T) {
 			nil,
 		},
 		{
-			"the ping", func(p *webhook.Post) { p.Test = true }, nil,
+			"the ping", func(p *webhook.Post) {
+				p.Test, p.Event.Name, p.Event.PrimaryKey, p.Event.Data = true, "test", 0, nil
+			}, nil,
 			`{"EventId":"88f91933-edce-4c1a-8ded-ade8e2f72434","Timestamp":"2025-09-16T07:24:33.27583Z","Changes":[],"Event":"test","PrimaryKey":0,"Entity":"test","ContextIdentifier":"Cust12345","ChangedByAssociateId":7,"WebhookName":"a\"b","FieldValues":{}}`,
 			[]string{"X-SuperOffice-Event: test", "X-Hook-Test: true"},
 			nil,

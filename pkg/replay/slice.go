@@ -22,10 +22,10 @@ const eventsAtOnce = 100
 // deliveries are made. It is the last resort after a stream lost its records;
 // deliveries that were begun are not touched.
 //
-// An event counts as accepted at its own time, or at its id's if that is earlier,
-// since the stream's stamp is not kept: a webhook activated after that time does not
-// get it. The own time of an event of a source may be ahead. The cursor is the id
-// of the last event that was enqueued; Examined and Processed count events.
+// An event counts as accepted at its id's time, since the stream's stamp is not kept: a
+// webhook activated after that time does not get it. The event's own time may be days
+// before it was accepted, or ahead. The cursor is the id of the last event that was
+// enqueued; Examined and Processed count events.
 func RedispatchSlice(events EventList, messages delivery.Queue) job.Slice {
 	return func(ctx context.Context, j job.Job) (job.Job, error) {
 		first, end := webhook.FirstEventID(j.From), webhook.FirstEventID(j.To)
@@ -42,11 +42,7 @@ func RedispatchSlice(events EventList, messages delivery.Queue) job.Slice {
 			if string(e.ID) == j.Cursor || e.ID >= end {
 				continue // enqueued by the previous slice, or after the period
 			}
-			accepted := e.At
-			if at := e.ID.Time(); !at.IsZero() && at.Before(accepted) {
-				accepted = at
-			}
-			m := delivery.ExpandMessage(e, accepted)
+			m := delivery.ExpandMessage(e, e.ID.Time())
 			m.Missing, m.Replay = true, j.ID
 			out = append(out, delivery.Outgoing{Message: m})
 		}

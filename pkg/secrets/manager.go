@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -55,7 +56,8 @@ func (m *Manager) Name(tenant webhook.Tenant, id int32) (string, error) {
 	return fmt.Sprintf("%s/%s/%d/%x", m.Prefix, tenant, id, b), nil
 }
 
-// Create implements webhook.Secrets.
+// Create implements webhook.Secrets. Tags attribute the secret's price to the
+// deployment, as the tags of a stack do for its resources.
 func (m *Manager) Create(ctx context.Context, name string, doc webhook.SecretDocument) (webhook.SecretRef, error) {
 	token, err := m.token()
 	if err != nil {
@@ -63,6 +65,7 @@ func (m *Manager) Create(ctx context.Context, name string, doc webhook.SecretDoc
 	}
 	out, err := m.Client.CreateSecret(ctx, &secretsmanager.CreateSecretInput{
 		Name: &name, ClientRequestToken: &token, SecretString: aws.String(webhook.EncodeSecretDocument(doc).Reveal()),
+		Tags: []types.Tag{{Key: aws.String("Application"), Value: aws.String("posthaste")}, {Key: aws.String("Prefix"), Value: &m.Prefix}},
 	})
 	if err != nil {
 		return webhook.SecretRef{}, writeError("create secret", err)
@@ -115,11 +118,13 @@ func (m *Manager) Delete(ctx context.Context, name string) error {
 	return err
 }
 
-// token returns a new version id, a UUIDv4 (RFC 9562 section 5.4). The SDK
+func (m *Manager) token() (string, error) { return newVersion(m.Random) }
+
+// newVersion returns a new version id, a UUIDv4 (RFC 9562 section 5.4). The SDK
 // could generate it, but then a retried call might create two versions.
-func (m *Manager) token() (string, error) {
+func newVersion(random io.Reader) (string, error) {
 	var b [16]byte
-	if _, err := io.ReadFull(m.Random, b[:]); err != nil {
+	if _, err := io.ReadFull(random, b[:]); err != nil {
 		return "", fmt.Errorf("generate a secret version's id: %w", err)
 	}
 	b[6] = b[6]&0x0f | 0x40

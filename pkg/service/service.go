@@ -37,6 +37,7 @@ type Contracts struct {
 	Webhooks   webhook.Webhooks
 	Events     webhook.Events
 	Deliveries delivery.Store
+	Statistics webhook.Statistics
 	Secrets    webhook.Secrets
 
 	// The API, the sweep and the taker of records.
@@ -70,7 +71,7 @@ type Queue interface {
 // NewRegistry returns a registry that checks no targets.
 func NewRegistry(c Contracts) *webhook.Registry {
 	return &webhook.Registry{
-		Webhooks: c.Webhooks, Secrets: c.Secrets, Events: c.Events,
+		Webhooks: c.Webhooks, Secrets: c.Secrets, Events: c.Events, Statistics: c.Statistics,
 		Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL, HistoryLife: c.Delivering.RowLife(),
 	}
 }

@@ -119,8 +119,9 @@ func (l *witness) lostCall(inv *invocation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, a := range inv.attempts {
-		l.unknown[about(a.key)] = true
+		l.unknown[about(a.key)], l.hours.uncertain[about(a.key)] = true, true
 	}
+	l.checkCounted(inv, true)
 }
 
 // checkProbe checks a write that counts nothing: it takes a probe, or returns one.
@@ -149,8 +150,10 @@ func (l *witness) checkReported(inv *invocation) {
 		for id := range inv.unreported {
 			l.unknown[id] = true
 		}
+		l.checkCounted(inv, true)
 		return
 	}
+	l.checkCounted(inv, false)
 	for id := range inv.unreported {
 		rest := slices.MinFunc(inv.waiting(id), func(a, b []ledger.Outcome) int { return len(a) - len(b) })
 		if len(rest) > 0 && l.accounts[id].history.Last().Exists && !l.unsigned[id] {

@@ -55,14 +55,14 @@ func (w *world) old(tenant webhook.Tenant, n int, young bool) {
 
 // found stores an Active webhook that exists before the run.
 func (w *world) found(made webhook.Webhook, doc webhook.SecretDocument) hook {
-	if !doc.Current.IsZero() {
-		made.Secret = w.vault.old(made.Tenant, doc)
-	}
 	ctx := context.Background()
 	made.State, made.Revision, made.Activation = webhook.StateActive, 1, 1
 	made.ActivatedAt, made.Registered, made.Updated = w.began, w.began, w.began
 	id, err := w.db.peek.Webhooks().NextID(ctx, made.Tenant)
 	made.ID = id
+	if !doc.Current.IsZero() {
+		made.Secret = w.vault.old(made.Tenant, id, doc)
+	}
 	if err == nil {
 		err = w.db.peek.Webhooks().Create(ctx, made)
 	}
@@ -90,7 +90,7 @@ func (w *world) update() {
 	w.tracef("weather", "the functions are updated, and read all events")
 	w.newer = false
 	for _, id := range w.witness.order {
-		if h := w.witness.events[id]; h.newer {
+		if h := w.witness.events[id]; h.newer && !w.doom.erased(h.event.Tenant) {
 			h.newer = false
 			image := w.db.image(context.Background(), h.event.Tenant, id)
 			delete(image, "v")

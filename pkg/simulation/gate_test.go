@@ -234,13 +234,16 @@ type invocation struct {
 	refused    []*attempt
 	// begun are the deliveries of which it has begun a round for a replay.
 	begun map[delivery.Key]bool
+	// made and counted are what the statistics must say of its attempts, and what it
+	// has added to them.
+	made, counted tallies
 }
 
 // invoke calls into a process. Like Lambda's, the call's context ends shortly
 // before the environment is killed.
 func (w *world) invoke(p *process, label string, timeout time.Duration, run func(ctx context.Context) any, over func(out any, ok bool)) *invocation {
 	now := time.Now()
-	inv := &invocation{process: p, label: label, began: now, deadline: now.Add(timeout), over: over}
+	inv := &invocation{process: p, label: label, began: now, deadline: now.Add(timeout), over: over, made: tallies{}, counted: tallies{}}
 	w.running = append(w.running, inv)
 	p.current = inv
 	w.tracef(p.name, "starts: %s", label)

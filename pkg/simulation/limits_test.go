@@ -92,10 +92,12 @@ func (l *witness) signedWith(a *attempt) (v ledger.Version, secret string) {
 }
 
 // notePreference records which secret a target accepted: known says that the call has
-// returned, so that other processes can know it.
+// returned, so that other processes can know it. After an attempt in which one secret was
+// refused and the other got another error or no response, the other one is next.
 func (l *witness) notePreference(a *attempt, known bool) {
-	if a.kind == ledger.Undecided {
-		l.undecided[about(a.key)] = time.Now() // the next one starts with the other secret
+	if p := l.preferred[about(a.key)]; a.kind == ledger.Undecided || a.requests > 1 && a.kind != ledger.Accepted {
+		p.at = time.Time{}
+		l.preferred[about(a.key)] = p
 	}
 	if a.kind != ledger.Accepted {
 		return
@@ -141,9 +143,6 @@ func (l *witness) storedPreference(a *attempt, v ledger.Version) string {
 func (l *witness) checkPreference(name string, a *attempt, r ledger.Request, versions []ledger.Version) {
 	p := l.preferred[about(a.key)]
 	if len(a.posts) > 0 || len(versions) != 1 || a.process.staleAt.After(a.began.Add(-20*time.Second)) {
-		return
-	}
-	if at, is := l.undecided[about(a.key)]; is && at.After(a.began.Add(-10*time.Second)) {
 		return
 	}
 	v := versions[0]

@@ -40,6 +40,7 @@ const (
 	storeRows      = "pkg/store/dynamo/deliveries.go"
 	storeRowItems  = "pkg/store/dynamo/delivery_item.go"
 	storeHealth    = "pkg/store/dynamo/health.go"
+	storeHours     = "pkg/store/dynamo/statistics.go"
 	healthCache    = "pkg/dispatch/health.go"
 	tenantCaches   = "pkg/bytecache/bytecache.go"
 	gateRule       = "pkg/delivery/gate.go"
@@ -48,6 +49,7 @@ const (
 	elapsed        = "pkg/webhook/elapsed.go"
 	disabler       = "pkg/dispatch/disable.go"
 	healthRule     = "pkg/webhook/health.go"
+	hourRule       = "pkg/webhook/stats.go"
 	matching       = "pkg/webhook/match.go"
 	wireHeaders    = "pkg/outbound/headers.go"
 	wireRotation   = "pkg/outbound/rotation.go"
@@ -58,6 +60,7 @@ const (
 	stateEvents    = "pkg/webhook/state_event.go"
 	messages       = "pkg/delivery/message.go"
 	limiter        = "pkg/dispatch/engine.go"
+	explaining     = "pkg/explain/explain.go"
 )
 
 var mutants = []mutant{
@@ -429,6 +432,10 @@ var mutants = []mutant{
 		"\tc.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != \"\"})\n", "\tif result.Error == webhook.AttemptOK {\n\t\tc.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != \"\"})\n\t}\n",
 	},
 	{
+		"statistics: a failed attempt counts as delivered", hourRule,
+		"\tif r.Error == AttemptOK {\n\t\th.Delivered = 1\n", "\tif h.Delivered = 1; r.Error == AttemptOK {\n",
+	},
+	{
 		"queue: a held lease is postponed and sent again", leased,
 		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)\n",
 		"\t\tc.sendAll(ctx, []delivery.Outgoing{{Message: r.Message, Delay: row.LeaseUntil.Sub(now)}})\n\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)\n",
@@ -577,6 +584,10 @@ var mutants = []mutant{
 		"if now.Before(d.PreviousUntil) {", "if now.Before(d.PreviousUntil.Add(time.Hour)) {",
 	},
 	{
+		"secrets: an overlap lasts an hour longer", "pkg/webhook/registry_secret.go",
+		"doc.Previous, doc.PreviousUntil = old.Current, overlapEnd", "doc.Previous, doc.PreviousUntil = old.Current, overlapEnd.Add(time.Hour)",
+	},
+	{
 		"secrets: removing one keeps the previous one", registrySecret,
 		"doc.Current, doc.Previous, doc.PreviousUntil = Secret{}, Secret{}, time.Time{}", "doc.Current = Secret{}",
 	},
@@ -670,5 +681,31 @@ var mutants = []mutant{
 	{
 		"tenants: share health", storeHealth,
 		"fmt.Sprintf(\"H#%s#%d\", tenant, id)", "fmt.Sprintf(\"H#%s#%d\", tenant[:0]+\"Cust1\", id)",
+	},
+	{
+		"tenants: share statistics", storeHours,
+		"fmt.Sprintf(\"T#%s#W#%d\", tenant, id)", "fmt.Sprintf(\"T#%s#W#%d\", tenant[:0]+\"Cust1\", id)",
+	},
+
+	// Explanations.
+	{
+		"explain: a stopped webhook matches", "pkg/explain/verdict.go",
+		"\tif !takes(e, w, accepted) {\n", "\tif w.State = webhook.StateActive; !takes(e, w, accepted) {\n",
+	},
+	{
+		"explain: a delivery is missing before 15 minutes", explaining,
+		"f.Now) < Patience }", "f.Now) < Patience/60 }",
+	},
+	{
+		"explain: a webhook that was deleted before matches", explaining,
+		"!f.Deleted.After(f.Accepted) && !row", "f.Deleted.IsZero() && !row",
+	},
+	{
+		"explain: of two revisions the newest decides", explaining,
+		"for i > 0 && revisions[i].Updated.After(at) {", "for i > 0 && revisions[i].Updated.After(at) && i < 0 {",
+	},
+	{
+		"explain: a delivery that waits has no next attempt", explaining,
+		"\t\tx.NextAttempt = row.NextAt\n\t\tx.add(Retry,", "\t\tx.add(Retry,",
 	},
 }

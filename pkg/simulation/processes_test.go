@@ -26,6 +26,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
+	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -58,6 +59,8 @@ type environment struct {
 	// The Lambda handlers.
 	deliver, retry, sweep, ingest lambda.Handler
 	sources                       *source.Registry
+	gateway                       lambda.Handler // of the relays' calls
+	administration                *tenancy.Administration
 	// telling, signalling and replaying go to the process with the next call.
 	telling    *telling
 	signalling *signalling
@@ -97,13 +100,13 @@ func (e *environment) start() {
 	random := &randomness{w: w, process: p.name}
 	store := dynamo.New(w.db, tables, dynamo.Options{Now: p.now, Random: random})
 	var documents webhook.Secrets = w.vault
-	if strings.HasPrefix(e.kind, "deliver") || strings.HasPrefix(e.kind, "retry") {
+	if strings.HasPrefix(e.kind, "deliver") || strings.HasPrefix(e.kind, "retry") || strings.HasPrefix(e.kind, relayEnvironment) {
 		documents = secrets.NewCache(w.vault, 4<<20)
 	}
 	on := wiring.Contracts{
 		Logger: watch{w, p}.logger(), Now: p.now, Random: random,
 		Delivering: config.Delivering{Policy: w.policy, EventTTL: eventLife, DeliveryExtra: rowLife - eventLife},
-		Webhooks:   store.Webhooks(), Founder: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: documents,
+		Webhooks:   store.Webhooks(), Founder: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Statistics: store.Statistics(), Secrets: documents,
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: &sqs.Queue{Client: api{w.queue}, URL: "delivery"},
 		Sources: store.Sources(),
 	}
@@ -116,6 +119,8 @@ func (e *environment) start() {
 	e.sweeper.Changes = &sweep.Changes{Failures: w.ingestion.failed, Take: w.ingestion.function.Take}
 	e.functions(p)
 	w.ingestion.functions(e, on)
+	w.relays.functions(e, on)
+	w.doom.functions(e, on)
 	e.registry, e.publish = wiring.NewRegistry(on), wiring.NewPublisher(on)
 	e.registry.Rules.AllowHTTP = true
 	e.again, e.replays = wiring.NewRetry(on, e.registry), wiring.NewReplays(on, e.registry)

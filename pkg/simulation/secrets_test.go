@@ -108,9 +108,9 @@ func (v *vault) Delete(ctx context.Context, name string) error {
 }
 
 // old stores a secret that exists before the run.
-func (v *vault) old(tenant webhook.Tenant, doc webhook.SecretDocument) webhook.SecretRef {
+func (v *vault) old(tenant webhook.Tenant, id int32, doc webhook.SecretDocument) webhook.SecretRef {
 	v.drawn++
-	name := fmt.Sprintf("posthaste/%s/0/s%d", tenant, v.drawn)
+	name := fmt.Sprintf("posthaste/%s/%d/s%d", tenant, id, v.drawn)
 	v.secrets[name] = map[string]*version{}
 	ref := v.add(name, doc)
 	v.secrets[name][ref.Version].readable = time.Time{}

@@ -143,12 +143,16 @@ func (q api) DeleteMessage(ctx context.Context, in *sqs.DeleteMessageInput, _ ..
 	return &sqs.DeleteMessageOutput{}, err
 }
 
-// SendMessage stores a dead letter.
+// SendMessage stores a dead letter, within the limits of SQS.
 func (q api) SendMessage(ctx context.Context, in *sqs.SendMessageInput, _ ...func(*sqs.Options)) (*sqs.SendMessageOutput, error) {
+	if body := *in.MessageBody; len(body) > 1<<20 || strings.ContainsAny(body, "\x00\x01\uFFFE\uFFFF") {
+		return nil, fmt.Errorf("InvalidParameterValue: %d bytes, or a character that is not allowed", len(body))
+	}
 	err := q.w.effect(ctx, kindSend, "", "bury "+strconv.Itoa(len(*in.MessageBody))+" bytes", unavailable, func(verdict) error {
 		q.w.mu.Lock()
 		defer q.w.mu.Unlock()
-		q.dead = append(q.dead, &message{id: q.draw("m"), body: *in.MessageBody, visible: time.Now()})
+		q.w.aliens.buried = append(q.w.aliens.buried, *in.MessageBody)
+		q.dead = append(q.dead, &message{id: q.draw("m"), body: (*in.MessageBody)[:min(len(*in.MessageBody), 100)], visible: time.Now()})
 		return nil
 	})
 	return &sqs.SendMessageOutput{}, err

@@ -53,6 +53,9 @@ type user struct {
 }
 
 func (u *user) actions(now time.Time) []action {
+	if u.left > 0 && u.w.doom.refuses(u.who.Tenant) {
+		u.left = 0
+	}
 	if u.env.busy || u.left == 0 || u.after.After(now) {
 		return nil
 	}

@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,10 +51,10 @@ type witness struct {
 	founded    map[hook]int  // calls before the run
 	twice      map[hook]int  // calls that lost responses may have counted twice
 	unknown    map[hook]bool // a fault may have lost a count
+	hours      hours
 	reasons    reasons
-	found      map[delivery.Key]int // resends of a row when it got its SweepAt
+	shown      map[shown]int // resends of a row when it got its SweepAt
 	preferred  map[hook]acceptance
-	undecided  map[hook]time.Time         // the last attempt that was
 	onceEvents map[string]webhook.EventID // by caller and idempotency key
 	unsigned   map[hook]bool              // an attempt was made without a POST
 	parked     map[putOff]bool
@@ -147,7 +148,7 @@ func newWitness(w *world) *witness {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[delivery.Key]delivery.Row{}, attempts: map[delivery.Key][]*attempt{},
 		grants: map[delivery.Key][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		accounts: map[hook]*account{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), found: map[delivery.Key]int{}, preferred: map[hook]acceptance{}, undecided: map[hook]time.Time{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
+		accounts: map[hook]*account{}, hours: newHours(), posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), shown: map[shown]int{}, preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
 		replays: map[string]*replayed{}, rounds: map[delivery.Key][]*replayed{}, claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
 	}
 }
@@ -261,6 +262,10 @@ func (l *witness) pointerChanged(ctx context.Context, id hook) {
 
 func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	row, err := l.w.db.peek.Deliveries().Get(ctx, key)
+	if l.w.doom.erased(key.Tenant) && errors.Is(err, webhook.ErrNotFound) {
+		l.erased(key)
+		return
+	}
 	if err != nil {
 		l.w.violated("store", "row of %v was written but cannot be read: %v", key, err)
 		return
@@ -273,6 +278,7 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	}
 	old := l.rows[key]
 	l.rows[key] = row
+	l.w.doom.wrote(p, old, row)
 	now := time.Now()
 	lease := ""
 	if row.LeaseBy != "" {
@@ -286,9 +292,10 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	l.checkRow(name, old, row)
 	l.checkRound(name, old, row)
 	l.unsent(p, old, row)
+	l.gaveUp(p, old, row)
 	l.checkLife(name, p, old, row)
 	l.checkDue(name, p, old, row)
-	l.noteFound(old, row)
+	l.noteShown(row)
 	l.checkHolder(name, p, old, row)
 	if row.Status == delivery.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
 		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
@@ -376,10 +383,12 @@ func (l *witness) unsent(p *process, old, row delivery.Row) {
 		return
 	}
 	last := row.Attempts[len(row.Attempts)-1]
-	l.attempts[row.Key] = append(l.attempts[row.Key], &attempt{
+	a := &attempt{
 		process: p, inv: p.current, key: row.Key, round: row.Round, retry: last.Number - 1, began: last.At, ended: last.At,
 		reported: true, over: true, logged: true, kind: ledger.Failed,
-	})
+	}
+	l.attempts[row.Key] = append(l.attempts[row.Key], a)
+	l.tried(a, last.At, 0)
 	l.reasons.byDelivery[row.Key]++
 	l.unsigned[about(row.Key)], l.unknown[about(row.Key)] = true, true
 	l.founded[about(row.Key)]++
@@ -593,6 +602,7 @@ func (l *witness) saw(a *attempt, r ledger.Request, m mood, answer ledger.Respon
 	l.w.tracef("target", "saw w%d/%s, is %s", about(a.key), l.events[a.key.Event].name, m.name)
 	l.checkRequest(fmt.Sprintf("w%d/%s", about(a.key), l.events[a.key.Event].name), a, r)
 	a.arrived, a.success, a.answer = time.Now(), answer.OK(), answer
+	l.w.quitter.saw(about(a.key), answer)
 	for _, before := range l.attempts[a.key] {
 		if before == a || !before.success || before.round != a.round || before.arrived.IsZero() {
 			continue
@@ -687,7 +697,7 @@ func (l *witness) returned(inv *invocation) {
 	}
 	for _, a := range inv.attempts {
 		row := l.rows[a.key]
-		if !a.knownOK || row.Round > a.round || row.Status == delivery.StatusDelivered || l.w.queue.holdsRecord(a.key) {
+		if !a.knownOK || l.w.doom.erased(a.key.Tenant) || row.Round > a.round || row.Status == delivery.StatusDelivered || l.w.queue.holdsRecord(a.key) {
 			continue
 		}
 		l.w.violated("rows", "w%d/%s was accepted by its target, as %s knew when it returned, but is %s",
@@ -702,6 +712,7 @@ func (l *witness) acknowledged(inv *invocation, m delivery.Message) {
 	defer l.mu.Unlock()
 	row := l.rows[m.Key()]
 	switch {
+	case l.w.doom.erased(m.Tenant):
 	case m.Kind == delivery.MessageRecord:
 		// Until the row says so, the message is the only record of a success.
 		if row.Round <= m.Round && row.Status != delivery.StatusDelivered && !l.w.queue.holdsRecord(m.Key()) {
@@ -754,7 +765,7 @@ func (l *witness) sent(p *process, out delivery.Outgoing) {
 	l.spend(p, out)
 	m := out.Message
 	row := l.rows[m.Key()]
-	if m.Kind != delivery.MessageAttempt || m.Round <= 1 && m.Attempt <= 1 || row.Round > m.Round {
+	if m.Kind != delivery.MessageAttempt || m.Round <= 1 && m.Attempt <= 1 || row.Round > m.Round || l.w.doom.erased(m.Tenant) {
 		return
 	}
 	if row.Round < m.Round || row.Attempt < m.Attempt-1 || row.Attempt == m.Attempt-1 && row.LeaseBy != "" {

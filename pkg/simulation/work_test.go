@@ -78,7 +78,7 @@ func (l *witness) checkDue(name string, p *process, old, row delivery.Row) {
 		l.w.violated("work", "%s is written by the sweep, though it is due only at %s", name, stamp(old.SweepAt.Sub(l.w.began)))
 	}
 	if row.Resends == old.Resends+1 && row.SweepAt.After(later(now.Add(time.Minute), old.SweepAt)) && strings.HasPrefix(p.name, "sweep") && !row.SweepAt.Equal(row.NextAt) {
-		least := min(5*time.Minute<<min(l.found[row.Key], 10), 6*time.Hour)
+		least := min(5*time.Minute<<min(l.shown[shownAs(old)], 10), 6*time.Hour)
 		if gap := row.SweepAt.Sub(later(p.current.began, row.NextAt)); gap < least-l.w.skew-time.Millisecond {
 			l.w.violated("work", "%s was sent %d times without an attempt, and is sent again after %s instead of %s", name, old.Resends, gap, least)
 		}
@@ -108,11 +108,20 @@ func (l *witness) checkDue(name string, p *process, old, row delivery.Row) {
 	}
 }
 
-// noteFound keeps how often a row had been sent when it got its SweepAt, as the index
-// shows it: repeated writes may count on without changing it.
-func (l *witness) noteFound(old, row delivery.Row) {
-	if !row.SweepAt.Equal(old.SweepAt) {
-		l.found[row.Key] = row.Resends
+// shown is a row as the index of due rows shows it.
+type shown struct {
+	delivery.Key
+	sweepAt int64 // Unix milliseconds
+}
+
+func shownAs(row delivery.Row) shown { return shown{row.Key, row.SweepAt.UnixMilli()} }
+
+// noteShown keeps how often a row had been sent when it first got its SweepAt. Repeated
+// writes may count on without changing it, or return to it, and an index that lags
+// still shows the first count.
+func (l *witness) noteShown(row delivery.Row) {
+	if n, known := l.shown[shownAs(row)]; !known || row.Resends < n {
+		l.shown[shownAs(row)] = row.Resends
 	}
 }
 

@@ -169,7 +169,7 @@ func (r *Registry) EndOverlap(ctx context.Context, by, name string) (Saved, erro
 		if s.Relay == nil {
 			return pending{}, webhook.Invalid("Only a source of the kind %s has a secret", KindRelay)
 		}
-		doc, err := r.Secrets.Read(ctx, s.Relay.Secret)
+		doc, err := webhook.ReadSecret(ctx, r.Secrets, s.Tenant, 0, s.Relay.Secret)
 		if err != nil {
 			return pending{}, secretGone(err)
 		}
@@ -257,7 +257,9 @@ func (r *Registry) delete(ctx context.Context, name string, revision int64, belo
 		}
 		now, secret := r.now(), ""
 		if s.Relay != nil {
-			secret = s.Relay.Secret.Name
+			secret = s.Relay.Secret.OwnSecret(s.Tenant, 0)
+		}
+		if secret != "" {
 			if err := r.putIntent(ctx, s, secret, now); err != nil {
 				return err
 			}

@@ -46,8 +46,8 @@ func (r *Registry) checkSecret(f *webhook.Faults, s Source, secret *webhook.Secr
 // rotate makes a relay name a version whose current secret is the one given. The
 // stored one goes on verifying until the overlap ends.
 func (r *Registry) rotate(ctx context.Context, s *Source, secret webhook.Secret) (pending, error) {
-	old, err := r.Secrets.Read(ctx, s.Relay.Secret)
-	if err != nil && !errors.Is(err, webhook.ErrNotFound) { // a lost one is replaced
+	old, err := webhook.ReadSecret(ctx, r.Secrets, s.Tenant, 0, s.Relay.Secret)
+	if err != nil && !webhook.SecretLost(err) { // a lost one is replaced
 		return pending{}, err
 	}
 	if err == nil && old.Current == secret {
@@ -82,20 +82,24 @@ func (r *Registry) replaceSecret(ctx context.Context, s *Source, doc webhook.Sec
 	relay.Rotations++
 	s.Relay = &relay
 	committed := relay.Secret
-	ref, err := r.Secrets.Put(ctx, committed, doc)
-	if err == nil {
-		ref.Signed = true
-		relay.Secret = ref
-		return pending{}, nil
+	dropped := committed.OwnSecret(s.Tenant, 0)
+	if dropped != "" {
+		ref, err := r.Secrets.Put(ctx, committed, doc)
+		if err == nil {
+			ref.Signed = true
+			relay.Secret = ref
+			return pending{}, nil
+		}
+		if !errors.Is(err, webhook.ErrNotFound) {
+			return pending{}, err
+		}
+		if err := r.putIntent(ctx, *s, dropped, s.Updated); err != nil {
+			return pending{}, err
+		}
 	}
-	if !errors.Is(err, webhook.ErrNotFound) {
-		return pending{}, err
-	}
-	if err := r.putIntent(ctx, *s, committed.Name, s.Updated); err != nil {
-		return pending{}, err
-	}
+	var err error
 	relay.Secret, err = r.createSecret(ctx, *s, doc, s.Updated)
-	return pending{created: relay.Secret.Name, dropped: committed.Name}, err
+	return pending{created: relay.Secret.Name, dropped: dropped}, err
 }
 
 // createSecret creates the secret of a relay, leaving an intent first.
@@ -134,7 +138,7 @@ func (r *Registry) dropSecret(ctx context.Context, secret string, at time.Time) 
 // secretGone returns the error for a secret that a source names and that is not
 // there: webhook.ErrNotFound would say that of the source.
 func secretGone(err error) error {
-	if errors.Is(err, webhook.ErrNotFound) {
+	if webhook.SecretLost(err) {
 		return webhook.Invalid("The source's secret is lost: replace the source with a new Relay.Secret")
 	}
 	return err

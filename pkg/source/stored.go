@@ -21,7 +21,8 @@ func Encode(s Source) ([]byte, error) {
 	err := enc.Encode(struct {
 		Schema int
 		Source
-	}{schema, s})
+		Relay *storedRelay
+	}{schema, s, relayToStore(s.Relay)})
 	if err != nil {
 		return nil, fmt.Errorf("encode source %s: %w", s.Name, err)
 	}
@@ -34,6 +35,7 @@ func Decode(stored []byte) (Source, error) {
 	var in struct {
 		Schema int
 		Source
+		Relay *storedRelay
 	}
 	err := json.Unmarshal(stored, &in) // it continues after a wrong type
 	if in.Schema > schema {
@@ -42,5 +44,27 @@ func Decode(stored []byte) (Source, error) {
 	if err != nil {
 		return Source{}, fmt.Errorf("decode source: %w", err)
 	}
+	in.Source.Relay = in.Relay.relay()
 	return in.Source, nil
+}
+
+// storedRelay is the stored form of a Relay.
+type storedRelay struct {
+	Relay
+	Secret webhook.StoredSecretRef
+}
+
+func relayToStore(r *Relay) *storedRelay {
+	if r == nil {
+		return nil
+	}
+	return &storedRelay{*r, r.Secret.Stored()}
+}
+
+func (s *storedRelay) relay() *Relay {
+	if s == nil {
+		return nil
+	}
+	s.Relay.Secret = s.Secret.Ref()
+	return &s.Relay
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
@@ -38,6 +39,8 @@ type dueRows struct {
 	breakers
 	skips   skips
 	horizon time.Time
+	sent    atomic.Int64 // messages
+	late    atomic.Int64 // milliseconds since the earliest row was due
 }
 
 // sendDue walks all shards of the due index concurrently.
@@ -55,6 +58,7 @@ func (s *Sweeper) sendDue(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
+	s.Logger.InfoContext(ctx, "due rows sent", "count", r.sent.Load(), "late_ms", r.late.Load())
 	return errors.Join(append(errs, r.skips.err())...)
 }
 
@@ -84,6 +88,7 @@ func (r *dueRows) walk(ctx context.Context, shard int) (aside []delivery.DueRow,
 		}
 		open := r.open(ctx, due)
 		var first []delivery.DueRow
+		r.measure(due)
 		for _, d := range due {
 			key := keyOf(d.Key)
 			switch {
@@ -105,6 +110,17 @@ func (r *dueRows) walk(ctx context.Context, shard int) (aside []delivery.DueRow,
 	return aside, nil
 }
 
+// measure notes how late a page's first row is, which is its earliest. A row is sent up
+// to a minute before it is due.
+func (r *dueRows) measure(due []delivery.DueRow) {
+	if len(due) == 0 {
+		return
+	}
+	late := r.Now().Sub(due[0].SweepAt).Milliseconds()
+	for was := r.late.Load(); late > was && !r.late.CompareAndSwap(was, late); was = r.late.Load() {
+	}
+}
+
 // process sends messages for rows, or defers the rows. It sends for claimed
 // rows even after the Run's time is over, since a claimed row is due again only
 // minutes later.
@@ -116,6 +132,7 @@ func (r *dueRows) process(ctx context.Context, due []delivery.DueRow, open map[w
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTime)
 	defer cancel()
 	failed, err := r.Messages.Send(ctx, messages)
+	r.sent.Add(int64(len(messages) - len(failed)))
 	for _, i := range failed {
 		r.skips.skip(ctx, name(messages[i].Message.Key()), errNotSent)
 	}

@@ -250,8 +250,13 @@ func TestSweep_ResendsAtGrowingIntervals(t *testing.T) {
 		5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 80 * time.Minute, 160 * time.Minute,
 		320 * time.Minute, 6 * time.Hour, 6 * time.Hour, 6 * time.Hour,
 	} {
+		s.clock.Advance(3 * time.Second)
+		s.log.Reset()
 		s.sweep()
 		s.wantSent(time.Minute, "attempt w1 1.2 in 0s")
+		if !strings.Contains(s.log.String(), `msg="due rows sent" count=1 late_ms=3000`) {
+			t.Errorf("the log does not say how late the delivery is:\n%s", s.log.String())
+		}
 		s.wantDue(key(1, 1), s.clock.Now().Add(want), n+1)
 		if alarmed := strings.Contains(s.log.String(), "level=ERROR"); alarmed != (n+1 >= 8) {
 			t.Errorf("after %d messages: alarm %v", n+1, alarmed)

@@ -23,6 +23,12 @@ type Erasure interface {
 	// which may already be deleted, and returns how many; 0 means none are left.
 	EraseDeliveries(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
 
+	// EraseSubscriptions removes up to limit of what leads from the names of events to
+	// the tenant's webhooks, and returns how many; 0 means none is left. Calls that
+	// were cut short leave some that lead to webhooks that do not exist. A webhook
+	// that exists gets no events any more.
+	EraseSubscriptions(ctx context.Context, tenant webhook.Tenant, limit int) (int, error)
+
 	// EraseHistory removes up to limit replaced revisions of a webhook, as
 	// EraseDeliveries removes rows.
 	EraseHistory(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
@@ -30,6 +36,10 @@ type Erasure interface {
 	// EraseJobs removes up to limit jobs about a webhook, running or ended, as
 	// EraseDeliveries removes rows.
 	EraseJobs(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
+
+	// EraseStatistics removes up to limit hours of a webhook's statistics, as
+	// EraseDeliveries removes rows.
+	EraseStatistics(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
 }
 
 // Deletion deletes tenants with all of their data, in slices. Its fields must be
@@ -39,7 +49,9 @@ type Erasure interface {
 // marked have ended before the second pass. Credentials of other tenants that
 // list the tenant stay unchanged. Two counters stay, because they must
 // never restart: the webhooks' epoch and their ids. Idempotency keys and the
-// health of deleted webhooks expire by themselves within days.
+// health of deleted webhooks expire by themselves within days, and so does, within
+// weeks, the row without data that a message leaves which becomes a dead letter after
+// the second pass.
 //
 // A credential or webhook that cannot be decoded cannot be deleted either. The
 // deletion continues with everything else and ends as job.Failed, with the
@@ -68,7 +80,7 @@ const (
 	deletedSources  = 10              // per slice
 	deletedWebhooks = 10              // per slice
 	deletedEvents   = 500             // per slice
-	deletedRows     = 500             // per call of EraseDeliveries
+	deletedRows     = 500             // per call of EraseDeliveries, and of others of its kind
 	deletedJobs     = 100             // per call of EraseJobs
 )
 
@@ -136,8 +148,9 @@ func (d *Deletion) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 	return j, err
 }
 
-// webhooks deletes some of the tenant's webhooks with their secrets, and returns
-// how many. An *UnreadableError names those it could not delete.
+// webhooks deletes some of the tenant's webhooks with their secrets, or else what
+// still leads to webhooks, and returns how many. An *UnreadableError names those it
+// could not delete.
 func (d *Deletion) webhooks(ctx context.Context, tenant webhook.Tenant) (int, error) {
 	page, _, unreadable := d.Registry.Webhooks.List(ctx, tenant, 0, deletedWebhooks)
 	if _, err := webhook.Readable(unreadable); err != nil {
@@ -148,23 +161,30 @@ func (d *Deletion) webhooks(ctx context.Context, tenant webhook.Tenant) (int, er
 			return 0, err
 		}
 	}
-	return len(page), unreadable
+	if len(page) > 0 {
+		return len(page), unreadable
+	}
+	n, err := d.Erasure.EraseSubscriptions(ctx, tenant, deletedRows)
+	if err != nil {
+		return 0, err
+	}
+	return n, unreadable
 }
 
 // erase erases some of what is stored of a webhook besides the webhook itself, and
 // returns how many items; 0 means none are left.
 func (d *Deletion) erase(ctx context.Context, tenant webhook.Tenant, id int32) (int, error) {
-	n, err := d.Erasure.EraseDeliveries(ctx, tenant, id, deletedRows)
-	if n > 0 || err != nil {
-		return n, err
-	}
-	if n, err = d.Erasure.EraseHistory(ctx, tenant, id, deletedRows); n > 0 || err != nil {
-		return n, err
+	for _, erase := range []func(context.Context, webhook.Tenant, int32, int) (int, error){
+		d.Erasure.EraseDeliveries, d.Erasure.EraseHistory, d.Erasure.EraseStatistics,
+	} {
+		if n, err := erase(ctx, tenant, id, deletedRows); n > 0 || err != nil {
+			return n, err
+		}
 	}
 	return d.Erasure.EraseJobs(ctx, tenant, id, deletedJobs)
 }
 
-// deliveries erases delivery rows and history, from the highest webhook id down.
+// deliveries erases delivery rows, history and statistics, from the highest webhook id down.
 func (d *Deletion) deliveries(ctx context.Context, j job.Job, pass, at string) (job.Job, error) {
 	id, err := strconv.ParseInt(at, 10, 32)
 	if err != nil {

@@ -69,7 +69,7 @@ func (l *leaving) must(err error) {
 	}
 }
 
-// add adds a relay, a webhook with a secret, an event, and its delivery.
+// add adds a relay, a webhook with a secret, an event, its delivery, and statistics.
 func (l *leaving) add(tenant webhook.Tenant) {
 	l.t.Helper()
 	secret := webhook.NewSecret("secret")
@@ -95,6 +95,8 @@ func (l *leaving) add(tenant webhook.Tenant) {
 		},
 	})
 	l.must(err)
+	hour := webhook.Hour{From: l.clock.Now().Truncate(time.Hour), Attempts: 1, ExpiresAt: expires}
+	l.must(l.db.Statistics().Count(l.t.Context(), tenant, w.ID, hour))
 }
 
 // has counts a tenant's items.
@@ -112,7 +114,9 @@ func (l *leaving) has(tenant webhook.Tenant) (n int) {
 		l.must(err)
 		history, err := l.db.Webhooks().History(ctx, tenant, id, 0, 100)
 		l.must(err)
-		n += len(rows) + len(history)
+		hours, err := l.db.Statistics().Hours(ctx, tenant, id, time.Time{}, 100)
+		l.must(err)
+		n += len(rows) + len(history) + len(hours)
 	}
 	subscribed, err := storetest.Subscribed(ctx, l.db.Webhooks(), tenant, "a.b")
 	l.must(err)

@@ -34,6 +34,11 @@ var (
 	// delivery is retried later, never sent unsigned.
 	ErrSecretUnavailable = errors.New("secret version unavailable")
 
+	// ErrSecretDamaged is an ErrSecretUnavailable that does not end by itself: what is
+	// stored is damaged, or belongs to another webhook. The delivery is retried
+	// nevertheless, since the secrets can be set again.
+	ErrSecretDamaged = fmt.Errorf("%w: damaged", ErrSecretUnavailable)
+
 	// ErrUnauthorized: the credential is missing or unknown.
 	ErrUnauthorized = errors.New("not authenticated")
 

@@ -54,7 +54,7 @@ const maxReplaced = 16 << 10
 
 // Replaces returns what a store keeps of the webhook that the change replaces.
 func (c Change) Replaces(w Webhook) Replaced {
-	w.Secret = SecretRef{Name: w.Secret.Name, Version: w.Secret.Version, Signed: w.Secret.Signed}
+	w.Secret = w.Secret.Bare()
 	w.Headers = slices.Clone(w.Headers)
 	for i, h := range w.Headers {
 		if h.Secret {

@@ -17,7 +17,7 @@ type Post struct {
 	Retry int
 	// Replay marks the attempts of a replay or a manual retry.
 	Replay bool
-	// Test marks the ping.
+	// Test marks an event that did not happen: a test, or the ping of a save.
 	Test bool
 	// First is the secret to start with during a rotation. It makes
 	// X-SuperOffice-Signature, which holds only one signature. SignerNone means

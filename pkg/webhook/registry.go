@@ -17,7 +17,7 @@ import (
 // Methods that check a draft take the hosts by which the call reached the service:
 // like Rules.OwnHosts, they are refused as targets.
 //
-// The fields must be set before use (Ping, Events and Audit may be nil) and must not
+// The fields must be set before use (Ping, Events, Statistics and Audit may be nil) and must not
 // change afterwards. The methods may be called concurrently, from any number of
 // processes.
 type Registry struct {
@@ -40,6 +40,9 @@ type Registry struct {
 	// Events keeps the idempotency keys of creates. nil: CreateOnce is not
 	// available.
 	Events Events
+	// Statistics is what Stats reads. nil: the methods that return Stats are not
+	// available.
+	Statistics Statistics
 	// Audit is called after each committed write of a webhook, with the context of
 	// the method that made it. The action is "create webhook", "change webhook" or
 	// "delete webhook". changed names the members, options included, that a change
@@ -121,7 +124,7 @@ func (r *Registry) Document(ctx context.Context, w Webhook) (SecretDocument, err
 	if w.Secret.Name == "" {
 		return SecretDocument{}, nil
 	}
-	doc, err := r.Secrets.Read(ctx, w.Secret)
+	doc, err := ReadSecret(ctx, r.Secrets, w.Tenant, w.ID, w.Secret)
 	return doc, secretGone(err)
 }
 
@@ -199,8 +202,9 @@ func (r *Registry) Delete(ctx context.Context, who Principal, id int32, check fu
 			}
 		}
 		now := r.Now().UTC()
-		if w.Secret.Name != "" {
-			if err := r.putIntent(ctx, w, w.Secret.Name, now); err != nil {
+		secret := w.Secret.OwnSecret(w.Tenant, w.ID)
+		if secret != "" {
+			if err := r.putIntent(ctx, w, secret, now); err != nil {
 				return false, fmt.Errorf("delete webhook %d: %w", id, err)
 			}
 		}
@@ -208,7 +212,7 @@ func (r *Registry) Delete(ctx context.Context, who Principal, id int32, check fu
 			return true, fmt.Errorf("delete webhook %d: %w", id, err)
 		}
 		r.audit(ctx, actionDelete, who.Tenant, id)
-		r.dropSecret(ctx, w.Secret.Name, now)
+		r.dropSecret(ctx, secret, now)
 		return true, nil
 	})
 }

@@ -139,7 +139,7 @@ func (r *Registry) commit(ctx context.Context, who Principal, current Webhook, c
 	r.audit(ctx, actionChange, w.Tenant, w.ID, by.Members...)
 	if current.Secret.Name != w.Secret.Name {
 		r.forgetIntent(ctx, w.Secret.Name, w.Updated)
-		r.dropSecret(ctx, current.Secret.Name, w.Updated)
+		r.dropSecret(ctx, current.Secret.OwnSecret(w.Tenant, w.ID), w.Updated)
 	}
 	return w, nil
 }

@@ -125,9 +125,13 @@ func (r *Registry) createSecret(ctx context.Context, w Webhook, doc SecretDocume
 
 // replaceSecret stores doc as a new version and makes w refer to it.
 func (r *Registry) replaceSecret(ctx context.Context, w *Webhook, committed SecretRef, doc SecretDocument, now time.Time) error {
+	name := committed.OwnSecret(w.Tenant, w.ID)
 	if doc.isZero() {
 		w.Secret = SecretRef{}
-		return r.putIntent(ctx, *w, committed.Name, now)
+		if name == "" {
+			return nil
+		}
+		return r.putIntent(ctx, *w, name, now)
 	}
 	if err := rotationsLeft(*w, now); err != nil {
 		return err
@@ -136,7 +140,7 @@ func (r *Registry) replaceSecret(ctx context.Context, w *Webhook, committed Secr
 		w.RotationDay, w.Rotations = today, 0
 	}
 	w.Rotations++
-	if committed.Name != "" {
+	if name != "" {
 		ref, err := r.Secrets.Put(ctx, committed, doc)
 		if err == nil {
 			ref.Signed = !doc.Current.IsZero()
@@ -146,9 +150,9 @@ func (r *Registry) replaceSecret(ctx context.Context, w *Webhook, committed Secr
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		// The secret no longer exists, or only in part: the sweep deletes the rest
-		// once no webhook refers to it.
-		if err := r.putIntent(ctx, *w, committed.Name, now); err != nil {
+		// The secret no longer exists, or only in part, or its store is only read: the
+		// sweep deletes the rest once no webhook refers to it.
+		if err := r.putIntent(ctx, *w, name, now); err != nil {
 			return err
 		}
 	}
@@ -180,14 +184,14 @@ func (r *Registry) dropSecret(ctx context.Context, secret string, at time.Time) 
 }
 
 // documentToChange reads the secret document of a webhook for a draft. gone says
-// that it no longer exists: a draft that sets every secret again does not need it;
+// that it is lost: a draft that sets every secret again does not need it;
 // for any other draft the error lists the secrets to set.
 func (r *Registry) documentToChange(ctx context.Context, w Webhook, d Draft) (doc SecretDocument, gone bool, err error) {
 	if w.Secret.Name == "" {
 		return SecretDocument{}, false, nil
 	}
-	doc, err = r.Secrets.Read(ctx, w.Secret)
-	if !errors.Is(err, ErrNotFound) {
+	doc, err = ReadSecret(ctx, r.Secrets, w.Tenant, w.ID, w.Secret)
+	if !SecretLost(err) {
 		return doc, false, err
 	}
 	var f Faults

@@ -9,10 +9,14 @@ import "context"
 // stale secret as long as the webhook item that names the version is fresh. The
 // webhook item decides which version is in force, never the store's labels.
 //
-// Errors: ErrSecretUnavailable if a version cannot be read now, ErrNotFound if the
-// secret or version no longer exists, ErrUnavailable if a write may or may not have
-// taken place. Errors never contain a secret. All methods may be called
-// concurrently.
+// A store may keep a document, encrypted, in the reference itself (SecretRef.Sealed).
+// Such a store remembers nothing: it finds no name taken, the committed version of a
+// Put is not looked at, and a reference can be read for as long as it is kept.
+//
+// Errors: ErrSecretUnavailable if a version cannot be read now, ErrSecretDamaged if it
+// was changed, ErrNotFound if the secret or version no longer exists, ErrUnavailable if
+// a write may or may not have taken place. Errors never contain a secret. All methods
+// may be called concurrently.
 type Secrets interface {
 	// Name returns a new name for a secret of a webhook:
 	// "<prefix>/<tenant>/<id>/<random>". It does no input or output. The name is
@@ -31,7 +35,8 @@ type Secrets interface {
 	// webhook write is lost afterwards is harmless. Afterwards the label
 	// AWSCURRENT is on the new version and AWSPREVIOUS on the committed one. If a
 	// crashed Put left AWSCURRENT on another version, Put first moves it back to
-	// the committed one. ErrNotFound if the secret does not exist.
+	// the committed one. ErrNotFound if the secret does not exist, or is in a store
+	// that is only read: the caller creates another one and deletes this one.
 	Put(ctx context.Context, committed SecretRef, doc SecretDocument) (SecretRef, error)
 
 	// Delete removes a secret with all of its versions. It may be repeated: a

@@ -39,17 +39,6 @@ type Header struct {
 	Secret bool
 }
 
-// SecretRef refers to the version of a webhook's secret document that is in force.
-type SecretRef struct {
-	// Name of the secret in its store. Empty: the webhook has no secrets.
-	Name string
-	// Version of the document. Versions are immutable.
-	Version string
-	// Signed says that the document holds a signing secret, so that readers of the
-	// webhook need not read the document to know.
-	Signed bool
-}
-
 // Webhook is a tenant's subscription: which events, to which target, in which state.
 // It holds no secrets, so it may be logged field by field.
 type Webhook struct {

@@ -15,7 +15,6 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
-	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
 	"github.com/posthaste-dev/posthaste/pkg/service/sending"
 )
@@ -31,8 +30,7 @@ func New(cfg config.Deliver, clients aws.Config, logger *slog.Logger, version st
 		return nil, nil, err
 	}
 	queues := awssqs.NewFromConfig(clients)
-	on := start.Contracts(cfg.Deployed, 0, clients, logger)
-	on.Secrets = secrets.NewCache(on.Secrets, documentBytes)
+	on := start.Contracts(cfg.Deployed, start.Limits{DocumentBytes: documentBytes}, clients, logger)
 	on.Notices = operational.Notices(cfg.Operational, clients)
 	on.Messages = &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL}
 	return dispatcher.New(on, sender, &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL}), sender, nil

@@ -15,17 +15,39 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 )
 
+// Limits bounds what a function creates and remembers.
+type Limits struct {
+	// WebhooksPerTenant is how many webhooks a tenant may have. 0: no limit.
+	WebhooksPerTenant int
+	// DocumentBytes bounds the secret documents of Secrets Manager that an environment
+	// remembers. Sealed ones are opened each time. 0: none are remembered.
+	DocumentBytes int
+}
+
 // Contracts returns the dependencies that all functions share: the tables and
-// Secrets Manager. The caller sets the queues and the failure bucket. A tenant may
-// create up to webhooksPerTenant webhooks; 0: no limit.
-func Contracts(cfg config.Deployed, webhooksPerTenant int, clients aws.Config, logger *slog.Logger) service.Contracts {
+// the stores of secrets. The caller sets the queues and the failure bucket.
+func Contracts(cfg config.Deployed, limits Limits, clients aws.Config, logger *slog.Logger) service.Contracts {
 	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now, Random: rand.Reader})
-	webhooks := store.Webhooks().Limited(webhooksPerTenant)
+	webhooks := store.Webhooks().Limited(limits.WebhooksPerTenant)
 	return service.Contracts{
 		Logger: logger, Now: time.Now, Random: rand.Reader, Delivering: cfg.Delivering,
-		Webhooks: webhooks, Founder: webhooks, Events: store.Events(), Deliveries: store.Deliveries(),
-		Secrets: &secrets.Manager{Client: secretsmanager.NewFromConfig(clients), Prefix: cfg.SecretPrefix, Random: rand.Reader},
+		Webhooks: webhooks, Founder: webhooks, Events: store.Events(), Deliveries: store.Deliveries(), Statistics: store.Statistics(),
+		Secrets: newSecrets(cfg, limits, secretsmanager.NewFromConfig(clients)),
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(),
 		Sources: store.Sources(), OwnTables: []string{cfg.Tables.Webhooks, cfg.Tables.Events, cfg.Tables.Deliveries},
 	}
+}
+
+func newSecrets(cfg config.Deployed, limits Limits, client *secretsmanager.Client) *secrets.Stores {
+	stores := &secrets.Stores{
+		Manager: &secrets.Manager{Client: client, Prefix: cfg.SecretPrefix, Random: rand.Reader},
+		Sealed: &secrets.Sealed{
+			Rings: secrets.NewRoot(client, cfg.RootSecret, time.Now, rand.Reader), Now: time.Now, Random: rand.Reader,
+		},
+		WriteSealed: cfg.WriteSealed,
+	}
+	if limits.DocumentBytes > 0 {
+		stores.Manager = secrets.NewCache(stores.Manager, limits.DocumentBytes)
+	}
+	return stores
 }

@@ -33,7 +33,15 @@ func TestCheck(t *testing.T) {
 		for _, row := range rows {
 			for _, age := range []time.Duration{time.Second, time.Hour} {
 				f := explain.Facts{Event: e, Accepted: accepted, Revisions: states, Row: row, Now: accepted.Add(age)}
-				w := explaintest.Witness{Event: e, Stamps: [2]time.Time{accepted, accepted.Add(time.Second)}, InForce: states, Exists: true, Row: row, Now: f.Now}
+				w := explaintest.Witness{Accepted: accepted, Refusals: map[explain.Code]bool{}, Exists: true, Row: row, Now: f.Now}
+				for _, state := range states {
+					if state.Revision == 1 {
+						w.Wanted = true
+					} else {
+						w.Refusals[explain.NotSubscribed] = true
+					}
+				}
+				w.Certain = len(w.Refusals) == 0
 				x := explain.Explain(f)
 				if err := explaintest.Check(x, w); err != nil {
 					t.Errorf("%d states, row %q, after %v: %+v: %v", len(states), row.Status, age, x, err)
@@ -41,6 +49,7 @@ func TestCheck(t *testing.T) {
 				for name, change := range map[string]func(*explain.Explanation){
 					"Status": func(x *explain.Explanation) { x.Status += "x" }, "Round": func(x *explain.Explanation) { x.Round++ },
 					"Attempt": func(x *explain.Explanation) { x.Attempt++ }, "Reasons": func(x *explain.Explanation) { x.Reasons = nil },
+					"code": func(x *explain.Explanation) { x.Reasons = append(x.Reasons, explain.Reason{Code: explain.Stopped}) },
 				} {
 					broken := x
 					if change(&broken); explaintest.Check(broken, w) == nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -67,14 +69,26 @@ func (d *DeadLetters) Remove(ctx context.Context, receipt string) error {
 	return wrap("remove a dead letter", err)
 }
 
-// Bury stores an unreadable record for an operator to inspect. A stream record
-// has at most 400 KB, which fits into a message.
+// Bury stores an unreadable record for an operator to inspect. What a message cannot
+// hold is left out: a record of 400 KB can have several times as many bytes in JSON,
+// and characters that SQS refuses.
 func (d *DeadLetters) Bury(ctx context.Context, raw []byte) error {
 	if len(raw) == 0 {
 		return fmt.Errorf("bury: %w", webhook.Invalid("the record must not be empty"))
 	}
-	if _, err := d.Client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &d.URL, MessageBody: aws.String(string(raw))}); err != nil {
+	if _, err := d.Client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &d.URL, MessageBody: aws.String(legible(raw))}); err != nil {
 		return wrap("bury an unreadable record", err)
 	}
 	return nil
+}
+
+// legible returns the beginning of a record, with U+FFFD for what SQS refuses.
+func legible(raw []byte) string {
+	text := strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
+			return utf8.RuneError
+		}
+		return r
+	}, string(raw))
+	return strings.ToValidUTF8(text[:min(len(text), batchBytes)], "") // without half a character
 }

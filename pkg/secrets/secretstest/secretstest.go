@@ -28,6 +28,9 @@ type Harness struct {
 	// to, like a Put whose caller died before it wrote its webhook. nil means a
 	// Put whose result is discarded.
 	Strand func(t *testing.T, committed webhook.SecretRef)
+	// Carried says that references contain their documents, so that the store does not
+	// know which secrets exist.
+	Carried bool
 }
 
 func document(text string) webhook.SecretDocument {
@@ -106,6 +109,9 @@ func Run(t *testing.T, h Harness) {
 	})
 	t.Run("Create of a taken name is ErrExists and changes nothing", func(t *testing.T) {
 		t.Parallel()
+		if h.Carried {
+			t.Skip("the store keeps no names")
+		}
 		ref := create(t, document("one"))
 		if _, err := h.Secrets.Create(t.Context(), ref.Name, document("two")); !errors.Is(err, webhook.ErrExists) {
 			t.Errorf("got %v", err)
@@ -179,6 +185,9 @@ func Run(t *testing.T, h Harness) {
 			if err := h.Secrets.Delete(t.Context(), ref.Name); err != nil {
 				t.Errorf("got %v", err)
 			}
+		}
+		if h.Carried {
+			return
 		}
 		if _, err := h.Secrets.Put(t.Context(), ref, document("two")); !errors.Is(err, webhook.ErrNotFound) {
 			t.Errorf("Put: got %v, want ErrNotFound", err)

@@ -66,18 +66,25 @@ func aboutWebhook(name string) (kind string, ok bool) {
 // time: it takes the event and was not activated more than a minute after the event
 // was accepted.
 func (v Version) Wants(e Event) bool {
-	return v.Takes(e) && !v.ActivatedAt.After(e.Stored.Add(Grace+clocks))
+	return v.Takes(e) && !v.tooLate(e.Stored.Add(clocks))
 }
 
 // Takes reports whether a version is to get an event that is replayed: it is Active,
 // one of its patterns fits, and it may see the event.
 func (v Version) Takes(e Event) bool {
-	if !v.Exists || v.State != Active || v.Tenant != e.Tenant {
-		return false
-	}
-	if e.About != nil && v.App != "" && v.App != e.About.App {
-		return false // an app sees only its own webhooks
-	}
+	return v.Exists && v.State == Active && v.Tenant == e.Tenant && v.maySee(e) && v.fits(e)
+}
+
+// tooLate reports whether the version was activated more than a minute after an event
+// that was accepted at that time.
+func (v Version) tooLate(accepted time.Time) bool { return v.ActivatedAt.After(accepted.Add(Grace)) }
+
+// maySee reports whether the event may be shown to the webhook: an app sees only its
+// own webhooks.
+func (v Version) maySee(e Event) bool { return e.About == nil || v.App == "" || v.App == e.About.App }
+
+// fits reports whether one of the patterns fits.
+func (v Version) fits(e Event) bool {
 	for _, p := range v.Patterns {
 		if Fits(p, e.Name) {
 			return true

@@ -49,7 +49,7 @@ func TestStoreConformance(t *testing.T) {
 				change(&config)
 				db := memdb.New(config)
 				store := dynamo.New(db, dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: time.Now, Random: webhooktest.Random(1)})
-				return storetest.Harness{Limited: func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) }, Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Sources: store.Sources(), Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(), Damage: damage(db)}
+				return storetest.Harness{Limited: func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) }, Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Sources: store.Sources(), Statistics: store.Statistics(), Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(), Damage: damage(db)}
 			})
 		})
 	}
@@ -91,6 +91,8 @@ func damage(db *memdb.DB) func(t *testing.T, thing any) {
 		case delivery.Row:
 			pk, sk, attribute = fmt.Sprintf("T#%s#W#%d#%d", x.Tenant, x.Webhook, x.Event.Partition(8)), string(x.Event), "next_at"
 			table = "deliveries"
+		case storetest.StoredHour:
+			pk, sk, attribute = fmt.Sprintf("T#%s#W#%d", x.Tenant, x.Webhook), x.From.Format("HOUR#2006-01-02T15"), "attempts"
 		case job.Job:
 			pk, sk, attribute = "JOBS", x.ID, "made"
 		case webhook.Intent:

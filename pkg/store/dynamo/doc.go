@@ -1,7 +1,7 @@
 // Package dynamo keeps webhooks, events, deliveries and jobs in three DynamoDB
 // tables: the contracts [webhook.Webhooks], [webhook.Events],
 // [delivery.Store], [job.Jobs], [tenancy.Tenants],
-// [tenancy.Credentials] and [source.Sources]. [DecodeStream] decodes the Events table's stream.
+// [tenancy.Credentials], [source.Sources] and [webhook.Statistics]. [DecodeStream] decodes the Events table's stream.
 //
 // It refuses to scan, to write without a condition where writers can race, to
 // create tables (the template does) and to write rows with BatchWriteItem,
@@ -25,6 +25,7 @@
 //	SEQ         T#<tenant>     SEQ                   create: n + 1                         create
 //	health      H#<tenant>#<id> HEALTH               delivery: absent, or version as read  API, dispatch (eventually
 //	                                                                                       consistent)
+//	hour        T#<tenant>#W#<id> HOUR#<2006-01-02T15>   delivery: none (ADD)              API (eventually consistent)
 //	intent      O              <secret name>         save, rotation: absent                sweep
 //	job, runs   JOBS           <job id>              creator: absent; sweep, API: rev as   sweep, API
 //	                                                 read
@@ -68,6 +69,12 @@
 // the same transaction. Late reports then cannot create a row that is never
 // removed, and a create that finds the tombstone is refused, so ids are never
 // reused.
+//
+// An hour of statistics has attempts, delivered, failed, an expiry, and the buckets
+// of both histograms that are not empty: d<n> for durations, l<n> for the times from
+// acceptance to delivery. It fits in one write unit whatever it counts. Delivery adds
+// to it and never reads it, without a condition, also for a deleted webhook. It is
+// approximate: a process that dies loses what it has not added yet.
 //
 // A credential and its copy are created and deleted in one transaction and never
 // change. Both have tenant, id, hash, kind, associate, app, scopes, tenants (that a
@@ -163,8 +170,8 @@
 //
 // The SDK repeats a call whose response it did not receive. A transaction carries
 // a token and is applied once. A repeated single write is refused because of its
-// own first effect, which is safe everywhere: the pointer or event exists, health
-// and a source's records are counted twice, an unclaimed lease expires, the next sweep finds the row of a
-// claim or a failure, and a success continues as MarkDelivered, which finds its
-// work done.
+// own first effect, which is safe everywhere: the pointer or event exists, health,
+// an hour's attempts and a source's records are counted twice, an unclaimed lease
+// expires, the next sweep finds the row of a claim or a failure, and a success
+// continues as MarkDelivered, which finds its work done.
 package dynamo

@@ -23,13 +23,13 @@ const eraseAtOnce = 16
 
 // EraseEvents removes events, partition by partition.
 func (s *Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit int) (int, error) {
-	n, err := erase(ctx, &s.events, eventPartitions, limit, func(n int) string { return eventPK(tenant, n) })
+	n, err := erase(ctx, &s.events, eventPartitions, limit, "", func(n int) string { return eventPK(tenant, n) })
 	return n, wrap(err, "erase events of %s", tenant)
 }
 
 // EraseDeliveries removes rows and responses, partition by partition.
 func (s *Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
-	n, err := erase(ctx, &s.deliveries, 2*deliveryPartitions, limit, func(n int) string {
+	n, err := erase(ctx, &s.deliveries, 2*deliveryPartitions, limit, "", func(n int) string {
 		if n < deliveryPartitions {
 			return deliveryPK(tenant, id, n)
 		}
@@ -38,19 +38,35 @@ func (s *Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id
 	return n, wrap(err, "erase deliveries of webhook %d", id)
 }
 
+// EraseSubscriptions removes pointers, also those that a create or an update left over.
+func (s *Erasure) EraseSubscriptions(ctx context.Context, tenant webhook.Tenant, limit int) (int, error) {
+	n, err := erase(ctx, &s.webhooks, 1, limit, pointerPrefix, func(int) string { return tenantPK(tenant) })
+	return n, wrap(err, "erase subscriptions of %s", tenant)
+}
+
 // EraseHistory removes the replaced revisions of a webhook.
 func (s *Erasure) EraseHistory(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
-	n, err := erase(ctx, &s.webhooks, 1, limit, func(int) string { return historyPK(tenant, id) })
+	n, err := erase(ctx, &s.webhooks, 1, limit, "", func(int) string { return historyPK(tenant, id) })
 	return n, wrap(err, "erase history of webhook %d", id)
 }
 
-// erase removes up to limit items from some partitions. No live writer may put
-// any of them again.
-func erase(ctx context.Context, t *table, partitions, limit int, pk func(int) string) (int, error) {
+// EraseStatistics removes the statistics of a webhook.
+func (s *Erasure) EraseStatistics(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
+	n, err := erase(ctx, &s.webhooks, 1, limit, "", func(int) string { return statisticsPK(tenant, id) })
+	return n, wrap(err, "erase statistics of webhook %d", id)
+}
+
+// erase removes up to limit items, whose sk begins with a prefix, from some partitions.
+// No live writer may put any of them again.
+func erase(ctx context.Context, t *table, partitions, limit int, prefix string, pk func(int) string) (int, error) {
 	found, err := eachPartition(partitions, func(n int) (keys []item, err error) {
+		where, values := "pk = :pk", item{":pk": text(pk(n))}
+		if prefix != "" { // a condition must not have an empty string
+			where, values[":prefix"] = where+" AND begins_with(sk, :prefix)", text(prefix)
+		}
 		err = t.query(ctx, dynamodb.QueryInput{
-			KeyConditionExpression:    aws.String("pk = :pk"),
-			ExpressionAttributeValues: item{":pk": text(pk(n))},
+			KeyConditionExpression:    aws.String(where),
+			ExpressionAttributeValues: values,
 			ProjectionExpression:      aws.String("pk, sk"),
 			ConsistentRead:            aws.Bool(true),
 			Limit:                     pageLimit(limit),

@@ -30,12 +30,15 @@ import (
 //
 // A pointer can be left over when its writer dies or loses its connection
 // between pointer and commit, or between commit and prune. Such a pointer costs
-// a read and is otherwise harmless: the item decides.
+// a read and is otherwise harmless: the item decides. It goes with its tenant.
 
-const attrRev = "rev"
+const (
+	attrRev       = "rev"
+	pointerPrefix = "S#"
+)
 
 func pointerKey(tenant webhook.Tenant, subscription string, id int32) item {
-	return key(tenantPK(tenant), fmt.Sprintf("S#%s#%010d", subscription, id))
+	return key(tenantPK(tenant), fmt.Sprintf("%s%s#%010d", pointerPrefix, subscription, id))
 }
 
 // point puts pointers for the revision about to be committed. An existing
@@ -80,7 +83,7 @@ func (s *Webhooks) withdraw(ctx context.Context, w webhook.Webhook, added []stri
 
 // pointed returns all ids that have a pointer for a key.
 func (s *Webhooks) pointed(ctx context.Context, tenant webhook.Tenant, subscription string) ([]int32, error) {
-	prefix := "S#" + subscription + "#"
+	prefix := pointerPrefix + subscription + "#"
 	var ids []int32
 	var broken error
 	err := s.query(ctx, dynamodb.QueryInput{

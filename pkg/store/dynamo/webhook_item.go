@@ -45,6 +45,7 @@ func encodeWebhook(w webhook.Webhook) item {
 	it.setText("secret_name", w.Secret.Name)
 	it.setText("secret_version", w.Secret.Version)
 	it.setBool("secret_signed", w.Secret.Signed)
+	it.setText("secret_sealed", string(w.Secret.Sealed))
 	it.setTime("secret_since", w.SecretSince)
 	it.setTime("previous_since", w.PreviousSince)
 	it.setInt("rotations", int64(w.Rotations))
@@ -73,6 +74,7 @@ func decodeWebhook(it item) (webhook.Webhook, error) {
 		},
 		Secret: webhook.SecretRef{
 			Name: r.text("secret_name"), Version: r.text("secret_version"), Signed: r.bool("secret_signed"),
+			Sealed: webhook.Sealed(r.text("secret_sealed")),
 		},
 		SecretSince: r.time("secret_since"), PreviousSince: r.time("previous_since"),
 		Rotations: r.int("rotations"), RotationDay: r.text("rotation_day"),

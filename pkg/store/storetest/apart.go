@@ -27,6 +27,7 @@ func neighbours(t *testing.T) []webhook.Tenant {
 func testApart(t *testing.T, h Harness) {
 	t.Run("webhooks with the same id", func(t *testing.T) { t.Parallel(); testWebhooksApart(t, h) })
 	t.Run("health of webhooks with the same id", func(t *testing.T) { t.Parallel(); testHealthApart(t, h) })
+	t.Run("statistics of webhooks with the same id", func(t *testing.T) { t.Parallel(); testStatisticsApart(t, h) })
 	t.Run("events with the same id and claims of the same key", func(t *testing.T) { t.Parallel(); testEventsApart(t, h) })
 	t.Run("rows of the same webhook and event", func(t *testing.T) { t.Parallel(); testRowsApart(t, h) })
 	t.Run("erasure", func(t *testing.T) { t.Parallel(); testErasureApart(t, h) })

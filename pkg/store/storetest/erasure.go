@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
@@ -102,6 +103,23 @@ func testErasure(t *testing.T, h Harness) {
 			}
 		}
 	})
+	t.Run("EraseSubscriptions removes what leads to a tenant's webhooks, and to no other's", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		longer := tenant + "1"
+		for _, of := range []webhook.Tenant{tenant, longer} {
+			must(t, h.Webhooks.Create(t.Context(), bareWebhook(of, 1, "a.b", "c.*")))
+			must(t, h.Webhooks.Create(t.Context(), bareWebhook(of, 2, "a.b")))
+		}
+		for _, want := range []int{2, 1, 0} {
+			if n, err := h.Erasure.EraseSubscriptions(t.Context(), tenant, 2); n != want || err != nil {
+				t.Errorf("erased %d, %v; want %d", n, err, want)
+			}
+		}
+		if got, other := subscribed(t, h, tenant, "a.b"), subscribed(t, h, longer, "a.b"); len(got) != 0 || len(other) != 2 {
+			t.Errorf("the tenant's webhooks %v and the other's %v are found, want none and two", got, other)
+		}
+	})
 	t.Run("EraseJobs removes the jobs of a webhook, running or ended, and no others", func(t *testing.T) {
 		t.Parallel()
 		mine := newJob(t, now())
@@ -134,6 +152,34 @@ func testErasure(t *testing.T, h Harness) {
 			t.Errorf("running: %v", got)
 		}
 	})
+	t.Run("EraseStatistics removes the hours of a webhook, deleted or not, and no others", func(t *testing.T) {
+		t.Parallel()
+		tenant, hour := newTenant(t), newHour()
+		for _, id := range []int32{1, 2, 11} {
+			for range 3 {
+				must(t, h.Statistics.Count(t.Context(), tenant, id, hour))
+				hour.From = hour.From.Add(time.Hour)
+			}
+		}
+		total := 0
+		for {
+			n, err := h.Erasure.EraseStatistics(t.Context(), tenant, 1, 2)
+			must(t, err)
+			if n == 0 {
+				break
+			}
+			total += n
+		}
+		if total != 3 {
+			t.Errorf("erased %d, want 3", total)
+		}
+		h.settle()
+		for id, want := range map[int32]int{1: 0, 2: 3, 11: 3} {
+			if got := hours(t, h, tenant, id, time.Time{}, 10); len(got) != want {
+				t.Errorf("webhook %d has %d hours, want %d", id, len(got), want)
+			}
+		}
+	})
 	t.Run("erasing absent items is not an error", func(t *testing.T) {
 		t.Parallel()
 		if n, err := h.Erasure.EraseEvents(t.Context(), newTenant(t), 10); n != 0 || err != nil {
@@ -147,6 +193,12 @@ func testErasure(t *testing.T, h Harness) {
 		}
 		if n, err := h.Erasure.EraseHistory(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
 			t.Errorf("history: %d, %v", n, err)
+		}
+		if n, err := h.Erasure.EraseSubscriptions(t.Context(), newTenant(t), 10); n != 0 || err != nil {
+			t.Errorf("subscriptions: %d, %v", n, err)
+		}
+		if n, err := h.Erasure.EraseStatistics(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
+			t.Errorf("statistics: %d, %v", n, err)
 		}
 	})
 }

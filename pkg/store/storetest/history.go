@@ -57,6 +57,7 @@ func testHistory(t *testing.T, h Harness) {
 		must(t, h.Webhooks.Delete(t.Context(), w.Tenant, w.ID, 2, last))
 		got, err := h.Webhooks.History(t.Context(), w.Tenant, w.ID, 0, 10)
 		must(t, err)
+		w.Secret, one.Secret = w.Secret.Bare(), one.Secret.Bare() // no revision but the stored one has the document
 		if diff := cmp.Diff([]webhook.Replaced{{Change: last, Webhook: w}, {Change: first, Webhook: one}}, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

@@ -134,6 +134,19 @@ func testRacing(t *testing.T, h Harness) {
 			t.Errorf("got %d calls counted of %d that returned, of %d", found[1].TotalCalls, counted, writers)
 		}
 	})
+	t.Run("concurrent counts of an hour lose none", func(t *testing.T) {
+		t.Parallel()
+		tenant, hour := newTenant(t), newHour()
+		atOnce(t, writers, func(int) error { return h.Statistics.Count(t.Context(), tenant, 1, hour) })
+		h.settle()
+		want := webhook.Hour{}
+		for range writers {
+			want = want.Add(hour)
+		}
+		if diff := cmp.Diff([]webhook.Hour{want}, hours(t, h, tenant, 1, hour.From, 10)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
 	t.Run("one claim of an idempotency key wins", func(t *testing.T) {
 		t.Parallel()
 		tenant, at := newTenant(t), now().Truncate(time.Second)

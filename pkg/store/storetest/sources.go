@@ -33,7 +33,7 @@ func newSources(t *testing.T) []source.Source {
 	}
 	relay.Relay = &source.Relay{
 		Protocol: source.ProtocolSuperOffice, Context: "Cust1", SecretOverlap: &overlap,
-		Secret: webhook.SecretRef{Name: "p/t/0/x", Version: "v", Signed: true}, Rotations: 2, RotationDay: "2026-03-01",
+		Secret: webhook.SecretRef{Name: "p/t/0/x", Version: "v", Signed: true, Sealed: "s1.first.x"}, Rotations: 2, RotationDay: "2026-03-01",
 	}
 	table.Tenant = ""
 	table.Table = &source.Table{

@@ -30,17 +30,18 @@ type Harness struct {
 	Credentials tenancy.Credentials
 	Erasure     tenancy.Erasure
 	Sources     source.Sources
+	Statistics  webhook.Statistics
 	// Feed returns what the change feed has recorded of a tenant's events, in
 	// any order. nil: the feed is tested elsewhere.
 	Feed func(t *testing.T, tenant webhook.Tenant) []webhook.Record
 	// Stamp is the precision that the feed's times are truncated to. 0: a
 	// second.
 	Stamp time.Duration
-	// Settle waits until lagging reads (Due, Health) see all completed writes.
+	// Settle waits until lagging reads (Due, Health, Hours) see all completed writes.
 	// nil: reads never lag.
 	Settle func()
 	// Damage makes a stored item undecodable: a Webhook, Replaced, Event, Delivery,
-	// Job, Intent, tenancy.Record, Credential or Source. nil: damage is tested
+	// Job, Intent, StoredHour, tenancy.Record, Credential or Source. nil: damage is tested
 	// elsewhere.
 	Damage func(t *testing.T, thing any)
 }
@@ -63,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"History", testHistory},
 		{"Limit", testLimit},
 		{"Health", testHealth},
+		{"Statistics", testStatistics},
 		{"Intents", testIntents},
 		{"Events", testEvents},
 		{"Search", testSearch},
@@ -123,7 +125,7 @@ func newWebhook(tenant webhook.Tenant, events ...string) webhook.Webhook {
 		ErrorsEmail: "a@example.com", ErrorEmails: []string{"b@example.com"}, ErrorAssociates: []byte(`[{"Id":1}]`),
 		Description: "d", NotifyVia: 1, NotifyWhen: 3, App: "app",
 		Options:     webhook.Options{Policy: webhook.PolicySuperOffice, Timeout: 7 * time.Second, SecretOverlap: &overlap, Format: webhook.FormatCloudEvents, Include: []webhook.Include{webhook.IncludePrevious}},
-		Secret:      webhook.SecretRef{Name: "p/t/1/x", Version: "v", Signed: true},
+		Secret:      webhook.SecretRef{Name: "p/t/1/x", Version: "v", Signed: true, Sealed: "s1.first.x"},
 		SecretSince: now(), PreviousSince: now().Add(-time.Hour),
 		Rotations: 2, RotationDay: "2026-03-01",
 		Revision: 1, Activation: 1, ActivatedAt: now(),

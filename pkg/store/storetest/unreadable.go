@@ -74,6 +74,23 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 		},
 		{
+			name: "Statistics.Hours",
+			make: func(t *testing.T, i int) (any, error) {
+				hour := webhook.Hour{From: at.Truncate(time.Hour).Add(time.Duration(i) * time.Hour), Attempts: 1, ExpiresAt: at.Add(24 * time.Hour)}
+				return StoredHour{tenant, 1, hour}, h.Statistics.Count(t.Context(), tenant, 1, hour)
+			},
+			list: func(ctx context.Context) (int, error) {
+				from := time.Time{}
+				return pages(func() (int, bool, error) {
+					page, err := h.Statistics.Hours(ctx, tenant, 1, from, limit)
+					for _, hour := range page {
+						from = hour.From.Add(time.Hour)
+					}
+					return len(page), len(page) == limit, err
+				})
+			},
+		},
+		{
 			name: "Webhooks.Intents",
 			make: func(t *testing.T, i int) (any, error) {
 				intent := webhook.Intent{Secret: fmt.Sprintf("p/%s/%d", tenant, i), Tenant: tenant, Webhook: 1, At: at}
