@@ -109,7 +109,7 @@ func (f *Filter) finish(at int32) {
 
 // size estimates the memory of the filter.
 func (f *Filter) size() int {
-	const perNode, perList, perTerm, perTest = 120, 32, 32, 180
+	const perNode, perList, perTerm, perTest, perInterval, perNetwork = 120, 32, 32, 80, 112, 40
 	size := perNode * (len(f.nodes) + 1)
 	for i := range f.nodes {
 		n := &f.nodes[i]
@@ -118,7 +118,13 @@ func (f *Filter) size() int {
 			for _, t := range l.terms {
 				size += perTerm
 				for _, one := range t.tests {
-					size += perTest + len(one.text) + len(one.upper) + len(one.low.at.digits) + len(one.high.at.digits)
+					size += perTest + len(one.text) + len(one.upper)
+					if one.within != nil {
+						size += perInterval + len(one.within.low.at.digits) + len(one.within.high.at.digits)
+					}
+					if one.network != nil {
+						size += perNetwork
+					}
 					for _, part := range one.parts {
 						size += 24 + len(part)
 					}

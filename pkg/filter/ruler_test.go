@@ -70,8 +70,9 @@ func TestRuler(t *testing.T) {
 			fmt.Fprintf(w, "%s\t%s\n", plain(g.render(undotted(pattern))), plain(g.render(undotted(all))))
 			n++
 		}
-		w.Flush()
-		in.Close()
+		if err := errors.Join(w.Flush(), in.Close()); err != nil {
+			t.Error(err)
+		}
 		close(asked)
 	}()
 	lines := bufio.NewScanner(out)

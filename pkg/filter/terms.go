@@ -167,7 +167,7 @@ func (p *parser) numeric() (term, error) {
 	if p.next() != json.Delim('[') {
 		return term{}, p.fail(rule)
 	}
-	t := test{op: numeric}
+	var t interval
 	for p.dec.More() {
 		sign, _ := p.next().(string)
 		number, ok := p.next().(json.Number)
@@ -193,7 +193,7 @@ func (p *parser) numeric() (term, error) {
 	case t.low.set && t.high.set && t.low.at.compare(t.high.at) >= 0:
 		return term{}, p.fail("the lower bound of numeric must be less than the upper one")
 	}
-	return only(t), nil
+	return only(test{op: numeric, within: &t}), nil
 }
 
 // anythingBut reads what anything-but takes.
@@ -244,7 +244,7 @@ func (p *parser) value(token json.Token) test {
 	case string:
 		return p.text(exact, token)
 	case json.Number:
-		return test{op: numeric, low: bound{at: decimalOf([]byte(token)), set: true}, equal: true}
+		return test{op: numeric, within: &interval{low: bound{at: decimalOf([]byte(token))}, equal: true}}
 	case bool:
 		return test{op: literal, text: strconv.FormatBool(token)}
 	}

@@ -102,7 +102,8 @@ func SkipSpace(raw []byte, i int) int {
 	return i
 }
 
-// skipValue returns the end of the value that begins at i, in valid JSON.
+// SkipValue returns the end of the value that begins at i, in valid JSON. In anything
+// else it returns some position from i to len(raw).
 func SkipValue(raw []byte, i int) int {
 	for depth := 0; i < len(raw); i++ {
 		switch raw[i] {

@@ -33,7 +33,7 @@ func (w Witness) mayMatch() (may, mayNot bool) {
 	for _, state := range w.InForce {
 		for _, stamp := range w.Stamps {
 			matches := state.ID != 0 && state.SubscribesTo(webhook.SubscriptionKeys(w.Event.Name)...) &&
-				len(webhook.Recipients(w.Event, slices.Values([]webhook.Webhook{state}), stamp)) > 0
+				state.Takes(w.Event, stamp)
 			may, mayNot = may || matches, mayNot || !matches
 		}
 	}

@@ -22,8 +22,8 @@ const (
 	exists
 )
 
-// term is one value of a list. It holds for a value that one of its tests holds for,
-// and with not for one that none does.
+// term is one value of a list. It holds for a value if one of its tests does; with not,
+// if all of them fail.
 type term struct {
 	not   bool
 	tests []test
@@ -31,20 +31,25 @@ type term struct {
 
 func only(t test) term { return term{tests: []test{t}} }
 
-// test is one comparison.
+// test is one comparison. There may be many, so what few have is behind a pointer.
 type test struct {
-	op    op
-	equal bool // numeric: low is the number itself
-	text  string
+	op   op
+	text string
 	// upper is text in upper case, for the operators that ignore case; text is in
 	// lower case then. Both have the same number of characters.
-	upper     string
-	parts     [][]byte // wildcard: the strings between the asterisks
-	low, high bound    // numeric
-	network   *network
+	upper   string
+	parts   [][]byte  // wildcard: the strings between the asterisks
+	within  *interval // numeric
+	network *network  // cidr
 }
 
-// bound is an end of a range of numbers.
+// interval is a range of numbers, or one number: equal.
+type interval struct {
+	low, high bound
+	equal     bool
+}
+
+// bound is an end of an interval.
 type bound struct {
 	at          decimal
 	closed, set bool
@@ -84,46 +89,50 @@ func (t *test) holds(v *scalar) bool {
 	case literal:
 		return v.kind == aLiteral && string(v.text) == t.text
 	case numeric:
-		return v.kind == aNumber && t.contains(v.number)
+		return v.kind == aNumber && t.within.contains(v.number)
+	default:
+		return v.kind == aString && t.holdsText(v.text)
 	}
-	if v.kind != aString {
-		return false
-	}
-	switch t.op {
-	case exact:
-		return string(v.text) == t.text
-	case prefix:
-		return len(v.text) >= len(t.text) && string(v.text[:len(t.text)]) == t.text
-	case suffix:
-		return len(v.text) >= len(t.text) && string(v.text[len(v.text)-len(t.text):]) == t.text
-	case exactFold:
-		n, ok := t.foldPrefix(v.text)
-		return ok && n == len(v.text)
-	case prefixFold:
-		_, ok := t.foldPrefix(v.text)
-		return ok
-	case suffixFold:
-		return t.foldSuffix(v.text)
-	case wildcard:
-		return matchParts(t.parts, v.text)
-	case cidr:
-		return t.network.contains(v.text)
-	}
-	return false
 }
 
-// contains reports whether a number is in the range.
-func (t *test) contains(n decimal) bool {
-	if t.equal {
-		return n.compare(t.low.at) == 0
+// holdsText is holds for a string.
+func (t *test) holdsText(text []byte) bool {
+	switch t.op {
+	case exact:
+		return string(text) == t.text
+	case prefix:
+		return len(text) >= len(t.text) && string(text[:len(t.text)]) == t.text
+	case suffix:
+		return len(text) >= len(t.text) && string(text[len(text)-len(t.text):]) == t.text
+	case exactFold:
+		n, ok := t.foldPrefix(text)
+		return ok && n == len(text)
+	case prefixFold:
+		_, ok := t.foldPrefix(text)
+		return ok
+	case suffixFold:
+		return t.foldSuffix(text)
+	case wildcard:
+		return matchParts(t.parts, text)
+	case cidr:
+		return t.network.contains(text)
+	default:
+		return false
 	}
-	if t.low.set {
-		if c := n.compare(t.low.at); c < 0 || c == 0 && !t.low.closed {
+}
+
+// contains reports whether a number is in the interval.
+func (w *interval) contains(n decimal) bool {
+	if w.equal {
+		return n.compare(w.low.at) == 0
+	}
+	if w.low.set {
+		if c := n.compare(w.low.at); c < 0 || c == 0 && !w.low.closed {
 			return false
 		}
 	}
-	if t.high.set {
-		if c := n.compare(t.high.at); c > 0 || c == 0 && !t.high.closed {
+	if w.high.set {
+		if c := n.compare(w.high.at); c > 0 || c == 0 && !w.high.closed {
 			return false
 		}
 	}
