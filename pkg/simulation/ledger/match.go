@@ -63,14 +63,18 @@ func aboutWebhook(name string) (kind string, ok bool) {
 }
 
 // Wants reports whether a version is to get an event that it is told of at that
-// time: it is Active, one of its patterns fits, it may see the event and was not
-// activated more than a minute after the event was accepted.
+// time: it is Active, one of its patterns fits, it may see the event, its
+// options ask for it, and it was not activated more than a minute after the event was
+// accepted.
 func (v Version) Wants(e Event) bool {
 	if !v.Exists || v.State != Active || v.Tenant != e.Tenant || v.ActivatedAt.After(e.Stored.Add(Grace+clocks)) {
 		return false
 	}
 	if e.About != nil && v.App != "" && v.App != e.About.App {
 		return false // an app sees only its own webhooks
+	}
+	if !v.Choice.Asks(e) {
+		return false
 	}
 	for _, p := range v.Patterns {
 		if Fits(p, e.Name) {
