@@ -10,7 +10,7 @@ var carriers = wire.Members{
 	"errorassociates": listItems, "childitems": listItems,
 	"headers": stringPairs, "customfields": stringPairs, "_links": stringPairs,
 	"properties": {Container: wire.Any}, "data": {Container: wire.Any}, "extrafields": {Container: wire.Any},
-	"deliveries": {Container: wire.List, Element: "Delivery"}, "attempts": {Container: wire.List, Element: "Attempt"}, "responseheaders": stringPairs,
+	"deliveries": {Container: wire.List, Element: "Delivery"}, "samples": {Container: wire.List, Element: "Sample"}, "attempts": {Container: wire.List, Element: "Attempt"}, "responseheaders": stringPairs,
 	"fieldvalues": {Container: wire.Any}, "values": {Container: wire.Any}, "previous": {Container: wire.Any},
 	"fieldproperties": {Container: wire.Strings, Element: "FieldPropertyDictionaryKeyValuePair"},
 }

@@ -60,10 +60,11 @@ var fills = map[string]string{
 
 // bodies holds the bodies of routes that refuse the common one.
 var bodies = map[string]string{
-	"POST /api/v1/Explain":               `{"Event":{"Event":"contact.changed"},"Webhook":{"WebhookId":{id},"Name":"stranger"}}`,
-	"POST /api/v1/Events":                `{"Event":"contact.changed","PrimaryKey":7,"Source":"s","Id":"1"}`,
-	"PUT /api/v1/Webhook/{id}/Options":   `{"Policy":"superoffice"}`,
-	"PATCH /api/v1/Webhook/{id}/Options": `{"Policy":"superoffice"}`,
+	"POST /api/v1/Explain":                      `{"Event":{"Event":"contact.changed"},"Webhook":{"WebhookId":{id},"Name":"stranger"}}`,
+	"POST /api/v1/Events":                       `{"Event":"contact.changed","PrimaryKey":7,"Source":"s","Id":"1"}`,
+	"POST /api/v1/Webhook/{id}/Options/Preview": `{"SkipOwn":[3]}`,
+	"PUT /api/v1/Webhook/{id}/Options":          `{"Policy":"superoffice"}`,
+	"PATCH /api/v1/Webhook/{id}/Options":        `{"Policy":"superoffice"}`,
 }
 
 // crossing returns a route's call about a webhook.

@@ -93,7 +93,7 @@ func (a *api) setOptions(c *call, from func(webhook.Options) webhook.Options) (r
 		if err := unmodified(w); err != nil {
 			return webhook.Options{}, err
 		}
-		return readOptions(object, from(w.Options), w.RegisteredBy.ID)
+		return readOptions(object.Members(), from(w.Options), w.RegisteredBy.ID, nil)
 	})
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
@@ -104,9 +104,9 @@ func (a *api) setOptions(c *call, from func(webhook.Options) webhook.Options) (r
 // readOptions sets the options that an object names. It reports all faults at
 // once. An unknown name is a fault too: it may be a misspelled option.
 // owner is the AssociateId of who registered the webhook.
-func readOptions(object wire.Tree, o webhook.Options, owner int32) (webhook.Options, error) {
-	var f webhook.Faults
-	for _, m := range object.Members() {
+// f has the faults that are known already.
+func readOptions(members []wire.Member, o webhook.Options, owner int32, f webhook.Faults) (webhook.Options, error) {
+	for _, m := range members {
 		v := memberValue(m.Name, m.Value, &f)
 		switch strings.ToLower(m.Name) {
 		case "policy":
