@@ -9,3 +9,10 @@ func (f *Filter) Steps(e *Event) (passes bool, steps int) {
 	passes = r.match(f, e)
 	return passes, r.steps
 }
+
+// Again returns Match with buffers that it keeps: those of a pool may be dropped, which
+// the race detector does at random.
+func (f *Filter) Again() func(e *Event) bool {
+	var r run
+	return func(e *Event) bool { return r.match(f, e) }
+}
