@@ -103,6 +103,22 @@ var effects = map[string]effect{
 	"OnlyFields":   selecting([]string{"first"}, []string{"second"}),
 	"IgnoreFields": selecting([]string{"second"}, []string{"first"}),
 	"SkipOwn":      selecting([]int{2}, []int{1}),
+	"Fields": {
+		[2]any{[]string{"A"}, []string{"b", "c"}},
+		[2]string{`["a"] {"a":1.50}`, `["b"] {"b":"<"}`},
+		func(s *started, setOption func(string) int32) string {
+			target := webhooktest.NewReceiver(s.t)
+			setOption(target.URL)
+			if status, _, response := s.call("POST", "/api/v1/Webhook/contact.changed/7", `{"a":1.50,"b":"<"}`); status != 204 {
+				s.t.Fatalf("got %d %s", status, response)
+			}
+			var body struct{ Changes, FieldValues json.RawMessage }
+			if err := json.Unmarshal(received(s.t, s, target, 1)[0].Body, &body); err != nil {
+				s.t.Fatal(err)
+			}
+			return fmt.Sprintf("%s %s", body.Changes, body.FieldValues)
+		},
+	},
 }
 
 // selecting is the effect of an option with values of which the first refuses the

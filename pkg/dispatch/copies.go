@@ -65,6 +65,9 @@ func forDelivery(w webhook.Webhook) webhook.Webhook {
 func webhookBytes(w webhook.Webhook) int {
 	const empty, header = 768, 48 // of the structures themselves
 	n := empty + len(w.Tenant) + len(w.Name) + len(w.TargetURL) + len(w.Properties) + len(w.Secret.Name) + len(w.Secret.Version)
+	for _, field := range w.Options.Fields {
+		n += 16 + len(field)
+	}
 	for _, h := range w.Headers {
 		n += header + len(h.Name) + len(h.Value)
 	}

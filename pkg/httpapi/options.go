@@ -23,17 +23,18 @@ type options struct {
 	Filter                   json.RawMessage
 	OnlyFields, IgnoreFields []string
 	SkipOwn                  []int32
+	Fields                   []string
 }
 
 // optionNames lists the options for a caller who misspelled one.
-const optionNames = "Policy, TimeoutSeconds, SecretOverlapSeconds, Format, Include, Filter, OnlyFields, IgnoreFields and SkipOwn"
+const optionNames = "Policy, TimeoutSeconds, SecretOverlapSeconds, Format, Include, Filter, OnlyFields, IgnoreFields, SkipOwn and Fields"
 
 func (options) xmlName() string { return "Options" }
 
 func (a *api) showOptions(o webhook.Options) options {
 	shown := options{
 		a.DefaultPolicy, seconds(webhook.DefaultAttemptTimeout), seconds(webhook.DefaultSecretOverlap), webhook.FormatSuperOffice, listOf(o.Include),
-		rawOrNull(o.Filter), listOf(o.OnlyFields), listOf(o.IgnoreFields), listOf(o.SkipOwn),
+		rawOrNull(o.Filter), listOf(o.OnlyFields), listOf(o.IgnoreFields), listOf(o.SkipOwn), listOf(o.Fields),
 	}
 	if o.Policy != "" {
 		shown.Policy = o.Policy
@@ -136,6 +137,8 @@ func readOptions(members []wire.Member, o webhook.Options, owner int32, f webhoo
 			o.OnlyFields = v.texts()
 		case "ignorefields":
 			o.IgnoreFields = v.texts()
+		case "fields":
+			o.Fields = v.texts()
 		case "skipown":
 			o.SkipOwn = v.associates(owner)
 		default:

@@ -45,6 +45,7 @@ var changeables = []changeable{
 	kept(list("OnlyFields", func(w *Webhook) *[]string { return &w.Options.OnlyFields })),
 	kept(list("IgnoreFields", func(w *Webhook) *[]string { return &w.Options.IgnoreFields })),
 	kept(list("SkipOwn", func(w *Webhook) *[]int32 { return &w.Options.SkipOwn })),
+	kept(list("Fields", func(w *Webhook) *[]string { return &w.Options.Fields })),
 }
 
 // Members whose values, or some of them, are in the secret document, and State,

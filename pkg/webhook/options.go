@@ -26,6 +26,9 @@ type Options struct {
 	OnlyFields, IgnoreFields []string
 	// SkipOwn are AssociateIds: the events that they caused are not sent.
 	SkipOwn []int32
+	// Fields names the members of an event's data that bodies have: see Event.Only.
+	// Empty: all.
+	Fields []string
 }
 
 // Include is a member of events that bodies contain only if the webhook requests it.

@@ -112,9 +112,12 @@ func (s *Selection) refuses(e *seen) (option string) {
 
 // counts reports whether a change of the member is one that the webhook is for.
 func (s *Selection) counts(name string) bool {
-	is := func(listed string) bool { return len(listed) == len(name) && strings.EqualFold(listed, name) }
+	is := func(listed string) bool { return sameField(listed, name) }
 	return (len(s.only) == 0 || slices.ContainsFunc(s.only, is)) && !slices.ContainsFunc(s.ignore, is)
 }
+
+// sameField reports whether two names of members differ at most in case.
+func sameField(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
 // Refusal names the option because of which a webhook does not take an event, such as
 // SkipOwn or Filter.FieldValues.amount. It is empty for an event that the options do
@@ -131,13 +134,16 @@ func (w Webhook) Refusal(e Event) string {
 	return option
 }
 
-// Limits of the options that make a Selection.
+// Limits of the options that name members and associates.
 const (
 	maxFields = 100
 	maxOwn    = 100
 )
 
-// selection adds what is wrong with the options that make a Selection.
+// optionFields is checked like OnlyFields.
+const optionFields = "Fields"
+
+// selection adds what is wrong with the options that make a Selection, and with Fields.
 func (f *Faults) selection(o Options) {
 	var fault *filter.Error
 	if len(o.Filter) > 0 {
@@ -148,7 +154,7 @@ func (f *Faults) selection(o Options) {
 	for _, list := range []struct {
 		option string
 		names  []string
-	}{{optionOnlyFields, o.OnlyFields}, {optionIgnoreFields, o.IgnoreFields}} {
+	}{{optionOnlyFields, o.OnlyFields}, {optionIgnoreFields, o.IgnoreFields}, {optionFields, o.Fields}} {
 		if len(list.names) > maxFields {
 			f.Add(list.option, "must have at most %d items", maxFields)
 		}

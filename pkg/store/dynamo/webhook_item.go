@@ -43,6 +43,7 @@ func encodeWebhook(w webhook.Webhook) item {
 	setTexts(it, "only_fields", w.Options.OnlyFields)
 	setTexts(it, "ignore_fields", w.Options.IgnoreFields)
 	it.setNumbers("skip_own", w.Options.SkipOwn)
+	setTexts(it, "fields", w.Options.Fields)
 	if w.Options.SecretOverlap != nil {
 		it["secret_overlap_ns"] = number(int64(*w.Options.SecretOverlap))
 	}
@@ -75,7 +76,7 @@ func decodeWebhook(it item) (webhook.Webhook, error) {
 			Policy: webhook.Policy(r.text("policy")), Timeout: time.Duration(r.int64("timeout_ns")),
 			Format: webhook.Format(r.text("format")), Include: readTexts[webhook.Include](&r, "include"),
 			Filter: r.json("filter"), OnlyFields: readTexts[string](&r, "only_fields"), IgnoreFields: readTexts[string](&r, "ignore_fields"),
-			SkipOwn: r.numbers("skip_own"),
+			SkipOwn: r.numbers("skip_own"), Fields: readTexts[string](&r, "fields"),
 		},
 		Secret: webhook.SecretRef{
 			Name: r.text("secret_name"), Version: r.text("secret_version"), Signed: r.bool("secret_signed"),
