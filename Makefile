@@ -78,7 +78,7 @@ test-crash: need-go ## kill -9 the local run under load, CRASHES times, and look
 	@go test ./functions/local -run '^TestCrash' -count=1 -v -crashes $(CRASHES)
 
 .PHONY: test-clients
-test-clients: need-go ## official clients and verifiers against the local run (fetches about 140 MB once)
+test-clients: need-go ## official clients and verifiers against the local run, and AWS's event-ruler (fetches about 150 MB once)
 	@.ci/test-clients
 
 # --- checks ------------------------------------------------------------------

@@ -17,7 +17,7 @@ import (
 	"github.com/posthaste-dev/posthaste/functions/internal/memory"
 )
 
-var figures = flag.String("figures", "engine,seal,stream,ingest,local,relay,neighbours,replay,bodies,log,events", "what BenchmarkFigures measures")
+var figures = flag.String("figures", "engine,seal,stream,filter,ingest,local,relay,neighbours,replay,bodies,log,events", "what BenchmarkFigures measures")
 
 // BenchmarkFigures measures the figures of docs/performance.md and prints them as
 // one table. It runs once, for minutes, and judges nothing: it fails only if it
@@ -39,6 +39,10 @@ func BenchmarkFigures(b *testing.B) {
 		if strings.Contains(*figures, "stream") {
 			t.section("Stream: one record of the Events table's stream, 300 bytes of data")
 			benchDecode(b, t)
+		}
+		if strings.Contains(*figures, "filter") {
+			t.section("Filter: ten terms, an event of 1 KB")
+			benchFilter(b, t)
 		}
 		if strings.Contains(*figures, "ingest") {
 			t.section("Ingest: changes of a table, batches of 100, ten attributes of which five are listed and three differ")

@@ -99,6 +99,45 @@ var effects = map[string]effect{
 			return fmt.Sprint(body["Previous"])
 		},
 	},
+	"Filter":       selecting(map[string]any{"FieldValues": map[string]any{"n": []int{1}}}, map[string]any{"FieldValues": map[string]any{"n": []int{2}}}),
+	"OnlyFields":   selecting([]string{"first"}, []string{"second"}),
+	"IgnoreFields": selecting([]string{"second"}, []string{"first"}),
+	"SkipOwn":      selecting([]int{2}, []int{1}),
+	"Fields": {
+		[2]any{[]string{"A"}, []string{"b", "c"}},
+		[2]string{`["a"] {"a":1.50}`, `["b"] {"b":"<"}`},
+		func(s *started, setOption func(string) int32) string {
+			target := webhooktest.NewReceiver(s.t)
+			setOption(target.URL)
+			if status, _, response := s.call("POST", "/api/v1/Webhook/contact.changed/7", `{"a":1.50,"b":"<"}`); status != 204 {
+				s.t.Fatalf("got %d %s", status, response)
+			}
+			var body struct{ Changes, FieldValues json.RawMessage }
+			if err := json.Unmarshal(received(s.t, s, target, 1)[0].Body, &body); err != nil {
+				s.t.Fatal(err)
+			}
+			return fmt.Sprintf("%s %s", body.Changes, body.FieldValues)
+		},
+	},
+}
+
+// selecting is the effect of an option with values of which the first refuses the
+// second of two events, and the second the first.
+func selecting(first, second any) effect {
+	return effect{[2]any{first, second}, [2]string{"1", "2"}, func(s *started, setOption func(string) int32) string {
+		target := webhooktest.NewReceiver(s.t)
+		setOption(target.URL)
+		const events = `[{"Event":"contact.changed","PrimaryKey":1,"Changes":["first"],"FieldValues":{"n":1},"ChangedByAssociateId":1},
+			{"Event":"contact.changed","PrimaryKey":2,"Changes":["second"],"FieldValues":{"n":2},"ChangedByAssociateId":2}]`
+		if status, _, response := s.call("POST", "/api/v1/Events", events); status != 202 {
+			s.t.Fatalf("got %d %s", status, response)
+		}
+		var body map[string]any
+		if err := json.Unmarshal(received(s.t, s, target, 1)[0].Body, &body); err != nil {
+			s.t.Fatal(err)
+		}
+		return fmt.Sprint(body["PrimaryKey"])
+	}}
 }
 
 // unexposed are fields of webhook.Options that the API does not show yet, with

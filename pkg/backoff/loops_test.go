@@ -45,6 +45,7 @@ var others = map[string]string{
 	"pkg/embedded Pump.feed for":                        "a batch per iteration; a failed batch waits by handingOver",
 	"pkg/auth Authenticator.endOldest for":              "a page per iteration",
 	"pkg/explain Explainer.All for range":               "a page of webhooks per iteration, up to a limit",
+	"pkg/webhook Registry.Preview for":                  "a page of events per iteration, up to a limit",
 	"pkg/webhook Registry.Sight for":                    "a page of webhooks per iteration",
 	"pkg/auth Tokens.verified for":                      "two iterations: with the cached keys, then with newer ones",
 	"pkg/embedded DB.purge for":                         "a page per iteration",

@@ -53,11 +53,11 @@ func (c copies) complete(ctx context.Context, w webhook.Webhook) (webhook.Webhoo
 
 // forDelivery returns the webhook with what deciding about a delivery and making
 // its POST need. It drops most of a large one: the patterns, the description, whom
-// to notify of errors, and who created it.
+// to notify of errors, who created it, and which events it takes.
 func forDelivery(w webhook.Webhook) webhook.Webhook {
 	return webhook.Webhook{
 		Tenant: w.Tenant, ID: w.ID, Name: w.Name, TargetURL: w.TargetURL, State: w.State, Headers: w.Headers, Properties: w.Properties,
-		Options: w.Options, Secret: w.Secret, Revision: w.Revision, Activation: w.Activation, ActivatedAt: w.ActivatedAt,
+		Options: w.Options.WithoutSelection(), Secret: w.Secret, Revision: w.Revision, Activation: w.Activation, ActivatedAt: w.ActivatedAt,
 	}
 }
 
@@ -65,6 +65,9 @@ func forDelivery(w webhook.Webhook) webhook.Webhook {
 func webhookBytes(w webhook.Webhook) int {
 	const empty, header = 768, 48 // of the structures themselves
 	n := empty + len(w.Tenant) + len(w.Name) + len(w.TargetURL) + len(w.Properties) + len(w.Secret.Name) + len(w.Secret.Version) + len(w.Secret.Sealed)
+	for _, field := range w.Options.Fields {
+		n += 16 + len(field)
+	}
 	for _, h := range w.Headers {
 		n += header + len(h.Name) + len(h.Value)
 	}

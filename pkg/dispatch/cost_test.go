@@ -154,6 +154,33 @@ func TestCost_OfANameWithManyDots(t *testing.T) {
 	flat(t, "a.b.c.d.e.f.g.h.changed", "a.b.c.d.e.f.*", 8, 10, 1_000)
 }
 
+// Nor does it grow with those that match it by name and whose filters do not: beyond
+// the one read of their list, a tenant with 1,000 of them needs the same calls, read
+// units and messages as one with 10.
+func TestCost_DoesNotGrowWithFilteredWebhooks(t *testing.T) {
+	t.Parallel()
+	few, many := filtered(t, 10), filtered(t, 1_000)
+	delete(few, "first batch of a process") // the list is longer
+	delete(many, "first batch of a process")
+	if diff := cmp.Diff(few, many); diff != "" || len(many) < 5 {
+		t.Errorf("1,000 webhooks (-of 10 +of these):\n%s", diff)
+	}
+}
+
+// filtered returns the cost of an event for a tenant with n webhooks that match it by
+// name, two of which its filter lets through.
+func filtered(t *testing.T, n int32) map[string]string {
+	t.Helper()
+	return costsOf(t, n, "contact.changed", func(w *webhook.Webhook) {
+		w.Events = []string{"contact.changed"}
+		key := 8
+		if w.ID == 3 || w.ID == 7 {
+			key = 7
+		}
+		w.Options.Filter = fmt.Appendf(nil, `{"PrimaryKey":[%d],"$or":[{"Entity":["contact"]},{"FieldValues":{"name":[{"prefix":"%d"}]}}]}`, key, w.ID)
+	})
+}
+
 // flat holds the cost of an event for tenants of several sizes against each other,
 // and against the number of its lookups.
 func flat(t *testing.T, name, pattern string, lookups int, sizes ...int32) {
@@ -178,6 +205,21 @@ func flat(t *testing.T, name, pattern string, lookups int, sizes ...int32) {
 // match it: by name and by pattern.
 func costs(t *testing.T, n int32, name, pattern string) map[string]string {
 	t.Helper()
+	return costsOf(t, n, name, func(w *webhook.Webhook) {
+		w.Events = []string{"contact.created", "person.*", "a.b.c.d.e.other.*", fmt.Sprintf("custom.%d", w.ID)}
+		switch w.ID {
+		case 3:
+			w.Events = []string{name}
+		case 7:
+			w.Events = []string{pattern}
+		}
+	})
+}
+
+// costsOf returns the cost of one event for a tenant with n webhooks, of which it
+// reaches 3 and 7.
+func costsOf(t *testing.T, n int32, name string, each func(*webhook.Webhook)) map[string]string {
+	t.Helper()
 	clock := webhooktest.NewClock(start)
 	pk, sk := memdb.Attribute{Name: "pk"}, memdb.Attribute{Name: "sk"}
 	m := &meter{calls: map[string]int{}, Client: memdb.New(memdb.Config{Now: clock.Now, Tables: []memdb.Table{
@@ -193,14 +235,8 @@ func costs(t *testing.T, n int32, name, pattern string) map[string]string {
 	for id := int32(1); id <= n; id++ {
 		w := webhook.Webhook{
 			Tenant: tenant, ID: id, TargetURL: "https://example.com/in", State: webhook.StateActive, Revision: 1, Activation: 1,
-			Events: []string{"contact.created", "person.*", "a.b.c.d.e.other.*", fmt.Sprintf("custom.%d", id)},
 		}
-		switch id {
-		case 3:
-			w.Events = []string{name}
-		case 7:
-			w.Events = []string{pattern}
-		}
+		each(&w)
 		if err := store.Webhooks().Create(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}

@@ -198,6 +198,28 @@ func TestCopies_ReadEvictedWebhooks(t *testing.T) {
 	}
 }
 
+// What a list holds of filters counts, and a copy holds none.
+func TestSubscriptions_FiltersAreBounded(t *testing.T) {
+	t.Parallel()
+	store := newReads(t)
+	for id := int32(1); id <= 100; id++ {
+		store.create(t, webhook.Webhook{
+			Tenant: "Default", ID: id, Events: []string{"e"}, TargetURL: "https://example.com/",
+			Options: webhook.Options{Filter: []byte(`{"Key":["` + strings.Repeat("x", 8000) + `"]}`), OnlyFields: []string{strings.Repeat("y", 200)}},
+		})
+	}
+	lists := newSubscriptions(store)
+	if found := matched(t, lists, "Default", "e"); len(found) != 0 {
+		t.Errorf("matched %d webhooks", len(found))
+	}
+	if got := lists.lists.Bytes(); got < 100*8200 || got > 100*9500 {
+		t.Errorf("a list with 100 filters of 8 KB counts as %d bytes", got)
+	}
+	if w, ok := lists.copies.held.Get("Default", 1); !ok || w.Options.Filter != nil || w.Options.OnlyFields != nil {
+		t.Errorf("a copy has the filter %.20s: a delivery does not need it", w.Options.Filter)
+	}
+}
+
 // A tenant that fills the caches evicts only its own entries.
 func TestSubscriptions_ALargeTenantEvictsNoOther(t *testing.T) {
 	t.Parallel()

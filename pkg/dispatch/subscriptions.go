@@ -15,7 +15,7 @@ import (
 )
 
 // maxListBytes bounds the memory of a process's lists.
-const maxListBytes = 4 << 20
+const maxListBytes = 16 << 20
 
 // subscriptions caches across invocations which webhooks match an event. A list is
 // cached only if the tenant's epoch was the same before and after it was loaded,
@@ -39,7 +39,11 @@ type member struct {
 	revision, activation int64
 	activatedAt          time.Time
 	app                  string
+	selection            *webhook.Selection
 }
+
+// bytes estimates the memory that a member holds beyond memberBytes.
+func (m member) bytes() int { return len(m.app) + m.selection.Bytes() }
 
 // webhook returns the member as a webhook, which copies.complete completes.
 func (m member) webhook(tenant webhook.Tenant) webhook.Webhook {
@@ -48,7 +52,7 @@ func (m member) webhook(tenant webhook.Tenant) webhook.Webhook {
 	}
 }
 
-const memberBytes = 64
+const memberBytes = 72
 
 func newSubscriptions(w Webhooks) *subscriptions {
 	return &subscriptions{webhooks: w, lists: bytecache.New[string, list](maxListBytes), copies: newCopies(w)}
@@ -66,7 +70,7 @@ func (s *subscriptions) keep(tenant webhook.Tenant, epoch int64, loaded map[stri
 	for key, members := range loaded {
 		size := len(key) + memberBytes*cap(members)
 		for _, m := range members {
-			size += len(m.app)
+			size += m.bytes()
 		}
 		s.lists.Put(string(tenant), key, list{epoch: epoch, members: members}, size)
 	}
@@ -78,7 +82,7 @@ func (s *subscriptions) read(ctx context.Context, tenant webhook.Tenant, key str
 		if w.State != webhook.StateActive || !w.SubscribesTo(key) {
 			return
 		}
-		members = append(members, member{w.ID, w.Revision, w.Activation, w.ActivatedAt, w.App})
+		members = append(members, member{w.ID, w.Revision, w.Activation, w.ActivatedAt, w.App, w.Selection()})
 		s.copies.keep(w)
 	})
 	return members, err
@@ -187,11 +191,11 @@ func (v *view) load(ctx context.Context, e webhook.Event, epoch int64) (lists []
 }
 
 // listed yields the members of lists as webhooks of the tenant.
-func listed(lists [][]member, tenant webhook.Tenant) iter.Seq[webhook.Webhook] {
-	return func(yield func(webhook.Webhook) bool) {
+func listed(lists [][]member, tenant webhook.Tenant) iter.Seq2[webhook.Webhook, *webhook.Selection] {
+	return func(yield func(webhook.Webhook, *webhook.Selection) bool) {
 		for _, members := range lists {
 			for _, m := range members {
-				if !yield(m.webhook(tenant)) {
+				if !yield(m.webhook(tenant), m.selection) {
 					return
 				}
 			}

@@ -14,6 +14,7 @@ const (
 	OtherApp        Code = "other_app"
 	CreatedLater    Code = "created_later"
 	ActivatedLater  Code = "activated_later"
+	Filtered        Code = "filtered"
 	Deleted         Code = "deleted"
 	OtherRule       Code = "other_rule"
 	ChangedMeantime Code = "changed_meanwhile"
@@ -55,6 +56,7 @@ var sentences = map[Code]string{
 	OtherApp:        "The event is about a webhook of another app, and only webhooks of that app or of no app get it.",
 	CreatedLater:    "The webhook was created at {at}, as the event was accepted or later.",
 	ActivatedLater:  "The webhook was activated at {at}, more than 60 seconds after the event was accepted.",
+	Filtered:        "The event does not pass the option {option} of the webhook.",
 	Deleted:         "The webhook was deleted at {at}.",
 	OtherRule:       "A rule refuses the event that has no code yet: report this to the operator.",
 	ChangedMeantime: "Revision {revision} was in force about when the event was accepted, and revision {other}, since {at}, decides otherwise: the event met one of the two.",

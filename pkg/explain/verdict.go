@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -24,27 +23,22 @@ func judge(e webhook.Event, w webhook.Webhook, accepted time.Time) verdict {
 	if v.pattern == "" {
 		v.lacks = append(v.lacks, reason(NotSubscribed, "event", e.Name, "patterns", choice(keys)))
 	}
-	if !takes(e, w, accepted) {
+	if !w.Takes(e, accepted) {
 		v.lacks = append(v.lacks, refusals(e, w, accepted)...)
 	}
 	v.matches = len(v.lacks) == 0
 	return v
 }
 
-// takes reports whether dispatch chooses the webhook, one of whose patterns matches.
-func takes(e webhook.Event, w webhook.Webhook, accepted time.Time) bool {
-	return len(webhook.Recipients(e, slices.Values([]webhook.Webhook{w}), accepted)) > 0
-}
-
 // rules has, for each rule of webhook.Recipients, a change after which a webhook
 // satisfies it, and the reason if it does not.
 var rules = []struct {
 	satisfy func(w *webhook.Webhook, accepted time.Time)
-	reason  func(w webhook.Webhook, accepted time.Time) Reason
+	reason  func(e webhook.Event, w webhook.Webhook, accepted time.Time) Reason
 }{
 	{
 		satisfy: func(w *webhook.Webhook, _ time.Time) { w.State = webhook.StateActive },
-		reason: func(w webhook.Webhook, _ time.Time) Reason {
+		reason: func(_ webhook.Event, w webhook.Webhook, _ time.Time) Reason {
 			if w.State == webhook.StateTooManyErrors {
 				return reason(Disabled)
 			}
@@ -53,15 +47,21 @@ var rules = []struct {
 	},
 	{
 		satisfy: func(w *webhook.Webhook, _ time.Time) { w.App = "" },
-		reason:  func(webhook.Webhook, time.Time) Reason { return reason(OtherApp) },
+		reason:  func(webhook.Event, webhook.Webhook, time.Time) Reason { return reason(OtherApp) },
 	},
 	{
 		satisfy: func(w *webhook.Webhook, accepted time.Time) { w.ActivatedAt = accepted },
-		reason: func(w webhook.Webhook, accepted time.Time) Reason {
+		reason: func(_ webhook.Event, w webhook.Webhook, accepted time.Time) Reason {
 			if w.Registered.After(accepted) {
 				return reason(CreatedLater, "at", clock(w.Registered))
 			}
 			return reason(ActivatedLater, "at", clock(w.ActivatedAt))
+		},
+	},
+	{
+		satisfy: func(w *webhook.Webhook, _ time.Time) { w.Options = w.Options.WithoutSelection() },
+		reason: func(e webhook.Event, w webhook.Webhook, _ time.Time) Reason {
+			return reason(Filtered, "option", w.Refusal(e))
 		},
 	},
 }
@@ -76,8 +76,8 @@ func refusals(e webhook.Event, w webhook.Webhook, accepted time.Time) (lacks []R
 				other.satisfy(&changed, accepted)
 			}
 		}
-		if !takes(e, changed, accepted) {
-			lacks = append(lacks, rule.reason(w, accepted))
+		if !changed.Takes(e, accepted) {
+			lacks = append(lacks, rule.reason(e, w, accepted))
 		}
 	}
 	if len(lacks) == 0 {

@@ -55,7 +55,7 @@ func TestExplain_TheVerdictIsDispatchs(t *testing.T) {
 							e.App = "a"
 							w.State, w.App, w.ActivatedAt, w.Registered = state, app, accepted.Add(activated), accepted.Add(registered)
 							x := explain.Explain(explain.Facts{Event: e, Accepted: accepted, Revisions: []webhook.Webhook{w}, Now: accepted})
-							want := registered <= 0 && w.SubscribesTo(webhook.SubscriptionKeys(name)...) && len(webhook.Recipients(e, slices.Values([]webhook.Webhook{w}), accepted)) == 1
+							want := registered <= 0 && w.SubscribesTo(webhook.SubscriptionKeys(name)...) && w.Takes(e, accepted)
 							cases++
 							if want {
 								matching++
@@ -90,6 +90,12 @@ func TestExplain_NamesEveryRuleThatRefuses(t *testing.T) {
 		"disabled":        {"contact.changed", func(w *webhook.Webhook) { w.State = webhook.StateTooManyErrors }, []explain.Code{explain.Disabled}, "TooManyErrors"},
 		"another app's":   {"webhook9.errors", func(w *webhook.Webhook) { w.App, w.Events = "b", []string{"webhook.errors"} }, []explain.Code{explain.OtherApp}, "another app"},
 		"activated later": {"contact.changed", func(w *webhook.Webhook) { w.ActivatedAt = accepted.Add(61 * time.Second) }, []explain.Code{explain.ActivatedLater}, "at 2026-11-24T08:01:01Z"},
+		"filtered": {"contact.changed", func(w *webhook.Webhook) {
+			w.Options.Filter = []byte(`{"Entity":["contact"],"FieldValues":{"amount":[{"numeric":[">",5]}]}}`)
+		}, []explain.Code{explain.Filtered}, "the option Filter.FieldValues.amount of"},
+		"other fields": {"contact.changed", func(w *webhook.Webhook) {
+			w.Options.OnlyFields, w.State = []string{"name"}, webhook.StateStopped
+		}, []explain.Code{explain.Stopped, explain.Filtered}, "Stopped"},
 		"created later": {"contact.changed", func(w *webhook.Webhook) {
 			w.Registered, w.ActivatedAt = accepted.Add(61*time.Second), accepted.Add(61*time.Second)
 		}, []explain.Code{explain.CreatedLater}, "at 2026-11-24T08:01:01Z"},
@@ -98,7 +104,7 @@ func TestExplain_NamesEveryRuleThatRefuses(t *testing.T) {
 		}, []explain.Code{explain.NotSubscribed, explain.Stopped, explain.OtherApp, explain.ActivatedLater}, "add webhook9.errors or webhook.errors."},
 	} {
 		e, w := newEvent(t, test.event), newWebhook("contact.*")
-		e.App = "a"
+		e.App, e.Data = "a", []byte(`{"amount":5}`)
 		test.change(&w)
 		x := explain.Explain(explain.Facts{Event: e, Accepted: accepted, Revisions: []webhook.Webhook{w}, Now: accepted.Add(time.Hour)})
 		if diff := cmp.Diff(test.want, codes(x.Reasons)); diff != "" || x.Matches {

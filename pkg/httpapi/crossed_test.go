@@ -61,11 +61,12 @@ var fills = map[string]string{
 
 // bodies holds the bodies of routes that refuse the common one.
 var bodies = map[string]string{
-	"POST /api/v1/Explain":               `{"Event":{"Event":"contact.changed"},"Webhook":{"WebhookId":{id},"Name":"stranger"}}`,
-	"POST /api/v1/Events":                `{"Event":"contact.changed","PrimaryKey":7,"Source":"s","Id":"1"}`,
-	"POST /api/v1/Webhook/{id}/Replay":   `{"From":"2026-11-23T00:00:00Z"}`,
-	"PUT /api/v1/Webhook/{id}/Options":   `{"Policy":"superoffice"}`,
-	"PATCH /api/v1/Webhook/{id}/Options": `{"Policy":"superoffice"}`,
+	"POST /api/v1/Explain":                      `{"Event":{"Event":"contact.changed"},"Webhook":{"WebhookId":{id},"Name":"stranger"}}`,
+	"POST /api/v1/Events":                       `{"Event":"contact.changed","PrimaryKey":7,"Source":"s","Id":"1"}`,
+	"POST /api/v1/Webhook/{id}/Replay":          `{"From":"2026-11-23T00:00:00Z"}`,
+	"PUT /api/v1/Webhook/{id}/Options":          `{"Policy":"superoffice"}`,
+	"PATCH /api/v1/Webhook/{id}/Options":        `{"Policy":"superoffice"}`,
+	"POST /api/v1/Webhook/{id}/Options/Preview": `{"SkipOwn":[3]}`,
 }
 
 // queries holds the queries of routes that refuse the common one.

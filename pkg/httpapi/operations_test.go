@@ -150,8 +150,8 @@ func TestOptions(t *testing.T) {
 	t.Parallel()
 	const (
 		path     = "/api/v1/Webhook/1/Options"
-		defaults = `{"Policy":"durable","TimeoutSeconds":30,"SecretOverlapSeconds":86400,"Format":"superoffice","Include":[]}`
-		set      = `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"data","Include":["Previous"]}`
+		defaults = `{"Policy":"durable","TimeoutSeconds":30,"SecretOverlapSeconds":86400,"Format":"superoffice","Include":[],"Filter":null,"OnlyFields":[],"IgnoreFields":[],"SkipOwn":[],"Fields":[]}`
+		set      = `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"data","Include":["Previous"],"Filter":{"Entity":["contact"]},"OnlyFields":["name"],"IgnoreFields":["updated"],"SkipOwn":[7],"Fields":["name"]}`
 	)
 	for name, test := range map[string]struct {
 		method, body string
@@ -160,21 +160,36 @@ func TestOptions(t *testing.T) {
 	}{
 		"get":                            {"GET", ``, 200, set},
 		"put of {} sets the defaults":    {"PUT", `{}`, 200, defaults},
-		"put replaces":                   {"PUT", `{"timeoutSeconds":5}`, 200, `{"Policy":"durable","TimeoutSeconds":5,"SecretOverlapSeconds":86400,"Format":"superoffice","Include":[]}`},
+		"put replaces":                   {"PUT", `{"timeoutSeconds":5}`, 200, `{"Policy":"durable","TimeoutSeconds":5,"SecretOverlapSeconds":86400,"Format":"superoffice","Include":[],"Filter":null,"OnlyFields":[],"IgnoreFields":[],"SkipOwn":[],"Fields":[]}`},
 		"put of the response to get":     {"PUT", set, 200, set},
-		"patch changes named options":    {"PATCH", `{"Format":"CloudEvents"}`, 200, `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"cloudevents","Include":["Previous"]}`},
-		"patch of names in any case":     {"PATCH", `{"Include":["VALUES","changes","previous"]}`, 200, `"Format":"data","Include":["Values","Changes","Previous"]}`},
-		"patch of an empty list":         {"PATCH", `{"Include":[]}`, 200, `"Format":"data","Include":[]}`},
-		"patch of two spellings":         {"PATCH", `{"Include":["Values"],"include":["Changes"]}`, 200, `"Format":"data","Include":["Changes"]}`},
-		"patch of null sets the default": {"PATCH", `{"Policy":null,"TimeoutSeconds":null,"SecretOverlapSeconds":null,"Format":null,"Include":null}`, 200, defaults},
+		"patch changes named options":    {"PATCH", `{"Format":"CloudEvents"}`, 200, `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"cloudevents","Include":["Previous"],`},
+		"patch of names in any case":     {"PATCH", `{"Include":["VALUES","changes","previous"]}`, 200, `"Format":"data","Include":["Values","Changes","Previous"],`},
+		"patch of an empty list":         {"PATCH", `{"Include":[]}`, 200, `"Format":"data","Include":[],`},
+		"patch of two spellings":         {"PATCH", `{"Include":["Values"],"include":["Changes"]}`, 200, `"Format":"data","Include":["Changes"],`},
+		"patch of null sets the default": {"PATCH", `{"Policy":null,"TimeoutSeconds":null,"SecretOverlapSeconds":null,"Format":null,"Include":null,"Filter":null,"OnlyFields":null,"IgnoreFields":null,"SkipOwn":null,"Fields":null}`, 200, defaults},
 		"patch of {}":                    {"PATCH", `{}`, 200, set},
 		"no body":                        {"PUT", ``, 400, "the body must be an object with options"},
 		"an unknown key":                 {"PATCH", `{"Rate":1}`, 400, "Rate is not an option"},
-		"all faults at once":             {"PUT", `{"Policy":"never","TimeoutSeconds":101,"SecretOverlapSeconds":604801,"Format":"xml","Include":["Secret"],"Rate":1}`, 400, "Rate is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds, Format and Include; Policy must be durable or superoffice; TimeoutSeconds must be from 1 to 100; SecretOverlapSeconds must be from 0 to 604800; Format must be one of superoffice, standard, cloudevents, data; Include[0] must be one of Previous, Changes, Values"},
+		"all faults at once":             {"PUT", `{"Policy":"never","TimeoutSeconds":101,"SecretOverlapSeconds":604801,"Format":"xml","Include":["Secret"],"Rate":1}`, 400, "Rate is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds, Format, Include, Filter, OnlyFields, IgnoreFields, SkipOwn and Fields; Policy must be durable or superoffice; TimeoutSeconds must be from 1 to 100; SecretOverlapSeconds must be from 0 to 604800; Format must be one of superoffice, standard, cloudevents, data; Include[0] must be one of Previous, Changes, Values"},
 		"a member to include twice":      {"PATCH", `{"Include":["Values","values"]}`, 400, `"Include must not list Values twice"`},
 		"a string to include":            {"PATCH", `{"Include":"Values"}`, 400, `"Include must be an array of strings"`},
 		"a number to include":            {"PATCH", `{"Include":[1]}`, 400, `Include[0] must be a string`},
 		"null to include":                {"PATCH", `{"Include":[null]}`, 400, `"Include[0] must be a string"`},
+		"a filter":                       {"PATCH", `{"Filter":{ "FieldValues" : {"n":[1.50]} }}`, 200, `"Filter":{"FieldValues":{"n":[1.50]}},"OnlyFields":["name"]`},
+		"a filter in a string":           {"PATCH", `{"Filter":"{\"Key\": [\"x\"]}"}`, 200, `"Filter":{"Key":["x"]}`},
+		"an empty string for a filter":   {"PATCH", `{"Filter":""}`, 200, `"Filter":null`},
+		"a faulty filter":                {"PATCH", `{"Filter":{"FieldValues":{"amount":[{"numeric":[">"]}]}}}`, 400, `Filter.FieldValues.amount: numeric takes pairs of operator and number`},
+		"a name twice in a filter":       {"PATCH", `{"Filter":{"Key":["x"],"Key":["y"]}}`, 400, `Filter: \"Key\" is there twice`},
+		"a list for a filter":            {"PATCH", `{"Filter":["x"]}`, 400, `"Filter must be an object"`},
+		"text for a filter":              {"PATCH", `{"Filter":"x"}`, 400, `"Filter must be a JSON object"`},
+		"a JSON list for a filter":       {"PATCH", `{"Filter":"[]"}`, 400, `"Filter: must be a JSON object"`},
+		"own events":                     {"PATCH", `{"SkipOwn":true}`, 200, `"SkipOwn":[1]`},
+		"own and another's events":       {"PATCH", `{"SkipOwn":[true,9]}`, 200, `"SkipOwn":[1,9]`},
+		"own events in a string":         {"PATCH", `{"SkipOwn":"true"}`, 200, `"SkipOwn":[1]`},
+		"no own events":                  {"PATCH", `{"SkipOwn":false}`, 200, `"SkipOwn":[]`},
+		"the events of nobody":           {"PATCH", `{"SkipOwn":[0]}`, 400, `"SkipOwn must list AssociateIds, which are greater than 0"`},
+		"a name for an associate":        {"PATCH", `{"SkipOwn":["x"]}`, 400, `SkipOwn[0] must be a 32-bit integer`},
+		"a field without a name":         {"PATCH", `{"OnlyFields":["a",""]}`, 400, `"OnlyFields[1] must be the name of a member, of at most 200 characters"`},
 		"zero seconds":                   {"PATCH", `{"TimeoutSeconds":0}`, 400, `"TimeoutSeconds must be from 1 to 100"`},
 		"a wrong type":                   {"PATCH", `{"TimeoutSeconds":"x"}`, 400, `"TimeoutSeconds must be a 32-bit integer"`},
 		"an empty string":                {"PATCH", `{"Policy":""}`, 400, `"Policy must not be empty; null sets the default"`},
@@ -206,10 +221,10 @@ func TestOptionsInOtherFormats(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.call("POST", "/api/v1/Webhook", minimal)
-	const want = `<Policy>superoffice</Policy><TimeoutSeconds>5</TimeoutSeconds><SecretOverlapSeconds>86400</SecretOverlapSeconds><Format>data</Format><Include><string>Previous</string><string>Values</string></Include></Options>`
+	const want = `<Policy>superoffice</Policy><TimeoutSeconds>5</TimeoutSeconds><SecretOverlapSeconds>86400</SecretOverlapSeconds><Format>data</Format><Include><string>Previous</string><string>Values</string></Include><Filter><StringObjectKeyValuePair><Key>Key</Key><Value xsi:type="ArrayOfanyType"><anyType xsi:type="xsd:string">x</anyType></Value></StringObjectKeyValuePair></Filter><OnlyFields><string>name</string></OnlyFields><IgnoreFields></IgnoreFields><SkipOwn><int>9</int></SkipOwn><Fields></Fields></Options>`
 	for contentType, body := range map[string]string{
-		"application/xml":                   `<Options><Policy>superoffice</Policy><TimeoutSeconds>5</TimeoutSeconds><Format>data</Format><Include><string>previous</string><string>Values</string></Include></Options>`,
-		"application/x-www-form-urlencoded": `Policy=superoffice&TimeoutSeconds=5&Format=data&Include=previous&Include=Values`,
+		"application/xml":                   `<Options><Policy>superoffice</Policy><TimeoutSeconds>5</TimeoutSeconds><Format>data</Format><Include><string>previous</string><string>Values</string></Include><Filter>{"Key":["x"]}</Filter><OnlyFields><string>name</string></OnlyFields><SkipOwn><int>9</int></SkipOwn></Options>`,
+		"application/x-www-form-urlencoded": `Policy=superoffice&TimeoutSeconds=5&Format=data&Include=previous&Include=Values&Filter={"Key":["x"]}&OnlyFields=name&SkipOwn=9`,
 	} {
 		got := s.call("PUT", "/api/v1/Webhook/1/Options", body, "Content-Type: "+contentType, "Accept: application/xml")
 		if got.Code != 200 || !strings.Contains(got.Body.String(), "<Options ") || !strings.HasSuffix(got.Body.String(), want) {

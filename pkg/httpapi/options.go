@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -17,16 +19,22 @@ type options struct {
 	SecretOverlapSeconds int64
 	Format               webhook.Format
 	Include              []webhook.Include
+	// Filter is null if the webhook has none.
+	Filter                   json.RawMessage
+	OnlyFields, IgnoreFields []string
+	SkipOwn                  []int32
+	Fields                   []string
 }
 
 // optionNames lists the options for a caller who misspelled one.
-const optionNames = "Policy, TimeoutSeconds, SecretOverlapSeconds, Format and Include"
+const optionNames = "Policy, TimeoutSeconds, SecretOverlapSeconds, Format, Include, Filter, OnlyFields, IgnoreFields, SkipOwn and Fields"
 
 func (options) xmlName() string { return "Options" }
 
 func (a *api) showOptions(o webhook.Options) options {
 	shown := options{
-		a.DefaultPolicy, seconds(webhook.DefaultAttemptTimeout), seconds(webhook.DefaultSecretOverlap), webhook.FormatSuperOffice, []webhook.Include{},
+		a.DefaultPolicy, seconds(webhook.DefaultAttemptTimeout), seconds(webhook.DefaultSecretOverlap), webhook.FormatSuperOffice, listOf(o.Include),
+		rawOrNull(o.Filter), listOf(o.OnlyFields), listOf(o.IgnoreFields), listOf(o.SkipOwn), listOf(o.Fields),
 	}
 	if o.Policy != "" {
 		shown.Policy = o.Policy
@@ -39,9 +47,6 @@ func (a *api) showOptions(o webhook.Options) options {
 	}
 	if o.Format != "" {
 		shown.Format = o.Format
-	}
-	if len(o.Include) > 0 {
-		shown.Include = o.Include
 	}
 	return shown
 }
@@ -89,7 +94,7 @@ func (a *api) setOptions(c *call, from func(webhook.Options) webhook.Options) (r
 		if err := unmodified(w); err != nil {
 			return webhook.Options{}, err
 		}
-		return readOptions(object, from(w.Options))
+		return readOptions(object.Members(), from(w.Options), w.RegisteredBy.ID, nil)
 	})
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
@@ -99,9 +104,10 @@ func (a *api) setOptions(c *call, from func(webhook.Options) webhook.Options) (r
 
 // readOptions sets the options that an object names. It reports all faults at
 // once. An unknown name is a fault too: it may be a misspelled option.
-func readOptions(object wire.Tree, o webhook.Options) (webhook.Options, error) {
-	var f webhook.Faults
-	for _, m := range object.Members() {
+// owner is the AssociateId of who registered the webhook.
+// f has the faults that are known already.
+func readOptions(members []wire.Member, o webhook.Options, owner int32, f webhook.Faults) (webhook.Options, error) {
+	for _, m := range members {
 		v := memberValue(m.Name, m.Value, &f)
 		switch strings.ToLower(m.Name) {
 		case "policy":
@@ -125,6 +131,16 @@ func readOptions(object wire.Tree, o webhook.Options) (webhook.Options, error) {
 			for _, name := range v.texts() {
 				o.Include = append(o.Include, webhook.ParseInclude(name))
 			}
+		case "filter":
+			o.Filter = v.document()
+		case "onlyfields":
+			o.OnlyFields = v.texts()
+		case "ignorefields":
+			o.IgnoreFields = v.texts()
+		case "fields":
+			o.Fields = v.texts()
+		case "skipown":
+			o.SkipOwn = v.associates(owner)
 		default:
 			f.Add(wire.Shorten(m.Name), "is not an option; the options are "+optionNames)
 		}
@@ -145,6 +161,46 @@ func (v value) word() string {
 		v.fault("must not be empty; null sets the default")
 	}
 	return text
+}
+
+// associates reads a list of AssociateIds; true is that of the owner.
+func (v value) associates(owner int32) (ids []int32) {
+	list := []value{v}
+	if v.kind() == wire.KindArray {
+		list = v.items("AssociateIds")
+	}
+	for _, item := range list {
+		switch word := strings.ToLower(item.tree.Text()); {
+		case item.kind() == wire.KindTrue, word == "true":
+			if owner == 0 {
+				v.fault("must list AssociateIds: the webhook was registered by AssociateId 0, the system")
+				return nil
+			}
+			ids = append(ids, owner)
+		case item.kind() == wire.KindFalse, item.isNull(), word == "false", word == "":
+		default:
+			ids = append(ids, item.number())
+		}
+	}
+	return ids
+}
+
+// document reads a JSON object, also from a string that holds one, since XML and forms
+// cannot say everything that JSON can. null is nil.
+func (v value) document() json.RawMessage {
+	if v.kind() != wire.KindString {
+		return v.object()
+	}
+	text := strings.TrimSpace(v.text())
+	if text == "" {
+		return nil
+	}
+	var compact bytes.Buffer
+	if json.Compact(&compact, []byte(text)) != nil {
+		v.fault("must be a JSON object")
+		return nil
+	}
+	return compact.Bytes()
 }
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }

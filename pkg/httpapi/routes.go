@@ -68,6 +68,7 @@ func (a *api) routes() []route {
 		{get, "/api/v1/Webhook/{id}/Options", webhooks, a.getOptions, nil},
 		{put, "/api/v1/Webhook/{id}/Options", webhooks, a.putOptions, nil},
 		{patch, "/api/v1/Webhook/{id}/Options", webhooks, a.patchOptions, nil},
+		{post, "/api/v1/Webhook/{id}/Options/Preview", webhooks, a.previewOptions, nil},
 		{del, "/api/v1/Webhook/{id}/PreviousSecret", webhooks, a.endOverlap, nil},
 		{get, "/api/v1/Webhook/{id}/Deliveries", webhooks, a.listDeliveries, nil},
 		{get, "/api/v1/Webhook/{id}/Deliveries/{eventId}", webhooks, a.getDelivery, nil},

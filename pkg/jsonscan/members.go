@@ -27,7 +27,7 @@ func Members(raw json.RawMessage) ([]Member, error) {
 	if len(raw) == 0 {
 		return nil, nil
 	}
-	i := skipSpace(raw, 0)
+	i := SkipSpace(raw, 0)
 	if i == len(raw) || raw[i] != '{' || !json.Valid(raw) {
 		return nil, errors.New("must be a JSON object")
 	}
@@ -35,17 +35,17 @@ func Members(raw json.RawMessage) ([]Member, error) {
 		members []Member
 		at      map[string]int
 	)
-	for i = skipSpace(raw, i+1); raw[i] != '}'; i = skipSpace(raw, i) {
+	for i = SkipSpace(raw, i+1); raw[i] != '}'; i = SkipSpace(raw, i) {
 		if raw[i] == ',' {
-			i = skipSpace(raw, i+1)
+			i = SkipSpace(raw, i+1)
 		}
-		end := skipValue(raw, i)
+		end := SkipValue(raw, i)
 		name, err := memberName(raw[i:end])
 		if err != nil {
 			return nil, err
 		}
-		i = skipSpace(raw, skipSpace(raw, end)+1) // past the colon
-		end = skipValue(raw, i)
+		i = SkipSpace(raw, SkipSpace(raw, end)+1) // past the colon
+		end = SkipValue(raw, i)
 		value := raw[i:end:end]
 		i = end
 		if i, found := findMember(members, &at, name); found {
@@ -94,25 +94,27 @@ func memberName(quoted []byte) (string, error) {
 	return name, nil
 }
 
-func skipSpace(raw []byte, i int) int {
+// SkipSpace returns the first position from i on that has no white space.
+func SkipSpace(raw []byte, i int) int {
 	for i < len(raw) && (raw[i] == ' ' || raw[i] == '\t' || raw[i] == '\n' || raw[i] == '\r') {
 		i++
 	}
 	return i
 }
 
-// skipValue returns the end of the value that begins at i, in valid JSON.
-func skipValue(raw []byte, i int) int {
+// SkipValue returns the end of the value that begins at i, in valid JSON. In anything
+// else it returns some position from i to len(raw).
+func SkipValue(raw []byte, i int) int {
 	for depth := 0; i < len(raw); i++ {
 		switch raw[i] {
 		case '"':
-			for i++; raw[i] != '"'; i++ {
+			for i++; i < len(raw) && raw[i] != '"'; i++ {
 				if raw[i] == '\\' {
 					i++
 				}
 			}
 			if depth == 0 {
-				return i + 1
+				return min(i+1, len(raw))
 			}
 		case '{', '[':
 			depth++
@@ -129,5 +131,5 @@ func skipValue(raw []byte, i int) int {
 			}
 		}
 	}
-	return i
+	return min(i, len(raw))
 }

@@ -52,6 +52,7 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 // build returns the body and the headers of a post, and a scrubber for its response.
 // Errors are those of headers, and of an event or Properties that are not JSON.
 func (s *Sender) build(post webhook.Post, now time.Time) (body []byte, header http.Header, scrub *scrubber, err error) {
+	post.Event = post.Event.Only(post.Webhook.Options.Fields)
 	body, err = appendBody(make([]byte, 0, 512+len(post.Event.Data)*2+len(post.Webhook.Properties)), post, s.config.OmitFieldValues)
 	if err != nil {
 		return nil, nil, nil, err

@@ -81,7 +81,7 @@ func (s *slice) findEvents(ctx context.Context) ([]begun, error) {
 		}
 		s.job.Cursor = string(e.ID)
 		s.job.Examined++
-		if rows[i].Event == "" {
+		if rows[i].Event == "" || !rows[i].Exists() && !s.takes.Takes(e) {
 			continue // not selected
 		}
 		if b, ok := s.selected(rows[i], e); ok {

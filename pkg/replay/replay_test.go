@@ -90,6 +90,27 @@ func (b *bench) history(t *testing.T) map[replay.Reason][]webhook.EventID {
 	return ids
 }
 
+// Events that the webhook leaves out now are not missing; what failed was for it.
+func TestReplay_MissingIsWhatTheWebhookTakesNow(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ids := b.history(t)
+	w, err := b.db.Webhooks().Get(t.Context(), "Default", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Revision++
+	w.Options.Filter = []byte(`{"Event":["a.c"]}`)
+	if err := b.db.Webhooks().Update(t.Context(), w, webhook.Change{}); err != nil {
+		t.Fatal(err)
+	}
+	v := b.begin(t, replay.Plan{DryRun: true})
+	want := []replay.Count{{"a.b", "Cancelled", 5}, {"a.b", "Failed", 5}, {"a.c", "Cancelled", 5}, {"a.c", "Failed", 5}, {"a.c", "Missing", 5}}
+	if diff := cmp.Diff(want, v.Counts); v.Job.Status != job.Done || diff != "" {
+		t.Errorf("it is %s, of %d missing (-want +got):\n%s", v.Job.Status, len(ids[replay.Missing]), diff)
+	}
+}
+
 func TestReplay_SendsWhatIsAskedFor(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -78,7 +78,7 @@ func (r *Worker) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 	case w.State != webhook.StateActive:
 		return failed(j, (&InactiveError{w.State}).Error()), nil
 	}
-	s := slice{Worker: r, job: j, plan: plan, progress: p, webhook: w, now: r.Now(), most: rowsAtOnce}
+	s := slice{Worker: r, job: j, plan: plan, progress: p, webhook: w, takes: w.Selection(), now: r.Now(), most: rowsAtOnce}
 	if !plan.DryRun {
 		if err := s.pace(ctx); err != nil {
 			return j, err
@@ -107,6 +107,7 @@ type slice struct {
 	plan     Plan
 	progress progress
 	webhook  webhook.Webhook
+	takes    *webhook.Selection // the webhook's, now: of events without a delivery
 	now      time.Time
 	gap      time.Duration // between two attempts
 	most     int           // rounds that the slice may begin

@@ -134,7 +134,7 @@ func (x *explanations) witnessed(h *happening, hook hook, now time.Time) explain
 	soon := history.Verdicts(e, accepted, earlier(from, stamped), accepted.Add(explain.Patience))
 	refusals := map[explain.Code]bool{}
 	for code, is := range map[explain.Code]bool{
-		explain.Stopped: v.Stopped, explain.Disabled: v.Disabled, explain.OtherApp: v.Hidden, explain.NotSubscribed: v.Unfit,
+		explain.Stopped: v.Stopped, explain.Disabled: v.Disabled, explain.OtherApp: v.Hidden, explain.NotSubscribed: v.Unfit, explain.Filtered: v.Unasked,
 		explain.CreatedLater: v.Absent || v.Late, explain.ActivatedLater: v.Absent || v.Late,
 	} {
 		if is {

@@ -61,6 +61,7 @@ const (
 	messages       = "pkg/delivery/message.go"
 	limiter        = "pkg/dispatch/engine.go"
 	explaining     = "pkg/explain/explain.go"
+	selections     = "pkg/webhook/selection.go"
 )
 
 var mutants = []mutant{
@@ -401,6 +402,38 @@ var mutants = []mutant{
 		"range delivery.DueShards {", "range delivery.DueShards - 1 {",
 	},
 
+	// Which events a webhook asks for.
+	{
+		"filters: ignored in the queue lane", planning,
+		"\t\tdefault:\n\t\t\tfor _, w := range found {\n",
+		"\t\tdefault:\n\t\t\tlists, _, _ := b.view.load(ctx, r.Event, -1)\n\t\t\tfor _, w := range webhook.Recipients(r.Event, func(yield func(webhook.Webhook, *webhook.Selection) bool) {\n\t\t\t\tfor w := range listed(lists, r.Event.Tenant) {\n\t\t\t\t\tif !yield(w, nil) {\n\t\t\t\t\t\treturn\n\t\t\t\t\t}\n\t\t\t\t}\n\t\t\t}, r.Accepted) {\n\t\t\t\tif !slices.ContainsFunc(found, func(f webhook.Webhook) bool { return f.ID == w.ID }) {\n\t\t\t\t\tb.queue(firstAttempt{record: i, event: r.Event, webhook: w, viewed: viewed, matches: len(found)})\n\t\t\t\t}\n\t\t\t}\n\t\t\tfor _, w := range found {\n",
+	},
+	{
+		"filters: ignored when a message is expanded", expander,
+		"\tids := idsOf(slices.DeleteFunc(matches,",
+		"\tif lists, _, err := newView(c.lists, c.Now, c.Random).load(ctx, event, -1); err == nil {\n\t\tmatches = webhook.Recipients(event, func(yield func(webhook.Webhook, *webhook.Selection) bool) {\n\t\t\tfor w := range listed(lists, m.Tenant) {\n\t\t\t\tif !yield(w, nil) {\n\t\t\t\t\treturn\n\t\t\t\t}\n\t\t\t}\n\t\t}, m.Accepted)\n\t}\n\tids := idsOf(slices.DeleteFunc(matches,",
+	},
+	{
+		"filters: lost by a list that is cached", subscriptions,
+		"\t\t\tsize += m.bytes()\n\t\t}\n", "\t\t\tsize += m.bytes()\n\t\t}\n\t\tfor i := range members {\n\t\t\tmembers[i].selection = nil\n\t\t}\n",
+	},
+	{
+		"filters: see the event's name as it was signalled", selections,
+		"Event: foldEventName(e.Name), Entity", "Event: e.Name, Entity",
+	},
+	{
+		"filters: the first alternative alone", "pkg/filter/match.go",
+		"(o.chosen|o.missing)&f.combinations != 0", "(o.chosen|o.missing)&1 != 0",
+	},
+	{
+		"fields: one that is ignored counts if it is listed", selections,
+		"return (len(s.only) == 0 || slices.ContainsFunc(s.only, is)) && !", "return len(s.only) > 0 && slices.ContainsFunc(s.only, is) || !",
+	},
+	{
+		"own: only the first associate", selections,
+		"slices.Contains(s.own, e.event.ChangedBy)", "len(s.own) > 0 && s.own[0] == e.event.ChangedBy",
+	},
+
 	// Found by an attack on the simulation: bugs that it did not see.
 	{
 		"caches: ignore the tenant", tenantCaches,
@@ -690,7 +723,7 @@ var mutants = []mutant{
 	// Explanations.
 	{
 		"explain: a stopped webhook matches", "pkg/explain/verdict.go",
-		"\tif !takes(e, w, accepted) {\n", "\tif w.State = webhook.StateActive; !takes(e, w, accepted) {\n",
+		"\tif !w.Takes(e, accepted) {\n", "\tif w.State = webhook.StateActive; !w.Takes(e, accepted) {\n",
 	},
 	{
 		"explain: a delivery is missing before 15 minutes", explaining,

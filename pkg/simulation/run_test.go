@@ -38,8 +38,8 @@ func play(t *testing.T, seed uint64, keep bool) (out outcome) {
 			w.ingestion.audit()
 			w.doom.audit()
 			w.aliens.audit()
-			w.relays.audit()
 			w.explanations.all()
+			w.relays.audit() // stores events that nothing dispatches any more
 		}
 		out = outcome{
 			seed: seed, violations: w.verdict, trace: w.trace, story: w.story(), digest: w.digest, steps: w.steps,

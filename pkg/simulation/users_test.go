@@ -338,6 +338,19 @@ func (w *world) options() webhook.Options {
 		overlap := []time.Duration{0, 30 * time.Second, time.Hour}[w.rnd.IntN(3)]
 		o.SecretOverlap = &overlap
 	}
+	if w.chance(0.5) {
+		return o
+	}
+	o.Filter = []json.RawMessage{
+		nil, nil, json.RawMessage(`{"PrimaryKey":[{"numeric":["<",500]}]}`), json.RawMessage(`{"FieldValues":{"amount":[1.5,{"exists":false}]}}`),
+		json.RawMessage(`{"$or":[{"Event":[{"prefix":"contact."}]},{"Changes":["amount"],"PrimaryKey":[{"numeric":[">=",200]}]}]}`),
+		json.RawMessage(`{"ChangedByAssociateId":[{"anything-but":9}],"Values":{"amount":[{"exists":false}]}}`),
+	}[w.rnd.IntN(6)]
+	o.OnlyFields = [][]string{nil, nil, nil, {"amount", "state"}, {"other"}}[w.rnd.IntN(5)]
+	o.IgnoreFields = [][]string{nil, nil, nil, {"other", "list"}, {"events", "registered", "registered_associate_id", "state", "updated", "updated_associate_id"}}[w.rnd.IntN(5)]
+	if by := int32(5 + w.rnd.IntN(12)); w.chance(0.4) { // those who signal are among them
+		o.SkipOwn = []int32{99, by, by + 1, by + 2}
+	}
 	return o
 }
 

@@ -37,6 +37,7 @@ func (e Event) Carried(namesOnly bool) Carried {
 // Carries returns the names and values that the body of a delivery of the event to the
 // webhook has, in the members that Event.Carried has them in.
 func (w Webhook) Carries(e Event, namesOnly bool) Carried {
+	e = e.Only(w.Options.Fields)
 	all := e.Carried(namesOnly)
 	if !w.Options.Includes(IncludePrevious) {
 		all.Previous = nil

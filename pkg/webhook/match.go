@@ -65,17 +65,28 @@ func (w Webhook) maySee(e Event) bool {
 }
 
 // Recipients returns the listed webhooks that take an event accepted at the given
-// time, each once, in the order of the list. Their patterns are known to match.
-func Recipients(e Event, listed iter.Seq[Webhook], accepted time.Time) []Webhook {
+// time, each once, in the order of the list. Their patterns are known to match; each
+// is listed with its [Webhook.Selection].
+func Recipients(e Event, listed iter.Seq2[Webhook, *Selection], accepted time.Time) []Webhook {
 	var recipients []Webhook
-	chosen := map[int32]bool{}
-	for w := range listed {
-		if !chosen[w.ID] && w.takes(e, accepted) {
-			chosen[w.ID] = true
+	decided := map[int32]bool{}
+	event := &seen{event: e}
+	for w, selection := range listed {
+		if decided[w.ID] || !w.takes(e, accepted) {
+			continue
+		}
+		decided[w.ID] = true
+		if selection.refuses(event) == "" {
 			recipients = append(recipients, w)
 		}
 	}
 	return recipients
+}
+
+// Takes reports whether Recipients chooses the webhook.
+func (w Webhook) Takes(e Event, accepted time.Time) bool {
+	one := func(yield func(Webhook, *Selection) bool) { yield(w, w.Selection()) }
+	return len(Recipients(e, one, accepted)) > 0
 }
 
 // SubscribesTo reports whether one of the webhook's patterns is among the

@@ -41,6 +41,11 @@ var changeables = []changeable{
 	},
 	kept(single("Format", func(w *Webhook) *Format { return &w.Options.Format })),
 	kept(list("Include", func(w *Webhook) *[]Include { return &w.Options.Include })),
+	kept(list("Filter", func(w *Webhook) *[]byte { return (*[]byte)(&w.Options.Filter) })),
+	kept(list("OnlyFields", func(w *Webhook) *[]string { return &w.Options.OnlyFields })),
+	kept(list("IgnoreFields", func(w *Webhook) *[]string { return &w.Options.IgnoreFields })),
+	kept(list("SkipOwn", func(w *Webhook) *[]int32 { return &w.Options.SkipOwn })),
+	kept(list("Fields", func(w *Webhook) *[]string { return &w.Options.Fields })),
 }
 
 // Members whose values, or some of them, are in the secret document, and State,

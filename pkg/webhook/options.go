@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,18 @@ type Options struct {
 	// Include names members of an event that a body otherwise omits, in any order:
 	// IncludePrevious, and for CloudEvents IncludeChanges and IncludeValues.
 	Include []Include
+	// Filter is a pattern in EventBridge's syntax, compact: an event that it does not
+	// match is not sent. Empty: none. Package filter has the rules.
+	Filter json.RawMessage `json:",omitzero"`
+	// OnlyFields and IgnoreFields name members: of an event that names Changes, at
+	// least one must be in OnlyFields, unless that is empty, and not in IgnoreFields.
+	// Names ignore case.
+	OnlyFields, IgnoreFields []string
+	// SkipOwn are AssociateIds: the events that they caused are not sent.
+	SkipOwn []int32
+	// Fields names the members of an event's data that bodies have: see Event.Only.
+	// Empty: all.
+	Fields []string
 }
 
 // Include is a member of events that bodies contain only if the webhook requests it.
@@ -107,5 +120,6 @@ func (o Options) Validate() error {
 			f.Add("Include", "must not list %s twice", member)
 		}
 	}
+	f.selection(o)
 	return f.Err()
 }

@@ -28,7 +28,7 @@ type Witness struct {
 }
 
 // refusals are the codes of rules.
-var refusals = []explain.Code{explain.NotSubscribed, explain.Stopped, explain.Disabled, explain.OtherApp, explain.CreatedLater, explain.ActivatedLater}
+var refusals = []explain.Code{explain.NotSubscribed, explain.Stopped, explain.Disabled, explain.OtherApp, explain.Filtered, explain.CreatedLater, explain.ActivatedLater}
 
 // Check returns everything that is wrong with an explanation of a stored event, or nil.
 func Check(x explain.Explanation, w Witness) error {

@@ -70,9 +70,9 @@ func (v Version) Wants(e Event) bool {
 }
 
 // Takes reports whether a version is to get an event that is replayed: it is Active,
-// one of its patterns fits, and it may see the event.
+// one of its patterns fits, its options ask for the event, and it may see it.
 func (v Version) Takes(e Event) bool {
-	return v.Exists && v.State == Active && v.Tenant == e.Tenant && v.maySee(e) && v.fits(e)
+	return v.Exists && v.State == Active && v.Tenant == e.Tenant && v.maySee(e) && v.Choice.Asks(e) && v.fits(e)
 }
 
 // tooLate reports whether the version was activated more than a minute after an event

@@ -8,12 +8,12 @@ type Verdicts struct {
 	Wanted bool // some version wants the event
 	// Each of the others is a rule by which some version does not. Late includes that
 	// the clocks may disagree about it.
-	Absent, Stopped, Disabled, Hidden, Unfit, Late bool
+	Absent, Stopped, Disabled, Hidden, Unfit, Unasked, Late bool
 }
 
 // Refused reports whether some version does not want the event.
 func (v Verdicts) Refused() bool {
-	return v.Absent || v.Stopped || v.Disabled || v.Hidden || v.Unfit || v.Late
+	return v.Absent || v.Stopped || v.Disabled || v.Hidden || v.Unfit || v.Unasked || v.Late
 }
 
 // Verdicts returns the decisions about an event of the versions that were in force at
@@ -43,5 +43,6 @@ func (d *Verdicts) refuse(v Version, e Event, accepted time.Time) {
 	d.Disabled = d.Disabled || v.State == TooManyErrors
 	d.Hidden = d.Hidden || !v.maySee(e)
 	d.Unfit = d.Unfit || !v.fits(e)
+	d.Unasked = d.Unasked || !v.Choice.Asks(e)
 	d.Late = d.Late || v.tooLate(accepted.Add(-clocks-time.Second)) // feeds round times down
 }

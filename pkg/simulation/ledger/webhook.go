@@ -18,6 +18,7 @@ type Webhook struct {
 	Policy  string // "durable" or "superoffice"
 	Timeout time.Duration
 	Format  string // "superoffice", "standard", "cloudevents" or "data"
+	Choice  Choice
 
 	// Secret signs, and Previous too until PreviousUntil. Empty: not signed.
 	Secret, Previous string

@@ -39,6 +39,11 @@ func encodeWebhook(w webhook.Webhook) item {
 	it.setInt("timeout_ns", int64(w.Options.Timeout))
 	it.setText("format", string(w.Options.Format))
 	setTexts(it, "include", w.Options.Include)
+	it.setText("filter", string(w.Options.Filter))
+	setTexts(it, "only_fields", w.Options.OnlyFields)
+	setTexts(it, "ignore_fields", w.Options.IgnoreFields)
+	it.setNumbers("skip_own", w.Options.SkipOwn)
+	setTexts(it, "fields", w.Options.Fields)
 	if w.Options.SecretOverlap != nil {
 		it["secret_overlap_ns"] = number(int64(*w.Options.SecretOverlap))
 	}
@@ -71,6 +76,8 @@ func decodeWebhook(it item) (webhook.Webhook, error) {
 		Options: webhook.Options{
 			Policy: webhook.Policy(r.text("policy")), Timeout: time.Duration(r.int64("timeout_ns")),
 			Format: webhook.Format(r.text("format")), Include: readTexts[webhook.Include](&r, "include"),
+			Filter: r.json("filter"), OnlyFields: readTexts[string](&r, "only_fields"), IgnoreFields: readTexts[string](&r, "ignore_fields"),
+			SkipOwn: r.numbers("skip_own"), Fields: readTexts[string](&r, "fields"),
 		},
 		Secret: webhook.SecretRef{
 			Name: r.text("secret_name"), Version: r.text("secret_version"), Signed: r.bool("secret_signed"),
@@ -103,6 +110,17 @@ func setTexts[S ~string](it item, name string, texts []S) {
 	list := make([]types.AttributeValue, len(texts))
 	for i, s := range texts {
 		list[i] = text(string(s))
+	}
+	it[name] = &types.AttributeValueMemberL{Value: list}
+}
+
+func (it item) setNumbers(name string, numbers []int32) {
+	if numbers == nil {
+		return
+	}
+	list := make([]types.AttributeValue, len(numbers))
+	for i, n := range numbers {
+		list[i] = number(int64(n))
 	}
 	it[name] = &types.AttributeValueMemberL{Value: list}
 }
@@ -151,6 +169,22 @@ func (r *reader) bool(name string) bool {
 		r.fail(name, v)
 		return false
 	}
+}
+
+func (r *reader) numbers(name string) []int32 {
+	list, ok := r.list(name)
+	if !ok {
+		return nil
+	}
+	numbers := make([]int32, len(list))
+	for i, v := range list {
+		one := reader{item: item{name: v}}
+		if numbers[i] = one.int32(name); one.err != nil {
+			r.fail(name, v)
+			return nil
+		}
+	}
+	return numbers
 }
 
 func readTexts[S ~string](r *reader, name string) []S {
