@@ -146,7 +146,7 @@ func (l *witness) auditReplays() {
 			if at := id.Time(); !asked && !at.Before(r.job.From) && at.Before(r.job.To) {
 				asked = l.events[id].stored.Before(r.job.NotBefore) // while a webhook was created with it
 			}
-			if !asked || r.plan.DryRun || !r.asks(row.Status) {
+			if l.w.doom.erased(r.job.Tenant) || !asked || r.plan.DryRun || !r.asks(row.Status) {
 				continue
 			}
 			ended, err := l.w.db.peek.Jobs().Get(context.Background(), r.job.ID)
