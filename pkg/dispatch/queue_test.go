@@ -258,6 +258,30 @@ func TestQueue_Attempt(t *testing.T) {
 			},
 			wait: done, row: "pending 1.1", queued: "attempt 1.2 hops 1 in",
 		},
+		{
+			name: "a secret that moves while it is read: an attempt with the new one", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.rotate("moved from")
+				s.before["Secrets.Read"] = func() {
+					delete(s.before, "Secrets.Read")
+					s.must(s.db.Secrets().Delete(s.t.Context(), "p/Default/1/moved from"))
+					s.rotate("moved to")
+				}
+			},
+			wait: done, posts: 1, row: "delivered 1.1",
+		},
+		{
+			name: "a webhook that is stopped while its secret goes: later, then cancelled", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.rotate("gone")
+				s.before["Secrets.Read"] = func() {
+					delete(s.before, "Secrets.Read")
+					s.must(s.db.Secrets().Delete(s.t.Context(), "p/Default/1/gone"))
+					s.change(func(w *webhook.Webhook) { w.Secret, w.State = webhook.SecretRef{}, webhook.StateStopped })
+				}
+			},
+			wait: 30 * time.Second,
+		},
 
 		// Time.
 		{

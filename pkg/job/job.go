@@ -18,6 +18,10 @@ type Kind string
 const (
 	Redispatch   Kind = "redispatch"    // make the missing deliveries of a tenant's events of a period
 	DeleteTenant Kind = "delete_tenant" // remove everything that is stored about a tenant
+
+	MoveToManager Kind = "move_secrets_to_manager" // move webhooks' secrets into Secrets Manager
+	MoveToItems   Kind = "move_secrets_to_sealed"  // seal them in the webhooks' items instead
+	RotateRoot    Kind = "rotate_secret_root"      // add a root key, and seal all sealed secrets under it
 )
 
 // Status is the state of a job.
@@ -47,7 +51,8 @@ type Job struct {
 	Cursor string
 	// Examined counts the items that the job has looked at, Processed those that
 	// it has acted on: events enqueued by a redispatch, items removed by a
-	// deletion. A slice that is repeated counts once.
+	// deletion, secrets that were moved or sealed again. A slice that is repeated
+	// counts once.
 	Examined, Processed int
 	// From and To bound the job's period, From included and To not. Zero for kinds
 	// without a period.
