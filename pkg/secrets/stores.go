@@ -60,7 +60,7 @@ func (s *Stores) Read(ctx context.Context, ref webhook.SecretRef) (webhook.Secre
 // only read.
 func (s *Stores) Put(ctx context.Context, committed webhook.SecretRef, doc webhook.SecretDocument) (webhook.SecretRef, error) {
 	if isSealed(committed.Name) != s.WriteSealed {
-		return webhook.SecretRef{}, fmt.Errorf("secret %s is in the store that is not written: %w", committed.Name, webhook.ErrNotFound)
+		return webhook.SecretRef{}, fmt.Errorf("the secret is in the store that is not written: %w", webhook.ErrNotFound)
 	}
 	return s.of(committed.Name).Put(ctx, committed, doc)
 }

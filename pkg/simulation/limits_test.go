@@ -94,8 +94,8 @@ func (l *witness) signedWith(a *attempt) (v ledger.Version, secret string) {
 // notePreference records which secret a target accepted: known says that the call has
 // returned, so that other processes can know it.
 func (l *witness) notePreference(a *attempt, known bool) {
-	if a.kind != ledger.Accepted {
-		return
+	if moved, ever := l.movedAt[about(a.key)]; a.kind != ledger.Accepted || ever && a.began.Before(moved.Add(grace)) {
+		return // stored under a version that the webhook no longer has
 	}
 	v, secret := l.signedWith(a)
 	if secret == "" {
