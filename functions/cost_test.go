@@ -47,10 +47,11 @@ func TestCostTable(t *testing.T) {
 	if row := fmt.Sprintf("| %d alarms | %.2f |", alarms, 0.1*float64(alarms)); !strings.Contains(read(t, "../docs/cost.md"), row) {
 		t.Errorf("docs/cost.md lacks the row %s", row)
 	}
-	want := "\n| webhooks | 1 million events | 10 million events |\n|---|---|---|\n"
+	want := "\n| webhooks | 1 million events | sealed | 10 million events | sealed |\n|---|---|---|---|---|\n"
 	for _, webhooks := range []float64{10, 100, 1000} {
 		name := strings.Replace(fmt.Sprint(webhooks), "1000", "1,000", 1)
-		want += fmt.Sprintf("| %s | %.0f | %.0f |\n", name, fixed+each*webhooks+events, fixed+each*webhooks+10*events)
+		want += fmt.Sprintf("| %s | %.0f | %.0f | %.0f | %.0f |\n", name,
+			fixed+each*webhooks+events, fixed+events, fixed+each*webhooks+10*events, fixed+10*events)
 	}
 	_, rest, _ := strings.Cut(read(t, "../README.md"), "<!-- cost:begin -->")
 	got, _, _ := strings.Cut(rest, "<!-- cost:end -->")

@@ -259,6 +259,16 @@ func TestQueue_Attempt(t *testing.T) {
 			wait: done, row: "pending 1.1", queued: "attempt 1.2 hops 1 in",
 		},
 		{
+			name: "a reference to the secret of another webhook: later, never unsigned", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				ref, err := s.db.Secrets().Create(s.t.Context(), "p/Default/2/theirs", webhook.SecretDocument{Current: webhook.NewSecret("theirs")})
+				s.must(err)
+				ref.Signed = true
+				s.change(func(w *webhook.Webhook) { w.Secret = ref })
+			},
+			wait: 30 * time.Second,
+		},
+		{
 			name: "a secret that moves while it is read: an attempt with the new one", message: [3]int{1, 1},
 			prepare: func(s *site) {
 				s.rotate("moved from")
