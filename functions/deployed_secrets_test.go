@@ -35,6 +35,11 @@ func (d *deployment) ended(job string, limit time.Duration) int {
 		Status, Reason string
 		Processed      int
 	}
+	defer func() {
+		if d.t.Failed() {
+			d.t.Logf("the job is %+v", shown)
+		}
+	}()
 	within(d.t, limit, "the end of the job", func() bool {
 		d.sweep()
 		status, _, data := d.call(http.MethodGet, "/admin/v1/Jobs/"+job, "", nil, d.administrator())
@@ -54,7 +59,7 @@ func movedWebhooks(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("MOVED_WEBHOOKS")
 	if text == "" {
-		return 20
+		return 10
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
@@ -117,12 +122,12 @@ func TestDeployed_SecretsMoveThereAndBackUnderLoad(t *testing.T) {
 			select {
 			case <-enough:
 				return
-			case <-time.After(time.Second):
+			case <-time.After(2 * time.Second):
 				d.signal(event)
 			}
 		}
 	})
-	limit := *patience + time.Duration(n)*500*time.Millisecond
+	limit := 4**patience + time.Duration(n)*2*time.Second // a sweep alone may take 45 s
 	for _, to := range []string{"sealed", "manager", "sealed"} {
 		before := sealed()
 		moved := d.ended(d.started("/admin/v1/SecretStore/Move", fmt.Sprintf(`{"To":%q,"Tenant":%q}`, to, tenant)), limit)

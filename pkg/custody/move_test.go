@@ -1,10 +1,12 @@
 package custody_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -64,7 +66,7 @@ func newHouse(t *testing.T) *house {
 		Webhooks: h.db.Webhooks(), Secrets: h.stores, Events: h.db.Events(), Now: h.clock.Now, Random: rand.Reader, SkipTargetCheck: true,
 	}
 	h.mover = &custody.Mover{
-		Webhooks: h.db.Webhooks(), Stores: h.stores, Now: h.clock.Now, HistoryLife: time.Hour,
+		Webhooks: h.db.Webhooks(), Stores: h.stores, Logger: webhooktest.Logger(t), Now: h.clock.Now, HistoryLife: time.Hour,
 		NextTenant: func(_ context.Context, after webhook.Tenant) (webhook.Tenant, error) {
 			for _, tenant := range []webhook.Tenant{"Cust1", "Cust2"} {
 				if tenant > after {
@@ -294,6 +296,24 @@ func TestMover_ADeathLosesNothingAndLeavesIntents(t *testing.T) {
 		}
 		h.wants(w, custody.InItems, "kept")
 	}
+}
+
+// A move that cannot be made says so, or an operator would see a job without progress
+// and no reason.
+func TestMover_LogsWhyASecretWasNotMoved(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	w := h.create("Cust1", "kept")
+	var log bytes.Buffer
+	h.mover.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	alive := h.mover.Webhooks
+	h.mover.Webhooks = dying{alive, false}
+	h.run(job.MoveToItems, "", 3)
+	if line := log.String(); strings.Count(line, "\n") != 1 || !strings.Contains(line, "webhook_id="+fmt.Sprint(w.ID)) || !strings.Contains(line, webhook.ErrUnavailable.Error()) {
+		t.Errorf("the log is %q", line)
+	}
+	h.mover.Webhooks = alive
+	h.wants(w, custody.InManager, "kept")
 }
 
 func TestMover_PassesOverASecretThatIsLost(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ type Mover struct {
 	// NextTenant returns the tenant whose name sorts after a name (empty: the first),
 	// and empty at the end.
 	NextTenant func(ctx context.Context, after webhook.Tenant) (webhook.Tenant, error)
+	Logger     *slog.Logger
 	Now        func() time.Time
 	// Pause waits, unless ctx ends earlier.
 	Pause func(ctx context.Context, d time.Duration)
@@ -112,6 +114,9 @@ func (m *Mover) Slice(ctx context.Context, j job.Job) (job.Job, error) {
 			j.Reason = fmt.Sprintf("The secrets of webhook %d of tenant %s are lost: set them again", w.ID, w.Tenant)
 		case err != nil:
 			at.left++
+			if !errors.Is(err, webhook.ErrConflict) {
+				m.Logger.WarnContext(ctx, "cannot move secret", "tenant", string(w.Tenant), "webhook_id", w.ID, "error", err)
+			}
 		case done:
 			j.Processed++
 		}

@@ -29,7 +29,7 @@ func New(c service.Contracts, dead sweep.DeadLetters, failures sweep.Failures) *
 	}
 	if c.Custody != nil {
 		mover := &custody.Mover{
-			Webhooks: c.Webhooks, Stores: c.Custody, NextTenant: nextTenant(c.Tenants), Now: c.Now, Pause: wait, HistoryLife: c.Delivering.RowLife(),
+			Webhooks: c.Webhooks, Stores: c.Custody, NextTenant: nextTenant(c.Tenants), Logger: c.Logger, Now: c.Now, Pause: wait, HistoryLife: c.Delivering.RowLife(),
 		}
 		for _, kind := range []job.Kind{job.MoveToManager, job.MoveToItems, job.RotateRoot} {
 			runners[kind] = mover.Slice
