@@ -33,10 +33,11 @@ run: need-go ## build and start everything on 127.0.0.1:8080; settings as NAME=v
 	@MAKE_OVERRIDES='$(OVERRIDES)' exec bin/local
 
 .PHONY: invoke
-invoke: need-go ## run one handler on EVENT=events/<function>/<case>.json and the data of the local run
+invoke: need-go ## run one handler on EVENT=events/<function>/<case>.json and the data of the local run; show what records become under SOURCES=<file>
 	@test -n "$(EVENT)" || { echo "EVENT is not set; try: make invoke EVENT=events/api/post-webhook.json" >&2; exit 1; }
 	@go build -trimpath -ldflags='$(LDFLAGS)' -o bin/local ./functions/local
-	@MAKE_OVERRIDES='$(filter-out EVENT,$(OVERRIDES))' exec bin/local invoke "$(EVENT)"
+	@MAKE_OVERRIDES='$(filter-out EVENT SOURCES STORE,$(OVERRIDES))' exec bin/local invoke \
+	  $(if $(filter SOURCES,$(OVERRIDES)),-sources "$(SOURCES)") $(if $(filter STORE,$(OVERRIDES)),-store="$(STORE)") "$(EVENT)"
 
 # --- tests -------------------------------------------------------------------
 
@@ -48,7 +49,7 @@ test: need-go ## all tests that need only Go, shuffled
 	else echo "race detector: off (no working C compiler)"; go test -shuffle=on ./...; fi
 
 .PHONY: bench
-bench: need-go ## the figures of docs/performance.md, in about five minutes; never fails on a figure
+bench: need-go ## the figures of docs/performance.md, in about six minutes; never fails on a figure
 	@go test ./functions/local -run '^$$' -bench '^BenchmarkFigures$$' -benchtime 1x -timeout 15m | grep -v '^\(goos\|goarch\|pkg\|cpu\|Benchmark\|PASS\|ok\)'
 
 .PHONY: bench-start
@@ -109,6 +110,12 @@ check: need-go $(GOLANGCI) $(DEADCODE) ## vet, golangci-lint, formatting, unreac
 	@if [ -x .tools/lint/bin/cfn-lint ] && [ -x .tools/sam/bin/sam ]; then .ci/check-template; \
 	else echo "template not checked: cfn-lint and sam are not in .tools (make test-aws installs them)"; fi
 
+GOVULNCHECK_VERSION := v1.9.0
+
+.PHONY: vuln
+vuln: need-go ## known vulnerabilities of what is compiled in (reads vuln.go.dev)
+	@go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
+
 # --- Lambda binaries ---------------------------------------------------------
 
 ARCH ?= arm64
@@ -134,7 +141,7 @@ build: need-go ## build every Lambda function into .build/ and print their sizes
 # --- AWS-shaped parts on this machine -----------------------------------------
 
 .PHONY: test-aws
-test-aws: need-go ## suites, template and deployment on DynamoDB Local and an AWS emulator (fetches about 600 MB once)
+test-aws: need-go ## suites, template and deployment on DynamoDB Local and an AWS emulator (fetches about 900 MB once)
 	@.ci/test-aws
 
 # --- a deployment in AWS -------------------------------------------------------
@@ -142,25 +149,34 @@ test-aws: need-go ## suites, template and deployment on DynamoDB Local and an AW
 # The section of samconfig.toml: it names the stack and its parameters.
 ENV ?= dev
 SAM ?= $(firstword $(wildcard $(TOOLS)/sam/bin/sam) sam)
+AWS ?= $(firstword $(wildcard $(TOOLS)/aws/bin/aws) aws)
 STACK ?= posthaste-$(ENV)
 
-# Any parameter of the template can be set on make's command line by its own
-# name. sam keeps the deployed value of those that it is not given.
-PARAMETERS = $(shell sed -n '/^Parameters:/,/^Rules:/s/^  \([A-Za-z0-9]*\):$$/\1/p' template.yaml)
-STRAY_OVERRIDES = $(filter-out ENV SAM STACK VERSION ARCH FIRST_CREDENTIAL $(PARAMETERS),$(OVERRIDES))
-# sam strips the double quotes and unescapes \". $(value) leaves a $ alone.
-parameter = '$(subst ','\'',$(1)="$(subst ",\",$(2))")'
+# Any parameter of the template can be set on make's command line by its own name,
+# except the password, which would be in the process list. sam keeps the deployed value
+# of those that it is not given.
+PARAMETERS = $(filter-out FirstCredential,$(shell sed -n '/^Parameters:/,/^Rules:/s/^  \([A-Za-z0-9]*\):$$/\1/p' template.yaml))
+STRAY_OVERRIDES = $(filter-out ENV SAM AWS STACK VERSION ARCH $(PARAMETERS),$(OVERRIDES))
+# $(value) leaves a $ alone.
+parameter = '$(subst ','\'',$(1)=$(2))'
 Stage ?= $(ENV)
+# One architecture for the build and for the deployment.
 Arch ?= $(ARCH)
-FIRST = $(or $(value FirstCredential),$(value FIRST_CREDENTIAL),$(if $(filter dev,$(Stage)),tje0:Tje0))
 
 .PHONY: deploy
-deploy: need-go ## build and deploy the stack of ENV (dev); template parameters as Name=value (other stages need FirstCredential at first)
+deploy: need-go ## build and deploy the stack of ENV (dev); template parameters as Name=value; FIRST_CREDENTIAL, at first, in the environment
+	@test -z "$(filter FIRST_CREDENTIAL FirstCredential,$(OVERRIDES))" || { echo "pass FIRST_CREDENTIAL in the environment: make's command line is in the process list" >&2; exit 1; }
 	@test -z "$(STRAY_OVERRIDES)" || { echo "template.yaml has no parameter $(STRAY_OVERRIDES)" >&2; exit 1; }
+	@test '$(filter ARCH,$(OVERRIDES))' = '' -o '$(ARCH)' = '$(Arch)' || { echo "ARCH is $(ARCH) and Arch is $(Arch): set one" >&2; exit 1; }
 	@ARCH='$(Arch)' $(SAM) build
-	@$(SAM) deploy --config-env $(ENV) --parameter-overrides $(call parameter,Stage,$(Stage)) $(call parameter,Arch,$(Arch)) \
-	  $(if $(FIRST),$(call parameter,FirstCredential,$(FIRST))) \
-	  $(foreach p,$(filter-out Stage Arch FirstCredential,$(filter $(PARAMETERS),$(OVERRIDES))),$(call parameter,$(p),$(value $(p))))
+	@export SAM='$(SAM)' AWS='$(AWS)'; \
+	  $(if $(filter dev,$(Stage)),export FIRST_CREDENTIAL="$${FIRST_CREDENTIAL:-tje0:Tje0}";) \
+	  .ci/deploy '$(ENV)' '$(STACK)' $(call parameter,Stage,$(Stage)) $(call parameter,Arch,$(Arch)) \
+	  $(foreach p,$(filter-out Stage Arch,$(filter $(PARAMETERS),$(OVERRIDES))),$(call parameter,$(p),$(value $(p))))
+
+.PHONY: rollback
+rollback: ## have the stack of ENV run the version of every function before the deployed one
+	@AWS='$(AWS)' .ci/rollback '$(STACK)'
 
 .PHONY: logs
 logs: ## follow the logs of all functions of ENV
@@ -171,5 +187,5 @@ smoke: ## deliver one event; API_URL, FIRST_CREDENTIAL=user:password, TARGET=a U
 	@.ci/smoke
 
 .PHONY: delete
-delete: ## delete the stack of ENV and all its data
-	@$(SAM) delete --stack-name $(STACK)
+delete: ## delete the stack of ENV, then, if wanted, its data and its webhooks' secrets; YES=1 answers both questions
+	@SAM='$(SAM)' AWS='$(AWS)' YES='$(YES)' .ci/delete '$(STACK)'

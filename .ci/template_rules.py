@@ -6,11 +6,12 @@
 import re
 import sys
 
+import operation_rules
 from cfnlint.decode import cfn_yaml
 
 template = cfn_yaml.load(sys.argv[1])
 parameters, resources, outputs = template["Parameters"], template["Resources"], template["Outputs"]
-faults = []
+faults = operation_rules.faults(template)
 
 
 def hold(condition, fault):
@@ -137,8 +138,8 @@ for name, role in of_type("AWS::IAM::Role").items():
         for s in statements:
             where = f"{name}/{s.get('Sid')}"
             hold(all("*" not in action for action in many(s["Action"])), f"{where} allows actions by pattern")
-            streams = many(s["Action"]) == ["dynamodb:ListStreams"]  # takes no resource
-            hold(streams or "*" not in many(s["Resource"]), f"{where} applies to all resources")
+            unbound = many(s["Action"]) == ["dynamodb:ListStreams"] or s["Sid"] == "AttachToVpc"  # take no resource
+            hold(unbound or "*" not in many(s["Resource"]), f"{where} applies to all resources")
 
 print("\n".join(faults) or "the template follows its rules")
 sys.exit(bool(faults))

@@ -1,56 +1,19 @@
 package functions_test
 
 import (
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 )
 
 var (
-	alarmText     = regexp.MustCompile(`(?m)^  (\w+):\n    Type: AWS::CloudWatch::Alarm\n(?:    Condition: \w+\n)?    Properties:\n      AlarmDescription: "(.+)"$`)
-	filterPattern = regexp.MustCompile(`FilterPattern: '(.+)'`)
-	errorLine     = regexp.MustCompile(`^{ \$\.level = "ERROR" && \$\.msg = "([^"]+)" }$`)
+	alarmText = regexp.MustCompile(`(?m)^  (\w+):\n    Type: AWS::CloudWatch::Alarm\n    Condition: \w+\n    Properties:\n      AlarmDescription: "(.+)"\n((?: {6,}.*\n)+)`)
+	firstStep = regexp.MustCompile("^\n\n```sh\n(?s:.+?)\n```\n\n[A-Z`].+\n")
 )
 
-// TestAlarms_FilterLinesThatAreLogged compares the template's log filters with
-// the code: a filter on a line that is no longer logged would silently never
-// raise its alarm.
-func TestAlarms_FilterLinesThatAreLogged(t *testing.T) {
-	t.Parallel()
-	var code strings.Builder
-	for _, root := range []string{"../pkg", "."} {
-		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			text, err := os.ReadFile(path) //nolint:gosec // our own source
-			code.Write(text)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	patterns := filterPattern.FindAllStringSubmatch(read(t, "../template.yaml"), -1)
-	if len(patterns) == 0 {
-		t.Error("the template has no log filters")
-	}
-	for _, p := range patterns {
-		line := errorLine.FindStringSubmatch(p[1])
-		if line == nil {
-			t.Errorf("%s does not filter by level and message", p[1])
-			continue
-		}
-		if n := strings.Count(code.String(), `"`+line[1]+`"`); n != 1 {
-			t.Errorf("%q is logged in %d places, want 1", line[1], n)
-		}
-	}
-}
-
-// docs/operating.md has every alarm of the template, with its description.
+// docs/operating.md has a heading for every alarm of the template, followed by its
+// description, the first command to run, and what to do. It says how an alarm on a
+// metric of AWS can be seen; TestMetrics_AreMadeOfWhatIsLogged computes the others.
 func TestAlarms_AreListed(t *testing.T) {
 	t.Parallel()
 	template, page := read(t, "../template.yaml"), read(t, "../docs/operating.md")
@@ -59,11 +22,18 @@ func TestAlarms_AreListed(t *testing.T) {
 		t.Fatalf("%d of %d alarms have an AlarmDescription first", len(alarms), n)
 	}
 	for _, alarm := range alarms {
-		if row := "| `" + alarm[1] + "` | " + alarm[2] + " |\n"; !strings.Contains(page, row) {
-			t.Errorf("docs/operating.md lacks the row\n%s", row)
+		_, section, found := strings.Cut(page, "### `"+alarm[1]+"`\n\n"+alarm[2])
+		section, _, _ = strings.Cut(section, "\n### ")
+		switch {
+		case !found:
+			t.Errorf("docs/operating.md lacks %s, followed by\n%s", alarm[1], alarm[2])
+		case !firstStep.MatchString(section):
+			t.Errorf("docs/operating.md does not say which command to run first when %s is raised, and what to do", alarm[1])
+		case strings.Contains(alarm[3], "AWS/") != strings.Contains(section, "\nTo see it"):
+			t.Errorf("docs/operating.md must say how %s can be seen if, and only if, it watches a metric of AWS", alarm[1])
 		}
 	}
-	if n := strings.Count(page, "Alarm` |"); n != len(alarms) {
+	if n := strings.Count(page, "Alarm`\n\n"); n != len(alarms) {
 		t.Errorf("docs/operating.md lists %d alarms, the template %d", n, len(alarms))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/posthaste-dev/posthaste/pkg/awsenv"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -35,7 +36,7 @@ func TestDeployed_SignalledEventArrivesSigned(t *testing.T) {
 	if got := webhook.EventID(r.Header.Get("Webhook-Id")); got != event {
 		t.Errorf("the POST has event id %s, want %s", got, event)
 	}
-	eventually(t, "the row of the delivery", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+	eventually(t, "the row of the delivery", func() bool { return d.row(id, event).Status == delivery.StatusDelivered })
 	for path, want := range map[string]string{
 		"/Deliveries?status=delivered&event=deployed.*": `"Examined":1,"Cursor":null`, "/Deliveries/" + string(event): `"Lane":`,
 	} {

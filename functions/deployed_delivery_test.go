@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -25,7 +26,7 @@ func TestDeployed_FirstAttemptNeedsNoQueue(t *testing.T) {
 	d.earn(id, "deployed.first")
 	d.withoutQueue(func() {
 		event := d.signal("deployed.first")
-		eventually(t, "the row of the delivery", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+		eventually(t, "the row of the delivery", func() bool { return d.row(id, event).Status == delivery.StatusDelivered })
 		if !signature.VerifySuperOffice("a secret", receiver.bodies[1], receiver.header(1, "X-SuperOffice-Signature")) {
 			t.Error("the signature does not verify")
 		}
@@ -47,9 +48,9 @@ func TestDeployed_FailingTargetLeavesAPendingRowAndNoFailedBatch(t *testing.T) {
 		eventually(t, "both POSTs", func() bool { return failing.count() == 2 && healthy.count() == 2 })
 		eventually(t, "a pending row", func() bool {
 			row := d.row(failed, event)
-			return row.Status == webhook.StatusPending && row.Attempt == 1 && row.Attempts[0].StatusCode == http.StatusInternalServerError
+			return row.Status == delivery.StatusPending && row.Attempt == 1 && row.Attempts[0].StatusCode == http.StatusInternalServerError
 		})
-		eventually(t, "a delivered row of the other webhook", func() bool { return d.row(other, event).Status == webhook.StatusDelivered })
+		eventually(t, "a delivered row of the other webhook", func() bool { return d.row(other, event).Status == delivery.StatusDelivered })
 		eventually(t, "a message for the next attempt", func() bool { return d.waiting("DELIVERY_QUEUE_URL") > before })
 
 		// A failed batch would be sent again within a second: the next event
@@ -101,7 +102,7 @@ func TestDeployed_TargetThatFailsTwiceThenAccepts(t *testing.T) {
 	event := d.signal("deployed.twice")
 	eventually(t, "the third attempt is delivered", func() bool {
 		row := d.row(id, event)
-		return row.Status == webhook.StatusDelivered && row.Attempt == 3 && row.AttemptCount == 3
+		return row.Status == delivery.StatusDelivered && row.Attempt == 3 && row.AttemptCount == 3
 	})
 	for i, retry := range []string{"", "1", "2"} {
 		if got := receiver.header(i, "X-SuperOffice-Retry"); got != retry {
@@ -144,7 +145,7 @@ func TestDeployed_TargetThatIsGoneIsStopped(t *testing.T) {
 				_, _, data := d.call(http.MethodGet, path(id), "", nil)
 				return bytes.Contains(data, []byte(`"State":"TooManyErrors"`))
 			})
-			eventually(t, "a failed row", func() bool { return d.row(id, event).Status == webhook.StatusFailed })
+			eventually(t, "a failed row", func() bool { return d.row(id, event).Status == delivery.StatusFailed })
 			eventually(t, "the webhook.errors event", func() bool { return watcher.count() > 0 })
 			d.signal("deployed.gone" + name)
 			d.call(http.MethodGet, path(id), "", nil)
@@ -164,7 +165,7 @@ func TestDeployed_SlowTargetGetsItsFullTimeFromTheQueue(t *testing.T) {
 	d.earn(id, "deployed.slow")
 	slow.slow.Store(int64(1500*time.Millisecond + time.Second))
 	event := d.signal("deployed.slow")
-	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+	eventually(t, "delivered", func() bool { return d.row(id, event).Status == delivery.StatusDelivered })
 	if row := d.row(id, event); row.Attempt != 1 {
 		t.Errorf("the fast-lane timeout counts as an attempt: %+v", row)
 	}
@@ -173,7 +174,7 @@ func TestDeployed_SlowTargetGetsItsFullTimeFromTheQueue(t *testing.T) {
 	}
 	// From now on its first attempts are enqueued.
 	event = d.signal("deployed.slow")
-	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+	eventually(t, "delivered", func() bool { return d.row(id, event).Status == delivery.StatusDelivered })
 	if slow.count() != 1+2+1 {
 		t.Errorf("%d POSTs, want one more", slow.count())
 	}
@@ -193,18 +194,18 @@ func TestDeployed_LeaseOfADeadHolderIsTakenOver(t *testing.T) {
 	id := d.create("deployed.held", receiver.URL, "s")
 	defer d.remove(id)
 	now := time.Now()
-	key := webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: event}
-	_, err := d.store.Deliveries().Lease(t.Context(), webhook.Lease{
+	key := delivery.Key{Tenant: tenant, Webhook: id, Event: event}
+	_, err := d.store.Deliveries().Lease(t.Context(), delivery.Lease{
 		Key: key, Round: 1, Attempt: 1, Token: "of the dead", Now: now, Until: now.Add(3 * time.Second), SweepAt: now.Add(time.Hour),
-		Seed: webhook.Seed{EventName: "deployed.held", PrimaryKey: 7, ExpiresAt: now.Add(24 * time.Hour)},
+		Seed: delivery.Seed{EventName: "deployed.held", PrimaryKey: 7, ExpiresAt: now.Add(24 * time.Hour)},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.send("DELIVERY_QUEUE_URL", webhook.EncodeMessage(webhook.Message{
-		Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: id, Event: event, Round: 1, Attempt: 1,
+	d.send("DELIVERY_QUEUE_URL", delivery.EncodeMessage(delivery.Message{
+		Kind: delivery.MessageAttempt, Tenant: tenant, Webhook: id, Event: event, Round: 1, Attempt: 1,
 	}))
-	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+	eventually(t, "delivered", func() bool { return d.row(id, event).Status == delivery.StatusDelivered })
 	if receiver.count() != 1 {
 		t.Errorf("%d POSTs", receiver.count())
 	}
@@ -223,13 +224,13 @@ func TestDeployed_StoppedWebhookIsSilentAndGoesOn(t *testing.T) {
 		}
 	}
 	first := d.signal("deployed.stopped")
-	eventually(t, "the first event", func() bool { return d.row(id, first).Status == webhook.StatusDelivered })
+	eventually(t, "the first event", func() bool { return d.row(id, first).Status == delivery.StatusDelivered })
 	state("Stopped")
 	missed := d.past("deployed.stopped")
 	state("Active")
 	last := d.signal("deployed.stopped")
-	eventually(t, "the last event", func() bool { return d.row(id, last).Status == webhook.StatusDelivered })
-	if row := d.row(id, missed); row.Status == webhook.StatusDelivered {
+	eventually(t, "the last event", func() bool { return d.row(id, last).Status == delivery.StatusDelivered })
+	if row := d.row(id, missed); row.Status == delivery.StatusDelivered {
 		t.Errorf("an event signalled while the webhook was stopped was delivered: %+v", row)
 	}
 }
@@ -266,6 +267,6 @@ func TestDeployed_FanOutTo250Webhooks(t *testing.T) {
 		if posts[fmt.Sprintf("/%d", id)] != 1 {
 			t.Errorf("webhook %d got %d POSTs", id, posts[fmt.Sprintf("/%d", id)])
 		}
-		eventually(t, "its row", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+		eventually(t, "its row", func() bool { return d.row(id, event).Status == delivery.StatusDelivered })
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -53,7 +54,7 @@ func TestDeployed_RecordsLambdaGaveUpOnAreDelivered(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.sweep()
-	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+	eventually(t, "delivered", func() bool { return d.row(id, event).Status == delivery.StatusDelivered })
 	eventually(t, "the object is gone", func() bool {
 		_, err := d.buckets.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: bucket, Key: &key})
 		return err != nil

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -87,7 +88,7 @@ func (d *deployment) letter(queue string) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.send(queue, webhook.EncodeMessage(webhook.Message{Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: 1 << 30, Event: id, Round: 1, Attempt: 1}))
+	d.send(queue, delivery.EncodeMessage(delivery.Message{Kind: delivery.MessageAttempt, Tenant: tenant, Webhook: 1 << 30, Event: id, Round: 1, Attempt: 1}))
 }
 
 // RetryFunction makes the first attempt of a new webhook, DeliverFunction that of

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -27,11 +28,11 @@ func TestDeployed_DeadLetterBecomesADelivery(t *testing.T) {
 	event := d.past("deployed.letter")
 	id := d.create("deployed.letter", receiver.URL, "s")
 	defer d.remove(id)
-	d.send("DEAD_LETTER_QUEUE_URL", webhook.EncodeMessage(webhook.Message{
-		Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: id, Event: event, Round: 1, Attempt: 1,
+	d.send("DEAD_LETTER_QUEUE_URL", delivery.EncodeMessage(delivery.Message{
+		Kind: delivery.MessageAttempt, Tenant: tenant, Webhook: id, Event: event, Round: 1, Attempt: 1,
 	}))
 	d.sweep()
-	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+	eventually(t, "delivered", func() bool { return d.row(id, event).Status == delivery.StatusDelivered })
 }
 
 func TestDeployed_UnreferencedSecretIsDeleted(t *testing.T) {
@@ -79,7 +80,7 @@ func TestSettled_DownTargetGetsItsEventFromTheScheduledSweep(t *testing.T) {
 	event := d.signal("deployed.down")
 	eventually(t, "two failed attempts", func() bool {
 		row := d.row(id, event)
-		return row.Attempt == 2 && row.LeaseBy == "" && row.Status == webhook.StatusPending
+		return row.Attempt == 2 && row.LeaseBy == "" && row.Status == delivery.StatusPending
 	})
 	if row := d.row(id, event); row.Attempts[0].Error != webhook.AttemptRefused {
 		t.Errorf("the first attempt failed by %q", row.Attempts[0].Error)
@@ -101,7 +102,7 @@ func TestSettled_DownTargetGetsItsEventFromTheScheduledSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	within(t, 150*time.Second, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+	within(t, 150*time.Second, "delivered", func() bool { return d.row(id, event).Status == delivery.StatusDelivered })
 	if got := d.row(id, event); got.Attempt != 3 || up.count() != 1 {
 		t.Errorf("%d POSTs, row %+v", up.count(), got)
 	}
@@ -140,7 +141,7 @@ func TestDeployed_RedispatchMakesTheDeliveriesThatAreMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.sweep()
-	eventually(t, "delivered", func() bool { return d.row(id, event).Status == webhook.StatusDelivered })
+	eventually(t, "delivered", func() bool { return d.row(id, event).Status == delivery.StatusDelivered })
 }
 
 // The tenant's record is removed minutes later, after a second pass.
@@ -170,8 +171,8 @@ func TestDeployed_DeletedTenantHasNothingLeft(t *testing.T) {
 	eventually(t, "the tenant's event", func() bool { return receiver.count() == 1 })
 	leaving, event := webhook.Tenant(name), webhook.EventID(receiver.header(0, "Webhook-Id"))
 	eventually(t, "its delivery's row", func() bool {
-		row, err := d.store.Deliveries().Get(t.Context(), webhook.DeliveryKey{Tenant: leaving, Webhook: 1, Event: event})
-		return err == nil && row.Status == webhook.StatusDelivered
+		row, err := d.store.Deliveries().Get(t.Context(), delivery.Key{Tenant: leaving, Webhook: 1, Event: event})
+		return err == nil && row.Status == delivery.StatusDelivered
 	})
 	exported := ask(http.MethodGet, "/admin/v1/Tenants/"+name+"/Export", "", http.StatusOK, admin)
 	for _, kind := range []string{"Webhook", "Event", "Delivery"} {
@@ -185,7 +186,7 @@ func TestDeployed_DeletedTenantHasNothingLeft(t *testing.T) {
 		d.sweep()
 		_, noWebhook := d.store.Webhooks().Get(t.Context(), leaving, 1)
 		_, noEvent := d.store.Events().Get(t.Context(), leaving, event)
-		_, noRow := d.store.Deliveries().Get(t.Context(), webhook.DeliveryKey{Tenant: leaving, Webhook: 1, Event: event})
+		_, noRow := d.store.Deliveries().Get(t.Context(), delivery.Key{Tenant: leaving, Webhook: 1, Event: event})
 		return errors.Is(noWebhook, webhook.ErrNotFound) && errors.Is(noEvent, webhook.ErrNotFound) && errors.Is(noRow, webhook.ErrNotFound)
 	})
 }

@@ -28,6 +28,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/posthaste-dev/posthaste/pkg/awsenv"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -164,7 +165,7 @@ func (d *deployment) past(event string) webhook.EventID {
 	id := d.create(event, witness.URL, "s")
 	defer d.remove(id)
 	e := d.signal(event)
-	eventually(d.t, "the event at the first webhook", func() bool { return d.row(id, e).Status == webhook.StatusDelivered })
+	eventually(d.t, "the event at the first webhook", func() bool { return d.row(id, e).Status == delivery.StatusDelivered })
 	return e
 }
 
@@ -254,11 +255,11 @@ func (g *target) header(i int, name string) string {
 }
 
 // row returns a delivery, zero if it does not exist.
-func (d *deployment) row(id int32, event webhook.EventID) webhook.Delivery {
+func (d *deployment) row(id int32, event webhook.EventID) delivery.Row {
 	d.t.Helper()
-	row, err := d.store.Deliveries().Get(d.t.Context(), webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: event})
+	row, err := d.store.Deliveries().Get(d.t.Context(), delivery.Key{Tenant: tenant, Webhook: id, Event: event})
 	if err != nil {
-		return webhook.Delivery{}
+		return delivery.Row{}
 	}
 	return row
 }

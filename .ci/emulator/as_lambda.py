@@ -96,6 +96,18 @@ def read_stream(function, streams, arn):
     )
 
 
+def no_credentials(function, as_role):
+    table, own = dict(TableName=resources["WebhooksTable"]), as_role("dynamodb")
+    for partition in ("C#as-lambda", "TENANTS", "JOBS", "SOURCES", "O"):
+        key = {"pk": {"S": partition}, "sk": {"S": "as-lambda"}}
+        may_not(f"{function}: write to {partition}", lambda: own.put_item(Item=key, **table))
+        may_not(f"{function}: read {partition}", lambda: own.get_item(Key=key, **table))
+        put = [{"Put": {"Item": key, **table}}]
+        may_not(f"{function}: write to {partition} in a transaction", lambda: own.transact_write_items(TransactItems=put))
+    key = {"pk": {"S": "H#as-lambda"}, "sk": {"S": "HEALTH"}}
+    may(f"{function}: write health", lambda: own.put_item(Item=key, **table), lambda: own.delete_item(Key=key, **table))
+
+
 def deliver(as_role):
     streams, s3, bucket = as_role("dynamodbstreams"), as_role("s3"), resources["FailureBucket"]
     read_stream("Deliver", streams, client("dynamodb").describe_table(TableName=resources["EventsTable"])["Table"]["LatestStreamArn"])
@@ -103,6 +115,7 @@ def deliver(as_role):
     may("Deliver: put a failed batch into the bucket", lambda: s3.put_object(Bucket=bucket, Key="as-lambda", Body=b"{}"))
     client("s3").delete_object(Bucket=bucket, Key="as-lambda")
     may_not("Deliver: read the bucket", lambda: s3.get_object(Bucket=bucket, Key="as-lambda"))
+    no_credentials("Deliver", as_role)
 
 
 def retry(as_role):
@@ -115,6 +128,7 @@ def retry(as_role):
         lambda: sqs.delete_message(QueueUrl=queue, ReceiptHandle="none"),
     )
     may_not("Retry: read dead letters", lambda: sqs.receive_message(QueueUrl=resources["DeadLetterQueue"]))
+    no_credentials("Retry", as_role)
 
 
 def sweep(as_role):

@@ -2,6 +2,7 @@
 
 import contextvars
 import json
+import re
 import socketserver
 
 from ministack.core import iam_actions, iam_evaluator
@@ -26,13 +27,35 @@ def _single_action(*args, **kwargs):
 
 iam_actions.extract_iam_action = _single_action
 
+# The emulator is called over plain HTTP, which policies deny on AWS.
+iam_evaluator._request_origin.set(("127.0.0.1", True))
+_pin = iam_evaluator.pin_request_origin
+iam_evaluator.pin_request_origin = lambda source, secure: _pin(source, True)
+
 # The resource of a call: for AWS a log stream or a table's stream, for the
 # emulator a log group or anything.
 _resource = iam_actions.extract_resource_arn
 
-# The partition key of a call of DynamoDB, which a policy may name; the emulator
-# does not know it.
-_leading_key = contextvars.ContextVar("leading key", default=None)
+# The partition keys of a call of DynamoDB, which a policy may name; the emulator
+# does not know them. Each is (table, action, key); an action of None is the call's.
+_leading_keys = contextvars.ContextVar("leading keys", default=())
+_first_equality = re.compile(r"pk = (:\w+)")
+
+
+def _keys(call):
+    for table, request in (call.get("RequestItems") or {}).items():  # BatchGetItem
+        for key in request.get("Keys", []):
+            yield table, None, key["pk"]["S"]
+    for item in call.get("TransactItems") or []:
+        for kind, one in item.items():
+            action = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}[kind]
+            yield one["TableName"], "dynamodb:" + action, (one.get("Key") or one["Item"])["pk"]["S"]
+    table, own = call.get("TableName"), call.get("Key") or call.get("Item") or {}
+    if own.get("pk"):
+        yield table, None, own["pk"]["S"]
+    queried = _first_equality.search(call.get("KeyConditionExpression", ""))
+    if queried:
+        yield table, None, call["ExpressionAttributeValues"][queried[1]]["S"]
 
 
 def _exact_resource(service, method, path, headers, body, *args, **kwargs):
@@ -43,7 +66,7 @@ def _exact_resource(service, method, path, headers, body, *args, **kwargs):
         call = json.loads(body or b"{}")
     except ValueError:
         return resource
-    _leading_key.set(next(iter((call.get("Key") or call.get("Item") or {}).get("pk", {}).values()), None))
+    _leading_keys.set(tuple(_keys(call)) if service == "dynamodb" else ())
     if service == "logs":
         stream = call.get("logStreamName")
         return f"{resource}:log-stream:{stream}" if stream else resource
@@ -61,7 +84,10 @@ _condition_key = iam_evaluator._resolve_condition_key
 
 
 def _with_leading_keys(key, context):
-    return _leading_key.get() if key.lower() == "dynamodb:leadingkeys" else _condition_key(key, context)
+    if key.lower() != "dynamodb:leadingkeys":
+        return _condition_key(key, context)
+    table = context.resource_arn.split("/")[1]
+    return [k for of, action, k in _leading_keys.get() if of == table and action in (None, context.action)] or None
 
 
 iam_evaluator._resolve_condition_key = _with_leading_keys
@@ -103,3 +129,18 @@ def _with_joins(template, params):
 for module in (engine, changesets, handlers, provisioners, stacks):
     if hasattr(module, "_evaluate_conditions"):
         module._evaluate_conditions = _with_joins
+
+# The emulator stores alarms on a single metric only: an alarm on an expression is
+# stored with the first metric that the expression reads.
+_alarm = provisioners._cw_metric_alarm_record
+
+
+def _with_first_metric(name, props):
+    if props.get("Metrics"):
+        stat = next(m["MetricStat"] for m in props["Metrics"] if "MetricStat" in m)
+        props = {**props, **stat["Metric"], "Statistic": stat["Stat"], "Period": stat["Period"]}
+        del props["Metrics"]
+    return _alarm(name, props)
+
+
+provisioners._cw_metric_alarm_record = _with_first_metric

@@ -9,10 +9,12 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/posthaste-dev/posthaste/functions/internal/start"
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	"github.com/posthaste-dev/posthaste/pkg/service/api"
 	"github.com/posthaste-dev/posthaste/pkg/service/sending"
@@ -36,6 +38,7 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 	}
 	manager := secretsmanager.NewFromConfig(clients)
 	on := start.Contracts(cfg.Deployed, start.Limits{WebhooksPerTenant: cfg.WebhooksPerTenant, DocumentBytes: documentBytes}, clients, logger)
+	on.Messages = &sqs.Queue{Client: awssqs.NewFromConfig(clients), URL: cfg.DeliveryQueueURL}
 	on.BusTenant = cfg.EventTenant
 	handler := api.New(on, sender, api.Config{
 		Serving: cfg.Serving, Targets: cfg.Targets, OmitFieldValues: cfg.OmitFieldValues, Version: version, RequestID: trigger.RequestID,
@@ -43,5 +46,5 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 		Admin: secrets.Value(manager, cfg.AdminSecret, time.Now), AdminUser: "admin",
 		Role: func(ctx context.Context) string { return tenancy.RoleARN(trigger.SignedBy(ctx)) },
 	})
-	return trigger.Resumed(trigger.HTTP(handler, httpapi.WriteError, logger), time.Now, sender.Resume), nil
+	return trigger.Resumed(trigger.HTTP(handler, httpapi.WriteError, cfg.PublicURL, logger), time.Now, sender.Resume), nil
 }

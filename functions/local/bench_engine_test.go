@@ -28,6 +28,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
@@ -127,20 +128,22 @@ func (r *recorder) UpdateHealth(_ context.Context, _ webhook.Tenant, _ int32, ch
 	return r.health, nil
 }
 
-func (r *recorder) RecordFirst(_ context.Context, first webhook.RecordFirst) (webhook.Delivery, error) {
-	if first.Outcome.Status == webhook.StatusDelivered {
+func (r *recorder) Count(context.Context, webhook.Tenant, int32, webhook.Hour) error { return nil }
+
+func (r *recorder) RecordFirst(_ context.Context, first delivery.RecordFirst) (delivery.Row, error) {
+	if first.Outcome.Status == delivery.StatusDelivered {
 		r.delivered.Add(1)
 	} else {
 		r.other.Add(1)
 	}
-	return webhook.Delivery{}, nil
+	return delivery.Row{}, nil
 }
 
 func (r *recorder) Read(context.Context, webhook.SecretRef) (webhook.SecretDocument, error) {
 	return r.secrets, nil
 }
 
-func (r *recorder) Send(_ context.Context, messages []webhook.Outgoing) ([]int, error) {
+func (r *recorder) Send(_ context.Context, messages []delivery.Outgoing) ([]int, error) {
 	r.other.Add(int64(len(messages)))
 	return nil, nil
 }
@@ -156,8 +159,8 @@ func (asWebhooks) Get(context.Context, webhook.Tenant, int32) (webhook.Webhook, 
 	return webhook.Webhook{}, webhook.ErrNotFound
 }
 
-func (asDeliveries) Get(context.Context, webhook.DeliveryKey) (webhook.Delivery, error) {
-	return webhook.Delivery{}, webhook.ErrNotFound
+func (asDeliveries) Get(context.Context, delivery.Key) (delivery.Row, error) {
+	return delivery.Row{}, webhook.ErrNotFound
 }
 
 // benchEngine compares the engine with a loop that only POSTs the same bytes with
@@ -230,7 +233,7 @@ func newBenchEngine(b *testing.B, target string) *benchEngineRun {
 	}
 	b.Cleanup(sender.CloseIdle)
 	engine := dispatch.New(dispatch.Config{
-		Webhooks: asWebhooks{r}, Deliveries: asDeliveries{r}, Secrets: r, Sender: sender, Messages: r, Logger: slog.New(telemetry.NewHandler(io.Discard, slog.LevelInfo)),
+		Webhooks: asWebhooks{r}, Deliveries: asDeliveries{r}, Statistics: r, Secrets: r, Sender: sender, Messages: r, Logger: slog.New(telemetry.NewHandler(io.Discard, slog.LevelInfo)),
 		Now: time.Now, Random: rand.Reader, Policy: webhook.PolicyDurable, EventLife: time.Hour, RowLife: time.Hour,
 	})
 	return &benchEngineRun{recorder: r, engine: engine, sender: sender}

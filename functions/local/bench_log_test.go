@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -18,38 +19,19 @@ import (
 // benchDeliveries is the length of the delivery log that is read.
 const benchDeliveries = 100_000
 
-// fillLog stores deliveries of webhook 1: of a thousand, one failed.
-func fillLog(b *testing.B, dir string) {
+// fillFile opens the file of the local run and stores n things, many at once.
+func fillFile(b *testing.B, dir string, n int, store func(db *embedded.DB, i int) error) {
 	b.Helper()
-	clock := time.Now()
 	db, err := embedded.Open(dir, embedded.Options{Now: time.Now, Random: webhooktest.Random(1)})
 	if err != nil {
 		b.Fatal(err)
 	}
 	var writers sync.WaitGroup
-	const atOnce = 1000
+	const atOnce = 1000 // they share commits
 	for w := range atOnce {
 		writers.Go(func() {
-			random := webhooktest.Random(uint64(w))
-			for i := w; i < benchDeliveries; i += atOnce {
-				at := clock.Add(time.Duration(i-benchDeliveries) * time.Second)
-				id, err := webhook.NewEventID(at, random)
-				if err != nil {
-					b.Error(err)
-					return
-				}
-				outcome := webhook.Outcome{
-					Attempt: webhook.Attempt{Round: 1, Lane: webhook.LaneFast, Number: 1, At: at, Duration: 20 * time.Millisecond, StatusCode: 200}, Status: webhook.StatusDelivered,
-					Response: "HTTP 200 OK\nContent-Length: 2\nContent-Type: text/plain; charset=utf-8\nDate: Tue, 24 Nov 2026 08:00:00 GMT\n\nok",
-				}
-				if i%1000 == 0 {
-					outcome.Status, outcome.Attempt.StatusCode, outcome.Attempt.Error = webhook.StatusFailed, 500, webhook.AttemptStatus
-				}
-				_, err = db.Deliveries().RecordFirst(b.Context(), webhook.RecordFirst{
-					Key: webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: id}, Now: at, Outcome: outcome,
-					Seed: webhook.Seed{EventName: "contact.changed", PrimaryKey: int32(i), ExpiresAt: clock.AddDate(0, 1, 0)},
-				})
-				if err != nil {
+			for i := w; i < n; i += atOnce {
+				if err := store(db, i); err != nil {
 					b.Error(err)
 					return
 				}
@@ -62,13 +44,39 @@ func fillLog(b *testing.B, dir string) {
 	}
 }
 
+// benchEvent returns the time and the id of the event that is i events old.
+func benchEvent(now time.Time, i int) (time.Time, webhook.EventID) {
+	at := now.Add(-time.Duration(i) * time.Second)
+	return at, webhook.DeriveEventID(at, "bench", fmt.Sprint(i))
+}
+
+// fillLog stores deliveries of webhook 1: of a thousand, one failed.
+func fillLog(b *testing.B, dir string, now time.Time) {
+	b.Helper()
+	fillFile(b, dir, benchDeliveries, func(db *embedded.DB, i int) error {
+		at, id := benchEvent(now, i)
+		outcome := delivery.Outcome{
+			Attempt: delivery.Attempt{Round: 1, Lane: delivery.LaneFast, Number: 1, At: at, Duration: 20 * time.Millisecond, StatusCode: 200}, Status: delivery.StatusDelivered,
+			Response: "HTTP 200 OK\nContent-Length: 2\nContent-Type: text/plain; charset=utf-8\nDate: Tue, 24 Nov 2026 08:00:00 GMT\n\nok",
+		}
+		if i%1000 == 0 {
+			outcome.Status, outcome.Attempt.StatusCode, outcome.Attempt.Error = delivery.StatusFailed, 500, webhook.AttemptStatus
+		}
+		_, err := db.Deliveries().RecordFirst(b.Context(), delivery.RecordFirst{
+			Key: delivery.Key{Tenant: "Default", Webhook: 1, Event: id}, Now: at, Outcome: outcome,
+			Seed: delivery.Seed{EventName: "contact.changed", PrimaryKey: int32(i), ExpiresAt: now.AddDate(0, 1, 0)},
+		})
+		return err
+	})
+}
+
 // benchLog reads a long delivery log from its newest to its oldest end, page by page.
 func benchLog(b *testing.B, t *table, binary string) {
 	dir := b.TempDir()
 	s := startBenchServiceOn(b, binary, dir)
 	s.create("bench.log", "http://127.0.0.1:9000/")
 	s.stop()
-	fillLog(b, dir)
+	fillLog(b, dir, time.Now())
 	s = startBenchServiceOn(b, binary, dir)
 	defer s.stop()
 	for _, c := range []struct{ what, query string }{

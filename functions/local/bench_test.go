@@ -17,7 +17,7 @@ import (
 	"github.com/posthaste-dev/posthaste/functions/internal/memory"
 )
 
-var figures = flag.String("figures", "engine,seal,stream,ingest,local,relay,neighbours,bodies,log", "what BenchmarkFigures measures")
+var figures = flag.String("figures", "engine,seal,stream,ingest,local,relay,neighbours,bodies,log,events", "what BenchmarkFigures measures")
 
 // BenchmarkFigures measures the figures of docs/performance.md and prints them as
 // one table. It runs once, for minutes, and judges nothing: it fails only if it
@@ -71,6 +71,10 @@ func BenchmarkFigures(b *testing.B) {
 		if strings.Contains(*figures, "log") {
 			t.section(fmt.Sprintf("Delivery log: %d deliveries of one webhook, read page by page from the newest to the oldest", benchDeliveries))
 			benchLog(b, t, binary)
+		}
+		if strings.Contains(*figures, "events") {
+			t.section(fmt.Sprintf("What happened: a tenant with %d events and %d deliveries, calls over HTTP one after another", benchEvents, benchDeliveries))
+			benchWhatHappened(b, t, binary)
 		}
 		fmt.Println(t.print(b))
 	}

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -128,9 +129,10 @@ func (p *process) post(client *http.Client, path, body string) (*http.Response, 
 	return resp, err
 }
 
-// publish signals from several clients at once until stop is closed, and returns
-// the events that were accepted.
-func (p *process) publish(stop <-chan struct{}) (accepted []webhook.EventID) {
+// underLoad calls send from several clients at once until stop is closed, and returns
+// the events that were accepted. send returns "" for one that was not, and an error if
+// the process was killed: the event may have been accepted or not.
+func underLoad(stop <-chan struct{}, send func(*http.Client) (webhook.EventID, error)) (accepted []webhook.EventID) {
 	var (
 		mu sync.Mutex
 		wg sync.WaitGroup
@@ -145,13 +147,13 @@ func (p *process) publish(stop <-chan struct{}) (accepted []webhook.EventID) {
 					return
 				default:
 				}
-				resp, err := p.post(client, "/api/v1/Webhook/contact.changed/7", `{"name":"Howell"}`) //nolint:bodyclose // post closes it
+				id, err := send(client)
 				if err != nil {
-					return // killed: it may have been accepted or not
+					return
 				}
-				if resp.StatusCode == http.StatusNoContent {
+				if id != "" {
 					mu.Lock()
-					accepted = append(accepted, webhook.EventID(resp.Header.Get("X-Superoffice-Eventid")))
+					accepted = append(accepted, id)
 					mu.Unlock()
 				}
 			}
@@ -161,18 +163,34 @@ func (p *process) publish(stop <-chan struct{}) (accepted []webhook.EventID) {
 	return accepted
 }
 
-// The local run is killed in the middle of its work, repeatedly: no accepted event
-// is lost.
-func TestCrash(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "local")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+// crashed is what was seen of a local run that was killed repeatedly.
+type crashed struct {
+	binary, dir string
+	target      *tally
+	accepted    []webhook.EventID
+	slowest     time.Duration
+}
+
+// crash kills the local run under a load of send, repeatedly, and waits each time until
+// all accepted events are delivered. prepare, if not nil, fills the store before.
+func crash(t *testing.T, prepare func(*embedded.DB), send func(*process, *http.Client) (webhook.EventID, error)) crashed {
+	t.Helper()
+	c := crashed{
+		binary: filepath.Join(t.TempDir(), "local"), dir: t.TempDir(), target: &tally{posts: map[webhook.EventID]int{}, changed: make(chan struct{})},
+	}
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", c.binary, ".").CombinedOutput(); err != nil { //nolint:gosec // this package
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	target := &tally{posts: map[webhook.EventID]int{}, changed: make(chan struct{})}
-	server := httptest.NewServer(target)
+	server := httptest.NewServer(c.target)
 	defer server.Close()
-	dir := t.TempDir()
-	p := launch(t, binary, dir)
+	if prepare != nil {
+		db := opened(t, c.dir)
+		prepare(db)
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := launch(t, c.binary, c.dir)
 	webhookBody, err := json.Marshal(map[string]any{"Events": []string{"*"}, "TargetUrl": server.URL, "Secret": "ea"})
 	if err != nil {
 		t.Fatal(err)
@@ -181,25 +199,40 @@ func TestCrash(t *testing.T) {
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("create: %v, %v", resp, err)
 	}
-	var accepted []webhook.EventID
-	var slowest time.Duration
 	for n := range *crashes {
-		stop := make(chan struct{})
-		published := make(chan []webhook.EventID)
-		go func() { published <- p.publish(stop) }()
+		stop, sent := make(chan struct{}), make(chan []webhook.EventID)
+		go func() {
+			sent <- underLoad(stop, func(client *http.Client) (webhook.EventID, error) { return send(p, client) })
+		}()
 		<-time.After(time.Duration(50+mathrand.IntN(400)) * time.Millisecond)
 		p.kill(t)
 		close(stop)
-		accepted = append(accepted, <-published...)
+		c.accepted = append(c.accepted, <-sent...)
 
-		p = launch(t, binary, dir)
-		took := recovered(t, target, accepted)
-		slowest = max(slowest, took)
-		t.Logf("crash %d: %d events accepted so far, all delivered %v after the restart", n+1, len(accepted), took.Round(time.Millisecond))
+		p = launch(t, c.binary, c.dir)
+		took := recovered(t, c.target, c.accepted)
+		c.slowest = max(c.slowest, took)
+		t.Logf("crash %d: %d events accepted so far, all delivered %v after the restart", n+1, len(c.accepted), took.Round(time.Millisecond))
+	}
+	if len(c.accepted) == 0 {
+		t.Error("no event was accepted")
 	}
 	p.interrupt(t)
-	t.Logf("%d crashes: %d events accepted, %d duplicates, slowest recovery %v", *crashes, len(accepted), target.duplicates(), slowest.Round(time.Millisecond))
-	everyRowEnds(t, binary, dir, accepted)
+	return c
+}
+
+// The local run is killed in the middle of its work, repeatedly: no accepted event
+// is lost.
+func TestCrash(t *testing.T) {
+	c := crash(t, nil, func(p *process, client *http.Client) (webhook.EventID, error) {
+		resp, err := p.post(client, "/api/v1/Webhook/contact.changed/7", `{"name":"Howell"}`) //nolint:bodyclose // post closes it
+		if err != nil || resp.StatusCode != http.StatusNoContent {
+			return "", err
+		}
+		return webhook.EventID(resp.Header.Get("X-Superoffice-Eventid")), nil
+	})
+	t.Logf("%d crashes: %d events accepted, %d duplicates, slowest recovery %v", *crashes, len(c.accepted), c.target.duplicates(), c.slowest.Round(time.Millisecond))
+	everyRowEnds(t, c.binary, c.dir, c.accepted)
 }
 
 // recovered waits until the target has seen all events.
@@ -243,16 +276,22 @@ func everyRowEnds(t *testing.T, binary, dir string, accepted []webhook.EventID) 
 // pending returns the events that have no delivered row.
 func pending(t *testing.T, dir string, accepted []webhook.EventID) (events []webhook.EventID) {
 	t.Helper()
-	db, err := embedded.Open(dir, embedded.Options{Now: time.Now, Random: rand.Reader})
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := opened(t, dir)
 	defer func() { _ = db.Close() }()
 	for _, id := range accepted {
-		row, err := db.Deliveries().Get(t.Context(), webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: id})
-		if err != nil || row.Status != webhook.StatusDelivered {
+		row, err := db.Deliveries().Get(t.Context(), delivery.Key{Tenant: "Default", Webhook: 1, Event: id})
+		if err != nil || row.Status != delivery.StatusDelivered {
 			events = append(events, id)
 		}
 	}
 	return events
+}
+
+func opened(t *testing.T, dir string) *embedded.DB {
+	t.Helper()
+	db, err := embedded.Open(dir, embedded.Options{Now: time.Now, Random: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
 }

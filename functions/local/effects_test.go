@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -28,10 +29,10 @@ type effect struct {
 
 // attempted signals an event and returns its delivery to the webhook after the
 // first attempt.
-func (s *started) attempted(id int32) webhook.Delivery {
+func (s *started) attempted(id int32) delivery.Row {
 	s.t.Helper()
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: s.signal()}
-	return s.row(key, func(d webhook.Delivery) bool { return d.AttemptCount == 1 })
+	key := delivery.Key{Tenant: "Default", Webhook: id, Event: s.signal()}
+	return s.row(key, func(d delivery.Row) bool { return d.AttemptCount == 1 })
 }
 
 // effects has an entry for every option.

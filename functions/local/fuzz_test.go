@@ -93,7 +93,7 @@ func FuzzGateway(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Cleanup(func() { _ = parts.db.Close() })
-	handler := trigger.HTTP(parts.handler, httpapi.WriteError, slog.New(slog.DiscardHandler))
+	handler := trigger.HTTP(parts.handler, httpapi.WriteError, "", slog.New(slog.DiscardHandler))
 	f.Fuzz(func(t *testing.T, method, path, query, authorization, cookie, xsrf, app, accept, contentType, body string) {
 		c := gatewayCall{method, path, query, authorization, cookie, xsrf, app, accept, contentType, body}
 		folded := strings.ToLower(path)

@@ -10,16 +10,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// invoked invokes a function with an event file, on the data of a directory.
+// invoked invokes a function with an event file, on the data of a directory. An
+// ingest batch is stored.
 func invoked(t *testing.T, dir, file string) (string, error) {
 	t.Helper()
 	t.Setenv("DATA_DIR", dir)
 	var answer, logs bytes.Buffer
-	err := invoke(t.Context(), filepath.Join("..", "..", "events", file), &answer, &logs)
+	in := invocation{event: filepath.Join("..", "..", "events", file), store: strings.HasPrefix(file, "ingest/")}
+	err := invoke(t.Context(), in, &answer, &logs)
 	if t.Failed() {
 		t.Log(logs.String())
 	}
@@ -51,6 +54,9 @@ func TestInvoke_EveryEventFileGetsAResponse(t *testing.T) {
 	}
 	dir := prepared(t, webhooktest.NewReceiver(t).URL)
 	for _, file := range files {
+		if filepath.Base(file) == "sources.json" {
+			continue
+		}
 		folder, name := filepath.Base(filepath.Dir(file)), filepath.Base(file)
 		t.Run(folder+"/"+name, func(t *testing.T) {
 			answer, err := invoked(t, dir, filepath.Join(folder, name))
@@ -89,8 +95,8 @@ func TestInvoke_AStreamBatchIsDeliveredAndAMessageRetried(t *testing.T) {
 		t.Fatalf("after retry: the target got %d POSTs, want 2 of one event", len(got))
 	}
 	s := start(t, dir, nil)
-	s.row(webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: webhook.EventID(got[0].Header.Get("Webhook-Id"))},
-		func(d webhook.Delivery) bool { return d.Status == webhook.StatusDelivered && d.Attempt == 2 })
+	s.row(delivery.Key{Tenant: "Default", Webhook: 1, Event: webhook.EventID(got[0].Header.Get("Webhook-Id"))},
+		func(d delivery.Row) bool { return d.Status == delivery.StatusDelivered && d.Attempt == 2 })
 }
 
 func TestInvoke_Refusals(t *testing.T) {
@@ -101,16 +107,37 @@ func TestInvoke_Refusals(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("["), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tests := []struct{ name, file, want string }{
-		{"a folder that names no function", "../../events/nobody/x.json", "is not in a function's folder: want events/<api|deliver|retry|sweep|ingest>/<case>.json"},
-		{"a missing file", "../../events/api/x.json", "events/api/x.json: no such file or directory"},
-		{"a payload that is not a batch", broken, "deliver failed: decode stream batch"},
+	deliver, bus := filepath.Join("..", "..", "events", "deliver", "two-events.json"), filepath.Join("..", "..", "events", "ingest", "order-placed.json")
+	other := filepath.Join(t.TempDir(), "ingest", "other.json")
+	if err := os.MkdirAll(filepath.Dir(other), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(other, []byte(`{}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	misspelled := filepath.Join(t.TempDir(), "misspelled.json")
+	if err := os.WriteFile(misspelled, []byte(`{"Sources":[{"Name":"a","Kind":"bus","Tenant":"T","Bus":{"Field":["x"]}},{"Name":"B"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		in   invocation
+		want string
+	}{
+		{"a folder that names no function", invocation{event: "../../events/nobody/x.json"}, "is not in a function's folder: want events/<api|deliver|retry|sweep|ingest>/<case>.json"},
+		{"a missing file", invocation{event: "../../events/api/x.json"}, "events/api/x.json: no such file or directory"},
+		{"a payload that is not a batch", invocation{event: broken}, "deliver failed: decode stream batch"},
+		{"sources of another function", invocation{event: deliver, sources: misspelled}, "SOURCES and STORE are for events/ingest only"},
+		{"sources that are not used", invocation{event: bus, sources: misspelled, store: true}, "leave SOURCES out"},
+		{"no sources next to the event", invocation{event: other}, "sources.json: no such file or directory; SOURCES names a file of sources"},
+		{"no records", invocation{event: other, sources: filepath.Join("..", "..", "events", "ingest", "sources.json")}, "no record could be shown"},
+		{"sources with faults", invocation{event: bus, sources: misspelled}, `misspelled.json: unknown member "Sources[0].Bus.Field"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("DATA_DIR", t.TempDir())
 			var answer bytes.Buffer
-			err := invoke(context.Background(), tt.file, &answer, &bytes.Buffer{})
+			err := invoke(context.Background(), tt.in, &answer, &bytes.Buffer{})
 			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want one line with %q", err, tt.want)
 			}

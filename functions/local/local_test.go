@@ -18,6 +18,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -123,7 +124,7 @@ func (s *started) signal() webhook.EventID {
 }
 
 // row waits until a delivery's row satisfies want, and returns it.
-func (s *started) row(key webhook.DeliveryKey, want func(webhook.Delivery) bool) webhook.Delivery {
+func (s *started) row(key delivery.Key, want func(delivery.Row) bool) delivery.Row {
 	s.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
@@ -207,8 +208,8 @@ func TestLocal_DeliversEventsSignalledBeforeARestart(t *testing.T) {
 	first := start(t, dir, nil)
 	id := first.create(target.URL)
 	event := first.signal()
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: event}
-	first.row(key, func(d webhook.Delivery) bool { return d.Status == webhook.StatusDelivered })
+	key := delivery.Key{Tenant: "Default", Webhook: id, Event: event}
+	first.row(key, func(d delivery.Row) bool { return d.Status == delivery.StatusDelivered })
 	first.stop()
 
 	second := start(t, dir, nil)
@@ -217,7 +218,7 @@ func TestLocal_DeliversEventsSignalledBeforeARestart(t *testing.T) {
 		t.Errorf("after a restart: got %d %s", status, answer)
 	}
 	key.Event = second.signal()
-	second.row(key, func(d webhook.Delivery) bool { return d.Status == webhook.StatusDelivered })
+	second.row(key, func(d delivery.Row) bool { return d.Status == delivery.StatusDelivered })
 	if got := len(target.Requests()); got != 2 {
 		t.Errorf("the target got %d POSTs, want 2", got)
 	}
@@ -227,12 +228,12 @@ func TestLocal_AFailedAttemptIsAPendingRowAndIsRetried(t *testing.T) {
 	t.Parallel()
 	target := webhooktest.NewReceiver(t, webhooktest.Answer{Status: 503, Body: "later"}, webhooktest.Answer{Status: 200})
 	s := start(t, t.TempDir(), map[string]string{"DELIVERY_POLICY": "superoffice"})
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: s.create(target.URL), Event: s.signal()}
-	row := s.row(key, func(d webhook.Delivery) bool { return d.Attempt >= 1 && d.AttemptCount >= 1 })
-	if row.Status == webhook.StatusPending && (row.NextAt.IsZero() || row.Attempts[0].StatusCode != 503) {
+	key := delivery.Key{Tenant: "Default", Webhook: s.create(target.URL), Event: s.signal()}
+	row := s.row(key, func(d delivery.Row) bool { return d.Attempt >= 1 && d.AttemptCount >= 1 })
+	if row.Status == delivery.StatusPending && (row.NextAt.IsZero() || row.Attempts[0].StatusCode != 503) {
 		t.Errorf("got a pending row without its next or last attempt: %+v", row)
 	}
-	row = s.row(key, func(d webhook.Delivery) bool { return d.Status == webhook.StatusDelivered })
+	row = s.row(key, func(d delivery.Row) bool { return d.Status == delivery.StatusDelivered })
 	if row.Attempt != 2 || len(row.Attempts) != 2 {
 		t.Errorf("got %d attempts, want 2: %+v", row.Attempt, row)
 	}
@@ -255,9 +256,9 @@ func TestLocal_StatisticsFollowDeliveries(t *testing.T) {
 	if status != 200 {
 		t.Fatalf("create the watcher: got %d %s", status, answer)
 	}
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: s.signal()}
-	row := s.row(key, func(d webhook.Delivery) bool { return d.Status != webhook.StatusPending })
-	if row.Status != webhook.StatusFailed {
+	key := delivery.Key{Tenant: "Default", Webhook: id, Event: s.signal()}
+	row := s.row(key, func(d delivery.Row) bool { return d.Status != delivery.StatusPending })
+	if row.Status != delivery.StatusFailed {
 		t.Errorf("after a 410: got %+v", row)
 	}
 	deadline := time.Now().Add(10 * time.Second)

@@ -26,8 +26,11 @@ func main() {
 	switch args := os.Args[1:]; {
 	case len(args) == 0:
 		err = run(ctx)
-	case len(args) == 2 && args[0] == "invoke":
-		err = invoke(ctx, args[1], os.Stdout, os.Stderr)
+	case args[0] == "invoke":
+		var in invocation
+		if in, err = parseInvocation(args[1:]); err == nil {
+			err = invoke(ctx, in, os.Stdout, os.Stderr)
+		}
 	default:
 		err = errors.New("usage: local, or local invoke events/<function>/<case>.json")
 	}

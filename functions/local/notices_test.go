@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
@@ -13,7 +13,7 @@ func TestLocal_LogsOperationalEvents(t *testing.T) {
 	s := start(t, t.TempDir(), nil)
 	target := webhooktest.NewReceiver(t, webhooktest.Answer{Status: 410, Body: "the answer"})
 	id := s.create(target.URL + "/path?token=hunter2")
-	s.row(webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: s.signal()}, func(d webhook.Delivery) bool { return d.Status == webhook.StatusFailed })
+	s.row(delivery.Key{Tenant: "Default", Webhook: id, Event: s.signal()}, func(d delivery.Row) bool { return d.Status == delivery.StatusFailed })
 	if err := s.service.db.DeadLetters().Bury(t.Context(), []byte("{")); err != nil {
 		t.Fatal(err)
 	}

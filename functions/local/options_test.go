@@ -1,11 +1,14 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
@@ -19,17 +22,28 @@ func TestLocal_OptionsAndTestReachTheTarget(t *testing.T) {
 	if status, _, answer := s.call("PATCH", "/api/v1/Webhook/1/Options", `{"Format":"cloudevents"}`); status != 200 {
 		t.Fatalf("options: got %d %s", status, answer)
 	}
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: s.signal()}
-	s.row(key, func(d webhook.Delivery) bool { return d.Status == webhook.StatusDelivered })
+	key := delivery.Key{Tenant: "Default", Webhook: id, Event: s.signal()}
+	s.row(key, func(d delivery.Row) bool { return d.Status == delivery.StatusDelivered })
 	status, _, answer := s.call("POST", "/api/v1/Webhook/Test", `{"WebhookId":1,"Secret":"********","TargetUrl":"`+target.URL+`"}`)
 	if status != 200 || !strings.HasPrefix(string(answer), `{"Success":true,"Message":"HTTP 200 OK`) {
 		t.Errorf("test: got %d %s", status, answer)
 	}
-	posts := target.Requests()
-	if len(posts) != 2 {
-		t.Fatalf("the target got %d POSTs, want the delivery and the test", len(posts))
+	status, _, answer = s.call("POST", "/api/v1/Webhook/Test?event=sale.changed", `{"WebhookId":1}`)
+	var sample struct {
+		Sample  string
+		Request struct{ Body, BodySha256 string }
 	}
-	for i, want := range []string{`"type":"contact.changed","subject":"7",`, `"type":"test","subject":"0",`} {
+	if err := json.Unmarshal(answer, &sample); err != nil || status != 200 || sample.Sample != "catalog" {
+		t.Errorf("test with a sample: got %d %s", status, answer)
+	}
+	posts := target.Requests()
+	if len(posts) != 3 {
+		t.Fatalf("the target got %d POSTs, want the delivery and the two tests", len(posts))
+	}
+	if sum := fmt.Sprintf("%x", sha256.Sum256(posts[2].Body)); sample.Request.Body != string(posts[2].Body) || sample.Request.BodySha256 != sum || posts[2].Header.Get("X-Hook-Test") != "true" {
+		t.Errorf("the response shows %+v, and the target got %v %s", sample.Request, posts[2].Header, posts[2].Body)
+	}
+	for i, want := range []string{`"type":"contact.changed","subject":"7",`, `"type":"test","subject":"0",`, `"type":"sale.changed","subject":"0",`} {
 		post := posts[i]
 		if !strings.HasPrefix(string(post.Body), `{"specversion":"1.0","id":"`+post.Header.Get("Webhook-Id")+`",`) || !strings.Contains(string(post.Body), want) ||
 			post.Header.Get("Content-Type") != "application/cloudevents+json; charset=utf-8" ||

@@ -40,6 +40,22 @@ func calls(t *testing.T, page string) []string {
 	return []string{blocks[0][1], blocks[1][1]}
 }
 
+// curl runs a page's call of curl with variables of its environment, and returns the
+// response's body and its status.
+func (s *started) curl(call string, env ...string) (body, status string) {
+	s.t.Helper()
+	if _, err := exec.LookPath("curl"); err != nil {
+		s.t.Skip("the page's calls need curl")
+	}
+	command := exec.CommandContext(s.t.Context(), "sh", "-c", strings.Replace(call, "curl", "curl -sS -w '%{http_code}'", 1)) //nolint:gosec // our own documentation
+	command.Env = append(append(os.Environ(), "API_URL="+s.base, "ADMIN_CREDENTIAL=admin:admin", "FIRST_CREDENTIAL=tje0:Tje0"), env...)
+	out, err := command.CombinedOutput()
+	if err != nil || len(out) < 3 {
+		s.t.Fatalf("%s: %v\n%s", call, err, out)
+	}
+	return string(out[:len(out)-3]), string(out[len(out)-3:])
+}
+
 // recipes returns the Go programs of docs/verify.md: a receiver, and a function
 // for receivers without a library. .ci/clients runs those in other languages.
 func recipes(t *testing.T) (receiver, function string) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -86,21 +87,21 @@ func (s *started) rotate(id int32) {
 }
 
 // burst signals n events as fast as possible and returns their deliveries' keys.
-func (s *started) burst(id int32, n int) (keys []webhook.DeliveryKey) {
+func (s *started) burst(id int32, n int) (keys []delivery.Key) {
 	s.t.Helper()
 	for range n {
-		keys = append(keys, webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: s.signal()})
+		keys = append(keys, delivery.Key{Tenant: "Default", Webhook: id, Event: s.signal()})
 	}
 	return keys
 }
 
 // delivered waits until all of the deliveries have ended, and fails unless each was
 // delivered within the given number of attempts.
-func (s *started) delivered(keys []webhook.DeliveryKey, attempts int) {
+func (s *started) delivered(keys []delivery.Key, attempts int) {
 	s.t.Helper()
 	for _, key := range keys {
-		row := s.row(key, func(d webhook.Delivery) bool { return d.Status != webhook.StatusPending })
-		if row.Status != webhook.StatusDelivered || row.AttemptCount > attempts {
+		row := s.row(key, func(d delivery.Row) bool { return d.Status != delivery.StatusPending })
+		if row.Status != delivery.StatusDelivered || row.AttemptCount > attempts {
 			s.t.Fatalf("%s is %s after %d attempts, want Delivered within %d", key.Event, row.Status, row.AttemptCount, attempts)
 		}
 	}
@@ -168,7 +169,7 @@ func TestLocal_RotationLosesNothing(t *testing.T) {
 			"the receiver first": func(s *started, k *keyholder, id int32) {
 				k.learns(secretAfter)
 				key := s.burst(id, 1)
-				s.row(key[0], func(d webhook.Delivery) bool { return d.AttemptCount == 1 })
+				s.row(key[0], func(d delivery.Row) bool { return d.AttemptCount == 1 })
 				s.rotate(id)
 				s.delivered(append(key, s.burst(id, burst)...), 2)
 				s.unharmed(id, k, 1) // refused before the webhook had two secrets
@@ -210,7 +211,7 @@ func TestLocal_ARevokedSecretNeverSigns(t *testing.T) {
 	_, before := k.counted()
 	keys := s.burst(id, 3)
 	for _, key := range keys {
-		s.row(key, func(d webhook.Delivery) bool { return d.AttemptCount > 0 })
+		s.row(key, func(d delivery.Row) bool { return d.AttemptCount > 0 })
 	}
 	posts, after := k.counted()
 	if after[secretBefore] != before[secretBefore] || after[secretAfter] < before[secretAfter]+len(keys) {

@@ -16,6 +16,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/posthaste-dev/posthaste/pkg/auth"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -191,7 +192,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	c.mu.Unlock()
 	c.ask("POST", "/api/v1/Webhook/contact.changed/8", "", 204, []string{ticket})
 	refused := c.lastEvent()
-	c.row(webhook.DeliveryKey{Tenant: "Cust1", Webhook: 1, Event: refused}, func(d webhook.Delivery) bool { return d.Response != "" })
+	c.row(delivery.Key{Tenant: "Cust1", Webhook: 1, Event: refused}, func(d delivery.Row) bool { return d.Response != "" })
 	c.ask("GET", "/api/v1/Webhook/1/History", "", 200, []string{ticket}, url)
 	_, request := c.ask("GET", "/api/v1/Webhook/1/Deliveries/"+string(refused)+"/Request", "", 200, []string{ticket}, url)
 	if !strings.Contains(string(request), `"Exact":true`) || !strings.Contains(string(request), `"Authorization":"********"`) {

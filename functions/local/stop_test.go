@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -54,7 +55,7 @@ func TestLocal_AttemptsAbortedByAStopAreNotCounted(t *testing.T) {
 		t.Errorf("health (-want +got):\n%s", diff)
 	}
 	for _, key := range keys {
-		if row, err := db.Deliveries().Get(t.Context(), key); err != nil || row.Status != webhook.StatusPending || row.AttemptCount != 0 {
+		if row, err := db.Deliveries().Get(t.Context(), key); err != nil || row.Status != delivery.StatusPending || row.AttemptCount != 0 {
 			t.Errorf("got %+v (%v), want a pending row without attempts", row, err)
 		}
 	}

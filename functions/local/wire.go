@@ -53,9 +53,10 @@ func wire(cfg config.Local, db *embedded.DB, logger *slog.Logger) (*parts, error
 	if err != nil {
 		return nil, err
 	}
+	webhooks := db.Webhooks().Limited(cfg.WebhooksPerTenant)
 	on := service.Contracts{
 		Logger: logger, Now: time.Now, Random: rand.Reader, Delivering: cfg.Delivering,
-		Webhooks: db.Webhooks().Limited(cfg.WebhooksPerTenant), Events: db.Events(), Deliveries: db.Deliveries(), Secrets: db.Secrets(),
+		Webhooks: webhooks, Founder: webhooks, Events: db.Events(), Deliveries: db.Deliveries(), Statistics: db.Statistics(), Secrets: db.Secrets(),
 		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Erasure: db.Erasure(),
 		Sources: db.Sources(), BusTenant: tenancy.FirstTenant, Messages: db.Queue(), Notices: loggedNotices{logger},
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/functions/internal/operational"
 	"github.com/posthaste-dev/posthaste/functions/internal/start"
+	"github.com/posthaste-dev/posthaste/pkg/awsenv"
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/failures/s3"
 	"github.com/posthaste-dev/posthaste/pkg/invoke"
@@ -33,7 +34,7 @@ func wire(cfg config.Sweep, clients aws.Config, logger *slog.Logger) (lambda.Han
 	failures := &s3.Failures{Client: s3.NewClient(clients), Bucket: cfg.FailureBucket, Decode: dynamo.DecodeStream}
 	s := sweeper.New(on, dead, failures)
 	if cfg.ChangeFailureBucket != "" {
-		function := &invoke.Function{Client: awslambda.NewFromConfig(clients), Name: cfg.IngestFunction}
+		function := &invoke.Function{Client: awslambda.NewFromConfig(awsenv.Waiting(clients)), Name: cfg.IngestFunction}
 		s.Changes = &sweep.Changes{Failures: &s3.Failures{Client: failures.Client, Bucket: cfg.ChangeFailureBucket}, Take: function.Take}
 	}
 	return trigger.Schedule(s.Run, logger), nil

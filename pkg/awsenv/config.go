@@ -25,6 +25,10 @@ const (
 	// A thawed environment has connections that the other side has closed. The
 	// SDK retries on those; this limits how many there are.
 	idleTimeout = 20 * time.Second
+	// answerTimeout is how long a service may take to begin its response; then the
+	// SDK tries again. Otherwise a connection that has silently broken would hold the
+	// call until the invocation ends.
+	answerTimeout = 5 * time.Second
 )
 
 // Config reads AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
@@ -61,7 +65,7 @@ func Config(lookup func(name string) (string, bool)) (aws.Config, error) {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials, nil }),
 		HTTPClient: awshttp.NewBuildableClient().
 			WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
-			WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout = idleTimeout }),
+			WithTransportOptions(func(t *http.Transport) { t.IdleConnTimeout, t.ResponseHeaderTimeout = idleTimeout, answerTimeout }),
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = attempts })
 		},
@@ -70,4 +74,13 @@ func Config(lookup func(name string) (string, bool)) (aws.Config, error) {
 		c.BaseEndpoint = aws.String(endpoint)
 	}
 	return c, nil
+}
+
+// Waiting returns a config for calls that take as long as the work they ask for, such
+// as an invocation of a function: their responses may begin at any time. It does not
+// share connections with c, which Config must have returned.
+func Waiting(c aws.Config) aws.Config {
+	c = c.Copy()
+	c.HTTPClient = c.HTTPClient.(*awshttp.BuildableClient).WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = 0 })
+	return c
 }

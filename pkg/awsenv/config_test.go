@@ -3,6 +3,10 @@ package awsenv_test
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"github.com/posthaste-dev/posthaste/pkg/awsenv"
 )
@@ -37,5 +41,24 @@ func TestConfig_ReportsEveryFaultAndNoSecret(t *testing.T) {
 	want := "AWS_REGION is not set\nAWS_ACCESS_KEY_ID is not set\nAWS_ENDPOINT_URL must be an http or https URL"
 	if err.Error() != want || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %q", err)
+	}
+}
+
+// A service that does not respond is asked again within the invocation. A function
+// that is invoked may take its time.
+func TestConfig_WaitsForNoResponseForever(t *testing.T) {
+	t.Parallel()
+	c, err := awsenv.Config(lookup(map[string]string{"AWS_REGION": "eu-north-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	patience := func(c aws.Config) time.Duration {
+		return c.HTTPClient.(*awshttp.BuildableClient).GetTransport().ResponseHeaderTimeout
+	}
+	if got := patience(c); got != 5*time.Second {
+		t.Errorf("a response may take %v to begin, want 5 s", got)
+	}
+	if got := patience(awsenv.Waiting(c)); got != 0 {
+		t.Errorf("a function's response may take %v to begin, want no limit", got)
 	}
 }

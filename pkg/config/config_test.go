@@ -48,6 +48,10 @@ func TestLoadLocal_Faults(t *testing.T) {
 		{"a secret's value is not shown", []string{"FIRST_CREDENTIAL", "hunter2"}, []string{"FIRST_CREDENTIAL must be user:password"}},
 		{"a URL's password is not shown", []string{"PUBLIC_URL", "https://u:hunter2@x"}, []string{"PUBLIC_URL must not contain a user or password"}},
 		{"a network that holds link-local addresses is refused", []string{"ALLOWED_TARGET_CIDRS", "10.0.0.0/8, 0.0.0.0/0"}, []string{`ALLOWED_TARGET_CIDRS is "0.0.0.0/0", must be networks that do not overlap 169.254.0.0/16`}},
+		{"an address is one", []string{"EGRESS_ADDRESSES", "203.0.113.7, 203.0.113.8/29, 2001:db8::/64, 203.0.113.9/29, nat"}, []string{
+			`EGRESS_ADDRESSES is "203.0.113.9/29", must be addresses such as 203.0.113.7 and networks such as 203.0.113.8/29, comma-separated`,
+			`EGRESS_ADDRESSES is "nat", must be addresses such as 203.0.113.7 and networks such as 203.0.113.8/29, comma-separated`,
+		}},
 		{"a duration has a unit", []string{"SHUTDOWN_TIMEOUT", "10"}, []string{`SHUTDOWN_TIMEOUT is "10", must be a positive duration such as 10s`}},
 		{"a duration is positive", []string{"SHUTDOWN_TIMEOUT", "-1s"}, []string{`SHUTDOWN_TIMEOUT is "-1s", must be a positive duration such as 10s`}},
 		{"an issuer needs an audience", []string{"OIDC_ISSUER", "https://id.example.com/"}, []string{"OIDC_AUDIENCE must be set if OIDC_ISSUER is"}},

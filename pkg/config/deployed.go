@@ -10,6 +10,7 @@ type API struct {
 	// FirstCredentialSecret and AdminSecret are names or ARNs in Secrets
 	// Manager, not the secrets themselves.
 	FirstCredentialSecret, AdminSecret string
+	DeliveryQueueURL                   string
 	// EventTenant is as for Ingest.
 	EventTenant webhook.Tenant
 }
@@ -52,7 +53,7 @@ func LoadAPI(lookup Lookup) (API, error) {
 		return API{
 			Deployed: r.common(), Serving: r.serving(), Sending: r.sending(),
 			FirstCredentialSecret: r.required("FIRST_CREDENTIAL_SECRET"), AdminSecret: r.required("ADMIN_SECRET"),
-			EventTenant: r.eventTenant(),
+			DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"), EventTenant: r.eventTenant(),
 		}
 	})
 }

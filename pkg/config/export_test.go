@@ -7,7 +7,7 @@ func Settings() []Setting { return settings }
 
 // Parameters are the template's parameters that no environment variable holds.
 var Parameters = []Setting{
-	{Parameter: "Stage", Deployed: "required", Meaning: "`dev`, `staging` or `prod`; sets `ALLOW_HTTP` and `TARGET_CHECK`, and `prod` protects the tables against deletion"},
+	{Parameter: "Stage", Deployed: "required", Meaning: "`dev`, `staging` or `prod`; sets `ALLOW_HTTP` and `TARGET_CHECK`, and `prod` protects the stack and its tables against deletion"},
 	{Parameter: "Arch", Deployed: "arm64", Meaning: "processor of the functions: `arm64` or `x86_64`"},
 	{Parameter: "QueueConcurrency", Deployed: "100", Meaning: "concurrent invocations of RetryFunction, 4 to 1000, each with up to 10 attempts; and of IngestFunction for the ingest queue"},
 	{Parameter: "EventBusName", Meaning: "EventBridge bus in this account and region whose events become events; empty: none"},
@@ -18,7 +18,13 @@ var Parameters = []Setting{
 	{Parameter: "ChangeStreamArn3", Meaning: "stream of a third table"},
 	{Parameter: "ChangeStreamKeyArn", Meaning: "KMS key of these tables; empty: they are not encrypted with a customer managed key"},
 	{Parameter: "IamRoute", Deployed: "false", Meaning: "add the route `/aws/…`, whose calls are signed with AWS credentials"},
-	{Parameter: "AlarmTopic", Meaning: "ARN of the SNS topic that alarms are sent to; empty: they appear in CloudWatch alone"},
+	{Parameter: "DisableExecuteApiEndpoint", Deployed: "false", Meaning: "`true` closes the API's own address, for a custom domain"},
+	{Parameter: "SubnetIds", Meaning: "private subnets of a VPC from which POSTs are made; empty: none"},
+	{Parameter: "SecurityGroupIds", Meaning: "security groups of the functions in these subnets"},
+	{Parameter: "CallsPerSecond", Deployed: "1000", Meaning: "calls of the API in a second; more are refused with 429"},
+	{Parameter: "AlarmTopic", Meaning: "ARN of the SNS topic that alarms are sent to; `prod` requires it or `AlarmEmail`, `dev` has no alarms"},
+	{Parameter: "AlarmEmail", Meaning: "e-mail address that alarms are sent to, once its owner confirms"},
+	{Parameter: "AccountConcurrency", Deployed: "1000", Meaning: "concurrent invocations that AWS allows the account in this region; 80 % of it raises an alarm"},
 	{Parameter: "LogRetentionDays", Deployed: "30", Meaning: "days that logs are kept"},
 }
 

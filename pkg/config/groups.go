@@ -56,6 +56,9 @@ type Serving struct {
 	WebhooksPerTenant  int // at most
 	StrictAccept       bool
 	OIDC               OIDC
+	// EgressAddresses are the public addresses, or networks, that POSTs come from.
+	// Empty: any of the cloud's.
+	EgressAddresses []string
 }
 
 // OIDC describes accepted bearer tokens. Without an Issuer none are accepted.
@@ -134,6 +137,7 @@ func (r *reader) serving() Serving {
 		SecretVisible:      r.oneOf("SECRET_ON_READ", "masked", "visible") == "visible",
 		RefuseUnknownTypes: r.oneOf("UNKNOWN_TYPE", "accept", "refuse") == "refuse",
 		StrictAccept:       r.boolean("STRICT_ACCEPT"),
+		EgressAddresses:    r.addresses("EGRESS_ADDRESSES"),
 		WebhooksPerTenant:  r.number("WEBHOOKS_PER_TENANT", 100_000),
 		// Issuers are compared literally, so the trailing slash stays.
 		OIDC: OIDC{

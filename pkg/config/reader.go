@@ -144,6 +144,23 @@ func (r *reader) cidrs(name string) []netip.Prefix {
 	return prefixes
 }
 
+// addresses reads IP addresses and networks.
+func (r *reader) addresses(name string) []string {
+	var found []string
+	for part := range strings.SplitSeq(r.text(name), ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		_, notAddress := netip.ParseAddr(part)
+		if network, err := netip.ParsePrefix(part); notAddress != nil && (err != nil || network != network.Masked()) {
+			r.invalid(name, part, "addresses such as 203.0.113.7 and networks such as 203.0.113.8/29, comma-separated")
+		}
+		found = append(found, part)
+	}
+	return found
+}
+
 func (r *reader) level(name string) slog.Level {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(r.oneOf(name, "debug", "info", "warn", "error"))); err != nil {

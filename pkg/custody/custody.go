@@ -99,7 +99,7 @@ func (a *Administration) begin(ctx context.Context, kind job.Kind, tenant webhoo
 		switch j.Kind {
 		case job.MoveToManager, job.MoveToItems, job.RotateRoot:
 			return job.Job{}, &BusyError{j.ID}
-		case job.Redispatch, job.DeleteTenant:
+		case job.Redispatch, job.Replay, job.DeleteTenant:
 		}
 	}
 	j, err := job.New(kind, tenant, by, a.Now(), a.Random)

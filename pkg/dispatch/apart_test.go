@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
@@ -56,7 +57,7 @@ func inHouse(t *testing.T, test func(h *house)) {
 		}
 		h := &house{t: t, db: db, moved: map[webhook.Tenant]string{}}
 		h.Engine = dispatch.New(dispatch.Config{
-			Webhooks: heldWebhooks{db.Webhooks(), h}, Events: db.Events(), Deliveries: db.Deliveries(), Secrets: secrets.NewCache(db.Secrets(), 100),
+			Webhooks: heldWebhooks{db.Webhooks(), h}, Events: db.Events(), Deliveries: db.Deliveries(), Statistics: db.Statistics(), Secrets: secrets.NewCache(db.Secrets(), 100),
 			Sender: h, Messages: db.Queue(), Visibility: db.Queue(), DeadLetters: db.DeadLetters(),
 			Logger: webhooktest.Logger(t), Now: time.Now, Random: random,
 			Policy: webhook.PolicyDurable, EventLife: 30 * 24 * time.Hour, RowLife: 33 * 24 * time.Hour,
@@ -147,23 +148,23 @@ func eventID(n int) webhook.EventID {
 
 func (h *house) row(tenant webhook.Tenant, n int) string {
 	h.t.Helper()
-	row, err := h.db.Deliveries().Get(h.t.Context(), webhook.DeliveryKey{Tenant: tenant, Webhook: 1, Event: eventID(n)})
+	row, err := h.db.Deliveries().Get(h.t.Context(), delivery.Key{Tenant: tenant, Webhook: 1, Event: eventID(n)})
 	if err != nil {
 		return ""
 	}
 	return describe(row)
 }
 
-func attemptOf(tenant webhook.Tenant, n int) webhook.Message {
-	return webhook.Message{Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: 1, Event: eventID(n), Round: 1, Attempt: 1}
+func attemptOf(tenant webhook.Tenant, n int) delivery.Message {
+	return delivery.Message{Kind: delivery.MessageAttempt, Tenant: tenant, Webhook: 1, Event: eventID(n), Round: 1, Attempt: 1}
 }
 
 // receive sends messages and receives all that are in the queue.
-func (h *house) receive(messages ...webhook.Message) []webhook.Received {
+func (h *house) receive(messages ...delivery.Message) []delivery.Received {
 	h.t.Helper()
-	var out []webhook.Outgoing
+	var out []delivery.Outgoing
 	for _, m := range messages {
-		out = append(out, webhook.Outgoing{Message: m})
+		out = append(out, delivery.Outgoing{Message: m})
 	}
 	_, err := h.db.Queue().Send(h.t.Context(), out)
 	h.must(err)
@@ -311,7 +312,7 @@ func TestApart_OutcomesCountForOneTenant(t *testing.T) {
 			}
 		}
 		var records []webhook.Record
-		var messages []webhook.Message
+		var messages []delivery.Message
 		for _, tenant := range housemates {
 			records = append(records, h.event(tenant, 1))
 			h.event(tenant, 2)
@@ -346,7 +347,7 @@ func TestApart_AHangingTargetDelaysNoOtherTenant(t *testing.T) {
 	for name, run := range map[string]func(h *house, records []webhook.Record){
 		"in the stream": func(h *house, records []webhook.Record) { h.Stream(h.t.Context(), records) },
 		"in the queue": func(h *house, records []webhook.Record) {
-			var messages []webhook.Message
+			var messages []delivery.Message
 			for _, r := range records {
 				messages = append(messages, attemptOf(r.Event.Tenant, int(r.Event.PrimaryKey)))
 			}
@@ -489,7 +490,7 @@ func TestApart_AShareOfABatchIsOneTenantsWebhooks(t *testing.T) {
 func TestApart_AProbeIsOneTenantsWebhooks(t *testing.T) {
 	inHouse(t, func(h *house) {
 		var records []webhook.Record
-		var messages []webhook.Message
+		var messages []delivery.Message
 		for _, tenant := range housemates {
 			h.move(tenant, 1, "contact.changed")
 			h.observe(tenant, 1, webhook.AttemptTimeout, 10)
@@ -533,14 +534,14 @@ func TestApart_AnEventIsExpandedForItsTenant(t *testing.T) {
 			h.event(tenant, 1)
 		}
 		// Anna's second webhook has already received her event of that id.
-		_, err := h.db.Deliveries().MarkDelivered(h.t.Context(), webhook.MarkDelivered{
-			Key: webhook.DeliveryKey{Tenant: anna, Webhook: 2, Event: eventID(1)}, Round: 1, Now: time.Now(),
-			Attempt: webhook.Attempt{Number: 1, At: time.Now()}, Seed: webhook.Seed{ExpiresAt: time.Now().Add(time.Hour)},
+		_, err := h.db.Deliveries().MarkDelivered(h.t.Context(), delivery.MarkDelivered{
+			Key: delivery.Key{Tenant: anna, Webhook: 2, Event: eventID(1)}, Round: 1, Now: time.Now(),
+			Attempt: delivery.Attempt{Number: 1, At: time.Now()}, Seed: delivery.Seed{ExpiresAt: time.Now().Add(time.Hour)},
 		})
 		h.must(err)
-		var expands []webhook.Message
+		var expands []delivery.Message
 		for _, tenant := range housemates {
-			expands = append(expands, webhook.Message{Kind: webhook.MessageExpand, Tenant: tenant, Event: eventID(1), Accepted: time.Now(), Missing: true})
+			expands = append(expands, delivery.Message{Kind: delivery.MessageExpand, Tenant: tenant, Event: eventID(1), Accepted: time.Now(), Missing: true})
 		}
 		h.Queue(h.t.Context(), h.receive(expands...))
 		var got []string
@@ -556,7 +557,7 @@ func TestApart_AnEventIsExpandedForItsTenant(t *testing.T) {
 
 func TestApart_OneTenantsWebhookIsDisabled(t *testing.T) {
 	inHouse(t, func(h *house) {
-		var messages []webhook.Message
+		var messages []delivery.Message
 		for _, tenant := range housemates {
 			h.move(tenant, 1, "contact.changed")
 			h.event(tenant, 1)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/backoff"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -29,17 +30,22 @@ type Events interface {
 	Get(ctx context.Context, tenant webhook.Tenant, id webhook.EventID) (webhook.Event, error)
 }
 
-// Deliveries is what dispatch needs of webhook.Deliveries.
+// Deliveries is what dispatch needs of delivery.Store.
 type Deliveries interface {
-	Lease(ctx context.Context, l webhook.Lease) (webhook.Delivery, error)
-	Finish(ctx context.Context, f webhook.Finish) (webhook.Delivery, error)
-	RecordFirst(ctx context.Context, r webhook.RecordFirst) (webhook.Delivery, error)
-	MarkDelivered(ctx context.Context, m webhook.MarkDelivered) (webhook.Delivery, error)
-	End(ctx context.Context, e webhook.End) (webhook.Delivery, error)
-	MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Delivery, error)
-	Park(ctx context.Context, p webhook.Park) (webhook.Delivery, error)
-	Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error)
-	PutResponse(ctx context.Context, r webhook.FailureResponse) error
+	Lease(ctx context.Context, l delivery.Lease) (delivery.Row, error)
+	Finish(ctx context.Context, f delivery.Finish) (delivery.Row, error)
+	RecordFirst(ctx context.Context, r delivery.RecordFirst) (delivery.Row, error)
+	MarkDelivered(ctx context.Context, m delivery.MarkDelivered) (delivery.Row, error)
+	End(ctx context.Context, e delivery.End) (delivery.Row, error)
+	MakeDue(ctx context.Context, m delivery.MakeDue) (delivery.Row, error)
+	Park(ctx context.Context, p delivery.Park) (delivery.Row, error)
+	Get(ctx context.Context, key delivery.Key) (delivery.Row, error)
+	PutResponse(ctx context.Context, r delivery.FailureResponse) error
+}
+
+// Statistics counts what became of attempts; see webhook.Statistics.
+type Statistics interface {
+	Count(ctx context.Context, tenant webhook.Tenant, id int32, hour webhook.Hour) error
 }
 
 // Sender makes one POST. It returns within the post's timeout and reports every
@@ -58,10 +64,11 @@ type Config struct {
 	Webhooks    Webhooks
 	Events      Events
 	Deliveries  Deliveries
+	Statistics  Statistics
 	Secrets     webhook.SecretReader
 	Sender      Sender
-	Messages    webhook.Queue
-	Visibility  webhook.Visibility
+	Messages    delivery.Queue
+	Visibility  delivery.Visibility
 	DeadLetters DeadLetters
 	// Notices is nil where operational notices go nowhere.
 	Notices notice.Notices
@@ -73,8 +80,8 @@ type Config struct {
 	Policy webhook.Policy
 	// EventLife is how long state events are kept.
 	EventLife time.Duration
-	// RowLife is how long a delivery row is kept after its last write, and a webhook
-	// after it was disabled.
+	// RowLife is how long a delivery row is kept after its last write, a webhook after
+	// it was disabled, and an hour of statistics after its end.
 	RowLife time.Duration
 }
 
@@ -86,7 +93,10 @@ const (
 	// slowTenant webhooks whose targets hang can hold all slots of a tenant. Then
 	// the tenant's other deliveries of the batch leave the fast lane for the queue,
 	// so that the batch, which other tenants share or wait for, ends.
-	slowTenant         = maxInFlightPerTenant / maxInFlightPerWebhook
+	slowTenant = maxInFlightPerTenant / maxInFlightPerWebhook
+	// replayShare is the part of these slots that replays may hold, so that they never
+	// delay live events.
+	replayShare        = 4
 	maxQueuePerWebhook = 5  // attempts of one webhook in a queue consumer
 	maxParking         = 64 // rows of a batch being parked
 	maxLooking         = 16 // rows of an expand being looked up
@@ -125,6 +135,7 @@ type Engine struct {
 	lists    *subscriptions
 	healths  *healths
 	inFlight *slots
+	replays  *slots // of inFlight
 	notices  *notice.Notifier
 }
 
@@ -132,13 +143,14 @@ type Engine struct {
 func New(c Config) *Engine {
 	return &Engine{
 		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), inFlight: newSlots(newShares(maxInFlight, maxInFlightPerTenant), maxInFlightPerWebhook),
+		replays: newSlots(newShares(maxInFlight/replayShare, maxInFlightPerTenant/replayShare), maxInFlightPerWebhook/replayShare),
 		notices: notice.NewNotifier(c.Notices, c.Logger, c.Now),
 	}
 }
 
 // seed returns the members that a new row of the message's delivery starts with.
-func (e *Engine) seed(event webhook.Event, m webhook.Message, now time.Time) webhook.Seed {
-	return webhook.NewSeed(event, m.Replay, m.Fast, now.Add(e.RowLife))
+func (e *Engine) seed(event webhook.Event, m delivery.Message, now time.Time) delivery.Seed {
+	return delivery.NewSeed(event, m.Replay, m.Fast, now.Add(e.RowLife))
 }
 
 // document reads a webhook's secrets; most have one version, and it is cached. The
@@ -168,9 +180,9 @@ func (e *Engine) send(ctx context.Context, p webhook.Post) (result webhook.Resul
 }
 
 // park postpones an attempt, since its webhook's breaker is open.
-func (e *Engine) park(ctx context.Context, m webhook.Message, event webhook.Event, b webhook.Breaker) (webhook.Delivery, error) {
+func (e *Engine) park(ctx context.Context, m delivery.Message, event webhook.Event, b webhook.Breaker) (delivery.Row, error) {
 	now := e.Now()
-	return e.Deliveries.Park(ctx, webhook.Park{
+	return e.Deliveries.Park(ctx, delivery.Park{
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, Until: b.ParkUntil(now, e.fraction()), Seed: e.seed(event, m, now),
 	})
 }
@@ -180,14 +192,14 @@ var errRefused = errors.New("the queue refused messages")
 
 // sendAll sends messages, retrying those that the queue refuses, and returns the
 // indexes of the ones that it never accepted.
-func (e *Engine) sendAll(ctx context.Context, out []webhook.Outgoing) map[int]bool {
+func (e *Engine) sendAll(ctx context.Context, out []delivery.Outgoing) map[int]bool {
 	lost := map[int]bool{}
 	rest := make([]int, len(out))
 	for i := range out {
 		rest[i] = i
 	}
 	_ = sending.Retry(ctx, e.Random, func(error) bool { return true }, func() error {
-		batch := make([]webhook.Outgoing, len(rest))
+		batch := make([]delivery.Outgoing, len(rest))
 		for k, i := range rest {
 			batch[k] = out[i]
 		}

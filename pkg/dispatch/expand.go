@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -13,12 +14,12 @@ import (
 // webhook in the message's range. A message without a range, sent before the
 // matches could be counted, is cut into ranges if there are too many for one call;
 // a range is never cut again.
-func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
+func (c *consumer) expand(ctx context.Context, r delivery.Received) (done bool) {
 	m := r.Message
 	if m.Hops >= maxMessageHops {
 		// A bug makes it circle: it is slowed down and never dropped.
 		m.Hops = 0
-		return c.sendOr(ctx, r, []webhook.Outgoing{{Message: m, Delay: webhook.MaxDelay}})
+		return c.sendOr(ctx, r, []delivery.Outgoing{{Message: m, Delay: delivery.MaxDelay}})
 	}
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if gone(err) {
@@ -46,9 +47,9 @@ func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 			return c.later(ctx, r)
 		}
 	}
-	out := make([]webhook.Outgoing, len(ids))
+	out := make([]delivery.Outgoing, len(ids))
 	for i, id := range ids {
-		first := webhook.AttemptMessage(webhook.DeliveryKey{Tenant: m.Tenant, Webhook: id, Event: m.Event}, 1, 1, "")
+		first := delivery.AttemptMessage(delivery.Key{Tenant: m.Tenant, Webhook: id, Event: m.Event}, 1, 1, "")
 		first.Hops = m.Hops
 		out[i].Message = first
 	}
@@ -57,10 +58,10 @@ func (c *consumer) expand(ctx context.Context, r webhook.Received) (done bool) {
 
 // ranges cuts a list of webhooks, in ascending order of id, into expand
 // messages for at most expandRange of them.
-func ranges(m webhook.Message, ids []int32) (out []webhook.Outgoing) {
+func ranges(m delivery.Message, ids []int32) (out []delivery.Outgoing) {
 	for chunk := range slices.Chunk(ids, expandRange) {
 		m.From, m.To = chunk[0], chunk[len(chunk)-1]
-		out = append(out, webhook.Outgoing{Message: m})
+		out = append(out, delivery.Outgoing{Message: m})
 	}
 	return out
 }
@@ -68,7 +69,7 @@ func ranges(m webhook.Message, ids []int32) (out []webhook.Outgoing) {
 // missing returns the webhooks whose delivery of the event has no row: it was
 // never begun, or only by a message that is still in the queue, which the row will
 // fence.
-func (c *consumer) missing(ctx context.Context, m webhook.Message, ids []int32) ([]int32, error) {
+func (c *consumer) missing(ctx context.Context, m delivery.Message, ids []int32) ([]int32, error) {
 	absent, errs := make([]bool, len(ids)), make([]error, len(ids))
 	var wg sync.WaitGroup
 	looking := make(chan struct{}, maxLooking)
@@ -76,7 +77,7 @@ func (c *consumer) missing(ctx context.Context, m webhook.Message, ids []int32) 
 		looking <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-looking }()
-			_, err := c.Deliveries.Get(ctx, webhook.DeliveryKey{Tenant: m.Tenant, Webhook: id, Event: m.Event})
+			_, err := c.Deliveries.Get(ctx, delivery.Key{Tenant: m.Tenant, Webhook: id, Event: m.Event})
 			if absent[i] = gone(err); !absent[i] {
 				errs[i] = err
 			}
@@ -94,7 +95,7 @@ func (c *consumer) missing(ctx context.Context, m webhook.Message, ids []int32) 
 
 // sendOr sends the messages that a message turns into. The message is done when
 // all of them are sent; otherwise it comes back, and rows fence what is sent twice.
-func (c *consumer) sendOr(ctx context.Context, r webhook.Received, out []webhook.Outgoing) (done bool) {
+func (c *consumer) sendOr(ctx context.Context, r delivery.Received, out []delivery.Outgoing) (done bool) {
 	if len(out) > 0 && len(c.sendAll(ctx, out)) > 0 {
 		return c.later(ctx, r)
 	}

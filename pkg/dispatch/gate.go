@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -12,9 +13,9 @@ import (
 // per step passes as the probe, which is returned, and all others are parked. A
 // message that does not pass is done, or comes back later.
 //
-// [webhook.Message.Gate] decides. A manual attempt, and one whose breaker was
+// [delivery.Message.Gate] decides. A manual attempt, and one whose breaker was
 // closed a moment ago, pass before the webhook is read.
-func (c *consumer) gate(ctx context.Context, r webhook.Received) (taken *probe, pass, done bool) {
+func (c *consumer) gate(ctx context.Context, r delivery.Received) (taken *probe, pass, done bool) {
 	m := r.Message
 	if m.Manual() {
 		return nil, true, false
@@ -29,16 +30,16 @@ func (c *consumer) gate(ctx context.Context, r webhook.Received) (taken *probe, 
 	}
 	health := known.health.Under(w.Activation)
 	switch m.Gate(w, health, c.Now()) {
-	case webhook.GatePass:
+	case delivery.GatePass:
 		return nil, true, false
-	case webhook.GateProbe:
+	case delivery.GateProbe:
 		if health, taken, err = c.probe(ctx, w); err != nil {
 			return nil, false, c.failed(ctx, r, "cannot take probe", err)
 		}
 		if taken != nil || !health.Breaker.Open() {
 			return taken, true, false
 		}
-	case webhook.GatePark:
+	case delivery.GatePark:
 	}
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if gone(err) {
@@ -66,7 +67,7 @@ func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Heal
 	if err != nil {
 		return webhook.Health{}, nil, err
 	}
-	now, limit := c.Now(), w.Options.AttemptTimeout()+webhook.LeaseMargin
+	now, limit := c.Now(), w.Options.AttemptTimeout()+delivery.LeaseMargin
 	// The store may run the change more than once, the last time on its own write:
 	// a write whose response was lost is repeated.
 	var before atomic.Pointer[webhook.Breaker]
@@ -85,7 +86,7 @@ func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Heal
 }
 
 // failed logs a fault and leaves the message to a retry.
-func (c *consumer) failed(ctx context.Context, r webhook.Received, what string, err error) (done bool) {
+func (c *consumer) failed(ctx context.Context, r delivery.Received, what string, err error) (done bool) {
 	m := r.Message
 	c.Logger.WarnContext(ctx, what, "tenant", string(m.Tenant), "webhook_id", m.Webhook, "event_id", string(m.Event), "error", err)
 	return c.later(ctx, r)

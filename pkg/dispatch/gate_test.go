@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -36,10 +37,10 @@ func TestStream_ParksWhileTheBreakerIsOpen(t *testing.T) {
 		t.Errorf("got %d POSTs and %d messages, want only rows", posts, messages)
 	}
 	for _, r := range batch {
-		row, err := s.db.Deliveries().Get(t.Context(), webhook.DeliveryKey{Tenant: tenant, Webhook: 1, Event: r.Event.ID})
+		row, err := s.db.Deliveries().Get(t.Context(), delivery.Key{Tenant: tenant, Webhook: 1, Event: r.Event.ID})
 		s.must(err)
 		wait := row.SweepAt.Sub(s.clock.Now())
-		if row.Status != webhook.StatusPending || row.Attempt != 0 || row.AttemptCount != 0 || wait < 29*time.Second || wait > 38*time.Second || row.EventName != "contact.changed" {
+		if row.Status != delivery.StatusPending || row.Attempt != 0 || row.AttemptCount != 0 || wait < 29*time.Second || wait > 38*time.Second || row.EventName != "contact.changed" {
 			t.Errorf("got %+v due in %v, want it at the probe's time, spread over a quarter of a step", row, wait)
 		}
 	}
@@ -172,7 +173,7 @@ func TestQueue_OneProbePerStepAndTheBacklogIsParked(t *testing.T) {
 	s.fail(10)
 	s.clock.Advance(30 * time.Second)
 	s.answer = status(503)
-	var messages []webhook.Message
+	var messages []delivery.Message
 	for _, r := range s.records(10) {
 		m := s.attempt(1, 1)
 		m.Event = r.Event.ID
@@ -194,7 +195,7 @@ func TestQueue_TenFailuresOpenTheBreakerForTheRestOfTheBacklog(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.answer = status(503)
-	var messages []webhook.Message
+	var messages []delivery.Message
 	for _, r := range s.records(40) {
 		m := s.attempt(1, 1)
 		m.Event = r.Event.ID
@@ -211,8 +212,8 @@ func TestQueue_TenFailuresOpenTheBreakerForTheRestOfTheBacklog(t *testing.T) {
 	}
 }
 
-func chunks(all []webhook.Received, n int) func(func([]webhook.Received) bool) {
-	return func(yield func([]webhook.Received) bool) {
+func chunks(all []delivery.Received, n int) func(func([]delivery.Received) bool) {
+	return func(yield func([]delivery.Received) bool) {
 		for len(all) > 0 {
 			k := min(n, len(all))
 			if !yield(all[:k]) {
@@ -229,7 +230,7 @@ func TestQueue_HealthIsReadOncePerBatchAndCached(t *testing.T) {
 	reads := 0
 	s.before["Health"] = func() { reads++ }
 	run := func() {
-		var messages []webhook.Message
+		var messages []delivery.Message
 		for _, r := range s.records(10) {
 			m := s.attempt(1, 1)
 			m.Event = r.Event.ID

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -75,7 +76,7 @@ func newSite(t *testing.T) *site {
 func (s *site) engine(random io.Reader) *dispatch.Engine {
 	return dispatch.New(dispatch.Config{
 		Webhooks: faultyWebhooks{s.db.Webhooks(), s}, Events: faultyEvents{s.db.Events(), s},
-		Deliveries: faultyRows{s.db.Deliveries(), s}, Secrets: faultySecrets{s.db.Secrets(), s},
+		Statistics: faultyStatistics{s.db.Statistics(), s}, Deliveries: faultyRows{s.db.Deliveries(), s}, Secrets: faultySecrets{s.db.Secrets(), s},
 		Sender: target{s}, Messages: faultyQueue{s.db.Queue(), s}, Visibility: faultyQueue{s.db.Queue(), s},
 		DeadLetters: s.db.DeadLetters(), Notices: &s.notices, Logger: webhooktest.Logger(s.t), Now: s.clock.Now, Random: random,
 		Policy: webhook.PolicyDurable, EventLife: 30 * 24 * time.Hour, RowLife: 33 * 24 * time.Hour,
@@ -118,39 +119,39 @@ func (s *site) put(name string) webhook.Event {
 	return e
 }
 
-func (s *site) key() webhook.DeliveryKey {
-	return webhook.DeliveryKey{Tenant: tenant, Webhook: s.hook.ID, Event: s.event.ID}
+func (s *site) key() delivery.Key {
+	return delivery.Key{Tenant: tenant, Webhook: s.hook.ID, Event: s.event.ID}
 }
 
 // attempt returns the message for an attempt of the delivery.
-func (s *site) attempt(round, attempt int) webhook.Message {
-	return webhook.Message{Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: s.hook.ID, Event: s.event.ID, Round: round, Attempt: attempt}
+func (s *site) attempt(round, attempt int) delivery.Message {
+	return delivery.Message{Kind: delivery.MessageAttempt, Tenant: tenant, Webhook: s.hook.ID, Event: s.event.ID, Round: round, Attempt: attempt}
 }
 
 // lease leases an attempt to another consumer.
 func (s *site) lease(round, attempt int, d time.Duration) {
 	s.t.Helper()
 	now := s.clock.Now()
-	_, err := s.db.Deliveries().Lease(s.t.Context(), webhook.Lease{
+	_, err := s.db.Deliveries().Lease(s.t.Context(), delivery.Lease{
 		Key: s.key(), Round: round, Attempt: attempt, Token: fmt.Sprintf("other %d", now.UnixNano()), Now: now, Until: now.Add(d), SweepAt: now.Add(time.Hour),
 	})
 	s.must(err)
 }
 
 // finish records an attempt that failed or was delivered.
-func (s *site) finish(round, attempt int, status webhook.Status) {
+func (s *site) finish(round, attempt int, status delivery.Status) {
 	s.t.Helper()
 	now := s.clock.Now()
-	_, err := s.db.Deliveries().Lease(s.t.Context(), webhook.Lease{
+	_, err := s.db.Deliveries().Lease(s.t.Context(), delivery.Lease{
 		Key: s.key(), Round: round, Attempt: attempt, Token: "done", Now: now, Until: now.Add(time.Minute), SweepAt: now.Add(time.Hour),
 	})
 	s.must(err)
-	outcome := webhook.Outcome{Attempt: webhook.Attempt{Number: attempt, At: now}, Status: status}
-	if status == webhook.StatusPending {
+	outcome := delivery.Outcome{Attempt: delivery.Attempt{Number: attempt, At: now}, Status: status}
+	if status == delivery.StatusPending {
 		outcome.Attempt.Error, outcome.Attempt.StatusCode = webhook.AttemptStatus, 500
 		outcome.NextAt, outcome.SweepAt = now, now.Add(5*time.Minute)
 	}
-	_, err = s.db.Deliveries().Finish(s.t.Context(), webhook.Finish{
+	_, err = s.db.Deliveries().Finish(s.t.Context(), delivery.Finish{
 		Key: s.key(), Round: round, Attempt: attempt, Token: "done", Now: now, ExpiresAt: now.Add(time.Hour), Outcome: outcome,
 	})
 	s.must(err)
@@ -159,15 +160,15 @@ func (s *site) finish(round, attempt int, status webhook.Status) {
 func (s *site) newRound() {
 	s.t.Helper()
 	now := s.clock.Now()
-	_, err := s.db.Deliveries().StartRound(s.t.Context(), webhook.StartRound{Key: s.key(), Now: now, SweepAt: now.Add(5 * time.Minute)})
+	_, err := s.db.Deliveries().StartRound(s.t.Context(), delivery.StartRound{Key: s.key(), Seen: s.row().Status, Now: now, Due: now, SweepAt: now.Add(5 * time.Minute)})
 	s.must(err)
 }
 
-func (s *site) row() webhook.Delivery {
+func (s *site) row() delivery.Row {
 	s.t.Helper()
 	row, err := s.db.Deliveries().Get(s.t.Context(), s.key())
 	if err != nil {
-		return webhook.Delivery{}
+		return delivery.Row{}
 	}
 	return row
 }
@@ -180,18 +181,18 @@ func (s *site) health() webhook.Health {
 }
 
 // send enqueues messages without the engine, and receives them.
-func (s *site) send(messages ...webhook.Message) []webhook.Received {
+func (s *site) send(messages ...delivery.Message) []delivery.Received {
 	s.t.Helper()
-	var out []webhook.Outgoing
+	var out []delivery.Outgoing
 	for _, m := range messages {
-		out = append(out, webhook.Outgoing{Message: m})
+		out = append(out, delivery.Outgoing{Message: m})
 	}
 	_, err := s.db.Queue().Send(s.t.Context(), out)
 	s.must(err)
 	return s.receive()
 }
 
-func (s *site) receive() []webhook.Received {
+func (s *site) receive() []delivery.Received {
 	s.t.Helper()
 	received, err := s.db.Queue().Receive(s.t.Context(), 100)
 	s.must(err)
@@ -200,7 +201,7 @@ func (s *site) receive() []webhook.Received {
 
 // consume sends one message, has the engine consume it, and reports whether it is
 // done. Other messages in the queue are dropped.
-func (s *site) consume(m webhook.Message) (done bool) {
+func (s *site) consume(m delivery.Message) (done bool) {
 	s.t.Helper()
 	var others []string
 	for _, r := range s.receive() {
@@ -226,11 +227,11 @@ func (s *site) consume(m webhook.Message) (done bool) {
 func (s *site) queued() (waiting []string) {
 	s.t.Helper()
 	began := s.clock.Now()
-	for s.clock.Now().Sub(began) <= webhook.MaxDelay {
+	for s.clock.Now().Sub(began) <= delivery.MaxDelay {
 		for _, r := range s.receive() {
 			m := r.Message
 			text := string(m.Kind)
-			if m.Kind == webhook.MessageAttempt {
+			if m.Kind == delivery.MessageAttempt {
 				text = fmt.Sprintf("attempt %d.%d hops %d", m.Round, m.Attempt, m.Hops)
 			}
 			waiting = append(waiting, fmt.Sprintf("%s in %s", text, s.clock.Now().Sub(began)))
@@ -268,6 +269,18 @@ func (t target) Send(_ context.Context, p webhook.Post) webhook.Result {
 		result.At = t.clock.Now()
 	}
 	return result
+}
+
+type faultyStatistics struct {
+	embedded.Statistics
+	s *site
+}
+
+func (f faultyStatistics) Count(ctx context.Context, tenant webhook.Tenant, id int32, hour webhook.Hour) error {
+	if err := f.s.at("Count"); err != nil {
+		return err
+	}
+	return f.Statistics.Count(ctx, tenant, id, hour)
 }
 
 type faultyWebhooks struct {
@@ -333,65 +346,65 @@ type faultyRows struct {
 	s *site
 }
 
-func (f faultyRows) Lease(ctx context.Context, l webhook.Lease) (webhook.Delivery, error) {
+func (f faultyRows) Lease(ctx context.Context, l delivery.Lease) (delivery.Row, error) {
 	if err := f.s.at("Lease"); err != nil {
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	}
 	return f.Deliveries.Lease(ctx, l)
 }
 
-func (f faultyRows) PutResponse(ctx context.Context, r webhook.FailureResponse) error {
+func (f faultyRows) PutResponse(ctx context.Context, r delivery.FailureResponse) error {
 	if err := f.s.at("PutResponse"); err != nil {
 		return err
 	}
 	return f.Deliveries.PutResponse(ctx, r)
 }
 
-func (f faultyRows) Finish(ctx context.Context, c webhook.Finish) (webhook.Delivery, error) {
+func (f faultyRows) Finish(ctx context.Context, c delivery.Finish) (delivery.Row, error) {
 	if err := f.s.at("Finish"); err != nil {
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	}
 	return f.Deliveries.Finish(ctx, c)
 }
 
-func (f faultyRows) RecordFirst(ctx context.Context, r webhook.RecordFirst) (webhook.Delivery, error) {
+func (f faultyRows) RecordFirst(ctx context.Context, r delivery.RecordFirst) (delivery.Row, error) {
 	if err := f.s.at("RecordFirst"); err != nil {
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	}
 	return f.Deliveries.RecordFirst(ctx, r)
 }
 
-func (f faultyRows) MarkDelivered(ctx context.Context, m webhook.MarkDelivered) (webhook.Delivery, error) {
+func (f faultyRows) MarkDelivered(ctx context.Context, m delivery.MarkDelivered) (delivery.Row, error) {
 	if err := f.s.at("MarkDelivered"); err != nil {
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	}
 	return f.Deliveries.MarkDelivered(ctx, m)
 }
 
-func (f faultyRows) End(ctx context.Context, e webhook.End) (webhook.Delivery, error) {
+func (f faultyRows) End(ctx context.Context, e delivery.End) (delivery.Row, error) {
 	if err := f.s.at("End"); err != nil {
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	}
 	return f.Deliveries.End(ctx, e)
 }
 
-func (f faultyRows) MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Delivery, error) {
+func (f faultyRows) MakeDue(ctx context.Context, m delivery.MakeDue) (delivery.Row, error) {
 	if err := f.s.at("MakeDue"); err != nil {
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	}
 	return f.Deliveries.MakeDue(ctx, m)
 }
 
-func (f faultyRows) Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error) {
+func (f faultyRows) Get(ctx context.Context, key delivery.Key) (delivery.Row, error) {
 	if err := f.s.at("Deliveries.Get"); err != nil {
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	}
 	return f.Deliveries.Get(ctx, key)
 }
 
-func (f faultyRows) Park(ctx context.Context, p webhook.Park) (webhook.Delivery, error) {
+func (f faultyRows) Park(ctx context.Context, p delivery.Park) (delivery.Row, error) {
 	if err := f.s.at("Park"); err != nil {
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	}
 	return f.Deliveries.Park(ctx, p)
 }
@@ -413,7 +426,7 @@ type faultyQueue struct {
 	s *site
 }
 
-func (f faultyQueue) Send(ctx context.Context, messages []webhook.Outgoing) ([]int, error) {
+func (f faultyQueue) Send(ctx context.Context, messages []delivery.Outgoing) ([]int, error) {
 	if err := f.s.at("Send"); err != nil {
 		return nil, err
 	}

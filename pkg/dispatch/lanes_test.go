@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -39,7 +40,7 @@ func (s *site) earn() {
 }
 
 // messages drains the queue of all visible messages.
-func (s *site) messages() (all []webhook.Message) {
+func (s *site) messages() (all []delivery.Message) {
 	s.t.Helper()
 	for received := s.receive(); len(received) > 0; received = s.receive() {
 		for _, r := range received {
@@ -88,7 +89,7 @@ func TestStream_ATargetThatIsTooSlowIsNotCalledAgain(t *testing.T) {
 			t.Errorf("got a message for %d.%d", m.Round, m.Attempt)
 		}
 	}
-	if row, err := s.db.Deliveries().Get(t.Context(), webhook.DeliveryKey{Tenant: tenant, Webhook: 1, Event: batch[0].Event.ID}); err == nil {
+	if row, err := s.db.Deliveries().Get(t.Context(), delivery.Key{Tenant: tenant, Webhook: 1, Event: batch[0].Event.ID}); err == nil {
 		t.Errorf("a row was written: %+v", row)
 	}
 	posts := len(s.posts)
@@ -269,7 +270,7 @@ func TestStream_EnqueuesWhatItHasNoTimeToMatch(t *testing.T) {
 func TestFanOut(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	fan := func(of webhook.Message) string {
+	fan := func(of delivery.Message) string {
 		return fmt.Sprintf("%s %d-%d hops %d", of.Kind, of.From, of.To, of.Hops)
 	}
 	add := func(from, to int32) {
@@ -285,7 +286,7 @@ func TestFanOut(t *testing.T) {
 			t.Fatalf("failed at %q", failed)
 		}
 		for _, m := range s.messages() {
-			if m.Kind == webhook.MessageExpand {
+			if m.Kind == delivery.MessageExpand {
 				got = append(got, fan(m))
 			}
 		}
@@ -300,15 +301,15 @@ func TestFanOut(t *testing.T) {
 		t.Errorf("1,203 webhooks (-want +got):\n%s", diff)
 	}
 	of := s.records(1)[0]
-	consume := func(m webhook.Message) (got []string) {
+	consume := func(m delivery.Message) (got []string) {
 		t.Helper()
-		m.Kind, m.Tenant, m.Event, m.Accepted = webhook.MessageExpand, tenant, of.Event.ID, of.Accepted
+		m.Kind, m.Tenant, m.Event, m.Accepted = delivery.MessageExpand, tenant, of.Event.ID, of.Accepted
 		if !s.consume(m) {
 			t.Errorf("%s is not done", fan(m))
 		}
 		attempts := map[int32]int{}
 		for _, m := range s.messages() {
-			if m.Kind == webhook.MessageAttempt {
+			if m.Kind == delivery.MessageAttempt {
 				attempts[m.Webhook]++
 				continue
 			}
@@ -324,17 +325,17 @@ func TestFanOut(t *testing.T) {
 		}
 		return got
 	}
-	if diff := cmp.Diff([]string{"203 attempts"}, consume(webhook.Message{From: 1001, To: 1203})); diff != "" {
+	if diff := cmp.Diff([]string{"203 attempts"}, consume(delivery.Message{From: 1001, To: 1203})); diff != "" {
 		t.Errorf("a range (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"expand 1-500 hops 1", "expand 501-1000 hops 1", "expand 1001-1203 hops 1"}, consume(webhook.Message{})); diff != "" {
+	if diff := cmp.Diff([]string{"expand 1-500 hops 1", "expand 501-1000 hops 1", "expand 1001-1203 hops 1"}, consume(delivery.Message{})); diff != "" {
 		t.Errorf("a whole event (-want +got):\n%s", diff)
 	}
-	if got := consume(webhook.Message{Hops: 8}); len(got) > 0 {
+	if got := consume(delivery.Message{Hops: 8}); len(got) > 0 {
 		t.Errorf("after 8 hops: got %q immediately", got)
 	}
-	s.clock.Advance(webhook.MaxDelay)
-	if got := s.messages(); len(got) != 1 || got[0].Kind != webhook.MessageExpand || got[0].Hops != 0 || !got[0].Accepted.Equal(of.Accepted) {
+	s.clock.Advance(delivery.MaxDelay)
+	if got := s.messages(); len(got) != 1 || got[0].Kind != delivery.MessageExpand || got[0].Hops != 0 || !got[0].Accepted.Equal(of.Accepted) {
 		t.Errorf("after 8 hops and 15 minutes: got %+v", got)
 	}
 }
@@ -344,14 +345,14 @@ func TestExpand_AJobSkipsWebhooksActivatedAfterTheEvent(t *testing.T) {
 	s := newSite(t)
 	s.clock.Set(s.event.At.Add(time.Millisecond))
 	s.create(webhook.Webhook{ID: 2, Events: []string{"contact.changed"}})
-	whole := webhook.ExpandMessage(s.event, s.event.At)
+	whole := delivery.ExpandMessage(s.event, s.event.At)
 	whole.Missing = true
 	ofJob := whole
 	ofJob.Replay = "job"
 	inRange := ofJob
 	inRange.From, inRange.To = 1, 2
 	for name, tt := range map[string]struct {
-		message webhook.Message
+		message delivery.Message
 		want    []int32
 	}{
 		"a job":                          {ofJob, []int32{1}},
@@ -376,8 +377,8 @@ func TestExpand_OnlyMissingSkipsDeliveriesWithARow(t *testing.T) {
 	for id := int32(2); id <= 40; id++ {
 		s.create(webhook.Webhook{ID: id, Events: []string{"contact.changed"}})
 	}
-	m := webhook.Message{Kind: webhook.MessageExpand, Tenant: tenant, Event: s.event.ID, Accepted: s.clock.Now(), Missing: true}
-	s.finish(1, 1, webhook.StatusDelivered) // webhook 1 has received it
+	m := delivery.Message{Kind: delivery.MessageExpand, Tenant: tenant, Event: s.event.ID, Accepted: s.clock.Now(), Missing: true}
+	s.finish(1, 1, delivery.StatusDelivered) // webhook 1 has received it
 	if !s.consume(m) {
 		t.Error("the message is not done")
 	}

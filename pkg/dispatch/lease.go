@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -20,7 +21,7 @@ type leasedAttempt struct {
 }
 
 // leased takes the lease, makes the POST and records the outcome.
-func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttempt) (done bool) {
+func (c *consumer) leased(ctx context.Context, r delivery.Received, a leasedAttempt) (done bool) {
 	m := r.Message
 	token, err := c.token()
 	if err != nil {
@@ -32,9 +33,9 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 	if !c.invocation.Holds(limit, began) {
 		return c.postpone(ctx, r, timeRetry)
 	}
-	row, err := c.Deliveries.Lease(ctx, webhook.Lease{
+	row, err := c.Deliveries.Lease(ctx, delivery.Lease{
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: token,
-		Now: began, Until: began.Add(limit + webhook.LeaseMargin), SweepAt: began.Add(limit + webhook.LeaseMargin + sweepMargin),
+		Now: began, Until: began.Add(limit + delivery.LeaseMargin), SweepAt: began.Add(limit + delivery.LeaseMargin + sweepMargin),
 		Seed: c.seed(a.event, m, began),
 	})
 	if errors.Is(err, webhook.ErrRefused) {
@@ -44,11 +45,13 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 		c.Logger.WarnContext(ctx, "cannot write lease", "event_id", string(m.Event), "error", err)
 		return c.later(ctx, r)
 	}
-	if !webhook.LeasedMayStart(began, a.read, c.Now()) {
-		return c.postpone(ctx, r, limit+webhook.LeaseMargin+webhook.LeaseSpare)
+	if !delivery.LeasedMayStart(began, a.read, c.Now()) {
+		return c.postpone(ctx, r, limit+delivery.LeaseMargin+delivery.LeaseSpare)
 	}
+	// A replay may have begun the round after a live message was sent.
+	m.Replay = row.Replay
 	post := webhook.Post{
-		Webhook: a.webhook, Event: a.event, Secrets: a.document, Retry: m.Attempt - 1, Replay: m.Round > 1, Timeout: limit,
+		Webhook: a.webhook, Event: a.event, Secrets: a.document, Retry: m.Attempt - 1, Replay: m.Round > 1 || m.Replay != "", Timeout: limit,
 		First: c.healths.signer(a.webhook), Unchanged: c.unchanged(m, a),
 	}
 	result := webhook.Result{At: began, Error: webhook.AttemptSecret}
@@ -57,13 +60,13 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 	}
 	made := madeAttempt{message: m, webhook: a.webhook, event: a.event, result: result, token: token}
 	if result.Interrupted {
-		c.logAttempt(ctx, made, began.Add(limit+webhook.LeaseMargin))
+		c.logAttempt(ctx, made, began.Add(limit+delivery.LeaseMargin))
 		// The attempt is made again once its lease has expired. The message is not
 		// touched: it comes back when its visibility timeout ends.
 		return false
 	}
 	a.probe.done()
-	c.reports.add(a.webhook, result, a.probe.id())
+	c.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != ""})
 	done = c.finish(ctx, r, made)
 	if result.Error != webhook.AttemptOK || result.Repeats > 0 || a.probe != nil {
 		// Other consumers must know at once what opens or closes a breaker, disables
@@ -78,20 +81,21 @@ func (c *consumer) leased(ctx context.Context, r webhook.Received, a leasedAttem
 
 // finish records the outcome of a leased attempt and sends the message for the
 // next one.
-func (c *consumer) finish(ctx context.Context, r webhook.Received, a madeAttempt) (done bool) {
+func (c *consumer) finish(ctx context.Context, r delivery.Received, a madeAttempt) (done bool) {
 	settled := c.settle(ctx, a)
+	c.reports.counts.add(a, settled.failed)
 	if settled.disable {
 		c.reports.noteGone(a.webhook)
 	}
 	switch {
 	case settled.err == nil:
 		if settled.message != nil {
-			c.sendAll(ctx, []webhook.Outgoing{*settled.message}) // if it is lost, the sweep finds the row
+			c.sendAll(ctx, []delivery.Outgoing{*settled.message}) // if it is lost, the sweep finds the row
 		}
 		return true
 	case settled.message != nil:
 		c.Logger.WarnContext(ctx, "cannot write success: enqueued", "event_id", string(r.Message.Event), "error", settled.err)
-		return c.sendOr(ctx, r, []webhook.Outgoing{*settled.message})
+		return c.sendOr(ctx, r, []delivery.Outgoing{*settled.message})
 	case errors.Is(settled.err, webhook.ErrRefused):
 		return c.refused(ctx, r, settled.row)
 	}
@@ -101,14 +105,14 @@ func (c *consumer) finish(ctx context.Context, r webhook.Received, a madeAttempt
 
 // refused decides what becomes of a message whose write the row refused, by the row
 // as it was then.
-func (c *consumer) refused(ctx context.Context, r webhook.Received, row webhook.Delivery) (done bool) {
+func (c *consumer) refused(ctx context.Context, r delivery.Received, row delivery.Row) (done bool) {
 	now := c.Now()
 	switch r.Message.Verdict(row, now) {
-	case webhook.VerdictOver:
+	case delivery.VerdictOver:
 		return true
-	case webhook.VerdictHeld:
-		return c.postpone(ctx, r, row.LeaseUntil.Sub(now)+webhook.LeaseSpare)
-	case webhook.VerdictEarly:
+	case delivery.VerdictHeld:
+		return c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)
+	case delivery.VerdictEarly:
 	}
 	return c.later(ctx, r)
 }

@@ -5,23 +5,25 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // logAttempt writes the line of an attempt. next is the earliest time of the
-// delivery's next attempt; zero if there is none.
+// delivery's next attempt; zero if there is none. age_ms is how long ago the event was
+// accepted.
 func (e *Engine) logAttempt(ctx context.Context, a madeAttempt, next time.Time) {
-	lane, r := webhook.LaneQueue, a.result
+	lane, r := delivery.LaneQueue, a.result
 	if a.token == "" {
-		lane = webhook.LaneFast
+		lane = delivery.LaneFast
 	}
-	line := make([]slog.Attr, 0, 14)
+	line := make([]slog.Attr, 0, 15)
 	line = append(line,
 		slog.String("tenant", string(a.event.Tenant)), slog.Int("webhook_id", int(a.webhook.ID)),
 		slog.String("event", a.event.Name), slog.String("event_id", string(a.event.ID)),
 		slog.String("lane", string(lane)), slog.Int("round", a.message.Round), slog.Int("attempt", a.message.Attempt),
 		slog.String("outcome", outcomeWord(r)), slog.Int("status", r.StatusCode),
-		slog.Int64("duration_ms", r.Duration.Milliseconds()), slog.String("host", targetHost(a.webhook.TargetURL)))
+		slog.Int64("duration_ms", r.Duration.Milliseconds()), slog.Int64("age_ms", webhook.Elapsed(a.event.ID.Time(), e.Now()).Milliseconds()), slog.String("host", targetHost(a.webhook.TargetURL)))
 	if r.Error != webhook.AttemptOK {
 		line = append(line, slog.String("error", r.Failure()))
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -122,7 +123,7 @@ func TestQueue_LogsTheTimeOfTheNextAttempt(t *testing.T) {
 			s := newSite(t)
 			s.answer = tt.answer
 			for before := 1; before < tt.attempt; before++ {
-				s.finish(1, before, webhook.StatusPending)
+				s.finish(1, before, delivery.StatusPending)
 			}
 			s.Random = half{}
 			got := s.logged(func() { s.consume(s.attempt(1, tt.attempt)) })
@@ -146,7 +147,7 @@ func (half) Read(p []byte) (int, error) {
 func TestExpand_LogsTheMatchesOfAWholeEvent(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	whole := webhook.ExpandMessage(s.event, s.clock.Now())
+	whole := delivery.ExpandMessage(s.event, s.clock.Now())
 	want := []string{"event dispatched contact.changed matches 1"}
 	if diff := cmp.Diff(want, s.logged(func() { s.consume(whole) })); diff != "" {
 		t.Errorf("a whole event (-want +got):\n%s", diff)

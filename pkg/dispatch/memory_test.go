@@ -260,7 +260,7 @@ func TestReports_HoldOneResponsePerWebhook(t *testing.T) {
 		{StatusCode: 200, Response: "3" + answer},
 		{Error: webhook.AttemptFast, Response: "4" + answer},
 	} {
-		noted.add(w, result, "")
+		noted.add(w, result)
 	}
 	have := noted.take(webhook.Key{Tenant: "Default", ID: 1})
 	if have.webhook.TargetURL != "" || have.webhook.Headers != nil || have.webhook.Properties != nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -23,11 +24,11 @@ func TestAnEventOfANewerVersionIsPutOff(t *testing.T) {
 			t.Errorf("%d POSTs, queued %q; want no POST and one delayed expand", len(s.posts), got)
 		}
 	})
-	for name, message := range map[string]func(s *site) webhook.Message{
-		"attempt": func(s *site) webhook.Message { return s.attempt(1, 1) },
-		"expand":  func(s *site) webhook.Message { return webhook.ExpandMessage(s.event, s.clock.Now()) },
-		"record": func(s *site) webhook.Message {
-			return webhook.RecordMessage(s.attempt(1, 1), webhook.Attempt{Number: 1, At: s.clock.Now(), StatusCode: 200})
+	for name, message := range map[string]func(s *site) delivery.Message{
+		"attempt": func(s *site) delivery.Message { return s.attempt(1, 1) },
+		"expand":  func(s *site) delivery.Message { return delivery.ExpandMessage(s.event, s.clock.Now()) },
+		"record": func(s *site) delivery.Message {
+			return delivery.RecordMessage(s.attempt(1, 1), delivery.Attempt{Number: 1, At: s.clock.Now(), StatusCode: 200})
 		},
 	} {
 		t.Run("a message of kind "+name+" is sent again with the longest delay", func(t *testing.T) {

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"context"
 	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/notice"
@@ -50,10 +51,16 @@ func (t *turn) holds(stored webhook.Health) bool {
 	return t.kind == notice.Recovered && !stored.Breaker.Open() && stored.LastOK.UnixMilli() == t.made.LastOK.UnixMilli()
 }
 
-// noteTurn raises the notice that a breaker opened or closed: one for each time,
-// by the process whose write it was.
-func (r *reports) noteTurn(about *report, t turn, stored webhook.Health) {
-	if r.notices == nil || !t.holds(stored) {
+// noteTurn logs that a breaker opened, and raises the notice that it opened or closed: one for
+// each time, by the process whose write it was.
+func (r *reports) noteTurn(ctx context.Context, about *report, t turn, stored webhook.Health) {
+	if !t.holds(stored) {
+		return
+	}
+	if t.kind == notice.Failing {
+		r.config.Logger.WarnContext(ctx, "breaker opened", "tenant", string(about.webhook.Tenant), "webhook_id", about.webhook.ID, "count", stored.ConsecutiveErrors)
+	}
+	if r.notices == nil {
 		return
 	}
 	raised := about.notice(t.kind)

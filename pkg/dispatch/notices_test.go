@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -152,7 +153,7 @@ func TestNotices_ThatCannotBeToldLeaveDeliveriesAlone(t *testing.T) {
 	if done := s.consume(s.attempt(1, 1)); !done {
 		t.Error("the message is not done")
 	}
-	if row := s.row(); row.Status != webhook.StatusFailed {
+	if row := s.row(); row.Status != delivery.StatusFailed {
 		t.Errorf("got %+v", row)
 	}
 	if len(s.notices.Calls()) != 1 || len(s.postponed) != 0 {

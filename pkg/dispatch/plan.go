@@ -4,12 +4,13 @@ import (
 	"context"
 	"slices"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // plan matches every record and chooses the lane of each delivery. Deliveries for
 // the queue go to b.out; those returned take the fast lane or are parked.
-func (b *batch) plan(ctx context.Context) []delivery {
+func (b *batch) plan(ctx context.Context) []firstAttempt {
 	all, matches := b.match(ctx)
 	attempted := make([]bool, len(b.records))
 	plans := map[webhook.Key]*planned{}
@@ -21,23 +22,23 @@ func (b *batch) plan(ctx context.Context) []delivery {
 		}
 	}
 	health := b.healths.read(ctx, keys)
-	var immediate []delivery
+	var immediate []firstAttempt
 	for _, d := range all {
 		counts, reading := plans[d.webhookKey()], health[d.webhookKey()]
 		h := reading.health.Under(d.webhook.Activation)
-		lane := webhook.LaneQuestion{
+		lane := delivery.LaneQuestion{
 			Known: reading.known, Health: h, InBatch: counts.fast, Probes: counts.probes, Alone: len(keys) == 1,
 			Age: webhook.Elapsed(b.records[d.record].Accepted, b.invocation.Began), TimeShort: b.timeShort(), Now: b.invocation.Began,
 		}.Choose()
 		switch lane {
-		case webhook.LaneFast:
+		case delivery.LaneFast:
 			counts.fast++
 			attempted[d.record] = true
 			immediate = append(immediate, d)
-		case webhook.LaneParked:
+		case delivery.LaneParked:
 			d.parked, d.breaker = true, h.Breaker
 			immediate = append(immediate, d)
-		case webhook.LaneQueue:
+		case delivery.LaneQueue:
 			if h.Breaker.Open() {
 				counts.probes++
 			}
@@ -61,7 +62,7 @@ type planned struct{ fast, probes int }
 //
 // matches counts, by record, the webhooks that are to get the event; it is
 // negative for a record that was not matched.
-func (b *batch) match(ctx context.Context) (all []delivery, matches []int) {
+func (b *batch) match(ctx context.Context) (all []firstAttempt, matches []int) {
 	matches = make([]int, len(b.records))
 	for i, r := range b.records {
 		matches[i] = -1
@@ -73,11 +74,11 @@ func (b *batch) match(ctx context.Context) (all []delivery, matches []int) {
 			// A function that can read it may take the message; until one does, it
 			// comes back.
 			b.Logger.WarnContext(ctx, "event stored by a newer version: postponed", "event_id", string(r.Event.ID))
-			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i), Delay: webhook.MaxDelay}, record: i})
+			b.add(outgoing{Outgoing: delivery.Outgoing{Message: b.expand(i), Delay: delivery.MaxDelay}, record: i})
 			continue
 		}
 		if b.timeShort() {
-			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})
+			b.add(outgoing{Outgoing: delivery.Outgoing{Message: b.expand(i)}, record: i})
 			continue
 		}
 		found, viewed, err := b.view.match(ctx, r.Event, r.Accepted)
@@ -88,14 +89,14 @@ func (b *batch) match(ctx context.Context) (all []delivery, matches []int) {
 		case err != nil:
 			b.Logger.WarnContext(ctx, "cannot read webhooks: event enqueued whole",
 				"tenant", string(r.Event.Tenant), "event_id", string(r.Event.ID), "error", err)
-			b.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})
+			b.add(outgoing{Outgoing: delivery.Outgoing{Message: b.expand(i)}, record: i})
 		case len(found) > maxMatches:
 			for _, o := range ranges(b.expand(i), idsOf(found)) {
 				b.add(outgoing{Outgoing: o, record: i})
 			}
 		default:
 			for _, w := range found {
-				all = append(all, delivery{record: i, event: r.Event, webhook: w, viewed: viewed, matches: len(found)})
+				all = append(all, firstAttempt{record: i, event: r.Event, webhook: w, viewed: viewed, matches: len(found)})
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -19,7 +20,7 @@ func TestQueue_AProbeThatIsNotMadeIsGivenBack(t *testing.T) {
 		prepare func(s *site)
 		message [2]int
 	}{
-		{"a late duplicate of a delivery that has ended", func(s *site) { s.finish(1, 1, webhook.StatusDelivered) }, [2]int{1, 1}},
+		{"a late duplicate of a delivery that has ended", func(s *site) { s.finish(1, 1, delivery.StatusDelivered) }, [2]int{1, 1}},
 		{"a late duplicate of an attempt that is over", func(s *site) { s.finish(1, 1, waiting) }, [2]int{1, 1}},
 		{"an attempt that another consumer is making", func(s *site) { s.lease(1, 1, time.Minute) }, [2]int{1, 1}},
 		{"a lease that cannot be written", func(s *site) { s.faults["Lease"] = webhook.ErrUnavailable }, [2]int{1, 1}},
@@ -79,7 +80,7 @@ func TestQueue_AnInterruptedAttemptDoesNotCount(t *testing.T) {
 	if !s.consume(s.attempt(1, 1)) {
 		t.Error("the message is not done")
 	}
-	if row = s.row(); row.Status != webhook.StatusDelivered || row.AttemptCount != 1 || s.posts[1].Retry != 0 {
+	if row = s.row(); row.Status != delivery.StatusDelivered || row.AttemptCount != 1 || s.posts[1].Retry != 0 {
 		t.Errorf("got %+v, want it delivered as a first attempt", row)
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -15,7 +17,7 @@ import (
 // that are not done: these stay in the queue and become visible again. A message
 // is done when its row shows that its attempt is over, or that the delivery has
 // moved past it.
-func (e *Engine) Queue(ctx context.Context, received []webhook.Received) (failed []string) {
+func (e *Engine) Queue(ctx context.Context, received []delivery.Received) (failed []string) {
 	c := newConsumer(ctx, e, received)
 	done := make([]bool, len(received))
 	var wg sync.WaitGroup
@@ -38,8 +40,9 @@ func (e *Engine) Queue(ctx context.Context, received []webhook.Received) (failed
 type consumer struct {
 	*Engine
 	waiting    *slots // bounds the attempts of one webhook within the batch
+	replaying  *slots // the same for its replays
 	reports    *reports
-	invocation webhook.Invocation
+	invocation delivery.Invocation
 
 	mu        sync.Mutex
 	unhandled map[webhook.Key]int // attempt messages of the batch that are not handled yet
@@ -52,15 +55,15 @@ type consumer struct {
 // with others of the same webhook. It is bounded because another attempt may hang.
 const statisticsLag = time.Second
 
-func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *consumer {
+func newConsumer(ctx context.Context, e *Engine, received []delivery.Received) *consumer {
 	c := &consumer{
-		Engine: e, invocation: webhook.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(&e.Config, e.healths, e.notices),
+		Engine: e, invocation: delivery.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), replaying: newSlots(nil, maxQueuePerWebhook/replayShare), reports: newReports(&e.Config, e.healths, e.notices),
 		unhandled: map[webhook.Key]int{}, noting: map[webhook.Key]*time.Timer{},
 	}
 	c.invocation.Deadline, _ = ctx.Deadline()
 	var keys []webhook.Key
 	for _, r := range received {
-		if r.Message.Kind != webhook.MessageAttempt {
+		if r.Message.Kind != delivery.MessageAttempt {
 			continue
 		}
 		key := webhook.Key{Tenant: r.Message.Tenant, ID: r.Message.Webhook}
@@ -74,14 +77,14 @@ func newConsumer(ctx context.Context, e *Engine, received []webhook.Received) *c
 }
 
 // handled counts a message as handled. After a webhook's last one it writes the
-// webhook's health, which thus does not wait for other webhooks.
+// webhook's health and statistics, which thus do not wait for other webhooks.
 func (c *consumer) handled(ctx context.Context, key webhook.Key) {
 	c.mu.Lock()
 	c.unhandled[key]--
 	last := c.unhandled[key] == 0
 	c.mu.Unlock()
 	if last {
-		c.reports.flushOne(ctx, key)
+		c.reports.finish(ctx, key)
 	}
 }
 
@@ -115,7 +118,7 @@ func (c *consumer) stopNoting() {
 	c.writes.Wait()
 }
 
-func (c *consumer) handle(ctx context.Context, r webhook.Received) (done bool) {
+func (c *consumer) handle(ctx context.Context, r delivery.Received) (done bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			c.Logger.ErrorContext(ctx, "message handler panicked", "error", fmt.Sprint(cause))
@@ -129,18 +132,18 @@ func (c *consumer) handle(ctx context.Context, r webhook.Received) (done bool) {
 		return false
 	}
 	switch r.Message.Kind {
-	case webhook.MessageAttempt:
+	case delivery.MessageAttempt:
 		return c.attempt(ctx, r)
-	case webhook.MessageRecord:
+	case delivery.MessageRecord:
 		return c.record(ctx, r)
-	case webhook.MessageExpand:
+	case delivery.MessageExpand:
 		return c.expand(ctx, r)
 	}
 	return false
 }
 
 // attempt makes one attempt of a delivery under a lease.
-func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) {
+func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool) {
 	m := r.Message
 	key := webhook.Key{Tenant: m.Tenant, ID: m.Webhook}
 	defer c.handled(ctx, key)
@@ -153,7 +156,7 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 	if !pass {
 		return done
 	}
-	leave, ok := c.enter(ctx, key)
+	leave, ok := c.enter(ctx, key, m.Replay != "")
 	if !ok {
 		return c.postpone(ctx, r, timeRetry)
 	}
@@ -171,13 +174,13 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 	}
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if gone(err) {
-		return c.end(ctx, r, webhook.Event{ID: m.Event}, webhook.StatusExpired, "the event is no longer kept")
+		return c.end(ctx, r, webhook.Event{ID: m.Event}, delivery.StatusExpired, "the event is no longer kept")
 	}
 	if err != nil {
 		return c.eventUnread(ctx, r, err)
 	}
 	if w.State != webhook.StateActive {
-		return c.end(ctx, r, event, webhook.StatusCancelled, "the webhook is "+w.State.String())
+		return c.end(ctx, r, event, delivery.StatusCancelled, "the webhook is "+w.State.String())
 	}
 	w, read, doc, err := c.signing(ctx, m, w, read)
 	if err != nil && !gone(err) {
@@ -189,28 +192,38 @@ func (c *consumer) attempt(ctx context.Context, r webhook.Received) (done bool) 
 }
 
 // enter waits for a slot of the webhook within the batch and then for one of the
-// process, for as long as the invocation has time to wait.
-func (c *consumer) enter(ctx context.Context, key webhook.Key) (leave func(), ok bool) {
+// process, for as long as the invocation has time to wait. A replay waits for one of the
+// replays' slots first.
+func (c *consumer) enter(ctx context.Context, key webhook.Key, replay bool) (leave func(), ok bool) {
 	if until := c.invocation.WaitUntil(); !until.IsZero() {
 		bounded, cancel := context.WithDeadline(ctx, until)
 		defer cancel()
 		ctx = bounded
 	}
-	leaveBatch, ok := c.waiting.acquire(ctx, key)
-	if !ok {
-		return nil, false
+	gates := []*slots{c.waiting, c.inFlight}
+	if replay {
+		gates = []*slots{c.replaying, c.replays, c.inFlight}
 	}
-	leaveProcess, ok := c.inFlight.acquire(ctx, key)
-	if !ok {
-		leaveBatch()
-		return nil, false
+	var held []func()
+	leave = func() {
+		for _, release := range slices.Backward(held) {
+			release()
+		}
 	}
-	return func() { leaveProcess(); leaveBatch() }, true
+	for _, gate := range gates {
+		release, ok := gate.acquire(ctx, key)
+		if !ok {
+			leave()
+			return nil, false
+		}
+		held = append(held, release)
+	}
+	return leave, true
 }
 
 // subject reads the webhook of an attempt from the store, and returns when it was
 // read. A deleted webhook is returned as a stopped one.
-func (c *consumer) subject(ctx context.Context, m webhook.Message) (w webhook.Webhook, read time.Time, err error) {
+func (c *consumer) subject(ctx context.Context, m delivery.Message) (w webhook.Webhook, read time.Time, err error) {
 	read = c.Now()
 	w, err = c.Webhooks.Get(ctx, m.Tenant, m.Webhook)
 	if gone(err) {
@@ -221,9 +234,9 @@ func (c *consumer) subject(ctx context.Context, m webhook.Message) (w webhook.We
 }
 
 // end finishes a delivery without an attempt.
-func (c *consumer) end(ctx context.Context, r webhook.Received, event webhook.Event, status webhook.Status, reason string) (done bool) {
+func (c *consumer) end(ctx context.Context, r delivery.Received, event webhook.Event, status delivery.Status, reason string) (done bool) {
 	m, now := r.Message, c.Now()
-	row, err := c.Deliveries.End(ctx, webhook.End{
+	row, err := c.Deliveries.End(ctx, delivery.End{
 		Key: m.Key(), Round: m.Round, Status: status, Reason: reason, Now: now, Seed: c.seed(event, m, now),
 	})
 	if errors.Is(err, webhook.ErrRefused) {
@@ -238,11 +251,11 @@ func (c *consumer) end(ctx context.Context, r webhook.Received, event webhook.Ev
 
 // makeDue turns a message with too many hops into a row that the sweep finds: the
 // guard against bugs that make messages circle.
-func (c *consumer) makeDue(ctx context.Context, r webhook.Received) (done bool) {
+func (c *consumer) makeDue(ctx context.Context, r delivery.Received) (done bool) {
 	m, now := r.Message, c.Now()
-	_, err := c.Deliveries.MakeDue(ctx, webhook.MakeDue{
+	_, err := c.Deliveries.MakeDue(ctx, delivery.MakeDue{
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, SweepAt: now.Add(sweepMargin),
-		Seed: webhook.Seed{Replay: m.Replay, Fast: m.Fast, ExpiresAt: now.Add(c.RowLife)},
+		Seed: delivery.Seed{Replay: m.Replay, Fast: m.Fast, ExpiresAt: now.Add(c.RowLife)},
 	})
 	if err != nil && !errors.Is(err, webhook.ErrRefused) {
 		c.Logger.WarnContext(ctx, "cannot make row due", "event_id", string(m.Event), "error", err)
@@ -252,7 +265,7 @@ func (c *consumer) makeDue(ctx context.Context, r webhook.Received) (done bool) 
 }
 
 // record writes a success that could not be written after its attempt.
-func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
+func (c *consumer) record(ctx context.Context, r delivery.Received) (done bool) {
 	m := r.Message
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if err != nil && !gone(err) {
@@ -274,10 +287,10 @@ func (c *consumer) record(ctx context.Context, r webhook.Received) (done bool) {
 // version stored the event, the message is sent again with the longest delay:
 // receives would run out before the functions are updated, and the dead-letter
 // queue is not for it.
-func (c *consumer) eventUnread(ctx context.Context, r webhook.Received, err error) (done bool) {
+func (c *consumer) eventUnread(ctx context.Context, r delivery.Received, err error) (done bool) {
 	if errors.Is(err, webhook.ErrNewer) {
 		c.Logger.WarnContext(ctx, "event stored by a newer version: postponed", "event_id", string(r.Message.Event))
-		return c.sendOr(ctx, r, []webhook.Outgoing{{Message: r.Message, Delay: webhook.MaxDelay}})
+		return c.sendOr(ctx, r, []delivery.Outgoing{{Message: r.Message, Delay: delivery.MaxDelay}})
 	}
 	c.Logger.WarnContext(ctx, "cannot read event", "event_id", string(r.Message.Event), "error", err)
 	return c.later(ctx, r)
@@ -286,13 +299,13 @@ func (c *consumer) eventUnread(ctx context.Context, r webhook.Received, err erro
 // later leaves a message that met a fault to a retry: soon, and at growing
 // intervals while the fault lasts. Untouched, the message would stay hidden for its
 // whole visibility timeout, which is many times as long as an attempt.
-func (c *consumer) later(ctx context.Context, r webhook.Received) (done bool) {
+func (c *consumer) later(ctx context.Context, r delivery.Received) (done bool) {
 	return c.postpone(ctx, r, messageRetries.Wait(c.Random, r.Receives))
 }
 
 // postpone leaves a message to a retry after d. If even that fails, the message
 // comes back when its visibility timeout ends.
-func (c *consumer) postpone(ctx context.Context, r webhook.Received, d time.Duration) (done bool) {
+func (c *consumer) postpone(ctx context.Context, r delivery.Received, d time.Duration) (done bool) {
 	if err := c.Visibility.Postpone(ctx, r.Receipt, max(d, 0)); err != nil {
 		c.Logger.WarnContext(ctx, "cannot change message visibility", "error", err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -32,7 +33,7 @@ func status(code int) func(webhook.Post) webhook.Result {
 
 const (
 	done    = -1 * time.Second // instead of a wait: the message is done
-	waiting = webhook.StatusPending
+	waiting = delivery.StatusPending
 )
 
 // The message, the row and the POSTs of an attempt, in every state of its row, its
@@ -96,13 +97,13 @@ func TestQueue_Attempt(t *testing.T) {
 		// Another consumer has moved the row on.
 		{
 			name: "a delivered row", message: [3]int{1, 1},
-			prepare: func(s *site) { s.finish(1, 1, webhook.StatusDelivered) },
+			prepare: func(s *site) { s.finish(1, 1, delivery.StatusDelivered) },
 			wait:    done, row: "delivered 1.1",
 		},
 		{
 			name: "a row of a later round", message: [3]int{1, 1},
 			prepare: func(s *site) {
-				s.finish(1, 1, webhook.StatusDelivered)
+				s.finish(1, 1, delivery.StatusDelivered)
 				s.newRound()
 			},
 			wait: done, row: "pending 2.0",
@@ -234,7 +235,7 @@ func TestQueue_Attempt(t *testing.T) {
 		{
 			name: "an expired event of a delivery that has ended", message: [3]int{1, 1},
 			prepare: func(s *site) {
-				s.finish(1, 1, webhook.StatusDelivered)
+				s.finish(1, 1, delivery.StatusDelivered)
 				s.faults["Events.Get"] = webhook.ErrNotFound
 			},
 			wait: done, row: "delivered 1.1",
@@ -400,7 +401,7 @@ func TestQueue_Attempt(t *testing.T) {
 	}
 }
 
-func describe(row webhook.Delivery) string {
+func describe(row delivery.Row) string {
 	if !row.Exists() {
 		return ""
 	}
@@ -453,7 +454,7 @@ func TestQueue_StartsNoAttemptWithoutTimeForIt(t *testing.T) {
 func TestQueue_LeavesUndecodableMessagesToAnOperator(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	failed := s.Queue(t.Context(), []webhook.Received{{ID: "1", Receipt: "1.1", Receives: 1, Undecodable: "{"}})
+	failed := s.Queue(t.Context(), []delivery.Received{{ID: "1", Receipt: "1.1", Receives: 1, Undecodable: "{"}})
 	if !slices.Equal(failed, []string{"1"}) || len(s.postponed) != 0 {
 		t.Errorf("not done %q, postponed %v; want the message untouched", failed, s.postponed)
 	}
@@ -468,7 +469,7 @@ func TestQueue_OneFailingMessageLeavesTheOthersDone(t *testing.T) {
 	s.lease(1, 1, 40*time.Second)
 	received := s.send(s.attempt(1, 1), second)
 	failed := s.Queue(t.Context(), received)
-	at := slices.IndexFunc(received, func(r webhook.Received) bool { return r.Message.Webhook == 1 })
+	at := slices.IndexFunc(received, func(r delivery.Received) bool { return r.Message.Webhook == 1 })
 	if !slices.Equal(failed, []string{received[at].ID}) || len(s.posts) != 1 || s.posts[0].Webhook.ID != other.ID {
 		t.Errorf("not done %q, %d POSTs; want only message %q not done", failed, len(s.posts), received[at].ID)
 	}
@@ -501,7 +502,7 @@ func TestQueue_Post(t *testing.T) {
 func TestQueue_AtMostFiveAttemptsOfAWebhookAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	var messages []webhook.Message
+	var messages []delivery.Message
 	for n := range 10 {
 		id, err := webhook.NewEventID(s.clock.Now().Add(time.Duration(n)*time.Millisecond), webhooktest.Random(9))
 		s.must(err)
@@ -685,8 +686,8 @@ func TestQueue_Record(t *testing.T) {
 		{name: "no row", wait: done, row: "delivered 1.1"},
 		{name: "a pending row", prepare: func(s *site) { s.finish(1, 1, waiting) }, wait: done, row: "delivered 1.1"},
 		{name: "a leased row", prepare: func(s *site) { s.lease(1, 1, time.Minute) }, wait: done, row: "delivered 1.1"},
-		{name: "a failed row", prepare: func(s *site) { s.finish(1, 1, webhook.StatusFailed) }, wait: done, row: "delivered 1.1"},
-		{name: "a delivered row", prepare: func(s *site) { s.finish(1, 1, webhook.StatusDelivered) }, wait: done, row: "delivered 1.1"},
+		{name: "a failed row", prepare: func(s *site) { s.finish(1, 1, delivery.StatusFailed) }, wait: done, row: "delivered 1.1"},
+		{name: "a delivered row", prepare: func(s *site) { s.finish(1, 1, delivery.StatusDelivered) }, wait: done, row: "delivered 1.1"},
 		{
 			name: "a row of the next round", wait: done, row: "pending 2.0",
 			prepare: func(s *site) {
@@ -705,7 +706,7 @@ func TestQueue_Record(t *testing.T) {
 				tt.prepare(s)
 			}
 			m := s.attempt(1, 1)
-			m.Kind, m.Attempt, m.Success = webhook.MessageRecord, 0, &webhook.Attempt{Number: 1, At: s.clock.Now(), StatusCode: 200}
+			m.Kind, m.Attempt, m.Success = delivery.MessageRecord, 0, &delivery.Attempt{Number: 1, At: s.clock.Now(), StatusCode: 200}
 			isDone := s.consume(m)
 			if isDone != (tt.wait == done) {
 				t.Errorf("done: %v", isDone)
@@ -754,8 +755,8 @@ func TestQueue_Expand(t *testing.T) {
 			if tt.prepare != nil {
 				tt.prepare(s)
 			}
-			isDone := s.consume(webhook.Message{
-				Kind: webhook.MessageExpand, Tenant: tenant, Event: s.event.ID, Accepted: s.clock.Now(), From: tt.from, To: tt.to,
+			isDone := s.consume(delivery.Message{
+				Kind: delivery.MessageExpand, Tenant: tenant, Event: s.event.ID, Accepted: s.clock.Now(), From: tt.from, To: tt.to,
 			})
 			if isDone != (tt.wait == done) || !isDone && !s.comesBack(tt.wait) {
 				t.Errorf("done: %v, retried after %v; want %v", isDone, s.postponed, tt.wait)
@@ -763,7 +764,7 @@ func TestQueue_Expand(t *testing.T) {
 			var webhooks []int32
 			for _, r := range s.receive() {
 				webhooks = append(webhooks, r.Message.Webhook)
-				want := webhook.Message{Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: r.Message.Webhook, Event: s.event.ID, Round: 1, Attempt: 1, Hops: 1}
+				want := delivery.Message{Kind: delivery.MessageAttempt, Tenant: tenant, Webhook: r.Message.Webhook, Event: s.event.ID, Round: 1, Attempt: 1, Hops: 1}
 				if r.Message != want {
 					t.Errorf("sent %+v, want %+v", r.Message, want)
 				}

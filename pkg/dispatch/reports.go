@@ -17,6 +17,7 @@ type reports struct {
 	config  *Config
 	healths *healths
 	notices *notice.Notifier
+	counts  *counts // for statistics
 
 	mu        sync.Mutex
 	byWebhook map[webhook.Key]*report
@@ -27,12 +28,16 @@ type report struct {
 	webhook  webhook.Webhook // see brief; with the newest activation that was attempted
 	observed []webhook.HealthReport
 	failed   int   // position of the last failure in observed, from 1; 0: none
+	live     bool  // an attempt was not a replay's
 	gone     bool  // the target responded with 410, and the webhook is not disabled yet
 	noted    noted // for notices
 }
 
 func newReports(c *Config, h *healths, n *notice.Notifier) *reports {
-	return &reports{config: c, healths: h, notices: n, byWebhook: map[webhook.Key]*report{}}
+	return &reports{
+		config: c, healths: h, notices: n, byWebhook: map[webhook.Key]*report{},
+		counts: &counts{config: c, byWebhook: map[webhook.Key][]webhook.Hour{}},
+	}
 }
 
 func (r *reports) entry(w webhook.Webhook) *report {
@@ -55,16 +60,24 @@ func brief(w webhook.Webhook) webhook.Webhook {
 	return webhook.Webhook{Tenant: w.Tenant, ID: w.ID, Activation: w.Activation, Options: webhook.Options{Policy: w.Options.Policy}}
 }
 
-// add adds an attempt. probe is its name if it was the breaker's probe, or empty.
-func (r *reports) add(w webhook.Webhook, result webhook.Result, probe string) {
+// add adds an attempt in the fast lane.
+func (r *reports) add(w webhook.Webhook, result webhook.Result) {
+	r.observe(w, result, webhook.HealthReport{})
+}
+
+// observe adds an attempt. observed says what the result does not: whether it was the
+// breaker's probe, or a replay's.
+func (r *reports) observe(w webhook.Webhook, result webhook.Result, observed webhook.HealthReport) {
 	signing := preference(w, result)
 	r.healths.learn(w, signing)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	have := r.entry(w)
-	observed := webhook.HealthReport{
+	have.live = have.live || !observed.Replay
+	observed = webhook.HealthReport{
 		Activation: w.Activation, At: result.At, Duration: result.Duration, Error: result.Error,
-		Policy: w.Options.Policy.Or(r.config.Policy), Probe: probe, Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
+		Policy: w.Options.Policy.Or(r.config.Policy), Probe: observed.Probe, Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
+		Replay: observed.Replay,
 	}
 	if result.Error != webhook.AttemptOK && result.Error != webhook.AttemptFast {
 		// Only the last one is stored, and each may take 4 KB.
@@ -97,18 +110,27 @@ func (r *reports) take(key webhook.Key) *report {
 	return have
 }
 
-// flush writes the health of every attempted webhook and disables those that
-// responded with 410 or whose policy is exhausted. A failure costs statistics,
-// never a delivery, so it is only logged.
+// flush writes the health and the statistics of every attempted webhook and disables
+// those that responded with 410 or whose policy is exhausted. A failure costs
+// counts, never a delivery, so it is only logged.
 func (r *reports) flush(ctx context.Context) {
 	var wg sync.WaitGroup
+	wg.Go(func() { r.counts.flush(ctx) })
 	for _, key := range r.ordered {
 		wg.Go(func() { r.flushOne(ctx, key) })
 	}
 	wg.Wait()
 }
 
-// flushOne is flush for one webhook. It reports whether there was a report and all
+// finish is flush for a webhook that the call is done with.
+func (r *reports) finish(ctx context.Context, key webhook.Key) {
+	var wg sync.WaitGroup
+	wg.Go(func() { r.counts.flushOne(ctx, key) })
+	r.flushOne(ctx, key)
+	wg.Wait()
+}
+
+// flushOne is flush for the health of one webhook. It reports whether there was a report and all
 // of it is done.
 func (r *reports) flushOne(ctx context.Context, key webhook.Key) (done bool) {
 	have := r.take(key)
@@ -136,9 +158,9 @@ func (r *reports) write(ctx context.Context, about *report) error {
 		return after
 	})
 	if err == nil {
-		r.noteTurn(about, turned, health)
+		r.noteTurn(ctx, about, turned, health)
 	}
-	exhausted := err == nil && health.Activation == w.Activation && w.Options.Policy.Or(r.config.Policy).Exhausted(health, r.config.Now())
+	exhausted := err == nil && about.live && health.Activation == w.Activation && w.Options.Policy.Or(r.config.Policy).Exhausted(health, r.config.Now())
 	if about.gone || exhausted {
 		return errors.Join(err, r.disable(ctx, about, health))
 	}

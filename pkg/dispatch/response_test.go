@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -43,9 +44,9 @@ func TestRow_HasTheAttemptThatWasCutShort(t *testing.T) {
 		return webhook.Result{StatusCode: 500, Error: webhook.AttemptStatus}
 	}
 	s.consume(got[0].Message)
-	want := []webhook.Attempt{
-		{Round: 1, Lane: webhook.LaneFast, At: at, Duration: 1500 * time.Millisecond, Error: webhook.AttemptFast},
-		{Round: 1, Lane: webhook.LaneQueue, Number: 1, At: s.clock.Now(), StatusCode: 500, Error: webhook.AttemptStatus, Sent: webhook.Sent{Revision: 1}},
+	want := []delivery.Attempt{
+		{Round: 1, Lane: delivery.LaneFast, At: at, Duration: 1500 * time.Millisecond, Error: webhook.AttemptFast},
+		{Round: 1, Lane: delivery.LaneQueue, Number: 1, At: s.clock.Now(), StatusCode: 500, Error: webhook.AttemptStatus, Sent: webhook.Sent{Revision: 1}},
 	}
 	if row := s.row(); cmp.Diff(want, row.Attempts) != "" || row.AttemptCount != 1 {
 		t.Errorf("%d attempts are counted (-want +got):\n%s", row.AttemptCount, cmp.Diff(want, row.Attempts))
@@ -78,7 +79,7 @@ func TestSettle_KeepsTheResponseOfAFailure(t *testing.T) {
 		"long success":               {long, 200, nil, false},
 		"the store does not respond": {long, 500, webhook.ErrUnavailable, false},
 	} {
-		for _, lane := range []webhook.Lane{webhook.LaneFast, webhook.LaneQueue} {
+		for _, lane := range []delivery.Lane{delivery.LaneFast, delivery.LaneQueue} {
 			t.Run(name+" "+string(lane), func(t *testing.T) {
 				t.Parallel()
 				s := newSite(t)
@@ -90,7 +91,7 @@ func TestSettle_KeepsTheResponseOfAFailure(t *testing.T) {
 					}
 					return r
 				}
-				if lane == webhook.LaneFast {
+				if lane == delivery.LaneFast {
 					s.fresh()
 				} else if !s.consume(s.attempt(1, 1)) {
 					t.Error("the message is not done")

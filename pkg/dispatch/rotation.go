@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -39,7 +40,7 @@ func preference(w webhook.Webhook, r webhook.Result) webhook.Preference {
 // unchanged returns a function that reports whether the webhook has not changed
 // since an attempt in the fast lane read it, in a view fresh enough for another
 // POST.
-func (b *batch) unchanged(d delivery) func(context.Context) bool {
+func (b *batch) unchanged(d firstAttempt) func(context.Context) bool {
 	return func(ctx context.Context) bool {
 		w, _, matches, err := b.view.rematch(ctx, d.event, b.records[d.record].Accepted, d.webhook.ID)
 		return err == nil && matches && w.Revision == d.webhook.Revision
@@ -48,7 +49,7 @@ func (b *batch) unchanged(d delivery) func(context.Context) bool {
 
 // unchanged returns a function that reports whether the webhook has not changed
 // since a leased attempt read it.
-func (c *consumer) unchanged(m webhook.Message, a leasedAttempt) func(context.Context) bool {
+func (c *consumer) unchanged(m delivery.Message, a leasedAttempt) func(context.Context) bool {
 	return func(ctx context.Context) bool {
 		w, _, err := c.subject(ctx, m)
 		return err == nil && w.Revision == a.webhook.Revision
@@ -59,7 +60,7 @@ func (c *consumer) unchanged(m webhook.Message, a leasedAttempt) func(context.Co
 // the other in time. The rest of the batch for the webhook is enqueued too.
 // Health learns which secret to start with, at once. Attempts that were in flight
 // by then only count their POSTs, with the batch's last write.
-func (b *batch) undecided(ctx context.Context, d delivery, result webhook.Result) {
+func (b *batch) undecided(ctx context.Context, d firstAttempt, result webhook.Result) {
 	b.queue(d)
 	b.mu.Lock()
 	again := b.slow[d.webhookKey()]
@@ -68,7 +69,7 @@ func (b *batch) undecided(ctx context.Context, d delivery, result webhook.Result
 	if again {
 		result.Signer = webhook.SignerNone
 	}
-	b.reports.add(d.webhook, result, "")
+	b.reports.add(d.webhook, result)
 	if !again {
 		b.reports.flushOne(ctx, d.webhookKey())
 	}

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // madeAttempt is an attempt whose POST has a result.
 type madeAttempt struct {
-	message webhook.Message // asked for the attempt
+	message delivery.Message // asked for the attempt
 	webhook webhook.Webhook
 	event   webhook.Event
 	result  webhook.Result
@@ -22,14 +23,16 @@ type madeAttempt struct {
 type settled struct {
 	// message is nil if nothing is left to send. With a nil err, a row has the
 	// outcome, and the sweep finds the row if the message is lost.
-	message *webhook.Outgoing
+	message *delivery.Outgoing
 	// err says why no row has the outcome: ErrRefused if another consumer has taken
 	// over the delivery.
 	err error
 	// row is the row that refused the outcome of a leased attempt.
-	row webhook.Delivery
+	row delivery.Row
 	// disable is true if the target responded with 410.
 	disable bool
+	// failed is true if the row says that the delivery has failed.
+	failed bool
 }
 
 // settle logs an attempt, records its outcome and returns what is to be sent.
@@ -37,7 +40,7 @@ type settled struct {
 func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	now := e.Now()
 	a.result.Sent.Revision = a.webhook.Revision
-	outcome, disable := a.webhook.Options.Policy.Or(e.Policy).Decide(a.message.Attempt, a.result, now, e.fraction())
+	outcome, disable := delivery.Decide(a.webhook.Options.Policy.Or(e.Policy), a.message.Attempt, a.result, now, e.fraction())
 	outcome.Attempt.Round, outcome.Attempt.Lane = a.message.Round, a.lane()
 	e.logAttempt(ctx, a, outcome.NextAt)
 	message, more := next(a.message, &outcome, now)
@@ -46,13 +49,14 @@ func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	leased, refused := a.token != "", errors.Is(err, webhook.ErrRefused)
 	switch {
 	case err == nil:
+		done.failed = outcome.Status == delivery.StatusFailed
 		e.keepResponse(ctx, row, outcome)
 		if more {
 			retry := message // allocated only for attempts that have a next one
 			done.message = &retry
 		}
 		return done
-	case outcome.Status != webhook.StatusDelivered:
+	case outcome.Status != delivery.StatusDelivered:
 		return done
 	case leased || refused:
 		done.err = e.markDelivered(ctx, a.message, a.event, outcome.Attempt, outcome.Response)
@@ -65,24 +69,24 @@ func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 }
 
 // lane returns the lane of the attempt: those through the queue have a lease.
-func (a madeAttempt) lane() webhook.Lane {
+func (a madeAttempt) lane() delivery.Lane {
 	if a.token == "" {
-		return webhook.LaneFast
+		return delivery.LaneFast
 	}
-	return webhook.LaneQueue
+	return delivery.LaneQueue
 }
 
 // keepResponse stores the response of a failed attempt if the row has no room for all
 // of it. Without it the log shows less, so an error is only logged, and a store that
 // does not respond is not waited for.
-func (e *Engine) keepResponse(ctx context.Context, row webhook.Delivery, o webhook.Outcome) {
-	if o.Status == webhook.StatusDelivered || len(o.Response) <= len(row.Response) {
+func (e *Engine) keepResponse(ctx context.Context, row delivery.Row, o delivery.Outcome) {
+	if o.Status == delivery.StatusDelivered || len(o.Response) <= len(row.Response) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, responseTimeout)
 	defer cancel()
-	err := e.Deliveries.PutResponse(ctx, webhook.FailureResponse{
-		DeliveryKey: row.DeliveryKey, Number: o.Attempt.Number, At: o.Attempt.At, Excerpt: o.Response, ExpiresAt: row.ExpiresAt,
+	err := e.Deliveries.PutResponse(ctx, delivery.FailureResponse{
+		Key: row.Key, Number: o.Attempt.Number, At: o.Attempt.At, Excerpt: o.Response, ExpiresAt: row.ExpiresAt,
 	})
 	if err != nil {
 		e.Logger.WarnContext(ctx, "cannot write response", "event_id", string(row.Event), "error", err)
@@ -94,22 +98,22 @@ const responseTimeout = time.Second
 
 // write writes an outcome where it belongs: to the row that the attempt leased, or
 // in the fast lane to a new row.
-func (e *Engine) write(ctx context.Context, a madeAttempt, outcome webhook.Outcome, now time.Time) (webhook.Delivery, error) {
+func (e *Engine) write(ctx context.Context, a madeAttempt, outcome delivery.Outcome, now time.Time) (delivery.Row, error) {
 	m := a.message
 	if a.token == "" {
-		return e.Deliveries.RecordFirst(ctx, webhook.RecordFirst{Key: m.Key(), Now: now, Seed: e.seed(a.event, m, now), Outcome: outcome})
+		return e.Deliveries.RecordFirst(ctx, delivery.RecordFirst{Key: m.Key(), Now: now, Seed: e.seed(a.event, m, now), Outcome: outcome})
 	}
-	return e.Deliveries.Finish(ctx, webhook.Finish{
+	return e.Deliveries.Finish(ctx, delivery.Finish{
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: a.token, Now: now, ExpiresAt: now.Add(e.RowLife), Outcome: outcome,
 	})
 }
 
 // markDelivered writes a success regardless of the attempt that the row is at. A
 // row that refuses is already delivered, or in another round.
-func (e *Engine) markDelivered(ctx context.Context, m webhook.Message, event webhook.Event, a webhook.Attempt, response string) error {
+func (e *Engine) markDelivered(ctx context.Context, m delivery.Message, event webhook.Event, a delivery.Attempt, response string) error {
 	now := e.Now()
 	seed := e.seed(event, m, now)
-	_, err := e.Deliveries.MarkDelivered(ctx, webhook.MarkDelivered{
+	_, err := e.Deliveries.MarkDelivered(ctx, delivery.MarkDelivered{
 		Key: m.Key(), Round: m.Round, Now: now, Seed: seed, Attempt: a, Response: response, ExpiresAt: seed.ExpiresAt,
 	})
 	if errors.Is(err, webhook.ErrRefused) {
@@ -121,20 +125,20 @@ func (e *Engine) markDelivered(ctx context.Context, m webhook.Message, event web
 // next returns the message for the next attempt, and whether there is one. A wait
 // longer than the queue's longest is left to the row, and so is a delivery whose
 // message has too many hops.
-func next(m webhook.Message, outcome *webhook.Outcome, now time.Time) (webhook.Outgoing, bool) {
+func next(m delivery.Message, outcome *delivery.Outcome, now time.Time) (delivery.Outgoing, bool) {
 	delay := outcome.NextAt.Sub(now)
-	if outcome.Status != webhook.StatusPending || delay > webhook.MaxDelay || m.Hops+1 >= maxMessageHops {
-		return webhook.Outgoing{}, false
+	if outcome.Status != delivery.StatusPending || delay > delivery.MaxDelay || m.Hops+1 >= maxMessageHops {
+		return delivery.Outgoing{}, false
 	}
 	outcome.SweepAt = outcome.NextAt.Add(sweepMargin)
 	m.Attempt, m.Hops, m.Fast = m.Attempt+1, m.Hops+1, nil // the row has it by now
-	return webhook.Outgoing{Message: m, Delay: delay}, true
+	return delivery.Outgoing{Message: m, Delay: delay}, true
 }
 
 // success returns the message that writes a success later, because its row could
 // not be written now. It is never dropped and never makes a second POST.
-func (e *Engine) success(m webhook.Message, a webhook.Attempt) webhook.Outgoing {
-	return webhook.Outgoing{Message: webhook.RecordMessage(m, a), Delay: e.successDelay()}
+func (e *Engine) success(m delivery.Message, a delivery.Attempt) delivery.Outgoing {
+	return delivery.Outgoing{Message: delivery.RecordMessage(m, a), Delay: e.successDelay()}
 }
 
 // successDelay returns how long a success that could not be written waits for the

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // signing returns the secrets of a webhook that was read at a time. If they are gone
 // because the webhook names another secret by now, in the same store or in the other,
 // it returns the newer webhook with its secrets.
-func (c *consumer) signing(ctx context.Context, m webhook.Message, w webhook.Webhook, read time.Time) (webhook.Webhook, time.Time, webhook.SecretDocument, error) {
+func (c *consumer) signing(ctx context.Context, m delivery.Message, w webhook.Webhook, read time.Time) (webhook.Webhook, time.Time, webhook.SecretDocument, error) {
 	doc, err := c.document(ctx, w)
 	if !gone(err) {
 		return w, read, doc, err

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -24,7 +25,7 @@ const fastTimeout = 1500 * time.Millisecond
 // record as a whole has a message. A target's response does not change that.
 func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed string) {
 	b := &batch{
-		Engine: e, records: records, invocation: webhook.Invocation{Began: e.Now()}, view: newView(e.lists, e.Now, e.Random),
+		Engine: e, records: records, invocation: delivery.Invocation{Began: e.Now()}, view: newView(e.lists, e.Now, e.Random),
 		reports: newReports(&e.Config, e.healths, e.notices), lost: make([]bool, len(records)), silent: map[webhook.Key]bool{}, slow: map[webhook.Key]bool{}, refusing: map[webhook.Key]chan struct{}{},
 	}
 	b.invocation.Deadline, _ = ctx.Deadline()
@@ -39,7 +40,7 @@ func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed s
 type batch struct {
 	*Engine
 	records    []webhook.Record
-	invocation webhook.Invocation
+	invocation delivery.Invocation
 	view       *view
 	reports    *reports
 
@@ -56,45 +57,45 @@ type batch struct {
 // outgoing is a message and its record. A message whose delivery already has a row
 // may be lost: the sweep finds the row.
 type outgoing struct {
-	webhook.Outgoing
+	delivery.Outgoing
 	record int
 	hasRow bool
 }
 
-// delivery is a first attempt to be made or parked.
-type delivery struct {
+// firstAttempt is a first attempt to be made or parked.
+type firstAttempt struct {
 	record  int
 	event   webhook.Event
 	webhook webhook.Webhook // as match returns it; complete once the attempt has a slot
 	viewed  time.Time       // when the webhook was read
 	matches int             // webhooks that the event matched
 	parked  bool
-	breaker webhook.Breaker  // the webhook's, if parked
-	fast    *webhook.Attempt // cut short, before it goes to the queue; nil: none
+	breaker webhook.Breaker   // the webhook's, if parked
+	fast    *delivery.Attempt // cut short, before it goes to the queue; nil: none
 }
 
-func (d delivery) key() webhook.DeliveryKey {
-	return webhook.DeliveryKey{Tenant: d.event.Tenant, Webhook: d.webhook.ID, Event: d.event.ID}
+func (d firstAttempt) key() delivery.Key {
+	return delivery.Key{Tenant: d.event.Tenant, Webhook: d.webhook.ID, Event: d.event.ID}
 }
 
-func (d delivery) webhookKey() webhook.Key {
+func (d firstAttempt) webhookKey() webhook.Key {
 	return webhook.Key{Tenant: d.event.Tenant, ID: d.webhook.ID}
 }
 
 // made joins the delivery's first attempt and its result.
-func (d delivery) made(result webhook.Result) madeAttempt {
+func (d firstAttempt) made(result webhook.Result) madeAttempt {
 	return madeAttempt{message: d.message(), webhook: d.webhook, event: d.event, result: result, matches: d.matches}
 }
 
-func (d delivery) message() webhook.Message {
-	m := webhook.AttemptMessage(d.key(), 1, 1, "")
+func (d firstAttempt) message() delivery.Message {
+	m := delivery.AttemptMessage(d.key(), 1, 1, "")
 	m.Fast = d.fast
 	return m
 }
 
 // run makes the fast attempts concurrently, as slots allow, and meanwhile parks the
 // deliveries to be parked.
-func (b *batch) run(ctx context.Context, deliveries []delivery) {
+func (b *batch) run(ctx context.Context, deliveries []firstAttempt) {
 	var wg sync.WaitGroup
 	parking := make(chan struct{}, maxParking)
 	for _, d := range deliveries {
@@ -114,7 +115,7 @@ func (b *batch) run(ctx context.Context, deliveries []delivery) {
 
 // putOff parks a first attempt. If the row refuses, another consumer has begun the
 // delivery and is responsible for it.
-func (b *batch) putOff(ctx context.Context, d delivery) {
+func (b *batch) putOff(ctx context.Context, d firstAttempt) {
 	if b.timeShort() {
 		b.queue(d)
 		return
@@ -126,7 +127,7 @@ func (b *batch) putOff(ctx context.Context, d delivery) {
 }
 
 // recovered turns a panic into a record that is not handed off.
-func (b *batch) recovered(ctx context.Context, d delivery) {
+func (b *batch) recovered(ctx context.Context, d firstAttempt) {
 	cause := recover()
 	if cause == nil {
 		return
@@ -147,7 +148,7 @@ func (b *batch) sincePlanned(key webhook.Key) (silent, slow bool) {
 
 // attempt makes a first attempt in the fast lane, or enqueues it if there is no time
 // left when it gets a slot.
-func (b *batch) attempt(ctx context.Context, d delivery) {
+func (b *batch) attempt(ctx context.Context, d firstAttempt) {
 	release, ok := b.inFlight.acquire(ctx, d.webhookKey())
 	if !ok {
 		b.queue(d)
@@ -167,7 +168,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		b.queue(d)
 		return
 	}
-	if !webhook.ViewFresh(d.viewed, b.Now()) {
+	if !delivery.ViewFresh(d.viewed, b.Now()) {
 		w, viewed, matches, err := b.view.rematch(ctx, d.event, b.records[d.record].Accepted, d.webhook.ID)
 		switch {
 		case err != nil:
@@ -185,7 +186,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 	}
 	d.webhook = whole
 	doc, err := b.document(ctx, d.webhook)
-	if err != nil || b.timeShort() || !webhook.ViewFresh(d.viewed, b.Now()) {
+	if err != nil || b.timeShort() || !delivery.ViewFresh(d.viewed, b.Now()) {
 		b.queue(d) // reading may have taken long: the webhook may be stopped by now
 		return
 	}
@@ -205,7 +206,7 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 	case result.Error == webhook.AttemptTimeout && limit < d.webhook.Options.AttemptTimeout():
 		result.Error = webhook.AttemptFast
 		b.logAttempt(ctx, d.made(result), b.Now())
-		d.fast = &webhook.Attempt{Round: 1, Lane: webhook.LaneFast, At: result.At, Duration: result.Duration, Error: result.Error}
+		d.fast = &delivery.Attempt{Round: 1, Lane: delivery.LaneFast, At: result.At, Duration: result.Duration, Error: result.Error}
 		b.queue(d)
 		b.tooSlow(ctx, d, result)
 		return
@@ -216,14 +217,14 @@ func (b *batch) attempt(ctx context.Context, d delivery) {
 		holding = false
 		release()
 	}
-	b.reports.add(d.webhook, result, "")
+	b.reports.add(d.webhook, result)
 	b.record(ctx, d, result)
 }
 
 // tooSlow reports an attempt that was cut short. The first time in a batch health
 // is written at once, so that no other batch calls the target by the fast lane;
 // the others, which were in flight by then, count with the batch's last write.
-func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) {
+func (b *batch) tooSlow(ctx context.Context, d firstAttempt, result webhook.Result) {
 	b.mu.Lock()
 	again := b.slow[d.webhookKey()]
 	b.slow[d.webhookKey()] = true
@@ -234,7 +235,7 @@ func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) 
 		b.slowWebhooks[d.webhookKey().Tenant]++
 	}
 	b.mu.Unlock()
-	b.reports.add(d.webhook, result, "")
+	b.reports.add(d.webhook, result)
 	if !again {
 		b.reports.flushOne(ctx, d.webhookKey())
 	}
@@ -243,7 +244,7 @@ func (b *batch) tooSlow(ctx context.Context, d delivery, result webhook.Result) 
 // refusesAll disables a webhook at once whose target responded with 410. Only a
 // webhook that is disabled becomes silent: deliveries skipped for one that stayed
 // active would be lost.
-func (b *batch) refusesAll(ctx context.Context, d delivery) {
+func (b *batch) refusesAll(ctx context.Context, d firstAttempt) {
 	b.mu.Lock()
 	turn := b.refusing[d.webhookKey()]
 	if turn == nil {
@@ -268,8 +269,10 @@ func (b *batch) refusesAll(ctx context.Context, d delivery) {
 
 // record records the outcome of a first attempt. If the row refuses, another
 // consumer has begun the delivery and is responsible for it.
-func (b *batch) record(ctx context.Context, d delivery, result webhook.Result) {
-	settled := b.settle(ctx, d.made(result))
+func (b *batch) record(ctx context.Context, d firstAttempt, result webhook.Result) {
+	made := d.made(result)
+	settled := b.settle(ctx, made)
+	b.reports.counts.add(made, settled.failed)
 	switch {
 	case settled.message != nil:
 		b.add(outgoing{Outgoing: *settled.message, record: d.record, hasRow: settled.err == nil})
@@ -282,13 +285,13 @@ func (b *batch) record(ctx context.Context, d delivery, result webhook.Result) {
 }
 
 // queue enqueues a first attempt, whose lease creates the row.
-func (b *batch) queue(d delivery) {
-	b.add(outgoing{Outgoing: webhook.Outgoing{Message: d.message()}, record: d.record})
+func (b *batch) queue(d firstAttempt) {
+	b.add(outgoing{Outgoing: delivery.Outgoing{Message: d.message()}, record: d.record})
 }
 
 // expand returns the message that enqueues an event whole, to be matched again.
-func (b *batch) expand(i int) webhook.Message {
-	return webhook.ExpandMessage(b.records[i].Event, b.records[i].Accepted)
+func (b *batch) expand(i int) delivery.Message {
+	return delivery.ExpandMessage(b.records[i].Event, b.records[i].Accepted)
 }
 
 func (b *batch) add(o outgoing) {
@@ -314,7 +317,7 @@ func (b *batch) handOff(ctx context.Context) {
 	if len(b.out) == 0 {
 		return
 	}
-	out := make([]webhook.Outgoing, len(b.out))
+	out := make([]delivery.Outgoing, len(b.out))
 	for i, o := range b.out {
 		out[i] = o.Outgoing
 	}

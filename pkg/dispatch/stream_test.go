@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -39,9 +40,9 @@ func (s slowSecrets) Read(context.Context, webhook.SecretRef) (webhook.SecretDoc
 	return webhook.SecretDocument{Current: webhook.NewSecret("Something Super Secret")}, nil
 }
 
-type sentMessages struct{ messages []webhook.Message }
+type sentMessages struct{ messages []delivery.Message }
 
-func (s *sentMessages) Send(_ context.Context, out []webhook.Outgoing) ([]int, error) {
+func (s *sentMessages) Send(_ context.Context, out []delivery.Outgoing) ([]int, error) {
 	for _, o := range out {
 		s.messages = append(s.messages, o.Message)
 	}

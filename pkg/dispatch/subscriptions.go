@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/bytecache"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -108,7 +109,7 @@ func (v *view) epoch(ctx context.Context, tenant webhook.Tenant) (epochReading, 
 	v.mu.Lock()
 	reading, ok := v.tenants[tenant]
 	v.mu.Unlock()
-	if ok && webhook.ViewFresh(reading.at, v.now()) {
+	if ok && delivery.ViewFresh(reading.at, v.now()) {
 		return reading, nil
 	}
 	return v.read(ctx, tenant)

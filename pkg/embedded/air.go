@@ -4,13 +4,14 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
 const (
 	inAir         = 256       // queue messages being handled
 	inAirOfGroup  = 16        // per webhook; a batch may exceed it
 	inAirOfTenant = inAir / 4 // per tenant; a batch may exceed it
+	replayShare   = 4         // the part of both that replays may have
 )
 
 // air counts the messages held by handlers: in total, per tenant and per group.
@@ -25,19 +26,23 @@ type air struct {
 	count   int
 	tenants map[string]int
 	groups  map[string]int
+	replays map[string]int // by tenant
 }
 
 func newAir() *air {
-	return &air{landed: newSignal(), tenants: map[string]int{}, groups: map[string]int{}}
+	return &air{landed: newSignal(), tenants: map[string]int{}, groups: map[string]int{}, replays: map[string]int{}}
 }
 
-func (a *air) add(received []webhook.Received, n int) {
+func (a *air) add(received []delivery.Received, n int) {
 	a.mu.Lock()
 	for _, r := range received {
 		a.count += n
 		group := r.Message.Group()
 		count(a.groups, group, n)
 		count(a.tenants, tenantOf(group), n)
+		if isReplay(group) {
+			count(a.replays, tenantOf(group), n)
+		}
 	}
 	a.mu.Unlock()
 	if n < 0 {
@@ -51,7 +56,9 @@ func count(in map[string]int, key string, n int) {
 	}
 }
 
-// tenantOf returns the tenant of a message's group; see webhook.Message.Group.
+func isReplay(group string) bool { return strings.HasSuffix(group, "-replay") }
+
+// tenantOf returns the tenant of a message's group; see delivery.Message.Group.
 func tenantOf(group string) string {
 	group = strings.TrimSuffix(group, "-replay")
 	return group[:max(strings.LastIndexByte(group, '-'), 0)]
@@ -66,7 +73,7 @@ func (a *air) full() func(group []byte) bool {
 		full, ok := known[string(group)]
 		if !ok {
 			a.mu.Lock()
-			full = a.groupFull(string(group)) || a.tenantFull(tenantOf(string(group)))
+			full = a.groupFull(string(group)) || a.tenantFull(tenantOf(string(group))) || isReplay(string(group)) && a.replaysFull(tenantOf(string(group)))
 			a.mu.Unlock()
 			known[string(group)] = full
 		}
@@ -74,8 +81,16 @@ func (a *air) full() func(group []byte) bool {
 	}
 }
 
-// groupFull and tenantFull must be called with mu held.
-func (a *air) groupFull(group string) bool { return a.groups[group] >= inAirOfGroup }
+// groupFull, tenantFull and replaysFull must be called with mu held.
+func (a *air) groupFull(group string) bool {
+	most := inAirOfGroup
+	if isReplay(group) {
+		most /= replayShare
+	}
+	return a.groups[group] >= most
+}
+
+func (a *air) replaysFull(tenant string) bool { return a.replays[tenant] >= inAirOfTenant/replayShare }
 
 func (a *air) tenantFull(tenant string) bool {
 	n := a.tenants[tenant]
@@ -91,7 +106,7 @@ func (a *air) state() (free int, crowded bool) {
 		crowded = crowded || a.groupFull(group)
 	}
 	for tenant := range a.tenants {
-		crowded = crowded || a.tenantFull(tenant)
+		crowded = crowded || a.tenantFull(tenant) || a.replaysFull(tenant)
 	}
 	return max(0, inAir-a.count), crowded
 }

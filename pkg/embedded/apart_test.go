@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -63,11 +64,11 @@ func TestApart_SecretsOfTenants(t *testing.T) {
 func TestApart_MessagesOfTenantsTakeTurns(t *testing.T) {
 	t.Parallel()
 	queue := alike(t).Queue()
-	var out []webhook.Outgoing
+	var out []delivery.Outgoing
 	for i, tenant := range housemates {
 		for range 20 - 9*i { // most from the first tenant
-			out = append(out, webhook.Outgoing{Message: webhook.Message{
-				Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: 1, Event: "019e0000-0000-7000-8000-000000000001", Round: 1, Attempt: 1,
+			out = append(out, delivery.Outgoing{Message: delivery.Message{
+				Kind: delivery.MessageAttempt, Tenant: tenant, Webhook: 1, Event: "019e0000-0000-7000-8000-000000000001", Round: 1, Attempt: 1,
 			}})
 		}
 	}

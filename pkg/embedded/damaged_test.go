@@ -6,16 +6,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 func place(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
-func messages(n int) (out []webhook.Outgoing) {
+func messages(n int) (out []delivery.Outgoing) {
 	for i := range n {
-		out = append(out, webhook.Outgoing{Message: webhook.Message{
-			Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: int32(i + 1), Event: "01234567-89ab-7fff-bfff-ffffffffffff", Round: 1, Attempt: 1,
+		out = append(out, delivery.Outgoing{Message: delivery.Message{
+			Kind: delivery.MessageAttempt, Tenant: "Default", Webhook: int32(i + 1), Event: "01234567-89ab-7fff-bfff-ffffffffffff", Round: 1, Attempt: 1,
 		}})
 	}
 	return out
@@ -42,7 +43,7 @@ func TestDeadLetters_AnUnreadableOneDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	db := open(t, t.TempDir())
 	for _, m := range messages(30) {
-		if err := db.DeadLetters().Bury(t.Context(), []byte(webhook.EncodeMessage(m.Message))); err != nil {
+		if err := db.DeadLetters().Bury(t.Context(), []byte(delivery.EncodeMessage(m.Message))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,8 +108,8 @@ func TestOpen_SucceedsWithAnUnreadableItem(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	row, err := db.Deliveries().Park(t.Context(), webhook.Park{
-		Key: messages(1)[0].Message.Key(), Round: 1, Attempt: 1, Now: now, Until: now, Seed: webhook.Seed{ExpiresAt: now.Add(time.Hour)},
+	row, err := db.Deliveries().Park(t.Context(), delivery.Park{
+		Key: messages(1)[0].Message.Key(), Round: 1, Attempt: 1, Now: now, Until: now, Seed: delivery.Seed{ExpiresAt: now.Add(time.Hour)},
 	})
 	if err != nil {
 		t.Fatal(err)

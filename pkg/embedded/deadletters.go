@@ -10,7 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
 // DeadLetters is the dead-letter queue of a DB.
@@ -45,8 +45,8 @@ func (d DeadLetters) Bury(ctx context.Context, raw []byte) error {
 // Receive returns up to limit letters and hides them for letterHidden. A stored
 // item that is not a valid letter is returned with a body that cannot be
 // decoded.
-func (d DeadLetters) Receive(ctx context.Context, limit int) ([]webhook.Received, error) {
-	return commit(ctx, d.db, func(tx *bbolt.Tx) (letters []webhook.Received, err error) {
+func (d DeadLetters) Receive(ctx context.Context, limit int) ([]delivery.Received, error) {
+	return commit(ctx, d.db, func(tx *bbolt.Tx) (letters []delivery.Received, err error) {
 		now := d.db.Now()
 		b := bucket(tx, "dead")
 		taken := map[uint64]storedLetter{}

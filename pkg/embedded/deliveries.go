@@ -10,6 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -17,12 +18,12 @@ import (
 // protocol's pure functions, applied in a transaction.
 type Deliveries struct{ db *DB }
 
-var _ webhook.Deliveries = Deliveries{}
+var _ delivery.Store = Deliveries{}
 
 // Deliveries returns the delivery store.
 func (db *DB) Deliveries() Deliveries { return Deliveries{db} }
 
-func deliveryKey(k webhook.DeliveryKey) []byte {
+func deliveryKey(k delivery.Key) []byte {
 	return append(webhookKey(k.Tenant, k.Webhook), k.Event...)
 }
 
@@ -30,30 +31,30 @@ var errDueKey = errors.New("malformed index entry")
 
 // dueKey returns a row's key in the index of due deliveries, or nil if the row
 // is not due.
-func dueKey(d webhook.Delivery) []byte {
+func dueKey(d delivery.Row) []byte {
 	if d.SweepAt.IsZero() {
 		return nil
 	}
-	return append(key(byte(webhook.DueShard(d.DeliveryKey)), d.SweepAt), deliveryKey(d.DeliveryKey)...)
+	return append(key(byte(delivery.DueShard(d.Key)), d.SweepAt), deliveryKey(d.Key)...)
 }
 
-func loadDelivery(tx *bbolt.Tx, k []byte, now time.Time) (d webhook.Delivery, err error) {
+func loadDelivery(tx *bbolt.Tx, k []byte, now time.Time) (d delivery.Row, err error) {
 	if _, err = load(bucket(tx, "deliveries"), k, &d); err != nil {
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	}
 	if expired(d.ExpiresAt, now) {
-		return webhook.Delivery{}, nil
+		return delivery.Row{}, nil
 	}
 	return d, nil
 }
 
 // transition applies a change of the row protocol.
-func (s Deliveries) transition(ctx context.Context, id webhook.DeliveryKey, apply func(webhook.Delivery) (webhook.Delivery, bool)) (webhook.Delivery, error) {
-	return commit(ctx, s.db, func(tx *bbolt.Tx) (webhook.Delivery, error) {
+func (s Deliveries) transition(ctx context.Context, id delivery.Key, apply func(delivery.Row) (delivery.Row, bool)) (delivery.Row, error) {
+	return commit(ctx, s.db, func(tx *bbolt.Tx) (delivery.Row, error) {
 		k := deliveryKey(id)
 		before, err := loadDelivery(tx, k, s.db.Now())
 		if err != nil {
-			return webhook.Delivery{}, err
+			return delivery.Row{}, err
 		}
 		after, ok := apply(before)
 		if !ok {
@@ -66,7 +67,7 @@ func (s Deliveries) transition(ctx context.Context, id webhook.DeliveryKey, appl
 
 // writeDelivery replaces a row and its index entry. The old entry follows from
 // the stored row, since an expired row still has one.
-func writeDelivery(tx *bbolt.Tx, k []byte, row webhook.Delivery) error {
+func writeDelivery(tx *bbolt.Tx, k []byte, row delivery.Row) error {
 	var stored storedDelivery
 	if _, err := load(bucket(tx, "deliveries"), k, &stored); err != nil {
 		return err
@@ -78,7 +79,7 @@ func writeDelivery(tx *bbolt.Tx, k []byte, row webhook.Delivery) error {
 		}
 	}
 	due := bucket(tx, "due")
-	if was := dueKey(stored.Delivery); was != nil {
+	if was := dueKey(stored.Row); was != nil {
 		if err := due.Delete(was); err != nil {
 			return fmt.Errorf("delete from index: %w", err)
 		}
@@ -93,11 +94,11 @@ func writeDelivery(tx *bbolt.Tx, k []byte, row webhook.Delivery) error {
 
 // rounded truncates a row's times to milliseconds in UTC, the contract's
 // precision, so that a row reads as it was returned.
-func rounded(d webhook.Delivery) webhook.Delivery {
+func rounded(d delivery.Row) delivery.Row {
 	for _, at := range []*time.Time{&d.LeaseUntil, &d.NextAt, &d.SweepAt, &d.Created, &d.Updated, &d.ExpiresAt} {
 		*at = milliseconds(*at)
 	}
-	attempts := make([]webhook.Attempt, len(d.Attempts))
+	attempts := make([]delivery.Attempt, len(d.Attempts))
 	for i, a := range d.Attempts {
 		a.At, a.Duration = milliseconds(a.At), a.Duration.Truncate(time.Millisecond)
 		attempts[i] = a
@@ -115,58 +116,58 @@ func milliseconds(t time.Time) time.Time {
 	return time.UnixMilli(t.UnixMilli()).UTC()
 }
 
-// Lease implements webhook.Deliveries.
-func (s Deliveries) Lease(ctx context.Context, l webhook.Lease) (webhook.Delivery, error) {
+// Lease implements delivery.Store.
+func (s Deliveries) Lease(ctx context.Context, l delivery.Lease) (delivery.Row, error) {
 	return s.transition(ctx, l.Key, l.Apply)
 }
 
-// Finish implements webhook.Deliveries.
-func (s Deliveries) Finish(ctx context.Context, f webhook.Finish) (webhook.Delivery, error) {
+// Finish implements delivery.Store.
+func (s Deliveries) Finish(ctx context.Context, f delivery.Finish) (delivery.Row, error) {
 	return s.transition(ctx, f.Key, f.Apply)
 }
 
-// RecordFirst implements webhook.Deliveries.
-func (s Deliveries) RecordFirst(ctx context.Context, r webhook.RecordFirst) (webhook.Delivery, error) {
+// RecordFirst implements delivery.Store.
+func (s Deliveries) RecordFirst(ctx context.Context, r delivery.RecordFirst) (delivery.Row, error) {
 	return s.transition(ctx, r.Key, r.Apply)
 }
 
-// MarkDelivered implements webhook.Deliveries.
-func (s Deliveries) MarkDelivered(ctx context.Context, m webhook.MarkDelivered) (webhook.Delivery, error) {
+// MarkDelivered implements delivery.Store.
+func (s Deliveries) MarkDelivered(ctx context.Context, m delivery.MarkDelivered) (delivery.Row, error) {
 	return s.transition(ctx, m.Key, m.Apply)
 }
 
-// StartRound implements webhook.Deliveries.
-func (s Deliveries) StartRound(ctx context.Context, r webhook.StartRound) (webhook.Delivery, error) {
+// StartRound implements delivery.Store.
+func (s Deliveries) StartRound(ctx context.Context, r delivery.StartRound) (delivery.Row, error) {
 	return s.transition(ctx, r.Key, r.Apply)
 }
 
-// End implements webhook.Deliveries.
-func (s Deliveries) End(ctx context.Context, e webhook.End) (webhook.Delivery, error) {
+// End implements delivery.Store.
+func (s Deliveries) End(ctx context.Context, e delivery.End) (delivery.Row, error) {
 	return s.transition(ctx, e.Key, e.Apply)
 }
 
-// MakeDue implements webhook.Deliveries.
-func (s Deliveries) MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Delivery, error) {
+// MakeDue implements delivery.Store.
+func (s Deliveries) MakeDue(ctx context.Context, m delivery.MakeDue) (delivery.Row, error) {
 	return s.transition(ctx, m.Key, m.Apply)
 }
 
-// Claim implements webhook.Deliveries.
-func (s Deliveries) Claim(ctx context.Context, c webhook.Claim) (webhook.Delivery, error) {
+// Claim implements delivery.Store.
+func (s Deliveries) Claim(ctx context.Context, c delivery.Claim) (delivery.Row, error) {
 	return s.transition(ctx, c.Key, c.Apply)
 }
 
-// Park implements webhook.Deliveries.
-func (s Deliveries) Park(ctx context.Context, p webhook.Park) (webhook.Delivery, error) {
+// Park implements delivery.Store.
+func (s Deliveries) Park(ctx context.Context, p delivery.Park) (delivery.Row, error) {
 	return s.transition(ctx, p.Key, p.Apply)
 }
 
-// Defer implements webhook.Deliveries.
-func (s Deliveries) Defer(ctx context.Context, d webhook.Defer) (webhook.Delivery, error) {
+// Defer implements delivery.Store.
+func (s Deliveries) Defer(ctx context.Context, d delivery.Defer) (delivery.Row, error) {
 	return s.transition(ctx, d.Key, d.Apply)
 }
 
-// Get implements webhook.Deliveries.
-func (s Deliveries) Get(ctx context.Context, id webhook.DeliveryKey) (row webhook.Delivery, err error) {
+// Get implements delivery.Store.
+func (s Deliveries) Get(ctx context.Context, id delivery.Key) (row delivery.Row, err error) {
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		row, err = loadDelivery(tx, deliveryKey(id), s.db.Now())
 		if err == nil && !row.Exists() {
@@ -177,8 +178,8 @@ func (s Deliveries) Get(ctx context.Context, id webhook.DeliveryKey) (row webhoo
 	return row, err
 }
 
-// List implements webhook.Deliveries.
-func (s Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, before webhook.EventID, limit int) (page []webhook.Delivery, err error) {
+// List implements delivery.Store.
+func (s Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, before webhook.EventID, limit int) (page []delivery.Row, err error) {
 	prefix, now := webhookKey(tenant, id), s.db.Now()
 	start := append(bytes.Clone(prefix), before...)
 	if before == "" {
@@ -207,13 +208,13 @@ func (s Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, b
 	return page, err
 }
 
-// Due implements webhook.Deliveries. It never lags.
-func (s Deliveries) Due(ctx context.Context, shard int, before time.Time, after webhook.DueDelivery, limit int) (due []webhook.DueDelivery, err error) {
+// Due implements delivery.Store. It never lags.
+func (s Deliveries) Due(ctx context.Context, shard int, before time.Time, after delivery.DueRow, limit int) (due []delivery.DueRow, err error) {
 	now := s.db.Now()
 	prefix := key(byte(shard))
 	start := prefix
-	if after != (webhook.DueDelivery{}) {
-		start = append(dueKey(webhook.Delivery{DeliveryKey: after.DeliveryKey, SweepAt: after.SweepAt}), 0) // the smallest key after that
+	if after != (delivery.DueRow{}) {
+		start = append(dueKey(delivery.Row{Key: after.Key, SweepAt: after.SweepAt}), 0) // the smallest key after that
 	}
 	var broken webhook.UnreadableError
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
@@ -231,7 +232,7 @@ func (s Deliveries) Due(ctx context.Context, shard int, before time.Time, after 
 				broken.Add(shown("deliveries", k[9:]), err)
 			}
 			if row.Exists() {
-				due = append(due, webhook.DueDelivery{DeliveryKey: row.DeliveryKey, SweepAt: row.SweepAt, NextAt: row.NextAt, Resends: row.Resends})
+				due = append(due, delivery.DueRow{Key: row.Key, SweepAt: row.SweepAt, NextAt: row.NextAt, Resends: row.Resends})
 			}
 		}
 		return broken.Err()

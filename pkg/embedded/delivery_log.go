@@ -8,11 +8,12 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Log implements webhook.Deliveries. It reads no more than Examine rows.
-func (s Deliveries) Log(ctx context.Context, q webhook.LogQuery) (page webhook.LogPage, err error) {
+// Log implements delivery.Store. It reads no more than Examine rows.
+func (s Deliveries) Log(ctx context.Context, q delivery.LogQuery) (page delivery.LogPage, err error) {
 	prefix, now := webhookKey(q.Tenant, q.Webhook), s.db.Now()
 	start := append(bytes.Clone(prefix), q.Before...)
 	if q.Before == "" {
@@ -32,7 +33,7 @@ func (s Deliveries) Log(ctx context.Context, q webhook.LogQuery) (page webhook.L
 			}
 			page.Examined++
 			page.Next = webhook.EventID(k[len(prefix):])
-			var row webhook.Delivery
+			var row delivery.Row
 			err := json.Unmarshal(stored, &row)
 			switch {
 			case err != nil:
@@ -47,12 +48,12 @@ func (s Deliveries) Log(ctx context.Context, q webhook.LogQuery) (page webhook.L
 	return page, err
 }
 
-// PutResponse implements webhook.Deliveries.
-func (s Deliveries) PutResponse(ctx context.Context, r webhook.FailureResponse) error {
+// PutResponse implements delivery.Store.
+func (s Deliveries) PutResponse(ctx context.Context, r delivery.FailureResponse) error {
 	r.At, r.ExpiresAt = milliseconds(r.At), milliseconds(r.ExpiresAt)
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
-		b, k := bucket(tx, "responses"), deliveryKey(r.DeliveryKey)
-		var stored webhook.FailureResponse
+		b, k := bucket(tx, "responses"), deliveryKey(r.Key)
+		var stored delivery.FailureResponse
 		found, err := load(b, k, &stored)
 		if err != nil || found && !stored.At.Before(r.At) {
 			return err
@@ -69,8 +70,8 @@ func (s Deliveries) PutResponse(ctx context.Context, r webhook.FailureResponse) 
 	})
 }
 
-// Response implements webhook.Deliveries.
-func (s Deliveries) Response(ctx context.Context, id webhook.DeliveryKey) (r webhook.FailureResponse, err error) {
+// Response implements delivery.Store.
+func (s Deliveries) Response(ctx context.Context, id delivery.Key) (r delivery.FailureResponse, err error) {
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		found, err := load(bucket(tx, "responses"), deliveryKey(id), &r)
 		if err == nil && (!found || expired(r.ExpiresAt, s.db.Now())) {
@@ -79,7 +80,7 @@ func (s Deliveries) Response(ctx context.Context, id webhook.DeliveryKey) (r web
 		return err
 	})
 	if err != nil {
-		return webhook.FailureResponse{}, err
+		return delivery.FailureResponse{}, err
 	}
 	return r, nil
 }

@@ -36,6 +36,7 @@
 //	feed        partition, sequence                         commit time, key of the event
 //	deliveries  tenant 0 webhook id, event id               row, JSON
 //	responses   tenant 0 webhook id, event id               response of the last failed attempt, JSON
+//	statistics  tenant 0 webhook id, hour                   counts of the hour, JSON
 //	due         shard, sweep time, key of the delivery      -
 //	queue       number                                      message, JSON
 //	ready       time when visible, number                   fairness group

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -185,14 +186,14 @@ func TestDB_ABrokenWriterLeavesItsCompanionsAlone(t *testing.T) {
 func TestDB_ACallMayEndBeforeItsWrite(t *testing.T) {
 	t.Parallel()
 	db := open(t, t.TempDir())
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: "01234567-89ab-7fff-bfff-ffffffffffff"}
+	key := delivery.Key{Tenant: "Default", Webhook: 1, Event: "01234567-89ab-7fff-bfff-ffffffffffff"}
 	var wg sync.WaitGroup
 	for i := range 200 {
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%40)*50*time.Microsecond)
 			defer cancel()
 			_, _ = db.Webhooks().NextID(ctx, "Default")
-			_, _ = db.Deliveries().End(ctx, webhook.End{Key: key, Round: 1, Status: webhook.StatusCancelled, Now: time.Now()})
+			_, _ = db.Deliveries().End(ctx, delivery.End{Key: key, Round: 1, Status: delivery.StatusCancelled, Now: time.Now()})
 			_, _ = db.Webhooks().UpdateHealth(ctx, "Default", 1, func(h webhook.Health) webhook.Health { return h })
 			_, _ = db.Events().Remember(ctx, "Default", "k", webhook.IdempotencyClaim{}, time.Now())
 			_, _ = db.Queue().Receive(ctx, 10)
@@ -218,9 +219,9 @@ func TestDB_AnEndedProcessHoldsNothing(t *testing.T) {
 	dir := t.TempDir()
 	db := open(t, dir)
 	event := newEvent(t)
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: event.ID}
-	message := webhook.Message{Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: 1, Event: event.ID, Round: 1, Attempt: 1}
-	if _, err := db.Queue().Send(t.Context(), []webhook.Outgoing{{Message: message}}); err != nil {
+	key := delivery.Key{Tenant: "Default", Webhook: 1, Event: event.ID}
+	message := delivery.Message{Kind: delivery.MessageAttempt, Tenant: "Default", Webhook: 1, Event: event.ID, Round: 1, Attempt: 1}
+	if _, err := db.Queue().Send(t.Context(), []delivery.Outgoing{{Message: message}}); err != nil {
 		t.Fatal(err)
 	}
 	if received, err := db.Queue().Receive(t.Context(), 1); err != nil || len(received) != 1 {
@@ -228,9 +229,9 @@ func TestDB_AnEndedProcessHoldsNothing(t *testing.T) {
 	}
 	lease := func(db *embedded.DB, token string) error {
 		now := time.Now()
-		_, err := db.Deliveries().Lease(t.Context(), webhook.Lease{
+		_, err := db.Deliveries().Lease(t.Context(), delivery.Lease{
 			Key: key, Round: 1, Attempt: 1, Token: token, Now: now, Until: now.Add(time.Minute), SweepAt: now.Add(time.Hour),
-			Seed: webhook.Seed{ExpiresAt: now.Add(time.Hour)},
+			Seed: delivery.Seed{ExpiresAt: now.Add(time.Hour)},
 		})
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/queue/queuetest"
 	"github.com/posthaste-dev/posthaste/pkg/secrets/secretstest"
@@ -35,7 +36,7 @@ func TestStore_Conforms(t *testing.T) {
 			Limited:  func(n int) webhook.Webhooks { return db.Webhooks().Limited(n) },
 			Webhooks: db.Webhooks(), Events: db.Events(), Deliveries: db.Deliveries(),
 			Tenants: db.Tenants(), Credentials: db.Credentials(), Erasure: db.Erasure(), Jobs: db.Jobs(), Sources: db.Sources(), Feed: db.TenantFeed,
-			Damage: db.Damage,
+			Statistics: db.Statistics(), Damage: db.Damage,
 		}
 	})
 }
@@ -65,7 +66,7 @@ func TestQueue_Conforms(t *testing.T) {
 		return queuetest.Harness{
 			Queue: db.Queue(), Visibility: db.Queue(), VisibilityTimeout: 15 * time.Minute, MaxReceives: 20, Fair: true,
 			Advance: func(d time.Duration) { clock.Advance(d) },
-			Receive: func(t *testing.T, limit int) []webhook.Received {
+			Receive: func(t *testing.T, limit int) []delivery.Received {
 				t.Helper()
 				received, err := db.Queue().Receive(t.Context(), limit)
 				if err != nil {
@@ -73,7 +74,7 @@ func TestQueue_Conforms(t *testing.T) {
 				}
 				return received
 			},
-			Ack: func(t *testing.T, received ...webhook.Received) {
+			Ack: func(t *testing.T, received ...delivery.Received) {
 				t.Helper()
 				var receipts []string
 				for _, r := range received {
@@ -83,7 +84,7 @@ func TestQueue_Conforms(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			DeadLetters: func(t *testing.T) []webhook.Received {
+			DeadLetters: func(t *testing.T) []delivery.Received {
 				t.Helper()
 				letters, err := db.DeadLetters().Receive(t.Context(), 10)
 				if err != nil {

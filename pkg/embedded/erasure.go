@@ -70,6 +70,11 @@ func (s Erasure) EraseHistory(ctx context.Context, tenant webhook.Tenant, id int
 	return s.eraseOf(ctx, tenant, id, limit, "history")
 }
 
+// EraseStatistics implements tenancy.Erasure.
+func (s Erasure) EraseStatistics(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
+	return s.eraseOf(ctx, tenant, id, limit, "statistics")
+}
+
 // eraseOf removes up to limit items of a webhook from some buckets.
 func (s Erasure) eraseOf(ctx context.Context, tenant webhook.Tenant, id int32, limit int, buckets ...string) (int, error) {
 	return commit(ctx, s.db, func(tx *bbolt.Tx) (int, error) {

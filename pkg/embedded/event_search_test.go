@@ -8,14 +8,11 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
-// A page of a search costs the same, and takes milliseconds, whatever the tenant has
-// and wherever the page is.
-func TestSearch_AMillionEventsArePagedInBoundedSteps(t *testing.T) {
+// A page of a search examines a bounded number of events, wherever the page is.
+// BenchmarkFigures measures the same with a million.
+func TestSearch_ManyEventsArePagedInBoundedSteps(t *testing.T) {
 	t.Parallel()
-	stored := 1_000_000
-	if raceEnabled || testing.Short() {
-		stored = 50_000
-	}
+	const stored = 50_000
 	db, random := open(t, t.TempDir()), webhooktest.Random(1)
 	start := time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC)
 	db.PutAll(t, func(yield func(webhook.Event) bool) {
@@ -35,7 +32,6 @@ func TestSearch_AMillionEventsArePagedInBoundedSteps(t *testing.T) {
 		}
 	})
 	seven, none := int32(7), int32(1000)
-	fastest := time.Hour
 	for name, q := range map[string]webhook.EventQuery{
 		"all":          {},
 		"some match":   {Filter: webhook.EventFilter{PrimaryKey: &seven}},
@@ -44,20 +40,10 @@ func TestSearch_AMillionEventsArePagedInBoundedSteps(t *testing.T) {
 	} {
 		for _, from := range []int{stored, stored / 2, stored / 100} {
 			q.Tenant, q.Limit, q.Before = "Default", 100, webhook.FirstEventID(start.Add(time.Duration(from)*time.Second))
-			began := time.Now()
 			page, err := db.Events().Search(t.Context(), q)
-			took := time.Since(began)
 			if err != nil || page.Examined == 0 || page.Examined > 3000 || name != "all" && page.Next != "" && page.Examined < 1000 {
 				t.Errorf("%s before event %d: examined %d, %v", name, from, page.Examined, err)
 			}
-			t.Logf("%s before event %d: %d of %d in %v", name, from, len(page.Events), page.Examined, took)
-			if name == "none match" {
-				fastest = min(fastest, took)
-			}
 		}
-	}
-	// A busy machine may stretch any one page, so the limit is for the fastest.
-	if fastest > 50*time.Millisecond && !raceEnabled {
-		t.Errorf("a page took %v", fastest)
 	}
 }

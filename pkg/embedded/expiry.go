@@ -9,12 +9,12 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
 // expiring lists the buckets whose items expire; issued follows credentials.
 // Keys of the expiry index hold a bucket's position in this list.
-var expiring = []string{"events", "deliveries", "claims", "ended", "credentials", "graves", "history", "responses"}
+var expiring = []string{"events", "deliveries", "claims", "ended", "credentials", "graves", "history", "responses", "statistics"}
 
 // expiryKey returns an item's key in the expiry index, or nil if the item does
 // not expire.
@@ -53,7 +53,7 @@ func forgetExpiry(tx *bbolt.Tx, name string, k []byte, at time.Time) error {
 
 // storedDelivery is the stored form of a row.
 type storedDelivery struct {
-	webhook.Delivery
+	delivery.Row
 	// Noted is the row's time in the expiry index.
 	Noted time.Time `json:",omitzero"`
 }

@@ -7,8 +7,10 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/source"
+	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -48,8 +50,10 @@ func (db *DB) Damage(t *testing.T, thing any) {
 		name, k = "history", historyKey(x.Webhook.Tenant, x.Webhook.ID, x.Webhook.Revision)
 	case webhook.Event:
 		name, k = "events", eventKey(x.Tenant, x.ID)
-	case webhook.Delivery:
-		name, k = "deliveries", deliveryKey(x.DeliveryKey)
+	case delivery.Row:
+		name, k = "deliveries", deliveryKey(x.Key)
+	case storetest.StoredHour:
+		name, k = "statistics", hourKey(x.Tenant, x.Webhook, x.From)
 	case job.Job:
 		name, k = "jobs", []byte(x.ID)
 	case webhook.Intent:

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -15,12 +16,12 @@ import (
 func TestPump_AHangingGroupLeavesRoomForOthers(t *testing.T) {
 	t.Parallel()
 	db := open(t, t.TempDir())
-	message := func(id int32, n int) webhook.Outgoing {
-		return webhook.Outgoing{Message: webhook.Message{
-			Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: id, Event: webhook.EventID(fmt.Sprintf("019a0000-0000-7000-8000-%012d", n)), Round: 1, Attempt: 1,
+	message := func(id int32, n int) delivery.Outgoing {
+		return delivery.Outgoing{Message: delivery.Message{
+			Kind: delivery.MessageAttempt, Tenant: "Default", Webhook: id, Event: webhook.EventID(fmt.Sprintf("019a0000-0000-7000-8000-%012d", n)), Round: 1, Attempt: 1,
 		}}
 	}
-	var hanging []webhook.Outgoing
+	var hanging []delivery.Outgoing
 	for n := range 600 {
 		hanging = append(hanging, message(1, n))
 	}
@@ -28,7 +29,7 @@ func TestPump_AHangingGroupLeavesRoomForOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	release, served, held := make(chan struct{}), make(chan struct{}, 1), make(chan struct{}, 600)
-	stop := pumped(t, &embedded.Pump{DB: db, Queue: func(_ context.Context, received []webhook.Received) []string {
+	stop := pumped(t, &embedded.Pump{DB: db, Queue: func(_ context.Context, received []delivery.Received) []string {
 		for _, r := range received {
 			if r.Message.Webhook == 2 {
 				served <- struct{}{}
@@ -43,7 +44,7 @@ func TestPump_AHangingGroupLeavesRoomForOthers(t *testing.T) {
 	defer close(release)
 	<-held
 	for n := range 20 {
-		if _, err := db.Queue().Send(t.Context(), []webhook.Outgoing{message(2, n)}); err != nil {
+		if _, err := db.Queue().Send(t.Context(), []delivery.Outgoing{message(2, n)}); err != nil {
 			t.Fatal(err)
 		}
 		select {
@@ -62,13 +63,13 @@ func TestPump_AHangingGroupLeavesRoomForOthers(t *testing.T) {
 func TestPump_HangingTenantsLeaveRoomForOthers(t *testing.T) {
 	t.Parallel()
 	db := open(t, t.TempDir())
-	message := func(tenant webhook.Tenant, id int32, n int) webhook.Outgoing {
-		return webhook.Outgoing{Message: webhook.Message{
-			Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: id, Event: webhook.EventID(fmt.Sprintf("019a0000-0000-7000-8000-%012d", n)), Round: 1, Attempt: 1,
+	message := func(tenant webhook.Tenant, id int32, n int) delivery.Outgoing {
+		return delivery.Outgoing{Message: delivery.Message{
+			Kind: delivery.MessageAttempt, Tenant: tenant, Webhook: id, Event: webhook.EventID(fmt.Sprintf("019a0000-0000-7000-8000-%012d", n)), Round: 1, Attempt: 1,
 		}}
 	}
 	for _, tenant := range []webhook.Tenant{"A", "B", "C", "D"} {
-		var hanging []webhook.Outgoing
+		var hanging []delivery.Outgoing
 		for n := range 400 {
 			hanging = append(hanging, message(tenant, int32(n%20+1), n))
 		}
@@ -79,7 +80,7 @@ func TestPump_HangingTenantsLeaveRoomForOthers(t *testing.T) {
 	release, served := make(chan struct{}), make(chan struct{}, 1)
 	var mu sync.Mutex
 	held := map[webhook.Tenant]int{}
-	stop := pumped(t, &embedded.Pump{DB: db, Queue: func(_ context.Context, received []webhook.Received) []string {
+	stop := pumped(t, &embedded.Pump{DB: db, Queue: func(_ context.Context, received []delivery.Received) []string {
 		hangs := false
 		for _, r := range received {
 			if r.Message.Tenant == "Default" {
@@ -99,7 +100,7 @@ func TestPump_HangingTenantsLeaveRoomForOthers(t *testing.T) {
 	defer stop()
 	defer close(release)
 	for n := range 4 {
-		if _, err := db.Queue().Send(t.Context(), []webhook.Outgoing{message("Default", 1, n)}); err != nil {
+		if _, err := db.Queue().Send(t.Context(), []delivery.Outgoing{message("Default", 1, n)}); err != nil {
 			t.Fatal(err)
 		}
 		select {

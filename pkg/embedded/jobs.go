@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -29,7 +30,63 @@ func (s Jobs) Create(ctx context.Context, j job.Job) error {
 		if b.Get([]byte(j.ID)) != nil {
 			return fmt.Errorf("job %s: %w", j.ID, webhook.ErrExists)
 		}
-		return save(b, []byte(j.ID), j)
+		return createJob(tx, j)
+	})
+}
+
+// createJob stores a new job, unless its webhook has a running one.
+func createJob(tx *bbolt.Tx, j job.Job) error {
+	if j.Webhook != 0 {
+		if running := jobsOf(tx, "jobs", j.Tenant, j.Webhook); len(running) > 0 {
+			return fmt.Errorf("create job %s: %w", j.ID, &job.BusyError{Running: running[0].ID})
+		}
+	}
+	return save(bucket(tx, "jobs"), []byte(j.ID), j)
+}
+
+// jobsOf returns the jobs of a webhook in a bucket, oldest first. It reads the whole
+// bucket: a local run has few jobs. One that cannot be decoded may be of any webhook, and
+// Running reports it.
+func jobsOf(tx *bbolt.Tx, name string, tenant webhook.Tenant, id int32) (found []job.Job) {
+	c := bucket(tx, name).Cursor()
+	for k, stored := c.First(); k != nil; k, stored = c.Next() {
+		var j job.Job
+		if json.Unmarshal(stored, &j) == nil && j.Tenant == tenant && j.Webhook == id {
+			found = append(found, j)
+		}
+	}
+	return found
+}
+
+// OfWebhook implements job.Jobs.
+func (s Jobs) OfWebhook(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (found []job.Job, err error) {
+	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
+		running := jobsOf(tx, "jobs", tenant, id)
+		ended := jobsOf(tx, "ended", tenant, id)
+		slices.Reverse(ended)
+		for _, j := range append(running, ended...) {
+			if len(found) < limit && !expired(j.ExpiresAt, s.db.Now()) {
+				found = append(found, j)
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// EraseJobs implements tenancy.Erasure.
+func (s Erasure) EraseJobs(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
+	return commit(ctx, s.db, func(tx *bbolt.Tx) (erased int, err error) {
+		for _, name := range []string{"jobs", "ended"} {
+			found := jobsOf(tx, name, tenant, id)
+			for _, j := range found {
+				if erased < limit && err == nil {
+					erased++
+					err = removeItem(tx, bucket(tx, name), name, []byte(j.ID))
+				}
+			}
+		}
+		return erased, err
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/backoff"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -22,7 +23,7 @@ type Pump struct {
 	Stream func(ctx context.Context, records []webhook.Record) (failed string)
 	// Queue handles a batch of the queue and returns the IDs of the messages
 	// that are not done.
-	Queue func(ctx context.Context, received []webhook.Received) (failed []string)
+	Queue func(ctx context.Context, received []delivery.Received) (failed []string)
 	// Minute is called at the start and then once a minute at a fixed rate; a
 	// call that takes longer is followed immediately by the next. Expired items
 	// are removed from the file on the same schedule.
@@ -158,7 +159,7 @@ func (p *Pump) awaitMessage(ctx, handling context.Context, raised <-chan struct{
 	wait(ctx, raised, max(next.Sub(p.DB.Now()), time.Millisecond))
 }
 
-func (p *Pump) consume(ctx context.Context, received []webhook.Received) {
+func (p *Pump) consume(ctx context.Context, received []delivery.Received) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			p.Logger.ErrorContext(ctx, "queue handler panicked", "error", fmt.Sprint(cause))

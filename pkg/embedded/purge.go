@@ -113,7 +113,7 @@ func removeItem(tx *bbolt.Tx, b *bbolt.Bucket, name string, k []byte) error {
 				return err
 			}
 		}
-		if due := dueKey(row.Delivery); due != nil {
+		if due := dueKey(row.Row); due != nil {
 			if err := bucket(tx, "due").Delete(due); err != nil {
 				return fmt.Errorf("delete from index: %w", err)
 			}

@@ -10,6 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -60,8 +61,8 @@ func TestPurge_ExaminesOnlyExpiredItems(t *testing.T) {
 		writes = append(writes, func() error {
 			return db.Events().Put(t.Context(), webhook.Event{Tenant: "Default", ID: id, Name: "a.b", ExpiresAt: expires})
 		}, func() error {
-			_, err := db.Deliveries().Park(t.Context(), webhook.Park{
-				Key: webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: id}, Round: 1, Attempt: 1, Now: now, Until: now, Seed: webhook.Seed{ExpiresAt: expires},
+			_, err := db.Deliveries().Park(t.Context(), delivery.Park{
+				Key: delivery.Key{Tenant: "Default", Webhook: 1, Event: id}, Round: 1, Attempt: 1, Now: now, Until: now, Seed: delivery.Seed{ExpiresAt: expires},
 			})
 			return err
 		})
@@ -93,8 +94,8 @@ func TestPurge_ExaminesOnlyExpiredItems(t *testing.T) {
 	clock.Advance(24 * time.Hour)
 	purge(0)
 	due := 0
-	for shard := range webhook.DueShards {
-		rows, err := db.Deliveries().Due(t.Context(), shard, clock.Now(), webhook.DueDelivery{}, 10_000)
+	for shard := range delivery.DueShards {
+		rows, err := db.Deliveries().Due(t.Context(), shard, clock.Now(), delivery.DueRow{}, 10_000)
 		must(err)
 		due += len(rows)
 	}
@@ -122,12 +123,12 @@ func TestPurge_KeepsARowWhoseLifeHasGrown(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: "01234567-89ab-7fff-bfff-ffffffffffff"}
+	key := delivery.Key{Tenant: "Default", Webhook: 1, Event: "01234567-89ab-7fff-bfff-ffffffffffff"}
 	until := clock.Now()
 	for range 10 {
 		until = until.Add(time.Hour)
-		_, err := db.Deliveries().Park(t.Context(), webhook.Park{
-			Key: key, Round: 1, Attempt: 1, Now: clock.Now(), Until: clock.Now(), Seed: webhook.Seed{ExpiresAt: until},
+		_, err := db.Deliveries().Park(t.Context(), delivery.Park{
+			Key: key, Round: 1, Attempt: 1, Now: clock.Now(), Until: clock.Now(), Seed: delivery.Seed{ExpiresAt: until},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -225,10 +226,10 @@ func TestRestart_APostponedMessageKeepsItsTime(t *testing.T) {
 		return db
 	}
 	db := reopen()
-	var out []webhook.Outgoing
+	var out []delivery.Outgoing
 	for id := range int32(2) {
-		out = append(out, webhook.Outgoing{Message: webhook.Message{
-			Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: id + 1, Event: "01234567-89ab-7fff-bfff-ffffffffffff", Round: 1, Attempt: 1,
+		out = append(out, delivery.Outgoing{Message: delivery.Message{
+			Kind: delivery.MessageAttempt, Tenant: "Default", Webhook: id + 1, Event: "01234567-89ab-7fff-bfff-ffffffffffff", Round: 1, Attempt: 1,
 		}})
 	}
 	if _, err := db.Queue().Send(t.Context(), out); err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
 // Queue is the delivery queue of a DB. Like SQS, it has delays, visibility
@@ -18,8 +18,8 @@ import (
 type Queue struct{ db *DB }
 
 var (
-	_ webhook.Queue      = Queue{}
-	_ webhook.Visibility = Queue{}
+	_ delivery.Queue      = Queue{}
+	_ delivery.Visibility = Queue{}
 )
 
 // Queue returns the delivery queue.
@@ -37,8 +37,8 @@ type storedMessage struct {
 	Postponed bool `json:",omitempty"`
 }
 
-// Send implements webhook.Queue. It stores all messages of a call or none.
-func (q Queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed []int, err error) {
+// Send implements delivery.Queue. It stores all messages of a call or none.
+func (q Queue) Send(ctx context.Context, messages []delivery.Outgoing) (failed []int, err error) {
 	if len(messages) == 0 {
 		return nil, nil
 	}
@@ -49,11 +49,11 @@ func (q Queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed []
 			if err != nil {
 				return fmt.Errorf("number message: %w", err)
 			}
-			delay := min(max(m.Delay, 0), webhook.MaxDelay)
+			delay := min(max(m.Delay, 0), delivery.MaxDelay)
 			if rest := delay % time.Second; rest > 0 {
 				delay += time.Second - rest
 			}
-			item := storedMessage{Body: webhook.EncodeMessage(m.Message), Group: m.Message.Group(), Visible: milliseconds(now.Add(delay))}
+			item := storedMessage{Body: delivery.EncodeMessage(m.Message), Group: m.Message.Group(), Visible: milliseconds(now.Add(delay))}
 			if err := putMessage(tx, n, storedMessage{}, item); err != nil {
 				return err
 			}
@@ -93,12 +93,12 @@ const window = 10_000
 // Receive returns up to limit visible messages, alternating between groups, and
 // hides them. A message that was received too often becomes a dead letter
 // instead.
-func (q Queue) Receive(ctx context.Context, limit int) ([]webhook.Received, error) {
+func (q Queue) Receive(ctx context.Context, limit int) ([]delivery.Received, error) {
 	return q.receive(ctx, limit, func([]byte) bool { return false })
 }
 
 // receive is Receive for groups that are not full.
-func (q Queue) receive(ctx context.Context, limit int, full func(group []byte) bool) ([]webhook.Received, error) {
+func (q Queue) receive(ctx context.Context, limit int, full func(group []byte) bool) ([]delivery.Received, error) {
 	some := false
 	err := q.db.view(ctx, func(tx *bbolt.Tx) error {
 		some = len(visible(tx, q.db.Now(), 1, full)) > 0
@@ -107,7 +107,7 @@ func (q Queue) receive(ctx context.Context, limit int, full func(group []byte) b
 	if err != nil || !some {
 		return nil, err
 	}
-	return commit(ctx, q.db, func(tx *bbolt.Tx) (received []webhook.Received, err error) {
+	return commit(ctx, q.db, func(tx *bbolt.Tx) (received []delivery.Received, err error) {
 		now := q.db.Now()
 		for _, w := range takeTurns(visible(tx, now, window, full), limit) {
 			var was storedMessage
@@ -139,11 +139,11 @@ func (q Queue) receive(ctx context.Context, limit int, full func(group []byte) b
 	})
 }
 
-func decodeReceived(id, body string, receives int) webhook.Received {
-	r := webhook.Received{ID: id, Receipt: id, Receives: receives}
+func decodeReceived(id, body string, receives int) delivery.Received {
+	r := delivery.Received{ID: id, Receipt: id, Receives: receives}
 	var err error
-	if r.Message, err = webhook.DecodeMessage(body); err != nil {
-		r.Message, r.Undecodable = webhook.Message{}, body
+	if r.Message, err = delivery.DecodeMessage(body); err != nil {
+		r.Message, r.Undecodable = delivery.Message{}, body
 	}
 	return r
 }
@@ -244,7 +244,7 @@ func (q Queue) Ack(ctx context.Context, receipts []string) error {
 	})
 }
 
-// Postpone implements webhook.Visibility.
+// Postpone implements delivery.Visibility.
 func (q Queue) Postpone(ctx context.Context, r string, delay time.Duration) error {
 	return q.db.update(ctx, func(tx *bbolt.Tx) error {
 		n, was, ok, err := held(tx, r)

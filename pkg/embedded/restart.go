@@ -7,7 +7,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
 // release frees the leases and messages held by the previous process. Only one
@@ -59,7 +59,7 @@ func releaseLeases(tx *bbolt.Tx, now time.Time) error {
 		}
 	}
 	for _, k := range held {
-		var row webhook.Delivery // the sweep reports rows that cannot be decoded
+		var row delivery.Row // the sweep reports rows that cannot be decoded
 		if _, err := load(bucket(tx, "deliveries"), k, &row); err != nil || !row.Leased(now) {
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -21,7 +22,10 @@ type Webhooks struct {
 	limit int // webhooks per tenant; 0: unlimited
 }
 
-var _ webhook.Webhooks = Webhooks{}
+var (
+	_ webhook.Webhooks = Webhooks{}
+	_ job.Founder      = Webhooks{}
+)
 
 // Webhooks returns the webhook store.
 func (db *DB) Webhooks() Webhooks { return Webhooks{db: db} }
@@ -97,17 +101,29 @@ func (s Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (int32, err
 
 // Create implements webhook.Webhooks.
 func (s Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
+	return s.db.update(ctx, func(tx *bbolt.Tx) error { return s.create(tx, w) })
+}
+
+// CreateWith implements job.Founder.
+func (s Webhooks) CreateWith(ctx context.Context, w webhook.Webhook, j job.Job) error {
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
-		for _, name := range []string{"webhooks", "graves"} {
-			if bucket(tx, name).Get(webhookKey(w.Tenant, w.ID)) != nil {
-				return fmt.Errorf("webhook %d: %w", w.ID, webhook.ErrExists)
-			}
-		}
-		if err := s.hasRoom(tx, w.Tenant); err != nil {
+		if err := s.create(tx, w); err != nil {
 			return err
 		}
-		return replace(tx, webhook.Webhook{}, w)
+		return createJob(tx, j)
 	})
+}
+
+func (s Webhooks) create(tx *bbolt.Tx, w webhook.Webhook) error {
+	for _, name := range []string{"webhooks", "graves"} {
+		if bucket(tx, name).Get(webhookKey(w.Tenant, w.ID)) != nil {
+			return fmt.Errorf("webhook %d: %w", w.ID, webhook.ErrExists)
+		}
+	}
+	if err := s.hasRoom(tx, w.Tenant); err != nil {
+		return err
+	}
+	return replace(tx, webhook.Webhook{}, w)
 }
 
 // HasRoom implements webhook.Webhooks.

@@ -53,11 +53,11 @@ var sentences = map[Code]string{
 	Stopped:         "The webhook was Stopped: set State to Active; the events that it missed are kept.",
 	Disabled:        "The webhook was disabled as TooManyErrors: repair the target, set State to Active; the events that it missed are kept.",
 	OtherApp:        "The event is about a webhook of another app, and only webhooks of that app or of no app get it.",
-	CreatedLater:    "The webhook was created at {at}, after the event was accepted.",
+	CreatedLater:    "The webhook was created at {at}, as the event was accepted or later.",
 	ActivatedLater:  "The webhook was activated at {at}, more than 60 seconds after the event was accepted.",
 	Deleted:         "The webhook was deleted at {at}.",
 	OtherRule:       "A rule refuses the event that has no code yet: report this to the operator.",
-	ChangedMeantime: "Revision {revision} was in force when the event was accepted, and revision {other}, since {at}, decides otherwise: the event met one of the two.",
+	ChangedMeantime: "Revision {revision} was in force about when the event was accepted, and revision {other}, since {at}, decides otherwise: the event met one of the two.",
 	RevisionUnknown: "The webhook was changed at {at}, after the event was accepted, and what it was before is not kept: this is the verdict of revision {revision}.",
 	MatchedLater:    "The webhook did not match within 15 minutes of the event: a replay or a redispatch made the delivery at {at}.",
 

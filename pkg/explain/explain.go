@@ -4,12 +4,18 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Patience is how long after its acceptance an event may be dispatched: a matching
 // webhook without a delivery after that is a fault.
 const Patience = 15 * time.Minute
+
+// Committing is how long before it is stored a change of a webhook may be stamped: a
+// save pings the target and writes a secret between the two, within the time of a call,
+// and clocks differ.
+const Committing = 32 * time.Second
 
 // Wait is what a delivery that is not finished waits behind.
 type Wait string
@@ -33,12 +39,14 @@ type Explanation struct {
 	Revision int64
 	Reasons  []Reason
 	// Status, Round and Attempt are those of the delivery. Zero: it has no row.
-	Status         webhook.Status
+	Status         delivery.Status
 	Round, Attempt int
 	AttemptCount   int
+	// Last is the last attempt that ended. nil: none has.
+	Last *delivery.Attempt
 	// Lane and NextAttempt are those of the next attempt. Empty and zero: nothing
 	// is left to attempt, or the attempt is under way.
-	Lane          webhook.Lane
+	Lane          delivery.Lane
 	NextAttempt   time.Time
 	WaitingBehind Wait
 	// Nearest has the webhooks that come closest, if no webhook matches.
@@ -55,12 +63,12 @@ type Facts struct {
 	// Accepted is when the event was accepted: the time of its id.
 	Accepted time.Time
 	// Revisions of the webhook, oldest first, from the one that was in force at
-	// Accepted, or from the oldest one that is known. At least one.
+	// Accepted, less Committing, or from the oldest one that is known. At least one.
 	Revisions []webhook.Webhook
 	// Deleted is when the webhook was deleted. Zero: it exists.
 	Deleted time.Time
-	// Row is the delivery's row. The zero Delivery: no row exists.
-	Row webhook.Delivery
+	// Row is the delivery's row. The zero Row: no row exists.
+	Row delivery.Row
 	// Health is that of the webhook, if Known.
 	Health webhook.Health
 	Known  bool
@@ -74,24 +82,30 @@ type Facts struct {
 // The verdict is that of the revision in force when the event was accepted. Dispatch
 // reads the webhook a moment later: if a revision within 15 minutes decides otherwise,
 // changed_meanwhile names both. A row is proof that one of them matched. Without a row
-// such a webhook does not match.
+// such a webhook does not match. A revision is in force from its stamp on, unless the
+// row, or that there is none after 15 minutes, says that dispatch read the one before.
 func Explain(f Facts) Explanation {
-	first, current := f.Revisions[0], f.Revisions[len(f.Revisions)-1]
+	at := inForce(f.Revisions, f.Accepted)
+	first, current := f.Revisions[at], f.Revisions[len(f.Revisions)-1]
 	x := Explanation{Webhook: first.ID, Revision: first.Revision}
 	v := judge(f.Event, first, f.Accepted)
-	other, differs := f.otherwise(v)
+	row, overdue := f.Row.Exists(), !f.Hypothetical && !f.Row.Exists() && !f.young()
+	other, differs := f.otherwise(at, v, v.matches && overdue || !v.matches && row)
 	known := f.Hypothetical || !first.Updated.After(f.Accepted) || first.Revision == 1
 	x.Matches, x.Pattern = v.matches, v.pattern
 	if f.Hypothetical {
 		differs = false
-	} else if !v.matches && !differs && f.Row.Exists() {
+	} else if !v.matches && !differs && row {
 		x.Matches = true
 	} else if differs {
-		x.Matches = f.Row.Exists()
+		x.Matches = row
 	}
 	// Dispatch may read webhooks before or after this one was created.
-	created := v.matches && !f.Hypothetical && first.Revision == 1 && first.Registered.After(f.Accepted) && !f.Row.Exists()
+	created := v.matches && !f.Hypothetical && !row && (first.Registered.After(f.Accepted) || overdue && first.Registered.After(f.Accepted.Add(-Committing)))
+	gone := !f.Deleted.IsZero() && !f.Deleted.After(f.Accepted) && !row
 	switch {
+	case gone:
+		x.Matches, x.Pattern = false, ""
 	case created:
 		x.Matches = false
 		x.add(CreatedLater, "at", clock(first.Registered))
@@ -102,13 +116,17 @@ func Explain(f Facts) Explanation {
 	}
 	switch {
 	case differs:
-		x.add(ChangedMeantime, "revision", fmt.Sprint(first.Revision), "other", fmt.Sprint(other.Revision), "at", clock(other.Updated))
+		older, newer := first, other
+		if other.Revision < first.Revision {
+			older, newer = other, first
+		}
+		x.add(ChangedMeantime, "revision", fmt.Sprint(older.Revision), "other", fmt.Sprint(newer.Revision), "at", clock(newer.Updated))
 		if x.Matches && !v.matches {
 			x.Revision, x.Pattern = other.Revision, judge(f.Event, other, f.Accepted).pattern
 		}
 	case !known:
 		x.add(RevisionUnknown, "revision", fmt.Sprint(first.Revision), "at", clock(first.Updated))
-		x.Matches = f.Row.Exists() || v.matches && f.young()
+		x.Matches = row || v.matches && f.young()
 	case x.Matches && !v.matches:
 		x.add(MatchedLater, "at", clock(f.Row.Created))
 	}
@@ -117,7 +135,7 @@ func Explain(f Facts) Explanation {
 		current.State = webhook.StateStopped // as dispatch has it
 	}
 	switch {
-	case f.Row.Exists():
+	case row:
 		x.row(f, current)
 	case f.Hypothetical:
 		if x.Matches {
@@ -135,14 +153,25 @@ func Explain(f Facts) Explanation {
 // young reports whether the event may not be dispatched yet.
 func (f Facts) young() bool { return webhook.Elapsed(f.Accepted, f.Now) < Patience }
 
-// otherwise returns the first revision within 15 minutes of the event whose verdict
-// is not v.
-func (f Facts) otherwise(v verdict) (webhook.Webhook, bool) {
-	for _, w := range f.Revisions[1:] {
-		if w.Updated.After(f.Accepted.Add(Patience)) {
-			break
-		}
-		if judge(f.Event, w, f.Accepted).matches != v.matches {
+// inForce returns the index of the revision that was in force at a time, by the stamps
+// of the changes: 0 if all are later.
+func inForce(revisions []webhook.Webhook, at time.Time) int {
+	i := len(revisions) - 1
+	for i > 0 && revisions[i].Updated.After(at) {
+		i--
+	}
+	return i
+}
+
+// otherwise returns the first revision within 15 minutes of the event whose verdict is
+// not v, that of the revision with the index. With earlier, it includes those that may
+// have been replaced only after the event was accepted.
+func (f Facts) otherwise(index int, v verdict, earlier bool) (webhook.Webhook, bool) {
+	for i, w := range f.Revisions {
+		switch {
+		case i < index && (!earlier || !f.Revisions[i+1].Updated.After(f.Accepted.Add(-Committing))):
+		case i > index && w.Updated.After(f.Accepted.Add(Patience)):
+		case judge(f.Event, w, f.Accepted).matches != v.matches:
 			return w, true
 		}
 	}
@@ -152,8 +181,8 @@ func (f Facts) otherwise(v verdict) (webhook.Webhook, bool) {
 // first adds how the first attempt would be made now.
 func (x *Explanation) first(f Facts, w webhook.Webhook, age time.Duration) {
 	h := f.Health.Under(w.Activation)
-	x.Lane = webhook.LaneQuestion{Known: f.Known, Health: h, Age: age, Now: f.Now}.Choose()
-	if x.Lane == webhook.LaneParked {
+	x.Lane = delivery.LaneQuestion{Known: f.Known, Health: h, Age: age, Now: f.Now}.Choose()
+	if x.Lane == delivery.LaneParked {
 		x.WaitingBehind, x.NextAttempt = WaitBreaker, h.Breaker.ProbeAt
 		x.add(BreakerOpen, "at", clock(h.Breaker.ProbeAt))
 	}
@@ -163,17 +192,20 @@ func (x *Explanation) first(f Facts, w webhook.Webhook, age time.Duration) {
 func (x *Explanation) row(f Facts, w webhook.Webhook) {
 	row := f.Row
 	x.Status, x.Round, x.Attempt, x.AttemptCount = row.Status, row.Round, row.Attempt, row.AttemptCount
+	if n := len(row.Attempts); n > 0 {
+		x.Last = &row.Attempts[n-1]
+	}
 	at := clock(row.Updated)
 	switch row.Status {
-	case webhook.StatusPending:
+	case delivery.StatusPending:
 		x.pending(f, w)
-	case webhook.StatusDelivered:
+	case delivery.StatusDelivered:
 		x.add(Delivered, "at", at, "attempt", fmt.Sprint(row.Attempt))
-	case webhook.StatusFailed:
+	case delivery.StatusFailed:
 		x.add(Failed, "at", at, "reason", row.Reason)
-	case webhook.StatusCancelled:
+	case delivery.StatusCancelled:
 		x.add(Cancelled, "at", at, "reason", row.Reason)
-	case webhook.StatusExpired:
+	case delivery.StatusExpired:
 		x.add(Expired, "at", at, "reason", row.Reason)
 	}
 }
@@ -182,7 +214,7 @@ func (x *Explanation) row(f Facts, w webhook.Webhook) {
 func (x *Explanation) pending(f Facts, w webhook.Webhook) {
 	row, h := f.Row, f.Health.Under(w.Activation)
 	attempt := fmt.Sprint(row.Attempt)
-	next := webhook.AttemptMessage(row.DeliveryKey, row.Round, row.Attempt+1, row.Replay)
+	next := delivery.AttemptMessage(row.Key, row.Round, row.Attempt+1, row.Replay)
 	switch {
 	case row.Leased(f.Now):
 		x.WaitingBehind = WaitLease
@@ -199,7 +231,7 @@ func (x *Explanation) pending(f Facts, w webhook.Webhook) {
 		x.NextAttempt = row.NextAt
 		x.add(Retry, "attempt", attempt, "error", string(lastError(row)), "at", clock(row.NextAt))
 	}
-	x.Lane = webhook.LaneQueue
+	x.Lane = delivery.LaneQueue
 	switch {
 	case w.State != webhook.StateActive:
 		x.WaitingBehind, x.Lane = WaitDisabled, ""
@@ -208,14 +240,14 @@ func (x *Explanation) pending(f Facts, w webhook.Webhook) {
 			state = "deleted"
 		}
 		x.add(Inactive, "state", state, "at", clock(x.NextAttempt))
-	case row.LeaseBy == "" && next.Gate(w, h, f.Now) == webhook.GatePark:
-		x.WaitingBehind, x.Lane = WaitBreaker, webhook.LaneParked
+	case row.LeaseBy == "" && next.Gate(w, h, f.Now) == delivery.GatePark:
+		x.WaitingBehind, x.Lane = WaitBreaker, delivery.LaneParked
 		x.add(BreakerOpen, "at", clock(h.Breaker.ProbeAt))
 	}
 }
 
 // lastError returns why the last attempt failed.
-func lastError(row webhook.Delivery) webhook.AttemptError {
+func lastError(row delivery.Row) webhook.AttemptError {
 	if len(row.Attempts) == 0 {
 		return webhook.AttemptInternal
 	}

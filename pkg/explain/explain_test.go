@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -33,22 +34,27 @@ func TestExplain_WhatBecameOfIt(t *testing.T) {
 	subscribed.Updated, subscribed.Revision = later(time.Second), 4
 	created := newWebhook("*")
 	created.Registered, created.Updated, created.ActivatedAt, created.Revision = later(time.Second), later(time.Second), later(time.Second), 1
+	just := newWebhook("*")
+	just.Registered, just.Updated, just.ActivatedAt = later(-8*time.Second), later(-8*time.Second), later(-8*time.Second)
+	slow, slowly, settled := newWebhook("contact.*"), newWebhook("a.b"), newWebhook("contact.*")
+	slow.Updated, slowly.Updated, settled.Updated = later(-8*time.Second), later(-8*time.Second), later(-explain.Committing)
+	slow.Revision, slowly.Revision, settled.Revision = 4, 4, 4
 	unknown := newWebhook("*")
 	unknown.Updated, unknown.Revision = later(time.Hour), 9
-	row := func(change func(d *webhook.Delivery)) webhook.Delivery {
-		d := webhook.Delivery{
-			DeliveryKey: webhook.DeliveryKey{Tenant: "Default", Webhook: 7, Event: "019ac000-0000-7000-8000-000000000001"}, Status: webhook.StatusPending,
+	row := func(change func(d *delivery.Row)) delivery.Row {
+		d := delivery.Row{
+			Key: delivery.Key{Tenant: "Default", Webhook: 7, Event: "019ac000-0000-7000-8000-000000000001"}, Status: delivery.StatusPending,
 			Round: 1, Created: later(time.Second), Updated: later(time.Minute), NextAt: later(4 * time.Hour), SweepAt: later(5 * time.Hour),
 		}
 		change(&d)
 		return d
 	}
-	failed := func(d *webhook.Delivery) {
-		d.Attempt, d.AttemptCount, d.Attempts = 2, 2, []webhook.Attempt{{Number: 2, Error: webhook.AttemptDNS}}
+	failed := func(d *delivery.Row) {
+		d.Attempt, d.AttemptCount, d.Attempts = 2, 2, []delivery.Attempt{{Number: 2, Error: webhook.AttemptDNS}}
 	}
 	for name, test := range map[string]struct {
 		revisions []webhook.Webhook
-		row       webhook.Delivery
+		row       delivery.Row
 		health    *webhook.Health
 		deleted   time.Time
 		now       time.Duration
@@ -56,46 +62,54 @@ func TestExplain_WhatBecameOfIt(t *testing.T) {
 
 		matches bool
 		codes   []explain.Code
-		lane    webhook.Lane
+		lane    delivery.Lane
 		next    time.Time
 		wait    explain.Wait
 	}{
-		"not dispatched yet":      {now: time.Second, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: webhook.LaneQueue},
-		"by the fast lane":        {now: time.Second, health: &fast, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: webhook.LaneFast},
-		"an old record":           {now: time.Minute, health: &fast, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: webhook.LaneQueue},
-		"parked from the start":   {now: time.Second, health: &open, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet, explain.BreakerOpen}, lane: webhook.LaneParked, wait: explain.WaitBreaker, next: later(3 * time.Hour)},
-		"just before 15 minutes":  {now: 15*time.Minute - 1, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: webhook.LaneQueue},
+		"not dispatched yet":      {now: time.Second, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: delivery.LaneQueue},
+		"by the fast lane":        {now: time.Second, health: &fast, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: delivery.LaneFast},
+		"an old record":           {now: time.Minute, health: &fast, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: delivery.LaneQueue},
+		"parked from the start":   {now: time.Second, health: &open, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet, explain.BreakerOpen}, lane: delivery.LaneParked, wait: explain.WaitBreaker, next: later(3 * time.Hour)},
+		"just before 15 minutes":  {now: 15*time.Minute - 1, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: delivery.LaneQueue},
 		"missing":                 {now: 15 * time.Minute, matches: true, codes: []explain.Code{explain.Matched, explain.Missing}},
 		"changed long after":      {revisions: []webhook.Webhook{newWebhook("*"), late}, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Missing}},
 		"stopped meanwhile":       {revisions: []webhook.Webhook{newWebhook("*"), stopped}, now: time.Hour, codes: []explain.Code{explain.Matched, explain.ChangedMeantime}},
-		"stopped, not yet":        {revisions: []webhook.Webhook{newWebhook("*"), stopped}, now: 2 * time.Minute, codes: []explain.Code{explain.Matched, explain.ChangedMeantime, explain.NotYet}, lane: webhook.LaneQueue},
+		"stopped, not yet":        {revisions: []webhook.Webhook{newWebhook("*"), stopped}, now: 2 * time.Minute, codes: []explain.Code{explain.Matched, explain.ChangedMeantime, explain.NotYet}, lane: delivery.LaneQueue},
 		"stopped and restarted":   {revisions: []webhook.Webhook{newWebhook("*"), stopped, restarted}, now: time.Hour, codes: []explain.Code{explain.Matched, explain.ChangedMeantime}},
 		"subscribed meanwhile":    {revisions: []webhook.Webhook{unsubscribed, subscribed}, now: time.Hour, codes: []explain.Code{explain.NotSubscribed, explain.ChangedMeantime}},
-		"subscribed and sent":     {revisions: []webhook.Webhook{unsubscribed, subscribed}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.NotSubscribed, explain.ChangedMeantime, explain.Retry}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
+		"subscribed and sent":     {revisions: []webhook.Webhook{unsubscribed, subscribed}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.NotSubscribed, explain.ChangedMeantime, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
 		"created right after":     {revisions: []webhook.Webhook{created}, now: time.Hour, codes: []explain.Code{explain.CreatedLater}},
-		"created, maybe not yet":  {revisions: []webhook.Webhook{created}, now: time.Minute, codes: []explain.Code{explain.CreatedLater, explain.NotYet}, lane: webhook.LaneQueue},
-		"created and sent":        {revisions: []webhook.Webhook{created}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
+		"created, maybe not yet":  {revisions: []webhook.Webhook{created}, now: time.Minute, codes: []explain.Code{explain.CreatedLater, explain.NotYet}, lane: delivery.LaneQueue},
+		"created and sent":        {revisions: []webhook.Webhook{created}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
 		"an unknown past":         {revisions: []webhook.Webhook{unknown}, now: 2 * time.Hour, codes: []explain.Code{explain.Matched, explain.RevisionUnknown}},
-		"an unknown past, sent":   {revisions: []webhook.Webhook{unknown}, row: row(failed), now: 2 * time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.RevisionUnknown, explain.Retry}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
-		"a replay made it":        {revisions: []webhook.Webhook{unsubscribed}, row: row(failed), now: 2 * time.Hour, matches: true, codes: []explain.Code{explain.NotSubscribed, explain.MatchedLater, explain.Retry}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
-		"the first attempt":       {row: row(func(*webhook.Delivery) {}), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.FirstAttempt}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
-		"a retry":                 {row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
-		"behind the breaker":      {row: row(failed), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry, explain.BreakerOpen}, lane: webhook.LaneParked, wait: explain.WaitBreaker, next: later(4 * time.Hour)},
-		"when a probe is due":     {row: row(failed), health: &open, now: 4 * time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
-		"of an earlier breaker":   {revisions: []webhook.Webhook{func() webhook.Webhook { w := newWebhook("*"); w.Activation = 2; return w }()}, row: row(failed), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
-		"a manual attempt passes": {row: row(func(d *webhook.Delivery) { d.Round = 2 }), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.FirstAttempt}, lane: webhook.LaneQueue, next: later(4 * time.Hour)},
-		"a replay's waits":        {row: row(func(d *webhook.Delivery) { d.Round, d.Replay = 2, "job" }), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.FirstAttempt, explain.BreakerOpen}, lane: webhook.LaneParked, wait: explain.WaitBreaker, next: later(4 * time.Hour)},
-		"leased":                  {row: row(func(d *webhook.Delivery) { d.Attempt, d.LeaseBy, d.LeaseUntil = 1, "t", later(2*time.Hour) }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Attempting}, wait: explain.WaitLease},
-		"its lease expired":       {row: row(func(d *webhook.Delivery) { d.Attempt, d.LeaseBy, d.LeaseUntil = 1, "t", later(time.Minute) }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.AttemptLost}, lane: webhook.LaneQueue, wait: explain.WaitLease, next: later(5 * time.Hour)},
+		"an unknown past, sent":   {revisions: []webhook.Webhook{unknown}, row: row(failed), now: 2 * time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.RevisionUnknown, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"a replay made it":        {revisions: []webhook.Webhook{unsubscribed}, row: row(failed), now: 2 * time.Hour, matches: true, codes: []explain.Code{explain.NotSubscribed, explain.MatchedLater, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"the first attempt":       {row: row(func(*delivery.Row) {}), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.FirstAttempt}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"a retry":                 {row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"behind the breaker":      {row: row(failed), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry, explain.BreakerOpen}, lane: delivery.LaneParked, wait: explain.WaitBreaker, next: later(4 * time.Hour)},
+		"when a probe is due":     {row: row(failed), health: &open, now: 4 * time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"of an earlier breaker":   {revisions: []webhook.Webhook{func() webhook.Webhook { w := newWebhook("*"); w.Activation = 2; return w }()}, row: row(failed), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"a manual attempt passes": {row: row(func(d *delivery.Row) { d.Round = 2 }), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.FirstAttempt}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"a replay's waits":        {row: row(func(d *delivery.Row) { d.Round, d.Replay = 2, "job" }), health: &open, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.FirstAttempt, explain.BreakerOpen}, lane: delivery.LaneParked, wait: explain.WaitBreaker, next: later(4 * time.Hour)},
+		"leased":                  {row: row(func(d *delivery.Row) { d.Attempt, d.LeaseBy, d.LeaseUntil = 1, "t", later(2*time.Hour) }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Attempting}, wait: explain.WaitLease},
+		"its lease expired":       {row: row(func(d *delivery.Row) { d.Attempt, d.LeaseBy, d.LeaseUntil = 1, "t", later(time.Minute) }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.AttemptLost}, lane: delivery.LaneQueue, wait: explain.WaitLease, next: later(5 * time.Hour)},
 		"stopped while waiting":   {revisions: []webhook.Webhook{newWebhook("*"), late}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry, explain.Inactive}, wait: explain.WaitDisabled, next: later(4 * time.Hour)},
 		"deleted while waiting":   {deleted: later(time.Hour), row: row(failed), now: 2 * time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Deleted, explain.Retry, explain.Inactive}, wait: explain.WaitDisabled, next: later(4 * time.Hour)},
 		"deleted":                 {deleted: later(time.Minute), now: 2 * time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Deleted}},
-		"delivered":               {row: row(func(d *webhook.Delivery) { d.Status = webhook.StatusDelivered }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Delivered}},
-		"failed":                  {row: row(func(d *webhook.Delivery) { d.Status = webhook.StatusFailed }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Failed}},
-		"cancelled":               {row: row(func(d *webhook.Delivery) { d.Status = webhook.StatusCancelled }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Cancelled}},
-		"expired":                 {row: row(func(d *webhook.Delivery) { d.Status = webhook.StatusExpired }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Expired}},
-		"hypothetical":            {try: true, health: &fast, matches: true, codes: []explain.Code{explain.Matched}, lane: webhook.LaneFast},
-		"hypothetical, later":     {try: true, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched}, lane: webhook.LaneQueue},
+		"deleted before it":       {deleted: later(-time.Minute), now: time.Minute, codes: []explain.Code{explain.Deleted}},
+		"deleted and delivered":   {deleted: later(-time.Second), row: row(func(d *delivery.Row) { d.Status = delivery.StatusDelivered }), now: time.Minute, matches: true, codes: []explain.Code{explain.Matched, explain.Deleted, explain.Delivered}},
+		"created just before":     {revisions: []webhook.Webhook{just}, now: time.Hour, codes: []explain.Code{explain.CreatedLater}},
+		"created and dispatched":  {revisions: []webhook.Webhook{just}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"changed just before":     {revisions: []webhook.Webhook{unsubscribed, slow}, now: time.Hour, codes: []explain.Code{explain.Matched, explain.ChangedMeantime}},
+		"and it is young":         {revisions: []webhook.Webhook{unsubscribed, slow}, now: time.Minute, matches: true, codes: []explain.Code{explain.Matched, explain.NotYet}, lane: delivery.LaneQueue},
+		"the one before made it":  {revisions: []webhook.Webhook{newWebhook("contact.*"), slowly}, row: row(failed), now: time.Hour, matches: true, codes: []explain.Code{explain.NotSubscribed, explain.ChangedMeantime, explain.Retry}, lane: delivery.LaneQueue, next: later(4 * time.Hour)},
+		"changed long before":     {revisions: []webhook.Webhook{unsubscribed, settled}, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Missing}},
+		"delivered":               {row: row(func(d *delivery.Row) { d.Status = delivery.StatusDelivered }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Delivered}},
+		"failed":                  {row: row(func(d *delivery.Row) { d.Status = delivery.StatusFailed }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Failed}},
+		"cancelled":               {row: row(func(d *delivery.Row) { d.Status = delivery.StatusCancelled }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Cancelled}},
+		"expired":                 {row: row(func(d *delivery.Row) { d.Status = delivery.StatusExpired }), now: time.Hour, matches: true, codes: []explain.Code{explain.Matched, explain.Expired}},
+		"hypothetical":            {try: true, health: &fast, matches: true, codes: []explain.Code{explain.Matched}, lane: delivery.LaneFast},
+		"hypothetical, later":     {try: true, now: time.Hour, matches: true, codes: []explain.Code{explain.Matched}, lane: delivery.LaneQueue},
 		"hypothetical, no match":  {try: true, revisions: []webhook.Webhook{unsubscribed}, now: time.Hour, codes: []explain.Code{explain.NotSubscribed}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,6 +128,9 @@ func TestExplain_WhatBecameOfIt(t *testing.T) {
 			if x.Matches != test.matches || x.Lane != test.lane || !x.NextAttempt.Equal(test.next) || x.WaitingBehind != test.wait {
 				t.Errorf("got matches %t, lane %q, next %v, behind %q; want %t, %q, %v, %q", x.Matches, x.Lane, x.NextAttempt, x.WaitingBehind, test.matches, test.lane, test.next, test.wait)
 			}
+			if n := len(test.row.Attempts); (x.Last != nil) != (n > 0) || n > 0 && !cmp.Equal(*x.Last, test.row.Attempts[n-1]) {
+				t.Errorf("last attempt %+v, and the row has %+v", x.Last, test.row.Attempts)
+			}
 			for _, r := range x.Reasons {
 				if strings.ContainsAny(r.Text, "{}") || r.Text == "" {
 					t.Errorf("%s: %q", r.Code, r.Text)
@@ -128,9 +145,9 @@ func TestExplain_ChangedMeanwhileNamesBothRevisions(t *testing.T) {
 	t.Parallel()
 	first, second := newWebhook("a.b"), newWebhook("contact.changed")
 	second.Revision, second.Updated = 4, accepted.Add(time.Second)
-	row := webhook.Delivery{Status: webhook.StatusDelivered, Round: 1, Attempt: 1}
+	row := delivery.Row{Status: delivery.StatusDelivered, Round: 1, Attempt: 1}
 	x := explain.Explain(explain.Facts{Event: newEvent(t, "contact.changed"), Accepted: accepted, Revisions: []webhook.Webhook{first, second}, Row: row, Now: accepted.Add(time.Hour)})
-	const want = "Revision 3 was in force when the event was accepted, and revision 4, since 2026-11-24T08:00:01Z, decides otherwise: the event met one of the two."
+	const want = "Revision 3 was in force about when the event was accepted, and revision 4, since 2026-11-24T08:00:01Z, decides otherwise: the event met one of the two."
 	if x.Reasons[1].Text != want || x.Revision != 4 || x.Pattern != "contact.changed" {
 		t.Errorf("got %+v", x)
 	}

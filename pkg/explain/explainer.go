@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -32,7 +33,7 @@ type Explainer struct {
 		History(ctx context.Context, who webhook.Principal, id int32, before int64, limit int) ([]webhook.Replaced, error)
 	}
 	Deliveries interface {
-		Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error)
+		Get(ctx context.Context, key delivery.Key) (delivery.Row, error)
 	}
 	// Health is that of webhook.Webhooks.
 	Health func(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
@@ -158,10 +159,11 @@ func (x *Explainer) All(ctx context.Context, who webhook.Principal, e webhook.Ev
 					return Explanation{}, err
 				}
 			}
-			if v := judge(e, f.Revisions[0], f.Accepted); v.matches {
+			then := f.Revisions[inForce(f.Revisions, f.Accepted)]
+			if v := judge(e, then, f.Accepted); v.matches {
 				matching = append(matching, fmt.Sprint(w.ID))
 			} else {
-				near.add(e, f.Revisions[0], v.lacks)
+				near.add(e, then, v.lacks)
 			}
 		}
 		examined += len(page)
@@ -194,9 +196,9 @@ func (x *Explainer) facts(e webhook.Event) Facts {
 }
 
 func (x *Explainer) row(ctx context.Context, tenant webhook.Tenant, id int32, f *Facts) (err error) {
-	f.Row, err = x.Deliveries.Get(ctx, webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: f.Event.ID})
+	f.Row, err = x.Deliveries.Get(ctx, delivery.Key{Tenant: tenant, Webhook: id, Event: f.Event.ID})
 	if errors.Is(err, webhook.ErrNotFound) {
-		f.Row, err = webhook.Delivery{}, nil
+		f.Row, err = delivery.Row{}, nil
 	}
 	return err
 }
@@ -218,12 +220,14 @@ func idsOf(webhooks []webhook.Webhook) []int32 {
 	return ids
 }
 
-// revisions adds the revisions of a webhook since the event was accepted. The history
-// is read only if the webhook was changed since, or is deleted: w is then zero.
+// revisions adds the revisions of a webhook since shortly before the event was accepted.
+// The history is read only if the webhook was changed since, or is deleted: w is then
+// zero.
 func (x *Explainer) revisions(ctx context.Context, who webhook.Principal, id int32, w webhook.Webhook, f *Facts) error {
+	since := f.Accepted.Add(-Committing)
 	if w.ID != 0 {
 		f.Revisions = []webhook.Webhook{w}
-		if !w.Updated.After(f.Accepted) {
+		if !w.Updated.After(since) {
 			return nil
 		}
 	}
@@ -239,7 +243,7 @@ func (x *Explainer) revisions(ctx context.Context, who webhook.Principal, id int
 			f.Deleted = r.At
 		}
 		w = r.Whole(w)
-		if f.Revisions = append(f.Revisions, w); !w.Updated.After(f.Accepted) {
+		if f.Revisions = append(f.Revisions, w); !w.Updated.After(since) {
 			break
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -67,7 +68,7 @@ func (c counted) History(_ context.Context, _ webhook.Principal, id int32, _ int
 	return c.b.past[id], nil
 }
 
-func (b *bench) Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error) {
+func (b *bench) Get(ctx context.Context, key delivery.Key) (delivery.Row, error) {
 	b.rows.Add(1)
 	return b.db.Deliveries().Get(ctx, key)
 }
@@ -88,9 +89,9 @@ func (b *bench) create(id int32, change func(*webhook.Webhook), patterns ...stri
 
 func (b *bench) delivered(e webhook.Event, id int32) {
 	b.t.Helper()
-	_, err := b.db.Deliveries().RecordFirst(b.t.Context(), webhook.RecordFirst{
-		Key: webhook.DeliveryKey{Tenant: e.Tenant, Webhook: id, Event: e.ID}, Now: b.clock.Now(), Seed: webhook.Seed{ExpiresAt: b.clock.Now().AddDate(0, 1, 0)},
-		Outcome: webhook.Outcome{Status: webhook.StatusDelivered, Attempt: webhook.Attempt{Number: 1}},
+	_, err := b.db.Deliveries().RecordFirst(b.t.Context(), delivery.RecordFirst{
+		Key: delivery.Key{Tenant: e.Tenant, Webhook: id, Event: e.ID}, Now: b.clock.Now(), Seed: delivery.Seed{ExpiresAt: b.clock.Now().AddDate(0, 1, 0)},
+		Outcome: delivery.Outcome{Status: delivery.StatusDelivered, Attempt: delivery.Attempt{Number: 1}},
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -104,7 +105,7 @@ func TestExplainer_One(t *testing.T) {
 	b.create(2, func(w *webhook.Webhook) { w.App = "crm" }, "contact.*")
 	b.delivered(e, 1)
 	x, err := b.One(t.Context(), b.who, e, 1)
-	if err != nil || x.Webhook != 1 || x.Status != webhook.StatusDelivered || !x.Matches {
+	if err != nil || x.Webhook != 1 || x.Status != delivery.StatusDelivered || !x.Matches {
 		t.Errorf("got %+v, %v", x, err)
 	}
 	if b.pasts.Load() != 0 {

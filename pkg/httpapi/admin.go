@@ -68,7 +68,7 @@ func timeOrNull(t time.Time) *time.Time {
 
 func (a *api) createTenant(c *call) (reply, error) {
 	var name string
-	if err := readAdmin(c, func(v value) { name = v.text() }, "Name"); err != nil {
+	if err := readStrictly(c, func(v value) { name = v.text() }, "Name"); err != nil {
 		return reply{}, err
 	}
 	if err := a.Administration.CreateTenant(c.Context(), webhook.Tenant(name)); err != nil {
@@ -161,7 +161,7 @@ func (a *api) createCredential(c *call) (reply, error) {
 		return reply{}, tenantNotFound(err)
 	}
 	var wanted tenancy.NewCredential
-	err := readAdmin(c, func(v value) {
+	err := readStrictly(c, func(v value) {
 		switch strings.ToLower(v.member) {
 		case "kind":
 			wanted.Kind = tenancy.CredentialKind(strings.ToLower(v.text()))
@@ -221,9 +221,9 @@ func (a *api) revokeCredential(c *call) (reply, error) {
 	return noContent(nil), nil
 }
 
-// readAdmin reads a body that is one object with these members. An unknown member
+// readStrictly reads a body that is one object with these members. An unknown member
 // is a fault: it may be a misspelled restriction.
-func readAdmin(c *call, read func(value), names ...string) error {
+func readStrictly(c *call, read func(value), names ...string) error {
 	object, err := wire.ReadObject(c.Request, carriers)
 	if err != nil {
 		return err

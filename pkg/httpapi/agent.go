@@ -110,7 +110,10 @@ func (a *api) agentTest(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return a.test(c, object, s, unbindable)
+	if s, err = a.tested(c, object, s); err != nil {
+		return reply{}, unbindable(err)
+	}
+	return a.test(c, s)
 }
 
 func (a *api) agentSignal(c *call) (reply, error) {

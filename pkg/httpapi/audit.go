@@ -18,6 +18,7 @@ type auditedChange struct {
 	credential string   // id
 	changed    []string // names of the members with another value
 	sourceName string
+	event      webhook.EventID
 }
 
 // audit logs that a change was made, never the values that were written.
@@ -27,7 +28,7 @@ func (a *api) audit(ctx context.Context, c *call, what auditedChange) {
 		line = append(line, slog.Int64("webhook_id", int64(what.webhook)))
 	}
 	for _, attr := range []slog.Attr{
-		slog.String("source_name", what.sourceName), slog.String("credential_id", what.credential), slog.String("changed", strings.Join(what.changed, ",")),
+		slog.String("source_name", what.sourceName), slog.String("event_id", string(what.event)), slog.String("credential_id", what.credential), slog.String("changed", strings.Join(what.changed, ",")),
 		slog.String("user", c.who.Associate.UserName),
 		slog.String("app", c.who.App), slog.String("source", c.source()), slog.String("request_id", c.requestID),
 	} {

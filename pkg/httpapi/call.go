@@ -180,12 +180,11 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 		line = append(line, slog.String("source", c.source())) // where the guess came from
 	}
 	level := slog.LevelInfo
-	switch {
-	case c.status == http.StatusLoopDetected:
-		level = slog.LevelWarn // the caller's fault, and the loop ends here
-	case c.status >= http.StatusInternalServerError:
-		level = slog.LevelError
-		line = append(line, slog.Any("error", c.cause))
+	if c.status >= http.StatusInternalServerError {
+		level = slog.LevelWarn                   // not an error: an alarm of the gateway counts these responses
+		if c.status != http.StatusLoopDetected { // which is the caller's fault, and has no cause
+			line = append(line, slog.Any("error", c.cause))
+		}
 	}
 	a.Logger.LogAttrs(ctx, level, "request", line...)
 }

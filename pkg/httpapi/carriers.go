@@ -6,6 +6,8 @@ import "github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 // responses, that are not a single value, and the kind of each.
 var carriers = wire.Members{
 	"events": {Container: wire.List}, "erroremails": {Container: wire.List}, "include": {Container: wire.List}, "eventids": {Container: wire.List},
+	"only":   {Container: wire.List},
+	"counts": {Container: wire.List, Element: "Count"}, "replays": {Container: wire.List, Element: "Replay"},
 	"errorassociates": listItems, "childitems": listItems,
 	"headers": stringPairs, "customfields": stringPairs, "_links": stringPairs,
 	"properties": {Container: wire.Any}, "data": {Container: wire.Any}, "extrafields": {Container: wire.Any},

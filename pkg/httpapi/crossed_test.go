@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -61,8 +63,15 @@ var fills = map[string]string{
 var bodies = map[string]string{
 	"POST /api/v1/Explain":               `{"Event":{"Event":"contact.changed"},"Webhook":{"WebhookId":{id},"Name":"stranger"}}`,
 	"POST /api/v1/Events":                `{"Event":"contact.changed","PrimaryKey":7,"Source":"s","Id":"1"}`,
+	"POST /api/v1/Webhook/{id}/Replay":   `{"From":"2026-11-23T00:00:00Z"}`,
 	"PUT /api/v1/Webhook/{id}/Options":   `{"Policy":"superoffice"}`,
 	"PATCH /api/v1/Webhook/{id}/Options": `{"Policy":"superoffice"}`,
+}
+
+// queries holds the queries of routes that refuse the common one.
+var queries = map[string]string{
+	"GET /api/v1/Stats":           "webhookId={id}&ids={id}",
+	"GET /api/v1/Archive/dynamic": "$select=webhook_usage.last_error&$filter=webhook_usage.webhook_usage_id+eq+{id}",
 }
 
 // crossing returns a route's call about a webhook.
@@ -79,8 +88,12 @@ func crossing(t *testing.T, route httpapi.Route, id int) (path, body string) {
 			}
 		}
 	}
-	path = strings.Join(segments, "/") + fmt.Sprintf("?webhookId=%d", id)
-	body, special := bodies[route.Method+" "+route.Pattern]
+	query, special := queries[route.Method+" "+route.Pattern]
+	if !special {
+		query = "webhookId={id}"
+	}
+	path = strings.Join(segments, "/") + "?" + strings.ReplaceAll(query, "{id}", fmt.Sprint(id))
+	body, special = bodies[route.Method+" "+route.Pattern]
 	body = strings.ReplaceAll(body, "{id}", fmt.Sprint(id))
 	if !special && route.Method != http.MethodGet {
 		const entity = `"Name":"stranger","Events":["contact.changed"],"TargetUrl":"https://example.com/stranger","Secret":"********"`
@@ -99,8 +112,8 @@ func crossed(t *testing.T, changes ...func(*httpapi.Config)) *server {
 		t.Fatalf("create: got %d %s", got.Code, got.Body)
 	}
 	s.pings = nil
-	// The owner's webhook has an event with marked data, and a delivery of it, whose
-	// response is marked.
+	// The owner's webhook has an event with marked data, a delivery of it, whose
+	// response is marked, and statistics, and fails now.
 	event := webhook.Event{
 		Tenant: "Default", ID: webhook.EventID(fills["{eventId}"]), Name: "contact.changed", PrimaryKey: 7,
 		Data: []byte(`{"name":"` + marked + `"}`), At: now, ExpiresAt: now.AddDate(0, 1, 0),
@@ -108,13 +121,21 @@ func crossed(t *testing.T, changes ...func(*httpapi.Config)) *server {
 	if err := s.db.Events().Put(t.Context(), event); err != nil {
 		t.Fatal(err)
 	}
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: owned, Event: webhook.EventID(fills["{eventId}"])}
-	outcome := webhook.Outcome{Attempt: webhook.Attempt{Number: 1, At: now, Error: webhook.AttemptStatus, StatusCode: 500}, Status: webhook.StatusFailed, Response: "HTTP 500 No\n\n" + marked}
-	seed := webhook.Seed{EventName: marked, ExpiresAt: now.AddDate(0, 1, 0)}
-	if _, err := s.db.Deliveries().RecordFirst(t.Context(), webhook.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}); err != nil {
+	key := delivery.Key{Tenant: "Default", Webhook: owned, Event: webhook.EventID(fills["{eventId}"])}
+	outcome := delivery.Outcome{Attempt: delivery.Attempt{Number: 1, At: now, Error: webhook.AttemptStatus, StatusCode: 500}, Status: delivery.StatusFailed, Response: "HTTP 500 No\n\n" + marked}
+	seed := delivery.Seed{EventName: marked, ExpiresAt: now.AddDate(0, 1, 0)}
+	if _, err := s.db.Deliveries().RecordFirst(t.Context(), delivery.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}); err != nil {
 		t.Fatal(err)
 	}
-	response := webhook.FailureResponse{DeliveryKey: key, Number: 1, At: now, Excerpt: outcome.Response, ExpiresAt: seed.ExpiresAt}
+	report := webhook.HealthReport{Activation: 1, At: now, Error: webhook.AttemptStatus, LastError: marked}
+	if _, err := s.db.Webhooks().UpdateHealth(t.Context(), "Default", owned, func(h webhook.Health) webhook.Health { return h.Observe(report) }); err != nil {
+		t.Fatal(err)
+	}
+	hour := webhook.HourOf(webhook.Result{At: now}, now, 1, false, 24*time.Hour)
+	if err := s.db.Statistics().Count(t.Context(), "Default", owned, hour); err != nil {
+		t.Fatal(err)
+	}
+	response := delivery.FailureResponse{Key: key, Number: 1, At: now, Excerpt: outcome.Response, ExpiresAt: seed.ExpiresAt}
 	if err := s.db.Deliveries().PutResponse(t.Context(), response); err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,7 @@ func TestCrossing(t *testing.T) {
 					ask := func(id int) string {
 						path := strings.NewReplacer("{id}", fmt.Sprint(id), "{tenant}", map[int]string{theirs: "Victim", unknown: "Unknown"}[id],
 							"{eventId}", event, "{job}", event).Replace(route.Pattern)
-						query := fmt.Sprintf("?WebhookId=%d&webhookId=%d&eventId=%s", id, id, event)
+						query := fmt.Sprintf("?WebhookId=%d&webhookId=%d&ids=%d&eventId=%s", id, id, id, event)
 						answer := s.call(route.Method, path+query, crossings(id)[i], thief, "Content-Type: application/json")
 						tried++
 						if text := answer.Body.String(); strings.Contains(text, marker) {

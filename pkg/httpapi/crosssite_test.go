@@ -129,6 +129,13 @@ func TestNoGETChangesState(t *testing.T) {
 	s.attempted(1, event, webhook.SignerNone)
 	s.admin("POST", "/admin/v1/Sources", relayCRM, 201)
 	job := s.admin("POST", "/admin/v1/Redispatch", `{"Tenant":"Cust1","From":"2026-11-23T00:00:00Z","To":"2026-11-24T00:00:00Z"}`, 202)["JobId"]
+	replay := s.call("POST", "/api/v1/Webhook/1/Replay", `{"From":"2026-11-23T00:00:00Z"}`, user)
+	var begun struct {
+		JobID string `json:"JobId"`
+	}
+	if err := json.Unmarshal(replay.Body.Bytes(), &begun); err != nil || replay.Code != 202 {
+		t.Fatalf("got %d %s, %v", replay.Code, replay.Body, err)
+	}
 	stored := func() string {
 		data, err := os.ReadFile(filepath.Join(s.dir, "posthaste.db"))
 		if err != nil {
@@ -149,9 +156,16 @@ func TestNoGETChangesState(t *testing.T) {
 		if strings.Contains(route.Pattern, "{eventId}") {
 			caller = basicAuth("tje0:Tje0") // whose tenant has the delivery
 		}
+		job := job
+		if strings.Contains(route.Pattern, "/Replay") {
+			job = begun.JobID
+		}
 		path := strings.NewReplacer("{eventId}", event, "{id}", "1", "{tenant}", "Cust1", "{name}", "crm", "{job}", fmt.Sprint(job)).Replace(route.Pattern)
 		// Each query parameter that an operation may read is set.
 		query := "?webhookId=1&State=Stopped&Name=x&EventName=a.b&PrimaryKey=1&$select=Name"
+		if special := queries["GET "+route.Pattern]; special != "" {
+			query = "?" + strings.ReplaceAll(special, "{id}", "1")
+		}
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			tried++
 			if got := s.call(method, path+query, "", caller); got.Code != 200 {

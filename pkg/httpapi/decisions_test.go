@@ -659,12 +659,15 @@ func TestDecision26_NotOffered(t *testing.T) {
 	s := newServer(t)
 	s.shown(200, "POST", "/api/v1/Webhook", minimal)
 	for _, path := range []string{
-		"/api", "/api/v1", "/api/v1/Archive/Webhook", "/api/v1/Archive/dynamic", "/api/v1/MDOList/webhookeventlist",
+		"/api", "/api/v1", "/api/v1/Archive/Webhook", "/api/v1/Archive/dynamic/$metadata", "/api/v1/MDOList/webhookeventlist",
 		"/api/v1/Webhook/1/Validate", "/Services88/Webhook.svc",
 	} {
 		if got := s.call("GET", path, ""); got.Code != 404 && got.Code != 405 {
 			t.Errorf("%s: got %d %s", path, got.Code, got.Body)
 		}
+	}
+	if got := s.call("GET", "/api/v1/Archive/dynamic?$select=contact.name", ""); got.Code != 400 { // of the archive, only webhook_usage
+		t.Errorf("another table: got %d %s", got.Code, got.Body)
 	}
 	preflight := s.call(http.MethodOptions, "/api/v1/Webhook", "", "Origin: https://example.com", "Access-Control-Request-Method: GET")
 	if preflight.Code != 405 || preflight.Header().Get("Access-Control-Allow-Origin") != "" {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -29,7 +30,7 @@ const (
 
 // deliveryList is a page of a webhook's delivery log.
 type deliveryList struct {
-	Deliveries []delivery
+	Deliveries []loggedDelivery
 	Examined   int
 	Cursor     textOrNull
 }
@@ -65,9 +66,9 @@ func (a *api) listDeliveries(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	list := deliveryList{Deliveries: make([]delivery, len(page.Deliveries)), Examined: page.Examined, Cursor: c.deliveriesCursor(q, page.Next)}
+	list := deliveryList{Deliveries: make([]loggedDelivery, len(page.Deliveries)), Examined: page.Examined, Cursor: c.deliveriesCursor(q, page.Next)}
 	for i, d := range page.Deliveries {
-		list.Deliveries[i] = showDelivery(d, webhook.FailureResponse{})
+		list.Deliveries[i] = showDelivery(d, delivery.FailureResponse{})
 	}
 	return ok(list), nil
 }
@@ -81,8 +82,8 @@ func (a *api) getDelivery(c *call) (reply, error) {
 	if _, err := a.Registry.Get(c.Context(), c.who, id); err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
-	key := webhook.DeliveryKey{Tenant: c.who.Tenant, Webhook: id, Event: webhook.EventID(strings.ToLower(c.PathValue("eventId")))}
-	row, err := webhook.Delivery{}, webhook.ErrNotFound
+	key := delivery.Key{Tenant: c.who.Tenant, Webhook: id, Event: webhook.EventID(strings.ToLower(c.PathValue("eventId")))}
+	row, err := delivery.Row{}, webhook.ErrNotFound
 	if key.Event.Valid() {
 		row, err = a.Stored.Deliveries.Get(c.Context(), key)
 	}
@@ -100,7 +101,7 @@ func (a *api) getDelivery(c *call) (reply, error) {
 }
 
 // readLog reads a page. Rows that cannot be decoded are logged, not shown.
-func (a *api) readLog(c *call, q webhook.LogQuery) (webhook.LogPage, error) {
+func (a *api) readLog(c *call, q delivery.LogQuery) (delivery.LogPage, error) {
 	page, err := a.Stored.Deliveries.Log(c.Context(), q)
 	unreadable, err := webhook.Readable(err)
 	if unreadable != nil {
@@ -110,7 +111,7 @@ func (a *api) readLog(c *call, q webhook.LogQuery) (webhook.LogPage, error) {
 }
 
 // deliveriesCursor returns the cursor of the page after an event id, "" at the end.
-func (c *call) deliveriesCursor(q webhook.LogQuery, next webhook.EventID) textOrNull {
+func (c *call) deliveriesCursor(q delivery.LogQuery, next webhook.EventID) textOrNull {
 	if next == "" {
 		return ""
 	}
@@ -119,11 +120,11 @@ func (c *call) deliveriesCursor(q webhook.LogQuery, next webhook.EventID) textOr
 
 // logQuery reads the parameters of the call. limit is the default of that parameter,
 // and most its largest value.
-func (c *call) logQuery(id int32, limit, most int) (webhook.LogQuery, error) {
+func (c *call) logQuery(id int32, limit, most int) (delivery.LogQuery, error) {
 	var wrong webhook.Faults
-	q := webhook.LogQuery{Tenant: c.who.Tenant, Webhook: id, Limit: limit}
-	q.Filter = webhook.DeliveryFilter{
-		Status: oneOf(c, "status", webhook.Statuses, &wrong), Class: oneOf(c, "class", webhook.StatusClasses, &wrong),
+	q := delivery.LogQuery{Tenant: c.who.Tenant, Webhook: id, Limit: limit}
+	q.Filter = delivery.Filter{
+		Status: oneOf(c, "status", delivery.Statuses, &wrong), Class: oneOf(c, "class", delivery.StatusClasses, &wrong),
 		Error: oneOf(c, "error", webhook.AttemptErrors, &wrong),
 		Event: c.query("event"), Entity: c.query("entity"), Key: c.query("key"),
 	}

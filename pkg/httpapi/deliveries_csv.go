@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 const (
@@ -43,7 +43,7 @@ var csvColumns = []string{
 }
 
 // deliveriesAsCSV returns a page of the log as CSV, one line for each delivery.
-func (a *api) deliveriesAsCSV(c *call, q webhook.LogQuery) (reply, error) {
+func (a *api) deliveriesAsCSV(c *call, q delivery.LogQuery) (reply, error) {
 	var page, line bytes.Buffer
 	writeCSV(&page, csvColumns)
 	rows, size, examined, more := 0, 0, 0, true
@@ -75,8 +75,8 @@ func (a *api) deliveriesAsCSV(c *call, q webhook.LogQuery) (reply, error) {
 	return response, nil
 }
 
-func csvCells(d webhook.Delivery) []string {
-	shown := showDelivery(d, webhook.FailureResponse{})
+func csvCells(d delivery.Row) []string {
+	shown := showDelivery(d, delivery.FailureResponse{})
 	cells := []string{
 		string(shown.EventID), shown.Event, shown.Entity, strconv.Itoa(int(shown.PrimaryKey)), string(shown.Key), shown.Status, string(shown.Reason),
 		strconv.Itoa(shown.Round), strconv.Itoa(shown.AttemptCount), csvTime(d.NextAt), csvTime(shown.Created),

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -23,9 +24,9 @@ import (
 type logged struct {
 	id       string // of the event
 	event    webhook.Event
-	fast     *webhook.Attempt
-	attempts []webhook.Attempt
-	status   webhook.Status
+	fast     *delivery.Attempt
+	attempts []delivery.Attempt
+	status   delivery.Status
 	response string
 }
 
@@ -35,18 +36,18 @@ func (s *server) deliver(id int32, all ...logged) {
 	rows := s.db.Deliveries()
 	expires := now.AddDate(0, 1, 0)
 	for _, l := range all {
-		key := webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: webhook.EventID(l.id)}
-		seed := webhook.NewSeed(l.event, "", l.fast, expires)
+		key := delivery.Key{Tenant: "Default", Webhook: id, Event: webhook.EventID(l.id)}
+		seed := delivery.NewSeed(l.event, "", l.fast, expires)
 		for i, a := range l.attempts {
 			token := fmt.Sprint(i)
-			_, err := rows.Lease(s.t.Context(), webhook.Lease{Key: key, Round: 1, Attempt: a.Number, Token: token, Now: a.At, Until: a.At.Add(time.Minute), SweepAt: a.At, Seed: seed})
-			outcome := webhook.Outcome{Attempt: a, Response: l.response, Status: webhook.StatusPending, NextAt: a.At.Add(time.Minute), SweepAt: a.At.Add(time.Minute)}
-			if i == len(l.attempts)-1 && l.status != webhook.StatusPending {
+			_, err := rows.Lease(s.t.Context(), delivery.Lease{Key: key, Round: 1, Attempt: a.Number, Token: token, Now: a.At, Until: a.At.Add(time.Minute), SweepAt: a.At, Seed: seed})
+			outcome := delivery.Outcome{Attempt: a, Response: l.response, Status: delivery.StatusPending, NextAt: a.At.Add(time.Minute), SweepAt: a.At.Add(time.Minute)}
+			if i == len(l.attempts)-1 && l.status != delivery.StatusPending {
 				outcome.Status, outcome.NextAt, outcome.SweepAt = l.status, time.Time{}, time.Time{}
 			}
-			row, errFinish := rows.Finish(s.t.Context(), webhook.Finish{Key: key, Round: 1, Attempt: a.Number, Token: token, Now: a.At.Add(a.Duration), ExpiresAt: expires, Outcome: outcome})
+			row, errFinish := rows.Finish(s.t.Context(), delivery.Finish{Key: key, Round: 1, Attempt: a.Number, Token: token, Now: a.At.Add(a.Duration), ExpiresAt: expires, Outcome: outcome})
 			if a.Error != "" && len(l.response) > len(row.Response) {
-				err = errors.Join(err, rows.PutResponse(s.t.Context(), webhook.FailureResponse{DeliveryKey: key, Number: a.Number, At: a.At, Excerpt: l.response, ExpiresAt: expires}))
+				err = errors.Join(err, rows.PutResponse(s.t.Context(), delivery.FailureResponse{Key: key, Number: a.Number, At: a.At, Excerpt: l.response, ExpiresAt: expires}))
 			}
 			if err = errors.Join(err, errFinish); err != nil {
 				s.t.Fatal(err)
@@ -64,13 +65,13 @@ func eventIDs(n int) []string {
 	return ids
 }
 
-func succeeded(number int) webhook.Attempt {
-	return webhook.Attempt{Round: 1, Lane: webhook.LaneFast, Number: number, At: now.Add(time.Duration(number) * time.Minute), Duration: 84 * time.Millisecond, StatusCode: 200}
+func succeeded(number int) delivery.Attempt {
+	return delivery.Attempt{Round: 1, Lane: delivery.LaneFast, Number: number, At: now.Add(time.Duration(number) * time.Minute), Duration: 84 * time.Millisecond, StatusCode: 200}
 }
 
-func failed(number, status int) webhook.Attempt {
+func failed(number, status int) delivery.Attempt {
 	a := succeeded(number)
-	a.Lane, a.StatusCode, a.Error = webhook.LaneQueue, status, webhook.AttemptStatus
+	a.Lane, a.StatusCode, a.Error = delivery.LaneQueue, status, webhook.AttemptStatus
 	if status == 0 {
 		a.Error = webhook.AttemptTimeout
 	}
@@ -108,9 +109,9 @@ func TestDeliveries_PagesAreCompleteAndInOrder(t *testing.T) {
 	s.call("POST", "/api/v1/Webhook", minimal)
 	ids := eventIDs(130)
 	for _, id := range ids {
-		s.deliver(1, logged{id: id, event: webhook.Event{Name: "a.b"}, attempts: []webhook.Attempt{succeeded(1)}, status: webhook.StatusDelivered})
+		s.deliver(1, logged{id: id, event: webhook.Event{Name: "a.b"}, attempts: []delivery.Attempt{succeeded(1)}, status: delivery.StatusDelivered})
 	}
-	s.deliver(2, logged{id: ids[3], event: webhook.Event{Name: "of.another"}, attempts: []webhook.Attempt{succeeded(1)}, status: webhook.StatusDelivered})
+	s.deliver(2, logged{id: ids[3], event: webhook.Event{Name: "of.another"}, attempts: []delivery.Attempt{succeeded(1)}, status: delivery.StatusDelivered})
 	slices.Reverse(ids)
 	for query, want := range map[string]struct {
 		ids   []string
@@ -144,10 +145,10 @@ func TestDeliveries_Filters(t *testing.T) {
 	s.call("POST", "/api/v1/Webhook", minimal)
 	ids := eventIDs(4)
 	s.deliver(1,
-		logged{id: ids[0], event: webhook.Event{Name: "contact.changed", PrimaryKey: 7}, attempts: []webhook.Attempt{succeeded(1)}, status: webhook.StatusDelivered},
-		logged{id: ids[1], event: webhook.Event{Name: "Contact.Created", PrimaryKey: -7}, attempts: []webhook.Attempt{failed(1, 503)}, status: webhook.StatusPending},
-		logged{id: ids[2], event: webhook.Event{Name: "order.placed", Key: "A/1"}, attempts: []webhook.Attempt{failed(1, 410)}, status: webhook.StatusFailed},
-		logged{id: ids[3], event: webhook.Event{Name: "order.line.added", Key: "a/1"}, attempts: []webhook.Attempt{failed(1, 0)}, status: webhook.StatusFailed},
+		logged{id: ids[0], event: webhook.Event{Name: "contact.changed", PrimaryKey: 7}, attempts: []delivery.Attempt{succeeded(1)}, status: delivery.StatusDelivered},
+		logged{id: ids[1], event: webhook.Event{Name: "Contact.Created", PrimaryKey: -7}, attempts: []delivery.Attempt{failed(1, 503)}, status: delivery.StatusPending},
+		logged{id: ids[2], event: webhook.Event{Name: "order.placed", Key: "A/1"}, attempts: []delivery.Attempt{failed(1, 410)}, status: delivery.StatusFailed},
+		logged{id: ids[3], event: webhook.Event{Name: "order.line.added", Key: "a/1"}, attempts: []delivery.Attempt{failed(1, 0)}, status: delivery.StatusFailed},
 	)
 	for query, want := range map[string]string{
 		"status=failed": "32", "status=Pending": "1", "STATUS=Delivered": "0", "event=contact.changed": "0", "event=contact.*": "10", "event=order.*": "32",
@@ -188,8 +189,8 @@ func TestDeliveries_HostileCursors(t *testing.T) {
 	s := newServer(t, func(c *httpapi.Config) { c.Auth = everyone() })
 	rows := func(tenant webhook.Tenant) {
 		for i, id := range eventIDs(5) {
-			key := webhook.DeliveryKey{Tenant: tenant, Webhook: int32(1 + i%2), Event: webhook.EventID(id)}
-			first := webhook.RecordFirst{Key: key, Now: now, Seed: webhook.Seed{EventName: "a.b", ExpiresAt: now.AddDate(0, 1, 0)}, Outcome: webhook.Outcome{Attempt: succeeded(1), Status: webhook.StatusDelivered}}
+			key := delivery.Key{Tenant: tenant, Webhook: int32(1 + i%2), Event: webhook.EventID(id)}
+			first := delivery.RecordFirst{Key: key, Now: now, Seed: delivery.Seed{EventName: "a.b", ExpiresAt: now.AddDate(0, 1, 0)}, Outcome: delivery.Outcome{Attempt: succeeded(1), Status: delivery.StatusDelivered}}
 			if _, err := s.db.Deliveries().RecordFirst(t.Context(), first); err != nil {
 				t.Fatal(err)
 			}
@@ -246,7 +247,7 @@ func TestDeliveries_ACursorDoesNotWidenTheBounds(t *testing.T) {
 	s.call("POST", "/api/v1/Webhook", minimal)
 	ids := eventIDs(5)
 	for _, id := range ids {
-		s.deliver(1, logged{id: id, event: webhook.Event{Name: "a.b"}, attempts: []webhook.Attempt{succeeded(1)}, status: webhook.StatusDelivered})
+		s.deliver(1, logged{id: id, event: webhook.Event{Name: "a.b"}, attempts: []delivery.Attempt{succeeded(1)}, status: delivery.StatusDelivered})
 	}
 	late := httpapi.EncodeCursor("deliveries", httpapi.CursorScope(tje0, 1), "ffffffff-ffff-ffff-ffff-ffffffffffff")
 	if got := s.page(logOf1 + "?to=2026-11-24T08:00:02Z&cursor=" + late).Deliveries; len(got) != 2 || got[0].EventID != ids[1] {
@@ -265,10 +266,10 @@ func TestDelivery_ShowsTheLastFailuresResponse(t *testing.T) {
 	body := strings.Repeat("<stack trace>\n", 200)
 	long := "HTTP 500 Internal Server Error\nContent-Type: text/html\nVia: a\nVia: b\n\n" + body
 	ids := eventIDs(3)
-	fast := webhook.Attempt{Round: 1, Lane: webhook.LaneFast, At: now, Duration: 1500 * time.Millisecond, Error: webhook.AttemptFast}
+	fast := delivery.Attempt{Round: 1, Lane: delivery.LaneFast, At: now, Duration: 1500 * time.Millisecond, Error: webhook.AttemptFast}
 	s.deliver(1,
-		logged{id: ids[0], event: webhook.Event{Name: "a.b"}, fast: &fast, attempts: []webhook.Attempt{failed(1, 500), failed(2, 500)}, status: webhook.StatusPending, response: long},
-		logged{id: ids[1], event: webhook.Event{Name: "a.b"}, attempts: []webhook.Attempt{failed(1, 500), succeeded(2)}, status: webhook.StatusDelivered, response: long},
+		logged{id: ids[0], event: webhook.Event{Name: "a.b"}, fast: &fast, attempts: []delivery.Attempt{failed(1, 500), failed(2, 500)}, status: delivery.StatusPending, response: long},
+		logged{id: ids[1], event: webhook.Event{Name: "a.b"}, attempts: []delivery.Attempt{failed(1, 500), succeeded(2)}, status: delivery.StatusDelivered, response: long},
 	)
 	read := func(path string) (d struct {
 		EventID  string
@@ -322,7 +323,7 @@ func TestDeliveries_AsCSV(t *testing.T) {
 	cells := []string{"=1+1", "+1", "-1", "@SUM(A1)", "\tx", "＝1"}
 	for i, id := range ids {
 		s.deliver(1, logged{
-			id: id, event: webhook.Event{Name: "-a.b", Key: cells[i], PrimaryKey: -5}, attempts: []webhook.Attempt{failed(1, 500)}, status: webhook.StatusFailed,
+			id: id, event: webhook.Event{Name: "-a.b", Key: cells[i], PrimaryKey: -5}, attempts: []delivery.Attempt{failed(1, 500)}, status: delivery.StatusFailed,
 			response: "HTTP 500 No\n\n=HYPERLINK(\"http://x\")\n,\"" + cells[i],
 		})
 	}
@@ -389,10 +390,10 @@ func TestDeliveries_CSVIsChosenByAccept(t *testing.T) {
 // Rows that cannot be decoded do not hide the others.
 func TestDeliveries_UnreadableRowsAreOmitted(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, func(c *httpapi.Config) { c.Stored.Deliveries = damagedLog{c.Stored.Deliveries.(webhook.Deliveries)} })
+	s := newServer(t, func(c *httpapi.Config) { c.Stored.Deliveries = damagedLog{c.Stored.Deliveries.(delivery.Store)} })
 	s.call("POST", "/api/v1/Webhook", minimal)
 	id := eventIDs(1)[0]
-	s.deliver(1, logged{id: id, event: webhook.Event{Name: "a.b"}, attempts: []webhook.Attempt{succeeded(1)}, status: webhook.StatusDelivered})
+	s.deliver(1, logged{id: id, event: webhook.Event{Name: "a.b"}, attempts: []delivery.Attempt{succeeded(1)}, status: delivery.StatusDelivered})
 	if p := s.page(logOf1); len(p.Deliveries) != 1 {
 		t.Errorf("got %+v", p)
 	}
@@ -401,10 +402,10 @@ func TestDeliveries_UnreadableRowsAreOmitted(t *testing.T) {
 	}
 }
 
-type damagedLog struct{ webhook.Deliveries }
+type damagedLog struct{ delivery.Store }
 
-func (d damagedLog) Log(ctx context.Context, q webhook.LogQuery) (webhook.LogPage, error) {
-	page, err := d.Deliveries.Log(ctx, q)
+func (d damagedLog) Log(ctx context.Context, q delivery.LogQuery) (delivery.LogPage, error) {
+	page, err := d.Store.Log(ctx, q)
 	var broken webhook.UnreadableError
 	broken.Add("row 1", errors.New("damaged"))
 	return page, errors.Join(err, broken.Err())

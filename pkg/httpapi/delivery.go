@@ -4,11 +4,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// delivery is a delivery as the log shows it.
-type delivery struct {
+// loggedDelivery is a delivery as the log shows it.
+type loggedDelivery struct {
 	EventID    webhook.EventID `json:"EventId"`
 	Event      string
 	Entity     string
@@ -25,7 +26,7 @@ type delivery struct {
 	Created      time.Time
 }
 
-func (delivery) xmlName() string { return "Delivery" }
+func (loggedDelivery) xmlName() string { return "Delivery" }
 
 // attempt is an attempt as the log shows it.
 type attempt struct {
@@ -45,8 +46,8 @@ type attempt struct {
 
 // showDelivery returns a delivery with the response of its last attempt, as far as the
 // row has it, and with that of its last failure, if given.
-func showDelivery(d webhook.Delivery, failure webhook.FailureResponse) delivery {
-	shown := delivery{
+func showDelivery(d delivery.Row, failure delivery.FailureResponse) loggedDelivery {
+	shown := loggedDelivery{
 		EventID: d.Event, Event: d.EventName, Entity: d.ShownEntity(), PrimaryKey: d.PrimaryKey, Key: textOrNull(d.EventKey),
 		Status: showStatus(d.Status), Reason: textOrNull(d.Reason), Round: d.Round, Attempts: make([]attempt, len(d.Attempts)),
 		AttemptCount: d.AttemptCount, NextAttempt: timeOrNull(d.NextAt), Created: d.Created,
@@ -64,7 +65,7 @@ func showDelivery(d webhook.Delivery, failure webhook.FailureResponse) delivery 
 	return shown
 }
 
-func showAttempt(a webhook.Attempt, excerpt string) attempt {
+func showAttempt(a delivery.Attempt, excerpt string) attempt {
 	shown := attempt{
 		Number: a.Number, At: a.At, DurationMs: a.Duration.Milliseconds(), Lane: textOrNull(a.Lane), StatusCode: a.StatusCode,
 		Error: textOrNull(a.Error), Detail: textOrNull(a.Detail), Advice: textOrNull(a.Advice()),
@@ -75,7 +76,7 @@ func showAttempt(a webhook.Attempt, excerpt string) attempt {
 	if excerpt == "" {
 		return shown
 	}
-	headers, body := webhook.ReadExcerpt(excerpt)
+	headers, body := delivery.ReadExcerpt(excerpt)
 	shown.Response, shown.ResponseHeaders = textOrNull(body), members{}
 	for _, h := range headers {
 		shown.ResponseHeaders = shown.ResponseHeaders.with(h.Name, h.Value)
@@ -96,7 +97,7 @@ func (m members) with(name, value string) members {
 }
 
 // showStatus returns a status as the API spells it: "Delivered".
-func showStatus(s webhook.Status) string {
+func showStatus(s delivery.Status) string {
 	if s == "" {
 		return ""
 	}

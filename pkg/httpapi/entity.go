@@ -190,12 +190,16 @@ func showAssociate(a webhook.Associate) *associate {
 // links returns a webhook's addresses. They have a tenant segment only if the
 // call's address had one.
 func (a *api) links(c *call, id int32) *links {
-	base := a.base(c)
-	if c.tenantSegment != "" {
-		base += "/" + string(c.tenantSegment)
-	}
-	archive := base + "/api/v1/Webhook/"
+	archive := a.tenantBase(c) + "/api/v1/Webhook/"
 	return &links{Self: fmt.Sprintf("%s%d/", archive, id), Archive: archive}
+}
+
+// tenantBase is base, with the tenant if the call's address has it.
+func (a *api) tenantBase(c *call) string {
+	if c.tenantSegment == "" {
+		return a.base(c)
+	}
+	return a.base(c) + "/" + string(c.tenantSegment)
 }
 
 // base returns the URL that links begin with: PublicURL, else the scheme and

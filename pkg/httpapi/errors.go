@@ -8,8 +8,11 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
+	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -66,10 +69,28 @@ type errorBody struct {
 	ErrorMessage string
 	ErrorSource  string
 	Message      string
+	// LeasedUntil is when an attempt that is being made ends at the latest.
+	LeasedUntil *time.Time `json:",omitempty"`
+	// JobID is the running replay that does not let another one begin.
+	JobID string `json:"JobId,omitempty"`
 }
 
 func newErrorBody(errorType, text string) errorBody {
-	return errorBody{true, errorType, text, "Posthaste", text}
+	return errorBody{Error: true, ErrorType: errorType, ErrorMessage: text, ErrorSource: "Posthaste", Message: text}
+}
+
+// with adds what the error says beyond its text.
+func (b errorBody) with(err error) errorBody {
+	var leased *replay.LeasedError
+	if errors.As(err, &leased) {
+		until := leased.Until.UTC()
+		b.LeasedUntil = &until
+	}
+	var busy *job.BusyError
+	if errors.As(err, &busy) {
+		b.JobID = busy.Running
+	}
+	return b
 }
 
 // WriteError writes an error in the API's shape, as JSON. It is for code in front
@@ -103,7 +124,7 @@ func failed(c *call, err error) reply {
 	case http.StatusUnauthorized:
 		response.header.Set("WWW-Authenticate", `Basic realm="Posthaste"`)
 	}
-	response.body = newErrorBody(errorType, text)
+	response.body = newErrorBody(errorType, text).with(err)
 	return response
 }
 

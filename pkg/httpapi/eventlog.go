@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	explaining "github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -62,8 +63,10 @@ type outcome struct {
 	Code         explaining.Code
 	Round        int
 	AttemptCount int
-	NextAttempt  *time.Time
-	Updated      *time.Time
+	// LastAttempt is the last one that ended, without the response.
+	LastAttempt *attempt
+	NextAttempt *time.Time
+	Updated     *time.Time
 }
 
 // eventOutcomes is an event with a page of what became of it.
@@ -158,7 +161,7 @@ func (a *api) getEvent(c *call) (reply, error) {
 	for _, o := range list {
 		shown.Deliveries = append(shown.Deliveries, outcome{
 			WebhookID: o.Webhook, Name: textOrNull(o.Name), Status: deliveryStatus(o.Status), Code: o.Reasons[len(o.Reasons)-1].Code,
-			Round: o.Round, AttemptCount: o.AttemptCount, NextAttempt: timeOrNull(o.NextAttempt), Updated: timeOrNull(o.Updated),
+			Round: o.Round, AttemptCount: o.AttemptCount, LastAttempt: showLast(o.Explanation), NextAttempt: timeOrNull(o.NextAttempt), Updated: timeOrNull(o.Updated),
 		})
 	}
 	if next != 0 {
@@ -218,7 +221,7 @@ func carriedSize(c webhook.Carried) int {
 }
 
 // deliveryStatus returns a status as the API spells it, null for none.
-func deliveryStatus(s webhook.Status) textOrNull {
+func deliveryStatus(s delivery.Status) textOrNull {
 	if s == "" {
 		return ""
 	}

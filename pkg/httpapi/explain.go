@@ -25,7 +25,9 @@ type explanation struct {
 	Round     int
 	Attempt   int
 	// AttemptCount counts the attempts of all rounds.
-	AttemptCount  int
+	AttemptCount int
+	// LastAttempt is the last one that ended, without the response.
+	LastAttempt   *attempt
 	Lane          textOrNull
 	NextAttempt   *time.Time
 	WaitingBehind textOrNull
@@ -44,7 +46,7 @@ type nearWebhook struct {
 func showExplanation(x explaining.Explanation) explanation {
 	shown := explanation{
 		Matches: x.Matches, Pattern: textOrNull(x.Pattern), Reasons: x.Reasons, Status: deliveryStatus(x.Status), Round: x.Round, Attempt: x.Attempt,
-		AttemptCount: x.AttemptCount, Lane: textOrNull(x.Lane), NextAttempt: timeOrNull(x.NextAttempt), WaitingBehind: textOrNull(x.WaitingBehind),
+		AttemptCount: x.AttemptCount, LastAttempt: showLast(x), Lane: textOrNull(x.Lane), NextAttempt: timeOrNull(x.NextAttempt), WaitingBehind: textOrNull(x.WaitingBehind),
 		Nearest: []nearWebhook{},
 	}
 	if x.Webhook != 0 {
@@ -57,6 +59,15 @@ func showExplanation(x explaining.Explanation) explanation {
 		shown.Nearest = append(shown.Nearest, nearWebhook{n.Webhook, textOrNull(n.Name), n.Reasons})
 	}
 	return shown
+}
+
+// showLast shows the last attempt of a delivery, nil without one.
+func showLast(x explaining.Explanation) *attempt {
+	if x.Last == nil {
+		return nil
+	}
+	shown := showAttempt(*x.Last, "")
+	return &shown
 }
 
 // explainEvent explains a stored event, for one webhook or for all.

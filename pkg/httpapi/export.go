@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -21,10 +22,10 @@ type Stored struct {
 		List(ctx context.Context, tenant webhook.Tenant, first, last webhook.EventID, limit int) ([]webhook.Event, error)
 	}
 	Deliveries interface {
-		Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error)
-		List(ctx context.Context, tenant webhook.Tenant, webhook int32, before webhook.EventID, limit int) ([]webhook.Delivery, error)
-		Log(ctx context.Context, q webhook.LogQuery) (webhook.LogPage, error)
-		Response(ctx context.Context, key webhook.DeliveryKey) (webhook.FailureResponse, error)
+		Get(ctx context.Context, key delivery.Key) (delivery.Row, error)
+		List(ctx context.Context, tenant webhook.Tenant, webhook int32, before webhook.EventID, limit int) ([]delivery.Row, error)
+		Log(ctx context.Context, q delivery.LogQuery) (delivery.LogPage, error)
+		Response(ctx context.Context, key delivery.Key) (delivery.FailureResponse, error)
 	}
 }
 
@@ -191,7 +192,7 @@ type exportedDelivery struct {
 	Entity     string
 	PrimaryKey int32
 	Key        textOrNull
-	Status     webhook.Status
+	Status     delivery.Status
 	Reason     textOrNull
 	Round      int
 	Attempts   []exportedAttempt

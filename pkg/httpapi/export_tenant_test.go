@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -71,10 +72,10 @@ func TestExport_HasAllDataOfOneTenantWithoutSecrets(t *testing.T) {
 		}
 	}
 	for id := int32(1); id <= 2; id++ {
-		_, err := s.db.Deliveries().RecordFirst(t.Context(), webhook.RecordFirst{
-			Key: webhook.DeliveryKey{Tenant: "Cust1", Webhook: id, Event: webhook.FirstEventID(now)}, Now: now,
-			Seed:    webhook.Seed{EventName: "contact.changed", PrimaryKey: 7, ExpiresAt: now.Add(time.Hour)},
-			Outcome: webhook.Outcome{Attempt: webhook.Attempt{Number: 1, At: now, StatusCode: 200}, Status: webhook.StatusDelivered},
+		_, err := s.db.Deliveries().RecordFirst(t.Context(), delivery.RecordFirst{
+			Key: delivery.Key{Tenant: "Cust1", Webhook: id, Event: webhook.FirstEventID(now)}, Now: now,
+			Seed:    delivery.Seed{EventName: "contact.changed", PrimaryKey: 7, ExpiresAt: now.Add(time.Hour)},
+			Outcome: delivery.Outcome{Attempt: delivery.Attempt{Number: 1, At: now, StatusCode: 200}, Status: delivery.StatusDelivered},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -127,10 +128,10 @@ func (d damagedEvents) List(ctx context.Context, tenant webhook.Tenant, first, l
 	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"event x"}, Cause: errors.New("no JSON")})
 }
 
-type damagedRows struct{ webhook.Deliveries }
+type damagedRows struct{ delivery.Store }
 
-func (d damagedRows) List(ctx context.Context, tenant webhook.Tenant, id int32, before webhook.EventID, limit int) ([]webhook.Delivery, error) {
-	page, err := d.Deliveries.List(ctx, tenant, id, before, limit)
+func (d damagedRows) List(ctx context.Context, tenant webhook.Tenant, id int32, before webhook.EventID, limit int) ([]delivery.Row, error) {
+	page, err := d.Store.List(ctx, tenant, id, before, limit)
 	return page, errors.Join(err, &webhook.UnreadableError{Count: 1, Items: []string{"row x"}, Cause: errors.New("no JSON")})
 }
 
@@ -138,7 +139,7 @@ func TestExport_ContinuesAfterUnreadableItems(t *testing.T) {
 	t.Parallel()
 	s := newGuarded(t, func(c *httpapi.Config) {
 		c.Stored.Events = damagedEvents{c.Stored.Events.(webhook.Events)}
-		c.Stored.Deliveries = damagedRows{c.Stored.Deliveries.(webhook.Deliveries)}
+		c.Stored.Deliveries = damagedRows{c.Stored.Deliveries.(delivery.Store)}
 	})
 	s.call("POST", "/api/v1/Webhook", aWebhook("a"))
 	s.call("POST", "/api/v1/Webhook/contact.changed/7", "{}")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -24,7 +25,7 @@ const goldens = "testdata/golden"
 
 // seeded returns the server for every golden request: webhook 1 is active, signed
 // and has had errors; its name was changed and changed back, after an attempt at
-// delivering an event. It has four deliveries. Webhook 2 is stopped and has only the
+// delivering an event. It has four deliveries, and statistics of an hour. Webhook 2 is stopped and has only the
 // required members.
 func seeded(t *testing.T) *server {
 	t.Helper()
@@ -55,15 +56,24 @@ func seeded(t *testing.T) *server {
 		t.Fatal(err)
 	}
 	ids := eventIDs(3)
-	cut := webhook.Attempt{Round: 1, Lane: webhook.LaneFast, At: now.Add(59 * time.Second), Duration: 1500 * time.Millisecond, Error: webhook.AttemptFast}
+	cut := delivery.Attempt{Round: 1, Lane: delivery.LaneFast, At: now.Add(59 * time.Second), Duration: 1500 * time.Millisecond, Error: webhook.AttemptFast}
 	s.deliver(1,
-		logged{id: ids[0], event: webhook.Event{Name: "contact.created", PrimaryKey: 7}, attempts: []webhook.Attempt{succeeded(1)}, status: webhook.StatusDelivered, response: "HTTP 200 OK\nContent-Type: text/plain\n\nthanks"},
-		logged{id: ids[1], event: webhook.Event{Name: "sale.sold", Key: "=A/7"}, fast: &cut, attempts: []webhook.Attempt{failed(1, 503), failed(2, 0)}, status: webhook.StatusPending},
-		logged{id: ids[2], event: webhook.Event{Name: "contact.created", PrimaryKey: 8}, attempts: []webhook.Attempt{failed(1, 410)}, status: webhook.StatusFailed, response: "HTTP 410 Gone\nServer: nø\nRetry-After: 5\n\n<b>gone</b>" + strings.Repeat(" and away", 80)},
+		logged{id: ids[0], event: webhook.Event{Name: "contact.created", PrimaryKey: 7}, attempts: []delivery.Attempt{succeeded(1)}, status: delivery.StatusDelivered, response: "HTTP 200 OK\nContent-Type: text/plain\n\nthanks"},
+		logged{id: ids[1], event: webhook.Event{Name: "sale.sold", Key: "=A/7"}, fast: &cut, attempts: []delivery.Attempt{failed(1, 503), failed(2, 0)}, status: delivery.StatusPending},
+		logged{id: ids[2], event: webhook.Event{Name: "contact.created", PrimaryKey: 8}, attempts: []delivery.Attempt{failed(1, 410)}, status: delivery.StatusFailed, response: "HTTP 410 Gone\nServer: nø\nRetry-After: 5\n\n<b>gone</b>" + strings.Repeat(" and away", 80)},
 	)
 	seedEvents(t, s)
+	for i, e := range []webhook.AttemptError{webhook.AttemptOK, webhook.AttemptOK, webhook.AttemptStatus} {
+		result := webhook.Result{At: now.Add(time.Minute), Duration: time.Duration(i+1) * 100 * time.Millisecond, Error: e}
+		if err := s.db.Statistics().Count(t.Context(), "Default", 1, webhook.HourOf(result, now, 1, e != webhook.AttemptOK, 24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s.clock.Advance(time.Hour)
-	s.answer = webhook.Result{StatusCode: 200, Response: "HTTP/1.1 200 OK\r\n\r\nok"}
+	s.answer = webhook.Result{
+		At: s.clock.Now(), Duration: 12 * time.Millisecond, StatusCode: 200, Sent: webhook.Sent{Body: "x", Signer: webhook.SignerCurrent},
+		Response: "HTTP/1.1 200 OK\r\n\r\nok", Excerpt: "HTTP/1.1 200 OK\nContent-Type: text/plain\n\nok",
+	}
 	return s
 }
 
@@ -80,10 +90,10 @@ func seedEvents(t *testing.T, s *server) {
 		}},
 		{Name: "order.placed", Key: "1007", Content: &webhook.Content{Source: "shop"}},
 	}
-	outcomes := []webhook.Outcome{
-		{Attempt: webhook.Attempt{Number: 1, At: now.Add(31 * time.Second), StatusCode: 200}, Status: webhook.StatusDelivered},
+	outcomes := []delivery.Outcome{
+		{Attempt: delivery.Attempt{Number: 1, At: now.Add(31 * time.Second), StatusCode: 200}, Status: delivery.StatusDelivered},
 		{
-			Attempt: webhook.Attempt{Number: 1, At: now.Add(32 * time.Second), StatusCode: 503, Error: webhook.AttemptStatus}, Status: webhook.StatusPending,
+			Attempt: delivery.Attempt{Number: 1, At: now.Add(32 * time.Second), StatusCode: 503, Error: webhook.AttemptStatus}, Status: delivery.StatusPending,
 			NextAt: now.Add(2 * time.Hour), SweepAt: now.Add(2 * time.Hour),
 		},
 	}
@@ -92,9 +102,9 @@ func seedEvents(t *testing.T, s *server) {
 		e.Tenant, e.ID, e.At, e.ExpiresAt = "Default", webhook.DeriveEventID(at, "golden"), at, at.AddDate(0, 0, 30)
 		err := s.db.Events().Put(t.Context(), e)
 		if err == nil && i < len(outcomes) {
-			_, err = s.db.Deliveries().RecordFirst(t.Context(), webhook.RecordFirst{
-				Key: webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: e.ID}, Now: outcomes[i].Attempt.At,
-				Seed: webhook.Seed{EventName: e.Name, PrimaryKey: e.PrimaryKey, ExpiresAt: e.ExpiresAt}, Outcome: outcomes[i],
+			_, err = s.db.Deliveries().RecordFirst(t.Context(), delivery.RecordFirst{
+				Key: delivery.Key{Tenant: "Default", Webhook: 1, Event: e.ID}, Now: outcomes[i].Attempt.At,
+				Seed: delivery.Seed{EventName: e.Name, PrimaryKey: e.PrimaryKey, ExpiresAt: e.ExpiresAt}, Outcome: outcomes[i],
 			})
 		}
 		if err == nil && e.Content != nil && e.Content.SourceEvent != "" {

@@ -57,6 +57,10 @@ type Config struct {
 	// Custody moves secrets between stores, and rotates the root key. nil: there is one
 	// store, as in the local run.
 	Custody *custody.Administration
+	// Retry begins another round of a delivery.
+	Retry *replay.Retry
+	// Replays sends past events to a webhook again.
+	Replays *replay.Replays
 	// Sources creates, changes and deletes sources.
 	Sources *source.Registry
 	// Explainer says what became of an event.
@@ -75,6 +79,9 @@ type Config struct {
 	// without a trailing slash. Empty: the call's own scheme and Host. Pages of
 	// its origin may call the API from a browser.
 	PublicURL string
+	// EgressAddresses are the addresses that POSTs come from, for receivers behind a
+	// firewall. Empty: any.
+	EgressAddresses []string
 	// AllowOwnHost permits targets on the API's own host, where the local run
 	// has its built-in receiver. Unset: they are refused.
 	AllowOwnHost bool

@@ -82,7 +82,7 @@ type begun struct {
 // other.
 func (a *api) moveSecrets(c *call) (reply, error) {
 	var to, tenant string
-	err := readAdmin(c, func(v value) {
+	err := readStrictly(c, func(v value) {
 		switch strings.ToLower(v.member) {
 		case "to":
 			to = v.text()

@@ -55,16 +55,41 @@ func (a *api) list(c *call, f filter, wrong webhook.Faults) (reply, error) {
 		return reply{}, err
 	}
 	found, size := []entity{}, 0
-	for after, more := int32(0), top > 0; more; more = after != 0 && len(found) < top {
+	err := a.eachPage(c, f, skip, top, func(page []webhook.Webhook) error {
+		shown, err := a.show(c.Context(), c.who.Tenant, page...)
+		if err != nil {
+			return err
+		}
+		for _, e := range shown {
+			size += e.size()
+		}
+		if size > maxListBytes {
+			return errListTooLarge
+		}
+		found = append(found, shown...)
+		return nil
+	})
+	if err != nil {
+		return reply{}, err
+	}
+	response := c.selected(found)
+	response.large = true
+	return response, nil
+}
+
+// eachPage passes the caller's webhooks that match a filter to take, by id and some at
+// a time: at most top of them, without the first skip. It ends with take's error.
+func (a *api) eachPage(c *call, f filter, skip, top int, take func([]webhook.Webhook) error) error {
+	for after, more := int32(0), top > 0; more; more = after != 0 && top > 0 {
 		page, next, err := a.Registry.List(c.Context(), c.who, after, listPage)
 		if err != nil {
-			return reply{}, err
+			return err
 		}
 		after = next
 		var held []webhook.Webhook
 		for _, w := range page {
 			switch {
-			case !f.matches(w) || len(found)+len(held) == top:
+			case !f.matches(w) || len(held) == top:
 			case skip > 0:
 				skip--
 			default:
@@ -74,21 +99,12 @@ func (a *api) list(c *call, f filter, wrong webhook.Faults) (reply, error) {
 		if len(held) == 0 {
 			continue
 		}
-		shown, err := a.show(c.Context(), c.who.Tenant, held...)
-		if err != nil {
-			return reply{}, err
+		if err := take(held); err != nil {
+			return err
 		}
-		for _, e := range shown {
-			size += e.size()
-		}
-		if size > maxListBytes {
-			return reply{}, errListTooLarge
-		}
-		found = append(found, shown...)
+		top -= len(held)
 	}
-	response := c.selected(found)
-	response.large = true
-	return response, nil
+	return nil
 }
 
 // count reads a query parameter that is an integer, 0 or greater.

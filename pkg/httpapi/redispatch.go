@@ -34,7 +34,7 @@ func showJob(j job.Job) shownJob {
 func (a *api) redispatch(c *call) (reply, error) {
 	var tenant string
 	var from, to time.Time
-	err := readAdmin(c, func(v value) {
+	err := readStrictly(c, func(v value) {
 		switch strings.ToLower(v.member) {
 		case "tenant":
 			tenant = v.text()

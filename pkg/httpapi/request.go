@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -53,7 +54,7 @@ func (a *api) getRequest(c *call) (reply, error) {
 	if _, err := a.Registry.Get(c.Context(), c.who, id); err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
-	key := webhook.DeliveryKey{Tenant: c.who.Tenant, Webhook: id, Event: webhook.EventID(strings.ToLower(c.PathValue("eventId")))}
+	key := delivery.Key{Tenant: c.who.Tenant, Webhook: id, Event: webhook.EventID(strings.ToLower(c.PathValue("eventId")))}
 	last, event, err := a.lastAttempt(c, key)
 	if err != nil {
 		return reply{}, err
@@ -73,9 +74,9 @@ func (a *api) getRequest(c *call) (reply, error) {
 
 // lastAttempt reads the last attempt of a delivery, and its event. Of what is absent,
 // the error says whether it has expired.
-func (a *api) lastAttempt(c *call, key webhook.DeliveryKey) (webhook.Attempt, webhook.Event, error) {
-	none := func(format string) (webhook.Attempt, webhook.Event, error) {
-		return webhook.Attempt{}, webhook.Event{}, explain(webhook.ErrNotFound, format, wire.Shorten(c.PathValue("eventId")))
+func (a *api) lastAttempt(c *call, key delivery.Key) (delivery.Attempt, webhook.Event, error) {
+	none := func(format string) (delivery.Attempt, webhook.Event, error) {
+		return delivery.Attempt{}, webhook.Event{}, explain(webhook.ErrNotFound, format, wire.Shorten(c.PathValue("eventId")))
 	}
 	if !key.Event.Valid() {
 		return none("Event id %q not found")
@@ -88,7 +89,7 @@ func (a *api) lastAttempt(c *call, key webhook.DeliveryKey) (webhook.Attempt, we
 		return none("The webhook has no delivery of event %s")
 	}
 	if err != nil {
-		return webhook.Attempt{}, webhook.Event{}, err
+		return delivery.Attempt{}, webhook.Event{}, err
 	}
 	if len(row.Attempts) == 0 {
 		return none("No attempt at delivering event %s has been made")
@@ -102,14 +103,11 @@ func (a *api) lastAttempt(c *call, key webhook.DeliveryKey) (webhook.Attempt, we
 
 // showRequest shows the request of an attempt, rebuilt from the webhook as it was
 // then, or as it is stored if known is false.
-func showRequest(r webhook.Request, last webhook.Attempt, stored, then webhook.Webhook, known bool) request {
+func showRequest(r webhook.Request, last delivery.Attempt, stored, then webhook.Webhook, known bool) request {
 	sum := sha256.Sum256(r.Body)
 	shown := request{
-		At: last.At, URL: textOrNull(r.URL), Headers: members{}, Body: string(r.Body), BodyLength: len(r.Body), BodySha256: hex.EncodeToString(sum[:]),
+		At: last.At, URL: textOrNull(r.URL), Headers: showHeaders(r.Headers), Body: string(r.Body), BodyLength: len(r.Body), BodySha256: hex.EncodeToString(sum[:]),
 		SignedWith: showSigner(last.Sent.Signer, stored, then, known),
-	}
-	for _, h := range r.Headers {
-		shown.Headers = append(shown.Headers, member{h.Name, h.Value})
 	}
 	if last.Sent.Revision != 0 {
 		shown.Revision = &last.Sent.Revision
@@ -128,6 +126,14 @@ func showRequest(r webhook.Request, last webhook.Attempt, stored, then webhook.W
 		shown.Note = "The body is not the one that was sent: the service or its settings have changed since."
 	default:
 		shown.Exact = true
+	}
+	return shown
+}
+
+func showHeaders(headers []webhook.Header) members {
+	shown := members{}
+	for _, h := range headers {
+		shown = append(shown, member{h.Name, h.Value})
 	}
 	return shown
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -40,10 +41,10 @@ func (s *server) request() (shown shownRequest) {
 }
 
 // attempt records another attempt at the delivery of anEvent.
-func (s *server) attempt(a webhook.Attempt) {
+func (s *server) attempt(a delivery.Attempt) {
 	s.t.Helper()
-	_, err := s.db.Deliveries().MarkDelivered(s.t.Context(), webhook.MarkDelivered{
-		Key: webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: anEvent}, Round: 1, Now: s.clock.Now(), Attempt: a,
+	_, err := s.db.Deliveries().MarkDelivered(s.t.Context(), delivery.MarkDelivered{
+		Key: delivery.Key{Tenant: "Default", Webhook: 1, Event: anEvent}, Round: 1, Now: s.clock.Now(), Attempt: a,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -81,7 +82,7 @@ func TestRequest_IsThatOfTheRevisionThatMadeIt(t *testing.T) {
 	if got.Headers["X-SuperOffice-Signature"] != "********" || got.Headers["webhook-signature"] != "v1,********" || got.Headers["X-SuperOffice-Retry"] != "" {
 		t.Errorf("headers %v", got.Headers)
 	}
-	s.attempt(webhook.Attempt{Number: 3, At: s.clock.Now(), Sent: webhook.Sent{Revision: 2, Body: "another", Signer: webhook.SignerPrevious, Both: true, Replay: true}})
+	s.attempt(delivery.Attempt{Number: 3, At: s.clock.Now(), Sent: webhook.Sent{Revision: 2, Body: "another", Signer: webhook.SignerPrevious, Both: true, Replay: true}})
 	got = s.request()
 	if got.Exact || got.URL != "https://example.com/second" || !strings.HasPrefix(got.Note, "The body is not the one") || got.Revision != 2 || got.ChangedSince != 0 {
 		t.Errorf("another body: got %+v", got)
@@ -97,20 +98,20 @@ func TestRequest_IsThatOfTheRevisionThatMadeIt(t *testing.T) {
 func TestRequest_SaysWhyItIsNotExact(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		attempt webhook.Attempt
+		attempt delivery.Attempt
 		note    string
 		signed  bool
 	}{
 		"a revision that is not kept": {
-			webhook.Attempt{Number: 1, Sent: webhook.Sent{Revision: 77, Body: "x", Signer: webhook.SignerCurrent}},
+			delivery.Attempt{Number: 1, Sent: webhook.Sent{Revision: 77, Body: "x", Signer: webhook.SignerCurrent}},
 			"Revision 77 of the webhook is no longer kept: the request is rebuilt from revision 1.", true,
 		},
 		"an attempt of an older version": {
-			webhook.Attempt{Number: 1},
+			delivery.Attempt{Number: 1},
 			"It was not recorded what the attempt sent: this is the request that the webhook would send now.", false,
 		},
 		"nothing was sent": {
-			webhook.Attempt{Number: 1, Error: webhook.AttemptBlocked, Sent: webhook.Sent{Revision: 1}},
+			delivery.Attempt{Number: 1, Error: webhook.AttemptBlocked, Sent: webhook.Sent{Revision: 1}},
 			"Nothing was sent. blocked_address: The target's host, address or port is not allowed", false,
 		},
 	} {
@@ -134,8 +135,8 @@ func TestRequest_Absent(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.call("POST", "/api/v1/Webhook", minimal)
-	parked := webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: "01a20c91-a000-7000-8000-000000000008"}
-	_, err := s.db.Deliveries().Park(t.Context(), webhook.Park{Key: parked, Round: 1, Attempt: 1, Now: now, Until: now.Add(time.Hour)})
+	parked := delivery.Key{Tenant: "Default", Webhook: 1, Event: "01a20c91-a000-7000-8000-000000000008"}
+	_, err := s.db.Deliveries().Park(t.Context(), delivery.Park{Key: parked, Round: 1, Attempt: 1, Now: now, Until: now.Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,36 +22,48 @@ func (a *api) testWebhook(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return a.test(c, object, c.readMembers(object.Members(), webhookMembers), func(err error) error { return err })
+	s, err := a.tested(c, object, c.readMembers(object.Members(), webhookMembers))
+	if err != nil {
+		return reply{}, err
+	}
+	if name := c.query("event"); name != "" {
+		return a.testSample(c, s, name)
+	}
+	return a.test(c, s)
 }
 
-// test tests the webhook s that an object states. An object with the id of a stored
-// webhook and without a target means that webhook: members that are missing or
-// null are the stored ones. misread turns the error of an invalid body into the
-// operation's own.
-func (a *api) test(c *call, object wire.Tree, s stated, misread func(error) error) (reply, error) {
+// tested returns the webhook to test, which an object states as s. An object with the
+// id of a stored webhook and without a target means that webhook: members that are
+// missing or null are the stored ones.
+func (a *api) tested(c *call, object wire.Tree, s stated) (stated, error) {
 	if s.id != 0 && !states(object, "TargetUrl") && len(s.faults) == 0 {
 		w, err := a.Registry.Get(c.Context(), c.who, s.id)
 		if err != nil {
-			return reply{}, webhookNotFound(err, s.id)
+			return s, webhookNotFound(err, s.id)
 		}
 		if s, err = c.patch(w, webhook.Health{}, statedChanges(object)); err != nil {
-			return reply{}, misread(err)
+			return s, err
 		}
 	}
 	s.draft = s.draft.Tried()
-	if err := s.check(a.rules(c)); err != nil {
-		return reply{}, misread(err)
-	}
+	return s, s.check(a.rules(c))
+}
+
+func (a *api) test(c *call, s stated) (reply, error) {
 	r, err := a.Registry.TestDraft(c.Context(), c.who, s.id, s.draft, a.ownHost(c))
 	if err != nil {
 		return reply{}, err
 	}
+	return c.selected(showResult(r)), nil
+}
+
+// showResult shows the result of a test.
+func showResult(r webhook.Result) result {
 	message := r.Response
 	if message == "" {
 		message = r.Failure()
 	}
-	return c.selected(result{r.Error == webhook.AttemptOK, textOrNull(message), fullRight, &fieldProperties{}}), nil
+	return result{r.Error == webhook.AttemptOK, textOrNull(message), fullRight, &fieldProperties{}}
 }
 
 // states reports whether an object has a member that is not null.

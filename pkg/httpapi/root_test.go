@@ -26,3 +26,16 @@ func TestRoot(t *testing.T) {
 		t.Errorf("with PublicURL: %s", got.Body)
 	}
 }
+
+// A program that sets up a receiver's firewall needs no credential, and can tell no
+// fixed addresses from an error.
+func TestEgress(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, func(c *httpapi.Config) { c.EgressAddresses = []string{"203.0.113.7", "2001:db8::/64"} })
+	if got := s.call("GET", "/.well-known/posthaste-egress", "", "Authorization: "); got.Code != 200 || got.Body.String() != `{"Addresses":["203.0.113.7","2001:db8::/64"]}` {
+		t.Errorf("got %d %s", got.Code, got.Body)
+	}
+	if got := newServer(t).call("GET", "/.well-known/posthaste-egress", "", "Authorization: "); got.Code != 200 || got.Body.String() != `{"Addresses":[]}` {
+		t.Errorf("without addresses: got %d %s", got.Code, got.Body)
+	}
+}

@@ -32,6 +32,7 @@ func (a *api) routes() []route {
 	table := []route{
 		{get, "/", open, a.root, nil},
 		{get, "/healthz", open, a.healthz, nil},
+		{get, "/.well-known/posthaste-egress", open, a.egress, nil},
 		{get, "/api/v1/openapi.json", open, a.describeAPI, nil},
 
 		{post, "/api/v1/Session", open, a.startSession, nil}, // checks its own credential
@@ -75,7 +76,14 @@ func (a *api) routes() []route {
 		{del, "/api/v1/Webhook/{id}/PreviousSecret", webhooks, a.endOverlap, nil},
 		{get, "/api/v1/Webhook/{id}/Deliveries", webhooks, a.listDeliveries, nil},
 		{get, "/api/v1/Webhook/{id}/Deliveries/{eventId}", webhooks, a.getDelivery, nil},
+		{post, "/api/v1/Webhook/{id}/Deliveries/{eventId}/Retry", webhooks, a.retryDelivery, nil},
+		{post, "/api/v1/Webhook/{id}/Replay", webhooks, a.beginReplay, nil},
+		{get, "/api/v1/Webhook/{id}/Replay", webhooks, a.listReplays, nil},
+		{get, "/api/v1/Webhook/{id}/Replay/{job}", webhooks, a.getReplay, nil},
+		{del, "/api/v1/Webhook/{id}/Replay/{job}", webhooks, a.cancelReplay, nil},
 		{get, "/api/v1/Webhook/{id}/History", webhooks, a.getHistory, nil},
+		{get, "/api/v1/Webhook/{id}/Stats", webhooks, a.getStats, nil},
+		{get, "/api/v1/Stats", webhooks, a.listStats, nil},
 		{get, "/api/v1/Webhook/{id}/Deliveries/{eventId}/Request", webhooks, a.getRequest, nil},
 		{post, "/api/v1/Webhook/{event}/{primaryKey}", events, a.signalEvent, nil},
 		{post, "/api/v1/Events", events, a.submitEvents, nil},
@@ -83,6 +91,7 @@ func (a *api) routes() []route {
 		{get, "/api/v1/Events/{eventId}", webhooks, a.getEvent, nil},
 		{get, "/api/v1/Events/{eventId}/Explain", webhooks, a.explainEvent, nil},
 		{post, "/api/v1/Explain", webhooks, a.explainHypothetical, nil},
+		{get, "/api/v1/Archive/dynamic", webhooks, a.queryArchive, nil},
 
 		{post, agentPath + "CreateDefaultWebhook", webhooks, a.defaultWebhook, agentFailed},
 		{post, agentPath + "SaveWebhook", webhooks, a.agentSave, agentFailed},

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/custody"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
@@ -85,7 +87,7 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: s.clock.Now, Random: random,
 	}
 	registry := &webhook.Registry{
-		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Events: db.Events(), Rules: webhook.Rules{AllowHTTP: true},
+		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Events: db.Events(), Statistics: db.Statistics(), Rules: webhook.Rules{AllowHTTP: true},
 		Now: s.clock.Now, Random: random, EventLife: 30 * 24 * time.Hour,
 		Ping: func(_ context.Context, post webhook.Post) webhook.Result {
 			s.pings = append(s.pings, post)
@@ -101,6 +103,11 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		Jobs:           &job.Control{Jobs: db.Jobs(), Now: s.clock.Now, Random: random},
 		Custody:        &custody.Administration{Jobs: db.Jobs(), TenantExists: administration.Exists, Now: s.clock.Now, Random: random},
 		Redispatch:     &replay.Redispatch{Tenants: administration, Jobs: db.Jobs(), Now: s.clock.Now, Random: random},
+		Retry: &replay.Retry{
+			Webhooks: registry, Events: db.Events(), Deliveries: db.Deliveries(), Messages: db.Queue(), Now: s.clock.Now,
+			EventLife: 30 * 24 * time.Hour, RowLife: 33 * 24 * time.Hour,
+		},
+		Replays: replaysOf(db, registry, s.clock.Now, random),
 		Sources: &source.Registry{
 			Sources: db.Sources(), Secrets: db.Secrets(), Intents: db.Webhooks(), OwnTables: []string{"posthaste-events"},
 			TenantExists: administration.Receives, EventLife: 30 * 24 * time.Hour, Now: s.clock.Now, Random: random,
@@ -114,6 +121,15 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 	}
 	s.Handler = httpapi.New(cfg)
 	return s
+}
+
+func replaysOf(db *embedded.DB, registry *webhook.Registry, now func() time.Time, random io.Reader) *replay.Replays {
+	worker := replay.Worker{
+		Webhooks: db.Webhooks(), Events: db.Events(), Deliveries: db.Deliveries(), Messages: db.Queue(), Now: now, RowLife: 33 * 24 * time.Hour,
+	}
+	return &replay.Replays{
+		Webhooks: registry, Jobs: db.Jobs(), Founder: db.Webhooks(), Slice: worker.Slice, Logger: slog.New(slog.DiscardHandler), Now: now, Random: random, EventLife: 30 * 24 * time.Hour,
+	}
 }
 
 // sender returns a sender for rebuilding requests. It sends nothing.
@@ -148,12 +164,12 @@ func (s *server) attempted(id int32, event webhook.EventID, signer webhook.Signe
 	if err := s.db.Events().Put(ctx, e); err != nil {
 		s.t.Fatal(err)
 	}
-	_, err = s.db.Deliveries().RecordFirst(ctx, webhook.RecordFirst{
-		Key: webhook.DeliveryKey{Tenant: "Default", Webhook: id, Event: event}, Now: at,
-		Seed: webhook.Seed{EventName: e.Name, PrimaryKey: e.PrimaryKey, ExpiresAt: at.Add(33 * 24 * time.Hour)},
-		Outcome: webhook.Outcome{
-			Attempt: webhook.Attempt{Number: 1, At: at.Add(time.Second), Duration: time.Second, StatusCode: 500, Error: webhook.AttemptStatus, Sent: sent},
-			Status:  webhook.StatusFailed, Reason: "every attempt failed",
+	_, err = s.db.Deliveries().RecordFirst(ctx, delivery.RecordFirst{
+		Key: delivery.Key{Tenant: "Default", Webhook: id, Event: event}, Now: at,
+		Seed: delivery.Seed{EventName: e.Name, PrimaryKey: e.PrimaryKey, ExpiresAt: at.Add(33 * 24 * time.Hour)},
+		Outcome: delivery.Outcome{
+			Attempt: delivery.Attempt{Number: 1, At: at.Add(time.Second), Duration: time.Second, StatusCode: 500, Error: webhook.AttemptStatus, Sent: sent},
+			Status:  delivery.StatusFailed, Reason: "every attempt failed",
 		},
 	})
 	if err != nil {

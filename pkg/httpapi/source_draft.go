@@ -20,8 +20,13 @@ func readSource(c *call) (d source.Draft, revision int64, err error) {
 		return source.Draft{}, 0, err
 	}
 	var f webhook.Faults
+	d, revision = readDraft(memberValue("", document, &f))
+	return d, revision, f.Err()
+}
+
+func readDraft(document value) (d source.Draft, revision int64) {
 	ignored := func(value) {}
-	readNamed(memberValue("", document, &f), []namedMember{
+	readNamed(document, []namedMember{
 		{"Name", func(v value) { d.Name = v.text() }},
 		{"Kind", func(v value) { d.Kind = source.Kind(strings.ToLower(v.text())) }},
 		{"Tenant", func(v value) { d.Tenant = webhook.Tenant(v.text()) }},
@@ -35,7 +40,7 @@ func readSource(c *call) (d source.Draft, revision int64, err error) {
 		{"UpdatedBy", ignored},
 		{"Counts", ignored},
 	})
-	return d, revision, f.Err()
+	return d, revision
 }
 
 func readBus(v value) *source.Bus {

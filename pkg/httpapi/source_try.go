@@ -54,6 +54,10 @@ func (a *api) testSource(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, sourceNotFound(err)
 	}
+	return jsonReply(http.StatusOK, nil, newSourceOutcome(out))
+}
+
+func newSourceOutcome(out source.Outcome) sourceOutcome {
 	shown := sourceOutcome{Skip: out.Skip, Text: out.Skip.Text(), Missing: listOf(out.Missing)}
 	if out.Skip == "" {
 		e, id, once := out.Event, textOrNull(out.Event.ID), out.Once.Key != ""
@@ -65,7 +69,7 @@ func (a *api) testSource(c *call) (reply, error) {
 			Source: e.Content.Source, SourceEvent: e.Content.SourceEvent, Sequence: e.Content.Sequence,
 		}
 	}
-	return jsonReply(http.StatusOK, nil, shown)
+	return shown
 }
 
 // readSample reads {"Record": …, "Headers": {…}}. Headers are those that a relay

@@ -35,15 +35,19 @@ func (a *api) createWebhook(c *call) (reply, error) {
 // create creates a webhook, under the call's Idempotency-Key if it has one, and
 // returns it as it is shown.
 func (a *api) create(c *call, d webhook.Draft) (entity, error) {
+	registry, err := a.founding(c, d)
+	if err != nil {
+		return entity{}, err
+	}
 	key := c.Header.Get(headerIdempotencyKey)
 	if key == "" {
-		w, err := a.Registry.Create(c.Context(), c.who, d, a.ownHost(c))
+		w, err := registry.Create(c.Context(), c.who, d, a.ownHost(c))
 		if err != nil {
 			return entity{}, err
 		}
 		return a.saved(c, w, webhook.Health{}, d), nil
 	}
-	w, repeated, err := a.Registry.CreateOnce(c.Context(), c.who, key, d, a.ownHost(c))
+	w, repeated, err := registry.CreateOnce(c.Context(), c.who, key, d, a.ownHost(c))
 	if err != nil {
 		return entity{}, err
 	}
@@ -56,6 +60,23 @@ func (a *api) create(c *call, d webhook.Draft) (entity, error) {
 		return entity{}, err
 	}
 	return shown[0], nil
+}
+
+// founding returns the registry for a create: with the query parameter since, one that
+// also creates a replay of the events since then.
+func (a *api) founding(c *call, d webhook.Draft) (*webhook.Registry, error) {
+	var wrong webhook.Faults
+	since := c.instant("since", &wrong)
+	if err := wrong.Err(); err != nil || since.IsZero() {
+		return a.Registry, err
+	}
+	stored, err := a.Replays.Since(a.Registry.Webhooks, c.who, d, since)
+	if err != nil {
+		return nil, err
+	}
+	registry := *a.Registry
+	registry.Webhooks = stored
+	return &registry, nil
 }
 
 func (a *api) getWebhook(c *call) (reply, error) {

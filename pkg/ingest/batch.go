@@ -27,6 +27,11 @@ type Batches struct {
 	EventTenant webhook.Tenant
 	// OwnTables are the names of this service's tables, which are never a source.
 	OwnTables []string
+	// Became, if not nil, is called, concurrently, with what a record of a batch, by
+	// its index, has become under a source: the event as it was stored, or the
+	// reason why there is none. A record that no source takes has the name of the
+	// built-in one.
+	Became func(record int, source string, out source.Outcome)
 }
 
 // maxWriting is how many events of a batch are stored at once.
@@ -82,7 +87,7 @@ func (b *batch) takeAll(ctx context.Context, pairs []pair, failed []bool, outcom
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if err := guarded(func() error { return b.take(ctx, p.source.Name, outcome(p)) }); err != nil {
+			if err := guarded(func() error { return b.take(ctx, p, outcome(p)) }); err != nil {
 				b.mu.Lock()
 				failed[p.record] = true
 				b.mu.Unlock()
@@ -106,28 +111,28 @@ func guarded(do func() error) (err error) {
 
 // take stores the event that a record has become. It returns an error if the
 // record must be taken again.
-func (b *batch) take(ctx context.Context, name string, out source.Outcome) error {
-	if out.Skip != "" {
-		b.skip(ctx, name, out.Skip, out.Missing...)
+func (b *batch) take(ctx context.Context, p pair, out source.Outcome) error {
+	skip := func(reason source.Reason) error {
+		b.skip(ctx, p.record, p.source.Name, reason, out.Missing...)
 		return nil
+	}
+	if out.Skip != "" {
+		return skip(out.Skip)
 	}
 	accepted, err := b.Tenants.Accepts(ctx, out.Event.Tenant)
 	if err != nil {
 		return err
 	}
 	if !accepted {
-		b.skip(ctx, name, source.ReasonTenant, out.Missing...)
-		return nil
+		return skip(source.ReasonTenant)
 	}
 	taken, err := b.Publisher.Take(ctx, out.Event, out.Once)
 	var invalid *webhook.ValidationError
 	switch {
 	case errors.As(err, &invalid):
-		b.skip(ctx, name, source.ReasonName, out.Missing...)
-		return nil
+		return skip(source.ReasonName)
 	case errors.Is(err, webhook.ErrLoop):
-		b.skip(ctx, name, source.ReasonLoop, out.Missing...)
-		return nil
+		return skip(source.ReasonLoop)
 	case err != nil:
 		return err
 	}
@@ -135,13 +140,15 @@ func (b *batch) take(ctx context.Context, name string, out source.Outcome) error
 	if taken.Content != nil && taken.Content.Truncated {
 		counts.Truncated = 1
 	}
-	b.count(name, counts, out.Missing)
-	b.Logger.DebugContext(ctx, "event taken", "source", name, "tenant", string(taken.Tenant), "event", taken.Name, "event_id", string(taken.ID))
+	b.count(p.source.Name, counts, out.Missing)
+	b.Logger.InfoContext(ctx, "event taken", "source", p.source.Name, "tenant", string(taken.Tenant), "event", taken.Name, "event_id", string(taken.ID))
+	out.Event = taken
+	b.became(p.record, p.source.Name, out)
 	return nil
 }
 
 // skip counts a record that becomes no event, and logs the first of its reason.
-func (b *batch) skip(ctx context.Context, name string, reason source.Reason, missing ...string) {
+func (b *batch) skip(ctx context.Context, record int, name string, reason source.Reason, missing ...string) {
 	counts := source.Counts{Skipped: map[source.Reason]int64{reason: 1}}
 	if fault := faults[reason]; fault != "" {
 		counts.LastFault, counts.LastFaultAt = fault, b.now
@@ -153,6 +160,13 @@ func (b *batch) skip(ctx context.Context, name string, reason source.Reason, mis
 	b.mu.Unlock()
 	if first {
 		b.Logger.InfoContext(ctx, "record skipped", "source", name, "reason", string(reason))
+	}
+	b.became(record, name, source.Outcome{Skip: reason, Missing: missing})
+}
+
+func (b *batch) became(record int, name string, out source.Outcome) {
+	if b.Became != nil {
+		b.Became(record, name, out)
 	}
 }
 

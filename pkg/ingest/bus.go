@@ -36,9 +36,9 @@ func (b *batch) bus(ctx context.Context, messages []source.Message) (failed []bo
 	for i, m := range messages {
 		var err error
 		if events[i], err = source.ParseBus([]byte(m.Body)); err != nil {
-			b.skip(ctx, unclaimed, source.ReasonUnreadable)
+			b.skip(ctx, i, unclaimed, source.ReasonUnreadable)
 		} else if strings.HasPrefix(events[i].Source, source.OwnPrefix) {
-			b.skip(ctx, unclaimed, source.ReasonOwn)
+			b.skip(ctx, i, unclaimed, source.ReasonOwn)
 		} else {
 			readable = append(readable, i)
 		}
@@ -59,7 +59,7 @@ func (b *batch) bus(ctx context.Context, messages []source.Message) (failed []bo
 		case err != nil, len(found) == 0 && !known:
 			failed[i] = true
 		case len(found) == 0:
-			b.skip(ctx, unclaimed, source.ReasonNoSource)
+			b.skip(ctx, i, unclaimed, source.ReasonNoSource)
 		default:
 			for _, s := range found {
 				pairs = append(pairs, pair{i, s})

@@ -52,13 +52,13 @@ func (b *batch) changes(ctx context.Context, records []json.RawMessage) (changes
 		having := those(sources, func(s source.Source) bool { return s.Kind == source.KindTable && s.Table.Table == c.Table })
 		switch {
 		case unreadable[i]:
-			b.skipFor(ctx, having, source.ReasonUnreadable)
+			b.skipFor(ctx, i, having, source.ReasonUnreadable)
 		case b.own(c.Table):
-			b.skipFor(ctx, having, source.ReasonTable)
+			b.skipFor(ctx, i, having, source.ReasonTable)
 		case err != nil, len(having) == 0 && !known:
 			failed[i] = true
 		case len(having) == 0:
-			b.skip(ctx, unclaimed, source.ReasonNoSource)
+			b.skip(ctx, i, unclaimed, source.ReasonNoSource)
 		default:
 			for _, s := range having {
 				pairs = append(pairs, pair{i, s})
@@ -75,12 +75,12 @@ func (b *Batches) own(table string) bool {
 }
 
 // skipFor counts a skipped record for each source that has its table.
-func (b *batch) skipFor(ctx context.Context, having []source.Source, reason source.Reason) {
+func (b *batch) skipFor(ctx context.Context, record int, having []source.Source, reason source.Reason) {
 	if len(having) == 0 {
-		b.skip(ctx, unclaimed, reason)
+		b.skip(ctx, record, unclaimed, reason)
 	}
 	for _, s := range having {
-		b.skip(ctx, s.Name, reason)
+		b.skip(ctx, record, s.Name, reason)
 	}
 }
 

@@ -49,7 +49,7 @@ func TestRelay_BehindTheGateway(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out, err := trigger.HTTP(b, httpapi.WriteError, slog.New(slog.DiscardHandler)).Invoke(t.Context(), payload)
+			out, err := trigger.HTTP(b, httpapi.WriteError, "", slog.New(slog.DiscardHandler)).Invoke(t.Context(), payload)
 			if err != nil {
 				t.Fatal(err)
 			}

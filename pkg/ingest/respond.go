@@ -59,7 +59,7 @@ func (r *Relay) log(ctx context.Context, got result, took time.Duration) {
 	}
 	level := slog.LevelInfo
 	if got.cause != nil {
-		level = slog.LevelError
+		level = slog.LevelWarn // not an error: an alarm of the gateway counts these responses
 		line = append(line, slog.Any("error", got.cause))
 	}
 	r.Logger.LogAttrs(ctx, level, "request", line...)

@@ -17,6 +17,7 @@ type Kind string
 // The kinds.
 const (
 	Redispatch   Kind = "redispatch"    // make the missing deliveries of a tenant's events of a period
+	Replay       Kind = "replay"        // send past events to a webhook again
 	DeleteTenant Kind = "delete_tenant" // remove everything that is stored about a tenant
 
 	MoveToManager Kind = "move_secrets_to_manager" // move webhooks' secrets into Secrets Manager
@@ -43,20 +44,28 @@ type Job struct {
 	ID     string
 	Kind   Kind
 	Tenant webhook.Tenant
-	Status Status
+	// Webhook is the webhook that the job is about; 0: none. A webhook has at most one
+	// running job.
+	Webhook int32
+	Status  Status
 	// Reason says why the job failed, for people; empty otherwise.
 	Reason string
 	// Cursor is where the next slice begins, in a form that the job's kind defines.
 	// Empty: at the start.
 	Cursor string
 	// Examined counts the items that the job has looked at, Processed those that
-	// it has acted on: events enqueued by a redispatch, items removed by a
-	// deletion, secrets that were moved or sealed again. A slice that is repeated
-	// counts once.
+	// it has acted on: events enqueued by a redispatch, rounds begun by a replay, items
+	// removed by a deletion, secrets that were moved or sealed again. A slice that is
+	// repeated counts once.
 	Examined, Processed int
 	// From and To bound the job's period, From included and To not. Zero for kinds
 	// without a period.
 	From, To time.Time
+	// Plan is what the job is to do, and Progress what it knows by now, both in a form
+	// that the job's kind defines. The Plan never changes.
+	Plan, Progress string
+	// NotBefore is when the first slice may run. Zero: at once.
+	NotBefore time.Time
 	// By is the associate who requested the job.
 	By webhook.Associate
 	// Made is when the job was created, Updated when it last changed.
@@ -102,7 +111,8 @@ func (j *Job) PassOver(err error) error {
 // Jobs stores jobs.
 type Jobs interface {
 	// Create stores a new job. It must be Running and of Revision 1. ErrExists
-	// if a running job has the id; then nothing changed.
+	// if a running job has the id, *BusyError if the job's webhook has a running job;
+	// then nothing changed.
 	Create(ctx context.Context, j Job) error
 
 	// Get reads a job, running or ended. ErrNotFound if it does not exist. The
@@ -113,12 +123,29 @@ type Jobs interface {
 	// that have ended cost nothing.
 	Running(ctx context.Context, limit int) ([]Job, error)
 
+	// OfWebhook returns up to limit jobs about a webhook, running or ended, the newest
+	// first.
+	OfWebhook(ctx context.Context, tenant webhook.Tenant, id int32, limit int) ([]Job, error)
+
 	// Update replaces a job that is Running and whose Revision is j.Revision-1, so
 	// that of two slices from one cursor one counts. ErrConflict for any other
 	// job that exists, and nothing changed: a job that has ended stays as it is.
 	// ErrNotFound if the job does not exist.
 	Update(ctx context.Context, j Job) error
 }
+
+// Founder creates webhooks together with jobs. The stores of webhooks implement it.
+type Founder interface {
+	// CreateWith does webhook.Webhooks.Create and Jobs.Create of the webhook's first
+	// job in one transaction: both are stored, or neither. Errors as for the former.
+	CreateWith(ctx context.Context, w webhook.Webhook, j Job) error
+}
+
+// BusyError reports that a webhook already has a running job. It is webhook.ErrExists.
+type BusyError struct{ Running string } // the job's id
+
+func (e *BusyError) Error() string { return "the webhook already has the running job " + e.Running }
+func (e *BusyError) Unwrap() error { return webhook.ErrExists }
 
 // ErrNotYet is returned by a slice that has nothing to do before the next minute.
 var ErrNotYet = errors.New("nothing to do yet")

@@ -65,6 +65,9 @@ func (r *Runner) Run(ctx context.Context, jobs []Job, during time.Duration, skip
 			if over() {
 				return
 			}
+			if r.Now().Before(j.NotBefore) {
+				continue
+			}
 			next, err := r.slice(ctx, j)
 			switch {
 			case errors.Is(err, webhook.ErrConflict), errors.Is(err, webhook.ErrNotFound):

@@ -104,8 +104,8 @@ func (n Notice) Advice() string {
 
 // attemptAdvice returns the advice for an attempt's error.
 func attemptAdvice(e Class) string {
-	if sentence := webhook.AttemptError(e).Advice(); sentence != "" {
+	if sentence := webhook.AttemptError(e).Advice(""); sentence != "" {
 		return sentence
 	}
-	return webhook.AttemptInternal.Advice()
+	return webhook.AttemptInternal.Advice("")
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -51,7 +52,7 @@ func excerpt(resp *http.Response, body []byte, cut bool, scrub *scrubber) (text,
 	}
 	status := "HTTP " + code + " " + reason + "\n"
 	text = status + plain(scrub.clean(text))
-	return limit(text, webhook.MaxLastError), webhook.KeepListed(text)
+	return limit(text, webhook.MaxLastError), delivery.KeepListed(text)
 }
 
 // plain replaces invalid UTF-8 and control characters other than newlines and

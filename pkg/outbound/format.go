@@ -8,9 +8,6 @@ import (
 
 // appendBody appends the body of a post in the webhook's format.
 func appendBody(b []byte, post webhook.Post, namesOnly bool) ([]byte, error) {
-	if post.Test {
-		post.Event.Name, post.Event.PrimaryKey, post.Event.Data = webhook.TestEventName, 0, nil
-	}
 	switch post.Webhook.Options.Format {
 	case webhook.FormatSuperOffice:
 	case webhook.FormatStandard:

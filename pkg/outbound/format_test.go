@@ -29,7 +29,7 @@ func TestSend_Formats(t *testing.T) {
 		"standard":                  {webhook.FormatStandard, nil, nil, standard + `}`, plain},
 		"standard, with properties": {webhook.FormatStandard, func(p *webhook.Post) { p.Webhook.Properties = json.RawMessage(`{"data":1,"Source":2,"Z":1e999}`) }, nil, standard + `,"Source":2,"Z":1e999}`, plain},
 		"standard, a state event":   {webhook.FormatStandard, func(p *webhook.Post) { p.Event.Name, p.Event.Data = "webhook123.errors", nil }, nil, `{"type":"webhook.errors","timestamp":"2025-09-16T07:24:33.27583Z","data":{},"primaryKey":5,"tenant":"Cust12345"}`, plain},
-		"standard, the ping":        {webhook.FormatStandard, func(p *webhook.Post) { p.Test = true }, nil, `{"type":"test","timestamp":"2025-09-16T07:24:33.27583Z","data":{},"primaryKey":0,"tenant":"Cust12345"}`, plain},
+		"standard, a test":          {webhook.FormatStandard, func(p *webhook.Post) { p.Test = true }, nil, standard + `}`, plain},
 		"cloudevents":               {webhook.FormatCloudEvents, func(p *webhook.Post) { p.Webhook.Properties = json.RawMessage(`{"Z":1}`) }, nil, cloud + data + `}`, "application/cloudevents+json; charset=utf-8"},
 		"cloudevents, names only":   {webhook.FormatCloudEvents, nil, names, cloud + `{"Changes":["amount","name"]}}`, "application/cloudevents+json; charset=utf-8"},
 		"data":                      {webhook.FormatData, nil, nil, data, plain},

@@ -54,15 +54,13 @@ func (s *Sender) headers(post webhook.Post, body []byte, now time.Time) (http.He
 		}
 		scrub.header(value, custom.Secret)
 	}
-	event := post.Event.Name
 	if post.Test {
-		event = webhook.TestEventName
 		h.set("X-Hook-Test", "true")
 	}
 	id := post.Event.PublicID()
 	h.set("Content-Type", contentType(post.Webhook.Options.Format))
 	h.set("User-Agent", s.config.UserAgent)
-	h.set("X-SuperOffice-Event", event)
+	h.set("X-SuperOffice-Event", post.Event.Name)
 	h.set("X-SuperOffice-EventId", id)
 	h.set("webhook-id", id)
 	h.set("webhook-timestamp", strconv.FormatInt(now.Unix(), 10))

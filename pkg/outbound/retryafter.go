@@ -5,11 +5,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
 // retryAfter returns how long the target asked to wait, from 0 to
-// webhook.MaxRetryAfter. Where it asked several times, in several lines or in a
+// delivery.MaxRetryAfter. Where it asked several times, in several lines or in a
 // list of numbers, the longest wait counts. It reads what servers send, which is
 // more than RFC 9110 defines:
 //
@@ -32,17 +32,17 @@ func retryAfter(lines []string, now time.Time) (wait time.Duration) {
 			wait = max(wait, retrySeconds(strings.TrimSpace(number)))
 		}
 	}
-	return min(wait, webhook.MaxRetryAfter)
+	return min(wait, delivery.MaxRetryAfter)
 }
 
 // retrySeconds returns a number of seconds, rounded up and limited to
-// webhook.MaxRetryAfter; 0 if the string is not a number.
+// delivery.MaxRetryAfter; 0 if the string is not a number.
 func retrySeconds(text string) time.Duration {
 	whole, fraction, _ := strings.Cut(strings.TrimPrefix(text, "+"), ".")
 	if whole+fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" {
 		return 0
 	}
-	const most = int64(webhook.MaxRetryAfter / time.Second)
+	const most = int64(delivery.MaxRetryAfter / time.Second)
 	seconds := int64(0)
 	for _, digit := range whole {
 		seconds = min(10*seconds+int64(digit-'0'), most)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -12,7 +13,7 @@ import (
 // nor later than 24 hours.
 func TestSend_RetryAfter(t *testing.T) {
 	t.Parallel()
-	const most = webhook.MaxRetryAfter
+	const most = delivery.MaxRetryAfter
 	toMinute := time.Minute - time.Duration(at.Nanosecond()) // the dates below are 07:25:33
 	for value, want := range map[string]time.Duration{
 		"0": 0, "3": 3 * time.Second, " 3 ": 3 * time.Second, "+3": 3 * time.Second, "003": 3 * time.Second,

@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -123,7 +124,9 @@ func TestSend_BytesOnTheWire(t *testing.T) {
 			nil,
 		},
 		{
-			"the ping", func(p *webhook.Post) { p.Test = true }, nil,
+			"the ping", func(p *webhook.Post) {
+				p.Test, p.Event.Name, p.Event.PrimaryKey, p.Event.Data = true, "test", 0, nil
+			}, nil,
 			`{"EventId":"88f91933-edce-4c1a-8ded-ade8e2f72434","Timestamp":"2025-09-16T07:24:33.27583Z","Changes":[],"Event":"test","PrimaryKey":0,"Entity":"test","ContextIdentifier":"Cust12345","ChangedByAssociateId":7,"WebhookName":"a\"b","FieldValues":{}}`,
 			[]string{"X-SuperOffice-Event: test", "X-Hook-Test: true"},
 			nil,
@@ -238,7 +241,7 @@ func TestSend_Outcomes(t *testing.T) {
 		{"Retry-After in seconds", "HTTP/1.1 503 Oh\r\nRetry-After: 3\r\n\r\n", webhook.Result{StatusCode: 503, Error: webhook.AttemptStatus, RetryAfter: 3 * time.Second}},
 		{"Retry-After as a date", "HTTP/1.1 429 Oh\r\nRetry-After: Tue, 16 Sep 2025 07:25:33 GMT\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus, RetryAfter: time.Minute - 275830*time.Microsecond}},
 		{"Retry-After in the past", "HTTP/1.1 429 Oh\r\nRetry-After: -9\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus}},
-		{"a huge Retry-After", "HTTP/1.1 429 Oh\r\nRetry-After: 9223372036854775807\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus, RetryAfter: webhook.MaxRetryAfter}},
+		{"a huge Retry-After", "HTTP/1.1 429 Oh\r\nRetry-After: 9223372036854775807\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus, RetryAfter: delivery.MaxRetryAfter}},
 		{"no more of this event", "HTTP/1.1 400 No\r\nwebhook-delivery: abort-message\r\n\r\n", webhook.Result{StatusCode: 400, Error: webhook.AttemptAborted}},
 		{"no more, but a success", "HTTP/1.1 200 OK\r\nwebhook-delivery: abort-message\r\n\r\n", webhook.Result{StatusCode: 200}},
 		{"no HTTP", "SSH-2.0\r\n\r\n", webhook.Result{Error: webhook.AttemptProtocol}},
@@ -386,7 +389,7 @@ func TestSend_ExcerptForTheLogHasListedHeadersAndTheBody(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	r := sender(t, nil).Send(t.Context(), webhook.Post{Webhook: hook(server.URL), Event: event, Secrets: webhook.SecretDocument{Current: webhook.NewSecret("secret-secret")}})
-	headers, text := webhook.ReadExcerpt(r.Excerpt)
+	headers, text := delivery.ReadExcerpt(r.Excerpt)
 	want := []webhook.Header{{Name: "Content-Type", Value: "text/plain; charset=utf-8"}, {Name: "X-Request-Id", Value: "r-1"}}
 	if diff := cmp.Diff(want, headers); diff != "" || text != "one: two\n\nv1,[redacted]"+body {
 		t.Errorf("body %.60q, headers (-want +got):\n%s", text, diff)

@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -21,11 +22,11 @@ const eventsAtOnce = 100
 // deliveries are made. It is the last resort after a stream lost its records;
 // deliveries that were begun are not touched.
 //
-// An event counts as accepted at its own time, or at its id's if that is earlier,
-// since the stream's stamp is not kept: a webhook activated after that time does not
-// get it. The own time of an event of a source may be ahead. The cursor is the id
-// of the last event that was enqueued; Examined and Processed count events.
-func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
+// An event counts as accepted at its id's time, since the stream's stamp is not kept: a
+// webhook activated after that time does not get it. The event's own time may be days
+// before it was accepted, or ahead. The cursor is the id of the last event that was
+// enqueued; Examined and Processed count events.
+func RedispatchSlice(events EventList, messages delivery.Queue) job.Slice {
 	return func(ctx context.Context, j job.Job) (job.Job, error) {
 		first, end := webhook.FirstEventID(j.From), webhook.FirstEventID(j.To)
 		if j.Cursor != "" {
@@ -36,20 +37,16 @@ func RedispatchSlice(events EventList, messages webhook.Queue) job.Slice {
 			return j, err
 		}
 		full := len(page) == eventsAtOnce
-		var out []webhook.Outgoing
+		var out []delivery.Outgoing
 		for _, e := range page {
 			if string(e.ID) == j.Cursor || e.ID >= end {
 				continue // enqueued by the previous slice, or after the period
 			}
-			accepted := e.At
-			if at := e.ID.Time(); !at.IsZero() && at.Before(accepted) {
-				accepted = at
-			}
-			m := webhook.ExpandMessage(e, accepted)
+			m := delivery.ExpandMessage(e, e.ID.Time())
 			m.Missing, m.Replay = true, j.ID
-			out = append(out, webhook.Outgoing{Message: m})
+			out = append(out, delivery.Outgoing{Message: m})
 		}
-		if err := webhook.SendAll(ctx, messages, out); err != nil {
+		if err := delivery.SendAll(ctx, messages, out); err != nil {
 			return j, err
 		}
 		if len(page) > 0 {

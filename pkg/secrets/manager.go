@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -55,7 +56,8 @@ func (m *Manager) Name(tenant webhook.Tenant, id int32) (string, error) {
 	return fmt.Sprintf("%s/%s/%d/%x", m.Prefix, tenant, id, b), nil
 }
 
-// Create implements webhook.Secrets.
+// Create implements webhook.Secrets. Tags attribute the secret's price to the
+// deployment, as the tags of a stack do for its resources.
 func (m *Manager) Create(ctx context.Context, name string, doc webhook.SecretDocument) (webhook.SecretRef, error) {
 	token, err := m.token()
 	if err != nil {
@@ -63,6 +65,7 @@ func (m *Manager) Create(ctx context.Context, name string, doc webhook.SecretDoc
 	}
 	out, err := m.Client.CreateSecret(ctx, &secretsmanager.CreateSecretInput{
 		Name: &name, ClientRequestToken: &token, SecretString: aws.String(webhook.EncodeSecretDocument(doc).Reveal()),
+		Tags: []types.Tag{{Key: aws.String("Application"), Value: aws.String("posthaste")}, {Key: aws.String("Prefix"), Value: &m.Prefix}},
 	})
 	if err != nil {
 		return webhook.SecretRef{}, writeError("create secret", err)

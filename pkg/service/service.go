@@ -17,9 +17,11 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/custody"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -35,14 +37,17 @@ type Contracts struct {
 	Delivering config.Delivering
 	Webhooks   webhook.Webhooks
 	Events     webhook.Events
-	Deliveries webhook.Deliveries
+	Deliveries delivery.Store
+	Statistics webhook.Statistics
 	Secrets    webhook.Secrets
 
 	// The API, the sweep and the taker of records.
 	Tenants     tenancy.Tenants
 	Credentials tenancy.Credentials
 	Jobs        job.Jobs
-	Sources     source.Sources
+	// Founder is Webhooks, where they are created.
+	Founder job.Founder
+	Sources source.Sources
 	// Custody is both stores of secrets. nil: there is one store, and its key is not
 	// rotated.
 	Custody custody.Stores
@@ -52,7 +57,7 @@ type Contracts struct {
 	// configured. Empty: there is no bus.
 	BusTenant webhook.Tenant
 
-	// The engine and the sweep.
+	// The engine, the sweep, and the API to send messages.
 	Messages Queue
 	// Notices passes on operational notices; nil: they are not raised.
 	Notices notice.Notices
@@ -63,14 +68,14 @@ type Contracts struct {
 
 // Queue is the delivery queue as its senders and its consumer see it.
 type Queue interface {
-	webhook.Queue
-	webhook.Visibility
+	delivery.Queue
+	delivery.Visibility
 }
 
 // NewRegistry returns a registry that checks no targets.
 func NewRegistry(c Contracts) *webhook.Registry {
 	return &webhook.Registry{
-		Webhooks: c.Webhooks, Secrets: c.Secrets, Events: c.Events,
+		Webhooks: c.Webhooks, Secrets: c.Secrets, Events: c.Events, Statistics: c.Statistics,
 		Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL, HistoryLife: c.Delivering.RowLife(),
 	}
 }
@@ -89,6 +94,31 @@ func NewSources(c Contracts) *source.Registry {
 // see them by the registry.
 func NewExplainer(c Contracts, registry *webhook.Registry) *explain.Explainer {
 	return &explain.Explainer{Webhooks: registry, Deliveries: c.Deliveries, Health: c.Webhooks.Health, Now: c.Now}
+}
+
+// NewRetry returns the part that begins another round of a delivery, to those who may
+// see its webhook by the registry.
+func NewRetry(c Contracts, registry *webhook.Registry) *replay.Retry {
+	return &replay.Retry{
+		Webhooks: registry, Events: c.Events, Deliveries: c.Deliveries, Messages: c.Messages, Logger: c.Logger, Now: c.Now,
+		EventLife: c.Delivering.EventTTL, RowLife: c.Delivering.RowLife(),
+	}
+}
+
+// NewReplays returns the part that begins, shows and cancels replays, for those who may
+// see their webhook by the registry.
+func NewReplays(c Contracts, registry *webhook.Registry) *replay.Replays {
+	return &replay.Replays{
+		Webhooks: registry, Jobs: c.Jobs, Founder: c.Founder, Slice: NewReplaySlice(c), Logger: c.Logger, Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL,
+	}
+}
+
+// NewReplaySlice returns what does the slices of replays.
+func NewReplaySlice(c Contracts) job.Slice {
+	w := replay.Worker{
+		Webhooks: c.Webhooks, Events: c.Events, Deliveries: c.Deliveries, Messages: c.Messages, Now: c.Now, RowLife: c.Delivering.RowLife(),
+	}
+	return w.Slice
 }
 
 // NewPublisher returns a publisher of events.

@@ -16,7 +16,7 @@ func (l *witness) attemptOf(p *process, r ledger.Request) *attempt {
 	defer l.mu.Unlock()
 	for i := len(p.making) - 1; i >= 0; i-- {
 		a := p.making[i]
-		if a.target == r.Target && string(a.key.Event) == r.Get("webhook-id") && a.retry == r.Retry() {
+		if a.target == r.Target && l.events[a.key.Event].told.ID == r.Get("webhook-id") && a.retry == r.Retry() {
 			a.requests++
 			return a
 		}
@@ -125,6 +125,7 @@ func (l *witness) learned(a *attempt, result webhook.Result) {
 	if result.Interrupted {
 		return // it counts for nothing, and is made again
 	}
+	l.tried(a, result.At, result.Duration)
 	id := about(a.key)
 	if a.inv.unreported == nil {
 		a.inv.unreported = map[hook][][]ledger.Outcome{}
@@ -138,6 +139,7 @@ func (l *witness) learned(a *attempt, result webhook.Result) {
 	for i, list := range lists {
 		lists[i] = append(slices.Clone(list), ledger.Outcome{
 			Activation: a.activation, Policy: a.policy, Began: result.At, Over: result.At.Add(result.Duration), Posts: posts, Kind: a.kind,
+			Replay: a.lease != nil && a.lease.job != "",
 		})
 	}
 	a.inv.unreported[id] = lists

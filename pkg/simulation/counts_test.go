@@ -68,6 +68,9 @@ func (l *witness) checkCounts(ctx context.Context, id hook, before, after webhoo
 	slices.SortFunc(rest, func(a, b []ledger.Outcome) int { return strings.Compare(l.showOutcomes(a), l.showOutcomes(b)) })
 	p.current.unreported[id] = slices.CompactFunc(rest, slices.Equal)
 	p.reported[id] = said[0]
+	if !slices.ContainsFunc(said[0], func(o ledger.Outcome) bool { return !o.Replay }) {
+		return // replays disable nothing
+	}
 	v := l.accounts[id].history.Last()
 	if v.Exists && v.State == ledger.Active && v.Activation == now.Activation && now.Exhausted(said[0][len(said[0])-1].Policy, time.Now()) {
 		p.current.exhausted = append(p.current.exhausted, exhausted{id, now.Activation})
@@ -77,7 +80,7 @@ func (l *witness) checkCounts(ctx context.Context, id hook, before, after webhoo
 func (l *witness) showOutcomes(list []ledger.Outcome) string {
 	var b strings.Builder
 	for _, o := range list {
-		fmt.Fprintf(&b, "\n    %s at %s, over at %s, %d POSTs", o.Kind, stamp(o.Began.Sub(l.w.began)), stamp(o.Over.Sub(l.w.began)), o.Posts)
+		fmt.Fprintf(&b, "\n    %s at %s, over at %s, %d POSTs, replay %t", o.Kind, stamp(o.Began.Sub(l.w.began)), stamp(o.Over.Sub(l.w.began)), o.Posts, o.Replay)
 	}
 	return b.String()
 }
@@ -116,8 +119,9 @@ func (l *witness) lostCall(inv *invocation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, a := range inv.attempts {
-		l.unknown[about(a.key)] = true
+		l.unknown[about(a.key)], l.hours.uncertain[about(a.key)] = true, true
 	}
+	l.checkCounted(inv, true)
 }
 
 // checkProbe checks a write that counts nothing: it takes a probe, or returns one.
@@ -146,8 +150,10 @@ func (l *witness) checkReported(inv *invocation) {
 		for id := range inv.unreported {
 			l.unknown[id] = true
 		}
+		l.checkCounted(inv, true)
 		return
 	}
+	l.checkCounted(inv, false)
 	for id := range inv.unreported {
 		rest := slices.MinFunc(inv.waiting(id), func(a, b []ledger.Outcome) int { return len(a) - len(b) })
 		if len(rest) > 0 && l.accounts[id].history.Last().Exists && !l.unsigned[id] {

@@ -8,7 +8,9 @@
 // scheduler lets it pass, with or without a fault, so the seed alone decides the
 // order of events. Package ledger, which imports nothing of the service, says what
 // must hold; docs/delivery.md says what is checked and what is not. Each record of a
-// bus or a table becomes exactly the events that its sources make of it.
+// bus or a table, and each POST to a relay, becomes exactly the events that its
+// sources make of it. Package explain is asked about every event and webhook, and must
+// agree.
 //
 // The package ships nothing: every file but this one is a test. It makes no claim
 // about AWS itself, TLS or DNS.

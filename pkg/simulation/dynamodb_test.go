@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -105,6 +106,14 @@ func (d *database) doubt(ctx context.Context, label string) {
 			p.doubts[id] = append(p.doubts[id], p.reported[id])
 			d.w.mu.Unlock()
 		}
+		kind, rest, _ := strings.Cut(label, " ")
+		if n, _ := fmt.Sscanf(rest, "row w%d/", &id); n == 1 && (kind == "put" || kind == "update") {
+			d.w.witness.rowUnsure(id)
+		}
+		var sk string
+		if n, _ := fmt.Sscanf(label, "update statistics w%d %s", &id, &sk); n == 2 {
+			d.w.witness.hourRepeated(context.WithoutCancel(ctx), hourOf{id, hourOfKey(sk)})
+		}
 	}
 }
 
@@ -138,6 +147,9 @@ func (d *database) place(table *string, key map[string]types.AttributeValue) (te
 	if strings.HasPrefix(sk, "S#") {
 		return fmt.Sprintf("pointer %s w%d", strings.Split(sk, "#")[1], hookOf(tenantOf(pk), lastNumber(sk))), ""
 	}
+	if strings.HasPrefix(sk, "HOUR#") {
+		return fmt.Sprintf("statistics w%d %s", hookOf(tenantOf(pk), lastNumber(pk)), sk), ""
+	}
 	if pk == "JOBS" {
 		return "running job", ""
 	}
@@ -161,6 +173,12 @@ func webhookOf(pk string) hook {
 	return hookOf(tenantOf(pk), int32(n))
 }
 
+// hourOfKey returns the hour of a sort key of statistics.
+func hourOfKey(sk string) time.Time {
+	at, _ := time.Parse("HOUR#2006-01-02T15", sk)
+	return at
+}
+
 func lastNumber(key string) int32 {
 	n, _ := strconv.Atoi(key[strings.LastIndexByte(key, '#')+1:])
 	return int32(n)
@@ -174,11 +192,13 @@ func (d *database) committed(ctx context.Context, table *string, key map[string]
 	case *table == tableEvents && !strings.HasPrefix(pk, "K#"):
 		d.w.witness.eventStored(ctx, tenantOf(pk), webhook.EventID(sk))
 	case *table == tableDeliveries:
-		d.w.witness.rowWritten(ctx, webhook.DeliveryKey{Tenant: tenantOf(pk), Webhook: webhookOf(pk).id(), Event: webhook.EventID(sk)})
+		d.w.witness.rowWritten(ctx, delivery.Key{Tenant: tenantOf(pk), Webhook: webhookOf(pk).id(), Event: webhook.EventID(sk)})
 	case *table == tableWebhooks && strings.HasPrefix(sk, "W#"):
 		d.w.witness.webhookWritten(ctx, hookOf(tenantOf(pk), lastNumber(sk)))
 	case *table == tableWebhooks && strings.HasPrefix(sk, "S#"):
 		d.w.witness.pointerChanged(ctx, hookOf(tenantOf(pk), lastNumber(sk)))
+	case *table == tableWebhooks && strings.HasPrefix(sk, "HOUR#"):
+		d.w.witness.hourWritten(ctx, hourOf{hookOf(tenantOf(pk), lastNumber(pk)), hourOfKey(sk)})
 	case *table == tableWebhooks && strings.HasPrefix(pk, "H#"):
 		d.w.witness.healthWritten(ctx, hookOf(tenantOf(pk), lastNumber(pk)))
 	case *table == tableWebhooks && pk == "JOBS":
@@ -198,6 +218,7 @@ func readKind(consistent *bool) kind {
 }
 
 func (d *database) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	d.authorize(ctx, in.TableName, in.Key)
 	place, about := d.place(in.TableName, in.Key)
 	return call(ctx, d, readKind(in.ConsistentRead), about, "get "+place, false, func() (*dynamodb.GetItemOutput, error) {
 		return d.DB.GetItem(ctx, in)
@@ -205,6 +226,7 @@ func (d *database) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...
 }
 
 func (d *database) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	d.authorize(ctx, in.TableName, in.Item)
 	place, about := d.place(in.TableName, in.Item)
 	return call(ctx, d, kindStore, about, "put "+place, true, func() (*dynamodb.PutItemOutput, error) {
 		return d.DB.PutItem(ctx, in)
@@ -212,6 +234,7 @@ func (d *database) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...
 }
 
 func (d *database) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	d.authorize(ctx, in.TableName, in.Key)
 	place, about := d.place(in.TableName, in.Key)
 	return call(ctx, d, kindStore, about, "update "+place, true, func() (*dynamodb.UpdateItemOutput, error) {
 		return d.DB.UpdateItem(ctx, in)
@@ -219,6 +242,7 @@ func (d *database) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput,
 }
 
 func (d *database) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+	d.authorize(ctx, in.TableName, in.Key)
 	place, about := d.place(in.TableName, in.Key)
 	return call(ctx, d, kindStore, about, "delete "+place, true, func() (*dynamodb.DeleteItemOutput, error) {
 		return d.DB.DeleteItem(ctx, in)
@@ -226,6 +250,9 @@ func (d *database) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput,
 }
 
 func (d *database) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	if in.IndexName == nil {
+		d.authorize(ctx, in.TableName, map[string]types.AttributeValue{"pk": in.ExpressionAttributeValues[":pk"]})
+	}
 	var values []string
 	for name, v := range in.ExpressionAttributeValues {
 		values = append(values, name+"="+str(v))
@@ -248,6 +275,7 @@ func (d *database) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemIn
 			k = kindStale
 		}
 		for _, key := range request.Keys {
+			d.authorize(ctx, &table, key)
 			place, _ := d.place(&table, key)
 			label += " " + place
 		}
@@ -277,6 +305,7 @@ func (d *database) TransactWriteItems(ctx context.Context, in *dynamodb.Transact
 			t = target{it.ConditionCheck.TableName, it.ConditionCheck.Key}
 		}
 		written = append(written, t)
+		d.authorize(ctx, t.table, t.key)
 		place, _ := d.place(t.table, t.key)
 		label += ", " + place
 	}

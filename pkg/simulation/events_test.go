@@ -48,6 +48,12 @@ func (l *witness) toldEvent(p *process, h *happening, tenant webhook.Tenant, id 
 		}
 		made.Stored = e.Stored
 		e = made
+	} else if p != nil && strings.HasPrefix(p.name, relayEnvironment) {
+		made, ok := l.w.relays.made(p, h)
+		if !ok {
+			return
+		}
+		e = made
 	} else if p != nil {
 		s := p.signalling
 		if s == nil || s.who.Tenant != tenant {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/lineage"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -160,7 +161,7 @@ type process struct {
 	// troubles are the faults and the death of this process, by time.
 	troubles []trouble
 	// leases are the leases granted to it, by delivery.
-	leases map[webhook.DeliveryKey]*grant
+	leases map[delivery.Key]*grant
 	// probes are breaker probes that it was granted but has not made.
 	probes map[hook]int
 	// unmade are the probes taken by the current call, until it attempts the
@@ -229,13 +230,16 @@ type invocation struct {
 	unreported map[hook][][]ledger.Outcome
 	exhausted  []exhausted
 	refused    []*attempt
+	// made and counted are what the statistics must say of its attempts, and what it
+	// has added to them.
+	made, counted tallies
 }
 
 // invoke calls into a process. Like Lambda's, the call's context ends shortly
 // before the environment is killed.
 func (w *world) invoke(p *process, label string, timeout time.Duration, run func(ctx context.Context) any, over func(out any, ok bool)) *invocation {
 	now := time.Now()
-	inv := &invocation{process: p, label: label, began: now, deadline: now.Add(timeout), over: over}
+	inv := &invocation{process: p, label: label, began: now, deadline: now.Add(timeout), over: over, made: tallies{}, counted: tallies{}}
 	w.running = append(w.running, inv)
 	p.current = inv
 	w.tracef(p.name, "starts: %s", label)

@@ -31,6 +31,7 @@ func (in *ingestion) committed(ctx context.Context, name string) {
 	in.w.witness.mu.Lock()
 	defer in.w.witness.mu.Unlock()
 	in.sources[name] = append(in.sources[name], sourceVersion{time.Now(), err == nil, s})
+	in.w.relays.committed(processOf(ctx), name, err == nil, s)
 	in.w.tracef("sources", "%s is at revision %d", name, s.Revision)
 	if luck := in.w.luck("sources", time.Since(in.w.began).String()); !in.w.calm && in.w.faults > 0 && luck(0) < 0.3 {
 		in.unlisted = time.Now().Add(time.Duration(luck(1) * float64(time.Minute)))

@@ -92,8 +92,13 @@ func (l *witness) signedWith(a *attempt) (v ledger.Version, secret string) {
 }
 
 // notePreference records which secret a target accepted: known says that the call has
-// returned, so that other processes can know it.
+// returned, so that other processes can know it. After an attempt in which one secret was
+// refused and the other got no response, the other one is next.
 func (l *witness) notePreference(a *attempt, known bool) {
+	if p := l.preferred[about(a.key)]; a.kind == ledger.Undecided {
+		p.at = time.Time{}
+		l.preferred[about(a.key)] = p
+	}
 	if moved, ever := l.movedAt[about(a.key)]; a.kind != ledger.Accepted || ever && a.began.Before(moved.Add(grace)) {
 		return // stored under a version that the webhook no longer has
 	}

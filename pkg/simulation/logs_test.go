@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -77,7 +78,7 @@ func text(v slog.Value) string {
 
 // loggedAttempt checks the line of an attempt: there is one for each.
 func (l *witness) loggedAttempt(p *process, id hook, line map[string]slog.Value) {
-	key := webhook.DeliveryKey{Tenant: id.tenant(), Webhook: id.id(), Event: webhook.EventID(text(line["event_id"]))}
+	key := delivery.Key{Tenant: id.tenant(), Webhook: id.id(), Event: webhook.EventID(text(line["event_id"]))}
 	for _, a := range l.attempts[key] {
 		if a.process != p || a.logged || !a.over || int64(a.retry+1) != line["attempt"].Int64() || int64(a.round) != line["round"].Int64() {
 			continue

@@ -11,10 +11,10 @@ type mutant struct {
 }
 
 const (
-	protocol       = "pkg/webhook/protocol.go"
-	protocolWait   = "pkg/webhook/protocol_wait.go"
-	lanes          = "pkg/webhook/lane.go"
-	starting       = "pkg/webhook/start.go"
+	protocol       = "pkg/delivery/protocol.go"
+	protocolWait   = "pkg/delivery/protocol_wait.go"
+	lanes          = "pkg/delivery/lane.go"
+	starting       = "pkg/delivery/start.go"
 	registrySecret = "pkg/webhook/registry_secret.go"
 	registryOnce   = "pkg/webhook/registry_once.go"
 	engine         = "pkg/dispatch/engine.go"
@@ -40,13 +40,16 @@ const (
 	storeRows      = "pkg/store/dynamo/deliveries.go"
 	storeRowItems  = "pkg/store/dynamo/delivery_item.go"
 	storeHealth    = "pkg/store/dynamo/health.go"
+	storeHours     = "pkg/store/dynamo/statistics.go"
 	healthCache    = "pkg/dispatch/health.go"
 	tenantCaches   = "pkg/bytecache/bytecache.go"
-	gateRule       = "pkg/webhook/gate.go"
+	gateRule       = "pkg/delivery/gate.go"
+	deciding       = "pkg/delivery/decide.go"
 	policy         = "pkg/webhook/policy.go"
 	elapsed        = "pkg/webhook/elapsed.go"
 	disabler       = "pkg/dispatch/disable.go"
 	healthRule     = "pkg/webhook/health.go"
+	hourRule       = "pkg/webhook/stats.go"
 	matching       = "pkg/webhook/match.go"
 	wireHeaders    = "pkg/outbound/headers.go"
 	wireRotation   = "pkg/outbound/rotation.go"
@@ -55,10 +58,11 @@ const (
 	registryChange = "pkg/webhook/registry_change.go"
 	signals        = "pkg/webhook/signal.go"
 	stateEvents    = "pkg/webhook/state_event.go"
-	messages       = "pkg/webhook/message.go"
+	messages       = "pkg/delivery/message.go"
 	limiter        = "pkg/dispatch/engine.go"
 	custodian      = "pkg/custody/move.go"
 	sealing        = "pkg/seal/seal.go"
+	explaining     = "pkg/explain/explain.go"
 )
 
 var mutants = []mutant{
@@ -77,7 +81,7 @@ var mutants = []mutant{
 	},
 	{
 		"stream: drop a success whose row was taken over", settling,
-		"\tcase outcome.Status != webhook.StatusDelivered:\n", "\tcase outcome.Status != webhook.StatusDelivered, refused && !leased:\n",
+		"\tcase outcome.Status != delivery.StatusDelivered:\n", "\tcase outcome.Status != delivery.StatusDelivered, refused && !leased:\n",
 	},
 	{
 		"stream: drop a success whose row could not be written", settling,
@@ -97,11 +101,11 @@ var mutants = []mutant{
 	},
 	{
 		"stream: no second look at the view once the secret is read", stream,
-		" || !webhook.ViewFresh(d.viewed, b.Now()) {\n\t\tb.queue(d)", " {\n\t\tb.queue(d)",
+		" || !delivery.ViewFresh(d.viewed, b.Now()) {\n\t\tb.queue(d)", " {\n\t\tb.queue(d)",
 	},
 	{
 		"stream: forget an event whose webhooks cannot be read", planning,
-		"\"event_id\", string(r.Event.ID), \"error\", err)\n\t\t\tb.add(outgoing{Outgoing: webhook.Outgoing{Message: b.expand(i)}, record: i})\n",
+		"\"event_id\", string(r.Event.ID), \"error\", err)\n\t\t\tb.add(outgoing{Outgoing: delivery.Outgoing{Message: b.expand(i)}, record: i})\n",
 		"\"event_id\", string(r.Event.ID), \"error\", err)\n",
 	},
 	{
@@ -228,7 +232,7 @@ var mutants = []mutant{
 	},
 	{
 		"first outcome: over an existing row", protocol,
-		"func (r RecordFirst) Apply(row Delivery) (Delivery, bool) {\n\tif row.Exists() {", "func (r RecordFirst) Apply(row Delivery) (Delivery, bool) {\n\tif row.Round > 1 {",
+		"func (r RecordFirst) Apply(row Row) (Row, bool) {\n\tif row.Exists() {", "func (r RecordFirst) Apply(row Row) (Row, bool) {\n\tif row.Round > 1 {",
 	},
 	{
 		"delivered: only if there is no row", protocol,
@@ -244,7 +248,7 @@ var mutants = []mutant{
 	},
 	{
 		"new round: under a live lease", protocol,
-		"case row.Leased(s.Now) || s.Job != \"\"", "case s.Job != \"\"",
+		"case row.Status != s.Seen, row.Leased(s.Now), ", "case row.Status != s.Seen, ",
 	},
 	{
 		"make due: ignore the status", protocol,
@@ -264,15 +268,15 @@ var mutants = []mutant{
 	},
 	{
 		"queue: treat a held lease as done", leased,
-		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+webhook.LeaseSpare)\n", "\t\treturn !now.IsZero()\n",
+		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)\n", "\t\treturn !now.IsZero()\n",
 	},
 	{
 		"queue: drop a success whose lease was lost", settling,
-		"\tcase outcome.Status != webhook.StatusDelivered:\n", "\tcase outcome.Status != webhook.StatusDelivered, refused && leased:\n",
+		"\tcase outcome.Status != delivery.StatusDelivered:\n", "\tcase outcome.Status != delivery.StatusDelivered, refused && leased:\n",
 	},
 	{
 		"queue: start although the lease is nearly over", leased,
-		"\tif !webhook.LeasedMayStart(began,", "\tif false && !webhook.LeasedMayStart(began,",
+		"\tif !delivery.LeasedMayStart(began,", "\tif false && !delivery.LeasedMayStart(began,",
 	},
 	{
 		"queue: attempt for a webhook that is not active", consumer,
@@ -294,7 +298,7 @@ var mutants = []mutant{
 	{
 		"queue: send the message before the row is written", settling,
 		"\trow, err := e.write(ctx, a, outcome, now)\n",
-		"\tif more && a.token != \"\" {\n\t\te.sendAll(ctx, []webhook.Outgoing{message})\n\t\tmore = false\n\t}\n\trow, err := e.write(ctx, a, outcome, now)\n",
+		"\tif more && a.token != \"\" {\n\t\te.sendAll(ctx, []delivery.Outgoing{message})\n\t\tmore = false\n\t}\n\trow, err := e.write(ctx, a, outcome, now)\n",
 	},
 	{
 		"queue: do not report a message that failed", consumer,
@@ -365,7 +369,7 @@ var mutants = []mutant{
 	},
 	{
 		"redispatch: continue although messages failed", redispatch,
-		"\t\tif err := webhook.SendAll(ctx, messages, out); err != nil {\n\t\t\treturn j, err\n\t\t}\n", "\t\t_ = webhook.SendAll(ctx, messages, out)\n",
+		"\t\tif err := delivery.SendAll(ctx, messages, out); err != nil {\n\t\t\treturn j, err\n\t\t}\n", "\t\t_ = delivery.SendAll(ctx, messages, out)\n",
 	},
 	{
 		"redispatch: a slice ends before its last event", redispatch,
@@ -404,7 +408,7 @@ var mutants = []mutant{
 	},
 	{
 		"sweep: skip a shard", dueRows,
-		"range webhook.DueShards {", "range webhook.DueShards - 1 {",
+		"range delivery.DueShards {", "range delivery.DueShards - 1 {",
 	},
 
 	// Found by an attack on the simulation: bugs that it did not see.
@@ -431,16 +435,20 @@ var mutants = []mutant{
 	},
 	{
 		"health: a fast success is not reported", stream,
-		"\tb.reports.add(d.webhook, result, \"\")\n\tb.record(ctx, d, result)\n", "\tif result.Error != webhook.AttemptOK {\n\t\tb.reports.add(d.webhook, result, \"\")\n\t}\n\tb.record(ctx, d, result)\n",
+		"\tb.reports.add(d.webhook, result)\n\tb.record(ctx, d, result)\n", "\tif result.Error != webhook.AttemptOK {\n\t\tb.reports.add(d.webhook, result)\n\t}\n\tb.record(ctx, d, result)\n",
 	},
 	{
 		"health: a failed leased attempt is not reported", leased,
-		"\tc.reports.add(a.webhook, result, a.probe.id())\n", "\tif result.Error == webhook.AttemptOK {\n\t\tc.reports.add(a.webhook, result, a.probe.id())\n\t}\n",
+		"\tc.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != \"\"})\n", "\tif result.Error == webhook.AttemptOK {\n\t\tc.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != \"\"})\n\t}\n",
+	},
+	{
+		"statistics: a failed attempt counts as delivered", hourRule,
+		"\tif r.Error == AttemptOK {\n\t\th.Delivered = 1\n", "\tif h.Delivered = 1; r.Error == AttemptOK {\n",
 	},
 	{
 		"queue: a held lease is postponed and sent again", leased,
-		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+webhook.LeaseSpare)\n",
-		"\t\tc.sendAll(ctx, []webhook.Outgoing{{Message: r.Message, Delay: row.LeaseUntil.Sub(now)}})\n\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+webhook.LeaseSpare)\n",
+		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)\n",
+		"\t\tc.sendAll(ctx, []delivery.Outgoing{{Message: r.Message, Delay: row.LeaseUntil.Sub(now)}})\n\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)\n",
 	},
 	{
 		"rows: their life is never prolonged", protocol,
@@ -492,11 +500,11 @@ var mutants = []mutant{
 		".match(ctx, event, m.Accepted)", ".match(ctx, event, c.Now())",
 	},
 	{
-		"policy: Retry-After is ignored", policy,
+		"policy: Retry-After is ignored", deciding,
 		"max(delay, min(r.RetryAfter, MaxRetryAfter))", "max(delay, min(r.RetryAfter, 0))",
 	},
 	{
-		"policy: Retry-After shortens a wait", policy,
+		"policy: Retry-After shortens a wait", deciding,
 		"max(delay, min(r.RetryAfter, MaxRetryAfter))", "max(min(delay, r.RetryAfter), r.RetryAfter, min(delay, time.Second))",
 	},
 	{
@@ -530,16 +538,16 @@ var mutants = []mutant{
 		"h.Latency += (answer - h.Latency) / 8", "h.Latency += answer - h.Latency",
 	},
 	{
-		"policy: one attempt too few", policy,
+		"policy: one attempt too few", deciding,
 		"if attempt > len(delays) {", "if attempt >= len(delays) {",
 	},
 	{
-		"policy: the jitter only lengthens", policy,
+		"policy: the jitter only lengthens", deciding,
 		"(0.8 + 0.4*jitter)", "(1.0 + 0.4*jitter)",
 	},
 	{
-		"policy: abort-message is an ordinary failure", policy,
-		"case r.Error == AttemptAborted:", "case r.Error == AttemptAborted && attempt > 1:",
+		"policy: abort-message is an ordinary failure", deciding,
+		"case r.Error == webhook.AttemptAborted:", "case r.Error == webhook.AttemptAborted && attempt > 1:",
 	},
 	{
 		"policy: disables after ten failures", policy,
@@ -661,12 +669,12 @@ var mutants = []mutant{
 	},
 	{
 		"tenants: expand an event for another tenant", expander,
-		"webhook.AttemptMessage(webhook.DeliveryKey{Tenant: m.Tenant,", "webhook.AttemptMessage(webhook.DeliveryKey{Tenant: \"Cust1\",",
+		"delivery.AttemptMessage(delivery.Key{Tenant: m.Tenant,", "delivery.AttemptMessage(delivery.Key{Tenant: \"Cust1\",",
 	},
 	{
 		"tenants: sweep for another tenant", dueRows,
-		"webhook.AttemptMessage(row.DeliveryKey, row.Round,",
-		"webhook.AttemptMessage(webhook.DeliveryKey{Tenant: \"Cust1\", Webhook: row.Webhook, Event: row.Event}, row.Round,",
+		"delivery.AttemptMessage(row.Key, row.Round,",
+		"delivery.AttemptMessage(delivery.Key{Tenant: \"Cust1\", Webhook: row.Webhook, Event: row.Event}, row.Round,",
 	},
 	{
 		"tenants: share rows", storeRowItems,
@@ -679,5 +687,31 @@ var mutants = []mutant{
 	{
 		"tenants: share health", storeHealth,
 		"fmt.Sprintf(\"H#%s#%d\", tenant, id)", "fmt.Sprintf(\"H#%s#%d\", tenant[:0]+\"Cust1\", id)",
+	},
+	{
+		"tenants: share statistics", storeHours,
+		"fmt.Sprintf(\"T#%s#W#%d\", tenant, id)", "fmt.Sprintf(\"T#%s#W#%d\", tenant[:0]+\"Cust1\", id)",
+	},
+
+	// Explanations.
+	{
+		"explain: a stopped webhook matches", "pkg/explain/verdict.go",
+		"\tif !takes(e, w, accepted) {\n", "\tif w.State = webhook.StateActive; !takes(e, w, accepted) {\n",
+	},
+	{
+		"explain: a delivery is missing before 15 minutes", explaining,
+		"f.Now) < Patience }", "f.Now) < Patience/60 }",
+	},
+	{
+		"explain: a webhook that was deleted before matches", explaining,
+		"!f.Deleted.After(f.Accepted) && !row", "f.Deleted.IsZero() && !row",
+	},
+	{
+		"explain: of two revisions the newest decides", explaining,
+		"for i > 0 && revisions[i].Updated.After(at) {", "for i > 0 && revisions[i].Updated.After(at) && i < 0 {",
+	},
+	{
+		"explain: a delivery that waits has no next attempt", explaining,
+		"\t\tx.NextAttempt = row.NextAt\n\t\tx.add(Retry,", "\t\tx.add(Retry,",
 	},
 }

@@ -11,10 +11,12 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
+	"github.com/posthaste-dev/posthaste/pkg/replay"
 	wiring "github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
 	"github.com/posthaste-dev/posthaste/pkg/service/sweeper"
@@ -45,14 +47,16 @@ type environment struct {
 	sweeper  *sweep.Sweeper
 	registry *webhook.Registry
 	publish  *webhook.Publisher
-	queue    webhook.Queue
-	rows     webhook.Deliveries
+	queue    delivery.Queue
+	rows     delivery.Store
 	jobs     job.Jobs
+	again    *replay.Retry
 	random   io.Reader
 	sender   *outbound.Sender
 	// The Lambda handlers.
 	deliver, retry, sweep, ingest lambda.Handler
 	sources                       *source.Registry
+	gateway                       lambda.Handler // of the relays' calls
 	// telling and signalling go to the process with the next call.
 	telling    *telling
 	signalling *signalling
@@ -83,17 +87,17 @@ func (e *environment) start() {
 	w := e.w
 	p := &process{
 		name: fmt.Sprintf("%s.%d", e.kind, e.n), started: time.Now().Add(-time.Minute),
-		leases: map[webhook.DeliveryKey]*grant{}, probes: map[hook]int{}, unmade: map[hook]int{}, taken: map[hook]string{}, doubts: map[hook][][]ledger.Outcome{}, reported: map[hook][]ledger.Outcome{}, calls: map[*invocation]*streaming{},
+		leases: map[delivery.Key]*grant{}, probes: map[hook]int{}, unmade: map[hook]int{}, taken: map[hook]string{}, doubts: map[hook][][]ledger.Outcome{}, reported: map[hook][]ledger.Outcome{}, calls: map[*invocation]*streaming{},
 	}
 	e.process = p
 	w.setClock(p)
 	random := &randomness{w: w, process: p.name}
 	store := dynamo.New(w.db, tables, dynamo.Options{Now: p.now, Random: random})
-	stores := w.stores(p, random, strings.HasPrefix(e.kind, "deliver") || strings.HasPrefix(e.kind, "retry"))
+	stores := w.stores(p, random, strings.HasPrefix(e.kind, "deliver") || strings.HasPrefix(e.kind, "retry") || strings.HasPrefix(e.kind, relayEnvironment))
 	on := wiring.Contracts{
 		Logger: watch{w, p}.logger(), Now: p.now, Random: random,
 		Delivering: config.Delivering{Policy: w.policy, EventTTL: eventLife, DeliveryExtra: rowLife - eventLife},
-		Webhooks:   store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Secrets: stores, Custody: stores,
+		Webhooks:   store.Webhooks(), Founder: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Statistics: store.Statistics(), Secrets: stores, Custody: stores,
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: &sqs.Queue{Client: api{w.queue}, URL: "delivery"},
 		Sources: store.Sources(),
 	}
@@ -106,8 +110,10 @@ func (e *environment) start() {
 	e.sweeper.Changes = &sweep.Changes{Failures: w.ingestion.failed, Take: w.ingestion.function.Take}
 	e.functions(p)
 	w.ingestion.functions(e, on)
+	w.relays.functions(e, on)
 	e.registry, e.publish = wiring.NewRegistry(on), wiring.NewPublisher(on)
 	e.registry.Rules.AllowHTTP = true
+	e.again = wiring.NewRetry(on, e.registry)
 	e.queue, e.rows, e.jobs, e.random = on.Messages, store.Deliveries(), store.Jobs(), random
 }
 

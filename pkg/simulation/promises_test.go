@@ -2,10 +2,12 @@ package simulation_test
 
 import (
 	"cmp"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -23,24 +25,24 @@ func (l *witness) knownWebhooks(tenant webhook.Tenant) []hook {
 }
 
 // sortedRows returns the rows in a fixed order.
-func (l *witness) sortedRows() []webhook.DeliveryKey {
-	keys := make([]webhook.DeliveryKey, 0, len(l.rows))
+func (l *witness) sortedRows() []delivery.Key {
+	keys := make([]delivery.Key, 0, len(l.rows))
 	for key := range l.rows {
 		keys = append(keys, key)
 	}
-	slices.SortFunc(keys, func(a, b webhook.DeliveryKey) int {
+	slices.SortFunc(keys, func(a, b delivery.Key) int {
 		return cmp.Or(cmp.Compare(about(a), about(b)), cmp.Compare(a.Event, b.Event))
 	})
 	return keys
 }
 
-func (l *witness) someRow(rnd *rand.Rand) (webhook.DeliveryKey, bool) {
+func (l *witness) someRow(rnd *rand.Rand) (delivery.Key, bool) {
 	keys := l.sortedRows()
 	if len(keys) == 0 {
-		return webhook.DeliveryKey{}, false
+		return delivery.Key{}, false
 	}
 	if rnd.IntN(3) > 0 { // rows with a running attempt are the most interesting
-		if leased := slices.DeleteFunc(slices.Clone(keys), func(k webhook.DeliveryKey) bool { return l.rows[k].LeaseBy == "" }); len(leased) > 0 {
+		if leased := slices.DeleteFunc(slices.Clone(keys), func(k delivery.Key) bool { return l.rows[k].LeaseBy == "" }); len(leased) > 0 {
 			keys = leased
 		}
 	}
@@ -68,6 +70,7 @@ func (l *witness) audit() {
 	l.auditStateEvents()
 	l.auditNeighbors()
 	l.auditCounts()
+	l.auditHours()
 }
 
 func (l *witness) everyWebhook() []hook {
@@ -87,7 +90,7 @@ func (l *witness) auditDelivery(id webhook.EventID, hook hook) {
 	if !l.owed(h, hook) {
 		return
 	}
-	key := webhook.DeliveryKey{Tenant: hook.tenant(), Webhook: hook.id(), Event: id}
+	key := delivery.Key{Tenant: hook.tenant(), Webhook: hook.id(), Event: id}
 	if l.rows[key].Exists() {
 		return
 	}
@@ -110,7 +113,7 @@ func (l *witness) owed(h *happening, hook hook) bool {
 }
 
 // auditRow checks a row against the targets' and the webhooks' history.
-func (l *witness) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
+func (l *witness) auditRow(key delivery.Key, row delivery.Row) {
 	name := l.about(about(key), key.Event)
 	if h := l.events[key.Event]; h != nil {
 		name = l.about(about(key), webhook.EventID(h.name))
@@ -129,24 +132,24 @@ func (l *witness) auditRow(key webhook.DeliveryKey, row webhook.Delivery) {
 		knownAccepted = knownAccepted || a.knownOK && a.inv.returned && !l.w.sendFault(a.inv)
 	}
 	switch row.Status {
-	case webhook.StatusDelivered:
+	case delivery.StatusDelivered:
 		if !accepted {
 			l.w.violated("rows", "%s is delivered, but its target never accepted it", name)
 		}
-	case webhook.StatusPending:
+	case delivery.StatusPending:
 		l.w.violated("promise 1", "%s is pending at the end", name)
-	case webhook.StatusFailed:
+	case delivery.StatusFailed:
 		if !final && row.Attempt <= l.retries(about(key)) {
 			l.w.violated("promise 1", "%s has failed after %d attempts", name, row.Attempt)
 		}
-	case webhook.StatusCancelled:
+	case delivery.StatusCancelled:
 		if !l.wasIdle(about(key), l.events[key.Event].stored) {
 			l.w.violated("promise 1", "%s is cancelled, but its webhook was always active", name)
 		}
-	case webhook.StatusExpired:
+	case delivery.StatusExpired:
 		l.w.violated("promise 1", "%s has expired, but its event exists", name)
 	}
-	if knownAccepted && row.Status != webhook.StatusDelivered {
+	if knownAccepted && row.Status != delivery.StatusDelivered {
 		l.w.violated("rows", "%s was accepted by its target, as its process knew, but is %s", name, row.Status)
 	}
 }
@@ -176,7 +179,7 @@ func (l *witness) wasIdle(hook hook, since time.Time) bool {
 	return false
 }
 
-// auditSecrets checks that every secret is referenced by a webhook and every
+// auditSecrets checks that every secret is referenced by a webhook or a relay and every
 // reference has a secret.
 func (l *witness) auditSecrets() {
 	named := map[string]bool{}
@@ -193,9 +196,10 @@ func (l *witness) auditSecrets() {
 			l.w.violated("secrets", "w%d references %s %s, which does not exist", id, ref.Name, ref.Version)
 		}
 	}
-	for name := range l.w.vault.secrets {
+	l.w.relays.auditSecrets(named)
+	for _, name := range slices.Sorted(maps.Keys(l.w.vault.secrets)) {
 		if !named[name] {
-			l.w.violated("secrets", "%s belongs to no webhook, and nothing will delete it", name)
+			l.w.violated("secrets", "%s belongs to no webhook or source, and nothing will delete it", name)
 		}
 	}
 	if len(l.intents) > 0 {

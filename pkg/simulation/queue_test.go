@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
 // queue simulates SQS: at-least-once, unordered delivery with delays,
@@ -90,7 +90,7 @@ func (q *queue) receivable(now time.Time) []*message {
 }
 
 func (q *queue) said(m *message) string {
-	decoded, err := webhook.DecodeMessage(m.body)
+	decoded, err := delivery.DecodeMessage(m.body)
 	if err != nil {
 		return m.body
 	}
@@ -98,7 +98,7 @@ func (q *queue) said(m *message) string {
 }
 
 // take receives up to n random messages of different deliveries.
-func (q *queue) take(n int) (taken []*message, batch []webhook.Received) {
+func (q *queue) take(n int) (taken []*message, batch []delivery.Received) {
 	now := time.Now()
 	ready := q.receivable(now)
 	q.w.rnd.Shuffle(len(ready), func(i, j int) { ready[i], ready[j] = ready[j], ready[i] })
@@ -108,7 +108,7 @@ func (q *queue) take(n int) (taken []*message, batch []webhook.Received) {
 		if len(taken) == n {
 			break
 		}
-		decoded, err := webhook.DecodeMessage(m.body)
+		decoded, err := delivery.DecodeMessage(m.body)
 		if err != nil {
 			m.receives++
 			m.receipt, m.visible = q.draw("r"), now.Add(visibility)
@@ -131,13 +131,13 @@ func (q *queue) take(n int) (taken []*message, batch []webhook.Received) {
 		if h := q.w.witness.events[decoded.Event]; h != nil && h.newer {
 			q.w.witness.wants(decoded.Key()) // it is put off
 		}
-		if decoded.Kind == webhook.MessageExpand {
+		if decoded.Kind == delivery.MessageExpand {
 			q.w.witness.reasons.byEvent[decoded.Event]++
 		}
 		m.receipt, m.moved = q.draw("r"), false
 		m.visible = now.Add(visibility)
 		taken = append(taken, m)
-		batch = append(batch, webhook.Received{ID: m.id, Receipt: m.receipt, Receives: m.receives, Message: decoded})
+		batch = append(batch, delivery.Received{ID: m.id, Receipt: m.receipt, Receives: m.receives, Message: decoded})
 	}
 	return taken, batch
 }
@@ -145,7 +145,7 @@ func (q *queue) take(n int) (taken []*message, batch []webhook.Received) {
 // acknowledge deletes the messages of a batch that did not fail. A failed
 // message must be postponed explicitly: the visibility timeout is for consumers
 // that died or whose time ended during an attempt.
-func (q *queue) acknowledge(inv *invocation, batch []webhook.Received, failed []string) {
+func (q *queue) acknowledge(inv *invocation, batch []delivery.Received, failed []string) {
 	for _, r := range batch {
 		if slices.Contains(failed, r.ID) {
 			for _, m := range q.waiting {
@@ -158,7 +158,7 @@ func (q *queue) acknowledge(inv *invocation, batch []webhook.Received, failed []
 		for _, m := range q.waiting {
 			if m.id == r.ID && m.receipt == r.Receipt {
 				m.gone = true
-				if r.Message.Kind == webhook.MessageExpand {
+				if r.Message.Kind == delivery.MessageExpand {
 					q.w.witness.expanded(r.Message)
 				}
 			}
@@ -180,9 +180,9 @@ func (q *queue) nextVisible() time.Time {
 
 // holdsRecord reports whether a queued message says that a delivery was
 // accepted.
-func (q *queue) holdsRecord(key webhook.DeliveryKey) bool {
+func (q *queue) holdsRecord(key delivery.Key) bool {
 	return slices.ContainsFunc(slices.Concat(q.waiting, q.dead), func(m *message) bool {
-		d, err := webhook.DecodeMessage(m.body)
-		return err == nil && !m.gone && d.Kind == webhook.MessageRecord && d.Key() == key
+		d, err := delivery.DecodeMessage(m.body)
+		return err == nil && !m.gone && d.Kind == delivery.MessageRecord && d.Key() == key
 	})
 }

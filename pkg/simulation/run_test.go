@@ -36,6 +36,8 @@ func play(t *testing.T, seed uint64, keep bool) (out outcome) {
 		if len(w.verdict) == 0 {
 			w.witness.audit()
 			w.ingestion.audit()
+			w.relays.audit()
+			w.explanations.all()
 		}
 		out = outcome{
 			seed: seed, violations: w.verdict, trace: w.trace, story: w.story(), digest: w.digest, steps: w.steps,
@@ -140,6 +142,8 @@ func newWorld(seed uint64, keep bool) *world {
 		})
 	}
 	w.ingestion = newIngestion(w)
+	w.relays = newRelays(w)
+	w.explanations = newExplanations(w)
 	w.at(w.began.Add(w.weather.lasts), func() {
 		w.calm = true
 		w.tracef("weather", "clears up")
@@ -159,7 +163,7 @@ func newWorld(seed uint64, keep bool) *world {
 // settled reports whether nothing is left to do.
 func (w *world) settled() bool {
 	if !w.calm || len(w.running) > 0 || len(w.queue.waiting) > 0 || slices.ContainsFunc(w.queue.dead, (*message).readable) || len(w.bucket.names) > 0 || len(w.timers) > 0 ||
-		!w.ingestion.settled() || !w.witness.due.IsZero() || len(w.witness.intents) > 0 ||
+		!w.ingestion.settled() || !w.relays.settled() || !w.witness.due.IsZero() || len(w.witness.intents) > 0 ||
 		len(w.witness.jobs) > 0 || w.witness.lost {
 		return false
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
 // api is the part of the API of SQS that the processes use, on the simulated queue.
@@ -22,14 +22,14 @@ type api struct{ *queue }
 // SendMessageBatch stores messages sent by a process.
 func (q api) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (out *sqs.SendMessageBatchOutput, err error) {
 	entries := slices.Clone(in.Entries)
-	messages := map[string]webhook.Outgoing{}
+	messages := map[string]delivery.Outgoing{}
 	text := func(e types.SendMessageBatchRequestEntry) string { return q.w.witness.says(messages[*e.Id].Message) }
 	for _, e := range entries {
-		m, err := webhook.DecodeMessage(*e.MessageBody)
+		m, err := delivery.DecodeMessage(*e.MessageBody)
 		if err != nil {
 			q.w.violated("queue", "a message is sent that cannot be read: %s", *e.MessageBody)
 		}
-		messages[*e.Id] = webhook.Outgoing{Message: m, Delay: time.Duration(e.DelaySeconds) * time.Second}
+		messages[*e.Id] = delivery.Outgoing{Message: m, Delay: time.Duration(e.DelaySeconds) * time.Second}
 		if group := fmt.Sprintf("%s-%d", m.Tenant, m.Webhook); strings.TrimSuffix(*e.MessageGroupId, "-replay") != group {
 			q.w.violated("queue", "%s is sent in the group %s", text(e), *e.MessageGroupId)
 		}
@@ -48,7 +48,7 @@ func (q api) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatchInput
 	p := processOf(ctx)
 	if p != nil && strings.HasPrefix(p.name, "sweep") {
 		for _, e := range entries {
-			if m := messages[*e.Id].Message; m.Kind == webhook.MessageAttempt {
+			if m := messages[*e.Id].Message; m.Kind == delivery.MessageAttempt {
 				q.w.witness.sweeps(p, m)
 			}
 		}
@@ -157,6 +157,6 @@ func (q api) SendMessage(ctx context.Context, in *sqs.SendMessageInput, _ ...fun
 // readable reports whether a message is one of the product's: others stay in the
 // dead-letter queue, for an operator.
 func (m *message) readable() bool {
-	_, err := webhook.DecodeMessage(m.body)
+	_, err := delivery.DecodeMessage(m.body)
 	return err == nil
 }

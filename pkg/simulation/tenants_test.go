@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -37,7 +38,7 @@ func (h hook) tenant() webhook.Tenant {
 	return "unknown"
 }
 
-func about(key webhook.DeliveryKey) hook { return hookOf(key.Tenant, key.Webhook) }
+func about(key delivery.Key) hook { return hookOf(key.Tenant, key.Webhook) }
 
 // tenantOf returns the tenant of a partition key, <kind>#<tenant>[#…].
 func tenantOf(pk string) webhook.Tenant {

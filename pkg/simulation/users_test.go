@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -364,8 +365,8 @@ func draftOf(w webhook.Webhook) webhook.Draft {
 	return d
 }
 
-// operate starts new rounds of deliveries, writing the row before sending the
-// message, or redispatches all events.
+// operate retries a delivery, starts a round of it as a replay does, writing the row
+// before sending the message, or redispatches all events.
 func operate(u *user) {
 	w := u.w
 	if w.chance(0.15) {
@@ -376,14 +377,28 @@ func operate(u *user) {
 	if !ok {
 		return
 	}
-	replay := ""
 	if w.chance(0.5) {
-		replay = fmt.Sprintf("job-%d", u.left) // as a job does that replays events
+		u.call(fmt.Sprintf("retry w%d/%s", about(key), w.witness.name(key.Event)), func(ctx context.Context, e *environment) error {
+			_, err := e.again.Start(ctx, webhook.Principal{Tenant: key.Tenant}, key.Webhook, key.Event)
+			if errors.Is(err, webhook.ErrRefused) || errors.Is(err, webhook.ErrNotFound) {
+				return nil
+			}
+			return err
+		}, func(error) {})
+		return
 	}
-	u.call(fmt.Sprintf("retry w%d/%s", about(key), w.witness.name(key.Event)), func(ctx context.Context, e *environment) error {
+	replay := fmt.Sprintf("job-%d", u.left) // as a job does that replays events
+	u.call(fmt.Sprintf("replay w%d/%s", about(key), w.witness.name(key.Event)), func(ctx context.Context, e *environment) error {
+		row, err := e.rows.Get(ctx, key)
+		if errors.Is(err, webhook.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 		now := time.Now()
-		row, err := e.rows.StartRound(ctx, webhook.StartRound{
-			Key: key, Now: now, SweepAt: now.Add(5 * time.Minute), Job: replay, Seed: webhook.Seed{ExpiresAt: now.Add(rowLife)},
+		row, err = e.rows.StartRound(ctx, delivery.StartRound{
+			Key: key, Seen: row.Status, Now: now, Due: now, SweepAt: now.Add(5 * time.Minute), Job: replay, Seed: delivery.Seed{ExpiresAt: now.Add(rowLife)},
 		})
 		if errors.Is(err, webhook.ErrRefused) {
 			return nil
@@ -391,9 +406,8 @@ func operate(u *user) {
 		if err != nil {
 			return err
 		}
-		u.w.witness.wants(key)
-		_, _ = e.queue.Send(ctx, []webhook.Outgoing{{Message: webhook.Message{
-			Kind: webhook.MessageAttempt, Tenant: key.Tenant, Webhook: key.Webhook, Event: key.Event, Round: row.Round, Attempt: 1, Replay: replay,
+		_, _ = e.queue.Send(ctx, []delivery.Outgoing{{Message: delivery.Message{
+			Kind: delivery.MessageAttempt, Tenant: key.Tenant, Webhook: key.Webhook, Event: key.Event, Round: row.Round, Attempt: 1, Replay: replay,
 		}}})
 		return nil
 	}, func(error) {})

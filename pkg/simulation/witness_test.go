@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
@@ -26,9 +27,9 @@ type witness struct {
 	order    []webhook.EventID
 	webhooks map[hook][]revision
 	epochs   map[webhook.Tenant]int64
-	rows     map[webhook.DeliveryKey]webhook.Delivery
-	attempts map[webhook.DeliveryKey][]*attempt
-	grants   map[webhook.DeliveryKey][]*grant
+	rows     map[delivery.Key]delivery.Row
+	attempts map[delivery.Key][]*attempt
+	grants   map[delivery.Key][]*grant
 	streams  map[webhook.EventID][]*streamed
 	accepted []webhook.EventID // signals that were accepted
 	lost     bool              // Lambda gave up on events without a record of them
@@ -47,15 +48,16 @@ type witness struct {
 	founded    map[hook]int  // calls before the run
 	twice      map[hook]int  // calls that lost responses may have counted twice
 	unknown    map[hook]bool // a fault may have lost a count
+	hours      hours
 	reasons    reasons
-	found      map[webhook.DeliveryKey]int // resends of a row when it got its SweepAt
+	found      map[delivery.Key]int // resends of a row when it got its SweepAt
 	preferred  map[hook]acceptance
 	movedAt    map[hook]time.Time         // when the secret was last moved
 	onceEvents map[string]webhook.EventID // by caller and idempotency key
 	unsigned   map[hook]bool              // an attempt was made without a POST
 	parked     map[putOff]bool
 	// waits is the time of each next attempt according to the policy.
-	waits map[webhook.DeliveryKey]time.Time
+	waits map[delivery.Key]time.Time
 }
 
 // happening is an event since it was stored.
@@ -82,7 +84,7 @@ type revision struct {
 // putOff is an attempt that a process parked in its row.
 type putOff struct {
 	process        *process
-	key            webhook.DeliveryKey
+	key            delivery.Key
 	round, attempt int
 }
 
@@ -97,6 +99,7 @@ type grant struct {
 	process        *process
 	round, attempt int
 	token          string
+	job            string // that started the round
 	at             time.Time
 	from           string // the token of the lease taken over
 	expired        bool   // whether that lease had expired
@@ -107,7 +110,7 @@ type attempt struct {
 	process  *process
 	stream   *streaming // the call that made it; nil for the queue lane
 	lease    *grant     // nil for the fast lane
-	key      webhook.DeliveryKey
+	key      delivery.Key
 	round    int
 	began    time.Time
 	arrived  time.Time // zero: never arrived
@@ -141,10 +144,10 @@ type streamed struct {
 func newWitness(w *world) *witness {
 	return &witness{
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
-		rows: map[webhook.DeliveryKey]webhook.Delivery{}, attempts: map[webhook.DeliveryKey][]*attempt{},
-		grants: map[webhook.DeliveryKey][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		accounts: map[hook]*account{}, posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), found: map[webhook.DeliveryKey]int{}, preferred: map[hook]acceptance{}, movedAt: map[hook]time.Time{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
-		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[webhook.DeliveryKey]time.Time{},
+		rows: map[delivery.Key]delivery.Row{}, attempts: map[delivery.Key][]*attempt{},
+		grants: map[delivery.Key][]*grant{}, streams: map[webhook.EventID][]*streamed{},
+		accounts: map[hook]*account{}, hours: newHours(), posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), found: map[delivery.Key]int{}, preferred: map[hook]acceptance{}, movedAt: map[hook]time.Time{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
+		claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
 	}
 }
 
@@ -160,13 +163,13 @@ func (l *witness) name(id webhook.EventID) string {
 
 func (l *witness) about(w hook, id webhook.EventID) string { return fmt.Sprintf("w%d/%s", w, id) }
 
-func (l *witness) says(m webhook.Message) string {
+func (l *witness) says(m delivery.Message) string {
 	switch m.Kind {
-	case webhook.MessageExpand:
+	case delivery.MessageExpand:
 		return "expand " + l.name(m.Event)
-	case webhook.MessageRecord:
+	case delivery.MessageRecord:
 		return fmt.Sprintf("record w%d/%s round %d", about(m.Key()), l.name(m.Event), m.Round)
-	case webhook.MessageAttempt:
+	case delivery.MessageAttempt:
 	}
 	return fmt.Sprintf("w%d/%s attempt %d.%d", about(m.Key()), l.name(m.Event), m.Round, m.Attempt)
 }
@@ -255,7 +258,7 @@ func (l *witness) pointerChanged(ctx context.Context, id hook) {
 	l.checkPointers(ctx, id)
 }
 
-func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
+func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	row, err := l.w.db.peek.Deliveries().Get(ctx, key)
 	if err != nil {
 		l.w.violated("store", "row of %v was written but cannot be read: %v", key, err)
@@ -281,17 +284,21 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	l.w.tracef("rows", "%s is %s at %d.%d%s%s", name, row.Status, row.Round, row.Attempt, lease, due)
 	l.checkRow(name, old, row)
 	l.unsent(p, old, row)
+	l.gaveUp(p, old, row)
 	l.checkLife(name, p, old, row)
 	l.checkDue(name, p, old, row)
 	l.noteFound(old, row)
 	l.checkHolder(name, p, old, row)
-	if row.Status == webhook.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
+	if row.Status == delivery.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
 		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
+	}
+	if row.Round > old.Round && (old.Exists() || row.Replay != "") {
+		l.reasons.byDelivery[key]++ // a retry or a replay
 	}
 	switch {
 	case row.Round > old.Round:
 		delete(l.waits, key)
-	case row.AttemptCount > old.AttemptCount && row.Status == webhook.StatusPending:
+	case row.AttemptCount > old.AttemptCount && row.Status == delivery.StatusPending:
 		l.waits[key] = row.NextAt
 	}
 	if p != nil && strings.HasPrefix(p.name, "sweep") && row.Resends > old.Resends && row.SweepAt.After(old.SweepAt) && old.Exists() {
@@ -303,7 +310,7 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 	}
 	l.noteDue(old, row)
 	if row.LeaseBy != "" && row.LeaseBy != old.LeaseBy {
-		g := &grant{process: p, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
+		g := &grant{process: p, job: row.Replay, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
 		if old.LeaseBy != "" && old.Round == row.Round {
 			g.from, g.expired = old.LeaseBy, old.LeaseUntil.Before(now.Add(l.w.skew))
 			l.overtaken = append(l.overtaken, old.LeaseBy)
@@ -316,13 +323,13 @@ func (l *witness) rowWritten(ctx context.Context, key webhook.DeliveryKey) {
 }
 
 // noteDue keeps the earliest time at which a row is due.
-func (l *witness) noteDue(old, row webhook.Delivery) {
-	earliest := func(r webhook.Delivery) {
-		if r.Status == webhook.StatusPending && (l.due.IsZero() || r.SweepAt.Before(l.due)) {
+func (l *witness) noteDue(old, row delivery.Row) {
+	earliest := func(r delivery.Row) {
+		if r.Status == delivery.StatusPending && (l.due.IsZero() || r.SweepAt.Before(l.due)) {
 			l.due = r.SweepAt
 		}
 	}
-	if old.Status == webhook.StatusPending && old.SweepAt.Equal(l.due) {
+	if old.Status == delivery.StatusPending && old.SweepAt.Equal(l.due) {
 		l.due = time.Time{}
 		for _, r := range l.rows {
 			earliest(r)
@@ -332,17 +339,17 @@ func (l *witness) noteDue(old, row webhook.Delivery) {
 }
 
 // checkRow checks the invariants of a written row.
-func (l *witness) checkRow(name string, old, row webhook.Delivery) {
-	if row.Exists() && row.Status != webhook.StatusPending && (row.LeaseBy != "" || !row.LeaseUntil.IsZero() || !row.NextAt.IsZero() || !row.SweepAt.IsZero()) {
+func (l *witness) checkRow(name string, old, row delivery.Row) {
+	if row.Exists() && row.Status != delivery.StatusPending && (row.LeaseBy != "" || !row.LeaseUntil.IsZero() || !row.NextAt.IsZero() || !row.SweepAt.IsZero()) {
 		l.w.violated("rows", "%s is %s but has a lease or a SweepAt", name, row.Status)
 	}
 	if old.Exists() && row.Round == old.Round && row.Attempt > old.Attempt && row.LeaseBy == "" && row.AttemptCount == old.AttemptCount {
 		l.w.violated("rows", "%s moved to attempt %d without an attempt", name, row.Attempt)
 	}
-	if row.Status == webhook.StatusPending && old.LeaseBy != "" && row.LeaseBy == "" && row.Round == old.Round && row.AttemptCount == old.AttemptCount {
+	if row.Status == delivery.StatusPending && old.LeaseBy != "" && row.LeaseBy == "" && row.Round == old.Round && row.AttemptCount == old.AttemptCount {
 		l.w.violated("rows", "%s lost its lease before its attempt was over", name)
 	}
-	if row.Status == webhook.StatusPending && row.SweepAt.IsZero() {
+	if row.Status == delivery.StatusPending && row.SweepAt.IsZero() {
 		l.w.violated("rows", "%s is pending but no sweep would find it", name)
 	}
 	if row.Round < old.Round || row.Round == old.Round && row.Attempt < old.Attempt {
@@ -353,33 +360,35 @@ func (l *witness) checkRow(name string, old, row webhook.Delivery) {
 	if row.Round > old.Round && leased {
 		l.w.violated("rows", "%s began round %d under a live lease", name, row.Round)
 	}
-	if row.Round == old.Round && old.Status == webhook.StatusDelivered && row.Status != webhook.StatusDelivered {
+	if row.Round == old.Round && old.Status == delivery.StatusDelivered && row.Status != delivery.StatusDelivered {
 		l.w.violated("rows", "%s was delivered but is %s in the same round", name, row.Status)
 	}
-	if (row.Status == webhook.StatusCancelled || row.Status == webhook.StatusExpired) && leased {
+	if (row.Status == delivery.StatusCancelled || row.Status == delivery.StatusExpired) && leased {
 		l.w.violated("rows", "%s became %s under a live lease", name, row.Status)
 	}
 }
 
 // unsent records an attempt that failed without a POST, because the secret that its
 // webhook named was deleted meanwhile. Its process counts it as a call.
-func (l *witness) unsent(p *process, old, row webhook.Delivery) {
+func (l *witness) unsent(p *process, old, row delivery.Row) {
 	if p == nil || row.AttemptCount == old.AttemptCount || row.Attempts[len(row.Attempts)-1].Error != webhook.AttemptSecret {
 		return
 	}
 	last := row.Attempts[len(row.Attempts)-1]
-	l.attempts[row.DeliveryKey] = append(l.attempts[row.DeliveryKey], &attempt{
-		process: p, inv: p.current, key: row.DeliveryKey, round: row.Round, retry: last.Number - 1, began: last.At, ended: last.At,
+	a := &attempt{
+		process: p, inv: p.current, key: row.Key, round: row.Round, retry: last.Number - 1, began: last.At, ended: last.At,
 		reported: true, over: true, logged: true, kind: ledger.Failed,
-	})
-	l.reasons.byDelivery[row.DeliveryKey]++
-	l.unsigned[about(row.DeliveryKey)], l.unknown[about(row.DeliveryKey)] = true, true
-	l.founded[about(row.DeliveryKey)]++
+	}
+	l.attempts[row.Key] = append(l.attempts[row.Key], a)
+	l.tried(a, last.At, 0)
+	l.reasons.byDelivery[row.Key]++
+	l.unsigned[about(row.Key)], l.unknown[about(row.Key)] = true, true
+	l.founded[about(row.Key)]++
 }
 
 // checkLife checks that a row is kept for its life after its last write, and no
 // longer. A claim of the sweep does not count as a write.
-func (l *witness) checkLife(name string, p *process, old, row webhook.Delivery) {
+func (l *witness) checkLife(name string, p *process, old, row delivery.Row) {
 	if p == nil || row.Resends > old.Resends && row.ExpiresAt.Equal(old.ExpiresAt) {
 		return
 	}
@@ -392,11 +401,11 @@ func (l *witness) checkLife(name string, p *process, old, row webhook.Delivery) 
 
 // checkHolder checks that a failure is recorded by the holder of the lease. One
 // recorded by another process would take the lease away from a running attempt.
-func (l *witness) checkHolder(name string, p *process, old, row webhook.Delivery) {
-	if p == nil || old.LeaseBy == "" || row.LeaseBy != "" || row.Round != old.Round || row.AttemptCount == old.AttemptCount || row.Status == webhook.StatusDelivered {
+func (l *witness) checkHolder(name string, p *process, old, row delivery.Row) {
+	if p == nil || old.LeaseBy == "" || row.LeaseBy != "" || row.Round != old.Round || row.AttemptCount == old.AttemptCount || row.Status == delivery.StatusDelivered {
 		return
 	}
-	if g := p.leases[row.DeliveryKey]; g == nil || g.token != old.LeaseBy {
+	if g := p.leases[row.Key]; g == nil || g.token != old.LeaseBy {
 		l.w.violated("rows", "%s got a failure from %s while another process holds its lease", name, p.name)
 	}
 }
@@ -407,7 +416,7 @@ func (l *witness) checkHolder(name string, p *process, old, row webhook.Delivery
 func (l *witness) begin(p *process, post webhook.Post, began time.Time) *attempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	key := webhook.DeliveryKey{Tenant: post.Webhook.Tenant, Webhook: post.Webhook.ID, Event: post.Event.ID}
+	key := delivery.Key{Tenant: post.Webhook.Tenant, Webhook: post.Webhook.ID, Event: post.Event.ID}
 	a := &attempt{
 		process: p, key: key, round: 1, began: began, inv: p.current, target: post.Webhook.TargetURL, retry: post.Retry, replay: post.Replay,
 		policy: string(cmp.Or(post.Webhook.Options.Policy, l.w.policy)), activation: post.Webhook.Activation, timeout: cmp.Or(post.Webhook.Options.Timeout, 30*time.Second),
@@ -419,7 +428,7 @@ func (l *witness) begin(p *process, post webhook.Post, began time.Time) *attempt
 		a.stream = s
 	} else if g := p.leases[key]; g != nil {
 		a.lease, a.round = g, g.round
-		if post.Replay != (g.round > 1) || post.Retry != g.attempt-1 {
+		if post.Replay != (g.round > 1 || g.job != "") || post.Retry != g.attempt-1 {
 			l.w.violated("rows", "%s is attempted under the lease of attempt %d.%d", name, g.round, g.attempt)
 		}
 	} else {
@@ -659,7 +668,7 @@ func (l *witness) reportResult(a *attempt, result webhook.Result) {
 // expanded records that a message to expand an event is finished. A redispatch
 // requested by a user, of an event that the stream has finished, does not
 // change what was owed.
-func (l *witness) expanded(m webhook.Message) {
+func (l *witness) expanded(m delivery.Message) {
 	if h := l.events[m.Event]; h != nil && (m.Replay == "" || h.dispatched.IsZero()) {
 		h.expanded = time.Now()
 	}
@@ -679,7 +688,7 @@ func (l *witness) returned(inv *invocation) {
 	}
 	for _, a := range inv.attempts {
 		row := l.rows[a.key]
-		if !a.knownOK || row.Round > a.round || row.Status == webhook.StatusDelivered || l.w.queue.holdsRecord(a.key) {
+		if !a.knownOK || row.Round > a.round || row.Status == delivery.StatusDelivered || l.w.queue.holdsRecord(a.key) {
 			continue
 		}
 		l.w.violated("rows", "w%d/%s was accepted by its target, as %s knew when it returned, but is %s",
@@ -689,19 +698,19 @@ func (l *witness) returned(inv *invocation) {
 
 // acknowledged checks that the consumer acknowledges a message for an attempt
 // only after that attempt is over, since the holder of its lease may be dead.
-func (l *witness) acknowledged(inv *invocation, m webhook.Message) {
+func (l *witness) acknowledged(inv *invocation, m delivery.Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	row := l.rows[m.Key()]
 	switch {
-	case m.Kind == webhook.MessageRecord:
+	case m.Kind == delivery.MessageRecord:
 		// Until the row says so, the message is the only record of a success.
-		if row.Round <= m.Round && row.Status != webhook.StatusDelivered && !l.w.queue.holdsRecord(m.Key()) {
+		if row.Round <= m.Round && row.Status != delivery.StatusDelivered && !l.w.queue.holdsRecord(m.Key()) {
 			l.w.violated("queue", "%s is acknowledged, but the row is %s", fmt.Sprintf("record w%d/%s round %d", about(m.Key()), l.events[m.Event].name, m.Round), cmp.Or(string(row.Status), "absent"))
 		}
-	case m.Kind != webhook.MessageAttempt || row.Round > m.Round:
+	case m.Kind != delivery.MessageAttempt || row.Round > m.Round:
 	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
-	case row.Round == m.Round && (row.Status != webhook.StatusPending || row.Attempt > m.Attempt || row.Attempt == m.Attempt && row.LeaseBy == ""):
+	case row.Round == m.Round && (row.Status != delivery.StatusPending || row.Attempt > m.Attempt || row.Attempt == m.Attempt && row.LeaseBy == ""):
 	case row.Round == m.Round && m.Hops > 0 && row.Resends > 0: // made due
 	case l.parked[putOff{inv.process, m.Key(), m.Round, m.Attempt}]:
 	case slices.ContainsFunc(inv.attempts, func(a *attempt) bool { return a.key == m.Key() && a.knownOK }):
@@ -736,13 +745,13 @@ func (l *witness) jobChanged(ctx context.Context) {
 
 // sent checks that the row is written first: a message for a later attempt or
 // round must agree with its row.
-func (l *witness) sent(p *process, out webhook.Outgoing) {
+func (l *witness) sent(p *process, out delivery.Outgoing) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.spend(p, out)
 	m := out.Message
 	row := l.rows[m.Key()]
-	if m.Kind != webhook.MessageAttempt || m.Round <= 1 && m.Attempt <= 1 || row.Round > m.Round {
+	if m.Kind != delivery.MessageAttempt || m.Round <= 1 && m.Attempt <= 1 || row.Round > m.Round {
 		return
 	}
 	if row.Round < m.Round || row.Attempt < m.Attempt-1 || row.Attempt == m.Attempt-1 && row.LeaseBy != "" {
@@ -752,7 +761,7 @@ func (l *witness) sent(p *process, out webhook.Outgoing) {
 }
 
 // refused records that the queue refused a message, which may be sent again.
-func (l *witness) refused(key webhook.DeliveryKey) {
+func (l *witness) refused(key delivery.Key) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.reasons.byDelivery[key]++
@@ -770,7 +779,7 @@ func (l *witness) intentChanged(ctx context.Context) {
 
 // sweeps checks that the sweep sends one message per claim: a waiting row is
 // not sent every minute, nor by both of two sweeps.
-func (l *witness) sweeps(p *process, m webhook.Message) {
+func (l *witness) sweeps(p *process, m delivery.Message) {
 	name := l.about(about(m.Key()), webhook.EventID(l.name(m.Event)))
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -14,18 +15,18 @@ import (
 // of the sweep, a retry that a user asked for, and a message that the queue refused.
 type reasons struct {
 	byEvent    map[webhook.EventID]int
-	byDelivery map[webhook.DeliveryKey]int
-	used       map[webhook.DeliveryKey]int
+	byDelivery map[delivery.Key]int
+	used       map[delivery.Key]int
 }
 
 func newReasons() reasons {
-	return reasons{map[webhook.EventID]int{}, map[webhook.DeliveryKey]int{}, map[webhook.DeliveryKey]int{}}
+	return reasons{map[webhook.EventID]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}}
 }
 
 // spend checks that there is a reason for a message, and that it arrives when the
 // row is due.
-func (l *witness) spend(p *process, m webhook.Outgoing) {
-	if m.Message.Kind != webhook.MessageAttempt {
+func (l *witness) spend(p *process, m delivery.Outgoing) {
+	if m.Message.Kind != delivery.MessageAttempt {
 		return
 	}
 	key := m.Message.Key()
@@ -34,7 +35,7 @@ func (l *witness) spend(p *process, m webhook.Outgoing) {
 		l.w.violated("work", "%d messages are sent for %s, one more than there were reasons", l.reasons.used[key], name)
 	}
 	now, row := time.Now(), l.rows[key]
-	if row.Status != webhook.StatusPending || row.Round != m.Message.Round || row.Attempt != m.Message.Attempt-1 || row.LeaseBy != "" || m.Message.Attempt == 1 {
+	if row.Status != delivery.StatusPending || row.Round != m.Message.Round || row.Attempt != m.Message.Attempt-1 || row.LeaseBy != "" || m.Message.Attempt == 1 {
 		return
 	}
 	since := now // when the process computed the delay, or earlier
@@ -67,9 +68,9 @@ func later(a, b time.Time) time.Time {
 // checkDue checks that a pending row is due when it should be: the wait after its last
 // attempt is neither too short nor too long, and the sweep finds it soon after, unless
 // it has done so often.
-func (l *witness) checkDue(name string, p *process, old, row webhook.Delivery) {
+func (l *witness) checkDue(name string, p *process, old, row delivery.Row) {
 	now := time.Now()
-	if p == nil || row.Status != webhook.StatusPending {
+	if p == nil || row.Status != delivery.StatusPending {
 		return
 	}
 	slow := now.Sub(p.current.began) // times in the row are from before the write
@@ -77,7 +78,7 @@ func (l *witness) checkDue(name string, p *process, old, row webhook.Delivery) {
 		l.w.violated("work", "%s is written by the sweep, though it is due only at %s", name, stamp(old.SweepAt.Sub(l.w.began)))
 	}
 	if row.Resends == old.Resends+1 && row.SweepAt.After(later(now.Add(time.Minute), old.SweepAt)) && strings.HasPrefix(p.name, "sweep") && !row.SweepAt.Equal(row.NextAt) {
-		least := min(5*time.Minute<<min(l.found[row.DeliveryKey], 10), 6*time.Hour)
+		least := min(5*time.Minute<<min(l.found[row.Key], 10), 6*time.Hour)
 		if gap := row.SweepAt.Sub(later(p.current.began, row.NextAt)); gap < least-l.w.skew-time.Millisecond {
 			l.w.violated("work", "%s was sent %d times without an attempt, and is sent again after %s instead of %s", name, old.Resends, gap, least)
 		}
@@ -93,7 +94,7 @@ func (l *witness) checkDue(name string, p *process, old, row webhook.Delivery) {
 		return
 	}
 	var last *attempt
-	for _, a := range l.attempts[row.DeliveryKey] {
+	for _, a := range l.attempts[row.Key] {
 		if a.process == p && a.reported && a.round == row.Round {
 			last = a
 		}
@@ -109,9 +110,9 @@ func (l *witness) checkDue(name string, p *process, old, row webhook.Delivery) {
 
 // noteFound keeps how often a row had been sent when it got its SweepAt, as the index
 // shows it: repeated writes may count on without changing it.
-func (l *witness) noteFound(old, row webhook.Delivery) {
+func (l *witness) noteFound(old, row delivery.Row) {
 	if !row.SweepAt.Equal(old.SweepAt) {
-		l.found[row.DeliveryKey] = row.Resends
+		l.found[row.Key] = row.Resends
 	}
 }
 
@@ -144,14 +145,14 @@ func (l *witness) checkSwept(inv *invocation) {
 		return
 	}
 	for _, key := range l.sortedRows() {
-		if row := l.rows[key]; row.Status == webhook.StatusPending && row.SweepAt.Before(inv.began.Add(-l.w.skew)) && row.Updated.Before(inv.began.Add(-time.Millisecond-l.w.skew)) {
+		if row := l.rows[key]; row.Status == delivery.StatusPending && row.SweepAt.Before(inv.began.Add(-l.w.skew)) && row.Updated.Before(inv.began.Add(-time.Millisecond-l.w.skew)) {
 			l.w.violated("lateness", "%s has run and left w%d/%s, which was due at %s", p.name, about(key), l.events[key.Event].name, stamp(row.SweepAt.Sub(l.w.began)))
 		}
 	}
 }
 
-// wants records that a user asked for an attempt.
-func (l *witness) wants(key webhook.DeliveryKey) {
+// wants records a reason for another message.
+func (l *witness) wants(key delivery.Key) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.reasons.byDelivery[key]++

@@ -39,25 +39,27 @@ type world struct {
 	digest  uint64
 	verdict []string // violations of promises
 
-	db        *database
-	queue     *queue
-	vault     *vault
-	root      *rootSecret
-	sealed    bool // new secrets are sealed
-	bucket    *bucket
-	targets   *targets
-	witness   *witness
-	ingestion *ingestion
-	actors    []actor
-	shards    []*shard
-	tenants   []webhook.Tenant // of this run
-	policy    webhook.Policy
-	tokens    int
-	newer     bool          // events are stored in a form that the processes cannot read
-	skew      time.Duration // of any two processes' clocks, at most
-	drawn     int           // webhooks
-	senders   []*outbound.Sender
-	processes []*process
+	db           *database
+	queue        *queue
+	vault        *vault
+	root         *rootSecret
+	sealed       bool // new secrets are sealed
+	bucket       *bucket
+	targets      *targets
+	witness      *witness
+	ingestion    *ingestion
+	relays       *relays
+	explanations *explanations
+	actors       []actor
+	shards       []*shard
+	tenants      []webhook.Tenant // of this run
+	policy       webhook.Policy
+	tokens       int
+	newer        bool          // events are stored in a form that the processes cannot read
+	skew         time.Duration // of any two processes' clocks, at most
+	drawn        int           // webhooks
+	senders      []*outbound.Sender
+	processes    []*process
 
 	duplicates map[string]int // explained duplicates, by cause
 }
@@ -234,6 +236,9 @@ func (w *world) run(done func() bool) {
 		if w.steps++; w.steps > maxSteps+200*(w.weather.crowd+w.weather.hog) {
 			w.violated("run", "does not settle within %d steps", maxSteps)
 			return
+		}
+		if w.steps%explainEvery == 0 {
+			w.explanations.one()
 		}
 		groups := w.gates()
 		var actions []action

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
@@ -70,8 +71,8 @@ func (h *house) park(n int) {
 	now := h.clock.Now()
 	for i := range n {
 		for _, tenant := range housemates {
-			_, err := h.db.Deliveries().Park(h.t.Context(), webhook.Park{
-				Key: webhook.DeliveryKey{Tenant: tenant, Webhook: 1, Event: eventID(i)}, Round: 1, Attempt: 1, Now: now, Until: now,
+			_, err := h.db.Deliveries().Park(h.t.Context(), delivery.Park{
+				Key: delivery.Key{Tenant: tenant, Webhook: 1, Event: eventID(i)}, Round: 1, Attempt: 1, Now: now, Until: now,
 			})
 			h.must(err)
 		}
@@ -149,8 +150,8 @@ func TestApart_ARowEndsForOneTenant(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.park(1)
-	_, err := h.db.Deliveries().End(t.Context(), webhook.End{
-		Key: webhook.DeliveryKey{Tenant: anna, Webhook: 1, Event: eventID(0)}, Round: 1, Status: webhook.StatusCancelled, Now: h.clock.Now(),
+	_, err := h.db.Deliveries().End(t.Context(), delivery.End{
+		Key: delivery.Key{Tenant: anna, Webhook: 1, Event: eventID(0)}, Round: 1, Status: delivery.StatusCancelled, Now: h.clock.Now(),
 	})
 	h.must(err)
 	h.wantSent(0, 1, 1)

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -25,48 +26,48 @@ type slowRows struct {
 	call time.Duration
 
 	mu      sync.Mutex
-	shards  [webhook.DueShards][]*slowRow
-	walks   [webhook.DueShards][]webhook.DueDelivery
-	rows    map[webhook.DeliveryKey]*slowRow
+	shards  [delivery.DueShards][]*slowRow
+	walks   [delivery.DueShards][]delivery.DueRow
+	rows    map[delivery.Key]*slowRow
 	claims  map[string]int // by webhook
 	defers  map[string]int
 	first   map[string]time.Time // claim
-	bad     map[webhook.DeliveryKey]bool
-	damaged map[webhook.DeliveryKey]bool
+	bad     map[delivery.Key]bool
+	damaged map[delivery.Key]bool
 }
 
 type slowRow struct {
-	webhook.DueDelivery
+	delivery.DueRow
 	moves int
 }
 
-func inOrder(a, b webhook.DueDelivery) int {
+func inOrder(a, b delivery.DueRow) int {
 	return cmp.Or(a.SweepAt.Compare(b.SweepAt), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Webhook, b.Webhook), cmp.Compare(a.Event, b.Event))
 }
 
-func who(k webhook.DeliveryKey) string { return fmt.Sprintf("%s/%d", k.Tenant, k.Webhook) }
+func who(k delivery.Key) string { return fmt.Sprintf("%s/%d", k.Tenant, k.Webhook) }
 
 func newSlowRows() *slowRows {
 	return &slowRows{
-		call: 5 * time.Millisecond, rows: map[webhook.DeliveryKey]*slowRow{}, claims: map[string]int{}, defers: map[string]int{},
-		first: map[string]time.Time{}, bad: map[webhook.DeliveryKey]bool{}, damaged: map[webhook.DeliveryKey]bool{},
+		call: 5 * time.Millisecond, rows: map[delivery.Key]*slowRow{}, claims: map[string]int{}, defers: map[string]int{},
+		first: map[string]time.Time{}, bad: map[delivery.Key]bool{}, damaged: map[delivery.Key]bool{},
 	}
 }
 
 // add creates n rows of a webhook that are due at a given time.
-func (s *slowRows) add(tenant webhook.Tenant, id int32, n int, at time.Time) (keys []webhook.DeliveryKey) {
+func (s *slowRows) add(tenant webhook.Tenant, id int32, n int, at time.Time) (keys []delivery.Key) {
 	for i := range n {
-		key := webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: webhook.EventID(fmt.Sprintf("%08d", i))}
-		r := &slowRow{DueDelivery: webhook.DueDelivery{DeliveryKey: key, SweepAt: at.Add(time.Duration(i) * time.Microsecond), NextAt: at}}
+		key := delivery.Key{Tenant: tenant, Webhook: id, Event: webhook.EventID(fmt.Sprintf("%08d", i))}
+		r := &slowRow{DueRow: delivery.DueRow{Key: key, SweepAt: at.Add(time.Duration(i) * time.Microsecond), NextAt: at}}
 		s.rows[key] = r
-		shard := webhook.DueShard(key)
+		shard := delivery.DueShard(key)
 		s.shards[shard] = append(s.shards[shard], r)
 		keys = append(keys, key)
 	}
 	return keys
 }
 
-func (s *slowRows) Due(ctx context.Context, shard int, until time.Time, after webhook.DueDelivery, limit int) (due []webhook.DueDelivery, err error) {
+func (s *slowRows) Due(ctx context.Context, shard int, until time.Time, after delivery.DueRow, limit int) (due []delivery.DueRow, err error) {
 	time.Sleep(s.call)
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -74,10 +75,10 @@ func (s *slowRows) Due(ctx context.Context, shard int, until time.Time, after we
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from := 0
-	if after == (webhook.DueDelivery{}) {
+	if after == (delivery.DueRow{}) {
 		walk := s.walks[shard][:0]
 		for _, r := range s.shards[shard] {
-			walk = append(walk, r.DueDelivery)
+			walk = append(walk, r.DueRow)
 		}
 		slices.SortFunc(walk, inOrder)
 		s.walks[shard] = walk
@@ -92,8 +93,8 @@ func (s *slowRows) Due(ctx context.Context, shard int, until time.Time, after we
 		if len(due) == limit || d.SweepAt.After(until) {
 			break
 		}
-		if s.damaged[d.DeliveryKey] {
-			broken.Add(who(d.DeliveryKey)+string(d.Event), errors.New("attribute next_at"))
+		if s.damaged[d.Key] {
+			broken.Add(who(d.Key)+string(d.Event), errors.New("attribute next_at"))
 			continue
 		}
 		due = append(due, d)
@@ -101,24 +102,24 @@ func (s *slowRows) Due(ctx context.Context, shard int, until time.Time, after we
 	return due, broken.Err()
 }
 
-func (s *slowRows) move(ctx context.Context, key webhook.DeliveryKey, to time.Time, counts map[string]int) (webhook.Delivery, error) {
+func (s *slowRows) move(ctx context.Context, key delivery.Key, to time.Time, counts map[string]int) (delivery.Row, error) {
 	time.Sleep(s.call)
 	if err := ctx.Err(); err != nil {
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.bad[key] {
-		return webhook.Delivery{}, errors.New("attribute attempts")
+		return delivery.Row{}, errors.New("attribute attempts")
 	}
 	r := s.rows[key]
 	r.SweepAt = to
 	r.moves++
 	counts[who(key)]++
-	return webhook.Delivery{DeliveryKey: key, Status: webhook.StatusPending, Round: 1, NextAt: r.NextAt}, nil
+	return delivery.Row{Key: key, Status: delivery.StatusPending, Round: 1, NextAt: r.NextAt}, nil
 }
 
-func (s *slowRows) Claim(ctx context.Context, c webhook.Claim) (webhook.Delivery, error) {
+func (s *slowRows) Claim(ctx context.Context, c delivery.Claim) (delivery.Row, error) {
 	row, err := s.move(ctx, c.Key, c.Next, s.claims)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,22 +129,22 @@ func (s *slowRows) Claim(ctx context.Context, c webhook.Claim) (webhook.Delivery
 	return row, err
 }
 
-func (s *slowRows) Defer(ctx context.Context, d webhook.Defer) (webhook.Delivery, error) {
+func (s *slowRows) Defer(ctx context.Context, d delivery.Defer) (delivery.Row, error) {
 	return s.move(ctx, d.Key, d.Until, s.defers)
 }
 
-func (s *slowRows) MakeDue(context.Context, webhook.MakeDue) (webhook.Delivery, error) {
-	return webhook.Delivery{}, nil
+func (s *slowRows) MakeDue(context.Context, delivery.MakeDue) (delivery.Row, error) {
+	return delivery.Row{}, nil
 }
 
-func (s *slowRows) End(context.Context, webhook.End) (webhook.Delivery, error) {
-	return webhook.Delivery{}, nil
+func (s *slowRows) End(context.Context, delivery.End) (delivery.Row, error) {
+	return delivery.Row{}, nil
 }
 
 // slowQueue takes 15 ms per Send.
 type slowQueue struct{}
 
-func (slowQueue) Send(ctx context.Context, _ []webhook.Outgoing) ([]int, error) {
+func (slowQueue) Send(ctx context.Context, _ []delivery.Outgoing) ([]int, error) {
 	time.Sleep(15 * time.Millisecond)
 	return nil, ctx.Err()
 }
@@ -172,7 +173,7 @@ func (o *others) Running(ctx context.Context, _ int) ([]job.Job, error) {
 }
 func (o *others) Update(context.Context, job.Job) error { return nil }
 
-func (o *others) Receive(ctx context.Context, _ int) ([]webhook.Received, error) {
+func (o *others) Receive(ctx context.Context, _ int) ([]delivery.Received, error) {
 	return nil, o.ask(ctx, "dead letters")
 }
 func (o *others) Bury(context.Context, []byte) error { return nil }
@@ -328,9 +329,9 @@ func TestRun_IsAsFastForManyTenantsAsForOne(t *testing.T) {
 // 250 rows are more than a page.
 func TestRun_SkipsFaultyRows(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]func(*backlog) map[webhook.DeliveryKey]bool{
-		"cannot be claimed": func(b *backlog) map[webhook.DeliveryKey]bool { return b.bad },
-		"cannot be decoded": func(b *backlog) map[webhook.DeliveryKey]bool { return b.damaged },
+	for name, spoil := range map[string]func(*backlog) map[delivery.Key]bool{
+		"cannot be claimed": func(b *backlog) map[delivery.Key]bool { return b.bad },
+		"cannot be decoded": func(b *backlog) map[delivery.Key]bool { return b.damaged },
 	} {
 		for _, n := range []int{1, 2000} {
 			t.Run(fmt.Sprint(n, " that ", name), func(t *testing.T) {
@@ -398,7 +399,7 @@ type hanging struct {
 	panics bool
 }
 
-func (h hanging) Receive(ctx context.Context, _ int) ([]webhook.Received, error) {
+func (h hanging) Receive(ctx context.Context, _ int) ([]delivery.Received, error) {
 	if h.panics {
 		panic("half way")
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -27,21 +28,21 @@ type breakers struct {
 	sent map[webhook.Key]bool // webhooks whose probe this Run has sent
 }
 
-func keyOf(d webhook.DeliveryKey) webhook.Key { return webhook.Key{Tenant: d.Tenant, ID: d.Webhook} }
+func keyOf(d delivery.Key) webhook.Key { return webhook.Key{Tenant: d.Tenant, ID: d.Webhook} }
 
 // open returns the open breakers of the rows' webhooks. It leaves out breakers
 // of an older activation, and of webhooks that are not Active, whose rows must
 // end. An unreadable breaker counts as closed: if it is open, the message's
 // consumer parks it.
-func (b *breakers) open(ctx context.Context, due []webhook.DueDelivery) map[webhook.Key]webhook.Breaker {
+func (b *breakers) open(ctx context.Context, due []delivery.DueRow) map[webhook.Key]webhook.Breaker {
 	var tenants []webhook.Tenant
 	ids := map[webhook.Tenant][]int32{}
 	seen := map[webhook.Key]bool{}
 	for _, d := range due {
-		if seen[keyOf(d.DeliveryKey)] {
+		if seen[keyOf(d.Key)] {
 			continue
 		}
-		seen[keyOf(d.DeliveryKey)] = true
+		seen[keyOf(d.Key)] = true
 		if ids[d.Tenant] == nil {
 			tenants = append(tenants, d.Tenant)
 		}
@@ -70,8 +71,8 @@ func (b *breakers) open(ctx context.Context, due []webhook.DueDelivery) map[webh
 
 // waits reports whether a row's webhook has an open breaker and the row is not
 // its probe.
-func (b *breakers) waits(d webhook.DueDelivery, open map[webhook.Key]webhook.Breaker) bool {
-	breaker, isOpen := open[keyOf(d.DeliveryKey)]
+func (b *breakers) waits(d delivery.DueRow, open map[webhook.Key]webhook.Breaker) bool {
+	breaker, isOpen := open[keyOf(d.Key)]
 	if !isOpen {
 		return false
 	}
@@ -82,32 +83,32 @@ func (b *breakers) waits(d webhook.DueDelivery, open map[webhook.Key]webhook.Bre
 }
 
 // probeAt reports whether a row may go out as the probe, and when.
-func (b *breakers) probeAt(d webhook.DueDelivery, breaker webhook.Breaker) (time.Time, bool) {
+func (b *breakers) probeAt(d delivery.DueRow, breaker webhook.Breaker) (time.Time, bool) {
 	now := b.Now()
 	at := later(breaker.ProbeAt, later(d.NextAt, now))
-	return at, !b.sent[keyOf(d.DeliveryKey)] && !breaker.Probing(now) && !at.After(now.Add(lookAhead))
+	return at, !b.sent[keyOf(d.Key)] && !breaker.Probing(now) && !at.After(now.Add(lookAhead))
 }
 
 // free lets another row be the probe.
-func (b *breakers) free(d webhook.DueDelivery) {
+func (b *breakers) free(d delivery.DueRow) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.sent, keyOf(d.DeliveryKey))
+	delete(b.sent, keyOf(d.Key))
 }
 
 // hold defers a row if its webhook's breaker is open, and reports whether it
 // did. A row that it lets pass must not go out before notBefore.
-func (b *breakers) hold(ctx context.Context, d webhook.DueDelivery, open map[webhook.Key]webhook.Breaker) (held bool, notBefore time.Time, err error) {
-	breaker, isOpen := open[keyOf(d.DeliveryKey)]
+func (b *breakers) hold(ctx context.Context, d delivery.DueRow, open map[webhook.Key]webhook.Breaker) (held bool, notBefore time.Time, err error) {
+	breaker, isOpen := open[keyOf(d.Key)]
 	if !isOpen {
 		return false, time.Time{}, nil
 	}
 	now := b.Now()
 	b.mu.Lock()
-	sent := b.sent[keyOf(d.DeliveryKey)]
+	sent := b.sent[keyOf(d.Key)]
 	probeAt, probe := b.probeAt(d, breaker)
 	if probe {
-		b.sent[keyOf(d.DeliveryKey)] = true
+		b.sent[keyOf(d.Key)] = true
 	}
 	b.mu.Unlock()
 	if probe {
@@ -117,8 +118,8 @@ func (b *breakers) hold(ctx context.Context, d webhook.DueDelivery, open map[web
 	if sent {
 		seen = later(now, breaker.ProbeAt) // as of when the probe is due
 	}
-	_, err = b.Deliveries.Defer(ctx, webhook.Defer{
-		Key: d.DeliveryKey, Seen: d.SweepAt, Now: now, Until: breaker.ParkUntil(seen, jitter(d)), ExpiresAt: now.Add(b.RowLife),
+	_, err = b.Deliveries.Defer(ctx, delivery.Defer{
+		Key: d.Key, Seen: d.SweepAt, Now: now, Until: breaker.ParkUntil(seen, jitter(d)), ExpiresAt: now.Add(b.RowLife),
 	})
 	if errors.Is(err, webhook.ErrRefused) {
 		// Either another sweep moved the row, which Claim finds out too, or it
@@ -129,7 +130,7 @@ func (b *breakers) hold(ctx context.Context, d webhook.DueDelivery, open map[web
 }
 
 // jitter returns a number in [0, 1) that changes each time a row is due.
-func jitter(d webhook.DueDelivery) float64 {
+func jitter(d delivery.DueRow) float64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(d.Event))
 	_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(d.SweepAt.UnixMilli())))

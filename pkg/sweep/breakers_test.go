@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -34,7 +35,7 @@ func (b *jobBench) breaker(t *testing.T, is webhook.Breaker) {
 }
 
 // park creates n rows of webhook 1 that are due now.
-func (b *jobBench) park(t *testing.T, n int) (keys []webhook.DeliveryKey) {
+func (b *jobBench) park(t *testing.T, n int) (keys []delivery.Key) {
 	t.Helper()
 	random := webhooktest.Random(1)
 	for range n {
@@ -42,8 +43,8 @@ func (b *jobBench) park(t *testing.T, n int) (keys []webhook.DeliveryKey) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		key := webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: id}
-		_, err = b.db.Deliveries().Park(t.Context(), webhook.Park{Key: key, Round: 1, Attempt: 1, Now: b.clock.Now(), Until: b.clock.Now()})
+		key := delivery.Key{Tenant: "Default", Webhook: 1, Event: id}
+		_, err = b.db.Deliveries().Park(t.Context(), delivery.Park{Key: key, Round: 1, Attempt: 1, Now: b.clock.Now(), Until: b.clock.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +82,7 @@ func (b *jobBench) sweep(t *testing.T) (sent map[string]int) {
 }
 
 // waits returns the shortest and the longest time until the rows are due.
-func (b *jobBench) waits(t *testing.T, keys []webhook.DeliveryKey, from time.Time) (shortest, longest time.Duration) {
+func (b *jobBench) waits(t *testing.T, keys []delivery.Key, from time.Time) (shortest, longest time.Duration) {
 	t.Helper()
 	shortest = 1e6 * time.Hour
 	for _, key := range keys {
@@ -188,7 +189,7 @@ func TestRun_SendsForALeasedRowOfADeadTarget(t *testing.T) {
 	b.down(t, time.Hour)
 	key := b.park(t, 1)[0]
 	now := b.clock.Now()
-	_, err := b.db.Deliveries().Lease(t.Context(), webhook.Lease{Key: key, Round: 1, Attempt: 1, Token: "dead", Now: now, Until: now})
+	_, err := b.db.Deliveries().Lease(t.Context(), delivery.Lease{Key: key, Round: 1, Attempt: 1, Token: "dead", Now: now, Until: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +215,7 @@ func TestRun_EndsARowThatIsStuckOnceItsEventIsGone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if row.Status == webhook.StatusExpired {
+		if row.Status == delivery.StatusExpired {
 			ended = b.clock.Now().Sub(began)
 		}
 		b.clock.Advance(28 * time.Minute)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -134,7 +135,7 @@ func TestRun_FailedChangesThatFailEveryTimeDoNotBlockTheOthers(t *testing.T) {
 	}
 }
 
-func mustReceive(t *testing.T, b *jobBench) []webhook.Received {
+func mustReceive(t *testing.T, b *jobBench) []delivery.Received {
 	t.Helper()
 	received, err := b.db.Queue().Receive(t.Context(), 100)
 	if err != nil {

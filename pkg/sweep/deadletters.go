@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -51,22 +52,22 @@ func (s *Sweeper) noteLetters(class notice.Class, count int64) {
 
 // revive sends a letter's message again, or makes its row due, and then removes
 // the letter.
-func (s *Sweeper) revive(ctx context.Context, letter webhook.Received) error {
+func (s *Sweeper) revive(ctx context.Context, letter delivery.Received) error {
 	if err := s.sendAgain(ctx, letter.Message); err != nil {
 		return err
 	}
 	return s.DeadLetters.Remove(ctx, letter.Receipt)
 }
 
-func (s *Sweeper) sendAgain(ctx context.Context, m webhook.Message) error {
-	if m.Kind != webhook.MessageAttempt {
+func (s *Sweeper) sendAgain(ctx context.Context, m delivery.Message) error {
+	if m.Kind != delivery.MessageAttempt {
 		m.Hops = 0
-		return s.send(ctx, []webhook.Outgoing{{Message: m, Delay: webhook.MaxDelay}})
+		return s.send(ctx, []delivery.Outgoing{{Message: m, Delay: delivery.MaxDelay}})
 	}
 	now := s.Now()
-	_, err := s.Deliveries.MakeDue(ctx, webhook.MakeDue{
+	_, err := s.Deliveries.MakeDue(ctx, delivery.MakeDue{
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, SweepAt: now,
-		Seed: webhook.Seed{Replay: m.Replay, Fast: m.Fast, ExpiresAt: now.Add(s.RowLife)},
+		Seed: delivery.Seed{Replay: m.Replay, Fast: m.Fast, ExpiresAt: now.Add(s.RowLife)},
 	})
 	if errors.Is(err, webhook.ErrRefused) {
 		return nil // the delivery has gone on without this message

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -16,7 +17,7 @@ func TestSweep_AFaultyDeadLetterDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	for n := range 30 { // several pages
-		s.bury(webhook.Message{Kind: webhook.MessageExpand, Tenant: tenant, Event: key(1, n).Event})
+		s.bury(delivery.Message{Kind: delivery.MessageExpand, Tenant: tenant, Event: key(1, n).Event})
 	}
 	for n := range 5 {
 		s.bury(attempt(key(1, n), 1, 1))
@@ -27,7 +28,7 @@ func TestSweep_AFaultyDeadLetterDoesNotBlockOthers(t *testing.T) {
 		t.Errorf("got %v, want an error with the number of faults", err)
 	}
 	for n := range 5 {
-		if row := s.row(key(1, n)); row.Status != webhook.StatusPending {
+		if row := s.row(key(1, n)); row.Status != delivery.StatusPending {
 			t.Errorf("letter %d behind them is %q, want a row", n, row.Status)
 		}
 	}
@@ -116,7 +117,7 @@ func TestRun_RedrivesPastUnreadableBatches(t *testing.T) {
 	if err := b.sweeper.Run(t.Context()); !errors.Is(err, webhook.ErrUnavailable) {
 		t.Errorf("got %v, want the fault", err)
 	}
-	if received, err := b.db.Queue().Receive(t.Context(), 10); err != nil || len(received) != 1 || received[0].Message.Kind != webhook.MessageExpand {
+	if received, err := b.db.Queue().Receive(t.Context(), 10); err != nil || len(received) != 1 || received[0].Message.Kind != delivery.MessageExpand {
 		t.Errorf("got %+v, %v; want the record of the last batch", received, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -64,7 +65,7 @@ func (s *Sweeper) redrive(ctx context.Context) error {
 
 // sendOn sends the messages of a batch and removes it.
 func (s *Sweeper) sendOn(ctx context.Context, name string, records []webhook.Record) error {
-	var out []webhook.Outgoing
+	var out []delivery.Outgoing
 	for _, r := range records {
 		if r.Undecodable != nil {
 			if err := s.DeadLetters.Bury(ctx, r.Undecodable); err != nil {
@@ -73,9 +74,9 @@ func (s *Sweeper) sendOn(ctx context.Context, name string, records []webhook.Rec
 			s.noteLetters(notice.Unreadable, 1)
 			continue
 		}
-		m := webhook.ExpandMessage(r.Event, r.Accepted)
+		m := delivery.ExpandMessage(r.Event, r.Accepted)
 		m.Missing = true
-		out = append(out, webhook.Outgoing{Message: m})
+		out = append(out, delivery.Outgoing{Message: m})
 	}
 	if err := s.send(ctx, out); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -62,7 +63,7 @@ func TestRun_RedrivesFailedBatches(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, r := range received {
-			if r.Message.Kind != webhook.MessageExpand || !r.Message.Accepted.Equal(accepted) || r.Message.To != 0 || !r.Message.Missing {
+			if r.Message.Kind != delivery.MessageExpand || !r.Message.Accepted.Equal(accepted) || r.Message.To != 0 || !r.Message.Missing {
 				t.Errorf("got %+v, want the event matched again as of its acceptance", r.Message)
 			}
 			events = append(events, string(r.Message.Event[35:]))

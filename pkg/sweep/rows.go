@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -37,6 +39,8 @@ type dueRows struct {
 	breakers
 	skips   skips
 	horizon time.Time
+	sent    atomic.Int64 // messages
+	late    atomic.Int64 // milliseconds since the earliest row was due
 }
 
 // sendDue walks all shards of the due index concurrently.
@@ -46,14 +50,15 @@ func (s *Sweeper) sendDue(ctx context.Context) error {
 		skips:    skips{sweeper: s, what: "due rows"},
 		horizon:  s.Now().Add(lookAhead),
 	}
-	errs := make([]error, webhook.DueShards)
+	errs := make([]error, delivery.DueShards)
 	var wg sync.WaitGroup
-	for shard := range webhook.DueShards {
+	for shard := range delivery.DueShards {
 		wg.Go(func() {
 			errs[shard] = guarded(func() error { return r.sendShard(ctx, shard) })
 		})
 	}
 	wg.Wait()
+	s.Logger.InfoContext(ctx, "due rows sent", "count", r.sent.Load(), "late_ms", r.late.Load())
 	return errors.Join(append(errs, r.skips.err())...)
 }
 
@@ -73,18 +78,19 @@ func (r *dueRows) sendShard(ctx context.Context, shard int) error {
 
 // walk processes the first turn of each webhook in a shard and returns the rows
 // that were set aside. Rows beyond maxAside stay for the next Run.
-func (r *dueRows) walk(ctx context.Context, shard int) (aside []webhook.DueDelivery, err error) {
+func (r *dueRows) walk(ctx context.Context, shard int) (aside []delivery.DueRow, err error) {
 	turns := map[webhook.Key]int{}
-	var last webhook.DueDelivery
+	var last delivery.DueRow
 	for ctx.Err() == nil {
 		due, err := r.Deliveries.Due(ctx, shard, r.horizon, last, pageSize)
 		if err = r.skips.readable(ctx, err); err != nil {
 			return nil, err
 		}
 		open := r.open(ctx, due)
-		var first []webhook.DueDelivery
+		var first []delivery.DueRow
+		r.measure(due)
 		for _, d := range due {
-			key := keyOf(d.DeliveryKey)
+			key := keyOf(d.Key)
 			switch {
 			case turns[key] < firstTurn && !r.waits(d, open):
 				turns[key]++
@@ -104,10 +110,21 @@ func (r *dueRows) walk(ctx context.Context, shard int) (aside []webhook.DueDeliv
 	return aside, nil
 }
 
+// measure notes how late a page's first row is, which is its earliest. A row is sent up
+// to a minute before it is due.
+func (r *dueRows) measure(due []delivery.DueRow) {
+	if len(due) == 0 {
+		return
+	}
+	late := r.Now().Sub(due[0].SweepAt).Milliseconds()
+	for was := r.late.Load(); late > was && !r.late.CompareAndSwap(was, late); was = r.late.Load() {
+	}
+}
+
 // process sends messages for rows, or defers the rows. It sends for claimed
 // rows even after the Run's time is over, since a claimed row is due again only
 // minutes later.
-func (r *dueRows) process(ctx context.Context, due []webhook.DueDelivery, open map[webhook.Key]webhook.Breaker) error {
+func (r *dueRows) process(ctx context.Context, due []delivery.DueRow, open map[webhook.Key]webhook.Breaker) error {
 	messages := r.claim(ctx, due, open)
 	if len(messages) == 0 {
 		return nil
@@ -115,6 +132,7 @@ func (r *dueRows) process(ctx context.Context, due []webhook.DueDelivery, open m
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTime)
 	defer cancel()
 	failed, err := r.Messages.Send(ctx, messages)
+	r.sent.Add(int64(len(messages) - len(failed)))
 	for _, i := range failed {
 		r.skips.skip(ctx, name(messages[i].Message.Key()), errNotSent)
 	}
@@ -126,14 +144,14 @@ var errNotSent = fmt.Errorf("message not sent: %w", webhook.ErrUnavailable)
 // claim claims each row and builds its message, or defers the row. Faulty rows
 // are skipped. A row whose message is lost is due again later, at growing
 // intervals.
-func (r *dueRows) claim(ctx context.Context, due []webhook.DueDelivery, open map[webhook.Key]webhook.Breaker) (out []webhook.Outgoing) {
+func (r *dueRows) claim(ctx context.Context, due []delivery.DueRow, open map[webhook.Key]webhook.Breaker) (out []delivery.Outgoing) {
 	for _, d := range due {
 		if ctx.Err() != nil {
 			break
 		}
 		held, notBefore, err := r.hold(ctx, d, open)
 		if err == nil && !held {
-			var message webhook.Outgoing
+			var message delivery.Outgoing
 			var send bool
 			if message, send, err = r.claimRow(ctx, d, notBefore); send {
 				out = append(out, message)
@@ -142,22 +160,22 @@ func (r *dueRows) claim(ctx context.Context, due []webhook.DueDelivery, open map
 			}
 		}
 		if err != nil {
-			r.skips.skip(ctx, name(d.DeliveryKey), err)
+			r.skips.skip(ctx, name(d.Key), err)
 		}
 	}
 	return out
 }
 
-func (r *dueRows) claimRow(ctx context.Context, d webhook.DueDelivery, notBefore time.Time) (out webhook.Outgoing, send bool, err error) {
+func (r *dueRows) claimRow(ctx context.Context, d delivery.DueRow, notBefore time.Time) (out delivery.Outgoing, send bool, err error) {
 	now := r.Now()
 	next := later(later(now, notBefore), d.NextAt).Add(resendGap(d.Resends))
-	early := d.NextAt.After(now.Add(webhook.MaxDelay))
+	early := d.NextAt.After(now.Add(delivery.MaxDelay))
 	if early {
 		// A late dead letter made the row due early. The queue cannot delay a
 		// message that long, so it would arrive too soon.
 		next = d.NextAt
 	}
-	row, err := r.Deliveries.Claim(ctx, webhook.Claim{Key: d.DeliveryKey, Seen: d.SweepAt, Now: now, Next: next})
+	row, err := r.Deliveries.Claim(ctx, delivery.Claim{Key: d.Key, Seen: d.SweepAt, Now: now, Next: next})
 	if errors.Is(err, webhook.ErrRefused) {
 		return out, false, nil
 	}
@@ -170,26 +188,26 @@ func (r *dueRows) claimRow(ctx context.Context, d webhook.DueDelivery, notBefore
 			return out, false, err
 		}
 	}
-	return webhook.Outgoing{Message: message(row), Delay: max(later(row.NextAt, notBefore).Sub(now), 0)}, true, nil
+	return delivery.Outgoing{Message: message(row), Delay: max(later(row.NextAt, notBefore).Sub(now), 0)}, true, nil
 }
 
 // name identifies a delivery in an error.
-func name(k webhook.DeliveryKey) string {
+func name(k delivery.Key) string {
 	return fmt.Sprintf("%s/%d/%s", k.Tenant, k.Webhook, k.Event)
 }
 
 // stuck logs a row that was resent many times without an attempt, and ends it
 // if its event is gone.
-func (s *Sweeper) stuck(ctx context.Context, row webhook.Delivery) (over bool, err error) {
+func (s *Sweeper) stuck(ctx context.Context, row delivery.Row) (over bool, err error) {
 	s.Logger.ErrorContext(ctx, "delivery stuck",
 		"tenant", string(row.Tenant), "webhook_id", row.Webhook, "event_id", string(row.Event), "count", row.Resends)
 	if _, err = s.Events.Get(ctx, row.Tenant, row.Event); !errors.Is(err, webhook.ErrNotFound) {
 		return false, err
 	}
 	now := s.Now()
-	_, err = s.Deliveries.End(ctx, webhook.End{
-		Key: row.DeliveryKey, Round: row.Round, Status: webhook.StatusExpired, Reason: "the event is no longer kept",
-		Now: now, Seed: webhook.Seed{ExpiresAt: now.Add(s.RowLife)},
+	_, err = s.Deliveries.End(ctx, delivery.End{
+		Key: row.Key, Round: row.Round, Status: delivery.StatusExpired, Reason: "the event is no longer kept",
+		Now: now, Seed: delivery.Seed{ExpiresAt: now.Add(s.RowLife)},
 	})
 	if errors.Is(err, webhook.ErrRefused) {
 		err = nil // the row is in use after all
@@ -200,12 +218,12 @@ func (s *Sweeper) stuck(ctx context.Context, row webhook.Delivery) (over bool, e
 // message returns the message for the attempt that a row waits for: the next
 // one, or the leased one if there is a lease, live or not, since its holder may
 // be dead.
-func message(row webhook.Delivery) webhook.Message {
+func message(row delivery.Row) delivery.Message {
 	attempt := row.Attempt
 	if row.LeaseBy == "" {
 		attempt++
 	}
-	return webhook.AttemptMessage(row.DeliveryKey, row.Round, attempt, row.Replay)
+	return delivery.AttemptMessage(row.Key, row.Round, attempt, row.Replay)
 }
 
 func resendGap(resends int) time.Duration {

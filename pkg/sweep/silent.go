@@ -15,7 +15,8 @@ const failingFor = 5 * time.Minute
 
 // reportSilent logs each source from which no record came for longer than its
 // ExpectWithin. It does so every minute, so that an alarm on the lines ends soon
-// after records come again. What was counted last by an environment may be
+// after records come again. Their level is not ERROR, whose alarm they would keep
+// raised while other errors come. What was counted last by an environment may be
 // missing for some seconds. Operational notices report the same sources, and
 // those whose last fault is a few minutes old at most.
 func (s *Sweeper) reportSilent(ctx context.Context) error {
@@ -42,7 +43,7 @@ func (s *Sweeper) reportSilent(ctx context.Context) error {
 			s.notices.Add(notice.Notice{
 				Kind: notice.SourceSilent, Source: each.Name, Tenant: each.Tenant, Since: last.Add(each.ExpectWithin),
 			})
-			s.Logger.ErrorContext(ctx, "source silent", "source", each.Name, "minutes", int64(silence.Minutes()),
+			s.Logger.WarnContext(ctx, "source silent", "source", each.Name, "minutes", int64(silence.Minutes()),
 				"expected_within_minutes", int64(each.ExpectWithin.Minutes()))
 		}
 	}

@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -37,7 +38,7 @@ func (s *skips) skip(ctx context.Context, item string, err error) {
 	if s.count++; s.first == nil {
 		s.first = err
 	}
-	s.log(ctx, item, err)
+	s.log(ctx, slog.LevelWarn, item, err) // the Run fails, which has an alarm
 }
 
 // leave logs an item that is left for an operator. It does not count as an error
@@ -45,13 +46,13 @@ func (s *skips) skip(ctx context.Context, item string, err error) {
 func (s *skips) leave(ctx context.Context, item string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.log(ctx, item, err)
+	s.log(ctx, slog.LevelError, item, err)
 }
 
-func (s *skips) log(ctx context.Context, item string, err error) {
+func (s *skips) log(ctx context.Context, level slog.Level, item string, err error) {
 	if s.lines < skipLines && s.sweeper.reported.first(s.what+" "+item) {
 		s.lines++
-		s.sweeper.Logger.ErrorContext(ctx, "item skipped", "action", s.what, "error", fmt.Errorf("%s: %w", item, err))
+		s.sweeper.Logger.Log(ctx, level, "item skipped", "action", s.what, "error", fmt.Errorf("%s: %w", item, err))
 	}
 }
 

@@ -262,7 +262,7 @@ func TestSweep_ReportsSilentSources(t *testing.T) {
 		r.sweep()
 		var lines []string
 		for line := range strings.Lines(r.log.String()) {
-			if _, rest, found := strings.Cut(line, `level=ERROR msg="source silent" `); found {
+			if _, rest, found := strings.Cut(line, `level=WARN msg="source silent" `); found {
 				lines = append(lines, strings.TrimSpace(rest))
 			}
 		}

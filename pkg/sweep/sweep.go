@@ -6,19 +6,20 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Deliveries is the part of webhook.Deliveries that the sweep uses.
+// Deliveries is the part of delivery.Store that the sweep uses.
 type Deliveries interface {
-	Due(ctx context.Context, shard int, before time.Time, after webhook.DueDelivery, limit int) ([]webhook.DueDelivery, error)
-	Claim(ctx context.Context, c webhook.Claim) (webhook.Delivery, error)
-	Defer(ctx context.Context, d webhook.Defer) (webhook.Delivery, error)
-	MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Delivery, error)
-	End(ctx context.Context, e webhook.End) (webhook.Delivery, error)
+	Due(ctx context.Context, shard int, before time.Time, after delivery.DueRow, limit int) ([]delivery.DueRow, error)
+	Claim(ctx context.Context, c delivery.Claim) (delivery.Row, error)
+	Defer(ctx context.Context, d delivery.Defer) (delivery.Row, error)
+	MakeDue(ctx context.Context, m delivery.MakeDue) (delivery.Row, error)
+	End(ctx context.Context, e delivery.End) (delivery.Row, error)
 }
 
 // Events is the part of webhook.Events that the sweep uses.
@@ -49,7 +50,7 @@ type Sources interface {
 type DeadLetters interface {
 	// Receive returns up to limit messages, or an empty slice. They stay in the
 	// queue until they are removed.
-	Receive(ctx context.Context, limit int) ([]webhook.Received, error)
+	Receive(ctx context.Context, limit int) ([]delivery.Received, error)
 	// Remove deletes a received message.
 	Remove(ctx context.Context, receipt string) error
 	// Bury stores an unreadable message for an operator to inspect.
@@ -77,7 +78,7 @@ type Config struct {
 	Webhooks    Webhooks
 	Events      Events
 	Secrets     Secrets
-	Messages    webhook.Queue
+	Messages    delivery.Queue
 	DeadLetters DeadLetters
 	// Failures is nil where there is no failure destination, as in the local
 	// run.
@@ -124,6 +125,6 @@ func New(c Config) *Sweeper {
 	return &Sweeper{Config: c, notices: notice.NewNotifier(c.Notices, c.Logger, c.Now)}
 }
 
-func (s *Sweeper) send(ctx context.Context, messages []webhook.Outgoing) error {
-	return webhook.SendAll(ctx, s.Messages, messages)
+func (s *Sweeper) send(ctx context.Context, messages []delivery.Outgoing) error {
+	return delivery.SendAll(ctx, s.Messages, messages)
 }

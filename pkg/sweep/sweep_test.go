@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -67,30 +68,30 @@ func (s *site) sweep() {
 	s.must(s.Run(s.t.Context()))
 }
 
-func key(hook int32, n int) webhook.DeliveryKey {
-	return webhook.DeliveryKey{Tenant: tenant, Webhook: hook, Event: webhook.EventID(fmt.Sprintf("019000%02x-0000-7000-8000-00000000%04x", hook, n))}
+func key(hook int32, n int) delivery.Key {
+	return delivery.Key{Tenant: tenant, Webhook: hook, Event: webhook.EventID(fmt.Sprintf("019000%02x-0000-7000-8000-00000000%04x", hook, n))}
 }
 
 // due creates a row that waits for its second attempt and is due after d.
-func (s *site) due(k webhook.DeliveryKey, d time.Duration) {
+func (s *site) due(k delivery.Key, d time.Duration) {
 	s.t.Helper()
 	now := s.clock.Now()
-	_, err := s.db.Deliveries().RecordFirst(s.t.Context(), webhook.RecordFirst{Key: k, Now: now, Outcome: webhook.Outcome{
-		Attempt: webhook.Attempt{Number: 1, At: now}, Status: webhook.StatusPending, NextAt: now.Add(d), SweepAt: now.Add(d),
+	_, err := s.db.Deliveries().RecordFirst(s.t.Context(), delivery.RecordFirst{Key: k, Now: now, Outcome: delivery.Outcome{
+		Attempt: delivery.Attempt{Number: 1, At: now}, Status: delivery.StatusPending, NextAt: now.Add(d), SweepAt: now.Add(d),
 	}})
 	s.must(err)
 }
 
-func (s *site) lease(k webhook.DeliveryKey, round, attempt int, d time.Duration) {
+func (s *site) lease(k delivery.Key, round, attempt int, d time.Duration) {
 	s.t.Helper()
 	now := s.clock.Now()
-	_, err := s.db.Deliveries().Lease(s.t.Context(), webhook.Lease{
+	_, err := s.db.Deliveries().Lease(s.t.Context(), delivery.Lease{
 		Key: k, Round: round, Attempt: attempt, Token: "t", Now: now, Until: now.Add(d), SweepAt: now.Add(d),
 	})
 	s.must(err)
 }
 
-func (s *site) row(k webhook.DeliveryKey) webhook.Delivery {
+func (s *site) row(k delivery.Key) delivery.Row {
 	s.t.Helper()
 	row, err := s.db.Deliveries().Get(s.t.Context(), k)
 	s.must(err)
@@ -109,7 +110,7 @@ func (s *site) sent(d time.Duration) (messages []string) {
 			s.must(s.db.Queue().Ack(s.t.Context(), []string{r.Receipt}))
 			m := r.Message
 			text := fmt.Sprintf("%s w%d", m.Kind, m.Webhook)
-			if m.Kind == webhook.MessageAttempt {
+			if m.Kind == delivery.MessageAttempt {
 				text += fmt.Sprintf(" %d.%d", m.Round, m.Attempt)
 			}
 			if m.Hops > 0 {
@@ -130,7 +131,7 @@ func (s *site) wantSent(d time.Duration, want ...string) {
 	}
 }
 
-func (s *site) wantDue(k webhook.DeliveryKey, at time.Time, resends int) {
+func (s *site) wantDue(k delivery.Key, at time.Time, resends int) {
 	s.t.Helper()
 	if row := s.row(k); !row.SweepAt.Equal(at) || row.Resends != resends {
 		s.t.Errorf("the row is due in %v after %d resends, want %v after %d", row.SweepAt.Sub(s.clock.Now()), row.Resends, at.Sub(s.clock.Now()), resends)
@@ -142,23 +143,23 @@ type faultyRows struct {
 	s *site
 }
 
-func (f faultyRows) Due(ctx context.Context, shard int, before time.Time, after webhook.DueDelivery, limit int) ([]webhook.DueDelivery, error) {
+func (f faultyRows) Due(ctx context.Context, shard int, before time.Time, after delivery.DueRow, limit int) ([]delivery.DueRow, error) {
 	if err := f.s.faults[fmt.Sprint("Due ", shard)]; err != nil {
 		return nil, err
 	}
 	return f.Deliveries.Due(ctx, shard, before, after, limit)
 }
 
-func (f faultyRows) Claim(ctx context.Context, c webhook.Claim) (webhook.Delivery, error) {
+func (f faultyRows) Claim(ctx context.Context, c delivery.Claim) (delivery.Row, error) {
 	if err := f.s.faults[fmt.Sprint("Claim ", c.Key.Event)]; err != nil {
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	}
 	return f.Deliveries.Claim(ctx, c)
 }
 
-func (f faultyRows) MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Delivery, error) {
+func (f faultyRows) MakeDue(ctx context.Context, m delivery.MakeDue) (delivery.Row, error) {
 	if err := f.s.faults["MakeDue"]; err != nil {
-		return webhook.Delivery{}, err
+		return delivery.Row{}, err
 	}
 	return f.Deliveries.MakeDue(ctx, m)
 }
@@ -192,7 +193,7 @@ type faultyQueue struct {
 	s *site
 }
 
-func (f faultyQueue) Send(ctx context.Context, messages []webhook.Outgoing) ([]int, error) {
+func (f faultyQueue) Send(ctx context.Context, messages []delivery.Outgoing) ([]int, error) {
 	if err := f.s.faults["Send"]; err != nil {
 		return nil, err
 	}
@@ -217,7 +218,7 @@ func TestSweep_LeavesRowsThatHaveEnded(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.due(key(1, 1), 0)
-	_, err := s.db.Deliveries().End(t.Context(), webhook.End{Key: key(1, 1), Round: 1, Status: webhook.StatusCancelled, Now: start})
+	_, err := s.db.Deliveries().End(t.Context(), delivery.End{Key: key(1, 1), Round: 1, Status: delivery.StatusCancelled, Now: start})
 	s.must(err)
 	s.sweep()
 	s.wantSent(time.Minute)
@@ -231,7 +232,7 @@ func TestSweep_AsksForTheAttemptThatTheRowWaitsFor(t *testing.T) {
 	s.lease(key(1, 1), 1, 1, time.Minute)
 	s.lease(key(2, 1), 1, 1, time.Second)
 	s.due(key(3, 1), 2*time.Second)
-	_, err := s.db.Deliveries().StartRound(t.Context(), webhook.StartRound{Key: key(4, 1), Now: start, SweepAt: start.Add(2 * time.Second)})
+	_, err := s.db.Deliveries().StartRound(t.Context(), delivery.StartRound{Key: key(4, 1), Now: start, Due: start, SweepAt: start.Add(2 * time.Second)})
 	s.must(err)
 	s.clock.Advance(3 * time.Second)
 	s.sweep()
@@ -249,8 +250,13 @@ func TestSweep_ResendsAtGrowingIntervals(t *testing.T) {
 		5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 80 * time.Minute, 160 * time.Minute,
 		320 * time.Minute, 6 * time.Hour, 6 * time.Hour, 6 * time.Hour,
 	} {
+		s.clock.Advance(3 * time.Second)
+		s.log.Reset()
 		s.sweep()
 		s.wantSent(time.Minute, "attempt w1 1.2 in 0s")
+		if !strings.Contains(s.log.String(), `msg="due rows sent" count=1 late_ms=3000`) {
+			t.Errorf("the log does not say how late the delivery is:\n%s", s.log.String())
+		}
 		s.wantDue(key(1, 1), s.clock.Now().Add(want), n+1)
 		if alarmed := strings.Contains(s.log.String(), "level=ERROR"); alarmed != (n+1 >= 8) {
 			t.Errorf("after %d messages: alarm %v", n+1, alarmed)
@@ -273,7 +279,7 @@ func TestSweep_ARowWithoutAnEventExpiresInsteadOfItsEighthMessage(t *testing.T) 
 	}
 	s.sweep()
 	s.wantSent(time.Minute)
-	if row := s.row(key(1, 1)); row.Status != webhook.StatusExpired || row.Reason == "" {
+	if row := s.row(key(1, 1)); row.Status != delivery.StatusExpired || row.Reason == "" {
 		t.Errorf("the row is %s (%q), want expired and a reason", row.Status, row.Reason)
 	}
 }
@@ -288,8 +294,8 @@ func TestSweep_AnAttemptResetsTheInterval(t *testing.T) {
 	}
 	s.lease(key(1, 1), 1, 2, time.Minute)
 	now := s.clock.Now()
-	_, err := s.db.Deliveries().Finish(t.Context(), webhook.Finish{Key: key(1, 1), Round: 1, Attempt: 2, Token: "t", Now: now, ExpiresAt: now.Add(time.Hour), Outcome: webhook.Outcome{
-		Attempt: webhook.Attempt{Number: 2}, Status: webhook.StatusPending, NextAt: now, SweepAt: now,
+	_, err := s.db.Deliveries().Finish(t.Context(), delivery.Finish{Key: key(1, 1), Round: 1, Attempt: 2, Token: "t", Now: now, ExpiresAt: now.Add(time.Hour), Outcome: delivery.Outcome{
+		Attempt: delivery.Attempt{Number: 2}, Status: delivery.StatusPending, NextAt: now, SweepAt: now,
 	}})
 	s.must(err)
 	s.sweep()
@@ -315,10 +321,10 @@ func TestSweep_TwoAtOnceSendOneMessage(t *testing.T) {
 // laggingRows is an index that shows rows as they were a minute ago.
 type laggingRows struct {
 	embedded.Deliveries
-	shown []webhook.DueDelivery
+	shown []delivery.DueRow
 }
 
-func (l *laggingRows) Due(context.Context, int, time.Time, webhook.DueDelivery, int) ([]webhook.DueDelivery, error) {
+func (l *laggingRows) Due(context.Context, int, time.Time, delivery.DueRow, int) ([]delivery.DueRow, error) {
 	return l.shown, nil
 }
 
@@ -326,7 +332,7 @@ func TestSweep_AnIndexThatLagsSendsNothingTwice(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.due(key(1, 1), 0)
-	shown, err := s.db.Deliveries().Due(t.Context(), webhook.DueShard(key(1, 1)), start, webhook.DueDelivery{}, 10)
+	shown, err := s.db.Deliveries().Due(t.Context(), delivery.DueShard(key(1, 1)), start, delivery.DueRow{}, 10)
 	s.must(err)
 	lagging := s.sweeper()
 	lagging.Deliveries = &laggingRows{s.db.Deliveries(), shown}
@@ -355,12 +361,12 @@ func TestSweep_AFaultInOneShardLeavesTheOthersDone(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	other := key(2, 1)
-	for n := 2; webhook.DueShard(other) == webhook.DueShard(key(1, 1)); n++ {
+	for n := 2; delivery.DueShard(other) == delivery.DueShard(key(1, 1)); n++ {
 		other = key(2, n)
 	}
 	s.due(key(1, 1), 0)
 	s.due(other, 0)
-	s.faults[fmt.Sprint("Due ", webhook.DueShard(key(1, 1)))] = webhook.ErrUnavailable
+	s.faults[fmt.Sprint("Due ", delivery.DueShard(key(1, 1)))] = webhook.ErrUnavailable
 	if err := s.Run(t.Context()); !errors.Is(err, webhook.ErrUnavailable) {
 		t.Errorf("got %v, want the fault", err)
 	}
@@ -410,9 +416,9 @@ func TestSweep_StopsBeforeItsTimeout(t *testing.T) {
 }
 
 // bury puts a message into the dead-letter queue.
-func (s *site) bury(m webhook.Message) {
+func (s *site) bury(m delivery.Message) {
 	s.t.Helper()
-	s.must(s.db.DeadLetters().Bury(s.t.Context(), []byte(webhook.EncodeMessage(m))))
+	s.must(s.db.DeadLetters().Bury(s.t.Context(), []byte(delivery.EncodeMessage(m))))
 }
 
 func (s *site) letters() (bodies []string) {
@@ -426,8 +432,8 @@ func (s *site) letters() (bodies []string) {
 	return bodies
 }
 
-func attempt(k webhook.DeliveryKey, round, n int) webhook.Message {
-	return webhook.Message{Kind: webhook.MessageAttempt, Tenant: tenant, Webhook: k.Webhook, Event: k.Event, Round: round, Attempt: n, Hops: 5}
+func attempt(k delivery.Key, round, n int) delivery.Message {
+	return delivery.Message{Kind: delivery.MessageAttempt, Tenant: tenant, Webhook: k.Webhook, Event: k.Event, Round: round, Attempt: n, Hops: 5}
 }
 
 func TestSweep_DrainsTheDeadLetters(t *testing.T) {
@@ -435,7 +441,7 @@ func TestSweep_DrainsTheDeadLetters(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		prepare func(s *site)
-		letter  webhook.Message
+		letter  delivery.Message
 		sent    []string
 		row     string
 	}{
@@ -461,25 +467,25 @@ func TestSweep_DrainsTheDeadLetters(t *testing.T) {
 			name: "a row of a later round stays", letter: attempt(key(1, 1), 1, 2), row: "pending 2.0",
 			prepare: func(s *site) {
 				s.due(key(1, 1), time.Hour)
-				_, err := s.db.Deliveries().StartRound(s.t.Context(), webhook.StartRound{Key: key(1, 1), Now: start, SweepAt: start.Add(time.Hour)})
+				_, err := s.db.Deliveries().StartRound(s.t.Context(), delivery.StartRound{Key: key(1, 1), Seen: delivery.StatusPending, Now: start, Due: start, SweepAt: start.Add(time.Hour)})
 				s.must(err)
 			},
 		},
 		{
 			name: "a delivered row stays", letter: attempt(key(1, 1), 1, 1), row: "delivered 1.1",
 			prepare: func(s *site) {
-				_, err := s.db.Deliveries().MarkDelivered(s.t.Context(), webhook.MarkDelivered{Key: key(1, 1), Round: 1, Now: start, Attempt: webhook.Attempt{Number: 1}})
+				_, err := s.db.Deliveries().MarkDelivered(s.t.Context(), delivery.MarkDelivered{Key: key(1, 1), Round: 1, Now: start, Attempt: delivery.Attempt{Number: 1}})
 				s.must(err)
 			},
 		},
 		{
 			name:   "an expand is sent again, late and with its hops forgotten",
-			letter: webhook.Message{Kind: webhook.MessageExpand, Tenant: tenant, Event: key(1, 1).Event, Accepted: start, Hops: 7},
+			letter: delivery.Message{Kind: delivery.MessageExpand, Tenant: tenant, Event: key(1, 1).Event, Accepted: start, Hops: 7},
 			sent:   []string{"expand w0 in 15m0s"},
 		},
 		{
 			name:   "a record is sent again",
-			letter: webhook.Message{Kind: webhook.MessageRecord, Tenant: tenant, Webhook: 1, Event: key(1, 1).Event, Round: 1, Success: &webhook.Attempt{Number: 1}, Hops: 2},
+			letter: delivery.Message{Kind: delivery.MessageRecord, Tenant: tenant, Webhook: 1, Event: key(1, 1).Event, Round: 1, Success: &delivery.Attempt{Number: 1}, Hops: 2},
 			sent:   []string{"record w1 in 15m0s"},
 		},
 	} {
@@ -492,7 +498,7 @@ func TestSweep_DrainsTheDeadLetters(t *testing.T) {
 			s.bury(tt.letter)
 			s.sweep()
 			s.sweep() // the first run may have walked the rows already
-			s.wantSent(webhook.MaxDelay, tt.sent...)
+			s.wantSent(delivery.MaxDelay, tt.sent...)
 			if left := s.letters(); len(left) != 0 {
 				t.Errorf("left among the dead letters: %q", left)
 			}
@@ -524,9 +530,9 @@ func TestSweep_DrainsAllPagesAndLeavesUnreadableLetters(t *testing.T) {
 // A dead letter is removed only after its content is stored elsewhere.
 func TestSweep_ADeadLetterIsNeverTheOnlyCopyThatIsRemoved(t *testing.T) {
 	t.Parallel()
-	for name, m := range map[string]webhook.Message{
+	for name, m := range map[string]delivery.Message{
 		"MakeDue": attempt(key(1, 1), 1, 1),
-		"Send":    {Kind: webhook.MessageExpand, Tenant: tenant, Event: key(1, 1).Event},
+		"Send":    {Kind: delivery.MessageExpand, Tenant: tenant, Event: key(1, 1).Event},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

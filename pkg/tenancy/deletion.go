@@ -26,6 +26,14 @@ type Erasure interface {
 	// EraseHistory removes up to limit replaced revisions of a webhook, as
 	// EraseDeliveries removes rows.
 	EraseHistory(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
+
+	// EraseJobs removes up to limit jobs about a webhook, running or ended, as
+	// EraseDeliveries removes rows.
+	EraseJobs(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
+
+	// EraseStatistics removes up to limit hours of a webhook's statistics, as
+	// EraseDeliveries removes rows.
+	EraseStatistics(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
 }
 
 // Deletion deletes tenants with all of their data, in slices. Its fields must be
@@ -64,7 +72,8 @@ const (
 	deletedSources  = 10              // per slice
 	deletedWebhooks = 10              // per slice
 	deletedEvents   = 500             // per slice
-	deletedRows     = 500             // per call of EraseDeliveries
+	deletedRows     = 500             // per call of an erasure
+	deletedJobs     = 100             // per call of EraseJobs
 )
 
 // Slice does one slice of a job of kind job.DeleteTenant; see job.Slice. The
@@ -149,14 +158,17 @@ func (d *Deletion) webhooks(ctx context.Context, tenant webhook.Tenant) (int, er
 // erase erases some of what is stored of a webhook besides the webhook itself, and
 // returns how many items; 0 means none are left.
 func (d *Deletion) erase(ctx context.Context, tenant webhook.Tenant, id int32) (int, error) {
-	n, err := d.Erasure.EraseDeliveries(ctx, tenant, id, deletedRows)
-	if n > 0 || err != nil {
-		return n, err
+	for _, erase := range []func(context.Context, webhook.Tenant, int32, int) (int, error){
+		d.Erasure.EraseDeliveries, d.Erasure.EraseHistory, d.Erasure.EraseStatistics,
+	} {
+		if n, err := erase(ctx, tenant, id, deletedRows); n > 0 || err != nil {
+			return n, err
+		}
 	}
-	return d.Erasure.EraseHistory(ctx, tenant, id, deletedRows)
+	return d.Erasure.EraseJobs(ctx, tenant, id, deletedJobs)
 }
 
-// deliveries erases delivery rows and history, from the highest webhook id down.
+// deliveries erases delivery rows, history and statistics, from the highest webhook id down.
 func (d *Deletion) deliveries(ctx context.Context, j job.Job, pass, at string) (job.Job, error) {
 	id, err := strconv.ParseInt(at, 10, 32)
 	if err != nil {

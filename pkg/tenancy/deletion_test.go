@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/source"
@@ -68,7 +69,7 @@ func (l *leaving) must(err error) {
 	}
 }
 
-// add adds a relay, a webhook with a secret, an event, and its delivery.
+// add adds a relay, a webhook with a secret, an event, its delivery, and statistics.
 func (l *leaving) add(tenant webhook.Tenant) {
 	l.t.Helper()
 	secret := webhook.NewSecret("secret")
@@ -86,14 +87,16 @@ func (l *leaving) add(tenant webhook.Tenant) {
 	l.must(err)
 	expires := l.clock.Now().Add(24 * time.Hour)
 	l.must(l.db.Events().Put(l.t.Context(), webhook.Event{Tenant: tenant, ID: id, Name: "a.b", At: l.clock.Now(), ExpiresAt: expires}))
-	_, err = l.db.Deliveries().RecordFirst(l.t.Context(), webhook.RecordFirst{
-		Key: webhook.DeliveryKey{Tenant: tenant, Webhook: w.ID, Event: id}, Now: l.clock.Now(), Seed: webhook.Seed{EventName: "a.b", ExpiresAt: expires},
-		Outcome: webhook.Outcome{
-			Attempt: webhook.Attempt{Number: 1, At: l.clock.Now(), Error: webhook.AttemptStatus, StatusCode: 500}, Status: webhook.StatusPending,
+	_, err = l.db.Deliveries().RecordFirst(l.t.Context(), delivery.RecordFirst{
+		Key: delivery.Key{Tenant: tenant, Webhook: w.ID, Event: id}, Now: l.clock.Now(), Seed: delivery.Seed{EventName: "a.b", ExpiresAt: expires},
+		Outcome: delivery.Outcome{
+			Attempt: delivery.Attempt{Number: 1, At: l.clock.Now(), Error: webhook.AttemptStatus, StatusCode: 500}, Status: delivery.StatusPending,
 			NextAt: l.clock.Now(), SweepAt: l.clock.Now(),
 		},
 	})
 	l.must(err)
+	hour := webhook.Hour{From: l.clock.Now().Truncate(time.Hour), Attempts: 1, ExpiresAt: expires}
+	l.must(l.db.Statistics().Count(l.t.Context(), tenant, w.ID, hour))
 }
 
 // has counts a tenant's items.
@@ -111,7 +114,9 @@ func (l *leaving) has(tenant webhook.Tenant) (n int) {
 		l.must(err)
 		history, err := l.db.Webhooks().History(ctx, tenant, id, 0, 100)
 		l.must(err)
-		n += len(rows) + len(history)
+		hours, err := l.db.Statistics().Hours(ctx, tenant, id, time.Time{}, 100)
+		l.must(err)
+		n += len(rows) + len(history) + len(hours)
 	}
 	subscribed, err := storetest.Subscribed(ctx, l.db.Webhooks(), tenant, "a.b")
 	l.must(err)

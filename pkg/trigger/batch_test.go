@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/trigger"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -72,27 +73,27 @@ func TestStream(t *testing.T) {
 
 func TestQueue(t *testing.T) {
 	t.Parallel()
-	message := webhook.Message{
-		Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: 1, Event: "019ca92d-4e00-7a31-8c54-2f1b0a9d7e01", Round: 1, Attempt: 2, Hops: 1,
+	message := delivery.Message{
+		Kind: delivery.MessageAttempt, Tenant: "Default", Webhook: 1, Event: "019ca92d-4e00-7a31-8c54-2f1b0a9d7e01", Round: 1, Attempt: 2, Hops: 1,
 	}
 	const read, unread = "5d5f1c2e-8f3a-4d0e-9a57-0c8d1b6f2a01", "5d5f1c2e-8f3a-4d0e-9a57-0c8d1b6f2a02"
 	tests := []struct {
 		name, event string
 		failed      []string
-		received    []webhook.Received
+		received    []delivery.Received
 		want        string
 	}{
-		{"no failed message is an empty list, not null", "retry/second-attempt", nil, []webhook.Received{
+		{"no failed message is an empty list, not null", "retry/second-attempt", nil, []delivery.Received{
 			{ID: read, Receipt: "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a", Receives: 1, Message: message},
 		}, `{"batchItemFailures":[]}`},
-		{"an invalid body is passed on, and failed messages are reported", "retry/unreadable", []string{unread}, []webhook.Received{
+		{"an invalid body is passed on, and failed messages are reported", "retry/unreadable", []string{unread}, []delivery.Received{
 			{ID: unread, Receipt: "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0b", Receives: 3, Undecodable: "no message"},
 		}, `{"batchItemFailures":[{"itemIdentifier":"` + unread + `"}]}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h := trigger.Queue(func(_ context.Context, got []webhook.Received) []string {
+			h := trigger.Queue(func(_ context.Context, got []delivery.Received) []string {
 				if diff := cmp.Diff(tt.received, got); diff != "" {
 					t.Errorf("messages (-want +got):\n%s", diff)
 				}

@@ -24,7 +24,7 @@ func FuzzHTTP(f *testing.F) {
 		_, _ = r.Cookie("a")
 		_ = r.URL.Query()
 		_, _ = io.Copy(w, r.Body)
-	}), httpapi.WriteError, slog.New(slog.DiscardHandler))
+	}), httpapi.WriteError, "", slog.New(slog.DiscardHandler))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		data, err := handler.Invoke(t.Context(), payload)
 		if err != nil {

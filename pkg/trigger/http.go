@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -28,17 +30,28 @@ const (
 // context carries the gateway's request id (see RequestID) and the signer of
 // the call (see SignedBy), and ends half a second before the invocation does.
 //
+// public is the URL that callers use if it is not the gateway's own, or empty. The
+// gateway passes on the base path of a custom domain; it is removed from calls to the
+// host of public, and from no others, since it may look like a path of the API.
+//
 // fail writes an error in the shape that h's callers know: 400 for a body with
 // invalid base64, 500 in place of a response over 6 MB. A panic of h fails the
 // invocation.
-func HTTP(h http.Handler, fail func(w http.ResponseWriter, status int, errorType, text string), logger *slog.Logger) lambda.Handler {
-	return gateway{h, fail, logger}
+func HTTP(h http.Handler, fail func(w http.ResponseWriter, status int, errorType, text string), public string, logger *slog.Logger) lambda.Handler {
+	g := gateway{handler: h, fail: fail, logger: logger}
+	if u, err := url.Parse(public); err == nil {
+		g.host, g.base = u.Host, strings.TrimSuffix(u.Path, "/")
+	}
+	return g
 }
 
 type gateway struct {
 	handler http.Handler
 	fail    func(w http.ResponseWriter, status int, errorType, text string)
 	logger  *slog.Logger
+	// host and base are those of the public URL; base is empty or begins with a
+	// slash and does not end with one.
+	host, base string
 }
 
 // Invoke implements lambda.Handler.
@@ -57,6 +70,7 @@ func (g gateway) Invoke(ctx context.Context, payload []byte) (answer []byte, err
 	ctx = context.WithValue(ctx, requestIDKey{}, id)
 	ctx = context.WithValue(ctx, signedByKey{}, call.RequestContext.Authorizer.IAM.UserARN)
 	w := newRecorder()
+	call.RawPath = g.below(call.host(), call.RawPath)
 	r, err := call.request(ctx)
 	if err != nil {
 		g.fail(w, http.StatusBadRequest, "ArgumentException", "The body must be valid base64")
@@ -66,12 +80,21 @@ func (g gateway) Invoke(ctx context.Context, payload []byte) (answer []byte, err
 	method := call.RequestContext.HTTP.Method
 	answer, err = json.Marshal(w.response(method))
 	if err == nil && len(answer) > maxAnswer {
-		g.logger.ErrorContext(ctx, "response too large", "request_id", id, "count", len(answer))
+		g.logger.WarnContext(ctx, "response too large", "request_id", id, "count", len(answer))
 		w = newRecorder()
 		g.fail(w, http.StatusInternalServerError, "SoServerException", "The response exceeds the limit of 6 MB; request less")
 		answer, err = json.Marshal(w.response(method))
 	}
 	return answer, err
+}
+
+// below returns the path of a call to host without the base path.
+func (g gateway) below(host, path string) string {
+	rest, ok := strings.CutPrefix(path, g.base)
+	if !ok || !strings.EqualFold(host, g.host) || rest != "" && rest[0] != '/' {
+		return path
+	}
+	return rest
 }
 
 type requestIDKey struct{}

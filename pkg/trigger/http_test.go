@@ -40,7 +40,7 @@ type answer struct {
 
 func invoke(t *testing.T, payload []byte, h http.HandlerFunc) answer {
 	t.Helper()
-	data, err := trigger.HTTP(h, httpapi.WriteError, slog.New(slog.DiscardHandler)).Invoke(t.Context(), payload)
+	data, err := trigger.HTTP(h, httpapi.WriteError, "", slog.New(slog.DiscardHandler)).Invoke(t.Context(), payload)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestHTTP_APanicFailsTheInvocation(t *testing.T) {
 	h := trigger.HTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, "half")
 		panic("boom")
-	}), httpapi.WriteError, slog.New(slog.DiscardHandler))
+	}), httpapi.WriteError, "", slog.New(slog.DiscardHandler))
 	if got := answers(t, h, fixture(t, "api/get-default")); got != "error: panic: boom" {
 		t.Errorf("got %s", got)
 	}
@@ -209,7 +209,7 @@ func TestHTTP_LeavesTimeToRespond(t *testing.T) {
 		if deadline, ok := r.Context().Deadline(); !ok || !deadline.Equal(end.Add(-500*time.Millisecond)) {
 			t.Errorf("the handler's deadline is %v, the invocation's %v", deadline, end)
 		}
-	}), httpapi.WriteError, slog.New(slog.DiscardHandler))
+	}), httpapi.WriteError, "", slog.New(slog.DiscardHandler))
 	if _, err := h.Invoke(ctx, fixture(t, "api/get-default")); err != nil {
 		t.Fatal(err)
 	}
@@ -227,6 +227,36 @@ func TestHTTP_PassesTheQueryOnAsItIs(t *testing.T) {
 		got := invoke(t, payload, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.RawQuery) })
 		if got.Body != query {
 			t.Errorf("%q: got %q", query, got.Body)
+		}
+	}
+}
+
+// The base path of a custom domain must not pass for a tenant: it is removed from calls to
+// PUBLIC_URL's host, before the prefix of signed calls is.
+func TestHTTP_RemovesTheBasePathOfPublicURL(t *testing.T) {
+	t.Parallel()
+	const own, other = "Hooks.example.com", "abc.execute-api.eu-west-1.amazonaws.com"
+	for _, c := range []struct{ public, host, path, signer, want string }{
+		{"https://hooks.example.com/api", own, "/api/api/v1/Webhook", "", "/api/v1/Webhook"},
+		{"https://hooks.example.com/api", own, "/api", "", "/"},
+		{"https://hooks.example.com/api/", own, "/api/healthz", "", "/healthz"},
+		{"https://hooks.example.com/a/b", own, "/a/b/aws/api/v1/Webhook", "arn:aws:sts::1:assumed-role/r/s", "/api/v1/Webhook"},
+		{"https://hooks.example.com/api", own, "/apiary", "", "/apiary"},
+		{"https://hooks.example.com/api", other, "/api/v1/Webhook", "", "/api/v1/Webhook"},
+		{"https://hooks.example.com", own, "/api/v1/Webhook", "", "/api/v1/Webhook"},
+		{"", other, "/api/v1/Webhook", "", "/api/v1/Webhook"},
+	} {
+		payload, err := json.Marshal(map[string]any{
+			"rawPath": c.path, "headers": map[string]string{"host": c.host},
+			"requestContext": map[string]any{"authorizer": map[string]any{"iam": map[string]any{"userArn": c.signer}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		h := trigger.HTTP(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.URL.Path }), httpapi.WriteError, c.public, slog.New(slog.DiscardHandler))
+		if _, err := h.Invoke(t.Context(), payload); err != nil || got != c.want {
+			t.Errorf("PUBLIC_URL %q, call of https://%s%s: got %s, want %s (%v)", c.public, c.host, c.path, got, c.want, err)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
 // queueBatch is the part of an SQS event that is used.
@@ -28,7 +28,7 @@ type queueBatch struct {
 // returns the ids of those that failed; only these stay in the queue. A body
 // that is not a message is passed with Undecodable set. After an error or a
 // panic the whole batch is received again.
-func Queue(handle func(ctx context.Context, received []webhook.Received) (failed []string), logger *slog.Logger) lambda.Handler {
+func Queue(handle func(ctx context.Context, received []delivery.Received) (failed []string), logger *slog.Logger) lambda.Handler {
 	return handler{func(ctx context.Context, payload []byte) ([]byte, error) {
 		var batch queueBatch
 		if err := json.Unmarshal(payload, &batch); err != nil {
@@ -37,11 +37,11 @@ func Queue(handle func(ctx context.Context, received []webhook.Received) (failed
 		if len(batch.Records) == 0 {
 			return partial()
 		}
-		received := make([]webhook.Received, len(batch.Records))
+		received := make([]delivery.Received, len(batch.Records))
 		for i, r := range batch.Records {
 			receives, _ := strconv.Atoi(r.Attributes.Receives) // 0 if the queue did not count
-			received[i] = webhook.Received{ID: r.MessageID, Receipt: r.ReceiptHandle, Receives: receives}
-			m, err := webhook.DecodeMessage(r.Body)
+			received[i] = delivery.Received{ID: r.MessageID, Receipt: r.ReceiptHandle, Receives: receives}
+			m, err := delivery.DecodeMessage(r.Body)
 			if err != nil {
 				received[i].Undecodable = r.Body
 				continue

@@ -52,10 +52,7 @@ func (g gatewayRequest) request(ctx context.Context) (*http.Request, error) {
 	if len(g.Cookies) > 0 {
 		header.Set("Cookie", strings.Join(g.Cookies, "; "))
 	}
-	host := header.Get("Host")
-	if host == "" {
-		host = g.RequestContext.DomainName
-	}
+	host := g.host()
 	header.Del("Host") // as servers do
 	// The gateway has already decoded the path. Parsing would decode it again,
 	// and fail at a literal percent sign.
@@ -76,6 +73,16 @@ func (g gatewayRequest) request(ctx context.Context) (*http.Request, error) {
 		r.TLS = &tls.ConnectionState{} // terminated at the gateway; nothing else is known about it
 	}
 	return r.WithContext(ctx), nil
+}
+
+// host returns the host that the caller addressed.
+func (g gatewayRequest) host() string {
+	for name, value := range g.Headers {
+		if strings.EqualFold(name, "Host") && value != "" {
+			return value
+		}
+	}
+	return g.RequestContext.DomainName
 }
 
 // signedPrefix is the path prefix of the route whose calls are signed with AWS

@@ -42,13 +42,9 @@ var advice = map[failure]string{
 	{AttemptInternal, ""}:             "The attempt failed inside Posthaste, not at the target: nothing needs to be changed.",
 }
 
-// Advice returns what to do about an error, in one sentence; "" for AttemptOK and
-// for a string that is not an AttemptError.
-func (e AttemptError) Advice() string { return advice[failure{e, ""}] }
-
-// Advice returns what to do about the attempt's failure, in one sentence; "" for a
-// success.
-func (a Attempt) Advice() string { return advice[failure{a.Error, a.Detail}] }
+// Advice returns what to do about an error, of which detail says more, in one sentence;
+// "" for AttemptOK and for a string that is not an AttemptError.
+func (e AttemptError) Advice(detail AttemptDetail) string { return advice[failure{e, detail}] }
 
 // Failure returns why the attempt failed and what to do about it, as one line:
 // "dns: …" or "tls (expired): …". It returns "" for a success.
@@ -71,5 +67,5 @@ func (r Result) LastError() string {
 	if r.Response != "" {
 		text += "\n" + r.Response
 	}
-	return truncate(text, MaxLastError)
+	return Truncate(text, MaxLastError)
 }

@@ -56,7 +56,7 @@ func TestFailure_IsDocumented(t *testing.T) {
 		want = append(want, "| `"+string(r.Error)+"` | "+detail+" | "+sentence+" |")
 	}
 	details := declared(t, "advice.go", "AttemptDetail")
-	for _, e := range declared(t, "delivery.go", "AttemptError") {
+	for _, e := range declared(t, "failure.go", "AttemptError") {
 		if e == "" {
 			continue
 		}
@@ -85,7 +85,7 @@ func TestFailure_IsDocumented(t *testing.T) {
 	}
 	// The lists of reference: both are part of the API.
 	const errs, all = "dns refused reset tls timeout fast_timeout blocked_address redirect status protocol too_large secret_unavailable aborted internal", "expired unknown_issuer wrong_name not_tls"
-	if diff := cmp.Diff([]string{errs, all}, []string{strings.TrimSpace(strings.Join(declared(t, "delivery.go", "AttemptError"), " ")), strings.Join(details, " ")}); diff != "" {
+	if diff := cmp.Diff([]string{errs, all}, []string{strings.TrimSpace(strings.Join(declared(t, "failure.go", "AttemptError"), " ")), strings.Join(details, " ")}); diff != "" {
 		t.Error(diff)
 	}
 }

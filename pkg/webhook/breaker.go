@@ -60,14 +60,14 @@ func (b Breaker) Open() bool { return b.Step > 0 }
 // Probing reports whether a probe is under way at now.
 func (b Breaker) Probing(now time.Time) bool { return b.ProbeBy != "" && now.Before(b.ProbeUntil) }
 
-// probeDue reports whether the next attempt may be a probe.
-func (b Breaker) probeDue(now time.Time) bool { return b.Open() && !now.Before(b.ProbeAt) }
+// ProbeDue reports whether the next attempt may be a probe.
+func (b Breaker) ProbeDue(now time.Time) bool { return b.Open() && !now.Before(b.ProbeAt) }
 
 // Probe makes the attempt named by the probe if one is due: the step is used up
 // and the next one is twice as long. limit is the longest time the probe can
 // take. The result's ProbeBy is by if the probe was granted.
 func (b Breaker) Probe(by string, now time.Time, limit time.Duration) Breaker {
-	if !b.probeDue(now) {
+	if !b.ProbeDue(now) {
 		return b
 	}
 	b.Step = min(2*b.Step, breakerMaxStep)
@@ -79,7 +79,7 @@ func (b Breaker) Probe(by string, now time.Time, limit time.Duration) Breaker {
 // ParkUntil returns when a delivery that is parked now becomes due again. jitter
 // is a random number in [0, 1).
 func (b Breaker) ParkUntil(now time.Time, jitter float64) time.Time {
-	if b.Probing(now) || b.probeDue(now) {
+	if b.Probing(now) || b.ProbeDue(now) {
 		// The outcome is seconds away; the next probe may be an hour away.
 		return now.Add(breakerProbeWait + time.Duration(jitter*float64(breakerProbeWait)))
 	}

@@ -5,7 +5,6 @@ const (
 	MaxEventDataBytes = maxEventDataBytes
 	MaxHops           = maxHops
 	MaxFaults         = maxFaults
-	MaxStoredAttempts = maxStoredAttempts
 )
 
 // Changed returns what a save that makes one webhook another is audited as.

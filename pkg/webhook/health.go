@@ -56,6 +56,8 @@ type HealthReport struct {
 	Repeats   int
 	Signing   Preference
 	Undecided bool
+	// Replay says that a replay job asked for the attempt.
+	Replay bool
 }
 
 // Under returns the health for an activation of its webhook: an activation newer
@@ -79,6 +81,11 @@ func (h Health) Under(activation int64) Health {
 // TotalCalls counts POSTs: an attempt of two is two calls and at most one error.
 // A fast-lane timeout is not an error, and neither is an undecided attempt: the
 // rotation caused it, not the target.
+//
+// An attempt of a replay counts in the totals only. What a target says about old events
+// says little about new ones: a failure neither disables the webhook nor opens its
+// breaker, which would hold live events back, and a success ends no streak. It does
+// close the breaker, since the target responds.
 func (h Health) Observe(reports ...HealthReport) Health {
 	for _, r := range reports {
 		h = h.Under(r.Activation)
@@ -105,6 +112,10 @@ func (h Health) Observe(reports ...HealthReport) Health {
 		} else {
 			h.Latency += (answer - h.Latency) / 8
 		}
+		if r.Replay {
+			h = h.observeReplay(r)
+			continue
+		}
 		if r.Error == AttemptOK {
 			if r.At.After(h.LastOK) {
 				h.LastOK = r.At
@@ -115,7 +126,7 @@ func (h Health) Observe(reports ...HealthReport) Health {
 			continue
 		}
 		h.TotalErrors = saturatingIncrement(h.TotalErrors)
-		h.LastError = truncate(r.LastError, MaxLastError)
+		h.LastError = Truncate(r.LastError, MaxLastError)
 		if r.Activation != h.Activation || !r.At.After(h.LastOK) {
 			continue
 		}
@@ -132,20 +143,21 @@ func (h Health) Observe(reports ...HealthReport) Health {
 	return h
 }
 
+// observeReplay counts an attempt of a replay.
+func (h Health) observeReplay(r HealthReport) Health {
+	switch {
+	case r.Error != AttemptOK:
+		h.TotalErrors, h.LastError = saturatingIncrement(h.TotalErrors), Truncate(r.LastError, MaxLastError)
+		h.Breaker = h.Breaker.unresolved(r.Probe)
+	case r.Activation == h.Activation:
+		h.Breaker = Breaker{}
+	}
+	return h
+}
+
 func saturatingIncrement(n int32) int32 {
 	if n == math.MaxInt32 {
 		return n
 	}
 	return n + 1
-}
-
-// truncate cuts a string to at most n bytes without splitting a character.
-func truncate(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	for n > 0 && text[n]&0xc0 == 0x80 {
-		n--
-	}
-	return text[:n]
 }

@@ -48,6 +48,12 @@ func (w Webhook) takes(e Event, accepted time.Time) bool {
 	return w.State == StateActive && w.maySee(e) && !w.ActivatedAt.After(accepted.Add(activationGrace))
 }
 
+// Subscribed reports whether the webhook is subscribed to the event and may see it,
+// whatever its state and since when it is Active.
+func (w Webhook) Subscribed(e Event) bool {
+	return w.SubscribesTo(SubscriptionKeys(e.Name)...) && w.maySee(e)
+}
+
 // maySee reports whether the webhook may get the event at all. A state event is
 // about a webhook: an app's webhooks see only those that the app registered.
 func (w Webhook) maySee(e Event) bool {

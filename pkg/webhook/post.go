@@ -15,9 +15,9 @@ type Post struct {
 	// Retry counts the earlier attempts of this round. It is sent as
 	// X-SuperOffice-Retry unless 0.
 	Retry int
-	// Replay marks a round that a replay or a manual retry started.
+	// Replay marks the attempts of a replay or a manual retry.
 	Replay bool
-	// Test marks the ping.
+	// Test marks an event that did not happen: a test, or the ping of a save.
 	Test bool
 	// First is the secret to start with during a rotation. It makes
 	// X-SuperOffice-Signature, which holds only one signature. SignerNone means
@@ -69,11 +69,6 @@ type Result struct {
 	// Interrupted says that the caller's context ended before the attempt. The
 	// result then says nothing about the target.
 	Interrupted bool
-}
-
-// attempt returns the result as a row stores it.
-func (r Result) attempt(number int) Attempt {
-	return Attempt{Number: number, At: r.At, Duration: r.Duration, StatusCode: r.StatusCode, Error: r.Error, Detail: r.Detail, Sent: r.Sent}
 }
 
 // LogValue keeps the excerpt out of logs.

@@ -17,7 +17,7 @@ import (
 // Methods that check a draft take the hosts by which the call reached the service:
 // like Rules.OwnHosts, they are refused as targets.
 //
-// The fields must be set before use (Ping, Events and Audit may be nil) and must not
+// The fields must be set before use (Ping, Events, Statistics and Audit may be nil) and must not
 // change afterwards. The methods may be called concurrently, from any number of
 // processes.
 type Registry struct {
@@ -40,6 +40,9 @@ type Registry struct {
 	// Events keeps the idempotency keys of creates. nil: CreateOnce is not
 	// available.
 	Events Events
+	// Statistics is what Stats reads. nil: the methods that return Stats are not
+	// available.
+	Statistics Statistics
 	// Audit is called after each committed write of a webhook, with the context of
 	// the method that made it. The action is "create webhook", "change webhook" or
 	// "delete webhook". changed names the members, options included, that a change

@@ -16,10 +16,11 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 	if !r.checksTargets() || w.State != StateActive || !secretsMayChange && !r.pings(old, w) {
 		return nil
 	}
-	result, err := r.test(ctx, w, doc)
+	trial, err := r.test(ctx, w, doc, testEvent)
 	if err != nil {
 		return err
 	}
+	result := trial.Result
 	if result.Error == AttemptOK {
 		return nil
 	}
@@ -31,10 +32,14 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 		text += ", a redirect to " + result.Location + "; redirects are not followed"
 	}
 	if result.Response != "" {
-		text += ": " + truncate(result.Response, maxStoredResponse)
+		text += ": " + Truncate(result.Response, maxShownResponse)
 	}
 	return invalidMember("TargetUrl", "%s", text)
 }
+
+// maxShownResponse is how much of a target's response to the test event an error
+// repeats, in bytes.
+const maxShownResponse = 512
 
 func (r *Registry) checksTargets() bool { return r.Ping != nil && !r.SkipTargetCheck }
 
@@ -43,6 +48,14 @@ func (r *Registry) checksTargets() bool { return r.Ping != nil && !r.SkipTargetC
 func (r *Registry) pings(old, w Webhook) bool {
 	return r.checksTargets() && w.State == StateActive &&
 		(old.State != StateActive || old.TargetURL != w.TargetURL || !slices.Equal(old.Headers, w.Headers))
+}
+
+// Trial is a test of a target: the event that was sent to a webhook, stored or not,
+// and what came of it.
+type Trial struct {
+	Webhook Webhook
+	Event   Event
+	Result  Result
 }
 
 // TestDraft sends the test event to the target of a draft, which need not be
@@ -54,6 +67,16 @@ func (r *Registry) pings(old, w Webhook) bool {
 // Errors: *ValidationError, ErrSecretUnavailable, ErrUnavailable (also if Ping is
 // nil). A failed test is a Result, not an error.
 func (r *Registry) TestDraft(ctx context.Context, who Principal, id int32, d Draft, ownHosts ...string) (Result, error) {
+	trial, err := r.TestSample(ctx, who, id, d, testEvent, ownHosts...)
+	return trial.Result, err
+}
+
+// testEvent is what a test sends unless it has a sample.
+var testEvent = Event{Name: TestEventName}
+
+// TestSample is TestDraft with an event of the caller's: its Name, Data, Content and
+// ChangedBy. It is about no record: its PrimaryKey is 0, and it has no Key.
+func (r *Registry) TestSample(ctx context.Context, who Principal, id int32, d Draft, e Event, ownHosts ...string) (Trial, error) {
 	d = d.Tried()
 	var (
 		stored Webhook
@@ -63,38 +86,39 @@ func (r *Registry) TestDraft(ctx context.Context, who Principal, id int32, d Dra
 	if id != 0 {
 		stored, err = r.Get(ctx, who, id)
 		if err != nil && !errors.Is(err, ErrNotFound) {
-			return Result{}, err
+			return Trial{}, err
 		}
 	}
 	if err := d.validate(stored, r.Rules.Own(ownHosts...)); err != nil {
-		return Result{}, err
+		return Trial{}, err
 	}
 	if old, _, err = r.documentToChange(ctx, stored, d); err != nil {
-		return Result{}, fmt.Errorf("webhook %d: %w", id, err)
+		return Trial{}, fmt.Errorf("webhook %d: %w", id, err)
 	}
 	stored.Tenant = who.Tenant
 	doc, err := d.document(old, time.Time{})
 	if err != nil {
-		return Result{}, err
+		return Trial{}, err
 	}
-	return r.test(ctx, d.webhook(stored), doc)
+	return r.test(ctx, d.webhook(stored), doc, e)
 }
 
-// test sends the signed test event to a webhook's target and returns the result.
-// The webhook need not be stored.
-func (r *Registry) test(ctx context.Context, w Webhook, doc SecretDocument) (Result, error) {
+// test sends a signed event, marked as a test, to a webhook's target. The webhook
+// need not be stored.
+func (r *Registry) test(ctx context.Context, w Webhook, doc SecretDocument, e Event) (Trial, error) {
 	if r.Ping == nil {
-		return Result{}, fmt.Errorf("test webhook: %w", ErrUnavailable)
+		return Trial{}, fmt.Errorf("test webhook: %w", ErrUnavailable)
 	}
 	now := r.Now().UTC()
 	id, err := NewEventID(now, r.Random)
 	if err != nil {
-		return Result{}, err
+		return Trial{}, err
 	}
-	event := Event{Tenant: w.Tenant, ID: id, Name: TestEventName, At: now}
+	event := Event{Tenant: w.Tenant, ID: id, Name: e.Name, Data: e.Data, Content: e.Content, ChangedBy: e.ChangedBy, At: now}
 	unchanged := func(ctx context.Context) bool {
 		stored, err := r.Webhooks.Get(ctx, w.Tenant, w.ID)
 		return err == nil && stored.Secret == w.Secret
 	}
-	return r.Ping(ctx, Post{Webhook: w, Event: event, Secrets: doc, Test: true, Timeout: pingTimeout, Unchanged: unchanged}), nil
+	result := r.Ping(ctx, Post{Webhook: w, Event: event, Secrets: doc, Test: true, Timeout: pingTimeout, Unchanged: unchanged})
+	return Trial{w, event, result}, nil
 }

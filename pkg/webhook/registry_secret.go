@@ -70,7 +70,7 @@ func (d Draft) validate(w Webhook, rules Rules) error {
 			continue
 		}
 		stored, known := w.headerNamed(h.Name)
-		switch name := truncate(h.Name, 200); {
+		switch name := Truncate(h.Name, 200); {
 		case !known || !stored.Secret || !SecretHeader(h.Name):
 			f.AddText("Headers", nothingMasked, "Headers: the value of "+name, MaskedSecret)
 		case moves():

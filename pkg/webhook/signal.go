@@ -119,7 +119,7 @@ func MayRaise(name string) bool { return validEventName(name) && !reservedEventN
 func checkEventName(f *Faults, member, name string) {
 	switch {
 	case !validEventName(name):
-		f.Add(member, "%q must be 1 to 200 characters of A-Z a-z 0-9 _ . -", truncate(name, 200))
+		f.Add(member, "%q must be 1 to 200 characters of A-Z a-z 0-9 _ . -", Truncate(name, 200))
 	case reservedEventName(name):
 		f.Add(member, "%q is reserved", name)
 	}

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// The three store contracts. They have two implementations (DynamoDB, and the
-// embedded file of the local run) and one conformance suite, pkg/store/storetest,
-// whose subtests are named after the sentences below.
+// The store contracts: Webhooks and Events here, and delivery.Store. They have two
+// implementations (DynamoDB, and the embedded file of the local run) and one
+// conformance suite, pkg/store/storetest, whose subtests are named after the sentences
+// below.
 //
 // For all methods of all three contracts:
 //   - They may be called concurrently, from any number of processes.
@@ -170,61 +171,4 @@ type IdempotencyClaim struct {
 	Webhook int32
 	Body    string // hash of the request
 	Expires time.Time
-}
-
-// Deliveries stores delivery rows. Its writes are the transitions of the row
-// protocol (protocol.go), each one conditional write.
-//
-// Every transition returns the row after the write. If its condition is not met, the
-// error is ErrRefused and the row is the one that did not meet it (the zero Delivery
-// without a row), as of the moment of the refusal, so that callers decide by that
-// row and never by an earlier read. A transition that loses to other writers of its
-// row too often returns ErrUnavailable.
-type Deliveries interface {
-	Lease(ctx context.Context, l Lease) (Delivery, error)
-	Finish(ctx context.Context, f Finish) (Delivery, error)
-	RecordFirst(ctx context.Context, r RecordFirst) (Delivery, error)
-	MarkDelivered(ctx context.Context, m MarkDelivered) (Delivery, error)
-	StartRound(ctx context.Context, s StartRound) (Delivery, error)
-	End(ctx context.Context, e End) (Delivery, error)
-	MakeDue(ctx context.Context, m MakeDue) (Delivery, error)
-	Claim(ctx context.Context, c Claim) (Delivery, error)
-	Park(ctx context.Context, p Park) (Delivery, error)
-	Defer(ctx context.Context, d Defer) (Delivery, error)
-
-	// Get reads a row.
-	Get(ctx context.Context, key DeliveryKey) (Delivery, error)
-
-	// List returns up to limit rows of a webhook, newest event first, with event ids
-	// less than before (empty: starting with the newest).
-	List(ctx context.Context, tenant Tenant, webhook int32, before EventID, limit int) ([]Delivery, error)
-
-	// Log returns rows of a webhook, newest event first; see LogQuery. It examines a
-	// bounded number of rows, so a page may be short, or empty, and still have a Next.
-	// Pages that follow each other's Next show each row once, unless it was created or
-	// removed meanwhile. Rows that have expired or cannot be decoded are examined too.
-	Log(ctx context.Context, q LogQuery) (LogPage, error)
-
-	// PutResponse stores the response of a failed attempt next to the delivery's row;
-	// no other method touches it. It replaces that of an earlier attempt; if there is
-	// one of a later attempt, PutResponse changes nothing and returns nil.
-	PutResponse(ctx context.Context, r FailureResponse) error
-
-	// Response reads what PutResponse stored last.
-	Response(ctx context.Context, key DeliveryKey) (FailureResponse, error)
-
-	// Due returns up to limit rows of a shard (0 to DueShards-1) whose SweepAt is at
-	// or before a time, earliest first. after is the last row of the previous page,
-	// as returned; the zero DueDelivery returns the first page. A short list means
-	// that there are no more. Due may lag behind writes: rows may be missing for a
-	// while, or have an old SweepAt. Claim decides.
-	Due(ctx context.Context, shard int, before time.Time, after DueDelivery, limit int) ([]DueDelivery, error)
-}
-
-// DueDelivery is a row as the index of due deliveries shows it.
-type DueDelivery struct {
-	DeliveryKey
-	SweepAt time.Time
-	NextAt  time.Time
-	Resends int
 }

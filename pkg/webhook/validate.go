@@ -117,7 +117,7 @@ func (f *Faults) events(patterns []string) {
 	for _, p := range patterns {
 		if !ValidEventPattern(p) {
 			f.AddText("Events", "Events: %q must be an event name (1 to %d characters of A-Z a-z 0-9 _ . -), \"*\", or \"<prefix>.*\" with a prefix of at most %d segments",
-				truncate(p, maxEventName), maxEventName, maxPrefixSegments)
+				Truncate(p, maxEventName), maxEventName, maxPrefixSegments)
 		}
 	}
 	if len(strings.Join(patterns, ",")) > maxEvents {
@@ -244,7 +244,7 @@ func (f *Faults) pluginType(name string, rules Rules) {
 	case strings.EqualFold(name, typeCRMScript):
 		f.Add("Type", "%q is not supported: only HTTP webhooks are", name)
 	case rules.RefuseUnknownTypes && name != "" && !strings.EqualFold(name, typeWebhook):
-		f.Add("Type", "must be %q, not %q, unless the setting UNKNOWN_TYPE is accept", typeWebhook, truncate(name, maxType))
+		f.Add("Type", "must be %q, not %q, unless the setting UNKNOWN_TYPE is accept", typeWebhook, Truncate(name, maxType))
 	}
 }
 
@@ -259,7 +259,7 @@ func (f *Faults) headers(headers []DraftHeader) {
 		folded := foldHeaderName(h.Name)
 		switch {
 		case !headerName(h.Name):
-			f.AddText("Headers", "Headers: invalid header name %q", truncate(h.Name, 200))
+			f.AddText("Headers", "Headers: invalid header name %q", Truncate(h.Name, 200))
 		case ReservedHeader(h.Name):
 			f.AddText("Headers", "Headers: reserved header %s", h.Name)
 		case strings.EqualFold(seen[folded], h.Name):
@@ -271,7 +271,7 @@ func (f *Faults) headers(headers []DraftHeader) {
 			seen[folded] = h.Name
 		}
 		if !headerValue(h.Value.text) {
-			f.AddText("Headers", "Headers: the value of %s must not contain control characters", truncate(h.Name, 200))
+			f.AddText("Headers", "Headers: the value of %s must not contain control characters", Truncate(h.Name, 200))
 		}
 	}
 	if total > maxHeaderBytes {

@@ -29,9 +29,10 @@ type Limits struct {
 func Contracts(cfg config.Deployed, limits Limits, clients aws.Config, logger *slog.Logger) service.Contracts {
 	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now, Random: rand.Reader})
 	stores := newSecrets(cfg, limits, secretsmanager.NewFromConfig(clients))
+	webhooks := store.Webhooks().Limited(limits.WebhooksPerTenant)
 	return service.Contracts{
 		Logger: logger, Now: time.Now, Random: rand.Reader, Delivering: cfg.Delivering,
-		Webhooks: store.Webhooks().Limited(limits.WebhooksPerTenant), Events: store.Events(), Deliveries: store.Deliveries(),
+		Webhooks: webhooks, Founder: webhooks, Events: store.Events(), Deliveries: store.Deliveries(), Statistics: store.Statistics(),
 		Secrets: stores, Custody: stores,
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(),
 		Sources: store.Sources(), OwnTables: []string{cfg.Tables.Webhooks, cfg.Tables.Events, cfg.Tables.Deliveries},

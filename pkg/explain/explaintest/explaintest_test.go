@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/explain/explaintest"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -19,11 +20,11 @@ func TestCheck(t *testing.T) {
 	yes := webhook.Webhook{Tenant: "Default", ID: 1, Events: []string{"a.*"}, State: webhook.StateActive, Registered: before, Updated: before, ActivatedAt: before, Revision: 1}
 	no := yes
 	no.Events, no.Updated, no.Revision = []string{"c"}, accepted.Add(time.Second), 2
-	rows := []webhook.Delivery{
+	rows := []delivery.Row{
 		{},
-		{Status: webhook.StatusDelivered, Round: 1, Attempt: 1, AttemptCount: 1},
-		{Status: webhook.StatusPending, Round: 1, Attempt: 1, AttemptCount: 1, NextAt: accepted.Add(time.Hour)},
-		{Status: webhook.StatusPending, Round: 1, Attempt: 1, LeaseBy: "t", LeaseUntil: accepted.Add(time.Minute)},
+		{Status: delivery.StatusDelivered, Round: 1, Attempt: 1, AttemptCount: 1},
+		{Status: delivery.StatusPending, Round: 1, Attempt: 1, AttemptCount: 1, NextAt: accepted.Add(time.Hour)},
+		{Status: delivery.StatusPending, Round: 1, Attempt: 1, LeaseBy: "t", LeaseUntil: accepted.Add(time.Minute)},
 	}
 	for _, states := range [][]webhook.Webhook{{yes}, {no}, {yes, no}} {
 		if states[0].Revision == 2 {
@@ -32,7 +33,15 @@ func TestCheck(t *testing.T) {
 		for _, row := range rows {
 			for _, age := range []time.Duration{time.Second, time.Hour} {
 				f := explain.Facts{Event: e, Accepted: accepted, Revisions: states, Row: row, Now: accepted.Add(age)}
-				w := explaintest.Witness{Event: e, Stamps: [2]time.Time{accepted, accepted.Add(time.Second)}, InForce: states, Exists: true, Row: row, Now: f.Now}
+				w := explaintest.Witness{Accepted: accepted, Refusals: map[explain.Code]bool{}, Exists: true, Row: row, Now: f.Now}
+				for _, state := range states {
+					if state.Revision == 1 {
+						w.Wanted = true
+					} else {
+						w.Refusals[explain.NotSubscribed] = true
+					}
+				}
+				w.Certain = len(w.Refusals) == 0
 				x := explain.Explain(f)
 				if err := explaintest.Check(x, w); err != nil {
 					t.Errorf("%d states, row %q, after %v: %+v: %v", len(states), row.Status, age, x, err)
@@ -40,6 +49,7 @@ func TestCheck(t *testing.T) {
 				for name, change := range map[string]func(*explain.Explanation){
 					"Status": func(x *explain.Explanation) { x.Status += "x" }, "Round": func(x *explain.Explanation) { x.Round++ },
 					"Attempt": func(x *explain.Explanation) { x.Attempt++ }, "Reasons": func(x *explain.Explanation) { x.Reasons = nil },
+					"code": func(x *explain.Explanation) { x.Reasons = append(x.Reasons, explain.Reason{Code: explain.Stopped}) },
 				} {
 					broken := x
 					if change(&broken); explaintest.Check(broken, w) == nil {

@@ -11,23 +11,24 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Harness is an empty queue under test, and the operations that AWS performs on
 // it: receiving is not part of the contract.
 type Harness struct {
-	Queue      webhook.Queue
-	Visibility webhook.Visibility
+	Queue      delivery.Queue
+	Visibility delivery.Visibility
 	// Receive returns up to limit messages that are visible now.
-	Receive func(t *testing.T, limit int) []webhook.Received
+	Receive func(t *testing.T, limit int) []delivery.Received
 	// Ack deletes received messages.
-	Ack func(t *testing.T, received ...webhook.Received)
+	Ack func(t *testing.T, received ...delivery.Received)
 	// Advance lets time pass.
 	Advance func(d time.Duration)
 	// DeadLetters returns the messages in the dead-letter queue. nil means not
 	// tested.
-	DeadLetters func(t *testing.T) []webhook.Received
+	DeadLetters func(t *testing.T) []delivery.Received
 	// VisibilityTimeout and MaxReceives are the queue's settings.
 	VisibilityTimeout time.Duration
 	MaxReceives       int
@@ -36,18 +37,18 @@ type Harness struct {
 	Fair bool
 }
 
-func message(id int32, n int) webhook.Message {
-	return webhook.Message{
-		Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: id, Round: 1, Attempt: n,
+func message(id int32, n int) delivery.Message {
+	return delivery.Message{
+		Kind: delivery.MessageAttempt, Tenant: "Default", Webhook: id, Round: 1, Attempt: n,
 		Event: webhook.EventID(fmt.Sprintf("01234567-89ab-7fff-bfff-%012x", n)),
 	}
 }
 
-func send(t *testing.T, h Harness, delay time.Duration, messages ...webhook.Message) {
+func send(t *testing.T, h Harness, delay time.Duration, messages ...delivery.Message) {
 	t.Helper()
-	var out []webhook.Outgoing
+	var out []delivery.Outgoing
 	for _, m := range messages {
-		out = append(out, webhook.Outgoing{Message: m, Delay: delay})
+		out = append(out, delivery.Outgoing{Message: m, Delay: delay})
 	}
 	failed, err := h.Queue.Send(t.Context(), out)
 	if err != nil || len(failed) != 0 {
@@ -56,7 +57,7 @@ func send(t *testing.T, h Harness, delay time.Duration, messages ...webhook.Mess
 }
 
 // all receives until no message is left.
-func all(t *testing.T, h Harness) (received []webhook.Received) {
+func all(t *testing.T, h Harness) (received []delivery.Received) {
 	t.Helper()
 	for {
 		batch := h.Receive(t, 10)
@@ -67,7 +68,7 @@ func all(t *testing.T, h Harness) (received []webhook.Received) {
 	}
 }
 
-func attempts(received []webhook.Received) []int {
+func attempts(received []delivery.Received) []int {
 	out := []int{}
 	for _, r := range received {
 		out = append(out, r.Message.Attempt)
@@ -82,24 +83,24 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 	t.Run("a message is received as it was sent", func(t *testing.T) {
 		h := open(t)
 		accepted := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-		want := []webhook.Message{
+		want := []delivery.Message{
 			message(1, 1),
-			{Kind: webhook.MessageExpand, Tenant: "Default", Event: message(1, 2).Event, Accepted: accepted, From: 5, To: 9, Hops: 3},
-			{Kind: webhook.MessageRecord, Tenant: "Default", Webhook: 2, Event: message(1, 3).Event, Round: 2, Replay: "job", Success: &webhook.Attempt{
+			{Kind: delivery.MessageExpand, Tenant: "Default", Event: message(1, 2).Event, Accepted: accepted, From: 5, To: 9, Hops: 3},
+			{Kind: delivery.MessageRecord, Tenant: "Default", Webhook: 2, Event: message(1, 3).Event, Round: 2, Replay: "job", Success: &delivery.Attempt{
 				Number: 1, At: accepted, Duration: time.Second, StatusCode: 200,
 				Sent: webhook.Sent{Revision: 3, Body: webhook.BodyMark(nil), Signer: webhook.SignerCurrent, Both: true, Replay: true},
 			}},
 		}
 		send(t, h, 0, want...)
 		got := all(t, h)
-		messages := make([]webhook.Message, 0, len(got))
+		messages := make([]delivery.Message, 0, len(got))
 		for _, r := range got {
 			messages = append(messages, r.Message)
 			if r.Receives != 1 || r.ID == "" || r.Receipt == "" || r.Undecodable != "" {
 				t.Errorf("got %+v", r)
 			}
 		}
-		slices.SortFunc(messages, func(a, b webhook.Message) int { return strings.Compare(string(a.Event), string(b.Event)) })
+		slices.SortFunc(messages, func(a, b delivery.Message) int { return strings.Compare(string(a.Event), string(b.Event)) })
 		if diff := cmp.Diff(want, messages); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -107,7 +108,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 	t.Run("Send takes any number of messages, including none", func(t *testing.T) {
 		h := open(t)
 		send(t, h, 0)
-		var many []webhook.Message
+		var many []delivery.Message
 		for n := 1; n <= 25; n++ {
 			many = append(many, message(1, n))
 		}
@@ -192,7 +193,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 	})
 	t.Run("a webhook with many messages does not delay one with few", func(t *testing.T) {
 		h := open(t)
-		var many []webhook.Message
+		var many []delivery.Message
 		for n := 1; n <= 600; n++ {
 			many = append(many, message(1, n))
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -35,7 +36,7 @@ type DeadLetters struct {
 // Receive returns up to limit messages, at most ten, or an empty slice, without
 // waiting. They stay in the queue, hidden for 90 s, until they are removed. The
 // error wraps webhook.ErrUnavailable.
-func (d *DeadLetters) Receive(ctx context.Context, limit int) ([]webhook.Received, error) {
+func (d *DeadLetters) Receive(ctx context.Context, limit int) ([]delivery.Received, error) {
 	out, err := d.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: &d.URL, MaxNumberOfMessages: int32(min(max(limit, 1), batchEntries)), VisibilityTimeout: visibleAgain,
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount},
@@ -43,13 +44,13 @@ func (d *DeadLetters) Receive(ctx context.Context, limit int) ([]webhook.Receive
 	if err != nil {
 		return nil, wrap("receive dead letters", err)
 	}
-	letters := make([]webhook.Received, 0, len(out.Messages))
+	letters := make([]delivery.Received, 0, len(out.Messages))
 	for _, m := range out.Messages {
-		letter := webhook.Received{ID: aws.ToString(m.MessageId), Receipt: aws.ToString(m.ReceiptHandle)}
+		letter := delivery.Received{ID: aws.ToString(m.MessageId), Receipt: aws.ToString(m.ReceiptHandle)}
 		letter.Receives, _ = strconv.Atoi(m.Attributes["ApproximateReceiveCount"]) // 0 if the queue did not count
 		body := aws.ToString(m.Body)
-		if letter.Message, err = webhook.DecodeMessage(body); err != nil {
-			letter.Message, letter.Undecodable = webhook.Message{}, body
+		if letter.Message, err = delivery.DecodeMessage(body); err != nil {
+			letter.Message, letter.Undecodable = delivery.Message{}, body
 		}
 		letters = append(letters, letter)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -31,7 +32,7 @@ const (
 	maxVisibility = 12 * time.Hour
 )
 
-// Queue implements webhook.Queue and webhook.Visibility on an SQS queue. Set
+// Queue implements delivery.Queue and delivery.Visibility on an SQS queue. Set
 // its fields before use and do not change them afterwards. Its methods may be
 // called concurrently.
 type Queue struct {
@@ -40,15 +41,15 @@ type Queue struct {
 }
 
 var (
-	_ webhook.Queue      = (*Queue)(nil)
-	_ webhook.Visibility = (*Queue)(nil)
+	_ delivery.Queue      = (*Queue)(nil)
+	_ delivery.Visibility = (*Queue)(nil)
 )
 
-// Send implements webhook.Queue. It sends ten messages per call, one call after
+// Send implements delivery.Queue. It sends ten messages per call, one call after
 // the other. If a call fails as a whole, all its messages are among the
 // returned indexes, so that callers do not resend the others. The error wraps
 // webhook.ErrUnavailable and is non-nil only if every call failed.
-func (q *Queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed []int, err error) {
+func (q *Queue) Send(ctx context.Context, messages []delivery.Outgoing) (failed []int, err error) {
 	sent := false
 	var errs []error
 	for first := 0; first < len(messages); {
@@ -72,18 +73,18 @@ func (q *Queue) Send(ctx context.Context, messages []webhook.Outgoing) (failed [
 
 // batch returns the entries of the next call: as many of the messages as fit,
 // at least one. An entry's id is its index.
-func batch(messages []webhook.Outgoing) []types.SendMessageBatchRequestEntry {
+func batch(messages []delivery.Outgoing) []types.SendMessageBatchRequestEntry {
 	var entries []types.SendMessageBatchRequestEntry
 	size := 0
 	for i, out := range messages {
-		body := webhook.EncodeMessage(out.Message)
+		body := delivery.EncodeMessage(out.Message)
 		if size += len(body); i == batchEntries || i > 0 && size > batchBytes {
 			break
 		}
 		entries = append(entries, types.SendMessageBatchRequestEntry{
 			Id: aws.String(strconv.Itoa(i)), MessageBody: &body,
 			MessageGroupId: aws.String(out.Message.Group()),
-			DelaySeconds:   wholeSeconds(out.Delay, webhook.MaxDelay),
+			DelaySeconds:   wholeSeconds(out.Delay, delivery.MaxDelay),
 		})
 	}
 	return entries
@@ -115,7 +116,7 @@ func (q *Queue) sendBatch(ctx context.Context, entries []types.SendMessageBatchR
 	return indexes, err
 }
 
-// Postpone implements webhook.Visibility.
+// Postpone implements delivery.Visibility.
 func (q *Queue) Postpone(ctx context.Context, receipt string, delay time.Duration) error {
 	_, err := q.Client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
 		QueueUrl: &q.URL, ReceiptHandle: &receipt, VisibilityTimeout: wholeSeconds(delay, maxVisibility),

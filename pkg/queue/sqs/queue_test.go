@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/awsenv"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/queue/queuetest"
 	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -49,11 +50,11 @@ func stored(in *awssqs.SendMessageBatchInput, but ...string) *awssqs.SendMessage
 	return out
 }
 
-func outgoing(n int) []webhook.Outgoing {
-	out := make([]webhook.Outgoing, n)
+func outgoing(n int) []delivery.Outgoing {
+	out := make([]delivery.Outgoing, n)
 	for i := range out {
-		out[i].Message = webhook.Message{
-			Kind: webhook.MessageAttempt, Tenant: "Default", Webhook: 7, Round: 1, Attempt: i + 1,
+		out[i].Message = delivery.Message{
+			Kind: delivery.MessageAttempt, Tenant: "Default", Webhook: 7, Round: 1, Attempt: i + 1,
 			Event: "01234567-89ab-7fff-bfff-000000000001",
 		}
 	}
@@ -114,7 +115,7 @@ func TestSend_DelaysToTheSecondAndGroupsByWebhook(t *testing.T) {
 		return stored(in), nil
 	}}
 	out := outgoing(4)
-	for i, delay := range []time.Duration{-time.Second, 1200 * time.Millisecond, webhook.MaxDelay, time.Hour} {
+	for i, delay := range []time.Duration{-time.Second, 1200 * time.Millisecond, delivery.MaxDelay, time.Hour} {
 		out[i].Delay = delay
 	}
 	if _, err := (&sqs.Queue{Client: c, URL: "q"}).Send(t.Context(), out); err != nil {
@@ -198,7 +199,7 @@ func TestConformance_OnTheEmulator(t *testing.T) {
 			"RedrivePolicy":     fmt.Sprintf(`{"deadLetterTargetArn": %q, "maxReceiveCount": 3}`, attributes.Attributes["QueueArn"]),
 		})
 		queue := &sqs.Queue{Client: real, URL: url}
-		receive := func(t *testing.T, url string, limit int) (received []webhook.Received) {
+		receive := func(t *testing.T, url string, limit int) (received []delivery.Received) {
 			t.Helper()
 			out, err := real.ReceiveMessage(t.Context(), &awssqs.ReceiveMessageInput{
 				QueueUrl: &url, MaxNumberOfMessages: int32(limit), MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount},
@@ -207,9 +208,9 @@ func TestConformance_OnTheEmulator(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, m := range out.Messages {
-				r := webhook.Received{ID: *m.MessageId, Receipt: *m.ReceiptHandle}
+				r := delivery.Received{ID: *m.MessageId, Receipt: *m.ReceiptHandle}
 				_, _ = fmt.Sscan(m.Attributes["ApproximateReceiveCount"], &r.Receives)
-				if r.Message, err = webhook.DecodeMessage(*m.Body); err != nil {
+				if r.Message, err = delivery.DecodeMessage(*m.Body); err != nil {
 					r.Undecodable = *m.Body
 				}
 				received = append(received, r)
@@ -218,8 +219,8 @@ func TestConformance_OnTheEmulator(t *testing.T) {
 		}
 		return queuetest.Harness{
 			Queue: queue, Visibility: queue, VisibilityTimeout: visibility, MaxReceives: 3,
-			Receive: func(t *testing.T, limit int) []webhook.Received { return receive(t, url, limit) },
-			Ack: func(t *testing.T, received ...webhook.Received) {
+			Receive: func(t *testing.T, limit int) []delivery.Received { return receive(t, url, limit) },
+			Ack: func(t *testing.T, received ...delivery.Received) {
 				for _, r := range received {
 					if _, err := real.DeleteMessage(t.Context(), &awssqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: &r.Receipt}); err != nil {
 						t.Fatal(err)
@@ -227,7 +228,7 @@ func TestConformance_OnTheEmulator(t *testing.T) {
 				}
 			},
 			Advance:     func(d time.Duration) { <-time.After(d) },
-			DeadLetters: func(t *testing.T) []webhook.Received { return receive(t, letters, 10) },
+			DeadLetters: func(t *testing.T) []delivery.Received { return receive(t, letters, 10) },
 		}
 	})
 }
@@ -244,7 +245,7 @@ func TestDeadLetters_OnTheEmulator(t *testing.T) {
 	if err := letters.Bury(t.Context(), []byte(`{"no": "event"}`)); err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]webhook.Message{}
+	got := map[string]delivery.Message{}
 	for len(got) < 2 {
 		page, err := letters.Receive(t.Context(), 10)
 		if err != nil || len(page) == 0 {
@@ -257,7 +258,7 @@ func TestDeadLetters_OnTheEmulator(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff(map[string]webhook.Message{"": want[0].Message, `{"no": "event"}`: {}}, got); diff != "" {
+	if diff := cmp.Diff(map[string]delivery.Message{"": want[0].Message, `{"no": "event"}`: {}}, got); diff != "" {
 		t.Errorf("letters (-want +got):\n%s", diff)
 	}
 	if page, err := letters.Receive(t.Context(), 10); err != nil || len(page) != 0 {

@@ -57,9 +57,11 @@ func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler 
 		Administration: administration, Sources: service.NewSources(c),
 		Jobs: &job.Control{Jobs: c.Jobs, Now: c.Now, Random: c.Random}, Custody: keeper,
 		Redispatch: &replay.Redispatch{Tenants: administration, Jobs: c.Jobs, Now: c.Now, Random: c.Random},
+		Retry:      service.NewRetry(c, registry),
+		Replays:    service.NewReplays(c, registry),
 		Explainer:  service.NewExplainer(c, registry), OmitFieldValues: cfg.OmitFieldValues,
 		Stored: httpapi.Stored{Events: c.Events, Deliveries: c.Deliveries}, Rebuild: sender.Rebuild, Health: c.Webhooks.Health,
-		PublicURL: cfg.PublicURL, AllowOwnHost: cfg.AllowOwnHost, SecretVisible: cfg.SecretVisible, StrictAccept: cfg.StrictAccept,
+		PublicURL: cfg.PublicURL, EgressAddresses: cfg.EgressAddresses, AllowOwnHost: cfg.AllowOwnHost, SecretVisible: cfg.SecretVisible, StrictAccept: cfg.StrictAccept,
 		DefaultPolicy: c.Delivering.Policy, Version: cfg.Version, Logger: c.Logger, Now: c.Now,
 		RequestID: cfg.RequestID, UnauthorizedHint: cfg.UnauthorizedHint, Mounts: mounts(c, cfg),
 	})

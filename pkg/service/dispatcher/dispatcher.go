@@ -11,7 +11,7 @@ import (
 // records and messages into dead.
 func New(c service.Contracts, sender dispatch.Sender, dead dispatch.DeadLetters) *dispatch.Engine {
 	return dispatch.New(dispatch.Config{
-		Webhooks: c.Webhooks, Events: c.Events, Deliveries: c.Deliveries, Secrets: c.Secrets, Sender: sender,
+		Webhooks: c.Webhooks, Events: c.Events, Deliveries: c.Deliveries, Statistics: c.Statistics, Secrets: c.Secrets, Sender: sender,
 		Messages: c.Messages, Visibility: c.Messages, DeadLetters: dead, Notices: c.Notices,
 		Logger: c.Logger, Now: c.Now, Random: c.Random,
 		Policy: c.Delivering.Policy, EventLife: c.Delivering.EventTTL, RowLife: c.Delivering.RowLife(),

@@ -25,6 +25,7 @@ func New(c service.Contracts, dead sweep.DeadLetters, failures sweep.Failures) *
 	}
 	runners := map[job.Kind]job.Slice{
 		job.Redispatch:   replay.RedispatchSlice(c.Events, c.Messages),
+		job.Replay:       service.NewReplaySlice(c),
 		job.DeleteTenant: deletion.Slice,
 	}
 	if c.Custody != nil {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ type Content struct {
 	Entity, Key                   string
 	Changes                       []string
 	FieldValues, Values           string // one JSON object each
+	Context                       string // the sender's; empty: the tenant
 	Source, SourceEvent, Sequence string
 	At                            time.Time // when it happened there
 }
@@ -51,7 +53,7 @@ func contentBody(v Version, e Event) string {
 		}
 		return with(fmt.Sprintf(`{"type":%s,"timestamp":%s,"data":%s,"primaryKey":%d,"tenant":%s%s,"changes":%s%s%s`,
 			quote(e.Name), at, data, e.Key, quote(e.Tenant), members(Header{"key", c.Key}, Header{"entity", c.Entity}), changes, values,
-			members(Header{"source", c.Source}, Header{"sourceEvent", c.SourceEvent}, Header{"sequence", c.Sequence})),
+			members(Header{"context", c.Context}, Header{"source", c.Source}, Header{"sourceEvent", c.SourceEvent}, Header{"sequence", c.Sequence})),
 			v.Properties, "type", "timestamp", "data", "primaryKey", "tenant")
 	case "cloudevents":
 		subject := c.Key
@@ -60,13 +62,13 @@ func contentBody(v Version, e Event) string {
 		}
 		return fmt.Sprintf(`{"specversion":"1.0","id":%s,"source":%s,"type":%s,"subject":%s,"time":%s%s,"datacontenttype":"application/json","data":%s}`,
 			quote(e.ID), quote("/posthaste/"+e.Tenant), quote(e.Name), quote(subject), at,
-			members(Header{"entity", c.Entity}, Header{"eventsource", c.Source}, Header{"sourceevent", c.SourceEvent}, Header{"sequence", c.Sequence}), data)
+			members(Header{"entity", c.Entity}, Header{"context", c.Context}, Header{"eventsource", c.Source}, Header{"sourceevent", c.SourceEvent}, Header{"sequence", c.Sequence}), data)
 	}
 	if c.Values != "" {
 		values = `,"Values":` + c.Values
 	}
 	return with(fmt.Sprintf(`{"EventId":%s,"Timestamp":%s,"Changes":%s,"Event":%s,"PrimaryKey":%d,"Entity":%s,"ContextIdentifier":%s,"ChangedByAssociateId":%d,"WebhookName":%s%s,"FieldValues":%s`,
-		quote(e.ID), at, changes, quote(e.Name), e.Key, quote(c.Entity), quote(e.Tenant), e.By, quote(v.Name), values, c.FieldValues),
+		quote(e.ID), at, changes, quote(e.Name), e.Key, quote(c.Entity), quote(cmp.Or(c.Context, e.Tenant)), e.By, quote(v.Name), values, c.FieldValues),
 		v.Properties, "EventId", "Timestamp", "Changes", "Event", "PrimaryKey", "Entity",
 		"ContextIdentifier", "ChangedByAssociateId", "WebhookName", "Values", "FieldValues")
 }

@@ -40,6 +40,9 @@ type Outcome struct {
 	Began, Over time.Time
 	Posts       int
 	Kind        Kind
+	// Replay: a replay asked for it. It counts in the totals, and an accepted one shows
+	// that the target responds.
+	Replay bool
 }
 
 const (
@@ -72,15 +75,20 @@ func (c Counts) After(o Outcome) Counts {
 		c.Cut = latest(c.Cut, o.Began)
 	case Accepted:
 		c = c.answered(o)
+		if mine {
+			c.Failures, c.Step, c.ProbeAt = 0, 0, time.Time{}
+		}
+		if o.Replay {
+			break
+		}
 		c.LastOK = latest(c.LastOK, o.Began)
 		if mine {
 			c.Consecutive, c.FailingSince, c.LastCounted = 0, time.Time{}, time.Time{}
-			c.Failures, c.Step, c.ProbeAt = 0, 0, time.Time{}
 		}
 	case Failed:
 		c = c.answered(o)
 		c.Errors = min(c.Errors+1, math.MaxInt32)
-		if mine && o.Began.After(c.LastOK) {
+		if mine && !o.Replay && o.Began.After(c.LastOK) {
 			c = c.failed(o)
 		}
 	}

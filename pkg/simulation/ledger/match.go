@@ -66,12 +66,19 @@ func aboutWebhook(name string) (kind string, ok bool) {
 // time: it is Active, one of its patterns fits, it may see the event and was not
 // activated more than a minute after the event was accepted.
 func (v Version) Wants(e Event) bool {
-	if !v.Exists || v.State != Active || v.Tenant != e.Tenant || v.ActivatedAt.After(e.Stored.Add(Grace+clocks)) {
-		return false
-	}
-	if e.About != nil && v.App != "" && v.App != e.About.App {
-		return false // an app sees only its own webhooks
-	}
+	return v.Exists && v.State == Active && v.Tenant == e.Tenant && !v.tooLate(e.Stored.Add(clocks)) && v.maySee(e) && v.fits(e)
+}
+
+// tooLate reports whether the version was activated more than a minute after an event
+// that was accepted at that time.
+func (v Version) tooLate(accepted time.Time) bool { return v.ActivatedAt.After(accepted.Add(Grace)) }
+
+// maySee reports whether the event may be shown to the webhook: an app sees only its
+// own webhooks.
+func (v Version) maySee(e Event) bool { return e.About == nil || v.App == "" || v.App == e.About.App }
+
+// fits reports whether one of the patterns fits.
+func (v Version) fits(e Event) bool {
 	for _, p := range v.Patterns {
 		if Fits(p, e.Name) {
 			return true

@@ -72,6 +72,17 @@ func (h History) Between(from, to time.Time) []Version {
 	return out
 }
 
+// Delay returns the longest time between the stamp of a change and the change.
+func (h History) Delay() time.Duration {
+	longest := time.Duration(0)
+	for _, v := range h {
+		if v.Exists {
+			longest = max(longest, v.At.Sub(v.Updated))
+		}
+	}
+	return longest
+}
+
 // Last returns the newest version; the zero Version of an empty history.
 func (h History) Last() Version {
 	if len(h) == 0 {

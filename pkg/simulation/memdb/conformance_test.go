@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
 	"github.com/posthaste-dev/posthaste/pkg/source"
@@ -48,7 +49,7 @@ func TestStoreConformance(t *testing.T) {
 				change(&config)
 				db := memdb.New(config)
 				store := dynamo.New(db, dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: time.Now, Random: webhooktest.Random(1)})
-				return storetest.Harness{Limited: func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) }, Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Sources: store.Sources(), Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(), Damage: damage(db)}
+				return storetest.Harness{Limited: func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) }, Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Jobs: store.Jobs(), Sources: store.Sources(), Statistics: store.Statistics(), Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(), Damage: damage(db)}
 			})
 		})
 	}
@@ -87,9 +88,11 @@ func damage(db *memdb.DB) func(t *testing.T, thing any) {
 		case webhook.Event:
 			pk, sk, attribute = fmt.Sprintf("T#%s#%d", x.Tenant, x.ID.Partition(16)), string(x.ID), "at"
 			table = "events"
-		case webhook.Delivery:
+		case delivery.Row:
 			pk, sk, attribute = fmt.Sprintf("T#%s#W#%d#%d", x.Tenant, x.Webhook, x.Event.Partition(8)), string(x.Event), "next_at"
 			table = "deliveries"
+		case storetest.StoredHour:
+			pk, sk, attribute = fmt.Sprintf("T#%s#W#%d", x.Tenant, x.Webhook), x.From.Format("HOUR#2006-01-02T15"), "attempts"
 		case job.Job:
 			pk, sk, attribute = "JOBS", x.ID, "made"
 		case webhook.Intent:

@@ -20,8 +20,9 @@ func TestConformance(t *testing.T) {
 			Limited:  func(n int) webhook.Webhooks { return store.Webhooks().Limited(n) },
 			Webhooks: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(),
 			Tenants: store.Tenants(), Credentials: store.Credentials(), Erasure: store.Erasure(), Jobs: store.Jobs(), Sources: store.Sources(),
-			Feed:  func(t *testing.T, tenant webhook.Tenant) []webhook.Record { return feed(t, tables.Events, tenant) },
-			Stamp: time.Minute, // DynamoDB Local's; DynamoDB's own is a second
+			Statistics: store.Statistics(),
+			Feed:       func(t *testing.T, tenant webhook.Tenant) []webhook.Record { return feed(t, tables.Events, tenant) },
+			Stamp:      time.Minute, // DynamoDB Local's; DynamoDB's own is a second
 		}
 	})
 }

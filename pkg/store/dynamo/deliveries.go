@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Deliveries stores delivery rows; see webhook.Deliveries.
+// Deliveries stores delivery rows; see delivery.Store.
 //
 // The row protocol is written down once, as the pure functions of package
 // webhook. Every transition here applies such a function to the row as last
@@ -30,12 +31,12 @@ import (
 type Deliveries struct{ table }
 
 // RecordFirst records a first attempt that was made without a lease.
-func (s *Deliveries) RecordFirst(ctx context.Context, r webhook.RecordFirst) (webhook.Delivery, error) {
+func (s *Deliveries) RecordFirst(ctx context.Context, r delivery.RecordFirst) (delivery.Row, error) {
 	return s.write(ctx, "record", r.Key, nil, r.Apply)
 }
 
 // Lease grants the right to make an attempt.
-func (s *Deliveries) Lease(ctx context.Context, l webhook.Lease) (webhook.Delivery, error) {
+func (s *Deliveries) Lease(ctx context.Context, l delivery.Lease) (delivery.Row, error) {
 	if l.Round == 1 && l.Attempt == 1 {
 		return s.write(ctx, "lease", l.Key, nil, l.Apply)
 	}
@@ -44,13 +45,13 @@ func (s *Deliveries) Lease(ctx context.Context, l webhook.Lease) (webhook.Delive
 }
 
 // Claim reserves a row for one sweep, which then sends its message.
-func (s *Deliveries) Claim(ctx context.Context, cl webhook.Claim) (webhook.Delivery, error) {
+func (s *Deliveries) Claim(ctx context.Context, cl delivery.Claim) (delivery.Row, error) {
 	change, c := claimUpdate(cl, s.now())
 	return s.tryUpdate(ctx, "claim", cl.Key, change, c, cl.Apply)
 }
 
 // Park postpones an attempt.
-func (s *Deliveries) Park(ctx context.Context, p webhook.Park) (webhook.Delivery, error) {
+func (s *Deliveries) Park(ctx context.Context, p delivery.Park) (delivery.Row, error) {
 	if p.Round == 1 && p.Attempt == 1 {
 		return s.write(ctx, "park", p.Key, nil, p.Apply)
 	}
@@ -58,50 +59,50 @@ func (s *Deliveries) Park(ctx context.Context, p webhook.Park) (webhook.Delivery
 }
 
 // Defer moves a due row to a later time.
-func (s *Deliveries) Defer(ctx context.Context, d webhook.Defer) (webhook.Delivery, error) {
+func (s *Deliveries) Defer(ctx context.Context, d delivery.Defer) (delivery.Row, error) {
 	change, c := deferUpdate(d, s.now())
 	return s.tryUpdate(ctx, "defer", d.Key, change, c, d.Apply)
 }
 
 // Finish records the outcome of a leased attempt.
-func (s *Deliveries) Finish(ctx context.Context, f webhook.Finish) (webhook.Delivery, error) {
+func (s *Deliveries) Finish(ctx context.Context, f delivery.Finish) (delivery.Row, error) {
 	return s.readAndWrite(ctx, "finish", f.Key, f.Apply)
 }
 
 // MarkDelivered records a success whose row was taken over in the meantime.
-func (s *Deliveries) MarkDelivered(ctx context.Context, m webhook.MarkDelivered) (webhook.Delivery, error) {
+func (s *Deliveries) MarkDelivered(ctx context.Context, m delivery.MarkDelivered) (delivery.Row, error) {
 	return s.readAndWrite(ctx, "mark delivered", m.Key, m.Apply)
 }
 
 // StartRound begins the next round.
-func (s *Deliveries) StartRound(ctx context.Context, r webhook.StartRound) (webhook.Delivery, error) {
+func (s *Deliveries) StartRound(ctx context.Context, r delivery.StartRound) (delivery.Row, error) {
 	return s.readAndWrite(ctx, "start round of", r.Key, r.Apply)
 }
 
 // End finishes a delivery without an attempt.
-func (s *Deliveries) End(ctx context.Context, e webhook.End) (webhook.Delivery, error) {
+func (s *Deliveries) End(ctx context.Context, e delivery.End) (delivery.Row, error) {
 	return s.readAndWrite(ctx, "end", e.Key, e.Apply)
 }
 
 // MakeDue turns an attempt into a row that the sweep finds.
-func (s *Deliveries) MakeDue(ctx context.Context, m webhook.MakeDue) (webhook.Delivery, error) {
+func (s *Deliveries) MakeDue(ctx context.Context, m delivery.MakeDue) (delivery.Row, error) {
 	return s.readAndWrite(ctx, "make due", m.Key, m.Apply)
 }
 
-type transition func(webhook.Delivery) (webhook.Delivery, bool)
+type transition func(delivery.Row) (delivery.Row, bool)
 
-func (s *Deliveries) readAndWrite(ctx context.Context, what string, key webhook.DeliveryKey, apply transition) (webhook.Delivery, error) {
+func (s *Deliveries) readAndWrite(ctx context.Context, what string, key delivery.Key, apply transition) (delivery.Row, error) {
 	existing, err := s.get(ctx, deliveryKey(key))
 	if err != nil {
-		return webhook.Delivery{}, wrap(err, "%s delivery %s", what, key.Event)
+		return delivery.Row{}, wrap(err, "%s delivery %s", what, key.Event)
 	}
 	return s.write(ctx, what, key, existing, apply)
 }
 
-func (s *Deliveries) tryUpdate(ctx context.Context, what string, key webhook.DeliveryKey, change string, c condition, apply transition) (webhook.Delivery, error) {
+func (s *Deliveries) tryUpdate(ctx context.Context, what string, key delivery.Key, change string, c condition, apply transition) (delivery.Row, error) {
 	it, ok, err := s.update(ctx, deliveryKey(key), change, c)
 	if err != nil {
-		return webhook.Delivery{}, wrap(err, "%s delivery %s", what, key.Event)
+		return delivery.Row{}, wrap(err, "%s delivery %s", what, key.Event)
 	}
 	if !ok {
 		return s.write(ctx, what, key, it, apply)
@@ -112,7 +113,7 @@ func (s *Deliveries) tryUpdate(ctx context.Context, what string, key webhook.Del
 // write applies a transition to the current row (nil if there is none) until it
 // is written or refused. Each retry follows another writer's success; after too
 // many of those, write returns webhook.ErrUnavailable.
-func (s *Deliveries) write(ctx context.Context, what string, key webhook.DeliveryKey, existing item, apply transition) (row webhook.Delivery, err error) {
+func (s *Deliveries) write(ctx context.Context, what string, key delivery.Key, existing item, apply transition) (row delivery.Row, err error) {
 	try := func() error {
 		row, existing, err = s.writeOver(ctx, existing, apply)
 		return err
@@ -131,10 +132,10 @@ func (s *Deliveries) write(ctx context.Context, what string, key webhook.Deliver
 // writeOver applies a transition to the row assumed to be current and returns
 // the resulting row. If another row has replaced it, writeOver returns that one
 // with errOvertaken.
-func (s *Deliveries) writeOver(ctx context.Context, existing item, apply transition) (webhook.Delivery, item, error) {
+func (s *Deliveries) writeOver(ctx context.Context, existing item, apply transition) (delivery.Row, item, error) {
 	row, err := s.row(existing)
 	if err != nil {
-		return webhook.Delivery{}, nil, err
+		return delivery.Row{}, nil, err
 	}
 	next, granted := apply(row)
 	if !granted {
@@ -152,35 +153,35 @@ func (s *Deliveries) writeOver(ctx context.Context, existing item, apply transit
 	}
 	existing, ok, err := s.put(ctx, it, c)
 	if err != nil {
-		return webhook.Delivery{}, nil, wrap(err, "put")
+		return delivery.Row{}, nil, wrap(err, "put")
 	}
 	if !ok {
-		return webhook.Delivery{}, existing, errOvertaken
+		return delivery.Row{}, existing, errOvertaken
 	}
 	row, err = decodeDelivery(it)
 	return row, nil, err
 }
 
 // row decodes an item. An absent or expired item is the zero row.
-func (s *Deliveries) row(it item) (webhook.Delivery, error) {
+func (s *Deliveries) row(it item) (delivery.Row, error) {
 	if it == nil || it.expired(s.now()) {
-		return webhook.Delivery{}, nil
+		return delivery.Row{}, nil
 	}
 	return decodeDelivery(it)
 }
 
 // Get returns a row.
-func (s *Deliveries) Get(ctx context.Context, key webhook.DeliveryKey) (webhook.Delivery, error) {
+func (s *Deliveries) Get(ctx context.Context, key delivery.Key) (delivery.Row, error) {
 	it, err := s.get(ctx, deliveryKey(key))
 	if err != nil {
-		return webhook.Delivery{}, wrap(err, "get delivery %s", key.Event)
+		return delivery.Row{}, wrap(err, "get delivery %s", key.Event)
 	}
 	row, err := s.row(it)
 	if err == nil && !row.Exists() {
 		err = webhook.ErrNotFound
 	}
 	if errors.Is(err, webhook.ErrNotFound) {
-		return webhook.Delivery{}, fmt.Errorf("get delivery %s: %w", key.Event, err)
+		return delivery.Row{}, fmt.Errorf("get delivery %s: %w", key.Event, err)
 	}
 	return row, err
 }

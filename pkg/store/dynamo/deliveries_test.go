@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -29,14 +30,14 @@ func TestDeliveries_AgreeWithTheProtocol(t *testing.T) {
 			now := base
 			store := dynamo.New(client, tables, dynamo.Options{Now: func() time.Time { return now }, Random: webhooktest.Random(1)}).Deliveries()
 			rnd := rand.New(rand.NewPCG(seed, 1))
-			key := webhook.DeliveryKey{Tenant: "Default", Webhook: 7, Event: webhook.FirstEventID(base.Add(time.Duration(seed) * time.Hour))}
-			var model webhook.Delivery
+			key := delivery.Key{Tenant: "Default", Webhook: 7, Event: webhook.FirstEventID(base.Add(time.Duration(seed) * time.Hour))}
+			var model delivery.Row
 			granted := 0
 			for step := range 60 {
 				now = now.Add(time.Duration(rnd.IntN(1500)) * time.Millisecond)
 				name, apply, call := randomTransition(rnd, store, key, model, now)
 				if !model.ExpiresAt.IsZero() && !model.ExpiresAt.After(now) {
-					model = webhook.Delivery{}
+					model = delivery.Row{}
 				}
 				want, ok := apply(model)
 				got, err := call()
@@ -62,7 +63,7 @@ func TestDeliveries_AgreeWithTheProtocol(t *testing.T) {
 }
 
 // randomTransition draws a transition that has a fair chance of being granted.
-func randomTransition(rnd *rand.Rand, store *dynamo.Deliveries, key webhook.DeliveryKey, row webhook.Delivery, now time.Time) (string, func(webhook.Delivery) (webhook.Delivery, bool), func() (webhook.Delivery, error)) {
+func randomTransition(rnd *rand.Rand, store *dynamo.Deliveries, key delivery.Key, row delivery.Row, now time.Time) (string, func(delivery.Row) (delivery.Row, bool), func() (delivery.Row, error)) {
 	ctx := context.Background()
 	round, attempt := max(row.Round, 1)-rnd.IntN(4)/3, row.Attempt+rnd.IntN(2)
 	lives := []time.Duration{time.Minute, time.Minute + 1, 20 * time.Second, 3 * time.Second, 700 * time.Millisecond}
@@ -70,61 +71,64 @@ func randomTransition(rnd *rand.Rand, store *dynamo.Deliveries, key webhook.Deli
 	if rnd.IntN(8) == 0 {
 		expires = time.Time{}
 	}
-	seed := webhook.Seed{EventName: "contact.changed", PrimaryKey: 5, ExpiresAt: expires}
-	outcome := webhook.Outcome{
-		Attempt:  webhook.Attempt{Number: attempt, At: now, Duration: 123 * time.Millisecond, StatusCode: 500, Error: webhook.AttemptStatus},
-		Response: "sorry", Status: webhook.StatusPending, NextAt: now.Add(time.Second), SweepAt: now.Add(2 * time.Second),
+	seed := delivery.Seed{EventName: "contact.changed", PrimaryKey: 5, ExpiresAt: expires}
+	outcome := delivery.Outcome{
+		Attempt:  delivery.Attempt{Number: attempt, At: now, Duration: 123 * time.Millisecond, StatusCode: 500, Error: webhook.AttemptStatus},
+		Response: "sorry", Status: delivery.StatusPending, NextAt: now.Add(time.Second), SweepAt: now.Add(2 * time.Second),
 	}
 	switch rnd.IntN(4) {
 	case 0:
-		outcome.Status, outcome.Response, outcome.NextAt, outcome.SweepAt = webhook.StatusDelivered, "", time.Time{}, time.Time{}
+		outcome.Status, outcome.Response, outcome.NextAt, outcome.SweepAt = delivery.StatusDelivered, "", time.Time{}, time.Time{}
 		outcome.Attempt.Error, outcome.Attempt.StatusCode = "", 204
 	case 1:
-		outcome.Status, outcome.Reason, outcome.NextAt, outcome.SweepAt = webhook.StatusFailed, "every attempt failed", time.Time{}, time.Time{}
+		outcome.Status, outcome.Reason, outcome.NextAt, outcome.SweepAt = delivery.StatusFailed, "every attempt failed", time.Time{}, time.Time{}
 	}
 	tokens := []string{"x", "y"}
 	token := tokens[rnd.IntN(2)]
 	switch rnd.IntN(15) {
 	case 0:
-		r := webhook.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}
-		return "record", r.Apply, func() (webhook.Delivery, error) { return store.RecordFirst(ctx, r) }
+		r := delivery.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}
+		return "record", r.Apply, func() (delivery.Row, error) { return store.RecordFirst(ctx, r) }
 	case 1:
-		m := webhook.MarkDelivered{Key: key, Round: round, Now: now, Seed: seed, Attempt: outcome.Attempt, ExpiresAt: expires}
-		return "mark", m.Apply, func() (webhook.Delivery, error) { return store.MarkDelivered(ctx, m) }
+		m := delivery.MarkDelivered{Key: key, Round: round, Now: now, Seed: seed, Attempt: outcome.Attempt, ExpiresAt: expires}
+		return "mark", m.Apply, func() (delivery.Row, error) { return store.MarkDelivered(ctx, m) }
 	case 2, 3:
-		s := webhook.StartRound{Key: key, Now: now, SweepAt: now.Add(5 * time.Second), Seed: seed}
+		s := delivery.StartRound{Key: key, Seen: row.Status, Now: now, Due: now.Add(time.Second), SweepAt: now.Add(5 * time.Second), Seed: seed}
+		if rnd.IntN(8) == 0 {
+			s.Seen = delivery.StatusFailed
+		}
 		if rnd.IntN(2) == 0 {
 			s.Job = tokens[rnd.IntN(2)]
 		}
-		return "start", s.Apply, func() (webhook.Delivery, error) { return store.StartRound(ctx, s) }
+		return "start", s.Apply, func() (delivery.Row, error) { return store.StartRound(ctx, s) }
 	case 4:
-		e := webhook.End{Key: key, Round: round, Status: webhook.StatusCancelled, Reason: "stopped", Now: now, Seed: seed}
-		return "end", e.Apply, func() (webhook.Delivery, error) { return store.End(ctx, e) }
+		e := delivery.End{Key: key, Round: round, Status: delivery.StatusCancelled, Reason: "stopped", Now: now, Seed: seed}
+		return "end", e.Apply, func() (delivery.Row, error) { return store.End(ctx, e) }
 	case 5:
-		m := webhook.MakeDue{Key: key, Round: round, Attempt: attempt + rnd.IntN(2), Now: now, SweepAt: now.Add(time.Second), Seed: seed}
-		return "make due", m.Apply, func() (webhook.Delivery, error) { return store.MakeDue(ctx, m) }
+		m := delivery.MakeDue{Key: key, Round: round, Attempt: attempt + rnd.IntN(2), Now: now, SweepAt: now.Add(time.Second), Seed: seed}
+		return "make due", m.Apply, func() (delivery.Row, error) { return store.MakeDue(ctx, m) }
 	case 6:
-		c := webhook.Claim{Key: key, Seen: row.SweepAt, Next: now.Add(9 * time.Second), Now: now}
+		c := delivery.Claim{Key: key, Seen: row.SweepAt, Next: now.Add(9 * time.Second), Now: now}
 		if rnd.IntN(3) == 0 || c.Seen.IsZero() {
 			c.Seen = now
 		}
-		return "claim", c.Apply, func() (webhook.Delivery, error) { return store.Claim(ctx, c) }
+		return "claim", c.Apply, func() (delivery.Row, error) { return store.Claim(ctx, c) }
 	case 12:
-		p := webhook.Park{Key: key, Round: round, Attempt: attempt, Now: now, Until: now.Add(2 * time.Second), Seed: seed}
-		return "park", p.Apply, func() (webhook.Delivery, error) { return store.Park(ctx, p) }
+		p := delivery.Park{Key: key, Round: round, Attempt: attempt, Now: now, Until: now.Add(2 * time.Second), Seed: seed}
+		return "park", p.Apply, func() (delivery.Row, error) { return store.Park(ctx, p) }
 	case 13, 14:
-		d := webhook.Defer{Key: key, Seen: row.SweepAt, Now: now, Until: now.Add(time.Duration(rnd.IntN(4)) * time.Second), ExpiresAt: expires}
+		d := delivery.Defer{Key: key, Seen: row.SweepAt, Now: now, Until: now.Add(time.Duration(rnd.IntN(4)) * time.Second), ExpiresAt: expires}
 		if rnd.IntN(3) == 0 || d.Seen.IsZero() {
 			d.Seen = now
 		}
-		return "defer", d.Apply, func() (webhook.Delivery, error) { return store.Defer(ctx, d) }
+		return "defer", d.Apply, func() (delivery.Row, error) { return store.Defer(ctx, d) }
 	case 7, 8:
-		f := webhook.Finish{Key: key, Round: round, Attempt: row.Attempt, Token: token, Now: now, ExpiresAt: expires, Outcome: outcome}
+		f := delivery.Finish{Key: key, Round: round, Attempt: row.Attempt, Token: token, Now: now, ExpiresAt: expires, Outcome: outcome}
 		if rnd.IntN(2) == 0 {
 			f.Token = row.LeaseBy
 		}
-		return "finish", f.Apply, func() (webhook.Delivery, error) { return store.Finish(ctx, f) }
+		return "finish", f.Apply, func() (delivery.Row, error) { return store.Finish(ctx, f) }
 	}
-	l := webhook.Lease{Key: key, Round: round, Attempt: attempt, Token: token, Now: now, Until: now.Add(2 * time.Second), SweepAt: now.Add(time.Minute), Seed: seed}
-	return "lease", l.Apply, func() (webhook.Delivery, error) { return store.Lease(ctx, l) }
+	l := delivery.Lease{Key: key, Round: round, Attempt: attempt, Token: token, Now: now, Until: now.Add(2 * time.Second), SweepAt: now.Add(time.Minute), Seed: seed}
+	return "lease", l.Apply, func() (delivery.Row, error) { return store.Lease(ctx, l) }
 }

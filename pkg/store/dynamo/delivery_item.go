@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -32,29 +33,29 @@ func deliveryPK(tenant webhook.Tenant, id int32, n int) string {
 	return fmt.Sprintf("T#%s#W#%d#%d", tenant, id, n)
 }
 
-func deliveryKey(k webhook.DeliveryKey) item {
+func deliveryKey(k delivery.Key) item {
 	return key(deliveryPK(k.Tenant, k.Webhook, k.Event.Partition(deliveryPartitions)), string(k.Event))
 }
 
 // readDeliveryKey is the inverse of deliveryKey.
-func readDeliveryKey(r *reader) webhook.DeliveryKey {
+func readDeliveryKey(r *reader) delivery.Key {
 	parts := strings.Split(r.text(attrPK), "#")
 	if len(parts) != 5 {
 		r.fail(attrPK, r.item[attrPK])
-		return webhook.DeliveryKey{}
+		return delivery.Key{}
 	}
 	id, err := strconv.ParseInt(parts[3], 10, 32)
 	if err != nil {
 		r.fail(attrPK, r.item[attrPK])
 	}
-	return webhook.DeliveryKey{Tenant: webhook.Tenant(parts[1]), Webhook: int32(id), Event: webhook.EventID(r.text(attrSK))}
+	return delivery.Key{Tenant: webhook.Tenant(parts[1]), Webhook: int32(id), Event: webhook.EventID(r.text(attrSK))}
 }
 
 // encodeDelivery returns a row's item. Zero members are omitted, so that a
 // lease is removed rather than zeroed, and the index holds only unfinished
 // rows.
-func encodeDelivery(d webhook.Delivery) item {
-	it := deliveryKey(d.DeliveryKey)
+func encodeDelivery(d delivery.Row) item {
+	it := deliveryKey(d.Key)
 	it[attrVer] = number(1)
 	it[attrStatus] = text(string(d.Status))
 	it[attrCreated] = millis(d.Created)
@@ -71,7 +72,7 @@ func encodeDelivery(d webhook.Delivery) item {
 	it.setTime(attrNextAt, d.NextAt)
 	if !d.SweepAt.IsZero() {
 		it[attrSweepAt] = millis(d.SweepAt)
-		it[attrDueShard] = number(webhook.DueShard(d.DeliveryKey))
+		it[attrDueShard] = number(delivery.DueShard(d.Key))
 	}
 	it.setInt(attrResends, int64(d.Resends))
 	it.setText("replay", d.Replay)
@@ -88,12 +89,12 @@ func encodeDelivery(d webhook.Delivery) item {
 	return it
 }
 
-func decodeDelivery(it item) (webhook.Delivery, error) {
+func decodeDelivery(it item) (delivery.Row, error) {
 	r := reader{item: it}
-	d := webhook.Delivery{
-		DeliveryKey: readDeliveryKey(&r), EventName: r.text(attrEvent), PrimaryKey: r.int32(attrKey),
+	d := delivery.Row{
+		Key: readDeliveryKey(&r), EventName: r.text(attrEvent), PrimaryKey: r.int32(attrKey),
 		Entity: r.text(attrEntity), EventKey: r.text(attrTextKey),
-		Status: webhook.Status(r.text(attrStatus)), Round: r.int("round"), Attempt: r.int("attempt"), Reason: r.text("reason"),
+		Status: delivery.Status(r.text(attrStatus)), Round: r.int("round"), Attempt: r.int("attempt"), Reason: r.text("reason"),
 		LeaseBy: r.text("lease_by"), LeaseUntil: r.time("lease_until"), NextAt: r.time(attrNextAt), SweepAt: r.time(attrSweepAt),
 		Resends: r.int(attrResends), Replay: r.text("replay"),
 		AttemptCount: r.int("count"), Response: r.text("response"),
@@ -107,7 +108,7 @@ func decodeDelivery(it item) (webhook.Delivery, error) {
 		d.Attempts = append(d.Attempts, a)
 	}
 	if r.err != nil {
-		return webhook.Delivery{}, fmt.Errorf("read delivery: %w", r.err)
+		return delivery.Row{}, fmt.Errorf("read delivery: %w", r.err)
 	}
 	return d, nil
 }
@@ -117,7 +118,7 @@ func decodeDelivery(it item) (webhook.Delivery, error) {
 // but the last attempt have no sent. Both times are in base 36 milliseconds, so that
 // twelve attempts and a response fit in a row of one write unit. made is the first
 // letter of the lane and the round, unless that is 1; older versions do not read it.
-func encodeAttempt(a webhook.Attempt) string {
+func encodeAttempt(a delivery.Attempt) string {
 	made := ""
 	if a.Lane != "" {
 		made = string(a.Lane[:1])
@@ -136,10 +137,10 @@ func encodeAttempt(a webhook.Attempt) string {
 }
 
 // lanes are the lanes of attempts, by the letter that encodeAttempt writes.
-var lanes = map[string]webhook.Lane{"f": webhook.LaneFast, "q": webhook.LaneQueue}
+var lanes = map[string]delivery.Lane{"f": delivery.LaneFast, "q": delivery.LaneQueue}
 
 // decodeMade reads the lane and the round of an attempt.
-func decodeMade(s string, a *webhook.Attempt) error {
+func decodeMade(s string, a *delivery.Attempt) error {
 	round := strings.TrimLeft(s, "fq")
 	if a.Lane = lanes[strings.TrimSuffix(s, round)]; s == "" {
 		return nil
@@ -204,27 +205,27 @@ func decodeSent(text string) (webhook.Sent, error) {
 	return s, nil
 }
 
-func decodeAttempt(s string) (webhook.Attempt, error) {
+func decodeAttempt(s string) (delivery.Attempt, error) {
 	fields := strings.Split(s, " ")
 	if len(fields) < 4 {
-		return webhook.Attempt{}, fmt.Errorf("attempt %q has %d fields", s, len(fields))
+		return delivery.Attempt{}, fmt.Errorf("attempt %q has %d fields", s, len(fields))
 	}
 	var n [4]int64
 	for i, base := range [4]int{10, 36, 36, 10} {
 		v, err := strconv.ParseInt(fields[i], base, 64)
 		if err != nil {
-			return webhook.Attempt{}, fmt.Errorf("attempt %q: %w", s, err)
+			return delivery.Attempt{}, fmt.Errorf("attempt %q: %w", s, err)
 		}
 		n[i] = v
 	}
-	a := webhook.Attempt{
+	a := delivery.Attempt{
 		Number: int(n[0]), At: time.UnixMilli(n[1]).UTC(),
 		Duration: time.Duration(n[2]) * time.Millisecond, StatusCode: int(n[3]),
 	}
 	if last := fields[len(fields)-1]; strings.HasPrefix(last, ":") {
 		sent, err := decodeSent(last[1:])
 		if err != nil {
-			return webhook.Attempt{}, fmt.Errorf("attempt %q: %w", s, err)
+			return delivery.Attempt{}, fmt.Errorf("attempt %q: %w", s, err)
 		}
 		a.Sent, fields = sent, fields[:len(fields)-1]
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -16,12 +17,12 @@ import (
 const dueIndex = "due"
 
 // List merges the webhook's partitions, newest event first.
-func (s *Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, before webhook.EventID, limit int) ([]webhook.Delivery, error) {
+func (s *Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, before webhook.EventID, limit int) ([]delivery.Row, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
 	var broken unreadable
-	parts, err := eachPartition(deliveryPartitions, func(n int) ([]webhook.Delivery, error) {
+	parts, err := eachPartition(deliveryPartitions, func(n int) ([]delivery.Row, error) {
 		in := dynamodb.QueryInput{
 			KeyConditionExpression:    aws.String("pk = :pk"),
 			ExpressionAttributeValues: item{":pk": text(deliveryPK(tenant, id, n))},
@@ -33,7 +34,7 @@ func (s *Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, 
 			in.KeyConditionExpression = aws.String("pk = :pk AND sk < :before")
 			in.ExpressionAttributeValues[":before"] = text(string(before))
 		}
-		var found []webhook.Delivery
+		var found []delivery.Row
 		err := s.query(ctx, in, func(it item) bool {
 			row, err := s.row(it)
 			if err != nil {
@@ -58,11 +59,11 @@ func (s *Deliveries) List(ctx context.Context, tenant webhook.Tenant, id int32, 
 }
 
 // Due reads the index, which is always eventually consistent.
-func (s *Deliveries) Due(ctx context.Context, shard int, before time.Time, after webhook.DueDelivery, limit int) ([]webhook.DueDelivery, error) {
+func (s *Deliveries) Due(ctx context.Context, shard int, before time.Time, after delivery.DueRow, limit int) ([]delivery.DueRow, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	var found []webhook.DueDelivery
+	var found []delivery.DueRow
 	var broken unreadable
 	in := dynamodb.QueryInput{
 		IndexName:                 aws.String(dueIndex),
@@ -70,15 +71,15 @@ func (s *Deliveries) Due(ctx context.Context, shard int, before time.Time, after
 		ExpressionAttributeValues: item{":shard": number(shard), ":before": millis(before)},
 		Limit:                     pageLimit(limit),
 	}
-	if after != (webhook.DueDelivery{}) {
-		start := deliveryKey(after.DeliveryKey)
+	if after != (delivery.DueRow{}) {
+		start := deliveryKey(after.Key)
 		start[attrDueShard], start[attrSweepAt] = number(shard), millis(after.SweepAt)
 		in.ExclusiveStartKey = start
 	}
 	err := s.query(ctx, in, func(it item) bool {
 		r := reader{item: it}
-		d := webhook.DueDelivery{
-			DeliveryKey: readDeliveryKey(&r), SweepAt: r.time(attrSweepAt), NextAt: r.time(attrNextAt), Resends: r.int(attrResends),
+		d := delivery.DueRow{
+			Key: readDeliveryKey(&r), SweepAt: r.time(attrSweepAt), NextAt: r.time(attrNextAt), Resends: r.int(attrResends),
 		}
 		if r.err != nil {
 			broken.add(it, r.err)

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -21,15 +22,15 @@ type logShare struct {
 // Log reads one page of each partition at once. Together they show the log down to the
 // newest of the ids at which the partitions' pages end: what a partition has below that
 // is left to the next page.
-func (s *Deliveries) Log(ctx context.Context, q webhook.LogQuery) (webhook.LogPage, error) {
+func (s *Deliveries) Log(ctx context.Context, q delivery.LogQuery) (delivery.LogPage, error) {
 	shares, err := eachPartition(deliveryPartitions, func(n int) ([]logShare, error) {
 		share, err := s.logShare(ctx, q, n)
 		return []logShare{share}, wrap(err, "log of webhook %d", q.Webhook)
 	})
 	if err != nil {
-		return webhook.LogPage{}, err
+		return delivery.LogPage{}, err
 	}
-	var page webhook.LogPage
+	var page delivery.LogPage
 	var items []item
 	for _, part := range shares {
 		items = append(items, part[0].items...)
@@ -59,7 +60,7 @@ func (s *Deliveries) Log(ctx context.Context, q webhook.LogQuery) (webhook.LogPa
 }
 
 // logShare reads a page of one partition.
-func (s *Deliveries) logShare(ctx context.Context, q webhook.LogQuery, n int) (logShare, error) {
+func (s *Deliveries) logShare(ctx context.Context, q delivery.LogQuery, n int) (logShare, error) {
 	in := dynamodb.QueryInput{
 		TableName:                 &s.name,
 		KeyConditionExpression:    aws.String("pk = :pk"),

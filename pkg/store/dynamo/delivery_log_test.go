@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -63,9 +64,9 @@ func TestLog_EachPageCostsTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = rows.RecordFirst(t.Context(), webhook.RecordFirst{
-			Key: webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: id}, Now: clock.Now(), Seed: webhook.Seed{EventName: "a.b", ExpiresAt: clock.Now().Add(time.Hour)},
-			Outcome: webhook.Outcome{Attempt: webhook.Attempt{Number: 1, At: clock.Now(), StatusCode: 200}, Status: webhook.StatusDelivered},
+		_, err = rows.RecordFirst(t.Context(), delivery.RecordFirst{
+			Key: delivery.Key{Tenant: "Default", Webhook: 1, Event: id}, Now: clock.Now(), Seed: delivery.Seed{EventName: "a.b", ExpiresAt: clock.Now().Add(time.Hour)},
+			Outcome: delivery.Outcome{Attempt: delivery.Attempt{Number: 1, At: clock.Now(), StatusCode: 200}, Status: delivery.StatusDelivered},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -74,17 +75,17 @@ func TestLog_EachPageCostsTheSame(t *testing.T) {
 	client.take()
 	for _, c := range []struct {
 		name     string
-		filter   webhook.DeliveryFilter
+		filter   delivery.Filter
 		examine  int
 		found    int // over all pages
 		pages    int // at most
 		inMiddle int // deliveries of a page that is not the last, at least
 	}{
-		{"all", webhook.DeliveryFilter{}, 196, stored, stored/100 + 1, 99},
-		{"no match", webhook.DeliveryFilter{Event: "c.d"}, 1000, 0, 7, 0},
-		{"all match", webhook.DeliveryFilter{Event: "a.b"}, 1000, stored, stored/100 + 1, 100},
+		{"all", delivery.Filter{}, 196, stored, stored/100 + 1, 99},
+		{"no match", delivery.Filter{Event: "c.d"}, 1000, 0, 7, 0},
+		{"all match", delivery.Filter{Event: "a.b"}, 1000, stored, stored/100 + 1, 100},
 	} {
-		q := webhook.LogQuery{Tenant: "Default", Webhook: 1, Filter: c.filter, Limit: 100, Examine: c.examine}
+		q := delivery.LogQuery{Tenant: "Default", Webhook: 1, Filter: c.filter, Limit: 100, Examine: c.examine}
 		pages, found, examined := 0, 0, 0
 		for more := true; more; pages++ {
 			page, err := rows.Log(t.Context(), q)
@@ -103,7 +104,7 @@ func TestLog_EachPageCostsTheSame(t *testing.T) {
 			t.Errorf("%s: found %d of %d, examined %d, in %d pages, want at most %d", c.name, found, c.found, examined, pages, c.pages)
 		}
 	}
-	first := webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: webhook.FirstEventID(clock.Now())}
+	first := delivery.Key{Tenant: "Default", Webhook: 1, Event: webhook.FirstEventID(clock.Now())}
 	_, _ = rows.Get(t.Context(), first)
 	_, _ = rows.Response(t.Context(), first)
 	if calls, _ := client.take(); calls != 2 {

@@ -3,13 +3,13 @@ package dynamo
 import (
 	"time"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
 // leaseUpdate expresses Lease.Apply for an existing row. It also requires that
 // the row has not expired and that its expiry does not move back, since an
 // expression cannot take the later of two times, and that the row knows its event.
-func leaseUpdate(l webhook.Lease, now time.Time) (change string, c condition) {
+func leaseUpdate(l delivery.Lease, now time.Time) (change string, c condition) {
 	change = "SET attempt = :attempt, lease_by = :token, lease_until = :until, updated = :asked, ver = ver + :one"
 	c = condition{
 		text: "#status = :pending AND round = :round AND expires_ms > :now AND (" +
@@ -17,7 +17,7 @@ func leaseUpdate(l webhook.Lease, now time.Time) (change string, c condition) {
 			"attempt = :attempt AND attribute_exists(lease_by) AND lease_until < :asked)",
 		names: []string{attrStatus},
 		values: item{
-			":pending": text(string(webhook.StatusPending)), ":round": number(l.Round), ":now": millis(now),
+			":pending": text(string(delivery.StatusPending)), ":round": number(l.Round), ":now": millis(now),
 			":attempt": number(l.Attempt), ":before": number(l.Attempt - 1), ":asked": millis(l.Now),
 			":token": text(l.Token), ":until": millis(l.Until), ":one": number(1),
 		},
@@ -36,13 +36,13 @@ func leaseUpdate(l webhook.Lease, now time.Time) (change string, c condition) {
 
 // claimUpdate expresses Claim.Apply. Items in the index always have a SweepAt,
 // so a Claim that saw none is refused.
-func claimUpdate(cl webhook.Claim, now time.Time) (change string, c condition) {
+func claimUpdate(cl delivery.Claim, now time.Time) (change string, c condition) {
 	return "SET sweep_at = :next, resends = if_not_exists(resends, :zero) + :one, updated = :asked, ver = ver + :one",
 		condition{
 			text:  "#status = :pending AND sweep_at = :seen AND expires_ms > :now",
 			names: []string{attrStatus},
 			values: item{
-				":pending": text(string(webhook.StatusPending)), ":seen": millis(cl.Seen), ":next": millis(cl.Next),
+				":pending": text(string(delivery.StatusPending)), ":seen": millis(cl.Seen), ":next": millis(cl.Next),
 				":asked": millis(cl.Now), ":now": millis(now), ":zero": number(0), ":one": number(1),
 			},
 		}
@@ -51,14 +51,14 @@ func claimUpdate(cl webhook.Claim, now time.Time) (change string, c condition) {
 // deferUpdate expresses Defer.Apply. It also requires that neither the row's
 // next attempt nor its expiry moves back, since an expression cannot take the
 // later of two times.
-func deferUpdate(d webhook.Defer, now time.Time) (change string, c condition) {
+func deferUpdate(d delivery.Defer, now time.Time) (change string, c condition) {
 	change = "SET next_at = :until, sweep_at = :until, updated = :asked, ver = ver + :one"
 	c = condition{
 		text: "#status = :pending AND sweep_at = :seen AND attribute_not_exists(lease_by) AND expires_ms > :now AND " +
 			"(attribute_not_exists(next_at) OR next_at <= :until)",
 		names: []string{attrStatus},
 		values: item{
-			":pending": text(string(webhook.StatusPending)), ":seen": millis(d.Seen), ":until": millis(d.Until),
+			":pending": text(string(delivery.StatusPending)), ":seen": millis(d.Seen), ":until": millis(d.Until),
 			":asked": millis(d.Now), ":now": millis(now), ":one": number(1),
 		},
 	}

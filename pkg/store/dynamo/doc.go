@@ -1,7 +1,7 @@
 // Package dynamo keeps webhooks, events, deliveries and jobs in three DynamoDB
 // tables: the contracts [webhook.Webhooks], [webhook.Events],
-// [webhook.Deliveries], [job.Jobs], [tenancy.Tenants],
-// [tenancy.Credentials] and [source.Sources]. [DecodeStream] decodes the Events table's stream.
+// [delivery.Store], [job.Jobs], [tenancy.Tenants],
+// [tenancy.Credentials], [source.Sources] and [webhook.Statistics]. [DecodeStream] decodes the Events table's stream.
 //
 // It refuses to scan, to write without a condition where writers can race, to
 // create tables (the template does) and to write rows with BatchWriteItem,
@@ -25,11 +25,15 @@
 //	SEQ         T#<tenant>     SEQ                   create: n + 1                         create
 //	health      H#<tenant>#<id> HEALTH               delivery: absent, or version as read  API, dispatch (eventually
 //	                                                                                       consistent)
+//	hour        T#<tenant>#W#<id> HOUR#<2006-01-02T15>   delivery: none (ADD)              API (eventually consistent)
 //	intent      O              <secret name>         save, rotation: absent                sweep
 //	job, runs   JOBS           <job id>              creator: absent; sweep, API: rev as   sweep, API
 //	                                                 read
 //	job, ended  J#<job id>     J                     the write that ends it, in one        API
 //	                                                 transaction with its removal above
+//	its copy    J#<tenant>#<webhook> <job id>        with it, if it is about a webhook     API
+//	its lock    J#<tenant>#<webhook> RUNNING         create: absent; removed by the write   create, API
+//	                                                 that ends the job
 //	tenant      TENANTS        <tenant>              administrator: absent         administrator; calls with a
 //	                                                                               credential that is not stored,
 //	                                                                               or a publisher's
@@ -69,6 +73,12 @@
 // removed, and a create that finds the tombstone is refused, so ids are never
 // reused.
 //
+// An hour of statistics has attempts, delivered, failed, an expiry, and the buckets
+// of both histograms that are not empty: d<n> for durations, l<n> for the times from
+// acceptance to delivery. It fits in one write unit whatever it counts. Delivery adds
+// to it and never reads it, without a condition, also for a deleted webhook. It is
+// approximate: a process that dies loses what it has not added yet.
+//
 // A credential and its copy are created and deleted in one transaction and never
 // change. Both have tenant, id, hash, kind, associate, app, scopes, tenants (that a
 // publisher may name, at most 32 KiB), role, within (hashes), created and an expiry. All reads of C#<sha256> are consistent, so the
@@ -78,9 +88,13 @@
 // Intents share one partition, so that the sweep lists them by key; the secret
 // store's limit of 50 new secrets per second bounds its traffic. Running jobs
 // share one too: each is written once per slice of work. A job that ends leaves
-// that partition and stays readable by its id until TTL removes it. A job has
-// kind, tenant, status, reason, cursor, examined, processed (both counts), from,
-// to, by, made, updated and rev, which counts its writes.
+// that partition and stays readable by its id until TTL removes it. A job about a webhook
+// is created together with the webhook's lock, which names it, so that one runs at a time,
+// and ends together with its removal and a copy, so that the webhook's jobs are listed by
+// one query. A job has
+// kind, tenant, webhook, status, reason, cursor, examined, processed (both counts),
+// from, to, plan and progress (both JSON), not_before, by, made, updated and rev, which
+// counts its writes.
 //
 // A source is one JSON document, doc, with the version of its schema, and rev.
 // Creating one, counting them and removing counts that an older source of the
@@ -130,7 +144,7 @@
 // count (of all attempts), response, event (name), key (primary key), entity (if
 // the name does not say it), skey (Key), reason, created, updated, and
 // ver, which counts the writes. The names and the response are bounded so that the
-// row of a success fits in 1 KB; see webhook.NewSeed.
+// row of a success fits in 1 KB; see delivery.NewSeed.
 //
 // A response is that of the last failed attempt if the row has no room for all of
 // it: n (the attempt's number), at, and text or packed (the same, deflated). Its
@@ -159,8 +173,8 @@
 //
 // The SDK repeats a call whose response it did not receive. A transaction carries
 // a token and is applied once. A repeated single write is refused because of its
-// own first effect, which is safe everywhere: the pointer or event exists, health
-// and a source's records are counted twice, an unclaimed lease expires, the next sweep finds the row of a
-// claim or a failure, and a success continues as MarkDelivered, which finds its
-// work done.
+// own first effect, which is safe everywhere: the pointer or event exists, health,
+// an hour's attempts and a source's records are counted twice, an unclaimed lease
+// expires, the next sweep finds the row of a claim or a failure, and a success
+// continues as MarkDelivered, which finds its work done.
 package dynamo

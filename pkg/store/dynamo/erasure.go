@@ -44,6 +44,12 @@ func (s *Erasure) EraseHistory(ctx context.Context, tenant webhook.Tenant, id in
 	return n, wrap(err, "erase history of webhook %d", id)
 }
 
+// EraseStatistics removes the statistics of a webhook.
+func (s *Erasure) EraseStatistics(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
+	n, err := erase(ctx, &s.webhooks, 1, limit, func(int) string { return statisticsPK(tenant, id) })
+	return n, wrap(err, "erase statistics of webhook %d", id)
+}
+
 // erase removes up to limit items from some partitions. No live writer may put
 // any of them again.
 func erase(ctx context.Context, t *table, partitions, limit int, pk func(int) string) (int, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -24,8 +25,8 @@ func fill(v reflect.Value) {
 	case json.RawMessage:
 		v.Set(reflect.ValueOf(json.RawMessage(`{"a":1}`)))
 		return
-	case webhook.Lane: // stored by its first letter
-		v.Set(reflect.ValueOf(webhook.LaneQueue))
+	case delivery.Lane: // stored by its first letter
+		v.Set(reflect.ValueOf(delivery.LaneQueue))
 		return
 	}
 	switch v.Kind() {
@@ -64,7 +65,7 @@ func TestItems_KeepEveryMember(t *testing.T) {
 	if got, err := decodeReplaced(encodeReplaced(replaced)); err != nil || !cmp.Equal(replaced, got) {
 		t.Errorf("replaced webhook: %v\n%s", err, cmp.Diff(replaced, got))
 	}
-	var d webhook.Delivery
+	var d delivery.Row
 	fill(reflect.ValueOf(&d).Elem())
 	d.Webhook = 12
 	d.Attempts[0].Sent.Signer, d.Attempts[1].Sent = webhook.SignerPrevious, webhook.Sent{}
@@ -144,14 +145,14 @@ func noise(n int) string {
 
 func TestDelivery_FitsOneWriteUnitWithTwelveAttemptsAndAnAnswer(t *testing.T) {
 	t.Parallel()
-	d := webhook.Delivery{
-		DeliveryKey: webhook.DeliveryKey{Tenant: "Default", Webhook: 12, Event: webhook.FirstEventID(tested)},
-		EventName:   "contact.changed", PrimaryKey: 7, Status: webhook.StatusPending, Round: 1, Attempt: 9,
+	d := delivery.Row{
+		Key:       delivery.Key{Tenant: "Default", Webhook: 12, Event: webhook.FirstEventID(tested)},
+		EventName: "contact.changed", PrimaryKey: 7, Status: delivery.StatusPending, Round: 1, Attempt: 9,
 		NextAt: tested, SweepAt: tested, Created: tested, Updated: tested, ExpiresAt: tested,
 		AttemptCount: 12, Response: strings.Repeat("x", 300),
 	}
 	for range 12 {
-		d.Attempts = append(d.Attempts, webhook.Attempt{Number: 9, At: tested, Duration: 30 * time.Second, Error: webhook.AttemptTLS, Detail: webhook.DetailUnknownIssuer})
+		d.Attempts = append(d.Attempts, delivery.Attempt{Number: 9, At: tested, Duration: 30 * time.Second, Error: webhook.AttemptTLS, Detail: webhook.DetailUnknownIssuer})
 	}
 	d.Attempts[11].Sent = webhook.Sent{Revision: 12_345, Body: webhook.BodyMark(nil), Signer: webhook.SignerPrevious, Both: true, Replay: true}
 	fitsOneWriteUnit(t, d)
@@ -161,18 +162,18 @@ func TestDelivery_FitsOneWriteUnitWithTwelveAttemptsAndAnAnswer(t *testing.T) {
 // excerpt.
 func TestDelivery_FitsOneWriteUnitWithASuccess(t *testing.T) {
 	t.Parallel()
-	fitsOneWriteUnit(t, webhook.Delivery{
-		DeliveryKey: webhook.DeliveryKey{Tenant: "Cust12345", Webhook: 1234, Event: webhook.FirstEventID(tested)},
-		EventName:   "quotealternative.changed", PrimaryKey: 1_234_567, Status: webhook.StatusDelivered, Round: 1, Attempt: 1,
+	fitsOneWriteUnit(t, delivery.Row{
+		Key:       delivery.Key{Tenant: "Cust12345", Webhook: 1234, Event: webhook.FirstEventID(tested)},
+		EventName: "quotealternative.changed", PrimaryKey: 1_234_567, Status: delivery.StatusDelivered, Round: 1, Attempt: 1,
 		Created: tested, Updated: tested, ExpiresAt: tested, AttemptCount: 1, Response: strings.Repeat("x", 512),
-		Attempts: []webhook.Attempt{{
+		Attempts: []delivery.Attempt{{
 			Number: 1, At: tested, Duration: 30 * time.Second, StatusCode: 200,
 			Sent: webhook.Sent{Revision: 12_345, Body: webhook.BodyMark(nil), Signer: webhook.SignerPrevious, Both: true, Replay: true},
 		}},
 	})
 }
 
-func fitsOneWriteUnit(t *testing.T, d webhook.Delivery) {
+func fitsOneWriteUnit(t *testing.T, d delivery.Row) {
 	t.Helper()
 	size := encodeDelivery(d).size()
 	t.Logf("%d bytes", size)

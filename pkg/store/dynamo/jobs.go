@@ -31,6 +31,9 @@ func (s *Jobs) Create(ctx context.Context, j job.Job) error {
 	if j.Revision != 1 || j.Status != job.Running {
 		return fmt.Errorf("create job %s: revision %d, %s", j.ID, j.Revision, j.Status)
 	}
+	if j.Webhook != 0 {
+		return s.createOfWebhook(ctx, j)
+	}
 	_, ok, err := s.put(ctx, encodeJob(runningKey(j.ID), j), absent)
 	if err == nil && !ok {
 		return fmt.Errorf("create job %s: %w", j.ID, webhook.ErrExists)
@@ -91,12 +94,17 @@ func (s *Jobs) Update(ctx context.Context, j job.Job) error {
 		}
 		return wrap(err, "update job %s", j.ID)
 	}
-	err := s.transact(ctx,
-		types.TransactWriteItem{Delete: &types.Delete{
+	writes := []types.TransactWriteItem{
+		{Delete: &types.Delete{
 			TableName: &s.name, Key: runningKey(j.ID), ConditionExpression: &seen.text, ExpressionAttributeValues: seen.values,
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}},
-		types.TransactWriteItem{Put: &types.Put{TableName: &s.name, Item: encodeJob(endedKey(j.ID), j)}})
+		{Put: &types.Put{TableName: &s.name, Item: encodeJob(endedKey(j.ID), j)}},
+	}
+	if j.Webhook != 0 {
+		writes = append(writes, s.unlock(j)...)
+	}
+	err := s.transact(ctx, writes...)
 	if existing, failed := failedCondition(err); failed {
 		return s.missed(ctx, j.ID, existing)
 	}
@@ -121,6 +129,7 @@ func encodeJob(it item, j job.Job) item {
 	it["id"] = text(j.ID)
 	it["kind"] = text(string(j.Kind))
 	it["tenant"] = text(string(j.Tenant))
+	it.setInt("webhook", int64(j.Webhook))
 	it[attrStatus] = text(string(j.Status))
 	it.setText("reason", j.Reason)
 	it.setText("cursor", j.Cursor)
@@ -128,6 +137,9 @@ func encodeJob(it item, j job.Job) item {
 	it.setInt("processed", int64(j.Processed))
 	it.setTime("from", j.From)
 	it.setTime("to", j.To)
+	it.setText("plan", j.Plan)
+	it.setText("progress", j.Progress)
+	it.setTime("not_before", j.NotBefore)
 	it.setAssociate("by", j.By)
 	it.setTime("made", j.Made)
 	it.setTime("updated", j.Updated)
@@ -139,9 +151,10 @@ func encodeJob(it item, j job.Job) item {
 func decodeJob(it item) (job.Job, error) {
 	r := reader{item: it}
 	j := job.Job{
-		ID: r.text("id"), Kind: job.Kind(r.text("kind")), Tenant: webhook.Tenant(r.text("tenant")),
+		ID: r.text("id"), Kind: job.Kind(r.text("kind")), Tenant: webhook.Tenant(r.text("tenant")), Webhook: r.int32("webhook"),
 		Status: job.Status(r.text(attrStatus)), Reason: r.text("reason"), Cursor: r.text("cursor"),
-		Examined: r.int("examined"), Processed: r.int("processed"), From: r.time("from"), To: r.time("to"), By: r.associate("by"),
+		Examined: r.int("examined"), Processed: r.int("processed"), From: r.time("from"), To: r.time("to"),
+		Plan: r.text("plan"), Progress: r.text("progress"), NotBefore: r.time("not_before"), By: r.associate("by"),
 		Made: r.time("made"), Updated: r.time("updated"), ExpiresAt: r.time(attrExpiresMS), Revision: r.int64("rev"),
 	}
 	if r.err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -38,10 +39,10 @@ func (h *hurried) PutItem(ctx context.Context, in *dynamodb.PutItemInput, edit .
 func TestStore_GivesUpWhenOthersAreAlwaysFaster(t *testing.T) {
 	t.Parallel()
 	pk, sk := memdb.Attribute{Name: "pk"}, memdb.Attribute{Name: "sk"}
-	key := webhook.DeliveryKey{Tenant: "Default", Webhook: 1, Event: "019e0000-0000-7000-8000-000000000001"}
+	key := delivery.Key{Tenant: "Default", Webhook: 1, Event: "019e0000-0000-7000-8000-000000000001"}
 	at := time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
 	next := func(h webhook.Health) webhook.Health { h.TotalCalls++; return h }
-	due := webhook.MakeDue{Key: key, Round: 1, Attempt: 1, Now: at, SweepAt: at}
+	due := delivery.MakeDue{Key: key, Round: 1, Attempt: 1, Now: at, SweepAt: at}
 	for name, tt := range map[string]struct {
 		write func(context.Context, *dynamo.Store) error
 		other func(context.Context, *dynamo.Store) error

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -21,13 +22,13 @@ func responsePK(tenant webhook.Tenant, id int32, n int) string {
 	return fmt.Sprintf("R#%s#W#%d#%d", tenant, id, n)
 }
 
-func responseKey(k webhook.DeliveryKey) item {
+func responseKey(k delivery.Key) item {
 	return key(responsePK(k.Tenant, k.Webhook, k.Event.Partition(deliveryPartitions)), string(k.Event))
 }
 
 // PutResponse stores the response of a failed attempt.
-func (s *Deliveries) PutResponse(ctx context.Context, r webhook.FailureResponse) error {
-	it := responseKey(r.DeliveryKey)
+func (s *Deliveries) PutResponse(ctx context.Context, r delivery.FailureResponse) error {
+	it := responseKey(r.Key)
 	it.setInt(attrNumber, int64(r.Number))
 	it[attrAt] = millis(r.At)
 	it.setExpiry(r.ExpiresAt)
@@ -46,17 +47,17 @@ func (s *Deliveries) PutResponse(ctx context.Context, r webhook.FailureResponse)
 }
 
 // Response returns the response of the last failed attempt.
-func (s *Deliveries) Response(ctx context.Context, key webhook.DeliveryKey) (webhook.FailureResponse, error) {
+func (s *Deliveries) Response(ctx context.Context, key delivery.Key) (delivery.FailureResponse, error) {
 	it, err := s.get(ctx, responseKey(key))
 	if err != nil {
-		return webhook.FailureResponse{}, wrap(err, "get response of %s", key.Event)
+		return delivery.FailureResponse{}, wrap(err, "get response of %s", key.Event)
 	}
 	if it == nil || it.expired(s.now()) {
-		return webhook.FailureResponse{}, fmt.Errorf("get response of %s: %w", key.Event, webhook.ErrNotFound)
+		return delivery.FailureResponse{}, fmt.Errorf("get response of %s: %w", key.Event, webhook.ErrNotFound)
 	}
 	r := reader{item: it}
-	found := webhook.FailureResponse{
-		DeliveryKey: key, Number: r.int(attrNumber), At: r.time(attrAt), Excerpt: r.text(attrExcerpt), ExpiresAt: r.time(attrExpiresMS),
+	found := delivery.FailureResponse{
+		Key: key, Number: r.int(attrNumber), At: r.time(attrAt), Excerpt: r.text(attrExcerpt), ExpiresAt: r.time(attrExpiresMS),
 	}
 	err = r.err
 	if packed, ok := it[attrPacked].(*types.AttributeValueMemberB); ok && err == nil {
@@ -65,7 +66,7 @@ func (s *Deliveries) Response(ctx context.Context, key webhook.DeliveryKey) (web
 		found.Excerpt = string(excerpt)
 	}
 	if err != nil {
-		return webhook.FailureResponse{}, fmt.Errorf("read response of %s: %w", key.Event, err)
+		return delivery.FailureResponse{}, fmt.Errorf("read response of %s: %w", key.Event, err)
 	}
 	return found, nil
 }

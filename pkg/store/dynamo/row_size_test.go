@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -25,11 +26,11 @@ func TestRow_FitsInOneWriteUnit(t *testing.T) {
 	for what, event := range events {
 		event.Tenant, event.ID = webhook.Tenant(strings.Repeat("t", 64)), webhook.FirstEventID(tested)
 		response := strings.Repeat("HTTP 200 OK, ", 400)
-		seed := webhook.NewSeed(event, "", nil, tested.Add(800*24*time.Hour))
-		key := webhook.DeliveryKey{Tenant: event.Tenant, Webhook: 2147483647, Event: event.ID}
-		attempt := webhook.Attempt{Round: 1, Lane: webhook.LaneFast, Number: 1, At: tested, Duration: 99 * time.Second, StatusCode: 200, Sent: sent}
-		first := webhook.RecordFirst{Key: key, Now: tested, Seed: seed, Outcome: webhook.Outcome{Attempt: attempt, Response: response, Status: webhook.StatusDelivered}}
-		row, _ := first.Apply(webhook.Delivery{})
+		seed := delivery.NewSeed(event, "", nil, tested.Add(800*24*time.Hour))
+		key := delivery.Key{Tenant: event.Tenant, Webhook: 2147483647, Event: event.ID}
+		attempt := delivery.Attempt{Round: 1, Lane: delivery.LaneFast, Number: 1, At: tested, Duration: 99 * time.Second, StatusCode: 200, Sent: sent}
+		first := delivery.RecordFirst{Key: key, Now: tested, Seed: seed, Outcome: delivery.Outcome{Attempt: attempt, Response: response, Status: delivery.StatusDelivered}}
+		row, _ := first.Apply(delivery.Row{})
 		if n := encodeDelivery(row).size(); n > writeUnit-spareForRow {
 			t.Errorf("%s: a success has %d bytes", what, n)
 		} else {
@@ -41,10 +42,10 @@ func TestRow_FitsInOneWriteUnit(t *testing.T) {
 		if what == "all at once" {
 			continue // without a response already larger, and not the common case
 		}
-		attempt.Error, attempt.StatusCode, first.Outcome.Status = webhook.AttemptStatus, 503, webhook.StatusPending
+		attempt.Error, attempt.StatusCode, first.Outcome.Status = webhook.AttemptStatus, 503, delivery.StatusPending
 		first.Outcome.NextAt, first.Outcome.SweepAt, first.Outcome.Attempt = tested, tested, attempt
-		row, _ = first.Apply(webhook.Delivery{})
-		row, ok := webhook.Lease{Key: key, Round: 1, Attempt: 2, Token: strings.Repeat("f", 24), Now: tested, Until: tested, Seed: seed}.Apply(row)
+		row, _ = first.Apply(delivery.Row{})
+		row, ok := delivery.Lease{Key: key, Round: 1, Attempt: 2, Token: strings.Repeat("f", 24), Now: tested, Until: tested, Seed: seed}.Apply(row)
 		if n := encodeDelivery(row).size(); !ok || n > writeUnit-spareForRow {
 			t.Errorf("%s: a leased row has %d bytes (leased: %v)", what, n, ok)
 		}
@@ -58,13 +59,13 @@ const spareForRow = 24
 // Older versions stored attempts without lane and round, and read those of this one.
 func TestAttempt_OfOlderVersions(t *testing.T) {
 	t.Parallel()
-	for stored, want := range map[string]webhook.Attempt{
+	for stored, want := range map[string]delivery.Attempt{
 		"1 mabc 2s 200":                  {Number: 1, StatusCode: 200},
 		"2 mabc 2s 0 tls unknown_issuer": {Number: 2, Error: webhook.AttemptTLS, Detail: webhook.DetailUnknownIssuer},
-		"1 mabc 2s 200   f":              {Number: 1, StatusCode: 200, Round: 1, Lane: webhook.LaneFast},
-		"1 mabc 2s 503 status  q12":      {Number: 1, StatusCode: 503, Error: webhook.AttemptStatus, Round: 12, Lane: webhook.LaneQueue},
-		"1 mabc 2s 0 tls wrong_name q":   {Number: 1, Error: webhook.AttemptTLS, Detail: webhook.DetailWrongName, Round: 1, Lane: webhook.LaneQueue},
-		"0 mabc 2s 0 fast_timeout  f":    {Error: webhook.AttemptFast, Round: 1, Lane: webhook.LaneFast},
+		"1 mabc 2s 200   f":              {Number: 1, StatusCode: 200, Round: 1, Lane: delivery.LaneFast},
+		"1 mabc 2s 503 status  q12":      {Number: 1, StatusCode: 503, Error: webhook.AttemptStatus, Round: 12, Lane: delivery.LaneQueue},
+		"1 mabc 2s 0 tls wrong_name q":   {Number: 1, Error: webhook.AttemptTLS, Detail: webhook.DetailWrongName, Round: 1, Lane: delivery.LaneQueue},
+		"0 mabc 2s 0 fast_timeout  f":    {Error: webhook.AttemptFast, Round: 1, Lane: delivery.LaneFast},
 		"1 mabc 2s 0 tls wrong_name 3":   {Number: 1, Error: webhook.AttemptTLS, Detail: webhook.DetailWrongName, Round: 3},
 	} {
 		got, err := decodeAttempt(stored)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -49,6 +50,7 @@ type Store struct {
 	credentials Credentials
 	erasure     Erasure
 	sources     Sources
+	statistics  Statistics
 }
 
 // New returns the stores. It does no I/O.
@@ -65,6 +67,7 @@ func New(client Client, tables Tables, options Options) *Store {
 		credentials: Credentials{table: table(tables.Webhooks)},
 		erasure:     Erasure{webhooks: table(tables.Webhooks), events: table(tables.Events), deliveries: table(tables.Deliveries)},
 		sources:     Sources{table: table(tables.Webhooks)},
+		statistics:  Statistics{table: table(tables.Webhooks)},
 	}
 }
 
@@ -92,9 +95,12 @@ func (s *Store) Erasure() *Erasure { return &s.erasure }
 // Sources returns the store of sources and their counts.
 func (s *Store) Sources() *Sources { return &s.sources }
 
+// Statistics returns the store of webhooks' statistics.
+func (s *Store) Statistics() *Statistics { return &s.statistics }
+
 var (
-	_ webhook.Webhooks   = (*Webhooks)(nil)
-	_ webhook.Events     = (*Events)(nil)
-	_ webhook.Deliveries = (*Deliveries)(nil)
-	_ job.Jobs           = (*Jobs)(nil)
+	_ webhook.Webhooks = (*Webhooks)(nil)
+	_ webhook.Events   = (*Events)(nil)
+	_ delivery.Store   = (*Deliveries)(nil)
+	_ job.Jobs         = (*Jobs)(nil)
 )

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -115,6 +116,15 @@ func (s *Webhooks) List(ctx context.Context, tenant webhook.Tenant, after int32,
 
 // Create stores a new webhook with its pointers, unless the id has a tombstone.
 func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
+	return s.create(ctx, w)
+}
+
+// CreateWith stores a new webhook with its pointers and its first job.
+func (s *Webhooks) CreateWith(ctx context.Context, w webhook.Webhook, j job.Job) error {
+	return s.create(ctx, w, s.founding(j)...)
+}
+
+func (s *Webhooks) create(ctx context.Context, w webhook.Webhook, also ...types.TransactWriteItem) error {
 	if w.Revision != 1 {
 		return fmt.Errorf("create webhook %d: revision is %d, not 1", w.ID, w.Revision)
 	}
@@ -122,12 +132,13 @@ func (s *Webhooks) Create(ctx context.Context, w webhook.Webhook) error {
 		return wrap(err, "create webhook %d: pointers", w.ID)
 	}
 	c := absent
-	err := s.transact(ctx, types.TransactWriteItem{Put: &types.Put{
+	writes := []types.TransactWriteItem{{Put: &types.Put{
 		TableName: &s.name, Item: encodeWebhook(w), ConditionExpression: &c.text,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-	}}, types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+	}}, {ConditionCheck: &types.ConditionCheck{
 		TableName: &s.name, Key: healthKey(w.Tenant, w.ID), ConditionExpression: aws.String("attribute_not_exists(" + attrGone + ")"),
-	}}, s.epochChange(w.Tenant, 1))
+	}}}
+	err := s.transact(ctx, append(append(writes, also...), s.epochChange(w.Tenant, 1))...)
 	if existing, failed := failedCondition(err); failed || slices.Contains(failedConditions(err), 1) { // the id is taken or has a tombstone
 		s.withdraw(ctx, w, w.PointerKeys(), existing)
 		return fmt.Errorf("create webhook %d: %w", w.ID, webhook.ErrExists)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -26,6 +27,7 @@ func neighbours(t *testing.T) []webhook.Tenant {
 func testApart(t *testing.T, h Harness) {
 	t.Run("webhooks with the same id", func(t *testing.T) { t.Parallel(); testWebhooksApart(t, h) })
 	t.Run("health of webhooks with the same id", func(t *testing.T) { t.Parallel(); testHealthApart(t, h) })
+	t.Run("statistics of webhooks with the same id", func(t *testing.T) { t.Parallel(); testStatisticsApart(t, h) })
 	t.Run("events with the same id and claims of the same key", func(t *testing.T) { t.Parallel(); testEventsApart(t, h) })
 	t.Run("rows of the same webhook and event", func(t *testing.T) { t.Parallel(); testRowsApart(t, h) })
 	t.Run("erasure", func(t *testing.T) { t.Parallel(); testErasureApart(t, h) })
@@ -208,14 +210,14 @@ func testEventsApart(t *testing.T, h Harness) {
 func testRowsApart(t *testing.T, h Harness) {
 	tenants := neighbours(t)
 	event, at := newEventID(t, now()), now()
-	of := func(i int) webhook.DeliveryKey {
-		return webhook.DeliveryKey{Tenant: tenants[i], Webhook: 1, Event: event}
+	of := func(i int) delivery.Key {
+		return delivery.Key{Tenant: tenants[i], Webhook: 1, Event: event}
 	}
-	row := func(i int) webhook.Delivery {
+	row := func(i int) delivery.Row {
 		t.Helper()
 		got, err := h.Deliveries.Get(t.Context(), of(i))
 		if errors.Is(err, webhook.ErrNotFound) {
-			return webhook.Delivery{}
+			return delivery.Row{}
 		}
 		must(t, err)
 		return got
@@ -223,56 +225,56 @@ func testRowsApart(t *testing.T, h Harness) {
 	// The tenants take each step in turn, after the others' previous steps.
 	steps := []struct {
 		name string
-		do   func(key webhook.DeliveryKey) (webhook.Delivery, error)
+		do   func(key delivery.Key) (delivery.Row, error)
 	}{
-		{"Park", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
-			return h.Deliveries.Park(t.Context(), webhook.Park{Key: k, Round: 1, Attempt: 1, Now: at, Until: at, Seed: newSeed()})
+		{"Park", func(k delivery.Key) (delivery.Row, error) {
+			return h.Deliveries.Park(t.Context(), delivery.Park{Key: k, Round: 1, Attempt: 1, Now: at, Until: at, Seed: newSeed()})
 		}},
-		{"Defer", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
-			return h.Deliveries.Defer(t.Context(), webhook.Defer{Key: k, Seen: at, Now: at, Until: at.Add(time.Minute), ExpiresAt: newSeed().ExpiresAt})
+		{"Defer", func(k delivery.Key) (delivery.Row, error) {
+			return h.Deliveries.Defer(t.Context(), delivery.Defer{Key: k, Seen: at, Now: at, Until: at.Add(time.Minute), ExpiresAt: newSeed().ExpiresAt})
 		}},
-		{"Claim", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
-			return h.Deliveries.Claim(t.Context(), webhook.Claim{Key: k, Seen: at.Add(time.Minute), Now: at, Next: at.Add(time.Hour)})
+		{"Claim", func(k delivery.Key) (delivery.Row, error) {
+			return h.Deliveries.Claim(t.Context(), delivery.Claim{Key: k, Seen: at.Add(time.Minute), Now: at, Next: at.Add(time.Hour)})
 		}},
-		{"MakeDue", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
-			return h.Deliveries.MakeDue(t.Context(), webhook.MakeDue{Key: k, Round: 1, Attempt: 1, Now: at, SweepAt: at, Seed: newSeed()})
+		{"MakeDue", func(k delivery.Key) (delivery.Row, error) {
+			return h.Deliveries.MakeDue(t.Context(), delivery.MakeDue{Key: k, Round: 1, Attempt: 1, Now: at, SweepAt: at, Seed: newSeed()})
 		}},
-		{"Lease", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
-			return h.Deliveries.Lease(t.Context(), webhook.Lease{Key: k, Round: 1, Attempt: 1, Token: "one for all", Now: at, Until: at.Add(time.Minute), SweepAt: at.Add(time.Hour), Seed: newSeed()})
+		{"Lease", func(k delivery.Key) (delivery.Row, error) {
+			return h.Deliveries.Lease(t.Context(), delivery.Lease{Key: k, Round: 1, Attempt: 1, Token: "one for all", Now: at, Until: at.Add(time.Minute), SweepAt: at.Add(time.Hour), Seed: newSeed()})
 		}},
-		{"Finish", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
+		{"Finish", func(k delivery.Key) (delivery.Row, error) {
 			first := pendingFirst(k, at).Outcome
-			return h.Deliveries.Finish(t.Context(), webhook.Finish{Key: k, Round: 1, Attempt: 1, Token: "one for all", Now: at, ExpiresAt: newSeed().ExpiresAt, Outcome: first})
+			return h.Deliveries.Finish(t.Context(), delivery.Finish{Key: k, Round: 1, Attempt: 1, Token: "one for all", Now: at, ExpiresAt: newSeed().ExpiresAt, Outcome: first})
 		}},
-		{"MarkDelivered", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
-			return h.Deliveries.MarkDelivered(t.Context(), webhook.MarkDelivered{Key: k, Round: 1, Now: at, Attempt: webhook.Attempt{Number: 2, At: at}, Seed: newSeed(), ExpiresAt: newSeed().ExpiresAt})
+		{"MarkDelivered", func(k delivery.Key) (delivery.Row, error) {
+			return h.Deliveries.MarkDelivered(t.Context(), delivery.MarkDelivered{Key: k, Round: 1, Now: at, Attempt: delivery.Attempt{Number: 2, At: at}, Seed: newSeed(), ExpiresAt: newSeed().ExpiresAt})
 		}},
-		{"StartRound", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
-			return h.Deliveries.StartRound(t.Context(), webhook.StartRound{Key: k, Now: at, SweepAt: at.Add(5 * time.Minute), Seed: newSeed()})
+		{"StartRound", func(k delivery.Key) (delivery.Row, error) {
+			return h.Deliveries.StartRound(t.Context(), delivery.StartRound{Key: k, Seen: delivery.StatusDelivered, Now: at, Due: at, SweepAt: at.Add(5 * time.Minute), Seed: newSeed()})
 		}},
-		{"End", func(k webhook.DeliveryKey) (webhook.Delivery, error) {
-			return h.Deliveries.End(t.Context(), webhook.End{Key: k, Round: 2, Status: webhook.StatusCancelled, Reason: "stopped", Now: at, Seed: newSeed()})
+		{"End", func(k delivery.Key) (delivery.Row, error) {
+			return h.Deliveries.End(t.Context(), delivery.End{Key: k, Round: 2, Status: delivery.StatusCancelled, Reason: "stopped", Now: at, Seed: newSeed()})
 		}},
 	}
 	for _, step := range steps {
 		for i := range tenants {
-			before := [3]webhook.Delivery{row(0), row(1), row(2)}
+			before := [3]delivery.Row{row(0), row(1), row(2)}
 			written, err := step.do(of(i))
 			if err != nil {
 				t.Fatalf("%s for %s: %v", step.name, tenants[i], err)
 			}
 			before[i] = written
-			if diff := cmp.Diff(before, [3]webhook.Delivery{row(0), row(1), row(2)}); diff != "" || written.DeliveryKey != of(i) {
+			if diff := cmp.Diff(before, [3]delivery.Row{row(0), row(1), row(2)}); diff != "" || written.Key != of(i) {
 				t.Errorf("%s for %s, all rows (-want +got):\n%s", step.name, tenants[i], diff)
 			}
-			log, err := h.Deliveries.Log(t.Context(), webhook.LogQuery{Tenant: tenants[i], Webhook: 1, Limit: 10, Examine: 100})
+			log, err := h.Deliveries.Log(t.Context(), delivery.LogQuery{Tenant: tenants[i], Webhook: 1, Limit: 10, Examine: 100})
 			must(t, err)
-			if diff := cmp.Diff([]webhook.Delivery{row(i)}, log.Deliveries); diff != "" {
+			if diff := cmp.Diff([]delivery.Row{row(i)}, log.Deliveries); diff != "" {
 				t.Errorf("after %s, Log for %s (-want +got):\n%s", step.name, tenants[i], diff)
 			}
 			page, err := h.Deliveries.List(t.Context(), tenants[i], 1, "", 10)
 			must(t, err)
-			if diff := cmp.Diff([]webhook.Delivery{written}, page); diff != "" {
+			if diff := cmp.Diff([]delivery.Row{written}, page); diff != "" {
 				t.Errorf("%s for %s, List (-want +got):\n%s", step.name, tenants[i], diff)
 			}
 		}
@@ -283,7 +285,7 @@ func testRowsApart(t *testing.T, h Harness) {
 		key.Tenant = tenant
 		_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, at))
 		must(t, err)
-		if got := due(t, h, tenant, at.Add(time.Hour)); len(got) != 1 || got[0].DeliveryKey != key {
+		if got := due(t, h, tenant, at.Add(time.Hour)); len(got) != 1 || got[0].Key != key {
 			t.Errorf("due of %s are %+v, want its only row", tenant, got)
 		}
 	}
@@ -292,8 +294,8 @@ func testRowsApart(t *testing.T, h Harness) {
 func testErasureApart(t *testing.T, h Harness) {
 	tenants := neighbours(t)
 	shared, at := newEvent(t, tenants[0]), now()
-	key := func(tenant webhook.Tenant) webhook.DeliveryKey {
-		return webhook.DeliveryKey{Tenant: tenant, Webhook: 1, Event: shared.ID}
+	key := func(tenant webhook.Tenant) delivery.Key {
+		return delivery.Key{Tenant: tenant, Webhook: 1, Event: shared.ID}
 	}
 	for _, tenant := range tenants {
 		e := shared
@@ -301,7 +303,7 @@ func testErasureApart(t *testing.T, h Harness) {
 		must(t, h.Events.Put(t.Context(), e))
 		_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key(tenant), at))
 		must(t, err)
-		must(t, h.Deliveries.PutResponse(t.Context(), webhook.FailureResponse{DeliveryKey: key(tenant), At: at, Excerpt: string(tenant), ExpiresAt: newSeed().ExpiresAt}))
+		must(t, h.Deliveries.PutResponse(t.Context(), delivery.FailureResponse{Key: key(tenant), At: at, Excerpt: string(tenant), ExpiresAt: newSeed().ExpiresAt}))
 	}
 	n, err := h.Erasure.EraseEvents(t.Context(), tenants[0], 10)
 	rows, errRows := h.Erasure.EraseDeliveries(t.Context(), tenants[0], 1, 10)

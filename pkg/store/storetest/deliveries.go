@@ -9,36 +9,37 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-func newKey(t *testing.T, tenant webhook.Tenant, id int32) webhook.DeliveryKey {
+func newKey(t *testing.T, tenant webhook.Tenant, id int32) delivery.Key {
 	t.Helper()
-	return webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: newEventID(t, now())}
+	return delivery.Key{Tenant: tenant, Webhook: id, Event: newEventID(t, now())}
 }
 
-func newSeed() webhook.Seed {
-	return webhook.Seed{EventName: "Contact.Changed", PrimaryKey: 7, ExpiresAt: now().Add(33 * 24 * time.Hour).Truncate(time.Second)}
+func newSeed() delivery.Seed {
+	return delivery.Seed{EventName: "Contact.Changed", PrimaryKey: 7, ExpiresAt: now().Add(33 * 24 * time.Hour).Truncate(time.Second)}
 }
 
 // pendingFirst returns a failed first attempt whose next attempt is due at
 // next.
-func pendingFirst(key webhook.DeliveryKey, next time.Time) webhook.RecordFirst {
+func pendingFirst(key delivery.Key, next time.Time) delivery.RecordFirst {
 	at := now()
-	return webhook.RecordFirst{Key: key, Now: at, Seed: newSeed(), Outcome: webhook.Outcome{
-		Attempt:  webhook.Attempt{Number: 1, At: at, Duration: 12 * time.Millisecond, StatusCode: 503, Error: webhook.AttemptStatus},
-		Response: "Blåbær ✓", Status: webhook.StatusPending, NextAt: next, SweepAt: next.Add(5 * time.Minute),
+	return delivery.RecordFirst{Key: key, Now: at, Seed: newSeed(), Outcome: delivery.Outcome{
+		Attempt:  delivery.Attempt{Number: 1, At: at, Duration: 12 * time.Millisecond, StatusCode: 503, Error: webhook.AttemptStatus},
+		Response: "Blåbær ✓", Status: delivery.StatusPending, NextAt: next, SweepAt: next.Add(5 * time.Minute),
 	}}
 }
 
 // due lists a tenant's rows in the index, page by page, earliest first.
-func due(t *testing.T, h Harness, tenant webhook.Tenant, before time.Time) []webhook.DueDelivery {
+func due(t *testing.T, h Harness, tenant webhook.Tenant, before time.Time) []delivery.DueRow {
 	t.Helper()
 	h.settle()
-	found := []webhook.DueDelivery{}
+	found := []delivery.DueRow{}
 	const limit = 7
-	for shard := range webhook.DueShards {
-		var last webhook.DueDelivery
+	for shard := range delivery.DueShards {
+		var last delivery.DueRow
 		for more := true; more; {
 			page, err := h.Deliveries.Due(t.Context(), shard, before, last, limit)
 			must(t, err)
@@ -46,8 +47,8 @@ func due(t *testing.T, h Harness, tenant webhook.Tenant, before time.Time) []web
 				if d.SweepAt.Before(last.SweepAt) {
 					t.Errorf("shard %d shows %v after %v", shard, d.SweepAt, last.SweepAt)
 				}
-				if last = d; webhook.DueShard(d.DeliveryKey) != shard {
-					t.Errorf("shard %d shows a row of shard %d", shard, webhook.DueShard(d.DeliveryKey))
+				if last = d; delivery.DueShard(d.Key) != shard {
+					t.Errorf("shard %d shows a row of shard %d", shard, delivery.DueShard(d.Key))
 				}
 				if d.Tenant == tenant {
 					found = append(found, d)
@@ -56,7 +57,7 @@ func due(t *testing.T, h Harness, tenant webhook.Tenant, before time.Time) []web
 			more = len(page) == limit
 		}
 	}
-	slices.SortStableFunc(found, func(a, b webhook.DueDelivery) int { return a.SweepAt.Compare(b.SweepAt) })
+	slices.SortStableFunc(found, func(a, b delivery.DueRow) int { return a.SweepAt.Compare(b.SweepAt) })
 	return found
 }
 
@@ -71,7 +72,7 @@ func testDeliveries(t *testing.T, h Harness) {
 		if diff := cmp.Diff(written, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		want, _ := pendingFirst(key, written.NextAt).Apply(webhook.Delivery{})
+		want, _ := pendingFirst(key, written.NextAt).Apply(delivery.Row{})
 		want.Created, want.Updated, want.ExpiresAt = got.Created, got.Updated, got.ExpiresAt
 		want.Attempts[0].At = got.Attempts[0].At
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -97,7 +98,7 @@ func testDeliveries(t *testing.T, h Harness) {
 		tenant, start := newTenant(t), now()
 		var want []webhook.EventID
 		for i := range 25 {
-			key := webhook.DeliveryKey{Tenant: tenant, Webhook: 7, Event: newEventID(t, start.Add(time.Duration(i)*time.Millisecond))}
+			key := delivery.Key{Tenant: tenant, Webhook: 7, Event: newEventID(t, start.Add(time.Duration(i)*time.Millisecond))}
 			_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, start))
 			must(t, err)
 			want = append([]webhook.EventID{key.Event}, want...)
@@ -123,12 +124,12 @@ func testDeliveries(t *testing.T, h Harness) {
 	t.Run("Due returns pending rows whose time has come, earliest first", func(t *testing.T) {
 		t.Parallel()
 		tenant, start := newTenant(t), now()
-		var keys []webhook.DeliveryKey
+		var keys []delivery.Key
 		for i := range 5 {
 			key := newKey(t, tenant, 3)
 			_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, start.Add(-time.Duration(i)*time.Hour)))
 			must(t, err)
-			keys = append([]webhook.DeliveryKey{key}, keys...)
+			keys = append([]delivery.Key{key}, keys...)
 		}
 		got := due(t, h, tenant, start.Add(-90*time.Minute))
 		if len(got) != 3 {
@@ -137,7 +138,7 @@ func testDeliveries(t *testing.T, h Harness) {
 		for i, d := range got {
 			row, err := h.Deliveries.Get(t.Context(), keys[i])
 			must(t, err)
-			want := webhook.DueDelivery{DeliveryKey: row.DeliveryKey, SweepAt: row.SweepAt, NextAt: row.NextAt, Resends: row.Resends}
+			want := delivery.DueRow{Key: row.Key, SweepAt: row.SweepAt, NextAt: row.NextAt, Resends: row.Resends}
 			if diff := cmp.Diff(want, d); diff != "" {
 				t.Errorf("row %d (-want +got):\n%s", i, diff)
 			}
@@ -146,16 +147,16 @@ func testDeliveries(t *testing.T, h Harness) {
 	t.Run("Due continues after the last row of the previous page, also among rows with the same time", func(t *testing.T) {
 		t.Parallel()
 		tenant, at := newTenant(t), now().Add(-time.Hour)
-		want := map[webhook.DeliveryKey]int{}
+		want := map[delivery.Key]int{}
 		for range 200 {
 			key := newKey(t, tenant, 3)
 			_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, at))
 			must(t, err)
 			want[key] = 1
 		}
-		got := map[webhook.DeliveryKey]int{}
+		got := map[delivery.Key]int{}
 		for _, d := range due(t, h, tenant, now()) {
-			got[d.DeliveryKey]++
+			got[d.Key]++
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -164,13 +165,13 @@ func testDeliveries(t *testing.T, h Harness) {
 	t.Run("a row that has ended is not due", func(t *testing.T) {
 		t.Parallel()
 		tenant, at := newTenant(t), now()
-		ends := []func(webhook.DeliveryKey) error{
-			func(k webhook.DeliveryKey) error {
-				_, err := h.Deliveries.MarkDelivered(t.Context(), webhook.MarkDelivered{Key: k, Round: 1, Now: at, Attempt: webhook.Attempt{Number: 1, At: at}})
+		ends := []func(delivery.Key) error{
+			func(k delivery.Key) error {
+				_, err := h.Deliveries.MarkDelivered(t.Context(), delivery.MarkDelivered{Key: k, Round: 1, Now: at, Attempt: delivery.Attempt{Number: 1, At: at}})
 				return err
 			},
-			func(k webhook.DeliveryKey) error {
-				_, err := h.Deliveries.End(t.Context(), webhook.End{Key: k, Round: 1, Status: webhook.StatusCancelled, Reason: "stopped", Now: at})
+			func(k delivery.Key) error {
+				_, err := h.Deliveries.End(t.Context(), delivery.End{Key: k, Round: 1, Status: delivery.StatusCancelled, Reason: "stopped", Now: at})
 				return err
 			},
 		}
@@ -187,7 +188,7 @@ func testDeliveries(t *testing.T, h Harness) {
 	t.Run("a refusal returns the row that caused it", func(t *testing.T) {
 		t.Parallel()
 		key := newKey(t, newTenant(t), 7)
-		row, err := h.Deliveries.Lease(t.Context(), webhook.Lease{Key: key, Round: 1, Attempt: 2, Token: "a", Now: now(), Until: now()})
+		row, err := h.Deliveries.Lease(t.Context(), delivery.Lease{Key: key, Round: 1, Attempt: 2, Token: "a", Now: now(), Until: now()})
 		if !errors.Is(err, webhook.ErrRefused) || row.Exists() {
 			t.Errorf("no row: got %s, %v; want the zero row and ErrRefused", describe(row), err)
 		}
@@ -224,10 +225,10 @@ func testDeliveries(t *testing.T, h Harness) {
 		must(t, err)
 		for n := 2; n <= 15; n++ {
 			token := fmt.Sprint("t", n)
-			_, err := h.Deliveries.Lease(t.Context(), webhook.Lease{Key: key, Round: 1, Attempt: n, Token: token, Now: at, Until: at.Add(time.Minute)})
+			_, err := h.Deliveries.Lease(t.Context(), delivery.Lease{Key: key, Round: 1, Attempt: n, Token: token, Now: at, Until: at.Add(time.Minute)})
 			must(t, err)
-			_, err = h.Deliveries.Finish(t.Context(), webhook.Finish{Key: key, Round: 1, Attempt: n, Token: token, Now: at, Outcome: webhook.Outcome{
-				Attempt: webhook.Attempt{Number: n, At: at, Error: webhook.AttemptTLS, Detail: webhook.DetailUnknownIssuer}, Status: webhook.StatusPending, NextAt: at, SweepAt: at,
+			_, err = h.Deliveries.Finish(t.Context(), delivery.Finish{Key: key, Round: 1, Attempt: n, Token: token, Now: at, Outcome: delivery.Outcome{
+				Attempt: delivery.Attempt{Number: n, At: at, Error: webhook.AttemptTLS, Detail: webhook.DetailUnknownIssuer}, Status: delivery.StatusPending, NextAt: at, SweepAt: at,
 			}})
 			must(t, err)
 		}

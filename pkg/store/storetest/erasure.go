@@ -3,7 +3,10 @@ package storetest
 import (
 	"errors"
 	"testing"
+	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -39,11 +42,11 @@ func testErasure(t *testing.T, h Harness) {
 	t.Run("EraseDeliveries removes the rows of a webhook, due or not, and no others", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
-		key := func(id int32) webhook.DeliveryKey {
-			return webhook.DeliveryKey{Tenant: tenant, Webhook: id, Event: newEventID(t, now())}
+		key := func(id int32) delivery.Key {
+			return delivery.Key{Tenant: tenant, Webhook: id, Event: newEventID(t, now())}
 		}
-		mine := []webhook.DeliveryKey{key(1), key(1), key(1)}
-		others := []webhook.DeliveryKey{key(2), key(11)}
+		mine := []delivery.Key{key(1), key(1), key(1)}
+		others := []delivery.Key{key(2), key(11)}
 		for _, k := range append(mine, others...) {
 			_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(k, now()))
 			must(t, err)
@@ -100,6 +103,66 @@ func testErasure(t *testing.T, h Harness) {
 			}
 		}
 	})
+	t.Run("EraseJobs removes the jobs of a webhook, running or ended, and no others", func(t *testing.T) {
+		t.Parallel()
+		mine := newJob(t, now())
+		mine.Webhook = 1
+		ended, other, begun := mine, mine, mine
+		ended.ID, other.ID, other.Webhook, begun.ID = newJob(t, now()).ID, newJob(t, now()).ID, 11, newJob(t, now()).ID
+		must(t, h.Jobs.Create(t.Context(), ended))
+		ended.Status = job.Done
+		must(t, h.Jobs.Update(t.Context(), ended.Next(now())))
+		must(t, h.Jobs.Create(t.Context(), begun))
+		must(t, h.Jobs.Create(t.Context(), other))
+		total := 0
+		for {
+			n, err := h.Erasure.EraseJobs(t.Context(), mine.Tenant, 1, 1)
+			must(t, err)
+			if n == 0 {
+				break
+			}
+			total += n
+		}
+		for _, id := range []string{ended.ID, begun.ID} {
+			if _, err := h.Jobs.Get(t.Context(), id); !errors.Is(err, webhook.ErrNotFound) {
+				t.Errorf("got %v, want ErrNotFound", err)
+			}
+		}
+		if _, err := h.Jobs.Get(t.Context(), other.ID); err != nil || total != 2 {
+			t.Errorf("erased %d, want 2; the other's job: %v", total, err)
+		}
+		if got := running(t, h, begun.ID, other.ID); len(got) != 1 {
+			t.Errorf("running: %v", got)
+		}
+	})
+	t.Run("EraseStatistics removes the hours of a webhook, deleted or not, and no others", func(t *testing.T) {
+		t.Parallel()
+		tenant, hour := newTenant(t), newHour()
+		for _, id := range []int32{1, 2, 11} {
+			for range 3 {
+				must(t, h.Statistics.Count(t.Context(), tenant, id, hour))
+				hour.From = hour.From.Add(time.Hour)
+			}
+		}
+		total := 0
+		for {
+			n, err := h.Erasure.EraseStatistics(t.Context(), tenant, 1, 2)
+			must(t, err)
+			if n == 0 {
+				break
+			}
+			total += n
+		}
+		if total != 3 {
+			t.Errorf("erased %d, want 3", total)
+		}
+		h.settle()
+		for id, want := range map[int32]int{1: 0, 2: 3, 11: 3} {
+			if got := hours(t, h, tenant, id, time.Time{}, 10); len(got) != want {
+				t.Errorf("webhook %d has %d hours, want %d", id, len(got), want)
+			}
+		}
+	})
 	t.Run("erasing absent items is not an error", func(t *testing.T) {
 		t.Parallel()
 		if n, err := h.Erasure.EraseEvents(t.Context(), newTenant(t), 10); n != 0 || err != nil {
@@ -108,8 +171,14 @@ func testErasure(t *testing.T, h Harness) {
 		if n, err := h.Erasure.EraseDeliveries(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
 			t.Errorf("deliveries: %d, %v", n, err)
 		}
+		if n, err := h.Erasure.EraseJobs(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
+			t.Errorf("jobs: %d, %v", n, err)
+		}
 		if n, err := h.Erasure.EraseHistory(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
 			t.Errorf("history: %d, %v", n, err)
+		}
+		if n, err := h.Erasure.EraseStatistics(t.Context(), newTenant(t), 1, 10); n != 0 || err != nil {
+			t.Errorf("statistics: %d, %v", n, err)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,9 +50,10 @@ func testJobs(t *testing.T, h Harness) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		}
+		j.Webhook, j.Plan, j.NotBefore = 7, `{"Only":["Failed"]}`, now().Add(time.Minute)
 		must(t, h.Jobs.Create(t.Context(), j))
 		check()
-		j.Cursor, j.Examined, j.Processed = "a#b", 7, 3
+		j.Cursor, j.Examined, j.Processed, j.Progress = "a#b", 7, 3, `{"Counts":[]}`
 		j = j.Next(now().Add(time.Second))
 		must(t, h.Jobs.Update(t.Context(), j))
 		check()
@@ -87,6 +89,94 @@ func testJobs(t *testing.T, h Harness) {
 		must(t, err)
 		if got.Kind != j.Kind {
 			t.Errorf("got kind %s", got.Kind)
+		}
+	})
+	t.Run("a webhook has one running job, which Create names", func(t *testing.T) {
+		t.Parallel()
+		first := newJob(t, now())
+		first.Webhook = 7
+		next := func(id int32) job.Job {
+			j := first
+			j.ID, j.Webhook = newJob(t, now()).ID, id
+			return j
+		}
+		must(t, h.Jobs.Create(t.Context(), first))
+		must(t, h.Jobs.Create(t.Context(), next(8)))
+		var busy *job.BusyError
+		if err := h.Jobs.Create(t.Context(), next(7)); !errors.As(err, &busy) || busy.Running != first.ID || !errors.Is(err, webhook.ErrExists) {
+			t.Errorf("while one runs: got %v", err)
+		}
+		if err := h.Jobs.Create(t.Context(), first); !errors.Is(err, webhook.ErrExists) {
+			t.Errorf("the same job: got %v", err)
+		}
+		ended := first
+		ended.Status = job.Cancelled
+		must(t, h.Jobs.Update(t.Context(), ended.Next(now())))
+		if won := atOnce(t, 4, func(int) error { return h.Jobs.Create(t.Context(), next(7)) }, webhook.ErrExists); won != 1 {
+			t.Errorf("%d of 4 concurrent calls created a job after the first had ended, want 1", won)
+		}
+	})
+	t.Run("CreateWith stores a webhook and its first job, or neither", func(t *testing.T) {
+		t.Parallel()
+		j := newJob(t, now())
+		j.Webhook = 7
+		w := bareWebhook(j.Tenant, 7, "a.b")
+		create := func(h webhook.Webhooks) error { return h.(job.Founder).CreateWith(t.Context(), w, j) }
+		must(t, create(h.Webhooks))
+		if _, err := h.Webhooks.Get(t.Context(), j.Tenant, 7); err != nil {
+			t.Errorf("the webhook: %v", err)
+		}
+		if got, err := h.Jobs.OfWebhook(t.Context(), j.Tenant, 7, 2); err != nil || cmp.Diff([]job.Job{j}, got) != "" {
+			t.Errorf("the jobs: got %+v, %v", got, err)
+		}
+		var busy *job.BusyError
+		second := j
+		second.ID = newJob(t, now()).ID
+		if err := h.Jobs.Create(t.Context(), second); !errors.As(err, &busy) || busy.Running != j.ID {
+			t.Errorf("a second job: got %v", err)
+		}
+		taken := j
+		j.ID = newJob(t, now()).ID
+		if err := create(h.Webhooks); !errors.Is(err, webhook.ErrExists) {
+			t.Errorf("the same id again: got %v", err)
+		}
+		w.ID, j.Webhook = 8, 8
+		var full *webhook.LimitError
+		if err := create(h.Limited(1)); !errors.As(err, &full) {
+			t.Errorf("over the limit: got %v", err)
+		}
+		if found := running(t, h, taken.ID, j.ID); len(found) != 1 {
+			t.Errorf("running: %v, want the first", found)
+		}
+	})
+	t.Run("OfWebhook returns the jobs of a webhook, running or ended, newest first", func(t *testing.T) {
+		t.Parallel()
+		start, tenant := now(), newTenant(t)
+		of := func(id int32, i int) job.Job {
+			j := newJob(t, start.Add(time.Duration(i)*time.Second))
+			j.Tenant, j.Webhook = tenant, id
+			must(t, h.Jobs.Create(t.Context(), j))
+			return j
+		}
+		end := func(j job.Job, at time.Time) job.Job {
+			j.Status = job.Done
+			j = j.Next(at)
+			must(t, h.Jobs.Update(t.Context(), j))
+			return j
+		}
+		end(of(7, 0), now().Add(-2*job.Life)) // has expired
+		want := []job.Job{end(of(7, 1), now()), end(of(7, 2), now()), of(7, 3)}
+		slices.Reverse(want)
+		of(71, 4)
+		for _, limit := range []int{2, 3, 100} {
+			got, err := h.Jobs.OfWebhook(t.Context(), tenant, 7, limit)
+			must(t, err)
+			if diff := cmp.Diff(want[:min(limit, 3)], got); diff != "" {
+				t.Errorf("limit %d (-want +got):\n%s", limit, diff)
+			}
+		}
+		if got, err := h.Jobs.OfWebhook(t.Context(), newTenant(t), 7, 10); err != nil || len(got) != 0 {
+			t.Errorf("another tenant's: got %d jobs, %v", len(got), err)
 		}
 	})
 	t.Run("Running returns the running jobs, oldest first", func(t *testing.T) {

@@ -11,14 +11,15 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // transition is one write of the row protocol, for the model and for the store.
 type transition struct {
 	name  string
-	model func(webhook.Delivery) (webhook.Delivery, bool)
-	store func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error)
+	model func(delivery.Row) (delivery.Row, bool)
+	store func(ctx context.Context, d delivery.Store) (delivery.Row, error)
 }
 
 // testProtocol takes random walks through the row protocol, both in the store
@@ -31,7 +32,7 @@ func testProtocol(t *testing.T, h Harness) {
 		expires := start.Add(33 * 24 * time.Hour).Truncate(time.Second)
 		rapid.Check(t, func(rt *rapid.T) {
 			key := newKey(t, tenant, 1+rapid.Int32Range(0, 40).Draw(rt, "webhook"))
-			at, row := start, webhook.Delivery{}
+			at, row := start, delivery.Row{}
 			for step := range rapid.IntRange(1, 14).Draw(rt, "steps") {
 				at = at.Add(time.Duration(rapid.IntRange(0, 3).Draw(rt, "seconds")) * time.Second)
 				x := drawTransition(rt, key, at, expires, row)
@@ -64,9 +65,9 @@ func testProtocol(t *testing.T, h Harness) {
 	})
 }
 
-var statuses = []webhook.Status{webhook.StatusPending, webhook.StatusDelivered, webhook.StatusFailed}
+var statuses = []delivery.Status{delivery.StatusPending, delivery.StatusDelivered, delivery.StatusFailed}
 
-func drawTransition(rt *rapid.T, key webhook.DeliveryKey, at, expires time.Time, row webhook.Delivery) transition {
+func drawTransition(rt *rapid.T, key delivery.Key, at, expires time.Time, row delivery.Row) transition {
 	// Close to the row's own state, so that conditions often hold or narrowly
 	// fail.
 	near := func(n, low int, name string) int { return max(low, n+rapid.IntRange(-1, 1).Draw(rt, name)) }
@@ -75,9 +76,9 @@ func drawTransition(rt *rapid.T, key webhook.DeliveryKey, at, expires time.Time,
 	if token == "" {
 		token = "c"
 	}
-	seed := webhook.Seed{EventName: "contact.changed", PrimaryKey: 7, Replay: rapid.SampledFrom([]string{"", "job1"}).Draw(rt, "replay"), ExpiresAt: expires}
+	seed := delivery.Seed{EventName: "contact.changed", PrimaryKey: 7, Replay: rapid.SampledFrom([]string{"", "job1"}).Draw(rt, "replay"), ExpiresAt: expires}
 	later := at.Add(time.Duration(rapid.IntRange(1, 9000).Draw(rt, "later")) * time.Millisecond)
-	tried := webhook.Attempt{
+	tried := delivery.Attempt{
 		Number: attempt, At: at, Duration: 5 * time.Millisecond, StatusCode: 500, Error: webhook.AttemptStatus,
 		Sent: webhook.Sent{
 			Revision: int64(rapid.SampledFrom([]int{0, 1, 1 << 40}).Draw(rt, "revision")), Body: rapid.SampledFrom([]string{"", webhook.BodyMark(nil)}).Draw(rt, "body"),
@@ -85,48 +86,49 @@ func drawTransition(rt *rapid.T, key webhook.DeliveryKey, at, expires time.Time,
 			Both:   rapid.Bool().Draw(rt, "both"), Replay: rapid.Bool().Draw(rt, "marked as replay"),
 		},
 	}
-	outcome := webhook.Outcome{Attempt: tried, Response: "no", Status: rapid.SampledFrom(statuses).Draw(rt, "status")}
-	if outcome.Status == webhook.StatusPending {
+	outcome := delivery.Outcome{Attempt: tried, Response: "no", Status: rapid.SampledFrom(statuses).Draw(rt, "status")}
+	if outcome.Status == delivery.StatusPending {
 		outcome.NextAt, outcome.SweepAt = later, later.Add(time.Minute)
 	}
-	if outcome.Status == webhook.StatusFailed {
+	if outcome.Status == delivery.StatusFailed {
 		outcome.Reason = "every attempt failed"
 	}
 	switch kind := rapid.SampledFrom([]string{"Lease", "Lease", "Finish", "Finish", "RecordFirst", "MarkDelivered", "StartRound", "End", "MakeDue", "Claim", "Park", "Defer"}).Draw(rt, "kind"); kind {
 	case "Lease":
-		x := webhook.Lease{Key: key, Round: round, Attempt: attempt, Token: token, Now: at, Until: later, SweepAt: later.Add(time.Minute), Seed: seed}
-		return transition{fmt.Sprintf("%s %d/%d by %s", kind, round, attempt, token), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.Lease(ctx, x) }}
+		x := delivery.Lease{Key: key, Round: round, Attempt: attempt, Token: token, Now: at, Until: later, SweepAt: later.Add(time.Minute), Seed: seed}
+		return transition{fmt.Sprintf("%s %d/%d by %s", kind, round, attempt, token), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Lease(ctx, x) }}
 	case "Finish":
-		x := webhook.Finish{Key: key, Round: round, Attempt: attempt, Token: token, Now: at, ExpiresAt: expires, Outcome: outcome}
-		return transition{fmt.Sprintf("%s %d/%d by %s, %s", kind, round, attempt, token, outcome.Status), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.Finish(ctx, x) }}
+		x := delivery.Finish{Key: key, Round: round, Attempt: attempt, Token: token, Now: at, ExpiresAt: expires, Outcome: outcome}
+		return transition{fmt.Sprintf("%s %d/%d by %s, %s", kind, round, attempt, token, outcome.Status), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Finish(ctx, x) }}
 	case "RecordFirst":
-		x := webhook.RecordFirst{Key: key, Now: at, Seed: seed, Outcome: outcome}
-		return transition{fmt.Sprintf("%s, %s", kind, outcome.Status), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) {
+		x := delivery.RecordFirst{Key: key, Now: at, Seed: seed, Outcome: outcome}
+		return transition{fmt.Sprintf("%s, %s", kind, outcome.Status), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) {
 			return d.RecordFirst(ctx, x)
 		}}
 	case "MarkDelivered":
 		tried.StatusCode, tried.Error = 200, webhook.AttemptOK
-		x := webhook.MarkDelivered{Key: key, Round: round, Now: at, Seed: seed, Attempt: tried, Response: "ok", ExpiresAt: expires}
-		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) {
+		x := delivery.MarkDelivered{Key: key, Round: round, Now: at, Seed: seed, Attempt: tried, Response: "ok", ExpiresAt: expires}
+		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) {
 			return d.MarkDelivered(ctx, x)
 		}}
 	case "StartRound":
-		x := webhook.StartRound{Key: key, Now: at, SweepAt: later, Job: rapid.SampledFrom([]string{"", "job1", "job2"}).Draw(rt, "job"), Seed: seed}
-		return transition{fmt.Sprintf("%s by job %q", kind, x.Job), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.StartRound(ctx, x) }}
+		seen := rapid.SampledFrom([]delivery.Status{row.Status, row.Status, row.Status, "", delivery.StatusFailed}).Draw(rt, "seen")
+		x := delivery.StartRound{Key: key, Seen: seen, Now: at, Due: later, SweepAt: later.Add(time.Minute), Job: rapid.SampledFrom([]string{"", "job1", "job2"}).Draw(rt, "job"), Seed: seed}
+		return transition{fmt.Sprintf("%s by job %q, seen %q", kind, x.Job, seen), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.StartRound(ctx, x) }}
 	case "End":
-		x := webhook.End{Key: key, Round: round, Status: webhook.StatusCancelled, Reason: "stopped", Now: at, Seed: seed}
-		return transition{fmt.Sprintf("%s %d", kind, round), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.End(ctx, x) }}
+		x := delivery.End{Key: key, Round: round, Status: delivery.StatusCancelled, Reason: "stopped", Now: at, Seed: seed}
+		return transition{fmt.Sprintf("%s %d", kind, round), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.End(ctx, x) }}
 	case "MakeDue":
-		x := webhook.MakeDue{Key: key, Round: round, Attempt: attempt, Now: at, SweepAt: later, Seed: seed}
-		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.MakeDue(ctx, x) }}
+		x := delivery.MakeDue{Key: key, Round: round, Attempt: attempt, Now: at, SweepAt: later, Seed: seed}
+		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.MakeDue(ctx, x) }}
 	case "Park":
-		x := webhook.Park{Key: key, Round: round, Attempt: attempt, Now: at, Until: later, Seed: seed}
-		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.Park(ctx, x) }}
+		x := delivery.Park{Key: key, Round: round, Attempt: attempt, Now: at, Until: later, Seed: seed}
+		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Park(ctx, x) }}
 	case "Defer":
-		x := webhook.Defer{Key: key, Seen: rapid.SampledFrom([]time.Time{row.SweepAt, at}).Draw(rt, "seen"), Now: at, Until: later, ExpiresAt: expires}
-		return transition{kind, x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.Defer(ctx, x) }}
+		x := delivery.Defer{Key: key, Seen: rapid.SampledFrom([]time.Time{row.SweepAt, at}).Draw(rt, "seen"), Now: at, Until: later, ExpiresAt: expires}
+		return transition{kind, x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Defer(ctx, x) }}
 	default:
-		x := webhook.Claim{Key: key, Seen: rapid.SampledFrom([]time.Time{row.SweepAt, at}).Draw(rt, "seen"), Next: later, Now: at}
-		return transition{kind, x.Apply, func(ctx context.Context, d webhook.Deliveries) (webhook.Delivery, error) { return d.Claim(ctx, x) }}
+		x := delivery.Claim{Key: key, Seen: rapid.SampledFrom([]time.Time{row.SweepAt, at}).Draw(rt, "seen"), Next: later, Now: at}
+		return transition{kind, x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Claim(ctx, x) }}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -133,6 +134,19 @@ func testRacing(t *testing.T, h Harness) {
 			t.Errorf("got %d calls counted of %d that returned, of %d", found[1].TotalCalls, counted, writers)
 		}
 	})
+	t.Run("concurrent counts of an hour lose none", func(t *testing.T) {
+		t.Parallel()
+		tenant, hour := newTenant(t), newHour()
+		atOnce(t, writers, func(int) error { return h.Statistics.Count(t.Context(), tenant, 1, hour) })
+		h.settle()
+		want := webhook.Hour{}
+		for range writers {
+			want = want.Add(hour)
+		}
+		if diff := cmp.Diff([]webhook.Hour{want}, hours(t, h, tenant, 1, hour.From, 10)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
 	t.Run("one claim of an idempotency key wins", func(t *testing.T) {
 		t.Parallel()
 		tenant, at := newTenant(t), now().Truncate(time.Second)
@@ -180,15 +194,15 @@ func testRacing(t *testing.T, h Harness) {
 				return err
 			}},
 			{"Claim", func(i int) error {
-				_, err := h.Deliveries.Claim(t.Context(), webhook.Claim{Key: key, Seen: at.Add(5 * time.Minute), Next: at.Add(time.Duration(10+i) * time.Minute), Now: at})
+				_, err := h.Deliveries.Claim(t.Context(), delivery.Claim{Key: key, Seen: at.Add(5 * time.Minute), Next: at.Add(time.Duration(10+i) * time.Minute), Now: at})
 				return err
 			}},
 			{"Lease", func(i int) error {
-				_, err := h.Deliveries.Lease(t.Context(), webhook.Lease{Key: key, Round: 1, Attempt: 2, Token: fmt.Sprint(i), Now: at, Until: at.Add(time.Minute)})
+				_, err := h.Deliveries.Lease(t.Context(), delivery.Lease{Key: key, Round: 1, Attempt: 2, Token: fmt.Sprint(i), Now: at, Until: at.Add(time.Minute)})
 				return err
 			}},
 			{"StartRound by one job, after the lease", func(int) error {
-				_, err := h.Deliveries.StartRound(t.Context(), webhook.StartRound{Key: key, Now: at.Add(2 * time.Minute), SweepAt: at.Add(time.Hour), Job: "job"})
+				_, err := h.Deliveries.StartRound(t.Context(), delivery.StartRound{Key: key, Seen: delivery.StatusPending, Now: at.Add(2 * time.Minute), Due: at.Add(2 * time.Minute), SweepAt: at.Add(time.Hour), Job: "job"})
 				return err
 			}},
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
@@ -23,23 +24,24 @@ type Harness struct {
 	Webhooks    webhook.Webhooks
 	Limited     func(limit int) webhook.Webhooks // Webhooks with a limit per tenant
 	Events      webhook.Events
-	Deliveries  webhook.Deliveries
+	Deliveries  delivery.Store
 	Jobs        job.Jobs
 	Tenants     tenancy.Tenants
 	Credentials tenancy.Credentials
 	Erasure     tenancy.Erasure
 	Sources     source.Sources
+	Statistics  webhook.Statistics
 	// Feed returns what the change feed has recorded of a tenant's events, in
 	// any order. nil: the feed is tested elsewhere.
 	Feed func(t *testing.T, tenant webhook.Tenant) []webhook.Record
 	// Stamp is the precision that the feed's times are truncated to. 0: a
 	// second.
 	Stamp time.Duration
-	// Settle waits until lagging reads (Due, Health) see all completed writes.
+	// Settle waits until lagging reads (Due, Health, Hours) see all completed writes.
 	// nil: reads never lag.
 	Settle func()
 	// Damage makes a stored item undecodable: a Webhook, Replaced, Event, Delivery,
-	// Job, Intent, tenancy.Record, Credential or Source. nil: damage is tested
+	// Job, Intent, StoredHour, tenancy.Record, Credential or Source. nil: damage is tested
 	// elsewhere.
 	Damage func(t *testing.T, thing any)
 }
@@ -62,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"History", testHistory},
 		{"Limit", testLimit},
 		{"Health", testHealth},
+		{"Statistics", testStatistics},
 		{"Intents", testIntents},
 		{"Events", testEvents},
 		{"Search", testSearch},
@@ -154,6 +157,6 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func describe(d webhook.Delivery) string {
+func describe(d delivery.Row) string {
 	return fmt.Sprintf("%s round %d attempt %d lease %q", d.Status, d.Round, d.Attempt, d.LeaseBy)
 }

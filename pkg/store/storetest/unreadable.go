@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -73,6 +74,23 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 		},
 		{
+			name: "Statistics.Hours",
+			make: func(t *testing.T, i int) (any, error) {
+				hour := webhook.Hour{From: at.Truncate(time.Hour).Add(time.Duration(i) * time.Hour), Attempts: 1, ExpiresAt: at.Add(24 * time.Hour)}
+				return StoredHour{tenant, 1, hour}, h.Statistics.Count(t.Context(), tenant, 1, hour)
+			},
+			list: func(ctx context.Context) (int, error) {
+				from := time.Time{}
+				return pages(func() (int, bool, error) {
+					page, err := h.Statistics.Hours(ctx, tenant, 1, from, limit)
+					for _, hour := range page {
+						from = hour.From.Add(time.Hour)
+					}
+					return len(page), len(page) == limit, err
+				})
+			},
+		},
+		{
 			name: "Webhooks.Intents",
 			make: func(t *testing.T, i int) (any, error) {
 				intent := webhook.Intent{Secret: fmt.Sprintf("p/%s/%d", tenant, i), Tenant: tenant, Webhook: 1, At: at}
@@ -114,7 +132,7 @@ func testUnreadable(t *testing.T, h Harness) {
 		{
 			name: "Deliveries.List",
 			make: func(t *testing.T, i int) (any, error) {
-				key := webhook.DeliveryKey{Tenant: tenant, Webhook: 1, Event: newEventID(t, at.Add(time.Duration(i)*time.Second))}
+				key := delivery.Key{Tenant: tenant, Webhook: 1, Event: newEventID(t, at.Add(time.Duration(i)*time.Second))}
 				return h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, now().Add(time.Hour)))
 			},
 			list: func(ctx context.Context) (int, error) {
@@ -131,11 +149,11 @@ func testUnreadable(t *testing.T, h Harness) {
 		{
 			name: "Deliveries.Log",
 			make: func(t *testing.T, i int) (any, error) {
-				key := webhook.DeliveryKey{Tenant: tenant, Webhook: 3, Event: newEventID(t, at.Add(time.Duration(i)*time.Second))}
+				key := delivery.Key{Tenant: tenant, Webhook: 3, Event: newEventID(t, at.Add(time.Duration(i)*time.Second))}
 				return h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, now().Add(time.Hour)))
 			},
 			list: func(ctx context.Context) (int, error) {
-				q := webhook.LogQuery{Tenant: tenant, Webhook: 3, Limit: limit, Examine: limit}
+				q := delivery.LogQuery{Tenant: tenant, Webhook: 3, Limit: limit, Examine: limit}
 				return pages(func() (int, bool, error) {
 					page, err := h.Deliveries.Log(ctx, q)
 					q.Before = page.Next
@@ -147,14 +165,14 @@ func testUnreadable(t *testing.T, h Harness) {
 			name: "Deliveries.Due",
 			make: func(t *testing.T, i int) (any, error) {
 				key := newKey(t, tenant, 2)
-				for webhook.DueShard(key) != 0 {
+				for delivery.DueShard(key) != 0 {
 					key = newKey(t, tenant, 2)
 				}
 				return h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, at.Add(time.Duration(i)*time.Second)))
 			},
 			list: func(ctx context.Context) (int, error) {
 				h.settle()
-				last := webhook.DueDelivery{}
+				last := delivery.DueRow{}
 				return pages(func() (int, bool, error) {
 					page, err := h.Deliveries.Due(ctx, 0, now(), last, limit)
 					for _, d := range page {
@@ -251,7 +269,7 @@ func testUnreadable(t *testing.T, h Harness) {
 			}
 		}
 		h.settle()
-		if rows, err := h.Deliveries.Due(t.Context(), 0, now(), webhook.DueDelivery{}, 1000); len(rows) != 0 || err != nil {
+		if rows, err := h.Deliveries.Due(t.Context(), 0, now(), delivery.DueRow{}, 1000); len(rows) != 0 || err != nil {
 			t.Errorf("the index still has %d rows, %v", len(rows), err)
 		}
 	})

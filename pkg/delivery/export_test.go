@@ -1,0 +1,4 @@
+package delivery
+
+// For tests of package delivery_test.
+const MaxStoredAttempts = maxStoredAttempts
