@@ -44,10 +44,11 @@ func TestCostTable(t *testing.T) {
 	if n := watchedMetrics(t); !strings.Contains(read(t, "../docs/cost.md"), fmt.Sprintf("| %d metrics that alarms watch | %.2f |", n, 0.1*float64(n))) {
 		t.Errorf("docs/cost.md does not have the price of %d metrics that alarms watch", n)
 	}
-	want := "\n| webhooks | 1 million events | 10 million events |\n|---|---|---|\n"
+	want := "\n| webhooks | 1 million events | sealed | 10 million events | sealed |\n|---|---|---|---|---|\n"
 	for _, webhooks := range []float64{10, 100, 1000} {
 		name := strings.Replace(fmt.Sprint(webhooks), "1000", "1,000", 1)
-		want += fmt.Sprintf("| %s | %.0f | %.0f |\n", name, fixed+each*webhooks+events, fixed+each*webhooks+10*events)
+		want += fmt.Sprintf("| %s | %.0f | %.0f | %.0f | %.0f |\n", name,
+			fixed+each*webhooks+events, fixed+events, fixed+each*webhooks+10*events, fixed+10*events)
 	}
 	_, rest, _ := strings.Cut(read(t, "../README.md"), "<!-- cost:begin -->")
 	got, _, _ := strings.Cut(rest, "<!-- cost:end -->")

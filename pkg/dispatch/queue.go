@@ -208,7 +208,7 @@ func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool)
 	if w.State != webhook.StateActive {
 		return c.end(ctx, r, event, delivery.StatusCancelled, "the webhook is "+w.State.String())
 	}
-	doc, err := c.document(ctx, w)
+	w, read, doc, err := c.signing(ctx, m, w, read)
 	if err != nil && !gone(err) {
 		c.Logger.WarnContext(ctx, "cannot read secret", "tenant", string(m.Tenant), "webhook_id", m.Webhook, "error", err)
 		return c.postpone(ctx, r, secretRetries.Wait(c.Random, 1))

@@ -259,6 +259,40 @@ func TestQueue_Attempt(t *testing.T) {
 			},
 			wait: done, row: "pending 1.1", queued: "attempt 1.2 hops 1 in",
 		},
+		{
+			name: "a reference to the secret of another webhook: later, never unsigned", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				ref, err := s.db.Secrets().Create(s.t.Context(), "p/Default/2/theirs", webhook.SecretDocument{Current: webhook.NewSecret("theirs")})
+				s.must(err)
+				ref.Signed = true
+				s.change(func(w *webhook.Webhook) { w.Secret = ref })
+			},
+			wait: 30 * time.Second,
+		},
+		{
+			name: "a secret that moves while it is read: an attempt with the new one", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.rotate("moved from")
+				s.before["Secrets.Read"] = func() {
+					delete(s.before, "Secrets.Read")
+					s.must(s.db.Secrets().Delete(s.t.Context(), "p/Default/1/moved from"))
+					s.rotate("moved to")
+				}
+			},
+			wait: done, posts: 1, row: "delivered 1.1",
+		},
+		{
+			name: "a webhook that is stopped while its secret goes: later, then cancelled", message: [3]int{1, 1},
+			prepare: func(s *site) {
+				s.rotate("gone")
+				s.before["Secrets.Read"] = func() {
+					delete(s.before, "Secrets.Read")
+					s.must(s.db.Secrets().Delete(s.t.Context(), "p/Default/1/gone"))
+					s.change(func(w *webhook.Webhook) { w.Secret, w.State = webhook.SecretRef{}, webhook.StateStopped })
+				}
+			},
+			wait: 30 * time.Second,
+		},
 
 		// Time.
 		{

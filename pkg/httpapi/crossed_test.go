@@ -104,9 +104,9 @@ func crossing(t *testing.T, route httpapi.Route, id int) (path, body string) {
 }
 
 // crossed starts a server with one webhook of the owner.
-func crossed(t *testing.T) *server {
+func crossed(t *testing.T, changes ...func(*httpapi.Config)) *server {
 	t.Helper()
-	s := newServer(t, func(c *httpapi.Config) { c.Auth = everyone() })
+	s := newServer(t, append([]func(*httpapi.Config){func(c *httpapi.Config) { c.Auth = everyone() }}, changes...)...)
 	const mine = `{"Name":"owners-mark","Events":["contact.changed"],"TargetUrl":"https://example.com/owners-mark","Secret":"owners-mark-secret",
 		"Headers":{"X-Api-Key":"owners-mark-key"},"Description":"owners-mark"}`
 	if got := s.call("POST", "/api/v1/Webhook", mine, "Authorization: owner"); got.Code != http.StatusOK {

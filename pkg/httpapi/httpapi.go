@@ -21,7 +21,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/custody"
 	explaining "github.com/posthaste-dev/posthaste/pkg/explain"
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
@@ -50,6 +52,11 @@ type Config struct {
 	Administration *tenancy.Administration
 	// Redispatch matches past events again.
 	Redispatch *replay.Redispatch
+	// Jobs shows and cancels jobs of every kind.
+	Jobs *job.Control
+	// Custody moves secrets between stores, and rotates the root key. nil: there is one
+	// store, as in the local run.
+	Custody *custody.Administration
 	// Retry begins another round of a delivery.
 	Retry *replay.Retry
 	// Replays sends past events to a webhook again.

@@ -38,6 +38,11 @@ func (a *api) routes() []route {
 		{post, "/api/v1/Session", open, a.startSession, nil}, // checks its own credential
 		{del, "/api/v1/Session", open, a.endSession, nil},
 
+		{get, "/admin/v1/Jobs", admin, a.listJobs, nil},
+		{get, "/admin/v1/Jobs/{job}", admin, a.getJob, nil},
+		{del, "/admin/v1/Jobs/{job}", admin, a.cancelJob, nil},
+		{post, "/admin/v1/SecretRoot/Rotate", admin, a.rotateRoot, nil},
+		{post, "/admin/v1/SecretStore/Move", admin, a.moveSecrets, nil},
 		{post, "/admin/v1/Redispatch", admin, a.redispatch, nil},
 		{get, "/admin/v1/Redispatch/{job}", admin, a.getRedispatch, nil},
 		{del, "/admin/v1/Redispatch/{job}", admin, a.cancelRedispatch, nil},

@@ -11,10 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/custody"
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/source"
@@ -98,6 +100,8 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		Publisher: &webhook.Publisher{Events: db.Events(), Now: s.clock.Now, Random: random, Life: 30 * 24 * time.Hour},
 		Auth:      anyone{tje0}, Health: db.Webhooks().Health, PublicURL: "https://hooks.example.com", Version: "1.2.3",
 		Administration: administration,
+		Jobs:           &job.Control{Jobs: db.Jobs(), Now: s.clock.Now, Random: random},
+		Custody:        &custody.Administration{Jobs: db.Jobs(), TenantExists: administration.Exists, Now: s.clock.Now, Random: random},
 		Redispatch:     &replay.Redispatch{Tenants: administration, Jobs: db.Jobs(), Now: s.clock.Now, Random: random},
 		Retry: &replay.Retry{
 			Webhooks: registry, Events: db.Events(), Deliveries: db.Deliveries(), Messages: db.Queue(), Now: s.clock.Now,

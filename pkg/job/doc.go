@@ -5,6 +5,6 @@
 // store.go apply to it, its errors are those of pkg/webhook, and
 // pkg/store/storetest is its suite. A [Runner] does the slices every minute.
 //
-// The package refuses to know what a job does: pkg/replay and pkg/tenancy do the
-// work of a slice. It starts no goroutine and keeps no schedule.
+// The package refuses to know what a job does: pkg/replay, pkg/tenancy and
+// pkg/custody do the work of a slice. It starts no goroutine and keeps no schedule.
 package job

@@ -19,6 +19,10 @@ const (
 	Redispatch   Kind = "redispatch"    // make the missing deliveries of a tenant's events of a period
 	Replay       Kind = "replay"        // send past events to a webhook again
 	DeleteTenant Kind = "delete_tenant" // remove everything that is stored about a tenant
+
+	MoveToManager Kind = "move_secrets_to_manager" // move webhooks' secrets into Secrets Manager
+	MoveToItems   Kind = "move_secrets_to_sealed"  // seal them in the webhooks' items instead
+	RotateRoot    Kind = "rotate_secret_root"      // add a root key, and seal all sealed secrets under it
 )
 
 // Status is the state of a job.
@@ -51,7 +55,8 @@ type Job struct {
 	Cursor string
 	// Examined counts the items that the job has looked at, Processed those that
 	// it has acted on: events enqueued by a redispatch, rounds begun by a replay, items
-	// removed by a deletion. A slice that is repeated counts once.
+	// removed by a deletion, secrets that were moved or sealed again. A slice that is
+	// repeated counts once.
 	Examined, Processed int
 	// From and To bound the job's period, From included and To not. Zero for kinds
 	// without a period.

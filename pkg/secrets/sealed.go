@@ -64,17 +64,25 @@ func (s *Sealed) Create(ctx context.Context, name string, doc webhook.SecretDocu
 	if !ok {
 		return webhook.SecretRef{}, errors.New("seal secret: the name is not of a sealed secret")
 	}
-	ring, err := s.Rings.ForWriting(ctx)
+	ring, key, err := s.ring(ctx)
 	if err != nil {
-		return webhook.SecretRef{}, fmt.Errorf("seal secret: %w", err)
+		return webhook.SecretRef{}, err
 	}
-	key := ring.Newest(s.Now().Add(-settled))
 	sealed, err := ring.Seal([]byte(webhook.EncodeSecretDocument(doc).Reveal()), at, key, s.Random)
 	if err != nil {
 		return webhook.SecretRef{}, fmt.Errorf("seal secret: %w", err)
 	}
 	ref.Sealed = webhook.Sealed(sealed)
 	return ref, nil
+}
+
+// ring returns the root keys and the id of the one that seals now.
+func (s *Sealed) ring(ctx context.Context) (seal.Ring, string, error) {
+	ring, err := s.Rings.ForWriting(ctx)
+	if err != nil {
+		return seal.Ring{}, "", fmt.Errorf("seal secret: %w", err)
+	}
+	return ring, ring.Newest(s.Now().Add(-settled)), nil
 }
 
 // Read implements webhook.Secrets. It returns webhook.ErrSecretDamaged if any part of

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/posthaste-dev/posthaste/pkg/custody"
+	"github.com/posthaste-dev/posthaste/pkg/seal"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -14,18 +16,23 @@ import (
 type Stores struct {
 	// Manager has the secrets that are in Secrets Manager, Sealed those in their
 	// references.
-	Manager, Sealed webhook.Secrets
+	Manager webhook.Secrets
+	Sealed  *Sealed
+	// Rotate adds a root key. It is nil where nobody does.
+	Rotate func(ctx context.Context) (keyID string, err error)
 	// WriteSealed says which of the two is written.
 	WriteSealed bool
 }
 
-var _ webhook.Secrets = (*Stores)(nil)
+var (
+	_ webhook.Secrets = (*Stores)(nil)
+	_ custody.Stores  = (*Stores)(nil)
+)
 
-// IsSealed reports whether the secret with this name is sealed in its references.
-func IsSealed(name string) bool { return strings.HasPrefix(name, sealedPrefix) }
+func isSealed(name string) bool { return strings.HasPrefix(name, sealedPrefix) }
 
 func (s *Stores) of(name string) webhook.Secrets {
-	if IsSealed(name) {
+	if isSealed(name) {
 		return s.Sealed
 	}
 	return s.Manager
@@ -52,11 +59,39 @@ func (s *Stores) Read(ctx context.Context, ref webhook.SecretRef) (webhook.Secre
 // Put implements webhook.Secrets. webhook.ErrNotFound for a secret of the store that is
 // only read.
 func (s *Stores) Put(ctx context.Context, committed webhook.SecretRef, doc webhook.SecretDocument) (webhook.SecretRef, error) {
-	if IsSealed(committed.Name) != s.WriteSealed {
-		return webhook.SecretRef{}, fmt.Errorf("secret %s is in the store that is not written: %w", committed.Name, webhook.ErrNotFound)
+	if isSealed(committed.Name) != s.WriteSealed {
+		return webhook.SecretRef{}, fmt.Errorf("the secret is in the store that is not written: %w", webhook.ErrNotFound)
 	}
 	return s.of(committed.Name).Put(ctx, committed, doc)
 }
 
 // Delete implements webhook.Secrets.
 func (s *Stores) Delete(ctx context.Context, name string) error { return s.of(name).Delete(ctx, name) }
+
+// Holder implements custody.Stores.
+func (s *Stores) Holder(name string) custody.Store {
+	if isSealed(name) {
+		return custody.InItems
+	}
+	return custody.InManager
+}
+
+// In implements custody.Stores.
+func (s *Stores) In(store custody.Store) webhook.Secrets {
+	if store == custody.InItems {
+		return s.Sealed
+	}
+	return s.Manager
+}
+
+// Outdated implements custody.Stores.
+func (s *Stores) Outdated(ctx context.Context, ref webhook.SecretRef) (bool, error) {
+	_, key, err := s.Sealed.ring(ctx)
+	return seal.KeyOf(string(ref.Sealed)) != key, err
+}
+
+// AddKey implements custody.Stores.
+func (s *Stores) AddKey(ctx context.Context) error {
+	_, err := s.Rotate(ctx)
+	return err
+}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/custody"
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/job"
@@ -47,6 +48,9 @@ type Contracts struct {
 	// Founder is Webhooks, where they are created.
 	Founder job.Founder
 	Sources source.Sources
+	// Custody is both stores of secrets. nil: there is one store, and its key is not
+	// rotated.
+	Custody custody.Stores
 	// OwnTables are the names of the service's tables, which are never sources.
 	OwnTables []string
 	// BusTenant is the tenant of the events of a bus for which no source is

@@ -99,8 +99,8 @@ func (l *witness) notePreference(a *attempt, known bool) {
 		p.at = time.Time{}
 		l.preferred[about(a.key)] = p
 	}
-	if a.kind != ledger.Accepted {
-		return
+	if moved, ever := l.movedAt[about(a.key)]; a.kind != ledger.Accepted || ever && a.began.Before(moved.Add(grace)) {
+		return // stored under a version that the webhook no longer has
 	}
 	v, secret := l.signedWith(a)
 	if secret == "" {

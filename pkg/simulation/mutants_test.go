@@ -60,6 +60,8 @@ const (
 	stateEvents    = "pkg/webhook/state_event.go"
 	messages       = "pkg/delivery/message.go"
 	limiter        = "pkg/dispatch/engine.go"
+	custodian      = "pkg/custody/move.go"
+	sealing        = "pkg/seal/seal.go"
 	explaining     = "pkg/explain/explain.go"
 	selections     = "pkg/webhook/selection.go"
 )
@@ -176,6 +178,14 @@ var mutants = []mutant{
 	{
 		"secrets: create one without an intent", registrySecret,
 		"\tif err := r.putIntent(ctx, w, name, now); err != nil {\n\t\treturn SecretRef{}, err\n\t}\n", "\t_ = now\n",
+	},
+	{
+		"secrets: a move deletes the old one before it commits", custodian,
+		"\tnext := w\n", "\tm.drop(ctx, dropped)\n\tnext := w\n",
+	},
+	{
+		"secrets: what is sealed is not bound to its tenant", sealing,
+		"\tb = appendText(b, p.Tenant)\n", "",
 	},
 
 	{

@@ -17,7 +17,6 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/queue/sqs"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
-	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	wiring "github.com/posthaste-dev/posthaste/pkg/service"
 	"github.com/posthaste-dev/posthaste/pkg/service/dispatcher"
 	"github.com/posthaste-dev/posthaste/pkg/service/sweeper"
@@ -99,14 +98,11 @@ func (e *environment) start() {
 	w.setClock(p)
 	random := &randomness{w: w, process: p.name}
 	store := dynamo.New(w.db, tables, dynamo.Options{Now: p.now, Random: random})
-	var documents webhook.Secrets = w.vault
-	if strings.HasPrefix(e.kind, "deliver") || strings.HasPrefix(e.kind, "retry") || strings.HasPrefix(e.kind, relayEnvironment) {
-		documents = secrets.NewCache(w.vault, 4<<20)
-	}
+	stores := w.stores(p, random, strings.HasPrefix(e.kind, "deliver") || strings.HasPrefix(e.kind, "retry") || strings.HasPrefix(e.kind, relayEnvironment))
 	on := wiring.Contracts{
 		Logger: watch{w, p}.logger(), Now: p.now, Random: random,
 		Delivering: config.Delivering{Policy: w.policy, EventTTL: eventLife, DeliveryExtra: rowLife - eventLife},
-		Webhooks:   store.Webhooks(), Founder: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Statistics: store.Statistics(), Secrets: documents,
+		Webhooks:   store.Webhooks(), Founder: store.Webhooks(), Events: store.Events(), Deliveries: store.Deliveries(), Statistics: store.Statistics(), Secrets: stores, Custody: stores,
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(), Messages: &sqs.Queue{Client: api{w.queue}, URL: "delivery"},
 		Sources: store.Sources(),
 	}

@@ -194,7 +194,9 @@ func (l *witness) auditSecrets() {
 			continue
 		}
 		named[ref.Name] = true
-		if l.w.vault.secrets[ref.Name][ref.Version] == nil {
+		if ref.Sealed != "" {
+			l.w.document(ref)
+		} else if l.w.vault.secrets[ref.Name][ref.Version] == nil {
 			l.w.violated("secrets", "w%d references %s %s, which does not exist", id, ref.Name, ref.Version)
 		}
 	}

@@ -68,7 +68,7 @@ func (in *relays) committed(p *process, name string, exists bool, s source.Sourc
 	if !exists {
 		return
 	}
-	doc := in.w.vault.document(s.Relay.Secret)
+	doc := in.w.document(s.Relay.Secret)
 	if got := fmt.Sprint(doc.Current.Reveal(), doc.Previous.Reveal(), doc.PreviousUntil.UnixMilli()); got != fmt.Sprint(v.current, v.previous, v.until.UnixMilli()) {
 		in.w.violated("relay", "%s names the secrets %q, %q until %s, but its administrator told %q, %q until %s",
 			name, doc.Current.Reveal(), doc.Previous.Reveal(), doc.PreviousUntil, v.current, v.previous, v.until)
@@ -254,7 +254,9 @@ func (in *relays) auditSecrets(named map[string]bool) {
 	for name := range in.versions {
 		if last := in.last(name); last.exists {
 			ref := last.Relay.Secret
-			if named[ref.Name] = true; in.w.vault.secrets[ref.Name][ref.Version] == nil {
+			if named[ref.Name] = true; ref.Sealed != "" {
+				in.w.document(ref)
+			} else if in.w.vault.secrets[ref.Name][ref.Version] == nil {
 				in.w.violated("secrets", "source %s references %s %s, which does not exist", name, ref.Name, ref.Version)
 			}
 		}

@@ -76,6 +76,7 @@ func newWorld(seed uint64, keep bool) *world {
 	w.db = newDatabase(w)
 	w.queue = &queue{w: w}
 	w.vault = &vault{w: w, secrets: map[string]map[string]*version{}, written: map[webhook.SecretRef]webhook.SecretDocument{}}
+	w.root = newRootSecret(w)
 	w.bucket = &bucket{w: w, batches: map[string][]fed{}}
 	w.targets = newTargets(w, rnd)
 	w.tracef("weather", "%s, policy %s", w.weather, w.policy)
@@ -163,6 +164,7 @@ func newWorld(seed uint64, keep bool) *world {
 		})
 		user("eve", first, 1, mended+10*time.Second, restore)
 	}
+	w.keeps()
 	return w
 }
 

@@ -61,6 +61,7 @@ func (l *witness) told(p *process, id hook, exists bool, w webhook.Webhook) {
 		Registered: was.Registered, By: was.By, Updated: w.Updated, UpdatedBy: was.UpdatedBy,
 	}
 	switch {
+	case t == nil && l.moved(p, id, w):
 	case t == nil:
 		l.serviceChanged(p, id, was, &now)
 	case t.hook != 0 && t.hook != id || t.deletes || t.hook == 0 && was.Exists:
@@ -93,7 +94,8 @@ func (l *witness) checkSeen(t *telling, id hook, was ledger.Version) {
 	}
 }
 
-// serviceChanged checks a change that no user told: the service may only disable.
+// serviceChanged checks a change that no user told: the service may only
+// disable, or move the secret.
 func (l *witness) serviceChanged(p *process, id hook, was ledger.Version, now *ledger.Webhook) {
 	if p == nil { // made before the run
 		return

@@ -55,6 +55,7 @@ type witness struct {
 	reasons    reasons
 	shown      map[shown]int // resends of a row when it got its SweepAt
 	preferred  map[hook]acceptance
+	movedAt    map[hook]time.Time         // when the secret was last moved
 	onceEvents map[string]webhook.EventID // by caller and idempotency key
 	unsigned   map[hook]bool              // an attempt was made without a POST
 	parked     map[putOff]bool
@@ -148,7 +149,7 @@ func newWitness(w *world) *witness {
 		w: w, events: map[webhook.EventID]*happening{}, webhooks: map[hook][]revision{}, epochs: map[webhook.Tenant]int64{},
 		rows: map[delivery.Key]delivery.Row{}, attempts: map[delivery.Key][]*attempt{},
 		grants: map[delivery.Key][]*grant{}, streams: map[webhook.EventID][]*streamed{},
-		accounts: map[hook]*account{}, hours: newHours(), posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), shown: map[shown]int{}, preferred: map[hook]acceptance{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
+		accounts: map[hook]*account{}, hours: newHours(), posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), shown: map[shown]int{}, preferred: map[hook]acceptance{}, movedAt: map[hook]time.Time{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
 		replays: map[string]*replayed{}, rounds: map[delivery.Key][]*replayed{}, claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
 	}
 }
@@ -587,7 +588,7 @@ func (l *witness) checkFresh(name string, post webhook.Post, began time.Time) {
 		l.w.violated("promise 6", "%s is attempted unsigned", name)
 	}
 	if ref := post.Webhook.Secret; ref.Name != "" {
-		want := l.w.vault.document(ref)
+		want := l.w.document(ref)
 		if webhook.EncodeSecretDocument(want).Reveal() != webhook.EncodeSecretDocument(post.Secrets).Reveal() {
 			l.w.violated("promise 6", "%s is attempted with a secret that its webhook does not reference", name)
 		}

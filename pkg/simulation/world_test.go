@@ -42,6 +42,8 @@ type world struct {
 	db           *database
 	queue        *queue
 	vault        *vault
+	root         *rootSecret
+	sealed       bool // new secrets are sealed
 	bucket       *bucket
 	targets      *targets
 	witness      *witness

@@ -14,6 +14,7 @@ const (
 	ActionChanged  Action = "changed"  // by a principal
 	ActionDisabled Action = "disabled" // by the service, after failures or a 410
 	ActionDeleted  Action = "deleted"
+	ActionMoved    Action = "moved" // by the service: its secret is the same, and is stored elsewhere
 )
 
 // Change says who changes or deletes a stored webhook, when and how. The store
@@ -102,4 +103,10 @@ func sizeOf(w Webhook) int {
 // is how long the replaced webhook is kept.
 func Disabling(now time.Time, life time.Duration) Change {
 	return Change{Action: ActionDisabled, At: now, Members: []string{memberState}, ExpiresAt: now.Add(life)}
+}
+
+// Moving returns the change by which the service stores a webhook's secret elsewhere
+// at now. life is as for Disabling.
+func Moving(now time.Time, life time.Duration) Change {
+	return Change{Action: ActionMoved, At: now, ExpiresAt: now.Add(life)}
 }

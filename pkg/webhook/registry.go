@@ -74,8 +74,8 @@ const (
 // saving is the backoff policy of saves that lose a race.
 var saving = backoff.Policy{Tries: 8, First: 10 * time.Millisecond, Most: 200 * time.Millisecond}
 
-// retry repeats a change whose write lost a race. wrote says that the error is the
-// write's: any other error ends the change.
+// retry repeats a change that lost a race. wrote says that the error is the write's,
+// or errSecretMoved: any other error ends the change.
 func (r *Registry) retry(ctx context.Context, try func() (wrote bool, err error)) error {
 	wrote := false
 	return saving.Retry(ctx, r.Random, func(err error) bool { return wrote && errors.Is(err, ErrConflict) }, func() (err error) {

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -55,7 +56,11 @@ func (r *Registry) Save(ctx context.Context, who Principal, id int32, edit func(
 // previous secret it does nothing. Errors: as for Save, and ErrSecretUnavailable.
 func (r *Registry) EndOverlap(ctx context.Context, who Principal, id int32) error {
 	_, err := r.change(ctx, who, id, func(current, w Webhook) (change, error) {
-		doc, err := r.Document(ctx, current)
+		if current.Secret.Name == "" {
+			return change{none: true}, nil
+		}
+		doc, err := r.readToChange(ctx, current)
+		err = secretGone(err)
 		if err != nil || doc.previousAt(w.Updated).IsZero() {
 			return change{none: true}, err
 		}
@@ -107,7 +112,7 @@ func (r *Registry) change(ctx context.Context, who Principal, id int32, decide f
 		c, err := decide(current, next)
 		if err != nil || c.none {
 			saved = current
-			return false, err
+			return errors.Is(err, errSecretMoved), err
 		}
 		saved, err = r.commit(ctx, who, current, c)
 		return true, err

@@ -190,7 +190,7 @@ func (r *Registry) documentToChange(ctx context.Context, w Webhook, d Draft) (do
 	if w.Secret.Name == "" {
 		return SecretDocument{}, false, nil
 	}
-	doc, err = ReadSecret(ctx, r.Secrets, w.Tenant, w.ID, w.Secret)
+	doc, err = r.readToChange(ctx, w)
 	if !SecretLost(err) {
 		return doc, false, err
 	}
@@ -205,6 +205,21 @@ func (r *Registry) documentToChange(ctx context.Context, w Webhook, d Draft) (do
 	}
 	return SecretDocument{}, true, f.Err()
 }
+
+// readToChange reads the secret document of a webhook that was read before.
+// errSecretMoved if it is gone because the webhook has changed since.
+func (r *Registry) readToChange(ctx context.Context, w Webhook) (SecretDocument, error) {
+	doc, err := ReadSecret(ctx, r.Secrets, w.Tenant, w.ID, w.Secret)
+	if SecretLost(err) {
+		if stored, readErr := r.Webhooks.Get(ctx, w.Tenant, w.ID); readErr == nil && stored.Revision != w.Revision {
+			return SecretDocument{}, errSecretMoved
+		}
+	}
+	return doc, err
+}
+
+// errSecretMoved is an ErrConflict before anything was written.
+var errSecretMoved = fmt.Errorf("its secret was moved: %w", ErrConflict)
 
 // secretGone turns the absence of a secret that a webhook refers to into
 // ErrSecretUnavailable.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -116,4 +117,58 @@ func stored(t *testing.T, r *registry, id int32) webhook.Webhook {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// moving is a secret store from which the secret is moved just before it is read.
+type moving struct {
+	webhook.Secrets
+	move func()
+}
+
+func (m *moving) Read(ctx context.Context, ref webhook.SecretRef) (webhook.SecretDocument, error) {
+	if move := m.move; move != nil {
+		m.move = nil
+		move()
+	}
+	return m.Secrets.Read(ctx, ref)
+}
+
+// A change that keeps the secret does not call it lost if a job moves it meanwhile.
+func TestRegistry_AChangeFollowsASecretThatMoves(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(r *registry, id int32) error{
+		"save": func(r *registry, id int32) error {
+			r.mustSave(t, id, secret("new"))
+			return nil
+		},
+		"end of the overlap": func(r *registry, id int32) error { return r.EndOverlap(t.Context(), anna, id) },
+	} {
+		r := newRegistry(t)
+		w := r.create(t, secret("first"))
+		w = r.mustSave(t, w.ID, secret("second"))
+		secrets := r.Secrets
+		r.Secrets = &moving{secrets, func() {
+			doc, err := secrets.Read(t.Context(), w.Secret)
+			if err != nil {
+				t.Fatal(err)
+			}
+			moved := stored(t, r, w.ID)
+			if moved.Secret, err = secrets.Create(t.Context(), "local/Default/1/moved", doc); err != nil {
+				t.Fatal(err)
+			}
+			moved.Revision++
+			if err := r.Webhooks.Update(t.Context(), moved, webhook.Moving(r.clock.Now(), time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			if err := secrets.Delete(t.Context(), w.Secret.Name); err != nil {
+				t.Fatal(err)
+			}
+		}}
+		if err := change(r, w.ID); err != nil {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if got := stored(t, r, w.ID).Secret.Name; got != "local/Default/1/moved" {
+			t.Errorf("%s: the secret is in %s", name, got)
+		}
+	}
 }

@@ -28,22 +28,23 @@ type Limits struct {
 // the stores of secrets. The caller sets the queues and the failure bucket.
 func Contracts(cfg config.Deployed, limits Limits, clients aws.Config, logger *slog.Logger) service.Contracts {
 	store := dynamo.New(dynamodb.NewFromConfig(clients), dynamo.Tables(cfg.Tables), dynamo.Options{Now: time.Now, Random: rand.Reader})
+	stores := newSecrets(cfg, limits, secretsmanager.NewFromConfig(clients))
 	webhooks := store.Webhooks().Limited(limits.WebhooksPerTenant)
 	return service.Contracts{
 		Logger: logger, Now: time.Now, Random: rand.Reader, Delivering: cfg.Delivering,
 		Webhooks: webhooks, Founder: webhooks, Events: store.Events(), Deliveries: store.Deliveries(), Statistics: store.Statistics(),
-		Secrets: newSecrets(cfg, limits, secretsmanager.NewFromConfig(clients)),
+		Secrets: stores, Custody: stores,
 		Tenants: store.Tenants(), Credentials: store.Credentials(), Jobs: store.Jobs(), Erasure: store.Erasure(),
 		Sources: store.Sources(), OwnTables: []string{cfg.Tables.Webhooks, cfg.Tables.Events, cfg.Tables.Deliveries},
 	}
 }
 
 func newSecrets(cfg config.Deployed, limits Limits, client *secretsmanager.Client) *secrets.Stores {
+	root := secrets.NewRoot(client, cfg.RootSecret, time.Now, rand.Reader)
 	stores := &secrets.Stores{
-		Manager: &secrets.Manager{Client: client, Prefix: cfg.SecretPrefix, Random: rand.Reader},
-		Sealed: &secrets.Sealed{
-			Rings: secrets.NewRoot(client, cfg.RootSecret, time.Now, rand.Reader), Now: time.Now, Random: rand.Reader,
-		},
+		Manager:     &secrets.Manager{Client: client, Prefix: cfg.SecretPrefix, Random: rand.Reader},
+		Sealed:      &secrets.Sealed{Rings: root, Now: time.Now, Random: rand.Reader},
+		Rotate:      root.Rotate,
 		WriteSealed: cfg.WriteSealed,
 	}
 	if limits.DocumentBytes > 0 {

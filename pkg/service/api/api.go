@@ -9,8 +9,10 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/auth"
 	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/custody"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/ingest"
+	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/service"
@@ -46,9 +48,14 @@ func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler 
 	registry.Ping, registry.SkipTargetCheck = sender.Send, !cfg.RequireTargetCheck
 	authenticator := newAuthenticator(c, cfg)
 	administration := &tenancy.Administration{Tenants: c.Tenants, Credentials: c.Credentials, Jobs: c.Jobs, Now: c.Now, Random: c.Random}
+	var keeper *custody.Administration
+	if c.Custody != nil {
+		keeper = &custody.Administration{Jobs: c.Jobs, TenantExists: administration.Exists, Now: c.Now, Random: c.Random}
+	}
 	return httpapi.New(httpapi.Config{
 		Registry: registry, Publisher: service.NewPublisher(c), Auth: authenticator, Sessions: authenticator,
 		Administration: administration, Sources: service.NewSources(c),
+		Jobs: &job.Control{Jobs: c.Jobs, Now: c.Now, Random: c.Random}, Custody: keeper,
 		Redispatch: &replay.Redispatch{Tenants: administration, Jobs: c.Jobs, Now: c.Now, Random: c.Random},
 		Retry:      service.NewRetry(c, registry),
 		Replays:    service.NewReplays(c, registry),

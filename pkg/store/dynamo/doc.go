@@ -60,6 +60,9 @@
 // a webhook has at most 100. The put needs no condition: only the transaction that
 // replaces a revision writes its entry.
 //
+// secret_sealed is the webhook's secret document, encrypted, if it is stored in the
+// item. No other item has it, except for the documents of sources.
+//
 // EPOCH also counts the tenant's webhooks. The same transaction increments the
 // count on create and decrements it on delete, so the limit needs no extra write
 // and holds under concurrent creates and deletes. A create refused by the limit
