@@ -43,9 +43,11 @@ type Authenticator interface {
 // Config is everything that the API needs. A field must be set unless its
 // comment says what the zero value means.
 type Config struct {
-	Registry  *webhook.Registry
-	Publisher *webhook.Publisher
-	Auth      Authenticator
+	Registry *webhook.Registry
+	// Statistics reads those of the registry's webhooks.
+	Statistics *webhook.Reader
+	Publisher  *webhook.Publisher
+	Auth       Authenticator
 	// Sessions starts and ends browser sessions.
 	Sessions Sessions
 	// Administration creates and deletes tenants and credentials.

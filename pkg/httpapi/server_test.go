@@ -87,7 +87,7 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		Tenants: db.Tenants(), Credentials: db.Credentials(), Jobs: db.Jobs(), Now: s.clock.Now, Random: random,
 	}
 	registry := &webhook.Registry{
-		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Events: db.Events(), Statistics: db.Statistics(), Rules: webhook.Rules{AllowHTTP: true},
+		Webhooks: db.Webhooks(), Secrets: db.Secrets(), Events: db.Events(), Rules: webhook.Rules{AllowHTTP: true},
 		Now: s.clock.Now, Random: random, EventLife: 30 * 24 * time.Hour,
 		Ping: func(_ context.Context, post webhook.Post) webhook.Result {
 			s.pings = append(s.pings, post)
@@ -95,7 +95,7 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		},
 	}
 	cfg := httpapi.Config{
-		Registry:  registry,
+		Registry: registry, Statistics: &webhook.Reader{Registry: registry, Statistics: db.Statistics()},
 		Explainer: &explain.Explainer{Webhooks: registry, Deliveries: db.Deliveries(), Health: db.Webhooks().Health, Now: s.clock.Now},
 		Publisher: &webhook.Publisher{Events: db.Events(), Now: s.clock.Now, Random: random, Life: 30 * 24 * time.Hour},
 		Auth:      anyone{tje0}, Health: db.Webhooks().Health, PublicURL: "https://hooks.example.com", Version: "1.2.3",

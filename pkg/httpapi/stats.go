@@ -56,7 +56,7 @@ func (a *api) getStats(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	s, err := a.Registry.Stats(c.Context(), c.who, id)
+	s, err := a.Statistics.One(c.Context(), c.who, id)
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
 	}
@@ -83,7 +83,7 @@ func (a *api) listStats(c *call) (reply, error) {
 // readStats reads the statistics of webhooks, of those that fail if ids is nil.
 func (a *api) readStats(c *call, ids []int32) (statsPage, error) {
 	if ids != nil {
-		found, err := a.Registry.StatsOf(c.Context(), c.who, ids)
+		found, err := a.Statistics.Of(c.Context(), c.who, ids)
 		return statsPage{Webhooks: showAllStats(found), Examined: len(ids)}, err
 	}
 	after, scope := int64(0), cursorScope(c.who, 0)
@@ -96,7 +96,7 @@ func (a *api) readStats(c *call, ids []int32) (statsPage, error) {
 			return statsPage{}, errForeignCursor
 		}
 	}
-	failing, examined, next, err := a.Registry.FailingStats(c.Context(), c.who, int32(after))
+	failing, examined, next, err := a.Statistics.Failing(c.Context(), c.who, int32(after))
 	page := statsPage{Webhooks: showAllStats(failing), Examined: examined}
 	if next != 0 {
 		page.Cursor = textOrNull(encodeCursor(kindStats, scope, strconv.Itoa(int(next))))

@@ -75,7 +75,7 @@ type Queue interface {
 // NewRegistry returns a registry that checks no targets.
 func NewRegistry(c Contracts) *webhook.Registry {
 	return &webhook.Registry{
-		Webhooks: c.Webhooks, Secrets: c.Secrets, Events: c.Events, Statistics: c.Statistics,
+		Webhooks: c.Webhooks, Secrets: c.Secrets, Events: c.Events,
 		Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL, HistoryLife: c.Delivering.RowLife(),
 	}
 }

@@ -47,8 +47,8 @@ func (p Principal) May(s Scope) bool {
 	return false
 }
 
-// sees reports whether the webhook is visible to the principal: same tenant, and
+// Sees reports whether the webhook is visible to the principal: same tenant, and
 // registered by the principal's app if it has one.
-func (p Principal) sees(w Webhook) bool {
+func (p Principal) Sees(w Webhook) bool {
 	return p.Tenant == w.Tenant && (p.App == "" || p.App == w.App)
 }

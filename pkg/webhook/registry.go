@@ -17,7 +17,7 @@ import (
 // Methods that check a draft take the hosts by which the call reached the service:
 // like Rules.OwnHosts, they are refused as targets.
 //
-// The fields must be set before use (Ping, Events, Statistics and Audit may be nil) and must not
+// The fields must be set before use (Ping, Events and Audit may be nil) and must not
 // change afterwards. The methods may be called concurrently, from any number of
 // processes.
 type Registry struct {
@@ -40,9 +40,6 @@ type Registry struct {
 	// Events keeps the idempotency keys of creates. nil: CreateOnce is not
 	// available.
 	Events Events
-	// Statistics is what Stats reads. nil: the methods that return Stats are not
-	// available.
-	Statistics Statistics
 	// Audit is called after each committed write of a webhook, with the context of
 	// the method that made it. The action is "create webhook", "change webhook" or
 	// "delete webhook". changed names the members, options included, that a change
@@ -90,7 +87,7 @@ func (r *Registry) Get(ctx context.Context, who Principal, id int32) (Webhook, e
 	if err != nil {
 		return Webhook{}, fmt.Errorf("webhook %d: %w", id, err)
 	}
-	if !who.sees(w) {
+	if !who.Sees(w) {
 		return Webhook{}, fmt.Errorf("webhook %d: %w", id, ErrNotFound)
 	}
 	return w, nil
@@ -106,7 +103,7 @@ func (r *Registry) List(ctx context.Context, who Principal, after int32, limit i
 			return nil, 0, fmt.Errorf("list webhooks: %w", err)
 		}
 		for _, w := range page {
-			if after = w.ID; who.sees(w) {
+			if after = w.ID; who.Sees(w) {
 				seen = append(seen, w)
 			}
 		}

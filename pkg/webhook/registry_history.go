@@ -43,7 +43,7 @@ func (r *Registry) sawDeleted(ctx context.Context, who Principal, id int32, abse
 	if _, err = Readable(err); err != nil {
 		return fmt.Errorf("history of webhook %d: %w", id, err)
 	}
-	if len(last) == 0 || last[0].Action != ActionDeleted || !who.sees(last[0].Webhook) {
+	if len(last) == 0 || last[0].Action != ActionDeleted || !who.Sees(last[0].Webhook) {
 		return absent
 	}
 	return nil

@@ -30,10 +30,16 @@ const (
 	statsAtOnce = 10
 )
 
-// Stats returns the statistics of a webhook. ErrNotFound unless the principal sees
+// Reader reads statistics for those who may see them. Its fields must be set before use.
+type Reader struct {
+	Registry   *Registry
+	Statistics Statistics
+}
+
+// One returns the statistics of a webhook. ErrNotFound unless the principal sees
 // it.
-func (r *Registry) Stats(ctx context.Context, who Principal, id int32) (Stats, error) {
-	w, err := r.Get(ctx, who, id)
+func (r *Reader) One(ctx context.Context, who Principal, id int32) (Stats, error) {
+	w, err := r.Registry.Get(ctx, who, id)
 	if err != nil {
 		return Stats{}, err
 	}
@@ -44,12 +50,12 @@ func (r *Registry) Stats(ctx context.Context, who Principal, id int32) (Stats, e
 	return all[0], nil
 }
 
-// StatsOf returns the statistics of up to MaxStats webhooks in the order of their
+// Of returns the statistics of up to MaxStats webhooks in the order of their
 // ids, which must be distinct, without those that the principal does not see.
-func (r *Registry) StatsOf(ctx context.Context, who Principal, ids []int32) ([]Stats, error) {
+func (r *Reader) Of(ctx context.Context, who Principal, ids []int32) ([]Stats, error) {
 	found := make([]Webhook, len(ids))
 	err := eachAtOnce(len(ids), func(i int) (err error) {
-		if found[i], err = r.Get(ctx, who, ids[i]); errors.Is(err, ErrNotFound) {
+		if found[i], err = r.Registry.Get(ctx, who, ids[i]); errors.Is(err, ErrNotFound) {
 			return nil
 		}
 		return err
@@ -66,18 +72,18 @@ func (r *Registry) StatsOf(ctx context.Context, who Principal, ids []int32) ([]S
 	return r.stats(ctx, who.Tenant, seen, Condition.any)
 }
 
-// FailingStats returns the statistics of webhooks that the principal sees and that
+// Failing returns the statistics of webhooks that the principal sees and that
 // fail now, in order of id, starting after an id. It examines up to a hundred
 // webhooks, of which the tenant's other apps may have some, so a page may be short or
 // empty. next is the id to continue after, 0 at the end.
-func (r *Registry) FailingStats(ctx context.Context, who Principal, after int32) (failing []Stats, examined int, next int32, err error) {
-	page, more, err := r.Webhooks.List(ctx, who.Tenant, after, statsExamined)
+func (r *Reader) Failing(ctx context.Context, who Principal, after int32) (failing []Stats, examined int, next int32, err error) {
+	page, more, err := r.Registry.Webhooks.List(ctx, who.Tenant, after, statsExamined)
 	if _, err = Readable(err); err != nil {
 		return nil, 0, 0, fmt.Errorf("list webhooks: %w", err)
 	}
 	var seen []Webhook
 	for _, w := range page {
-		if next = w.ID; who.sees(w) {
+		if next = w.ID; who.Sees(w) {
 			seen = append(seen, w)
 		}
 	}
@@ -102,22 +108,22 @@ func (c Condition) any() bool { return true }
 
 // stats returns the statistics of the first MaxStats webhooks whose condition is
 // wanted. It reads the health of all, and the hours of those.
-func (r *Registry) stats(ctx context.Context, tenant Tenant, webhooks []Webhook, wanted func(Condition) bool) ([]Stats, error) {
+func (r *Reader) stats(ctx context.Context, tenant Tenant, webhooks []Webhook, wanted func(Condition) bool) ([]Stats, error) {
 	ids := make([]int32, len(webhooks))
 	for i, w := range webhooks {
 		ids[i] = w.ID
 	}
-	healths, err := r.Webhooks.Health(ctx, tenant, ids)
+	healths, err := r.Registry.Webhooks.Health(ctx, tenant, ids)
 	if _, err = Readable(err); err != nil {
 		return nil, fmt.Errorf("health of webhooks: %w", err)
 	}
 	var all []Stats
 	for _, w := range webhooks {
-		if c := w.Condition(healths[w.ID]); wanted(c) && len(all) < MaxStats {
+		if c := ConditionOf(w, healths[w.ID]); wanted(c) && len(all) < MaxStats {
 			all = append(all, Stats{ID: w.ID, Name: w.Name, Condition: c})
 		}
 	}
-	from := r.Now().UTC().Truncate(time.Hour).Add(-(StatsHours - 1) * time.Hour)
+	from := r.Registry.Now().UTC().Truncate(time.Hour).Add(-(StatsHours - 1) * time.Hour)
 	return all, eachAtOnce(len(all), func(i int) error {
 		stored, err := r.Statistics.Hours(ctx, tenant, all[i].ID, from, StatsHours)
 		if _, err = Readable(err); err != nil {

@@ -10,49 +10,76 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
+
+var caller = webhook.Principal{Tenant: "Default", Associate: webhook.Associate{ID: 5, Name: "Anna"}}
+
+// bench is a Reader of a new embedded store.
+type bench struct {
+	*webhook.Reader
+	db    *embedded.DB
+	clock *webhooktest.Clock
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	clock := webhooktest.NewClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	random := webhooktest.Random(1)
+	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: clock.Now, Random: random})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	registry := &webhook.Registry{Webhooks: db.Webhooks(), Now: clock.Now, Random: random}
+	return &bench{&webhook.Reader{Registry: registry, Statistics: db.Statistics()}, db, clock}
+}
 
 // found creates webhooks directly in the store, of which those whose id is even fail.
 // Every third belongs to an app.
-func (r *registry) found(t *testing.T, n int32) {
+func (r *bench) found(t *testing.T, n int32) {
 	t.Helper()
 	for id := int32(1); id <= n; id++ {
 		w := webhook.Webhook{
-			Tenant: anna.Tenant, ID: id, Name: fmt.Sprint("n", id), Events: []string{"a.b"}, TargetURL: "https://example.com/",
+			Tenant: caller.Tenant, ID: id, Name: fmt.Sprint("n", id), Events: []string{"a.b"}, TargetURL: "https://example.com/",
 			State: webhook.StateActive, Revision: 1, Activation: 1,
 		}
 		if id%3 == 0 {
 			w.App = "crm"
 		}
-		if err := r.Webhooks.Create(t.Context(), w); err != nil {
+		if err := r.Registry.Webhooks.Create(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}
 		report := webhook.HealthReport{Activation: 1, At: r.clock.Now()}
 		if id%2 == 0 {
 			report.Error = webhook.AttemptStatus
 		}
-		_, err := r.Webhooks.UpdateHealth(t.Context(), anna.Tenant, id, func(h webhook.Health) webhook.Health { return h.Observe(report) })
+		_, err := r.Registry.Webhooks.UpdateHealth(t.Context(), caller.Tenant, id, func(h webhook.Health) webhook.Health { return h.Observe(report) })
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-func TestRegistry_Stats(t *testing.T) {
+func TestReader_One(t *testing.T) {
 	t.Parallel()
-	r := newRegistry(t)
-	r.Statistics = r.db.Statistics()
+	r := newBench(t)
 	r.found(t, 3)
 	r.clock.Advance(31 * time.Minute)
 	this := r.clock.Now().UTC().Truncate(time.Hour)
 	for hoursAgo, attempts := range map[int]int64{0: 1, 2: 3, 23: 4, 24: 5} {
 		hour := webhook.Hour{From: this.Add(-time.Duration(hoursAgo) * time.Hour), Attempts: attempts, ExpiresAt: this.Add(time.Hour)}
-		if err := r.Statistics.Count(t.Context(), anna.Tenant, 2, hour); err != nil {
+		if err := r.Statistics.Count(t.Context(), caller.Tenant, 2, hour); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := r.Stats(t.Context(), anna, 2)
+	got, err := r.One(t.Context(), caller, 2)
 	if err != nil || got.ID != 2 || got.Name != "n2" || got.Condition != webhook.ConditionFailing || len(got.Hours) != 24 {
 		t.Fatalf("got %+v, %v", got, err)
 	}
@@ -62,12 +89,12 @@ func TestRegistry_Stats(t *testing.T) {
 			t.Errorf("hour %d is %s with %d attempts, want %d", i, hour.From, hour.Attempts, want)
 		}
 	}
-	crm := anna
+	crm := caller
 	crm.App = "crm"
 	for what, err := range map[string]error{
-		"of another app":        func() error { _, err := r.Stats(t.Context(), crm, 2); return err }(),
-		"of a missing webhook":  func() error { _, err := r.Stats(t.Context(), anna, 4); return err }(),
-		"of another's tenant's": func() error { _, err := r.Stats(t.Context(), webhook.Principal{Tenant: "Other"}, 2); return err }(),
+		"of another app":        func() error { _, err := r.One(t.Context(), crm, 2); return err }(),
+		"of a missing webhook":  func() error { _, err := r.One(t.Context(), caller, 4); return err }(),
+		"of another's tenant's": func() error { _, err := r.One(t.Context(), webhook.Principal{Tenant: "Other"}, 2); return err }(),
 	} {
 		if !errors.Is(err, webhook.ErrNotFound) {
 			t.Errorf("%s: got %v, want ErrNotFound", what, err)
@@ -82,24 +109,23 @@ func ids(list []webhook.Stats) (ids []int32) {
 	return ids
 }
 
-func TestRegistry_StatsOf(t *testing.T) {
+func TestReader_Of(t *testing.T) {
 	t.Parallel()
-	r := newRegistry(t)
-	r.Statistics = r.db.Statistics()
+	r := newBench(t)
 	r.found(t, 6)
-	crm := anna
+	crm := caller
 	crm.App = "crm"
 	for _, tt := range []struct {
 		who  webhook.Principal
 		ask  []int32
 		want []int32
 	}{
-		{anna, []int32{5, 1, 99, 2}, []int32{5, 1, 2}},
+		{caller, []int32{5, 1, 99, 2}, []int32{5, 1, 2}},
 		{crm, []int32{5, 6, 3, 99}, []int32{6, 3}},
 		{webhook.Principal{Tenant: "Other"}, []int32{1}, nil},
-		{anna, nil, nil},
+		{caller, nil, nil},
 	} {
-		got, err := r.StatsOf(t.Context(), tt.who, tt.ask)
+		got, err := r.Of(t.Context(), tt.who, tt.ask)
 		if diff := cmp.Diff(tt.want, ids(got)); diff != "" || err != nil {
 			t.Errorf("%v for app %q: %v (-want +got):\n%s", tt.ask, tt.who.App, err, diff)
 		}
@@ -137,14 +163,14 @@ func (c *counting) Hours(ctx context.Context, tenant webhook.Tenant, id int32, f
 
 // The pages of webhooks that fail show each of them once, to those who see it, and
 // each costs the same number of calls at most, however many webhooks there are.
-func TestRegistry_FailingStats(t *testing.T) {
+func TestReader_Failing(t *testing.T) {
 	t.Parallel()
-	r := newRegistry(t)
+	r := newBench(t)
 	stores := &counting{Webhooks: r.db.Webhooks(), Statistics: r.db.Statistics()}
 	r.found(t, 330)
-	r.Webhooks, r.Statistics = stores, stores
+	r.Registry.Webhooks, r.Statistics = stores, stores
 	for app, step := range map[string]int32{"": 2, "crm": 6, "other": 1000} {
-		who := anna
+		who := caller
 		who.App = app
 		var got, want []int32
 		for id := step; id <= 330; id += step {
@@ -153,7 +179,7 @@ func TestRegistry_FailingStats(t *testing.T) {
 		examined, after, calls := 0, int32(0), 0
 		for more := true; more; more = after != 0 {
 			stores.calls = map[string]int{}
-			page, n, next, err := r.FailingStats(t.Context(), who, after)
+			page, n, next, err := r.Failing(t.Context(), who, after)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -173,19 +199,18 @@ func TestRegistry_FailingStats(t *testing.T) {
 }
 
 // A page of webhooks that all fail ends at fifty, and the next one continues there.
-func TestRegistry_FailingStats_OfWebhooksThatAllFail(t *testing.T) {
+func TestReader_Failing_OfWebhooksThatAllFail(t *testing.T) {
 	t.Parallel()
-	r := newRegistry(t)
-	r.Statistics = r.db.Statistics()
+	r := newBench(t)
 	for id := int32(1); id <= 120; id++ {
-		w := webhook.Webhook{Tenant: anna.Tenant, ID: id, Events: []string{"a.b"}, State: webhook.StateTooManyErrors, Revision: 1}
-		if err := r.Webhooks.Create(t.Context(), w); err != nil {
+		w := webhook.Webhook{Tenant: caller.Tenant, ID: id, Events: []string{"a.b"}, State: webhook.StateTooManyErrors, Revision: 1}
+		if err := r.Registry.Webhooks.Create(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}
 	}
 	pages, after := []int{}, int32(0)
 	for more := true; more; more = after != 0 {
-		page, examined, next, err := r.FailingStats(t.Context(), anna, after)
+		page, examined, next, err := r.Failing(t.Context(), caller, after)
 		if err != nil || examined != len(page) || page[0].ID != after+1 {
 			t.Fatalf("after %d: %d of %d, %v", after, len(page), examined, err)
 		}

@@ -21,6 +21,9 @@ type Statistics interface {
 	Hours(ctx context.Context, tenant Tenant, id int32, from time.Time, limit int) ([]Hour, error)
 }
 
+// longest is the largest TimeoutSeconds.
+const longest = 100 * time.Second
+
 // Hour is what became of the attempts of a webhook that began in one hour. A
 // process that dies loses what it has not stored yet, and a delivery that is sent
 // twice counts twice.
@@ -32,7 +35,7 @@ type Hour struct {
 	// Delivered is how many attempts the target accepted, Failed how many deliveries
 	// ended with a failed attempt.
 	Delivered, Failed int64
-	// Durations are those of the attempts, up to maxTimeout.
+	// Durations are those of the attempts, up to the largest TimeoutSeconds.
 	Durations Histogram
 	// Lags are the times from an event's acceptance to the end of the attempt that
 	// delivered it, in the delivery's first round: a replay is not late.
@@ -46,7 +49,7 @@ type Hour struct {
 func HourOf(r Result, accepted time.Time, round int, failed bool, life time.Duration) Hour {
 	h := Hour{From: r.At.UTC().Truncate(time.Hour), Attempts: 1}
 	h.ExpiresAt = h.From.Add(time.Hour + life)
-	h.Durations.Observe(min(r.Duration, maxTimeout))
+	h.Durations.Observe(min(r.Duration, longest))
 	if failed {
 		h.Failed = 1
 	}
@@ -82,8 +85,8 @@ const (
 	ConditionStopped  Condition = "Stopped"  // by its owner
 )
 
-// Condition returns the webhook's condition by its health.
-func (w Webhook) Condition(h Health) Condition {
+// ConditionOf returns a webhook's condition by its health.
+func ConditionOf(w Webhook, h Health) Condition {
 	h = h.Under(w.Activation)
 	switch {
 	case w.State == StateTooManyErrors:

@@ -65,7 +65,7 @@ func TestWebhook_Condition(t *testing.T) {
 		{"stopped while it failed", webhook.StateStopped, 1, failures(10), webhook.ConditionStopped, false},
 	} {
 		w := webhook.Webhook{State: tt.state, Activation: tt.activation}
-		if got := w.Condition(tt.health); got != tt.want || got.Fails() != tt.fails {
+		if got := webhook.ConditionOf(w, tt.health); got != tt.want || got.Fails() != tt.fails {
 			t.Errorf("%s: got %s, fails %v", tt.name, got, got.Fails())
 		}
 	}
