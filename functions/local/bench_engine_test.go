@@ -31,6 +31,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -128,7 +129,7 @@ func (r *recorder) UpdateHealth(_ context.Context, _ webhook.Tenant, _ int32, ch
 	return r.health, nil
 }
 
-func (r *recorder) Count(context.Context, webhook.Tenant, int32, webhook.Hour) error { return nil }
+func (r *recorder) Count(context.Context, webhook.Tenant, int32, statistics.Hour) error { return nil }
 
 func (r *recorder) RecordFirst(_ context.Context, first delivery.RecordFirst) (delivery.Row, error) {
 	if first.Outcome.Status == delivery.StatusDelivered {

@@ -12,6 +12,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/backoff"
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -43,9 +44,9 @@ type Deliveries interface {
 	PutResponse(ctx context.Context, r delivery.FailureResponse) error
 }
 
-// Statistics counts what became of attempts; see webhook.Statistics.
+// Statistics counts what became of attempts; see statistics.Store.
 type Statistics interface {
-	Count(ctx context.Context, tenant webhook.Tenant, id int32, hour webhook.Hour) error
+	Count(ctx context.Context, tenant webhook.Tenant, id int32, hour statistics.Hour) error
 }
 
 // Sender makes one POST. It returns within the post's timeout and reports every

@@ -12,6 +12,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -276,7 +277,7 @@ type faultyStatistics struct {
 	s *site
 }
 
-func (f faultyStatistics) Count(ctx context.Context, tenant webhook.Tenant, id int32, hour webhook.Hour) error {
+func (f faultyStatistics) Count(ctx context.Context, tenant webhook.Tenant, id int32, hour statistics.Hour) error {
 	if err := f.s.at("Count"); err != nil {
 		return err
 	}

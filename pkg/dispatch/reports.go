@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/posthaste-dev/posthaste/pkg/notice"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -36,7 +37,7 @@ type report struct {
 func newReports(c *Config, h *healths, n *notice.Notifier) *reports {
 	return &reports{
 		config: c, healths: h, notices: n, byWebhook: map[webhook.Key]*report{},
-		counts: &counts{config: c, byWebhook: map[webhook.Key][]webhook.Hour{}},
+		counts: &counts{config: c, byWebhook: map[webhook.Key][]statistics.Hour{}},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -15,14 +16,14 @@ type counts struct {
 	config *Config
 
 	mu        sync.Mutex
-	byWebhook map[webhook.Key][]webhook.Hour
+	byWebhook map[webhook.Key][]statistics.Hour
 	ordered   []webhook.Key
 }
 
 // add counts an attempt. failed says that the delivery has failed with it.
 func (c *counts) add(a madeAttempt, failed bool) {
 	key := webhook.Key{Tenant: a.event.Tenant, ID: a.webhook.ID}
-	hour := webhook.HourOf(a.result, a.event.ID.Time(), a.message.Round, failed, c.config.RowLife)
+	hour := statistics.HourOf(a.result, a.event.ID.Time(), a.message.Round, failed, c.config.RowLife)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	hours, known := c.byWebhook[key]
@@ -39,7 +40,7 @@ func (c *counts) add(a madeAttempt, failed bool) {
 }
 
 // take removes and returns the hours of a webhook.
-func (c *counts) take(key webhook.Key) []webhook.Hour {
+func (c *counts) take(key webhook.Key) []statistics.Hour {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	hours := c.byWebhook[key]

@@ -9,13 +9,14 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Statistics is the store of webhooks' statistics of a DB.
 type Statistics struct{ db *DB }
 
-var _ webhook.Statistics = Statistics{}
+var _ statistics.Store = Statistics{}
 
 // Statistics returns the store of webhooks' statistics.
 func (db *DB) Statistics() Statistics { return Statistics{db} }
@@ -24,15 +25,15 @@ func hourKey(tenant webhook.Tenant, id int32, hour time.Time) []byte {
 	return append(webhookKey(tenant, id), key(hour)...)
 }
 
-// Count implements webhook.Statistics.
-func (s Statistics) Count(ctx context.Context, tenant webhook.Tenant, id int32, hour webhook.Hour) error {
+// Count implements statistics.Store.
+func (s Statistics) Count(ctx context.Context, tenant webhook.Tenant, id int32, hour statistics.Hour) error {
 	if hour.Attempts == 0 {
 		return nil
 	}
 	hour.From, hour.ExpiresAt = milliseconds(hour.From), milliseconds(hour.ExpiresAt)
 	return s.db.update(ctx, func(tx *bbolt.Tx) error {
 		b, k := bucket(tx, "statistics"), hourKey(tenant, id, hour.From)
-		var have webhook.Hour
+		var have statistics.Hour
 		found, err := load(b, k, &have)
 		if err != nil {
 			return err
@@ -46,14 +47,14 @@ func (s Statistics) Count(ctx context.Context, tenant webhook.Tenant, id int32, 
 	})
 }
 
-// Hours implements webhook.Statistics.
-func (s Statistics) Hours(ctx context.Context, tenant webhook.Tenant, id int32, from time.Time, limit int) (hours []webhook.Hour, err error) {
+// Hours implements statistics.Store.
+func (s Statistics) Hours(ctx context.Context, tenant webhook.Tenant, id int32, from time.Time, limit int) (hours []statistics.Hour, err error) {
 	prefix, now := webhookKey(tenant, id), s.db.Now()
 	var broken webhook.UnreadableError
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
 		c := bucket(tx, "statistics").Cursor()
 		for k, stored := c.Seek(hourKey(tenant, id, from)); bytes.HasPrefix(k, prefix) && len(hours) < limit; k, stored = c.Next() {
-			var hour webhook.Hour
+			var hour statistics.Hour
 			if err := json.Unmarshal(stored, &hour); err != nil {
 				broken.Add(shown("statistics", k), fmt.Errorf("read stored item: %w", err))
 				continue

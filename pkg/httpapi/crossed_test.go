@@ -14,6 +14,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -132,7 +133,7 @@ func crossed(t *testing.T, changes ...func(*httpapi.Config)) *server {
 	if _, err := s.db.Webhooks().UpdateHealth(t.Context(), "Default", owned, func(h webhook.Health) webhook.Health { return h.Observe(report) }); err != nil {
 		t.Fatal(err)
 	}
-	hour := webhook.HourOf(webhook.Result{At: now}, now, 1, false, 24*time.Hour)
+	hour := statistics.HourOf(webhook.Result{At: now}, now, 1, false, 24*time.Hour)
 	if err := s.db.Statistics().Count(t.Context(), "Default", owned, hour); err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -65,7 +66,7 @@ func seeded(t *testing.T) *server {
 	seedEvents(t, s)
 	for i, e := range []webhook.AttemptError{webhook.AttemptOK, webhook.AttemptOK, webhook.AttemptStatus} {
 		result := webhook.Result{At: now.Add(time.Minute), Duration: time.Duration(i+1) * 100 * time.Millisecond, Error: e}
-		if err := s.db.Statistics().Count(t.Context(), "Default", 1, webhook.HourOf(result, now, 1, e != webhook.AttemptOK, 24*time.Hour)); err != nil {
+		if err := s.db.Statistics().Count(t.Context(), "Default", 1, statistics.HourOf(result, now, 1, e != webhook.AttemptOK, 24*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}

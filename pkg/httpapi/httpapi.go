@@ -26,6 +26,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/source"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -45,7 +46,7 @@ type Authenticator interface {
 type Config struct {
 	Registry *webhook.Registry
 	// Statistics reads those of the registry's webhooks.
-	Statistics *webhook.Reader
+	Statistics *statistics.Reader
 	Publisher  *webhook.Publisher
 	Auth       Authenticator
 	// Sessions starts and ends browser sessions.

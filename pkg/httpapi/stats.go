@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -20,7 +21,7 @@ type stats struct {
 	Waiting       *int64
 	WaitingMore   *bool
 	OldestWaiting *time.Time
-	Health        webhook.Condition
+	Health        statistics.Condition
 }
 
 func (stats) xmlName() string { return "Stats" }
@@ -112,8 +113,8 @@ func (c *call) statsIDs(wrong *webhook.Faults) (ids []int32) {
 	}
 	for word := range strings.SplitSeq(text, ",") {
 		n, err := strconv.ParseInt(strings.TrimSpace(word), 10, 32)
-		if err != nil || n < 1 || len(ids) == webhook.MaxStats {
-			wrong.Add("ids", "must be at most %d ids of webhooks, separated by commas", webhook.MaxStats)
+		if err != nil || n < 1 || len(ids) == statistics.MaxStats {
+			wrong.Add("ids", "must be at most %d ids of webhooks, separated by commas", statistics.MaxStats)
 			return nil
 		}
 		if !slices.Contains(ids, int32(n)) {
@@ -126,7 +127,7 @@ func (c *call) statsIDs(wrong *webhook.Faults) (ids []int32) {
 	return ids
 }
 
-func showAllStats(list []webhook.Stats) []webhookStats {
+func showAllStats(list []statistics.Stats) []webhookStats {
 	shown := make([]webhookStats, len(list))
 	for i, s := range list {
 		shown[i] = webhookStats{s.ID, textOrNull(s.Name), showStats(s)}
@@ -134,7 +135,7 @@ func showAllStats(list []webhook.Stats) []webhookStats {
 	return shown
 }
 
-func showStats(s webhook.Stats) stats {
+func showStats(s statistics.Stats) stats {
 	shown := stats{Hours: make([]statsHour, len(s.Hours)), Health: s.Condition}
 	for i, h := range s.Hours {
 		shown.Hours[i] = statsHour{
@@ -147,7 +148,7 @@ func showStats(s webhook.Stats) stats {
 }
 
 // percentile returns a percentile in milliseconds, nil if there is none.
-func percentile(h webhook.Histogram, share float64) *int64 {
+func percentile(h statistics.Histogram, share float64) *int64 {
 	d, ok := h.Percentile(share)
 	if !ok {
 		return nil

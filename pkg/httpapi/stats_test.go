@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -60,7 +61,7 @@ func (s *server) fail(id int32, app string) {
 	}
 	if err == nil {
 		result := webhook.Result{At: now.Add(-2 * time.Hour), Duration: time.Second, Error: webhook.AttemptDNS}
-		err = s.db.Statistics().Count(s.t.Context(), "Default", id, webhook.HourOf(result, now, 1, false, 24*time.Hour))
+		err = s.db.Statistics().Count(s.t.Context(), "Default", id, statistics.HourOf(result, now, 1, false, 24*time.Hour))
 	}
 	if err != nil {
 		s.t.Fatal(err)
@@ -129,7 +130,7 @@ func TestStats_Parameters(t *testing.T) {
 		s.fail(id, "")
 	}
 	many := "1"
-	for id := 2; id <= webhook.MaxStats; id++ {
+	for id := 2; id <= statistics.MaxStats; id++ {
 		many += fmt.Sprint(",", id)
 	}
 	for query, want := range map[string][]int32{

@@ -23,6 +23,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/source"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -38,7 +39,7 @@ type Contracts struct {
 	Webhooks   webhook.Webhooks
 	Events     webhook.Events
 	Deliveries delivery.Store
-	Statistics webhook.Statistics
+	Statistics statistics.Store
 	Secrets    webhook.Secrets
 
 	// The API, the sweep and the taker of records.

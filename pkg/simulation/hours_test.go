@@ -10,7 +10,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 )
 
 // hourOf names an hour of a webhook's statistics.
@@ -28,7 +28,7 @@ func (t tallies) add(k hourOf, h ledger.Hour) { t[k] = t[k].Plus(h) }
 
 // hours is what the ledger knows of statistics.
 type hours struct {
-	stored    map[hourOf]webhook.Hour
+	stored    map[hourOf]statistics.Hour
 	made      tallies                    // by all processes
 	repeated  tallies                    // counted again by calls whose response was lost
 	took      map[hourOf][]time.Duration // the attempts
@@ -41,14 +41,14 @@ type hours struct {
 
 func newHours() hours {
 	return hours{
-		stored: map[hourOf]webhook.Hour{}, made: tallies{}, repeated: tallies{}, took: map[hourOf][]time.Duration{},
+		stored: map[hourOf]statistics.Hour{}, made: tallies{}, repeated: tallies{}, took: map[hourOf][]time.Duration{},
 		waited: map[hourOf][]time.Duration{}, uncertain: map[hook]bool{}, unsure: map[hook]bool{},
 	}
 }
 
 func hourAt(id hook, at time.Time) hourOf { return hourOf{id, at.UTC().Truncate(time.Hour)} }
 
-func tallyOf(h webhook.Hour) ledger.Hour {
+func tallyOf(h statistics.Hour) ledger.Hour {
 	return ledger.Hour{Attempts: h.Attempts, Delivered: h.Delivered, Failed: h.Failed}
 }
 
@@ -86,11 +86,11 @@ func (l *witness) noteMade(inv *invocation, k hourOf, h ledger.Hour) {
 }
 
 // readHour reads a stored hour.
-func (l *witness) readHour(ctx context.Context, k hourOf) (webhook.Hour, bool) {
+func (l *witness) readHour(ctx context.Context, k hourOf) (statistics.Hour, bool) {
 	found, err := l.w.db.peek.Statistics().Hours(ctx, k.hook.tenant(), k.hook.id(), k.from, 1)
 	if err != nil || len(found) != 1 || !found[0].From.Equal(k.from) {
 		l.w.violated("store", "statistics of %s were written but cannot be read: %v", k, err)
-		return webhook.Hour{}, false
+		return statistics.Hour{}, false
 	}
 	return found[0], true
 }
@@ -185,7 +185,7 @@ func (l *witness) auditHours() {
 }
 
 // auditPercentiles checks percentiles against all that they are about.
-func (l *witness) auditPercentiles(k hourOf, what string, h webhook.Histogram, all []time.Duration) {
+func (l *witness) auditPercentiles(k hourOf, what string, h statistics.Histogram, all []time.Duration) {
 	slices.Sort(all)
 	for _, share := range []float64{0.5, 0.95} {
 		shown, ok := h.Percentile(share)

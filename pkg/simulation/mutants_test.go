@@ -49,7 +49,7 @@ const (
 	elapsed        = "pkg/webhook/elapsed.go"
 	disabler       = "pkg/dispatch/disable.go"
 	healthRule     = "pkg/webhook/health.go"
-	hourRule       = "pkg/webhook/stats.go"
+	hourRule       = "pkg/statistics/hour.go"
 	matching       = "pkg/webhook/match.go"
 	wireHeaders    = "pkg/outbound/headers.go"
 	wireRotation   = "pkg/outbound/rotation.go"

@@ -13,6 +13,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/source"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -95,7 +96,7 @@ func (l *leaving) add(tenant webhook.Tenant) {
 		},
 	})
 	l.must(err)
-	hour := webhook.Hour{From: l.clock.Now().Truncate(time.Hour), Attempts: 1, ExpiresAt: expires}
+	hour := statistics.Hour{From: l.clock.Now().Truncate(time.Hour), Attempts: 1, ExpiresAt: expires}
 	l.must(l.db.Statistics().Count(l.t.Context(), tenant, w.ID, hour))
 }
 

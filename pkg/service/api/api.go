@@ -16,6 +16,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/service"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -53,7 +54,7 @@ func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler 
 		keeper = &custody.Administration{Jobs: c.Jobs, TenantExists: administration.Exists, Now: c.Now, Random: c.Random}
 	}
 	return httpapi.New(httpapi.Config{
-		Registry: registry, Statistics: &webhook.Reader{Registry: registry, Statistics: c.Statistics}, Publisher: service.NewPublisher(c), Auth: authenticator, Sessions: authenticator,
+		Registry: registry, Statistics: &statistics.Reader{Registry: registry, Statistics: c.Statistics}, Publisher: service.NewPublisher(c), Auth: authenticator, Sessions: authenticator,
 		Administration: administration, Sources: service.NewSources(c),
 		Jobs: &job.Control{Jobs: c.Jobs, Now: c.Now, Random: c.Random}, Custody: keeper,
 		Redispatch: &replay.Redispatch{Tenants: administration, Jobs: c.Jobs, Now: c.Now, Random: c.Random},

@@ -1,7 +1,7 @@
 // Package dynamo keeps webhooks, events, deliveries and jobs in three DynamoDB
 // tables: the contracts [webhook.Webhooks], [webhook.Events],
 // [delivery.Store], [job.Jobs], [tenancy.Tenants],
-// [tenancy.Credentials], [source.Sources] and [webhook.Statistics]. [DecodeStream] decodes the Events table's stream.
+// [tenancy.Credentials], [source.Sources] and [statistics.Store]. [DecodeStream] decodes the Events table's stream.
 //
 // It refuses to scan, to write without a condition where writers can race, to
 // create tables (the template does) and to write rows with BatchWriteItem,

@@ -11,13 +11,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Statistics stores what became of webhooks' attempts; see webhook.Statistics.
+// Statistics stores what became of webhooks' attempts; see statistics.Store.
 type Statistics struct{ table }
 
-var _ webhook.Statistics = (*Statistics)(nil)
+var _ statistics.Store = (*Statistics)(nil)
 
 // The attributes of an hour. The number of a bucket follows the prefix of its
 // histogram.
@@ -40,7 +41,7 @@ func hourSK(hour time.Time) string { return "HOUR#" + hour.UTC().Format(hourForm
 
 // Count adds to an hour of a webhook. It is one write unit: the item is smaller than
 // 1 KB, however often each attribute is added to.
-func (s *Statistics) Count(ctx context.Context, tenant webhook.Tenant, id int32, hour webhook.Hour) error {
+func (s *Statistics) Count(ctx context.Context, tenant webhook.Tenant, id int32, hour statistics.Hour) error {
 	if hour.Attempts == 0 {
 		return nil
 	}
@@ -63,21 +64,21 @@ func (s *Statistics) Count(ctx context.Context, tenant webhook.Tenant, id int32,
 }
 
 // counts returns the numbers of an hour by their attributes.
-func counts(hour webhook.Hour) iter.Seq2[string, int64] {
+func counts(hour statistics.Hour) iter.Seq2[string, int64] {
 	return func(yield func(string, int64) bool) {
 		ok := yield(attrAttempts, hour.Attempts) && yield(attrDelivered, hour.Delivered) && yield(attrFailed, hour.Failed)
-		for i := 0; ok && i < webhook.HistogramBuckets; i++ {
+		for i := 0; ok && i < statistics.HistogramBuckets; i++ {
 			ok = yield(tookPrefix+strconv.Itoa(i), hour.Durations[i]) && yield(lagPrefix+strconv.Itoa(i), hour.Lags[i])
 		}
 	}
 }
 
 // Hours returns stored hours of a webhook.
-func (s *Statistics) Hours(ctx context.Context, tenant webhook.Tenant, id int32, from time.Time, limit int) ([]webhook.Hour, error) {
+func (s *Statistics) Hours(ctx context.Context, tenant webhook.Tenant, id int32, from time.Time, limit int) ([]statistics.Hour, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	var hours []webhook.Hour
+	var hours []statistics.Hour
 	var broken unreadable
 	err := s.query(ctx, dynamodb.QueryInput{
 		KeyConditionExpression:    aws.String("pk = :pk AND sk BETWEEN :from AND :last"),
@@ -99,22 +100,22 @@ func (s *Statistics) Hours(ctx context.Context, tenant webhook.Tenant, id int32,
 	return hours, broken.err()
 }
 
-func decodeHour(it item) (webhook.Hour, error) {
+func decodeHour(it item) (statistics.Hour, error) {
 	r := reader{item: it}
-	h := webhook.Hour{
+	h := statistics.Hour{
 		Attempts: r.int64(attrAttempts), Delivered: r.int64(attrDelivered), Failed: r.int64(attrFailed), ExpiresAt: r.time(attrExpiresMS),
 	}
-	for i := range webhook.HistogramBuckets {
+	for i := range statistics.HistogramBuckets {
 		h.Durations[i] = r.int64(tookPrefix + strconv.Itoa(i))
 		h.Lags[i] = r.int64(lagPrefix + strconv.Itoa(i))
 	}
 	sk := r.text(attrSK)
 	if r.err != nil {
-		return webhook.Hour{}, r.err
+		return statistics.Hour{}, r.err
 	}
 	from, err := time.Parse("HOUR#"+hourFormat, sk)
 	if err != nil {
-		return webhook.Hour{}, fmt.Errorf("key %s is not of an hour", sk)
+		return statistics.Hour{}, fmt.Errorf("key %s is not of an hour", sk)
 	}
 	h.From = from
 	return h, nil

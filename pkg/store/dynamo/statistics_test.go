@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -13,11 +14,11 @@ import (
 func TestHour_FitsInOneWriteUnit(t *testing.T) {
 	t.Parallel()
 	const many = 1_234_567_891
-	var hour webhook.Hour
+	var hour statistics.Hour
 	for ms := range int64(200_000) { // no attempt takes longer
 		took := time.Duration(ms) * time.Millisecond
 		for _, waited := range []time.Duration{0, time.Duration(ms) * took} {
-			hour = hour.Add(webhook.HourOf(webhook.Result{At: tested, Duration: took}, tested.Add(-waited), 1, false, 33*24*time.Hour))
+			hour = hour.Add(statistics.HourOf(webhook.Result{At: tested, Duration: took}, tested.Add(-waited), 1, false, 33*24*time.Hour))
 		}
 	}
 	reached := 0
@@ -29,7 +30,7 @@ func TestHour_FitsInOneWriteUnit(t *testing.T) {
 			reached++
 		}
 	}
-	if n := it.size(); n > writeUnit || reached != 3+30+webhook.HistogramBuckets {
+	if n := it.size(); n > writeUnit || reached != 3+30+statistics.HistogramBuckets {
 		t.Errorf("%d attributes have %d bytes, want at most %d", reached, n, writeUnit)
 	} else {
 		t.Logf("%d attributes have %d bytes", reached, n)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -139,11 +140,11 @@ func testRacing(t *testing.T, h Harness) {
 		tenant, hour := newTenant(t), newHour()
 		atOnce(t, writers, func(int) error { return h.Statistics.Count(t.Context(), tenant, 1, hour) })
 		h.settle()
-		want := webhook.Hour{}
+		want := statistics.Hour{}
 		for range writers {
 			want = want.Add(hour)
 		}
-		if diff := cmp.Diff([]webhook.Hour{want}, hours(t, h, tenant, 1, hour.From, 10)); diff != "" {
+		if diff := cmp.Diff([]statistics.Hour{want}, hours(t, h, tenant, 1, hour.From, 10)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})

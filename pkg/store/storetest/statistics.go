@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -13,12 +14,12 @@ import (
 type StoredHour struct {
 	Tenant  webhook.Tenant
 	Webhook int32
-	webhook.Hour
+	statistics.Hour
 }
 
 // newHour returns an hour with every member set, and every bucket different.
-func newHour() webhook.Hour {
-	hour := webhook.Hour{
+func newHour() statistics.Hour {
+	hour := statistics.Hour{
 		From: now().Truncate(time.Hour), Attempts: 7, Delivered: 5, Failed: 1, ExpiresAt: now().Add(24 * time.Hour),
 	}
 	for i := range hour.Durations {
@@ -28,11 +29,11 @@ func newHour() webhook.Hour {
 }
 
 // hours returns stored hours of a webhook.
-func hours(t *testing.T, h Harness, tenant webhook.Tenant, id int32, from time.Time, limit int) []webhook.Hour {
+func hours(t *testing.T, h Harness, tenant webhook.Tenant, id int32, from time.Time, limit int) []statistics.Hour {
 	t.Helper()
 	page, err := h.Statistics.Hours(t.Context(), tenant, id, from, limit)
 	must(t, err)
-	return append([]webhook.Hour{}, page...)
+	return append([]statistics.Hour{}, page...)
 }
 
 func testStatistics(t *testing.T, h Harness) {
@@ -41,10 +42,10 @@ func testStatistics(t *testing.T, h Harness) {
 		tenant, first := newTenant(t), newHour()
 		must(t, h.Statistics.Count(t.Context(), tenant, 1, first))
 		h.settle()
-		if diff := cmp.Diff([]webhook.Hour{first}, hours(t, h, tenant, 1, first.From, 10)); diff != "" {
+		if diff := cmp.Diff([]statistics.Hour{first}, hours(t, h, tenant, 1, first.From, 10)); diff != "" {
 			t.Errorf("the first (-want +got):\n%s", diff)
 		}
-		second := webhook.Hour{From: first.From, Attempts: 2, Failed: 1, ExpiresAt: first.ExpiresAt.Add(-time.Minute)}
+		second := statistics.Hour{From: first.From, Attempts: 2, Failed: 1, ExpiresAt: first.ExpiresAt.Add(-time.Minute)}
 		second.Durations[3], second.Lags[51] = 1, 1
 		must(t, h.Statistics.Count(t.Context(), tenant, 1, second))
 		h.settle()
@@ -52,14 +53,14 @@ func testStatistics(t *testing.T, h Harness) {
 		want.Attempts, want.Failed, want.ExpiresAt = 9, 2, second.ExpiresAt
 		want.Durations[3]++
 		want.Lags[51]++
-		if diff := cmp.Diff([]webhook.Hour{want}, hours(t, h, tenant, 1, first.From, 10)); diff != "" {
+		if diff := cmp.Diff([]statistics.Hour{want}, hours(t, h, tenant, 1, first.From, 10)); diff != "" {
 			t.Errorf("with the second (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("an hour without attempts is not stored", func(t *testing.T) {
 		t.Parallel()
 		tenant, at := newTenant(t), newHour().From
-		must(t, h.Statistics.Count(t.Context(), tenant, 1, webhook.Hour{From: at, ExpiresAt: at.Add(48 * time.Hour)}))
+		must(t, h.Statistics.Count(t.Context(), tenant, 1, statistics.Hour{From: at, ExpiresAt: at.Add(48 * time.Hour)}))
 		h.settle()
 		if got := hours(t, h, tenant, 1, at, 10); len(got) != 0 {
 			t.Errorf("got %v", got)
@@ -68,8 +69,8 @@ func testStatistics(t *testing.T, h Harness) {
 	t.Run("Hours returns up to limit hours of a webhook from a time on, in ascending order", func(t *testing.T) {
 		t.Parallel()
 		tenant, last := newTenant(t), newHour().From
-		counted := func(id int32, hoursAgo int) webhook.Hour {
-			hour := webhook.Hour{From: last.Add(-time.Duration(hoursAgo) * time.Hour), Attempts: int64(100 - hoursAgo), ExpiresAt: last.Add(48 * time.Hour)}
+		counted := func(id int32, hoursAgo int) statistics.Hour {
+			hour := statistics.Hour{From: last.Add(-time.Duration(hoursAgo) * time.Hour), Attempts: int64(100 - hoursAgo), ExpiresAt: last.Add(48 * time.Hour)}
 			must(t, h.Statistics.Count(t.Context(), tenant, id, hour))
 			return hour
 		}
@@ -80,14 +81,14 @@ func testStatistics(t *testing.T, h Harness) {
 		for _, tt := range []struct {
 			from  time.Time
 			limit int
-			want  []webhook.Hour
+			want  []statistics.Hour
 		}{
-			{five.From, 10, []webhook.Hour{five, one, zero}},
-			{five.From.Add(time.Hour), 10, []webhook.Hour{one, zero}},
-			{time.Time{}, 10, []webhook.Hour{thirty, five, one, zero}},
-			{five.From, 2, []webhook.Hour{five, one}},
-			{five.From, 0, []webhook.Hour{}},
-			{last.Add(time.Hour), 10, []webhook.Hour{}},
+			{five.From, 10, []statistics.Hour{five, one, zero}},
+			{five.From.Add(time.Hour), 10, []statistics.Hour{one, zero}},
+			{time.Time{}, 10, []statistics.Hour{thirty, five, one, zero}},
+			{five.From, 2, []statistics.Hour{five, one}},
+			{five.From, 0, []statistics.Hour{}},
+			{last.Add(time.Hour), 10, []statistics.Hour{}},
 		} {
 			if diff := cmp.Diff(tt.want, hours(t, h, tenant, 1, tt.from, tt.limit)); diff != "" {
 				t.Errorf("from %s, limit %d (-want +got):\n%s", tt.from, tt.limit, diff)
@@ -112,7 +113,7 @@ func testStatistics(t *testing.T, h Harness) {
 		must(t, h.Webhooks.Delete(t.Context(), tenant, 1, 1, webhook.Change{}))
 		must(t, h.Statistics.Count(t.Context(), tenant, 1, hour))
 		h.settle()
-		if diff := cmp.Diff([]webhook.Hour{hour.Add(hour)}, hours(t, h, tenant, 1, hour.From, 10)); diff != "" {
+		if diff := cmp.Diff([]statistics.Hour{hour.Add(hour)}, hours(t, h, tenant, 1, hour.From, 10)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/source"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -30,7 +31,7 @@ type Harness struct {
 	Credentials tenancy.Credentials
 	Erasure     tenancy.Erasure
 	Sources     source.Sources
-	Statistics  webhook.Statistics
+	Statistics  statistics.Store
 	// Feed returns what the change feed has recorded of a tenant's events, in
 	// any order. nil: the feed is tested elsewhere.
 	Feed func(t *testing.T, tenant webhook.Tenant) []webhook.Record

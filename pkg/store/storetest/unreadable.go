@@ -10,6 +10,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/tenancy"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -76,7 +77,7 @@ func testUnreadable(t *testing.T, h Harness) {
 		{
 			name: "Statistics.Hours",
 			make: func(t *testing.T, i int) (any, error) {
-				hour := webhook.Hour{From: at.Truncate(time.Hour).Add(time.Duration(i) * time.Hour), Attempts: 1, ExpiresAt: at.Add(24 * time.Hour)}
+				hour := statistics.Hour{From: at.Truncate(time.Hour).Add(time.Duration(i) * time.Hour), Attempts: 1, ExpiresAt: at.Add(24 * time.Hour)}
 				return StoredHour{tenant, 1, hour}, h.Statistics.Count(t.Context(), tenant, 1, hour)
 			},
 			list: func(ctx context.Context) (int, error) {

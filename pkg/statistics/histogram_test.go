@@ -1,4 +1,4 @@
-package webhook_test
+package statistics_test
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 )
 
 // Every duration that can occur is shown within 20 % of what it was: all up to
@@ -16,7 +16,7 @@ func TestHistogram_ShowsADurationWithinAFifth(t *testing.T) {
 	t.Parallel()
 	const longest = int64(7 * 24 * time.Hour / time.Millisecond)
 	for ms := int64(0); ms <= longest; ms += 1 + max(0, ms-100_000)/1000 {
-		var h webhook.Histogram
+		var h statistics.Histogram
 		h.Observe(time.Duration(ms) * time.Millisecond)
 		got, ok := h.Percentile(0.95)
 		if shown := got.Milliseconds(); !ok || 5*shown < 4*ms || 5*shown > 6*ms {
@@ -29,7 +29,7 @@ func TestHistogram_PercentilesOfMany(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(1, 1))
 	for n := 1; n < 300; n++ {
-		var first, second webhook.Histogram
+		var first, second statistics.Histogram
 		all := make([]int64, n)
 		for i := range all {
 			all[i] = int64(rnd.ExpFloat64() * 400)
@@ -64,7 +64,7 @@ func TestHistogram_Ends(t *testing.T) {
 		{[]time.Duration{999 * time.Microsecond}, "0s true"},
 		{[]time.Duration{100 * 365 * 24 * time.Hour}, "231h45m25.411s true"},
 	} {
-		var h webhook.Histogram
+		var h statistics.Histogram
 		for _, d := range tt.observed {
 			h.Observe(d)
 		}

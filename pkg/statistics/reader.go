@@ -1,4 +1,4 @@
-package webhook
+package statistics
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Stats is what a webhook's owner sees of its attempts.
@@ -32,18 +34,18 @@ const (
 
 // Reader reads statistics for those who may see them. Its fields must be set before use.
 type Reader struct {
-	Registry   *Registry
-	Statistics Statistics
+	Registry   *webhook.Registry
+	Statistics Store
 }
 
 // One returns the statistics of a webhook. ErrNotFound unless the principal sees
 // it.
-func (r *Reader) One(ctx context.Context, who Principal, id int32) (Stats, error) {
+func (r *Reader) One(ctx context.Context, who webhook.Principal, id int32) (Stats, error) {
 	w, err := r.Registry.Get(ctx, who, id)
 	if err != nil {
 		return Stats{}, err
 	}
-	all, err := r.stats(ctx, who.Tenant, []Webhook{w}, Condition.any)
+	all, err := r.stats(ctx, who.Tenant, []webhook.Webhook{w}, Condition.any)
 	if err != nil {
 		return Stats{}, err
 	}
@@ -52,10 +54,10 @@ func (r *Reader) One(ctx context.Context, who Principal, id int32) (Stats, error
 
 // Of returns the statistics of up to MaxStats webhooks in the order of their
 // ids, which must be distinct, without those that the principal does not see.
-func (r *Reader) Of(ctx context.Context, who Principal, ids []int32) ([]Stats, error) {
-	found := make([]Webhook, len(ids))
+func (r *Reader) Of(ctx context.Context, who webhook.Principal, ids []int32) ([]Stats, error) {
+	found := make([]webhook.Webhook, len(ids))
 	err := eachAtOnce(len(ids), func(i int) (err error) {
-		if found[i], err = r.Registry.Get(ctx, who, ids[i]); errors.Is(err, ErrNotFound) {
+		if found[i], err = r.Registry.Get(ctx, who, ids[i]); errors.Is(err, webhook.ErrNotFound) {
 			return nil
 		}
 		return err
@@ -63,7 +65,7 @@ func (r *Reader) Of(ctx context.Context, who Principal, ids []int32) ([]Stats, e
 	if err != nil {
 		return nil, err
 	}
-	var seen []Webhook
+	var seen []webhook.Webhook
 	for _, w := range found {
 		if w.ID != 0 {
 			seen = append(seen, w)
@@ -76,12 +78,12 @@ func (r *Reader) Of(ctx context.Context, who Principal, ids []int32) ([]Stats, e
 // fail now, in order of id, starting after an id. It examines up to a hundred
 // webhooks, of which the tenant's other apps may have some, so a page may be short or
 // empty. next is the id to continue after, 0 at the end.
-func (r *Reader) Failing(ctx context.Context, who Principal, after int32) (failing []Stats, examined int, next int32, err error) {
+func (r *Reader) Failing(ctx context.Context, who webhook.Principal, after int32) (failing []Stats, examined int, next int32, err error) {
 	page, more, err := r.Registry.Webhooks.List(ctx, who.Tenant, after, statsExamined)
-	if _, err = Readable(err); err != nil {
+	if _, err = webhook.Readable(err); err != nil {
 		return nil, 0, 0, fmt.Errorf("list webhooks: %w", err)
 	}
-	var seen []Webhook
+	var seen []webhook.Webhook
 	for _, w := range page {
 		if next = w.ID; who.Sees(w) {
 			seen = append(seen, w)
@@ -96,7 +98,7 @@ func (r *Reader) Failing(ctx context.Context, who Principal, after int32) (faili
 	}
 	if len(failing) == MaxStats {
 		last := failing[MaxStats-1].ID
-		if i := slices.IndexFunc(seen, func(w Webhook) bool { return w.ID == last }); i < len(seen)-1 {
+		if i := slices.IndexFunc(seen, func(w webhook.Webhook) bool { return w.ID == last }); i < len(seen)-1 {
 			seen, next = seen[:i+1], last
 		}
 	}
@@ -108,13 +110,13 @@ func (c Condition) any() bool { return true }
 
 // stats returns the statistics of the first MaxStats webhooks whose condition is
 // wanted. It reads the health of all, and the hours of those.
-func (r *Reader) stats(ctx context.Context, tenant Tenant, webhooks []Webhook, wanted func(Condition) bool) ([]Stats, error) {
+func (r *Reader) stats(ctx context.Context, tenant webhook.Tenant, webhooks []webhook.Webhook, wanted func(Condition) bool) ([]Stats, error) {
 	ids := make([]int32, len(webhooks))
 	for i, w := range webhooks {
 		ids[i] = w.ID
 	}
 	healths, err := r.Registry.Webhooks.Health(ctx, tenant, ids)
-	if _, err = Readable(err); err != nil {
+	if _, err = webhook.Readable(err); err != nil {
 		return nil, fmt.Errorf("health of webhooks: %w", err)
 	}
 	var all []Stats
@@ -126,7 +128,7 @@ func (r *Reader) stats(ctx context.Context, tenant Tenant, webhooks []Webhook, w
 	from := r.Registry.Now().UTC().Truncate(time.Hour).Add(-(StatsHours - 1) * time.Hour)
 	return all, eachAtOnce(len(all), func(i int) error {
 		stored, err := r.Statistics.Hours(ctx, tenant, all[i].ID, from, StatsHours)
-		if _, err = Readable(err); err != nil {
+		if _, err = webhook.Readable(err); err != nil {
 			return fmt.Errorf("statistics of webhook %d: %w", all[i].ID, err)
 		}
 		all[i].Hours = everyHour(from, stored)

@@ -1,24 +1,26 @@
-package webhook
+package statistics
 
 import (
 	"context"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Statistics stores what became of webhooks' attempts, hour by hour, for their
-// owners. Nothing decides by it: health is what dispatch reads. The sentences about
-// all stores at the top of store.go hold here too.
-type Statistics interface {
+// Store stores what became of webhooks' attempts, hour by hour, for their owners.
+// Nothing decides by it: health is what dispatch reads. The sentences about all stores
+// in package webhook (store.go) hold here too.
+type Store interface {
 	// Count adds to what is stored of an hour of a webhook, whether or not the webhook
 	// exists. A call that is repeated counts twice, and one that returned
 	// ErrUnavailable may have counted. The hour's ExpiresAt replaces the stored one. An
 	// hour without attempts is not stored.
-	Count(ctx context.Context, tenant Tenant, id int32, hour Hour) error
+	Count(ctx context.Context, tenant webhook.Tenant, id int32, hour Hour) error
 
 	// Hours returns up to limit stored hours of a webhook that begin at from or later,
 	// in ascending order. It omits hours without attempts. The hours may be a few
 	// seconds old.
-	Hours(ctx context.Context, tenant Tenant, id int32, from time.Time, limit int) ([]Hour, error)
+	Hours(ctx context.Context, tenant webhook.Tenant, id int32, from time.Time, limit int) ([]Hour, error)
 }
 
 // longest is the largest TimeoutSeconds.
@@ -46,14 +48,14 @@ type Hour struct {
 // HourOf returns an attempt as an hour of statistics that is kept for life after the
 // hour's end. accepted is when the event was accepted. failed says that the delivery
 // has failed and gets no other attempt in this round.
-func HourOf(r Result, accepted time.Time, round int, failed bool, life time.Duration) Hour {
+func HourOf(r webhook.Result, accepted time.Time, round int, failed bool, life time.Duration) Hour {
 	h := Hour{From: r.At.UTC().Truncate(time.Hour), Attempts: 1}
 	h.ExpiresAt = h.From.Add(time.Hour + life)
 	h.Durations.Observe(min(r.Duration, longest))
 	if failed {
 		h.Failed = 1
 	}
-	if r.Error == AttemptOK {
+	if r.Error == webhook.AttemptOK {
 		h.Delivered = 1
 		if round == 1 {
 			h.Lags.Observe(r.At.Add(r.Duration).Sub(accepted))
@@ -86,12 +88,12 @@ const (
 )
 
 // ConditionOf returns a webhook's condition by its health.
-func ConditionOf(w Webhook, h Health) Condition {
+func ConditionOf(w webhook.Webhook, h webhook.Health) Condition {
 	h = h.Under(w.Activation)
 	switch {
-	case w.State == StateTooManyErrors:
+	case w.State == webhook.StateTooManyErrors:
 		return ConditionDisabled
-	case w.State != StateActive:
+	case w.State != webhook.StateActive:
 		return ConditionStopped
 	case h.Breaker.Open():
 		return ConditionWaiting

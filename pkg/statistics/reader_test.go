@@ -1,4 +1,4 @@
-package webhook_test
+package statistics_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -19,7 +20,7 @@ var caller = webhook.Principal{Tenant: "Default", Associate: webhook.Associate{I
 
 // bench is a Reader of a new embedded store.
 type bench struct {
-	*webhook.Reader
+	*statistics.Reader
 	db    *embedded.DB
 	clock *webhooktest.Clock
 }
@@ -38,7 +39,7 @@ func newBench(t *testing.T) *bench {
 		}
 	})
 	registry := &webhook.Registry{Webhooks: db.Webhooks(), Now: clock.Now, Random: random}
-	return &bench{&webhook.Reader{Registry: registry, Statistics: db.Statistics()}, db, clock}
+	return &bench{&statistics.Reader{Registry: registry, Statistics: db.Statistics()}, db, clock}
 }
 
 // found creates webhooks directly in the store, of which those whose id is even fail.
@@ -74,13 +75,13 @@ func TestReader_One(t *testing.T) {
 	r.clock.Advance(31 * time.Minute)
 	this := r.clock.Now().UTC().Truncate(time.Hour)
 	for hoursAgo, attempts := range map[int]int64{0: 1, 2: 3, 23: 4, 24: 5} {
-		hour := webhook.Hour{From: this.Add(-time.Duration(hoursAgo) * time.Hour), Attempts: attempts, ExpiresAt: this.Add(time.Hour)}
+		hour := statistics.Hour{From: this.Add(-time.Duration(hoursAgo) * time.Hour), Attempts: attempts, ExpiresAt: this.Add(time.Hour)}
 		if err := r.Statistics.Count(t.Context(), caller.Tenant, 2, hour); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got, err := r.One(t.Context(), caller, 2)
-	if err != nil || got.ID != 2 || got.Name != "n2" || got.Condition != webhook.ConditionFailing || len(got.Hours) != 24 {
+	if err != nil || got.ID != 2 || got.Name != "n2" || got.Condition != statistics.ConditionFailing || len(got.Hours) != 24 {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 	for i, hour := range got.Hours {
@@ -102,7 +103,7 @@ func TestReader_One(t *testing.T) {
 	}
 }
 
-func ids(list []webhook.Stats) (ids []int32) {
+func ids(list []statistics.Stats) (ids []int32) {
 	for _, s := range list {
 		ids = append(ids, s.ID)
 	}
@@ -135,7 +136,7 @@ func TestReader_Of(t *testing.T) {
 // counting counts the calls of stores.
 type counting struct {
 	webhook.Webhooks
-	webhook.Statistics
+	statistics.Store
 	mu    sync.Mutex
 	calls map[string]int
 }
@@ -156,9 +157,9 @@ func (c *counting) Health(ctx context.Context, tenant webhook.Tenant, ids []int3
 	return c.Webhooks.Health(ctx, tenant, ids)
 }
 
-func (c *counting) Hours(ctx context.Context, tenant webhook.Tenant, id int32, from time.Time, limit int) ([]webhook.Hour, error) {
+func (c *counting) Hours(ctx context.Context, tenant webhook.Tenant, id int32, from time.Time, limit int) ([]statistics.Hour, error) {
 	c.count("Hours")
-	return c.Statistics.Hours(ctx, tenant, id, from, limit)
+	return c.Store.Hours(ctx, tenant, id, from, limit)
 }
 
 // The pages of webhooks that fail show each of them once, to those who see it, and
@@ -166,7 +167,7 @@ func (c *counting) Hours(ctx context.Context, tenant webhook.Tenant, id int32, f
 func TestReader_Failing(t *testing.T) {
 	t.Parallel()
 	r := newBench(t)
-	stores := &counting{Webhooks: r.db.Webhooks(), Statistics: r.db.Statistics()}
+	stores := &counting{Webhooks: r.db.Webhooks(), Store: r.db.Statistics()}
 	r.found(t, 330)
 	r.Registry.Webhooks, r.Statistics = stores, stores
 	for app, step := range map[string]int32{"": 2, "crm": 6, "other": 1000} {
@@ -185,7 +186,7 @@ func TestReader_Failing(t *testing.T) {
 			}
 			got, examined, after = append(got, ids(page)...), examined+n, next
 			calls++
-			if stores.calls["List"] != 1 || stores.calls["Health"] != 1 || stores.calls["Hours"] != len(page) || len(page) > webhook.MaxStats {
+			if stores.calls["List"] != 1 || stores.calls["Health"] != 1 || stores.calls["Hours"] != len(page) || len(page) > statistics.MaxStats {
 				t.Errorf("%d webhooks cost the calls %v", len(page), stores.calls)
 			}
 		}
