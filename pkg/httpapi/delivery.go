@@ -46,7 +46,7 @@ type attempt struct {
 
 // showDelivery returns a delivery with the response of its last attempt, as far as the
 // row has it, and with that of its last failure, if given.
-func showDelivery(d delivery.Row, failure delivery.FailureResponse) loggedDelivery {
+func showDelivery(d delivery.Row, response delivery.FailureResponse) loggedDelivery {
 	shown := loggedDelivery{
 		EventID: d.Event, Event: d.EventName, Entity: d.ShownEntity(), PrimaryKey: d.PrimaryKey, Key: textOrNull(d.EventKey),
 		Status: showStatus(d.Status), Reason: textOrNull(d.Reason), Round: d.Round, Attempts: make([]attempt, len(d.Attempts)),
@@ -57,8 +57,8 @@ func showDelivery(d delivery.Row, failure delivery.FailureResponse) loggedDelive
 		if i == len(d.Attempts)-1 {
 			excerpt = d.Response
 		}
-		if failure.Of(each) {
-			excerpt = failure.Excerpt
+		if response.Of(each) {
+			excerpt = response.Excerpt
 		}
 		shown.Attempts[i] = showAttempt(each, excerpt)
 	}

@@ -1,7 +1,5 @@
 package webhook
 
-import "time"
-
 // AttemptDetail says more about an [AttemptError]. Only AttemptTLS has details,
 // and not always one. The list is closed: it is part of the API.
 type AttemptDetail string
@@ -14,14 +12,14 @@ const (
 	DetailNotTLS        AttemptDetail = "not_tls"        // the target does not speak TLS
 )
 
-type failure struct {
+type cause struct {
 	err    AttemptError
 	detail AttemptDetail
 }
 
 // advice holds one sentence per failure, for the owner of the target. It is the
 // only such list: the API, the log and docs/errors.md repeat it.
-var advice = map[failure]string{
+var advice = map[cause]string{
 	{AttemptDNS, ""}:                  "The host name could not be resolved: check its spelling and its DNS records.",
 	{AttemptRefused, ""}:              "The target did not accept the connection: check that the receiver runs, and that its port and network are reachable.",
 	{AttemptReset, ""}:                "The connection was closed before a complete response arrived: check the logs of the receiver and of the proxies in front of it.",
@@ -44,28 +42,4 @@ var advice = map[failure]string{
 
 // Advice returns what to do about an error, of which detail says more, in one sentence;
 // "" for AttemptOK and for a string that is not an AttemptError.
-func (e AttemptError) Advice(detail AttemptDetail) string { return advice[failure{e, detail}] }
-
-// Failure returns why the attempt failed and what to do about it, as one line:
-// "dns: …" or "tls (expired): …". It returns "" for a success.
-func (r Result) Failure() string {
-	sentence, ok := advice[failure{r.Error, r.Detail}]
-	if !ok {
-		return string(r.Error)
-	}
-	if r.Detail != "" {
-		return string(r.Error) + " (" + string(r.Detail) + "): " + sentence
-	}
-	return string(r.Error) + ": " + sentence
-}
-
-// LastError returns what a webhook's LastError says about a failed attempt: a
-// line with the time, in UTC, and the failure, followed by the response if there
-// was one.
-func (r Result) LastError() string {
-	text := r.At.UTC().Format(time.RFC3339) + " " + r.Failure()
-	if r.Response != "" {
-		text += "\n" + r.Response
-	}
-	return Truncate(text, MaxLastError)
-}
+func (e AttemptError) Advice(detail AttemptDetail) string { return advice[cause{e, detail}] }
