@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -82,7 +83,7 @@ func TestSettled_DownTargetGetsItsEventFromTheScheduledSweep(t *testing.T) {
 		row := d.row(id, event)
 		return row.Attempt == 2 && row.LeaseBy == "" && row.Status == delivery.StatusPending
 	})
-	if row := d.row(id, event); row.Attempts[0].Error != webhook.AttemptRefused {
+	if row := d.row(id, event); row.Attempts[0].Error != failure.Refused {
 		t.Errorf("the first attempt failed by %q", row.Attempts[0].Error)
 	}
 	up := downTarget(t, address, http.StatusOK)

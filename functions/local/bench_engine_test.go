@@ -30,6 +30,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
@@ -288,7 +289,7 @@ func (r *benchEngineRun) example(b *testing.B) *http.Request {
 	defer server.Close()
 	w := r.webhook
 	w.TargetURL = server.URL
-	if result := r.sender.Send(b.Context(), webhook.Post{Webhook: w, Event: r.batch(b)[0].Event, Secrets: r.secrets}); result.Error != webhook.AttemptOK {
+	if result := r.sender.Send(b.Context(), webhook.Post{Webhook: w, Event: r.batch(b)[0].Event, Secrets: r.secrets}); result.Error != failure.None {
 		b.Fatal(result)
 	}
 	return seen

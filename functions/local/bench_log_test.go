@@ -12,6 +12,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -60,7 +61,7 @@ func fillLog(b *testing.B, dir string, now time.Time) {
 			Response: "HTTP 200 OK\nContent-Length: 2\nContent-Type: text/plain; charset=utf-8\nDate: Tue, 24 Nov 2026 08:00:00 GMT\n\nok",
 		}
 		if i%1000 == 0 {
-			outcome.Status, outcome.Attempt.StatusCode, outcome.Attempt.Error = delivery.StatusFailed, 500, webhook.AttemptStatus
+			outcome.Status, outcome.Attempt.StatusCode, outcome.Attempt.Error = delivery.StatusFailed, 500, failure.Status
 		}
 		_, err := db.Deliveries().RecordFirst(b.Context(), delivery.RecordFirst{
 			Key: delivery.Key{Tenant: "Default", Webhook: 1, Event: id}, Now: at, Outcome: outcome,

@@ -17,6 +17,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/config"
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/service"
@@ -68,7 +69,7 @@ func past(t testing.TB, dir, target string, n int) []webhook.EventID {
 				if err == nil && i%2 == 0 {
 					_, err = db.Deliveries().RecordFirst(ctx, delivery.RecordFirst{
 						Key: delivery.Key{Tenant: "Default", Webhook: 1, Event: e.ID}, Now: now, Seed: delivery.NewSeed(e, "", nil, now.AddDate(0, 0, 33)),
-						Outcome: delivery.Outcome{Attempt: delivery.Attempt{Number: 1, At: now, Error: webhook.AttemptRefused}, Status: delivery.StatusFailed},
+						Outcome: delivery.Outcome{Attempt: delivery.Attempt{Number: 1, At: now, Error: failure.Refused}, Status: delivery.StatusFailed},
 					})
 				}
 				if ids[i] = e.ID; err != nil {

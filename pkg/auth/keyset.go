@@ -73,7 +73,7 @@ var errUnfit = errors.New("no key matches the signature")
 // VerifySignature implements oidc.KeySet. Its caller has checked the token's
 // algorithm.
 func (c *signatureCheck) VerifySignature(_ context.Context, token string) (payload []byte, err error) {
-	signed, err := jose.ParseSigned(token, signatures)
+	signed, err := jose.ParseSignedCompact(token, signatures)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package delivery
 import (
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -35,13 +36,13 @@ func retryDelays(p webhook.Policy) []time.Duration {
 func Decide(p webhook.Policy, attempt int, r webhook.Result, now time.Time, jitter float64) (o Outcome, disable bool) {
 	o = Outcome{Attempt: newAttempt(r, attempt), Response: r.Excerpt, Status: StatusFailed}
 	switch {
-	case r.Error == webhook.AttemptOK:
+	case r.Error == failure.None:
 		o.Status = StatusDelivered
 		return o, false
 	case r.StatusCode == 410:
 		o.Reason = "the target responded with 410 Gone"
 		return o, true
-	case r.Error == webhook.AttemptAborted:
+	case r.Error == failure.Aborted:
 		o.Reason = "the target requested no further attempts"
 		return o, false
 	}

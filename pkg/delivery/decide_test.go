@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -13,7 +14,7 @@ func TestDecide(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	failed := func(status int) webhook.Result {
-		return webhook.Result{StatusCode: status, Error: webhook.AttemptStatus}
+		return webhook.Result{StatusCode: status, Error: failure.Status}
 	}
 	const middle = 0.5 // jitter that does not change a delay
 	tests := []struct {
@@ -42,13 +43,13 @@ func TestDecide(t *testing.T) {
 		{name: "superoffice: 1 s after the first", policy: "superoffice", attempt: 1, result: failed(500), status: "pending", after: time.Second},
 		{name: "superoffice: 4 s after the second", policy: "superoffice", attempt: 2, result: failed(500), jitter: 1, status: "pending", after: 4 * time.Second},
 		{name: "superoffice: failed after the third", policy: "superoffice", attempt: 3, result: failed(500), status: "failed"},
-		{name: "a redirect is a failure", policy: "durable", attempt: 1, result: webhook.Result{StatusCode: 301, Error: webhook.AttemptRedirect}, jitter: middle, status: "pending", after: 5 * time.Second},
+		{name: "a redirect is a failure", policy: "durable", attempt: 1, result: webhook.Result{StatusCode: 301, Error: failure.Redirect}, jitter: middle, status: "pending", after: 5 * time.Second},
 		{name: "410 fails immediately and disables", policy: "durable", attempt: 1, result: failed(410), status: "failed", disable: true},
 		{name: "410 disables under superoffice too", policy: "superoffice", attempt: 2, result: failed(410), status: "failed", disable: true},
-		{name: "abort-message fails immediately", policy: "durable", attempt: 1, result: webhook.Result{StatusCode: 500, Error: webhook.AttemptAborted}, status: "failed"},
-		{name: "Retry-After postpones the next attempt", policy: "durable", attempt: 1, result: webhook.Result{StatusCode: 503, Error: webhook.AttemptStatus, RetryAfter: time.Hour}, jitter: middle, status: "pending", after: time.Hour},
-		{name: "Retry-After never advances the next attempt", policy: "durable", attempt: 2, result: webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus, RetryAfter: time.Second}, jitter: middle, status: "pending", after: 5 * time.Minute},
-		{name: "Retry-After is limited to 24 h", policy: "superoffice", attempt: 1, result: webhook.Result{StatusCode: 503, Error: webhook.AttemptStatus, RetryAfter: 1000 * time.Hour}, status: "pending", after: 24 * time.Hour},
+		{name: "abort-message fails immediately", policy: "durable", attempt: 1, result: webhook.Result{StatusCode: 500, Error: failure.Aborted}, status: "failed"},
+		{name: "Retry-After postpones the next attempt", policy: "durable", attempt: 1, result: webhook.Result{StatusCode: 503, Error: failure.Status, RetryAfter: time.Hour}, jitter: middle, status: "pending", after: time.Hour},
+		{name: "Retry-After never advances the next attempt", policy: "durable", attempt: 2, result: webhook.Result{StatusCode: 429, Error: failure.Status, RetryAfter: time.Second}, jitter: middle, status: "pending", after: 5 * time.Minute},
+		{name: "Retry-After is limited to 24 h", policy: "superoffice", attempt: 1, result: webhook.Result{StatusCode: 503, Error: failure.Status, RetryAfter: 1000 * time.Hour}, status: "pending", after: 24 * time.Hour},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -75,7 +76,7 @@ func TestDecide_DurableSpansThreeDays(t *testing.T) {
 	t.Parallel()
 	var sum time.Duration
 	for attempt := 1; ; attempt++ {
-		o, _ := delivery.Decide(webhook.PolicyDurable, attempt, webhook.Result{Error: webhook.AttemptReset}, time.Time{}, 0.5)
+		o, _ := delivery.Decide(webhook.PolicyDurable, attempt, webhook.Result{Error: failure.Reset}, time.Time{}, 0.5)
 		if o.Status != delivery.StatusPending {
 			break
 		}

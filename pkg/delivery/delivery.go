@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -36,8 +37,8 @@ type Attempt struct {
 	At         time.Time
 	Duration   time.Duration
 	StatusCode int // 0 without a response
-	Error      webhook.AttemptError
-	Detail     webhook.AttemptDetail
+	Error      failure.Kind
+	Detail     failure.Detail
 	// Sent identifies the request. Rows keep that of the last attempt only.
 	Sent webhook.Sent `json:",omitzero"`
 }

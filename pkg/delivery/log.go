@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -59,7 +60,7 @@ type Filter struct {
 	Key        string
 	// Class and Error are those of the last attempt.
 	Class StatusClass
-	Error webhook.AttemptError
+	Error failure.Kind
 }
 
 // Zero reports whether the filter selects every delivery.

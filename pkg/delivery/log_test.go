@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -19,9 +20,9 @@ func TestDeliveryFilter_Matches(t *testing.T) {
 	}
 	entity, none := "Ticket", ""
 	changed := row(webhook.Event{Name: "Contact.Changed", PrimaryKey: 7}, delivery.StatusFailed,
-		delivery.Attempt{Error: webhook.AttemptTimeout}, delivery.Attempt{StatusCode: 503, Error: webhook.AttemptStatus})
+		delivery.Attempt{Error: failure.Timeout}, delivery.Attempt{StatusCode: 503, Error: failure.Status})
 	key := strings.Repeat("k", 300)
-	order := row(webhook.Event{Name: "list.order.placed", Key: key, Content: &webhook.Content{Entity: &entity}}, delivery.StatusPending, delivery.Attempt{Error: webhook.AttemptDNS})
+	order := row(webhook.Event{Name: "list.order.placed", Key: key, Content: &webhook.Content{Entity: &entity}}, delivery.StatusPending, delivery.Attempt{Error: failure.DNS})
 	fresh := row(webhook.Event{Name: "webhook7.errors", Content: &webhook.Content{Entity: &none}}, delivery.StatusPending)
 	for name, tt := range map[string]struct {
 		filter delivery.Filter
@@ -43,8 +44,8 @@ func TestDeliveryFilter_Matches(t *testing.T) {
 		"a key that differs late":  {delivery.Filter{Key: key[1:] + "K"}, ""},
 		"class":                    {delivery.Filter{Class: delivery.ClassServerError}, "changed"},
 		"class of no response":     {delivery.Filter{Class: delivery.ClassNone}, "order"},
-		"error of the last":        {delivery.Filter{Error: webhook.AttemptStatus}, "changed"},
-		"error of an earlier one":  {delivery.Filter{Error: webhook.AttemptTimeout}, ""},
+		"error of the last":        {delivery.Filter{Error: failure.Status}, "changed"},
+		"error of an earlier one":  {delivery.Filter{Error: failure.Timeout}, ""},
 		"all at once":              {delivery.Filter{Status: delivery.StatusFailed, Event: "contact.*", Entity: "contact", PrimaryKey: &seven, Class: "5xx", Error: "status"}, "changed"},
 		"all but one":              {delivery.Filter{Status: delivery.StatusFailed, Event: "contact.*", Entity: "contact", PrimaryKey: &eight, Class: "5xx", Error: "status"}, ""},
 	} {

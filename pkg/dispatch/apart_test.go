@@ -14,6 +14,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/secrets"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -111,7 +112,7 @@ func (h *house) move(tenant webhook.Tenant, id int32, events ...string) {
 
 // observe adds attempts to a webhook's health, so that the webhook has earned the
 // fast lane, or is down.
-func (h *house) observe(tenant webhook.Tenant, id int32, result webhook.AttemptError, times int) {
+func (h *house) observe(tenant webhook.Tenant, id int32, result failure.Kind, times int) {
 	h.t.Helper()
 	_, err := h.db.Webhooks().UpdateHealth(h.t.Context(), tenant, id, func(health webhook.Health) webhook.Health {
 		for i := range times {
@@ -223,7 +224,7 @@ func TestApart_AnEventGoesToItsTenantsWebhooks(t *testing.T) {
 		h.move(bert, 1, "contact.changed")
 		h.move(cleo, 1, "sale.sold") // at the same epoch, and for another event
 		for _, tenant := range housemates {
-			h.observe(tenant, 1, webhook.AttemptOK, 1)
+			h.observe(tenant, 1, failure.None, 1)
 		}
 		stream := func(n int, tenants ...webhook.Tenant) {
 			h.t.Helper()
@@ -260,8 +261,8 @@ func TestApart_HealthIsOfOneTenantsWebhook(t *testing.T) {
 		for _, tenant := range housemates {
 			h.move(tenant, 1, "contact.changed")
 		}
-		h.observe(anna, 1, webhook.AttemptOK, 1)       // has earned the fast lane
-		h.observe(bert, 1, webhook.AttemptTimeout, 10) // down; cleo's is new
+		h.observe(anna, 1, failure.None, 1)     // has earned the fast lane
+		h.observe(bert, 1, failure.Timeout, 10) // down; cleo's is new
 		h.Stream(h.t.Context(), []webhook.Record{h.event(anna, 1)})
 		h.wantPosts("the one that is well, now remembered", "Cust1/1/1")
 		h.Stream(h.t.Context(), []webhook.Record{h.event(bert, 1), h.event(cleo, 1)})
@@ -289,12 +290,12 @@ func TestApart_OutcomesCountForOneTenant(t *testing.T) {
 	inHouse(t, func(h *house) {
 		for _, tenant := range housemates {
 			h.move(tenant, 1, "contact.changed")
-			h.observe(tenant, 1, webhook.AttemptOK, 1)
+			h.observe(tenant, 1, failure.None, 1)
 		}
 		h.answer = func(p webhook.Post) webhook.Result {
 			switch p.Event.Tenant {
 			case bert:
-				return webhook.Result{StatusCode: 500, Error: webhook.AttemptStatus, Response: "from bert"}
+				return webhook.Result{StatusCode: 500, Error: failure.Status, Response: "from bert"}
 			default:
 				return webhook.Result{StatusCode: 200}
 			}
@@ -359,7 +360,7 @@ func TestApart_AHangingTargetDelaysNoOtherTenant(t *testing.T) {
 				var records []webhook.Record
 				for _, tenant := range housemates {
 					h.move(tenant, 1, "contact.changed")
-					h.observe(tenant, 1, webhook.AttemptOK, 1)
+					h.observe(tenant, 1, failure.None, 1)
 				}
 				for n := range 20 { // more than the slots of one webhook
 					records = append(records, h.event(anna, n))
@@ -424,14 +425,14 @@ func TestApart_HealthIsWrittenThoughAnotherTenantHangs(t *testing.T) {
 // many attempts it has had) does not affect another tenant's.
 func TestApart_ABatchLearnsAboutOneTenantsWebhook(t *testing.T) {
 	for name, lesson := range map[string]webhook.Result{
-		"that responds with 410": {StatusCode: 410, Error: webhook.AttemptStatus},
-		"that is cut short":      {Error: webhook.AttemptTimeout},
+		"that responds with 410": {StatusCode: 410, Error: failure.Status},
+		"that is cut short":      {Error: failure.Timeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inHouse(t, func(h *house) {
 				for _, tenant := range housemates {
 					h.move(tenant, 1, "contact.changed")
-					h.observe(tenant, 1, webhook.AttemptOK, 1)
+					h.observe(tenant, 1, failure.None, 1)
 				}
 				const each = 20
 				var records []webhook.Record
@@ -469,7 +470,7 @@ func TestApart_AShareOfABatchIsOneTenantsWebhooks(t *testing.T) {
 	inHouse(t, func(h *house) {
 		for _, tenant := range housemates {
 			h.move(tenant, 1, "contact.changed")
-			h.observe(tenant, 1, webhook.AttemptOK, 1)
+			h.observe(tenant, 1, failure.None, 1)
 		}
 		var records []webhook.Record
 		for n := range 40 { // more than a share
@@ -493,7 +494,7 @@ func TestApart_AProbeIsOneTenantsWebhooks(t *testing.T) {
 		var messages []delivery.Message
 		for _, tenant := range housemates {
 			h.move(tenant, 1, "contact.changed")
-			h.observe(tenant, 1, webhook.AttemptTimeout, 10)
+			h.observe(tenant, 1, failure.Timeout, 10)
 			records = append(records, h.event(tenant, 1))
 		}
 		time.Sleep(2 * time.Hour) // each has a probe due
@@ -509,7 +510,7 @@ func TestApart_AProbeIsOneTenantsWebhooks(t *testing.T) {
 		}
 		h.answer = func(p webhook.Post) webhook.Result {
 			if p.Event.Tenant == bert {
-				return webhook.Result{Error: webhook.AttemptTimeout}
+				return webhook.Result{Error: failure.Timeout}
 			}
 			return webhook.Result{StatusCode: 200}
 		}
@@ -565,7 +566,7 @@ func TestApart_OneTenantsWebhookIsDisabled(t *testing.T) {
 		}
 		h.answer = func(p webhook.Post) webhook.Result {
 			if p.Event.Tenant == bert {
-				return webhook.Result{StatusCode: 410, Error: webhook.AttemptStatus}
+				return webhook.Result{StatusCode: 410, Error: failure.Status}
 			}
 			return webhook.Result{StatusCode: 200}
 		}
@@ -587,7 +588,7 @@ func TestApart_OneTenantsWebhookIsDisabledThoughAnothersCannotBe(t *testing.T) {
 		var records []webhook.Record
 		for _, tenant := range []webhook.Tenant{anna, bert} {
 			h.move(tenant, 1, "contact.changed")
-			h.observe(tenant, 1, webhook.AttemptOK, 1)
+			h.observe(tenant, 1, failure.None, 1)
 			records = append(records, h.event(tenant, 1))
 		}
 		h.held = make(chan struct{})
@@ -596,7 +597,7 @@ func TestApart_OneTenantsWebhookIsDisabledThoughAnothersCannotBe(t *testing.T) {
 			if p.Event.Tenant == bert {
 				<-turn
 			}
-			return webhook.Result{StatusCode: 410, Error: webhook.AttemptStatus}
+			return webhook.Result{StatusCode: 410, Error: failure.Status}
 		}
 		over := make(chan struct{})
 		go func() { defer close(over); h.Stream(h.t.Context(), records) }()

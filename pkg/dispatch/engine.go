@@ -11,6 +11,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/backoff"
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -174,7 +175,7 @@ func (e *Engine) send(ctx context.Context, p webhook.Post) (result webhook.Resul
 	defer func() {
 		if cause := recover(); cause != nil {
 			e.Logger.ErrorContext(ctx, "attempt panicked", "event_id", string(p.Event.ID), "error", fmt.Sprint(cause))
-			result = webhook.Result{At: began, Duration: e.Now().Sub(began), Error: webhook.AttemptInternal}
+			result = webhook.Result{At: began, Duration: e.Now().Sub(began), Error: failure.Internal}
 		}
 	}()
 	return e.Sender.Send(ctx, p)

@@ -49,7 +49,7 @@ func (c *consumer) gate(ctx context.Context, r delivery.Received) (taken *probe,
 		return nil, false, c.eventUnread(ctx, r, err)
 	}
 	_, err = c.park(ctx, m, event, health.Breaker)
-	if errors.Is(err, webhook.ErrRefused) {
+	if errors.Is(err, delivery.ErrRefused) {
 		// The lease will be refused too and decides what follows: the attempt is
 		// over, or another consumer is making it or died while making it.
 		return nil, true, false

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -16,7 +17,7 @@ func (s *site) fail(n int) {
 	s.t.Helper()
 	reports := make([]webhook.HealthReport, n)
 	for i := range reports {
-		reports[i] = webhook.HealthReport{Activation: 1, At: s.clock.Now(), Error: webhook.AttemptStatus, Policy: webhook.PolicyDurable}
+		reports[i] = webhook.HealthReport{Activation: 1, At: s.clock.Now(), Error: failure.Status, Policy: webhook.PolicyDurable}
 	}
 	_, err := s.db.Webhooks().UpdateHealth(s.t.Context(), tenant, s.hook.ID, func(h webhook.Health) webhook.Health { return h.Observe(reports...) })
 	s.must(err)

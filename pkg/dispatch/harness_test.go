@@ -12,6 +12,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/dispatch"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -149,7 +150,7 @@ func (s *site) finish(round, attempt int, status delivery.Status) {
 	s.must(err)
 	outcome := delivery.Outcome{Attempt: delivery.Attempt{Number: attempt, At: now}, Status: status}
 	if status == delivery.StatusPending {
-		outcome.Attempt.Error, outcome.Attempt.StatusCode = webhook.AttemptStatus, 500
+		outcome.Attempt.Error, outcome.Attempt.StatusCode = failure.Status, 500
 		outcome.NextAt, outcome.SweepAt = now, now.Add(5*time.Minute)
 	}
 	_, err = s.db.Deliveries().Finish(s.t.Context(), delivery.Finish{

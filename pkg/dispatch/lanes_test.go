@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -58,7 +59,7 @@ func (s *site) countWrites() *atomic.Int32 {
 	return &writes
 }
 
-func cut(webhook.Post) webhook.Result { return webhook.Result{Error: webhook.AttemptTimeout} }
+func cut(webhook.Post) webhook.Result { return webhook.Result{Error: failure.Timeout} }
 
 func TestStream_ATargetThatIsTooSlowIsNotCalledAgain(t *testing.T) {
 	t.Parallel()

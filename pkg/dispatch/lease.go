@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -38,7 +39,7 @@ func (c *consumer) leased(ctx context.Context, r delivery.Received, a leasedAtte
 		Now: began, Until: began.Add(limit + delivery.LeaseMargin), SweepAt: began.Add(limit + delivery.LeaseMargin + sweepMargin),
 		Seed: c.seed(a.event, m, began),
 	})
-	if errors.Is(err, webhook.ErrRefused) {
+	if errors.Is(err, delivery.ErrRefused) {
 		return c.refused(ctx, r, row)
 	}
 	if err != nil {
@@ -54,7 +55,7 @@ func (c *consumer) leased(ctx context.Context, r delivery.Received, a leasedAtte
 		Webhook: a.webhook, Event: a.event, Secrets: a.document, Retry: m.Attempt - 1, Replay: m.Round > 1 || m.Replay != "", Timeout: limit,
 		First: c.healths.signer(a.webhook), Unchanged: c.unchanged(m, a),
 	}
-	result := webhook.Result{At: began, Error: webhook.AttemptSecret}
+	result := webhook.Result{At: began, Error: failure.Secret}
 	if !a.unsigned {
 		result = c.send(ctx, post)
 	}
@@ -68,7 +69,7 @@ func (c *consumer) leased(ctx context.Context, r delivery.Received, a leasedAtte
 	a.probe.done()
 	c.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != ""})
 	done = c.finish(ctx, r, made)
-	if result.Error != webhook.AttemptOK || result.Repeats > 0 || a.probe != nil {
+	if result.Error != failure.None || result.Repeats > 0 || a.probe != nil {
 		// Other consumers must know at once what opens or closes a breaker, disables
 		// a webhook, or shows which secret its target knows. Mere counts are written
 		// with the webhook's last message, or soon.
@@ -96,7 +97,7 @@ func (c *consumer) finish(ctx context.Context, r delivery.Received, a madeAttemp
 	case settled.message != nil:
 		c.Logger.WarnContext(ctx, "cannot write success: enqueued", "event_id", string(r.Message.Event), "error", settled.err)
 		return c.sendOr(ctx, r, []delivery.Outgoing{*settled.message})
-	case errors.Is(settled.err, webhook.ErrRefused):
+	case errors.Is(settled.err, delivery.ErrRefused):
 		return c.refused(ctx, r, settled.row)
 	}
 	c.Logger.WarnContext(ctx, "cannot write outcome", "event_id", string(r.Message.Event), "error", settled.err)

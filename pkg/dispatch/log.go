@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -24,7 +25,7 @@ func (e *Engine) logAttempt(ctx context.Context, a madeAttempt, next time.Time) 
 		slog.String("lane", string(lane)), slog.Int("round", a.message.Round), slog.Int("attempt", a.message.Attempt),
 		slog.String("outcome", outcomeWord(r)), slog.Int("status", r.StatusCode),
 		slog.Int64("duration_ms", r.Duration.Milliseconds()), slog.Int64("age_ms", webhook.Elapsed(a.event.ID.Time(), e.Now()).Milliseconds()), slog.String("host", targetHost(a.webhook.TargetURL)))
-	if r.Error != webhook.AttemptOK {
+	if r.Error != failure.None {
 		line = append(line, slog.String("error", r.Failure()))
 	}
 	if a.matches > 0 {
@@ -37,7 +38,7 @@ func (e *Engine) logAttempt(ctx context.Context, a madeAttempt, next time.Time) 
 }
 
 func outcomeWord(r webhook.Result) string {
-	if r.Error == webhook.AttemptOK {
+	if r.Error == failure.None {
 		return "delivered"
 	}
 	return string(r.Error)

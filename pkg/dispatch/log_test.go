@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -71,7 +72,7 @@ func TestStream_LogsOneLineOfAnEvent(t *testing.T) {
 		{name: "delivered at once", event: "contact.changed", prepare: (*site).earn, want: "delivery attempted contact.changed fast delivered matches 1"},
 		{
 			name: "failed", event: "contact.changed", prepare: (*site).earn, answer: func(webhook.Post) webhook.Result {
-				return webhook.Result{StatusCode: 503, Error: webhook.AttemptStatus, RetryAfter: time.Hour}
+				return webhook.Result{StatusCode: 503, Error: failure.Status, RetryAfter: time.Hour}
 			},
 			want: "delivery attempted contact.changed fast status matches 1 next in 1h0m0s",
 		},
@@ -113,7 +114,7 @@ func TestQueue_LogsTheTimeOfTheNextAttempt(t *testing.T) {
 		{"the last one failed", 10, status(500), "delivery attempted contact.changed queue status"},
 		{
 			"interrupted", 1, func(webhook.Post) webhook.Result {
-				return webhook.Result{Error: webhook.AttemptTimeout, Interrupted: true}
+				return webhook.Result{Error: failure.Timeout, Interrupted: true}
 			},
 			"delivery attempted contact.changed queue timeout next in 40s",
 		},
@@ -165,7 +166,7 @@ func TestLog_HoldsNoDataAndNoSecret(t *testing.T) {
 	s.rotate("a")
 	s.earn()
 	s.answer = func(webhook.Post) webhook.Result {
-		return webhook.Result{StatusCode: 500, Error: webhook.AttemptStatus, Response: "hunter2"}
+		return webhook.Result{StatusCode: 500, Error: failure.Status, Response: "hunter2"}
 	}
 	s.event.Data = []byte(`{"password":"hunter2"}`)
 	var out bytes.Buffer

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -277,10 +278,10 @@ func TestReports_HoldOneResponsePerWebhook(t *testing.T) {
 	w := fat("Default", 1, nil)
 	answer := strings.Repeat("e", webhook.MaxLastError-1)
 	for _, result := range []webhook.Result{
-		{StatusCode: 500, Error: webhook.AttemptStatus, Response: "1" + answer},
-		{StatusCode: 500, Error: webhook.AttemptStatus, Response: "2" + answer},
+		{StatusCode: 500, Error: failure.Status, Response: "1" + answer},
+		{StatusCode: 500, Error: failure.Status, Response: "2" + answer},
 		{StatusCode: 200, Response: "3" + answer},
-		{Error: webhook.AttemptFast, Response: "4" + answer},
+		{Error: failure.Fast, Response: "4" + answer},
 	} {
 		noted.add(w, result)
 	}

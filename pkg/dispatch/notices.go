@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -12,7 +13,7 @@ import (
 // attempt. It is empty where notices go nowhere.
 type noted struct {
 	name, host string
-	class      webhook.AttemptError
+	class      failure.Kind
 	status     int
 }
 
@@ -20,7 +21,7 @@ func (n *noted) attempt(w webhook.Webhook, result webhook.Result) {
 	if n.host == "" {
 		n.name, n.host = w.Name, strings.Clone(targetHost(w.TargetURL))
 	}
-	if result.Error != webhook.AttemptOK && result.Error != webhook.AttemptFast && !result.Undecided {
+	if result.Error != failure.None && result.Error != failure.Fast && !result.Undecided {
 		n.class, n.status = result.Error, result.StatusCode
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -33,7 +34,7 @@ func TestQueue_AProbeThatIsNotMadeIsGivenBack(t *testing.T) {
 		}, [2]int{1, 1}},
 		{"a call that ends during the POST", func(s *site) {
 			s.answer = func(webhook.Post) webhook.Result {
-				return webhook.Result{Error: webhook.AttemptInternal, Interrupted: true}
+				return webhook.Result{Error: failure.Internal, Interrupted: true}
 			}
 		}, [2]int{1, 1}},
 	} {
@@ -63,7 +64,7 @@ func TestQueue_AnInterruptedAttemptDoesNotCount(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.answer = func(webhook.Post) webhook.Result {
-		return webhook.Result{Error: webhook.AttemptInternal, Interrupted: true}
+		return webhook.Result{Error: failure.Internal, Interrupted: true}
 	}
 	if s.consume(s.attempt(1, 1)) {
 		t.Fatal("the message is done")
@@ -91,7 +92,7 @@ func TestStream_AnInterruptedAttemptIsEnqueuedAndDoesNotCount(t *testing.T) {
 	s.earn()
 	before := s.health()
 	s.answer = func(webhook.Post) webhook.Result {
-		return webhook.Result{Error: webhook.AttemptTimeout, Interrupted: true}
+		return webhook.Result{Error: failure.Timeout, Interrupted: true}
 	}
 	if failed := s.Stream(t.Context(), s.records(3)); failed != "" {
 		t.Errorf("failed at %q", failed)

@@ -265,7 +265,7 @@ func (c *consumer) end(ctx context.Context, r delivery.Received, event webhook.E
 	row, err := c.Deliveries.End(ctx, delivery.End{
 		Key: m.Key(), Round: m.Round, Status: status, Reason: reason, Now: now, Seed: c.seed(event, m, now),
 	})
-	if errors.Is(err, webhook.ErrRefused) {
+	if errors.Is(err, delivery.ErrRefused) {
 		return c.refused(ctx, r, row)
 	}
 	if err != nil {
@@ -295,7 +295,7 @@ func (c *consumer) makeDue(ctx context.Context, r delivery.Received) (done bool)
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, SweepAt: now.Add(sweepMargin),
 		Seed: delivery.Seed{Replay: m.Replay, Fast: m.Fast, ExpiresAt: now.Add(c.RowLife)},
 	})
-	if err != nil && !errors.Is(err, webhook.ErrRefused) {
+	if err != nil && !errors.Is(err, delivery.ErrRefused) {
 		c.Logger.WarnContext(ctx, "cannot make row due", "event_id", string(m.Event), "error", err)
 		return c.later(ctx, r)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -27,7 +28,7 @@ func status(code int) func(webhook.Post) webhook.Result {
 		if code/100 == 2 {
 			return webhook.Result{StatusCode: code}
 		}
-		return webhook.Result{StatusCode: code, Error: webhook.AttemptStatus, Response: fmt.Sprint(code)}
+		return webhook.Result{StatusCode: code, Error: failure.Status, Response: fmt.Sprint(code)}
 	}
 }
 
@@ -83,7 +84,7 @@ func TestQueue_Attempt(t *testing.T) {
 			name: "abort-message fails the delivery", message: [3]int{1, 1},
 			prepare: func(s *site) {
 				s.answer = func(webhook.Post) webhook.Result {
-					return webhook.Result{StatusCode: 500, Error: webhook.AttemptAborted}
+					return webhook.Result{StatusCode: 500, Error: failure.Aborted}
 				}
 			},
 			wait: done, posts: 1, row: "failed 1.1",
@@ -178,7 +179,7 @@ func TestQueue_Attempt(t *testing.T) {
 				s.answer = func(webhook.Post) webhook.Result {
 					s.clock.Advance(time.Minute)
 					s.lease(1, 1, 40*time.Second)
-					return webhook.Result{StatusCode: 500, Error: webhook.AttemptStatus}
+					return webhook.Result{StatusCode: 500, Error: failure.Status}
 				}
 			},
 			wait: 42 * time.Second, posts: 1, row: "pending 1.1 leased",
@@ -664,7 +665,7 @@ func TestQueue_Statistics(t *testing.T) {
 	s.consume(s.attempt(1, 1))
 	s.clock.Advance(time.Minute)
 	s.consume(s.attempt(1, 2))
-	secondError := webhook.Result{At: s.clock.Now(), Error: webhook.AttemptStatus, Response: "500"}.LastError()
+	secondError := webhook.Result{At: s.clock.Now(), Error: failure.Status, Response: "500"}.LastError()
 	if h := s.health(); h.TotalCalls != 2 || h.TotalErrors != 2 || h.ConsecutiveErrors != 2 || h.LastError != secondError {
 		t.Errorf("after two failures: %d calls, %d errors, %d in a row, last %q", h.TotalCalls, h.TotalErrors, h.ConsecutiveErrors, h.LastError)
 	}
@@ -819,7 +820,7 @@ func TestQueue_TheLogSaysWhyAnAttemptFailed(t *testing.T) {
 	s := newSite(t)
 	var lines bytes.Buffer
 	s.Logger = slog.New(telemetry.NewHandler(&lines, slog.LevelInfo))
-	failed := webhook.Result{Error: webhook.AttemptTLS, Detail: webhook.DetailExpired}
+	failed := webhook.Result{Error: failure.TLS, Detail: failure.Expired}
 	s.answer = func(webhook.Post) webhook.Result { return failed }
 	s.consume(s.attempt(1, 1))
 	if got := lines.String(); !strings.Contains(got, `"outcome":"tls"`) || !strings.Contains(got, `"error":"`+failed.Failure()+`"`) {

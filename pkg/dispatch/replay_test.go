@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -86,7 +87,7 @@ func TestQueue_AReplayLeavesTheStreakAlone(t *testing.T) {
 		s.clock.Advance(time.Minute)
 	}
 	s.answer = func(webhook.Post) webhook.Result {
-		return webhook.Result{StatusCode: 500, Error: webhook.AttemptAborted}
+		return webhook.Result{StatusCode: 500, Error: failure.Aborted}
 	}
 	for range 8 { // the ninth would disable it
 		s.event = s.put("contact.changed")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -80,7 +81,7 @@ func (r *reports) observe(w webhook.Webhook, result webhook.Result, observed web
 		Policy: w.Options.Policy.Or(r.config.Policy), Probe: observed.Probe, Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
 		Replay: observed.Replay,
 	}
-	if result.Error != webhook.AttemptOK && result.Error != webhook.AttemptFast {
+	if result.Error != failure.None && result.Error != failure.Fast {
 		// Only the last one is stored, and each may take 4 KB.
 		if have.failed > 0 {
 			have.observed[have.failed-1].LastError = ""
@@ -98,7 +99,7 @@ func (r *reports) noteGone(w webhook.Webhook) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if have := r.entry(w); have.webhook.Activation == w.Activation {
-		have.gone, have.noted.class, have.noted.status = true, webhook.AttemptStatus, 410
+		have.gone, have.noted.class, have.noted.status = true, failure.Status, 410
 	}
 }
 

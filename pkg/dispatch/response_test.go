@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -29,7 +30,7 @@ func TestRow_HasTheAttemptThatWasCutShort(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.answer = func(webhook.Post) webhook.Result {
-		return webhook.Result{Duration: 1500 * time.Millisecond, Error: webhook.AttemptTimeout}
+		return webhook.Result{Duration: 1500 * time.Millisecond, Error: failure.Timeout}
 	}
 	s.fresh()
 	at := s.clock.Now()
@@ -41,12 +42,12 @@ func TestRow_HasTheAttemptThatWasCutShort(t *testing.T) {
 		t.Fatalf("got %+v, want a message with the attempt", got)
 	}
 	s.answer = func(webhook.Post) webhook.Result {
-		return webhook.Result{StatusCode: 500, Error: webhook.AttemptStatus}
+		return webhook.Result{StatusCode: 500, Error: failure.Status}
 	}
 	s.consume(got[0].Message)
 	want := []delivery.Attempt{
-		{Round: 1, Lane: delivery.LaneFast, At: at, Duration: 1500 * time.Millisecond, Error: webhook.AttemptFast},
-		{Round: 1, Lane: delivery.LaneQueue, Number: 1, At: s.clock.Now(), StatusCode: 500, Error: webhook.AttemptStatus, Sent: webhook.Sent{Revision: 1}},
+		{Round: 1, Lane: delivery.LaneFast, At: at, Duration: 1500 * time.Millisecond, Error: failure.Fast},
+		{Round: 1, Lane: delivery.LaneQueue, Number: 1, At: s.clock.Now(), StatusCode: 500, Error: failure.Status, Sent: webhook.Sent{Revision: 1}},
 	}
 	if row := s.row(); cmp.Diff(want, row.Attempts) != "" || row.AttemptCount != 1 {
 		t.Errorf("%d attempts are counted (-want +got):\n%s", row.AttemptCount, cmp.Diff(want, row.Attempts))
@@ -87,7 +88,7 @@ func TestSettle_KeepsTheResponseOfAFailure(t *testing.T) {
 				s.answer = func(webhook.Post) webhook.Result {
 					r := webhook.Result{StatusCode: tt.status, Excerpt: tt.excerpt}
 					if tt.status != 200 {
-						r.Error = webhook.AttemptStatus
+						r.Error = failure.Status
 					}
 					return r
 				}

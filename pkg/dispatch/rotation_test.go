@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -25,7 +26,7 @@ func undecided(p webhook.Post) webhook.Result {
 	if p.First == other {
 		other = webhook.SignerCurrent
 	}
-	return webhook.Result{StatusCode: 401, Error: webhook.AttemptStatus, Response: "401", Signer: other, Undecided: true}
+	return webhook.Result{StatusCode: 401, Error: failure.Status, Response: "401", Signer: other, Undecided: true}
 }
 
 func TestStream_AnUndecidedAttemptIsEnqueuedAndIsACallWithoutAnError(t *testing.T) {

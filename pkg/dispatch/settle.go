@@ -46,7 +46,7 @@ func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	message, more := next(a.message, &outcome, now)
 	row, err := e.write(ctx, a, outcome, now)
 	done := settled{row: row, err: err, disable: disable}
-	leased, refused := a.token != "", errors.Is(err, webhook.ErrRefused)
+	leased, refused := a.token != "", errors.Is(err, delivery.ErrRefused)
 	switch {
 	case err == nil:
 		done.failed = outcome.Status == delivery.StatusFailed
@@ -116,7 +116,7 @@ func (e *Engine) markDelivered(ctx context.Context, m delivery.Message, event we
 	_, err := e.Deliveries.MarkDelivered(ctx, delivery.MarkDelivered{
 		Key: m.Key(), Round: m.Round, Now: now, Seed: seed, Attempt: a, Response: response, ExpiresAt: seed.ExpiresAt,
 	})
-	if errors.Is(err, webhook.ErrRefused) {
+	if errors.Is(err, delivery.ErrRefused) {
 		return nil
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -26,7 +27,7 @@ func TestStream_AStateEventGoesToSubscribersThatMaySeeTheWebhook(t *testing.T) {
 		s.create(w)
 	}
 	s.answer = func(webhook.Post) webhook.Result {
-		return webhook.Result{StatusCode: 410, Error: webhook.AttemptStatus}
+		return webhook.Result{StatusCode: 410, Error: failure.Status}
 	}
 	if !s.consume(s.attempt(1, 1)) {
 		t.Fatal("the message is not done")

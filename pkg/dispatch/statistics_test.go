@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/telemetry"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -70,43 +71,43 @@ func TestStatistics_OfOneAttempt(t *testing.T) {
 		},
 		{
 			"failed, to be retried",
-			webhook.Result{StatusCode: 500, Duration: second, Error: webhook.AttemptStatus},
+			webhook.Result{StatusCode: 500, Duration: second, Error: failure.Status},
 			func(s *site) { s.fresh() },
 			[]string{"08: 1 attempts, 0 delivered, 0 failed, 859ms"},
 		},
 		{
 			"failed for good in the fast lane",
-			webhook.Result{StatusCode: 400, Duration: second, Error: webhook.AttemptAborted},
+			webhook.Result{StatusCode: 400, Duration: second, Error: failure.Aborted},
 			func(s *site) { s.fresh() },
 			[]string{"08: 1 attempts, 0 delivered, 1 failed, 859ms"},
 		},
 		{
 			"failed for good through the queue",
-			webhook.Result{StatusCode: 410, Duration: second, Error: webhook.AttemptStatus},
+			webhook.Result{StatusCode: 410, Duration: second, Error: failure.Status},
 			func(s *site) { s.consume(s.attempt(1, 1)) },
 			[]string{"08: 1 attempts, 0 delivered, 1 failed, 859ms"},
 		},
 		{
 			"cut short in the fast lane",
-			webhook.Result{Duration: 1500 * time.Millisecond, Error: webhook.AttemptTimeout},
+			webhook.Result{Duration: 1500 * time.Millisecond, Error: failure.Timeout},
 			func(s *site) { s.fresh() },
 			[]string{},
 		},
 		{
 			"cut short by the end of the call",
-			webhook.Result{Duration: second, Error: webhook.AttemptTimeout, Interrupted: true},
+			webhook.Result{Duration: second, Error: failure.Timeout, Interrupted: true},
 			func(s *site) { s.consume(s.attempt(1, 1)) },
 			[]string{},
 		},
 		{
 			"undecided in the fast lane",
-			webhook.Result{Duration: second, Error: webhook.AttemptTimeout, Undecided: true},
+			webhook.Result{Duration: second, Error: failure.Timeout, Undecided: true},
 			func(s *site) { s.fresh() },
 			[]string{},
 		},
 		{
 			"undecided through the queue, which uses up an attempt",
-			webhook.Result{Duration: second, Error: webhook.AttemptTimeout, Undecided: true},
+			webhook.Result{Duration: second, Error: failure.Timeout, Undecided: true},
 			func(s *site) { s.consume(s.attempt(1, 1)) },
 			[]string{"08: 1 attempts, 0 delivered, 0 failed, 859ms"},
 		},
@@ -122,7 +123,7 @@ func TestStatistics_OfOneAttempt(t *testing.T) {
 		},
 		{
 			"failed for good, and the row has gone on meanwhile",
-			webhook.Result{StatusCode: 400, Duration: second, Error: webhook.AttemptAborted},
+			webhook.Result{StatusCode: 400, Duration: second, Error: failure.Aborted},
 			func(s *site) {
 				s.before["RecordFirst"] = func() { delete(s.before, "RecordFirst"); s.lease(1, 1, time.Minute) }
 				s.fresh()
@@ -187,7 +188,7 @@ func TestStatistics_AreWrittenOncePerWebhookAndBatch(t *testing.T) {
 				s := newSite(t)
 				s.answer = func(webhook.Post) (r webhook.Result) {
 					if failing {
-						r.Error, r.StatusCode = webhook.AttemptStatus, 500
+						r.Error, r.StatusCode = failure.Status, 500
 					}
 					return r
 				}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -120,7 +121,7 @@ func (b *batch) putOff(ctx context.Context, d firstAttempt) {
 		b.queue(d)
 		return
 	}
-	if _, err := b.park(ctx, d.message(), d.event, d.breaker); err != nil && !errors.Is(err, webhook.ErrRefused) {
+	if _, err := b.park(ctx, d.message(), d.event, d.breaker); err != nil && !errors.Is(err, delivery.ErrRefused) {
 		b.Logger.WarnContext(ctx, "cannot park delivery: enqueued", "event_id", string(d.event.ID), "error", err)
 		b.queue(d)
 	}
@@ -203,15 +204,15 @@ func (b *batch) attempt(ctx context.Context, d firstAttempt) {
 		b.logAttempt(ctx, d.made(result), b.Now())
 		b.undecided(ctx, d, result)
 		return
-	case result.Error == webhook.AttemptTimeout && limit < d.webhook.Options.AttemptTimeout():
-		result.Error = webhook.AttemptFast
+	case result.Error == failure.Timeout && limit < d.webhook.Options.AttemptTimeout():
+		result.Error = failure.Fast
 		b.logAttempt(ctx, d.made(result), b.Now())
 		d.fast = &delivery.Attempt{Round: 1, Lane: delivery.LaneFast, At: result.At, Duration: result.Duration, Error: result.Error}
 		b.queue(d)
 		b.tooSlow(ctx, d, result)
 		return
 	}
-	if result.Error == webhook.AttemptOK {
+	if result.Error == failure.None {
 		// Slots bound concurrent POSTs, not writes. After any other result the slot
 		// is held until the attempts that wait for it can see the result.
 		holding = false
@@ -276,7 +277,7 @@ func (b *batch) record(ctx context.Context, d firstAttempt, result webhook.Resul
 	switch {
 	case settled.message != nil:
 		b.add(outgoing{Outgoing: *settled.message, record: d.record, hasRow: settled.err == nil})
-	case settled.err != nil && !errors.Is(settled.err, webhook.ErrRefused):
+	case settled.err != nil && !errors.Is(settled.err, delivery.ErrRefused):
 		b.queue(d)
 	}
 	if settled.disable {

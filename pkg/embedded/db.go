@@ -15,6 +15,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/seal"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -257,7 +258,7 @@ func (db *DB) commitGroup(group []*write) {
 // refusal reports whether err is one that changes return only before they write
 // anything.
 func refusal(err error) bool {
-	for _, sentinel := range []error{webhook.ErrRefused, webhook.ErrConflict, webhook.ErrNotFound, webhook.ErrExists} {
+	for _, sentinel := range []error{delivery.ErrRefused, webhook.ErrConflict, webhook.ErrNotFound, webhook.ErrExists} {
 		if errors.Is(err, sentinel) {
 			return true
 		}

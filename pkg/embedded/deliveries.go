@@ -58,7 +58,7 @@ func (s Deliveries) transition(ctx context.Context, id delivery.Key, apply func(
 		}
 		after, ok := apply(before)
 		if !ok {
-			return before, fmt.Errorf("delivery of %s to webhook %d: %w", id.Event, id.Webhook, webhook.ErrRefused)
+			return before, fmt.Errorf("delivery of %s to webhook %d: %w", id.Event, id.Webhook, delivery.ErrRefused)
 		}
 		row := rounded(after)
 		return row, writeDelivery(tx, k, row)

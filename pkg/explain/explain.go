@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -247,9 +248,9 @@ func (x *Explanation) pending(f Facts, w webhook.Webhook) {
 }
 
 // lastError returns why the last attempt failed.
-func lastError(row delivery.Row) webhook.AttemptError {
+func lastError(row delivery.Row) failure.Kind {
 	if len(row.Attempts) == 0 {
-		return webhook.AttemptInternal
+		return failure.Internal
 	}
 	return row.Attempts[len(row.Attempts)-1].Error
 }

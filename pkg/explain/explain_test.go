@@ -15,6 +15,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -50,7 +51,7 @@ func TestExplain_WhatBecameOfIt(t *testing.T) {
 		return d
 	}
 	failed := func(d *delivery.Row) {
-		d.Attempt, d.AttemptCount, d.Attempts = 2, 2, []delivery.Attempt{{Number: 2, Error: webhook.AttemptDNS}}
+		d.Attempt, d.AttemptCount, d.Attempts = 2, 2, []delivery.Attempt{{Number: 2, Error: failure.DNS}}
 	}
 	for name, test := range map[string]struct {
 		revisions []webhook.Webhook

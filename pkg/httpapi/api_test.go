@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -174,7 +175,7 @@ func TestErrorsKeepInternalTextInside(t *testing.T) {
 		{webhook.ErrNotFound, 404},
 		{webhook.ErrExists, 409},
 		{webhook.ErrConflict, 409},
-		{webhook.ErrRefused, 409},
+		{delivery.ErrRefused, 409},
 		{webhook.ErrUnavailable, 503},
 		{webhook.ErrSecretUnavailable, 503},
 		{webhook.ErrUnauthorized, 401},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -48,7 +49,7 @@ func TestArchive_AnswersTheQueriesOfThePage(t *testing.T) {
 	_, err := s.db.Webhooks().UpdateHealth(t.Context(), "Default", 2, func(h webhook.Health) webhook.Health {
 		return h.Observe(
 			webhook.HealthReport{Activation: 1, At: now.Add(time.Second)},
-			webhook.HealthReport{Activation: 1, At: now.Add(2 * time.Second), Error: webhook.AttemptStatus, LastError: "say \"no\" <b>"},
+			webhook.HealthReport{Activation: 1, At: now.Add(2 * time.Second), Error: failure.Status, LastError: "say \"no\" <b>"},
 		)
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -124,12 +125,12 @@ func crossed(t *testing.T, changes ...func(*httpapi.Config)) *server {
 		t.Fatal(err)
 	}
 	key := delivery.Key{Tenant: "Default", Webhook: owned, Event: webhook.EventID(fills["{eventId}"])}
-	outcome := delivery.Outcome{Attempt: delivery.Attempt{Number: 1, At: now, Error: webhook.AttemptStatus, StatusCode: 500}, Status: delivery.StatusFailed, Response: "HTTP 500 No\n\n" + marked}
+	outcome := delivery.Outcome{Attempt: delivery.Attempt{Number: 1, At: now, Error: failure.Status, StatusCode: 500}, Status: delivery.StatusFailed, Response: "HTTP 500 No\n\n" + marked}
 	seed := delivery.Seed{EventName: marked, ExpiresAt: now.AddDate(0, 1, 0)}
 	if _, err := s.db.Deliveries().RecordFirst(t.Context(), delivery.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}); err != nil {
 		t.Fatal(err)
 	}
-	report := webhook.HealthReport{Activation: 1, At: now, Error: webhook.AttemptStatus, LastError: marked}
+	report := webhook.HealthReport{Activation: 1, At: now, Error: failure.Status, LastError: marked}
 	if _, err := s.db.Webhooks().UpdateHealth(t.Context(), "Default", owned, func(h webhook.Health) webhook.Health { return h.Observe(report) }); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/jsonscan"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -341,7 +342,7 @@ func TestDecision07_TargetCheck(t *testing.T) {
 	s := newServer(t)
 	s.shown(200, "POST", "/api/v1/Webhook", minimal)
 	s.shown(200, "PUT", "/api/v1/Webhook/1/Options", `{"TimeoutSeconds":100}`)
-	s.answer = webhook.Result{Error: webhook.AttemptRedirect, StatusCode: 302, Location: "example.org/new", Response: "HTTP 302 Found"}
+	s.answer = webhook.Result{Error: failure.Redirect, StatusCode: 302, Location: "example.org/new", Response: "HTTP 302 Found"}
 	target := strings.Replace(minimal, "example.com", "example.net", 1)
 	for _, call := range [][2]string{{"POST", "/api/v1/Webhook"}, {"PUT", "/api/v1/Webhook/1"}, {"POST", agent + "SaveWebhook"}} {
 		got := s.call(call[0], call[1], target)

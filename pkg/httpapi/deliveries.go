@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -125,7 +126,7 @@ func (c *call) logQuery(id int32, limit, most int) (delivery.LogQuery, error) {
 	q := delivery.LogQuery{Tenant: c.who.Tenant, Webhook: id, Limit: limit}
 	q.Filter = delivery.Filter{
 		Status: oneOf(c, "status", delivery.Statuses, &wrong), Class: oneOf(c, "class", delivery.StatusClasses, &wrong),
-		Error: oneOf(c, "error", webhook.AttemptErrors, &wrong),
+		Error: oneOf(c, "error", failure.Kinds, &wrong),
 		Event: c.query("event"), Entity: c.query("entity"), Key: c.query("key"),
 	}
 	if q.Filter.Event != "" && !webhook.ValidEventPattern(q.Filter.Event) {

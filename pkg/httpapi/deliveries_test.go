@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -71,9 +72,9 @@ func succeeded(number int) delivery.Attempt {
 
 func failed(number, status int) delivery.Attempt {
 	a := succeeded(number)
-	a.Lane, a.StatusCode, a.Error = delivery.LaneQueue, status, webhook.AttemptStatus
+	a.Lane, a.StatusCode, a.Error = delivery.LaneQueue, status, failure.Status
 	if status == 0 {
-		a.Error = webhook.AttemptTimeout
+		a.Error = failure.Timeout
 	}
 	return a
 }
@@ -266,7 +267,7 @@ func TestDelivery_ShowsTheLastFailuresResponse(t *testing.T) {
 	body := strings.Repeat("<stack trace>\n", 200)
 	long := "HTTP 500 Internal Server Error\nContent-Type: text/html\nVia: a\nVia: b\n\n" + body
 	ids := eventIDs(3)
-	fast := delivery.Attempt{Round: 1, Lane: delivery.LaneFast, At: now, Duration: 1500 * time.Millisecond, Error: webhook.AttemptFast}
+	fast := delivery.Attempt{Round: 1, Lane: delivery.LaneFast, At: now, Duration: 1500 * time.Millisecond, Error: failure.Fast}
 	s.deliver(1,
 		logged{id: ids[0], event: webhook.Event{Name: "a.b"}, fast: &fast, attempts: []delivery.Attempt{failed(1, 500), failed(2, 500)}, status: delivery.StatusPending, response: long},
 		logged{id: ids[1], event: webhook.Event{Name: "a.b"}, attempts: []delivery.Attempt{failed(1, 500), succeeded(2)}, status: delivery.StatusDelivered, response: long},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
@@ -46,7 +47,7 @@ var errorTable = []struct {
 	{errNoMediaType, http.StatusNotAcceptable, "SoMediaTypeException", "No media type in Accept is supported; accept one of " + strings.Join(wire.AnswerTypes, ", ")},
 	{webhook.ErrExists, http.StatusConflict, "SoConflictException", "It already exists"},
 	{webhook.ErrConflict, http.StatusConflict, "SoConflictException", "Another call changed it at the same time; read it again and repeat the change"},
-	{webhook.ErrRefused, http.StatusConflict, "SoConflictException", "Its current state does not allow this"},
+	{delivery.ErrRefused, http.StatusConflict, "SoConflictException", "Its current state does not allow this"},
 	{errTestOp, http.StatusConflict, "SoConflictException", "A test operation found another value"},
 	{errPrecondition, http.StatusPreconditionFailed, "SoPreconditionFailedException", "It was changed after the time in If-Unmodified-Since"},
 	{webhook.ErrTooLarge, http.StatusRequestEntityTooLarge, "SoPayloadTooLargeException", "Too large: a body may have at most 1 MiB, the data of an event 256 KiB in compact form"},

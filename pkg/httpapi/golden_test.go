@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -50,23 +51,23 @@ func seeded(t *testing.T) *server {
 	_, err := s.db.Webhooks().UpdateHealth(t.Context(), "Default", 1, func(h webhook.Health) webhook.Health {
 		return h.Observe(
 			webhook.HealthReport{Activation: 1, At: now.Add(time.Second)},
-			webhook.HealthReport{Activation: 1, At: now.Add(2 * time.Second), Error: webhook.AttemptStatus, LastError: "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\n\r\nno <room>"},
+			webhook.HealthReport{Activation: 1, At: now.Add(2 * time.Second), Error: failure.Status, LastError: "HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\n\r\nno <room>"},
 		)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ids := eventIDs(3)
-	cut := delivery.Attempt{Round: 1, Lane: delivery.LaneFast, At: now.Add(59 * time.Second), Duration: 1500 * time.Millisecond, Error: webhook.AttemptFast}
+	cut := delivery.Attempt{Round: 1, Lane: delivery.LaneFast, At: now.Add(59 * time.Second), Duration: 1500 * time.Millisecond, Error: failure.Fast}
 	s.deliver(1,
 		logged{id: ids[0], event: webhook.Event{Name: "contact.created", PrimaryKey: 7}, attempts: []delivery.Attempt{succeeded(1)}, status: delivery.StatusDelivered, response: "HTTP 200 OK\nContent-Type: text/plain\n\nthanks"},
 		logged{id: ids[1], event: webhook.Event{Name: "sale.sold", Key: "=A/7"}, fast: &cut, attempts: []delivery.Attempt{failed(1, 503), failed(2, 0)}, status: delivery.StatusPending},
 		logged{id: ids[2], event: webhook.Event{Name: "contact.created", PrimaryKey: 8}, attempts: []delivery.Attempt{failed(1, 410)}, status: delivery.StatusFailed, response: "HTTP 410 Gone\nServer: nø\nRetry-After: 5\n\n<b>gone</b>" + strings.Repeat(" and away", 80)},
 	)
 	seedEvents(t, s)
-	for i, e := range []webhook.AttemptError{webhook.AttemptOK, webhook.AttemptOK, webhook.AttemptStatus} {
+	for i, e := range []failure.Kind{failure.None, failure.None, failure.Status} {
 		result := webhook.Result{At: now.Add(time.Minute), Duration: time.Duration(i+1) * 100 * time.Millisecond, Error: e}
-		if err := s.db.Statistics().Count(t.Context(), "Default", 1, statistics.HourOf(result, now, 1, e != webhook.AttemptOK, 24*time.Hour)); err != nil {
+		if err := s.db.Statistics().Count(t.Context(), "Default", 1, statistics.HourOf(result, now, 1, e != failure.None, 24*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -94,7 +95,7 @@ func seedEvents(t *testing.T, s *server) {
 	outcomes := []delivery.Outcome{
 		{Attempt: delivery.Attempt{Number: 1, At: now.Add(31 * time.Second), StatusCode: 200}, Status: delivery.StatusDelivered},
 		{
-			Attempt: delivery.Attempt{Number: 1, At: now.Add(32 * time.Second), StatusCode: 503, Error: webhook.AttemptStatus}, Status: delivery.StatusPending,
+			Attempt: delivery.Attempt{Number: 1, At: now.Add(32 * time.Second), StatusCode: 503, Error: failure.Status}, Status: delivery.StatusPending,
 			NextAt: now.Add(2 * time.Hour), SweepAt: now.Add(2 * time.Hour),
 		},
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/custody"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	explaining "github.com/posthaste-dev/posthaste/pkg/explain"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
@@ -75,7 +76,7 @@ type Config struct {
 	Stored Stored
 	// Rebuild returns the POST of an attempt that began at a time, as
 	// outbound.Sender's does.
-	Rebuild func(post webhook.Post, sent webhook.Sent, at time.Time) (webhook.Request, error)
+	Rebuild func(post webhook.Post, sent webhook.Sent, at time.Time) (delivery.Request, error)
 	// Health reads the counters of webhooks, as webhook.Webhooks.Health does.
 	Health func(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
 	// PublicURL is the base of _Links: scheme, host and optionally a path,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/custody"
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -64,7 +65,7 @@ func (a *api) getJob(c *call) (reply, error) {
 func (a *api) cancelJob(c *call) (reply, error) {
 	j, err := a.Jobs.Cancel(c.Context(), c.PathValue("job"))
 	if errors.Is(err, job.ErrFinal) {
-		return reply{}, explain(webhook.ErrRefused, "The deletion of a tenant cannot be cancelled")
+		return reply{}, explain(delivery.ErrRefused, "The deletion of a tenant cannot be cancelled")
 	}
 	if err != nil {
 		return reply{}, jobNotFound(err)
@@ -109,12 +110,12 @@ func (a *api) rotateRoot(c *call) (reply, error) {
 	return a.custodyBegun(c, "rotate secret root", j, err)
 }
 
-var errOneStore = explain(webhook.ErrRefused, "The local run has one store of secrets: there is nothing to move, and its key (secrets.key) is not rotated")
+var errOneStore = explain(delivery.ErrRefused, "The local run has one store of secrets: there is nothing to move, and its key (secrets.key) is not rotated")
 
 func (a *api) custodyBegun(c *call, action string, j job.Job, err error) (reply, error) {
 	var busy *custody.BusyError
 	if errors.As(err, &busy) {
-		return reply{}, explain(webhook.ErrRefused, "%s", busy.Error())
+		return reply{}, explain(delivery.ErrRefused, "%s", busy.Error())
 	}
 	if err != nil {
 		return reply{}, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -22,8 +23,8 @@ func TestTestWebhook(t *testing.T) {
 		text   string
 	}{
 		"accepted":             {`{"TargetUrl":"https://example.com/"}`, webhook.Result{StatusCode: 200, Response: "HTTP 200 OK\n\n\"hi\""}, 200, `{"Success":true,"Message":"HTTP 200 OK\n\n\"hi\"",` + rest},
-		"refused":              {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptStatus, StatusCode: 500, Response: "HTTP 500 no"}, 200, `{"Success":false,"Message":"HTTP 500 no",` + rest},
-		"no response":          {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: webhook.AttemptDNS}, 200, `{"Success":false,"Message":"dns: The host name could not be resolved: check its spelling and its DNS records.",` + rest},
+		"refused":              {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: failure.Status, StatusCode: 500, Response: "HTTP 500 no"}, 200, `{"Success":false,"Message":"HTTP 500 no",` + rest},
+		"no response":          {`{"TargetUrl":"https://example.com/"}`, webhook.Result{Error: failure.DNS}, 200, `{"Success":false,"Message":"dns: The host name could not be resolved: check its spelling and its DNS records.",` + rest},
 		"an empty response":    {`{"TargetUrl":"https://example.com/"}`, webhook.Result{StatusCode: 204}, 200, `{"Success":true,"Message":null,` + rest},
 		"no target":            {`{}`, webhook.Result{}, 400, `"ErrorMessage":"TargetUrl is required"`},
 		"a wrong type as well": {`{"Name":5}`, webhook.Result{}, 400, `"ErrorMessage":"Name must be a string; TargetUrl is required"`},
@@ -63,8 +64,8 @@ func TestCountersAndLastErrorAreLive(t *testing.T) {
 	at := func(seconds int) time.Time { return now.Add(time.Duration(seconds) * time.Second) }
 	observe(
 		webhook.HealthReport{Activation: 1, At: at(1)},
-		webhook.HealthReport{Activation: 1, At: at(2), Error: webhook.AttemptStatus, LastError: "HTTP 500\n\n\"no\""},
-		webhook.HealthReport{Activation: 1, At: at(3), Error: webhook.AttemptStatus, LastError: `say "no" <again>`},
+		webhook.HealthReport{Activation: 1, At: at(2), Error: failure.Status, LastError: "HTTP 500\n\n\"no\""},
+		webhook.HealthReport{Activation: 1, At: at(3), Error: failure.Status, LastError: `say "no" <again>`},
 	)
 	const want = `"TotalCalls":3,"TotalErrors":2,"ConsecutiveErrors":2,"LastError":"say \"no\" <again>"`
 	for _, path := range []string{"/api/v1/Webhook/1", "/api/v1/Webhook"} {

@@ -103,7 +103,7 @@ func (a *api) lastAttempt(c *call, key delivery.Key) (delivery.Attempt, webhook.
 
 // showRequest shows the request of an attempt, rebuilt from the webhook as it was
 // then, or as it is stored if known is false.
-func showRequest(r webhook.Request, last delivery.Attempt, stored, then webhook.Webhook, known bool) request {
+func showRequest(r delivery.Request, last delivery.Attempt, stored, then webhook.Webhook, known bool) request {
 	sum := sha256.Sum256(r.Body)
 	shown := request{
 		At: last.At, URL: textOrNull(r.URL), Headers: showHeaders(r.Headers), Body: string(r.Body), BodyLength: len(r.Body), BodySha256: hex.EncodeToString(sum[:]),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -111,7 +112,7 @@ func TestRequest_SaysWhyItIsNotExact(t *testing.T) {
 			"It was not recorded what the attempt sent: this is the request that the webhook would send now.", false,
 		},
 		"nothing was sent": {
-			delivery.Attempt{Number: 1, Error: webhook.AttemptBlocked, Sent: webhook.Sent{Revision: 1}},
+			delivery.Attempt{Number: 1, Error: failure.Blocked, Sent: webhook.Sent{Revision: 1}},
 			"Nothing was sent. blocked_address: The target's host, address or port is not allowed", false,
 		},
 	} {

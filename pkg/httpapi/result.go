@@ -3,6 +3,7 @@ package httpapi
 import (
 	"slices"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -63,7 +64,7 @@ func showResult(r webhook.Result) result {
 	if message == "" {
 		message = r.Failure()
 	}
-	return result{r.Error == webhook.AttemptOK, textOrNull(message), fullRight, &fieldProperties{}}
+	return result{r.Error == failure.None, textOrNull(message), fullRight, &fieldProperties{}}
 }
 
 // states reports whether an object has a member that is not null.

@@ -108,7 +108,7 @@ func (a *api) sampleOf(c *call, name string) (e webhook.Event, from string, err 
 	return webhook.Event{Name: name}, fromNowhere, nil
 }
 
-func showSent(r webhook.Request) *sentRequest {
+func showSent(r delivery.Request) *sentRequest {
 	sum := sha256.Sum256(r.Body)
 	return &sentRequest{
 		URL: textOrNull(r.URL), Headers: showHeaders(r.Headers), Body: string(r.Body), BodyLength: len(r.Body), BodySha256: hex.EncodeToString(sum[:]),

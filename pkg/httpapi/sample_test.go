@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -162,18 +163,18 @@ func TestSample_SaysWhatCameBack(t *testing.T) {
 	s := newServer(t)
 	s.call("POST", "/api/v1/Webhook", minimal)
 	s.answer = webhook.Result{
-		At: now.Add(1234567), Error: webhook.AttemptStatus, StatusCode: 500, Sent: webhook.Sent{Body: "x"},
+		At: now.Add(1234567), Error: failure.Status, StatusCode: 500, Sent: webhook.Sent{Body: "x"},
 		Response: "HTTP 500\nServer: x\n\nno", Excerpt: "HTTP 500\nServer: x\n\nno",
 	}
 	if got := s.sample("a.b", `{"WebhookId":1}`); got.Success || got.Response.At != "2026-11-24T08:00:00.001Z" || got.Message != "HTTP 500\nServer: x\n\nno" || got.Response.StatusCode != 500 || got.Response.Error != "status" ||
 		!strings.HasPrefix(got.Response.Advice, "The target responded with") || got.Response.Headers["Server"] != "x" || got.Response.Body != "no" {
 		t.Errorf("a refusal: got %+v", got)
 	}
-	s.answer = webhook.Result{At: now, Error: webhook.AttemptDNS, Sent: webhook.Sent{Body: "x"}}
+	s.answer = webhook.Result{At: now, Error: failure.DNS, Sent: webhook.Sent{Body: "x"}}
 	if got := s.sample("a.b", `{"WebhookId":1}`); got.Success || got.Request == nil || got.Response.Error != "dns" || got.Response.Headers != nil {
 		t.Errorf("no host: got %+v", got)
 	}
-	s.answer = webhook.Result{At: now, Error: webhook.AttemptBlocked}
+	s.answer = webhook.Result{At: now, Error: failure.Blocked}
 	if got := s.sample("a.b", `{"WebhookId":1}`); got.Success || got.Request != nil || got.Response.Error != "blocked_address" {
 		t.Errorf("nothing was sent: got %+v", got)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
 	"github.com/posthaste-dev/posthaste/pkg/explain"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
@@ -169,7 +170,7 @@ func (s *server) attempted(id int32, event webhook.EventID, signer webhook.Signe
 		Key: delivery.Key{Tenant: "Default", Webhook: id, Event: event}, Now: at,
 		Seed: delivery.Seed{EventName: e.Name, PrimaryKey: e.PrimaryKey, ExpiresAt: at.Add(33 * 24 * time.Hour)},
 		Outcome: delivery.Outcome{
-			Attempt: delivery.Attempt{Number: 1, At: at.Add(time.Second), Duration: time.Second, StatusCode: 500, Error: webhook.AttemptStatus, Sent: sent},
+			Attempt: delivery.Attempt{Number: 1, At: at.Add(time.Second), Duration: time.Second, StatusCode: 500, Error: failure.Status, Sent: sent},
 			Status:  delivery.StatusFailed, Reason: "every attempt failed",
 		},
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -56,11 +57,11 @@ func (s *server) fail(id int32, app string) {
 	err := s.db.Webhooks().Create(s.t.Context(), w)
 	if err == nil {
 		_, err = s.db.Webhooks().UpdateHealth(s.t.Context(), "Default", id, func(h webhook.Health) webhook.Health {
-			return h.Observe(webhook.HealthReport{Activation: 1, At: now, Error: webhook.AttemptDNS})
+			return h.Observe(webhook.HealthReport{Activation: 1, At: now, Error: failure.DNS})
 		})
 	}
 	if err == nil {
-		result := webhook.Result{At: now.Add(-2 * time.Hour), Duration: time.Second, Error: webhook.AttemptDNS}
+		result := webhook.Result{At: now.Add(-2 * time.Hour), Duration: time.Second, Error: failure.DNS}
 		err = s.db.Statistics().Count(s.t.Context(), "Default", id, statistics.HourOf(result, now, 1, false, 24*time.Hour))
 	}
 	if err != nil {

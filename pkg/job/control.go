@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -47,4 +48,4 @@ func (c *Control) Cancel(ctx context.Context, id string) (Job, error) {
 
 // ErrFinal is returned for a job that cannot be cancelled: it has begun to remove a
 // tenant.
-var ErrFinal = fmt.Errorf("the deletion of a tenant cannot be cancelled: %w", webhook.ErrRefused)
+var ErrFinal = fmt.Errorf("the deletion of a tenant cannot be cancelled: %w", delivery.ErrRefused)

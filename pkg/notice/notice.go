@@ -11,6 +11,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -45,7 +46,7 @@ func (k Kind) repeats() bool {
 	return k != Failing && k != Recovered && k != Disabled
 }
 
-// Class is the class of the error that a notice is about: an AttemptError
+// Class is the class of the error that a notice is about: a failure.Kind
 // for webhooks, one of the following for dead letters, and the class of the fault
 // for sources. It never holds a value of an event, a response or a header.
 type Class string
@@ -104,8 +105,8 @@ func (n Notice) Advice() string {
 
 // attemptAdvice returns the advice for an attempt's error.
 func attemptAdvice(e Class) string {
-	if sentence := webhook.AttemptError(e).Advice(""); sentence != "" {
+	if sentence := failure.Kind(e).Advice(""); sentence != "" {
 		return sentence
 	}
-	return webhook.AttemptInternal.Advice("")
+	return failure.Internal.Advice("")
 }

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -171,10 +172,10 @@ func TestNotice_EveryErrorHasAdvice(t *testing.T) {
 	for _, kind := range []notice.Kind{
 		notice.Failing, notice.Recovered, notice.Disabled, notice.DeadLetter, notice.SourceFailing, notice.SourceSilent,
 	} {
-		for _, class := range []webhook.AttemptError{
-			webhook.AttemptOK, webhook.AttemptDNS, webhook.AttemptRefused, webhook.AttemptReset, webhook.AttemptTLS, webhook.AttemptTimeout,
-			webhook.AttemptBlocked, webhook.AttemptRedirect, webhook.AttemptStatus, webhook.AttemptProtocol, webhook.AttemptTooLarge,
-			webhook.AttemptSecret, webhook.AttemptAborted, webhook.AttemptInternal,
+		for _, class := range []failure.Kind{
+			failure.None, failure.DNS, failure.Refused, failure.Reset, failure.TLS, failure.Timeout,
+			failure.Blocked, failure.Redirect, failure.Status, failure.Protocol, failure.TooLarge,
+			failure.Secret, failure.Aborted, failure.Internal,
 		} {
 			for _, status := range []int{0, 400, 401, 404, 410, 429, 503} {
 				advice := notice.Notice{Kind: kind, Error: notice.Class(class), Status: status}.Advice()

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -33,7 +34,7 @@ func TestApart_PostsOfTenants(t *testing.T) {
 						Current: webhook.NewSecret("secret of " + string(tenant)),
 						Headers: map[string]webhook.Secret{"Authorization": webhook.NewSecret("token of " + string(tenant))},
 					}})
-					if result.Error != webhook.AttemptOK {
+					if result.Error != failure.None {
 						t.Errorf("%s: %v", tenant, result)
 					}
 				}

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -22,7 +23,7 @@ func BenchmarkSend(b *testing.B) {
 		post := webhook.Post{Webhook: hook(server.URL), Event: event, Secrets: webhook.SecretDocument{Current: webhook.NewSecret("Super")}}
 		b.ReportAllocs()
 		for b.Loop() {
-			if r := s.Send(context.Background(), post); r.Error != webhook.AttemptOK {
+			if r := s.Send(context.Background(), post); r.Error != failure.None {
 				b.Fatal(r.Error)
 			}
 		}

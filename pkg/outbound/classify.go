@@ -9,13 +9,14 @@ import (
 	"net"
 	"syscall"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // failed returns the result of an attempt that got no response.
 func failed(ctx context.Context, err error, seen *connection) webhook.Result {
 	result := webhook.Result{Error: classify(ctx, err, seen)}
-	if result.Error == webhook.AttemptTLS {
+	if result.Error == failure.TLS {
 		result.Detail = tlsDetail(err)
 	}
 	return result
@@ -23,7 +24,7 @@ func failed(ctx context.Context, err error, seen *connection) webhook.Result {
 
 // tlsDetail says what kept a TLS handshake from succeeding; "" for a cause that
 // is not on the list, such as an alert.
-func tlsDetail(err error) webhook.AttemptDetail {
+func tlsDetail(err error) failure.Detail {
 	var (
 		invalid x509.CertificateInvalidError
 		name    x509.HostnameError
@@ -32,13 +33,13 @@ func tlsDetail(err error) webhook.AttemptDetail {
 	)
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return webhook.DetailExpired
+		return failure.Expired
 	case errors.As(err, &name):
-		return webhook.DetailWrongName
+		return failure.WrongName
 	case errors.As(err, &issuer):
-		return webhook.DetailUnknownIssuer
+		return failure.UnknownIssuer
 	case errors.As(err, &record) && record.Conn != nil: // the first record
-		return webhook.DetailNotTLS
+		return failure.NotTLS
 	}
 	return ""
 }
@@ -46,7 +47,7 @@ func tlsDetail(err error) webhook.AttemptDetail {
 // classify names the failure of an attempt that got no response. It looks only
 // at error types: messages change, and they hold the target's URL. seen is nil
 // if no connection was made.
-func classify(ctx context.Context, err error, seen *connection) webhook.AttemptError {
+func classify(ctx context.Context, err error, seen *connection) failure.Kind {
 	var (
 		lookup    *lookupError
 		handshake *handshakeError
@@ -54,27 +55,27 @@ func classify(ctx context.Context, err error, seen *connection) webhook.AttemptE
 	)
 	switch {
 	case errors.Is(err, ErrBlocked):
-		return webhook.AttemptBlocked
+		return failure.Blocked
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return webhook.AttemptTimeout
+		return failure.Timeout
 	case errors.Is(ctx.Err(), context.Canceled):
-		return webhook.AttemptInternal // ours, not the target's
+		return failure.Internal // ours, not the target's
 	case errors.As(err, &lookup):
-		return webhook.AttemptDNS
+		return failure.DNS
 	case errors.As(err, &network) && network.Timeout():
-		return webhook.AttemptTimeout
+		return failure.Timeout
 	case errors.As(err, &handshake):
-		return webhook.AttemptTLS
+		return failure.TLS
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return webhook.AttemptRefused
+		return failure.Refused
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrUnexpectedEOF):
-		return webhook.AttemptReset
+		return failure.Reset
 	case seen == nil:
-		return webhook.AttemptInternal
+		return failure.Internal
 	case seen.received() == 0:
-		return webhook.AttemptReset
+		return failure.Reset
 	case seen.received() >= maxResponseHeader:
-		return webhook.AttemptTooLarge
+		return failure.TooLarge
 	}
-	return webhook.AttemptProtocol
+	return failure.Protocol
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -45,7 +46,7 @@ func TestSend_Formats(t *testing.T) {
 			if c.change != nil {
 				c.change(&post)
 			}
-			if result := sender(t, c.config).Send(t.Context(), post); result.Error != webhook.AttemptOK {
+			if result := sender(t, c.config).Send(t.Context(), post); result.Error != failure.None {
 				t.Fatalf("got %v", result)
 			}
 			head, body, _ := strings.Cut(<-got, "\r\n\r\n")

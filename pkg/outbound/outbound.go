@@ -7,7 +7,7 @@
 // The one exception is a response that refuses the signature during a rotation
 // of the webhook's secret: the other secret is then tried at once. It never
 // logs or returns an error of net/http, which would contain the target's URL;
-// errors are reduced by type to one of the words of [webhook.AttemptError].
+// errors are reduced by type to one of the words of [failure.Kind].
 package outbound
 
 import (

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -53,7 +54,7 @@ func sent(t *testing.T, config func(*outbound.Config), change func(*webhook.Post
 			config(c)
 		}
 	})
-	if result := s.Send(t.Context(), post); result.Error != webhook.AttemptOK {
+	if result := s.Send(t.Context(), post); result.Error != failure.None {
 		t.Fatalf("got %v", result)
 	}
 	head, body, _ = strings.Cut(<-got, "\r\n\r\n")

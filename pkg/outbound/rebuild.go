@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -29,14 +30,14 @@ func sentBy(post webhook.Post, body []byte, now time.Time) webhook.Sent {
 // It needs no secret: the post's Secrets, First and Replay do not matter, and the
 // values of secret headers and the signatures are masked. sent says how the attempt
 // was signed and marked. The target may be one that must not be called.
-func (s *Sender) Rebuild(post webhook.Post, sent webhook.Sent, at time.Time) (webhook.Request, error) {
+func (s *Sender) Rebuild(post webhook.Post, sent webhook.Sent, at time.Time) (delivery.Request, error) {
 	post.Secrets, post.First, post.Replay = placeholders(post.Webhook, sent, at), sent.Signer, sent.Replay
 	post.Webhook.Secret.Signed = sent.Signer != webhook.SignerNone
 	body, header, _, err := s.build(post, at)
 	if err != nil {
-		return webhook.Request{}, err
+		return delivery.Request{}, err
 	}
-	request := webhook.Request{URL: post.Webhook.TargetURL, Body: body}
+	request := delivery.Request{URL: post.Webhook.TargetURL, Body: body}
 	host := ""
 	if target, err := s.readTarget(post.Webhook.TargetURL); err == nil {
 		request.URL, host = target.String(), target.Host

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -27,7 +29,7 @@ func masked(request string) string {
 }
 
 // printed prints a rebuilt request as a target receives it.
-func printed(r webhook.Request) string {
+func printed(r delivery.Request) string {
 	_, path, _ := strings.Cut(strings.TrimPrefix(r.URL, "http://"), "/")
 	lines := []string{"POST /" + path + " HTTP/1.1"}
 	for _, h := range r.Headers {
@@ -119,7 +121,7 @@ func TestRebuild_NeedsNoSecretAndNoTarget(t *testing.T) {
 	post := webhook.Post{Webhook: hook("http://127.0.0.1:1/in"), Event: event}
 	post.Webhook.Secret.Signed = true
 	post.Webhook.Headers = []webhook.Header{{Name: "X-Api-Key", Secret: true}}
-	if r := strict.Send(t.Context(), post); r.Error != webhook.AttemptBlocked || r.Sent != (webhook.Sent{}) {
+	if r := strict.Send(t.Context(), post); r.Error != failure.Blocked || r.Sent != (webhook.Sent{}) {
 		t.Errorf("got %v and %+v", r.Error, r.Sent)
 	}
 	rebuilt, err := strict.Rebuild(post, webhook.Sent{}, at)

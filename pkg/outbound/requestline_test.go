@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -39,7 +40,7 @@ func TestSend_TheRequestLineIsEncoded(t *testing.T) {
 			"/a%2Fb c%2f?x=%2B%20 %e2":     "/a%2Fb%20c%2f?x=%2B%20%20%e2",
 			"/50%?rate=100%&x=%4":          "/50%25?rate=100%25&x=%254",
 		} {
-			if got := s.Send(t.Context(), webhook.Post{Webhook: hook(server.URL + rest), Event: event}); got.Error != webhook.AttemptOK {
+			if got := s.Send(t.Context(), webhook.Post{Webhook: hook(server.URL + rest), Event: event}); got.Error != failure.None {
 				t.Errorf("%s %q: %+v", protocol, rest, got)
 				continue
 			}

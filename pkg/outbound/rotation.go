@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -32,7 +33,7 @@ func (s *Sender) rotate(ctx context.Context, post webhook.Post, start time.Time)
 	other := otherSecret(post.First)
 	result := s.attempt(ctx, post, start)
 	if !refuses(result.StatusCode) {
-		if result.Error == webhook.AttemptOK {
+		if result.Error == failure.None {
 			result.Signer = otherSecret(other)
 		}
 		return result
@@ -51,7 +52,7 @@ func (s *Sender) rotate(ctx context.Context, post webhook.Post, start time.Time)
 	if !refuses(result.StatusCode) {
 		result.Signer = other
 	}
-	result.Undecided = result.Error == webhook.AttemptTimeout
+	result.Undecided = result.Error == failure.Timeout
 	return result
 }
 

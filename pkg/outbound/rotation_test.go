@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -107,13 +108,13 @@ func TestSend_Rotation(t *testing.T) {
 		{name: "a stray 403", answer: inTurn(403, 204), posts: []string{"new and both", "old and both"}, want: webhook.Result{StatusCode: 204, Repeats: 1, Signer: previous}},
 		{
 			name: "neither is known: the second response counts", answer: inTurn(401, 403),
-			posts: []string{"new and both", "old and both"}, want: webhook.Result{StatusCode: 403, Error: webhook.AttemptStatus, Repeats: 1},
+			posts: []string{"new and both", "old and both"}, want: webhook.Result{StatusCode: 403, Error: failure.Status, Repeats: 1},
 		},
 		{
 			name: "a target that fails otherwise has not refused", answer: inTurn(401, 503),
-			posts: []string{"new and both", "old and both"}, want: webhook.Result{StatusCode: 503, Error: webhook.AttemptStatus, Repeats: 1, Signer: previous},
+			posts: []string{"new and both", "old and both"}, want: webhook.Result{StatusCode: 503, Error: failure.Status, Repeats: 1, Signer: previous},
 		},
-		{name: "another failure is not a refusal", answer: inTurn(404), posts: []string{"new and both"}, want: webhook.Result{StatusCode: 404, Error: webhook.AttemptStatus}},
+		{name: "another failure is not a refusal", answer: inTurn(404), posts: []string{"new and both"}, want: webhook.Result{StatusCode: 404, Error: failure.Status}},
 		{
 			name: "the schedule's attempts are counted, not POSTs", answer: accepts("old", 401), change: func(p *webhook.Post) { p.Retry = 2 },
 			posts: []string{"new and both retry 2", "old and both retry 2"}, want: webhook.Result{StatusCode: 200, Repeats: 1, Signer: previous},
@@ -121,12 +122,12 @@ func TestSend_Rotation(t *testing.T) {
 		{
 			name: "after the overlap there is one secret", answer: accepts("old", 401),
 			change: func(p *webhook.Post) { p.Secrets.PreviousUntil, p.First = time.Now(), previous },
-			posts:  []string{"new"}, want: webhook.Result{StatusCode: 401, Error: webhook.AttemptStatus},
+			posts:  []string{"new"}, want: webhook.Result{StatusCode: 401, Error: failure.Status},
 		},
 		{
 			name: "a webhook that has changed gets no second POST with its old state", answer: accepts("old", 401),
 			change: func(p *webhook.Post) { p.Unchanged = func(context.Context) bool { return false } },
-			posts:  []string{"new and both"}, want: webhook.Result{StatusCode: 401, Error: webhook.AttemptStatus, Signer: previous, Undecided: true},
+			posts:  []string{"new and both"}, want: webhook.Result{StatusCode: 401, Error: failure.Status, Signer: previous, Undecided: true},
 		},
 		{
 			name: "a second POST that is cut short leaves it undecided", answer: func(post int, _ string, w http.ResponseWriter, r *http.Request) {
@@ -137,7 +138,7 @@ func TestSend_Rotation(t *testing.T) {
 				<-r.Context().Done()
 			},
 			change: func(p *webhook.Post) { p.Timeout = 2 * time.Second },
-			posts:  []string{"new and both", "old and both"}, want: webhook.Result{Error: webhook.AttemptTimeout, Repeats: 1, Signer: previous, Undecided: true},
+			posts:  []string{"new and both", "old and both"}, want: webhook.Result{Error: failure.Timeout, Repeats: 1, Signer: previous, Undecided: true},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -188,8 +189,8 @@ func TestSend_RotationWithoutTimeForASecondPost(t *testing.T) {
 func TestSend_RotationThatEndsBetweenTwoPosts(t *testing.T) {
 	t.Parallel()
 	for first, want := range map[webhook.Signer]webhook.Result{
-		webhook.SignerCurrent:  {StatusCode: 401, Error: webhook.AttemptStatus},
-		webhook.SignerPrevious: {StatusCode: 401, Error: webhook.AttemptStatus, Repeats: 1},
+		webhook.SignerCurrent:  {StatusCode: 401, Error: failure.Status},
+		webhook.SignerPrevious: {StatusCode: 401, Error: failure.Status, Repeats: 1},
 	} {
 		t.Run(string(first), func(t *testing.T) {
 			t.Parallel()
@@ -236,7 +237,7 @@ func TestSend_AnAttemptCutByItsCallerIsInterrupted(t *testing.T) {
 					<-r.Context().Done()
 				})
 				got := sender(t, func(c *outbound.Config) { c.Now = time.Now }).Send(ctx, webhook.Post{Webhook: hook(url), Event: event, Secrets: secrets})
-				if !got.Interrupted || got.StatusCode != 0 || got.Error == webhook.AttemptOK {
+				if !got.Interrupted || got.StatusCode != 0 || got.Error == failure.None {
 					t.Errorf("got %+v, want it interrupted", got)
 				}
 			})

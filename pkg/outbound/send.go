@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -35,14 +36,14 @@ func (s *Sender) Send(ctx context.Context, post webhook.Post) webhook.Result {
 func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) webhook.Result {
 	target, err := s.target(post.Webhook.Tenant, post.Webhook.TargetURL)
 	if err != nil {
-		return webhook.Result{Error: webhook.AttemptBlocked}
+		return webhook.Result{Error: failure.Blocked}
 	}
 	body, header, scrub, err := s.build(post, now)
 	switch {
 	case errors.Is(err, webhook.ErrSecretUnavailable), errors.Is(err, signature.ErrKey):
-		return webhook.Result{Error: webhook.AttemptSecret}
+		return webhook.Result{Error: failure.Secret}
 	case err != nil:
-		return webhook.Result{Error: webhook.AttemptInternal}
+		return webhook.Result{Error: failure.Internal}
 	}
 	result := s.post(ctx, post, target, header, body, scrub, now)
 	result.Sent = sentBy(post, body, now)
@@ -149,22 +150,22 @@ func answer(resp *http.Response, scrub *scrubber, now time.Time) webhook.Result 
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		result.RetryAfter = retryAfter(resp.Header["Retry-After"], now)
 	}
-	if result.Error == webhook.AttemptRedirect {
+	if result.Error == failure.Redirect {
 		result.Location = plain(scrub.clean(location(resp)))
 	}
 	return result
 }
 
-func judge(resp *http.Response) webhook.AttemptError {
+func judge(resp *http.Response) failure.Kind {
 	switch code := resp.StatusCode; {
 	case code < 200: // 101, an upgrade that was not requested
-		return webhook.AttemptProtocol
+		return failure.Protocol
 	case code >= 200 && code <= 299:
-		return webhook.AttemptOK
+		return failure.None
 	case strings.EqualFold(strings.TrimSpace(resp.Header.Get("Webhook-Delivery")), "abort-message"):
-		return webhook.AttemptAborted
+		return failure.Aborted
 	case code >= 300 && code <= 399:
-		return webhook.AttemptRedirect
+		return failure.Redirect
 	}
-	return webhook.AttemptStatus
+	return failure.Status
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -145,7 +146,7 @@ func TestSend_BytesOnTheWire(t *testing.T) {
 			url, got := target(t, "HTTP/1.1 204 No Content\r\n\r\n")
 			post := webhook.Post{Webhook: hook(url), Event: event}
 			c.change(&post)
-			if r := sender(t, c.config).Send(t.Context(), post); r.Error != webhook.AttemptOK || r.StatusCode != 204 || !r.At.Equal(at) {
+			if r := sender(t, c.config).Send(t.Context(), post); r.Error != failure.None || r.StatusCode != 204 || !r.At.Equal(at) {
 				t.Fatalf("result %v", r)
 			}
 			head, body, _ := strings.Cut(<-got, "\r\n\r\n")
@@ -219,7 +220,7 @@ func TestSend_MissingSecretSendsNothing(t *testing.T) {
 	unsigned := hook(url)
 	unsigned.Secret.Signed = true
 	for name, w := range map[string]webhook.Webhook{"header": missing, "signing secret": unsigned} {
-		if r := sender(t, nil).Send(t.Context(), webhook.Post{Webhook: w, Event: event}); r.Error != webhook.AttemptSecret {
+		if r := sender(t, nil).Send(t.Context(), webhook.Post{Webhook: w, Event: event}); r.Error != failure.Secret {
 			t.Errorf("%s: %v", name, r.Error)
 		}
 	}
@@ -236,17 +237,17 @@ func TestSend_Outcomes(t *testing.T) {
 		want         webhook.Result
 	}{
 		{"any 2xx", "HTTP/1.1 299 X\r\n\r\n", webhook.Result{StatusCode: 299}},
-		{"a redirect is not followed", "HTTP/1.1 302 Found\r\nLocation: http://u:p@10.0.0.1/a?q=1#f\r\n\r\n", webhook.Result{StatusCode: 302, Error: webhook.AttemptRedirect, Location: "10.0.0.1/a"}},
-		{"a refusal", "HTTP/1.1 500 Oh\r\nRetry-After: 3\r\n\r\n", webhook.Result{StatusCode: 500, Error: webhook.AttemptStatus}},
-		{"Retry-After in seconds", "HTTP/1.1 503 Oh\r\nRetry-After: 3\r\n\r\n", webhook.Result{StatusCode: 503, Error: webhook.AttemptStatus, RetryAfter: 3 * time.Second}},
-		{"Retry-After as a date", "HTTP/1.1 429 Oh\r\nRetry-After: Tue, 16 Sep 2025 07:25:33 GMT\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus, RetryAfter: time.Minute - 275830*time.Microsecond}},
-		{"Retry-After in the past", "HTTP/1.1 429 Oh\r\nRetry-After: -9\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus}},
-		{"a huge Retry-After", "HTTP/1.1 429 Oh\r\nRetry-After: 9223372036854775807\r\n\r\n", webhook.Result{StatusCode: 429, Error: webhook.AttemptStatus, RetryAfter: delivery.MaxRetryAfter}},
-		{"no more of this event", "HTTP/1.1 400 No\r\nwebhook-delivery: abort-message\r\n\r\n", webhook.Result{StatusCode: 400, Error: webhook.AttemptAborted}},
+		{"a redirect is not followed", "HTTP/1.1 302 Found\r\nLocation: http://u:p@10.0.0.1/a?q=1#f\r\n\r\n", webhook.Result{StatusCode: 302, Error: failure.Redirect, Location: "10.0.0.1/a"}},
+		{"a refusal", "HTTP/1.1 500 Oh\r\nRetry-After: 3\r\n\r\n", webhook.Result{StatusCode: 500, Error: failure.Status}},
+		{"Retry-After in seconds", "HTTP/1.1 503 Oh\r\nRetry-After: 3\r\n\r\n", webhook.Result{StatusCode: 503, Error: failure.Status, RetryAfter: 3 * time.Second}},
+		{"Retry-After as a date", "HTTP/1.1 429 Oh\r\nRetry-After: Tue, 16 Sep 2025 07:25:33 GMT\r\n\r\n", webhook.Result{StatusCode: 429, Error: failure.Status, RetryAfter: time.Minute - 275830*time.Microsecond}},
+		{"Retry-After in the past", "HTTP/1.1 429 Oh\r\nRetry-After: -9\r\n\r\n", webhook.Result{StatusCode: 429, Error: failure.Status}},
+		{"a huge Retry-After", "HTTP/1.1 429 Oh\r\nRetry-After: 9223372036854775807\r\n\r\n", webhook.Result{StatusCode: 429, Error: failure.Status, RetryAfter: delivery.MaxRetryAfter}},
+		{"no more of this event", "HTTP/1.1 400 No\r\nwebhook-delivery: abort-message\r\n\r\n", webhook.Result{StatusCode: 400, Error: failure.Aborted}},
 		{"no more, but a success", "HTTP/1.1 200 OK\r\nwebhook-delivery: abort-message\r\n\r\n", webhook.Result{StatusCode: 200}},
-		{"no HTTP", "SSH-2.0\r\n\r\n", webhook.Result{Error: webhook.AttemptProtocol}},
-		{"no response", "", webhook.Result{Error: webhook.AttemptReset}},
-		{"headers without end", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 200<<10) + "\r\n\r\n", webhook.Result{Error: webhook.AttemptTooLarge}},
+		{"no HTTP", "SSH-2.0\r\n\r\n", webhook.Result{Error: failure.Protocol}},
+		{"no response", "", webhook.Result{Error: failure.Reset}},
+		{"headers without end", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 200<<10) + "\r\n\r\n", webhook.Result{Error: failure.TooLarge}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -283,21 +284,21 @@ func TestSend_Unreachable(t *testing.T) {
 	for _, c := range []struct {
 		name, url string
 		config    func(*outbound.Config)
-		want      webhook.AttemptError
+		want      failure.Kind
 	}{
-		{"a closed port", refusing, nil, webhook.AttemptRefused},
-		{"a certificate of an unknown issuer", server.URL, nil, webhook.AttemptTLS},
-		{"https to an http server", strings.Replace(server.URL, "https", "http", 1), nil, webhook.AttemptStatus},
-		{"no such name", "https://x.example/", noDNS, webhook.AttemptDNS},
-		{"a target that hangs", "http://" + hanging.Addr().String(), nil, webhook.AttemptTimeout},
-		{"a loopback address when deployed", server.URL, func(c *outbound.Config) { c.AllowPrivate = false }, webhook.AttemptBlocked},
-		{"http when deployed", refusing, func(c *outbound.Config) { c.AllowHTTP = false }, webhook.AttemptBlocked},
-		{"metadata", "http://169.254.169.254/latest", nil, webhook.AttemptBlocked},
+		{"a closed port", refusing, nil, failure.Refused},
+		{"a certificate of an unknown issuer", server.URL, nil, failure.TLS},
+		{"https to an http server", strings.Replace(server.URL, "https", "http", 1), nil, failure.Status},
+		{"no such name", "https://x.example/", noDNS, failure.DNS},
+		{"a target that hangs", "http://" + hanging.Addr().String(), nil, failure.Timeout},
+		{"a loopback address when deployed", server.URL, func(c *outbound.Config) { c.AllowPrivate = false }, failure.Blocked},
+		{"http when deployed", refusing, func(c *outbound.Config) { c.AllowHTTP = false }, failure.Blocked},
+		{"metadata", "http://169.254.169.254/latest", nil, failure.Blocked},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			limit := time.Minute // except for the case that must reach it
-			if c.want == webhook.AttemptTimeout {
+			if c.want == failure.Timeout {
 				limit = 50 * time.Millisecond
 			}
 			got := sender(t, c.config).Send(t.Context(), webhook.Post{Webhook: hook(c.url), Event: event, Timeout: limit})
@@ -319,7 +320,7 @@ func TestSend_OverTLS(t *testing.T) {
 		roots := x509.NewCertPool()
 		roots.AddCert(server.Certificate())
 		s := sender(t, func(c *outbound.Config) { c.RootCAs, c.HTTP2, c.Now = roots, http2, time.Now })
-		if r := s.Send(t.Context(), webhook.Post{Webhook: hook(server.URL), Event: event}); r.Error != webhook.AttemptOK {
+		if r := s.Send(t.Context(), webhook.Post{Webhook: hook(server.URL), Event: event}); r.Error != failure.None {
 			t.Fatalf("error %q", r.Error)
 		}
 		if got, want := <-protocol, map[bool]string{false: "HTTP/1.1", true: "HTTP/2.0"}[http2]; got != want {
@@ -343,7 +344,7 @@ func TestSend_NeverTwiceOnceBytesWereWritten(t *testing.T) {
 	t.Cleanup(server.Close)
 	s, post := sender(t, nil), webhook.Post{Webhook: hook(server.URL), Event: event}
 	first, second := s.Send(t.Context(), post), s.Send(t.Context(), post)
-	if first.Error != webhook.AttemptOK || second.Error != webhook.AttemptReset || posts.Load() != 2 {
+	if first.Error != failure.None || second.Error != failure.Reset || posts.Load() != 2 {
 		t.Errorf("%q, %q after %d posts", first.Error, second.Error, posts.Load())
 	}
 }
@@ -369,7 +370,7 @@ func TestSend_ReusesConnectionsUntilAFreeze(t *testing.T) {
 	}{{0, 1}, {20 * time.Second, 1}, {21 * time.Second, 2}} {
 		// The monotonic clock stops while the environment is frozen.
 		s.Resume(ended, webhooktest.Thawed(ended.Add(c.asleep), c.asleep))
-		if r := s.Send(t.Context(), post); r.Error != webhook.AttemptOK || opened.Load() != c.want {
+		if r := s.Send(t.Context(), post); r.Error != failure.None || opened.Load() != c.want {
 			t.Errorf("send %d: %q, %d connections, want %d", i, r.Error, opened.Load(), c.want)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -35,7 +36,7 @@ func resumed(t *testing.T, certificates int) (connections []bool, s *Sender) {
 	}
 	for range 2 {
 		post := webhook.Post{Webhook: webhook.Webhook{TargetURL: server.URL}, Event: webhook.Event{Name: "a.b"}}
-		if result := s.Send(t.Context(), post); result.Error != webhook.AttemptOK {
+		if result := s.Send(t.Context(), post); result.Error != failure.None {
 			t.Fatalf("got %+v", result)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -198,12 +199,12 @@ func TestSSRF(t *testing.T) {
 		if _, err := registry.Create(t.Context(), who, draft); !errors.As(err, &invalid) {
 			t.Errorf("%s: saved, %v", target, err)
 		}
-		if !w.written && !strings.Contains(invalid.Error(), string(webhook.AttemptBlocked)) {
+		if !w.written && !strings.Contains(invalid.Error(), string(failure.Blocked)) {
 			t.Errorf("%s: the ping was refused with %v", target, invalid)
 		}
 		for _, replay := range []bool{false, true} {
 			result := s.Send(t.Context(), webhook.Post{Webhook: hook(target), Event: event, Replay: replay, Timeout: 5 * time.Second})
-			if result.Error != webhook.AttemptBlocked {
+			if result.Error != failure.Blocked {
 				t.Errorf("%s: sent with %v", target, result)
 			}
 		}
@@ -285,12 +286,12 @@ func TestSSRF_RebindingBetweenSaveAndSend(t *testing.T) {
 	if err != nil || posts.Load() != 1 {
 		t.Fatalf("create: %v after %d pings", err, posts.Load())
 	}
-	if r := s.Send(t.Context(), webhook.Post{Webhook: w, Event: event}); r.Error != webhook.AttemptOK || posts.Load() != 2 {
+	if r := s.Send(t.Context(), webhook.Post{Webhook: w, Event: event}); r.Error != failure.None || posts.Load() != 2 {
 		t.Fatalf("before: %v", r)
 	}
 	dns.set("rebind.example", []string{"127.0.0.1"})
 	s.CloseIdle() // an open connection still leads to the checked address
-	if r := s.Send(t.Context(), webhook.Post{Webhook: w, Event: event}); r.Error != webhook.AttemptBlocked || posts.Load() != 2 || in.connections.Load() != 0 {
+	if r := s.Send(t.Context(), webhook.Post{Webhook: w, Event: event}); r.Error != failure.Blocked || posts.Load() != 2 || in.connections.Load() != 0 {
 		t.Errorf("after: %v, %d posts outside, %d connections inside", r, posts.Load(), in.connections.Load())
 	}
 }
@@ -305,7 +306,7 @@ func TestSSRF_RebindingBetweenCheckAndCall(t *testing.T) {
 	posts := answering(t, in.port, func(http.ResponseWriter, *http.Request) {})
 	dns.set("rebind.example", []string{outside}, []string{"127.0.0.1"})
 	r := s.Send(t.Context(), webhook.Post{Webhook: hook("http://rebind.example:" + in.port + "/"), Event: event})
-	if r.Error != webhook.AttemptOK || posts.Load() != 1 || in.connections.Load() != 0 || dns.asked("rebind.example") != 1 {
+	if r.Error != failure.None || posts.Load() != 1 || in.connections.Load() != 0 || dns.asked("rebind.example") != 1 {
 		t.Errorf("%v, %d posts outside, %d connections inside, resolved %d times", r, posts.Load(), in.connections.Load(), dns.asked("rebind.example"))
 	}
 }
@@ -324,7 +325,7 @@ func TestSSRF_Redirects(t *testing.T) {
 	codes := []int32{300, 301, 302, 303, 304, 305, 307, 308}
 	for _, code := range codes {
 		status.Store(code)
-		if r := s.Send(t.Context(), webhook.Post{Webhook: hook(target), Event: event}); r.Error != webhook.AttemptRedirect || r.StatusCode != int(code) {
+		if r := s.Send(t.Context(), webhook.Post{Webhook: hook(target), Event: event}); r.Error != failure.Redirect || r.StatusCode != int(code) {
 			t.Errorf("%d: %v", code, r)
 		}
 		if _, err := registry.Create(t.Context(), who, webhook.Draft{Events: []string{"a"}, TargetURL: target}); err == nil {

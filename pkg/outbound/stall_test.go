@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -154,12 +155,12 @@ func TestSend_EveryStallEndsWithTheAttempt(t *testing.T) {
 		return true
 	}
 	const upgrade = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
-	timeout, taken, refused := webhook.AttemptTimeout, webhook.AttemptOK, webhook.AttemptStatus
+	timeout, taken, refused := failure.Timeout, failure.None, failure.Status
 	for _, c := range []struct {
 		name, protocol string
 		script         func(net.Conn) bool
 		body           int // bytes of the event's data
-		want           webhook.AttemptError
+		want           failure.Kind
 	}{
 		{"before the TLS handshake", "http/1.1", silent, 0, timeout},
 		{"in the TLS handshake", "http/1.1", inHandshake, 0, timeout},
@@ -167,9 +168,9 @@ func TestSend_EveryStallEndsWithTheAttempt(t *testing.T) {
 		{"before reading", "", deaf, 0, timeout},
 		{"in the request", "", deaf, huge, timeout},
 		{"in the request, over TLS", "http/1.1", handshaken(false), huge, timeout},
-		{"after 101", "", after(upgrade), 0, webhook.AttemptProtocol},
-		{"after 101, over TLS", "http/1.1", after(upgrade), 0, webhook.AttemptProtocol},
-		{"after 101 and bytes of another protocol", "", after(upgrade + "\x81\x05hello"), 0, webhook.AttemptProtocol},
+		{"after 101", "", after(upgrade), 0, failure.Protocol},
+		{"after 101, over TLS", "http/1.1", after(upgrade), 0, failure.Protocol},
+		{"after 101 and bytes of another protocol", "", after(upgrade + "\x81\x05hello"), 0, failure.Protocol},
 		{"after an interim response", "", after("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"), 0, timeout},
 		{"before the status line", "", after(""), 0, timeout},
 		{"in the status line", "", after("HTTP/1.1 20"), 0, timeout},

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -46,20 +47,20 @@ func TestSend_TLSErrorsHaveADetail(t *testing.T) {
 	for _, c := range []struct {
 		name, url string
 		config    func(*outbound.Config)
-		want      webhook.AttemptDetail
+		want      failure.Detail
 	}{
-		{"expired", secure.URL, trusts(years(1)), webhook.DetailExpired},
-		{"not valid yet", secure.URL, trusts(secure.Certificate().NotBefore.AddDate(-1, 0, 0)), webhook.DetailExpired},
-		{"expired, and for another name", otherName, trusts(years(1)), webhook.DetailExpired},
-		{"self-signed", secure.URL, nil, webhook.DetailUnknownIssuer},
-		{"for another name", otherName, trusts(valid), webhook.DetailWrongName},
-		{"an http server", strings.Replace(plain.URL, "http:", "https:", 1), trusts(valid), webhook.DetailNotTLS},
+		{"expired", secure.URL, trusts(years(1)), failure.Expired},
+		{"not valid yet", secure.URL, trusts(secure.Certificate().NotBefore.AddDate(-1, 0, 0)), failure.Expired},
+		{"expired, and for another name", otherName, trusts(years(1)), failure.Expired},
+		{"self-signed", secure.URL, nil, failure.UnknownIssuer},
+		{"for another name", otherName, trusts(valid), failure.WrongName},
+		{"an http server", strings.Replace(plain.URL, "http:", "https:", 1), trusts(valid), failure.NotTLS},
 		{"an old version of TLS", outdated.URL, trusts(valid), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			got := sender(t, c.config).Send(t.Context(), webhook.Post{Webhook: hook(c.url), Event: event})
-			if got.Error != webhook.AttemptTLS || got.Detail != c.want {
+			if got.Error != failure.TLS || got.Detail != c.want {
 				t.Errorf("got %q, %q, want tls, %q", got.Error, got.Detail, c.want)
 			}
 		})

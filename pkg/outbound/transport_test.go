@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -104,12 +105,12 @@ func TestSend_ReusesConnections(t *testing.T) {
 			t.Cleanup(server.Close)
 			s := sender(t, nil)
 			for range c.posts / c.atOnce {
-				done := make(chan webhook.AttemptError)
+				done := make(chan failure.Kind)
 				for range c.atOnce {
 					go func() { done <- s.Send(t.Context(), webhook.Post{Webhook: hook(server.URL), Event: event}).Error }()
 				}
 				for range c.atOnce {
-					if got := <-done; got != webhook.AttemptOK && got != webhook.AttemptStatus {
+					if got := <-done; got != failure.None && got != failure.Status {
 						t.Error(got)
 					}
 				}
@@ -154,13 +155,13 @@ func TestSend_ADrippingTargetIsCutOff(t *testing.T) {
 	for _, c := range []struct {
 		name, begin string
 		timeout     time.Duration
-		want        webhook.AttemptError
+		want        failure.Kind
 		within      time.Duration
 	}{
-		{"in the headers", "HTTP/1.1 200 OK\r\nX: ", 100 * time.Millisecond, webhook.AttemptTimeout, 5 * time.Second},
-		{"in the body, after a success", "HTTP/1.1 200 OK\r\n\r\nx", time.Minute, webhook.AttemptOK, 20 * time.Second},
-		{"in the body, after a refusal", "HTTP/1.1 500 Oh\r\nContent-Length: 999999\r\n\r\nx", time.Minute, webhook.AttemptStatus, 20 * time.Second},
-		{"in the body, in the fast lane", "HTTP/1.1 200 OK\r\n\r\nx", 500 * time.Millisecond, webhook.AttemptOK, 900 * time.Millisecond},
+		{"in the headers", "HTTP/1.1 200 OK\r\nX: ", 100 * time.Millisecond, failure.Timeout, 5 * time.Second},
+		{"in the body, after a success", "HTTP/1.1 200 OK\r\n\r\nx", time.Minute, failure.None, 20 * time.Second},
+		{"in the body, after a refusal", "HTTP/1.1 500 Oh\r\nContent-Length: 999999\r\n\r\nx", time.Minute, failure.Status, 20 * time.Second},
+		{"in the body, in the fast lane", "HTTP/1.1 200 OK\r\n\r\nx", 500 * time.Millisecond, failure.None, 900 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -175,7 +176,7 @@ func TestSend_ADrippingTargetIsCutOff(t *testing.T) {
 	}
 }
 
-// Every AttemptError of the transport, with its cause.
+// Every failure.Kind of the transport, with its cause.
 func TestSend_EveryErrorHasItsCause(t *testing.T) {
 	t.Parallel()
 	raw := func(answer string) string { url, _ := target(t, answer); return url }
@@ -211,48 +212,48 @@ func TestSend_EveryErrorHasItsCause(t *testing.T) {
 		}
 	}
 	dns := newNameServer(t, nil)
-	covered := map[webhook.AttemptError]bool{}
+	covered := map[failure.Kind]bool{}
 	for _, c := range []struct {
 		name, url string
 		config    func(*outbound.Config)
-		want      webhook.AttemptError
+		want      failure.Kind
 	}{
-		{"no such name", "https://nowhere.example/", func(c *outbound.Config) { c.Lookup = dns.lookup }, webhook.AttemptDNS},
-		{"a resolver that fails", "https://x.example/", resolves(nil, errors.New("timeout, refused, reset: messages do not count")), webhook.AttemptDNS},
-		{"a resolver that times out", "https://x.example/", resolves(nil, &net.DNSError{IsTimeout: true}), webhook.AttemptDNS},
-		{"a name without addresses", "https://x.example/", resolves(nil, nil), webhook.AttemptDNS},
-		{"a closed port", "http://" + closed.Addr().String(), nil, webhook.AttemptRefused},
-		{"a reset", "http://" + resetting.Addr().String(), nil, webhook.AttemptReset},
-		{"closed without a response", raw(""), nil, webhook.AttemptReset},
-		{"closed within the headers", raw("HTTP/1.1 200 OK\r\nX: y\r\n"), nil, webhook.AttemptReset},
-		{"reset in the TLS handshake", "https://" + resetting.Addr().String(), nil, webhook.AttemptTLS},
-		{"no TLS", strings.Replace(raw("HTTP/1.1 200 OK\r\n\r\n"), "http:", "https:", 1), nil, webhook.AttemptTLS},
-		{"silence", "http://" + silent.Addr().String(), nil, webhook.AttemptTimeout},
-		{"silence in the TLS handshake", "https://" + silent.Addr().String(), nil, webhook.AttemptTimeout},
-		{"an internal address", "https://x.example/", resolves([]netip.Addr{netip.MustParseAddr("169.254.169.254")}, nil), webhook.AttemptBlocked},
-		{"a redirect", raw("HTTP/1.1 302 Found\r\nLocation: https://x.example/\r\n\r\n"), nil, webhook.AttemptRedirect},
-		{"a refusal", raw("HTTP/1.1 404 Not Found\r\n\r\n"), nil, webhook.AttemptStatus},
-		{"another protocol", raw("SSH-2.0-OpenSSH\r\n\r\n"), nil, webhook.AttemptProtocol},
-		{"an unrequested switch of protocols", raw("HTTP/1.1 101 Switching Protocols\r\n\r\n"), nil, webhook.AttemptProtocol},
-		{"a repeated Transfer-Encoding", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"), nil, webhook.AttemptProtocol},
-		{"a list of lengths", raw("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok"), nil, webhook.AttemptProtocol},
-		{"an unknown Transfer-Encoding", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nConnection: close\r\n\r\nok"), nil, webhook.AttemptProtocol},
-		{"endless headers", raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 200<<10)), nil, webhook.AttemptTooLarge},
-		{"endless interim responses", raw(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 5000)), nil, webhook.AttemptTooLarge},
-		{"no more of this event", raw("HTTP/1.1 400 No\r\nwebhook-delivery: abort-message\r\n\r\n"), nil, webhook.AttemptAborted},
+		{"no such name", "https://nowhere.example/", func(c *outbound.Config) { c.Lookup = dns.lookup }, failure.DNS},
+		{"a resolver that fails", "https://x.example/", resolves(nil, errors.New("timeout, refused, reset: messages do not count")), failure.DNS},
+		{"a resolver that times out", "https://x.example/", resolves(nil, &net.DNSError{IsTimeout: true}), failure.DNS},
+		{"a name without addresses", "https://x.example/", resolves(nil, nil), failure.DNS},
+		{"a closed port", "http://" + closed.Addr().String(), nil, failure.Refused},
+		{"a reset", "http://" + resetting.Addr().String(), nil, failure.Reset},
+		{"closed without a response", raw(""), nil, failure.Reset},
+		{"closed within the headers", raw("HTTP/1.1 200 OK\r\nX: y\r\n"), nil, failure.Reset},
+		{"reset in the TLS handshake", "https://" + resetting.Addr().String(), nil, failure.TLS},
+		{"no TLS", strings.Replace(raw("HTTP/1.1 200 OK\r\n\r\n"), "http:", "https:", 1), nil, failure.TLS},
+		{"silence", "http://" + silent.Addr().String(), nil, failure.Timeout},
+		{"silence in the TLS handshake", "https://" + silent.Addr().String(), nil, failure.Timeout},
+		{"an internal address", "https://x.example/", resolves([]netip.Addr{netip.MustParseAddr("169.254.169.254")}, nil), failure.Blocked},
+		{"a redirect", raw("HTTP/1.1 302 Found\r\nLocation: https://x.example/\r\n\r\n"), nil, failure.Redirect},
+		{"a refusal", raw("HTTP/1.1 404 Not Found\r\n\r\n"), nil, failure.Status},
+		{"another protocol", raw("SSH-2.0-OpenSSH\r\n\r\n"), nil, failure.Protocol},
+		{"an unrequested switch of protocols", raw("HTTP/1.1 101 Switching Protocols\r\n\r\n"), nil, failure.Protocol},
+		{"a repeated Transfer-Encoding", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"), nil, failure.Protocol},
+		{"a list of lengths", raw("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok"), nil, failure.Protocol},
+		{"an unknown Transfer-Encoding", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nConnection: close\r\n\r\nok"), nil, failure.Protocol},
+		{"endless headers", raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 200<<10)), nil, failure.TooLarge},
+		{"endless interim responses", raw(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 5000)), nil, failure.TooLarge},
+		{"no more of this event", raw("HTTP/1.1 400 No\r\nwebhook-delivery: abort-message\r\n\r\n"), nil, failure.Aborted},
 	} {
 		covered[c.want] = true
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			limit := time.Minute
-			if c.want == webhook.AttemptTimeout {
+			if c.want == failure.Timeout {
 				limit = 50 * time.Millisecond
 			}
 			got := sender(t, c.config).Send(t.Context(), webhook.Post{Webhook: hook(c.url), Event: event, Timeout: limit})
 			if got.Error != c.want {
 				t.Errorf("got %q (%d), want %q", got.Error, got.StatusCode, c.want)
 			}
-			if c.want == webhook.AttemptProtocol && !strings.Contains(got.Failure(), "the response broke HTTP framing") {
+			if c.want == failure.Protocol && !strings.Contains(got.Failure(), "the response broke HTTP framing") {
 				t.Errorf("says %q", got.Failure())
 			}
 			if strings.Contains(fmt.Sprint(got), "127.0.0.1") {
@@ -260,9 +261,9 @@ func TestSend_EveryErrorHasItsCause(t *testing.T) {
 			}
 		})
 	}
-	for _, e := range []webhook.AttemptError{
-		webhook.AttemptDNS, webhook.AttemptRefused, webhook.AttemptReset, webhook.AttemptTLS, webhook.AttemptTimeout, webhook.AttemptBlocked,
-		webhook.AttemptRedirect, webhook.AttemptStatus, webhook.AttemptProtocol, webhook.AttemptTooLarge, webhook.AttemptAborted,
+	for _, e := range []failure.Kind{
+		failure.DNS, failure.Refused, failure.Reset, failure.TLS, failure.Timeout, failure.Blocked,
+		failure.Redirect, failure.Status, failure.Protocol, failure.TooLarge, failure.Aborted,
 	} {
 		if !covered[e] {
 			t.Errorf("nothing causes %q", e)
@@ -286,7 +287,7 @@ func TestSend_ADialEndsWithItsAttempt(t *testing.T) {
 		began := time.Now()
 		r := s.Send(t.Context(), webhook.Post{Webhook: hook("https://slow.example/"), Event: event, Timeout: 1500 * time.Millisecond})
 		synctest.Wait()
-		if r.Error != webhook.AttemptTimeout || time.Since(began) != 1500*time.Millisecond || !ended {
+		if r.Error != failure.Timeout || time.Since(began) != 1500*time.Millisecond || !ended {
 			t.Errorf("%q after %v, the dial has ended: %v", r.Error, time.Since(began), ended)
 		}
 	})
@@ -296,7 +297,7 @@ func TestSend_TheCallersEndIsNotTheTargets(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if r := sender(t, nil).Send(ctx, webhook.Post{Webhook: hook("http://127.0.0.1:9/"), Event: event}); r.Error != webhook.AttemptInternal {
+	if r := sender(t, nil).Send(ctx, webhook.Post{Webhook: hook("http://127.0.0.1:9/"), Event: event}); r.Error != failure.Internal {
 		t.Errorf("%q", r.Error)
 	}
 }
@@ -328,7 +329,7 @@ func TestSend_UnsolicitedBytesAreNotLogged(t *testing.T) {
 	logged, lines := new(bytes.Buffer), make(chan string, 100)
 	defer log.SetOutput(before)
 	log.SetOutput(io.MultiWriter(outbound.Quiet(logged), lineWriter(lines)))
-	if r := s.Send(t.Context(), webhook.Post{Webhook: hook(url), Event: event}); r.Error != webhook.AttemptOK {
+	if r := s.Send(t.Context(), webhook.Post{Webhook: hook(url), Event: event}); r.Error != failure.None {
 		t.Fatal(r)
 	}
 	for !strings.Contains(<-lines, "s3cret") {

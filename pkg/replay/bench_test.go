@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -80,7 +81,7 @@ func (b *bench) deliver(t *testing.T, e webhook.Event, status delivery.Status) d
 	now := b.clock.Now()
 	outcome := delivery.Outcome{Attempt: delivery.Attempt{Round: 1, Number: 1, At: now, StatusCode: 200}, Status: status}
 	if status != delivery.StatusDelivered {
-		outcome.Attempt.StatusCode, outcome.Attempt.Error = 500, webhook.AttemptStatus
+		outcome.Attempt.StatusCode, outcome.Attempt.Error = 500, failure.Status
 	}
 	if status == delivery.StatusPending {
 		outcome.NextAt, outcome.SweepAt = now.Add(time.Hour), now.Add(time.Hour)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/replay"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -301,7 +302,7 @@ func TestReplay_SparesTheTarget(t *testing.T) {
 	}
 	v := b.begin(t, replay.Plan{Only: []replay.Reason{replay.Failed}})
 	for range 10 {
-		observe(webhook.HealthReport{Activation: 1, At: b.clock.Now(), Duration: 8 * time.Second, Error: webhook.AttemptStatus})
+		observe(webhook.HealthReport{Activation: 1, At: b.clock.Now(), Duration: 8 * time.Second, Error: failure.Status})
 	}
 	opened := b.clock.Now().Add(8*time.Second + 30*time.Second)
 	for range 2 { // the second one finds a probe that is not made

@@ -48,20 +48,20 @@ var (
 )
 
 // InactiveError reports that a webhook is not Active, so that nothing can be sent to
-// its target. It is webhook.ErrRefused.
+// its target. It is delivery.ErrRefused.
 type InactiveError struct{ State webhook.State }
 
 func (e *InactiveError) Error() string { return "the webhook is " + e.State.String() }
-func (e *InactiveError) Unwrap() error { return webhook.ErrRefused }
+func (e *InactiveError) Unwrap() error { return delivery.ErrRefused }
 
 // LeasedError reports that an attempt of the delivery is being made, or that its
-// consumer died during the attempt. It is webhook.ErrRefused.
+// consumer died during the attempt. It is delivery.ErrRefused.
 type LeasedError struct{ Until time.Time }
 
 func (e *LeasedError) Error() string {
 	return "an attempt is leased until " + e.Until.UTC().Format(time.RFC3339)
 }
-func (e *LeasedError) Unwrap() error { return webhook.ErrRefused }
+func (e *LeasedError) Unwrap() error { return delivery.ErrRefused }
 
 const (
 	// sweepMargin is how long after its round is due the sweep looks at a row whose
@@ -118,7 +118,7 @@ func (r *Retry) Start(ctx context.Context, who webhook.Principal, id int32, even
 			r.send(ctx, row)
 			return row, nil
 		}
-		if !errors.Is(err, webhook.ErrRefused) {
+		if !errors.Is(err, delivery.ErrRefused) {
 			return delivery.Row{}, err
 		}
 	}

@@ -81,7 +81,7 @@ func TestRetry_Refusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	var leased *replay.LeasedError
-	if err := retry(1, key.Event); !errors.As(err, &leased) || !errors.Is(err, webhook.ErrRefused) || !leased.Until.Equal(until) {
+	if err := retry(1, key.Event); !errors.As(err, &leased) || !errors.Is(err, delivery.ErrRefused) || !leased.Until.Equal(until) {
 		t.Errorf("while an attempt is made: got %v", err)
 	}
 	b.clock.Advance(41 * time.Second)

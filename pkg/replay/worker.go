@@ -185,7 +185,7 @@ func (s *slice) startRound(ctx context.Context, b begun, due time.Time) (deliver
 		Key: b.row.Key, Seen: b.row.Status, Now: s.now, Due: due, SweepAt: due.Add(sweepMargin), Job: s.job.ID,
 		Seed: delivery.NewSeed(b.event, s.job.ID, nil, s.now.Add(s.RowLife)),
 	})
-	if errors.Is(err, webhook.ErrRefused) {
+	if errors.Is(err, delivery.ErrRefused) {
 		err = nil
 	}
 	return row, err

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -158,7 +159,7 @@ func (l *witness) kindOf(name string, a *attempt, result webhook.Result) ledger.
 		l.w.violated("wire", "%s has status %d, but its target answered %d", name, result.StatusCode, a.answer.Status)
 	}
 	ok := result.StatusCode >= 200 && result.StatusCode <= 299
-	if ok != (result.Error == webhook.AttemptOK) {
+	if ok != (result.Error == failure.None) {
 		l.w.violated("wire", "%s was answered with %d, and its result is %q", name, result.StatusCode, result.Error)
 	}
 	switch {
@@ -166,7 +167,7 @@ func (l *witness) kindOf(name string, a *attempt, result webhook.Result) ledger.
 		return ledger.Accepted
 	case result.Undecided:
 		return ledger.Undecided
-	case a.stream != nil && result.StatusCode == 0 && result.Error == webhook.AttemptTimeout && a.timeout > fastLane:
+	case a.stream != nil && result.StatusCode == 0 && result.Error == failure.Timeout && a.timeout > fastLane:
 		return ledger.CutShort
 	}
 	return ledger.Failed

@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -40,7 +41,7 @@ func (w *world) old(tenant webhook.Tenant, n int, young bool) {
 		if w.rnd.IntN(4) == 0 {
 			for i := range 10 {
 				reports = append(reports, webhook.HealthReport{
-					Activation: 1, At: w.began.Add(time.Duration(i-11) * 10 * time.Second), Error: webhook.AttemptStatus,
+					Activation: 1, At: w.began.Add(time.Duration(i-11) * 10 * time.Second), Error: failure.Status,
 				})
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -95,7 +96,7 @@ func (l *witness) loggedAttempt(p *process, id hook, line map[string]slog.Value)
 		}
 		return
 	}
-	if _, secret := line["outcome"]; secret && text(line["outcome"]) == string(webhook.AttemptSecret) {
+	if _, secret := line["outcome"]; secret && text(line["outcome"]) == string(failure.Secret) {
 		return // no POST was made
 	}
 	l.w.violated("log", "%s logs an attempt that it did not make: %v", p.name, line)

@@ -90,7 +90,7 @@ var mutants = []mutant{
 	},
 	{
 		"stream: drop a failure whose row could not be written", stream,
-		"\tcase settled.err != nil && !errors.Is(settled.err, webhook.ErrRefused):\n\t\tb.queue(d)\n\t}\n", "\t}\n",
+		"\tcase settled.err != nil && !errors.Is(settled.err, delivery.ErrRefused):\n\t\tb.queue(d)\n\t}\n", "\t}\n",
 	},
 	{
 		"stream: send unsigned when the secret cannot be read", stream,
@@ -384,7 +384,7 @@ var mutants = []mutant{
 	// The sweep.
 	{
 		"sweep: send without a claim", dueRows,
-		"\tif errors.Is(err, webhook.ErrRefused) {\n\t\treturn out, false, nil\n\t}\n", "\tif errors.Is(err, webhook.ErrRefused) {\n\t\terr = nil\n\t}\n",
+		"\tif errors.Is(err, delivery.ErrRefused) {\n\t\treturn out, false, nil\n\t}\n", "\tif errors.Is(err, delivery.ErrRefused) {\n\t\terr = nil\n\t}\n",
 	},
 	{
 		"sweep: claim without checking SweepAt", protocol,
@@ -468,15 +468,15 @@ var mutants = []mutant{
 	},
 	{
 		"health: a fast success is not reported", stream,
-		"\tb.reports.add(d.webhook, result)\n\tb.record(ctx, d, result)\n", "\tif result.Error != webhook.AttemptOK {\n\t\tb.reports.add(d.webhook, result)\n\t}\n\tb.record(ctx, d, result)\n",
+		"\tb.reports.add(d.webhook, result)\n\tb.record(ctx, d, result)\n", "\tif result.Error != failure.None {\n\t\tb.reports.add(d.webhook, result)\n\t}\n\tb.record(ctx, d, result)\n",
 	},
 	{
 		"health: a failed leased attempt is not reported", leased,
-		"\tc.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != \"\"})\n", "\tif result.Error == webhook.AttemptOK {\n\t\tc.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != \"\"})\n\t}\n",
+		"\tc.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != \"\"})\n", "\tif result.Error == failure.None {\n\t\tc.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != \"\"})\n\t}\n",
 	},
 	{
 		"statistics: a failed attempt counts as delivered", hourRule,
-		"\tif r.Error == AttemptOK {\n\t\th.Delivered = 1\n", "\tif h.Delivered = 1; r.Error == AttemptOK {\n",
+		"\tif r.Error == failure.None {\n\t\th.Delivered = 1\n", "\tif h.Delivered = 1; r.Error == failure.None {\n",
 	},
 	{
 		"queue: a held lease is postponed and sent again", leased,
@@ -580,7 +580,7 @@ var mutants = []mutant{
 	},
 	{
 		"policy: abort-message is an ordinary failure", deciding,
-		"case r.Error == webhook.AttemptAborted:", "case r.Error == webhook.AttemptAborted && attempt > 1:",
+		"case r.Error == failure.Aborted:", "case r.Error == failure.Aborted && attempt > 1:",
 	},
 	{
 		"policy: disables after ten failures", policy,
@@ -660,7 +660,7 @@ var mutants = []mutant{
 	},
 	{
 		"queue: an interrupted attempt counts", leased,
-		"	if result.Interrupted {\n", "	if result.Interrupted && result.Error == webhook.AttemptOK {\n",
+		"	if result.Interrupted {\n", "	if result.Interrupted && result.Error == failure.None {\n",
 	},
 	{
 		"queue: a message that met a fault comes back at once", consumer,

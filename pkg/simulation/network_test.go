@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/outbound"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/lineage"
@@ -73,7 +74,7 @@ func (s *sending) Send(ctx context.Context, post webhook.Post) webhook.Result {
 	w, process := s.w, processOf(ctx)
 	a := w.witness.begin(process, post, time.Now())
 	if !w.calm && w.luck("panic", string(a.key.Event), fmt.Sprint(a.key.Webhook, a.retry, process.name))(0) < w.weather.panics/10 {
-		result := webhook.Result{At: process.now(), Error: webhook.AttemptInternal}
+		result := webhook.Result{At: process.now(), Error: failure.Internal}
 		w.mu.Lock()
 		a.over = true
 		w.mu.Unlock()
@@ -87,11 +88,11 @@ func (s *sending) Send(ctx context.Context, post webhook.Post) webhook.Result {
 	a.over = true
 	w.mu.Unlock()
 	label := fmt.Sprintf("POST w%d/%s: %s", about(a.key), w.witness.name(a.key.Event), said(result))
-	if result.Error != webhook.AttemptOK {
+	if result.Error != failure.None {
 		w.witness.reportResult(a, result)
 	}
 	w.wait(ctx, process, kindAnswer, w.witness.about(about(a.key), a.key.Event), label)
-	if result.Error == webhook.AttemptOK {
+	if result.Error == failure.None {
 		w.witness.reportResult(a, result)
 	}
 	w.witness.learned(a, result)

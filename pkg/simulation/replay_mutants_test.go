@@ -9,11 +9,11 @@ const (
 var replayMutants = []mutant{
 	{
 		"replay: counts into the streak", healthRule,
-		"if r.Replay {\n", "if r.Replay && r.Error == AttemptOK {\n",
+		"if r.Replay {\n", "if r.Replay && r.Error == failure.None {\n",
 	},
 	{
 		"replay: a success ends the streak", healthRule,
-		"if r.Replay {\n", "if r.Replay && r.Error != AttemptOK {\n",
+		"if r.Replay {\n", "if r.Replay && r.Error != failure.None {\n",
 	},
 	{
 		"replay: a success leaves the breaker open", healthRule,

@@ -46,7 +46,7 @@ func replayer(u *user) {
 	u.call(fmt.Sprintf("replay w%d, %v", id, plan.Only), func(ctx context.Context, e *environment) error {
 		_, err := e.replays.Begin(ctx, who, id.id(), plan)
 		var invalid *webhook.ValidationError
-		if errors.Is(err, webhook.ErrExists) || errors.Is(err, webhook.ErrRefused) || errors.Is(err, webhook.ErrNotFound) || errors.As(err, &invalid) {
+		if errors.Is(err, webhook.ErrExists) || errors.Is(err, delivery.ErrRefused) || errors.Is(err, webhook.ErrNotFound) || errors.As(err, &invalid) {
 			return nil
 		}
 		return err

@@ -405,13 +405,13 @@ func operate(u *user) {
 				_, err := e.rows.StartRound(ctx, delivery.StartRound{
 					Key: key, Seen: seen, Now: now, Due: now, SweepAt: now.Add(5 * time.Minute), Seed: delivery.Seed{ExpiresAt: now.Add(rowLife)},
 				})
-				if errors.Is(err, webhook.ErrRefused) {
+				if errors.Is(err, delivery.ErrRefused) {
 					err = nil
 				}
 				return err
 			}
 			_, err := e.again.Start(ctx, webhook.Principal{Tenant: key.Tenant}, key.Webhook, key.Event)
-			if errors.Is(err, webhook.ErrRefused) || errors.Is(err, webhook.ErrNotFound) {
+			if errors.Is(err, delivery.ErrRefused) || errors.Is(err, webhook.ErrNotFound) {
 				return nil
 			}
 			return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/store/storetest"
@@ -380,7 +381,7 @@ func (l *witness) checkRow(name string, old, row delivery.Row) {
 // unsent records an attempt that failed without a POST, because the secret that its
 // webhook named was deleted meanwhile. Its process counts it as a call.
 func (l *witness) unsent(p *process, old, row delivery.Row) {
-	if p == nil || row.AttemptCount == old.AttemptCount || row.Attempts[len(row.Attempts)-1].Error != webhook.AttemptSecret {
+	if p == nil || row.AttemptCount == old.AttemptCount || row.Attempts[len(row.Attempts)-1].Error != failure.Secret {
 		return
 	}
 	last := row.Attempts[len(row.Attempts)-1]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -55,7 +56,7 @@ func HourOf(r webhook.Result, accepted time.Time, round int, failed bool, life t
 	if failed {
 		h.Failed = 1
 	}
-	if r.Error == webhook.AttemptOK {
+	if r.Error == failure.None {
 		h.Delivered = 1
 		if round == 1 {
 			h.Lags.Observe(r.At.Add(r.Duration).Sub(accepted))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -15,16 +16,16 @@ func TestHourOf(t *testing.T) {
 	const life = 33 * 24 * time.Hour
 	accepted := time.Date(2026, 3, 1, 8, 59, 58, 0, time.UTC)
 	began := time.Date(2026, 3, 1, 10, 59, 59, 0, time.FixedZone("", 3600)) // the hour of the beginning counts
-	result := func(e webhook.AttemptError, took time.Duration) webhook.Result {
+	result := func(e failure.Kind, took time.Duration) webhook.Result {
 		return webhook.Result{At: began, Duration: took, Error: e}
 	}
 	var hour statistics.Hour
 	for _, h := range []statistics.Hour{
-		statistics.HourOf(result(webhook.AttemptOK, 2*time.Second), accepted, 1, false, life),
-		statistics.HourOf(result(webhook.AttemptOK, 2*time.Second), accepted.Add(-300*24*time.Hour), 2, false, life), // a replay
-		statistics.HourOf(result(webhook.AttemptStatus, 2*time.Second), accepted, 1, false, life),
-		statistics.HourOf(result(webhook.AttemptTimeout, 90*time.Second), accepted, 1, true, life),
-		statistics.HourOf(result(webhook.AttemptInternal, 9*time.Hour), accepted, 1, true, life), // a process that was frozen
+		statistics.HourOf(result(failure.None, 2*time.Second), accepted, 1, false, life),
+		statistics.HourOf(result(failure.None, 2*time.Second), accepted.Add(-300*24*time.Hour), 2, false, life), // a replay
+		statistics.HourOf(result(failure.Status, 2*time.Second), accepted, 1, false, life),
+		statistics.HourOf(result(failure.Timeout, 90*time.Second), accepted, 1, true, life),
+		statistics.HourOf(result(failure.Internal, 9*time.Hour), accepted, 1, true, life), // a process that was frozen
 	} {
 		hour = hour.Add(h)
 	}
@@ -44,7 +45,7 @@ func TestWebhook_Condition(t *testing.T) {
 	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	failures := func(n int) (h webhook.Health) {
 		for i := range n {
-			h = h.Observe(webhook.HealthReport{Activation: 1, At: at.Add(time.Duration(i) * time.Second), Error: webhook.AttemptStatus})
+			h = h.Observe(webhook.HealthReport{Activation: 1, At: at.Add(time.Duration(i) * time.Second), Error: failure.Status})
 		}
 		return h
 	}

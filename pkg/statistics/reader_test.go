@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -59,7 +60,7 @@ func (r *bench) found(t *testing.T, n int32) {
 		}
 		report := webhook.HealthReport{Activation: 1, At: r.clock.Now()}
 		if id%2 == 0 {
-			report.Error = webhook.AttemptStatus
+			report.Error = failure.Status
 		}
 		_, err := r.Registry.Webhooks.UpdateHealth(t.Context(), caller.Tenant, id, func(h webhook.Health) webhook.Health { return h.Observe(report) })
 		if err != nil {

@@ -121,7 +121,7 @@ func (b *breakers) hold(ctx context.Context, d delivery.DueRow, open map[webhook
 	_, err = b.Deliveries.Defer(ctx, delivery.Defer{
 		Key: d.Key, Seen: d.SweepAt, Now: now, Until: breaker.ParkUntil(seen, jitter(d)), ExpiresAt: now.Add(b.RowLife),
 	})
-	if errors.Is(err, webhook.ErrRefused) {
+	if errors.Is(err, delivery.ErrRefused) {
 		// Either another sweep moved the row, which Claim finds out too, or it
 		// is leased: an attempt has begun and must be completed.
 		return false, time.Time{}, nil

@@ -6,7 +6,6 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
-	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // drainDeadLetters empties the dead-letter queue so that it never holds the
@@ -69,7 +68,7 @@ func (s *Sweeper) sendAgain(ctx context.Context, m delivery.Message) error {
 		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, SweepAt: now,
 		Seed: delivery.Seed{Replay: m.Replay, Fast: m.Fast, ExpiresAt: now.Add(s.RowLife)},
 	})
-	if errors.Is(err, webhook.ErrRefused) {
+	if errors.Is(err, delivery.ErrRefused) {
 		return nil // the delivery has gone on without this message
 	}
 	return err

@@ -176,7 +176,7 @@ func (r *dueRows) claimRow(ctx context.Context, d delivery.DueRow, notBefore tim
 		next = d.NextAt
 	}
 	row, err := r.Deliveries.Claim(ctx, delivery.Claim{Key: d.Key, Seen: d.SweepAt, Now: now, Next: next})
-	if errors.Is(err, webhook.ErrRefused) {
+	if errors.Is(err, delivery.ErrRefused) {
 		return out, false, nil
 	}
 	if err != nil || early {
@@ -209,7 +209,7 @@ func (s *Sweeper) stuck(ctx context.Context, row delivery.Row) (over bool, err e
 		Key: row.Key, Round: row.Round, Status: delivery.StatusExpired, Reason: "the event is no longer kept",
 		Now: now, Seed: delivery.Seed{ExpiresAt: now.Add(s.RowLife)},
 	})
-	if errors.Is(err, webhook.ErrRefused) {
+	if errors.Is(err, delivery.ErrRefused) {
 		err = nil // the row is in use after all
 	}
 	return true, err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/job"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/statistics"
@@ -91,7 +92,7 @@ func (l *leaving) add(tenant webhook.Tenant) {
 	_, err = l.db.Deliveries().RecordFirst(l.t.Context(), delivery.RecordFirst{
 		Key: delivery.Key{Tenant: tenant, Webhook: w.ID, Event: id}, Now: l.clock.Now(), Seed: delivery.Seed{EventName: "a.b", ExpiresAt: expires},
 		Outcome: delivery.Outcome{
-			Attempt: delivery.Attempt{Number: 1, At: l.clock.Now(), Error: webhook.AttemptStatus, StatusCode: 500}, Status: delivery.StatusPending,
+			Attempt: delivery.Attempt{Number: 1, At: l.clock.Now(), Error: failure.Status, StatusCode: 500}, Status: delivery.StatusPending,
 			NextAt: l.clock.Now(), SweepAt: l.clock.Now(),
 		},
 	})

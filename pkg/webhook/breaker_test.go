@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -14,7 +15,7 @@ var breakerStart = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func failing(n int) webhook.Health {
 	var h webhook.Health
 	for range n {
-		h = h.Observe(webhook.HealthReport{Activation: 1, At: breakerStart, Duration: time.Second, Error: webhook.AttemptTimeout, Policy: webhook.PolicyDurable})
+		h = h.Observe(webhook.HealthReport{Activation: 1, At: breakerStart, Duration: time.Second, Error: failure.Timeout, Policy: webhook.PolicyDurable})
 	}
 	return h
 }
@@ -22,13 +23,13 @@ func failing(n int) webhook.Health {
 func TestBreaker_States(t *testing.T) {
 	t.Parallel()
 	report := func(change func(*webhook.HealthReport)) webhook.HealthReport {
-		r := webhook.HealthReport{Activation: 1, At: breakerStart.Add(time.Minute), Duration: time.Second, Error: webhook.AttemptStatus, Policy: webhook.PolicyDurable}
+		r := webhook.HealthReport{Activation: 1, At: breakerStart.Add(time.Minute), Duration: time.Second, Error: failure.Status, Policy: webhook.PolicyDurable}
 		if change != nil {
 			change(&r)
 		}
 		return r
 	}
-	success := func(r *webhook.HealthReport) { r.Error = webhook.AttemptOK }
+	success := func(r *webhook.HealthReport) { r.Error = failure.None }
 	probed := func(h webhook.Health) webhook.Health {
 		h.Breaker = h.Breaker.Probe("p", h.Breaker.ProbeAt, 40*time.Second)
 		return h
@@ -50,7 +51,7 @@ func TestBreaker_States(t *testing.T) {
 		{"a success closes it", failing(10), report(success), webhook.Breaker{}},
 		{"a probe's success closes it", probed(failing(10)), report(success), webhook.Breaker{}},
 		{"failures of attempts under way change nothing", failing(10), report(nil), open},
-		{"fast timeouts change nothing", failing(9), report(func(r *webhook.HealthReport) { r.Error = webhook.AttemptFast }), failing(9).Breaker},
+		{"fast timeouts change nothing", failing(9), report(func(r *webhook.HealthReport) { r.Error = failure.Fast }), failing(9).Breaker},
 		{"failures under an older activation change nothing", failing(9), report(func(r *webhook.HealthReport) { r.Activation = 0 }), failing(9).Breaker},
 		{
 			"failures that began before a success change nothing",

@@ -21,10 +21,6 @@ var (
 	// again and repeat the change.
 	ErrConflict = errors.New("changed concurrently")
 
-	// ErrRefused: a delivery row did not meet the condition of a write. Methods
-	// that return it also return the current row.
-	ErrRefused = errors.New("refused by the state of the row")
-
 	// ErrUnavailable: the store, queue or secret store cannot respond now
 	// (throttled, timed out, unreachable). A write may or may not have taken
 	// place.

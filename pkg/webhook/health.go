@@ -3,6 +3,8 @@ package webhook
 import (
 	"math"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 )
 
 // Health is the state of a webhook's target: the counters of SuperOffice's
@@ -46,7 +48,7 @@ type HealthReport struct {
 	Activation int64 // of the webhook that the attempt was made for
 	At         time.Time
 	Duration   time.Duration
-	Error      AttemptError // AttemptOK for a success
+	Error      failure.Kind // failure.None for a success
 	LastError  string       // Result.LastError if the attempt failed
 	Policy     Policy
 	// Probe names the attempt if it was the breaker's probe.
@@ -100,7 +102,7 @@ func (h Health) Observe(reports ...HealthReport) Health {
 			h.Breaker = h.Breaker.unresolved(r.Probe)
 			continue
 		}
-		if r.Error == AttemptFast {
+		if r.Error == failure.Fast {
 			if r.At.After(h.FastTimeout) {
 				h.FastTimeout = r.At
 			}
@@ -116,7 +118,7 @@ func (h Health) Observe(reports ...HealthReport) Health {
 			h = h.observeReplay(r)
 			continue
 		}
-		if r.Error == AttemptOK {
+		if r.Error == failure.None {
 			if r.At.After(h.LastOK) {
 				h.LastOK = r.At
 			}
@@ -146,7 +148,7 @@ func (h Health) Observe(reports ...HealthReport) Health {
 // observeReplay counts an attempt of a replay.
 func (h Health) observeReplay(r HealthReport) Health {
 	switch {
-	case r.Error != AttemptOK:
+	case r.Error != failure.None:
 		h.TotalErrors, h.LastError = saturatingIncrement(h.TotalErrors), Truncate(r.LastError, MaxLastError)
 		h.Breaker = h.Breaker.unresolved(r.Probe)
 	case r.Activation == h.Activation:

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -18,7 +19,7 @@ func TestHealth_Observe(t *testing.T) {
 	}
 	bad := func(activation int64, seconds float64) webhook.HealthReport {
 		r := ok(activation, seconds)
-		r.Error, r.LastError = webhook.AttemptStatus, "500"
+		r.Error, r.LastError = failure.Status, "500"
 		return r
 	}
 	superoffice := func(r webhook.HealthReport) webhook.HealthReport {
@@ -38,7 +39,7 @@ func TestHealth_Observe(t *testing.T) {
 		{"a failure that began before the last success does not count", []webhook.HealthReport{ok(1, 5), bad(1, 4)}, 2, 1, 0},
 		{"a failure under an older activation does not count", []webhook.HealthReport{bad(2, 5), bad(1, 6)}, 2, 2, 1},
 		{"a new activation begins at zero", []webhook.HealthReport{bad(1, 0), bad(1, 2), bad(2, 4)}, 3, 3, 1},
-		{"a fast timeout is a call and no error", []webhook.HealthReport{{Activation: 1, At: at(1), Error: webhook.AttemptFast}}, 1, 0, 0},
+		{"a fast timeout is a call and no error", []webhook.HealthReport{{Activation: 1, At: at(1), Error: failure.Fast}}, 1, 0, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -55,7 +56,7 @@ func TestHealth_Observe(t *testing.T) {
 func TestHealth_CountersSaturate(t *testing.T) {
 	t.Parallel()
 	h := webhook.Health{TotalCalls: math.MaxInt32, TotalErrors: math.MaxInt32, ConsecutiveErrors: math.MaxInt32}
-	h = h.Observe(webhook.HealthReport{At: time.Unix(1e9, 0), Error: webhook.AttemptDNS})
+	h = h.Observe(webhook.HealthReport{At: time.Unix(1e9, 0), Error: failure.DNS})
 	if h.TotalCalls != math.MaxInt32 || h.TotalErrors != math.MaxInt32 || h.ConsecutiveErrors != math.MaxInt32 {
 		t.Errorf("got %d, %d, %d; want all at the largest int32", h.TotalCalls, h.TotalErrors, h.ConsecutiveErrors)
 	}
@@ -64,7 +65,7 @@ func TestHealth_CountersSaturate(t *testing.T) {
 func TestHealth_LastErrorIsCutBetweenCharacters(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("æ", webhook.MaxLastError)
-	h := webhook.Health{}.Observe(webhook.HealthReport{At: time.Unix(1e9, 0), Error: webhook.AttemptStatus, LastError: "x" + long})
+	h := webhook.Health{}.Observe(webhook.HealthReport{At: time.Unix(1e9, 0), Error: failure.Status, LastError: "x" + long})
 	if len(h.LastError) != webhook.MaxLastError-1 || !strings.HasPrefix("x"+long, h.LastError) {
 		t.Errorf("got %d bytes, want %d", len(h.LastError), webhook.MaxLastError-1)
 	}

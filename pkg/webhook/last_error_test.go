@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -17,10 +18,10 @@ func TestResult_LastErrorHasATime(t *testing.T) {
 		result webhook.Result
 		want   string
 	}{
-		{webhook.Result{Error: webhook.AttemptDNS}, "2026-01-02T03:04:05Z dns: The host name could not be resolved: check its spelling and its DNS records."},
-		{webhook.Result{Error: webhook.AttemptTLS, Detail: webhook.DetailExpired}, "2026-01-02T03:04:05Z tls (expired): The target's certificate has expired or is not valid yet: renew it."},
+		{webhook.Result{Error: failure.DNS}, "2026-01-02T03:04:05Z dns: The host name could not be resolved: check its spelling and its DNS records."},
+		{webhook.Result{Error: failure.TLS, Detail: failure.Expired}, "2026-01-02T03:04:05Z tls (expired): The target's certificate has expired or is not valid yet: renew it."},
 		{
-			webhook.Result{Error: webhook.AttemptStatus, StatusCode: 503, Response: "HTTP 503 Service Unavailable\n\nbusy"},
+			webhook.Result{Error: failure.Status, StatusCode: 503, Response: "HTTP 503 Service Unavailable\n\nbusy"},
 			"2026-01-02T03:04:05Z status: The target responded with a status other than 2xx: look at the response and at the log of the receiver.\nHTTP 503 Service Unavailable\n\nbusy",
 		},
 	} {
@@ -29,7 +30,7 @@ func TestResult_LastErrorHasATime(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	long := webhook.Result{At: at, Error: webhook.AttemptStatus, Response: strings.Repeat("å", webhook.MaxLastError)}.LastError()
+	long := webhook.Result{At: at, Error: failure.Status, Response: strings.Repeat("å", webhook.MaxLastError)}.LastError()
 	if len(long) > webhook.MaxLastError || len(long) < webhook.MaxLastError-1 || !strings.HasSuffix(long, "å") {
 		t.Errorf("%d bytes", len(long))
 	}

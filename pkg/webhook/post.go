@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 )
 
 // Post is one HTTP POST to be made: everything that its bytes depend on except the
@@ -41,8 +43,8 @@ type Result struct {
 	At         time.Time     // when the attempt began
 	Duration   time.Duration // of the whole attempt
 	StatusCode int
-	Error      AttemptError // AttemptOK exactly for a success (any 2xx)
-	Detail     AttemptDetail
+	Error      failure.Kind // failure.None exactly for a success (any 2xx)
+	Detail     failure.Detail
 	// Response is an excerpt of the response, headers and body, for people: at most
 	// MaxLastError bytes.
 	Response string

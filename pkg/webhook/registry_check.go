@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 )
 
 // ping tests a target before it is saved, if that matters: the result is Active,
@@ -21,7 +23,7 @@ func (r *Registry) ping(ctx context.Context, old, w Webhook, doc SecretDocument,
 		return err
 	}
 	result := trial.Result
-	if result.Error == AttemptOK {
+	if result.Error == failure.None {
 		return nil
 	}
 	text := "did not accept the test event: " + result.Failure()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -35,7 +36,7 @@ func onBothStores(t *testing.T, run func(t *testing.T, r *registry)) {
 func (r *registry) fails(t *testing.T, id int32) {
 	t.Helper()
 	_, err := r.Webhooks.UpdateHealth(t.Context(), "Default", id, func(h webhook.Health) webhook.Health {
-		return h.Observe(webhook.HealthReport{Activation: 1, At: r.clock.Now(), Error: webhook.AttemptStatus})
+		return h.Observe(webhook.HealthReport{Activation: 1, At: r.clock.Now(), Error: failure.Status})
 	})
 	if err != nil {
 		t.Fatal(err)

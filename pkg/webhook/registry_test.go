@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/embedded"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
@@ -502,7 +503,7 @@ func TestRegistry_FailedPingStoresNothing(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
 	w := r.create(t, secret("old"))
-	r.answer = webhook.Result{Error: webhook.AttemptRedirect, StatusCode: 301, Location: "example.org/new", Response: "moved"}
+	r.answer = webhook.Result{Error: failure.Redirect, StatusCode: 301, Location: "example.org/new", Response: "moved"}
 	_, saveErr := r.save(t, w.ID, secret("new"))
 	_, createErr := r.Create(t.Context(), anna, draft(secret("s")))
 	for _, err := range []error{saveErr, createErr} {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -64,7 +65,7 @@ func TestHealth_ObservesRotations(t *testing.T) {
 		},
 		{
 			"two refusals: two calls, one error",
-			[]webhook.HealthReport{{Activation: 1, At: at, Duration: time.Second, Error: webhook.AttemptStatus, LastError: "403", Repeats: 1}},
+			[]webhook.HealthReport{{Activation: 1, At: at, Duration: time.Second, Error: failure.Status, LastError: "403", Repeats: 1}},
 			webhook.Health{
 				TotalCalls: 2, TotalErrors: 1, ConsecutiveErrors: 1, LastError: "403", Activation: 1, FailingSince: at, LastCounted: at,
 				Latency: 500 * time.Millisecond, Breaker: webhook.Breaker{Failures: 1},
@@ -72,12 +73,12 @@ func TestHealth_ObservesRotations(t *testing.T) {
 		},
 		{
 			"an undecided attempt shows which secret to start with and is a call without an error",
-			[]webhook.HealthReport{{Activation: 1, At: at, Duration: time.Second, Error: webhook.AttemptStatus, LastError: "401", Signing: old, Undecided: true}},
+			[]webhook.HealthReport{{Activation: 1, At: at, Duration: time.Second, Error: failure.Status, LastError: "401", Signing: old, Undecided: true}},
 			webhook.Health{TotalCalls: 1, Activation: 1, Signing: old},
 		},
 		{
 			"an undecided one whose second POST was cut short is two calls and no error",
-			[]webhook.HealthReport{{Activation: 1, At: at, Duration: time.Second, Error: webhook.AttemptTimeout, Signing: old, Undecided: true, Repeats: 1}},
+			[]webhook.HealthReport{{Activation: 1, At: at, Duration: time.Second, Error: failure.Timeout, Signing: old, Undecided: true, Repeats: 1}},
 			webhook.Health{TotalCalls: 2, Activation: 1, Signing: old},
 		},
 		{
@@ -97,7 +98,7 @@ func TestHealth_AnUndecidedProbeIsOver(t *testing.T) {
 	at := time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
 	h := failing(10)
 	h.Breaker = h.Breaker.Probe("p", at.Add(24*time.Hour), time.Minute)
-	got := h.Observe(webhook.HealthReport{Activation: h.Activation, At: at.Add(24 * time.Hour), Error: webhook.AttemptTimeout, Probe: "p", Undecided: true})
+	got := h.Observe(webhook.HealthReport{Activation: h.Activation, At: at.Add(24 * time.Hour), Error: failure.Timeout, Probe: "p", Undecided: true})
 	if got.Breaker.ProbeBy != "" || !got.Breaker.Open() || got.TotalErrors != h.TotalErrors {
 		t.Errorf("got %+v, want an open breaker without a probe and no new error", got.Breaker)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -75,7 +76,7 @@ func TestRegistry_ATargetThatFailsTellsNoSecret(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
 	w := r.create(t, secret("s"), header("X-Api-Key", "k"))
-	r.answer = webhook.Result{Error: webhook.AttemptStatus, StatusCode: 500}
+	r.answer = webhook.Result{Error: failure.Status, StatusCode: 500}
 	said := map[string]int{}
 	for name, changes := range guesses {
 		r.pings = nil
@@ -100,7 +101,7 @@ func TestRegistry_ATestTellsNoSecret(t *testing.T) {
 	for name, changes := range guesses {
 		r.pings = nil
 		result, err := r.TestDraft(t.Context(), anna, w.ID, draft(changes...))
-		if err != nil || result.Error != webhook.AttemptOK || len(r.pings) != 1 {
+		if err != nil || result.Error != failure.None || len(r.pings) != 1 {
 			t.Errorf("%s: got %+v, %v and %d pings", name, result, err, len(r.pings))
 			continue
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/events/eventbridge"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/source"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -54,11 +55,11 @@ func at(text string) time.Time {
 var documented = []notice.Notice{
 	{
 		Kind: notice.Failing, At: at("2026-11-24T08:01:12Z"), Since: at("2026-11-24T08:01:00Z"), Tenant: "Cust1", Webhook: 7,
-		Name: "Orders to ERP", Host: "hooks.example.com", Count: 10, Error: notice.Class(webhook.AttemptStatus), Status: 503,
+		Name: "Orders to ERP", Host: "hooks.example.com", Count: 10, Error: notice.Class(failure.Status), Status: 503,
 	},
 	{
 		Kind: notice.Disabled, At: at("2026-11-29T08:01:12Z"), Since: at("2026-11-24T08:01:00Z"), Tenant: "Cust1", Webhook: 7,
-		Name: "Orders to ERP", Host: "hooks.example.com", Count: 132, Error: notice.Class(webhook.AttemptTLS),
+		Name: "Orders to ERP", Host: "hooks.example.com", Count: 132, Error: notice.Class(failure.TLS),
 	},
 	{Kind: notice.DeadLetter, At: at("2026-11-24T08:02:00Z"), Count: 2, Error: notice.Unreadable},
 	{Kind: notice.SourceSilent, At: at("2026-11-24T09:00:00Z"), Since: at("2026-11-24T08:00:00Z"), Tenant: "Cust1", Source: "orders"},
@@ -162,10 +163,10 @@ func TestDocs_TablesAreComplete(t *testing.T) {
 	if diff := cmp.Diff(members, first(t, "members")); diff != "" {
 		t.Errorf("members (-code +document):\n%s", diff)
 	}
-	for _, class := range []webhook.AttemptError{
-		webhook.AttemptDNS, webhook.AttemptRefused, webhook.AttemptReset, webhook.AttemptTLS, webhook.AttemptTimeout, webhook.AttemptBlocked, webhook.AttemptRedirect,
-		webhook.AttemptStatus, webhook.AttemptProtocol, webhook.AttemptTooLarge, webhook.AttemptSecret, webhook.AttemptAborted, webhook.AttemptInternal,
-		webhook.AttemptError(notice.Unreadable), webhook.AttemptError(notice.Received),
+	for _, class := range []failure.Kind{
+		failure.DNS, failure.Refused, failure.Reset, failure.TLS, failure.Timeout, failure.Blocked, failure.Redirect,
+		failure.Status, failure.Protocol, failure.TooLarge, failure.Secret, failure.Aborted, failure.Internal,
+		failure.Kind(notice.Unreadable), failure.Kind(notice.Received),
 	} {
 		if !strings.Contains(document(t), "`"+string(class)+"`") {
 			t.Errorf("the document does not name the error %s", class)

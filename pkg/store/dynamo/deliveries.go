@@ -139,7 +139,7 @@ func (s *Deliveries) writeOver(ctx context.Context, existing item, apply transit
 	}
 	next, granted := apply(row)
 	if !granted {
-		return row, nil, webhook.ErrRefused
+		return row, nil, delivery.ErrRefused
 	}
 	it := encodeDelivery(next)
 	c := absent

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -41,7 +42,7 @@ func TestDeliveries_AgreeWithTheProtocol(t *testing.T) {
 				}
 				want, ok := apply(model)
 				got, err := call()
-				if ok == errors.Is(err, webhook.ErrRefused) || err != nil && !errors.Is(err, webhook.ErrRefused) {
+				if ok == errors.Is(err, delivery.ErrRefused) || err != nil && !errors.Is(err, delivery.ErrRefused) {
 					t.Fatalf("step %d: %s of %+v: granted %v, store says %v", step, name, model, ok, err)
 				}
 				if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
@@ -73,7 +74,7 @@ func randomTransition(rnd *rand.Rand, store *dynamo.Deliveries, key delivery.Key
 	}
 	seed := delivery.Seed{EventName: "contact.changed", PrimaryKey: 5, ExpiresAt: expires}
 	outcome := delivery.Outcome{
-		Attempt:  delivery.Attempt{Number: attempt, At: now, Duration: 123 * time.Millisecond, StatusCode: 500, Error: webhook.AttemptStatus},
+		Attempt:  delivery.Attempt{Number: attempt, At: now, Duration: 123 * time.Millisecond, StatusCode: 500, Error: failure.Status},
 		Response: "sorry", Status: delivery.StatusPending, NextAt: now.Add(time.Second), SweepAt: now.Add(2 * time.Second),
 	}
 	switch rnd.IntN(4) {

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -230,10 +231,10 @@ func decodeAttempt(s string) (delivery.Attempt, error) {
 		a.Sent, fields = sent, fields[:len(fields)-1]
 	}
 	if len(fields) > 4 {
-		a.Error = webhook.AttemptError(fields[4])
+		a.Error = failure.Kind(fields[4])
 	}
 	if len(fields) > 5 {
-		a.Detail = webhook.AttemptDetail(fields[5])
+		a.Detail = failure.Detail(fields[5])
 	}
 	if len(fields) > 6 {
 		err := decodeMade(fields[6], &a)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -152,7 +153,7 @@ func TestDelivery_FitsOneWriteUnitWithTwelveAttemptsAndAnAnswer(t *testing.T) {
 		AttemptCount: 12, Response: strings.Repeat("x", 300),
 	}
 	for range 12 {
-		d.Attempts = append(d.Attempts, delivery.Attempt{Number: 9, At: tested, Duration: 30 * time.Second, Error: webhook.AttemptTLS, Detail: webhook.DetailUnknownIssuer})
+		d.Attempts = append(d.Attempts, delivery.Attempt{Number: 9, At: tested, Duration: 30 * time.Second, Error: failure.TLS, Detail: failure.UnknownIssuer})
 	}
 	d.Attempts[11].Sent = webhook.Sent{Revision: 12_345, Body: webhook.BodyMark(nil), Signer: webhook.SignerPrevious, Both: true, Replay: true}
 	fitsOneWriteUnit(t, d)

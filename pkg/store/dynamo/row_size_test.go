@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -42,7 +43,7 @@ func TestRow_FitsInOneWriteUnit(t *testing.T) {
 		if what == "all at once" {
 			continue // without a response already larger, and not the common case
 		}
-		attempt.Error, attempt.StatusCode, first.Outcome.Status = webhook.AttemptStatus, 503, delivery.StatusPending
+		attempt.Error, attempt.StatusCode, first.Outcome.Status = failure.Status, 503, delivery.StatusPending
 		first.Outcome.NextAt, first.Outcome.SweepAt, first.Outcome.Attempt = tested, tested, attempt
 		row, _ = first.Apply(delivery.Row{})
 		row, ok := delivery.Lease{Key: key, Round: 1, Attempt: 2, Token: strings.Repeat("f", 24), Now: tested, Until: tested, Seed: seed}.Apply(row)
@@ -61,12 +62,12 @@ func TestAttempt_OfOlderVersions(t *testing.T) {
 	t.Parallel()
 	for stored, want := range map[string]delivery.Attempt{
 		"1 mabc 2s 200":                  {Number: 1, StatusCode: 200},
-		"2 mabc 2s 0 tls unknown_issuer": {Number: 2, Error: webhook.AttemptTLS, Detail: webhook.DetailUnknownIssuer},
+		"2 mabc 2s 0 tls unknown_issuer": {Number: 2, Error: failure.TLS, Detail: failure.UnknownIssuer},
 		"1 mabc 2s 200   f":              {Number: 1, StatusCode: 200, Round: 1, Lane: delivery.LaneFast},
-		"1 mabc 2s 503 status  q12":      {Number: 1, StatusCode: 503, Error: webhook.AttemptStatus, Round: 12, Lane: delivery.LaneQueue},
-		"1 mabc 2s 0 tls wrong_name q":   {Number: 1, Error: webhook.AttemptTLS, Detail: webhook.DetailWrongName, Round: 1, Lane: delivery.LaneQueue},
-		"0 mabc 2s 0 fast_timeout  f":    {Error: webhook.AttemptFast, Round: 1, Lane: delivery.LaneFast},
-		"1 mabc 2s 0 tls wrong_name 3":   {Number: 1, Error: webhook.AttemptTLS, Detail: webhook.DetailWrongName, Round: 3},
+		"1 mabc 2s 503 status  q12":      {Number: 1, StatusCode: 503, Error: failure.Status, Round: 12, Lane: delivery.LaneQueue},
+		"1 mabc 2s 0 tls wrong_name q":   {Number: 1, Error: failure.TLS, Detail: failure.WrongName, Round: 1, Lane: delivery.LaneQueue},
+		"0 mabc 2s 0 fast_timeout  f":    {Error: failure.Fast, Round: 1, Lane: delivery.LaneFast},
+		"1 mabc 2s 0 tls wrong_name 3":   {Number: 1, Error: failure.TLS, Detail: failure.WrongName, Round: 3},
 	} {
 		got, err := decodeAttempt(stored)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -27,7 +28,7 @@ func newSeed() delivery.Seed {
 func pendingFirst(key delivery.Key, next time.Time) delivery.RecordFirst {
 	at := now()
 	return delivery.RecordFirst{Key: key, Now: at, Seed: newSeed(), Outcome: delivery.Outcome{
-		Attempt:  delivery.Attempt{Number: 1, At: at, Duration: 12 * time.Millisecond, StatusCode: 503, Error: webhook.AttemptStatus},
+		Attempt:  delivery.Attempt{Number: 1, At: at, Duration: 12 * time.Millisecond, StatusCode: 503, Error: failure.Status},
 		Response: "Blåbær ✓", Status: delivery.StatusPending, NextAt: next, SweepAt: next.Add(5 * time.Minute),
 	}}
 }
@@ -189,13 +190,13 @@ func testDeliveries(t *testing.T, h Harness) {
 		t.Parallel()
 		key := newKey(t, newTenant(t), 7)
 		row, err := h.Deliveries.Lease(t.Context(), delivery.Lease{Key: key, Round: 1, Attempt: 2, Token: "a", Now: now(), Until: now()})
-		if !errors.Is(err, webhook.ErrRefused) || row.Exists() {
+		if !errors.Is(err, delivery.ErrRefused) || row.Exists() {
 			t.Errorf("no row: got %s, %v; want the zero row and ErrRefused", describe(row), err)
 		}
 		written, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, now()))
 		must(t, err)
 		got, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, now()))
-		if !errors.Is(err, webhook.ErrRefused) {
+		if !errors.Is(err, delivery.ErrRefused) {
 			t.Fatalf("got %v, want ErrRefused", err)
 		}
 		if diff := cmp.Diff(written, got); diff != "" {
@@ -228,13 +229,13 @@ func testDeliveries(t *testing.T, h Harness) {
 			_, err := h.Deliveries.Lease(t.Context(), delivery.Lease{Key: key, Round: 1, Attempt: n, Token: token, Now: at, Until: at.Add(time.Minute)})
 			must(t, err)
 			_, err = h.Deliveries.Finish(t.Context(), delivery.Finish{Key: key, Round: 1, Attempt: n, Token: token, Now: at, Outcome: delivery.Outcome{
-				Attempt: delivery.Attempt{Number: n, At: at, Error: webhook.AttemptTLS, Detail: webhook.DetailUnknownIssuer}, Status: delivery.StatusPending, NextAt: at, SweepAt: at,
+				Attempt: delivery.Attempt{Number: n, At: at, Error: failure.TLS, Detail: failure.UnknownIssuer}, Status: delivery.StatusPending, NextAt: at, SweepAt: at,
 			}})
 			must(t, err)
 		}
 		got, err := h.Deliveries.Get(t.Context(), key)
 		must(t, err)
-		if len(got.Attempts) != 12 || got.Attempts[0].Number != 4 || got.Attempts[11].Number != 15 || got.Attempts[11].Detail != webhook.DetailUnknownIssuer || got.AttemptCount != 15 {
+		if len(got.Attempts) != 12 || got.Attempts[0].Number != 4 || got.Attempts[11].Number != 15 || got.Attempts[11].Detail != failure.UnknownIssuer || got.AttemptCount != 15 {
 			t.Errorf("got %d attempts of %d: %v", len(got.Attempts), got.AttemptCount, got.Attempts)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -119,13 +120,13 @@ func testLog(t *testing.T, h Harness) {
 	t.Run("a row shows the lane, round and error of each attempt, and that of the fast lane", func(t *testing.T) {
 		t.Parallel()
 		key, at := newKey(t, newTenant(t), 7), now()
-		fast := delivery.Attempt{Round: 1, Lane: delivery.LaneFast, At: at, Duration: 1500 * time.Millisecond, Error: webhook.AttemptFast}
+		fast := delivery.Attempt{Round: 1, Lane: delivery.LaneFast, At: at, Duration: 1500 * time.Millisecond, Error: failure.Fast}
 		seed := newSeed()
 		seed.Fast = &fast
 		_, err := h.Deliveries.Lease(t.Context(), delivery.Lease{Key: key, Round: 1, Attempt: 1, Token: "a", Now: at, Until: at.Add(time.Minute), SweepAt: at.Add(time.Minute), Seed: seed})
 		must(t, err)
 		tries := []delivery.Attempt{
-			{Round: 1, Lane: delivery.LaneQueue, Number: 1, At: at, Duration: time.Second, Error: webhook.AttemptTLS, Detail: webhook.DetailExpired},
+			{Round: 1, Lane: delivery.LaneQueue, Number: 1, At: at, Duration: time.Second, Error: failure.TLS, Detail: failure.Expired},
 			{Round: 2, Lane: delivery.LaneQueue, Number: 1, At: at, StatusCode: 204},
 		}
 		_, err = h.Deliveries.Finish(t.Context(), delivery.Finish{Key: key, Round: 1, Attempt: 1, Token: "a", Now: at, Outcome: delivery.Outcome{Attempt: tries[0], Status: delivery.StatusFailed}})

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -41,7 +42,7 @@ func testProtocol(t *testing.T, h Harness) {
 				switch {
 				case ok && err != nil:
 					rt.Fatalf("step %d, %s on %s: got %v, want it granted", step, x.name, describe(row), err)
-				case !ok && !errors.Is(err, webhook.ErrRefused):
+				case !ok && !errors.Is(err, delivery.ErrRefused):
 					rt.Fatalf("step %d, %s on %s: got %v, want ErrRefused", step, x.name, describe(row), err)
 				case !ok:
 					want = row
@@ -79,7 +80,7 @@ func drawTransition(rt *rapid.T, key delivery.Key, at, expires time.Time, row de
 	seed := delivery.Seed{EventName: "contact.changed", PrimaryKey: 7, Replay: rapid.SampledFrom([]string{"", "job1"}).Draw(rt, "replay"), ExpiresAt: expires}
 	later := at.Add(time.Duration(rapid.IntRange(1, 9000).Draw(rt, "later")) * time.Millisecond)
 	tried := delivery.Attempt{
-		Number: attempt, At: at, Duration: 5 * time.Millisecond, StatusCode: 500, Error: webhook.AttemptStatus,
+		Number: attempt, At: at, Duration: 5 * time.Millisecond, StatusCode: 500, Error: failure.Status,
 		Sent: webhook.Sent{
 			Revision: int64(rapid.SampledFrom([]int{0, 1, 1 << 40}).Draw(rt, "revision")), Body: rapid.SampledFrom([]string{"", webhook.BodyMark(nil)}).Draw(rt, "body"),
 			Signer: rapid.SampledFrom([]webhook.Signer{webhook.SignerNone, webhook.SignerCurrent, webhook.SignerPrevious}).Draw(rt, "signer"),
@@ -106,7 +107,7 @@ func drawTransition(rt *rapid.T, key delivery.Key, at, expires time.Time, row de
 			return d.RecordFirst(ctx, x)
 		}}
 	case "MarkDelivered":
-		tried.StatusCode, tried.Error = 200, webhook.AttemptOK
+		tried.StatusCode, tried.Error = 200, failure.None
 		x := delivery.MarkDelivered{Key: key, Round: round, Now: at, Seed: seed, Attempt: tried, Response: "ok", ExpiresAt: expires}
 		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) {
 			return d.MarkDelivered(ctx, x)

@@ -208,7 +208,7 @@ func testRacing(t *testing.T, h Harness) {
 			}},
 		}
 		for _, race := range races {
-			if won := atOnce(t, writers, race.run, webhook.ErrRefused); won != 1 {
+			if won := atOnce(t, writers, race.run, delivery.ErrRefused); won != 1 {
 				t.Errorf("%s: %d writers won, want 1", race.name, won)
 			}
 		}

@@ -1,4 +1,4 @@
-package webhook_test
+package failure_test
 
 import (
 	"go/ast"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -54,15 +55,15 @@ func TestFailure_IsDocumented(t *testing.T) {
 		}
 		want = append(want, "| `"+string(r.Error)+"` | "+detail+" | "+sentence+" |")
 	}
-	details := declared(t, "advice.go", "AttemptDetail")
-	for _, e := range declared(t, "failure.go", "AttemptError") {
+	details := declared(t, "advice.go", "Detail")
+	for _, e := range declared(t, "failure.go", "Kind") {
 		if e == "" {
 			continue
 		}
-		add(webhook.Result{Error: webhook.AttemptError(e)})
-		if e == string(webhook.AttemptTLS) {
+		add(webhook.Result{Error: failure.Kind(e)})
+		if e == string(failure.TLS) {
 			for _, d := range details {
-				add(webhook.Result{Error: webhook.AttemptTLS, Detail: webhook.AttemptDetail(d)})
+				add(webhook.Result{Error: failure.TLS, Detail: failure.Detail(d)})
 			}
 		}
 	}
@@ -84,7 +85,7 @@ func TestFailure_IsDocumented(t *testing.T) {
 	}
 	// The lists of reference: both are part of the API.
 	const errs, all = "dns refused reset tls timeout fast_timeout blocked_address redirect status protocol too_large secret_unavailable aborted internal", "expired unknown_issuer wrong_name not_tls"
-	if diff := cmp.Diff([]string{errs, all}, []string{strings.TrimSpace(strings.Join(declared(t, "failure.go", "AttemptError"), " ")), strings.Join(details, " ")}); diff != "" {
+	if diff := cmp.Diff([]string{errs, all}, []string{strings.TrimSpace(strings.Join(declared(t, "failure.go", "Kind"), " ")), strings.Join(details, " ")}); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -1,0 +1,7 @@
+package delivery
+
+import "errors"
+
+// ErrRefused: a row did not meet the condition of a write. Methods that return it also
+// return the current row.
+var ErrRefused = errors.New("refused by the state of the row")
