@@ -443,6 +443,10 @@ var mutants = []mutant{
 		"own: only the first associate", selections,
 		"slices.Contains(s.own, e.event.ChangedBy)", "len(s.own) > 0 && s.own[0] == e.event.ChangedBy",
 	},
+	{
+		"fields: a body has all", wireSend,
+		"\tpost.Event = post.Event.Only(post.Webhook.Options.Fields)\n", "",
+	},
 
 	// Found by an attack on the simulation: bugs that it did not see.
 	{

@@ -338,6 +338,7 @@ func (w *world) options() webhook.Options {
 		overlap := []time.Duration{0, 30 * time.Second, time.Hour}[w.rnd.IntN(3)]
 		o.SecretOverlap = &overlap
 	}
+	o.Fields = [][]string{nil, nil, nil, {"amount", "name", "state"}, {"other"}}[w.rnd.IntN(5)]
 	if w.chance(0.5) {
 		return o
 	}

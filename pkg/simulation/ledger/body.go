@@ -19,6 +19,7 @@ func body(v Version, e Event, timestamp string) string {
 	if data == "" {
 		data = "{}"
 	}
+	data = v.only(data)
 	kind, state := e.Name, false
 	if what, ok := aboutWebhook(strings.ToLower(e.Name)); ok {
 		kind, state = "webhook."+what, true
@@ -80,6 +81,30 @@ func with(open, properties string, taken ...string) string {
 		}
 	}
 	return open + "}"
+}
+
+// has reports whether bodies have a member of the data.
+func (w Webhook) has(name string) bool {
+	return len(w.Fields) == 0 || slices.Contains(w.Fields, strings.ToLower(name))
+}
+
+// only returns an object with the members that bodies have, as they are written.
+func (w Webhook) only(object string) string {
+	if object == "" || len(w.Fields) == 0 {
+		return object
+	}
+	var kept []string
+	members := json.NewDecoder(strings.NewReader(object))
+	_, _ = members.Token()
+	for members.More() {
+		name, _ := members.Token()
+		var value json.RawMessage
+		_ = members.Decode(&value)
+		if text, _ := name.(string); w.has(text) {
+			kept = append(kept, quote(text)+":"+string(value))
+		}
+	}
+	return "{" + strings.Join(kept, ",") + "}"
 }
 
 // names returns the sorted names of an object's members, as JSON.

@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,7 +23,9 @@ type Content struct {
 // byte for byte. Previous values are in none: no webhook of the simulation asks for
 // them.
 func contentBody(v Version, e Event) string {
-	c := e.Content
+	c := *e.Content
+	c.FieldValues, c.Values = v.only(c.FieldValues), v.only(c.Values)
+	c.Changes = slices.DeleteFunc(slices.Clone(c.Changes), func(name string) bool { return !v.has(name) })
 	at := quote(c.At.UTC().Format("2006-01-02T15:04:05.9999999Z"))
 	deleted := strings.HasSuffix("."+e.Name, ".deleted")
 	data := c.FieldValues

@@ -19,6 +19,8 @@ type Webhook struct {
 	Timeout time.Duration
 	Format  string // "superoffice", "standard", "cloudevents" or "data"
 	Choice  Choice
+	// Fields are the members of data that bodies have, in lower case. Empty: all.
+	Fields []string
 
 	// Secret signs, and Previous too until PreviousUntil. Empty: not signed.
 	Secret, Previous string
