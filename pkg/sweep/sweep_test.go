@@ -30,6 +30,8 @@ type site struct {
 	db    *embedded.DB
 	clock *webhooktest.Clock
 	log   bytes.Buffer
+	// logger writes to log: one for all sweepers, since a buffer takes one writer at a time.
+	logger *slog.Logger
 	// notices are what was told to operators.
 	notices webhooktest.Notices
 	// faults are errors to inject, by method.
@@ -42,7 +44,7 @@ func newSite(t *testing.T) *site {
 	db, err := embedded.Open(t.TempDir(), embedded.Options{Now: s.clock.Now, Random: webhooktest.Random(1)})
 	s.must(err)
 	t.Cleanup(func() { s.must(db.Close()) })
-	s.db = db
+	s.db, s.logger = db, slog.New(slog.NewTextHandler(&s.log, nil))
 	s.Sweeper = s.sweeper()
 	return s
 }
@@ -52,7 +54,7 @@ func (s *site) sweeper() *sweep.Sweeper {
 	return sweep.New(sweep.Config{
 		Deliveries: faultyRows{s.db.Deliveries(), s}, Webhooks: faultyWebhooks{s.db.Webhooks(), s}, Secrets: faultySecrets{s.db.Secrets(), s},
 		Events: s.db.Events(), Messages: faultyQueue{s.db.Queue(), s}, DeadLetters: s.db.DeadLetters(), Notices: &s.notices,
-		Logger: slog.New(slog.NewTextHandler(&s.log, nil)), Now: s.clock.Now, RowLife: 33 * 24 * time.Hour,
+		Logger: s.logger, Now: s.clock.Now, RowLife: 33 * 24 * time.Hour,
 	})
 }
 
