@@ -188,7 +188,7 @@ func TestOptions(t *testing.T) {
 		"own and another's events":       {"PATCH", `{"SkipOwn":[true,9]}`, 200, `"SkipOwn":[1,9]`},
 		"own events in a string":         {"PATCH", `{"SkipOwn":"true"}`, 200, `"SkipOwn":[1]`},
 		"no own events":                  {"PATCH", `{"SkipOwn":false}`, 200, `"SkipOwn":[]`},
-		"the events of nobody":           {"PATCH", `{"SkipOwn":[0]}`, 400, `"SkipOwn must list AssociateIds, which are greater than 0"`},
+		"events of the system":           {"PATCH", `{"SkipOwn":[0]}`, 400, `"SkipOwn must list AssociateIds, which are greater than 0"`},
 		"a name for an associate":        {"PATCH", `{"SkipOwn":["x"]}`, 400, `SkipOwn[0] must be a 32-bit integer`},
 		"a field without a name":         {"PATCH", `{"OnlyFields":["a",""]}`, 400, `"OnlyFields[1] must be the name of a member, of at most 200 characters"`},
 		"zero seconds":                   {"PATCH", `{"TimeoutSeconds":0}`, 400, `"TimeoutSeconds must be from 1 to 100"`},

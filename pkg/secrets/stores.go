@@ -18,7 +18,7 @@ type Stores struct {
 	// references.
 	Manager webhook.Secrets
 	Sealed  *Sealed
-	// Rotate adds a root key. It is nil where nobody does.
+	// Rotate adds a root key. nil: this function does not rotate them.
 	Rotate func(ctx context.Context) (keyID string, err error)
 	// WriteSealed says which of the two is written.
 	WriteSealed bool

@@ -74,7 +74,7 @@ func TestTakes_WhatTheOptionsLeaveOut(t *testing.T) {
 		"a deletion names no fields":   {deleted, webhook.Options{OnlyFields: []string{"name"}, IgnoreFields: []string{"amount"}}, ""},
 		"its own event":                {plain, webhook.Options{SkipOwn: []int32{4, 5}}, "SkipOwn"},
 		"another associate's event":    {plain, webhook.Options{SkipOwn: []int32{4}}, ""},
-		"nobody's own event":           {rich, webhook.Options{SkipOwn: []int32{0}}, ""},
+		"an event of the system":       {rich, webhook.Options{SkipOwn: []int32{0}}, ""},
 	} {
 		w := webhook.Webhook{State: webhook.StateActive, Options: test.options}
 		if got := w.Refusal(test.event); got != test.refusal {
