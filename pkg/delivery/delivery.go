@@ -61,8 +61,10 @@ type Key struct {
 // Row is a delivery as it is stored. Times have a resolution of one millisecond.
 // The zero Row means "no row".
 //
-// A row is unleased if LeaseBy is empty. A terminal row has no LeaseBy,
-// LeaseUntil, NextAt or SweepAt: they are removed, never zeroed.
+// A row is unleased if LeaseBy is empty. A pending row always has a SweepAt, so that
+// the sweep finds it whatever else is lost. A terminal row has no LeaseBy,
+// LeaseUntil, NextAt or SweepAt: they are removed, never zeroed. A parked row is
+// pending and unleased.
 type Row struct {
 	Key
 	EventName  string
@@ -84,6 +86,10 @@ type Row struct {
 	NextAt time.Time
 	// SweepAt is when the sweep looks at the row unless it changes before.
 	SweepAt time.Time
+	// Parked says that no message and no sweep brings the delivery back: it waits until a
+	// drain takes it, because its webhook's breaker was open. Its NextAt is past, and
+	// SweepAt is the net; see Net.
+	Parked bool
 	// Resends counts the sweep's messages since the last attempt.
 	Resends int
 	// Replay is the job that started this round; empty if none did.

@@ -16,6 +16,7 @@ const (
 	MessageAttempt MessageKind = "attempt" // make attempt (Round, Attempt) of a delivery
 	MessageExpand  MessageKind = "expand"  // match an event again and create its deliveries
 	MessageRecord  MessageKind = "record"  // record a success whose row could not be written
+	MessageDrain   MessageKind = "drain"   // make the attempts of parked rows of a webhook
 )
 
 // Message is work on the delivery queue. The consumer reads everything else from
@@ -24,7 +25,7 @@ type Message struct {
 	Kind    MessageKind     `json:"kind"`
 	Tenant  webhook.Tenant  `json:"tenant"`
 	Webhook int32           `json:"webhook,omitempty"`
-	Event   webhook.EventID `json:"event"`
+	Event   webhook.EventID `json:"event,omitempty"`
 	Round   int             `json:"round,omitempty"`
 	Attempt int             `json:"attempt,omitempty"`
 	// Hops counts the sends since the last write of a row, so that a bug cannot
@@ -44,6 +45,15 @@ type Message struct {
 	// Fast is the attempt in the fast lane that was cut short, so that the row which
 	// this message leads to shows it.
 	Fast *Attempt `json:"fast,omitempty"`
+	// Slow says that the message is in the slow lane's queue, where an attempt has the
+	// webhook's full timeout.
+	Slow bool `json:"slow,omitempty"`
+	// Partition is where a drain begins. Limit is the largest number of attempts it
+	// makes; 0 means no limit, and 1 is a probe. Width is how many of them it has in
+	// flight.
+	Partition int `json:"partition,omitempty"`
+	Limit     int `json:"limit,omitempty"`
+	Width     int `json:"width,omitempty"`
 	// Success is the attempt to record.
 	Success *Attempt `json:"success,omitempty"`
 }
@@ -60,6 +70,18 @@ func AttemptMessage(key Key, round, attempt int, replay string) Message {
 // accepted is the change feed's timestamp of the event.
 func ExpandMessage(e webhook.Event, accepted time.Time) Message {
 	return Message{Kind: MessageExpand, Tenant: e.Tenant, Event: e.ID, Accepted: accepted}
+}
+
+// DrainMessage requests that parked rows of a webhook be attempted, up to width at
+// once, beginning with a partition.
+func DrainMessage(key webhook.Key, partition, width int) Message {
+	return Message{Kind: MessageDrain, Tenant: key.Tenant, Webhook: key.ID, Partition: partition, Width: width}
+}
+
+// ProbeMessage requests that one parked row of a webhook be attempted, to find out
+// whether its target responds again.
+func ProbeMessage(key webhook.Key) Message {
+	return Message{Kind: MessageDrain, Tenant: key.Tenant, Webhook: key.ID, Limit: 1, Width: 1}
 }
 
 // Covers reports whether an expand message makes the delivery to a webhook that
@@ -110,10 +132,14 @@ func DecodeMessage(text string) (Message, error) {
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		return Message{}, fmt.Errorf("decode message: %w", err)
 	}
-	if !m.Tenant.Valid() || !m.Event.Valid() {
+	if !m.Tenant.Valid() || m.Kind != MessageDrain && !m.Event.Valid() {
 		return Message{}, webhook.Invalid("message has no valid tenant or event")
 	}
 	switch m.Kind {
+	case MessageDrain:
+		if m.Webhook == 0 || m.Width < 1 || m.Limit < 0 || m.Partition < 0 || m.Partition >= ParkedPartitions {
+			return Message{}, webhook.Invalid("drain message has no webhook, partition or width")
+		}
 	case MessageAttempt:
 		if m.Webhook == 0 || m.Round < 1 || m.Attempt < 1 {
 			return Message{}, webhook.Invalid("attempt message has no webhook, round or attempt")

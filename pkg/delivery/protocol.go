@@ -59,7 +59,7 @@ func (d *Row) unlease() { d.LeaseBy, d.LeaseUntil = "", time.Time{} }
 func (d *Row) end(status Status, reason string) {
 	d.unlease()
 	d.Status, d.Reason = status, reason
-	d.NextAt, d.SweepAt, d.Resends = time.Time{}, time.Time{}, 0
+	d.NextAt, d.SweepAt, d.Parked, d.Resends = time.Time{}, time.Time{}, false, 0
 }
 
 // record appends an attempt, and keeps as much of the response as there is room for:
@@ -104,7 +104,8 @@ type Lease struct {
 	Round, Attempt int
 	Token          string // a new random token for each try
 	Now, Until     time.Time
-	// SweepAt is when the sweep should look at a row that the lease creates.
+	// SweepAt is when the sweep should look at a row that the lease creates or takes
+	// from where it was parked: five minutes after the lease's end.
 	SweepAt time.Time
 	Seed    Seed
 }
@@ -118,7 +119,9 @@ type Lease struct {
 //     then refuse its token.
 //
 // The index attributes of an existing row do not change, so that a lease costs no
-// index write. A row that does not know its event learns it.
+// index write, unless the row is parked: its SweepAt is days away, and if the holder
+// died nothing else would find the row before. A row that does not know its event
+// learns it.
 func (l Lease) Apply(row Row) (Row, bool) {
 	switch {
 	case !row.Exists():
@@ -133,6 +136,9 @@ func (l Lease) Apply(row Row) (Row, bool) {
 	case row.Attempt == l.Attempt && row.LeaseBy != "" && row.LeaseUntil.Before(l.Now):
 	default:
 		return row, false
+	}
+	if row.Parked {
+		row.Parked, row.SweepAt = false, l.SweepAt
 	}
 	row.name(l.Seed)
 	row.Attempt, row.LeaseBy, row.LeaseUntil = l.Attempt, l.Token, l.Until
@@ -247,7 +253,7 @@ func (s StartRound) Apply(row Row) (Row, bool) {
 	row.unlease()
 	row.Status, row.Reason = StatusPending, ""
 	row.Round, row.Attempt, row.Resends, row.Replay = row.Round+1, 0, 0, s.Job
-	row.NextAt, row.SweepAt = s.Due, s.SweepAt
+	row.NextAt, row.SweepAt, row.Parked = s.Due, s.SweepAt, false
 	row.touch(s.Now, s.Seed.ExpiresAt)
 	return row, true
 }
@@ -299,7 +305,7 @@ func (m MakeDue) Apply(row Row) (Row, bool) {
 	case row.Status != StatusPending || row.Round != m.Round || row.Attempt != m.Attempt && row.Attempt != m.Attempt-1:
 		return row, false
 	}
-	row.SweepAt, row.Resends = m.SweepAt, row.Resends+1
+	row.SweepAt, row.Parked, row.Resends = m.SweepAt, false, row.Resends+1
 	row.touch(m.Now, m.Seed.ExpiresAt)
 	return row, true
 }
@@ -318,6 +324,6 @@ func (c Claim) Apply(row Row) (Row, bool) {
 	if row.Status != StatusPending || !row.SweepAt.Equal(c.Seen) {
 		return row, false
 	}
-	row.SweepAt, row.Resends, row.Updated = c.Next, row.Resends+1, c.Now
+	row.SweepAt, row.Parked, row.Resends, row.Updated = c.Next, false, row.Resends+1, c.Now
 	return row, true
 }

@@ -26,6 +26,10 @@ type Store interface {
 	Claim(ctx context.Context, c Claim) (Row, error)
 	Park(ctx context.Context, p Park) (Row, error)
 	Defer(ctx context.Context, d Defer) (Row, error)
+	Yield(ctx context.Context, y Yield) (Row, error)
+
+	Backlog
+	Timers
 
 	// Get reads a row.
 	Get(ctx context.Context, key Key) (Row, error)
@@ -62,4 +66,6 @@ type DueRow struct {
 	SweepAt time.Time
 	NextAt  time.Time
 	Resends int
+	// Parked says that the row surfaced through the net.
+	Parked bool
 }

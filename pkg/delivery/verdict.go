@@ -24,6 +24,8 @@ func (m Message) Verdict(row Row, now time.Time) Verdict {
 		return VerdictEarly
 	case row.Attempt > m.Attempt, row.Attempt == m.Attempt && row.LeaseBy == "":
 		return VerdictOver
+	case row.Parked:
+		return VerdictOver // a drain makes the attempt; the row keeps it
 	case row.Leased(now):
 		return VerdictHeld
 	}
