@@ -67,7 +67,7 @@ func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Heal
 	if err != nil {
 		return webhook.Health{}, nil, err
 	}
-	now, limit := c.Now(), w.Options.AttemptTimeout()+delivery.LeaseMargin
+	now, limit, jitter := c.Now(), w.Options.AttemptTimeout()+delivery.LeaseMargin, c.fraction()
 	// The store may run the change more than once, the last time on its own write:
 	// a write whose response was lost is repeated.
 	var before atomic.Pointer[webhook.Breaker]
@@ -76,7 +76,7 @@ func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Heal
 		if found := h.Breaker; found.ProbeBy != token {
 			before.Store(&found)
 		}
-		h.Breaker = h.Breaker.Probe(token, now, limit)
+		h.Breaker = h.Breaker.Probe(token, now, limit, jitter)
 		return h
 	})
 	if err == nil && h.Breaker.ProbeBy == token {

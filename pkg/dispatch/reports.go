@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/posthaste-dev/posthaste/pkg/backoff"
 	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/statistics"
@@ -87,6 +88,7 @@ func (r *reports) observe(w webhook.Webhook, result webhook.Result, observed web
 			have.observed[have.failed-1].LastError = ""
 		}
 		observed.LastError, have.failed = result.LastError(), len(have.observed)+1
+		observed.Jitter = backoff.Fraction(r.config.Random)
 	}
 	if r.notices != nil {
 		have.noted.attempt(w, result)
