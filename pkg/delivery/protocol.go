@@ -104,6 +104,9 @@ type Lease struct {
 	Round, Attempt int
 	Token          string // a new random token for each try
 	Now, Until     time.Time
+	// Found says that the row was found in a list: an absent one has expired or was
+	// erased, and is not created.
+	Found bool
 	// SweepAt is when the sweep should look at a row that the lease creates or takes
 	// from where it was parked: five minutes after the lease's end.
 	SweepAt time.Time
@@ -111,8 +114,8 @@ type Lease struct {
 }
 
 // Apply grants the lease if
-//   - there is no row and the attempt is the first of round 1 (a first attempt
-//     that took the queue), or
+//   - there is no row, none was found, and the attempt is the first of round 1 (a
+//     first attempt that took the queue), or
 //   - the row is pending in this round, unleased, and the attempt is the next, or
 //   - the row is pending in this round at this attempt and its lease expired
 //     before now: its holder died or froze, and may still wake up; Finish will
@@ -125,7 +128,7 @@ type Lease struct {
 func (l Lease) Apply(row Row) (Row, bool) {
 	switch {
 	case !row.Exists():
-		if l.Round != 1 || l.Attempt != 1 {
+		if l.Round != 1 || l.Attempt != 1 || l.Found {
 			return row, false
 		}
 		row = l.Seed.row(l.Key, l.Now)
@@ -265,14 +268,18 @@ type End struct {
 	Round  int
 	Status Status // StatusCancelled, StatusExpired or StatusFailed
 	Reason string
-	Now    time.Time
-	Seed   Seed
+	// Found says that the row was found in a list, as in Lease.
+	Found bool
+	Now   time.Time
+	Seed  Seed
 }
 
-// Apply succeeds if there is no row, or if the row is pending in this round without
-// a live lease.
+// Apply succeeds if there is no row and none was found, or if the row is pending in
+// this round without a live lease.
 func (e End) Apply(row Row) (Row, bool) {
 	switch {
+	case !row.Exists() && e.Found:
+		return row, false
 	case !row.Exists():
 		row = e.Seed.row(e.Key, e.Now)
 		row.Round = e.Round
