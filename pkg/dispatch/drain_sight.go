@@ -23,7 +23,7 @@ func (s drainSight) active() bool { return s.webhook.State == webhook.StateActiv
 
 // attempt returns what an attempt of a parked row needs.
 func (s drainSight) attempt(event webhook.Event) leasedAttempt {
-	return leasedAttempt{webhook: s.webhook, read: s.read, event: event, document: s.document, unsigned: s.unsigned, found: true}
+	return leasedAttempt{webhook: s.webhook, read: s.read, event: event, document: s.document, unsigned: s.unsigned, parked: true}
 }
 
 // held reports whether attempts must wait, because the breaker is open.

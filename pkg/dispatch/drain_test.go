@@ -74,7 +74,7 @@ func TestDrain_ARecoveredTargetGetsWhatWaited(t *testing.T) {
 			t.Errorf("%d rows took %v from the first POST to the last, want 100 s: 16 at once, then 32", rows, last)
 		}
 		r.once(rows)
-		if extra := r.writes["Lease"] - rows; extra > rows/100 {
+		if extra := r.writes["Lease"] - rows; extra > rows/20 {
 			t.Errorf("%d leases more than rows", extra)
 		}
 		t.Logf("%v from the first POST to the last, %d at once, calls %v", last, r.crowd, r.writes)

@@ -19,9 +19,8 @@ type leasedAttempt struct {
 	// unsigned means that the secret no longer exists: the attempt fails.
 	unsigned bool
 	probe    *probe // nil unless the attempt is the breaker's probe
-	// found means that the row was listed as parked: if it is gone by now, so is the
-	// delivery.
-	found bool
+	// parked means that a drain found the row among the parked ones.
+	parked bool
 }
 
 // leased takes the lease, makes the POST and records the outcome.
@@ -37,7 +36,7 @@ func (c *consumer) leased(ctx context.Context, m delivery.Message, a leasedAttem
 		return fate{after: timeRetry}
 	}
 	row, err := c.Deliveries.Lease(ctx, delivery.Lease{
-		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: token, Found: a.found,
+		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: token, Parked: a.parked,
 		Now: began, Until: began.Add(limit + delivery.LeaseMargin), SweepAt: began.Add(limit + delivery.LeaseMargin + sweepMargin),
 		Seed: c.seed(a.event, m, began),
 	})
@@ -62,7 +61,7 @@ func (c *consumer) leased(ctx context.Context, m delivery.Message, a leasedAttem
 	if !a.unsigned {
 		result = c.send(ctx, post)
 	}
-	made := madeAttempt{message: m, webhook: a.webhook, event: a.event, result: result, token: token, drained: a.found}
+	made := madeAttempt{message: m, webhook: a.webhook, event: a.event, result: result, token: token, drained: a.parked}
 	if result.Interrupted {
 		c.logAttempt(ctx, made, began.Add(limit+delivery.LeaseMargin))
 		return fate{leased: true, after: expired, interrupted: true}
