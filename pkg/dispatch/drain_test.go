@@ -404,7 +404,7 @@ func TestDrain_AFailureIsRetriedByItsPolicy(t *testing.T) {
 // Faults leave the rows parked, and a panic ends one attempt only.
 func TestDrain_Faults(t *testing.T) {
 	t.Parallel()
-	for _, method := range []string{"Webhooks.Get", "Health", "Timer", "Parked", "Events.Get", "Lease", "Finish", "SetTimer"} {
+	for _, method := range []string{"Webhooks.Get", "CurrentHealth", "Timer", "Parked", "Events.Get", "Lease", "Finish", "SetTimer"} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
 			inReservoir(t, 50, func(r *reservoir) {
