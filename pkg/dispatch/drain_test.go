@@ -359,9 +359,9 @@ func (r *reservoir) stale(events ...int) {
 	}
 }
 
-// Whoever closes the breaker pulls the timer and sends the first drains, so that the
+// The process that closes the breaker pulls the timer and sends the first drains, so that the
 // backlog does not wait for the sweep.
-func TestDrain_WhoeverClosesTheBreakerSendsTheFirst(t *testing.T) {
+func TestDrain_TheProcessThatClosesTheBreakerSendsTheFirst(t *testing.T) {
 	t.Parallel()
 	const rows = 3000
 	inReservoir(t, rows, func(r *reservoir) {

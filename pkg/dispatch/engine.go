@@ -98,7 +98,7 @@ const (
 	maxInFlightPerTenant  = maxInFlight / 4
 	maxInFlightPerWebhook = 16
 	// maxInFlightPerDrain is how many attempts of a webhook's parked rows are made at
-	// once: half of what its tenant may hold, so that live events flow beside them.
+	// once: half of what its tenant may hold, so that live events are not delayed.
 	maxInFlightPerDrain = maxInFlightPerTenant / 2
 	// slowTenant webhooks whose targets hang can hold all slots of a tenant. Then
 	// the tenant's other deliveries of the batch leave the fast lane for the queue,
