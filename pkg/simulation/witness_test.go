@@ -60,6 +60,7 @@ type witness struct {
 	onceEvents map[string]webhook.EventID // by caller and idempotency key
 	unsigned   map[hook]bool              // an attempt was made without a POST
 	parked     map[putOff]bool
+	timers     map[hook]time.Time // when they are due
 	// waits is the time of each next attempt according to the policy.
 	waits map[delivery.Key]time.Time
 }
@@ -85,9 +86,8 @@ type revision struct {
 	webhook.Webhook
 }
 
-// putOff is an attempt that a process parked in its row.
+// putOff is an attempt that waits in a parked row, and needs no message any more.
 type putOff struct {
-	process        *process
 	key            delivery.Key
 	round, attempt int
 }
@@ -151,7 +151,7 @@ func newWitness(w *world) *witness {
 		rows: map[delivery.Key]delivery.Row{}, attempts: map[delivery.Key][]*attempt{},
 		grants: map[delivery.Key][]*grant{}, streams: map[webhook.EventID][]*streamed{},
 		accounts: map[hook]*account{}, hours: newHours(), posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), shown: map[shown]int{}, preferred: map[hook]acceptance{}, movedAt: map[hook]time.Time{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
-		replays: map[string]*replayed{}, rounds: map[delivery.Key][]*replayed{}, claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
+		replays: map[string]*replayed{}, rounds: map[delivery.Key][]*replayed{}, claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, timers: map[hook]time.Time{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
 	}
 }
 
@@ -173,6 +173,8 @@ func (l *witness) says(m delivery.Message) string {
 		return "expand " + l.name(m.Event)
 	case delivery.MessageRecord:
 		return fmt.Sprintf("record w%d/%s round %d", about(m.Key()), l.name(m.Event), m.Round)
+	case delivery.MessageDrain:
+		return fmt.Sprintf("drain w%d, partition %d, limit %d, width %d", about(m.Key()), m.Partition, m.Limit, m.Width)
 	case delivery.MessageAttempt:
 	}
 	return fmt.Sprintf("w%d/%s attempt %d.%d", about(m.Key()), l.name(m.Event), m.Round, m.Attempt)
@@ -299,9 +301,7 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	l.checkDue(name, p, old, row)
 	l.noteShown(row)
 	l.checkHolder(name, p, old, row)
-	if row.Status == delivery.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
-		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
-	}
+	l.checkParked(name, p, old, row)
 	if row.Round > old.Round && old.Exists() && row.Replay == "" {
 		l.reasons.byDelivery[key]++ // a retry
 	}
@@ -724,7 +724,7 @@ func (l *witness) acknowledged(inv *invocation, m delivery.Message) {
 	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
 	case row.Round == m.Round && (row.Status != delivery.StatusPending || row.Attempt > m.Attempt || row.Attempt == m.Attempt && row.LeaseBy == ""):
 	case row.Round == m.Round && m.Hops > 0 && row.Resends > 0: // made due
-	case l.parked[putOff{inv.process, m.Key(), m.Round, m.Attempt}]:
+	case l.parked[putOff{m.Key(), m.Round, m.Attempt}]:
 	case slices.ContainsFunc(inv.attempts, func(a *attempt) bool { return a.key == m.Key() && a.knownOK }):
 	default:
 		l.w.violated("queue", "%s is acknowledged, but the row is %s at %d.%d", fmt.Sprintf("w%d/%s attempt %d.%d", about(m.Key()), l.events[m.Event].name, m.Round, m.Attempt), cmp.Or(string(row.Status), "absent"), row.Round, row.Attempt)

@@ -84,7 +84,7 @@ func (l *witness) checkDue(name string, p *process, old, row delivery.Row) {
 		}
 	}
 	gap := min(5*time.Minute<<min(max(row.Resends, 0), 10), 6*time.Hour)
-	if late := row.SweepAt.Sub(later(later(now, row.NextAt), row.LeaseUntil)); late > gap+2*time.Minute+l.w.skew {
+	if late := row.SweepAt.Sub(later(later(now, row.NextAt), row.LeaseUntil)); !row.Parked && late > gap+2*time.Minute+l.w.skew {
 		l.w.violated("lateness", "%s was sent %d times without an attempt and is due at %s, but the sweep finds it %s after that", name, row.Resends, stamp(row.NextAt.Sub(l.w.began)), late)
 	}
 	if row.AttemptCount <= old.AttemptCount || row.Round != old.Round && old.Exists() {
