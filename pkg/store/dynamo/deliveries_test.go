@@ -34,7 +34,7 @@ func TestDeliveries_AgreeWithTheProtocol(t *testing.T) {
 			key := delivery.Key{Tenant: "Default", Webhook: 7, Event: webhook.FirstEventID(base.Add(time.Duration(seed) * time.Hour))}
 			var model delivery.Row
 			granted := 0
-			for step := range 60 {
+			for step := range 90 {
 				now = now.Add(time.Duration(rnd.IntN(1500)) * time.Millisecond)
 				name, apply, call := randomTransition(rnd, store, key, model, now)
 				if !model.ExpiresAt.IsZero() && !model.ExpiresAt.After(now) {
