@@ -73,7 +73,7 @@ func checkPath(path []string, placeholder string) error {
 	m, known := memberNamed(path[0])
 	switch {
 	case !known:
-		return fault("has %s, which is no member of events: paths begin with %s", shortened(placeholder), strings.Join(members[:], ", "))
+		return fault("has %s, which does not begin with a member of events: %s", shortened(placeholder), strings.Join(members[:], ", "))
 	case len(path) > 1 && m < memberFieldValues:
 		return fault("has %s, but %s has no members", shortened(placeholder), path[0])
 	case slices.Contains(path, ""):

@@ -80,7 +80,7 @@ func TestAppend(t *testing.T) {
 		t.Errorf("of the zero event: %s", got)
 	}
 	if got := made(t, `["{{FieldValues.a}} {{Values}}"]`, template.Event{FieldValues: []byte("null"), Values: []byte(" \n")}); got != `[" "]` {
-		t.Errorf("of objects that are none: %s", got)
+		t.Errorf("of objects that are missing: %s", got)
 	}
 	prefix, err := compiled(t, `["{{PrimaryKey}}"]`).Append([]byte("before "), &template.Event{PrimaryKey: 1})
 	if string(prefix) != "before [1]" || err != nil {
@@ -90,16 +90,16 @@ func TestAppend(t *testing.T) {
 
 func TestCompile_Faults(t *testing.T) {
 	t.Parallel()
-	const members = "paths begin with EventId, Timestamp, Event, Entity, PrimaryKey, Key, Changes, ContextIdentifier, ChangedByAssociateId, WebhookName, Source, FieldValues, Values, Previous"
+	const members = "EventId, Timestamp, Event, Entity, PrimaryKey, Key, Changes, ContextIdentifier, ChangedByAssociateId, WebhookName, Source, FieldValues, Values, Previous"
 	for document, want := range map[string]string{
 		``: "is not valid JSON: unexpected end of JSON input", `{`: "is not valid JSON", `{"a":1}{}`: "is not valid JSON", `5`: "must be a JSON object or array", ` "{{Event}}"`: "must be a JSON object or array",
 		`{"a":"` + strings.Repeat("x", template.MaxBytes) + `"}`: "must have at most 8192 bytes", strings.Repeat("[", 65) + strings.Repeat("]", 65): "is nested deeper than 64",
 		"{\"a\":\"\xff\"}": "must be valid UTF-8", `{"a":"\ud800"}`: "unpaired surrogate",
 		`{"x{{Event}}":1}`:           `has {{ in "x{{Event}}", the name of a member: only values are replaced`,
-		`{"a":"{{Evnt}}"}`:           `has "{{Evnt}}", which is no member of events: ` + members,
-		`{"a":"x {{event}} y"}`:      `has "{{event}}", which is no member of events: ` + members,
-		`{"a":"{{}}"}`:               `has "{{}}", which is no member of events`,
-		`{"a":"{{{Event}}}"}`:        `has "{{{Event}}", which is no member of events`,
+		`{"a":"{{Evnt}}"}`:           `has "{{Evnt}}", which does not begin with a member of events: ` + members,
+		`{"a":"x {{event}} y"}`:      `has "{{event}}", which does not begin with a member of events: ` + members,
+		`{"a":"{{}}"}`:               `has "{{}}", which does not begin with a member of events`,
+		`{"a":"{{{Event}}}"}`:        `has "{{{Event}}", which does not begin with a member of events`,
 		`{"a":"{{Event.x}}"}`:        `has "{{Event.x}}", but Event has no members`,
 		`{"a":"{{Changes.0}}"}`:      `has "{{Changes.0}}", but Changes has no members`,
 		`{"a":"{{FieldValues.}}"}`:   `has "{{FieldValues.}}", in which a name is empty`,
