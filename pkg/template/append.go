@@ -118,11 +118,11 @@ func (t *Template) look(values [][]byte, at int32) {
 }
 
 // nameOf returns the text of the name of a member.
-func nameOf(quoted []byte) string {
+func nameOf(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') < 0 {
-		return string(quoted[1 : len(quoted)-1])
+		return quoted[1 : len(quoted)-1]
 	}
 	var name string
 	_ = json.Unmarshal(quoted, &name) // of an accepted event
-	return name
+	return []byte(name)
 }

@@ -56,7 +56,7 @@ func (t *Template) Members() []string {
 
 // child returns the child of a node with a name, which it adds if there is none.
 func (t *Template) child(of int32, name string) int32 {
-	i, found := t.find(of, name)
+	i, found := t.find(of, []byte(name))
 	if found {
 		return t.nodes[of].children[i]
 	}
@@ -68,12 +68,12 @@ func (t *Template) child(of int32, name string) int32 {
 
 // find returns the position of a node's child with a name among its children, or where
 // it would be.
-func (t *Template) find(of int32, name string) (position int, found bool) {
-	return slices.BinarySearchFunc(t.nodes[of].children, name, func(c int32, name string) int {
+func (t *Template) find(of int32, name []byte) (position int, found bool) {
+	return slices.BinarySearchFunc(t.nodes[of].children, name, func(c int32, name []byte) int {
 		switch have := t.nodes[c].name; {
-		case have < name:
+		case have < string(name):
 			return -1
-		case have > name:
+		case have > string(name):
 			return 1
 		}
 		return 0
