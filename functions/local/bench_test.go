@@ -41,7 +41,7 @@ func BenchmarkFigures(b *testing.B) {
 			benchDecode(b, t)
 		}
 		if strings.Contains(*figures, "filter") {
-			t.section("Filter: ten terms, an event of 1 KB")
+			t.section("Filter of ten terms, template of ten paths: an event of 1 KB")
 			benchFilter(b, t)
 		}
 		if strings.Contains(*figures, "ingest") {
