@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -53,6 +54,24 @@ func removeTimer(tx *bbolt.Tx, t delivery.Timer) error {
 	return nil
 }
 
+// removeUnreadableTimer removes a timer that cannot be decoded. It searches the timer's
+// shard of the index for its entry.
+func removeUnreadableTimer(tx *bbolt.Tx, id webhook.Key) error {
+	own := webhookKey(id.Tenant, id.ID)
+	for _, place := range begins(bucket(tx, "duetimers"), key(byte(delivery.TimerShard(id))), math.MaxInt) {
+		if len(place) < 9 || !bytes.Equal(place[9:], own) {
+			continue
+		}
+		if err := bucket(tx, "duetimers").Delete(place); err != nil {
+			return fmt.Errorf("delete from index: %w", err)
+		}
+	}
+	if err := bucket(tx, "timers").Delete(own); err != nil {
+		return fmt.Errorf("delete timer: %w", err)
+	}
+	return nil
+}
+
 // Timer implements delivery.Timers.
 func (s Deliveries) Timer(ctx context.Context, key webhook.Key) (t delivery.Timer, err error) {
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
@@ -67,7 +86,7 @@ func (s Deliveries) Timer(ctx context.Context, key webhook.Key) (t delivery.Time
 
 // SetTimer implements delivery.Timers.
 func (s Deliveries) SetTimer(ctx context.Context, t delivery.Timer) (delivery.Timer, error) {
-	return commit(ctx, s.db, func(tx *bbolt.Tx) (delivery.Timer, error) {
+	return commit(ctx, s.db.update, func(tx *bbolt.Tx) (delivery.Timer, error) {
 		was, _, err := loadTimer(tx, t.Key)
 		if err != nil {
 			return delivery.Timer{}, err

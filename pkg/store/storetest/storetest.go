@@ -38,11 +38,11 @@ type Harness struct {
 	// Stamp is the precision that the feed's times are truncated to. 0: a
 	// second.
 	Stamp time.Duration
-	// Settle waits until lagging reads (Due, Health, Hours) see all completed writes.
+	// Settle waits until lagging reads (Due, DueTimers, Parked, Waiting, Health, Hours) see all completed writes.
 	// nil: reads never lag.
 	Settle func()
-	// Damage makes a stored item undecodable: a Webhook, Replaced, Event, Delivery,
-	// Job, Intent, StoredHour, tenancy.Record, Credential or Source. nil: damage is tested
+	// Damage makes a stored item undecodable: a Webhook, Replaced, Event, Row,
+	// Timer, Job, Intent, StoredHour, tenancy.Record, Credential or Source. nil: damage is tested
 	// elsewhere.
 	Damage func(t *testing.T, thing any)
 }
@@ -71,6 +71,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Search", testSearch},
 		{"Jobs", testJobs},
 		{"Deliveries", testDeliveries},
+		{"Backlog", testBacklog},
+		{"Timers", testTimers},
 		{"Log", testLog},
 		{"Responses", testResponses},
 		{"Protocol", testProtocol},
@@ -125,7 +127,7 @@ func newWebhook(tenant webhook.Tenant, events ...string) webhook.Webhook {
 		Updated: now(), UpdatedBy: webhook.Associate{ID: 6, Name: "ØÅ"},
 		ErrorsEmail: "a@example.com", ErrorEmails: []string{"b@example.com"}, ErrorAssociates: []byte(`[{"Id":1}]`),
 		Description: "d", NotifyVia: 1, NotifyWhen: 3, App: "app",
-		Options:     webhook.Options{Policy: webhook.PolicySuperOffice, Timeout: 7 * time.Second, SecretOverlap: &overlap, Format: webhook.FormatCloudEvents, Include: []webhook.Include{webhook.IncludePrevious}, Filter: []byte(`{"FieldValues":{"name":[{"prefix":"Blå<&"}]}}`), OnlyFields: []string{"name", "x"}, IgnoreFields: []string{"updated"}, SkipOwn: []int32{5, 7}, Fields: []string{"name", "Å"}},
+		Options:     webhook.Options{Policy: webhook.PolicySuperOffice, Timeout: 7 * time.Second, SecretOverlap: &overlap, Format: webhook.FormatCloudEvents, Include: []webhook.Include{webhook.IncludePrevious}, Filter: []byte(`{"FieldValues":{"name":[{"prefix":"Blå<&"}]}}`), OnlyFields: []string{"name", "x"}, IgnoreFields: []string{"updated"}, SkipOwn: []int32{5, 7}, Fields: []string{"name", "Å"}, Template: []byte(`{"text":"Blå<&{{FieldValues.name}}"}`)},
 		Secret:      webhook.SecretRef{Name: "p/t/1/x", Version: "v", Signed: true, Sealed: "s1.first.x"},
 		SecretSince: now(), PreviousSince: now().Add(-time.Hour),
 		Rotations: 2, RotationDay: "2026-03-01",
