@@ -11,10 +11,9 @@ import "time"
 // after 1, 2, 4, … minutes, at most an hour. A step is used up when its probe
 // begins, so that a probe whose outcome is never reported counts as failed. A
 // probe that is not made after all gives its step back.
-// Every other delivery is parked: its row waits until the next probe plus a
-// random part of a quarter step, without using an attempt or sending a message.
-// Any success closes the breaker, whether a probe's or not. Parked rows are then
-// sent when their time comes, which spreads them.
+// Every other delivery is parked: its row waits without using an attempt, a message
+// or a write, however long the outage is. Any success closes the breaker, whether a
+// probe's or not. The process that closes it has the parked rows drained; see delivery.Timer.
 //
 // For a target that recovers from an outage this means:
 //   - The breaker closes at the next probe, at most one step later: no longer
@@ -47,11 +46,6 @@ const (
 	breakerLimit     = 10 // failures
 	breakerFirstStep = 30 * time.Second
 	breakerMaxStep   = time.Hour
-	// breakerProbeWait is how long rows wait for the outcome of a probe that is
-	// due or under way, plus a random part of the same length.
-	breakerProbeWait = time.Minute
-	// breakerSpread is the divisor of the step that parked rows are spread over.
-	breakerSpread = 4
 )
 
 // Open reports whether all attempts except probes are parked.
@@ -74,16 +68,6 @@ func (b Breaker) Probe(by string, now time.Time, limit time.Duration) Breaker {
 	b.ProbeAt = now.Add(max(b.Step, limit))
 	b.ProbeBy, b.ProbeUntil = by, now.Add(limit)
 	return b
-}
-
-// ParkUntil returns when a delivery that is parked now becomes due again. jitter
-// is a random number in [0, 1).
-func (b Breaker) ParkUntil(now time.Time, jitter float64) time.Time {
-	if b.Probing(now) || b.ProbeDue(now) {
-		// The outcome is seconds away; the next probe may be an hour away.
-		return now.Add(breakerProbeWait + time.Duration(jitter*float64(breakerProbeWait)))
-	}
-	return b.ProbeAt.Add(time.Duration(jitter * float64(b.Step) / breakerSpread))
 }
 
 // failed counts a failure. Attempts that were under way when the breaker opened
