@@ -78,7 +78,7 @@ def faults(template):
         hold(("AWS/SQS", metric, "DeliveryQueue") in metrics.get("QueueBehindAlarm", []), f"{metric} of the delivery queue is not watched")
     hold(("AWS/Lambda", "ConcurrentExecutions", "") in everything, "the account's concurrency is not watched")
 
-    for metric in (("AWS/ApiGateway", "Latency", "Api"), ("AWS/ApiGateway", "5xx", "Api"), ("ours", "Lateness", ""), ("ours", "Delivered", "queue"), ("ours", "Failed", "fast")):
+    for metric in (("AWS/ApiGateway", "Latency", "Api"), ("AWS/ApiGateway", "5xx", "Api"), ("ours", "Lateness", ""), ("ours", "DeliveriesInNet", ""), ("ours", "Delivered", "queue"), ("ours", "Failed", "fast")):
         hold(metric in everything, f"no alarm watches {metric[1]}")
     for table in of_type("AWS::DynamoDB::Table"):
         for metric in ("ReadThrottleEvents", "WriteThrottleEvents"):
