@@ -13,24 +13,29 @@ const (
 	perWebhook      = 16
 	perTenant       = 64
 	perBatchOfQueue = 5
+	perDrain        = 32 // attempts of a webhook's parked rows
 )
 
 // checkLimits checks how many attempts a process makes at once.
 func (l *witness) checkLimits(name string, a *attempt) {
-	webhook, tenant, batch := 0, 0, 0
+	webhook, tenant, batch, drained := 0, 0, 0, 0
 	for _, x := range a.process.making {
 		if x.key.Tenant == a.key.Tenant {
 			tenant++
 		}
-		if about(x.key) == about(a.key) {
+		switch {
+		case about(x.key) != about(a.key):
+		case x.lease != nil && x.lease.drained:
+			drained++
+		default:
 			webhook++
 			if x.inv == a.inv && a.stream == nil {
 				batch++
 			}
 		}
 	}
-	if webhook > perWebhook || tenant > perTenant || batch > perBatchOfQueue {
-		l.w.violated("limits", "%s is one of %d attempts that %s makes at once for its webhook, %d for its tenant, %d in its batch", name, webhook, a.process.name, tenant, batch)
+	if webhook > perWebhook || drained > perDrain || tenant > perTenant || batch > perBatchOfQueue {
+		l.w.violated("limits", "%s is one of %d attempts that %s makes at once for its webhook, %d of them of parked rows, %d for its tenant, %d in its batch", name, webhook+drained, a.process.name, drained, tenant, batch)
 	}
 }
 

@@ -233,8 +233,10 @@ func (s *schedule) due(now time.Time) time.Time {
 	if !first.IsZero() {
 		first = first.Add(-time.Minute)
 	}
-	for _, due := range s.w.witness.timers {
-		consider(due)
+	for _, t := range s.w.witness.timers {
+		if due := timerDue(t); !due.IsZero() {
+			consider(due)
+		}
 	}
 	for _, m := range s.w.queue.dead {
 		if m.readable() {

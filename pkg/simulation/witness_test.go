@@ -60,7 +60,7 @@ type witness struct {
 	onceEvents map[string]webhook.EventID // by caller and idempotency key
 	unsigned   map[hook]bool              // an attempt was made without a POST
 	parked     map[putOff]bool
-	timers     map[hook]time.Time // when they are due
+	timers     map[hook]delivery.Timer
 	// waits is the time of each next attempt according to the policy.
 	waits map[delivery.Key]time.Time
 }
@@ -107,6 +107,8 @@ type grant struct {
 	at             time.Time
 	from           string // the token of the lease taken over
 	expired        bool   // whether that lease had expired
+	drained        bool   // whether the row was parked
+	broughtBack    bool   // whether a message asks for it to be taken over
 }
 
 // attempt is a POST as the process made it and as the target saw it.
@@ -151,7 +153,7 @@ func newWitness(w *world) *witness {
 		rows: map[delivery.Key]delivery.Row{}, attempts: map[delivery.Key][]*attempt{},
 		grants: map[delivery.Key][]*grant{}, streams: map[webhook.EventID][]*streamed{},
 		accounts: map[hook]*account{}, hours: newHours(), posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), shown: map[shown]int{}, preferred: map[hook]acceptance{}, movedAt: map[hook]time.Time{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
-		replays: map[string]*replayed{}, rounds: map[delivery.Key][]*replayed{}, claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, timers: map[hook]time.Time{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
+		replays: map[string]*replayed{}, rounds: map[delivery.Key][]*replayed{}, claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, timers: map[hook]delivery.Timer{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
 	}
 }
 
@@ -320,7 +322,7 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	}
 	l.noteDue(old, row)
 	if row.LeaseBy != "" && row.LeaseBy != old.LeaseBy {
-		g := &grant{process: p, job: row.Replay, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
+		g := &grant{process: p, drained: old.Parked, job: row.Replay, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
 		if old.LeaseBy != "" && old.Round == row.Round {
 			g.from, g.expired = old.LeaseBy, old.LeaseUntil.Before(now.Add(l.w.skew))
 			l.overtaken = append(l.overtaken, old.LeaseBy)

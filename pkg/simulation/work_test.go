@@ -13,7 +13,8 @@ import (
 
 // reasons counts what entitles processes to send a message for a delivery: a call of
 // the stream consumer or an expansion of its event, an attempt that failed, a claim
-// of the sweep, a retry that a user asked for, and a message that the queue refused.
+// of the sweep, a retry that a user asked for, a message that the queue refused, and a
+// parked row that a drain has leased and not finished.
 type reasons struct {
 	byEvent    map[webhook.EventID]int
 	byDelivery map[delivery.Key]int
@@ -32,6 +33,7 @@ func (l *witness) spend(p *process, m delivery.Outgoing) {
 	}
 	key := m.Message.Key()
 	name := l.w.witness.about(about(key), webhook.EventID(l.events[key.Event].name))
+	l.bringsBack(p, m.Message)
 	if l.reasons.used[key]++; l.reasons.used[key] > l.reasons.byEvent[key.Event]+l.reasons.byDelivery[key] {
 		l.w.violated("work", "%d messages are sent for %s, one more than there were reasons", l.reasons.used[key], name)
 	}
