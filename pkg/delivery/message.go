@@ -3,6 +3,7 @@ package delivery
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -107,13 +108,24 @@ func (m Message) Key() Key {
 	return Key{Tenant: m.Tenant, Webhook: m.Webhook, Event: m.Event}
 }
 
-// Group returns the message's fairness group: one webhook's work never waits
-// behind another's.
+// Group returns the message's fairness group: its tenant. One tenant's work never waits
+// behind another's; a tenant's own webhooks are kept apart by lanes, slots and drains.
+// A tenant's replays are a group of their own, so that they do not delay its live
+// events.
 func (m Message) Group() string {
 	if m.Replay != "" {
-		return fmt.Sprintf("%s-%d-replay", m.Tenant, m.Webhook)
+		return string(m.Tenant) + replayGroup
 	}
-	return fmt.Sprintf("%s-%d", m.Tenant, m.Webhook)
+	return string(m.Tenant)
+}
+
+// replayGroup follows the tenant, which has no such character, in the group of replays.
+const replayGroup = "#replay"
+
+// ReplayGroup reports whether a group is that of a tenant's replays, and returns the
+// tenant of any group.
+func ReplayGroup(group string) (tenant string, replays bool) {
+	return strings.CutSuffix(group, replayGroup)
 }
 
 // EncodeMessage returns the message's form on the queue: one JSON object.

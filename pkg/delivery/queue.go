@@ -8,7 +8,8 @@ import (
 )
 
 // Queue is the delivery queue: durable, at least once, unordered, fair between
-// groups.
+// groups. It has two parts, which do not delay each other: messages that are Slow are
+// in the slow lane's.
 //
 // Receiving is not part of the contract: on AWS the event source mapping receives
 // batches and invokes a function, and locally the embedded queue's pump does.
@@ -59,8 +60,8 @@ type Received struct {
 
 // Visibility changes when an unacknowledged message becomes visible again.
 type Visibility interface {
-	// Postpone makes the message visible again after the delay (0 to 12 h). It
-	// ignores a receipt that is no longer valid: the message was received again or
+	// Postpone makes a received message visible again after the delay (0 to 12 h). It
+	// ignores one whose receipt is no longer valid: the message was received again or
 	// deleted.
-	Postpone(ctx context.Context, receipt string, delay time.Duration) error
+	Postpone(ctx context.Context, r Received, delay time.Duration) error
 }

@@ -89,13 +89,12 @@ type Config struct {
 
 // Limits of concurrency and time.
 const (
-	maxInFlight           = 256 // attempts of this process
-	maxInFlightPerTenant  = maxInFlight / 4
+	maxInFlight           = 512 // attempts of this process
 	maxInFlightPerWebhook = 16
-	// slowTenant webhooks whose targets hang can hold all slots of a tenant. Then
-	// the tenant's other deliveries of the batch leave the fast lane for the queue,
-	// so that the batch, which other tenants share or wait for, ends.
-	slowTenant = maxInFlightPerTenant / maxInFlightPerWebhook
+	// Once slowTenant webhooks of a tenant were cut short in a batch, the tenant's other
+	// deliveries of the batch leave the fast lane for the queue, so that the batch, which
+	// other tenants share or wait for, ends.
+	slowTenant = 4
 	// replayShare is the part of these slots that replays may hold, so that they never
 	// delay live events.
 	replayShare        = 4
@@ -144,8 +143,8 @@ type Engine struct {
 // New makes an Engine.
 func New(c Config) *Engine {
 	return &Engine{
-		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), inFlight: newSlots(newShares(maxInFlight, maxInFlightPerTenant), maxInFlightPerWebhook),
-		replays: newSlots(newShares(maxInFlight/replayShare, maxInFlightPerTenant/replayShare), maxInFlightPerWebhook/replayShare),
+		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), inFlight: newSlots(newShares(maxInFlight), maxInFlightPerWebhook),
+		replays: newSlots(newShares(maxInFlight/replayShare), maxInFlightPerWebhook/replayShare),
 		notices: notice.NewNotifier(c.Notices, c.Logger, c.Now),
 	}
 }

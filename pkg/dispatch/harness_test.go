@@ -435,9 +435,9 @@ func (f faultyQueue) Send(ctx context.Context, messages []delivery.Outgoing) ([]
 	return f.Queue.Send(ctx, messages)
 }
 
-func (f faultyQueue) Postpone(ctx context.Context, receipt string, delay time.Duration) error {
+func (f faultyQueue) Postpone(ctx context.Context, r delivery.Received, delay time.Duration) error {
 	f.s.mu.Lock()
 	f.s.postponed = append(f.s.postponed, delay)
 	f.s.mu.Unlock()
-	return f.Queue.Postpone(ctx, receipt, delay)
+	return f.Queue.Postpone(ctx, r, delay)
 }

@@ -29,7 +29,7 @@ func (c *consumer) leased(ctx context.Context, r delivery.Received, a leasedAtte
 		c.Logger.ErrorContext(ctx, "cannot draw lease token", "error", err)
 		return c.later(ctx, r)
 	}
-	limit := a.webhook.Options.AttemptTimeout()
+	limit, cuts := m.Lane().Limit(a.webhook.Options.AttemptTimeout())
 	began := c.Now()
 	if !c.invocation.Holds(limit, began) {
 		return c.postpone(ctx, r, timeRetry)
@@ -59,12 +59,18 @@ func (c *consumer) leased(ctx context.Context, r delivery.Received, a leasedAtte
 	if !a.unsigned {
 		result = c.send(ctx, post)
 	}
+	if cuts && result.Error == failure.Timeout && !result.Interrupted {
+		result.Error = failure.Queue
+	}
 	made := madeAttempt{message: m, webhook: a.webhook, event: a.event, result: result, token: token}
 	if result.Interrupted {
 		c.logAttempt(ctx, made, began.Add(limit+delivery.LeaseMargin))
 		// The attempt is made again once its lease has expired. The message is not
 		// touched: it comes back when its visibility timeout ends.
 		return false
+	}
+	if result.Error == failure.Queue {
+		return c.yield(ctx, r, made)
 	}
 	a.probe.done()
 	c.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != ""})

@@ -173,6 +173,9 @@ func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool)
 	if m.Hops >= maxMessageHops {
 		return c.makeDue(ctx, r)
 	}
+	if forwarded, done := c.toSlowLane(ctx, r); forwarded {
+		return done
+	}
 	asked := c.Now()
 	probe, pass, done := c.gate(ctx, r)
 	defer func() { c.giveBack(ctx, key, probe) }()
@@ -349,7 +352,7 @@ func (c *consumer) later(ctx context.Context, r delivery.Received) (done bool) {
 // postpone leaves a message to a retry after d. If even that fails, the message
 // comes back when its visibility timeout ends.
 func (c *consumer) postpone(ctx context.Context, r delivery.Received, d time.Duration) (done bool) {
-	if err := c.Visibility.Postpone(ctx, r.Receipt, max(d, 0)); err != nil {
+	if err := c.Visibility.Postpone(ctx, r, max(d, 0)); err != nil {
 		c.Logger.WarnContext(ctx, "cannot change message visibility", "error", err)
 	}
 	return false

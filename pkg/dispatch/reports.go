@@ -81,7 +81,7 @@ func (r *reports) observe(w webhook.Webhook, result webhook.Result, observed web
 		Policy: w.Options.Policy.Or(r.config.Policy), Probe: observed.Probe, Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
 		Replay: observed.Replay,
 	}
-	if result.Error != failure.None && result.Error != failure.Fast {
+	if result.Error != failure.None && !result.Error.Cut() {
 		// Only the last one is stored, and each may take 4 KB.
 		if have.failed > 0 {
 			have.observed[have.failed-1].LastError = ""

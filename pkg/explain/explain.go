@@ -232,7 +232,7 @@ func (x *Explanation) pending(f Facts, w webhook.Webhook) {
 		x.NextAttempt = row.NextAt
 		x.add(Retry, "attempt", attempt, "error", string(lastError(row)), "at", clock(row.NextAt))
 	}
-	x.Lane = delivery.LaneQueue
+	x.Lane = delivery.QueueLane(h)
 	switch {
 	case w.State != webhook.StateActive:
 		x.WaitingBehind, x.Lane = WaitDisabled, ""
