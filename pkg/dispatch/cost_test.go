@@ -228,7 +228,10 @@ func costsOf(t *testing.T, n int32, name string, each func(*webhook.Webhook)) ma
 		{Name: "deliveries", PK: pk, SK: sk, Indexes: []memdb.Index{{
 			Name: "due", PK: memdb.Attribute{Name: "due_shard", Type: types.ScalarAttributeTypeN},
 			SK:         memdb.Attribute{Name: "sweep_at", Type: types.ScalarAttributeTypeN},
-			Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends"},
+			Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends", "parked"},
+		}, {
+			Name: "parked", PK: memdb.Attribute{Name: "pk"}, SK: memdb.Attribute{Name: "parked"},
+			Projection: types.ProjectionTypeInclude, Include: []string{"round", "attempt", "count", "replay"},
 		}}},
 	}})}
 	store := dynamo.New(m, dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: clock.Now, Random: webhooktest.Random(1)})

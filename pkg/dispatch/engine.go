@@ -184,7 +184,7 @@ func (e *Engine) send(ctx context.Context, p webhook.Post) (result webhook.Resul
 func (e *Engine) park(ctx context.Context, m delivery.Message, event webhook.Event, b webhook.Breaker) (delivery.Row, error) {
 	now := e.Now()
 	return e.Deliveries.Park(ctx, delivery.Park{
-		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, Until: b.ParkUntil(now, e.fraction()), Seed: e.seed(event, m, now),
+		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, Net: delivery.Net(now, e.fraction()), Seed: e.seed(event, m, now),
 	})
 }
 

@@ -109,7 +109,7 @@ func TestOpen_SucceedsWithAnUnreadableItem(t *testing.T) {
 	}
 	now := time.Now()
 	row, err := db.Deliveries().Park(t.Context(), delivery.Park{
-		Key: messages(1)[0].Message.Key(), Round: 1, Attempt: 1, Now: now, Until: now, Seed: delivery.Seed{ExpiresAt: now.Add(time.Hour)},
+		Key: messages(1)[0].Message.Key(), Round: 1, Attempt: 1, Now: now, Net: now, Seed: delivery.Seed{ExpiresAt: now.Add(time.Hour)},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ const lockWait = 500 * time.Millisecond
 
 var bucketNames = []string{
 	"webhooks", "history", "graves", "pointers", "epochs", "ids", "health", "intents", "tenants", "credentials", "issued", "events", "claims", "feed",
-	"deliveries", "due", "queue", "ready", "dead", "secrets", "jobs", "ended", "expiry", "sources", "counts", "responses", "statistics",
+	"deliveries", "due", "parked", "timers", "duetimers", "queue", "ready", "dead", "secrets", "jobs", "ended", "expiry", "sources", "counts", "responses", "statistics",
 	"secretkey",
 }
 

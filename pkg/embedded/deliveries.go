@@ -78,18 +78,35 @@ func writeDelivery(tx *bbolt.Tx, k []byte, row delivery.Row) error {
 			return err
 		}
 	}
-	due := bucket(tx, "due")
-	if was := dueKey(stored.Row); was != nil {
-		if err := due.Delete(was); err != nil {
-			return fmt.Errorf("delete from index: %w", err)
-		}
+	if err := unindexDelivery(tx, stored.Row); err != nil {
+		return err
 	}
 	if is := dueKey(row); is != nil {
-		if err := due.Put(is, nil); err != nil {
+		if err := bucket(tx, "due").Put(is, nil); err != nil {
+			return fmt.Errorf("write index: %w", err)
+		}
+	}
+	if row.Parked {
+		if err := bucket(tx, "parked").Put(parkedKey(row.Key), nil); err != nil {
 			return fmt.Errorf("write index: %w", err)
 		}
 	}
 	return save(bucket(tx, "deliveries"), k, storedDelivery{row, stored.Noted})
+}
+
+// unindexDelivery removes a row's entries from the indexes.
+func unindexDelivery(tx *bbolt.Tx, row delivery.Row) error {
+	if was := dueKey(row); was != nil {
+		if err := bucket(tx, "due").Delete(was); err != nil {
+			return fmt.Errorf("delete from index: %w", err)
+		}
+	}
+	if row.Parked {
+		if err := bucket(tx, "parked").Delete(parkedKey(row.Key)); err != nil {
+			return fmt.Errorf("delete from index: %w", err)
+		}
+	}
+	return nil
 }
 
 // rounded truncates a row's times to milliseconds in UTC, the contract's
@@ -166,6 +183,11 @@ func (s Deliveries) Defer(ctx context.Context, d delivery.Defer) (delivery.Row, 
 	return s.transition(ctx, d.Key, d.Apply)
 }
 
+// Yield implements delivery.Store.
+func (s Deliveries) Yield(ctx context.Context, y delivery.Yield) (delivery.Row, error) {
+	return s.transition(ctx, y.Key, y.Apply)
+}
+
 // Get implements delivery.Store.
 func (s Deliveries) Get(ctx context.Context, id delivery.Key) (row delivery.Row, err error) {
 	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
@@ -232,7 +254,7 @@ func (s Deliveries) Due(ctx context.Context, shard int, before time.Time, after 
 				broken.Add(shown("deliveries", k[9:]), err)
 			}
 			if row.Exists() {
-				due = append(due, delivery.DueRow{Key: row.Key, SweepAt: row.SweepAt, NextAt: row.NextAt, Resends: row.Resends})
+				due = append(due, delivery.DueRow{Key: row.Key, SweepAt: row.SweepAt, NextAt: row.NextAt, Resends: row.Resends, Parked: row.Parked})
 			}
 		}
 		return broken.Err()

@@ -62,6 +62,19 @@ func (s Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit i
 
 // EraseDeliveries implements tenancy.Erasure.
 func (s Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
+	err := s.db.update(ctx, func(tx *bbolt.Tx) error {
+		t, found, err := loadTimer(tx, webhook.Key{Tenant: tenant, ID: id})
+		if err != nil { // it cannot be decoded
+			return bucket(tx, "timers").Delete(webhookKey(tenant, id))
+		}
+		if !found {
+			return nil
+		}
+		return removeTimer(tx, t)
+	})
+	if err != nil {
+		return 0, err
+	}
 	return s.eraseOf(ctx, tenant, id, limit, "deliveries", "responses")
 }
 

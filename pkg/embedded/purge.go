@@ -109,14 +109,11 @@ func removeItem(tx *bbolt.Tx, b *bbolt.Bucket, name string, k []byte) error {
 	if name == "deliveries" {
 		var row storedDelivery
 		if _, err := load(b, k, &row); err != nil {
-			if err := removeFromDue(tx, k); err != nil {
+			if err := removeFromIndexes(tx, k); err != nil {
 				return err
 			}
-		}
-		if due := dueKey(row.Row); due != nil {
-			if err := bucket(tx, "due").Delete(due); err != nil {
-				return fmt.Errorf("delete from index: %w", err)
-			}
+		} else if err := unindexDelivery(tx, row.Row); err != nil {
+			return err
 		}
 		if err := forgetExpiry(tx, name, k, row.Noted); err != nil {
 			return err
@@ -132,9 +129,14 @@ func removeItem(tx *bbolt.Tx, b *bbolt.Bucket, name string, k []byte) error {
 	return nil
 }
 
-// removeFromDue searches the whole due index for the entry of a row that cannot
-// be decoded.
-func removeFromDue(tx *bbolt.Tx, k []byte) error {
+// removeFromIndexes removes the entries of a row that cannot be decoded. It searches the
+// whole due index for one.
+func removeFromIndexes(tx *bbolt.Tx, k []byte) error {
+	if id, ok := readDeliveryKey(k); ok {
+		if err := bucket(tx, "parked").Delete(parkedKey(id)); err != nil {
+			return fmt.Errorf("delete from index: %w", err)
+		}
+	}
 	due := bucket(tx, "due")
 	var places [][]byte
 	c := due.Cursor()

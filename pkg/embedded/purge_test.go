@@ -62,7 +62,7 @@ func TestPurge_ExaminesOnlyExpiredItems(t *testing.T) {
 			return db.Events().Put(t.Context(), webhook.Event{Tenant: "Default", ID: id, Name: "a.b", ExpiresAt: expires})
 		}, func() error {
 			_, err := db.Deliveries().Park(t.Context(), delivery.Park{
-				Key: delivery.Key{Tenant: "Default", Webhook: 1, Event: id}, Round: 1, Attempt: 1, Now: now, Until: now, Seed: delivery.Seed{ExpiresAt: expires},
+				Key: delivery.Key{Tenant: "Default", Webhook: 1, Event: id}, Round: 1, Attempt: 1, Now: now, Net: now, Seed: delivery.Seed{ExpiresAt: expires},
 			})
 			return err
 		})
@@ -127,8 +127,8 @@ func TestPurge_KeepsARowWhoseLifeHasGrown(t *testing.T) {
 	until := clock.Now()
 	for range 10 {
 		until = until.Add(time.Hour)
-		_, err := db.Deliveries().Park(t.Context(), delivery.Park{
-			Key: key, Round: 1, Attempt: 1, Now: clock.Now(), Until: clock.Now(), Seed: delivery.Seed{ExpiresAt: until},
+		_, err := db.Deliveries().MakeDue(t.Context(), delivery.MakeDue{
+			Key: key, Round: 1, Attempt: 1, Now: clock.Now(), SweepAt: clock.Now(), Seed: delivery.Seed{ExpiresAt: until},
 		})
 		if err != nil {
 			t.Fatal(err)

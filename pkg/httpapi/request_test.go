@@ -137,7 +137,7 @@ func TestRequest_Absent(t *testing.T) {
 	s := newServer(t)
 	s.call("POST", "/api/v1/Webhook", minimal)
 	parked := delivery.Key{Tenant: "Default", Webhook: 1, Event: "01a20c91-a000-7000-8000-000000000008"}
-	_, err := s.db.Deliveries().Park(t.Context(), delivery.Park{Key: parked, Round: 1, Attempt: 1, Now: now, Until: now.Add(time.Hour)})
+	_, err := s.db.Deliveries().Park(t.Context(), delivery.Park{Key: parked, Round: 1, Attempt: 1, Now: now, Net: now.Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,10 @@ func newDatabase(w *world) *database {
 			{Name: tableEvents, PK: key("pk"), SK: key("sk")},
 			{Name: tableDeliveries, PK: key("pk"), SK: key("sk"), Indexes: []memdb.Index{{
 				Name: "due", PK: num("due_shard"), SK: num("sweep_at"),
-				Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends"},
+				Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends", "parked"},
+			}, {
+				Name: "parked", PK: memdb.Attribute{Name: "pk"}, SK: memdb.Attribute{Name: "parked"},
+				Projection: types.ProjectionTypeInclude, Include: []string{"round", "attempt", "count", "replay"},
 			}}},
 		},
 		Now:       time.Now,

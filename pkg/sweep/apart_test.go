@@ -72,7 +72,7 @@ func (h *house) park(n int) {
 	for i := range n {
 		for _, tenant := range housemates {
 			_, err := h.db.Deliveries().Park(h.t.Context(), delivery.Park{
-				Key: delivery.Key{Tenant: tenant, Webhook: 1, Event: eventID(i)}, Round: 1, Attempt: 1, Now: now, Until: now,
+				Key: delivery.Key{Tenant: tenant, Webhook: 1, Event: eventID(i)}, Round: 1, Attempt: 1, Now: now, Net: now,
 			})
 			h.must(err)
 		}

@@ -130,7 +130,7 @@ func (s *slowRows) Claim(ctx context.Context, c delivery.Claim) (delivery.Row, e
 }
 
 func (s *slowRows) Defer(ctx context.Context, d delivery.Defer) (delivery.Row, error) {
-	return s.move(ctx, d.Key, d.Until, s.defers)
+	return s.move(ctx, d.Key, d.Net, s.defers)
 }
 
 func (s *slowRows) MakeDue(context.Context, delivery.MakeDue) (delivery.Row, error) {

@@ -119,7 +119,7 @@ func (b *breakers) hold(ctx context.Context, d delivery.DueRow, open map[webhook
 		seen = later(now, breaker.ProbeAt) // as of when the probe is due
 	}
 	_, err = b.Deliveries.Defer(ctx, delivery.Defer{
-		Key: d.Key, Seen: d.SweepAt, Now: now, Until: breaker.ParkUntil(seen, jitter(d)), ExpiresAt: now.Add(b.RowLife),
+		Key: d.Key, Seen: d.SweepAt, Now: now, Net: delivery.Net(seen, jitter(d)), ExpiresAt: now.Add(b.RowLife),
 	})
 	if errors.Is(err, delivery.ErrRefused) {
 		// Either another sweep moved the row, which Claim finds out too, or it

@@ -44,7 +44,7 @@ func (b *jobBench) park(t *testing.T, n int) (keys []delivery.Key) {
 			t.Fatal(err)
 		}
 		key := delivery.Key{Tenant: "Default", Webhook: 1, Event: id}
-		_, err = b.db.Deliveries().Park(t.Context(), delivery.Park{Key: key, Round: 1, Attempt: 1, Now: b.clock.Now(), Until: b.clock.Now()})
+		_, err = b.db.Deliveries().Park(t.Context(), delivery.Park{Key: key, Round: 1, Attempt: 1, Now: b.clock.Now(), Net: b.clock.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}

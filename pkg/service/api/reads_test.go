@@ -79,10 +79,14 @@ func newTenantOf(t *testing.T, n int) *tenantOf {
 	pk, sk := memdb.Attribute{Name: "pk"}, memdb.Attribute{Name: "sk"}
 	due := memdb.Index{
 		Name: "due", PK: memdb.Attribute{Name: "due_shard", Type: types.ScalarAttributeTypeN}, SK: memdb.Attribute{Name: "sweep_at", Type: types.ScalarAttributeTypeN},
-		Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends"},
+		Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends", "parked"},
+	}
+	parked := memdb.Index{
+		Name: "parked", PK: pk, SK: memdb.Attribute{Name: "parked"},
+		Projection: types.ProjectionTypeInclude, Include: []string{"round", "attempt", "count", "replay"},
 	}
 	s := &tenantOf{t: t, reads: &reads{Client: memdb.New(memdb.Config{Now: clock.Now, PageBytes: 40 << 10, Tables: []memdb.Table{
-		{Name: "webhooks", PK: pk, SK: sk}, {Name: "events", PK: pk, SK: sk}, {Name: "deliveries", PK: pk, SK: sk, Indexes: []memdb.Index{due}},
+		{Name: "webhooks", PK: pk, SK: sk}, {Name: "events", PK: pk, SK: sk}, {Name: "deliveries", PK: pk, SK: sk, Indexes: []memdb.Index{due, parked}},
 	}})}}
 	store := dynamo.New(s.reads, dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: clock.Now, Random: random})
 	sender, err := outbound.New(outbound.Config{Now: clock.Now, UserAgent: "Posthaste/test", Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") }})

@@ -23,7 +23,7 @@ import (
 // Transitions differ only in how they begin, for reasons of cost:
 //   - RecordFirst, and the lease and the parking of a first attempt, expect
 //     no row and begin with the put: one write unit, no read.
-//   - Other leases, Claim and Defer begin with an update that expresses the
+//   - Other leases, those of parked rows among them, Claim and Defer begin with an update that expresses the
 //     protocol's condition, slightly stricter: one write, no read. The
 //     expression may refuse what the function grants, never the reverse;
 //     the function then decides on the row that was returned.
@@ -37,7 +37,7 @@ func (s *Deliveries) RecordFirst(ctx context.Context, r delivery.RecordFirst) (d
 
 // Lease grants the right to make an attempt.
 func (s *Deliveries) Lease(ctx context.Context, l delivery.Lease) (delivery.Row, error) {
-	if l.Round == 1 && l.Attempt == 1 {
+	if l.Round == 1 && l.Attempt == 1 && !l.Parked {
 		return s.write(ctx, "lease", l.Key, nil, l.Apply)
 	}
 	change, c := leaseUpdate(l, s.now())
@@ -50,7 +50,7 @@ func (s *Deliveries) Claim(ctx context.Context, cl delivery.Claim) (delivery.Row
 	return s.tryUpdate(ctx, "claim", cl.Key, change, c, cl.Apply)
 }
 
-// Park postpones an attempt.
+// Park makes an attempt wait for a drain.
 func (s *Deliveries) Park(ctx context.Context, p delivery.Park) (delivery.Row, error) {
 	if p.Round == 1 && p.Attempt == 1 {
 		return s.write(ctx, "park", p.Key, nil, p.Apply)
@@ -58,10 +58,15 @@ func (s *Deliveries) Park(ctx context.Context, p delivery.Park) (delivery.Row, e
 	return s.readAndWrite(ctx, "park", p.Key, p.Apply)
 }
 
-// Defer moves a due row to a later time.
+// Defer parks a due row.
 func (s *Deliveries) Defer(ctx context.Context, d delivery.Defer) (delivery.Row, error) {
 	change, c := deferUpdate(d, s.now())
 	return s.tryUpdate(ctx, "defer", d.Key, change, c, d.Apply)
+}
+
+// Yield returns the lease of an attempt that its lane cut short.
+func (s *Deliveries) Yield(ctx context.Context, y delivery.Yield) (delivery.Row, error) {
+	return s.readAndWrite(ctx, "yield", y.Key, y.Apply)
 }
 
 // Finish records the outcome of a leased attempt.

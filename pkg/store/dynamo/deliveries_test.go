@@ -115,10 +115,10 @@ func randomTransition(rnd *rand.Rand, store *dynamo.Deliveries, key delivery.Key
 		}
 		return "claim", c.Apply, func() (delivery.Row, error) { return store.Claim(ctx, c) }
 	case 12:
-		p := delivery.Park{Key: key, Round: round, Attempt: attempt, Now: now, Until: now.Add(2 * time.Second), Seed: seed}
+		p := delivery.Park{Key: key, Round: round, Attempt: attempt, Now: now, Net: now.Add(2 * time.Second), Seed: seed}
 		return "park", p.Apply, func() (delivery.Row, error) { return store.Park(ctx, p) }
 	case 13, 14:
-		d := delivery.Defer{Key: key, Seen: row.SweepAt, Now: now, Until: now.Add(time.Duration(rnd.IntN(4)) * time.Second), ExpiresAt: expires}
+		d := delivery.Defer{Key: key, Seen: row.SweepAt, Now: now, Net: now.Add(time.Duration(rnd.IntN(4)) * time.Second), ExpiresAt: expires}
 		if rnd.IntN(3) == 0 || d.Seen.IsZero() {
 			d.Seen = now
 		}

@@ -22,6 +22,7 @@ const (
 	attrSweepAt  = "sweep_at"
 	attrNextAt   = "next_at"
 	attrResends  = "resends"
+	attrParked   = "parked" // the event id
 	attrEvent    = "event"  // name
 	attrEntity   = "entity" // if the name does not say it
 )
@@ -75,6 +76,9 @@ func encodeDelivery(d delivery.Row) item {
 		it[attrSweepAt] = millis(d.SweepAt)
 		it[attrDueShard] = number(delivery.DueShard(d.Key))
 	}
+	if d.Parked {
+		it[attrParked] = text(string(d.Event))
+	}
 	it.setInt(attrResends, int64(d.Resends))
 	it.setText("replay", d.Replay)
 	if len(d.Attempts) > 0 {
@@ -97,7 +101,7 @@ func decodeDelivery(it item) (delivery.Row, error) {
 		Entity: r.text(attrEntity), EventKey: r.text(attrTextKey),
 		Status: delivery.Status(r.text(attrStatus)), Round: r.int("round"), Attempt: r.int("attempt"), Reason: r.text("reason"),
 		LeaseBy: r.text("lease_by"), LeaseUntil: r.time("lease_until"), NextAt: r.time(attrNextAt), SweepAt: r.time(attrSweepAt),
-		Resends: r.int(attrResends), Replay: r.text("replay"),
+		Parked: r.text(attrParked) != "", Resends: r.int(attrResends), Replay: r.text("replay"),
 		AttemptCount: r.int("count"), Response: r.text("response"),
 		Created: r.time(attrCreated), Updated: r.time("updated"), ExpiresAt: r.time(attrExpiresMS),
 	}

@@ -79,7 +79,7 @@ func (s *Deliveries) Due(ctx context.Context, shard int, before time.Time, after
 	err := s.query(ctx, in, func(it item) bool {
 		r := reader{item: it}
 		d := delivery.DueRow{
-			Key: readDeliveryKey(&r), SweepAt: r.time(attrSweepAt), NextAt: r.time(attrNextAt), Resends: r.int(attrResends),
+			Key: readDeliveryKey(&r), SweepAt: r.time(attrSweepAt), NextAt: r.time(attrNextAt), Resends: r.int(attrResends), Parked: r.text(attrParked) != "",
 		}
 		if r.err != nil {
 			broken.add(it, r.err)

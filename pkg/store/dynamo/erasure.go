@@ -27,8 +27,12 @@ func (s *Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit 
 	return n, wrap(err, "erase events of %s", tenant)
 }
 
-// EraseDeliveries removes rows and responses, partition by partition.
+// EraseDeliveries removes the webhook's timer, and rows and responses, partition by
+// partition.
 func (s *Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
+	if _, err := s.deliveries.remove(ctx, timerKey(webhook.Key{Tenant: tenant, ID: id}), condition{}); err != nil {
+		return 0, wrap(err, "erase timer of webhook %d", id)
+	}
 	n, err := erase(ctx, &s.deliveries, 2*deliveryPartitions, limit, "", func(n int) string {
 		if n < deliveryPartitions {
 			return deliveryPK(tenant, id, n)
@@ -95,7 +99,7 @@ func erase(ctx context.Context, t *table, partitions, limit int, prefix string, 
 			slots <- struct{}{}
 			wg.Go(func() {
 				defer func() { <-slots }()
-				if err := t.remove(ctx, k, condition{}); err != nil {
+				if _, err := t.remove(ctx, k, condition{}); err != nil {
 					mu.Lock()
 					defer mu.Unlock()
 					errs = append(errs, err)

@@ -36,7 +36,7 @@ func (s *Events) Put(ctx context.Context, e webhook.Event) error {
 	if err == nil && !ok && existing.expired(s.now()) {
 		// Overwriting the expired item would be a MODIFY in the stream, which
 		// dispatch ignores: remove it, then insert.
-		if err = s.remove(ctx, eventKey(e.Tenant, e.ID), expiredBy(s.now())); err == nil {
+		if _, err = s.remove(ctx, eventKey(e.Tenant, e.ID), expiredBy(s.now())); err == nil {
 			_, _, err = s.put(ctx, it, absent)
 		}
 	}

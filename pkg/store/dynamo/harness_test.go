@@ -60,10 +60,13 @@ func newTables(t testing.TB, client *dynamodb.Client) dynamo.Tables {
 	events.StreamSpecification = &types.StreamSpecification{
 		StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewImage,
 	}
-	deliveries.AttributeDefinitions = append(deliveries.AttributeDefinitions, num("due_shard"), num("sweep_at"))
+	deliveries.AttributeDefinitions = append(deliveries.AttributeDefinitions, num("due_shard"), num("sweep_at"), text("parked"))
 	deliveries.GlobalSecondaryIndexes = []types.GlobalSecondaryIndex{{
 		IndexName: aws.String("due"), KeySchema: keys("due_shard", "sweep_at"),
-		Projection: &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: []string{"next_at", "resends"}},
+		Projection: &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: []string{"next_at", "resends", "parked"}},
+	}, {
+		IndexName: aws.String("parked"), KeySchema: keys("pk", "parked"),
+		Projection: &types.Projection{ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: []string{"round", "attempt", "count", "replay"}},
 	}}
 	for _, in := range []*dynamodb.CreateTableInput{base(tables.Webhooks), events, deliveries} {
 		if _, err := client.CreateTable(t.Context(), in); err != nil {

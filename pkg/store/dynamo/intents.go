@@ -30,7 +30,8 @@ func (s *Webhooks) PutIntent(ctx context.Context, intent webhook.Intent) error {
 // RemoveIntent removes the intent unless it was put again at another time.
 func (s *Webhooks) RemoveIntent(ctx context.Context, intent webhook.Intent) error {
 	same := condition{text: "#at = :at", names: []string{"at"}, values: item{":at": millis(intent.At)}}
-	return wrap(s.remove(ctx, key(intentPK, intent.Secret), same), "remove intent")
+	_, err := s.remove(ctx, key(intentPK, intent.Secret), same)
+	return wrap(err, "remove intent")
 }
 
 // Intents lists intents, oldest first. It sorts them in memory: there are only

@@ -130,7 +130,7 @@ func (s *Erasure) EraseJobs(ctx context.Context, tenant webhook.Tenant, id int32
 		// The copy or the lock is removed last: it is what finds the job.
 		for _, k := range []item{job, {attrPK: it[attrPK], attrSK: it[attrSK]}} {
 			if err == nil {
-				err = s.webhooks.remove(ctx, k, condition{})
+				_, err = s.webhooks.remove(ctx, k, condition{})
 			}
 		}
 	}

@@ -80,7 +80,10 @@ func TestStore_GivesUpWhenOthersAreAlwaysFaster(t *testing.T) {
 						{Name: "deliveries", PK: pk, SK: sk, Indexes: []memdb.Index{{
 							Name: "due", PK: memdb.Attribute{Name: "due_shard", Type: types.ScalarAttributeTypeN},
 							SK:         memdb.Attribute{Name: "sweep_at", Type: types.ScalarAttributeTypeN},
-							Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends"},
+							Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends", "parked"},
+						}, {
+							Name: "parked", PK: memdb.Attribute{Name: "pk"}, SK: memdb.Attribute{Name: "parked"},
+							Projection: types.ProjectionTypeInclude, Include: []string{"round", "attempt", "count", "replay"},
 						}}},
 					}})
 					others := dynamo.New(db, tables, options)

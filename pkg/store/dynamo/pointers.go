@@ -61,7 +61,7 @@ func (s *Webhooks) point(ctx context.Context, w webhook.Webhook, subscriptions [
 // A failure only leaves a pointer over.
 func (s *Webhooks) prune(ctx context.Context, tenant webhook.Tenant, id int32, subscriptions []string, committed int64) {
 	for _, subscription := range subscriptions {
-		_ = s.remove(ctx, pointerKey(tenant, subscription, id), condition{
+		_, _ = s.remove(ctx, pointerKey(tenant, subscription, id), condition{
 			text: "rev <= :committed", values: item{":committed": number(committed)},
 		})
 	}

@@ -74,9 +74,9 @@ func (t *table) update(ctx context.Context, key item, change string, c condition
 	return after, true, nil
 }
 
-// remove deletes an item if the condition is met; otherwise it does nothing.
-func (t *table) remove(ctx context.Context, key item, c condition) error {
-	err := t.retry(ctx, func() error {
+// remove deletes an item if the condition is met, and reports whether it is.
+func (t *table) remove(ctx context.Context, key item, c condition) (met bool, err error) {
+	err = t.retry(ctx, func() error {
 		in := &dynamodb.DeleteItemInput{
 			TableName: &t.name, Key: key, ExpressionAttributeNames: c.nameMap(), ExpressionAttributeValues: c.values,
 		}
@@ -86,8 +86,8 @@ func (t *table) remove(ctx context.Context, key item, c condition) error {
 		_, err := t.client.DeleteItem(ctx, in)
 		return err
 	})
-	_, _, err = refusal(err)
-	return err
+	_, met, err = refusal(err)
+	return met, err
 }
 
 // transact applies all the writes or none. The SDK adds a token, so that its

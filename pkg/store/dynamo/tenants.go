@@ -94,7 +94,7 @@ func (s *Tenants) BeginDelete(ctx context.Context, tenant webhook.Tenant, job st
 // Forget removes the record of a tenant that is being deleted.
 func (s *Tenants) Forget(ctx context.Context, tenant webhook.Tenant) error {
 	const deleting = "attribute_not_exists(pk) OR attribute_exists(deleting)"
-	if err := s.remove(ctx, tenantKey(tenant), condition{text: deleting}); err != nil {
+	if _, err := s.remove(ctx, tenantKey(tenant), condition{text: deleting}); err != nil {
 		return wrap(err, "forget tenant %s", tenant)
 	}
 	// remove does not report a failed condition.

@@ -228,10 +228,10 @@ func testRowsApart(t *testing.T, h Harness) {
 		do   func(key delivery.Key) (delivery.Row, error)
 	}{
 		{"Park", func(k delivery.Key) (delivery.Row, error) {
-			return h.Deliveries.Park(t.Context(), delivery.Park{Key: k, Round: 1, Attempt: 1, Now: at, Until: at, Seed: newSeed()})
+			return h.Deliveries.Park(t.Context(), delivery.Park{Key: k, Round: 1, Attempt: 1, Now: at, Net: at, Seed: newSeed()})
 		}},
 		{"Defer", func(k delivery.Key) (delivery.Row, error) {
-			return h.Deliveries.Defer(t.Context(), delivery.Defer{Key: k, Seen: at, Now: at, Until: at.Add(time.Minute), ExpiresAt: newSeed().ExpiresAt})
+			return h.Deliveries.Defer(t.Context(), delivery.Defer{Key: k, Seen: at, Now: at, Net: at.Add(time.Minute), ExpiresAt: newSeed().ExpiresAt})
 		}},
 		{"Claim", func(k delivery.Key) (delivery.Row, error) {
 			return h.Deliveries.Claim(t.Context(), delivery.Claim{Key: k, Seen: at.Add(time.Minute), Now: at, Next: at.Add(time.Hour)})

@@ -94,9 +94,9 @@ func drawTransition(rt *rapid.T, key delivery.Key, at, expires time.Time, row de
 	if outcome.Status == delivery.StatusFailed {
 		outcome.Reason = "every attempt failed"
 	}
-	switch kind := rapid.SampledFrom([]string{"Lease", "Lease", "Finish", "Finish", "RecordFirst", "MarkDelivered", "StartRound", "End", "MakeDue", "Claim", "Park", "Defer"}).Draw(rt, "kind"); kind {
+	switch kind := rapid.SampledFrom([]string{"Lease", "Lease", "Finish", "Finish", "RecordFirst", "MarkDelivered", "StartRound", "End", "MakeDue", "Claim", "Park", "Park", "Defer", "Yield"}).Draw(rt, "kind"); kind {
 	case "Lease":
-		x := delivery.Lease{Key: key, Round: round, Attempt: attempt, Token: token, Now: at, Until: later, SweepAt: later.Add(time.Minute), Seed: seed}
+		x := delivery.Lease{Key: key, Round: round, Attempt: attempt, Token: token, Now: at, Until: later, SweepAt: later.Add(time.Minute), Seed: seed, Parked: rapid.Bool().Draw(rt, "seen parked")}
 		return transition{fmt.Sprintf("%s %d/%d by %s", kind, round, attempt, token), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Lease(ctx, x) }}
 	case "Finish":
 		x := delivery.Finish{Key: key, Round: round, Attempt: attempt, Token: token, Now: at, ExpiresAt: expires, Outcome: outcome}
@@ -122,11 +122,15 @@ func drawTransition(rt *rapid.T, key delivery.Key, at, expires time.Time, row de
 	case "MakeDue":
 		x := delivery.MakeDue{Key: key, Round: round, Attempt: attempt, Now: at, SweepAt: later, Seed: seed}
 		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.MakeDue(ctx, x) }}
+	case "Yield":
+		tried.Number, tried.StatusCode, tried.Error = 0, 0, failure.Timeout
+		x := delivery.Yield{Key: key, Round: round, Attempt: attempt, Token: token, Now: at, SweepAt: later, ExpiresAt: expires, Cut: tried}
+		return transition{fmt.Sprintf("%s %d/%d by %s", kind, round, attempt, token), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Yield(ctx, x) }}
 	case "Park":
-		x := delivery.Park{Key: key, Round: round, Attempt: attempt, Now: at, Until: later, Seed: seed}
+		x := delivery.Park{Key: key, Round: round, Attempt: attempt, Now: at, Net: later, Seed: seed}
 		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Park(ctx, x) }}
 	case "Defer":
-		x := delivery.Defer{Key: key, Seen: rapid.SampledFrom([]time.Time{row.SweepAt, at}).Draw(rt, "seen"), Now: at, Until: later, ExpiresAt: expires}
+		x := delivery.Defer{Key: key, Seen: rapid.SampledFrom([]time.Time{row.SweepAt, at}).Draw(rt, "seen"), Now: at, Net: later, ExpiresAt: expires}
 		return transition{kind, x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Defer(ctx, x) }}
 	default:
 		x := delivery.Claim{Key: key, Seen: rapid.SampledFrom([]time.Time{row.SweepAt, at}).Draw(rt, "seen"), Next: later, Now: at}
