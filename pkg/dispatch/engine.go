@@ -41,6 +41,7 @@ type Deliveries interface {
 	End(ctx context.Context, e delivery.End) (delivery.Row, error)
 	MakeDue(ctx context.Context, m delivery.MakeDue) (delivery.Row, error)
 	Park(ctx context.Context, p delivery.Park) (delivery.Row, error)
+	Yield(ctx context.Context, y delivery.Yield) (delivery.Row, error)
 	Get(ctx context.Context, key delivery.Key) (delivery.Row, error)
 	PutResponse(ctx context.Context, r delivery.FailureResponse) error
 }

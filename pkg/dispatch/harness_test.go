@@ -404,6 +404,13 @@ func (f faultyRows) Get(ctx context.Context, key delivery.Key) (delivery.Row, er
 	return f.Deliveries.Get(ctx, key)
 }
 
+func (f faultyRows) Yield(ctx context.Context, y delivery.Yield) (delivery.Row, error) {
+	if err := f.s.at("Yield"); err != nil {
+		return delivery.Row{}, err
+	}
+	return f.Deliveries.Yield(ctx, y)
+}
+
 func (f faultyRows) Park(ctx context.Context, p delivery.Park) (delivery.Row, error) {
 	if err := f.s.at("Park"); err != nil {
 		return delivery.Row{}, err

@@ -59,7 +59,7 @@ func (c *consumer) leased(ctx context.Context, r delivery.Received, a leasedAtte
 	if !a.unsigned {
 		result = c.send(ctx, post)
 	}
-	if cuts && result.Error == failure.Timeout && !result.Interrupted {
+	if cuts && result.Error == failure.Timeout && !result.Interrupted && !result.Undecided {
 		result.Error = failure.Queue
 	}
 	made := madeAttempt{message: m, webhook: a.webhook, event: a.event, result: result, token: token}

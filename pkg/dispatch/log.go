@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
