@@ -113,6 +113,11 @@ func (d Row) Waiting() bool {
 	return d.Status == StatusPending && d.Attempt == 0 && d.LeaseBy == ""
 }
 
+// Awaits reports whether the attempt that the message requests is the row's next one.
+func (d Row) Awaits(m Message) bool {
+	return d.Status == StatusPending && d.Round == m.Round && d.Attempt == m.Attempt-1 && d.LeaseBy == ""
+}
+
 // Leased reports whether the row has a live lease at now.
 func (d Row) Leased(now time.Time) bool {
 	return d.LeaseBy != "" && !d.LeaseUntil.Before(now)

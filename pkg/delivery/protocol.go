@@ -108,14 +108,14 @@ type Lease struct {
 	// from where it was parked: five minutes after the lease's end.
 	SweepAt time.Time
 	Seed    Seed
-	// Parked says that the caller saw the row parked. It is a hint that saves a store a
-	// call, and changes nothing else.
+	// Parked says that the caller saw the row parked. It saves a store a call. If the
+	// row is gone by now, it has expired or was erased, and is not created again.
 	Parked bool
 }
 
 // Apply grants the lease if
-//   - there is no row and the attempt is the first of round 1 (a first attempt
-//     that took the queue), or
+//   - there is no row, none was seen, and the attempt is the first of round 1 (a
+//     first attempt that took the queue), or
 //   - the row is pending in this round, unleased, and the attempt is the next, or
 //   - the row is pending in this round at this attempt and its lease expired
 //     before now: its holder died or froze, and may still wake up; Finish will
@@ -128,7 +128,7 @@ type Lease struct {
 func (l Lease) Apply(row Row) (Row, bool) {
 	switch {
 	case !row.Exists():
-		if l.Round != 1 || l.Attempt != 1 {
+		if l.Round != 1 || l.Attempt != 1 || l.Parked {
 			return row, false
 		}
 		row = l.Seed.row(l.Key, l.Now)
@@ -268,14 +268,18 @@ type End struct {
 	Round  int
 	Status Status // StatusCancelled, StatusExpired or StatusFailed
 	Reason string
+	// Parked says that the caller saw the row parked: one that is gone is not created.
+	Parked bool
 	Now    time.Time
 	Seed   Seed
 }
 
-// Apply succeeds if there is no row, or if the row is pending in this round without
-// a live lease.
+// Apply succeeds if there is no row and none was seen, or if the row is pending in
+// this round without a live lease.
 func (e End) Apply(row Row) (Row, bool) {
 	switch {
+	case !row.Exists() && e.Parked:
+		return row, false
 	case !row.Exists():
 		row = e.Seed.row(e.Key, e.Now)
 		row.Round = e.Round

@@ -117,7 +117,7 @@ func (h *house) observe(tenant webhook.Tenant, id int32, result failure.Kind, ti
 	_, err := h.db.Webhooks().UpdateHealth(h.t.Context(), tenant, id, func(health webhook.Health) webhook.Health {
 		for i := range times {
 			health = health.Observe(webhook.HealthReport{
-				Activation: 1, At: time.Now().Add(time.Duration(i-times) * 10 * time.Millisecond), Duration: time.Millisecond, Error: result,
+				Activation: 1, At: time.Now().Add(time.Duration(i-times) * 300 * time.Millisecond), Duration: time.Millisecond, Error: result,
 			})
 		}
 		return health

@@ -37,6 +37,7 @@ func (r *reports) disable(ctx context.Context, about *report, health webhook.Hea
 		case err == nil:
 			c.Logger.WarnContext(ctx, "webhook disabled after errors", "tenant", string(w.Tenant), "webhook_id", w.ID, "host", targetHost(w.TargetURL))
 			r.noteDisabled(about, w, health)
+			r.pull(ctx, webhook.Key{Tenant: w.Tenant, ID: w.ID})
 			return nil
 		case gone(err):
 			return nil

@@ -42,6 +42,10 @@ type Deliveries interface {
 	MakeDue(ctx context.Context, m delivery.MakeDue) (delivery.Row, error)
 	Park(ctx context.Context, p delivery.Park) (delivery.Row, error)
 	Yield(ctx context.Context, y delivery.Yield) (delivery.Row, error)
+	Parked(ctx context.Context, key webhook.Key, partition int, after webhook.EventID, limit int) ([]delivery.ParkedRow, error)
+	Timer(ctx context.Context, key webhook.Key) (delivery.Timer, error)
+	SetTimer(ctx context.Context, t delivery.Timer) (delivery.Timer, error)
+	PullTimer(ctx context.Context, key webhook.Key, now time.Time) error
 	Get(ctx context.Context, key delivery.Key) (delivery.Row, error)
 	PutResponse(ctx context.Context, r delivery.FailureResponse) error
 }
@@ -92,6 +96,9 @@ type Config struct {
 const (
 	maxInFlight           = 512 // attempts of this process
 	maxInFlightPerWebhook = 16
+	// maxInFlightPerDrain is how many attempts of a webhook's parked rows are made at
+	// once: half of the process's, so that live events flow beside them.
+	maxInFlightPerDrain = maxInFlight / 2
 	// Once slowTenant webhooks of a tenant were cut short in a batch, the tenant's other
 	// deliveries of the batch leave the fast lane for the queue, so that the batch, which
 	// other tenants share or wait for, ends.
@@ -129,6 +136,9 @@ var (
 	// A webhook that changes while it is being disabled is read again and disabled.
 	// If that still fails, its next failure disables it.
 	disabling = backoff.Policy{Tries: 5, First: 10 * time.Millisecond, Most: 200 * time.Millisecond}
+	// A timer that changes while it is ensured is read again. If it still changes,
+	// nothing is parked.
+	ensuring = backoff.Policy{Tries: 5, First: 10 * time.Millisecond, Most: 200 * time.Millisecond}
 )
 
 // Engine dispatches. Make it with New; its methods may be called concurrently.
@@ -136,15 +146,19 @@ type Engine struct {
 	Config
 	lists    *subscriptions
 	healths  *healths
+	timers   *timers
 	inFlight *slots
 	replays  *slots // of inFlight
+	drains   *slots // of inFlight
 	notices  *notice.Notifier
 }
 
 // New makes an Engine.
 func New(c Config) *Engine {
+	all := newShares(maxInFlight)
 	return &Engine{
-		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), inFlight: newSlots(newShares(maxInFlight), maxInFlightPerWebhook),
+		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), timers: newTimers(c),
+		inFlight: newSlots(all, maxInFlightPerWebhook), drains: newSlots(all, maxInFlightPerDrain),
 		replays: newSlots(newShares(maxInFlight/replayShare), maxInFlightPerWebhook/replayShare),
 		notices: notice.NewNotifier(c.Notices, c.Logger, c.Now),
 	}
@@ -179,14 +193,6 @@ func (e *Engine) send(ctx context.Context, p webhook.Post) (result webhook.Resul
 		}
 	}()
 	return e.Sender.Send(ctx, p)
-}
-
-// park postpones an attempt, since its webhook's breaker is open.
-func (e *Engine) park(ctx context.Context, m delivery.Message, event webhook.Event, b webhook.Breaker) (delivery.Row, error) {
-	now := e.Now()
-	return e.Deliveries.Park(ctx, delivery.Park{
-		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, Net: delivery.Net(now, e.fraction()), Seed: e.seed(event, m, now),
-	})
 }
 
 // errRefused means that the queue did not accept all of the messages.

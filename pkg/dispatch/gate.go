@@ -48,16 +48,29 @@ func (c *consumer) gate(ctx context.Context, r delivery.Received) (taken *probe,
 	if err != nil {
 		return nil, false, c.eventUnread(ctx, r, err)
 	}
-	_, err = c.park(ctx, m, event, health.Breaker)
+	row, err := c.park(ctx, m, event)
 	if errors.Is(err, delivery.ErrRefused) {
-		// The lease will be refused too and decides what follows: the attempt is
-		// over, or another consumer is making it or died while making it.
-		return nil, true, false
+		return c.notParked(ctx, r, row)
 	}
 	if err != nil {
 		return nil, false, c.failed(ctx, r, "cannot park delivery", err)
 	}
 	return nil, false, true
+}
+
+// notParked decides about a message whose attempt the row did not let wait.
+func (c *consumer) notParked(ctx context.Context, r delivery.Received, row delivery.Row) (taken *probe, pass, done bool) {
+	switch wait := row.NextAt.Sub(c.Now()); {
+	case row.Parked: // by another copy of the message, or by the sweep
+		return nil, false, c.conclude(ctx, r, c.refusal(r.Message, row))
+	case row.Awaits(r.Message) && wait > 0:
+		return nil, false, c.postpone(ctx, r, wait)
+	}
+	// The lease decides what follows, and is usually refused too: the attempt is over,
+	// or another consumer is making it. If that one died, the attempt is taken over
+	// although the breaker is open. There are at most as many of these as a process
+	// has slots.
+	return nil, true, false
 }
 
 // probe tries to make the attempt the probe of the webhook's breaker. taken is nil
@@ -67,7 +80,7 @@ func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Heal
 	if err != nil {
 		return webhook.Health{}, nil, err
 	}
-	now, limit := c.Now(), w.Options.AttemptTimeout()+delivery.LeaseMargin
+	now, limit, jitter := c.Now(), w.Options.AttemptTimeout()+delivery.LeaseMargin, c.fraction()
 	// The store may run the change more than once, the last time on its own write:
 	// a write whose response was lost is repeated.
 	var before atomic.Pointer[webhook.Breaker]
@@ -76,7 +89,7 @@ func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Heal
 		if found := h.Breaker; found.ProbeBy != token {
 			before.Store(&found)
 		}
-		h.Breaker = h.Breaker.Probe(token, now, limit)
+		h.Breaker = h.Breaker.Probe(token, now, limit, jitter)
 		return h
 	})
 	if err == nil && h.Breaker.ProbeBy == token {
@@ -88,6 +101,6 @@ func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Heal
 // failed logs a fault and leaves the message to a retry.
 func (c *consumer) failed(ctx context.Context, r delivery.Received, what string, err error) (done bool) {
 	m := r.Message
-	c.Logger.WarnContext(ctx, what, "tenant", string(m.Tenant), "webhook_id", m.Webhook, "event_id", string(m.Event), "error", err)
+	c.Logger.WarnContext(ctx, what, "kind", string(m.Kind), "tenant", string(m.Tenant), "webhook_id", m.Webhook, "event_id", string(m.Event), "error", err)
 	return c.later(ctx, r)
 }

@@ -418,6 +418,20 @@ func (f faultyRows) Park(ctx context.Context, p delivery.Park) (delivery.Row, er
 	return f.Deliveries.Park(ctx, p)
 }
 
+func (f faultyRows) Timer(ctx context.Context, key webhook.Key) (delivery.Timer, error) {
+	if err := f.s.at("Timer"); err != nil {
+		return delivery.Timer{}, err
+	}
+	return f.Deliveries.Timer(ctx, key)
+}
+
+func (f faultyRows) SetTimer(ctx context.Context, t delivery.Timer) (delivery.Timer, error) {
+	if err := f.s.at("SetTimer"); err != nil {
+		return delivery.Timer{}, err
+	}
+	return f.Deliveries.SetTimer(ctx, t)
+}
+
 type faultySecrets struct {
 	embedded.Secrets
 	s *site

@@ -98,6 +98,25 @@ func (s *healths) slow(key webhook.Key, unknown bool) bool {
 	return unknown
 }
 
+// again reads the health of a webhook, whatever is cached.
+func (s *healths) again(ctx context.Context, key webhook.Key) (webhook.Health, error) {
+	now := s.now()
+	found, err := s.webhooks.Health(ctx, key.Tenant, []int32{key.ID})
+	if _, err = webhook.Readable(err); err != nil {
+		return webhook.Health{}, err
+	}
+	h, known := found[key.ID]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keep(key, reading{health: h, known: known, at: now}).health, nil
+}
+
+// knownOpen reports whether this process knows that a webhook's breaker is open.
+func (s *healths) knownOpen(w webhook.Webhook) bool {
+	known, _ := s.remembered.Get(string(w.Tenant), w.ID)
+	return known.health.Under(w.Activation).Breaker.Open()
+}
+
 // update changes a webhook's health in the store and caches the result.
 func (s *healths) update(ctx context.Context, key webhook.Key, change func(webhook.Health) webhook.Health) (webhook.Health, error) {
 	now := s.now()

@@ -19,35 +19,37 @@ type leasedAttempt struct {
 	// unsigned means that the secret no longer exists: the attempt fails.
 	unsigned bool
 	probe    *probe // nil unless the attempt is the breaker's probe
+	// parked means that a drain found the row among the parked ones.
+	parked bool
 }
 
 // leased takes the lease, makes the POST and records the outcome.
-func (c *consumer) leased(ctx context.Context, r delivery.Received, a leasedAttempt) (done bool) {
-	m := r.Message
+func (c *consumer) leased(ctx context.Context, m delivery.Message, a leasedAttempt) fate {
 	token, err := c.token()
 	if err != nil {
 		c.Logger.ErrorContext(ctx, "cannot draw lease token", "error", err)
-		return c.later(ctx, r)
+		return fate{}
 	}
 	limit, cuts := m.Lane().Limit(a.webhook.Options.AttemptTimeout())
 	began := c.Now()
 	if !c.invocation.Holds(limit, began) {
-		return c.postpone(ctx, r, timeRetry)
+		return fate{after: timeRetry}
 	}
 	row, err := c.Deliveries.Lease(ctx, delivery.Lease{
-		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: token,
+		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: token, Parked: a.parked,
 		Now: began, Until: began.Add(limit + delivery.LeaseMargin), SweepAt: began.Add(limit + delivery.LeaseMargin + sweepMargin),
 		Seed: c.seed(a.event, m, began),
 	})
 	if errors.Is(err, delivery.ErrRefused) {
-		return c.refused(ctx, r, row)
+		return c.refusal(m, row)
 	}
 	if err != nil {
 		c.Logger.WarnContext(ctx, "cannot write lease", "event_id", string(m.Event), "error", err)
-		return c.later(ctx, r)
+		return fate{}
 	}
+	expired := limit + delivery.LeaseMargin + delivery.LeaseSpare
 	if !delivery.LeasedMayStart(began, a.read, c.Now()) {
-		return c.postpone(ctx, r, limit+delivery.LeaseMargin+delivery.LeaseSpare)
+		return fate{leased: true, after: expired}
 	}
 	// A replay may have begun the round after a live message was sent.
 	m.Replay = row.Replay
@@ -62,19 +64,18 @@ func (c *consumer) leased(ctx context.Context, r delivery.Received, a leasedAtte
 	if cuts && result.Error == failure.Timeout && !result.Interrupted && !result.Undecided {
 		result.Error = failure.Queue
 	}
-	made := madeAttempt{message: m, webhook: a.webhook, event: a.event, result: result, token: token}
+	made := madeAttempt{message: m, webhook: a.webhook, event: a.event, result: result, token: token, drained: a.parked}
 	if result.Interrupted {
 		c.logAttempt(ctx, made, began.Add(limit+delivery.LeaseMargin))
-		// The attempt is made again once its lease has expired. The message is not
-		// touched: it comes back when its visibility timeout ends.
-		return false
+		return fate{leased: true, after: expired, interrupted: true}
 	}
 	if result.Error == failure.Queue {
-		return c.yield(ctx, r, made)
+		return c.yield(ctx, made)
 	}
 	a.probe.done()
 	c.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != ""})
-	done = c.finish(ctx, r, made)
+	f := c.finish(ctx, made)
+	f.result = &result
 	if result.Error != failure.None || result.Repeats > 0 || a.probe != nil {
 		// Other consumers must know at once what opens or closes a breaker, disables
 		// a webhook, or shows which secret its target knows. Mere counts are written
@@ -83,12 +84,12 @@ func (c *consumer) leased(ctx context.Context, r delivery.Received, a leasedAtte
 	} else {
 		c.noteSoon(ctx, webhook.Key{Tenant: m.Tenant, ID: m.Webhook})
 	}
-	return done
+	return f
 }
 
 // finish records the outcome of a leased attempt and sends the message for the
 // next one.
-func (c *consumer) finish(ctx context.Context, r delivery.Received, a madeAttempt) (done bool) {
+func (c *consumer) finish(ctx context.Context, a madeAttempt) fate {
 	settled := c.settle(ctx, a)
 	c.reports.counts.add(a, settled.failed)
 	if settled.disable {
@@ -99,27 +100,13 @@ func (c *consumer) finish(ctx context.Context, r delivery.Received, a madeAttemp
 		if settled.message != nil {
 			c.sendAll(ctx, []delivery.Outgoing{*settled.message}) // if it is lost, the sweep finds the row
 		}
-		return true
+		return fate{done: true}
 	case settled.message != nil:
-		c.Logger.WarnContext(ctx, "cannot write success: enqueued", "event_id", string(r.Message.Event), "error", settled.err)
-		return c.sendOr(ctx, r, []delivery.Outgoing{*settled.message})
+		c.Logger.WarnContext(ctx, "cannot write success: enqueued", "event_id", string(a.message.Event), "error", settled.err)
+		return fate{done: len(c.sendAll(ctx, []delivery.Outgoing{*settled.message})) == 0, leased: true}
 	case errors.Is(settled.err, delivery.ErrRefused):
-		return c.refused(ctx, r, settled.row)
+		return c.refusal(a.message, settled.row)
 	}
-	c.Logger.WarnContext(ctx, "cannot write outcome", "event_id", string(r.Message.Event), "error", settled.err)
-	return c.later(ctx, r)
-}
-
-// refused decides what becomes of a message whose write the row refused, by the row
-// as it was then.
-func (c *consumer) refused(ctx context.Context, r delivery.Received, row delivery.Row) (done bool) {
-	now := c.Now()
-	switch r.Message.Verdict(row, now) {
-	case delivery.VerdictOver:
-		return true
-	case delivery.VerdictHeld:
-		return c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)
-	case delivery.VerdictEarly:
-	}
-	return c.later(ctx, r)
+	c.Logger.WarnContext(ctx, "cannot write outcome", "event_id", string(a.message.Event), "error", settled.err)
+	return fate{leased: true}
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
@@ -14,7 +15,7 @@ import (
 // accepted.
 func (e *Engine) logAttempt(ctx context.Context, a madeAttempt, next time.Time) {
 	r := a.result
-	line := make([]slog.Attr, 0, 15)
+	line := make([]slog.Attr, 0, 16)
 	line = append(line,
 		slog.String("tenant", string(a.event.Tenant)), slog.Int("webhook_id", int(a.webhook.ID)),
 		slog.String("event", a.event.Name), slog.String("event_id", string(a.event.ID)),
@@ -23,6 +24,9 @@ func (e *Engine) logAttempt(ctx context.Context, a madeAttempt, next time.Time) 
 		slog.Int64("duration_ms", r.Duration.Milliseconds()), slog.Int64("age_ms", webhook.Elapsed(a.event.ID.Time(), e.Now()).Milliseconds()), slog.String("host", targetHost(a.webhook.TargetURL)))
 	if r.Error != failure.None {
 		line = append(line, slog.String("error", r.Failure()))
+	}
+	if a.drained {
+		line = append(line, slog.String("kind", string(delivery.MessageDrain)))
 	}
 	if a.matches > 0 {
 		line = append(line, slog.Int("matches", a.matches))

@@ -58,10 +58,10 @@ func TestNotices_ABreakerIsToldOnceWhenItOpensAndOnceWhenItCloses(t *testing.T) 
 	if diff := cmp.Diff([]string{opened}, s.told()); diff != "" {
 		t.Fatalf("after it opened (-want +got):\n%s", diff)
 	}
-	s.clock.Advance(30 * time.Second)
+	s.clock.Advance(33 * time.Second)
 	s.attempts(1) // a probe that fails
 	s.answer = nil
-	s.clock.Advance(time.Minute)
+	s.clock.Advance(66 * time.Second)
 	s.attempts(2)
 	closed := `Deliveries Recovered: 1 "Orders" at hooks.example.com, 0× 0 since 08:01:00`
 	if diff := cmp.Diff([]string{opened, closed}, s.told()); diff != "" {

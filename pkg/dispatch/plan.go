@@ -36,7 +36,7 @@ func (b *batch) plan(ctx context.Context) []firstAttempt {
 			attempted[d.record] = true
 			immediate = append(immediate, d)
 		case delivery.LaneParked:
-			d.parked, d.breaker = true, h.Breaker
+			d.parked = true
 			immediate = append(immediate, d)
 		case delivery.LaneQueue, delivery.LaneSlow:
 			if h.Breaker.Open() {

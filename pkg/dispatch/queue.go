@@ -144,7 +144,7 @@ func (c *consumer) stopNoting() {
 func (c *consumer) handle(ctx context.Context, r delivery.Received) (done bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			c.Logger.ErrorContext(ctx, "message handler panicked", "error", fmt.Sprint(cause))
+			c.Logger.ErrorContext(ctx, "message handler panicked", "kind", string(r.Message.Kind), "error", fmt.Sprint(cause))
 			done = c.later(ctx, r)
 		}
 	}()
@@ -161,6 +161,8 @@ func (c *consumer) handle(ctx context.Context, r delivery.Received) (done bool) 
 		return c.record(ctx, r)
 	case delivery.MessageExpand:
 		return c.expand(ctx, r)
+	case delivery.MessageDrain:
+		return c.drain(ctx, r)
 	}
 	return false
 }
@@ -195,7 +197,7 @@ func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool)
 	}
 	w, read, err := c.subject(ctx, m)
 	if err != nil {
-		c.Logger.WarnContext(ctx, "cannot read webhook", "tenant", string(m.Tenant), "webhook_id", m.Webhook, "error", err)
+		c.Logger.WarnContext(ctx, "cannot read webhook", "kind", string(m.Kind), "tenant", string(m.Tenant), "webhook_id", m.Webhook, "error", err)
 		return c.later(ctx, r)
 	}
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
@@ -217,7 +219,7 @@ func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool)
 		return c.postpone(ctx, r, secretRetries.Wait(c.Random, 1))
 	}
 	unsigned := err != nil
-	return c.leased(ctx, r, leasedAttempt{webhook: w, read: read, event: event, document: doc, unsigned: unsigned, probe: probe})
+	return c.conclude(ctx, r, c.leased(ctx, m, leasedAttempt{webhook: w, read: read, event: event, document: doc, unsigned: unsigned, probe: probe}))
 }
 
 // enter waits for a slot of the webhook within the batch and then for one of the
@@ -269,7 +271,7 @@ func (c *consumer) end(ctx context.Context, r delivery.Received, event webhook.E
 		Key: m.Key(), Round: m.Round, Status: status, Reason: reason, Now: now, Seed: c.seed(event, m, now),
 	})
 	if errors.Is(err, delivery.ErrRefused) {
-		return c.refused(ctx, r, row)
+		return c.conclude(ctx, r, c.refusal(m, row))
 	}
 	if err != nil {
 		c.Logger.WarnContext(ctx, "cannot end delivery", "event_id", string(m.Event), "error", err)
@@ -338,7 +340,7 @@ func (c *consumer) eventUnread(ctx context.Context, r delivery.Received, err err
 		c.Logger.WarnContext(ctx, "event stored by a newer version: postponed", "event_id", string(r.Message.Event))
 		return c.sendOr(ctx, r, []delivery.Outgoing{{Message: r.Message, Delay: delivery.MaxDelay}})
 	}
-	c.Logger.WarnContext(ctx, "cannot read event", "event_id", string(r.Message.Event), "error", err)
+	c.Logger.WarnContext(ctx, "cannot read event", "kind", string(r.Message.Kind), "event_id", string(r.Message.Event), "error", err)
 	return c.later(ctx, r)
 }
 

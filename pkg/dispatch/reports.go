@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/posthaste-dev/posthaste/pkg/backoff"
 	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/notice"
 	"github.com/posthaste-dev/posthaste/pkg/statistics"
@@ -24,6 +25,7 @@ type reports struct {
 	mu        sync.Mutex
 	byWebhook map[webhook.Key]*report
 	ordered   []webhook.Key
+	writing   map[webhook.Key]chan struct{} // each held while a webhook's report is written
 }
 
 type report struct {
@@ -37,7 +39,7 @@ type report struct {
 
 func newReports(c *Config, h *healths, n *notice.Notifier) *reports {
 	return &reports{
-		config: c, healths: h, notices: n, byWebhook: map[webhook.Key]*report{},
+		config: c, healths: h, notices: n, byWebhook: map[webhook.Key]*report{}, writing: map[webhook.Key]chan struct{}{},
 		counts: &counts{config: c, byWebhook: map[webhook.Key][]statistics.Hour{}},
 	}
 }
@@ -87,6 +89,7 @@ func (r *reports) observe(w webhook.Webhook, result webhook.Result, observed web
 			have.observed[have.failed-1].LastError = ""
 		}
 		observed.LastError, have.failed = result.LastError(), len(have.observed)+1
+		observed.Jitter = backoff.Fraction(r.config.Random)
 	}
 	if r.notices != nil {
 		have.noted.attempt(w, result)
@@ -112,6 +115,16 @@ func (r *reports) take(key webhook.Key) *report {
 	return have
 }
 
+// turn returns the channel that is held while the webhook's report is written.
+func (r *reports) turn(key webhook.Key) chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.writing[key] == nil {
+		r.writing[key] = make(chan struct{}, 1)
+	}
+	return r.writing[key]
+}
+
 // flush writes the health and the statistics of every attempted webhook and disables
 // those that responded with 410 or whose policy is exhausted. A failure costs
 // counts, never a delivery, so it is only logged.
@@ -133,8 +146,12 @@ func (r *reports) finish(ctx context.Context, key webhook.Key) {
 }
 
 // flushOne is flush for the health of one webhook. It reports whether there was a report and all
-// of it is done.
+// of it is done. Of many calls at once, the second one writes the reports of all others:
+// a hundred attempts that fail together must not compete for one item.
 func (r *reports) flushOne(ctx context.Context, key webhook.Key) (done bool) {
+	turn := r.turn(key)
+	turn <- struct{}{}
+	defer func() { <-turn }()
 	have := r.take(key)
 	if have == nil {
 		return false
@@ -161,6 +178,9 @@ func (r *reports) write(ctx context.Context, about *report) error {
 	})
 	if err == nil {
 		r.noteTurn(ctx, about, turned, health)
+		if turned.kind == notice.Recovered {
+			r.release(ctx, webhook.Key{Tenant: w.Tenant, ID: w.ID}, health.Slow)
+		}
 	}
 	exhausted := err == nil && about.live && health.Activation == w.Activation && w.Options.Policy.Or(r.config.Policy).Exhausted(health, r.config.Now())
 	if about.gone || exhausted {

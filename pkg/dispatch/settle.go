@@ -17,6 +17,7 @@ type madeAttempt struct {
 	result  webhook.Result
 	token   string // of its lease; empty in the fast lane, which takes no lease
 	matches int    // webhooks that the event matched; 0: not known
+	drained bool   // the row was parked, and no message asked for the attempt
 }
 
 // settled says whether an attempt's outcome was written, and what is to be sent.

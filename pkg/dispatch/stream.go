@@ -68,7 +68,6 @@ type firstAttempt struct {
 	matches int             // webhooks that the event matched
 	parked  bool
 	slow    bool              // through the slow lane, if it goes to a queue
-	breaker webhook.Breaker   // the webhook's, if parked
 	fast    *delivery.Attempt // cut short, before it goes to the queue; nil: none
 }
 
@@ -118,7 +117,7 @@ func (b *batch) putOff(ctx context.Context, d firstAttempt) {
 		b.queue(d)
 		return
 	}
-	if _, err := b.park(ctx, d.message(), d.event, d.breaker); err != nil && !errors.Is(err, delivery.ErrRefused) {
+	if _, err := b.park(ctx, d.message(), d.event); err != nil && !errors.Is(err, delivery.ErrRefused) {
 		b.Logger.WarnContext(ctx, "cannot park delivery: enqueued", "event_id", string(d.event.ID), "error", err)
 		b.queue(d)
 	}

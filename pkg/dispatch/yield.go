@@ -14,7 +14,7 @@ import (
 // the attempt may take it again.
 //
 // Row first, message second: if the message is lost, the sweep finds the row.
-func (c *consumer) yield(ctx context.Context, r delivery.Received, a madeAttempt) (done bool) {
+func (c *consumer) yield(ctx context.Context, a madeAttempt) fate {
 	now := c.Now()
 	c.logAttempt(ctx, a, now)
 	c.reports.observe(a.webhook, a.result, webhook.HealthReport{Replay: a.message.Replay != ""})
@@ -26,14 +26,15 @@ func (c *consumer) yield(ctx context.Context, r delivery.Received, a madeAttempt
 	})
 	switch {
 	case errors.Is(err, delivery.ErrRefused):
-		return c.refused(ctx, r, row)
+		return c.refusal(a.message, row)
 	case err != nil:
-		return c.failed(ctx, r, "cannot return lease", err)
+		c.Logger.WarnContext(ctx, "cannot return lease", "event_id", string(a.message.Event), "error", err)
+		return fate{leased: true}
 	}
 	m := a.message
 	m.Slow, m.Fast, m.Hops = true, nil, m.Hops+1 // the row has the fast attempt by now
 	c.sendAll(ctx, []delivery.Outgoing{{Message: m}})
-	return true
+	return fate{done: true, leased: true}
 }
 
 // toSlowLane forwards the message of an attempt that belongs in the slow lane, because

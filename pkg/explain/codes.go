@@ -32,7 +32,9 @@ const (
 	Expired      Code = "expired"
 	Attempting   Code = "attempting"
 	AttemptLost  Code = "attempt_lost"
+	Parked       Code = "parked"
 	BreakerOpen  Code = "breaker_open"
+	Draining     Code = "draining"
 	Inactive     Code = "inactive"
 	FirstAttempt Code = "first_attempt"
 	Retry        Code = "retry"
@@ -71,7 +73,9 @@ var sentences = map[Code]string{
 	Expired:      "The delivery expired at {at}: {reason}.",
 	Attempting:   "Attempt {attempt} is under way: it ends at {at} at the latest.",
 	AttemptLost:  "Attempt {attempt} began and its outcome is not known: it is made again.",
+	Parked:       "The delivery was due while the webhook's breaker was open: since {at} it is parked, and uses up no attempt.",
 	BreakerOpen:  "The target keeps failing, so its breaker is open: deliveries wait, and the next probe may begin at {at}.",
+	Draining:     "The breaker has closed: what is parked is attempted now, oldest first, twice as many at once each minute.",
 	Inactive:     "The webhook is {state} now: the delivery will be cancelled when it is due, at {at}.",
 	FirstAttempt: "The first attempt is due at {at}.",
 	Retry:        "Attempt {attempt} failed ({error}): the next one is due at {at}.",

@@ -25,6 +25,7 @@ type Wait string
 const (
 	WaitNothing  Wait = ""
 	WaitBreaker  Wait = "breaker"  // the target fails
+	WaitBacklog  Wait = "backlog"  // the target responds again, and what was parked is attempted
 	WaitLease    Wait = "lease"    // an attempt is under way, or its process died
 	WaitDisabled Wait = "disabled" // the webhook is not Active: the delivery will be cancelled
 )
@@ -241,10 +242,25 @@ func (x *Explanation) pending(f Facts, w webhook.Webhook) {
 			state = "deleted"
 		}
 		x.add(Inactive, "state", state, "at", clock(x.NextAttempt))
+	case row.Parked:
+		x.parked(f, h.Breaker)
 	case row.LeaseBy == "" && next.Gate(w, h, f.Now) == delivery.GatePark:
 		x.WaitingBehind, x.Lane = WaitBreaker, delivery.LaneParked
 		x.add(BreakerOpen, "at", clock(h.Breaker.ProbeAt))
 	}
+}
+
+// parked adds what a parked delivery waits for: drains take it once the breaker is
+// closed, or a probe picks it.
+func (x *Explanation) parked(f Facts, b webhook.Breaker) {
+	x.add(Parked, "at", clock(f.Row.Updated))
+	if !b.Open() {
+		x.WaitingBehind = WaitBacklog
+		x.add(Draining)
+		return
+	}
+	x.WaitingBehind, x.Lane, x.NextAttempt = WaitBreaker, delivery.LaneParked, b.ProbeAt
+	x.add(BreakerOpen, "at", clock(b.ProbeAt))
 }
 
 // lastError returns why the last attempt failed.

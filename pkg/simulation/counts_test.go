@@ -97,6 +97,9 @@ func counted(was, now ledger.Counts, waiting []ledger.Outcome) (out []stretch) {
 		for ; want.Calls < now.Calls && to < len(waiting); to++ {
 			want = want.After(waiting[to])
 		}
+		if was.Step == 0 {
+			want = want.Near(now) // it opens the breaker
+		}
 		if showCounts(want) == showCounts(now) {
 			out = append(out, stretch{from, to})
 		}
@@ -138,7 +141,7 @@ func (l *witness) checkProbe(id hook, p *process, was, now ledger.Counts) {
 	switch {
 	case showCounts(same) != showCounts(fresh):
 		l.w.violated("statistics", "%s changes the counts of w%d without an attempt: from %s to %s", p.name, id, showCounts(fresh), showCounts(now))
-	case now.Step > fresh.Step && !ok, now.Step > probed.Step:
+	case now.Step > fresh.Step && (!ok || now.ProbeAt.After(probed.ProbeAt.Add(probed.Step/10+2*l.w.skew+time.Second))), now.Step > probed.Step:
 		l.w.violated("breaker", "%s takes a probe of w%d at %s, but it may not: %s", p.name, id, stamp(time.Since(l.w.began)), showCounts(fresh))
 	}
 }

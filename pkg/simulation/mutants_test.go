@@ -28,6 +28,7 @@ const (
 	redispatch     = "pkg/replay/slice.go"
 	consumer       = "pkg/dispatch/queue.go"
 	leased         = "pkg/dispatch/lease.go"
+	fates          = "pkg/dispatch/fate.go"
 	settling       = "pkg/dispatch/settle.go"
 	subscriptions  = "pkg/dispatch/subscriptions.go"
 	copied         = "pkg/dispatch/copies.go"
@@ -229,7 +230,7 @@ var mutants = []mutant{
 	},
 	{
 		"finish: leave SweepAt on an ended row", protocol,
-		"d.NextAt, d.SweepAt, d.Resends = time.Time{}, time.Time{}, 0", "d.NextAt, d.Resends = time.Time{}, 0",
+		"d.NextAt, d.SweepAt, d.Parked, d.Resends = time.Time{}, time.Time{}, false, 0", "d.NextAt, d.Parked, d.Resends = time.Time{}, false, 0",
 	},
 	{
 		"first outcome: over an existing row", protocol,
@@ -264,12 +265,12 @@ var mutants = []mutant{
 	// The queue consumer.
 	{
 		"queue: acknowledge although the lease could not be written", leased,
-		"\t\tc.Logger.WarnContext(ctx, \"cannot write lease\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn c.later(ctx, r)\n",
-		"\t\tc.Logger.WarnContext(ctx, \"cannot write lease\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn true\n",
+		"\t\tc.Logger.WarnContext(ctx, \"cannot write lease\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn fate{}\n",
+		"\t\tc.Logger.WarnContext(ctx, \"cannot write lease\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn fate{done: true}\n",
 	},
 	{
-		"queue: treat a held lease as done", leased,
-		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)\n", "\t\treturn !now.IsZero()\n",
+		"queue: treat a held lease as done", fates,
+		"\t\treturn fate{after: row.LeaseUntil.Sub(now) + delivery.LeaseSpare}\n", "\t\treturn fate{done: true}\n",
 	},
 	{
 		"queue: drop a success whose lease was lost", settling,
@@ -325,11 +326,11 @@ var mutants = []mutant{
 	},
 	{
 		"breaker: a probe does not use up its step", breaker,
-		"\tb.ProbeAt = now.Add(max(b.Step, limit))\n", "",
+		"\tb.ProbeAt = now.Add(max(jittered(b.Step, jitter), limit))\n", "\t_ = jitter\n",
 	},
 	{
 		"breaker: forget what the stream parked", stream,
-		"\tif _, err := b.park(ctx, d.message(), d.event, d.breaker); err != nil", "\tif err := ctx.Err(); err != nil",
+		"\tif _, err := b.park(ctx, d.message(), d.event); err != nil", "\tif err := ctx.Err(); err != nil",
 	},
 	{
 		"breaker: forget what cannot be parked", stream,
@@ -338,15 +339,15 @@ var mutants = []mutant{
 	},
 	{
 		"park: under a live lease", protocolWait,
-		"row.Attempt != p.Attempt-1 || row.LeaseBy != \"\":", "row.Attempt != p.Attempt-1 && row.LeaseBy == \"\":",
+		"case row.LeaseBy != \"\" || row.Parked || row.NextAt.After(p.Now):", "case row.Parked || row.NextAt.After(p.Now):",
 	},
 	{
 		"park: uses up the attempt", protocolWait,
-		"\trow.park(p.Until)\n", "\trow.park(p.Until)\n\trow.Attempt = p.Attempt\n",
+		"\trow.park(p.Net)\n", "\trow.park(p.Net)\n\trow.Attempt = p.Attempt\n",
 	},
 	{
 		"park: cuts a policy's wait short", protocolWait,
-		"\tif until.After(d.NextAt) {\n\t\td.NextAt = until\n\t}\n", "\td.NextAt = until\n",
+		"row.LeaseBy != \"\" || row.Parked || row.NextAt.After(p.Now):", "row.LeaseBy != \"\" || row.Parked:",
 	},
 	{
 		"sweep: defer without checking the status", protocolWait,
@@ -483,9 +484,9 @@ var mutants = []mutant{
 		"\tif r.Error == failure.None {\n\t\th.Delivered = 1\n", "\tif h.Delivered = 1; r.Error == failure.None {\n",
 	},
 	{
-		"queue: a held lease is postponed and sent again", leased,
-		"\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)\n",
-		"\t\tc.sendAll(ctx, []delivery.Outgoing{{Message: r.Message, Delay: row.LeaseUntil.Sub(now)}})\n\t\treturn c.postpone(ctx, r, row.LeaseUntil.Sub(now)+delivery.LeaseSpare)\n",
+		"queue: a held lease is postponed and sent again", fates,
+		"\tcase f.after > 0:\n",
+		"\tcase f.after > 0:\n\t\tc.sendAll(ctx, []delivery.Outgoing{{Message: r.Message, Delay: f.after}})\n",
 	},
 	{
 		"rows: their life is never prolonged", protocol,
@@ -560,7 +561,7 @@ var mutants = []mutant{
 	},
 	{
 		"breaker: opens for half a minute from the attempt's start", breaker,
-		"r.At.Add(r.Duration).Add(b.Step)", "r.At.Add(b.Step)",
+		"r.At.Add(r.Duration).Add(jittered(b.Step, r.Jitter))", "r.At.Add(jittered(b.Step, r.Jitter))",
 	},
 	{
 		"health: counts failures from before the last success", healthRule,

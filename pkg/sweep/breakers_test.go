@@ -131,7 +131,7 @@ func TestRun_KeepsRowsNearWhileAProbeIsUnderWay(t *testing.T) {
 	t.Parallel()
 	b := newJobBench(t, inSlices(1, 0))
 	b.down(t, 0)
-	b.breaker(t, webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: b.clock.Now()}.Probe("p", b.clock.Now(), 40*time.Second))
+	b.breaker(t, webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: b.clock.Now()}.Probe("p", b.clock.Now(), 40*time.Second, 0.5))
 	keys, began := b.park(t, 20), b.clock.Now()
 	if sent := b.sweep(t); len(sent) > 0 {
 		t.Errorf("sent %v, want only the probe", sent)

@@ -6,33 +6,35 @@ import "time"
 // deliveries do not use up their attempts. It is part of a webhook's health; the
 // zero Breaker is closed.
 //
-// It opens after 10 failures without a success, however close together. While it
-// is open, one attempt is made per step, the probe: 30 s after it opened, then
-// after 1, 2, 4, … minutes, at most an hour. A step is used up when its probe
-// begins, so that a probe whose outcome is never reported counts as failed. A
-// probe that is not made after all gives its step back.
-// Every other delivery is parked: its row waits until the next probe plus a
-// random part of a quarter step, without using an attempt or sending a message.
-// Any success closes the breaker, whether a probe's or not. Parked rows are then
-// sent when their time comes, which spreads them.
+// It opens after 10 failures without a success that began at least 2 s apart, the
+// first and the last. So a burst of failures that ends as quickly as it began, or a
+// target that fails half of its attempts, does not open it: successes are counted
+// within a second of their attempts.
+//
+// While it is open, one attempt is made per step, the probe: 30 s after it opened,
+// then after 1, 2, 4, … minutes, at most an hour, each ±10 % so that breakers that
+// opened together do not probe together. A step is used up when its probe begins, so
+// that a probe whose outcome is never reported counts as failed. A probe that is not
+// made after all gives its step back.
+//
+// Every other delivery is parked: its row waits without using an attempt, a message
+// or a write, however long the outage is. Any success closes the breaker, whether a
+// probe's or not. Whoever closes it has the parked rows drained; see delivery.Timer.
 //
 // For a target that recovers from an outage this means:
-//   - The breaker closes at the next probe, at most one step later: no longer
-//     than the outage lasted, and never more than 1 h.
-//   - Everything parked has been sent to the queue a quarter step and two minutes
-//     after that: 17 min after an outage of hours, 2 min after one of minutes. So
-//     the drain begins within 1 h and is complete within 1 h 17 min.
-//   - The n deliveries of an outage are sent over that quarter step, n per 15 min
-//     if the step is at its longest. Package sweep documents what its own rate
-//     adds.
+//   - The breaker closes at the next probe, at most one step and a minute later: no
+//     longer than the outage lasted, and never more than 67 min.
+//   - Parked rows are attempted from then on, oldest first in each of 8 partitions,
+//     up to 16 at once in the first minute and then twice as many each minute, as long
+//     as the target accepts them.
 //   - No delivery is attempted before the time its policy set, so none runs out of
 //     attempts earlier than it would without a breaker: parking only postpones
 //     attempts. A probe is an attempt of a delivery that was due anyway.
 type Breaker struct {
-	// Failures counts the failures since the last success, up to the number that
-	// opens the breaker.
+	// Failures counts the failures since the last success while the breaker is
+	// closed.
 	Failures int32
-	// Step is the time between probes. Zero: closed.
+	// Step is the time between probes, before jitter. Zero: closed.
 	Step time.Duration
 	// ProbeAt is when the next probe may begin.
 	ProbeAt time.Time
@@ -44,7 +46,8 @@ type Breaker struct {
 }
 
 const (
-	breakerLimit     = 10 // failures
+	breakerLimit     = 10              // failures
+	breakerSpan      = 2 * time.Second // from the begin of the first to that of the last
 	breakerFirstStep = 30 * time.Second
 	breakerMaxStep   = time.Hour
 	// breakerProbeWait is how long rows wait for the outcome of a probe that is
@@ -65,13 +68,14 @@ func (b Breaker) ProbeDue(now time.Time) bool { return b.Open() && !now.Before(b
 
 // Probe makes the attempt named by the probe if one is due: the step is used up
 // and the next one is twice as long. limit is the longest time the probe can
-// take. The result's ProbeBy is by if the probe was granted.
-func (b Breaker) Probe(by string, now time.Time, limit time.Duration) Breaker {
+// take, jitter a random number in [0, 1). The result's ProbeBy is by if the probe
+// was granted.
+func (b Breaker) Probe(by string, now time.Time, limit time.Duration, jitter float64) Breaker {
 	if !b.ProbeDue(now) {
 		return b
 	}
 	b.Step = min(2*b.Step, breakerMaxStep)
-	b.ProbeAt = now.Add(max(b.Step, limit))
+	b.ProbeAt = now.Add(max(jittered(b.Step, jitter), limit))
 	b.ProbeBy, b.ProbeUntil = by, now.Add(limit)
 	return b
 }
@@ -86,15 +90,22 @@ func (b Breaker) ParkUntil(now time.Time, jitter float64) time.Time {
 	return b.ProbeAt.Add(time.Duration(jitter * float64(b.Step) / breakerSpread))
 }
 
-// failed counts a failure. Attempts that were under way when the breaker opened
-// change nothing, and neither do probes, whose step is already used up.
-func (b Breaker) failed(r HealthReport) Breaker {
+// jittered returns a step that is up to a tenth shorter or longer.
+func jittered(step time.Duration, jitter float64) time.Duration {
+	return time.Duration(float64(step) * (0.9 + 0.2*jitter))
+}
+
+// failed counts a failure. since is when the first failure after the last success
+// began; zero if this is the first. Attempts that were under way when the breaker
+// opened change nothing, and neither do probes, whose step is already used up.
+func (b Breaker) failed(r HealthReport, since time.Time) Breaker {
 	if b.Open() {
 		return b.unresolved(r.Probe)
 	}
-	if b.Failures++; b.Failures >= breakerLimit {
+	b.Failures = saturatingIncrement(b.Failures)
+	if b.Failures >= breakerLimit && !since.IsZero() && r.At.Sub(since) >= breakerSpan {
 		b.Step = breakerFirstStep
-		b.ProbeAt = r.At.Add(r.Duration).Add(b.Step)
+		b.ProbeAt = r.At.Add(r.Duration).Add(jittered(b.Step, r.Jitter))
 	}
 	return b
 }

@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -11,19 +12,24 @@ import (
 
 var breakerStart = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// failing returns the health after n failures that all began at the same time.
+// failing returns the health after n failures: the last began at breakerStart, and
+// each of the others a second before the next.
 func failing(n int) webhook.Health {
 	var h webhook.Health
-	for range n {
-		h = h.Observe(webhook.HealthReport{Activation: 1, At: breakerStart, Duration: time.Second, Error: failure.Timeout, Policy: webhook.PolicyDurable})
+	for i := range n {
+		h = h.Observe(failureAt(breakerStart.Add(time.Duration(i-n+1) * time.Second)))
 	}
 	return h
+}
+
+func failureAt(at time.Time) webhook.HealthReport {
+	return webhook.HealthReport{Activation: 1, At: at, Duration: time.Second, Error: failure.Timeout, Policy: webhook.PolicyDurable, Jitter: 0.5}
 }
 
 func TestBreaker_States(t *testing.T) {
 	t.Parallel()
 	report := func(change func(*webhook.HealthReport)) webhook.HealthReport {
-		r := webhook.HealthReport{Activation: 1, At: breakerStart.Add(time.Minute), Duration: time.Second, Error: failure.Status, Policy: webhook.PolicyDurable}
+		r := webhook.HealthReport{Activation: 1, At: breakerStart.Add(time.Minute), Duration: time.Second, Error: failure.Status, Policy: webhook.PolicyDurable, Jitter: 0.5}
 		if change != nil {
 			change(&r)
 		}
@@ -31,7 +37,7 @@ func TestBreaker_States(t *testing.T) {
 	}
 	success := func(r *webhook.HealthReport) { r.Error = failure.None }
 	probed := func(h webhook.Health) webhook.Health {
-		h.Breaker = h.Breaker.Probe("p", h.Breaker.ProbeAt, 40*time.Second)
+		h.Breaker = h.Breaker.Probe("p", h.Breaker.ProbeAt, 40*time.Second, 0.5)
 		return h
 	}
 	open := failing(10).Breaker
@@ -83,16 +89,16 @@ func TestBreaker_States(t *testing.T) {
 func TestBreaker_ProbesOneAStepAndAtMostHourly(t *testing.T) {
 	t.Parallel()
 	b := failing(10).Breaker
-	if early := b.Probe("early", b.ProbeAt.Add(-time.Millisecond), time.Minute); early != b {
+	if early := b.Probe("early", b.ProbeAt.Add(-time.Millisecond), time.Minute, 0.5); early != b {
 		t.Errorf("a probe before its time was granted: %+v", early)
 	}
 	var steps []time.Duration
 	for i := range 9 {
 		at, by := b.ProbeAt, fmt.Sprint(i)
-		if b = b.Probe(by, at, 40*time.Second); b.ProbeBy != by {
+		if b = b.Probe(by, at, 40*time.Second, 0.5); b.ProbeBy != by {
 			t.Fatalf("probe %d was not granted", i)
 		}
-		if second := b.Probe("second", at, 40*time.Second); second != b {
+		if second := b.Probe("second", at, 40*time.Second, 0.5); second != b {
 			t.Fatalf("probe %d was granted twice", i)
 		}
 		steps = append(steps, b.ProbeAt.Sub(at))
@@ -102,15 +108,70 @@ func TestBreaker_ProbesOneAStepAndAtMostHourly(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	long := failing(10).Breaker
-	if long = long.Probe("p", long.ProbeAt, 110*time.Second); long.ProbeAt.Sub(long.ProbeUntil) != 0 {
+	if long = long.Probe("p", long.ProbeAt, 110*time.Second, 0.5); long.ProbeAt.Sub(long.ProbeUntil) != 0 {
 		t.Errorf("a probe of 110 s ends at %v, the next begins at %v; want no overlap", long.ProbeUntil, long.ProbeAt)
+	}
+}
+
+// Ten failures open the breaker once the last began two seconds after the first,
+// whatever number it is.
+func TestBreaker_OpensByNumberAndSpan(t *testing.T) {
+	t.Parallel()
+	every := func(gap time.Duration) (opened int) {
+		var h webhook.Health
+		for n := range 1000 {
+			if h = h.Observe(failureAt(breakerStart.Add(time.Duration(n) * gap))); h.Breaker.Open() {
+				return n + 1
+			}
+		}
+		return 0
+	}
+	for _, tt := range []struct {
+		gap  time.Duration
+		want int
+	}{{time.Hour, 10}, {time.Second, 10}, {250 * time.Millisecond, 10}, {200 * time.Millisecond, 11}, {10 * time.Millisecond, 201}, {0, 0}} {
+		if got := every(tt.gap); got != tt.want {
+			t.Errorf("failures %v apart: opened by number %d, want %d", tt.gap, got, tt.want)
+		}
+	}
+	// A success in between begins the span again.
+	h := failing(9).Observe(webhook.HealthReport{Activation: 1, At: breakerStart.Add(time.Millisecond)})
+	for n := range 10 {
+		h = h.Observe(failureAt(breakerStart.Add(time.Second + time.Duration(n)*time.Millisecond)))
+	}
+	if h.Breaker.Open() {
+		t.Errorf("ten failures within 10 ms of a success opened it: %+v", h.Breaker)
+	}
+}
+
+// Steps are up to a tenth shorter or longer, and double regardless.
+func TestBreaker_StepsHaveJitter(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ jitter, want float64 }{{0, 0.9}, {0.5, 1}, {0.999, 1.0998}} {
+		r := failureAt(breakerStart)
+		r.Jitter = tt.jitter
+		b := failing(9).Observe(failureAt(breakerStart.Add(-time.Minute)), r).Breaker
+		end := breakerStart.Add(r.Duration)
+		if got := b.ProbeAt.Sub(end).Seconds() / 30; math.Abs(got-tt.want) > 1e-9 {
+			t.Errorf("jitter %v: the first step is %v of 30 s, want %v", tt.jitter, got, tt.want)
+		}
+		for range 8 {
+			at := b.ProbeAt
+			b = b.Probe("p", at, 40*time.Second, tt.jitter)
+			if got := b.ProbeAt.Sub(at).Seconds() / b.Step.Seconds(); math.Abs(got-tt.want) > 1e-9 {
+				t.Errorf("jitter %v: a probe %v after the one before, and the step is %v", tt.jitter, b.ProbeAt.Sub(at), b.Step)
+			}
+		}
+		if b.Step != time.Hour {
+			t.Errorf("jitter %v: after eight probes the step is %v", tt.jitter, b.Step)
+		}
 	}
 }
 
 func TestBreaker_ParkUntil(t *testing.T) {
 	t.Parallel()
 	b := webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: breakerStart.Add(time.Hour)}
-	probing := b.Probe("p", b.ProbeAt, 40*time.Second)
+	probing := b.Probe("p", b.ProbeAt, 40*time.Second, 0.5)
 	tests := []struct {
 		name   string
 		b      webhook.Breaker

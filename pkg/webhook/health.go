@@ -71,6 +71,9 @@ type HealthReport struct {
 	Undecided bool
 	// Replay says that a replay job asked for the attempt.
 	Replay bool
+	// Jitter is a random number in [0, 1), for the time of the first probe if the
+	// attempt opens the breaker.
+	Jitter float64
 }
 
 // Under returns the health for an activation of its webhook: an activation newer
@@ -142,7 +145,7 @@ func (h Health) Observe(reports ...HealthReport) Health {
 		if r.Activation != h.Activation || !r.At.After(h.LastOK) {
 			continue
 		}
-		h.Breaker = h.Breaker.failed(r)
+		h.Breaker = h.Breaker.failed(r, h.FailingSince)
 		if r.Policy != PolicySuperOffice && !h.LastCounted.IsZero() && r.At.Sub(h.LastCounted) < time.Second {
 			continue
 		}

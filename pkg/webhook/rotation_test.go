@@ -97,7 +97,7 @@ func TestHealth_AnUndecidedProbeIsOver(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
 	h := failing(10)
-	h.Breaker = h.Breaker.Probe("p", at.Add(24*time.Hour), time.Minute)
+	h.Breaker = h.Breaker.Probe("p", at.Add(24*time.Hour), time.Minute, 0.5)
 	got := h.Observe(webhook.HealthReport{Activation: h.Activation, At: at.Add(24 * time.Hour), Error: failure.Timeout, Probe: "p", Undecided: true})
 	if got.Breaker.ProbeBy != "" || !got.Breaker.Open() || got.TotalErrors != h.TotalErrors {
 		t.Errorf("got %+v, want an open breaker without a probe and no new error", got.Breaker)
@@ -109,7 +109,7 @@ func TestBreaker_GiveBack(t *testing.T) {
 	at := time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
 	for _, step := range []time.Duration{30 * time.Second, 32 * time.Minute, time.Hour} {
 		found := webhook.Breaker{Failures: 10, Step: step, ProbeAt: at}
-		taken := found.Probe("p", at, time.Minute)
+		taken := found.Probe("p", at, time.Minute, 0.5)
 		if diff := cmp.Diff(found, taken.GiveBack("p", found)); diff != "" {
 			t.Errorf("a step of %v (-found +given back):\n%s", step, diff)
 		}

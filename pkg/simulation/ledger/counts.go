@@ -17,6 +17,7 @@ type Counts struct {
 	// Cut is when the fast lane last cut an attempt short.
 	Cut time.Time
 	// Failures counts towards opening the breaker. Step is zero while it is closed.
+	// ProbeAt may be a tenth of a step earlier or later.
 	Failures int
 	Step     time.Duration
 	ProbeAt  time.Time
@@ -47,6 +48,7 @@ type Outcome struct {
 
 const (
 	breakerLimit = 10
+	breakerSpan  = 2 * time.Second // at least, from the first failure to the one that opens it
 	firstStep    = 30 * time.Second
 	longestStep  = time.Hour
 	disableLimit = 9
@@ -109,7 +111,7 @@ func (c Counts) answered(o Outcome) Counts {
 
 func (c Counts) failed(o Outcome) Counts {
 	if c.Step == 0 {
-		if c.Failures++; c.Failures == breakerLimit {
+		if c.Failures++; c.Failures >= breakerLimit && !o.Began.Before(c.FailingSince.Add(breakerSpan)) {
 			c.Step, c.ProbeAt = firstStep, o.Over.Add(firstStep)
 		}
 	}
@@ -120,6 +122,15 @@ func (c Counts) failed(o Outcome) Counts {
 	c.LastCounted = o.Began
 	if c.FailingSince.IsZero() {
 		c.FailingSince = o.Began
+	}
+	return c
+}
+
+// Near returns the counts with the time of the probe that stored ones have, if it is as
+// near as it must be.
+func (c Counts) Near(stored Counts) Counts {
+	if off := stored.ProbeAt.Sub(c.ProbeAt).Abs(); c.Step == stored.Step && off <= c.Step/10+time.Millisecond {
+		c.ProbeAt = stored.ProbeAt
 	}
 	return c
 }

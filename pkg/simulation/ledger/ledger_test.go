@@ -116,6 +116,19 @@ func TestCounts(t *testing.T) {
 	if c.Step != 30*time.Second || !c.ProbeAt.Equal(at.Add(40*time.Second)) {
 		t.Errorf("after ten failures: %+v", c)
 	}
+	early, late := c, c
+	early.ProbeAt, late.ProbeAt = c.ProbeAt.Add(-3*time.Second), c.ProbeAt.Add(4*time.Second)
+	if c.Near(early) != early || c.Near(late) != c {
+		t.Errorf("near %+v: %+v; near %+v: %+v", early, c.Near(early), late, c.Near(late))
+	}
+	var burst ledger.Counts
+	for i := range 20 {
+		began := at.Add(time.Duration(i) * 100 * time.Millisecond)
+		burst = burst.After(ledger.Outcome{Activation: 1, Policy: "durable", Began: began, Over: began, Posts: 1, Kind: ledger.Failed})
+	}
+	if burst.Step != 0 || burst.Failures != 20 {
+		t.Errorf("after twenty failures in 1.9 s: %+v", burst)
+	}
 	if _, ok := c.Probed(at.Add(39*time.Second), time.Minute); ok {
 		t.Error("a probe began before its time")
 	}

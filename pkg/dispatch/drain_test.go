@@ -1,0 +1,483 @@
+package dispatch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/failure"
+	"github.com/posthaste-dev/posthaste/pkg/webhook"
+)
+
+// drained sends a drain and returns when it is done.
+func (r *reservoir) drained(partition, width int) {
+	r.t.Helper()
+	r.consumed(delivery.DrainMessage(r.timer.Key, partition, width))
+}
+
+// consumed has the engine consume a message, which must then be done.
+func (r *reservoir) consumed(m delivery.Message) {
+	r.t.Helper()
+	if failed := r.Queue(r.ctx, []delivery.Received{{ID: "1", Receipt: "a drain", Receives: 1, Message: m}}); len(failed) > 0 {
+		r.t.Errorf("the message %+v is not done", m)
+	}
+}
+
+// since counts the POSTs that began at or after a time.
+func (r *reservoir) since(at time.Time) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, began := range r.posted {
+		if !began.Before(at) {
+			n++
+		}
+	}
+	return n
+}
+
+// once checks that every row was sent exactly once.
+func (r *reservoir) once(rows int) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range rows {
+		if n := r.posts[eventID(i)]; n != 1 {
+			r.t.Errorf("event %d was sent %d times, want once", i, n)
+			return
+		}
+	}
+}
+
+// A target that was away answers in 50 ms and accepts 2,000 POSTs a second: the first
+// POST comes when the probe is due, and what waited is sent within minutes, twice as
+// many at once in each.
+func TestDrain_ARecoveredTargetGetsWhatWaited(t *testing.T) {
+	t.Parallel()
+	const rows = 20_000
+	inReservoir(t, rows, func(r *reservoir) {
+		r.answers(accepting())
+		r.breaks(90 * time.Second)
+		began := time.Now()
+		r.sweep()
+		for r.waiting(delivery.StatusPending) > 0 && time.Since(began) < 20*time.Minute {
+			r.sleep(5 * time.Second)
+		}
+		first := r.posted[0].Sub(began)
+		if first < 90*time.Second || first > 92*time.Second {
+			t.Errorf("the first POST was %v after the start, want it when the probe is due, after 90 s", first)
+		}
+		last := r.posted[len(r.posted)-1].Sub(r.posted[0])
+		if last > 100*time.Second {
+			t.Errorf("%d rows took %v from the first POST to the last, want 100 s: 16 at once, then 32", rows, last)
+		}
+		r.once(rows)
+		if extra := r.writes["Lease"] - rows; extra > rows/20 {
+			t.Errorf("%d leases more than rows", extra)
+		}
+		t.Logf("%v from the first POST to the last, %d at once, calls %v", last, r.crowd, r.writes)
+	})
+}
+
+// A target that fails again while its backlog is drained gets what was in flight, and
+// five seconds later nothing more.
+func TestDrain_ATargetThatFailsAgainIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	inReservoir(t, 80_000, func(r *reservoir) {
+		r.answers(accepting())
+		r.breaks(time.Second)
+		r.timer.Width = 256
+		r.sweep()
+		r.sleep(2*time.Minute + 15*time.Second)
+		r.answers(refusing)
+		failed := time.Now()
+		before := r.waiting(delivery.StatusPending)
+		r.sleep(30 * time.Second)
+		during, after := r.since(failed)-r.since(failed.Add(5*time.Second)), r.since(failed.Add(5*time.Second))
+		if before < 5000 || during > 256 || after > 0 || !r.open() {
+			t.Errorf("with %d rows left: %d POSTs in the five seconds after the failure and %d later, the breaker open: %t; want at most 256, 0, true", before, during, after, r.open())
+		}
+		if r.timer.Width != 128 && r.timer.Width != 64 {
+			t.Errorf("the width is %d, want it halved", r.timer.Width)
+		}
+		if ended := before - r.waiting(delivery.StatusPending); ended > 256 {
+			t.Errorf("%d deliveries have ended, want at most the 256 attempts that had begun", ended)
+		}
+	})
+}
+
+// A drain of a webhook that is not Active ends the rows and sends nothing.
+func TestDrain_EndsTheRowsOfAStoppedWebhook(t *testing.T) {
+	t.Parallel()
+	const rows = 300
+	inReservoir(t, rows, func(r *reservoir) {
+		r.answers(accepting())
+		r.hook.State = webhook.StateStopped
+		r.drained(3, 16)
+		for i := range rows {
+			row := r.status(eventID(i))
+			if row.Status != delivery.StatusCancelled || row.Reason != "the webhook is Stopped" || row.Parked || !row.SweepAt.IsZero() {
+				t.Fatalf("row %d is %+v, want it cancelled", i, row)
+			}
+		}
+		if len(r.posted) > 0 || r.writes["End"] != rows || r.writes["Lease"] > 0 {
+			t.Errorf("%d POSTs, calls %v", len(r.posted), r.writes)
+		}
+	})
+}
+
+// A row that was erased after it was listed is not written.
+func TestDrain_CreatesNoRow(t *testing.T) {
+	t.Parallel()
+	for _, state := range []webhook.State{webhook.StateActive, webhook.StateStopped} {
+		inReservoir(t, 1, func(r *reservoir) {
+			r.answers(accepting())
+			r.hook.State = state
+			r.before = func(method string) error {
+				if method == "Events.Get" || method == "End" { // it is erased after it was listed
+					r.mu.Lock()
+					defer r.mu.Unlock()
+					r.rows[eventID(0)] = delivery.Row{}
+				}
+				return nil
+			}
+			r.drained(0, 16)
+			if row := r.status(eventID(0)); row.Exists() || len(r.posted) > 0 {
+				t.Errorf("%s: got row %+v and %d POSTs of a row that is gone", state, row, len(r.posted))
+			}
+		})
+	}
+}
+
+func TestDrain_AnEventThatIsGoneHasExpired(t *testing.T) {
+	t.Parallel()
+	inReservoir(t, 2, func(r *reservoir) {
+		r.answers(accepting())
+		r.gone[eventID(0)] = true
+		r.drained(0, 16)
+		if row := r.status(eventID(0)); row.Status != delivery.StatusExpired || row.Reason != "the event is no longer kept" {
+			t.Errorf("got %+v, want it expired", row)
+		}
+		if row := r.status(eventID(1)); row.Status != delivery.StatusDelivered {
+			t.Errorf("got %+v, want the other one delivered", row)
+		}
+	})
+}
+
+func TestDrain_WritesNothingOfADeletedWebhook(t *testing.T) {
+	t.Parallel()
+	inReservoir(t, 10, func(r *reservoir) {
+		r.hook = webhook.Webhook{}
+		r.drained(0, 16)
+		r.consumed(delivery.ProbeMessage(r.timer.Key))
+		for method, n := range r.writes {
+			if method != "Webhooks.Get" {
+				t.Errorf("%d calls of %s, want none", n, method)
+			}
+		}
+	})
+}
+
+// A webhook that is stopped during a drain gets nothing more within the three seconds
+// of promise 4, and what is left ends.
+func TestDrain_AWebhookStoppedMeanwhileIsSilent(t *testing.T) {
+	t.Parallel()
+	inReservoir(t, 2000, func(r *reservoir) {
+		r.answers(accepting())
+		r.life.Go(func() {
+			r.sleep(time.Second)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.hook.State, r.hook.Revision = webhook.StateStopped, 2
+		})
+		began := time.Now()
+		r.drained(0, 16)
+		if late := r.since(began.Add(4 * time.Second)); late > 0 || r.waiting(delivery.StatusCancelled) < 100 {
+			t.Errorf("%d POSTs three seconds after it was stopped, %d rows cancelled", late, r.waiting(delivery.StatusCancelled))
+		}
+	})
+}
+
+// A drain whose process ends costs a minute: the rows that it did not lease are as
+// they were, and the others are taken over when their leases have expired.
+func TestDrain_OneThatDiesLosesNothing(t *testing.T) {
+	t.Parallel()
+	const rows = 2000
+	inReservoir(t, rows, func(r *reservoir) {
+		r.answers(accepting())
+		dying, cancel := context.WithCancel(r.ctx)
+		r.life.Go(func() { r.sleep(time.Second); cancel() })
+		r.Queue(dying, []delivery.Received{{ID: "1", Receipt: "1", Receives: 1, Message: delivery.DrainMessage(r.timer.Key, 0, 16)}})
+		sent := len(r.posted)
+		if sent < 100 || sent > 300 || r.waiting(delivery.StatusPending) < rows-sent {
+			t.Fatalf("%d POSTs in a second, %d rows left", sent, r.waiting(delivery.StatusPending))
+		}
+		began := time.Now()
+		r.sweep()
+		r.sleep(90 * time.Second)
+		if left := r.waiting(delivery.StatusPending); left > 16 {
+			t.Errorf("%d rows are left 90 s after the drain died, want no more than were in flight", left)
+		}
+		r.sleep(5 * time.Minute) // successes that were not written are recorded by then
+		if left := r.waiting(delivery.StatusPending); left > 0 {
+			t.Errorf("%d rows are left six and a half minutes after the drain died", left)
+		}
+		if d := r.since(began); d < rows-sent {
+			t.Errorf("%d POSTs after the drain died, want %d", d, rows-sent)
+		}
+		repeated := 0
+		for _, n := range r.posts {
+			repeated += n - 1
+		}
+		if repeated > 16 {
+			t.Errorf("%d duplicates, want those in flight", repeated)
+		}
+		if r.health.TotalErrors > 0 || r.health.TotalCalls != rows {
+			t.Errorf("health counts %d calls and %d errors, want %d and 0: an interrupted attempt does not count", r.health.TotalCalls, r.health.TotalErrors, rows)
+		}
+	})
+}
+
+// Of drains of one webhook at once, one leases each row.
+func TestDrain_TwoAtOnceSendNothingTwice(t *testing.T) {
+	t.Parallel()
+	const rows = 1000
+	inReservoir(t, rows, func(r *reservoir) {
+		r.answers(accepting())
+		for range 3 {
+			r.deliver(delivery.DrainMessage(r.timer.Key, 0, 16), 0)
+		}
+		r.sleep(20 * time.Second)
+		r.once(rows)
+		if r.crowd > 3*16 {
+			t.Errorf("%d POSTs at once, want at most the width of each", r.crowd)
+		}
+	})
+}
+
+// Ten events that the target refuses whenever they come do not keep the breaker open:
+// whatever else is parked is the better probe.
+func TestDrain_PoisonedEventsDoNotKeepTheBreakerOpen(t *testing.T) {
+	t.Parallel()
+	for seed := range 8 {
+		inReservoir(t, 40, func(r *reservoir) {
+			poisoned := map[webhook.EventID]bool{}
+			for i := range 10 { // the oldest: they have opened the breaker
+				poisoned[eventID(i)], r.counts[eventID(i)] = true, 1+(i+seed)%3
+			}
+			accept := accepting()
+			r.answers(func(p webhook.Post) webhook.Result {
+				if poisoned[p.Event.ID] {
+					return refusing(p)
+				}
+				return accept(p)
+			})
+			r.breaks(time.Second)
+			r.sweep()
+			r.sleep(62 * time.Second)
+			if n := r.waiting(delivery.StatusDelivered); n != 30 {
+				t.Errorf("%d of 30 good events were delivered within a minute of the probe, with %d POSTs", n, len(r.posted))
+			}
+		})
+	}
+}
+
+// A probe takes a row that was attempted least, and of those the oldest.
+func TestDrain_TheProbe(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		prepare func(r *reservoir)
+		message delivery.Message
+		probed  int // the event; -1: none
+		open    bool
+		step    time.Duration
+		held    time.Duration // how long the message was postponed
+	}{
+		{name: "the fewest attempts", prepare: func(r *reservoir) { r.counts[eventID(0)], r.counts[eventID(1)] = 2, 1 }, probed: 2},
+		{name: "the oldest", probed: 0},
+		{name: "a failure", prepare: func(r *reservoir) { r.answers(refusing) }, probed: 0, open: true, step: time.Hour},
+		{name: "too early", prepare: func(r *reservoir) { r.breaks(20 * time.Second) }, probed: -1, open: true, step: time.Hour, held: 20 * time.Second},
+		{name: "much too early", prepare: func(r *reservoir) { r.breaks(20 * time.Minute) }, probed: -1, open: true, step: time.Hour},
+		{name: "another one is under way", prepare: func(r *reservoir) {
+			r.health.Breaker = r.health.Breaker.Probe("another", time.Now(), time.Hour, 0.5)
+		}, probed: -1, open: true, step: time.Hour},
+		{name: "the breaker has closed", prepare: func(r *reservoir) { r.health.Breaker = webhook.Breaker{} }, probed: -1},
+		{name: "the webhook is stopped", prepare: func(r *reservoir) { r.hook.State = webhook.StateStopped }, probed: -1, open: true, step: time.Hour},
+		{name: "rows that are leased meanwhile", prepare: func(r *reservoir) {
+			r.stale(0, 1)
+		}, probed: 2},
+		{name: "all of them are leased meanwhile", prepare: func(r *reservoir) { r.stale(0, 1, 2) }, probed: -1, open: true, step: time.Hour},
+		{name: "an event that is gone", prepare: func(r *reservoir) { r.gone[eventID(0)] = true }, probed: 1},
+		{name: "nothing is parked", prepare: func(r *reservoir) { r.parked = [delivery.ParkedPartitions]partition{} }, probed: -1, open: true, step: time.Hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			inReservoir(t, 3, func(r *reservoir) {
+				r.answers(accepting())
+				r.breaks(0)
+				if tt.prepare != nil {
+					tt.prepare(r)
+				}
+				failed := r.Queue(r.ctx, []delivery.Received{{ID: "1", Receipt: "probe", Receives: 1, Message: delivery.ProbeMessage(r.timer.Key)}})
+				held := r.held["probe"].Round(time.Second)
+				probed := -1
+				for i := range 3 {
+					if r.posts[eventID(i)] > 0 {
+						probed = i
+					}
+				}
+				b := r.health.Breaker
+				if probed != tt.probed || len(r.posted) > 1 || b.Open() != tt.open || b.Step != tt.step || held != tt.held || (held > 0) != (len(failed) > 0) {
+					t.Errorf("got event %d of %d POSTs, breaker %+v, postponed %v, not done %v", probed, len(r.posted), b, held, failed)
+				}
+				if tt.name != "another one is under way" && b.ProbeBy != "" {
+					t.Errorf("the step is not given back: %+v", b)
+				}
+			})
+		})
+	}
+}
+
+// stale has other consumers lease rows after they were listed.
+func (r *reservoir) stale(events ...int) {
+	r.before = func(method string) error {
+		if method != "Lease" {
+			return nil
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, i := range events {
+			if row := r.row(eventID(i)); row.LeaseBy == "" {
+				row.Parked, row.Attempt, row.LeaseBy, row.LeaseUntil, row.SweepAt = false, 1, "another", time.Now().Add(time.Minute), time.Now().Add(time.Hour)
+				r.rows[eventID(i)] = row
+			}
+		}
+		return nil
+	}
+}
+
+// Whoever closes the breaker pulls the timer and sends the first drains, so that the
+// backlog does not wait for the sweep.
+func TestDrain_WhoeverClosesTheBreakerSendsTheFirst(t *testing.T) {
+	t.Parallel()
+	const rows = 3000
+	inReservoir(t, rows, func(r *reservoir) {
+		r.answers(accepting())
+		r.breaks(0)
+		r.timer.DueAt = time.Now().Add(time.Hour)
+		began := time.Now()
+		r.consumed(delivery.ProbeMessage(r.timer.Key))
+		if r.open() || r.timer.DueAt.After(time.Now()) {
+			t.Errorf("the breaker is open: %t, the timer is due at %v", r.open(), r.timer.DueAt)
+		}
+		r.sleep(30 * time.Second)
+		if left := r.waiting(delivery.StatusPending); left > 0 {
+			t.Errorf("without a sweep, %d of %d rows are left after 30 s", left, rows)
+		}
+		r.once(rows)
+		t.Logf("the last POST came %v after the first", r.posted[len(r.posted)-1].Sub(began))
+	})
+}
+
+// A delivery that fails in a drain goes on as its policy says.
+func TestDrain_AFailureIsRetriedByItsPolicy(t *testing.T) {
+	t.Parallel()
+	inReservoir(t, 1, func(r *reservoir) {
+		r.answers(refusing)
+		began := time.Now()
+		r.drained(0, 16)
+		row := r.status(eventID(0))
+		if wait := row.NextAt.Sub(began); row.Status != delivery.StatusPending || row.Attempt != 1 || row.Parked || wait < 4*time.Second || wait > 7*time.Second {
+			t.Errorf("got %+v, due in %v; want the second attempt in 5 s", row, wait)
+		}
+		r.answers(accepting())
+		r.sleep(10 * time.Second)
+		if row := r.status(eventID(0)); row.Status != delivery.StatusDelivered || row.Attempt != 2 {
+			t.Errorf("got %+v, want it delivered", row)
+		}
+	})
+}
+
+// Faults leave the rows parked, and a panic ends one attempt only.
+func TestDrain_Faults(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"Webhooks.Get", "Health", "Timer", "Parked", "Events.Get", "Lease", "Finish", "SetTimer"} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			inReservoir(t, 50, func(r *reservoir) {
+				r.answers(accepting())
+				fails := true
+				r.before = func(called string) error {
+					if fails && called == method {
+						return fmt.Errorf("fault: %w", webhook.ErrUnavailable)
+					}
+					return nil
+				}
+				r.drained(0, 16)
+				fails = false
+				r.sweep()
+				r.sleep(4 * time.Minute)
+				if left := r.waiting(delivery.StatusPending); left > 0 {
+					t.Errorf("%d rows are left", left)
+				}
+				if method != "Finish" { // a success that cannot be written is enqueued, never sent twice
+					r.once(50)
+				}
+			})
+		})
+	}
+	inReservoir(t, 50, func(r *reservoir) {
+		accept := accepting()
+		r.answers(func(p webhook.Post) webhook.Result {
+			if p.Event.ID == eventID(5) && p.Retry == 0 {
+				panic("a fault of ours")
+			}
+			return accept(p)
+		})
+		r.drained(0, 16)
+		if n := r.waiting(delivery.StatusDelivered); n != 49 || r.health.TotalErrors != 1 {
+			t.Errorf("%d of 49 delivered, %d errors; want the panic counted as a failed attempt", n, r.health.TotalErrors)
+		}
+		r.before = func(method string) error {
+			if method == "Events.Get" {
+				panic(errors.New("another"))
+			}
+			return nil
+		}
+		row := r.status(eventID(5))
+		row.Parked, row.NextAt = true, time.Now()
+		r.rows[eventID(5)] = row
+		r.parked[eventID(5).Partition(delivery.ParkedPartitions)].low = 0
+		r.drained(0, 16)
+		if !r.status(eventID(5)).Parked {
+			t.Error("the row is not parked")
+		}
+	})
+}
+
+// A slice stops at requests for a pause, and the next drains are narrower.
+func TestDrain_AThrottlingTargetNarrowsTheWidth(t *testing.T) {
+	t.Parallel()
+	inReservoir(t, 1000, func(r *reservoir) {
+		n := 0
+		r.answers(func(webhook.Post) webhook.Result {
+			r.mu.Lock()
+			n++
+			odd := n%3 == 0
+			r.mu.Unlock()
+			time.Sleep(50 * time.Millisecond)
+			if odd {
+				return webhook.Result{StatusCode: 429, Error: failure.Status, RetryAfter: time.Minute}
+			}
+			return webhook.Result{StatusCode: 200}
+		})
+		r.timer.Width = 64
+		r.drained(0, 256)
+		if r.timer.Width != 32 || len(r.posted) > 100 {
+			t.Errorf("width %d after %d POSTs, want 32 after a few", r.timer.Width, len(r.posted))
+		}
+	})
+}
