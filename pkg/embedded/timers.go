@@ -67,7 +67,7 @@ func (s Deliveries) Timer(ctx context.Context, key webhook.Key) (t delivery.Time
 
 // SetTimer implements delivery.Timers.
 func (s Deliveries) SetTimer(ctx context.Context, t delivery.Timer) (delivery.Timer, error) {
-	return commit(ctx, s.db, func(tx *bbolt.Tx) (delivery.Timer, error) {
+	return commit(ctx, s.db.update, func(tx *bbolt.Tx) (delivery.Timer, error) {
 		was, _, err := loadTimer(tx, t.Key)
 		if err != nil {
 			return delivery.Timer{}, err

@@ -98,6 +98,9 @@ func (h Health) Under(activation int64) Health {
 // An attempt that its lane cut short is not an error, and neither is an undecided attempt: the
 // rotation caused it, not the target.
 //
+// An attempt that sent nothing, since the webhook's template makes too large a body of its
+// event, says nothing about the target: it counts in the totals and in LastError only.
+//
 // An attempt of a replay counts in the totals only. What a target says about old events
 // says little about new ones: a failure neither disables the webhook nor opens its
 // breaker, which would hold live events back, and a success ends no streak. It does
@@ -120,6 +123,10 @@ func (h Health) Observe(reports ...HealthReport) Health {
 			h = h.observeCut(r)
 			continue
 		}
+		if r.Error == failure.Body {
+			h = h.observeApart(r)
+			continue
+		}
 		answer := r.Duration / time.Duration(posts)
 		if h.Latency == 0 {
 			h.Latency = answer
@@ -128,7 +135,7 @@ func (h Health) Observe(reports ...HealthReport) Health {
 		}
 		h.Slow = h.Slow && h.Latency >= SlowUnder
 		if r.Replay {
-			h = h.observeReplay(r)
+			h = h.observeApart(r)
 			continue
 		}
 		if r.Error == failure.None {
@@ -171,8 +178,8 @@ func (h Health) observeCut(r HealthReport) Health {
 	return h
 }
 
-// observeReplay counts an attempt of a replay.
-func (h Health) observeReplay(r HealthReport) Health {
+// observeApart counts an attempt of a replay, or one that sent nothing.
+func (h Health) observeApart(r HealthReport) Health {
 	switch {
 	case r.Error != failure.None:
 		h.TotalErrors, h.LastError = saturatingIncrement(h.TotalErrors), Truncate(r.LastError, MaxLastError)
