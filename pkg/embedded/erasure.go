@@ -63,11 +63,12 @@ func (s Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit i
 // EraseDeliveries implements tenancy.Erasure.
 func (s Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
 	err := s.db.update(ctx, func(tx *bbolt.Tx) error {
-		t, found, err := loadTimer(tx, webhook.Key{Tenant: tenant, ID: id})
-		if err != nil { // it cannot be decoded
-			return bucket(tx, "timers").Delete(webhookKey(tenant, id))
-		}
-		if !found {
+		key := webhook.Key{Tenant: tenant, ID: id}
+		t, found, err := loadTimer(tx, key)
+		switch {
+		case err != nil: // it cannot be decoded
+			return removeUnreadableTimer(tx, key)
+		case !found:
 			return nil
 		}
 		return removeTimer(tx, t)

@@ -52,6 +52,8 @@ func (db *DB) Damage(t *testing.T, thing any) {
 		name, k = "events", eventKey(x.Tenant, x.ID)
 	case delivery.Row:
 		name, k = "deliveries", deliveryKey(x.Key)
+	case delivery.Timer:
+		name, k = "timers", webhookKey(x.Key.Tenant, x.Key.ID)
 	case storetest.StoredHour:
 		name, k = "statistics", hourKey(x.Tenant, x.Webhook, x.From)
 	case job.Job:

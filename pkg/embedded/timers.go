@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -48,6 +49,24 @@ func removeTimer(tx *bbolt.Tx, t delivery.Timer) error {
 		return fmt.Errorf("delete from index: %w", err)
 	}
 	if err := bucket(tx, "timers").Delete(webhookKey(t.Key.Tenant, t.Key.ID)); err != nil {
+		return fmt.Errorf("delete timer: %w", err)
+	}
+	return nil
+}
+
+// removeUnreadableTimer removes a timer that cannot be decoded. It searches the timer's
+// shard of the index for its entry.
+func removeUnreadableTimer(tx *bbolt.Tx, id webhook.Key) error {
+	own := webhookKey(id.Tenant, id.ID)
+	for _, place := range begins(bucket(tx, "duetimers"), key(byte(delivery.TimerShard(id))), math.MaxInt) {
+		if len(place) < 9 || !bytes.Equal(place[9:], own) {
+			continue
+		}
+		if err := bucket(tx, "duetimers").Delete(place); err != nil {
+			return fmt.Errorf("delete from index: %w", err)
+		}
+	}
+	if err := bucket(tx, "timers").Delete(own); err != nil {
 		return fmt.Errorf("delete timer: %w", err)
 	}
 	return nil

@@ -81,7 +81,7 @@ func TestSources_CountsDoNotGrow(t *testing.T) {
 func damage(db *memdb.DB) func(t *testing.T, thing any) {
 	return func(t *testing.T, thing any) {
 		t.Helper()
-		var pk, sk, attribute string
+		var pk, sk, attribute, also string
 		table := "webhooks"
 		switch x := thing.(type) {
 		case webhook.Webhook:
@@ -93,6 +93,9 @@ func damage(db *memdb.DB) func(t *testing.T, thing any) {
 			table = "events"
 		case delivery.Row:
 			pk, sk, attribute = fmt.Sprintf("T#%s#W#%d#%d", x.Tenant, x.Webhook, x.Event.Partition(8)), string(x.Event), "next_at"
+			table, also = "deliveries", "attempt" // one of each index
+		case delivery.Timer:
+			pk, sk, attribute = fmt.Sprintf("T#%s#W#%d", x.Key.Tenant, x.Key.ID), "TIMER", "width"
 			table = "deliveries"
 		case storetest.StoredHour:
 			pk, sk, attribute = fmt.Sprintf("T#%s#W#%d", x.Tenant, x.Webhook), x.From.Format("HOUR#2006-01-02T15"), "attempts"
@@ -110,10 +113,14 @@ func damage(db *memdb.DB) func(t *testing.T, thing any) {
 			t.Fatalf("cannot damage a %T", thing)
 		}
 		text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+		change, names := "SET #a = :v", map[string]string{"#a": attribute}
+		if also != "" {
+			change, names["#b"] = change+", #b = :v", also
+		}
 		_, err := db.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 			TableName: &table, Key: map[string]types.AttributeValue{"pk": text(pk), "sk": text(sk)},
-			UpdateExpression: aws.String("SET #a = :v"), ConditionExpression: aws.String("attribute_exists(pk)"),
-			ExpressionAttributeNames: map[string]string{"#a": attribute}, ExpressionAttributeValues: map[string]types.AttributeValue{":v": text("?")},
+			UpdateExpression: &change, ConditionExpression: aws.String("attribute_exists(pk)"),
+			ExpressionAttributeNames: names, ExpressionAttributeValues: map[string]types.AttributeValue{":v": text("?")},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -29,7 +29,7 @@ const (
 
 // deliveryPartitions is how many partitions the rows of one webhook are spread
 // over.
-const deliveryPartitions = 8
+const deliveryPartitions = delivery.ParkedPartitions
 
 func deliveryPK(tenant webhook.Tenant, id int32, n int) string {
 	return fmt.Sprintf("T#%s#W#%d#%d", tenant, id, n)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,6 +52,7 @@ func testProtocol(t *testing.T, h Harness) {
 					rt.Fatalf("step %d, %s on %s (-want +got):\n%s", step, x.name, describe(row), diff)
 				}
 				row = want
+				keepsParked(rt, t, h, row, key, x.name)
 			}
 			stored, err := h.Deliveries.Get(t.Context(), key)
 			if !row.Exists() {
@@ -66,74 +68,114 @@ func testProtocol(t *testing.T, h Harness) {
 	})
 }
 
+// keepsParked checks that the index of parked rows has the row if it is parked, and not
+// otherwise.
+func keepsParked(rt *rapid.T, t *testing.T, h Harness, row delivery.Row, key delivery.Key, step string) {
+	h.settle()
+	partition, want := key.Event.Partition(delivery.ParkedPartitions), []delivery.ParkedRow(nil)
+	if row.Parked {
+		want = append(want, asParked(row))
+	}
+	page, err := h.Deliveries.Parked(t.Context(), webhook.Key{Tenant: key.Tenant, ID: key.Webhook}, partition, "", 10_000)
+	page = slices.DeleteFunc(page, func(p delivery.ParkedRow) bool { return p.Key != key })
+	if diff := cmp.Diff(want, page, cmpopts.EquateEmpty()); err != nil || diff != "" {
+		rt.Fatalf("after %s the index of parked rows: %v (-want +got):\n%s", step, err, diff)
+	}
+}
+
 var statuses = []delivery.Status{delivery.StatusPending, delivery.StatusDelivered, delivery.StatusFailed}
+
+// drawn holds the arguments of a write of any kind.
+type drawn struct {
+	kind           string
+	key            delivery.Key
+	at, later      time.Time
+	expires        time.Time
+	round, attempt int
+	token, job     string
+	replay         string
+	seen           time.Time       // SweepAt
+	status         delivery.Status // as seen by StartRound
+	outcome        delivery.Status
+	sent           webhook.Sent
+}
 
 func drawTransition(rt *rapid.T, key delivery.Key, at, expires time.Time, row delivery.Row) transition {
 	// Close to the row's own state, so that conditions often hold or narrowly
 	// fail.
 	near := func(n, low int, name string) int { return max(low, n+rapid.IntRange(-1, 1).Draw(rt, name)) }
-	round, attempt := near(max(row.Round, 1), 1, "round"), near(row.Attempt, 1, "attempt")
-	token := rapid.SampledFrom([]string{"a", "b", row.LeaseBy}).Draw(rt, "token")
-	if token == "" {
-		token = "c"
-	}
-	seed := delivery.Seed{EventName: "contact.changed", PrimaryKey: 7, Replay: rapid.SampledFrom([]string{"", "job1"}).Draw(rt, "replay"), ExpiresAt: expires}
-	later := at.Add(time.Duration(rapid.IntRange(1, 9000).Draw(rt, "later")) * time.Millisecond)
-	tried := delivery.Attempt{
-		Number: attempt, At: at, Duration: 5 * time.Millisecond, StatusCode: 500, Error: failure.Status,
-		Sent: webhook.Sent{
+	x := drawn{
+		kind: rapid.SampledFrom([]string{
+			"Lease", "Lease", "Lease, seen parked", "Lease, seen parked", "Finish", "Finish", "RecordFirst", "MarkDelivered", "StartRound", "End", "MakeDue", "Claim", "Park", "Park", "Defer", "Yield",
+		}).Draw(rt, "kind"),
+		key: key, at: at, expires: expires, later: at.Add(time.Duration(rapid.IntRange(1, 9000).Draw(rt, "later")) * time.Millisecond),
+		round: near(max(row.Round, 1), 1, "round"), attempt: near(row.Attempt, 1, "attempt"),
+		token: rapid.SampledFrom([]string{"a", "b", row.LeaseBy}).Draw(rt, "token"), job: rapid.SampledFrom([]string{"", "job1", "job2"}).Draw(rt, "job"),
+		replay:  rapid.SampledFrom([]string{"", "job1"}).Draw(rt, "replay"),
+		seen:    rapid.SampledFrom([]time.Time{row.SweepAt, at}).Draw(rt, "seen"),
+		status:  rapid.SampledFrom([]delivery.Status{row.Status, row.Status, row.Status, "", delivery.StatusFailed}).Draw(rt, "seen status"),
+		outcome: rapid.SampledFrom(statuses).Draw(rt, "status"),
+		sent: webhook.Sent{
 			Revision: int64(rapid.SampledFrom([]int{0, 1, 1 << 40}).Draw(rt, "revision")), Body: rapid.SampledFrom([]string{"", webhook.BodyMark(nil)}).Draw(rt, "body"),
 			Signer: rapid.SampledFrom([]webhook.Signer{webhook.SignerNone, webhook.SignerCurrent, webhook.SignerPrevious}).Draw(rt, "signer"),
 			Both:   rapid.Bool().Draw(rt, "both"), Replay: rapid.Bool().Draw(rt, "marked as replay"),
 		},
 	}
-	outcome := delivery.Outcome{Attempt: tried, Response: "no", Status: rapid.SampledFrom(statuses).Draw(rt, "status")}
-	if outcome.Status == delivery.StatusPending {
-		outcome.NextAt, outcome.SweepAt = later, later.Add(time.Minute)
+	if x.token == "" {
+		x.token = "c"
 	}
-	if outcome.Status == delivery.StatusFailed {
+	return x.transition()
+}
+
+// transition returns the write.
+func (d drawn) transition() transition {
+	seed := delivery.Seed{EventName: "contact.changed", PrimaryKey: 7, Replay: d.replay, ExpiresAt: d.expires}
+	tried := delivery.Attempt{Number: d.attempt, At: d.at, Duration: 5 * time.Millisecond, StatusCode: 500, Error: failure.Status, Sent: d.sent}
+	outcome := delivery.Outcome{Attempt: tried, Response: "no", Status: d.outcome}
+	switch d.outcome {
+	case delivery.StatusPending:
+		outcome.NextAt, outcome.SweepAt = d.later, d.later.Add(time.Minute)
+	case delivery.StatusFailed:
 		outcome.Reason = "every attempt failed"
 	}
-	switch kind := rapid.SampledFrom([]string{"Lease", "Lease", "Finish", "Finish", "RecordFirst", "MarkDelivered", "StartRound", "End", "MakeDue", "Claim", "Park", "Park", "Defer", "Yield"}).Draw(rt, "kind"); kind {
-	case "Lease":
-		x := delivery.Lease{Key: key, Round: round, Attempt: attempt, Token: token, Now: at, Until: later, SweepAt: later.Add(time.Minute), Seed: seed, Parked: rapid.Bool().Draw(rt, "seen parked")}
-		return transition{fmt.Sprintf("%s %d/%d by %s", kind, round, attempt, token), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Lease(ctx, x) }}
+	name := fmt.Sprintf("%s %d/%d by %q", d.kind, d.round, d.attempt, d.token)
+	switch d.kind {
+	case "Lease", "Lease, seen parked":
+		x := delivery.Lease{Key: d.key, Round: d.round, Attempt: d.attempt, Token: d.token, Now: d.at, Until: d.later, SweepAt: d.later.Add(time.Minute), Seed: seed, Parked: d.kind != "Lease"}
+		if x.Token == "" {
+			x.Token = "t"
+		}
+		return transition{name, x.Apply, func(ctx context.Context, s delivery.Store) (delivery.Row, error) { return s.Lease(ctx, x) }}
 	case "Finish":
-		x := delivery.Finish{Key: key, Round: round, Attempt: attempt, Token: token, Now: at, ExpiresAt: expires, Outcome: outcome}
-		return transition{fmt.Sprintf("%s %d/%d by %s, %s", kind, round, attempt, token, outcome.Status), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Finish(ctx, x) }}
+		x := delivery.Finish{Key: d.key, Round: d.round, Attempt: d.attempt, Token: d.token, Now: d.at, ExpiresAt: d.expires, Outcome: outcome}
+		return transition{name + ", " + string(d.outcome), x.Apply, func(ctx context.Context, s delivery.Store) (delivery.Row, error) { return s.Finish(ctx, x) }}
 	case "RecordFirst":
-		x := delivery.RecordFirst{Key: key, Now: at, Seed: seed, Outcome: outcome}
-		return transition{fmt.Sprintf("%s, %s", kind, outcome.Status), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) {
-			return d.RecordFirst(ctx, x)
-		}}
+		x := delivery.RecordFirst{Key: d.key, Now: d.at, Seed: seed, Outcome: outcome}
+		return transition{name + ", " + string(d.outcome), x.Apply, func(ctx context.Context, s delivery.Store) (delivery.Row, error) { return s.RecordFirst(ctx, x) }}
 	case "MarkDelivered":
 		tried.StatusCode, tried.Error = 200, failure.None
-		x := delivery.MarkDelivered{Key: key, Round: round, Now: at, Seed: seed, Attempt: tried, Response: "ok", ExpiresAt: expires}
-		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) {
-			return d.MarkDelivered(ctx, x)
-		}}
+		x := delivery.MarkDelivered{Key: d.key, Round: d.round, Now: d.at, Seed: seed, Attempt: tried, Response: "ok", ExpiresAt: d.expires}
+		return transition{name, x.Apply, func(ctx context.Context, s delivery.Store) (delivery.Row, error) { return s.MarkDelivered(ctx, x) }}
 	case "StartRound":
-		seen := rapid.SampledFrom([]delivery.Status{row.Status, row.Status, row.Status, "", delivery.StatusFailed}).Draw(rt, "seen")
-		x := delivery.StartRound{Key: key, Seen: seen, Now: at, Due: later, SweepAt: later.Add(time.Minute), Job: rapid.SampledFrom([]string{"", "job1", "job2"}).Draw(rt, "job"), Seed: seed}
-		return transition{fmt.Sprintf("%s by job %q, seen %q", kind, x.Job, seen), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.StartRound(ctx, x) }}
+		x := delivery.StartRound{Key: d.key, Seen: d.status, Now: d.at, Due: d.later, SweepAt: d.later.Add(time.Minute), Job: d.job, Seed: seed}
+		return transition{fmt.Sprintf("%s by job %q, seen %q", name, d.job, d.status), x.Apply, func(ctx context.Context, s delivery.Store) (delivery.Row, error) { return s.StartRound(ctx, x) }}
 	case "End":
-		x := delivery.End{Key: key, Round: round, Status: delivery.StatusCancelled, Reason: "stopped", Now: at, Seed: seed}
-		return transition{fmt.Sprintf("%s %d", kind, round), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.End(ctx, x) }}
+		x := delivery.End{Key: d.key, Round: d.round, Status: delivery.StatusCancelled, Reason: "stopped", Now: d.at, Seed: seed}
+		return transition{name, x.Apply, func(ctx context.Context, s delivery.Store) (delivery.Row, error) { return s.End(ctx, x) }}
 	case "MakeDue":
-		x := delivery.MakeDue{Key: key, Round: round, Attempt: attempt, Now: at, SweepAt: later, Seed: seed}
-		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.MakeDue(ctx, x) }}
+		x := delivery.MakeDue{Key: d.key, Round: d.round, Attempt: d.attempt, Now: d.at, SweepAt: d.later, Seed: seed}
+		return transition{name, x.Apply, func(ctx context.Context, s delivery.Store) (delivery.Row, error) { return s.MakeDue(ctx, x) }}
 	case "Yield":
 		tried.Number, tried.StatusCode, tried.Error = 0, 0, failure.Timeout
-		x := delivery.Yield{Key: key, Round: round, Attempt: attempt, Token: token, Now: at, SweepAt: later, ExpiresAt: expires, Cut: tried}
-		return transition{fmt.Sprintf("%s %d/%d by %s", kind, round, attempt, token), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Yield(ctx, x) }}
+		x := delivery.Yield{Key: d.key, Round: d.round, Attempt: d.attempt, Token: d.token, Now: d.at, SweepAt: d.later, ExpiresAt: d.expires, Cut: tried}
+		return transition{name, x.Apply, func(ctx context.Context, s delivery.Store) (delivery.Row, error) { return s.Yield(ctx, x) }}
 	case "Park":
-		x := delivery.Park{Key: key, Round: round, Attempt: attempt, Now: at, Net: later, Seed: seed}
-		return transition{fmt.Sprintf("%s %d/%d", kind, round, attempt), x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Park(ctx, x) }}
+		x := delivery.Park{Key: d.key, Round: d.round, Attempt: d.attempt, Now: d.at, Net: d.later, Seed: seed}
+		return transition{name, x.Apply, func(ctx context.Context, s delivery.Store) (delivery.Row, error) { return s.Park(ctx, x) }}
 	case "Defer":
-		x := delivery.Defer{Key: key, Seen: rapid.SampledFrom([]time.Time{row.SweepAt, at}).Draw(rt, "seen"), Now: at, Net: later, ExpiresAt: expires}
-		return transition{kind, x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Defer(ctx, x) }}
-	default:
-		x := delivery.Claim{Key: key, Seen: rapid.SampledFrom([]time.Time{row.SweepAt, at}).Draw(rt, "seen"), Next: later, Now: at}
-		return transition{kind, x.Apply, func(ctx context.Context, d delivery.Store) (delivery.Row, error) { return d.Claim(ctx, x) }}
+		x := delivery.Defer{Key: d.key, Seen: d.seen, Now: d.at, Net: d.later, ExpiresAt: d.expires}
+		return transition{name, x.Apply, func(ctx context.Context, s delivery.Store) (delivery.Row, error) { return s.Defer(ctx, x) }}
 	}
+	x := delivery.Claim{Key: d.key, Seen: d.seen, Next: d.later, Now: d.at}
+	return transition{name, x.Apply, func(ctx context.Context, s delivery.Store) (delivery.Row, error) { return s.Claim(ctx, x) }}
 }

@@ -38,11 +38,11 @@ type Harness struct {
 	// Stamp is the precision that the feed's times are truncated to. 0: a
 	// second.
 	Stamp time.Duration
-	// Settle waits until lagging reads (Due, Health, Hours) see all completed writes.
+	// Settle waits until lagging reads (Due, DueTimers, Parked, Waiting, Health, Hours) see all completed writes.
 	// nil: reads never lag.
 	Settle func()
-	// Damage makes a stored item undecodable: a Webhook, Replaced, Event, Delivery,
-	// Job, Intent, StoredHour, tenancy.Record, Credential or Source. nil: damage is tested
+	// Damage makes a stored item undecodable: a Webhook, Replaced, Event, Row,
+	// Timer, Job, Intent, StoredHour, tenancy.Record, Credential or Source. nil: damage is tested
 	// elsewhere.
 	Damage func(t *testing.T, thing any)
 }
@@ -71,6 +71,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"Search", testSearch},
 		{"Jobs", testJobs},
 		{"Deliveries", testDeliveries},
+		{"Backlog", testBacklog},
+		{"Timers", testTimers},
 		{"Log", testLog},
 		{"Responses", testResponses},
 		{"Protocol", testProtocol},

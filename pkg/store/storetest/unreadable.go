@@ -184,6 +184,27 @@ func testUnreadable(t *testing.T, h Harness) {
 			},
 		},
 		{
+			name: "Deliveries.Parked",
+			make: func(t *testing.T, _ int) (any, error) {
+				key := newKey(t, tenant, 4)
+				for key.Event.Partition(delivery.ParkedPartitions) != 3 {
+					key = newKey(t, tenant, 4)
+				}
+				return park(t, h, key), nil
+			},
+			list: func(ctx context.Context) (int, error) {
+				h.settle()
+				last := webhook.EventID("")
+				return pages(func() (int, bool, error) {
+					page, err := h.Deliveries.Parked(ctx, webhook.Key{Tenant: tenant, ID: 4}, 3, last, limit)
+					for _, row := range page {
+						last = row.Event
+					}
+					return len(page), len(page) == limit, err
+				})
+			},
+		},
+		{
 			name: "Jobs.Running",
 			make: func(t *testing.T, _ int) (any, error) {
 				j, err := job.New(job.Redispatch, tenant, webhook.Associate{}, at, rand.Reader)
@@ -263,6 +284,7 @@ func testUnreadable(t *testing.T, h Harness) {
 			func() (int, error) { return h.Erasure.EraseEvents(t.Context(), tenant, 1000) },
 			func() (int, error) { return h.Erasure.EraseDeliveries(t.Context(), tenant, 1, 1000) },
 			func() (int, error) { return h.Erasure.EraseDeliveries(t.Context(), tenant, 2, 1000) },
+			func() (int, error) { return h.Erasure.EraseDeliveries(t.Context(), tenant, 4, 1000) },
 			func() (int, error) { return h.Erasure.EraseHistory(t.Context(), tenant, 1000, 1000) },
 		} {
 			if n, err := erase(); n != things || err != nil {
@@ -272,6 +294,23 @@ func testUnreadable(t *testing.T, h Harness) {
 		h.settle()
 		if rows, err := h.Deliveries.Due(t.Context(), 0, now(), delivery.DueRow{}, 1000); len(rows) != 0 || err != nil {
 			t.Errorf("the index still has %d rows, %v", len(rows), err)
+		}
+		if n, err := h.Deliveries.Waiting(t.Context(), webhook.Key{Tenant: tenant, ID: 4}, 10); n != 0 || err != nil {
+			t.Errorf("the index of parked rows still has %d, %v", n, err)
+		}
+	})
+	t.Run("a damaged timer is an error, and is erased with its index entry", func(t *testing.T) {
+		key := webhook.Key{Tenant: tenant, ID: 5}
+		stored := setTimer(t, h, delivery.Timer{Key: key, DueAt: at, Width: 16})
+		h.Damage(t, stored)
+		if _, err := h.Deliveries.Timer(t.Context(), key); err == nil || errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("read: got %v, want that it cannot be decoded", err)
+		}
+		if n, err := h.Erasure.EraseDeliveries(t.Context(), tenant, 5, 10); n != 0 || err != nil {
+			t.Errorf("erased %d, %v", n, err)
+		}
+		if got := timer(t, h, key); got != (delivery.Timer{}) || len(dueTimers(t, h, tenant, at)) != 0 {
+			t.Errorf("left: %+v, %+v", got, dueTimers(t, h, tenant, at))
 		}
 	})
 }
