@@ -21,7 +21,7 @@ const (
 // probeParked makes the attempt of one parked row, as the probe of the breaker.
 func (d *drain) probeParked(ctx context.Context, r delivery.Received) (done bool) {
 	if !d.view.held() {
-		return true // whoever closed the breaker has sent drains
+		return true // the process that closed the breaker has sent drains
 	}
 	if wait := d.view.breaker.ProbeAt.Sub(d.Now()); wait > 0 {
 		return wait > probeAhead || d.postpone(ctx, r, wait)

@@ -359,7 +359,7 @@ func (r *reservoir) stale(events ...int) {
 	}
 }
 
-// Whoever closes the breaker pulls the timer and sends the first drains, so that the
+// The consumer that closes the breaker pulls the timer and sends the first drains, so that the
 // backlog does not wait for the sweep.
 func TestDrain_WhoeverClosesTheBreakerSendsTheFirst(t *testing.T) {
 	t.Parallel()

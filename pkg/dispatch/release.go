@@ -8,7 +8,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// firstDrains is how many drains whoever closes a breaker sends, one for each five
+// firstDrains is how many drains the process that closes a breaker sends, one for each five
 // seconds until the sweep visits the webhook's timer.
 const firstDrains = 12
 
@@ -24,7 +24,7 @@ func (r *reports) release(ctx context.Context, key webhook.Key, slow bool) {
 	}
 	out := make([]delivery.Outgoing, firstDrains)
 	for i := range out {
-		// Three is no factor of the number of partitions: all have their turn.
+		// Three and the number of partitions have no factor in common: all have their turn.
 		out[i].Message = delivery.DrainMessage(key, 3*i%delivery.ParkedPartitions, minWidth)
 		out[i].Message.Slow = slow
 		out[i].Delay = time.Duration(i) * drainTime

@@ -51,7 +51,7 @@ func TestQueue_ASlowTargetMovesToTheSlowLane(t *testing.T) {
 	}
 }
 
-// Attempts of a slow webhook never begin in the queue lane, whoever sent the message.
+// Attempts of a slow webhook never begin in the queue lane, wherever the message comes from.
 func TestQueue_ForwardsToTheSlowLane(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

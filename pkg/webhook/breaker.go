@@ -19,7 +19,7 @@ import "time"
 //
 // Every other delivery is parked: its row waits without using an attempt, a message
 // or a write, however long the outage is. Any success closes the breaker, whether a
-// probe's or not. Whoever closes it has the parked rows drained; see delivery.Timer.
+// probe's or not. The process that closes it has the parked rows drained; see delivery.Timer.
 //
 // For a target that recovers from an outage this means:
 //   - The breaker closes at the next probe, at most one step and a minute later: no
