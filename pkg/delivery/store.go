@@ -54,8 +54,9 @@ type Store interface {
 
 	// Due returns up to limit rows of a shard (0 to DueShards-1) whose SweepAt is at
 	// or before a time, earliest first. after is the last row of the previous page,
-	// as returned; the zero DueRow returns the first page. A short list means
-	// that there are no more. Due may lag behind writes: rows may be missing for a
+	// as returned; the zero DueRow returns the first page, and one with only a SweepAt
+	// the first page of the rows that are due after that. A short list means that there
+	// are no more. Due may lag behind writes: rows may be missing for a
 	// while, or have an old SweepAt. Claim decides.
 	Due(ctx context.Context, shard int, before time.Time, after DueRow, limit int) ([]DueRow, error)
 }

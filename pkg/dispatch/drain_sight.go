@@ -42,7 +42,7 @@ func (d *drain) look(ctx context.Context) bool {
 	}
 	seen := drainSight{webhook: w, read: read}
 	if seen.active() {
-		h, err := d.healths.again(ctx, d.key)
+		h, err := d.healths.current(ctx, d.key)
 		if err != nil {
 			d.warn(ctx, "cannot read health", "error", err)
 			return false

@@ -24,6 +24,7 @@ type Webhooks interface {
 	Epoch(ctx context.Context, tenant webhook.Tenant) (int64, error)
 	Subscribed(ctx context.Context, tenant webhook.Tenant, key string, each func(webhook.Webhook)) error
 	Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
+	CurrentHealth(ctx context.Context, key webhook.Key) (webhook.Health, error)
 	UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (webhook.Health, error)
 }
 

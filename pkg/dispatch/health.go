@@ -98,17 +98,16 @@ func (s *healths) slow(key webhook.Key, unknown bool) bool {
 	return unknown
 }
 
-// again reads the health of a webhook, whatever is cached.
-func (s *healths) again(ctx context.Context, key webhook.Key) (webhook.Health, error) {
+// current reads the health of a webhook as it is now, and caches it.
+func (s *healths) current(ctx context.Context, key webhook.Key) (webhook.Health, error) {
 	now := s.now()
-	found, err := s.webhooks.Health(ctx, key.Tenant, []int32{key.ID})
-	if _, err = webhook.Readable(err); err != nil {
+	h, err := s.webhooks.CurrentHealth(ctx, key)
+	if err != nil {
 		return webhook.Health{}, err
 	}
-	h, known := found[key.ID]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.keep(key, reading{health: h, known: known, at: now}).health, nil
+	return s.keep(key, reading{health: h, known: h.Version > 0, at: now}).health, nil
 }
 
 // knownOpen reports whether this process knows that a webhook's breaker is open.

@@ -24,7 +24,7 @@ func (r *reports) release(ctx context.Context, key webhook.Key, slow bool) {
 	}
 	out := make([]delivery.Outgoing, firstDrains)
 	for i := range out {
-		// Three and the number of partitions have no factor in common: all have their turn.
+		// Every partition has its turn: three and the number of partitions have no common factor.
 		out[i].Message = delivery.DrainMessage(key, 3*i%delivery.ParkedPartitions, minWidth)
 		out[i].Message.Slow = slow
 		out[i].Delay = time.Duration(i) * drainTime

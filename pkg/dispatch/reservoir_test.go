@@ -394,6 +394,15 @@ func (p poolWebhooks) Health(_ context.Context, _ webhook.Tenant, ids []int32) (
 	return map[int32]webhook.Health{ids[0]: p.r.health}, nil
 }
 
+func (p poolWebhooks) CurrentHealth(context.Context, webhook.Key) (webhook.Health, error) {
+	if err := p.r.call("CurrentHealth"); err != nil {
+		return webhook.Health{}, err
+	}
+	p.r.mu.Lock()
+	defer p.r.mu.Unlock()
+	return p.r.health, nil
+}
+
 func (p poolWebhooks) UpdateHealth(_ context.Context, _ webhook.Tenant, _ int32, change func(webhook.Health) webhook.Health) (webhook.Health, error) {
 	if err := p.r.call("UpdateHealth"); err != nil {
 		return webhook.Health{}, err

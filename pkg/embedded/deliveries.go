@@ -235,7 +235,11 @@ func (s Deliveries) Due(ctx context.Context, shard int, before time.Time, after 
 	now := s.db.Now()
 	prefix := key(byte(shard))
 	start := prefix
-	if after != (delivery.DueRow{}) {
+	switch {
+	case after == (delivery.DueRow{}):
+	case after.Event == "":
+		start = key(byte(shard), after.SweepAt.Add(time.Millisecond))
+	default:
 		start = append(dueKey(delivery.Row{Key: after.Key, SweepAt: after.SweepAt}), 0) // the smallest key after that
 	}
 	var broken webhook.UnreadableError

@@ -313,6 +313,12 @@ func (s Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int32
 	return healths, err
 }
 
+// CurrentHealth implements webhook.Webhooks.
+func (s Webhooks) CurrentHealth(ctx context.Context, key webhook.Key) (h webhook.Health, err error) {
+	healths, err := s.Health(ctx, key.Tenant, []int32{key.ID})
+	return healths[key.ID], err
+}
+
 // UpdateHealth implements webhook.Webhooks. It does not store the health of a
 // deleted webhook.
 func (s Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (webhook.Health, error) {

@@ -97,6 +97,11 @@ type Webhooks interface {
 	// decoded; an *UnreadableError names the latter.
 	Health(ctx context.Context, tenant Tenant, ids []int32) (map[int32]Health, error)
 
+	// CurrentHealth reads the health of a webhook, by a read that begins after the call:
+	// a breaker that it shows closed was closed at that time. It returns the zero Health
+	// for a webhook without health.
+	CurrentHealth(ctx context.Context, key Key) (Health, error)
+
 	// UpdateHealth atomically replaces a webhook's health by change(current) and
 	// returns the new health. Under contention it calls change again, a bounded
 	// number of times, and then returns ErrUnavailable.

@@ -71,7 +71,15 @@ func (s *Deliveries) Due(ctx context.Context, shard int, before time.Time, after
 		ExpressionAttributeValues: item{":shard": number(shard), ":before": millis(before)},
 		Limit:                     pageLimit(limit),
 	}
-	if after != (delivery.DueRow{}) {
+	switch {
+	case after == (delivery.DueRow{}):
+	case after.Event == "":
+		if !after.SweepAt.Before(before) {
+			return nil, nil
+		}
+		in.KeyConditionExpression = aws.String("due_shard = :shard AND sweep_at BETWEEN :from AND :before")
+		in.ExpressionAttributeValues[":from"] = millis(after.SweepAt.Add(time.Millisecond))
+	default:
 		start := deliveryKey(after.Key)
 		start[attrDueShard], start[attrSweepAt] = number(shard), millis(after.SweepAt)
 		in.ExclusiveStartKey = start

@@ -46,6 +46,18 @@ func (s *Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int3
 	return found, broken.err()
 }
 
+// CurrentHealth reads the health of a webhook consistently.
+func (s *Webhooks) CurrentHealth(ctx context.Context, key webhook.Key) (webhook.Health, error) {
+	it, err := s.get(ctx, healthKey(key.Tenant, key.ID))
+	if err == nil {
+		var h webhook.Health
+		if _, h, err = decodeHealth(it); err == nil {
+			return h, nil
+		}
+	}
+	return webhook.Health{}, wrap(err, "health of webhook %d", key.ID)
+}
+
 // UpdateHealth replaces a webhook's health. For a deleted webhook it calls
 // change but stores nothing.
 func (s *Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (h webhook.Health, err error) {

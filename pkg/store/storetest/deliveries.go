@@ -163,6 +163,41 @@ func testDeliveries(t *testing.T, h Harness) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
+	t.Run("Due begins after a time", func(t *testing.T) {
+		t.Parallel()
+		tenant, start := newTenant(t), now().Truncate(time.Millisecond)
+		keys := map[delivery.Key]time.Duration{}
+		for i := range 40 {
+			key, after := newKey(t, tenant, 3), time.Duration(i%4)*time.Millisecond
+			_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, start.Add(after-5*time.Minute))) // the sweep looks five minutes later
+			must(t, err)
+			keys[key] = after
+		}
+		h.settle()
+		for _, after := range []time.Duration{-time.Hour, 0, time.Millisecond, 2 * time.Millisecond, time.Hour} {
+			got := map[delivery.Key]int{}
+			for shard := range delivery.DueShards {
+				last := delivery.DueRow{SweepAt: start.Add(after)}
+				for more := true; more; {
+					page, err := h.Deliveries.Due(t.Context(), shard, start.Add(2*time.Millisecond), last, 2)
+					must(t, err)
+					if more = len(page) == 2; more {
+						last = page[1]
+					}
+					for _, d := range page {
+						if d.Tenant == tenant {
+							got[d.Key]++
+						}
+					}
+				}
+			}
+			for key, at := range keys {
+				if want := at > after && at <= 2*time.Millisecond; (got[key] == 1) != want || got[key] > 1 {
+					t.Errorf("after %v, a row due at %v: returned %d times", after, at, got[key])
+				}
+			}
+		}
+	})
 	t.Run("a row that has ended is not due", func(t *testing.T) {
 		t.Parallel()
 		tenant, at := newTenant(t), now()

@@ -70,6 +70,23 @@ func testHealth(t *testing.T, h Harness) {
 			t.Errorf("got %d calls, want 9", found[1].TotalCalls)
 		}
 	})
+	t.Run("CurrentHealth sees the last write, and is zero without one", func(t *testing.T) {
+		t.Parallel()
+		tenant := newTenant(t)
+		must(t, h.Webhooks.Create(t.Context(), bareWebhook(tenant, 1, "a.b")))
+		for _, id := range []int32{1, 2} { // 2 does not exist
+			if got, err := h.Webhooks.CurrentHealth(t.Context(), webhook.Key{Tenant: tenant, ID: id}); err != nil || got != (webhook.Health{}) {
+				t.Errorf("webhook %d: got %+v, %v; want the zero health", id, got, err)
+			}
+		}
+		for n := range int32(20) {
+			want, err := h.Webhooks.UpdateHealth(t.Context(), tenant, 1, func(h webhook.Health) webhook.Health { h.TotalCalls = n + 1; return h })
+			must(t, err)
+			if got, err := h.Webhooks.CurrentHealth(t.Context(), webhook.Key{Tenant: tenant, ID: 1}); err != nil || got != want {
+				t.Errorf("got %+v, %v; want %+v", got, err, want)
+			}
+		}
+	})
 	t.Run("Health of a hundred and fifty webhooks", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)
