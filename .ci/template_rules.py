@@ -62,6 +62,15 @@ hold(parameters["DeliveryExtraDays"]["MinValue"] >= 3, "a delivery may expire be
 for name, table in of_type("AWS::DynamoDB::Table").items():
     hold(table.get("TimeToLiveSpecification", {}).get("Enabled"), f"table {name} has no TTL")
     hold(table.get("BillingMode") == "PAY_PER_REQUEST", f"table {name} is not on demand")
+# The store reads these indexes; see pkg/store/dynamo/doc.go.
+indexes = {
+    index["IndexName"]: ([key["AttributeName"] for key in index["KeySchema"]], index["Projection"].get("NonKeyAttributes"))
+    for index in of_type("AWS::DynamoDB::Table")["DeliveriesTable"]["GlobalSecondaryIndexes"]
+}
+hold(indexes == {
+    "due": (["due_shard", "sweep_at"], ["next_at", "resends", "parked"]),
+    "parked": (["pk", "parked"], ["round", "attempt", "count", "replay"]),
+}, "DeliveriesTable has other indexes than the store reads")
 for name, queue in of_type("AWS::SQS::Queue").items():
     hold(queue.get("MessageRetentionPeriod") == 14 * 24 * 3600, f"queue {name} does not keep messages for 14 days")
 for name, group in of_type("AWS::Logs::LogGroup").items():

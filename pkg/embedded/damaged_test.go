@@ -118,3 +118,27 @@ func TestOpen_SucceedsWithAnUnreadableItem(t *testing.T) {
 	db.Overwrite(t, "queue", place(1), []byte("?"))
 	open(t, copied(t, dir))
 }
+
+// Entries of the index of due timers that this package does not write are reported and
+// hide no timer.
+func TestDueTimers_PassOverMalformedEntries(t *testing.T) {
+	t.Parallel()
+	db := open(t, t.TempDir())
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	key := webhook.Key{Tenant: "Default", ID: 7}
+	shard := delivery.TimerShard(key)
+	entry := append([]byte{byte(shard)}, place(uint64(at.Add(-time.Hour).UnixMilli()))...)
+	for _, k := range [][]byte{{byte(shard)}, entry, append(entry[:9:9], "Default"...), append(entry[:9:9], "Default\x00123"...), append(entry[:9:9], "Default\x0012345"...)} {
+		db.Overwrite(t, "duetimers", k, nil)
+	}
+	if _, err := db.Deliveries().SetTimer(t.Context(), delivery.Timer{Key: key, DueAt: at}); err != nil {
+		t.Fatal(err)
+	}
+	due, err := db.Deliveries().DueTimers(t.Context(), shard, at, delivery.DueTimer{}, 1)
+	if found, other := webhook.Readable(err); other != nil || found == nil || found.Count != 5 {
+		t.Errorf("got %v, want an *UnreadableError about five entries", err)
+	}
+	if len(due) != 1 || due[0] != (delivery.DueTimer{Key: key, DueAt: at}) {
+		t.Errorf("got %+v, want the timer", due)
+	}
+}

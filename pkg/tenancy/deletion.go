@@ -20,7 +20,9 @@ type Erasure interface {
 	EraseEvents(ctx context.Context, tenant webhook.Tenant, limit int) (int, error)
 
 	// EraseDeliveries removes up to limit delivery rows and responses of a webhook,
-	// which may already be deleted, and returns how many; 0 means none are left.
+	// which may already be deleted, and returns how many; 0 means none are left. It
+	// also removes the webhook's timer, which does not count: a timer belongs to no
+	// row, so it is removed without any.
 	EraseDeliveries(ctx context.Context, tenant webhook.Tenant, webhook int32, limit int) (int, error)
 
 	// EraseSubscriptions removes up to limit of what leads from the names of events to

@@ -23,10 +23,10 @@ import (
 // Transitions differ only in how they begin, for reasons of cost:
 //   - RecordFirst, and the lease and the parking of a first attempt, expect
 //     no row and begin with the put: one write unit, no read.
-//   - Other leases, those of parked rows among them, Claim and Defer begin with an update that expresses the
-//     protocol's condition, slightly stricter: one write, no read. The
-//     expression may refuse what the function grants, never the reverse;
-//     the function then decides on the row that was returned.
+//   - Other leases, those of rows seen parked among them, Claim and Defer begin
+//     with an update that expresses the protocol's condition, slightly stricter:
+//     one write, no read. The expression may refuse what the function grants,
+//     never the reverse; the function then decides on the row that was returned.
 //   - All others expect a row and begin with a read.
 type Deliveries struct{ table }
 

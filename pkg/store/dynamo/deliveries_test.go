@@ -34,7 +34,7 @@ func TestDeliveries_AgreeWithTheProtocol(t *testing.T) {
 			key := delivery.Key{Tenant: "Default", Webhook: 7, Event: webhook.FirstEventID(base.Add(time.Duration(seed) * time.Hour))}
 			var model delivery.Row
 			granted := 0
-			for step := range 60 {
+			for step := range 90 {
 				now = now.Add(time.Duration(rnd.IntN(1500)) * time.Millisecond)
 				name, apply, call := randomTransition(rnd, store, key, model, now)
 				if !model.ExpiresAt.IsZero() && !model.ExpiresAt.After(now) {
@@ -86,7 +86,7 @@ func randomTransition(rnd *rand.Rand, store *dynamo.Deliveries, key delivery.Key
 	}
 	tokens := []string{"x", "y"}
 	token := tokens[rnd.IntN(2)]
-	switch rnd.IntN(15) {
+	switch rnd.IntN(17) {
 	case 0:
 		r := delivery.RecordFirst{Key: key, Now: now, Seed: seed, Outcome: outcome}
 		return "record", r.Apply, func() (delivery.Row, error) { return store.RecordFirst(ctx, r) }
@@ -123,6 +123,9 @@ func randomTransition(rnd *rand.Rand, store *dynamo.Deliveries, key delivery.Key
 			d.Seen = now
 		}
 		return "defer", d.Apply, func() (delivery.Row, error) { return store.Defer(ctx, d) }
+	case 15:
+		y := delivery.Yield{Key: key, Round: round, Attempt: row.Attempt, Token: row.LeaseBy, Now: now, SweepAt: now.Add(time.Second), ExpiresAt: expires, Cut: outcome.Attempt}
+		return "yield", y.Apply, func() (delivery.Row, error) { return store.Yield(ctx, y) }
 	case 7, 8:
 		f := delivery.Finish{Key: key, Round: round, Attempt: row.Attempt, Token: token, Now: now, ExpiresAt: expires, Outcome: outcome}
 		if rnd.IntN(2) == 0 {
@@ -130,6 +133,6 @@ func randomTransition(rnd *rand.Rand, store *dynamo.Deliveries, key delivery.Key
 		}
 		return "finish", f.Apply, func() (delivery.Row, error) { return store.Finish(ctx, f) }
 	}
-	l := delivery.Lease{Key: key, Round: round, Attempt: attempt, Token: token, Now: now, Until: now.Add(2 * time.Second), SweepAt: now.Add(time.Minute), Seed: seed}
+	l := delivery.Lease{Key: key, Round: round, Attempt: attempt, Token: token, Now: now, Until: now.Add(2 * time.Second), SweepAt: now.Add(time.Minute), Seed: seed, Parked: rnd.IntN(2) == 0}
 	return "lease", l.Apply, func() (delivery.Row, error) { return store.Lease(ctx, l) }
 }

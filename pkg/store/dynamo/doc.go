@@ -132,12 +132,16 @@
 //
 //	item       pk                          sk           written by: condition        read by
 //	row        T#<tenant>#W#<id>#<0..7>    <event id>   delivery, sweep: see below   delivery, sweep, API
+//	timer      T#<tenant>#W#<id>           TIMER        delivery, sweep: absent, or  delivery, sweep
+//	                                                    ver as read; delivery, API,
+//	                                                    to pull it: sweep_at > now
 //	response   R#<tenant>#W#<id>#<0..7>    <event id>   delivery: absent, or an      API, one delivery at a time
 //	                                                    earlier attempt's
 //
 // The number is EventID.Partition(8). Attributes: status, round, attempt,
 // lease_by and lease_until (removed with the lease, never zeroed), next_at,
-// sweep_at and due_shard (unfinished rows only), resends, replay, attempts
+// sweep_at and due_shard (unfinished rows only), parked (the event id, of parked rows
+// only), resends, replay, attempts
 // (a list of "number at duration code error detail made", times in base 36
 // milliseconds, made being the lane's first letter and the round; the last one ends
 // with ":revision.body.letters", which identify its request),
@@ -150,6 +154,34 @@
 // it: n (the attempt's number), at, and text or packed (the same, deflated). Its
 // key is not the row's, so that no list of rows reads it.
 //
+// A timer has sweep_at, due_shard, ver (which counts the writes), empty_since and
+// width, and no expiry. Its pk is that of no row, so that no list of rows reads it.
+// Every write and the removal are conditional on ver, and a write raises it: a visit
+// that read an older timer changes nothing.
+//
+// # A row's life
+//
+// Each line is one write of one row. The columns on the right say which of the two
+// indexes the row is in after it, with the time that it is due.
+//
+//	write                                                         due: sweep_at       parked
+//	RecordFirst: the first attempt succeeded, or was the last     -                   -
+//	RecordFirst, Finish: it failed, and another one follows       the attempt + 5 min -
+//	StartRound: a person or a replay begins the next round        the attempt + 5 min -
+//	Park, of a message, or Defer, of a due row: the breaker is    the net: + 40 to    yes
+//	  open and the attempt is due; NextAt and attempt stay          48 h
+//	Lease of a new row, or of a parked one                        the lease + 5 min   -
+//	Lease of another row                                          as before           -
+//	Yield: the lane cut the attempt, the next one repeats it      + 5 min             -
+//	Finish, MarkDelivered: it succeeded; End: it is not needed    -                   -
+//	MakeDue: its message is late or dead                          soon                -
+//	Claim: the sweep sends its message (also in the net)          later, each time    -
+//
+// So every pending row is due at some time, and whatever takes a row out of the index
+// parked gives it an early one in the same write. While a row is parked, nothing
+// writes it: its webhook's timer is due instead, and drains take the rows from the
+// index.
+//
 // Every write is conditional: either the row is absent, or ver and created match
 // the row that the protocol's function was applied to; see Deliveries. Three
 // updates skip the read. Their conditions are:
@@ -158,16 +190,25 @@
 //     the previous one and lease_by is absent (the next attempt), or attempt is
 //     this one and lease_until has passed (the holder died). expires_ms > now,
 //     since an expired row counts as absent; expires_ms <= the new value, since
-//     a row's life never shrinks.
+//     a row's life never shrinks. parked is absent, or, if the row was seen parked,
+//     present; that update also removes it and sets sweep_at. So a lease of a row
+//     that is not parked changes no index, and one that finds the other state takes
+//     a second write.
 //   - claim: status is pending and sweep_at is the value seen, so that only one
 //     of two sweeps wins. expires_ms > now.
-//   - defer: as for claim, and lease_by is absent; next_at <= the new value,
-//     since an attempt is never moved earlier; expires_ms as for lease.
+//   - defer: as for claim, and lease_by is absent; next_at <= now, since only an
+//     attempt that is due is parked; expires_ms as for lease.
 //
-// Index due: due_shard (number, DueShard of the row's key) and sweep_at (number),
-// projecting next_at and resends; read by the sweep. It is sparse: a delivery
-// that succeeds on its first attempt never enters it and costs one write unit. A
-// lease does not change it.
+// Index due: due_shard (number) and sweep_at (number), projecting next_at, resends and
+// parked; read by the sweep. due_shard is DueShard of a row's key, 0 to 15, or 16 plus
+// TimerShard of a timer's, so that no number of due rows delays a timer. The index is
+// sparse: a delivery that succeeds on its first attempt never enters it and costs one
+// write unit.
+//
+// Index parked: pk and parked (the event id), projecting round, attempt, count and
+// replay, which is what a lease needs; read by drains, by the sweep's visits of timers
+// and by the API, which counts. It is sparse because only parked rows have the
+// attribute; sk, with the same value, would put every row into it.
 //
 // # Lost responses
 //
@@ -176,5 +217,7 @@
 // own first effect, which is safe everywhere: the pointer or event exists, health,
 // an hour's attempts and a source's records are counted twice, an unclaimed lease
 // expires, the next sweep finds the row of a claim or a failure, and a success
-// continues as MarkDelivered, which finds its work done.
+// continues as MarkDelivered, which finds its work done. A row that was parked is
+// refused as parked, which ends its message. A timer that was written is refused for
+// its version: whoever parks reads it again, and the sweep finds it a minute later.
 package dynamo

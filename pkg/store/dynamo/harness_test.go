@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 )
 
@@ -80,4 +81,24 @@ func newTables(t testing.TB, client *dynamodb.Client) dynamo.Tables {
 		})
 	}
 	return tables
+}
+
+// inMemory names the tables of memory.
+var inMemory = dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}
+
+// memory returns three empty tables in memory.
+func memory(now func() time.Time) *memdb.DB {
+	pk, sk := memdb.Attribute{Name: "pk"}, memdb.Attribute{Name: "sk"}
+	return memdb.New(memdb.Config{Now: now, Tables: []memdb.Table{
+		{Name: inMemory.Webhooks, PK: pk, SK: sk},
+		{Name: inMemory.Events, PK: pk, SK: sk},
+		{Name: inMemory.Deliveries, PK: pk, SK: sk, Indexes: []memdb.Index{{
+			Name: "due", PK: memdb.Attribute{Name: "due_shard", Type: types.ScalarAttributeTypeN},
+			SK:         memdb.Attribute{Name: "sweep_at", Type: types.ScalarAttributeTypeN},
+			Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends", "parked"},
+		}, {
+			Name: "parked", PK: pk, SK: memdb.Attribute{Name: "parked"},
+			Projection: types.ProjectionTypeInclude, Include: []string{"round", "attempt", "count", "replay"},
+		}}},
+	}})
 }

@@ -9,10 +9,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
-	"github.com/posthaste-dev/posthaste/pkg/simulation/memdb"
 	"github.com/posthaste-dev/posthaste/pkg/store/dynamo"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
@@ -38,7 +36,6 @@ func (h *hurried) PutItem(ctx context.Context, in *dynamodb.PutItemInput, edit .
 
 func TestStore_GivesUpWhenOthersAreAlwaysFaster(t *testing.T) {
 	t.Parallel()
-	pk, sk := memdb.Attribute{Name: "pk"}, memdb.Attribute{Name: "sk"}
 	key := delivery.Key{Tenant: "Default", Webhook: 1, Event: "019e0000-0000-7000-8000-000000000001"}
 	at := time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
 	next := func(h webhook.Health) webhook.Health { h.TotalCalls++; return h }
@@ -72,21 +69,9 @@ func TestStore_GivesUpWhenOthersAreAlwaysFaster(t *testing.T) {
 			t.Run(name+", "+way, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					tables := dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}
 					options := dynamo.Options{Now: func() time.Time { return at }, Random: webhooktest.Random(1)}
-					db := memdb.New(memdb.Config{Now: time.Now, Tables: []memdb.Table{
-						{Name: "webhooks", PK: pk, SK: sk},
-						{Name: "events", PK: pk, SK: sk},
-						{Name: "deliveries", PK: pk, SK: sk, Indexes: []memdb.Index{{
-							Name: "due", PK: memdb.Attribute{Name: "due_shard", Type: types.ScalarAttributeTypeN},
-							SK:         memdb.Attribute{Name: "sweep_at", Type: types.ScalarAttributeTypeN},
-							Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends", "parked"},
-						}, {
-							Name: "parked", PK: memdb.Attribute{Name: "pk"}, SK: memdb.Attribute{Name: "parked"},
-							Projection: types.ProjectionTypeInclude, Include: []string{"round", "attempt", "count", "replay"},
-						}}},
-					}})
-					others := dynamo.New(db, tables, options)
+					db := memory(time.Now)
+					others := dynamo.New(db, inMemory, options)
 					client := &hurried{Client: db, first: func() {
 						if err := tt.other(t.Context(), others); err != nil {
 							t.Error(err)
@@ -95,7 +80,7 @@ func TestStore_GivesUpWhenOthersAreAlwaysFaster(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), limit)
 					defer cancel()
 					began := time.Now()
-					err := tt.write(ctx, dynamo.New(client, tables, options))
+					err := tt.write(ctx, dynamo.New(client, inMemory, options))
 					if !errors.Is(err, webhook.ErrUnavailable) {
 						t.Errorf("got %v, want ErrUnavailable", err)
 					}

@@ -11,7 +11,7 @@ import (
 )
 
 // A delivery that succeeds at once costs one write unit, however long its names and
-// its response are, and a first failure that is leased again stays in one too.
+// its response are, and a first failure that is parked or leased again stays in one too.
 func TestRow_FitsInOneWriteUnit(t *testing.T) {
 	t.Parallel()
 	wide := strings.Repeat("長", 256)
@@ -46,7 +46,11 @@ func TestRow_FitsInOneWriteUnit(t *testing.T) {
 		attempt.Error, attempt.StatusCode, first.Outcome.Status = failure.Status, 503, delivery.StatusPending
 		first.Outcome.NextAt, first.Outcome.SweepAt, first.Outcome.Attempt = tested, tested, attempt
 		row, _ = first.Apply(delivery.Row{})
-		row, ok := delivery.Lease{Key: key, Round: 1, Attempt: 2, Token: strings.Repeat("f", 24), Now: tested, Until: tested, Seed: seed}.Apply(row)
+		parked, ok := delivery.Park{Key: key, Round: 1, Attempt: 2, Now: tested, Net: tested, Seed: seed}.Apply(row)
+		if n := encodeDelivery(parked).size(); !ok || n > writeUnit-spareForRow {
+			t.Errorf("%s: a parked row has %d bytes (parked: %v)", what, n, ok)
+		}
+		row, ok = delivery.Lease{Key: key, Round: 1, Attempt: 2, Token: strings.Repeat("f", 24), Now: tested, Until: tested, Seed: seed}.Apply(row)
 		if n := encodeDelivery(row).size(); !ok || n > writeUnit-spareForRow {
 			t.Errorf("%s: a leased row has %d bytes (leased: %v)", what, n, ok)
 		}

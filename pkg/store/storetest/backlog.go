@@ -188,6 +188,13 @@ func startingRows(t *testing.T, h Harness, at time.Time) map[string]func(key del
 		"pending, due later": func(k delivery.Key) delivery.Row {
 			return write(d.RecordFirst(t.Context(), pendingFirst(k, at.Add(time.Hour))))
 		},
+		"claimed twice": func(k delivery.Key) delivery.Row {
+			row := failed(k)
+			for i := range 2 {
+				row = write(d.Claim(t.Context(), delivery.Claim{Key: k, Seen: row.SweepAt, Next: at.Add(time.Duration(i) * time.Minute), Now: at}))
+			}
+			return row
+		},
 		"parked before its first":      func(k delivery.Key) delivery.Row { return park(t, h, k) },
 		"parked":                       func(k delivery.Key) delivery.Row { failed(k); return parkAgain(k, 1, 2) },
 		"leased":                       func(k delivery.Key) delivery.Row { failed(k); return lease(k, 2, at.Add(time.Minute)) },
