@@ -14,15 +14,15 @@ func TestReplaces_CountsDocuments(t *testing.T) {
 	t.Parallel()
 	document := json.RawMessage("[" + strings.Repeat("x", 8190) + "]") // not JSON, as from a damaged store
 	w := webhook.Webhook{Description: "d"}
-	if webhook.Disabling(now, 0).Replaces(w).Partial {
+	if (webhook.Change{}).Replaces(w).Partial {
 		t.Error("a small webhook is kept in part")
 	}
 	w.Options.Filter = document
-	if webhook.Disabling(now, 0).Replaces(w).Partial {
+	if (webhook.Change{}).Replaces(w).Partial {
 		t.Error("one with a filter is kept in part")
 	}
 	w.Options.Template = document
-	if r := webhook.Disabling(now, 0).Replaces(w); !r.Partial || r.Webhook.Description != "" || len(r.Webhook.Options.Template) != len(document) || len(r.Webhook.Options.Filter) != len(document) {
+	if r := (webhook.Change{}).Replaces(w); !r.Partial || r.Webhook.Description != "" || len(r.Webhook.Options.Template) != len(document) || len(r.Webhook.Options.Filter) != len(document) {
 		t.Errorf("one with a filter and a template is kept as %+v", r)
 	}
 }
