@@ -217,7 +217,7 @@ func TestMover_KeepsAChangeOfASourceThatItMoves(t *testing.T) {
 }
 
 // What is deleted between the creation of its new secret and the commit leaves no secret
-// behind, and is no fault.
+// behind and is not a fault.
 func TestMover_LeavesNoSecretOfWhatWasDeletedMeanwhile(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
