@@ -67,11 +67,7 @@ func (s *shard) moment(time.Time) time.Time {
 func (s *shard) invoke() {
 	w, now := s.w, time.Now()
 	if s.end <= s.next {
-		most := 12
-		if w.weather.hog > 0 {
-			most = streamBatch
-		}
-		s.end = min(len(s.feed), s.next+1+w.rnd.IntN(most))
+		s.end = min(len(s.feed), s.next+1+w.rnd.IntN(w.mostRecords(s.feed[s.next].event.Tenant)))
 	}
 	call := &streaming{ages: map[webhook.EventID]time.Duration{}}
 	batch := slices.Clone(s.feed[s.next:s.end])
@@ -93,6 +89,13 @@ func (s *shard) invoke() {
 		s.answered(call, batch, out, ok)
 	})
 	s.env.process.calls[call.inv] = call
+}
+
+// mostRecords returns how many records a batch may have: so few that no attempt waits
+// for a slot of its webhook (16) or its tenant (64). Which one gets a slot first would
+// be up to the Go runtime instead of the seed.
+func (w *world) mostRecords(of webhook.Tenant) int {
+	return min(max(64/max(len(w.witness.knownWebhooks(of)), 1), 1), 12, streamBatch)
 }
 
 // answered moves on or retries from the checkpoint.

@@ -10,9 +10,12 @@ import (
 )
 
 // queue simulates SQS: at-least-once, unordered delivery with delays,
-// visibility timeouts, receive counts and a dead-letter queue.
+// visibility timeouts, receive counts and a dead-letter queue. In half of the runs, and
+// in all with a hog, it is fair; AWS promises no order at all.
 type queue struct {
 	w       *world
+	fair    bool
+	load    fairness
 	waiting []*message
 	dead    []*message
 	drawn   int
@@ -20,8 +23,10 @@ type queue struct {
 
 type message struct {
 	id       string
+	group    string
 	body     string
 	receives int
+	received time.Time // the last time, and it has not ended
 	visible  time.Time
 	receipt  string // from the last receive
 	moved    bool   // its visibility was changed, or a call to do so failed
@@ -33,19 +38,23 @@ func (q *queue) draw(prefix string) string {
 	return fmt.Sprintf("%s%d", prefix, q.drawn)
 }
 
+func newQueue(w *world) *queue {
+	return &queue{w: w, fair: w.weather.hog > 0 || w.luck("fair")(0) < 0.5}
+}
+
 // put stores a message. Whether it is late or doubled depends on its contents, not on
 // the order of its batch.
-func (q *queue) put(body string, delay time.Duration) {
+func (q *queue) put(group, body string, delay time.Duration) {
 	now := time.Now()
 	luck := q.w.luck("queue", body, now.Sub(q.w.began).String())
 	visible := now.Add(delay)
 	if !q.w.calm && luck(0) < q.w.weather.late {
 		visible = visible.Add(time.Duration(luck(1) * float64(5*time.Minute)))
 	}
-	q.waiting = append(q.waiting, &message{id: q.draw("m"), body: body, visible: visible})
+	q.waiting = append(q.waiting, &message{id: q.draw("m"), group: group, body: body, visible: visible})
 	if !q.w.calm && luck(2) < q.w.weather.duplicate {
 		again := visible.Add(time.Duration(luck(3) * luck(3) * float64(2*time.Minute)))
-		q.waiting = append(q.waiting, &message{id: q.draw("m"), body: body, visible: again})
+		q.waiting = append(q.waiting, &message{id: q.draw("m"), group: group, body: body, visible: again})
 	}
 }
 
@@ -102,6 +111,9 @@ func (q *queue) take(n int) (taken []*message, batch []delivery.Received) {
 	now := time.Now()
 	ready := q.receivable(now)
 	q.w.rnd.Shuffle(len(ready), func(i, j int) { ready[i], ready[j] = ready[j], ready[i] })
+	if q.fair {
+		q.load.sort(ready, q.waiting, now)
+	}
 	seen := map[string]bool{}
 	perWebhook := map[hook]int{}
 	for _, m := range ready {
@@ -135,6 +147,7 @@ func (q *queue) take(n int) (taken []*message, batch []delivery.Received) {
 			q.w.witness.reasons.byEvent[decoded.Event]++
 		}
 		m.receipt, m.moved = q.draw("r"), false
+		q.load.receives(m, now)
 		m.visible = now.Add(visibility)
 		taken = append(taken, m)
 		batch = append(batch, delivery.Received{ID: m.id, Receipt: m.receipt, Receives: m.receives, Message: decoded})
@@ -158,6 +171,7 @@ func (q *queue) acknowledge(inv *invocation, batch []delivery.Received, failed [
 		for _, m := range q.waiting {
 			if m.id == r.ID && m.receipt == r.Receipt {
 				m.gone = true
+				q.load.ends(m, time.Now())
 				if r.Message.Kind == delivery.MessageExpand {
 					q.w.witness.expanded(r.Message)
 				}

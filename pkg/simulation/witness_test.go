@@ -767,6 +767,9 @@ func (l *witness) sent(p *process, out delivery.Outgoing) {
 	l.spend(p, out)
 	m := out.Message
 	row := l.rows[m.Key()]
+	if first := m.Round == 1 && m.Attempt == 1 && (p == nil || !strings.HasPrefix(p.name, "sweep")); !first && m.Kind == delivery.MessageAttempt && row.Round == m.Round && row.Replay != m.Replay {
+		l.w.violated("replays", "a message for w%d/%s says that round %d is of the replay %q, but it is of %q", about(m.Key()), l.events[m.Event].name, m.Round, m.Replay, row.Replay)
+	}
 	if m.Kind != delivery.MessageAttempt || m.Round <= 1 && m.Attempt <= 1 || row.Round > m.Round || l.w.doom.erased(m.Tenant) {
 		return
 	}
