@@ -98,8 +98,9 @@ const (
 	maxInFlight           = 512 // attempts of this process
 	maxInFlightPerWebhook = 16
 	// maxInFlightPerDrain is how many attempts of a webhook's parked rows are made at
-	// once: half of the process's, so that live events flow next to them.
-	maxInFlightPerDrain = maxInFlight / 2
+	// once. A target that fails again gets no more than 256: two drains may overlap, in
+	// two processes.
+	maxInFlightPerDrain = maxInFlight / 4
 	// Once slowTenant webhooks of a tenant were cut short in a batch, the tenant's other
 	// deliveries of the batch leave the fast lane for the queue, so that the batch, which
 	// other tenants share or wait for, ends.
