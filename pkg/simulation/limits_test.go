@@ -11,7 +11,7 @@ import (
 // The limits that docs/delivery.md states.
 const (
 	perWebhook      = 16
-	perTenant       = 64
+	perTenant       = 257 // of 512, while all others are free
 	perBatchOfQueue = 5
 )
 
@@ -57,12 +57,23 @@ func (l *witness) checkEarned(name string, a *attempt) {
 	l.w.violated("lanes", "%s takes the fast lane, which its webhook has not earned", name)
 }
 
+// checkLane checks how long an attempt may take: what its lane allows, and in the slow
+// lane, which only webhooks use that an attempt has shown to be slow, the webhook's
+// timeout.
+func (l *witness) checkLane(name string, a *attempt) {
+	limit := min(ledger.QueueLimit, a.timeout)
+	if a.stream != nil {
+		limit = min(ledger.FastLimit, a.timeout)
+	}
+	slow := a.stream == nil && a.limit == a.timeout && slices.ContainsFunc(l.healths[about(a.key)], func(h healthy) bool { return h.Slow })
+	if a.limit != limit && !slow {
+		l.w.violated("lanes", "%s may take %s, want %s", name, a.limit, limit)
+	}
+}
+
 // checkDuration checks that an attempt ends within its time.
 func (l *witness) checkDuration(name string, a *attempt, result webhook.Result) {
-	limit := a.timeout
-	if a.stream != nil {
-		limit = min(limit, fastLane)
-	}
+	limit := a.limit
 	twice := result.Repeats > 0 || result.Undecided // the webhook is read in between, however long that takes
 	if result.Duration > limit+200*time.Millisecond && !twice && a.known.Status/100 != 4 {
 		l.w.violated("limits", "%s takes %s of %s", name, result.Duration, limit)

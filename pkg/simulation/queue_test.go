@@ -106,7 +106,7 @@ func (q *queue) said(m *message) string {
 	return q.w.witness.says(decoded)
 }
 
-// take receives up to n random messages of different deliveries.
+// take receives up to n random messages of different deliveries, all of one lane.
 func (q *queue) take(n int) (taken []*message, batch []delivery.Received) {
 	now := time.Now()
 	ready := q.receivable(now)
@@ -134,7 +134,7 @@ func (q *queue) take(n int) (taken []*message, batch []delivery.Received) {
 		if q.w.witness.isDown(of) {
 			most = 1
 		}
-		if seen[key] || decoded.Webhook != 0 && perWebhook[of] >= most {
+		if seen[key] || decoded.Webhook != 0 && perWebhook[of] >= most || len(batch) > 0 && batch[0].Message.Slow != decoded.Slow {
 			continue
 		}
 		seen[key] = true

@@ -129,6 +129,7 @@ type attempt struct {
 	policy     string
 	activation int64
 	timeout    time.Duration    // of the webhook
+	limit      time.Duration    // of the attempt
 	requests   int              // that left the process
 	posts      []ledger.Request // that arrived
 	answer     ledger.Response  // to the last of them
@@ -299,6 +300,7 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	l.checkDue(name, p, old, row)
 	l.noteShown(row)
 	l.checkHolder(name, p, old, row)
+	l.checkCut(name, p, old, row)
 	if row.Status == delivery.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
 		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
 	}
@@ -348,6 +350,28 @@ func (l *witness) noteDue(old, row delivery.Row) {
 	earliest(row)
 }
 
+// cutLate reports whether a write returns the lease of an attempt that the queue lane
+// cut short.
+func cutLate(old, row delivery.Row) bool {
+	return row.Status == delivery.StatusPending && row.Round == old.Round && old.LeaseBy != "" && row.LeaseBy == "" && row.Attempt == old.Attempt-1 &&
+		row.AttemptCount == old.AttemptCount && len(row.Attempts) > 0 && row.Attempts[len(row.Attempts)-1].Error == "queue_timeout"
+}
+
+// checkCut checks that the holder of a lease returns it, and after an attempt that was
+// cut short.
+func (l *witness) checkCut(name string, p *process, old, row delivery.Row) {
+	if p == nil || !cutLate(old, row) {
+		return
+	}
+	if g := p.leases[row.Key]; g == nil || g.token != old.LeaseBy {
+		l.w.violated("rows", "%s has its lease returned by %s, which does not hold it", name, p.name)
+	}
+	if !slices.ContainsFunc(p.current.attempts, func(a *attempt) bool { return a.key == row.Key && a.kind == ledger.CutLate }) {
+		l.w.violated("rows", "%s has its lease returned, but no attempt was cut short", name)
+	}
+	l.parked[putOff{p, row.Key, row.Round, old.Attempt}] = true // the row brings the attempt back, if the message does not
+}
+
 // checkRow checks the invariants of a written row.
 func (l *witness) checkRow(name string, old, row delivery.Row) {
 	if row.Exists() && row.Status != delivery.StatusPending && (row.LeaseBy != "" || !row.LeaseUntil.IsZero() || !row.NextAt.IsZero() || !row.SweepAt.IsZero()) {
@@ -356,13 +380,14 @@ func (l *witness) checkRow(name string, old, row delivery.Row) {
 	if old.Exists() && row.Round == old.Round && row.Attempt > old.Attempt && row.LeaseBy == "" && row.AttemptCount == old.AttemptCount {
 		l.w.violated("rows", "%s moved to attempt %d without an attempt", name, row.Attempt)
 	}
-	if row.Status == delivery.StatusPending && old.LeaseBy != "" && row.LeaseBy == "" && row.Round == old.Round && row.AttemptCount == old.AttemptCount {
+	yielded := cutLate(old, row)
+	if row.Status == delivery.StatusPending && old.LeaseBy != "" && row.LeaseBy == "" && row.Round == old.Round && row.AttemptCount == old.AttemptCount && !yielded {
 		l.w.violated("rows", "%s lost its lease before its attempt was over", name)
 	}
 	if row.Status == delivery.StatusPending && row.SweepAt.IsZero() {
 		l.w.violated("rows", "%s is pending but no sweep would find it", name)
 	}
-	if row.Round < old.Round || row.Round == old.Round && row.Attempt < old.Attempt {
+	if row.Round < old.Round || row.Round == old.Round && row.Attempt < old.Attempt && !yielded {
 		l.w.violated("rows", "%s went back from %d.%d to %d.%d", name, old.Round, old.Attempt, row.Round, row.Attempt)
 	}
 	// Rows truncate their times to the millisecond.
@@ -429,7 +454,7 @@ func (l *witness) begin(p *process, post webhook.Post, began time.Time) *attempt
 	key := delivery.Key{Tenant: post.Webhook.Tenant, Webhook: post.Webhook.ID, Event: post.Event.ID}
 	a := &attempt{
 		process: p, key: key, round: 1, began: began, inv: p.current, target: post.Webhook.TargetURL, retry: post.Retry, replay: post.Replay,
-		policy: string(cmp.Or(post.Webhook.Options.Policy, l.w.policy)), activation: post.Webhook.Activation, timeout: cmp.Or(post.Webhook.Options.Timeout, 30*time.Second),
+		policy: string(cmp.Or(post.Webhook.Options.Policy, l.w.policy)), activation: post.Webhook.Activation, timeout: cmp.Or(post.Webhook.Options.Timeout, 30*time.Second), limit: post.Timeout,
 	}
 	p.making = append(p.making, a)
 	name := fmt.Sprintf("w%d/%s", about(key), l.events[key.Event].name)
@@ -451,6 +476,7 @@ func (l *witness) begin(p *process, post webhook.Post, began time.Time) *attempt
 	l.checkCalled(name, a, post, began)
 	l.checkBegun(name, a)
 	l.checkLimits(name, a)
+	l.checkLane(name, a)
 	l.checkEarned(name, a)
 	return a
 }
@@ -766,6 +792,9 @@ func (l *witness) sent(p *process, out delivery.Outgoing) {
 	defer l.mu.Unlock()
 	l.spend(p, out)
 	m := out.Message
+	if m.Slow && m.Kind == delivery.MessageAttempt { // forwarded: the other message may go
+		l.parked[putOff{p, m.Key(), m.Round, m.Attempt}] = true
+	}
 	row := l.rows[m.Key()]
 	if first := m.Round == 1 && m.Attempt == 1 && (p == nil || !strings.HasPrefix(p.name, "sweep")); !first && m.Kind == delivery.MessageAttempt && row.Round == m.Round && row.Replay != m.Replay {
 		l.w.violated("replays", "a message for w%d/%s says that round %d is of the replay %q, but it is of %q", about(m.Key()), l.events[m.Event].name, m.Round, m.Replay, row.Replay)

@@ -32,6 +32,9 @@ func (l *witness) spend(p *process, m delivery.Outgoing) {
 	}
 	key := m.Message.Key()
 	name := l.w.witness.about(about(key), webhook.EventID(l.events[key.Event].name))
+	if !m.Message.Slow && slices.ContainsFunc(l.healths[about(key)], func(h healthy) bool { return h.Slow }) {
+		l.reasons.byDelivery[key]++ // it may be forwarded to the slow lane
+	}
 	if l.reasons.used[key]++; l.reasons.used[key] > l.reasons.byEvent[key.Event]+l.reasons.byDelivery[key] {
 		l.w.violated("work", "%d messages are sent for %s, one more than there were reasons", l.reasons.used[key], name)
 	}
