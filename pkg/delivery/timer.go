@@ -37,6 +37,9 @@ const (
 	TimerKnown = time.Minute
 	// timerClaim is how long a visit has the timer to itself.
 	timerClaim = time.Minute
+	// timerAgain is the time between visits while rows are drained: a little less than
+	// the minute between two sweeps, which may begin a few seconds early.
+	timerAgain = 55 * time.Second
 )
 
 // Ensured returns the timer that a consumer about to park rows needs, and whether it
@@ -59,12 +62,6 @@ func (t Timer) Ensured(key webhook.Key, now time.Time) (Timer, bool) {
 func (t Timer) Claimed(now time.Time) Timer {
 	t.DueAt = now.Add(timerClaim)
 	return t
-}
-
-// Removable reports whether a look at now that finds the breaker closed and nothing
-// parked is the second one.
-func (t Timer) Removable(now time.Time) bool {
-	return !t.EmptySince.IsZero() && now.Sub(t.EmptySince) >= timerLooks
 }
 
 // Timers keeps the timers of webhooks. They never expire.

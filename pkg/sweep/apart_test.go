@@ -65,14 +65,14 @@ func eventID(n int) webhook.EventID {
 	return webhook.EventID(fmt.Sprintf("019e0000-0000-7000-8000-%012x", n))
 }
 
-// park creates n rows per tenant that are due now.
-func (h *house) park(n int) {
+// due creates n rows per tenant that are due now.
+func (h *house) due(n int) {
 	h.t.Helper()
 	now := h.clock.Now()
 	for i := range n {
 		for _, tenant := range housemates {
-			_, err := h.db.Deliveries().Park(h.t.Context(), delivery.Park{
-				Key: delivery.Key{Tenant: tenant, Webhook: 1, Event: eventID(i)}, Round: 1, Attempt: 1, Now: now, Net: now,
+			_, err := h.db.Deliveries().StartRound(h.t.Context(), delivery.StartRound{
+				Key: delivery.Key{Tenant: tenant, Webhook: 1, Event: eventID(i)}, Now: now, Due: now, SweepAt: now,
 			})
 			h.must(err)
 		}
@@ -119,17 +119,19 @@ func TestApart_ABreakerHoldsBackOneTenantsRows(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.down(anna, time.Hour)
-	h.park(5)
+	h.due(5)
 	h.wantSent(0, 5, 5)
 }
 
-func TestApart_AProbeIsOneTenantsRow(t *testing.T) {
+// One probe for anna and one for cleo, whose rows the first sweep parks.
+func TestApart_AProbeIsOneTenants(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	h.down(anna, 0)
 	h.down(cleo, 0)
-	h.park(5)
-	h.wantSent(1, 5, 1)
+	h.due(5)
+	h.wantSent(0, 5, 0)
+	h.wantSent(1, 0, 1)
 }
 
 func TestApart_AStoppedWebhookIsOneTenants(t *testing.T) {
@@ -142,14 +144,14 @@ func TestApart_AStoppedWebhookIsOneTenants(t *testing.T) {
 	h.must(err)
 	w.State, w.Revision = webhook.StateStopped, 2
 	h.must(h.db.Webhooks().Update(t.Context(), w, webhook.Change{}))
-	h.park(5)
+	h.due(5)
 	h.wantSent(5, 0, 0) // whose deliveries must end
 }
 
 func TestApart_ARowEndsForOneTenant(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	h.park(1)
+	h.due(1)
 	_, err := h.db.Deliveries().End(t.Context(), delivery.End{
 		Key: delivery.Key{Tenant: anna, Webhook: 1, Event: eventID(0)}, Round: 1, Status: delivery.StatusCancelled, Now: h.clock.Now(),
 	})

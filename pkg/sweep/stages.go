@@ -12,6 +12,7 @@ import (
 // so each gets its turn every minute whatever the others have to do.
 const (
 	rowTime   = 45 * time.Second
+	timerTime = 45 * time.Second
 	otherTime = 30 * time.Second // each of the other stages
 	// stopBefore is how long before its context's deadline a Run stops, which
 	// leaves time to finish what has begun.
@@ -28,12 +29,14 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-stopBefore))
 		defer cancel()
 	}
+	m := &minute{}
 	stages := []struct {
 		what string
 		time time.Duration
 		do   func(context.Context) error
 	}{
-		{"due rows", rowTime, s.sendDue},
+		{"due rows", rowTime, func(ctx context.Context) error { return s.sendDue(ctx, m) }},
+		{"timers", timerTime, func(ctx context.Context) error { return s.visitTimers(ctx, m) }},
 		{"dead letters", otherTime, s.drainDeadLetters},
 		{"redrive", otherTime, s.redrive},
 		{"failed changes", otherTime, s.retakeChanges},
@@ -53,6 +56,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
+	m.log(whole, s)
 	s.notices.Flush(whole) // in the time that the stages leave
 	return errors.Join(errs...)
 }

@@ -20,6 +20,11 @@ type Deliveries interface {
 	Defer(ctx context.Context, d delivery.Defer) (delivery.Row, error)
 	MakeDue(ctx context.Context, m delivery.MakeDue) (delivery.Row, error)
 	End(ctx context.Context, e delivery.End) (delivery.Row, error)
+	Timer(ctx context.Context, key webhook.Key) (delivery.Timer, error)
+	SetTimer(ctx context.Context, t delivery.Timer) (delivery.Timer, error)
+	RemoveTimer(ctx context.Context, t delivery.Timer) error
+	DueTimers(ctx context.Context, shard int, before time.Time, after delivery.DueTimer, limit int) ([]delivery.DueTimer, error)
+	Waiting(ctx context.Context, key webhook.Key, limit int) (int, error)
 }
 
 // Events is the part of webhook.Events that the sweep uses.
@@ -31,6 +36,7 @@ type Events interface {
 type Webhooks interface {
 	Get(ctx context.Context, tenant webhook.Tenant, id int32) (webhook.Webhook, error)
 	Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)
+	CurrentHealth(ctx context.Context, key webhook.Key) (webhook.Health, error)
 	Intents(ctx context.Context, before time.Time, limit int) ([]webhook.Intent, error)
 	RemoveIntent(ctx context.Context, intent webhook.Intent) error
 }

@@ -256,7 +256,7 @@ func TestSweep_ResendsAtGrowingIntervals(t *testing.T) {
 		s.log.Reset()
 		s.sweep()
 		s.wantSent(time.Minute, "attempt w1 1.2 in 0s")
-		if !strings.Contains(s.log.String(), `msg="due rows sent" count=1 late_ms=3000`) {
+		if !strings.Contains(s.log.String(), `msg="sweep ended" count=1 late_ms=3000 net=0`) {
 			t.Errorf("the log does not say how late the delivery is:\n%s", s.log.String())
 		}
 		s.wantDue(key(1, 1), s.clock.Now().Add(want), n+1)

@@ -11,7 +11,7 @@ var keys = []string{
 	"tenant", "webhook_id", "event", "event_id", "lane", "attempt", "outcome", "status",
 	"duration_ms", "host", "round", "error", "request_id", "user", "app",
 	"action", "count", "source", "credential_id", "matches", "next_attempt", "path", "error_type", "changed", "ignored", "reason", "kind",
-	"age_ms", "late_ms",
+	"age_ms", "late_ms", "net", "timers", "visited", "waiting",
 }
 
 // Listed reports whether a line may have the key, besides time, level and msg.

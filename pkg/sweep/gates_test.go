@@ -2,6 +2,7 @@ package sweep_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,17 +35,17 @@ func (b *jobBench) breaker(t *testing.T, is webhook.Breaker) {
 	}
 }
 
-// park creates n rows of webhook 1 that are due now.
-func (b *jobBench) park(t *testing.T, n int) (keys []delivery.Key) {
+// due creates n rows of webhook 1 that are due now.
+func (b *jobBench) due(t *testing.T, n int) (keys []delivery.Key) {
 	t.Helper()
-	random := webhooktest.Random(1)
+	random, now := webhooktest.Random(1), b.clock.Now()
 	for range n {
-		id, err := webhook.NewEventID(b.clock.Now(), random)
+		id, err := webhook.NewEventID(now, random)
 		if err != nil {
 			t.Fatal(err)
 		}
 		key := delivery.Key{Tenant: "Default", Webhook: 1, Event: id}
-		_, err = b.db.Deliveries().Park(t.Context(), delivery.Park{Key: key, Round: 1, Attempt: 1, Now: b.clock.Now(), Net: b.clock.Now()})
+		_, err = b.db.Deliveries().StartRound(t.Context(), delivery.StartRound{Key: key, Now: now, Due: now, SweepAt: now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,63 +82,60 @@ func (b *jobBench) sweep(t *testing.T) (sent map[string]int) {
 	return sent
 }
 
-// waits returns the shortest and the longest time until the rows are due.
-func (b *jobBench) waits(t *testing.T, keys []delivery.Key, from time.Time) (shortest, longest time.Duration) {
-	t.Helper()
-	shortest = 1e6 * time.Hour
-	for _, key := range keys {
-		row, err := b.db.Deliveries().Get(t.Context(), key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		shortest, longest = min(shortest, row.SweepAt.Sub(from)), max(longest, row.SweepAt.Sub(from))
-	}
-	return shortest, longest
-}
-
-func TestRun_DefersTheRowsOfADeadTarget(t *testing.T) {
+func TestRun_ParksTheRowsOfADeadTarget(t *testing.T) {
 	t.Parallel()
 	b := newJobBench(t, inSlices(1, 0))
 	b.down(t, 20*time.Minute)
-	keys, began := b.park(t, 120), b.clock.Now()
+	keys, began := b.due(t, 120), b.clock.Now()
 	if sent := b.sweep(t); len(sent) > 0 {
 		t.Errorf("sent %v, want nothing: the probe is not due", sent)
 	}
-	shortest, longest := b.waits(t, keys, began)
-	if shortest < 20*time.Minute || longest > 35*time.Minute || longest-shortest < 10*time.Minute {
-		t.Errorf("rows are due in %v to %v, want them spread over a quarter step after the probe", shortest, longest)
+	for _, key := range keys {
+		row, err := b.db.Deliveries().Get(t.Context(), key)
+		if wait := row.SweepAt.Sub(began); err != nil || !row.Parked || wait < 40*time.Hour || wait > 48*time.Hour || row.Attempt != 0 || row.Resends != 0 || !row.NextAt.Equal(began) {
+			t.Fatalf("got %+v, %v; want it parked until the net, 40 to 48 h away, and nothing used up", row, err)
+		}
 	}
-	row, err := b.db.Deliveries().Get(t.Context(), keys[0])
-	if err != nil || row.Attempt != 0 || row.AttemptCount != 0 || row.Resends != 0 {
-		t.Errorf("got %+v, %v; want no attempt used", row, err)
-	}
-}
-
-func TestRun_SendsOneRowAsTheProbeAndKeepsTheOthersNear(t *testing.T) {
-	t.Parallel()
-	b := newJobBench(t, inSlices(1, 0))
-	b.down(t, 30*time.Second)
-	keys, began := b.park(t, 120), b.clock.Now()
-	if sent := b.sweep(t); len(sent) != 1 || sent["1.1 in 30s"] != 1 {
-		t.Errorf("sent %v, want one message at the probe's time", sent)
-	}
-	shortest, longest := b.waits(t, keys, began)
-	if shortest < 90*time.Second || longest > 6*time.Minute {
-		t.Errorf("rows are due in %v to %v, want them to wait for the probe's outcome and no longer", shortest, longest)
+	timer, err := b.db.Deliveries().Timer(t.Context(), webhook.Key{Tenant: "Default", ID: 1})
+	if err != nil || timer.DueAt.After(began.Add(20*time.Minute)) {
+		t.Errorf("got timer %+v, %v; want one that is due in time for the probe", timer, err)
 	}
 }
 
-func TestRun_KeepsRowsNearWhileAProbeIsUnderWay(t *testing.T) {
+// What surfaces through the net was forgotten. It is counted, and goes the way of any
+// other row.
+func TestRun_TheNetCatchesAParkedRow(t *testing.T) {
 	t.Parallel()
-	b := newJobBench(t, inSlices(1, 0))
-	b.down(t, 0)
-	b.breaker(t, webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: b.clock.Now()}.Probe("p", b.clock.Now(), 40*time.Second, 0.5))
-	keys, began := b.park(t, 20), b.clock.Now()
-	if sent := b.sweep(t); len(sent) > 0 {
-		t.Errorf("sent %v, want only the probe", sent)
-	}
-	if shortest, longest := b.waits(t, keys, began); shortest < time.Minute || longest > 2*time.Minute {
-		t.Errorf("rows are due in %v to %v, want one to two minutes", shortest, longest)
+	for _, open := range []bool{true, false} {
+		s := newSite(t)
+		s.create("")
+		_, err := s.db.Webhooks().UpdateHealth(t.Context(), tenant, 1, func(h webhook.Health) webhook.Health {
+			if h = h.Under(1); open {
+				h.Breaker = webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: start.Add(100 * time.Hour)}
+			}
+			return h
+		})
+		s.must(err)
+		now := s.clock.Now()
+		for n := range 20 {
+			_, err := s.db.Deliveries().Park(t.Context(), delivery.Park{Key: key(1, n), Round: 1, Attempt: 1, Now: now, Net: delivery.Net(now, 0.5)})
+			s.must(err)
+		}
+		s.clock.Advance(43 * time.Hour)
+		s.sweep()
+		s.wantSent(time.Minute)
+		s.log.Reset()
+		s.clock.Advance(time.Hour)
+		s.sweep()
+		if got := len(s.sent(time.Minute)); (got == 20) == open || open && got > 0 {
+			t.Errorf("breaker open %v: %d messages", open, got)
+		}
+		if row := s.row(key(1, 1)); row.Parked != open || row.SweepAt.Before(s.clock.Now()) {
+			t.Errorf("breaker open %v: parked %v, due in %v", open, row.Parked, row.SweepAt.Sub(s.clock.Now()))
+		}
+		if log := s.log.String(); !strings.Contains(log, " net=20 ") || strings.Count(log, "delivery in the net") != 10 {
+			t.Errorf("breaker open %v: the log does not count the rows, or names more than ten:\n%s", open, log)
+		}
 	}
 }
 
@@ -162,7 +160,7 @@ func TestRun_SendsTheRowsOfAWebhookThatIsNotHeldBack(t *testing.T) {
 			b := newJobBench(t, inSlices(1, 0))
 			b.down(t, time.Hour)
 			prepare(t, b)
-			b.park(t, 120)
+			b.due(t, 120)
 			if sent := b.sweep(t); sent["1.1 in 0s"] != 120 {
 				t.Errorf("sent %v, want all 120 at once", sent)
 			}
@@ -187,7 +185,7 @@ func TestRun_SendsForALeasedRowOfADeadTarget(t *testing.T) {
 	t.Parallel()
 	b := newJobBench(t, inSlices(1, 0))
 	b.down(t, time.Hour)
-	key := b.park(t, 1)[0]
+	key := b.due(t, 1)[0]
 	now := b.clock.Now()
 	_, err := b.db.Deliveries().Lease(t.Context(), delivery.Lease{Key: key, Round: 1, Attempt: 1, Token: "dead", Now: now, Until: now})
 	if err != nil {
@@ -201,7 +199,7 @@ func TestRun_SendsForALeasedRowOfADeadTarget(t *testing.T) {
 func TestRun_EndsARowThatIsStuckOnceItsEventIsGone(t *testing.T) {
 	t.Parallel()
 	b := newJobBench(t, inSlices(1, 0))
-	key := b.park(t, 1)[0]
+	key := b.due(t, 1)[0]
 	event := webhook.Event{Tenant: "Default", ID: key.Event, Name: "a.b", At: b.clock.Now(), ExpiresAt: b.clock.Now().Add(3 * 24 * time.Hour)}
 	if err := b.db.Events().Put(t.Context(), event); err != nil {
 		t.Fatal(err)
