@@ -79,7 +79,7 @@ def faults(template):
     hold(("AWS/SQS", "ApproximateAgeOfOldestMessage", "SlowQueue") in metrics.get("QueueBehindAlarm", []), "the age of the slow queue is not watched")
     hold(("AWS/Lambda", "ConcurrentExecutions", "") in everything, "the account's concurrency is not watched")
 
-    for metric in (("AWS/ApiGateway", "Latency", "Api"), ("AWS/ApiGateway", "5xx", "Api"), ("ours", "Lateness", ""), ("ours", "Delivered", "queue"), ("ours", "Failed", "fast")):
+    for metric in (("AWS/ApiGateway", "Latency", "Api"), ("AWS/ApiGateway", "5xx", "Api"), ("ours", "Lateness", ""), ("ours", "DeliveriesInNet", ""), ("ours", "Delivered", "queue"), ("ours", "Failed", "fast")):
         hold(metric in everything, f"no alarm watches {metric[1]}")
     for table in of_type("AWS::DynamoDB::Table"):
         for metric in ("ReadThrottleEvents", "WriteThrottleEvents"):

@@ -80,6 +80,7 @@ BREAKS = {
     "DeliverFunction cannot attach to a VPC": lambda t: statement(t, "DeliverRole", "AttachToVpc").update(Sid="Other"),
     "no alarm watches Latency": remove("ApiSlowAlarm"),
     "no alarm watches Lateness": remove("DeliveriesLateAlarm"),
+    "no alarm watches DeliveriesInNet": remove("DeliveriesForgottenAlarm"),
     "no alarm watches Failed": unwatch("DeliveriesFailingAlarm", 5),
     "WriteThrottleEvents of WebhooksTable are not watched": unwatch("TablesThrottledAlarm", 2),
     "nobody sees the metric BreakersOpened": board("BreakersOpened", "WebhooksDisabled"),

@@ -119,6 +119,15 @@ func TestMetrics_AreMadeOfWhatIsLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Nothing took two deliveries from where they were parked.
+	for _, event := range []webhook.EventID{"01234567-89ab-7fff-bfff-fffffffffff1", "01234567-89ab-7fff-bfff-fffffffffff2"} {
+		_, err := db.Deliveries().Park(t.Context(), delivery.Park{
+			Key: delivery.Key{Tenant: "Default", Webhook: 99, Event: event}, Round: 1, Attempt: 1, Now: time.Now(), Net: time.Now(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := service.sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +136,7 @@ func TestMetrics_AreMadeOfWhatIsLogged(t *testing.T) {
 	<-pumped
 	want := map[string]int{
 		"ErrorsLogged": 1, "SilentSources": 1, "EventsStored": 15,
-		"Delivered fast": 1, "Delivered queue": 1, "Failed queue": 11, "DeliveryTime": 2, "WebhooksDisabled": 1, "BreakersOpened": 1,
+		"Delivered fast": 1, "Delivered queue": 1, "Failed queue": 11, "DeliveryTime": 2, "WebhooksDisabled": 1, "BreakersOpened": 1, "DeliveriesInNet": 1,
 	}
 	got := map[string]int{}
 	for name, values := range metricsOf(t, logs.Bytes()) {

@@ -70,7 +70,7 @@ func (t Timer) Drains(waiting int, now time.Time) (Timer, []Outgoing) {
 }
 
 // Empty returns the timer after a visit at now that finds nothing parked. From now on,
-// whoever parks a row makes the timer due.
+// parking a row makes the timer due.
 func (t Timer) Empty(now time.Time) Timer {
 	if t.EmptySince.IsZero() {
 		t.EmptySince = now

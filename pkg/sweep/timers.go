@@ -84,7 +84,7 @@ func (v *timers) first(key webhook.Key) bool {
 	return !met
 }
 
-// visit claims a timer, and only then reads what it decides by: whoever changes that
+// visit claims a timer, and only then reads what it decides by: what changes that
 // pulls the timer afterwards. A visit that dies, or fails, is repeated when its claim
 // ends.
 func (v *timers) visit(ctx context.Context, key webhook.Key) error {

@@ -178,7 +178,7 @@
 //	Claim: the sweep sends its message (also in the net)          later, each time    -
 //
 // So every pending row is due at some time, and whatever takes a row out of the index
-// parked gives it an early one in the same write. While a row is parked, nothing
+// parked sets an early one in the same write. While a row is parked, nothing
 // writes it: its webhook's timer is due instead, and drains take the rows from the
 // index.
 //
@@ -219,5 +219,5 @@
 // expires, the next sweep finds the row of a claim or a failure, and a success
 // continues as MarkDelivered, which finds its work done. A row that was parked is
 // refused as parked, which ends its message. A timer that was written is refused for
-// its version: whoever parks reads it again, and the sweep finds it a minute later.
+// its version: the consumer that parks reads it again, the sweep finds it a minute later.
 package dynamo

@@ -132,10 +132,10 @@ func (d drawn) transition() transition {
 	seed := delivery.Seed{EventName: "contact.changed", PrimaryKey: 7, Replay: d.replay, ExpiresAt: d.expires}
 	tried := delivery.Attempt{Number: d.attempt, At: d.at, Duration: 5 * time.Millisecond, StatusCode: 500, Error: failure.Status, Sent: d.sent}
 	outcome := delivery.Outcome{Attempt: tried, Response: "no", Status: d.outcome}
-	switch d.outcome {
-	case delivery.StatusPending:
+	if d.outcome == delivery.StatusPending {
 		outcome.NextAt, outcome.SweepAt = d.later, d.later.Add(time.Minute)
-	case delivery.StatusFailed:
+	}
+	if d.outcome == delivery.StatusFailed {
 		outcome.Reason = "every attempt failed"
 	}
 	name := fmt.Sprintf("%s %d/%d by %q", d.kind, d.round, d.attempt, d.token)

@@ -178,7 +178,7 @@ func testTimers(t *testing.T, h Harness) {
 			}
 		}
 		if rows := due(t, h, tenant, at); len(rows) != 60 {
-			t.Errorf("next to timers %d rows are due, want 60", len(rows))
+			t.Errorf("%d rows are due, want 60", len(rows))
 		}
 		for shard := range delivery.DueShards {
 			if page, err := h.Deliveries.DueTimers(t.Context(), shard, at, delivery.DueTimer{}, 0); len(page) != 0 || err != nil {
