@@ -103,7 +103,7 @@ func TestPurge_ExaminesOnlyExpiredItems(t *testing.T) {
 	purge(1999 + 1999 + 10 + 2) // exactly the expired ones
 	purge(0)
 	must(db.Close())
-	for name, want := range map[string]int{"events": 501, "deliveries": 501, "due": 501, "claims": 0, "credentials": 1, "issued": 1, "expiry": 1000} {
+	for name, want := range map[string]int{"events": 501, "deliveries": 501, "due": 501, "parked": 501, "claims": 0, "credentials": 1, "issued": 1, "expiry": 1000} {
 		if got := stored(t, dir, name); got != want {
 			t.Errorf("%s: %d items are left, want %d", name, got, want)
 		}

@@ -71,7 +71,8 @@ func (l *leaving) must(err error) {
 	}
 }
 
-// add adds a relay, a webhook with a secret, an event, its delivery, and statistics.
+// add adds a relay, a webhook with a secret and a timer, an event, its delivery, one that
+// is parked, and statistics.
 func (l *leaving) add(tenant webhook.Tenant) {
 	l.t.Helper()
 	secret := webhook.NewSecret("secret")
@@ -97,6 +98,11 @@ func (l *leaving) add(tenant webhook.Tenant) {
 		},
 	})
 	l.must(err)
+	parked := delivery.Key{Tenant: tenant, Webhook: w.ID, Event: webhook.FirstEventID(l.clock.Now())}
+	_, err = l.db.Deliveries().SetTimer(l.t.Context(), delivery.Timer{Key: webhook.Key{Tenant: tenant, ID: w.ID}, DueAt: l.clock.Now()})
+	l.must(err)
+	_, err = l.db.Deliveries().Park(l.t.Context(), delivery.Park{Key: parked, Round: 1, Attempt: 1, Now: l.clock.Now(), Net: l.clock.Now(), Seed: delivery.Seed{ExpiresAt: expires}})
+	l.must(err)
 	hour := statistics.Hour{From: l.clock.Now().Truncate(time.Hour), Attempts: 1, ExpiresAt: expires}
 	l.must(l.db.Statistics().Count(l.t.Context(), tenant, w.ID, hour))
 }
@@ -111,14 +117,29 @@ func (l *leaving) has(tenant webhook.Tenant) (n int) {
 	l.must(err)
 	credentials, err := l.db.Credentials().List(ctx, tenant, "", 100)
 	l.must(err)
+	for shard := range delivery.DueShards {
+		due, err := l.db.Deliveries().DueTimers(ctx, shard, l.clock.Now(), delivery.DueTimer{}, 100)
+		l.must(err)
+		for _, timer := range due {
+			if timer.Key.Tenant == tenant {
+				n++
+			}
+		}
+	}
 	for id := int32(1); id < 30; id++ {
+		waiting, err := l.db.Deliveries().Waiting(ctx, webhook.Key{Tenant: tenant, ID: id}, 100)
+		l.must(err)
+		if _, err := l.db.Deliveries().Timer(ctx, webhook.Key{Tenant: tenant, ID: id}); !errors.Is(err, webhook.ErrNotFound) {
+			l.must(err)
+			n++
+		}
 		rows, err := l.db.Deliveries().List(ctx, tenant, id, "", 100)
 		l.must(err)
 		history, err := l.db.Webhooks().History(ctx, tenant, id, 0, 100)
 		l.must(err)
 		hours, err := l.db.Statistics().Hours(ctx, tenant, id, time.Time{}, 100)
 		l.must(err)
-		n += len(rows) + len(history) + len(hours)
+		n += len(rows) + waiting + len(history) + len(hours)
 	}
 	subscribed, err := storetest.Subscribed(ctx, l.db.Webhooks(), tenant, "a.b")
 	l.must(err)

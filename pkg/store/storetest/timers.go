@@ -178,7 +178,7 @@ func testTimers(t *testing.T, h Harness) {
 			}
 		}
 		if rows := due(t, h, tenant, at); len(rows) != 60 {
-			t.Errorf("%d rows are due, want 60", len(rows))
+			t.Errorf("next to timers %d rows are due, want 60", len(rows))
 		}
 		for shard := range delivery.DueShards {
 			if page, err := h.Deliveries.DueTimers(t.Context(), shard, at, delivery.DueTimer{}, 0); len(page) != 0 || err != nil {
@@ -280,8 +280,9 @@ func testTimersApart(t *testing.T, h Harness) {
 func testTimerErasure(t *testing.T, h Harness) {
 	tenant, at := newTenant(t), now()
 	ids := []int32{1, 2, 11, 12}
+	read := map[int32]delivery.Timer{}
 	for _, id := range ids {
-		setTimer(t, h, delivery.Timer{Key: webhook.Key{Tenant: tenant, ID: id}, DueAt: at})
+		read[id] = setTimer(t, h, delivery.Timer{Key: webhook.Key{Tenant: tenant, ID: id}, DueAt: at})
 	}
 	for range 5 {
 		park(t, h, newKey(t, tenant, 1))
@@ -302,6 +303,11 @@ func testTimerErasure(t *testing.T, h Harness) {
 			t.Errorf("webhook %d: has a timer %v, parked %v", id, exists, parked(t, h, key))
 		}
 	}
+	// A visit that read the timer before does not bring it back, nor does a pull.
+	if _, err := h.Deliveries.SetTimer(t.Context(), read[1].Claimed(at)); !errors.Is(err, delivery.ErrRefused) {
+		t.Errorf("an erased timer is written again: %v", err)
+	}
+	must(t, h.Deliveries.PullTimer(t.Context(), webhook.Key{Tenant: tenant, ID: 1}, at))
 	if got := dueTimers(t, h, tenant, at); len(got) != 2 || total != 5 {
 		t.Errorf("erased %d rows, want 5; due timers %+v, want two", total, got)
 	}
