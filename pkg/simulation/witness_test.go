@@ -73,6 +73,7 @@ type happening struct {
 	expanded   time.Time // when the last message to expand it was finished
 	told       ledger.Event
 	newer      bool // a version of the service stored it that is newer than the processes
+	unread     bool // it was newer at first
 	about      hook // whose change of state it reports; 0: none
 	outside    outside
 }
