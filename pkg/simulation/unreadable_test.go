@@ -113,3 +113,15 @@ func (d *damage) trouble(ctx context.Context, about string) {
 	defer d.w.mu.Unlock()
 	p.troubles = append(p.troubles, trouble{at: time.Now(), what: failAfter, kind: kindStore, about: about})
 }
+
+// damageMutants break what is done with rows that cannot be read.
+var damageMutants = []mutant{
+	{
+		"unreadable: a due row ends its page", "pkg/store/dynamo/delivery_list.go",
+		"			broken.add(it, r.err)\n			return true\n		}\n		found = append(found, d)", "			return false\n		}\n		found = append(found, d)",
+	},
+	{
+		"unreadable: a message for such a row is done", leased,
+		"\"cannot write lease\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn c.later(ctx, r)", "\"cannot write lease\", \"error\", err)\n\t\treturn true",
+	},
+}
