@@ -85,13 +85,13 @@ func call[O any](ctx context.Context, d *database, k kind, about, label string, 
 			d.w.luck("again", label, time.Since(d.w.began).String())(0) < d.w.weather.repeat {
 			d.w.tracef(processOf(ctx).name, "%s  *** response lost, the SDK repeats the call", label)
 			out, err = do()
-			d.doubt(ctx, label)
+			d.doubt(ctx, label, about)
 		}
 		return err
 	}
 	err = d.w.effect(ctx, k, about, label, throttled, effect)
 	if err != nil {
-		d.doubt(ctx, label)
+		d.doubt(ctx, label, about)
 		var none O
 		return none, err
 	}
@@ -99,8 +99,9 @@ func call[O any](ctx context.Context, d *database, k kind, about, label string, 
 }
 
 // doubt records that a process does not know whether its write took effect.
-func (d *database) doubt(ctx context.Context, label string) {
+func (d *database) doubt(ctx context.Context, label, about string) {
 	if p := processOf(ctx); p != nil {
+		d.w.witness.unsureOf(about)
 		var id hook
 		if n, _ := fmt.Sscanf(label, "put health w%d", &id); n == 1 {
 			d.w.mu.Lock()

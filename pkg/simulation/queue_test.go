@@ -143,6 +143,7 @@ func (q *queue) take(n int) (taken []*message, batch []delivery.Received) {
 			seen[key] = m
 		}
 		perWebhook[of]++
+		q.w.witness.reasons.received[decoded.Key()]++
 		m.receives++
 		if h := q.w.witness.events[decoded.Event]; h != nil && h.newer {
 			q.w.witness.wants(decoded.Key()) // it is put off

@@ -86,7 +86,7 @@ func (d *damage) written(ctx context.Context, table *string, label, about string
 	}
 	if d.spoils(ctx, table, response) {
 		d.trouble(ctx, about)
-		d.w.db.doubt(ctx, label)
+		d.w.db.doubt(ctx, label, about)
 	}
 }
 

@@ -299,6 +299,7 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	l.checkLife(name, p, old, row)
 	l.checkDue(name, p, old, row)
 	l.noteShown(row)
+	l.countWrite(name, p, key)
 	l.checkHolder(name, p, old, row)
 	if row.Status == delivery.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
 		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
