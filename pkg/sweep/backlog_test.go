@@ -199,7 +199,7 @@ func TestRun_EveryStageMakesProgress(t *testing.T) {
 		b := newBacklog(t)
 		b.call = time.Second
 		b.add("Hog", 1, 5_000, time.Now())
-		for id := range int32(2_000) {
+		for id := range int32(4_000) {
 			b.appoint("Hog", id+1, time.Now())
 		}
 		const minutes = 6
