@@ -97,7 +97,7 @@ func newServer(t testing.TB, changes ...func(*httpapi.Config)) *server {
 		},
 	}
 	cfg := httpapi.Config{
-		Registry: registry, Statistics: &statistics.Reader{Registry: registry, Statistics: db.Statistics()},
+		Registry: registry, Statistics: &statistics.Reader{Registry: registry, Statistics: db.Statistics(), Backlog: db.Deliveries()},
 		Explainer: &explain.Explainer{Webhooks: registry, Deliveries: db.Deliveries(), Health: db.Webhooks().Health, Now: s.clock.Now},
 		Publisher: &webhook.Publisher{Events: db.Events(), Now: s.clock.Now, Random: random, Life: 30 * 24 * time.Hour},
 		Auth:      anyone{tje0}, Health: db.Webhooks().Health, PublicURL: "https://hooks.example.com", Version: "1.2.3",

@@ -14,12 +14,12 @@ import (
 // last id that was examined.
 const kindStats = "stats"
 
-// stats is what became of a webhook's attempts. Deliveries that wait are not counted
-// yet, so the members about them are null.
+// stats is what became of a webhook's attempts, and what waits. OldestWaiting is null if
+// nothing does.
 type stats struct {
 	Hours         []statsHour
-	Waiting       *int64
-	WaitingMore   *bool
+	Waiting       int
+	WaitingMore   bool
 	OldestWaiting *time.Time
 	Health        statistics.Condition
 }
@@ -138,7 +138,10 @@ func showAllStats(list []statistics.Stats) []webhookStats {
 }
 
 func showStats(s statistics.Stats) stats {
-	shown := stats{Hours: make([]statsHour, len(s.Hours)), Health: s.Condition}
+	shown := stats{Hours: make([]statsHour, len(s.Hours)), Health: s.Condition, Waiting: s.Waiting.Count, WaitingMore: s.Waiting.More}
+	if !s.Waiting.Oldest.IsZero() {
+		shown.OldestWaiting = &s.Waiting.Oldest
+	}
 	for i, h := range s.Hours {
 		shown.Hours[i] = statsHour{
 			From: h.From, Delivered: h.Delivered, Failed: h.Failed, Attempts: h.Attempts, Suppressed: h.Suppressed,

@@ -10,10 +10,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/statistics"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
+	"github.com/posthaste-dev/posthaste/pkg/webhooktest"
 )
 
 // statsPage is what tests read of a page.
@@ -84,8 +86,31 @@ func TestStats_OfAWebhook(t *testing.T) {
 	}
 	one := s.call("GET", "/api/v1/Webhook/1/Stats", "").Body.String()
 	listed := s.call("GET", "/api/v1/Stats?ids=1", "").Body.String()
-	if _, of, _ := strings.Cut(one, "{"); !strings.Contains(listed, of[:len(of)-1]) || !strings.Contains(one, `"Waiting":null,"WaitingMore":null,"OldestWaiting":null,"Health":"Failing"`) {
+	if _, of, _ := strings.Cut(one, "{"); !strings.Contains(listed, of[:len(of)-1]) || !strings.Contains(one, `"Waiting":0,"WaitingMore":false,"OldestWaiting":null,"Health":"Failing"`) {
 		t.Errorf("one is %s, in the list it is %s", one, listed)
+	}
+}
+
+func TestStats_CountWhatWaits(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.fail(1, "")
+	for i := range 3 {
+		id, err := webhook.NewEventID(now.Add(time.Duration(i)*time.Second), webhooktest.Random(uint64(i)))
+		if err == nil {
+			_, err = s.db.Deliveries().Park(t.Context(), delivery.Park{
+				Key: delivery.Key{Tenant: "Default", Webhook: 1, Event: id}, Round: 1, Attempt: 1, Now: now, Net: now.Add(44 * time.Hour),
+			})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := fmt.Sprintf(`"Waiting":3,"WaitingMore":false,"OldestWaiting":"%s"`, now.Format(time.RFC3339))
+	for _, path := range []string{"Webhook/1/Stats", "Stats", "Stats?ids=1"} {
+		if got := s.call("GET", "/api/v1/"+path, "").Body.String(); !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, want %s", path, got, want)
+		}
 	}
 }
 

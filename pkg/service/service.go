@@ -11,6 +11,7 @@
 package service
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"time"
@@ -78,6 +79,17 @@ func NewRegistry(c Contracts) *webhook.Registry {
 	return &webhook.Registry{
 		Webhooks: c.Webhooks, Secrets: c.Secrets, Events: c.Events,
 		Now: c.Now, Random: c.Random, EventLife: c.Delivering.EventTTL, HistoryLife: c.Delivering.RowLife(),
+	}
+}
+
+// Pull returns the Turned of a registry: it makes the timer of a webhook due, so that
+// what waits for it is drained within a minute. A pull that is lost costs a quarter of an
+// hour.
+func Pull(c Contracts) func(ctx context.Context, written webhook.Key) {
+	return func(ctx context.Context, written webhook.Key) {
+		if err := c.Deliveries.PullTimer(ctx, written, c.Now()); err != nil {
+			c.Logger.WarnContext(ctx, "timer not pulled", "tenant", string(written.Tenant), "webhook_id", written.ID, "error", err)
+		}
 	}
 }
 

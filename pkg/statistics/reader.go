@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -16,6 +17,7 @@ type Stats struct {
 	ID        int32
 	Name      string
 	Condition Condition
+	Waiting   Waiting
 	// Hours are the last StatsHours, oldest first. The last one has not ended. Of an
 	// hour without attempts only From is set.
 	Hours []Hour
@@ -36,6 +38,7 @@ const (
 type Reader struct {
 	Registry   *webhook.Registry
 	Statistics Store
+	Backlog    delivery.Backlog
 }
 
 // One returns the statistics of a webhook. ErrNotFound unless the principal sees
@@ -132,6 +135,9 @@ func (r *Reader) stats(ctx context.Context, tenant webhook.Tenant, webhooks []we
 			return fmt.Errorf("statistics of webhook %d: %w", all[i].ID, err)
 		}
 		all[i].Hours = everyHour(from, stored)
+		if all[i].Waiting, err = r.waiting(ctx, webhook.Key{Tenant: tenant, ID: all[i].ID}); err != nil {
+			return fmt.Errorf("deliveries of webhook %d that wait: %w", all[i].ID, err)
+		}
 		return nil
 	})
 }

@@ -40,7 +40,7 @@ func newBench(t *testing.T) *bench {
 		}
 	})
 	registry := &webhook.Registry{Webhooks: db.Webhooks(), Now: clock.Now, Random: random}
-	return &bench{&statistics.Reader{Registry: registry, Statistics: db.Statistics()}, db, clock}
+	return &bench{&statistics.Reader{Registry: registry, Statistics: db.Statistics(), Backlog: db.Deliveries()}, db, clock}
 }
 
 // found creates webhooks directly in the store, of which those whose id is even fail.

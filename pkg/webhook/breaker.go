@@ -50,11 +50,6 @@ const (
 	breakerSpan      = 2 * time.Second // from the begin of the first to that of the last
 	breakerFirstStep = 30 * time.Second
 	breakerMaxStep   = time.Hour
-	// breakerProbeWait is how long rows wait for the outcome of a probe that is
-	// due or under way, plus a random part of the same length.
-	breakerProbeWait = time.Minute
-	// breakerSpread is the divisor of the step that parked rows are spread over.
-	breakerSpread = 4
 )
 
 // Open reports whether all attempts except probes are parked.
@@ -78,16 +73,6 @@ func (b Breaker) Probe(by string, now time.Time, limit time.Duration, jitter flo
 	b.ProbeAt = now.Add(max(jittered(b.Step, jitter), limit))
 	b.ProbeBy, b.ProbeUntil = by, now.Add(limit)
 	return b
-}
-
-// ParkUntil returns when a delivery that is parked now becomes due again. jitter
-// is a random number in [0, 1).
-func (b Breaker) ParkUntil(now time.Time, jitter float64) time.Time {
-	if b.Probing(now) || b.ProbeDue(now) {
-		// The outcome is seconds away; the next probe may be an hour away.
-		return now.Add(breakerProbeWait + time.Duration(jitter*float64(breakerProbeWait)))
-	}
-	return b.ProbeAt.Add(time.Duration(jitter * float64(b.Step) / breakerSpread))
 }
 
 // jittered returns a step that is up to a tenth shorter or longer.

@@ -168,34 +168,6 @@ func TestBreaker_StepsHaveJitter(t *testing.T) {
 	}
 }
 
-func TestBreaker_ParkUntil(t *testing.T) {
-	t.Parallel()
-	b := webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: breakerStart.Add(time.Hour)}
-	probing := b.Probe("p", b.ProbeAt, 40*time.Second, 0.5)
-	tests := []struct {
-		name   string
-		b      webhook.Breaker
-		now    time.Time
-		jitter float64
-		want   time.Duration // from breakerStart
-	}{
-		{"at the next probe", b, breakerStart, 0, time.Hour},
-		{"up to a quarter step after the next probe", b, breakerStart, 0.5, time.Hour + 7*time.Minute + 30*time.Second},
-		{"in a minute if a probe is due", b, b.ProbeAt, 0, time.Hour + time.Minute},
-		{"in up to two minutes if a probe is due", b, b.ProbeAt, 0.5, time.Hour + 90*time.Second},
-		{"in a minute if a probe is under way", probing, b.ProbeAt.Add(39 * time.Second), 0, time.Hour + 99*time.Second},
-		{"at the next probe if a probe has expired", probing, b.ProbeAt.Add(40 * time.Second), 0, 2 * time.Hour},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			if got := tt.b.ParkUntil(tt.now, tt.jitter).Sub(breakerStart); got != tt.want {
-				t.Errorf("got %v, want %v", got, tt.want)
-			}
-		})
-	}
-}
-
 func TestHealth_UnderANewActivationKeepsTheTotals(t *testing.T) {
 	t.Parallel()
 	h := failing(10)

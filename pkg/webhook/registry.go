@@ -45,6 +45,9 @@ type Registry struct {
 	// "delete webhook". changed names the members, options included, that a change
 	// sets to another value; never a value. nil: no audit.
 	Audit func(ctx context.Context, action string, written Key, changed []string)
+	// Turned is called after each committed write that changes a webhook's State: what
+	// waits for the webhook has to be looked at. nil: not called.
+	Turned func(ctx context.Context, written Key)
 }
 
 // The actions that Audit is called with.

@@ -142,6 +142,9 @@ func (r *Registry) commit(ctx context.Context, who Principal, current Webhook, c
 		return Webhook{}, fmt.Errorf("webhook %d: %w", w.ID, err)
 	}
 	r.audit(ctx, actionChange, w.Tenant, w.ID, by.Members...)
+	if r.Turned != nil && w.State != current.State {
+		r.Turned(ctx, Key{w.Tenant, w.ID})
+	}
 	if current.Secret.Name != w.Secret.Name {
 		r.forgetIntent(ctx, w.Secret.Name, w.Updated)
 		r.dropSecret(ctx, current.Secret.OwnSecret(w.Tenant, w.ID), w.Updated)

@@ -47,6 +47,7 @@ func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler 
 	registry := service.NewRegistry(c)
 	registry.Rules = webhook.Rules{AllowHTTP: cfg.Targets.AllowHTTP, RefuseUnknownTypes: cfg.RefuseUnknownTypes, CheckHost: sender.Guard().CheckHost}
 	registry.Ping, registry.SkipTargetCheck = sender.Send, !cfg.RequireTargetCheck
+	registry.Turned = service.Pull(c)
 	authenticator := newAuthenticator(c, cfg)
 	administration := &tenancy.Administration{Tenants: c.Tenants, Credentials: c.Credentials, Jobs: c.Jobs, Now: c.Now, Random: c.Random}
 	var keeper *custody.Administration
@@ -54,7 +55,7 @@ func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler 
 		keeper = &custody.Administration{Jobs: c.Jobs, TenantExists: administration.Exists, Now: c.Now, Random: c.Random}
 	}
 	return httpapi.New(httpapi.Config{
-		Registry: registry, Statistics: &statistics.Reader{Registry: registry, Statistics: c.Statistics}, Publisher: service.NewPublisher(c), Auth: authenticator, Sessions: authenticator,
+		Registry: registry, Statistics: &statistics.Reader{Registry: registry, Statistics: c.Statistics, Backlog: c.Deliveries}, Publisher: service.NewPublisher(c), Auth: authenticator, Sessions: authenticator,
 		Administration: administration, Sources: service.NewSources(c),
 		Jobs: &job.Control{Jobs: c.Jobs, Now: c.Now, Random: c.Random}, Custody: keeper,
 		Redispatch: &replay.Redispatch{Tenants: administration, Jobs: c.Jobs, Now: c.Now, Random: c.Random},

@@ -70,6 +70,8 @@ type tenantOf struct {
 	http.Handler
 	t      *testing.T
 	reads  *reads
+	clock  *webhooktest.Clock
+	store  *dynamo.Store
 	events []webhook.EventID
 }
 
@@ -85,10 +87,11 @@ func newTenantOf(t *testing.T, n int) *tenantOf {
 		Name: "parked", PK: pk, SK: memdb.Attribute{Name: "parked"},
 		Projection: types.ProjectionTypeInclude, Include: []string{"round", "attempt", "count", "replay"},
 	}
-	s := &tenantOf{t: t, reads: &reads{Client: memdb.New(memdb.Config{Now: clock.Now, PageBytes: 40 << 10, Tables: []memdb.Table{
+	s := &tenantOf{t: t, clock: clock, reads: &reads{Client: memdb.New(memdb.Config{Now: clock.Now, PageBytes: 40 << 10, Tables: []memdb.Table{
 		{Name: "webhooks", PK: pk, SK: sk}, {Name: "events", PK: pk, SK: sk}, {Name: "deliveries", PK: pk, SK: sk, Indexes: []memdb.Index{due, parked}},
 	}})}}
 	store := dynamo.New(s.reads, dynamo.Tables{Webhooks: "webhooks", Events: "events", Deliveries: "deliveries"}, dynamo.Options{Now: clock.Now, Random: random})
+	s.store = store
 	sender, err := outbound.New(outbound.Config{Now: clock.Now, UserAgent: "Posthaste/test", Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") }})
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +179,7 @@ func TestReads_OfAPageDoNotGrowWithTheTenant(t *testing.T) {
 		{"GET", "Webhook/1/Deliveries/{event}/Request", "", 5, 5},
 		{"GET", "Webhook/1/History", "", 3, 3},
 		{"GET", "Webhook/1/LastError", "", 3, 3},
-		{"GET", "Webhook/1/Stats", "", 4, 4},
+		{"GET", "Webhook/1/Stats", "", 12, 4}, // eight of them count what waits
 		{"GET", "Stats", "", 3, 6},
 		{"GET", "Events?limit=100", "", 17, 220},
 		{"GET", "Events?limit=100&primaryKey=51", "", 17, onePage},
