@@ -39,6 +39,7 @@ type slowRows struct {
 	claims  map[string]int // by webhook
 	defers  map[string]int
 	first   map[string]time.Time // write
+	last    map[string]time.Time // write
 	writes  int
 	moves   map[delivery.Key]int
 	bad     map[delivery.Key]bool // cannot be claimed
@@ -92,6 +93,7 @@ func (s *slowRows) write(ctx context.Context, key delivery.Key, counts map[strin
 		if counts[who(key)]++; counts[who(key)] == 1 {
 			s.first[who(key)] = time.Now()
 		}
+		s.last[who(key)] = time.Now()
 	}
 	return row, err
 }
@@ -256,7 +258,7 @@ func newBacklog(t testing.TB) *backlog {
 	p, o := &pace{5 * time.Millisecond}, &others{asked: map[string]int{}}
 	b := &backlog{
 		slowRows: &slowRows{
-			Deliveries: store.Deliveries(), pace: p, claims: map[string]int{}, defers: map[string]int{}, first: map[string]time.Time{},
+			Deliveries: store.Deliveries(), pace: p, claims: map[string]int{}, defers: map[string]int{}, first: map[string]time.Time{}, last: map[string]time.Time{},
 			moves: map[delivery.Key]int{}, bad: map[delivery.Key]bool{}, damaged: map[delivery.Key]bool{},
 		},
 		others: o, t: t, hooks: &slowHooks{store.Webhooks(), p, o.ask}, queue: &slowQueue{},
