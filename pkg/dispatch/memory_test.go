@@ -274,7 +274,7 @@ func TestHealths_HoldNoResponses(t *testing.T) {
 // A batch reports thousands of attempts of large webhooks with long responses.
 func TestReports_HoldOneResponsePerWebhook(t *testing.T) {
 	t.Parallel()
-	noted := newReports(&Config{}, newHealths(Config{}), nil)
+	noted := newReports(&Config{}, newHealths(Config{}), nil, newSuppressed())
 	w := fat("Default", 1, nil)
 	answer := strings.Repeat("e", webhook.MaxLastError-1)
 	for _, result := range []webhook.Result{

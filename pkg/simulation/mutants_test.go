@@ -181,7 +181,7 @@ var mutants = []mutant{
 	},
 	{
 		"secrets: a move deletes the old one before it commits", custodian,
-		"\tnext := w\n", "\tm.drop(ctx, dropped)\n\tnext := w\n",
+		"\terr = o.commit(ctx, now, ref)\n", "\tm.drop(ctx, dropped)\n\terr = o.commit(ctx, now, ref)\n",
 	},
 	{
 		"secrets: what is sealed is not bound to its tenant", sealing,

@@ -29,7 +29,7 @@ func TestTeeth(t *testing.T) {
 		t.Skip("takes minutes: make simulate-teeth")
 	}
 	chosen := regexp.MustCompile(*bite)
-	for _, m := range slices.Concat(mutants, ingestMutants, replayMutants, relayMutants, doomMutants, alienMutants, damageMutants) {
+	for _, m := range slices.Concat(mutants, ingestMutants, replayMutants, relayMutants, doomMutants, alienMutants, damageMutants, templateMutants) {
 		if !chosen.MatchString(m.name) {
 			continue
 		}
@@ -53,7 +53,7 @@ func TestTeeth(t *testing.T) {
 // that breaks nothing would prove nothing.
 func TestMutants(t *testing.T) {
 	t.Parallel()
-	for _, m := range slices.Concat(mutants, ingestMutants, replayMutants, relayMutants, doomMutants, alienMutants, damageMutants) {
+	for _, m := range slices.Concat(mutants, ingestMutants, replayMutants, relayMutants, doomMutants, alienMutants, damageMutants, templateMutants) {
 		if _, err := m.apply(); err != nil {
 			t.Errorf("%s: %v", m.name, err)
 		}
