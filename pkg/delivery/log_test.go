@@ -81,3 +81,10 @@ func TestSeed_BoundsNames(t *testing.T) {
 		t.Errorf("the entity of the name is stored: %q", s.Entity)
 	}
 }
+
+func TestFilter_Zero(t *testing.T) {
+	t.Parallel()
+	if !(delivery.Filter{}).Zero() || (delivery.Filter{Status: delivery.StatusFailed}).Zero() {
+		t.Error("only a filter without a condition is zero")
+	}
+}

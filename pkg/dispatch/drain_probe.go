@@ -26,7 +26,7 @@ func (d *drain) probeParked(ctx context.Context, r delivery.Received) (done bool
 	if wait := d.view.breaker.ProbeAt.Sub(d.Now()); wait > 0 {
 		return wait > probeAhead || d.postpone(ctx, r, wait)
 	}
-	leave, ok := d.consumer.enter(ctx, d.key, false)
+	leave, ok := d.enter(ctx, d.key, false)
 	if !ok {
 		return d.postpone(ctx, r, timeRetry)
 	}

@@ -259,7 +259,10 @@ func (x *Explanation) parked(f Facts, b webhook.Breaker) {
 		x.add(Draining)
 		return
 	}
-	x.WaitingBehind, x.Lane, x.NextAttempt = WaitBreaker, delivery.LaneParked, b.ProbeAt
+	x.WaitingBehind, x.Lane = WaitBreaker, delivery.LaneParked
+	if b.ProbeAt.After(x.NextAttempt) {
+		x.NextAttempt = b.ProbeAt
+	}
 	x.add(BreakerOpen, "at", clock(b.ProbeAt))
 }
 

@@ -202,6 +202,8 @@ func (d *database) committed(ctx context.Context, table *string, key map[string]
 	switch {
 	case *table == tableEvents && !strings.HasPrefix(pk, "K#"):
 		d.w.witness.eventStored(ctx, tenantOf(pk), webhook.EventID(sk))
+	case *table == tableDeliveries && sk == "TIMER":
+		d.w.witness.timerWritten(ctx, webhookOf(pk+"#"))
 	case *table == tableDeliveries:
 		d.w.witness.rowWritten(ctx, delivery.Key{Tenant: tenantOf(pk), Webhook: webhookOf(pk).id(), Event: webhook.EventID(sk)})
 	case *table == tableWebhooks && strings.HasPrefix(sk, "W#"):

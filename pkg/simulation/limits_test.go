@@ -13,6 +13,7 @@ const (
 	perWebhook      = 16
 	perTenant       = 257 // of 512, while all others are free
 	perBatchOfQueue = 5
+	perDrains       = 128 // of one webhook
 )
 
 // checkLimits checks how many attempts a process makes at once.
@@ -22,17 +23,24 @@ func (l *witness) checkLimits(name string, a *attempt) {
 		if x.key.Tenant == a.key.Tenant {
 			tenant++
 		}
-		if about(x.key) == about(a.key) {
+		if about(x.key) == about(a.key) && byDrain(x) == byDrain(a) {
 			webhook++
 			if x.inv == a.inv && a.stream == nil {
 				batch++
 			}
 		}
 	}
-	if webhook > perWebhook || tenant > perTenant || batch > perBatchOfQueue {
+	most, mostOfBatch := perWebhook, perBatchOfQueue
+	if byDrain(a) {
+		most, mostOfBatch = perDrains, perDrains
+	}
+	if webhook > most || tenant > perTenant || batch > mostOfBatch {
 		l.w.violated("limits", "%s is one of %d attempts that %s makes at once for its webhook, %d for its tenant, %d in its batch", name, webhook, a.process.name, tenant, batch)
 	}
 }
+
+// byDrain reports whether a drain made the attempt.
+func byDrain(a *attempt) bool { return a.lease != nil && a.lease.drained }
 
 // checkEarned checks that a webhook has earned the fast lane: its target accepted an
 // event since it was last cut short, as was known when the call began, and the record
@@ -65,7 +73,9 @@ func (l *witness) checkLane(name string, a *attempt) {
 	if a.stream != nil {
 		limit = min(ledger.FastLimit, a.timeout)
 	}
-	slow := a.stream == nil && a.limit == a.timeout && slices.ContainsFunc(l.healths[about(a.key)], func(h healthy) bool { return h.Slow })
+	shown := slices.ContainsFunc(l.healths[about(a.key)], func(h healthy) bool { return h.Slow }) ||
+		slices.ContainsFunc(l.attempts[a.key], func(x *attempt) bool { return x.kind == ledger.CutLate }) // and health could not be written
+	slow := a.stream == nil && a.limit == a.timeout && shown
 	if a.limit != limit && !slow {
 		l.w.violated("lanes", "%s may take %s, want %s", name, a.limit, limit)
 	}

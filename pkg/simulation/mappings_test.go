@@ -238,6 +238,9 @@ func (s *schedule) due(now time.Time) time.Time {
 	if !first.IsZero() {
 		first = first.Add(-time.Minute)
 	}
+	for _, due := range s.w.witness.timers {
+		consider(due)
+	}
 	for _, m := range s.w.queue.dead {
 		if m.readable() {
 			consider(m.visible)

@@ -60,6 +60,7 @@ type witness struct {
 	onceEvents map[string]webhook.EventID // by caller and idempotency key
 	unsigned   map[hook]bool              // an attempt was made without a POST
 	parked     map[putOff]bool
+	timers     map[hook]time.Time // when they are due
 	// waits is the time of each next attempt according to the policy.
 	waits map[delivery.Key]time.Time
 }
@@ -86,9 +87,8 @@ type revision struct {
 	webhook.Webhook
 }
 
-// putOff is an attempt that a process parked in its row.
+// putOff is an attempt that waits in a parked row, and needs no message any more.
 type putOff struct {
-	process        *process
 	key            delivery.Key
 	round, attempt int
 }
@@ -101,6 +101,7 @@ type healthy struct {
 
 // grant is a lease as shown by the row.
 type grant struct {
+	drained        bool // the row was parked
 	process        *process
 	round, attempt int
 	token          string
@@ -153,7 +154,7 @@ func newWitness(w *world) *witness {
 		rows: map[delivery.Key]delivery.Row{}, attempts: map[delivery.Key][]*attempt{},
 		grants: map[delivery.Key][]*grant{}, streams: map[webhook.EventID][]*streamed{},
 		accounts: map[hook]*account{}, hours: newHours(), posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), shown: map[shown]int{}, preferred: map[hook]acceptance{}, movedAt: map[hook]time.Time{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
-		replays: map[string]*replayed{}, rounds: map[delivery.Key][]*replayed{}, claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
+		replays: map[string]*replayed{}, rounds: map[delivery.Key][]*replayed{}, claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, timers: map[hook]time.Time{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
 	}
 }
 
@@ -175,6 +176,8 @@ func (l *witness) says(m delivery.Message) string {
 		return "expand " + l.name(m.Event)
 	case delivery.MessageRecord:
 		return fmt.Sprintf("record w%d/%s round %d", about(m.Key()), l.name(m.Event), m.Round)
+	case delivery.MessageDrain:
+		return fmt.Sprintf("drain w%d, partition %d, limit %d, width %d", about(m.Key()), m.Partition, m.Limit, m.Width)
 	case delivery.MessageAttempt:
 	}
 	return fmt.Sprintf("w%d/%s attempt %d.%d", about(m.Key()), l.name(m.Event), m.Round, m.Attempt)
@@ -300,12 +303,14 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	l.checkLife(name, p, old, row)
 	l.checkDue(name, p, old, row)
 	l.noteShown(row)
+	if old.Parked && !row.Parked {
+		l.reasons.received[key]++   // by a drain,
+		l.reasons.byDelivery[key]++ // which sends a message if it leased the row too late to begin
+	}
 	l.countWrite(name, p, key)
 	l.checkHolder(name, p, old, row)
 	l.checkCut(name, p, old, row)
-	if row.Status == delivery.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
-		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
-	}
+	l.checkParked(name, p, old, row)
 	if row.Round > old.Round && old.Exists() && row.Replay == "" {
 		l.reasons.byDelivery[key]++ // a retry
 	}
@@ -324,7 +329,7 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	}
 	l.noteDue(old, row)
 	if row.LeaseBy != "" && row.LeaseBy != old.LeaseBy {
-		g := &grant{process: p, job: row.Replay, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
+		g := &grant{process: p, drained: old.Parked, job: row.Replay, round: row.Round, attempt: row.Attempt, token: row.LeaseBy, at: now}
 		if old.LeaseBy != "" && old.Round == row.Round {
 			g.from, g.expired = old.LeaseBy, old.LeaseUntil.Before(now.Add(l.w.skew))
 			l.overtaken = append(l.overtaken, old.LeaseBy)
@@ -371,7 +376,7 @@ func (l *witness) checkCut(name string, p *process, old, row delivery.Row) {
 	if !slices.ContainsFunc(p.current.attempts, func(a *attempt) bool { return a.key == row.Key && a.kind == ledger.CutLate }) {
 		l.w.violated("rows", "%s has its lease returned, but no attempt was cut short", name)
 	}
-	l.parked[putOff{p, row.Key, row.Round, old.Attempt}] = true // the row brings the attempt back, if the message does not
+	l.parked[putOff{row.Key, row.Round, old.Attempt}] = true // the row brings the attempt back, if the message does not
 }
 
 // checkRow checks the invariants of a written row.
@@ -571,7 +576,7 @@ func (l *witness) healthWritten(ctx context.Context, id hook) {
 		}
 	}
 	if p := processOf(ctx); p != nil && now.Breaker.Open() && now.Breaker.ProbeAt.Before(was.Breaker.ProbeAt) {
-		p.probes[id]-- // returned: no attempt was made
+		p.probes[id] = max(p.probes[id]-1, 0) // returned: no attempt was made, or it was cut late
 		p.unmade[id]--
 	}
 	l.checkCounts(ctx, id, was, now)
@@ -752,7 +757,7 @@ func (l *witness) acknowledged(inv *invocation, m delivery.Message) {
 	case !row.Exists() && (m.Round > 1 || m.Attempt > 1):
 	case row.Round == m.Round && (row.Status != delivery.StatusPending || row.Attempt > m.Attempt || row.Attempt == m.Attempt && row.LeaseBy == ""):
 	case row.Round == m.Round && m.Hops > 0 && row.Resends > 0: // made due
-	case l.parked[putOff{inv.process, m.Key(), m.Round, m.Attempt}]:
+	case l.parked[putOff{m.Key(), m.Round, m.Attempt}]:
 	case slices.ContainsFunc(inv.attempts, func(a *attempt) bool { return a.key == m.Key() && a.knownOK }):
 	default:
 		l.w.violated("queue", "%s is acknowledged, but the row is %s at %d.%d", fmt.Sprintf("w%d/%s attempt %d.%d", about(m.Key()), l.events[m.Event].name, m.Round, m.Attempt), cmp.Or(string(row.Status), "absent"), row.Round, row.Attempt)
@@ -795,7 +800,7 @@ func (l *witness) sent(p *process, out delivery.Outgoing) {
 	l.spend(p, out)
 	m := out.Message
 	if m.Slow && m.Kind == delivery.MessageAttempt { // forwarded: the other message may go
-		l.parked[putOff{p, m.Key(), m.Round, m.Attempt}] = true
+		l.parked[putOff{m.Key(), m.Round, m.Attempt}] = true
 	}
 	row := l.rows[m.Key()]
 	if first := m.Round == 1 && m.Attempt == 1 && (p == nil || !strings.HasPrefix(p.name, "sweep")); !first && m.Kind == delivery.MessageAttempt && row.Round == m.Round && row.Replay != m.Replay {

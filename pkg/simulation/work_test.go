@@ -18,14 +18,15 @@ type reasons struct {
 	byEvent    map[webhook.EventID]int
 	byDelivery map[delivery.Key]int
 	used       map[delivery.Key]int
-	received   map[delivery.Key]int // messages for the delivery
+	received   map[delivery.Key]int // messages for the delivery, and drains that took it
+	forwarded  map[delivery.Key]int // messages sent on to the slow lane
 	written    map[delivery.Key]int // by consumers of the queue
 	recorded   map[delivery.Key]int // by consumers of the stream
 	unsure     map[string]int       // writes of which a process does not know whether they took effect
 }
 
 func newReasons() reasons {
-	return reasons{map[webhook.EventID]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[string]int{}}
+	return reasons{map[webhook.EventID]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[string]int{}}
 }
 
 // countWrite checks that a row is written at most twice for each message that is received
@@ -56,10 +57,12 @@ func (l *witness) spend(p *process, m delivery.Outgoing) {
 	}
 	key := m.Message.Key()
 	name := l.w.witness.about(about(key), webhook.EventID(l.events[key.Event].name))
-	if !m.Message.Slow && slices.ContainsFunc(l.healths[about(key)], func(h healthy) bool { return h.Slow }) {
-		l.reasons.byDelivery[key]++ // it may be forwarded to the slow lane
-	}
-	if l.reasons.used[key]++; l.reasons.used[key] > l.reasons.byEvent[key.Event]+l.reasons.byDelivery[key] {
+	if m.Message.Slow && m.Message.Hops > 0 {
+		// A message in hand was forwarded to the slow lane, or its attempt was cut late.
+		if l.reasons.forwarded[key]++; l.reasons.forwarded[key] > l.reasons.received[key]+l.reasons.byDelivery[key] {
+			l.w.violated("work", "%s is sent to the slow lane %d times, and was received %d times", name, l.reasons.forwarded[key], l.reasons.received[key])
+		}
+	} else if l.reasons.used[key]++; l.reasons.used[key] > l.reasons.byEvent[key.Event]+l.reasons.byDelivery[key] {
 		l.w.violated("work", "%d messages are sent for %s, one more than there were reasons", l.reasons.used[key], name)
 	}
 	now, row := time.Now(), l.rows[key]
@@ -118,7 +121,7 @@ func (l *witness) checkDue(name string, p *process, old, row delivery.Row) {
 		}
 	}
 	gap := min(5*time.Minute<<min(max(row.Resends, 0), 10), 6*time.Hour)
-	if late := row.SweepAt.Sub(later(later(now, row.NextAt), row.LeaseUntil)); late > gap+2*time.Minute+l.w.skew {
+	if late := row.SweepAt.Sub(later(later(now, row.NextAt), row.LeaseUntil)); !row.Parked && late > gap+2*time.Minute+l.w.skew {
 		l.w.violated("lateness", "%s was sent %d times without an attempt and is due at %s, but the sweep finds it %s after that", name, row.Resends, stamp(row.NextAt.Sub(l.w.began)), late)
 	}
 	if row.AttemptCount <= old.AttemptCount || row.Round != old.Round && old.Exists() {

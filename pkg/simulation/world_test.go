@@ -229,7 +229,7 @@ func (w *world) gates() [][]*gate {
 	return groups
 }
 
-const maxSteps = 150_000
+const maxSteps = 600_000
 
 // run makes things happen until done returns true.
 func (w *world) run(done func() bool) {

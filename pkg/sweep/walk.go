@@ -44,16 +44,22 @@ func (w *walk[T]) next(ctx context.Context) []T {
 		if !ok {
 			return nil
 		}
-		var page []T
-		err := guarded(func() (err error) {
-			page, err = w.read(ctx, shard, last)
-			return err
-		})
-		w.give(shard, page, err)
-		if len(page) > 0 {
+		if page := w.fetch(ctx, shard, last); len(page) > 0 {
 			return page
 		}
 	}
+}
+
+// fetch reads a page of a shard and gives the shard back, however the read ends: other
+// workers wait for it.
+func (w *walk[T]) fetch(ctx context.Context, shard int, last T) (page []T) {
+	var err error
+	defer func() { w.give(shard, page, err) }()
+	err = guarded(func() (err error) {
+		page, err = w.read(ctx, shard, last)
+		return err
+	})
+	return page
 }
 
 // take chooses the shard of the next page. It waits while each shard that has more is
