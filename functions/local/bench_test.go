@@ -17,7 +17,7 @@ import (
 	"github.com/posthaste-dev/posthaste/functions/internal/memory"
 )
 
-var figures = flag.String("figures", "engine,seal,stream,filter,ingest,local,relay,neighbours,replay,bodies,log,events", "what BenchmarkFigures measures")
+var figures = flag.String("figures", "engine,seal,stream,filter,ingest,local,paced,relay,neighbours,replay,bodies,log,events", "what BenchmarkFigures measures")
 
 // BenchmarkFigures measures the figures of docs/performance.md and prints them as
 // one table. It runs once, for minutes, and judges nothing: it fails only if it
@@ -41,7 +41,7 @@ func BenchmarkFigures(b *testing.B) {
 			benchDecode(b, t)
 		}
 		if strings.Contains(*figures, "filter") {
-			t.section("Filter: ten terms, an event of 1 KB")
+			t.section("Filter of ten terms, template of ten paths: an event of 1 KB")
 			benchFilter(b, t)
 		}
 		if strings.Contains(*figures, "ingest") {
@@ -56,6 +56,12 @@ func BenchmarkFigures(b *testing.B) {
 			t.section("Local run: signals over HTTP to POSTs received, one webhook; publishers and target in one other process")
 			for _, publishers := range []int{16, 64} {
 				benchThroughput(b, t, binary, publishers)
+			}
+		}
+		if strings.Contains(*figures, "paced") {
+			t.section("Paced: signals over HTTP at a steady pace, one publisher, one webhook")
+			for _, perSecond := range []int{50, 300} {
+				benchPaced(b, t, binary, perSecond)
 			}
 		}
 		if strings.Contains(*figures, "relay") {

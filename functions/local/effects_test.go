@@ -119,6 +119,16 @@ var effects = map[string]effect{
 			return fmt.Sprintf("%s %s", body.Changes, body.FieldValues)
 		},
 	},
+	"Template": {
+		[2]any{map[string]any{"text": "{{Event}}!"}, []any{"{{PrimaryKey}}"}},
+		[2]string{`{"text":"contact.changed!"}`, `[7]`},
+		func(s *started, setOption func(string) int32) string {
+			target := webhooktest.NewReceiver(s.t)
+			setOption(target.URL)
+			s.signal()
+			return string(received(s.t, s, target, 1)[0].Body)
+		},
+	},
 }
 
 // selecting is the effect of an option with values of which the first refuses the

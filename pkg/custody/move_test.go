@@ -234,10 +234,15 @@ func TestMover_LeavesAWebhookThatChangedForTheNextPass(t *testing.T) {
 		h.must(err)
 		h.must(h.registry.Delete(t.Context(), who, gone.ID, nil))
 	}}
+	var log bytes.Buffer
+	h.mover.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	began := h.clock.Now()
 	j := h.run(job.MoveToItems, "", 30)
 	if j.Status != job.Done || j.Processed != 1 || j.Reason != "" {
 		t.Errorf("got %+v", j)
+	}
+	if log.Len() > 0 {
+		t.Errorf("the log is %q", log.String())
 	}
 	h.wants(w, custody.InItems, "new")
 	if got := h.get(w); got.Name != "renamed" {

@@ -45,6 +45,9 @@ func Decide(p webhook.Policy, attempt int, r webhook.Result, now time.Time, jitt
 	case r.Error == failure.Aborted:
 		o.Reason = "the target requested no further attempts"
 		return o, false
+	case r.Error == failure.Body: // the next attempt would make the same body
+		o.Reason = "the template makes too large a body of the event"
+		return o, false
 	}
 	delays := retryDelays(p)
 	if attempt > len(delays) {

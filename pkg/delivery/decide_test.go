@@ -47,6 +47,8 @@ func TestDecide(t *testing.T) {
 		{name: "410 fails immediately and disables", policy: "durable", attempt: 1, result: failed(410), status: "failed", disable: true},
 		{name: "410 disables under superoffice too", policy: "superoffice", attempt: 2, result: failed(410), status: "failed", disable: true},
 		{name: "abort-message fails immediately", policy: "durable", attempt: 1, result: webhook.Result{StatusCode: 500, Error: failure.Aborted}, status: "failed"},
+		{name: "too large a body fails immediately", policy: "durable", attempt: 1, result: webhook.Result{Error: failure.Body}, status: "failed"},
+		{name: "too large a body fails immediately under superoffice too", policy: "superoffice", attempt: 2, result: webhook.Result{Error: failure.Body}, status: "failed"},
 		{name: "Retry-After postpones the next attempt", policy: "durable", attempt: 1, result: webhook.Result{StatusCode: 503, Error: failure.Status, RetryAfter: time.Hour}, jitter: middle, status: "pending", after: time.Hour},
 		{name: "Retry-After never advances the next attempt", policy: "durable", attempt: 2, result: webhook.Result{StatusCode: 429, Error: failure.Status, RetryAfter: time.Second}, jitter: middle, status: "pending", after: 5 * time.Minute},
 		{name: "Retry-After is limited to 24 h", policy: "superoffice", attempt: 1, result: webhook.Result{StatusCode: 503, Error: failure.Status, RetryAfter: 1000 * time.Hour}, status: "pending", after: 24 * time.Hour},

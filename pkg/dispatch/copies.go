@@ -64,7 +64,7 @@ func forDelivery(w webhook.Webhook) webhook.Webhook {
 // webhookBytes estimates the memory of a copy.
 func webhookBytes(w webhook.Webhook) int {
 	const empty, header = 768, 48 // of the structures themselves
-	n := empty + len(w.Tenant) + len(w.Name) + len(w.TargetURL) + len(w.Properties) + len(w.Secret.Name) + len(w.Secret.Version) + len(w.Secret.Sealed)
+	n := empty + len(w.Tenant) + len(w.Name) + len(w.TargetURL) + len(w.Properties) + len(w.Options.Template) + len(w.Secret.Name) + len(w.Secret.Version) + len(w.Secret.Sealed)
 	for _, field := range w.Options.Fields {
 		n += 16 + len(field)
 	}

@@ -81,7 +81,7 @@ func (b *batch) match(ctx context.Context) (all []firstAttempt, matches []int) {
 			b.add(outgoing{Outgoing: delivery.Outgoing{Message: b.expand(i)}, record: i})
 			continue
 		}
-		found, viewed, err := b.view.match(ctx, r.Event, r.Accepted)
+		found, viewed, err := b.view.matchFirst(ctx, r.Event, r.Accepted)
 		if err == nil {
 			matches[i] = len(found)
 		}

@@ -35,10 +35,10 @@ type report struct {
 	noted    noted // for notices
 }
 
-func newReports(c *Config, h *healths, n *notice.Notifier) *reports {
+func newReports(c *Config, h *healths, n *notice.Notifier, s suppressed) *reports {
 	return &reports{
 		config: c, healths: h, notices: n, byWebhook: map[webhook.Key]*report{},
-		counts: &counts{config: c, byWebhook: map[webhook.Key][]statistics.Hour{}},
+		counts: &counts{config: c, suppressed: s, byWebhook: map[webhook.Key][]statistics.Hour{}},
 	}
 }
 

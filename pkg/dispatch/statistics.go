@@ -13,7 +13,8 @@ import (
 // spans a full hour. Nothing waits for them, unlike health, which is written at once
 // after a failure.
 type counts struct {
-	config *Config
+	config     *Config
+	suppressed suppressed
 
 	mu        sync.Mutex
 	byWebhook map[webhook.Key][]statistics.Hour
@@ -60,7 +61,11 @@ func (c *counts) flush(ctx context.Context) {
 // flushOne writes the statistics of a webhook. What cannot be written is logged and
 // not tried again: it may have been counted.
 func (c *counts) flushOne(ctx context.Context, key webhook.Key) {
-	for _, hour := range c.take(key) {
+	hours := c.take(key)
+	for i, hour := range hours {
+		if i == len(hours)-1 {
+			hour.Suppressed = c.suppressed.take(key)
+		}
 		if err := c.config.Statistics.Count(ctx, key.Tenant, key.ID, hour); err != nil {
 			c.config.Logger.WarnContext(ctx, "cannot write statistics", "tenant", string(key.Tenant), "webhook_id", key.ID, "count", hour.Attempts, "error", err)
 		}

@@ -26,6 +26,9 @@ func (s *site) hours(id int32) []string {
 	for _, h := range stored {
 		took, _ := h.Durations.Percentile(1)
 		text := fmt.Sprintf("%s: %d attempts, %d delivered, %d failed, %s", h.From.Format("15"), h.Attempts, h.Delivered, h.Failed, took)
+		if h.Suppressed > 0 {
+			text += fmt.Sprintf(", %d suppressed", h.Suppressed)
+		}
 		if lag, ok := h.Lags.Percentile(1); ok {
 			text += fmt.Sprint(", lag ", lag)
 		}

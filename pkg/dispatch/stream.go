@@ -27,7 +27,7 @@ const fastTimeout = 1500 * time.Millisecond
 func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed string) {
 	b := &batch{
 		Engine: e, records: records, invocation: delivery.Invocation{Began: e.Now()}, view: newView(e.lists, e.Now, e.Random),
-		reports: newReports(&e.Config, e.healths, e.notices), lost: make([]bool, len(records)), silent: map[webhook.Key]bool{}, slow: map[webhook.Key]bool{}, refusing: map[webhook.Key]chan struct{}{},
+		reports: newReports(&e.Config, e.healths, e.notices, e.lists.suppressed), lost: make([]bool, len(records)), silent: map[webhook.Key]bool{}, slow: map[webhook.Key]bool{}, refusing: map[webhook.Key]chan struct{}{},
 	}
 	b.invocation.Deadline, _ = ctx.Deadline()
 	b.run(ctx, b.plan(ctx))

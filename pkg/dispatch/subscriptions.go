@@ -26,6 +26,8 @@ type subscriptions struct {
 	webhooks Webhooks
 	lists    *bytecache.Cache[string, list] // by tenant and subscription key
 	copies   copies
+	// suppressed are the webhooks whose options left events out.
+	suppressed suppressed
 }
 
 type list struct {
@@ -55,7 +57,7 @@ func (m member) webhook(tenant webhook.Tenant) webhook.Webhook {
 const memberBytes = 72
 
 func newSubscriptions(w Webhooks) *subscriptions {
-	return &subscriptions{webhooks: w, lists: bytecache.New[string, list](maxListBytes), copies: newCopies(w)}
+	return &subscriptions{webhooks: w, lists: bytecache.New[string, list](maxListBytes), copies: newCopies(w), suppressed: newSuppressed()}
 }
 
 // get returns the members of a subscription key's list, if they are cached as of
@@ -145,6 +147,16 @@ var errUnsteady = errors.New("webhooks change too fast to be listed")
 // key to another while they are loaded one by one would be missing from all of
 // them. So the epoch is read again after lists were loaded.
 func (v *view) match(ctx context.Context, e webhook.Event, accepted time.Time) (matches []webhook.Webhook, viewed time.Time, err error) {
+	return v.choose(ctx, e, accepted, func(int32) {})
+}
+
+// matchFirst is match for an event that the stream brings: the webhooks whose options
+// leave it out are counted.
+func (v *view) matchFirst(ctx context.Context, e webhook.Event, accepted time.Time) (matches []webhook.Webhook, viewed time.Time, err error) {
+	return v.choose(ctx, e, accepted, func(id int32) { v.lists.suppressed.add(webhook.Key{Tenant: e.Tenant, ID: id}) })
+}
+
+func (v *view) choose(ctx context.Context, e webhook.Event, accepted time.Time, refused func(id int32)) (matches []webhook.Webhook, viewed time.Time, err error) {
 	reading, err := v.epoch(ctx, e.Tenant)
 	if err != nil {
 		return nil, time.Time{}, err
@@ -163,7 +175,7 @@ func (v *view) match(ctx context.Context, e webhook.Event, accepted time.Time) (
 		}
 		if reading.epoch == before.epoch {
 			v.lists.keep(e.Tenant, reading.epoch, loaded)
-			matches, viewed = webhook.Recipients(e, listed(lists, e.Tenant), accepted), before.at
+			matches, viewed = webhook.Chosen(e, listed(lists, e.Tenant), accepted, refused), before.at
 			return nil
 		}
 		return fmt.Errorf("webhooks of %s: %w", e.Tenant, errUnsteady)

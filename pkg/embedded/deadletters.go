@@ -46,7 +46,7 @@ func (d DeadLetters) Bury(ctx context.Context, raw []byte) error {
 // item that is not a valid letter is returned with a body that cannot be
 // decoded.
 func (d DeadLetters) Receive(ctx context.Context, limit int) ([]delivery.Received, error) {
-	return commit(ctx, d.db, func(tx *bbolt.Tx) (letters []delivery.Received, err error) {
+	return commit(ctx, d.db.update, func(tx *bbolt.Tx) (letters []delivery.Received, err error) {
 		now := d.db.Now()
 		b := bucket(tx, "dead")
 		taken := map[uint64]storedLetter{}

@@ -50,7 +50,7 @@ func loadDelivery(tx *bbolt.Tx, k []byte, now time.Time) (d delivery.Row, err er
 
 // transition applies a change of the row protocol.
 func (s Deliveries) transition(ctx context.Context, id delivery.Key, apply func(delivery.Row) (delivery.Row, bool)) (delivery.Row, error) {
-	return commit(ctx, s.db, func(tx *bbolt.Tx) (delivery.Row, error) {
+	return commit(ctx, s.db.update, func(tx *bbolt.Tx) (delivery.Row, error) {
 		k := deliveryKey(id)
 		before, err := loadDelivery(tx, k, s.db.Now())
 		if err != nil {

@@ -31,7 +31,7 @@ func begins(b *bbolt.Bucket, prefix []byte, limit int) (keys [][]byte) {
 // EraseEvents implements tenancy.Erasure. Events that are still in the feed are
 // removed from it too.
 func (s Erasure) EraseEvents(ctx context.Context, tenant webhook.Tenant, limit int) (int, error) {
-	return commit(ctx, s.db, func(tx *bbolt.Tx) (int, error) {
+	return commit(ctx, s.db.update, func(tx *bbolt.Tx) (int, error) {
 		events, feed := bucket(tx, "events"), bucket(tx, "feed")
 		gone := map[string]bool{}
 		keys := begins(events, key(string(tenant), ""), limit)
@@ -67,7 +67,7 @@ func (s Erasure) EraseDeliveries(ctx context.Context, tenant webhook.Tenant, id 
 
 // EraseSubscriptions implements tenancy.Erasure.
 func (s Erasure) EraseSubscriptions(ctx context.Context, tenant webhook.Tenant, limit int) (int, error) {
-	return commit(ctx, s.db, func(tx *bbolt.Tx) (int, error) {
+	return commit(ctx, s.db.update, func(tx *bbolt.Tx) (int, error) {
 		b := bucket(tx, "pointers")
 		keys := begins(b, key(string(tenant), ""), limit)
 		for _, k := range keys {
@@ -91,7 +91,7 @@ func (s Erasure) EraseStatistics(ctx context.Context, tenant webhook.Tenant, id 
 
 // eraseOf removes up to limit items of a webhook from some buckets.
 func (s Erasure) eraseOf(ctx context.Context, tenant webhook.Tenant, id int32, limit int, buckets ...string) (int, error) {
-	return commit(ctx, s.db, func(tx *bbolt.Tx) (int, error) {
+	return commit(ctx, s.db.update, func(tx *bbolt.Tx) (int, error) {
 		erased := 0
 		for _, name := range buckets {
 			b := bucket(tx, name)

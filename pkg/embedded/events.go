@@ -148,7 +148,7 @@ func (s Events) Reclaim(ctx context.Context, tenant webhook.Tenant, name string,
 
 // claim stores a claim if the key has none or the existing one counts as free.
 func (s Events) claim(ctx context.Context, tenant webhook.Tenant, name string, claim webhook.IdempotencyClaim, free func(have webhook.IdempotencyClaim) bool) (webhook.IdempotencyClaim, error) {
-	return commit(ctx, s.db, func(tx *bbolt.Tx) (webhook.IdempotencyClaim, error) {
+	return commit(ctx, s.db.update, func(tx *bbolt.Tx) (webhook.IdempotencyClaim, error) {
 		b, k := bucket(tx, "claims"), key(string(tenant), name)
 		var have webhook.IdempotencyClaim
 		found, err := load(b, k, &have)

@@ -78,7 +78,7 @@ func (db *DB) acknowledge(ctx context.Context, partition int, records []webhook.
 	if len(records) == 0 {
 		return nil
 	}
-	return db.update(ctx, func(tx *bbolt.Tx) error {
+	return db.updateSoon(ctx, func(tx *bbolt.Tx) error {
 		for _, r := range records {
 			sequence, err := strconv.ParseUint(r.Sequence, 10, 64)
 			if err != nil {

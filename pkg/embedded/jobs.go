@@ -76,7 +76,7 @@ func (s Jobs) OfWebhook(ctx context.Context, tenant webhook.Tenant, id int32, li
 
 // EraseJobs implements tenancy.Erasure.
 func (s Erasure) EraseJobs(ctx context.Context, tenant webhook.Tenant, id int32, limit int) (int, error) {
-	return commit(ctx, s.db, func(tx *bbolt.Tx) (erased int, err error) {
+	return commit(ctx, s.db.update, func(tx *bbolt.Tx) (erased int, err error) {
 		for _, name := range []string{"jobs", "ended"} {
 			found := jobsOf(tx, name, tenant, id)
 			for _, j := range found {

@@ -31,7 +31,7 @@ func (db *DB) purge(ctx context.Context) (looked int, err error) {
 	before := db.Now().Add(-purgeAfter)
 	var broken webhook.UnreadableError
 	for {
-		page, err := commit(ctx, db, func(tx *bbolt.Tx) (purged, error) { return purgeNext(tx, before) })
+		page, err := commit(ctx, db.update, func(tx *bbolt.Tx) (purged, error) { return purgeNext(tx, before) })
 		if err != nil {
 			return looked, fmt.Errorf("purge: %w", err)
 		}

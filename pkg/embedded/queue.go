@@ -107,7 +107,7 @@ func (q Queue) receive(ctx context.Context, limit int, full func(group []byte) b
 	if err != nil || !some {
 		return nil, err
 	}
-	return commit(ctx, q.db, func(tx *bbolt.Tx) (received []delivery.Received, err error) {
+	return commit(ctx, q.db.update, func(tx *bbolt.Tx) (received []delivery.Received, err error) {
 		now := q.db.Now()
 		for _, w := range takeTurns(visible(tx, now, window, full), limit) {
 			var was storedMessage
@@ -224,7 +224,7 @@ func (q Queue) Ack(ctx context.Context, receipts []string) error {
 	if len(receipts) == 0 {
 		return nil
 	}
-	return q.db.update(ctx, func(tx *bbolt.Tx) error {
+	return q.db.updateSoon(ctx, func(tx *bbolt.Tx) error {
 		for _, r := range receipts {
 			n, item, ok, err := held(tx, r)
 			if err != nil {

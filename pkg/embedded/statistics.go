@@ -31,7 +31,7 @@ func (s Statistics) Count(ctx context.Context, tenant webhook.Tenant, id int32, 
 		return nil
 	}
 	hour.From, hour.ExpiresAt = milliseconds(hour.From), milliseconds(hour.ExpiresAt)
-	return s.db.update(ctx, func(tx *bbolt.Tx) error {
+	return s.db.updateSoon(ctx, func(tx *bbolt.Tx) error {
 		b, k := bucket(tx, "statistics"), hourKey(tenant, id, hour.From)
 		var have statistics.Hour
 		found, err := load(b, k, &have)

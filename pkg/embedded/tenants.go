@@ -71,7 +71,7 @@ func (s Tenants) List(ctx context.Context, after webhook.Tenant, limit int) (pag
 
 // BeginDelete implements tenancy.Tenants.
 func (s Tenants) BeginDelete(ctx context.Context, tenant webhook.Tenant, job string) (tenancy.Record, error) {
-	return commit(ctx, s.db, func(tx *bbolt.Tx) (tenancy.Record, error) {
+	return commit(ctx, s.db.update, func(tx *bbolt.Tx) (tenancy.Record, error) {
 		record, err := loadTenant(tx, tenant)
 		if err != nil || record.Deleting != "" {
 			return record, err

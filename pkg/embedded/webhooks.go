@@ -89,7 +89,7 @@ func number(stored []byte) uint64 {
 
 // NextID implements webhook.Webhooks.
 func (s Webhooks) NextID(ctx context.Context, tenant webhook.Tenant) (int32, error) {
-	return commit(ctx, s.db, func(tx *bbolt.Tx) (int32, error) {
+	return commit(ctx, s.db.update, func(tx *bbolt.Tx) (int32, error) {
 		b := bucket(tx, "ids")
 		last := number(b.Get([]byte(tenant)))
 		if last >= math.MaxInt32 {
@@ -316,7 +316,7 @@ func (s Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int32
 // UpdateHealth implements webhook.Webhooks. It does not store the health of a
 // deleted webhook.
 func (s Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (webhook.Health, error) {
-	return commit(ctx, s.db, func(tx *bbolt.Tx) (webhook.Health, error) {
+	return commit(ctx, s.db.updateSoon, func(tx *bbolt.Tx) (webhook.Health, error) {
 		if bucket(tx, "webhooks").Get(webhookKey(tenant, id)) == nil {
 			return webhook.Health{}, fmt.Errorf("webhook %d: %w", id, webhook.ErrNotFound)
 		}

@@ -18,6 +18,7 @@ const (
 	Status   Kind = "status"          // a response that is not a success
 	Protocol Kind = "protocol"        // the response broke HTTP framing
 	TooLarge Kind = "too_large"       // response headers over the limit
+	Body     Kind = "body_too_large"  // the webhook's template makes too large a body of the event
 	Secret   Kind = "secret_unavailable"
 	Aborted  Kind = "aborted" // the target requested no further attempts
 	Internal Kind = "internal"
@@ -26,5 +27,5 @@ const (
 // Kinds lists the errors, without None.
 var Kinds = []Kind{
 	DNS, Refused, Reset, TLS, Timeout, Fast, Blocked, Redirect, Status,
-	Protocol, TooLarge, Secret, Aborted, Internal,
+	Protocol, TooLarge, Body, Secret, Aborted, Internal,
 }

@@ -42,6 +42,15 @@ func Compile(source []byte) (*Filter, error) {
 // Bytes estimates the filter's memory.
 func (f *Filter) Bytes() int { return f.bytes }
 
+// Members returns the members of events that the pattern has terms about, each once.
+func (f *Filter) Members() []string {
+	var names []string
+	for _, c := range f.nodes[0].children {
+		names = append(names, f.nodes[c].name)
+	}
+	return names
+}
+
 // build makes a filter of combinations.
 func build(combinations [][]*field) *Filter {
 	b := &Filter{nodes: make([]node, 1), combinations: ^uint64(0) >> (MaxCombinations - len(combinations))}

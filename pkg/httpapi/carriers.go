@@ -5,7 +5,7 @@ import "github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
 // carriers lists the members of SuperOffice's carriers, of options, and of
 // responses, that are not a single value, and the kind of each.
 var carriers = wire.Members{
-	"events": {Container: wire.List}, "erroremails": {Container: wire.List}, "include": {Container: wire.List}, "onlyfields": {Container: wire.List}, "ignorefields": {Container: wire.List}, "fields": {Container: wire.List}, "filter": {Container: wire.Any}, "skipown": {Container: wire.List},
+	"events": {Container: wire.List}, "erroremails": {Container: wire.List}, "include": {Container: wire.List}, "onlyfields": {Container: wire.List}, "ignorefields": {Container: wire.List}, "fields": {Container: wire.List}, "filter": {Container: wire.Any}, "template": {Container: wire.Any}, "skipown": {Container: wire.List},
 	"eventids": {Container: wire.List},
 	"only":     {Container: wire.List},
 	"counts":   {Container: wire.List, Element: "Count"}, "replays": {Container: wire.List, Element: "Replay"},

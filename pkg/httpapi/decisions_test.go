@@ -125,7 +125,7 @@ func TestDecision02_Put(t *testing.T) {
 		"Description": "d", "ErrorsEmail": "a@example.com", "ErrorEmails": []string{"b@example.com"}, "NotifyVia": "Email", "NotifyWhen": "Disabling",
 	}
 	s.shown(200, "POST", "/api/v1/Webhook", body(t, full))
-	const options = `{"Policy":"superoffice","TimeoutSeconds":5,"SecretOverlapSeconds":7,"Format":"data","Include":["Previous"],"Filter":{"Key":["x"]},"OnlyFields":["a"],"IgnoreFields":["b"],"SkipOwn":[3],"Fields":["c"]}`
+	const options = `{"Policy":"superoffice","TimeoutSeconds":5,"SecretOverlapSeconds":7,"Format":"data","Include":["Previous"],"Filter":{"Key":["x"]},"OnlyFields":["a"],"IgnoreFields":["b"],"SkipOwn":[3],"Fields":["c"],"Template":{"k":"{{Key}}"}}`
 	s.call("PUT", "/api/v1/Webhook/1/Options", options)
 	got := s.shown(200, "PUT", "/api/v1/Webhook/1", body(t, map[string]any{"WebhookId": 1, "Name": nil}))
 	for name, want := range map[string]any{

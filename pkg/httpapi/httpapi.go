@@ -75,7 +75,8 @@ type Config struct {
 	// delivery's request.
 	Stored Stored
 	// Rebuild returns the POST of an attempt that began at a time, as
-	// outbound.Sender's does.
+	// outbound.Sender's does. template.ErrTooLarge if there is none, since its body would
+	// be too large.
 	Rebuild func(post webhook.Post, sent webhook.Sent, at time.Time) (delivery.Request, error)
 	// Health reads the counters of webhooks, as webhook.Webhooks.Health does.
 	Health func(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error)

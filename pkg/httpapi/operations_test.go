@@ -151,8 +151,8 @@ func TestOptions(t *testing.T) {
 	t.Parallel()
 	const (
 		path     = "/api/v1/Webhook/1/Options"
-		defaults = `{"Policy":"durable","TimeoutSeconds":30,"SecretOverlapSeconds":86400,"Format":"superoffice","Include":[],"Filter":null,"OnlyFields":[],"IgnoreFields":[],"SkipOwn":[],"Fields":[]}`
-		set      = `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"data","Include":["Previous"],"Filter":{"Entity":["contact"]},"OnlyFields":["name"],"IgnoreFields":["updated"],"SkipOwn":[7],"Fields":["name"]}`
+		defaults = `{"Policy":"durable","TimeoutSeconds":30,"SecretOverlapSeconds":86400,"Format":"superoffice","Include":[],"Filter":null,"OnlyFields":[],"IgnoreFields":[],"SkipOwn":[],"Fields":[],"Template":null}`
+		set      = `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"data","Include":["Previous"],"Filter":{"Entity":["contact"]},"OnlyFields":["name"],"IgnoreFields":["updated"],"SkipOwn":[7],"Fields":["name"],"Template":{"n":"{{FieldValues.name}}"}}`
 	)
 	for name, test := range map[string]struct {
 		method, body string
@@ -161,17 +161,17 @@ func TestOptions(t *testing.T) {
 	}{
 		"get":                            {"GET", ``, 200, set},
 		"put of {} sets the defaults":    {"PUT", `{}`, 200, defaults},
-		"put replaces":                   {"PUT", `{"timeoutSeconds":5}`, 200, `{"Policy":"durable","TimeoutSeconds":5,"SecretOverlapSeconds":86400,"Format":"superoffice","Include":[],"Filter":null,"OnlyFields":[],"IgnoreFields":[],"SkipOwn":[],"Fields":[]}`},
+		"put replaces":                   {"PUT", `{"timeoutSeconds":5}`, 200, `{"Policy":"durable","TimeoutSeconds":5,"SecretOverlapSeconds":86400,"Format":"superoffice","Include":[],"Filter":null,"OnlyFields":[],"IgnoreFields":[],"SkipOwn":[],"Fields":[],"Template":null}`},
 		"put of the response to get":     {"PUT", set, 200, set},
-		"patch changes named options":    {"PATCH", `{"Format":"CloudEvents"}`, 200, `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"cloudevents","Include":["Previous"],`},
+		"patch changes named options":    {"PATCH", `{"Format":"Standard"}`, 200, `{"Policy":"superoffice","TimeoutSeconds":100,"SecretOverlapSeconds":0,"Format":"standard","Include":["Previous"],`},
 		"patch of names in any case":     {"PATCH", `{"Include":["VALUES","changes","previous"]}`, 200, `"Format":"data","Include":["Values","Changes","Previous"],`},
 		"patch of an empty list":         {"PATCH", `{"Include":[]}`, 200, `"Format":"data","Include":[],`},
 		"patch of two spellings":         {"PATCH", `{"Include":["Values"],"include":["Changes"]}`, 200, `"Format":"data","Include":["Changes"],`},
-		"patch of null sets the default": {"PATCH", `{"Policy":null,"TimeoutSeconds":null,"SecretOverlapSeconds":null,"Format":null,"Include":null,"Filter":null,"OnlyFields":null,"IgnoreFields":null,"SkipOwn":null,"Fields":null}`, 200, defaults},
+		"patch of null sets the default": {"PATCH", `{"Policy":null,"TimeoutSeconds":null,"SecretOverlapSeconds":null,"Format":null,"Include":null,"Filter":null,"OnlyFields":null,"IgnoreFields":null,"SkipOwn":null,"Fields":null,"Template":null}`, 200, defaults},
 		"patch of {}":                    {"PATCH", `{}`, 200, set},
 		"no body":                        {"PUT", ``, 400, "the body must be an object with options"},
 		"an unknown key":                 {"PATCH", `{"Rate":1}`, 400, "Rate is not an option"},
-		"all faults at once":             {"PUT", `{"Policy":"never","TimeoutSeconds":101,"SecretOverlapSeconds":604801,"Format":"xml","Include":["Secret"],"Rate":1}`, 400, "Rate is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds, Format, Include, Filter, OnlyFields, IgnoreFields, SkipOwn and Fields; Policy must be durable or superoffice; TimeoutSeconds must be from 1 to 100; SecretOverlapSeconds must be from 0 to 604800; Format must be one of superoffice, standard, cloudevents, data; Include[0] must be one of Previous, Changes, Values"},
+		"all faults at once":             {"PUT", `{"Policy":"never","TimeoutSeconds":101,"SecretOverlapSeconds":604801,"Format":"xml","Include":["Secret"],"Rate":1}`, 400, "Rate is not an option; the options are Policy, TimeoutSeconds, SecretOverlapSeconds, Format, Include, Filter, OnlyFields, IgnoreFields, SkipOwn, Fields and Template; Policy must be durable or superoffice; TimeoutSeconds must be from 1 to 100; SecretOverlapSeconds must be from 0 to 604800; Format must be one of superoffice, standard, cloudevents, data; Include[0] must be one of Previous, Changes, Values"},
 		"a member to include twice":      {"PATCH", `{"Include":["Values","values"]}`, 400, `"Include must not list Values twice"`},
 		"a string to include":            {"PATCH", `{"Include":"Values"}`, 400, `"Include must be an array of strings"`},
 		"a number to include":            {"PATCH", `{"Include":[1]}`, 400, `Include[0] must be a string`},
@@ -181,9 +181,18 @@ func TestOptions(t *testing.T) {
 		"an empty string for a filter":   {"PATCH", `{"Filter":""}`, 200, `"Filter":null`},
 		"a faulty filter":                {"PATCH", `{"Filter":{"FieldValues":{"amount":[{"numeric":[">"]}]}}}`, 400, `Filter.FieldValues.amount: numeric takes pairs of operator and number`},
 		"a name twice in a filter":       {"PATCH", `{"Filter":{"Key":["x"],"Key":["y"]}}`, 400, `Filter: \"Key\" is there twice`},
-		"a list for a filter":            {"PATCH", `{"Filter":["x"]}`, 400, `"Filter must be an object"`},
-		"text for a filter":              {"PATCH", `{"Filter":"x"}`, 400, `"Filter must be a JSON object"`},
+		"a list for a filter":            {"PATCH", `{"Filter":["x"]}`, 400, `"Filter: must be a JSON object"`},
+		"text for a filter":              {"PATCH", `{"Filter":"x"}`, 400, `"Filter is not valid JSON"`},
 		"a JSON list for a filter":       {"PATCH", `{"Filter":"[]"}`, 400, `"Filter: must be a JSON object"`},
+		"a filter that is a string":      {"PATCH", `{"Filter":"\"x\""}`, 400, `"Filter: must be a JSON object"`},
+		"a template":                     {"PATCH", `{"Template":[ 1.50, "{{Event}} & <\u00e5>" ]}`, 200, `"Fields":["name"],"Template":[1.50,"{{Event}} & <\u00e5>"]}`},
+		"a template in a string":         {"PATCH", `{"Template":"{\"text\": \"{{Event}}\"}"}`, 200, `"Template":{"text":"{{Event}}"}}`},
+		"no template":                    {"PATCH", `{"Template":null}`, 200, `"Fields":["name"],"Template":null}`},
+		"an empty string for a template": {"PATCH", `{"Template":" "}`, 200, `"Template":null}`},
+		"a path that leads nowhere":      {"PATCH", `{"Template":{"text":"{{Evnt}}"}}`, 400, `"Template has \"{{Evnt}}\", which does not begin with a member of events: EventId, `},
+		"a number for a template":        {"PATCH", `{"Template":5}`, 400, `"Template must be a JSON object or array"`},
+		"text for a template":            {"PATCH", `{"Template":"{{Event}}"}`, 400, `"Template is not valid JSON"`},
+		"a template of a CloudEvent":     {"PATCH", `{"Format":"cloudevents"}`, 400, `"Template must not be set together with the Format cloudevents, whose Content-Type promises a CloudEvent"`},
 		"own events":                     {"PATCH", `{"SkipOwn":true}`, 200, `"SkipOwn":[1]`},
 		"own and another's events":       {"PATCH", `{"SkipOwn":[true,9]}`, 200, `"SkipOwn":[1,9]`},
 		"own events in a string":         {"PATCH", `{"SkipOwn":"true"}`, 200, `"SkipOwn":[1]`},
@@ -222,10 +231,10 @@ func TestOptionsInOtherFormats(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.call("POST", "/api/v1/Webhook", minimal)
-	const want = `<Policy>superoffice</Policy><TimeoutSeconds>5</TimeoutSeconds><SecretOverlapSeconds>86400</SecretOverlapSeconds><Format>data</Format><Include><string>Previous</string><string>Values</string></Include><Filter><StringObjectKeyValuePair><Key>Key</Key><Value xsi:type="ArrayOfanyType"><anyType xsi:type="xsd:string">x</anyType></Value></StringObjectKeyValuePair></Filter><OnlyFields><string>name</string></OnlyFields><IgnoreFields></IgnoreFields><SkipOwn><int>9</int></SkipOwn><Fields></Fields></Options>`
+	const want = `<Policy>superoffice</Policy><TimeoutSeconds>5</TimeoutSeconds><SecretOverlapSeconds>86400</SecretOverlapSeconds><Format>data</Format><Include><string>Previous</string><string>Values</string></Include><Filter><StringObjectKeyValuePair><Key>Key</Key><Value xsi:type="ArrayOfanyType"><anyType xsi:type="xsd:string">x</anyType></Value></StringObjectKeyValuePair></Filter><OnlyFields><string>name</string></OnlyFields><IgnoreFields></IgnoreFields><SkipOwn><int>9</int></SkipOwn><Fields></Fields><Template><StringObjectKeyValuePair><Key>text</Key><Value xsi:type="xsd:string">{{Event}}</Value></StringObjectKeyValuePair></Template></Options>`
 	for contentType, body := range map[string]string{
-		"application/xml":                   `<Options><Policy>superoffice</Policy><TimeoutSeconds>5</TimeoutSeconds><Format>data</Format><Include><string>previous</string><string>Values</string></Include><Filter>{"Key":["x"]}</Filter><OnlyFields><string>name</string></OnlyFields><SkipOwn><int>9</int></SkipOwn></Options>`,
-		"application/x-www-form-urlencoded": `Policy=superoffice&TimeoutSeconds=5&Format=data&Include=previous&Include=Values&Filter={"Key":["x"]}&OnlyFields=name&SkipOwn=9`,
+		"application/xml":                   `<Options><Policy>superoffice</Policy><TimeoutSeconds>5</TimeoutSeconds><Format>data</Format><Include><string>previous</string><string>Values</string></Include><Filter>{"Key":["x"]}</Filter><OnlyFields><string>name</string></OnlyFields><SkipOwn><int>9</int></SkipOwn><Template>{"text":"{{Event}}"}</Template></Options>`,
+		"application/x-www-form-urlencoded": `Policy=superoffice&TimeoutSeconds=5&Format=data&Include=previous&Include=Values&Filter={"Key":["x"]}&OnlyFields=name&SkipOwn=9&Template={"text":"{{Event}}"}`,
 	} {
 		got := s.call("PUT", "/api/v1/Webhook/1/Options", body, "Content-Type: "+contentType, "Accept: application/xml")
 		if got.Code != 200 || !strings.Contains(got.Body.String(), "<Options ") || !strings.HasSuffix(got.Body.String(), want) {

@@ -24,17 +24,19 @@ type options struct {
 	OnlyFields, IgnoreFields []string
 	SkipOwn                  []int32
 	Fields                   []string
+	// Template is null if the webhook has none.
+	Template json.RawMessage
 }
 
 // optionNames lists the options for a caller who misspelled one.
-const optionNames = "Policy, TimeoutSeconds, SecretOverlapSeconds, Format, Include, Filter, OnlyFields, IgnoreFields, SkipOwn and Fields"
+const optionNames = "Policy, TimeoutSeconds, SecretOverlapSeconds, Format, Include, Filter, OnlyFields, IgnoreFields, SkipOwn, Fields and Template"
 
 func (options) xmlName() string { return "Options" }
 
 func (a *api) showOptions(o webhook.Options) options {
 	shown := options{
 		a.DefaultPolicy, seconds(webhook.DefaultAttemptTimeout), seconds(webhook.DefaultSecretOverlap), webhook.FormatSuperOffice, listOf(o.Include),
-		rawOrNull(o.Filter), listOf(o.OnlyFields), listOf(o.IgnoreFields), listOf(o.SkipOwn), listOf(o.Fields),
+		rawOrNull(o.Filter), listOf(o.OnlyFields), listOf(o.IgnoreFields), listOf(o.SkipOwn), listOf(o.Fields), rawOrNull(o.Template),
 	}
 	if o.Policy != "" {
 		shown.Policy = o.Policy
@@ -94,7 +96,7 @@ func (a *api) setOptions(c *call, from func(webhook.Options) webhook.Options) (r
 		if err := unmodified(w); err != nil {
 			return webhook.Options{}, err
 		}
-		return readOptions(object.Members(), from(w.Options), w.RegisteredBy.ID, nil)
+		return a.readOptions(object.Members(), from(w.Options), w.RegisteredBy.ID, nil)
 	})
 	if err != nil {
 		return reply{}, webhookNotFound(err, id)
@@ -106,7 +108,10 @@ func (a *api) setOptions(c *call, from func(webhook.Options) webhook.Options) (r
 // once. An unknown name is a fault too: it may be a misspelled option.
 // owner is the AssociateId of who registered the webhook.
 // f has the faults that are known already.
-func readOptions(members []wire.Member, o webhook.Options, owner int32, f webhook.Faults) (webhook.Options, error) {
+//
+// A stored filter or template that the setting EVENT_DATA=names would refuse now stays.
+func (a *api) readOptions(members []wire.Member, o webhook.Options, owner int32, f webhook.Faults) (webhook.Options, error) {
+	var stated webhook.Options
 	for _, m := range members {
 		v := memberValue(m.Name, m.Value, &f)
 		switch strings.ToLower(m.Name) {
@@ -133,12 +138,16 @@ func readOptions(members []wire.Member, o webhook.Options, owner int32, f webhoo
 			}
 		case "filter":
 			o.Filter = v.document()
+			stated.Filter = o.Filter
 		case "onlyfields":
 			o.OnlyFields = v.texts()
 		case "ignorefields":
 			o.IgnoreFields = v.texts()
 		case "fields":
 			o.Fields = v.texts()
+		case "template":
+			o.Template = v.document()
+			stated.Template = o.Template
 		case "skipown":
 			o.SkipOwn = v.associates(owner)
 		default:
@@ -147,6 +156,9 @@ func readOptions(members []wire.Member, o webhook.Options, owner int32, f webhoo
 	}
 	var invalid *webhook.ValidationError
 	if errors.As(o.Validate(), &invalid) {
+		f = append(f, invalid.Faults...)
+	}
+	if a.OmitFieldValues && errors.As(stated.WithoutValues(), &invalid) {
 		f = append(f, invalid.Faults...)
 	}
 	return o, f.Err()
@@ -185,19 +197,23 @@ func (v value) associates(owner int32) (ids []int32) {
 	return ids
 }
 
-// document reads a JSON object, also from a string that holds one, since XML and forms
-// cannot say everything that JSON can. null is nil.
+// document reads a JSON document, also from a string that holds one, since XML and forms
+// cannot say everything that JSON can. null and an empty string are nil. Whether it is an
+// object is the option's own rule.
 func (v value) document() json.RawMessage {
-	if v.kind() != wire.KindString {
-		return v.object()
+	var text []byte
+	switch kind := v.kind(); {
+	case kind == wire.KindString:
+		text = bytes.TrimSpace([]byte(v.text()))
+	case kind != wire.KindNull:
+		text = v.tree.JSON()
 	}
-	text := strings.TrimSpace(v.text())
-	if text == "" {
+	if len(text) == 0 {
 		return nil
 	}
 	var compact bytes.Buffer
-	if json.Compact(&compact, []byte(text)) != nil {
-		v.fault("must be a JSON object")
+	if v.tree.Repeated() || json.Compact(&compact, text) != nil {
+		v.fault("is not valid JSON")
 		return nil
 	}
 	return compact.Bytes()

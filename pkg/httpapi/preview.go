@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
+	"github.com/posthaste-dev/posthaste/pkg/template"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -15,7 +18,8 @@ type preview struct {
 	Examined, Subscribed, Matched int
 	Samples                       []previewSample
 	Warnings                      []string
-	// Body is what the event of the call would be sent as. null: the call names none.
+	// Body is what the event of the call would be sent as. null: the call names none, or
+	// the body would be too large.
 	Body textOrNull
 }
 
@@ -59,7 +63,7 @@ func (a *api) previewOptions(c *call) (reply, error) {
 		}
 		return named
 	})
-	if w.Options, err = readOptions(options, w.Options, w.RegisteredBy.ID, f); err != nil {
+	if w.Options, err = a.readOptions(options, w.Options, w.RegisteredBy.ID, f); err != nil {
 		return reply{}, err
 	}
 	shown := preview{Samples: []previewSample{}, Warnings: []string{}}
@@ -69,10 +73,14 @@ func (a *api) previewOptions(c *call) (reply, error) {
 			return reply{}, err
 		}
 		request, err := a.Rebuild(webhook.Post{Webhook: w, Event: e}, webhook.Sent{}, a.Now())
-		if err != nil {
+		switch {
+		case errors.Is(err, template.ErrTooLarge):
+			shown.Warnings = append(shown.Warnings, fmt.Sprintf("Event %s would not be sent. %s", e.ID, webhook.Result{Error: failure.Body}.Failure()))
+		case err != nil:
 			return reply{}, fmt.Errorf("body of event %s for webhook %d: %w", e.ID, id, err)
+		default:
+			shown.Body = textOrNull(request.Body)
 		}
-		shown.Body = textOrNull(request.Body)
 	}
 	p, err := a.Registry.Preview(c.Context(), w)
 	if err != nil {

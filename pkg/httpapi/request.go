@@ -10,6 +10,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi/wire"
+	"github.com/posthaste-dev/posthaste/pkg/template"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -64,6 +65,9 @@ func (a *api) getRequest(c *call) (reply, error) {
 		return reply{}, webhookNotFound(err, id)
 	}
 	rebuilt, err := a.Rebuild(webhook.Post{Webhook: then, Event: event, Retry: max(last.Number-1, 0)}, last.Sent, last.At)
+	if errors.Is(err, template.ErrTooLarge) {
+		rebuilt, err = delivery.Request{URL: then.TargetURL}, nil // nothing was sent
+	}
 	if err != nil {
 		return reply{}, fmt.Errorf("request of event %s to webhook %d: %w", key.Event, id, err)
 	}

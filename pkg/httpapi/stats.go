@@ -31,8 +31,10 @@ func (stats) xmlName() string { return "Stats" }
 type statsHour struct {
 	From                        time.Time
 	Delivered, Failed, Attempts int64
-	P50Ms, P95Ms                *int64
-	LagP50Ms, LagP95Ms          *int64
+	// Suppressed may be low: see statistics.Hour.
+	Suppressed         int64
+	P50Ms, P95Ms       *int64
+	LagP50Ms, LagP95Ms *int64
 }
 
 // webhookStats is the statistics of one webhook among others.
@@ -139,7 +141,7 @@ func showStats(s statistics.Stats) stats {
 	shown := stats{Hours: make([]statsHour, len(s.Hours)), Health: s.Condition}
 	for i, h := range s.Hours {
 		shown.Hours[i] = statsHour{
-			From: h.From, Delivered: h.Delivered, Failed: h.Failed, Attempts: h.Attempts,
+			From: h.From, Delivered: h.Delivered, Failed: h.Failed, Attempts: h.Attempts, Suppressed: h.Suppressed,
 			P50Ms: percentile(h.Durations, 0.5), P95Ms: percentile(h.Durations, 0.95),
 			LagP50Ms: percentile(h.Lags, 0.5), LagP95Ms: percentile(h.Lags, 0.95),
 		}

@@ -175,7 +175,7 @@ func TestNotice_EveryErrorHasAdvice(t *testing.T) {
 		for _, class := range []failure.Kind{
 			failure.None, failure.DNS, failure.Refused, failure.Reset, failure.TLS, failure.Timeout,
 			failure.Blocked, failure.Redirect, failure.Status, failure.Protocol, failure.TooLarge,
-			failure.Secret, failure.Aborted, failure.Internal,
+			failure.Body, failure.Secret, failure.Aborted, failure.Internal,
 		} {
 			for _, status := range []int{0, 400, 401, 404, 410, 429, 503} {
 				advice := notice.Notice{Kind: kind, Error: notice.Class(class), Status: status}.Advice()

@@ -71,6 +71,22 @@ func TestBodies_HaveWhatTheLogShows(t *testing.T) {
 			}
 		}
 	}
+	for _, e := range events {
+		for _, namesOnly := range []bool{false, true} {
+			w := webhook.Webhook{Tenant: "t", TargetURL: "https://example.com/", Options: webhook.Options{Template: json.RawMessage(everything)}}
+			s := sender(t, func(c *outbound.Config) { c.OmitFieldValues = namesOnly })
+			request, err := s.Rebuild(webhook.Post{Webhook: w, Event: e}, webhook.Sent{}, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			carried := fmt.Sprintf("%q %s", w.Carries(e, namesOnly).Changes, texts(w.Carries(e, namesOnly)))
+			for _, mark := range marks {
+				if strings.Contains(string(request.Body), mark) != strings.Contains(carried, mark) {
+					t.Fatalf("%s, names only %t: the body of a template is %s, the log shows %s", e.Name, namesOnly, request.Body, carried)
+				}
+			}
+		}
+	}
 	if missing := slices.IndexFunc(marks, func(mark string) bool { return shown[mark] == 0 }); missing >= 0 {
 		t.Errorf("%s was never shown", marks[missing])
 	}

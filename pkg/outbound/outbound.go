@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/bytecache"
+	"github.com/posthaste-dev/posthaste/pkg/template"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -75,8 +76,9 @@ type Sender struct {
 	guard     *Guard
 	transport *http.Transport
 
-	sessions sessions
-	targets  *bytecache.Cache[string, *url.URL] // by tenant and TargetURL
+	sessions  sessions
+	targets   *bytecache.Cache[string, *url.URL]           // by tenant and TargetURL
+	templates *bytecache.Cache[string, *template.Template] // by tenant and document
 }
 
 // New returns a sender. It fails as [NewGuard] does. As a side effect it
@@ -107,7 +109,7 @@ func New(config Config) (*Sender, error) {
 		protocols.SetHTTP2(true)
 		d.tls.NextProtos = []string{"h2", "http/1.1"}
 	}
-	return &Sender{config: config, guard: guard, sessions: remembered, targets: bytecache.New[string, *url.URL](maxTargetBytes), transport: &http.Transport{
+	return &Sender{config: config, guard: guard, sessions: remembered, targets: bytecache.New[string, *url.URL](maxTargetBytes), templates: bytecache.New[string, *template.Template](maxTemplateBytes), transport: &http.Transport{
 		Proxy:                  nil, // a proxy would dial past the guard
 		DialContext:            d.dial,
 		DialTLSContext:         d.dialTLS,

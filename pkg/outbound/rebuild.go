@@ -29,7 +29,8 @@ func sentBy(post webhook.Post, body []byte, now time.Time) webhook.Sent {
 // Rebuild returns the POST of an attempt that began at a time, without sending it.
 // It needs no secret: the post's Secrets, First and Replay do not matter, and the
 // values of secret headers and the signatures are masked. sent says how the attempt
-// was signed and marked. The target may be one that must not be called.
+// was signed and marked. The target may be one that must not be called. The error is
+// template.ErrTooLarge for an attempt that sent nothing because of it.
 func (s *Sender) Rebuild(post webhook.Post, sent webhook.Sent, at time.Time) (delivery.Request, error) {
 	post.Secrets, post.First, post.Replay = placeholders(post.Webhook, sent, at), sent.Signer, sent.Replay
 	post.Webhook.Secret.Signed = sent.Signer != webhook.SignerNone

@@ -14,6 +14,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/signature"
+	"github.com/posthaste-dev/posthaste/pkg/template"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -42,6 +43,8 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 	switch {
 	case errors.Is(err, webhook.ErrSecretUnavailable), errors.Is(err, signature.ErrKey):
 		return webhook.Result{Error: failure.Secret}
+	case errors.Is(err, template.ErrTooLarge):
+		return webhook.Result{Error: failure.Body}
 	case err != nil:
 		return webhook.Result{Error: failure.Internal}
 	}
@@ -51,10 +54,15 @@ func (s *Sender) attempt(ctx context.Context, post webhook.Post, now time.Time) 
 }
 
 // build returns the body and the headers of a post, and a scrubber for its response.
-// Errors are those of headers, and of an event or Properties that are not JSON.
+// Errors are those of headers and of templated, and of an event or Properties that are
+// not JSON.
 func (s *Sender) build(post webhook.Post, now time.Time) (body []byte, header http.Header, scrub *scrubber, err error) {
 	post.Event = post.Event.Only(post.Webhook.Options.Fields)
-	body, err = appendBody(make([]byte, 0, 512+len(post.Event.Data)*2+len(post.Webhook.Properties)), post, s.config.OmitFieldValues)
+	if len(post.Webhook.Options.Template) > 0 {
+		body, err = s.templated(post)
+	} else {
+		body, err = appendBody(make([]byte, 0, 512+len(post.Event.Data)*2+len(post.Webhook.Properties)), post, s.config.OmitFieldValues)
+	}
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -74,7 +74,7 @@ func (w *world) found(made webhook.Webhook, doc webhook.SecretDocument) hook {
 	told := ledger.Webhook{
 		Tenant: string(made.Tenant), ID: id, App: made.App, Name: made.Name, Patterns: made.Events, Target: made.TargetURL, State: ledger.Active,
 		Properties: string(made.Properties), Policy: string(cmp.Or(made.Options.Policy, w.policy)), Timeout: cmp.Or(made.Options.Timeout, 30*time.Second),
-		Format: string(cmp.Or(made.Options.Format, "superoffice")), Choice: choiceOf(made.Options), Fields: made.Options.Fields, Secret: doc.Current.Reveal(), Previous: doc.Previous.Reveal(),
+		Format: string(cmp.Or(made.Options.Format, "superoffice")), Choice: choiceOf(made.Options), Fields: made.Options.Fields, Template: string(made.Options.Template), Secret: doc.Current.Reveal(), Previous: doc.Previous.Reveal(),
 		PreviousUntil: doc.PreviousUntil, Activation: 1, ActivatedAt: w.began, Registered: w.began, Updated: w.began,
 	}
 	if made.Options.SecretOverlap != nil {

@@ -78,7 +78,9 @@ func (w *world) wait(ctx context.Context, p *process, k kind, about, label strin
 		runtime.Goexit()
 	}
 	g := &gate{process: p, label: label, path: lineage.Number(), about: about, kind: k, ctx: ctx, leave: make(chan verdict, 1)}
-	lineage.Set(chain(g.path, label))
+	if k != kindSecret { // one of several goroutines reads it for all
+		lineage.Set(chain(g.path, label))
+	}
 	w.waiting = append(w.waiting, g)
 	w.mu.Unlock()
 	select {
@@ -128,7 +130,11 @@ func (w *world) effect(ctx context.Context, k kind, about, label string, fault f
 	case slow:
 		err := do(proceed)
 		rest(ctx, w.delay(label))
+		path := lineage.Number()
 		w.wait(ctx, p, kindAnswer, about, label+": answer")
+		if k == kindSecret {
+			lineage.Set(path)
+		}
 		return err
 	case proceed, partial, stale, dieBefore: // dieBefore does not get here
 	}

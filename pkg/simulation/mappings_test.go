@@ -39,6 +39,7 @@ func (w *world) feed(ctx context.Context, e webhook.Event, h *happening) {
 	s := w.shards[e.ID.Partition(len(w.shards))]
 	image := w.db.image(ctx, e.Tenant, e.ID)
 	if h.newer = w.newer; h.newer {
+		h.unread = true
 		image["v"] = &types.AttributeValueMemberN{Value: "2"}
 		w.db.put(ctx, tableEvents, image)
 	}
@@ -66,12 +67,12 @@ func (s *shard) moment(time.Time) time.Time {
 // invoke calls the consumer with the next batch.
 func (s *shard) invoke() {
 	w, now := s.w, time.Now()
+	if w.capacity.throttles("the stream") {
+		s.after = now.Add(w.between(time.Second, 5*time.Second))
+		return
+	}
 	if s.end <= s.next {
-		most := 12
-		if w.weather.hog > 0 {
-			most = streamBatch
-		}
-		s.end = min(len(s.feed), s.next+1+w.rnd.IntN(most))
+		s.end = min(len(s.feed), s.next+1+w.rnd.IntN(w.mostRecords(s.feed[s.next].event.Tenant)))
 	}
 	call := &streaming{ages: map[webhook.EventID]time.Duration{}}
 	batch := slices.Clone(s.feed[s.next:s.end])
@@ -93,6 +94,13 @@ func (s *shard) invoke() {
 		s.answered(call, batch, out, ok)
 	})
 	s.env.process.calls[call.inv] = call
+}
+
+// mostRecords returns how many records a batch may have: so few that no attempt waits
+// for a slot of its webhook (16) or its tenant (64). Which one gets a slot first would
+// be up to the Go runtime instead of the seed.
+func (w *world) mostRecords(of webhook.Tenant) int {
+	return min(max(64/max(len(w.witness.knownWebhooks(of)), 1), 1), 12, streamBatch)
 }
 
 // answered moves on or retries from the checkpoint.
@@ -183,8 +191,8 @@ func (p *poller) moment(time.Time) time.Time {
 
 func (p *poller) poll() {
 	taken, batch := p.w.queue.take(1 + p.w.rnd.IntN(queueBatch))
-	if len(taken) == 0 {
-		return
+	if len(taken) == 0 || p.w.capacity.throttles("the queue") {
+		return // a message comes again after its visibility timeout
 	}
 	label := "queue"
 	for i, r := range batch {
@@ -263,7 +271,7 @@ func (s *schedule) actions(now time.Time) []action {
 	return []action{{"sweep", func() {
 		s.last = now
 		for i, env := range s.envs {
-			if env.busy || i > 0 && !s.w.chance(s.w.weather.double) {
+			if env.busy || i > 0 && !s.w.chance(s.w.weather.double) || s.w.capacity.throttles("the sweep") {
 				continue
 			}
 			env.call("sweep", sweepTimeout, func(ctx context.Context) any {

@@ -181,7 +181,7 @@ var mutants = []mutant{
 	},
 	{
 		"secrets: a move deletes the old one before it commits", custodian,
-		"\tnext := w\n", "\tm.drop(ctx, dropped)\n\tnext := w\n",
+		"\terr = o.commit(ctx, now, ref)\n", "\tm.drop(ctx, dropped)\n\terr = o.commit(ctx, now, ref)\n",
 	},
 	{
 		"secrets: what is sealed is not bound to its tenant", sealing,
@@ -681,6 +681,10 @@ var mutants = []mutant{
 	{
 		"limits: twenty attempts of a webhook in a batch of the queue", limiter,
 		"maxQueuePerWebhook = 5 ", "maxQueuePerWebhook = 20 ",
+	},
+	{
+		"work: an outcome is written twice", storeRows,
+		"	return s.readAndWrite(ctx, \"finish\", f.Key, f.Apply)", "	_, _ = s.readAndWrite(ctx, \"finish\", f.Key, f.Apply)\n	return s.readAndWrite(ctx, \"finish\", f.Key, func(r delivery.Row) (delivery.Row, bool) { return r, true })",
 	},
 	{
 		"sweep: resends at one pace", dueRows,

@@ -10,9 +10,12 @@ import (
 )
 
 // queue simulates SQS: at-least-once, unordered delivery with delays,
-// visibility timeouts, receive counts and a dead-letter queue.
+// visibility timeouts, receive counts and a dead-letter queue. In half of the runs, and
+// in all with a hog, it is fair; AWS promises no order at all.
 type queue struct {
 	w       *world
+	fair    bool
+	load    fairness
 	waiting []*message
 	dead    []*message
 	drawn   int
@@ -20,8 +23,10 @@ type queue struct {
 
 type message struct {
 	id       string
+	group    string
 	body     string
 	receives int
+	received time.Time // the last time, and it has not ended
 	visible  time.Time
 	receipt  string // from the last receive
 	moved    bool   // its visibility was changed, or a call to do so failed
@@ -33,19 +38,23 @@ func (q *queue) draw(prefix string) string {
 	return fmt.Sprintf("%s%d", prefix, q.drawn)
 }
 
+func newQueue(w *world) *queue {
+	return &queue{w: w, fair: w.weather.hog > 0 || w.luck("fair")(0) < 0.5}
+}
+
 // put stores a message. Whether it is late or doubled depends on its contents, not on
 // the order of its batch.
-func (q *queue) put(body string, delay time.Duration) {
+func (q *queue) put(group, body string, delay time.Duration) {
 	now := time.Now()
 	luck := q.w.luck("queue", body, now.Sub(q.w.began).String())
 	visible := now.Add(delay)
 	if !q.w.calm && luck(0) < q.w.weather.late {
 		visible = visible.Add(time.Duration(luck(1) * float64(5*time.Minute)))
 	}
-	q.waiting = append(q.waiting, &message{id: q.draw("m"), body: body, visible: visible})
+	q.waiting = append(q.waiting, &message{id: q.draw("m"), group: group, body: body, visible: visible})
 	if !q.w.calm && luck(2) < q.w.weather.duplicate {
 		again := visible.Add(time.Duration(luck(3) * luck(3) * float64(2*time.Minute)))
-		q.waiting = append(q.waiting, &message{id: q.draw("m"), body: body, visible: again})
+		q.waiting = append(q.waiting, &message{id: q.draw("m"), group: group, body: body, visible: again})
 	}
 }
 
@@ -97,12 +106,16 @@ func (q *queue) said(m *message) string {
 	return q.w.witness.says(decoded)
 }
 
-// take receives up to n random messages of different deliveries.
+// take receives up to n random messages: of different deliveries, or the same message
+// twice, as the queue may deliver it.
 func (q *queue) take(n int) (taken []*message, batch []delivery.Received) {
 	now := time.Now()
 	ready := q.receivable(now)
 	q.w.rnd.Shuffle(len(ready), func(i, j int) { ready[i], ready[j] = ready[j], ready[i] })
-	seen := map[string]bool{}
+	if q.fair {
+		q.load.sort(ready, q.waiting, now)
+	}
+	seen := map[string]*message{}
 	perWebhook := map[hook]int{}
 	for _, m := range ready {
 		if len(taken) == n {
@@ -115,18 +128,22 @@ func (q *queue) take(n int) (taken []*message, batch []delivery.Received) {
 			taken = append(taken, m)
 			continue
 		}
-		// Two messages of one delivery in one batch, or more of one webhook
+		// Two different messages of one delivery in one batch, or more of one webhook
 		// than the consumer has slots for, or than one that could be its probe,
 		// would be ordered by the Go runtime instead of the seed.
 		key, of, most := fmt.Sprint(decoded.Key()), about(decoded.Key()), 5
 		if q.w.witness.isDown(of) {
 			most = 1
 		}
-		if seen[key] || decoded.Webhook != 0 && perWebhook[of] >= most {
+		first := seen[key]
+		if twice := first != nil && first.body == m.body && first.receives == m.receives+1 && q.w.luck("twice", m.id)(0) < 0.5; first != nil && !twice || decoded.Webhook != 0 && perWebhook[of] >= most {
 			continue
 		}
-		seen[key] = true
+		if first == nil {
+			seen[key] = m
+		}
 		perWebhook[of]++
+		q.w.witness.reasons.received[decoded.Key()]++
 		m.receives++
 		if h := q.w.witness.events[decoded.Event]; h != nil && h.newer {
 			q.w.witness.wants(decoded.Key()) // it is put off
@@ -135,6 +152,10 @@ func (q *queue) take(n int) (taken []*message, batch []delivery.Received) {
 			q.w.witness.reasons.byEvent[decoded.Event]++
 		}
 		m.receipt, m.moved = q.draw("r"), false
+		if first != nil { // nothing tells them apart, as nothing tells the goroutines that handle them
+			m.id, m.receipt = first.id, first.receipt
+		}
+		q.load.receives(m, now)
 		m.visible = now.Add(visibility)
 		taken = append(taken, m)
 		batch = append(batch, delivery.Received{ID: m.id, Receipt: m.receipt, Receives: m.receives, Message: decoded})
@@ -158,6 +179,7 @@ func (q *queue) acknowledge(inv *invocation, batch []delivery.Received, failed [
 		for _, m := range q.waiting {
 			if m.id == r.ID && m.receipt == r.Receipt {
 				m.gone = true
+				q.load.ends(m, time.Now())
 				if r.Message.Kind == delivery.MessageExpand {
 					q.w.witness.expanded(r.Message)
 				}

@@ -73,8 +73,9 @@ func newWorld(seed uint64, keep bool) *world {
 	}
 	w.tenants = tenants
 	w.witness = newWitness(w)
+	w.lag = newLag(w)
 	w.db = newDatabase(w)
-	w.queue = &queue{w: w}
+	w.queue = newQueue(w)
 	w.vault = &vault{w: w, secrets: map[string]map[string]*version{}, written: map[webhook.SecretRef]webhook.SecretDocument{}}
 	w.root = newRootSecret(w)
 	w.bucket = &bucket{w: w, batches: map[string][]fed{}}
@@ -143,13 +144,15 @@ func newWorld(seed uint64, keep bool) *world {
 	if rnd.IntN(12) == 0 {
 		w.at(w.began.Add(time.Duration(rnd.IntN(5000))*time.Millisecond), func() {
 			w.tracef("queue", "something else writes a message to the queue")
-			w.queue.put([]string{" ", "{", `{"kind":"attempt"}`, `{"kind":"later","tenant":"Cust1","event":"00dc6acf-ac64-73b5-ba92-6e4f57da0af8"}`}[rnd.IntN(4)], 0)
+			w.queue.put("", []string{" ", "{", `{"kind":"attempt"}`, `{"kind":"later","tenant":"Cust1","event":"00dc6acf-ac64-73b5-ba92-6e4f57da0af8"}`}[rnd.IntN(4)], 0)
 		})
 	}
 	w.ingestion = newIngestion(w)
 	w.relays = newRelays(w)
 	w.doom = newDoom(w)
 	w.aliens = newAliens(w)
+	w.damage = newDamage(w)
+	w.capacity = newCapacity(w)
 	w.quitter = newQuitter(w)
 	w.explanations = newExplanations(w)
 	w.at(w.began.Add(w.weather.lasts), func() {

@@ -68,7 +68,7 @@ func (q api) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatchInput
 			}
 			stored[*e.Id] = true
 			out.Successful = append(out.Successful, types.SendMessageBatchResultEntry{Id: e.Id})
-			q.put(*e.MessageBody, time.Duration(e.DelaySeconds)*time.Second)
+			q.put(*e.MessageGroupId, *e.MessageBody, time.Duration(e.DelaySeconds)*time.Second)
 		}
 		return nil
 	})

@@ -56,7 +56,7 @@ func (l *witness) told(p *process, id hook, exists bool, w webhook.Webhook) {
 	}
 	now := ledger.Webhook{
 		Tenant: string(w.Tenant), ID: w.ID, App: was.App, Name: was.Name, Patterns: was.Patterns, Target: was.Target, State: was.State,
-		Headers: was.Headers, Properties: was.Properties, Policy: was.Policy, Timeout: was.Timeout, Format: was.Format, Choice: was.Choice, Fields: was.Fields,
+		Headers: was.Headers, Properties: was.Properties, Policy: was.Policy, Timeout: was.Timeout, Format: was.Format, Choice: was.Choice, Fields: was.Fields, Template: was.Template,
 		Secret: was.Secret, Previous: was.Previous, PreviousUntil: was.PreviousUntil, Activation: was.Activation, ActivatedAt: was.ActivatedAt,
 		Registered: was.Registered, By: was.By, Updated: w.Updated, UpdatedBy: was.UpdatedBy,
 	}
@@ -111,7 +111,7 @@ func (l *witness) apply(a *account, t *telling, now *ledger.Webhook, w webhook.W
 	case t.options != nil:
 		o := t.options
 		now.Policy, now.Timeout, now.Format = string(cmp.Or(o.Policy, l.w.policy)), cmp.Or(o.Timeout, 30*time.Second), string(cmp.Or(o.Format, "superoffice"))
-		now.Choice, now.Fields = choiceOf(*o), o.Fields
+		now.Choice, now.Fields, now.Template = choiceOf(*o), o.Fields, string(o.Template)
 		if a.overlap = 24 * time.Hour; o.SecretOverlap != nil {
 			a.overlap = *o.SecretOverlap
 		}
@@ -168,15 +168,15 @@ func (a *account) draftSecrets(d *webhook.Draft, now *ledger.Webhook, at time.Ti
 // compare checks that a stored webhook says what the ledger knows.
 func (l *witness) compare(id hook, told ledger.Webhook, stored webhook.Webhook) {
 	show := func(w ledger.Webhook) string {
-		return fmt.Sprintf("name %q, app %q, events %q, target %s, state %d, properties %s, policy %s, timeout %s, format %s, choice %v, fields %q, signed %t, activation %d at %d, by %d",
-			w.Name, w.App, strings.Join(w.Patterns, " "), w.Target, w.State, w.Properties, w.Policy, w.Timeout, w.Format, w.Choice, w.Fields, w.Secret != "",
+		return fmt.Sprintf("name %q, app %q, events %q, target %s, state %d, properties %s, policy %s, timeout %s, format %s, choice %v, fields %q, template %s, signed %t, activation %d at %d, by %d",
+			w.Name, w.App, strings.Join(w.Patterns, " "), w.Target, w.State, w.Properties, w.Policy, w.Timeout, w.Format, w.Choice, w.Fields, w.Template, w.Secret != "",
 			w.Activation, w.ActivatedAt.UnixMilli(), w.By)
 	}
 	o := stored.Options
 	found := ledger.Webhook{
 		Name: stored.Name, App: stored.App, Patterns: stored.Events, Target: stored.TargetURL, State: ledger.State(stored.State), Properties: string(stored.Properties),
 		Policy: string(cmp.Or(o.Policy, l.w.policy)), Timeout: cmp.Or(o.Timeout, 30*time.Second), Format: string(cmp.Or(o.Format, "superoffice")),
-		Choice: choiceOf(o), Fields: o.Fields,
+		Choice: choiceOf(o), Fields: o.Fields, Template: string(o.Template),
 		Activation: stored.Activation, ActivatedAt: stored.ActivatedAt, By: stored.RegisteredBy.ID,
 	}
 	if stored.Secret.Signed {

@@ -339,6 +339,7 @@ func (w *world) options() webhook.Options {
 		o.SecretOverlap = &overlap
 	}
 	o.Fields = [][]string{nil, nil, nil, {"amount", "name", "state"}, {"other"}}[w.rnd.IntN(5)]
+	o.Template = w.template(o.Format)
 	if w.chance(0.5) {
 		return o
 	}

@@ -114,6 +114,9 @@ func drawWeather(rnd *rand.Rand) weather {
 	if w.crowd == 0 && !w.weeks && rnd.IntN(250) == 0 {
 		w.hog = []int{300, 800, 2400}[rnd.IntN(3)] // 2,400 rows are more than a page of each shard
 		w.siege, w.rivals, w.lossy, w.hold, w.late, w.pause, w.faults = false, false, false, 0, 0, 0.005, []int{0, 0, 4}[rnd.IntN(3)]
+		if w.faults == 0 {
+			w.repeat = 0 // a repeated call may refuse its own lease, and wait for its end
+		}
 	}
 	w.flap = w.rivals && w.hog == 0 && !w.siege && rnd.IntN(3) == 0
 	w.newer = rnd.IntN(15) == 0

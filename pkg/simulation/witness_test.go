@@ -73,6 +73,7 @@ type happening struct {
 	expanded   time.Time // when the last message to expand it was finished
 	told       ledger.Event
 	newer      bool // a version of the service stored it that is newer than the processes
+	unread     bool // it was newer at first
 	about      hook // whose change of state it reports; 0: none
 	outside    outside
 }
@@ -298,6 +299,7 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	l.checkLife(name, p, old, row)
 	l.checkDue(name, p, old, row)
 	l.noteShown(row)
+	l.countWrite(name, p, key)
 	l.checkHolder(name, p, old, row)
 	if row.Status == delivery.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
 		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true
@@ -767,6 +769,9 @@ func (l *witness) sent(p *process, out delivery.Outgoing) {
 	l.spend(p, out)
 	m := out.Message
 	row := l.rows[m.Key()]
+	if first := m.Round == 1 && m.Attempt == 1 && (p == nil || !strings.HasPrefix(p.name, "sweep")); !first && m.Kind == delivery.MessageAttempt && row.Round == m.Round && row.Replay != m.Replay {
+		l.w.violated("replays", "a message for w%d/%s says that round %d is of the replay %q, but it is of %q", about(m.Key()), l.events[m.Event].name, m.Round, m.Replay, row.Replay)
+	}
 	if m.Kind != delivery.MessageAttempt || m.Round <= 1 && m.Attempt <= 1 || row.Round > m.Round || l.w.doom.erased(m.Tenant) {
 		return
 	}

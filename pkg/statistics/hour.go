@@ -38,6 +38,9 @@ type Hour struct {
 	// Delivered is how many attempts the target accepted, Failed how many deliveries
 	// ended with a failed attempt.
 	Delivered, Failed int64
+	// Suppressed is how many events, at least, the webhook's options left out. They are
+	// counted with the attempts after them, in the hour of the last of these.
+	Suppressed int64
 	// Durations are those of the attempts, up to the largest TimeoutSeconds.
 	Durations Histogram
 	// Lags are the times from an event's acceptance to the end of the attempt that
@@ -71,6 +74,7 @@ func (h Hour) Add(other Hour) Hour {
 	h.Attempts += other.Attempts
 	h.Delivered += other.Delivered
 	h.Failed += other.Failed
+	h.Suppressed += other.Suppressed
 	h.Durations, h.Lags = h.Durations.Add(other.Durations), h.Lags.Add(other.Lags)
 	h.From, h.ExpiresAt = other.From, other.ExpiresAt
 	return h

@@ -35,10 +35,14 @@ func (e Event) Carried(namesOnly bool) Carried {
 }
 
 // Carries returns the names and values that the body of a delivery of the event to the
-// webhook has, in the members that Event.Carried has them in.
+// webhook has, in the members that Event.Carried has them in. A template may have all
+// that Fields lists, Previous included.
 func (w Webhook) Carries(e Event, namesOnly bool) Carried {
 	e = e.Only(w.Options.Fields)
 	all := e.Carried(namesOnly)
+	if len(w.Options.Template) > 0 {
+		return all
+	}
 	if !w.Options.Includes(IncludePrevious) {
 		all.Previous = nil
 	}

@@ -84,6 +84,9 @@ func (h Health) Under(activation int64) Health {
 // A fast-lane timeout is not an error, and neither is an undecided attempt: the
 // rotation caused it, not the target.
 //
+// An attempt that sent nothing, since the webhook's template makes too large a body of its
+// event, says nothing about the target: it counts in the totals and in LastError only.
+//
 // An attempt of a replay counts in the totals only. What a target says about old events
 // says little about new ones: a failure neither disables the webhook nor opens its
 // breaker, which would hold live events back, and a success ends no streak. It does
@@ -108,6 +111,10 @@ func (h Health) Observe(reports ...HealthReport) Health {
 			}
 			continue
 		}
+		if r.Error == failure.Body {
+			h = h.observeApart(r)
+			continue
+		}
 		answer := r.Duration / time.Duration(posts)
 		if h.Latency == 0 {
 			h.Latency = answer
@@ -115,7 +122,7 @@ func (h Health) Observe(reports ...HealthReport) Health {
 			h.Latency += (answer - h.Latency) / 8
 		}
 		if r.Replay {
-			h = h.observeReplay(r)
+			h = h.observeApart(r)
 			continue
 		}
 		if r.Error == failure.None {
@@ -145,8 +152,8 @@ func (h Health) Observe(reports ...HealthReport) Health {
 	return h
 }
 
-// observeReplay counts an attempt of a replay.
-func (h Health) observeReplay(r HealthReport) Health {
+// observeApart counts an attempt of a replay, or one that sent nothing.
+func (h Health) observeApart(r HealthReport) Health {
 	switch {
 	case r.Error != failure.None:
 		h.TotalErrors, h.LastError = saturatingIncrement(h.TotalErrors), Truncate(r.LastError, MaxLastError)

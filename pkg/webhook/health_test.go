@@ -22,6 +22,11 @@ func TestHealth_Observe(t *testing.T) {
 		r.Error, r.LastError = failure.Status, "500"
 		return r
 	}
+	unsent := func(activation int64, seconds float64) webhook.HealthReport {
+		r := bad(activation, seconds)
+		r.Error, r.Duration = failure.Body, 0
+		return r
+	}
 	superoffice := func(r webhook.HealthReport) webhook.HealthReport {
 		r.Policy = webhook.PolicySuperOffice
 		return r
@@ -40,6 +45,7 @@ func TestHealth_Observe(t *testing.T) {
 		{"a failure under an older activation does not count", []webhook.HealthReport{bad(2, 5), bad(1, 6)}, 2, 2, 1},
 		{"a new activation begins at zero", []webhook.HealthReport{bad(1, 0), bad(1, 2), bad(2, 4)}, 3, 3, 1},
 		{"a fast timeout is a call and no error", []webhook.HealthReport{{Activation: 1, At: at(1), Error: failure.Fast}}, 1, 0, 0},
+		{"too large a body is an error and says nothing about the target", []webhook.HealthReport{bad(1, 0), unsent(1, 2), superoffice(unsent(1, 3))}, 3, 3, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -50,6 +56,26 @@ func TestHealth_Observe(t *testing.T) {
 					h.TotalCalls, h.TotalErrors, h.ConsecutiveErrors, tt.calls, tt.errors, tt.consecutive)
 			}
 		})
+	}
+}
+
+// Attempts that sent nothing open no breaker and do not look like a fast target, and one
+// that was the probe leaves it to the next.
+func TestHealth_TooLargeABodyIsNotTheTargets(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1e9, 0)
+	unsent := webhook.HealthReport{Activation: 1, At: at, Error: failure.Body, LastError: "body_too_large"}
+	h := webhook.Health{}.Observe(webhook.HealthReport{Activation: 1, At: at.Add(-time.Second), Duration: time.Second})
+	for range 20 {
+		h = h.Observe(unsent)
+	}
+	if h.Breaker != (webhook.Breaker{}) || !h.FailingSince.IsZero() || h.Latency != time.Second || h.LastError != "body_too_large" || h.TotalErrors != 20 {
+		t.Errorf("got %+v", h)
+	}
+	h.Breaker = webhook.Breaker{Failures: 10, Step: time.Minute, ProbeBy: "p", ProbeUntil: at.Add(time.Hour)}
+	unsent.Probe = "p"
+	if h = h.Observe(unsent); !h.Breaker.Open() || h.Breaker.ProbeBy != "" {
+		t.Errorf("after the probe: %+v", h.Breaker)
 	}
 }
 

@@ -90,8 +90,8 @@ func (r *Replaced) restore(from *Webhook) {
 
 // sizeOf returns the size of a webhook as JSON.
 func sizeOf(w Webhook) int {
-	raw := len(w.Properties) + len(w.ErrorAssociates) + len(w.Options.Filter)
-	w.Properties, w.ErrorAssociates, w.Options.Filter = nil, nil, nil // encoding/json refuses invalid ones
+	raw := len(w.Properties) + len(w.ErrorAssociates) + len(w.Options.Filter) + len(w.Options.Template)
+	w.Properties, w.ErrorAssociates, w.Options.Filter, w.Options.Template = nil, nil, nil, nil // encoding/json refuses invalid ones
 	text, err := json.Marshal(w)
 	if err != nil { // strings, numbers and times always marshal
 		panic(err)

@@ -68,6 +68,12 @@ func (w Webhook) maySee(e Event) bool {
 // time, each once, in the order of the list. Their patterns are known to match; each
 // is listed with its [Webhook.Selection].
 func Recipients(e Event, listed iter.Seq2[Webhook, *Selection], accepted time.Time) []Webhook {
+	return Chosen(e, listed, accepted, func(int32) {})
+}
+
+// Chosen is Recipients, and calls refused with the id of each webhook whose options alone
+// leave the event out.
+func Chosen(e Event, listed iter.Seq2[Webhook, *Selection], accepted time.Time, refused func(id int32)) []Webhook {
 	var recipients []Webhook
 	decided := map[int32]bool{}
 	event := &seen{event: e}
@@ -78,6 +84,8 @@ func Recipients(e Event, listed iter.Seq2[Webhook, *Selection], accepted time.Ti
 		decided[w.ID] = true
 		if selection.refuses(event) == "" {
 			recipients = append(recipients, w)
+		} else {
+			refused(w.ID)
 		}
 	}
 	return recipients

@@ -46,6 +46,7 @@ var changeables = []changeable{
 	kept(list("IgnoreFields", func(w *Webhook) *[]string { return &w.Options.IgnoreFields })),
 	kept(list("SkipOwn", func(w *Webhook) *[]int32 { return &w.Options.SkipOwn })),
 	kept(list("Fields", func(w *Webhook) *[]string { return &w.Options.Fields })),
+	kept(list("Template", func(w *Webhook) *[]byte { return (*[]byte)(&w.Options.Template) })),
 }
 
 // Members whose values, or some of them, are in the secret document, and State,

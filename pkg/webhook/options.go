@@ -29,6 +29,9 @@ type Options struct {
 	// Fields names the members of an event's data that bodies have: see Event.Only.
 	// Empty: all.
 	Fields []string
+	// Template is a JSON document with placeholders, compact, that replaces the
+	// Format's body. Empty: none. Package template has the rules.
+	Template json.RawMessage `json:",omitzero"`
 }
 
 // Include is a member of events that bodies contain only if the webhook requests it.
@@ -121,5 +124,6 @@ func (o Options) Validate() error {
 		}
 	}
 	f.selection(o)
+	f.template(o)
 	return f.Err()
 }

@@ -165,7 +165,7 @@ func TestDocs_TablesAreComplete(t *testing.T) {
 	}
 	for _, class := range []failure.Kind{
 		failure.DNS, failure.Refused, failure.Reset, failure.TLS, failure.Timeout, failure.Blocked, failure.Redirect,
-		failure.Status, failure.Protocol, failure.TooLarge, failure.Secret, failure.Aborted, failure.Internal,
+		failure.Status, failure.Protocol, failure.TooLarge, failure.Body, failure.Secret, failure.Aborted, failure.Internal,
 		failure.Kind(notice.Unreadable), failure.Kind(notice.Received),
 	} {
 		if !strings.Contains(document(t), "`"+string(class)+"`") {

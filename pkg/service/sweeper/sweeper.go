@@ -32,6 +32,9 @@ func New(c service.Contracts, dead sweep.DeadLetters, failures sweep.Failures) *
 		mover := &custody.Mover{
 			Webhooks: c.Webhooks, Stores: c.Custody, NextTenant: nextTenant(c.Tenants), Logger: c.Logger, Now: c.Now, Pause: wait, HistoryLife: c.Delivering.RowLife(),
 		}
+		if c.Sources != nil {
+			mover.Sources = service.NewSources(c)
+		}
 		for _, kind := range []job.Kind{job.MoveToManager, job.MoveToItems, job.RotateRoot} {
 			runners[kind] = mover.Slice
 		}

@@ -9,6 +9,9 @@ import (
 
 // body returns the body of an event in a webhook's format, byte for byte.
 func body(v Version, e Event, timestamp string) string {
+	if v.Template != "" {
+		return templated(v, e, timestamp)
+	}
 	if e.Content != nil {
 		return contentBody(v, e)
 	}

@@ -59,8 +59,9 @@ func (r Request) faults(v Version, e Event, agent string) (out []string) {
 	if r.Target != v.Target {
 		add("it goes to %s instead of %s", r.Target, v.Target)
 	}
-	at, timestamp := r.timestamp(v.Format)
-	if at.IsZero() && v.Format != "data" {
+	dated := v.dated()
+	at, timestamp := r.timestamp(dated)
+	if at.IsZero() && dated != "data" {
 		add("its timestamp is %q", timestamp)
 	} else if !at.IsZero() && e.Content == nil && (at.Before(e.From.Add(-time.Millisecond-r.Skew)) || at.After(e.Stored.Add(r.Skew))) {
 		add("its timestamp is %s, but the event was accepted between %s and %s", timestamp, e.From.UTC(), e.Stored.UTC())

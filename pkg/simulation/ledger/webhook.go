@@ -21,6 +21,8 @@ type Webhook struct {
 	Choice  Choice
 	// Fields are the members of data that bodies have, in lower case. Empty: all.
 	Fields []string
+	// Template replaces the body of the format, or is empty.
+	Template string
 
 	// Secret signs, and Previous too until PreviousUntil. Empty: not signed.
 	Secret, Previous string

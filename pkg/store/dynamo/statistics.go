@@ -23,11 +23,12 @@ var _ statistics.Store = (*Statistics)(nil)
 // The attributes of an hour. The number of a bucket follows the prefix of its
 // histogram.
 const (
-	attrAttempts  = "attempts"
-	attrDelivered = "delivered"
-	attrFailed    = "failed"
-	tookPrefix    = "d"
-	lagPrefix     = "l"
+	attrAttempts   = "attempts"
+	attrDelivered  = "delivered"
+	attrFailed     = "failed"
+	attrSuppressed = "suppressed"
+	tookPrefix     = "d"
+	lagPrefix      = "l"
 )
 
 // hourFormat makes keys that sort in order of time.
@@ -66,7 +67,7 @@ func (s *Statistics) Count(ctx context.Context, tenant webhook.Tenant, id int32,
 // counts returns the numbers of an hour by their attributes.
 func counts(hour statistics.Hour) iter.Seq2[string, int64] {
 	return func(yield func(string, int64) bool) {
-		ok := yield(attrAttempts, hour.Attempts) && yield(attrDelivered, hour.Delivered) && yield(attrFailed, hour.Failed)
+		ok := yield(attrAttempts, hour.Attempts) && yield(attrDelivered, hour.Delivered) && yield(attrFailed, hour.Failed) && yield(attrSuppressed, hour.Suppressed)
 		for i := 0; ok && i < statistics.HistogramBuckets; i++ {
 			ok = yield(tookPrefix+strconv.Itoa(i), hour.Durations[i]) && yield(lagPrefix+strconv.Itoa(i), hour.Lags[i])
 		}
@@ -103,7 +104,7 @@ func (s *Statistics) Hours(ctx context.Context, tenant webhook.Tenant, id int32,
 func decodeHour(it item) (statistics.Hour, error) {
 	r := reader{item: it}
 	h := statistics.Hour{
-		Attempts: r.int64(attrAttempts), Delivered: r.int64(attrDelivered), Failed: r.int64(attrFailed), ExpiresAt: r.time(attrExpiresMS),
+		Attempts: r.int64(attrAttempts), Delivered: r.int64(attrDelivered), Failed: r.int64(attrFailed), Suppressed: r.int64(attrSuppressed), ExpiresAt: r.time(attrExpiresMS),
 	}
 	for i := range statistics.HistogramBuckets {
 		h.Durations[i] = r.int64(tookPrefix + strconv.Itoa(i))

@@ -44,6 +44,7 @@ func encodeWebhook(w webhook.Webhook) item {
 	setTexts(it, "ignore_fields", w.Options.IgnoreFields)
 	it.setNumbers("skip_own", w.Options.SkipOwn)
 	setTexts(it, "fields", w.Options.Fields)
+	it.setText("template", string(w.Options.Template))
 	if w.Options.SecretOverlap != nil {
 		it["secret_overlap_ns"] = number(int64(*w.Options.SecretOverlap))
 	}
@@ -77,7 +78,7 @@ func decodeWebhook(it item) (webhook.Webhook, error) {
 			Policy: webhook.Policy(r.text("policy")), Timeout: time.Duration(r.int64("timeout_ns")),
 			Format: webhook.Format(r.text("format")), Include: readTexts[webhook.Include](&r, "include"),
 			Filter: r.json("filter"), OnlyFields: readTexts[string](&r, "only_fields"), IgnoreFields: readTexts[string](&r, "ignore_fields"),
-			SkipOwn: r.numbers("skip_own"), Fields: readTexts[string](&r, "fields"),
+			SkipOwn: r.numbers("skip_own"), Fields: readTexts[string](&r, "fields"), Template: r.json("template"),
 		},
 		Secret: webhook.SecretRef{
 			Name: r.text("secret_name"), Version: r.text("secret_version"), Signed: r.bool("secret_signed"),

@@ -20,7 +20,7 @@ type StoredHour struct {
 // newHour returns an hour with every member set, and every bucket different.
 func newHour() statistics.Hour {
 	hour := statistics.Hour{
-		From: now().Truncate(time.Hour), Attempts: 7, Delivered: 5, Failed: 1, ExpiresAt: now().Add(24 * time.Hour),
+		From: now().Truncate(time.Hour), Attempts: 7, Delivered: 5, Failed: 1, Suppressed: 11, ExpiresAt: now().Add(24 * time.Hour),
 	}
 	for i := range hour.Durations {
 		hour.Durations[i], hour.Lags[i] = int64(i), int64(100+i)
@@ -45,12 +45,12 @@ func testStatistics(t *testing.T, h Harness) {
 		if diff := cmp.Diff([]statistics.Hour{first}, hours(t, h, tenant, 1, first.From, 10)); diff != "" {
 			t.Errorf("the first (-want +got):\n%s", diff)
 		}
-		second := statistics.Hour{From: first.From, Attempts: 2, Failed: 1, ExpiresAt: first.ExpiresAt.Add(-time.Minute)}
+		second := statistics.Hour{From: first.From, Attempts: 2, Failed: 1, Suppressed: 3, ExpiresAt: first.ExpiresAt.Add(-time.Minute)}
 		second.Durations[3], second.Lags[51] = 1, 1
 		must(t, h.Statistics.Count(t.Context(), tenant, 1, second))
 		h.settle()
 		want := first
-		want.Attempts, want.Failed, want.ExpiresAt = 9, 2, second.ExpiresAt
+		want.Attempts, want.Failed, want.Suppressed, want.ExpiresAt = 9, 2, 14, second.ExpiresAt
 		want.Durations[3]++
 		want.Lags[51]++
 		if diff := cmp.Diff([]statistics.Hour{want}, hours(t, h, tenant, 1, first.From, 10)); diff != "" {

@@ -125,7 +125,7 @@ func newWebhook(tenant webhook.Tenant, events ...string) webhook.Webhook {
 		Updated: now(), UpdatedBy: webhook.Associate{ID: 6, Name: "ØÅ"},
 		ErrorsEmail: "a@example.com", ErrorEmails: []string{"b@example.com"}, ErrorAssociates: []byte(`[{"Id":1}]`),
 		Description: "d", NotifyVia: 1, NotifyWhen: 3, App: "app",
-		Options:     webhook.Options{Policy: webhook.PolicySuperOffice, Timeout: 7 * time.Second, SecretOverlap: &overlap, Format: webhook.FormatCloudEvents, Include: []webhook.Include{webhook.IncludePrevious}, Filter: []byte(`{"FieldValues":{"name":[{"prefix":"Blå<&"}]}}`), OnlyFields: []string{"name", "x"}, IgnoreFields: []string{"updated"}, SkipOwn: []int32{5, 7}, Fields: []string{"name", "Å"}},
+		Options:     webhook.Options{Policy: webhook.PolicySuperOffice, Timeout: 7 * time.Second, SecretOverlap: &overlap, Format: webhook.FormatCloudEvents, Include: []webhook.Include{webhook.IncludePrevious}, Filter: []byte(`{"FieldValues":{"name":[{"prefix":"Blå<&"}]}}`), OnlyFields: []string{"name", "x"}, IgnoreFields: []string{"updated"}, SkipOwn: []int32{5, 7}, Fields: []string{"name", "Å"}, Template: []byte(`{"text":"Blå<&{{FieldValues.name}}"}`)},
 		Secret:      webhook.SecretRef{Name: "p/t/1/x", Version: "v", Signed: true, Sealed: "s1.first.x"},
 		SecretSince: now(), PreviousSince: now().Add(-time.Hour),
 		Rotations: 2, RotationDay: "2026-03-01",
