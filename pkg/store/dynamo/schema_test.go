@@ -75,7 +75,8 @@ func (r *recorder) TransactWriteItems(ctx context.Context, in *dynamodb.Transact
 func schemaTables() []memdb.Table {
 	pk, sk := memdb.Attribute{Name: "pk"}, memdb.Attribute{Name: "sk"}
 	return []memdb.Table{
-		{Name: "webhooks", PK: pk, SK: sk}, {Name: "events", PK: pk, SK: sk},
+		{Name: "webhooks", PK: pk, SK: sk},
+		{Name: "events", PK: pk, SK: sk},
 		{Name: "deliveries", PK: pk, SK: sk, Indexes: []memdb.Index{{
 			Name: "due", PK: memdb.Attribute{Name: "due_shard", Type: types.ScalarAttributeTypeN}, SK: memdb.Attribute{Name: "sweep_at", Type: types.ScalarAttributeTypeN},
 			Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends"},

@@ -126,10 +126,10 @@ func populateRows(t *testing.T, d delivery.Store) {
 			Number: 1, Round: 1, Lane: delivery.LaneFast, At: schemaNow, Duration: 12 * time.Millisecond, StatusCode: code, Error: kind,
 			Sent: webhook.Sent{Revision: 1, Body: webhook.BodyMark(nil), Signer: webhook.SignerCurrent},
 		}}
-		switch status {
-		case delivery.StatusPending:
+		if status == delivery.StatusPending {
 			o.NextAt, o.SweepAt = schemaSeen, schemaSeen
-		case delivery.StatusFailed:
+		}
+		if status == delivery.StatusFailed {
 			o.Reason = "every attempt failed"
 		}
 		return o
@@ -177,7 +177,7 @@ func schemaWebhook(id int32, name ...string) webhook.Webhook {
 }
 
 func schemaHour() statistics.Hour {
-	hour := statistics.Hour{From: schemaNow, Attempts: 7, Delivered: 5, Failed: 1, ExpiresAt: schemaLife}
+	hour := statistics.Hour{From: schemaNow, Attempts: 7, Delivered: 5, Failed: 1, Suppressed: 2, ExpiresAt: schemaLife}
 	hour.Durations[3], hour.Lags[9] = 7, 5
 	return hour
 }
