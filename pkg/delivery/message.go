@@ -137,12 +137,25 @@ func EncodeMessage(m Message) string {
 	return string(text)
 }
 
+// known reports whether this version handles messages of the kind.
+func (k MessageKind) known() bool {
+	switch k {
+	case MessageAttempt, MessageExpand, MessageRecord, MessageDrain:
+		return true
+	}
+	return false
+}
+
 // DecodeMessage decodes what EncodeMessage returned and checks that the members
-// required by its kind are set.
+// required by its kind are set. The error wraps webhook.ErrNewer for a kind that this
+// version does not know.
 func DecodeMessage(text string) (Message, error) {
 	var m Message
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		return Message{}, fmt.Errorf("decode message: %w", err)
+	}
+	if m.Kind != "" && !m.Kind.known() {
+		return Message{}, fmt.Errorf("message of kind %q: %w", m.Kind, webhook.ErrNewer)
 	}
 	if !m.Tenant.Valid() || m.Kind != MessageDrain && !m.Event.Valid() {
 		return Message{}, webhook.Invalid("message has no valid tenant or event")
@@ -162,7 +175,7 @@ func DecodeMessage(text string) (Message, error) {
 		}
 	case MessageExpand:
 	default:
-		return Message{}, webhook.Invalid("unknown message kind %q", m.Kind)
+		return Message{}, webhook.Invalid("message has no kind")
 	}
 	return m, nil
 }

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -54,8 +55,19 @@ type Received struct {
 	Receives int // how often the message was received, including this time
 	Message  Message
 	// Undecodable holds the body of a message that could not be decoded; then
-	// Message is zero.
+	// Message is zero. Newer says that a newer version of the service can.
 	Undecodable string
+	Newer       bool
+}
+
+// Decode sets what the body of a received message says.
+func (r *Received) Decode(body string) {
+	m, err := DecodeMessage(body)
+	if err != nil {
+		r.Message, r.Undecodable, r.Newer = Message{}, body, errors.Is(err, webhook.ErrNewer)
+		return
+	}
+	r.Message = m
 }
 
 // Visibility changes when an unacknowledged message becomes visible again.

@@ -149,9 +149,13 @@ func (c *consumer) handle(ctx context.Context, r delivery.Received) (done bool) 
 		}
 	}()
 	if r.Undecodable != "" {
-		// It stays in the queue: after its last receive the dead-letter queue
-		// keeps it for an operator.
-		c.Logger.ErrorContext(ctx, "cannot decode message", "count", r.Receives)
+		// It stays in the queue: after its last receive, hours later, the dead-letter
+		// queue keeps it for an operator, or for the sweep of a newer version.
+		if r.Newer {
+			c.Logger.WarnContext(ctx, "message of a newer version: postponed", "count", r.Receives)
+		} else {
+			c.Logger.ErrorContext(ctx, "cannot decode message", "count", r.Receives)
+		}
 		return false
 	}
 	switch r.Message.Kind {

@@ -120,10 +120,7 @@ func (q Queue) receive(ctx context.Context, slow bool, limit int, turn *string, 
 
 func decodeReceived(id, body string, receives int) delivery.Received {
 	r := delivery.Received{ID: id, Receipt: id, Receives: receives}
-	var err error
-	if r.Message, err = delivery.DecodeMessage(body); err != nil {
-		r.Message, r.Undecodable = delivery.Message{}, body
-	}
+	r.Decode(body)
 	return r
 }
 
