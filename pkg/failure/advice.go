@@ -35,7 +35,7 @@ var advice = map[cause]string{
 	{Status, ""}:         "The target responded with a status other than 2xx: look at the response and at the log of the receiver.",
 	{Protocol, ""}:       "The target sent something, but the response broke HTTP framing: check that the port speaks HTTP/1.1, and that Content-Length and Transfer-Encoding are valid and not repeated.",
 	{TooLarge, ""}:       "The response has more than 64 KiB of headers: send less.",
-	{Body, ""}:           "The webhook's Template makes a body of more than 512 KiB of this event, so nothing was sent, and nothing will be: use fewer of its values, and then send the event again.",
+	{Body, ""}:           "The webhook's Template makes a body of more than 512 KiB of this event, so nothing was sent: use fewer of its values, and then send the event again.",
 	{Secret, ""}:         "The webhook's secret could not be read, so nothing was sent: if this lasts, set the secret again.",
 	{Aborted, ""}:        "The target asked for no further attempt with the header webhook-delivery: this event is not sent again.",
 	{Internal, ""}:       "The attempt failed inside Posthaste, not at the target: nothing needs to be changed.",
