@@ -79,7 +79,10 @@ func schemaTables() []memdb.Table {
 		{Name: "events", PK: pk, SK: sk},
 		{Name: "deliveries", PK: pk, SK: sk, Indexes: []memdb.Index{{
 			Name: "due", PK: memdb.Attribute{Name: "due_shard", Type: types.ScalarAttributeTypeN}, SK: memdb.Attribute{Name: "sweep_at", Type: types.ScalarAttributeTypeN},
-			Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends"},
+			Projection: types.ProjectionTypeInclude, Include: []string{"next_at", "resends", "parked"},
+		}, {
+			Name: "parked", PK: memdb.Attribute{Name: "pk"}, SK: memdb.Attribute{Name: "parked"},
+			Projection: types.ProjectionTypeInclude, Include: []string{"round", "attempt", "count", "replay"},
 		}}},
 	}
 }

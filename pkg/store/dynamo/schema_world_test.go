@@ -37,6 +37,7 @@ var (
 		delivery.StatusFailed:    "019a3f4c-5e00-7000-8000-000000000004",
 		delivery.StatusCancelled: "019a3f4c-5e00-7000-8000-000000000005",
 		delivery.StatusExpired:   "019a3f4c-5e00-7000-8000-000000000006",
+		"parked":                 "019a3f4c-5e00-7000-8000-000000000007",
 	}
 )
 
@@ -144,6 +145,10 @@ func populateRows(t *testing.T, d delivery.Store) {
 	must(d.Lease(ctx, delivery.Lease{
 		Key: schemaRow("leased"), Round: 1, Attempt: 1, Token: "token", Now: schemaNow, Until: schemaSeen, SweepAt: schemaSeen, Seed: schemaSeed(),
 	}))
+	must(d.Park(ctx, delivery.Park{Key: schemaRow("parked"), Round: 1, Attempt: 1, Now: schemaNow, Net: delivery.Net(schemaNow, 0.5), Seed: schemaSeed()}))
+	if _, err := d.SetTimer(ctx, delivery.Timer{Key: webhook.Key{Tenant: schemaTenant, ID: 1}, DueAt: schemaSeen, EmptySince: schemaNow, Width: 32}); err != nil {
+		t.Fatal(err)
+	}
 	for _, s := range []delivery.Status{delivery.StatusCancelled, delivery.StatusExpired} {
 		must(d.End(ctx, delivery.End{Key: schemaRow(s), Round: 1, Status: s, Reason: "it ended", Now: schemaNow, Seed: schemaSeed()}))
 	}
