@@ -60,7 +60,8 @@ type witness struct {
 	onceEvents map[string]webhook.EventID // by caller and idempotency key
 	unsigned   map[hook]bool              // an attempt was made without a POST
 	parked     map[putOff]bool
-	timers     map[hook]time.Time // when they are due
+	timers     map[hook]time.Time         // when they are due
+	committed  map[delivery.Key]time.Time // when rows were last written
 	// waits is the time of each next attempt according to the policy.
 	waits map[delivery.Key]time.Time
 }
@@ -154,7 +155,7 @@ func newWitness(w *world) *witness {
 		rows: map[delivery.Key]delivery.Row{}, attempts: map[delivery.Key][]*attempt{},
 		grants: map[delivery.Key][]*grant{}, streams: map[webhook.EventID][]*streamed{},
 		accounts: map[hook]*account{}, hours: newHours(), posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), shown: map[shown]int{}, preferred: map[hook]acceptance{}, movedAt: map[hook]time.Time{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
-		replays: map[string]*replayed{}, rounds: map[delivery.Key][]*replayed{}, claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, timers: map[hook]time.Time{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
+		replays: map[string]*replayed{}, rounds: map[delivery.Key][]*replayed{}, claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, timers: map[hook]time.Time{}, committed: map[delivery.Key]time.Time{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
 	}
 }
 
@@ -284,7 +285,7 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 		l.w.violated("tenants", "%s is a row of tenant %s, but its event is of tenant %s", name, key.Tenant, of.event.Tenant)
 	}
 	old := l.rows[key]
-	l.rows[key] = row
+	l.rows[key], l.committed[key] = row, time.Now()
 	l.w.doom.wrote(p, old, row)
 	now := time.Now()
 	lease := ""

@@ -191,7 +191,7 @@ func (l *witness) checkSwept(inv *invocation) {
 		return
 	}
 	for _, key := range l.sortedRows() {
-		if row := l.rows[key]; row.Status == delivery.StatusPending && !l.w.damage.unreadable(key) && row.SweepAt.Before(inv.began.Add(-l.w.skew)) && row.Updated.Before(l.w.lag.known(inv.began).Add(-time.Millisecond-l.w.skew)) {
+		if row := l.rows[key]; row.Status == delivery.StatusPending && !l.w.damage.unreadable(key) && row.SweepAt.Before(inv.began.Add(-l.w.skew)) && l.committed[key].Before(l.w.lag.known(inv.began)) {
 			l.w.violated("lateness", "%s has run and left w%d/%s, which was due at %s", p.name, about(key), l.events[key.Event].name, stamp(row.SweepAt.Sub(l.w.began)))
 		}
 	}
