@@ -277,7 +277,7 @@ func (b *backlog) allDown(n int32, probeIn time.Duration) {
 	for id := range n {
 		b.down("Dead", id+1, webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: now.Add(probeIn)})
 		b.appoint("Dead", id+1, now)
-		_, err := b.Deliveries.Park(b.t.Context(), delivery.Park{
+		_, err := b.Park(b.t.Context(), delivery.Park{
 			Key: delivery.Key{Tenant: "Dead", Webhook: id + 1, Event: eventID(1)}, Round: 1, Attempt: 1, Now: now, Net: now.Add(40 * time.Hour),
 		})
 		if err != nil {

@@ -72,7 +72,7 @@ func (r *dueRows) take(ctx context.Context, d delivery.DueRow, g *gate) (out del
 }
 
 // endOrphan ends a parked row of a deleted webhook. Its timer was removed with the webhook,
-// so nothing else looks at it, and the net is no sign of a fault. err is why the webhook
+// so nothing else looks at it, and that it surfaced is not a fault. err is why the webhook
 // could not be read.
 func (r *dueRows) endOrphan(ctx context.Context, d delivery.DueRow, err error) error {
 	if err != nil {

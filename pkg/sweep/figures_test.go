@@ -48,7 +48,7 @@ func TestFigures(t *testing.T) {
 		}
 	}, sent)
 	var due time.Time
-	measure("four webhooks with 50,000 due rows each, beside one with 1,000", 1, func(b *backlog) {
+	measure("four webhooks with 50,000 due rows each, next to one with 1,000", 1, func(b *backlog) {
 		now := time.Now()
 		for id := range int32(4) {
 			b.add("Hog", id+1, 50_000, now)

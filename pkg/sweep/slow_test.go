@@ -281,7 +281,7 @@ func (b *backlog) add(tenant webhook.Tenant, id int32, n int, at time.Time) (key
 	for i := range n {
 		key := delivery.Key{Tenant: tenant, Webhook: id, Event: eventID(i)}
 		due := at.Add(time.Duration(i) * time.Millisecond / 10)
-		_, err := b.Deliveries.RecordFirst(b.t.Context(), delivery.RecordFirst{Key: key, Now: at, Outcome: delivery.Outcome{
+		_, err := b.RecordFirst(b.t.Context(), delivery.RecordFirst{Key: key, Now: at, Outcome: delivery.Outcome{
 			Attempt: delivery.Attempt{Number: 1, At: at}, Status: delivery.StatusPending, NextAt: due, SweepAt: due,
 		}})
 		if err != nil {

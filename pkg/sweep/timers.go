@@ -97,7 +97,7 @@ func (v *timers) visit(ctx context.Context, key webhook.Key) error {
 	}
 	t, err = v.Deliveries.SetTimer(ctx, t.Claimed(v.Now()))
 	if err == nil {
-		v.minute.visited.Add(1)
+		v.visited.Add(1)
 		err = v.decide(ctx, t)
 	}
 	if errors.Is(err, delivery.ErrRefused) {
