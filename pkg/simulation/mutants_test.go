@@ -33,7 +33,8 @@ const (
 	subscriptions  = "pkg/dispatch/subscriptions.go"
 	copied         = "pkg/dispatch/copies.go"
 	stages         = "pkg/sweep/stages.go"
-	dueRows        = "pkg/sweep/rows.go"
+	dueRows        = "pkg/sweep/claim.go"
+	walk           = "pkg/sweep/walk.go"
 	intents        = "pkg/sweep/intents.go"
 	letters        = "pkg/sweep/deadletters.go"
 	storeWebhooks  = "pkg/store/dynamo/webhooks.go"
@@ -409,8 +410,8 @@ var mutants = []mutant{
 		"\tif err := s.DeadLetters.Remove(ctx, letter.Receipt); err != nil {\n\t\treturn err\n\t}\n\treturn s.sendAgain(ctx, letter.Message)\n",
 	},
 	{
-		"sweep: skip a shard", dueRows,
-		"range delivery.DueShards {", "range delivery.DueShards - 1 {",
+		"sweep: skip a shard", walk,
+		"range w.places {", "range w.places[:len(w.places)-1] {",
 	},
 
 	// Which events a webhook asks for.
@@ -692,12 +693,8 @@ var mutants = []mutant{
 		"if delay *= 2; delay >= maxResendStep {", "if delay >= maxResendStep {",
 	},
 	{
-		"sweep: reads one page of a shard", dueRows,
-		"if len(due) < pageSize {", "if len(due) <= pageSize {",
-	},
-	{
-		"sweep: rows set aside are forgotten", dueRows,
-		"case len(aside) < maxAside:", "case len(aside) < 0:",
+		"sweep: reads one page of a shard", walk,
+		"len(page) < w.page;", "len(page) <= w.page;",
 	},
 
 	// The separation of tenants.

@@ -241,10 +241,11 @@ func TestTimers_AreVisitedOnceInARun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBacklog(t)
-		const timers = 300
+		const timers = 800 // two pages of each shard
 		b.allDown(timers, 0)
+		time.Sleep(time.Minute)
 		began := time.Now()
-		b.queue.got = func(m delivery.Message) { // pulled as of the beginning: it is met again
+		b.queue.got = func(m delivery.Message) { // pulled as of the beginning: the walk meets it again
 			if err := b.PullTimer(t.Context(), webhook.Key{Tenant: m.Tenant, ID: m.Webhook}, began); err != nil {
 				t.Error(err)
 			}
