@@ -73,6 +73,7 @@ type happening struct {
 	expanded   time.Time // when the last message to expand it was finished
 	told       ledger.Event
 	newer      bool // a version of the service stored it that is newer than the processes
+	unread     bool // it was newer at first
 	about      hook // whose change of state it reports; 0: none
 	outside    outside
 }
@@ -298,6 +299,7 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	l.checkLife(name, p, old, row)
 	l.checkDue(name, p, old, row)
 	l.noteShown(row)
+	l.countWrite(name, p, key)
 	l.checkHolder(name, p, old, row)
 	if row.Status == delivery.StatusPending && row.LeaseBy == "" && old.LeaseBy == "" && row.Attempt == old.Attempt && row.SweepAt.Equal(row.NextAt) {
 		l.parked[putOff{p, key, row.Round, row.Attempt + 1}] = true

@@ -18,10 +18,34 @@ type reasons struct {
 	byEvent    map[webhook.EventID]int
 	byDelivery map[delivery.Key]int
 	used       map[delivery.Key]int
+	received   map[delivery.Key]int // messages for the delivery
+	written    map[delivery.Key]int // by consumers of the queue
+	recorded   map[delivery.Key]int // by consumers of the stream
+	unsure     map[string]int       // writes of which a process does not know whether they took effect
 }
 
 func newReasons() reasons {
-	return reasons{map[webhook.EventID]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}}
+	return reasons{map[webhook.EventID]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[string]int{}}
+}
+
+// countWrite checks that a row is written at most twice for each message that is received
+// for its delivery, with the lease and with the outcome, once in each call of the stream
+// that has its event, and once more for each write whose response was lost. The sweep's
+// writes have checks of their own.
+func (l *witness) countWrite(name string, p *process, key delivery.Key) {
+	r := &l.reasons
+	again := r.unsure[l.about(about(key), key.Event)]
+	switch {
+	case p == nil:
+	case strings.HasPrefix(p.name, "retry"):
+		if r.written[key]++; r.written[key] > 2*r.received[key]+again {
+			l.w.violated("work", "%s is written %d times by consumers of the queue, which received %d messages for it", name, r.written[key], r.received[key])
+		}
+	case strings.HasPrefix(p.name, "deliver"):
+		if r.recorded[key]++; r.recorded[key] > r.byEvent[key.Event]+again {
+			l.w.violated("work", "%s is written %d times by the stream, which had its event in %d calls", name, r.recorded[key], r.byEvent[key.Event])
+		}
+	}
 }
 
 // spend checks that there is a reason for a message, and that it arrives when the
@@ -57,6 +81,12 @@ func (l *witness) spend(p *process, m delivery.Outgoing) {
 	if late := now.Add(m.Delay).Sub(due); late > now.Sub(since)+2*time.Second+l.w.skew {
 		l.w.violated("lateness", "%s is due at %s, and its message arrives %s later", name, stamp(row.NextAt.Sub(l.w.began)), late)
 	}
+}
+
+func (l *witness) unsureOf(delivery string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reasons.unsure[delivery]++
 }
 
 func later(a, b time.Time) time.Time {
@@ -155,7 +185,7 @@ func (l *witness) checkSwept(inv *invocation) {
 		return
 	}
 	for _, key := range l.sortedRows() {
-		if row := l.rows[key]; row.Status == delivery.StatusPending && row.SweepAt.Before(inv.began.Add(-l.w.skew)) && row.Updated.Before(inv.began.Add(-time.Millisecond-l.w.skew)) {
+		if row := l.rows[key]; row.Status == delivery.StatusPending && !l.w.damage.unreadable(key) && row.SweepAt.Before(inv.began.Add(-l.w.skew)) && row.Updated.Before(l.w.lag.known(inv.began).Add(-time.Millisecond-l.w.skew)) {
 			l.w.violated("lateness", "%s has run and left w%d/%s, which was due at %s", p.name, about(key), l.events[key.Event].name, stamp(row.SweepAt.Sub(l.w.began)))
 		}
 	}

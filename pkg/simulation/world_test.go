@@ -52,6 +52,9 @@ type world struct {
 	explanations *explanations
 	doom         *doom
 	aliens       *aliens
+	damage       *damage
+	capacity     *capacity
+	lag          *lag
 	quitter      *quitter
 	actors       []actor
 	shards       []*shard
