@@ -29,7 +29,7 @@ var retries = map[string]string{
 	"pkg/store/dynamo Webhooks.UpdateHealth contention.Retry": "ErrUnavailable: statistics are lost, or a probe is postponed",
 	"pkg/dispatch Engine.sendAll sending.Retry":               "the row or the record is the fallback for the message",
 	"pkg/dispatch reports.disable disabling.Retry":            "ErrConflict: the next failure disables the webhook",
-	"pkg/dispatch view.match matching.Retry":                  "the whole event is handed off, or its message is received again",
+	"pkg/dispatch view.choose matching.Retry":                 "the whole event is handed off, or its message is received again",
 	"pkg/dispatch consumer.later messageRetries.Wait":         "no last try: the queue counts the receives",
 	"pkg/dispatch consumer.attempt secretRetries.Wait":        "no last try, as above",
 	"pkg/embedded Pump.feed handingOver.Wait":                 "no last try: the feed continues only after the batch, until its context ends",
