@@ -122,6 +122,6 @@ var damageMutants = []mutant{
 	},
 	{
 		"unreadable: a message for such a row is done", leased,
-		"\"cannot write lease\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn c.later(ctx, r)", "\"cannot write lease\", \"error\", err)\n\t\treturn true",
+		"\"cannot write lease\", \"event_id\", string(m.Event), \"error\", err)\n\t\treturn fate{}", "\"cannot write lease\", \"error\", err)\n\t\treturn fate{done: true}",
 	},
 }
