@@ -54,7 +54,7 @@ func TestDecodeMessage_ChecksWhatItsKindNeeds(t *testing.T) {
 		head + `,"kind":"record","webhook":1,"success":{}}`:                "record message has no",
 		head + `,"kind":"record","webhook":1,"round":1}`:                   "record message has no",
 		head + `,"kind":"expand"}`:                                         "",
-		head + `,"kind":"later"}`:                                          "unknown message kind",
+		head + `,"kind":"later"}`:                                          "newer version",
 		`{"tenant":"Default","kind":"expand"}`:                             "no valid tenant or event",
 		`{"event":"01234567-89ab-7fff-bfff-ffffffffffff","kind":"expand"}`: "no valid tenant or event",
 	} {

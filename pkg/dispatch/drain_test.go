@@ -74,10 +74,10 @@ func TestDrain_ARecoveredTargetGetsWhatWaited(t *testing.T) {
 			t.Errorf("%d rows took %v from the first POST to the last, want 100 s: 16 at once, then 32", rows, last)
 		}
 		r.once(rows)
-		if extra := r.writes["Lease"] - rows; extra > rows/20 {
+		if extra := r.calls()["Lease"] - rows; extra > rows/20 {
 			t.Errorf("%d leases more than rows", extra)
 		}
-		t.Logf("%v from the first POST to the last, %d at once, calls %v", last, r.crowd, r.writes)
+		t.Logf("%v from the first POST to the last, %d at once, calls %v", last, r.crowd, r.calls())
 	})
 }
 
@@ -122,8 +122,8 @@ func TestDrain_EndsTheRowsOfAStoppedWebhook(t *testing.T) {
 				t.Fatalf("row %d is %+v, want it cancelled", i, row)
 			}
 		}
-		if len(r.posted) > 0 || r.writes["End"] != rows || r.writes["Lease"] > 0 {
-			t.Errorf("%d POSTs, calls %v", len(r.posted), r.writes)
+		if len(r.posted) > 0 || r.calls()["End"] != rows || r.calls()["Lease"] > 0 {
+			t.Errorf("%d POSTs, calls %v", len(r.posted), r.calls())
 		}
 	})
 }
@@ -172,7 +172,7 @@ func TestDrain_WritesNothingOfADeletedWebhook(t *testing.T) {
 		r.hook = webhook.Webhook{}
 		r.drained(0, 16)
 		r.consumed(delivery.ProbeMessage(r.timer.Key))
-		for method, n := range r.writes {
+		for method, n := range r.calls() {
 			if method != "Webhooks.Get" {
 				t.Errorf("%d calls of %s, want none", n, method)
 			}

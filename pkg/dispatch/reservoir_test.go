@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -85,6 +86,13 @@ func fillReservoir(t *testing.T, rows int, test func(r *reservoir)) {
 	test(r)
 	cancel()
 	r.life.Wait()
+}
+
+// calls returns how often each method was called.
+func (r *reservoir) calls() map[string]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.writes)
 }
 
 // call is the time of one call of the store.
