@@ -143,6 +143,9 @@ func (d *database) place(table *string, key map[string]types.AttributeValue) (te
 		}
 		return "event " + d.w.witness.name(webhook.EventID(sk)), ""
 	case tableDeliveries:
+		if sk == "TIMER" { // pk has no partition
+			return fmt.Sprintf("timer w%d", webhookOf(pk+"#")), ""
+		}
 		id := webhookOf(pk)
 		return fmt.Sprintf("row w%d/%s", id, d.w.witness.name(webhook.EventID(sk))), d.w.witness.about(id, webhook.EventID(sk))
 	}
