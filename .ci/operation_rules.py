@@ -76,6 +76,7 @@ def faults(template):
         hold(metric in metrics.get("DeliverySilentAlarm", []), f"a silent DeliverFunction counts as healthy: {metric[1]} is not watched")
     for metric in ("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"):
         hold(("AWS/SQS", metric, "DeliveryQueue") in metrics.get("QueueBehindAlarm", []), f"{metric} of the delivery queue is not watched")
+    hold(("AWS/SQS", "ApproximateAgeOfOldestMessage", "SlowQueue") in metrics.get("QueueBehindAlarm", []), "the age of the slow queue is not watched")
     hold(("AWS/Lambda", "ConcurrentExecutions", "") in everything, "the account's concurrency is not watched")
 
     for metric in (("AWS/ApiGateway", "Latency", "Api"), ("AWS/ApiGateway", "5xx", "Api"), ("ours", "Lateness", ""), ("ours", "DeliveriesInNet", ""), ("ours", "Delivered", "queue"), ("ours", "Failed", "fast")):

@@ -77,7 +77,9 @@ for name, group in of_type("AWS::Logs::LogGroup").items():
     hold("RetentionInDays" in group, f"log group {name} has no retention")
 
 # Functions.
-hold(parameters["QueueConcurrency"]["MinValue"] >= 4, "a few slow attempts may block the delivery queue")
+for name in ("QueueConcurrency", "SlowConcurrency"):
+    hold(parameters[name]["MinValue"] >= 4, f"{name} may let a few slow attempts block a queue")
+hold(parameters["ApiConcurrency"]["Default"] == 0, "a reservation fails the deployment of accounts with low quotas")
 functions = of_type("AWS::Serverless::Function")
 timeouts = {"ApiFunction": 29, "DeliverFunction": 60, "RetryFunction": 150, "SweepFunction": 55, "IngestFunction": 60}
 mappings = []
@@ -105,11 +107,13 @@ for name, mapping, kept in mappings:
         hold(kept, f"{name} does not keep failed records")
     else:
         most = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
-        hold(most == {"Ref": "QueueConcurrency"}, f"{name} may use up the account's concurrency")
-hold(len(mappings) == 6, f"{len(mappings)} mappings are checked")
-queue = of_type("AWS::SQS::Queue")["DeliveryQueue"]
-hold(queue["VisibilityTimeout"] >= 6 * timeouts["RetryFunction"], "a message may become visible while it is processed")
-hold(queue["RedrivePolicy"]["maxReceiveCount"] == 20, "a waiting message becomes a dead letter too early or too late")
+        slow = "SlowQueue" in str(mapping.get("Queue"))
+        hold(most == {"Ref": "SlowConcurrency" if slow else "QueueConcurrency"}, f"{name} may use up the account's concurrency")
+hold(len(mappings) == 7, f"{len(mappings)} mappings are checked")
+for name in ("DeliveryQueue", "SlowQueue"):
+    queue = of_type("AWS::SQS::Queue")[name]
+    hold(queue["VisibilityTimeout"] >= 6 * timeouts["RetryFunction"], f"a message of {name} may become visible while it is processed")
+    hold(queue["RedrivePolicy"]["maxReceiveCount"] == 20, f"a waiting message of {name} becomes a dead letter too early or too late")
 queue = of_type("AWS::SQS::Queue")["IngestQueue"]
 hold(queue["VisibilityTimeout"] >= 6 * timeouts["IngestFunction"], "an event of the bus may become visible while it is taken")
 hold("deadLetterTargetArn" in queue["RedrivePolicy"], "an event that cannot be stored is received until it expires")

@@ -303,6 +303,21 @@ func (d *deployment) sweep() {
 	}
 }
 
+// swept runs the sweep until a bucket no longer has an object. One that was empty is
+// listed in every fifth minute only.
+func (d *deployment) swept(bucket, key *string) {
+	d.t.Helper()
+	var next time.Time
+	within(d.t, 6*time.Minute, "the object is gone", func() bool {
+		if time.Now().After(next) {
+			d.sweep()
+			next = time.Now().Add(20 * time.Second)
+		}
+		_, err := d.buckets.HeadObject(d.t.Context(), &s3.HeadObjectInput{Bucket: bucket, Key: key})
+		return err != nil
+	})
+}
+
 // withoutQueue keeps messages from RetryFunction while do runs.
 func (d *deployment) withoutQueue(do func()) {
 	d.t.Helper()

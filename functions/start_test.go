@@ -32,7 +32,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 	environment := append(os.Environ(), "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x",
 		"WEBHOOKS_TABLE=w", "EVENTS_TABLE=e", "DELIVERIES_TABLE=d", "SECRET_PREFIX=p/", "ROOT_SECRET=r", "FIRST_CREDENTIAL_SECRET=f", "ADMIN_SECRET=a",
-		"DELIVERY_QUEUE_URL=http://127.0.0.1:9/q", "DEAD_LETTER_QUEUE_URL=http://127.0.0.1:9/d", "FAILURE_BUCKET=b")
+		"DELIVERY_QUEUE_URL=http://127.0.0.1:9/q", "SLOW_QUEUE_URL=http://127.0.0.1:9/s", "DEAD_LETTER_QUEUE_URL=http://127.0.0.1:9/d", "FAILURE_BUCKET=b")
 	for b.Loop() {
 		hello := build(b, "testdata/hello")
 		var functions []*started

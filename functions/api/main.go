@@ -38,7 +38,7 @@ func wire(cfg config.API, clients aws.Config, logger *slog.Logger) (lambda.Handl
 	}
 	manager := secretsmanager.NewFromConfig(clients)
 	on := start.Contracts(cfg.Deployed, start.Limits{WebhooksPerTenant: cfg.WebhooksPerTenant, DocumentBytes: documentBytes}, clients, logger)
-	on.Messages = &sqs.Queue{Client: awssqs.NewFromConfig(clients), URL: cfg.DeliveryQueueURL}
+	on.Messages = &sqs.Queue{Client: awssqs.NewFromConfig(clients), URL: cfg.DeliveryQueueURL, SlowURL: cfg.SlowQueueURL}
 	on.BusTenant = cfg.EventTenant
 	handler := api.New(on, sender, api.Config{
 		Serving: cfg.Serving, Targets: cfg.Targets, OmitFieldValues: cfg.OmitFieldValues, Version: version, RequestID: trigger.RequestID,

@@ -17,7 +17,7 @@ import (
 	"github.com/posthaste-dev/posthaste/functions/internal/memory"
 )
 
-var figures = flag.String("figures", "engine,sweep,seal,stream,filter,ingest,local,paced,relay,neighbours,replay,bodies,log,events", "what BenchmarkFigures measures")
+var figures = flag.String("figures", "engine,sweep,seal,stream,filter,ingest,local,paced,relay,neighbours,hostile,recovery,replay,bodies,log,events", "what BenchmarkFigures measures")
 
 // BenchmarkFigures measures the figures of docs/performance.md and prints them as
 // one table. It runs once, for minutes, and judges nothing: it fails only if it
@@ -77,6 +77,14 @@ func BenchmarkFigures(b *testing.B) {
 		if strings.Contains(*figures, "neighbours") {
 			t.section("Neighbours: a webhook that gets 50 events a second, next to one that gets 200 a second")
 			benchNeighbours(b, t, binary)
+		}
+		if strings.Contains(*figures, "hostile") {
+			t.section("Hostile tenant: a webhook that gets 50 events a second, next to another tenant's slow ones")
+			benchHostile(b, t, binary)
+		}
+		if strings.Contains(*figures, "recovery") {
+			t.section("Recovery: a target that refused connections while events were accepted")
+			benchRecovery(b, t, binary)
 		}
 		if strings.Contains(*figures, "replay") {
 			t.section(fmt.Sprintf("Replay: a webhook that gets 50 live events a second, during a replay of %d past ones", benchReplayed))

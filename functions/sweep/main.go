@@ -29,7 +29,7 @@ func wire(cfg config.Sweep, clients aws.Config, logger *slog.Logger) (lambda.Han
 	queues := awssqs.NewFromConfig(clients)
 	on := start.Contracts(cfg.Deployed, start.Limits{}, clients, logger)
 	on.Notices = operational.Notices(cfg.Operational, clients)
-	on.Messages = &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL}
+	on.Messages = &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL, SlowURL: cfg.SlowQueueURL}
 	dead := &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL}
 	failures := &s3.Failures{Client: s3.NewClient(clients), Bucket: cfg.FailureBucket, Decode: dynamo.DecodeStream}
 	s := sweeper.New(on, dead, failures)

@@ -25,7 +25,7 @@ func env(pairs ...string) config.Lookup {
 
 var template = []string{
 	"WEBHOOKS_TABLE", "w", "EVENTS_TABLE", "e", "DELIVERIES_TABLE", "d", "SECRET_PREFIX", "p/", "ROOT_SECRET", "r",
-	"FIRST_CREDENTIAL_SECRET", "f", "ADMIN_SECRET", "a", "DELIVERY_QUEUE_URL", "q", "DEAD_LETTER_QUEUE_URL", "dlq", "FAILURE_BUCKET", "b",
+	"FIRST_CREDENTIAL_SECRET", "f", "ADMIN_SECRET", "a", "DELIVERY_QUEUE_URL", "q", "SLOW_QUEUE_URL", "s", "DEAD_LETTER_QUEUE_URL", "dlq", "FAILURE_BUCKET", "b",
 }
 
 func TestLoadLocal_Faults(t *testing.T) {

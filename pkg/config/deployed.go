@@ -11,6 +11,7 @@ type API struct {
 	// Manager, not the secrets themselves.
 	FirstCredentialSecret, AdminSecret string
 	DeliveryQueueURL                   string
+	SlowQueueURL                       string
 	// EventTenant is as for Ingest.
 	EventTenant webhook.Tenant
 }
@@ -21,6 +22,7 @@ type Deliver struct {
 	Sending
 	Operational
 	DeliveryQueueURL string
+	SlowQueueURL     string
 	// DeadLetterQueueURL is the queue that takes unreadable records.
 	DeadLetterQueueURL string
 }
@@ -38,6 +40,7 @@ type Sweep struct {
 	Deployed
 	Operational
 	DeliveryQueueURL   string
+	SlowQueueURL       string
 	DeadLetterQueueURL string
 	// FailureBucket is the bucket in which Lambda stores records it gave up on.
 	FailureBucket string
@@ -53,7 +56,7 @@ func LoadAPI(lookup Lookup) (API, error) {
 		return API{
 			Deployed: r.common(), Serving: r.serving(), Sending: r.sending(),
 			FirstCredentialSecret: r.required("FIRST_CREDENTIAL_SECRET"), AdminSecret: r.required("ADMIN_SECRET"),
-			DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"), EventTenant: r.eventTenant(),
+			DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"), SlowQueueURL: r.required("SLOW_QUEUE_URL"), EventTenant: r.eventTenant(),
 		}
 	})
 }
@@ -64,7 +67,7 @@ func LoadDeliver(lookup Lookup) (Deliver, error) {
 	return load(lookup, func(r *reader) Deliver {
 		return Deliver{
 			Deployed: r.common(), Sending: r.sending(), Operational: r.operational(),
-			DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"), DeadLetterQueueURL: r.required("DEAD_LETTER_QUEUE_URL"),
+			DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"), SlowQueueURL: r.required("SLOW_QUEUE_URL"), DeadLetterQueueURL: r.required("DEAD_LETTER_QUEUE_URL"),
 		}
 	})
 }
@@ -81,7 +84,7 @@ func LoadSweep(lookup Lookup) (Sweep, error) {
 	return load(lookup, func(r *reader) Sweep {
 		c := Sweep{
 			Deployed: r.common(), Operational: r.operational(),
-			DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"), DeadLetterQueueURL: r.required("DEAD_LETTER_QUEUE_URL"),
+			DeliveryQueueURL: r.required("DELIVERY_QUEUE_URL"), SlowQueueURL: r.required("SLOW_QUEUE_URL"), DeadLetterQueueURL: r.required("DEAD_LETTER_QUEUE_URL"),
 			FailureBucket:       r.required("FAILURE_BUCKET"),
 			ChangeFailureBucket: r.optional("CHANGE_FAILURE_BUCKET"),
 		}

@@ -9,7 +9,9 @@ func Settings() []Setting { return settings }
 var Parameters = []Setting{
 	{Parameter: "Stage", Deployed: "required", Meaning: "`dev`, `staging` or `prod`; sets `ALLOW_HTTP` and `TARGET_CHECK`, and `prod` protects the stack and its tables against deletion"},
 	{Parameter: "Arch", Deployed: "arm64", Meaning: "processor of the functions: `arm64` or `x86_64`"},
-	{Parameter: "QueueConcurrency", Deployed: "100", Meaning: "concurrent invocations of RetryFunction, 4 to 1000, each with up to 10 attempts; and of IngestFunction for the ingest queue"},
+	{Parameter: "QueueConcurrency", Deployed: "100", Meaning: "concurrent invocations of RetryFunction for the delivery queue, 4 to 1000, each with up to 10 attempts; and of IngestFunction for the ingest queue"},
+	{Parameter: "SlowConcurrency", Deployed: "50", Meaning: "the same for the queue of the slow lane, 4 to 1000"},
+	{Parameter: "ApiConcurrency", Deployed: "0", Meaning: "concurrency reserved for ApiFunction; 0 reserves nothing"},
 	{Parameter: "EventBusName", Meaning: "EventBridge bus in this account and region whose events become events; empty: none"},
 	{Parameter: "EventSources", Meaning: "sources of the bus's events that are taken, comma-separated; empty: all but `posthaste.…`"},
 	{Parameter: "EventDetailTypes", Meaning: "detail types of the bus's events that are taken, comma-separated; empty: all"},

@@ -51,8 +51,8 @@ type Administration struct {
 	Random       io.Reader
 }
 
-// Move begins a job that moves the secrets of a tenant's webhooks, or of all tenants'
-// if tenant is empty, into a store.
+// Move begins a job that moves the secrets of a tenant's webhooks and sources into a
+// store, or of all tenants' if tenant is empty.
 //
 // Errors: *webhook.ValidationError, webhook.ErrNotFound for an unknown tenant,
 // *BusyError, webhook.ErrUnavailable.

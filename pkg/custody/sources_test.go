@@ -216,6 +216,60 @@ func TestMover_KeepsAChangeOfASourceThatItMoves(t *testing.T) {
 	}
 }
 
+// What is deleted between the creation of its new secret and the commit leaves no secret
+// behind and is not a fault.
+func TestMover_LeavesNoSecretOfWhatWasDeletedMeanwhile(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	hook := y.create("Cust1", "hook")
+	y.relay("crm", "Cust1")
+	y.mover.Webhooks = &meddling{y.mover.Webhooks, func() {
+		y.must(y.registry.Delete(t.Context(), webhook.Principal{Tenant: "Cust1"}, hook.ID, nil))
+	}}
+	y.mover.Sources = &meddlingSources{Sources: y.sources, change: func() {
+		_, err := y.sources.Delete(t.Context(), "crm", 0)
+		y.must(err)
+	}}
+	var log bytes.Buffer
+	y.mover.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	if j := y.run(job.MoveToItems, "", 30); j.Status != job.Done || j.Processed != 0 || j.Examined != 2 || j.Reason != "" || log.Len() > 0 {
+		t.Errorf("got %+v, log %q", j, log.String())
+	}
+	for _, intent := range y.intents() { // the old one's stays, for the sweep to look at
+		if y.stores.Holder(intent.Secret) == custody.InItems {
+			t.Errorf("an intent is left for the secret %s, which was created for the move", intent.Secret)
+		}
+	}
+}
+
+// A cancelled move keeps what it moved, and the next one goes on with the rest.
+func TestMover_ACancelledMoveIsContinuedByTheNext(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	const hooks, relays = 15, 15
+	for n := range hooks {
+		y.create("Cust1", fmt.Sprint("hook ", n))
+	}
+	for n := range relays {
+		y.relay(fmt.Sprint("crm-", n), "Cust1")
+	}
+	first := y.run(job.MoveToItems, "", 5) // the start, ten and five webhooks, none of Cust2, ten sources
+	if first.Status != job.Running || first.Processed != hooks+10 || first.Examined != hooks+10 {
+		t.Fatalf("got %+v", first)
+	}
+	y.must(y.db.Jobs().Create(t.Context(), first))
+	control := job.Control{Jobs: y.db.Jobs(), Now: y.clock.Now, Random: rand.Reader}
+	if got, err := control.Cancel(t.Context(), first.ID); err != nil || got.Status != job.Cancelled {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	if next := y.run(job.MoveToItems, "", 30); next.Status != job.Done || next.Processed != relays-10 || next.Examined != hooks+relays {
+		t.Errorf("got %+v", next)
+	}
+	for n := range relays {
+		y.verifies(fmt.Sprint("crm-", n), custody.InItems)
+	}
+}
+
 // Whenever a Mover dies, the source's secret can be read, and intents name both secrets.
 func TestMover_ADeathLosesNoSecretOfASource(t *testing.T) {
 	t.Parallel()

@@ -28,26 +28,27 @@ func TestDeliveryFilter_Matches(t *testing.T) {
 		filter delivery.Filter
 		want   string // the rows that match
 	}{
-		"zero":                     {delivery.Filter{}, "changed order fresh"},
-		"status":                   {delivery.Filter{Status: delivery.StatusPending}, "order fresh"},
-		"name, any case":           {delivery.Filter{Event: "contact.CHANGED"}, "changed"},
-		"a part of a name":         {delivery.Filter{Event: "contact"}, ""},
-		"prefix":                   {delivery.Filter{Event: "List.*"}, "order"},
-		"the prefix and more":      {delivery.Filter{Event: "contact.changed.*"}, ""},
-		"any name":                 {delivery.Filter{Event: "*"}, "changed order fresh"},
-		"entity of the name":       {delivery.Filter{Entity: "CONTACT"}, "changed"},
-		"entity of the event":      {delivery.Filter{Entity: "ticket"}, "order"},
-		"entity of the other name": {delivery.Filter{Entity: "list.order"}, ""},
-		"primary key":              {delivery.Filter{PrimaryKey: &seven}, "changed"},
-		"another primary key":      {delivery.Filter{PrimaryKey: &eight}, ""},
-		"key":                      {delivery.Filter{Key: key}, "order"},
-		"a key that differs late":  {delivery.Filter{Key: key[1:] + "K"}, ""},
-		"class":                    {delivery.Filter{Class: delivery.ClassServerError}, "changed"},
-		"class of no response":     {delivery.Filter{Class: delivery.ClassNone}, "order"},
-		"error of the last":        {delivery.Filter{Error: failure.Status}, "changed"},
-		"error of an earlier one":  {delivery.Filter{Error: failure.Timeout}, ""},
-		"all at once":              {delivery.Filter{Status: delivery.StatusFailed, Event: "contact.*", Entity: "contact", PrimaryKey: &seven, Class: "5xx", Error: "status"}, "changed"},
-		"all but one":              {delivery.Filter{Status: delivery.StatusFailed, Event: "contact.*", Entity: "contact", PrimaryKey: &eight, Class: "5xx", Error: "status"}, ""},
+		"zero":                      {delivery.Filter{}, "changed order fresh"},
+		"status":                    {delivery.Filter{Status: delivery.StatusPending}, "order fresh"},
+		"name, any case":            {delivery.Filter{Event: "contact.CHANGED"}, "changed"},
+		"a part of a name":          {delivery.Filter{Event: "contact"}, ""},
+		"prefix":                    {delivery.Filter{Event: "List.*"}, "order"},
+		"the prefix and more":       {delivery.Filter{Event: "contact.changed.*"}, ""},
+		"a prefix that is the name": {delivery.Filter{Event: "contact.changed*"}, "changed"},
+		"any name":                  {delivery.Filter{Event: "*"}, "changed order fresh"},
+		"entity of the name":        {delivery.Filter{Entity: "CONTACT"}, "changed"},
+		"entity of the event":       {delivery.Filter{Entity: "ticket"}, "order"},
+		"entity of the other name":  {delivery.Filter{Entity: "list.order"}, ""},
+		"primary key":               {delivery.Filter{PrimaryKey: &seven}, "changed"},
+		"another primary key":       {delivery.Filter{PrimaryKey: &eight}, ""},
+		"key":                       {delivery.Filter{Key: key}, "order"},
+		"a key that differs late":   {delivery.Filter{Key: key[1:] + "K"}, ""},
+		"class":                     {delivery.Filter{Class: delivery.ClassServerError}, "changed"},
+		"class of no response":      {delivery.Filter{Class: delivery.ClassNone}, "order"},
+		"error of the last":         {delivery.Filter{Error: failure.Status}, "changed"},
+		"error of an earlier one":   {delivery.Filter{Error: failure.Timeout}, ""},
+		"all at once":               {delivery.Filter{Status: delivery.StatusFailed, Event: "contact.*", Entity: "contact", PrimaryKey: &seven, Class: "5xx", Error: "status"}, "changed"},
+		"all but one":               {delivery.Filter{Status: delivery.StatusFailed, Event: "contact.*", Entity: "contact", PrimaryKey: &eight, Class: "5xx", Error: "status"}, ""},
 	} {
 		var got []string
 		for i, d := range []delivery.Row{changed, order, fresh} {
@@ -78,5 +79,12 @@ func TestSeed_BoundsNames(t *testing.T) {
 	}
 	if s := delivery.NewSeed(webhook.Event{Name: "a.b"}, "", nil, time.Time{}); s.Entity != "" {
 		t.Errorf("the entity of the name is stored: %q", s.Entity)
+	}
+}
+
+func TestFilter_Zero(t *testing.T) {
+	t.Parallel()
+	if !(delivery.Filter{}).Zero() || (delivery.Filter{Status: delivery.StatusFailed}).Zero() {
+		t.Error("only a filter without a condition is zero")
 	}
 }

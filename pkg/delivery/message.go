@@ -3,6 +3,7 @@ package delivery
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -107,13 +108,24 @@ func (m Message) Key() Key {
 	return Key{Tenant: m.Tenant, Webhook: m.Webhook, Event: m.Event}
 }
 
-// Group returns the message's fairness group: one webhook's work never waits
-// behind another's.
+// Group returns the message's fairness group: its tenant. One tenant's work never waits
+// behind another's; a tenant's own webhooks are kept apart by lanes, slots and drains.
+// A tenant's replays are a group of their own, so that they do not delay its live
+// events.
 func (m Message) Group() string {
 	if m.Replay != "" {
-		return fmt.Sprintf("%s-%d-replay", m.Tenant, m.Webhook)
+		return string(m.Tenant) + replayGroup
 	}
-	return fmt.Sprintf("%s-%d", m.Tenant, m.Webhook)
+	return string(m.Tenant)
+}
+
+// replayGroup follows the tenant, which has no such character, in the group of replays.
+const replayGroup = "#replay"
+
+// ReplayGroup reports whether a group is that of a tenant's replays, and returns the
+// tenant of any group.
+func ReplayGroup(group string) (tenant string, replays bool) {
+	return strings.CutSuffix(group, replayGroup)
 }
 
 // EncodeMessage returns the message's form on the queue: one JSON object.
@@ -125,12 +137,25 @@ func EncodeMessage(m Message) string {
 	return string(text)
 }
 
+// known reports whether this version handles messages of the kind.
+func (k MessageKind) known() bool {
+	switch k {
+	case MessageAttempt, MessageExpand, MessageRecord, MessageDrain:
+		return true
+	}
+	return false
+}
+
 // DecodeMessage decodes what EncodeMessage returned and checks that the members
-// required by its kind are set.
+// required by its kind are set. The error wraps webhook.ErrNewer for a kind that this
+// version does not know.
 func DecodeMessage(text string) (Message, error) {
 	var m Message
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		return Message{}, fmt.Errorf("decode message: %w", err)
+	}
+	if m.Kind != "" && !m.Kind.known() {
+		return Message{}, fmt.Errorf("message of kind %q: %w", m.Kind, webhook.ErrNewer)
 	}
 	if !m.Tenant.Valid() || m.Kind != MessageDrain && !m.Event.Valid() {
 		return Message{}, webhook.Invalid("message has no valid tenant or event")
@@ -150,7 +175,7 @@ func DecodeMessage(text string) (Message, error) {
 		}
 	case MessageExpand:
 	default:
-		return Message{}, webhook.Invalid("unknown message kind %q", m.Kind)
+		return Message{}, webhook.Invalid("message has no kind")
 	}
 	return m, nil
 }

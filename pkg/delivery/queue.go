@@ -2,13 +2,15 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // Queue is the delivery queue: durable, at least once, unordered, fair between
-// groups.
+// groups. It has two parts, which do not delay each other: messages that are Slow are
+// in the slow lane's.
 //
 // Receiving is not part of the contract: on AWS the event source mapping receives
 // batches and invokes a function, and locally the embedded queue's pump does.
@@ -53,14 +55,25 @@ type Received struct {
 	Receives int // how often the message was received, including this time
 	Message  Message
 	// Undecodable holds the body of a message that could not be decoded; then
-	// Message is zero.
+	// Message is zero. Newer says that a newer version of the service can.
 	Undecodable string
+	Newer       bool
+}
+
+// Decode sets what the body of a received message says.
+func (r *Received) Decode(body string) {
+	m, err := DecodeMessage(body)
+	if err != nil {
+		r.Message, r.Undecodable, r.Newer = Message{}, body, errors.Is(err, webhook.ErrNewer)
+		return
+	}
+	r.Message = m
 }
 
 // Visibility changes when an unacknowledged message becomes visible again.
 type Visibility interface {
-	// Postpone makes the message visible again after the delay (0 to 12 h). It
-	// ignores a receipt that is no longer valid: the message was received again or
+	// Postpone makes a received message visible again after the delay (0 to 12 h). It
+	// ignores one whose receipt is no longer valid: the message was received again or
 	// deleted.
-	Postpone(ctx context.Context, receipt string, delay time.Duration) error
+	Postpone(ctx context.Context, r Received, delay time.Duration) error
 }

@@ -315,7 +315,7 @@ func (m *messages) Send(_ context.Context, out []delivery.Outgoing) ([]int, erro
 	return nil, nil
 }
 
-func (m *messages) Postpone(context.Context, string, time.Duration) error { return nil }
+func (m *messages) Postpone(context.Context, delivery.Received, time.Duration) error { return nil }
 
 // answering is a target that responds quickly with 200.
 type answering struct{ clock *webhooktest.Clock }

@@ -71,10 +71,10 @@ func TestDrain_ARecoveredTargetGetsWhatWaited(t *testing.T) {
 			t.Errorf("%d rows took %v from the first POST to the last, want 100 s: 16 at once, then 32", rows, last)
 		}
 		r.once(rows)
-		if extra := r.writes["Lease"] - rows; extra > rows/20 {
+		if extra := r.calls()["Lease"] - rows; extra > rows/20 {
 			t.Errorf("%d leases more than rows", extra)
 		}
-		t.Logf("%v from the first POST to the last, %d at once, calls %v", last, r.crowd, r.writes)
+		t.Logf("%v from the first POST to the last, %d at once, calls %v", last, r.crowd, r.calls())
 	})
 }
 
@@ -82,7 +82,7 @@ func TestDrain_ARecoveredTargetGetsWhatWaited(t *testing.T) {
 // five seconds later nothing more.
 func TestDrain_ATargetThatFailsAgainIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	inReservoir(t, 40_000, func(r *reservoir) {
+	inReservoir(t, 80_000, func(r *reservoir) {
 		r.answers(accepting())
 		r.breaks(time.Second)
 		r.timer.Width = 256
@@ -99,8 +99,8 @@ func TestDrain_ATargetThatFailsAgainIsLeftAlone(t *testing.T) {
 		if r.timer.Width != 128 && r.timer.Width != 64 {
 			t.Errorf("the width is %d, want it halved", r.timer.Width)
 		}
-		if ended := before - r.waiting(delivery.StatusPending); ended > r.crowd {
-			t.Errorf("%d deliveries have ended, want those whose POST had begun", ended)
+		if ended := before - r.waiting(delivery.StatusPending); ended > 256 {
+			t.Errorf("%d deliveries have ended, want at most the 256 attempts that had begun", ended)
 		}
 	})
 }
@@ -119,8 +119,8 @@ func TestDrain_EndsTheRowsOfAStoppedWebhook(t *testing.T) {
 				t.Fatalf("row %d is %+v, want it cancelled", i, row)
 			}
 		}
-		if len(r.posted) > 0 || r.writes["End"] != rows || r.writes["Lease"] > 0 {
-			t.Errorf("%d POSTs, calls %v", len(r.posted), r.writes)
+		if len(r.posted) > 0 || r.calls()["End"] != rows || r.calls()["Lease"] > 0 {
+			t.Errorf("%d POSTs, calls %v", len(r.posted), r.calls())
 		}
 	})
 }
@@ -169,7 +169,7 @@ func TestDrain_WritesNothingOfADeletedWebhook(t *testing.T) {
 		r.hook = webhook.Webhook{}
 		r.drained(0, 16)
 		r.consumed(delivery.ProbeMessage(r.timer.Key))
-		for method, n := range r.writes {
+		for method, n := range r.calls() {
 			if method != "Webhooks.Get" {
 				t.Errorf("%d calls of %s, want none", n, method)
 			}
@@ -249,7 +249,7 @@ func TestDrain_TwoAtOnceSendNothingTwice(t *testing.T) {
 		r.sleep(20 * time.Second)
 		r.once(rows)
 		if r.crowd > 128 {
-			t.Errorf("%d POSTs at once, want at most half of what a tenant may have", r.crowd)
+			t.Errorf("%d POSTs at once, want at most a quarter of the slots", r.crowd)
 		}
 	})
 }

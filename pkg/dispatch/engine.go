@@ -42,6 +42,7 @@ type Deliveries interface {
 	End(ctx context.Context, e delivery.End) (delivery.Row, error)
 	MakeDue(ctx context.Context, m delivery.MakeDue) (delivery.Row, error)
 	Park(ctx context.Context, p delivery.Park) (delivery.Row, error)
+	Yield(ctx context.Context, y delivery.Yield) (delivery.Row, error)
 	Parked(ctx context.Context, key webhook.Key, partition int, after webhook.EventID, limit int) ([]delivery.ParkedRow, error)
 	Timer(ctx context.Context, key webhook.Key) (delivery.Timer, error)
 	SetTimer(ctx context.Context, t delivery.Timer) (delivery.Timer, error)
@@ -94,16 +95,16 @@ type Config struct {
 
 // Limits of concurrency and time.
 const (
-	maxInFlight           = 256 // attempts of this process
-	maxInFlightPerTenant  = maxInFlight / 4
+	maxInFlight           = 512 // attempts of this process
 	maxInFlightPerWebhook = 16
 	// maxInFlightPerDrain is how many attempts of a webhook's parked rows are made at
-	// once: half of what its tenant may hold, so that live events are not delayed.
-	maxInFlightPerDrain = maxInFlightPerTenant / 2
-	// slowTenant webhooks whose targets hang can hold all slots of a tenant. Then
-	// the tenant's other deliveries of the batch leave the fast lane for the queue,
-	// so that the batch, which other tenants share or wait for, ends.
-	slowTenant = maxInFlightPerTenant / maxInFlightPerWebhook
+	// once. A target that fails again gets no more than 256: two drains may overlap, in
+	// two processes.
+	maxInFlightPerDrain = maxInFlight / 4
+	// Once slowTenant webhooks of a tenant were cut short in a batch, the tenant's other
+	// deliveries of the batch leave the fast lane for the queue, so that the batch, which
+	// other tenants share or wait for, ends.
+	slowTenant = 4
 	// replayShare is the part of these slots that replays may hold, so that they never
 	// delay live events.
 	replayShare        = 4
@@ -156,11 +157,11 @@ type Engine struct {
 
 // New makes an Engine.
 func New(c Config) *Engine {
-	all := newShares(maxInFlight, maxInFlightPerTenant)
+	all := newShares(maxInFlight)
 	return &Engine{
 		Config: c, lists: newSubscriptions(c.Webhooks), healths: newHealths(c), timers: newTimers(c),
 		inFlight: newSlots(all, maxInFlightPerWebhook), drains: newSlots(all, maxInFlightPerDrain),
-		replays: newSlots(newShares(maxInFlight/replayShare, maxInFlightPerTenant/replayShare), maxInFlightPerWebhook/replayShare),
+		replays: newSlots(newShares(maxInFlight/replayShare), maxInFlightPerWebhook/replayShare),
 		notices: notice.NewNotifier(c.Notices, c.Logger, c.Now),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
@@ -58,13 +59,16 @@ func (c *consumer) gate(ctx context.Context, r delivery.Received) (taken *probe,
 	return nil, false, true
 }
 
+// soonest is how soon a message may come back at the earliest.
+const soonest = time.Second
+
 // notParked decides about a message whose attempt the row did not let wait.
 func (c *consumer) notParked(ctx context.Context, r delivery.Received, row delivery.Row) (taken *probe, pass, done bool) {
-	switch wait := row.NextAt.Sub(c.Now()); {
+	switch {
 	case row.Parked: // by another copy of the message, or by the sweep
 		return nil, false, c.conclude(ctx, r, c.refusal(r.Message, row))
-	case row.Awaits(r.Message) && wait > 0:
-		return nil, false, c.postpone(ctx, r, wait)
+	case row.Awaits(r.Message): // its time had not come, though it may have by now
+		return nil, false, c.postpone(ctx, r, max(row.NextAt.Sub(c.Now()), soonest))
 	}
 	// The lease decides what follows, and is usually refused too: the attempt is over,
 	// or another consumer is making it. If that one died, the attempt is taken over

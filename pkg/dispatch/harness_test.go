@@ -404,6 +404,13 @@ func (f faultyRows) Get(ctx context.Context, key delivery.Key) (delivery.Row, er
 	return f.Deliveries.Get(ctx, key)
 }
 
+func (f faultyRows) Yield(ctx context.Context, y delivery.Yield) (delivery.Row, error) {
+	if err := f.s.at("Yield"); err != nil {
+		return delivery.Row{}, err
+	}
+	return f.Deliveries.Yield(ctx, y)
+}
+
 func (f faultyRows) Park(ctx context.Context, p delivery.Park) (delivery.Row, error) {
 	if err := f.s.at("Park"); err != nil {
 		return delivery.Row{}, err
@@ -449,9 +456,9 @@ func (f faultyQueue) Send(ctx context.Context, messages []delivery.Outgoing) ([]
 	return f.Queue.Send(ctx, messages)
 }
 
-func (f faultyQueue) Postpone(ctx context.Context, receipt string, delay time.Duration) error {
+func (f faultyQueue) Postpone(ctx context.Context, r delivery.Received, delay time.Duration) error {
 	f.s.mu.Lock()
 	f.s.postponed = append(f.s.postponed, delay)
 	f.s.mu.Unlock()
-	return f.Queue.Postpone(ctx, receipt, delay)
+	return f.Queue.Postpone(ctx, r, delay)
 }

@@ -87,6 +87,17 @@ func (s *healths) readOne(ctx context.Context, key webhook.Key) reading {
 	return s.read(ctx, []webhook.Key{key})[key]
 }
 
+// slow reports whether attempts of a webhook take the slow lane, by the cached reading;
+// unknown without one.
+func (s *healths) slow(key webhook.Key, unknown bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r, ok := s.remembered.Get(string(key.Tenant), key.ID); ok {
+		return r.health.Slow
+	}
+	return unknown
+}
+
 // current reads the health of a webhook as it is now, and caches it.
 func (s *healths) current(ctx context.Context, key webhook.Key) (webhook.Health, error) {
 	now := s.now()

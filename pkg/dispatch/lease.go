@@ -30,7 +30,7 @@ func (c *consumer) leased(ctx context.Context, m delivery.Message, a leasedAttem
 		c.Logger.ErrorContext(ctx, "cannot draw lease token", "error", err)
 		return fate{}
 	}
-	limit := a.webhook.Options.AttemptTimeout()
+	limit, cuts := m.Lane().Limit(a.webhook.Options.AttemptTimeout())
 	began := c.Now()
 	if !c.invocation.Holds(limit, began) {
 		return fate{after: timeRetry}
@@ -61,10 +61,16 @@ func (c *consumer) leased(ctx context.Context, m delivery.Message, a leasedAttem
 	if !a.unsigned {
 		result = c.send(ctx, post)
 	}
+	if cuts && result.Error == failure.Timeout && !result.Interrupted && !result.Undecided {
+		result.Error = failure.Queue
+	}
 	made := madeAttempt{message: m, webhook: a.webhook, event: a.event, result: result, token: token, drained: a.parked}
 	if result.Interrupted {
 		c.logAttempt(ctx, made, began.Add(limit+delivery.LeaseMargin))
 		return fate{leased: true, after: expired, interrupted: true}
+	}
+	if result.Error == failure.Queue {
+		return c.yield(ctx, made)
 	}
 	a.probe.done()
 	c.reports.observe(a.webhook, result, webhook.HealthReport{Probe: a.probe.id(), Replay: m.Replay != ""})

@@ -14,15 +14,12 @@ import (
 // delivery's next attempt; zero if there is none. age_ms is how long ago the event was
 // accepted.
 func (e *Engine) logAttempt(ctx context.Context, a madeAttempt, next time.Time) {
-	lane, r := delivery.LaneQueue, a.result
-	if a.token == "" {
-		lane = delivery.LaneFast
-	}
+	r := a.result
 	line := make([]slog.Attr, 0, 16)
 	line = append(line,
 		slog.String("tenant", string(a.event.Tenant)), slog.Int("webhook_id", int(a.webhook.ID)),
 		slog.String("event", a.event.Name), slog.String("event_id", string(a.event.ID)),
-		slog.String("lane", string(lane)), slog.Int("round", a.message.Round), slog.Int("attempt", a.message.Attempt),
+		slog.String("lane", string(a.lane())), slog.Int("round", a.message.Round), slog.Int("attempt", a.message.Attempt),
 		slog.String("outcome", outcomeWord(r)), slog.Int("status", r.StatusCode),
 		slog.Int64("duration_ms", r.Duration.Milliseconds()), slog.Int64("age_ms", webhook.Elapsed(a.event.ID.Time(), e.Now()).Milliseconds()), slog.String("host", targetHost(a.webhook.TargetURL)))
 	if r.Error != failure.None {

@@ -116,7 +116,7 @@ func TestQueue_LogsTheTimeOfTheNextAttempt(t *testing.T) {
 			"interrupted", 1, func(webhook.Post) webhook.Result {
 				return webhook.Result{Error: failure.Timeout, Interrupted: true}
 			},
-			"delivery attempted contact.changed queue timeout next in 40s",
+			"delivery attempted contact.changed queue timeout next in 20s",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

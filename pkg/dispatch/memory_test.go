@@ -221,6 +221,23 @@ func TestSubscriptions_FiltersAreBounded(t *testing.T) {
 	}
 }
 
+// A copy has the template, and it counts.
+func TestSubscriptions_TemplatesAreBounded(t *testing.T) {
+	t.Parallel()
+	lists := newSubscriptions(nil)
+	bare := webhook.Webhook{Tenant: "Default", ID: 1, Revision: 1}
+	lists.copies.keep(bare)
+	before := lists.copies.held.Bytes()
+	bare.Options.Template = []byte(`["` + strings.Repeat("x", 8000) + `"]`)
+	lists.copies.keep(bare)
+	if got := lists.copies.held.Bytes() - before; got != 8004 {
+		t.Errorf("a template of 8,004 bytes counts as %d", got)
+	}
+	if w, ok := lists.copies.held.Get("Default", 1); !ok || len(w.Options.Template) != 8004 {
+		t.Error("a copy has no template: a delivery needs it")
+	}
+}
+
 // A tenant that fills the caches evicts only its own entries.
 func TestSubscriptions_ALargeTenantEvictsNoOther(t *testing.T) {
 	t.Parallel()

@@ -48,3 +48,23 @@ func TestAnEventOfANewerVersionIsPutOff(t *testing.T) {
 		})
 	}
 }
+
+// A message of a kind that only a newer version knows waits in the queue.
+func TestAMessageOfANewerVersionIsPutOff(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	received := delivery.Received{ID: "1", Receipt: "1.1", Receives: 1}
+	received.Decode(`{"kind":"of_a_later_version","tenant":"` + string(tenant) + `"}`)
+	if !received.Newer || received.Undecodable == "" {
+		t.Fatalf("got %+v, want a body of a newer version", received)
+	}
+	if failed := s.Queue(t.Context(), []delivery.Received{received}); !slices.Equal(failed, []string{"1"}) || len(s.postponed) != 0 {
+		t.Errorf("not done %q, postponed %v; want the message untouched", failed, s.postponed)
+	}
+	for _, body := range []string{"{", `{"tenant":"` + string(tenant) + `","event":"` + string(s.event.ID) + `"}`} {
+		received.Decode(body)
+		if received.Newer || received.Undecodable != body {
+			t.Errorf("%s: got %+v, want a body that no version can decode", body, received)
+		}
+	}
+}

@@ -21,7 +21,7 @@ func (n *noted) attempt(w webhook.Webhook, result webhook.Result) {
 	if n.host == "" {
 		n.name, n.host = w.Name, strings.Clone(targetHost(w.TargetURL))
 	}
-	if result.Error != failure.None && result.Error != failure.Fast && !result.Undecided {
+	if result.Error != failure.None && !result.Error.Cut() && !result.Undecided {
 		n.class, n.status = result.Error, result.StatusCode
 	}
 }

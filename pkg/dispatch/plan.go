@@ -38,10 +38,11 @@ func (b *batch) plan(ctx context.Context) []firstAttempt {
 		case delivery.LaneParked:
 			d.parked = true
 			immediate = append(immediate, d)
-		case delivery.LaneQueue:
+		case delivery.LaneQueue, delivery.LaneSlow:
 			if h.Breaker.Open() {
 				counts.probes++
 			}
+			d.slow = lane == delivery.LaneSlow
 			b.queue(d)
 		}
 	}

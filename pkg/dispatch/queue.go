@@ -149,9 +149,13 @@ func (c *consumer) handle(ctx context.Context, r delivery.Received) (done bool) 
 		}
 	}()
 	if r.Undecodable != "" {
-		// It stays in the queue: after its last receive the dead-letter queue
-		// keeps it for an operator.
-		c.Logger.ErrorContext(ctx, "cannot decode message", "count", r.Receives)
+		// It stays in the queue: after its last receive, hours later, the dead-letter
+		// queue keeps it for an operator, or for the sweep of a newer version.
+		if r.Newer {
+			c.Logger.WarnContext(ctx, "message of a newer version: postponed", "count", r.Receives)
+		} else {
+			c.Logger.ErrorContext(ctx, "cannot decode message", "count", r.Receives)
+		}
 		return false
 	}
 	switch r.Message.Kind {
@@ -174,6 +178,9 @@ func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool)
 	defer c.handled(ctx, key)
 	if m.Hops >= maxMessageHops {
 		return c.makeDue(ctx, r)
+	}
+	if forwarded, done := c.toSlowLane(ctx, r); forwarded {
+		return done
 	}
 	asked := c.Now()
 	probe, pass, done := c.gate(ctx, r)
@@ -351,7 +358,7 @@ func (c *consumer) later(ctx context.Context, r delivery.Received) (done bool) {
 // postpone leaves a message to a retry after d. If even that fails, the message
 // comes back when its visibility timeout ends.
 func (c *consumer) postpone(ctx context.Context, r delivery.Received, d time.Duration) (done bool) {
-	if err := c.Visibility.Postpone(ctx, r.Receipt, max(d, 0)); err != nil {
+	if err := c.Visibility.Postpone(ctx, r, max(d, 0)); err != nil {
 		c.Logger.WarnContext(ctx, "cannot change message visibility", "error", err)
 	}
 	return false

@@ -299,7 +299,7 @@ func TestQueue_Attempt(t *testing.T) {
 		{
 			name: "the webhook was read too long before the lease was granted", message: [3]int{1, 1},
 			prepare: func(s *site) { s.before["Lease"] = func() { s.clock.Advance(3 * time.Second) } },
-			wait:    42 * time.Second, row: "pending 1.1 leased",
+			wait:    17 * time.Second, row: "pending 1.1 leased",
 		},
 
 		// Faults: each message is retried soon.
@@ -443,8 +443,8 @@ func TestQueue_StartsNoAttemptWithoutTimeForIt(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.clock.Set(time.Now()) // the clock of deadlines
-	// An attempt takes up to 30 s, and its lease lasts 10 s longer.
-	ctx, cancel := context.WithDeadline(t.Context(), s.clock.Now().Add(39*time.Second))
+	// An attempt in this lane takes up to 5 s, and its lease lasts 10 s longer.
+	ctx, cancel := context.WithDeadline(t.Context(), s.clock.Now().Add(14*time.Second))
 	defer cancel()
 	failed := s.Queue(ctx, s.send(s.attempt(1, 1)))
 	if len(failed) != 1 || len(s.posts) != 0 || !slices.Equal(s.postponed, []time.Duration{5 * time.Second}) || s.row().Exists() {
@@ -514,7 +514,7 @@ func TestQueue_OneFailingMessageLeavesTheOthersDone(t *testing.T) {
 func TestQueue_Post(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.change(func(w *webhook.Webhook) { w.Options.Timeout = 7 * time.Second })
+	s.change(func(w *webhook.Webhook) { w.Options.Timeout = 4 * time.Second })
 	s.answer = status(401)
 	s.consume(s.attempt(1, 1))
 	s.consume(s.attempt(1, 2))
@@ -528,8 +528,8 @@ func TestQueue_Post(t *testing.T) {
 		replay bool
 	}{{0, false}, {1, false}, {0, true}} {
 		p := s.posts[i]
-		if p.Retry != want.retry || p.Replay != want.replay || p.Timeout != 7*time.Second {
-			t.Errorf("POST %d: retry %d, replay %v, timeout %v; want %+v and 7s", i+1, p.Retry, p.Replay, p.Timeout, want)
+		if p.Retry != want.retry || p.Replay != want.replay || p.Timeout != 4*time.Second {
+			t.Errorf("POST %d: retry %d, replay %v, timeout %v; want %+v and 4s", i+1, p.Retry, p.Replay, p.Timeout, want)
 		}
 	}
 }

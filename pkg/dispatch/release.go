@@ -16,7 +16,7 @@ const firstDrains = 12
 // called after the write that closed it: a visit of the timer that found the breaker
 // open is followed by another one. If the process dies before, that one comes at the
 // time of the next probe.
-func (r *reports) release(ctx context.Context, key webhook.Key) {
+func (r *reports) release(ctx context.Context, key webhook.Key, slow bool) {
 	c := r.config
 	r.pull(ctx, key)
 	if _, err := c.Deliveries.Timer(ctx, key); gone(err) {
@@ -26,6 +26,7 @@ func (r *reports) release(ctx context.Context, key webhook.Key) {
 	for i := range out {
 		// Every partition has its turn: three and the number of partitions have no common factor.
 		out[i].Message = delivery.DrainMessage(key, 3*i%delivery.ParkedPartitions, minWidth)
+		out[i].Message.Slow = slow
 		out[i].Delay = time.Duration(i) * drainTime
 	}
 	if err := delivery.SendAll(ctx, c.Messages, out); err != nil {

@@ -83,7 +83,7 @@ func (r *reports) observe(w webhook.Webhook, result webhook.Result, observed web
 		Policy: w.Options.Policy.Or(r.config.Policy), Probe: observed.Probe, Repeats: result.Repeats, Signing: signing, Undecided: result.Undecided,
 		Replay: observed.Replay,
 	}
-	if result.Error != failure.None && result.Error != failure.Fast {
+	if result.Error != failure.None && !result.Error.Cut() {
 		// Only the last one is stored, and each may take 4 KB.
 		if have.failed > 0 {
 			have.observed[have.failed-1].LastError = ""
@@ -179,7 +179,7 @@ func (r *reports) write(ctx context.Context, about *report) error {
 	if err == nil {
 		r.noteTurn(ctx, about, turned, health)
 		if turned.kind == notice.Recovered {
-			r.release(ctx, webhook.Key{Tenant: w.Tenant, ID: w.ID})
+			r.release(ctx, webhook.Key{Tenant: w.Tenant, ID: w.ID}, health.Slow)
 		}
 	}
 	exhausted := err == nil && about.live && health.Activation == w.Activation && w.Options.Policy.Or(r.config.Policy).Exhausted(health, r.config.Now())

@@ -45,6 +45,7 @@ func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	outcome.Attempt.Round, outcome.Attempt.Lane = a.message.Round, a.lane()
 	e.logAttempt(ctx, a, outcome.NextAt)
 	message, more := next(a.message, &outcome, now)
+	message.Message.Slow = e.healths.slow(webhook.Key{Tenant: a.event.Tenant, ID: a.webhook.ID}, a.message.Slow)
 	row, err := e.write(ctx, a, outcome, now)
 	done := settled{row: row, err: err, disable: disable}
 	leased, refused := a.token != "", errors.Is(err, delivery.ErrRefused)
@@ -69,12 +70,12 @@ func (e *Engine) settle(ctx context.Context, a madeAttempt) settled {
 	return done
 }
 
-// lane returns the lane of the attempt: those through the queue have a lease.
+// lane returns the lane of the attempt: those through a queue have a lease.
 func (a madeAttempt) lane() delivery.Lane {
 	if a.token == "" {
 		return delivery.LaneFast
 	}
-	return delivery.LaneQueue
+	return a.message.Lane()
 }
 
 // keepResponse stores the response of a failed attempt if the row has no room for all

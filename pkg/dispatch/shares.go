@@ -9,23 +9,22 @@ import (
 )
 
 // shares distributes the slots of a process among tenants. A tenant gets a slot only
-// while it holds fewer than its share and fewer than are free. So the next tenant
-// finds a slot at once, however many tenants have targets that hang, and for
-// however long: an attempt that has begun is never taken back, so slots for other
-// tenants must be free before they come.
+// while it holds no more than are free. So one tenant can have half of them, and k
+// tenants 1/(k+1) each, and the next one finds a slot at once, however many tenants
+// have targets that hang, and for however long: an attempt that has begun is never
+// taken back, so slots for other tenants must be free before they come.
 //
 // Waiting tenants take turns, one slot each.
 type shares struct {
 	mu      sync.Mutex
 	free    int
-	share   int // of a tenant
 	held    map[webhook.Tenant]int
 	waiting map[webhook.Tenant][]chan struct{} // closed when the slot is theirs
 	turns   []webhook.Tenant                   // waiting tenants, the next one first
 }
 
-func newShares(all, share int) *shares {
-	return &shares{free: all, share: share, held: map[webhook.Tenant]int{}, waiting: map[webhook.Tenant][]chan struct{}{}}
+func newShares(all int) *shares {
+	return &shares{free: all, held: map[webhook.Tenant]int{}, waiting: map[webhook.Tenant][]chan struct{}{}}
 }
 
 // acquire waits for a slot. It returns false when the context has ended, even if a
@@ -59,7 +58,7 @@ func (s *shares) acquire(ctx context.Context, tenant webhook.Tenant) bool {
 
 // grant takes a slot for the tenant if it may have one. mu must be held.
 func (s *shares) grant(tenant webhook.Tenant) bool {
-	if held := s.held[tenant]; held >= s.share || held >= s.free {
+	if s.free == 0 || s.held[tenant] > s.free {
 		return false
 	}
 	s.held[tenant]++

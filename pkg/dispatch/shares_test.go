@@ -18,8 +18,8 @@ type crowd struct {
 	order   []webhook.Tenant
 }
 
-func newCrowd(t *testing.T, all, share int) *crowd {
-	return &crowd{shares: newShares(all, share), t: t, begun: map[webhook.Tenant]int{}, release: map[webhook.Tenant]chan struct{}{}}
+func newCrowd(t *testing.T, all int) *crowd {
+	return &crowd{shares: newShares(all), t: t, begun: map[webhook.Tenant]int{}, release: map[webhook.Tenant]chan struct{}{}}
 }
 
 // want lets a tenant acquire n slots and hold them until end.
@@ -58,13 +58,13 @@ func (c *crowd) idle(all int) {
 	}
 }
 
-// Four tenants whose targets hang want every slot. Each gets at most a quarter, and
-// the fifth tenant still gets a slot at once.
+// Tenants whose targets hang want every slot, one tenant after the other. Each gets
+// about half of what is free, so the ninth still gets a slot at once.
 func TestShares_LeaveASlotForTheNextTenant(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, 256, 64)
-		for i, want := range []int{64, 64, 64, 32, 16, 8, 4, 2, 1} {
+		c := newCrowd(t, 512)
+		for i, want := range []int{257, 128, 64, 32, 16, 8, 4, 2, 1} {
 			tenant := webhook.Tenant(fmt.Sprint(i))
 			c.want(t.Context(), tenant, 300)
 			if got := c.begun[tenant]; got != want {
@@ -74,35 +74,35 @@ func TestShares_LeaveASlotForTheNextTenant(t *testing.T) {
 		for i := range 9 {
 			c.end(webhook.Tenant(fmt.Sprint(i)), 300)
 		}
-		c.idle(256)
+		c.idle(512)
 	})
 }
 
 func TestShares_ATenantHoldsNoMoreThanItsShareWhateverEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, 16, 4)
-		c.want(t.Context(), "a", 10)
-		c.end("a", 2)
+		c := newCrowd(t, 8)
+		c.want(t.Context(), "a", 10) // five; then it holds more than are free
+		c.end("a", 2)                // as many wait
 		c.want(t.Context(), "b", 1)
-		c.end("a", 1)
+		c.end("a", 1) // now b's slot counts
 		if c.begun["a"] != 7 || c.held["a"] != 4 || c.begun["b"] != 1 {
 			t.Errorf("a began %d and holds %d, want 7 and 4; b began %d, want 1", c.begun["a"], c.held["a"], c.begun["b"])
 		}
-		c.end("a", 7)
 		c.end("b", 1)
-		c.idle(16)
+		c.end("a", 7)
+		c.idle(8)
 	})
 }
 
 func TestShares_WaitingTenantsTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, 4, 2)
+		c := newCrowd(t, 4)
 		c.want(t.Context(), "holder", 2)
 		c.want(t.Context(), "other", 1)
 		c.order = nil
-		c.want(t.Context(), "a", 4) // gets one; then it holds as many as are free
+		c.want(t.Context(), "a", 4) // gets the last one
 		c.want(t.Context(), "b", 4)
 		c.end("holder", 2)
 		c.end("other", 1)
@@ -113,7 +113,7 @@ func TestShares_WaitingTenantsTakeTurns(t *testing.T) {
 		for _, tenant := range c.order {
 			got += string(tenant)
 		}
-		if got != "abababab" {
+		if got != "aabbabab" {
 			t.Errorf("slots went to %s, want turns", got)
 		}
 		c.idle(4)
@@ -123,7 +123,7 @@ func TestShares_WaitingTenantsTakeTurns(t *testing.T) {
 func TestShares_GivingUpLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, 8, 2)
+		c := newCrowd(t, 2)
 		c.want(t.Context(), "a", 2)
 		ctx, cancel := context.WithCancel(t.Context())
 		c.want(ctx, "a", 3)
@@ -137,7 +137,7 @@ func TestShares_GivingUpLeavesNothingBehind(t *testing.T) {
 			t.Error("got a slot after the end of the context")
 		}
 		c.end("a", 3)
-		c.idle(8)
+		c.idle(2)
 	})
 }
 
@@ -145,7 +145,7 @@ func TestShares_GivingUpLeavesNothingBehind(t *testing.T) {
 func TestShares_GivingUpLosesNoSlot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newShares(8, 1)
+		s := newShares(1)
 		s.acquire(t.Context(), "a")
 		ctx, cancel := context.WithCancel(t.Context())
 		var impatient, patient bool
@@ -162,7 +162,7 @@ func TestShares_GivingUpLosesNoSlot(t *testing.T) {
 			t.Errorf("the one that gave up has a slot: %v; the next has one: %v", impatient, patient)
 		}
 		s.release("a")
-		if s.free != 8 || len(s.held) != 0 || len(s.turns) != 0 {
+		if s.free != 1 || len(s.held) != 0 || len(s.turns) != 0 {
 			t.Errorf("%d slots are free, held %v, turns %v", s.free, s.held, s.turns)
 		}
 	})

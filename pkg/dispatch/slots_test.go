@@ -12,7 +12,7 @@ import (
 func TestSlots_OneWebhookLeavesRoomForOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(newShares(8, 3), 2)
+		s := newSlots(newShares(8), 2)
 		busy, other := webhook.Key{Tenant: "Default", ID: 1}, webhook.Key{Tenant: "Default", ID: 2}
 		hold := func(key webhook.Key) func() {
 			t.Helper()

@@ -13,10 +13,6 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// fastTimeout cuts an attempt in the fast lane short, so that a slow target
-// delays no other. Its POST is a call, but neither an attempt nor an error.
-const fastTimeout = 1500 * time.Millisecond
-
 // Stream consumes a batch of the change feed: every webhook that matches an event
 // gets its first attempt, in the fast lane or through the queue, and every outcome
 // is recorded. It returns the Sequence of the lowest record that was not handed
@@ -71,6 +67,7 @@ type firstAttempt struct {
 	viewed  time.Time       // when the webhook was read
 	matches int             // webhooks that the event matched
 	parked  bool
+	slow    bool              // through the slow lane, if it goes to a queue
 	fast    *delivery.Attempt // cut short, before it goes to the queue; nil: none
 }
 
@@ -89,7 +86,7 @@ func (d firstAttempt) made(result webhook.Result) madeAttempt {
 
 func (d firstAttempt) message() delivery.Message {
 	m := delivery.AttemptMessage(d.key(), 1, 1, "")
-	m.Fast = d.fast
+	m.Fast, m.Slow = d.fast, d.slow
 	return m
 }
 
@@ -190,7 +187,7 @@ func (b *batch) attempt(ctx context.Context, d firstAttempt) {
 		b.queue(d) // reading may have taken long: the webhook may be stopped by now
 		return
 	}
-	limit := min(fastTimeout, d.webhook.Options.AttemptTimeout())
+	limit, cuts := delivery.LaneFast.Limit(d.webhook.Options.AttemptTimeout())
 	result := b.send(ctx, webhook.Post{
 		Webhook: d.webhook, Event: d.event, Secrets: doc, Timeout: limit, First: b.healths.signer(d.webhook), Unchanged: b.unchanged(d),
 	})
@@ -203,7 +200,7 @@ func (b *batch) attempt(ctx context.Context, d firstAttempt) {
 		b.logAttempt(ctx, d.made(result), b.Now())
 		b.undecided(ctx, d, result)
 		return
-	case result.Error == failure.Timeout && limit < d.webhook.Options.AttemptTimeout():
+	case result.Error == failure.Timeout && cuts:
 		result.Error = failure.Fast
 		b.logAttempt(ctx, d.made(result), b.Now())
 		d.fast = &delivery.Attempt{Round: 1, Lane: delivery.LaneFast, At: result.At, Duration: result.Duration, Error: result.Error}

@@ -22,16 +22,18 @@ func (s *site) good(of webhook.Tenant, id int32, event string) {
 	s.must(err)
 }
 
-// The targets of seventy webhooks of one tenant hang. They get a quarter of the
-// slots, once, and another tenant's attempt is made in the meantime.
+// The targets of 270 webhooks of one tenant hang. They get half of the slots, once, and
+// another tenant's attempt is made in the meantime.
 func TestStream_ATenantWhoseTargetsHangLeavesSlotsToOthers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	for id := int32(1); id <= 70; id++ {
-		s.good("Hostile", id, "e.x")
+	const half = 257
+	events := []string{"e.x", "e.y", "e.z"}
+	for id := int32(1); id <= 270; id++ {
+		s.good("Hostile", id, events[id%3])
 	}
 	s.good("Other", 1, "e.x")
-	posted, release := make(chan webhook.Tenant, 200), make(chan struct{})
+	posted, release := make(chan webhook.Tenant, 300), make(chan struct{})
 	s.answer = func(p webhook.Post) webhook.Result {
 		posted <- p.Webhook.Tenant
 		if p.Webhook.Tenant == "Hostile" {
@@ -40,30 +42,34 @@ func TestStream_ATenantWhoseTargetsHangLeavesSlotsToOthers(t *testing.T) {
 		}
 		return webhook.Result{StatusCode: 200}
 	}
-	record := func(of webhook.Tenant) webhook.Record {
-		e := s.put("e.x")
+	record := func(of webhook.Tenant, name string) webhook.Record {
+		e := s.put(name)
 		e.Tenant = of
 		return webhook.Record{Event: e, Accepted: s.clock.Now(), Sequence: "1"}
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.Stream(t.Context(), []webhook.Record{record("Hostile")})
+		var records []webhook.Record
+		for _, name := range events {
+			records = append(records, record("Hostile", name))
+		}
+		s.Stream(t.Context(), records)
 	}()
-	for range 64 {
+	for range half {
 		<-posted
 	}
-	s.Stream(t.Context(), []webhook.Record{record("Other")})
+	s.Stream(t.Context(), []webhook.Record{record("Other", "e.x")})
 	select {
 	case of := <-posted:
 		if of != "Other" {
-			t.Errorf("a 65th attempt of %s was made", of)
+			t.Errorf("one attempt more of %s was made", of)
 		}
 	default:
 		t.Error("the other tenant's attempt was not made")
 	}
 	var known sync.WaitGroup // no slot is released before all have been cut short
-	known.Add(64)
+	known.Add(half)
 	s.mu.Lock()
 	s.before["UpdateHealth"] = func() { known.Done(); known.Wait() }
 	s.mu.Unlock()
@@ -72,8 +78,8 @@ func TestStream_ATenantWhoseTargetsHangLeavesSlotsToOthers(t *testing.T) {
 	if n := len(posted); n != 0 {
 		t.Errorf("%d more attempts were made after all of the first hung, want none", n)
 	}
-	if got := s.messages(); len(got) != 70 {
-		t.Errorf("%d messages are in the queue, want all 70 deliveries", len(got))
+	if got := s.messages(); len(got) != 270 {
+		t.Errorf("%d messages are in the queue, want all 270 deliveries", len(got))
 	}
 }
 

@@ -57,7 +57,9 @@ func (p *Pump) Run(ctx context.Context) {
 		}
 	}
 	if p.Queue != nil {
-		wg.Go(func() { p.queue(ctx, handling) })
+		for _, slow := range []bool{false, true} {
+			wg.Go(func() { p.queue(ctx, handling, slow) })
+		}
 	}
 	if p.Minute != nil {
 		wg.Go(func() { p.everyMinute(ctx, func() { p.Minute(handling) }) })
@@ -117,11 +119,11 @@ func (p *Pump) stream(ctx context.Context, records []webhook.Record) (done int, 
 	return 0, fmt.Errorf("stream handler returned sequence %q, which is not in its batch", failed)
 }
 
-// queue passes batches of the queue to the handler, several at once.
-func (p *Pump) queue(ctx, handling context.Context) {
+// queue passes batches of a lane of the queue to the handler, several at once.
+func (p *Pump) queue(ctx, handling context.Context, slow bool) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	air := newAir()
+	air, turn := newAir(), ""
 	for ctx.Err() == nil {
 		raised, landed := p.DB.queued.raised(), air.landed.raised() // before reading, so that nothing is missed
 		free, crowded := air.state()
@@ -129,7 +131,7 @@ func (p *Pump) queue(ctx, handling context.Context) {
 			wait(ctx, landed, 0)
 			continue
 		}
-		received, err := p.DB.Queue().receive(handling, min(queueBatch, free), air.full())
+		received, err := p.DB.Queue().receive(handling, slow, min(queueBatch, free), &turn, air.full)
 		switch {
 		case err != nil:
 			p.Logger.WarnContext(ctx, "cannot read queue", "error", err)
@@ -143,16 +145,16 @@ func (p *Pump) queue(ctx, handling context.Context) {
 		case crowded:
 			wait(ctx, landed, crowdedWait)
 		default:
-			p.awaitMessage(ctx, handling, raised)
+			p.awaitMessage(ctx, handling, slow, raised)
 		}
 	}
 }
 
 // awaitMessage waits until something changes or the next message becomes
 // visible.
-func (p *Pump) awaitMessage(ctx, handling context.Context, raised <-chan struct{}) {
-	next, waits, err := p.DB.Queue().nextVisible(handling)
-	if err != nil || !waits {
+func (p *Pump) awaitMessage(ctx, handling context.Context, slow bool, raised <-chan struct{}) {
+	next, err := p.DB.Queue().nextVisible(handling, slow)
+	if err != nil || next.IsZero() {
 		wait(ctx, raised, 0)
 		return
 	}

@@ -239,7 +239,7 @@ func TestRestart_APostponedMessageKeepsItsTime(t *testing.T) {
 	if err != nil || len(received) != 2 {
 		t.Fatalf("got %d messages, %v", len(received), err)
 	}
-	if err := db.Queue().Postpone(t.Context(), received[0].Receipt, time.Minute); err != nil {
+	if err := db.Queue().Postpone(t.Context(), received[0], time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {

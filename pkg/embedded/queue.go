@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,8 +12,8 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
-// Queue is the delivery queue of a DB. Like SQS, it has delays, visibility
-// timeouts, receive counts and fairness groups.
+// Queue is the delivery queue of a DB, with its two lanes. Like SQS, it has delays,
+// visibility timeouts, receive counts and fairness groups.
 type Queue struct{ db *DB }
 
 var (
@@ -29,6 +28,7 @@ func (db *DB) Queue() Queue { return Queue{db} }
 type storedMessage struct {
 	Body     string
 	Group    string
+	Slow     bool `json:",omitempty"`
 	Visible  time.Time
 	Receives int
 	Held     bool // received, and neither acknowledged nor visible again
@@ -49,12 +49,7 @@ func (q Queue) Send(ctx context.Context, messages []delivery.Outgoing) (failed [
 			if err != nil {
 				return fmt.Errorf("number message: %w", err)
 			}
-			delay := min(max(m.Delay, 0), delivery.MaxDelay)
-			if rest := delay % time.Second; rest > 0 {
-				delay += time.Second - rest
-			}
-			item := storedMessage{Body: delivery.EncodeMessage(m.Message), Group: m.Message.Group(), Visible: milliseconds(now.Add(delay))}
-			if err := putMessage(tx, n, storedMessage{}, item); err != nil {
+			if err := putMessage(tx, n, storedMessage{}, message(m, now)); err != nil {
 				return err
 			}
 		}
@@ -62,46 +57,28 @@ func (q Queue) Send(ctx context.Context, messages []delivery.Outgoing) (failed [
 	})
 }
 
-// putMessage writes a message and its entry in the ready index.
-func putMessage(tx *bbolt.Tx, n uint64, was, is storedMessage) error {
-	ready := bucket(tx, "ready")
-	if !was.Visible.IsZero() {
-		if err := ready.Delete(key(was.Visible, n)); err != nil {
-			return fmt.Errorf("move message: %w", err)
+// Receive returns up to limit visible messages of both lanes, alternating between
+// groups, and hides them. A message that was received too often becomes a dead letter
+// instead.
+func (q Queue) Receive(ctx context.Context, limit int) (received []delivery.Received, err error) {
+	for _, slow := range []bool{false, true} {
+		var turn string
+		found, err := q.receive(ctx, slow, limit-len(received), &turn, func(string) bool { return false })
+		received = append(received, found...)
+		if err != nil || len(received) == limit {
+			return received, err
 		}
 	}
-	if err := ready.Put(key(is.Visible, n), []byte(is.Group)); err != nil {
-		return fmt.Errorf("move message: %w", err)
-	}
-	return save(bucket(tx, "queue"), key(n), is)
+	return received, nil
 }
 
-func dropMessage(tx *bbolt.Tx, n uint64, was storedMessage) error {
-	if err := bucket(tx, "ready").Delete(key(was.Visible, n)); err != nil {
-		return fmt.Errorf("delete message: %w", err)
-	}
-	if err := bucket(tx, "queue").Delete(key(n)); err != nil {
-		return fmt.Errorf("delete message: %w", err)
-	}
-	return nil
-}
-
-// window is how many waiting messages fairness considers; a message beyond it
-// waits for those before it.
-const window = 10_000
-
-// Receive returns up to limit visible messages, alternating between groups, and
-// hides them. A message that was received too often becomes a dead letter
-// instead.
-func (q Queue) Receive(ctx context.Context, limit int) ([]delivery.Received, error) {
-	return q.receive(ctx, limit, func([]byte) bool { return false })
-}
-
-// receive is Receive for groups that are not full.
-func (q Queue) receive(ctx context.Context, limit int, full func(group []byte) bool) ([]delivery.Received, error) {
+// receive is Receive for a lane and for groups that are not full. turn is the group that
+// had the last turn, which it changes.
+func (q Queue) receive(ctx context.Context, slow bool, limit int, turn *string, full func(group string) bool) ([]delivery.Received, error) {
 	some := false
 	err := q.db.view(ctx, func(tx *bbolt.Tx) error {
-		some = len(visible(tx, q.db.Now(), 1, full)) > 0
+		first, _ := takeTurns(tx, q.db.Now(), slow, 1, *turn, full)
+		some = len(first) > 0
 		return nil
 	})
 	if err != nil || !some {
@@ -109,7 +86,9 @@ func (q Queue) receive(ctx context.Context, limit int, full func(group []byte) b
 	}
 	return commit(ctx, q.db.update, func(tx *bbolt.Tx) (received []delivery.Received, err error) {
 		now := q.db.Now()
-		for _, w := range takeTurns(visible(tx, now, window, full), limit) {
+		taken, last := takeTurns(tx, now, slow, limit, *turn, full)
+		*turn = last
+		for _, w := range taken {
 			var was storedMessage
 			found, err := load(bucket(tx, "queue"), key(w.number), &was)
 			if err != nil || !found {
@@ -141,72 +120,8 @@ func (q Queue) receive(ctx context.Context, limit int, full func(group []byte) b
 
 func decodeReceived(id, body string, receives int) delivery.Received {
 	r := delivery.Received{ID: id, Receipt: id, Receives: receives}
-	var err error
-	if r.Message, err = delivery.DecodeMessage(body); err != nil {
-		r.Message, r.Undecodable = delivery.Message{}, body
-	}
+	r.Decode(body)
 	return r
-}
-
-type waitingMessage struct {
-	number uint64
-	group  string
-	at     uint64 // when it became visible, from its key in the ready index
-}
-
-// discard moves a message that cannot be decoded, unchanged, to the dead
-// letters, so that it does not block others.
-func discard(tx *bbolt.Tx, w waitingMessage) error {
-	if stored := bucket(tx, "queue").Get(key(w.number)); stored != nil {
-		if err := bury(tx, string(stored)); err != nil {
-			return err
-		}
-	}
-	if err := bucket(tx, "ready").Delete(key(w.at, w.number)); err != nil {
-		return fmt.Errorf("discard message: %w", err)
-	}
-	if err := bucket(tx, "queue").Delete(key(w.number)); err != nil {
-		return fmt.Errorf("discard message: %w", err)
-	}
-	return nil
-}
-
-// visible returns up to limit visible messages, oldest first.
-func visible(tx *bbolt.Tx, now time.Time, limit int, full func(group []byte) bool) (waiting []waitingMessage) {
-	c := bucket(tx, "ready").Cursor()
-	for k, group := c.First(); k != nil && len(waiting) < limit; k, group = c.Next() {
-		if len(k) != 16 {
-			continue // not a valid index key
-		}
-		if int64(binary.BigEndian.Uint64(k)) > now.UnixMilli() {
-			break
-		}
-		if full(group) {
-			continue
-		}
-		waiting = append(waiting, waitingMessage{number: binary.BigEndian.Uint64(k[8:]), group: string(group), at: binary.BigEndian.Uint64(k)})
-	}
-	return waiting
-}
-
-// takeTurns picks messages, one of each group in turn.
-func takeTurns(waiting []waitingMessage, limit int) (taken []waitingMessage) {
-	var groups []string
-	of := map[string][]waitingMessage{}
-	for _, w := range waiting {
-		if of[w.group] == nil {
-			groups = append(groups, w.group)
-		}
-		of[w.group] = append(of[w.group], w)
-	}
-	for turn := 0; len(taken) < min(limit, len(waiting)); turn++ {
-		for _, g := range groups {
-			if turn < len(of[g]) && len(taken) < limit {
-				taken = append(taken, of[g][turn])
-			}
-		}
-	}
-	return taken
 }
 
 func receipt(n uint64, receives int) string { return fmt.Sprintf("%d.%d", n, receives) }
@@ -245,9 +160,9 @@ func (q Queue) Ack(ctx context.Context, receipts []string) error {
 }
 
 // Postpone implements delivery.Visibility.
-func (q Queue) Postpone(ctx context.Context, r string, delay time.Duration) error {
+func (q Queue) Postpone(ctx context.Context, r delivery.Received, delay time.Duration) error {
 	return q.db.update(ctx, func(tx *bbolt.Tx) error {
-		n, was, ok, err := held(tx, r)
+		n, was, ok, err := held(tx, r.Receipt)
 		if err != nil || !ok {
 			return err
 		}
@@ -257,13 +172,12 @@ func (q Queue) Postpone(ctx context.Context, r string, delay time.Duration) erro
 	})
 }
 
-// nextVisible returns when the first waiting message becomes visible.
-func (q Queue) nextVisible(ctx context.Context) (at time.Time, waits bool, err error) {
+// nextVisible returns when the first waiting message of a lane becomes visible; zero if
+// there is none.
+func (q Queue) nextVisible(ctx context.Context, slow bool) (at time.Time, err error) {
 	err = q.db.view(ctx, func(tx *bbolt.Tx) error {
-		if k, _ := bucket(tx, "ready").Cursor().First(); len(k) == 16 {
-			at, waits = time.UnixMilli(int64(binary.BigEndian.Uint64(k))).UTC(), true
-		}
+		at = nextVisible(tx, slow)
 		return nil
 	})
-	return at, waits, err
+	return at, err
 }

@@ -233,7 +233,7 @@ func (x *Explanation) pending(f Facts, w webhook.Webhook) {
 		x.NextAttempt = row.NextAt
 		x.add(Retry, "attempt", attempt, "error", string(lastError(row)), "at", clock(row.NextAt))
 	}
-	x.Lane = delivery.LaneQueue
+	x.Lane = delivery.QueueLane(h)
 	switch {
 	case w.State != webhook.StateActive:
 		x.WaitingBehind, x.Lane = WaitDisabled, ""
@@ -259,7 +259,10 @@ func (x *Explanation) parked(f Facts, b webhook.Breaker) {
 		x.add(Draining)
 		return
 	}
-	x.WaitingBehind, x.Lane, x.NextAttempt = WaitBreaker, delivery.LaneParked, b.ProbeAt
+	x.WaitingBehind, x.Lane = WaitBreaker, delivery.LaneParked
+	if b.ProbeAt.After(x.NextAttempt) {
+		x.NextAttempt = b.ProbeAt
+	}
 	x.add(BreakerOpen, "at", clock(b.ProbeAt))
 }
 

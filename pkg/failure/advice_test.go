@@ -67,8 +67,8 @@ func TestFailure_IsDocumented(t *testing.T) {
 			}
 		}
 	}
-	if len(want) != 19 {
-		t.Errorf("%d errors and details, want the 19 of the API", len(want))
+	if len(want) != 20 {
+		t.Errorf("%d errors and details, want the 20 of the API", len(want))
 	}
 	text, err := os.ReadFile("../../docs/errors.md")
 	if err != nil {
@@ -84,7 +84,7 @@ func TestFailure_IsDocumented(t *testing.T) {
 		t.Errorf("docs/errors.md (-code +docs):\n%s", diff)
 	}
 	// The lists of reference: both are part of the API.
-	const errs, all = "dns refused reset tls timeout fast_timeout blocked_address redirect status protocol too_large body_too_large secret_unavailable aborted internal", "expired unknown_issuer wrong_name not_tls"
+	const errs, all = "dns refused reset tls timeout fast_timeout queue_timeout blocked_address redirect status protocol too_large body_too_large secret_unavailable aborted internal", "expired unknown_issuer wrong_name not_tls"
 	if diff := cmp.Diff([]string{errs, all}, []string{strings.TrimSpace(strings.Join(declared(t, "failure.go", "Kind"), " ")), strings.Join(details, " ")}); diff != "" {
 		t.Error(diff)
 	}

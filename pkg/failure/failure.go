@@ -13,6 +13,7 @@ const (
 	TLS      Kind = "tls"
 	Timeout  Kind = "timeout"
 	Fast     Kind = "fast_timeout"    // cut short in the fast lane; does not count as an attempt
+	Queue    Kind = "queue_timeout"   // cut short in the queue lane; does not count as an attempt
 	Blocked  Kind = "blocked_address" // the target's address is not allowed
 	Redirect Kind = "redirect"        // 3xx; redirects are not followed
 	Status   Kind = "status"          // a response that is not a success
@@ -24,8 +25,12 @@ const (
 	Internal Kind = "internal"
 )
 
+// Cut reports whether a lane cut the attempt short. It is then neither an attempt nor
+// an error: the delivery continues in the next lane, which allows more time.
+func (e Kind) Cut() bool { return e == Fast || e == Queue }
+
 // Kinds lists the errors, without None.
 var Kinds = []Kind{
-	DNS, Refused, Reset, TLS, Timeout, Fast, Blocked, Redirect, Status,
+	DNS, Refused, Reset, TLS, Timeout, Fast, Queue, Blocked, Redirect, Status,
 	Protocol, TooLarge, Body, Secret, Aborted, Internal,
 }

@@ -79,8 +79,8 @@ type begun struct {
 	JobID string `json:"JobId"`
 }
 
-// moveSecrets starts a job that moves the secrets of webhooks from one store to the
-// other.
+// moveSecrets starts a job that moves the secrets of webhooks and sources from one store
+// to the other.
 func (a *api) moveSecrets(c *call) (reply, error) {
 	var to, tenant string
 	err := readStrictly(c, func(v value) {

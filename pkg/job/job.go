@@ -20,8 +20,8 @@ const (
 	Replay       Kind = "replay"        // send past events to a webhook again
 	DeleteTenant Kind = "delete_tenant" // remove everything that is stored about a tenant
 
-	MoveToManager Kind = "move_secrets_to_manager" // move webhooks' secrets into Secrets Manager
-	MoveToItems   Kind = "move_secrets_to_sealed"  // seal them in the webhooks' items instead
+	MoveToManager Kind = "move_secrets_to_manager" // move secrets into Secrets Manager
+	MoveToItems   Kind = "move_secrets_to_sealed"  // seal them in the items of their webhooks and sources instead
 	RotateRoot    Kind = "rotate_secret_root"      // add a root key, and seal all sealed secrets under it
 )
 

@@ -301,8 +301,9 @@ func TestReplay_SparesTheTarget(t *testing.T) {
 		}
 	}
 	v := b.begin(t, replay.Plan{Only: []replay.Reason{replay.Failed}})
-	for range 10 {
-		observe(webhook.HealthReport{Activation: 1, At: b.clock.Now(), Duration: 8 * time.Second, Error: failure.Status})
+	for i := range 10 {
+		at := b.clock.Now().Add(time.Duration(i-9) * time.Second)
+		observe(webhook.HealthReport{Activation: 1, At: at, Duration: 8 * time.Second, Error: failure.Status, Jitter: 0.5})
 	}
 	opened := b.clock.Now().Add(8*time.Second + 30*time.Second)
 	for range 2 { // the second one finds a probe that is not made

@@ -167,10 +167,10 @@ func (l *witness) kindOf(name string, a *attempt, result webhook.Result) ledger.
 		return ledger.Accepted
 	case result.Undecided:
 		return ledger.Undecided
-	case a.stream != nil && result.StatusCode == 0 && result.Error == failure.Timeout && a.timeout > fastLane:
+	case result.StatusCode == 0 && result.Error == failure.Timeout && a.timeout > a.limit && a.stream != nil:
 		return ledger.CutShort
+	case result.StatusCode == 0 && result.Error == failure.Timeout && a.timeout > a.limit:
+		return ledger.CutLate
 	}
 	return ledger.Failed
 }
-
-const fastLane = 1500 * time.Millisecond

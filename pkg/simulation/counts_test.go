@@ -15,7 +15,7 @@ import (
 func countsOf(h webhook.Health) ledger.Counts {
 	return ledger.Counts{
 		Activation: h.Activation, Calls: int64(h.TotalCalls), Errors: int64(h.TotalErrors), Consecutive: int64(h.ConsecutiveErrors),
-		LastOK: h.LastOK, FailingSince: h.FailingSince, LastCounted: h.LastCounted, Cut: h.FastTimeout, Latency: h.Latency,
+		LastOK: h.LastOK, FailingSince: h.FailingSince, LastCounted: h.LastCounted, Cut: h.FastTimeout, Slow: h.Slow, Latency: h.Latency,
 		Failures: int(h.Breaker.Failures), Step: h.Breaker.Step, ProbeAt: h.Breaker.ProbeAt,
 	}
 }
@@ -27,8 +27,8 @@ func showCounts(c ledger.Counts) string {
 		}
 		return t.UTC().Truncate(time.Millisecond).Format("02 15:04:05.000")
 	}
-	return fmt.Sprintf("%d calls, %d errors, %d in a row under activation %d, last success %s, failing since %s, last counted %s, cut %s, latency %s, %d failures, breaker step %s, probe %s",
-		c.Calls, c.Errors, c.Consecutive, c.Activation, ms(c.LastOK), ms(c.FailingSince), ms(c.LastCounted), ms(c.Cut), c.Latency, c.Failures, c.Step, ms(c.ProbeAt))
+	return fmt.Sprintf("%d calls, %d errors, %d in a row under activation %d, last success %s, failing since %s, last counted %s, cut %s, slow %t, latency %s, %d failures, breaker step %s, probe %s",
+		c.Calls, c.Errors, c.Consecutive, c.Activation, ms(c.LastOK), ms(c.FailingSince), ms(c.LastCounted), ms(c.Cut), c.Slow, c.Latency, c.Failures, c.Step, ms(c.ProbeAt))
 }
 
 // checkCounts checks a write of a webhook's health: it must be the old one plus the

@@ -18,15 +18,6 @@ const (
 
 func keyOfHook(id hook) webhook.Key { return webhook.Key{Tenant: id.tenant(), ID: id.id()} }
 
-// timerDue returns when the sweep visits a timer, zero for one whose visits have found
-// nothing for longer than two looks take: later ones change nothing.
-func timerDue(t delivery.Timer) time.Time {
-	if !t.EmptySince.IsZero() && t.DueAt.Sub(t.EmptySince) > 6*time.Minute {
-		return time.Time{}
-	}
-	return t.DueAt
-}
-
 // timerWritten notes when a timer is due.
 func (l *witness) timerWritten(ctx context.Context, id hook) {
 	t, err := l.w.db.peek.Deliveries().Timer(ctx, keyOfHook(id))
@@ -40,15 +31,14 @@ func (l *witness) timerWritten(ctx context.Context, id hook) {
 		l.w.violated("store", "the timer of w%d was written but cannot be read: %v", id, err)
 	default:
 		l.w.tracef("timers", "w%d is due at %s, width %d, empty %t", id, stamp(t.DueAt.Sub(l.w.began)), t.Width, !t.EmptySince.IsZero())
-		l.timers[id] = t
+		l.timers[id] = t.DueAt
 	}
 }
 
 // checkParked checks the write of a row that is parked, and that the net caught none.
 func (l *witness) checkParked(name string, p *process, old, row delivery.Row) {
-	id := about(row.Key)
-	exists := l.accounts[id] != nil && l.accounts[id].history.Last().Exists
-	if exists && p != nil && strings.HasPrefix(p.name, "sweep") && old.Parked && row.SweepAt.After(old.SweepAt) {
+	gone := l.accounts[about(row.Key)] == nil || !l.accounts[about(row.Key)].history.Last().Exists // its rows end in the net
+	if p != nil && strings.HasPrefix(p.name, "sweep") && old.Parked && row.SweepAt.After(old.SweepAt) && !gone {
 		l.w.violated("net", "%s was parked and no drain has taken it", name)
 	}
 	if !row.Parked {
@@ -68,21 +58,8 @@ func (l *witness) checkParked(name string, p *process, old, row delivery.Row) {
 	if row.LeaseBy != "" || row.Status != delivery.StatusPending {
 		l.w.violated("park", "%s is parked, but %s and leased by %q", name, row.Status, row.LeaseBy)
 	}
-	if _, timed := l.timers[id]; !timed && exists && p != nil && !p.current.froze {
+	id := about(row.Key)
+	if _, timed := l.timers[id]; !timed && p != nil && !p.current.froze && l.accounts[id] != nil && l.accounts[id].history.Last().Exists {
 		l.w.violated("park", "%s is parked, but w%d has no timer", name, id)
-	}
-}
-
-// bringsBack notes a message for an attempt whose row a drain has leased and cannot
-// finish: there is one for each lease.
-func (l *witness) bringsBack(p *process, m delivery.Message) {
-	key := m.Key()
-	grants := l.grants[key]
-	if len(grants) == 0 {
-		return
-	}
-	if g := grants[len(grants)-1]; g.drained && !g.broughtBack && g.process == p && g.round == m.Round && g.attempt == m.Attempt {
-		g.broughtBack = true
-		l.reasons.byDelivery[key]++
 	}
 }

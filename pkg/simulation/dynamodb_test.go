@@ -57,9 +57,9 @@ func newDatabase(w *world) *database {
 		},
 		Now:       time.Now,
 		Lag:       func(string) int { return int(d.lag.Load()) },
-		IndexLag:  func(string, string) int { return int(d.lag.Load()) },
+		IndexLag:  func(string, string) int { return max(int(d.lag.Load()), w.lag.now()) },
 		PageBytes: 4 << 10,
-		History:   100,
+		History:   w.lag.history,
 	})
 	d.peek = dynamo.New(d.DB, tables, dynamo.Options{Now: time.Now, Random: &randomness{w: w, process: "ledger"}})
 	return d
@@ -80,6 +80,7 @@ func call[O any](ctx context.Context, d *database, k kind, about, label string, 
 			defer d.lag.Store(0)
 		}
 		out, err = do()
+		d.w.lag.committed(d.Commits())
 		if err == nil && committed != nil {
 			committed()
 		}
@@ -87,13 +88,13 @@ func call[O any](ctx context.Context, d *database, k kind, about, label string, 
 			d.w.luck("again", label, time.Since(d.w.began).String())(0) < d.w.weather.repeat {
 			d.w.tracef(processOf(ctx).name, "%s  *** response lost, the SDK repeats the call", label)
 			out, err = do()
-			d.doubt(ctx, label)
+			d.doubt(ctx, label, about)
 		}
 		return err
 	}
 	err = d.w.effect(ctx, k, about, label, throttled, effect)
 	if err != nil {
-		d.doubt(ctx, label)
+		d.doubt(ctx, label, about)
 		var none O
 		return none, err
 	}
@@ -101,8 +102,9 @@ func call[O any](ctx context.Context, d *database, k kind, about, label string, 
 }
 
 // doubt records that a process does not know whether its write took effect.
-func (d *database) doubt(ctx context.Context, label string) {
+func (d *database) doubt(ctx context.Context, label, about string) {
 	if p := processOf(ctx); p != nil {
+		d.w.witness.unsureOf(about)
 		var id hook
 		if n, _ := fmt.Sscanf(label, "put health w%d", &id); n == 1 {
 			d.w.mu.Lock()
@@ -141,6 +143,9 @@ func (d *database) place(table *string, key map[string]types.AttributeValue) (te
 		}
 		return "event " + d.w.witness.name(webhook.EventID(sk)), ""
 	case tableDeliveries:
+		if sk == "TIMER" { // pk has no partition
+			return fmt.Sprintf("timer w%d", webhookOf(pk+"#")), ""
+		}
 		id := webhookOf(pk)
 		return fmt.Sprintf("row w%d/%s", id, d.w.witness.name(webhook.EventID(sk))), d.w.witness.about(id, webhook.EventID(sk))
 	}
@@ -174,6 +179,12 @@ func webhookOf(pk string) hook {
 	parts := strings.Split(pk, "#")
 	n, _ := strconv.Atoi(parts[len(parts)-2])
 	return hookOf(tenantOf(pk), int32(n))
+}
+
+// rowKey returns the key of a row's item.
+func rowKey(it map[string]types.AttributeValue) delivery.Key {
+	of := webhookOf(str(it["pk"]))
+	return delivery.Key{Tenant: of.tenant(), Webhook: of.id(), Event: webhook.EventID(str(it["sk"]))}
 }
 
 // hourOfKey returns the hour of a sort key of statistics.
@@ -228,7 +239,11 @@ func (d *database) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...
 	d.authorize(ctx, in.TableName, in.Key)
 	place, about := d.place(in.TableName, in.Key)
 	return call(ctx, d, readKind(in.ConsistentRead), about, "get "+place, false, func() (*dynamodb.GetItemOutput, error) {
-		return d.DB.GetItem(ctx, in)
+		out, err := d.DB.GetItem(ctx, in)
+		if err == nil {
+			d.w.damage.read(ctx, in.TableName, about, out.Item)
+		}
+		return out, err
 	}, nil)
 }
 
@@ -236,7 +251,9 @@ func (d *database) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...
 	d.authorize(ctx, in.TableName, in.Item)
 	place, about := d.place(in.TableName, in.Item)
 	return call(ctx, d, kindStore, about, "put "+place, true, func() (*dynamodb.PutItemOutput, error) {
-		return d.DB.PutItem(ctx, in)
+		out, err := d.DB.PutItem(ctx, in)
+		d.w.damage.written(ctx, in.TableName, "put "+place, about, nil, err)
+		return out, err
 	}, func() { d.committed(ctx, in.TableName, in.Item) })
 }
 
@@ -244,7 +261,13 @@ func (d *database) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput,
 	d.authorize(ctx, in.TableName, in.Key)
 	place, about := d.place(in.TableName, in.Key)
 	return call(ctx, d, kindStore, about, "update "+place, true, func() (*dynamodb.UpdateItemOutput, error) {
-		return d.DB.UpdateItem(ctx, in)
+		out, err := d.DB.UpdateItem(ctx, in)
+		var now map[string]types.AttributeValue
+		if err == nil {
+			now = out.Attributes
+		}
+		d.w.damage.written(ctx, in.TableName, "update "+place, about, now, err)
+		return out, err
 	}, func() { d.committed(ctx, in.TableName, in.Key) })
 }
 
@@ -271,7 +294,9 @@ func (d *database) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func
 		label += " from " + from
 	}
 	return call(ctx, d, readKind(in.ConsistentRead), "", label, false, func() (*dynamodb.QueryOutput, error) {
-		return d.DB.Query(ctx, in)
+		out, err := d.DB.Query(ctx, in)
+		d.w.damage.listed(ctx, in.TableName, out)
+		return out, err
 	}, nil)
 }
 

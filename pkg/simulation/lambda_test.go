@@ -55,8 +55,13 @@ func readTemplate() resources {
 
 func (r resources) number(resource, setting string) int {
 	found := regexp.MustCompile(`(?m)^ +`+setting+`: (\d+)`).FindAllStringSubmatch(r[resource], -1)
-	if len(found) != 1 {
-		panic(fmt.Sprintf("template.yaml has %d settings %s of %s", len(found), setting, resource))
+	if len(found) == 0 {
+		panic(fmt.Sprintf("template.yaml has no setting %s of %s", setting, resource))
+	}
+	for _, other := range found[1:] { // as both queues of RetryFunction have it
+		if other[1] != found[0][1] {
+			panic(fmt.Sprintf("template.yaml has the settings %s and %s for %s of %s", found[0][1], other[1], setting, resource))
+		}
 	}
 	n, _ := strconv.Atoi(found[0][1])
 	return n

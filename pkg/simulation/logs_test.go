@@ -8,6 +8,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
 	"github.com/posthaste-dev/posthaste/pkg/failure"
+	"github.com/posthaste-dev/posthaste/pkg/simulation/ledger"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -86,8 +87,11 @@ func (l *witness) loggedAttempt(p *process, id hook, line map[string]slog.Value)
 		}
 		a.logged = true
 		lane := "queue"
-		if a.stream != nil {
+		switch {
+		case a.stream != nil:
 			lane = "fast"
+		case a.limit > ledger.QueueLimit || text(line["lane"]) == "slow" && a.limit == a.timeout:
+			lane = "slow"
 		}
 		delivered := text(line["outcome"]) == "delivered"
 		if text(line["lane"]) != lane || a.known.Status != 0 && int64(a.known.Status) != line["status"].Int64() || delivered != a.knownOK ||

@@ -39,6 +39,7 @@ func (w *world) feed(ctx context.Context, e webhook.Event, h *happening) {
 	s := w.shards[e.ID.Partition(len(w.shards))]
 	image := w.db.image(ctx, e.Tenant, e.ID)
 	if h.newer = w.newer; h.newer {
+		h.unread = true
 		image["v"] = &types.AttributeValueMemberN{Value: "2"}
 		w.db.put(ctx, tableEvents, image)
 	}
@@ -66,6 +67,10 @@ func (s *shard) moment(time.Time) time.Time {
 // invoke calls the consumer with the next batch.
 func (s *shard) invoke() {
 	w, now := s.w, time.Now()
+	if w.capacity.throttles("the stream") {
+		s.after = now.Add(w.between(time.Second, 5*time.Second))
+		return
+	}
 	if s.end <= s.next {
 		s.end = min(len(s.feed), s.next+1+w.rnd.IntN(w.mostRecords(s.feed[s.next].event.Tenant)))
 	}
@@ -186,8 +191,8 @@ func (p *poller) moment(time.Time) time.Time {
 
 func (p *poller) poll() {
 	taken, batch := p.w.queue.take(1 + p.w.rnd.IntN(queueBatch))
-	if len(taken) == 0 {
-		return
+	if len(taken) == 0 || p.w.capacity.throttles("the queue") {
+		return // a message comes again after its visibility timeout
 	}
 	label := "queue"
 	for i, r := range batch {
@@ -233,10 +238,8 @@ func (s *schedule) due(now time.Time) time.Time {
 	if !first.IsZero() {
 		first = first.Add(-time.Minute)
 	}
-	for _, t := range s.w.witness.timers {
-		if due := timerDue(t); !due.IsZero() {
-			consider(due)
-		}
+	for _, due := range s.w.witness.timers {
+		consider(due)
 	}
 	for _, m := range s.w.queue.dead {
 		if m.readable() {
@@ -271,7 +274,7 @@ func (s *schedule) actions(now time.Time) []action {
 	return []action{{"sweep", func() {
 		s.last = now
 		for i, env := range s.envs {
-			if env.busy || i > 0 && !s.w.chance(s.w.weather.double) {
+			if env.busy || i > 0 && !s.w.chance(s.w.weather.double) || s.w.capacity.throttles("the sweep") {
 				continue
 			}
 			env.call("sweep", sweepTimeout, func(ctx context.Context) any {

@@ -685,6 +685,10 @@ var mutants = []mutant{
 		"maxQueuePerWebhook = 5 ", "maxQueuePerWebhook = 20 ",
 	},
 	{
+		"work: an outcome is written twice", storeRows,
+		"	return s.readAndWrite(ctx, \"finish\", f.Key, f.Apply)", "	_, _ = s.readAndWrite(ctx, \"finish\", f.Key, f.Apply)\n	return s.readAndWrite(ctx, \"finish\", f.Key, func(r delivery.Row) (delivery.Row, bool) { return r, true })",
+	},
+	{
 		"sweep: resends at one pace", dueRows,
 		"if delay *= 2; delay >= maxResendStep {", "if delay >= maxResendStep {",
 	},

@@ -5,7 +5,6 @@ const (
 	relayReads   = "pkg/ingest/relays.go"
 	relayMapping = "pkg/source/relay.go"
 	relaySigned  = "pkg/ingest/verify.go"
-	relayMoves   = "pkg/source/registry_move.go"
 )
 
 // relayMutants break what takes the webhooks of other services.
@@ -67,13 +66,5 @@ var relayMutants = []mutant{
 	{
 		"relay: an overlap lasts an hour longer", "pkg/source/registry_secret.go",
 		"doc.Previous, doc.PreviousUntil = old.Current, s.Updated.Add(overlap)", "doc.Previous, doc.PreviousUntil = old.Current, s.Updated.Add(overlap+time.Hour)",
-	},
-	{
-		"relay: a move overwrites a secret that changed meanwhile", relayMoves,
-		"s.Relay.Secret != from", "false",
-	},
-	{
-		"relay: a move takes the document of another source", relayMoves,
-		"return s.Tenant, s.Relay.Secret, nil", "if all, _ := r.Sources.List(ctx); all[0].Relay != nil && all[0].Tenant == s.Tenant {\n\t\treturn s.Tenant, all[0].Relay.Secret, nil\n\t}\n\treturn s.Tenant, s.Relay.Secret, nil",
 	},
 }

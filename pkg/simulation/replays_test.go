@@ -138,7 +138,8 @@ func (r *replayed) asks(s delivery.Status) bool {
 }
 
 // auditReplays checks that replays ended, and that those that are Done have begun a round
-// of everything that was asked for.
+// of everything that was asked for, except events that could not be read. Then the Reason
+// says so.
 func (l *witness) auditReplays() {
 	for _, id := range l.order {
 		for _, r := range l.replays {
@@ -155,7 +156,7 @@ func (l *witness) auditReplays() {
 				continue
 			}
 			now := l.rows[delivery.Key{Tenant: r.job.Tenant, Webhook: r.job.Webhook, Event: id}]
-			if ended.Status != job.Done || ended.Reason != "" || !l.accounts[r.hook].history.MustReplay(l.event(l.events[id]), r.at, ended.Updated.Add(l.w.skew)) {
+			if passedOver := ended.Reason != "" && l.events[id].unread; ended.Status != job.Done || passedOver || !l.accounts[r.hook].history.MustReplay(l.event(l.events[id]), r.at, ended.Updated.Add(l.w.skew)) {
 				continue
 			}
 			if now.Round <= row.Round && (now.Status == row.Status || !now.Exists()) {

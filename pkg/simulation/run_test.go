@@ -73,6 +73,7 @@ func newWorld(seed uint64, keep bool) *world {
 	}
 	w.tenants = tenants
 	w.witness = newWitness(w)
+	w.lag = newLag(w)
 	w.db = newDatabase(w)
 	w.queue = newQueue(w)
 	w.vault = &vault{w: w, secrets: map[string]map[string]*version{}, written: map[webhook.SecretRef]webhook.SecretDocument{}}
@@ -150,6 +151,8 @@ func newWorld(seed uint64, keep bool) *world {
 	w.relays = newRelays(w)
 	w.doom = newDoom(w)
 	w.aliens = newAliens(w)
+	w.damage = newDamage(w)
+	w.capacity = newCapacity(w)
 	w.quitter = newQuitter(w)
 	w.explanations = newExplanations(w)
 	w.at(w.began.Add(w.weather.lasts), func() {

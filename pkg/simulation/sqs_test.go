@@ -30,8 +30,11 @@ func (q api) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatchInput
 			q.w.violated("queue", "a message is sent that cannot be read: %s", *e.MessageBody)
 		}
 		messages[*e.Id] = delivery.Outgoing{Message: m, Delay: time.Duration(e.DelaySeconds) * time.Second}
-		if group := fmt.Sprintf("%s-%d", m.Tenant, m.Webhook); strings.TrimSuffix(*e.MessageGroupId, "-replay") != group {
+		if group := string(m.Tenant); strings.TrimSuffix(*e.MessageGroupId, "#replay") != group {
 			q.w.violated("queue", "%s is sent in the group %s", text(e), *e.MessageGroupId)
+		}
+		if m.Slow != (*in.QueueUrl == "slow") {
+			q.w.violated("lanes", "%s is sent to the queue %s", text(e), *in.QueueUrl)
 		}
 	}
 	if len(entries) == 0 || len(entries) > 10 || len(messages) < len(entries) || slices.ContainsFunc(entries, func(e types.SendMessageBatchRequestEntry) bool { return e.DelaySeconds < 0 || e.DelaySeconds > 900 }) {

@@ -22,6 +22,21 @@ var (
 	most  = flag.Int("most", 10_000, "with -teeth: seeds for a mutant that survives -least")
 )
 
+// allMutants are the mutants of all parts.
+func allMutants() []mutant {
+	return slices.Concat(
+		mutants,
+		ingestMutants,
+		replayMutants,
+		relayMutants,
+		doomMutants,
+		alienMutants,
+		damageMutants,
+		drainMutants,
+		templateMutants,
+	)
+}
+
 // TestTeeth runs the simulation on every mutant, each in its own build. A
 // surviving mutant shows that the simulation is too weak.
 func TestTeeth(t *testing.T) {
@@ -29,7 +44,7 @@ func TestTeeth(t *testing.T) {
 		t.Skip("takes minutes: make simulate-teeth")
 	}
 	chosen := regexp.MustCompile(*bite)
-	for _, m := range slices.Concat(mutants, ingestMutants, replayMutants, relayMutants, doomMutants, alienMutants, drainMutants, templateMutants) {
+	for _, m := range allMutants() {
 		if !chosen.MatchString(m.name) {
 			continue
 		}
@@ -53,7 +68,7 @@ func TestTeeth(t *testing.T) {
 // that breaks nothing would prove nothing.
 func TestMutants(t *testing.T) {
 	t.Parallel()
-	for _, m := range slices.Concat(mutants, ingestMutants, replayMutants, relayMutants, doomMutants, alienMutants, drainMutants, templateMutants) {
+	for _, m := range allMutants() {
 		if _, err := m.apply(); err != nil {
 			t.Errorf("%s: %v", m.name, err)
 		}

@@ -60,7 +60,8 @@ type witness struct {
 	onceEvents map[string]webhook.EventID // by caller and idempotency key
 	unsigned   map[hook]bool              // an attempt was made without a POST
 	parked     map[putOff]bool
-	timers     map[hook]delivery.Timer
+	timers     map[hook]time.Time         // when they are due
+	committed  map[delivery.Key]time.Time // when rows were last written
 	// waits is the time of each next attempt according to the policy.
 	waits map[delivery.Key]time.Time
 }
@@ -74,6 +75,7 @@ type happening struct {
 	expanded   time.Time // when the last message to expand it was finished
 	told       ledger.Event
 	newer      bool // a version of the service stored it that is newer than the processes
+	unread     bool // it was newer at first
 	about      hook // whose change of state it reports; 0: none
 	outside    outside
 }
@@ -100,6 +102,7 @@ type healthy struct {
 
 // grant is a lease as shown by the row.
 type grant struct {
+	drained        bool // the row was parked
 	process        *process
 	round, attempt int
 	token          string
@@ -107,8 +110,6 @@ type grant struct {
 	at             time.Time
 	from           string // the token of the lease taken over
 	expired        bool   // whether that lease had expired
-	drained        bool   // whether the row was parked
-	broughtBack    bool   // whether a message asks for it to be taken over
 }
 
 // attempt is a POST as the process made it and as the target saw it.
@@ -131,6 +132,7 @@ type attempt struct {
 	policy     string
 	activation int64
 	timeout    time.Duration    // of the webhook
+	limit      time.Duration    // of the attempt
 	requests   int              // that left the process
 	posts      []ledger.Request // that arrived
 	answer     ledger.Response  // to the last of them
@@ -153,7 +155,7 @@ func newWitness(w *world) *witness {
 		rows: map[delivery.Key]delivery.Row{}, attempts: map[delivery.Key][]*attempt{},
 		grants: map[delivery.Key][]*grant{}, streams: map[webhook.EventID][]*streamed{},
 		accounts: map[hook]*account{}, hours: newHours(), posts: map[hook]int{}, founded: map[hook]int{}, reasons: newReasons(), shown: map[shown]int{}, preferred: map[hook]acceptance{}, movedAt: map[hook]time.Time{}, onceEvents: map[string]webhook.EventID{}, unsigned: map[hook]bool{}, twice: map[hook]int{}, unknown: map[hook]bool{},
-		replays: map[string]*replayed{}, rounds: map[delivery.Key][]*replayed{}, claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, timers: map[hook]delivery.Timer{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
+		replays: map[string]*replayed{}, rounds: map[delivery.Key][]*replayed{}, claims: map[string]bool{}, healths: map[hook][]healthy{}, parked: map[putOff]bool{}, timers: map[hook]time.Time{}, committed: map[delivery.Key]time.Time{}, once: map[string]hook{}, waits: map[delivery.Key]time.Time{},
 	}
 }
 
@@ -283,7 +285,7 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 		l.w.violated("tenants", "%s is a row of tenant %s, but its event is of tenant %s", name, key.Tenant, of.event.Tenant)
 	}
 	old := l.rows[key]
-	l.rows[key] = row
+	l.rows[key], l.committed[key] = row, time.Now()
 	l.w.doom.wrote(p, old, row)
 	now := time.Now()
 	lease := ""
@@ -302,7 +304,13 @@ func (l *witness) rowWritten(ctx context.Context, key delivery.Key) {
 	l.checkLife(name, p, old, row)
 	l.checkDue(name, p, old, row)
 	l.noteShown(row)
+	if old.Parked && !row.Parked {
+		l.reasons.received[key]++   // by a drain,
+		l.reasons.byDelivery[key]++ // which sends a message if it leased the row too late to begin
+	}
+	l.countWrite(name, p, key)
 	l.checkHolder(name, p, old, row)
+	l.checkCut(name, p, old, row)
 	l.checkParked(name, p, old, row)
 	if row.Round > old.Round && old.Exists() && row.Replay == "" {
 		l.reasons.byDelivery[key]++ // a retry
@@ -350,6 +358,28 @@ func (l *witness) noteDue(old, row delivery.Row) {
 	earliest(row)
 }
 
+// cutLate reports whether a write returns the lease of an attempt that the queue lane
+// cut short.
+func cutLate(old, row delivery.Row) bool {
+	return row.Status == delivery.StatusPending && row.Round == old.Round && old.LeaseBy != "" && row.LeaseBy == "" && row.Attempt == old.Attempt-1 &&
+		row.AttemptCount == old.AttemptCount && len(row.Attempts) > 0 && row.Attempts[len(row.Attempts)-1].Error == "queue_timeout"
+}
+
+// checkCut checks that the holder of a lease returns it, and after an attempt that was
+// cut short.
+func (l *witness) checkCut(name string, p *process, old, row delivery.Row) {
+	if p == nil || !cutLate(old, row) {
+		return
+	}
+	if g := p.leases[row.Key]; g == nil || g.token != old.LeaseBy {
+		l.w.violated("rows", "%s has its lease returned by %s, which does not hold it", name, p.name)
+	}
+	if !slices.ContainsFunc(p.current.attempts, func(a *attempt) bool { return a.key == row.Key && a.kind == ledger.CutLate }) {
+		l.w.violated("rows", "%s has its lease returned, but no attempt was cut short", name)
+	}
+	l.parked[putOff{row.Key, row.Round, old.Attempt}] = true // the row brings the attempt back, if the message does not
+}
+
 // checkRow checks the invariants of a written row.
 func (l *witness) checkRow(name string, old, row delivery.Row) {
 	if row.Exists() && row.Status != delivery.StatusPending && (row.LeaseBy != "" || !row.LeaseUntil.IsZero() || !row.NextAt.IsZero() || !row.SweepAt.IsZero()) {
@@ -358,13 +388,14 @@ func (l *witness) checkRow(name string, old, row delivery.Row) {
 	if old.Exists() && row.Round == old.Round && row.Attempt > old.Attempt && row.LeaseBy == "" && row.AttemptCount == old.AttemptCount {
 		l.w.violated("rows", "%s moved to attempt %d without an attempt", name, row.Attempt)
 	}
-	if row.Status == delivery.StatusPending && old.LeaseBy != "" && row.LeaseBy == "" && row.Round == old.Round && row.AttemptCount == old.AttemptCount {
+	yielded := cutLate(old, row)
+	if row.Status == delivery.StatusPending && old.LeaseBy != "" && row.LeaseBy == "" && row.Round == old.Round && row.AttemptCount == old.AttemptCount && !yielded {
 		l.w.violated("rows", "%s lost its lease before its attempt was over", name)
 	}
 	if row.Status == delivery.StatusPending && row.SweepAt.IsZero() {
 		l.w.violated("rows", "%s is pending but no sweep would find it", name)
 	}
-	if row.Round < old.Round || row.Round == old.Round && row.Attempt < old.Attempt {
+	if row.Round < old.Round || row.Round == old.Round && row.Attempt < old.Attempt && !yielded {
 		l.w.violated("rows", "%s went back from %d.%d to %d.%d", name, old.Round, old.Attempt, row.Round, row.Attempt)
 	}
 	// Rows truncate their times to the millisecond.
@@ -431,7 +462,7 @@ func (l *witness) begin(p *process, post webhook.Post, began time.Time) *attempt
 	key := delivery.Key{Tenant: post.Webhook.Tenant, Webhook: post.Webhook.ID, Event: post.Event.ID}
 	a := &attempt{
 		process: p, key: key, round: 1, began: began, inv: p.current, target: post.Webhook.TargetURL, retry: post.Retry, replay: post.Replay,
-		policy: string(cmp.Or(post.Webhook.Options.Policy, l.w.policy)), activation: post.Webhook.Activation, timeout: cmp.Or(post.Webhook.Options.Timeout, 30*time.Second),
+		policy: string(cmp.Or(post.Webhook.Options.Policy, l.w.policy)), activation: post.Webhook.Activation, timeout: cmp.Or(post.Webhook.Options.Timeout, 30*time.Second), limit: post.Timeout,
 	}
 	p.making = append(p.making, a)
 	name := fmt.Sprintf("w%d/%s", about(key), l.events[key.Event].name)
@@ -453,6 +484,7 @@ func (l *witness) begin(p *process, post webhook.Post, began time.Time) *attempt
 	l.checkCalled(name, a, post, began)
 	l.checkBegun(name, a)
 	l.checkLimits(name, a)
+	l.checkLane(name, a)
 	l.checkEarned(name, a)
 	return a
 }
@@ -545,7 +577,7 @@ func (l *witness) healthWritten(ctx context.Context, id hook) {
 		}
 	}
 	if p := processOf(ctx); p != nil && now.Breaker.Open() && now.Breaker.ProbeAt.Before(was.Breaker.ProbeAt) {
-		p.probes[id]-- // returned: no attempt was made
+		p.probes[id] = max(p.probes[id]-1, 0) // returned: no attempt was made, or it was cut late
 		p.unmade[id]--
 	}
 	l.checkCounts(ctx, id, was, now)
@@ -768,6 +800,9 @@ func (l *witness) sent(p *process, out delivery.Outgoing) {
 	defer l.mu.Unlock()
 	l.spend(p, out)
 	m := out.Message
+	if m.Slow && m.Kind == delivery.MessageAttempt { // forwarded: the other message may go
+		l.parked[putOff{m.Key(), m.Round, m.Attempt}] = true
+	}
 	row := l.rows[m.Key()]
 	if first := m.Round == 1 && m.Attempt == 1 && (p == nil || !strings.HasPrefix(p.name, "sweep")); !first && m.Kind == delivery.MessageAttempt && row.Round == m.Round && row.Replay != m.Replay {
 		l.w.violated("replays", "a message for w%d/%s says that round %d is of the replay %q, but it is of %q", about(m.Key()), l.events[m.Event].name, m.Round, m.Replay, row.Replay)

@@ -13,16 +13,40 @@ import (
 
 // reasons counts what entitles processes to send a message for a delivery: a call of
 // the stream consumer or an expansion of its event, an attempt that failed, a claim
-// of the sweep, a retry that a user asked for, a message that the queue refused, and a
-// parked row that a drain has leased and not finished.
+// of the sweep, a retry that a user asked for, and a message that the queue refused.
 type reasons struct {
 	byEvent    map[webhook.EventID]int
 	byDelivery map[delivery.Key]int
 	used       map[delivery.Key]int
+	received   map[delivery.Key]int // messages for the delivery, and drains that took it
+	forwarded  map[delivery.Key]int // messages sent on to the slow lane
+	written    map[delivery.Key]int // by consumers of the queue
+	recorded   map[delivery.Key]int // by consumers of the stream
+	unsure     map[string]int       // writes of which a process does not know whether they took effect
 }
 
 func newReasons() reasons {
-	return reasons{map[webhook.EventID]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}}
+	return reasons{map[webhook.EventID]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[delivery.Key]int{}, map[string]int{}}
+}
+
+// countWrite checks that a row is written at most twice for each message that is received
+// for its delivery, with the lease and with the outcome, once in each call of the stream
+// that has its event, and once more for each write whose response was lost. The sweep's
+// writes have checks of their own.
+func (l *witness) countWrite(name string, p *process, key delivery.Key) {
+	r := &l.reasons
+	again := r.unsure[l.about(about(key), key.Event)]
+	switch {
+	case p == nil:
+	case strings.HasPrefix(p.name, "retry"):
+		if r.written[key]++; r.written[key] > 2*r.received[key]+again {
+			l.w.violated("work", "%s is written %d times by consumers of the queue, which received %d messages for it", name, r.written[key], r.received[key])
+		}
+	case strings.HasPrefix(p.name, "deliver"):
+		if r.recorded[key]++; r.recorded[key] > r.byEvent[key.Event]+again {
+			l.w.violated("work", "%s is written %d times by the stream, which had its event in %d calls", name, r.recorded[key], r.byEvent[key.Event])
+		}
+	}
 }
 
 // spend checks that there is a reason for a message, and that it arrives when the
@@ -33,8 +57,12 @@ func (l *witness) spend(p *process, m delivery.Outgoing) {
 	}
 	key := m.Message.Key()
 	name := l.w.witness.about(about(key), webhook.EventID(l.events[key.Event].name))
-	l.bringsBack(p, m.Message)
-	if l.reasons.used[key]++; l.reasons.used[key] > l.reasons.byEvent[key.Event]+l.reasons.byDelivery[key] {
+	if m.Message.Slow && m.Message.Hops > 0 {
+		// A message in hand was forwarded to the slow lane, or its attempt was cut late.
+		if l.reasons.forwarded[key]++; l.reasons.forwarded[key] > l.reasons.received[key]+l.reasons.byDelivery[key] {
+			l.w.violated("work", "%s is sent to the slow lane %d times, and was received %d times", name, l.reasons.forwarded[key], l.reasons.received[key])
+		}
+	} else if l.reasons.used[key]++; l.reasons.used[key] > l.reasons.byEvent[key.Event]+l.reasons.byDelivery[key] {
 		l.w.violated("work", "%d messages are sent for %s, one more than there were reasons", l.reasons.used[key], name)
 	}
 	now, row := time.Now(), l.rows[key]
@@ -59,6 +87,12 @@ func (l *witness) spend(p *process, m delivery.Outgoing) {
 	if late := now.Add(m.Delay).Sub(due); late > now.Sub(since)+2*time.Second+l.w.skew {
 		l.w.violated("lateness", "%s is due at %s, and its message arrives %s later", name, stamp(row.NextAt.Sub(l.w.began)), late)
 	}
+}
+
+func (l *witness) unsureOf(delivery string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reasons.unsure[delivery]++
 }
 
 func later(a, b time.Time) time.Time {
@@ -157,7 +191,7 @@ func (l *witness) checkSwept(inv *invocation) {
 		return
 	}
 	for _, key := range l.sortedRows() {
-		if row := l.rows[key]; row.Status == delivery.StatusPending && row.SweepAt.Before(inv.began.Add(-l.w.skew)) && row.Updated.Before(inv.began.Add(-time.Millisecond-l.w.skew)) {
+		if row := l.rows[key]; row.Status == delivery.StatusPending && !l.w.damage.unreadable(key) && row.SweepAt.Before(inv.began.Add(-l.w.skew)) && l.committed[key].Before(l.w.lag.known(inv.began)) {
 			l.w.violated("lateness", "%s has run and left w%d/%s, which was due at %s", p.name, about(key), l.events[key.Event].name, stamp(row.SweepAt.Sub(l.w.began)))
 		}
 	}

@@ -52,6 +52,9 @@ type world struct {
 	explanations *explanations
 	doom         *doom
 	aliens       *aliens
+	damage       *damage
+	capacity     *capacity
+	lag          *lag
 	quitter      *quitter
 	actors       []actor
 	shards       []*shard
@@ -226,7 +229,7 @@ func (w *world) gates() [][]*gate {
 	return groups
 }
 
-const maxSteps = 400_000
+const maxSteps = 600_000
 
 // run makes things happen until done returns true.
 func (w *world) run(done func() bool) {

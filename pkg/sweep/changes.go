@@ -31,13 +31,18 @@ type ChangeFailures interface {
 // at most changePage of them in a Run. A batch is removed only once all its
 // records were taken. Others stay where they are and nowhere else: no queue ever
 // holds records of the tables. Each Run goes on behind the last batch of the one
-// before, so that batches that fail every time do not block the others.
+// before, so that batches that fail every time do not block the others. A bucket
+// that was empty is listed again in the fifth minute.
 func (s *Sweeper) retakeChanges(ctx context.Context) error {
-	if s.Changes == nil {
+	if s.Changes == nil || s.changes.lasts(s.Now()) {
 		return nil
 	}
 	failed := skips{sweeper: s, what: "failed changes"}
 	names, err := s.nextChanges(ctx)
+	if err == nil && len(names) == 0 {
+		s.changes.begin(s.Now())
+		s.retaken.Store(nil)
+	}
 	for _, name := range names {
 		if ctx.Err() != nil {
 			break

@@ -22,11 +22,13 @@ type failedChanges struct {
 	verdicts map[string]error
 	unread   map[string]error
 	calls    []string
+	lists    int
 }
 
 var errPartly = errors.New("partly")
 
 func (f *failedChanges) List(_ context.Context, after string, limit int) (names []string, err error) {
+	f.lists++
 	for name := range f.batches {
 		if name > after {
 			names = append(names, name)

@@ -54,6 +54,9 @@ var errNotSent = fmt.Errorf("message not sent: %w", webhook.ErrUnavailable)
 // returns its message.
 func (r *dueRows) take(ctx context.Context, d delivery.DueRow, g *gate) (out delivery.Outgoing, send bool, err error) {
 	if d.Parked {
+		if gone, err := g.isGone(ctx, r.Sweeper, keyOf(d.Key)); gone || err != nil {
+			return out, false, r.endOrphan(ctx, d, err)
+		}
 		r.caught(ctx, d)
 	}
 	if g.open && !d.NextAt.After(r.horizon) {
@@ -66,6 +69,26 @@ func (r *dueRows) take(ctx context.Context, d delivery.DueRow, g *gate) (out del
 		}
 	}
 	return r.claim(ctx, d)
+}
+
+// endOrphan ends a parked row of a deleted webhook. Its timer was removed with the webhook,
+// so nothing else looks at it, and that it surfaced is not a fault. err is why the webhook
+// could not be read.
+func (r *dueRows) endOrphan(ctx context.Context, d delivery.DueRow, err error) error {
+	if err != nil {
+		return err
+	}
+	row, err := r.Deliveries.Claim(ctx, delivery.Claim{Key: d.Key, Seen: d.SweepAt, Now: r.Now(), Next: r.Now().Add(resendStep)})
+	if err == nil {
+		now := r.Now()
+		_, err = r.Deliveries.End(ctx, delivery.End{
+			Key: d.Key, Round: row.Round, Status: delivery.StatusCancelled, Reason: "the webhook is deleted", Now: now, Seed: delivery.Seed{ExpiresAt: now.Add(r.RowLife)},
+		})
+	}
+	if errors.Is(err, delivery.ErrRefused) {
+		return nil // it is in use after all
+	}
+	return err
 }
 
 // park parks a row and reports whether it did. It does not if another sweep moved the

@@ -26,8 +26,26 @@ type gates struct {
 type gate struct {
 	open bool // rows wait behind the breaker
 
-	turn    chan struct{} // held while the timer is read, and while ensured is used
+	turn    chan struct{} // held while the timer is read, and while the others are used
 	ensured time.Time     // just before the timer was read; zero: never
+	looked  bool          // gone is known
+	gone    bool          // the webhook is deleted
+}
+
+// isGone reports whether the webhook is deleted, which it reads once.
+func (g *gate) isGone(ctx context.Context, s *Sweeper, key webhook.Key) (bool, error) {
+	g.turn <- struct{}{}
+	defer func() { <-g.turn }()
+	if g.looked {
+		return g.gone, nil
+	}
+	_, err := s.Webhooks.Get(ctx, key.Tenant, key.ID)
+	g.gone = errors.Is(err, webhook.ErrNotFound)
+	if err == nil || g.gone {
+		g.looked = true
+		return g.gone, nil
+	}
+	return false, err
 }
 
 func newGate() *gate { return &gate{turn: make(chan struct{}, 1)} }

@@ -222,3 +222,30 @@ func TestRun_EndsARowThatIsStuckOnceItsEventIsGone(t *testing.T) {
 		t.Errorf("after %d messages it ended in %v, want about 18 (up to six hours apart), ended once the event is gone", sent, ended)
 	}
 }
+
+// The parked rows of a deleted webhook have no timer. They end when they surface, and the
+// net counts none.
+func TestRun_EndsParkedRowsOfADeletedWebhook(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.create("")
+	now := s.clock.Now()
+	for n := range 20 {
+		_, err := s.db.Deliveries().Park(t.Context(), delivery.Park{
+			Key: key(1, n), Round: 1, Attempt: 1, Now: now, Net: delivery.Net(now, 0.5), Seed: delivery.Seed{ExpiresAt: now.Add(1000 * time.Hour)},
+		})
+		s.must(err)
+	}
+	w, err := s.db.Webhooks().Get(t.Context(), tenant, 1)
+	s.must(err)
+	s.must(s.db.Webhooks().Delete(t.Context(), tenant, 1, w.Revision, webhook.Change{}))
+	s.clock.Advance(44 * time.Hour)
+	s.sweep()
+	s.wantSent(time.Minute)
+	if row := s.row(key(1, 1)); row.Status != delivery.StatusCancelled || row.Parked {
+		t.Errorf("the row is %s, parked %v", row.Status, row.Parked)
+	}
+	if log := s.log.String(); !strings.Contains(log, " net=0 ") {
+		t.Errorf("the net counts them:\n%s", log)
+	}
+}

@@ -19,9 +19,10 @@ import (
 // Unreadable records are buried for an operator. A batch that cannot be opened
 // stays and does not block the others. If messages cannot be sent, or a
 // redriven batch cannot be removed, the stage stops until the next minute;
-// otherwise it would send the same messages repeatedly.
+// otherwise it would send the same messages repeatedly. A bucket that was empty is
+// listed again in the fifth minute.
 func (s *Sweeper) redrive(ctx context.Context) error {
-	if s.Failures == nil {
+	if s.Failures == nil || s.failures.lasts(s.Now()) {
 		return nil
 	}
 	failed := skips{sweeper: s, what: "failed batches"}
@@ -30,6 +31,9 @@ func (s *Sweeper) redrive(ctx context.Context) error {
 		names, err := s.Failures.List(ctx, after, failureList)
 		if err != nil {
 			return errors.Join(err, failed.err())
+		}
+		if after == "" && len(names) == 0 {
+			s.failures.begin(s.Now())
 		}
 		for _, name := range names {
 			after = name

@@ -11,16 +11,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
+	"github.com/posthaste-dev/posthaste/pkg/sweep"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
 // givenUp is the failure bucket, in memory.
 type givenUp struct {
+	lists   int
 	batches map[string][]webhook.Record
 	faults  map[string]error
 }
 
 func (g *givenUp) List(_ context.Context, after string, limit int) (names []string, err error) {
+	g.lists++
 	for name := range g.batches {
 		if name > after {
 			names = append(names, name)
@@ -109,5 +112,37 @@ func TestRun_RedrivesFailedBatches(t *testing.T) {
 	failures.faults["List"] = webhook.ErrUnavailable
 	if err := b.sweeper.Run(t.Context()); !errors.Is(err, webhook.ErrUnavailable) {
 		t.Errorf("a bucket that cannot be listed: got %v", err)
+	}
+}
+
+// A bucket that was empty is listed in every fifth minute, one with batches in every
+// minute, and so is one that could not be listed.
+func TestRun_ListsAnEmptyBucketEveryFifthMinute(t *testing.T) {
+	t.Parallel()
+	b := newJobBench(t, inSlices(1, 0))
+	failures := &givenUp{batches: map[string][]webhook.Record{}, faults: map[string]error{"List": webhook.ErrUnavailable}}
+	changes := &failedChanges{batches: map[string]string{}, unread: map[string]error{"List": webhook.ErrUnavailable}}
+	b.sweeper.Failures, b.sweeper.Changes = failures, &sweep.Changes{Failures: changes, Take: changes.take}
+	minutes := func(n int) [2]int {
+		t.Helper()
+		failures.lists, changes.lists = 0, 0
+		for minute := range n {
+			_ = b.sweeper.Run(t.Context()) // returns the faults
+			b.clock.Advance(time.Minute + []time.Duration{time.Second, -time.Second}[minute%2])
+		}
+		return [2]int{failures.lists, changes.lists}
+	}
+	if got, want := minutes(4), [2]int{4, 4}; got != want {
+		t.Errorf("buckets that could not be listed were listed %v times in 4 minutes, want %v", got, want)
+	}
+	clear(failures.faults)
+	clear(changes.unread)
+	if got, want := minutes(10), [2]int{2, 2}; got != want {
+		t.Errorf("empty buckets were listed %v times in 10 minutes, want %v", got, want)
+	}
+	failures.batches["1"], changes.batches["1"] = []webhook.Record{}, "1"
+	failures.faults["Open 1"], changes.verdicts = webhook.ErrUnavailable, map[string]error{"1": errPartly}
+	if got, want := minutes(4), [2]int{4, 7}; got != want { // the changes behind the last one, and from the first
+		t.Errorf("buckets with a batch were listed %v times in 4 minutes, want %v", got, want)
 	}
 }

@@ -124,6 +124,8 @@ type Sweeper struct {
 	reported reported
 	notices  *notice.Notifier
 	retaken  atomic.Pointer[string] // the batch that was last taken again
+	failures lull
+	changes  lull
 }
 
 // New returns a Sweeper.

@@ -116,20 +116,29 @@ func (v *timers) decide(ctx context.Context, t delivery.Timer) error {
 	if err != nil {
 		return err
 	}
+	slow := false
 	if w.State == webhook.StateActive {
 		h, err := v.Webhooks.CurrentHealth(ctx, t.Key)
 		if err != nil {
 			return err
 		}
-		if b := h.Under(w.Activation).Breaker; b.Open() {
-			return v.wait(ctx, t, b)
+		if slow = h.Slow; h.Under(w.Activation).Breaker.Open() {
+			return v.wait(ctx, t, h.Under(w.Activation).Breaker, slow)
 		}
 	}
-	return v.drain(ctx, t)
+	return v.drain(ctx, t, slow)
+}
+
+// inLane puts messages into the slow lane if the webhook's target is slow.
+func inLane(out []delivery.Outgoing, slow bool) []delivery.Outgoing {
+	for i := range out {
+		out[i].Message.Slow = slow
+	}
+	return out
 }
 
 // wait has a row attempted, if the probe of the breaker is due.
-func (v *timers) wait(ctx context.Context, t delivery.Timer, b webhook.Breaker) error {
+func (v *timers) wait(ctx context.Context, t delivery.Timer, b webhook.Breaker, slow bool) error {
 	now := v.Now()
 	if !delivery.ProbeSoon(b, now) {
 		return v.set(ctx, t.Waits(b, now))
@@ -142,7 +151,7 @@ func (v *timers) wait(ctx context.Context, t delivery.Timer, b webhook.Breaker) 
 		return v.set(ctx, t.EmptyOpen(now))
 	}
 	next, probe := t.Probes(b, now)
-	if err := v.send(ctx, probe); err != nil {
+	if err := v.send(ctx, inLane(probe, slow)); err != nil {
 		return err
 	}
 	return v.set(ctx, next)
@@ -150,7 +159,7 @@ func (v *timers) wait(ctx context.Context, t delivery.Timer, b webhook.Breaker) 
 
 // drain has the parked rows attempted, or ended if the webhook is not Active. Without
 // rows the timer is removed in the end.
-func (v *timers) drain(ctx context.Context, t delivery.Timer) error {
+func (v *timers) drain(ctx context.Context, t delivery.Timer, slow bool) error {
 	now := v.Now()
 	waiting, err := v.count(ctx, t.Key)
 	switch {
@@ -162,7 +171,7 @@ func (v *timers) drain(ctx context.Context, t delivery.Timer) error {
 		return v.set(ctx, t.Empty(now))
 	}
 	next, drains := t.Drains(waiting, now)
-	if err := v.send(ctx, drains); err != nil {
+	if err := v.send(ctx, inLane(drains, slow)); err != nil {
 		return err
 	}
 	return v.set(ctx, next)

@@ -44,15 +44,15 @@ func (w *walk[T]) next(ctx context.Context) []T {
 		if !ok {
 			return nil
 		}
-		if page := w.readPage(ctx, shard, last); len(page) > 0 {
+		if page := w.fetch(ctx, shard, last); len(page) > 0 {
 			return page
 		}
 	}
 }
 
-// readPage reads the next page of a shard that was taken. The shard is given back even
-// if the goroutine ends meanwhile, as in a simulated process that dies: others wait.
-func (w *walk[T]) readPage(ctx context.Context, shard int, last T) (page []T) {
+// fetch reads a page of a shard and gives the shard back, however the read ends: other
+// workers wait for it.
+func (w *walk[T]) fetch(ctx context.Context, shard int, last T) (page []T) {
 	var err error
 	defer func() { w.give(shard, page, err) }()
 	err = guarded(func() (err error) {

@@ -12,11 +12,7 @@ import (
 // Append appends what the template makes of an event, which is JSON if the event's
 // objects are. Its only error is ErrTooLarge. It allocates at most a few times MaxResult.
 func (t *Template) Append(b []byte, e *Event) ([]byte, error) {
-	values := make([][]byte, len(t.nodes)) // by node; nil: missing
-	for _, c := range t.nodes[0].children {
-		values[c] = e.value(t.nodes[c].member)
-		t.look(values, c)
-	}
+	values := t.values(e)
 	size := 0
 	for _, p := range t.pieces {
 		size += max(len(p.literal), len(values[p.at]), len("null"))
@@ -38,6 +34,16 @@ func (t *Template) Append(b []byte, e *Event) ([]byte, error) {
 		}
 	}
 	return out.b, nil
+}
+
+// values returns the values of an event by nodes, nil for what is missing.
+func (t *Template) values(e *Event) [][]byte {
+	values := make([][]byte, len(t.nodes))
+	for _, c := range t.nodes[0].children {
+		values[c] = e.value(t.nodes[c].member)
+		t.look(values, c)
+	}
+	return values
 }
 
 // value returns a member of the event as JSON, nil if it is missing.

@@ -28,7 +28,7 @@ func (r *result) addText(value []byte) {
 		return
 	}
 	start := jsonscan.SkipSpace(value, 1)
-	for i := start; i < len(value) && value[i] != ']' && !r.full; i = jsonscan.SkipSpace(value, i) {
+	for i := start; i < len(value) && value[i] != ']'; i = jsonscan.SkipSpace(value, i) {
 		if value[i] == ',' {
 			r.add([]byte(", "))
 			i = jsonscan.SkipSpace(value, i+1)
@@ -51,8 +51,7 @@ func (r *result) addElement(value []byte) {
 	case len(r.b)+len(value) > r.limit:
 		r.full = true
 	default:
-		r.b = appendText(r.b, value)
-		r.full = r.full || len(r.b) > r.limit
+		r.b = appendText(r.b, value) // what follows finds that it became too long: a quotation mark at least
 	}
 }
 

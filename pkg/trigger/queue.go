@@ -41,12 +41,7 @@ func Queue(handle func(ctx context.Context, received []delivery.Received) (faile
 		for i, r := range batch.Records {
 			receives, _ := strconv.Atoi(r.Attributes.Receives) // 0 if the queue did not count
 			received[i] = delivery.Received{ID: r.MessageID, Receipt: r.ReceiptHandle, Receives: receives}
-			m, err := delivery.DecodeMessage(r.Body)
-			if err != nil {
-				received[i].Undecodable = r.Body
-				continue
-			}
-			received[i].Message = m
+			received[i].Decode(r.Body)
 		}
 		return partial(handle(ctx, received)...)
 	}, logger}

@@ -30,6 +30,9 @@ type Health struct {
 	Latency time.Duration
 	// FastTimeout is when an attempt in the fast lane was last cut short.
 	FastTimeout time.Time
+	// Slow says that attempts take the slow lane: one was cut short in the queue lane,
+	// and Latency has not fallen under SlowUnder since.
+	Slow bool
 	// Signing is the secret that the target accepted last, of the two that may
 	// sign during a rotation.
 	Signing Preference
@@ -39,6 +42,14 @@ type Health struct {
 	// it.
 	Version int64
 }
+
+// Attempts in the queue lane are cut short after QueueBudget, so that a slow target
+// holds no slot for long. A webhook leaves the slow lane when its responses take less
+// than SlowUnder on average, never by time alone.
+const (
+	QueueBudget = 5 * time.Second
+	SlowUnder   = 2 * time.Second
+)
 
 // MaxLastError is the largest size of LastError in bytes; it is cut to that.
 const MaxLastError = 4000
@@ -84,7 +95,7 @@ func (h Health) Under(activation int64) Health {
 // breaker counts all of them. A success resets everything.
 //
 // TotalCalls counts POSTs: an attempt of two is two calls and at most one error.
-// A fast-lane timeout is not an error, and neither is an undecided attempt: the
+// An attempt that its lane cut short is not an error, and neither is an undecided attempt: the
 // rotation caused it, not the target.
 //
 // An attempt that sent nothing, since the webhook's template makes too large a body of its
@@ -108,10 +119,8 @@ func (h Health) Observe(reports ...HealthReport) Health {
 			h.Breaker = h.Breaker.unresolved(r.Probe)
 			continue
 		}
-		if r.Error == failure.Fast {
-			if r.At.After(h.FastTimeout) {
-				h.FastTimeout = r.At
-			}
+		if r.Error.Cut() {
+			h = h.observeCut(r)
 			continue
 		}
 		if r.Error == failure.Body {
@@ -124,6 +133,7 @@ func (h Health) Observe(reports ...HealthReport) Health {
 		} else {
 			h.Latency += (answer - h.Latency) / 8
 		}
+		h.Slow = h.Slow && h.Latency >= SlowUnder
 		if r.Replay {
 			h = h.observeApart(r)
 			continue
@@ -151,6 +161,19 @@ func (h Health) Observe(reports ...HealthReport) Health {
 		if h.FailingSince.IsZero() {
 			h.FailingSince = r.At
 		}
+	}
+	return h
+}
+
+// observeCut counts an attempt that its lane cut short. One that takes longer than the
+// queue lane allows is known to take that long: the average of what was faster before
+// must not end the slow lane with its first response.
+func (h Health) observeCut(r HealthReport) Health {
+	if r.At.After(h.FastTimeout) {
+		h.FastTimeout = r.At
+	}
+	if r.Error == failure.Queue {
+		h.Slow, h.Latency = true, max(h.Latency, QueueBudget)
 	}
 	return h
 }

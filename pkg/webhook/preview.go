@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/posthaste-dev/posthaste/pkg/filter"
+	"github.com/posthaste-dev/posthaste/pkg/template"
 )
 
 // Preview says which of a tenant's newest events a webhook would get.
@@ -14,7 +15,8 @@ type Preview struct {
 	// Samples has the newest few events of those that would be sent, and of those
 	// that the options leave out, newest first.
 	Samples []PreviewSample
-	// Missing has the paths in the filter to members that no subscribed event has.
+	// Missing has the paths in the filter and the template to members that no subscribed
+	// event has.
 	Missing []string
 }
 
@@ -38,18 +40,15 @@ const (
 // active. The caller checks that the principal sees it.
 func (r *Registry) Preview(ctx context.Context, w Webhook) (Preview, error) {
 	var (
-		p        Preview
-		coverage *filter.Coverage
-		err      error
-		sent     int
-		leftOut  int
-		size     int
-		before   EventID
+		p       Preview
+		sent    int
+		leftOut int
+		size    int
+		before  EventID
 	)
-	if len(w.Options.Filter) > 0 {
-		if coverage, err = filter.NewCoverage(w.Options.Filter); err != nil {
-			return Preview{}, err
-		}
+	covered, err := newCovered(w.Options)
+	if err != nil {
+		return Preview{}, err
 	}
 	selection := w.Selection()
 	for p.Examined < maxPreviewed && size < maxPreviewBytes {
@@ -65,9 +64,7 @@ func (r *Registry) Preview(ctx context.Context, w Webhook) (Preview, error) {
 			}
 			p.Subscribed++
 			event := &seen{event: e}
-			if coverage != nil {
-				coverage.Add(event.get())
-			}
+			covered.add(event)
 			count := &sent
 			refusal := ""
 			if selection.refuses(event) == "" {
@@ -83,10 +80,51 @@ func (r *Registry) Preview(ctx context.Context, w Webhook) (Preview, error) {
 			break
 		}
 	}
-	if coverage != nil && p.Subscribed > 0 {
-		p.Missing = coverage.Missing()
+	if p.Subscribed > 0 {
+		p.Missing = covered.missing()
 	}
 	return p, nil
+}
+
+// covered finds out which members that a filter and a template name exist in events. One
+// of the two is nil if there is none.
+type covered struct {
+	options  Options
+	filter   *filter.Coverage
+	template *template.Coverage
+}
+
+func newCovered(o Options) (c covered, err error) {
+	c.options = o
+	if len(o.Filter) > 0 {
+		if c.filter, err = filter.NewCoverage(o.Filter); err != nil {
+			return covered{}, err
+		}
+	}
+	if len(o.Template) > 0 {
+		c.template, err = template.NewCoverage(o.Template)
+	}
+	return c, err
+}
+
+func (c covered) add(e *seen) {
+	if c.filter != nil {
+		c.filter.Add(e.get())
+	}
+	if c.template != nil {
+		all := e.event.Only(c.options.Fields).Carried(false)
+		c.template.Add(&template.Event{FieldValues: all.FieldValues, Values: all.Values, Previous: all.Previous})
+	}
+}
+
+func (c covered) missing() (paths []string) {
+	if c.filter != nil {
+		paths = c.filter.Missing()
+	}
+	if c.template != nil {
+		paths = append(paths, c.template.Missing()...)
+	}
+	return paths
 }
 
 // size returns the bytes of an event's data.

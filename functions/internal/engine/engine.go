@@ -32,6 +32,6 @@ func New(cfg config.Deliver, clients aws.Config, logger *slog.Logger, version st
 	queues := awssqs.NewFromConfig(clients)
 	on := start.Contracts(cfg.Deployed, start.Limits{DocumentBytes: documentBytes}, clients, logger)
 	on.Notices = operational.Notices(cfg.Operational, clients)
-	on.Messages = &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL}
+	on.Messages = &sqs.Queue{Client: queues, URL: cfg.DeliveryQueueURL, SlowURL: cfg.SlowQueueURL}
 	return dispatcher.New(on, sender, &sqs.DeadLetters{Client: queues, URL: cfg.DeadLetterQueueURL}), sender, nil
 }

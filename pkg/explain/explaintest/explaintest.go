@@ -59,9 +59,8 @@ func Check(x explain.Explanation, w Witness) error {
 		"status %q, round %d, attempt %d of %d: the row has %q, %d, %d, %d", x.Status, x.Round, x.Attempt, x.AttemptCount, w.Row.Status, w.Row.Round, w.Row.Attempt, w.Row.AttemptCount)
 	pending := w.Row.Status == delivery.StatusPending
 	fault((x.WaitingBehind == explain.WaitLease) != (pending && w.Row.LeaseBy != "") && x.WaitingBehind != explain.WaitDisabled, "it waits behind %q, and the lease is of %q", x.WaitingBehind, w.Row.LeaseBy)
-	fault(has(explain.Parked) != (pending && w.Row.Parked) && x.WaitingBehind != explain.WaitDisabled, "the row is parked: %t", w.Row.Parked)
-	probed := w.Row.Parked && x.WaitingBehind == explain.WaitBreaker // the next attempt is a probe's
-	fault(pending && w.Row.LeaseBy == "" && !probed && !x.NextAttempt.Equal(w.Row.NextAt), "the next attempt is at %v, and the row says %v", x.NextAttempt, w.Row.NextAt)
+	fault(w.Row.Parked && x.NextAttempt.Before(w.Row.NextAt), "the next attempt of a parked delivery is at %v, and the row says not before %v", x.NextAttempt, w.Row.NextAt)
+	fault(pending && w.Row.LeaseBy == "" && !w.Row.Parked && !x.NextAttempt.Equal(w.Row.NextAt), "the next attempt is at %v, and the row says %v", x.NextAttempt, w.Row.NextAt)
 	fault(row && !pending && !x.NextAttempt.IsZero(), "a delivery that has ended has a next attempt")
 	return errors.Join(wrong...)
 }

@@ -24,7 +24,6 @@ func TestCheck(t *testing.T) {
 		{},
 		{Status: delivery.StatusDelivered, Round: 1, Attempt: 1, AttemptCount: 1},
 		{Status: delivery.StatusPending, Round: 1, Attempt: 1, AttemptCount: 1, NextAt: accepted.Add(time.Hour)},
-		{Status: delivery.StatusPending, Round: 1, Attempt: 1, AttemptCount: 1, NextAt: accepted, Parked: true},
 		{Status: delivery.StatusPending, Round: 1, Attempt: 1, LeaseBy: "t", LeaseUntil: accepted.Add(time.Minute)},
 	}
 	for _, states := range [][]webhook.Webhook{{yes}, {no}, {yes, no}} {

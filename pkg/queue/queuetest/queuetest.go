@@ -150,7 +150,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		h := open(t)
 		send(t, h, 0, message(1, 1))
 		first := all(t, h)
-		if err := h.Visibility.Postpone(t.Context(), first[0].Receipt, 2*time.Second); err != nil {
+		if err := h.Visibility.Postpone(t.Context(), first[0], 2*time.Second); err != nil {
 			t.Fatal(err)
 		}
 		if got := all(t, h); len(got) != 0 {
@@ -166,7 +166,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		send(t, h, 0, message(1, 1))
 		first := all(t, h)
 		h.Ack(t, first...)
-		if err := h.Visibility.Postpone(t.Context(), first[0].Receipt, time.Second); err != nil {
+		if err := h.Visibility.Postpone(t.Context(), first[0], time.Second); err != nil {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -191,17 +191,38 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 			t.Errorf("got %+v", letters)
 		}
 	})
-	t.Run("a webhook with many messages does not delay one with few", func(t *testing.T) {
+	t.Run("a tenant with many messages does not delay one with few", func(t *testing.T) {
 		h := open(t)
 		var many []delivery.Message
 		for n := 1; n <= 600; n++ {
 			many = append(many, message(1, n))
 		}
 		send(t, h, 0, many...)
-		send(t, h, 0, message(2, 601))
+		other := message(2, 601)
+		other.Tenant = "Other"
+		send(t, h, 0, other)
 		batch := append(h.Receive(t, 10), h.Receive(t, 10)...)
 		if !slices.Contains(attempts(batch), 601) && h.Fair {
-			t.Errorf("the other webhook's message is not among the first twenty: %v", attempts(batch))
+			t.Errorf("the other tenant's message is not among the first twenty: %v", attempts(batch))
+		}
+	})
+	t.Run("messages of both lanes are received and postponed", func(t *testing.T) {
+		h := open(t)
+		slow := message(1, 2)
+		slow.Slow = true
+		send(t, h, 0, message(1, 1), slow)
+		got := all(t, h)
+		if !slices.Equal(attempts(got), []int{1, 2}) {
+			t.Fatalf("got %+v", got)
+		}
+		for _, r := range got {
+			if err := h.Visibility.Postpone(t.Context(), r, 2*time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.Advance(3 * time.Second)
+		if got := all(t, h); !slices.Equal(attempts(got), []int{1, 2}) {
+			t.Errorf("later: got %v", attempts(got))
 		}
 	})
 }

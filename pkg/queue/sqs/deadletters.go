@@ -50,10 +50,7 @@ func (d *DeadLetters) Receive(ctx context.Context, limit int) ([]delivery.Receiv
 	for _, m := range out.Messages {
 		letter := delivery.Received{ID: aws.ToString(m.MessageId), Receipt: aws.ToString(m.ReceiptHandle)}
 		letter.Receives, _ = strconv.Atoi(m.Attributes["ApproximateReceiveCount"]) // 0 if the queue did not count
-		body := aws.ToString(m.Body)
-		if letter.Message, err = delivery.DecodeMessage(body); err != nil {
-			letter.Message, letter.Undecodable = delivery.Message{}, body
-		}
+		letter.Decode(aws.ToString(m.Body))
 		letters = append(letters, letter)
 	}
 	return letters, nil

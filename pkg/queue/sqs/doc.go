@@ -1,5 +1,5 @@
-// Package sqs implements the delivery queue on an SQS standard queue, with a
-// message group per webhook for fairness, and reads its dead-letter queue.
+// Package sqs implements the delivery queue on two SQS standard queues, with a
+// message group per tenant for fairness, and reads their dead-letter queue.
 //
 // [Queue] sends messages and changes their visibility; [DeadLetters] receives,
 // removes and buries. The package refuses to receive from the delivery queue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -32,12 +33,19 @@ const (
 	maxVisibility = 12 * time.Hour
 )
 
-// Queue implements delivery.Queue and delivery.Visibility on an SQS queue. Set
-// its fields before use and do not change them afterwards. Its methods may be
-// called concurrently.
+// Queue implements delivery.Queue and delivery.Visibility on two SQS queues: URL is
+// that of the queue lane, SlowURL that of the slow lane. Set its fields before use and
+// do not change them afterwards. Its methods may be called concurrently.
 type Queue struct {
-	Client Client
-	URL    string
+	Client       Client
+	URL, SlowURL string
+}
+
+func (q *Queue) url(m delivery.Message) *string {
+	if m.Slow {
+		return &q.SlowURL
+	}
+	return &q.URL
 }
 
 var (
@@ -52,37 +60,52 @@ var (
 func (q *Queue) Send(ctx context.Context, messages []delivery.Outgoing) (failed []int, err error) {
 	sent := false
 	var errs []error
-	for first := 0; first < len(messages); {
-		entries := batch(messages[first:])
-		missing, err := q.sendBatch(ctx, entries)
-		if err != nil {
-			errs = append(errs, err)
-		} else {
-			sent = true
+	for _, slow := range []bool{false, true} {
+		rest := indexes(messages, slow)
+		for len(rest) > 0 {
+			entries := batch(messages, rest)
+			missing, err := q.sendBatch(ctx, q.url(delivery.Message{Slow: slow}), entries)
+			if err != nil {
+				errs = append(errs, err)
+			} else {
+				sent = true
+			}
+			for _, n := range missing {
+				failed = append(failed, rest[n])
+			}
+			rest = rest[len(entries):]
 		}
-		for _, i := range missing {
-			failed = append(failed, first+i)
-		}
-		first += len(entries)
 	}
 	if len(errs) > 0 && !sent {
 		return nil, errors.Join(errs...)
 	}
+	slices.Sort(failed)
 	return failed, nil
 }
 
-// batch returns the entries of the next call: as many of the messages as fit,
-// at least one. An entry's id is its index.
-func batch(messages []delivery.Outgoing) []types.SendMessageBatchRequestEntry {
+// indexes returns the positions of the messages of one lane, in ascending order.
+func indexes(messages []delivery.Outgoing, slow bool) (found []int) {
+	for i, m := range messages {
+		if m.Message.Slow == slow {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// batch returns the entries of the next call: as many of the messages at these
+// positions as fit, at least one. An entry's id is its index.
+func batch(messages []delivery.Outgoing, positions []int) []types.SendMessageBatchRequestEntry {
 	var entries []types.SendMessageBatchRequestEntry
 	size := 0
-	for i, out := range messages {
+	for n, i := range positions {
+		out := messages[i]
 		body := delivery.EncodeMessage(out.Message)
-		if size += len(body); i == batchEntries || i > 0 && size > batchBytes {
+		if size += len(body); n == batchEntries || n > 0 && size > batchBytes {
 			break
 		}
 		entries = append(entries, types.SendMessageBatchRequestEntry{
-			Id: aws.String(strconv.Itoa(i)), MessageBody: &body,
+			Id: aws.String(strconv.Itoa(n)), MessageBody: &body,
 			MessageGroupId: aws.String(out.Message.Group()),
 			DelaySeconds:   wholeSeconds(out.Delay, delivery.MaxDelay),
 		})
@@ -91,14 +114,13 @@ func batch(messages []delivery.Outgoing) []types.SendMessageBatchRequestEntry {
 }
 
 // sendBatch makes one call and returns the indexes of the entries that were not
-// stored, in ascending order. An entry that the response does not mention was
-// not stored.
-func (q *Queue) sendBatch(ctx context.Context, entries []types.SendMessageBatchRequestEntry) ([]int, error) {
+// stored. An entry that the response does not mention was not stored.
+func (q *Queue) sendBatch(ctx context.Context, url *string, entries []types.SendMessageBatchRequestEntry) ([]int, error) {
 	missing := make(map[int]bool, len(entries))
 	for i := range entries {
 		missing[i] = true
 	}
-	out, err := q.Client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &q.URL, Entries: entries})
+	out, err := q.Client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: url, Entries: entries})
 	if err == nil {
 		for _, stored := range out.Successful {
 			if i, wrong := strconv.Atoi(aws.ToString(stored.Id)); wrong == nil {
@@ -108,18 +130,13 @@ func (q *Queue) sendBatch(ctx context.Context, entries []types.SendMessageBatchR
 	} else {
 		err = wrap("send messages", err)
 	}
-	indexes := make([]int, 0, len(missing))
-	for i := range missing {
-		indexes = append(indexes, i)
-	}
-	slices.Sort(indexes)
-	return indexes, err
+	return slices.Collect(maps.Keys(missing)), err
 }
 
 // Postpone implements delivery.Visibility.
-func (q *Queue) Postpone(ctx context.Context, receipt string, delay time.Duration) error {
+func (q *Queue) Postpone(ctx context.Context, r delivery.Received, delay time.Duration) error {
 	_, err := q.Client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
-		QueueUrl: &q.URL, ReceiptHandle: &receipt, VisibilityTimeout: wholeSeconds(delay, maxVisibility),
+		QueueUrl: q.url(r.Message), ReceiptHandle: &r.Receipt, VisibilityTimeout: wholeSeconds(delay, maxVisibility),
 	})
 	if err == nil || goneReceipt(err) {
 		return nil

@@ -109,7 +109,7 @@ func TestSend_SaysWhichMessagesWereNotStored(t *testing.T) {
 	}
 }
 
-func TestSend_DelaysToTheSecondAndGroupsByWebhook(t *testing.T) {
+func TestSend_DelaysToTheSecondAndGroupsByTenant(t *testing.T) {
 	t.Parallel()
 	c := &client{send: func(_ int, in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
 		return stored(in), nil
@@ -125,8 +125,32 @@ func TestSend_DelaysToTheSecondAndGroupsByWebhook(t *testing.T) {
 	for _, entry := range c.calls[0].Entries {
 		got = append(got, fmt.Sprint(*entry.MessageGroupId, " ", entry.DelaySeconds))
 	}
-	if diff := cmp.Diff([]string{"Default-7 0", "Default-7 2", "Default-7 900", "Default-7 900"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"Default 0", "Default 2", "Default 900", "Default 900"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Messages of the slow lane have a queue of their own. What is not stored is named by
+// its position among all messages.
+func TestSend_ToTwoQueues(t *testing.T) {
+	t.Parallel()
+	c := &client{send: func(call int, in *awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
+		return stored(in, "1"), nil
+	}}
+	out := outgoing(5)
+	for i := range out {
+		out[i].Message.Slow = i%2 == 1
+	}
+	failed, err := (&sqs.Queue{Client: c, URL: "q", SlowURL: "s"}).Send(t.Context(), out)
+	if diff := cmp.Diff([]int{2, 3}, failed); err != nil || diff != "" {
+		t.Errorf("error %v; failed (-want +got):\n%s", err, diff)
+	}
+	got := map[string]int{}
+	for _, call := range c.calls {
+		got[*call.QueueUrl] = len(call.Entries)
+	}
+	if diff := cmp.Diff(map[string]int{"q": 3, "s": 2}, got); diff != "" {
+		t.Errorf("messages by queue (-want +got):\n%s", diff)
 	}
 }
 
@@ -147,7 +171,7 @@ func TestPostpone(t *testing.T) {
 			t.Parallel()
 			seconds := int32(0)
 			c := &client{hide: func(in *awssqs.ChangeMessageVisibilityInput) error { seconds = in.VisibilityTimeout; return tt.err }}
-			err := (&sqs.Queue{Client: c}).Postpone(t.Context(), "r", 1500*time.Millisecond)
+			err := (&sqs.Queue{Client: c}).Postpone(t.Context(), delivery.Received{Receipt: "r"}, 1500*time.Millisecond)
 			if errors.Is(err, webhook.ErrUnavailable) != tt.fails || seconds != 2 {
 				t.Errorf("got %v after %d s", err, seconds)
 			}
@@ -194,11 +218,11 @@ func TestConformance_OnTheEmulator(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		url := newQueue(t, real, map[string]string{
+		settings := map[string]string{
 			"VisibilityTimeout": fmt.Sprint(visibility.Seconds()),
 			"RedrivePolicy":     fmt.Sprintf(`{"deadLetterTargetArn": %q, "maxReceiveCount": 3}`, attributes.Attributes["QueueArn"]),
-		})
-		queue := &sqs.Queue{Client: real, URL: url}
+		}
+		queue := &sqs.Queue{Client: real, URL: newQueue(t, real, settings), SlowURL: newQueue(t, real, settings)}
 		receive := func(t *testing.T, url string, limit int) (received []delivery.Received) {
 			t.Helper()
 			out, err := real.ReceiveMessage(t.Context(), &awssqs.ReceiveMessageInput{
@@ -219,9 +243,19 @@ func TestConformance_OnTheEmulator(t *testing.T) {
 		}
 		return queuetest.Harness{
 			Queue: queue, Visibility: queue, VisibilityTimeout: visibility, MaxReceives: 3,
-			Receive: func(t *testing.T, limit int) []delivery.Received { return receive(t, url, limit) },
+			Receive: func(t *testing.T, limit int) []delivery.Received {
+				received := receive(t, queue.URL, limit)
+				if len(received) < limit {
+					received = append(received, receive(t, queue.SlowURL, limit-len(received))...)
+				}
+				return received
+			},
 			Ack: func(t *testing.T, received ...delivery.Received) {
 				for _, r := range received {
+					url := queue.URL
+					if r.Message.Slow {
+						url = queue.SlowURL
+					}
 					if _, err := real.DeleteMessage(t.Context(), &awssqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: &r.Receipt}); err != nil {
 						t.Fatal(err)
 					}

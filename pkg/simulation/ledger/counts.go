@@ -14,8 +14,11 @@ type Counts struct {
 	LastOK, FailingSince, LastCounted time.Time
 	// Latency is a moving average.
 	Latency time.Duration
-	// Cut is when the fast lane last cut an attempt short.
+	// Cut is when a lane last cut an attempt short.
 	Cut time.Time
+	// Slow says that the queue lane did, and that answers take two seconds or more on
+	// average since.
+	Slow bool
 	// Failures counts towards opening the breaker. Step is zero while it is closed.
 	// ProbeAt may be a tenth of a step earlier or later.
 	Failures int
@@ -31,7 +34,15 @@ const (
 	Accepted  Kind = "accepted"
 	Failed    Kind = "failed"
 	CutShort  Kind = "cut short" // by the fast lane
+	CutLate   Kind = "cut late"  // by the queue lane
 	Undecided Kind = "undecided" // refused with one of two secrets
+)
+
+// FastLimit and QueueLimit are how long an attempt in the fast lane and one in the queue
+// lane may take.
+const (
+	FastLimit  = 1500 * time.Millisecond
+	QueueLimit = 5 * time.Second
 )
 
 // Outcome is an attempt that a process has the result of.
@@ -75,6 +86,9 @@ func (c Counts) After(o Outcome) Counts {
 	case Undecided:
 	case CutShort:
 		c.Cut = latest(c.Cut, o.Began)
+	case CutLate:
+		c.Cut = latest(c.Cut, o.Began)
+		c.Slow, c.Latency = true, max(c.Latency, QueueLimit)
 	case Accepted:
 		c = c.answered(o)
 		if mine {
@@ -105,6 +119,9 @@ func (c Counts) answered(o Outcome) Counts {
 		c.Latency = took
 	} else {
 		c.Latency += (took - c.Latency) / 8
+	}
+	if c.Latency < 2*time.Second {
+		c.Slow = false
 	}
 	return c
 }

@@ -4,10 +4,10 @@ package ledger
 // accepted, and deliveries that failed with one.
 type Hour struct{ Attempts, Delivered, Failed int64 }
 
-// Tried returns the counts with an attempt that ended in some way. One that the fast
-// lane cut short or left undecided does not count: it is made again through the queue.
+// Tried returns the counts with an attempt that ended in some way. One that a
+// lane cut short, or that the fast lane left undecided, does not count: it is made again.
 func (h Hour) Tried(kind Kind, fast bool) Hour {
-	if kind == CutShort || kind == Undecided && fast {
+	if kind == CutShort || kind == CutLate || kind == Undecided && fast {
 		return h
 	}
 	h.Attempts++

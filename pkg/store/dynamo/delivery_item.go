@@ -142,11 +142,11 @@ func encodeAttempt(a delivery.Attempt) string {
 }
 
 // lanes are the lanes of attempts, by the letter that encodeAttempt writes.
-var lanes = map[string]delivery.Lane{"f": delivery.LaneFast, "q": delivery.LaneQueue}
+var lanes = map[string]delivery.Lane{"f": delivery.LaneFast, "q": delivery.LaneQueue, "s": delivery.LaneSlow}
 
 // decodeMade reads the lane and the round of an attempt.
 func decodeMade(s string, a *delivery.Attempt) error {
-	round := strings.TrimLeft(s, "fq")
+	round := strings.TrimLeft(s, "fqs")
 	if a.Lane = lanes[strings.TrimSuffix(s, round)]; s == "" {
 		return nil
 	}

@@ -110,6 +110,9 @@ func encodeHealth(tenant webhook.Tenant, id int32, h webhook.Health) item {
 	it.setTime("last_counted", h.LastCounted)
 	it.setInt("latency_ns", int64(h.Latency))
 	it.setTime("fast_timeout", h.FastTimeout)
+	if h.Slow {
+		it.setInt("slow", 1)
+	}
 	it.setText("signing", string(h.Signing.Signer))
 	it.setText("signing_version", h.Signing.Version)
 	it.setInt("failures", int64(h.Breaker.Failures))
@@ -127,7 +130,7 @@ func decodeHealth(it item) (int32, webhook.Health, error) {
 		ConsecutiveErrors: r.int32("consecutive_errors"), LastError: r.text("last_error"),
 		Activation: r.int64("activation"), LastOK: r.time("last_ok"), FailingSince: r.time("failing_since"),
 		LastCounted: r.time("last_counted"), Latency: time.Duration(r.int64("latency_ns")),
-		FastTimeout: r.time("fast_timeout"), Version: r.int64("version"),
+		FastTimeout: r.time("fast_timeout"), Slow: r.int64("slow") == 1, Version: r.int64("version"),
 		Signing: webhook.Preference{Version: r.text("signing_version"), Signer: webhook.Signer(r.text("signing"))},
 		Breaker: webhook.Breaker{
 			Failures: r.int32("failures"), Step: time.Duration(r.int64("step_ns")), ProbeAt: r.time("probe_at"),

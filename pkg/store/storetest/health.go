@@ -29,7 +29,7 @@ func testHealth(t *testing.T, h Harness) {
 		want := webhook.Health{
 			TotalCalls: 5, TotalErrors: 4, ConsecutiveErrors: 3, LastError: "503 ✓", Activation: 2,
 			LastOK: at, FailingSince: at.Add(time.Second), LastCounted: at.Add(2 * time.Second),
-			Latency: 120 * time.Millisecond, FastTimeout: at.Add(3 * time.Second),
+			Latency: 120 * time.Millisecond, FastTimeout: at.Add(3 * time.Second), Slow: true,
 			Signing: webhook.Preference{Version: "v7", Signer: webhook.SignerPrevious},
 			Breaker: webhook.Breaker{
 				Failures: 10, Step: 30 * time.Second, ProbeAt: at.Add(4 * time.Second), ProbeBy: "a", ProbeUntil: at.Add(5 * time.Second),

@@ -130,7 +130,10 @@ func drawTransition(rt *rapid.T, key delivery.Key, at, expires time.Time, row de
 // transition returns the write.
 func (d drawn) transition() transition {
 	seed := delivery.Seed{EventName: "contact.changed", PrimaryKey: 7, Replay: d.replay, ExpiresAt: d.expires}
-	tried := delivery.Attempt{Number: d.attempt, At: d.at, Duration: 5 * time.Millisecond, StatusCode: 500, Error: failure.Status, Sent: d.sent}
+	tried := delivery.Attempt{
+		Round: 1 + d.attempt%2, Lane: []delivery.Lane{delivery.LaneFast, delivery.LaneQueue, delivery.LaneSlow}[d.attempt%3],
+		Number: d.attempt, At: d.at, Duration: 5 * time.Millisecond, StatusCode: 500, Error: failure.Status, Sent: d.sent,
+	}
 	outcome := delivery.Outcome{Attempt: tried, Response: "no", Status: d.outcome}
 	if d.outcome == delivery.StatusPending {
 		outcome.NextAt, outcome.SweepAt = d.later, d.later.Add(time.Minute)

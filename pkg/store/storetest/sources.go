@@ -107,6 +107,34 @@ func testSources(t *testing.T, h Harness) {
 			t.Errorf("revision 2 of an absent one: got %v, want ErrNotFound", err)
 		}
 	})
+	t.Run("of moves of one secret at once one counts, and nothing else changes", func(t *testing.T) {
+		relay := newSources(t)[1]
+		must(t, h.Sources.Put(ctx, relay))
+		registry := source.Registry{Sources: h.Sources}
+		moved := func(i int) webhook.SecretRef {
+			return webhook.SecretRef{Name: fmt.Sprint("q/t/0/", i), Version: "w", Signed: true}
+		}
+		from := relay.Relay.Secret
+		if n := atOnce(t, 4, func(i int) error { return registry.MoveSecret(ctx, relay.Name, from, moved(i)) }, webhook.ErrConflict); n != 1 {
+			t.Errorf("%d of 4 moves succeeded, want 1", n)
+		}
+		got, err := h.Sources.Get(ctx, relay.Name)
+		must(t, err)
+		tenant, ref, err := registry.SecretOf(ctx, relay.Name)
+		if err != nil || tenant != relay.Tenant || ref == from || ref != got.Relay.Secret {
+			t.Errorf("SecretOf: got %s, %#v, %v", tenant, ref.Stored(), err)
+		}
+		want := relay
+		want.Revision, want.Relay.Secret = 2, ref
+		wantStored(t, want)
+		if names, err := registry.WithSecret(ctx, relay.Tenant); err != nil || !slices.Equal(names, []string{relay.Name}) {
+			t.Errorf("WithSecret: got %q, %v", names, err)
+		}
+		must(t, h.Sources.Delete(ctx, relay.Name, 2))
+		if err := registry.MoveSecret(ctx, relay.Name, ref, from); !errors.Is(err, webhook.ErrConflict) {
+			t.Errorf("a move of a deleted source: got %v, want ErrConflict", err)
+		}
+	})
 	t.Run("Delete removes this revision with its counts", func(t *testing.T) {
 		s := newSource(t)
 		must(t, h.Sources.Put(ctx, s))

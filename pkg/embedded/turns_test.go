@@ -1,0 +1,97 @@
+package embedded
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
+)
+
+// A group with a long line does not keep the others from their turn, wherever it is in
+// the index, and turns go on where they ended.
+func TestTakeTurns(t *testing.T) {
+	t.Parallel()
+	now := time.UnixMilli(1_000_000).UTC()
+	db, err := bbolt.Open(t.TempDir()+"/b", 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	tx, err := db.Begin(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tx.Rollback() })
+	for _, name := range []string{"ready", "queue"} {
+		if _, err := tx.CreateBucket([]byte(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := uint64(0)
+	put := func(group string, slow bool, count int, delay time.Duration) {
+		for range count {
+			n++
+			if err := putMessage(tx, n, storedMessage{}, storedMessage{Group: group, Slow: slow, Visible: now.Add(delay)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	put("b", false, 20_000, 0)
+	put("b", false, 1, time.Hour)
+	put("later", false, 3, time.Minute)
+	put("a", false, 2, 0)
+	put("b#replay", false, 1, 0)
+	put("c", false, 1, -time.Second)
+	put("c", true, 5, 0)
+	if err := bucket(tx, "ready").Put([]byte("qdamaged"), nil); err != nil {
+		t.Fatal(err)
+	}
+	last, took := "", []string{}
+	for range 4 {
+		var taken []waitingMessage
+		taken, last = takeTurns(tx, now, false, 3, last, func(g string) bool { return g == "full" })
+		for _, m := range taken {
+			l, _, _ := readReady(m.key)
+			took = append(took, l.group())
+			if err := dropMessage(tx, m.number, storedMessage{Group: l.group(), Visible: m.visible}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"a", "b", "b#replay", "c", "a", "b", "b", "b", "b", "b", "b", "b"}, took); diff != "" {
+		t.Errorf("turns (-want +got):\n%s", diff)
+	}
+	slow, _ := takeTurns(tx, now, true, 10, "c", func(string) bool { return false })
+	if len(slow) != 5 {
+		t.Errorf("the slow lane has %d messages, want 5", len(slow))
+	}
+	if none, _ := takeTurns(tx, now, true, 10, "", func(string) bool { return true }); len(none) > 0 {
+		t.Errorf("full groups get %d messages", len(none))
+	}
+	if at := nextVisible(tx, false); !at.Equal(now) {
+		t.Errorf("the next message is visible at %v, want %v", at, now)
+	}
+}
+
+// However many messages wait, a receive reads a few keys of each group.
+func TestLines_OneSearchAGroup(t *testing.T) {
+	t.Parallel()
+	keys := []string{}
+	for _, group := range []string{"a", "a-b", "a_", "A", "0"} {
+		keys = append(keys, string(lineOf(false, group).key(time.UnixMilli(1), 7)))
+		l, m, ok := readReady([]byte(keys[len(keys)-1]))
+		if !ok || l.group() != group || m.number != 7 || m.visible.UnixMilli() != 1 {
+			t.Errorf("group %s: got %s, %+v, %v", group, l.group(), m, ok)
+		}
+	}
+	slices.Sort(keys)
+	for i, k := range keys[1:] {
+		l, _, _ := readReady([]byte(keys[i]))
+		if next := string(after(l)); next <= keys[i] || next > k {
+			t.Errorf("behind %q comes %q, want it at or before %q", keys[i], next, fmt.Sprint(k))
+		}
+	}
+}
