@@ -231,7 +231,7 @@ func (l *witness) auditNeighbors() {
 			}
 			at = later(at, call.until)
 		}
-		if first.retry == 0 && first.round == 1 && late > neighborly {
+		if first.retry == 0 && first.round == 1 && !first.replay && late > neighborly {
 			l.w.violated("promise 3", "w%d/%s is attempted first after %s, while %s has %d events to get", about(key), h.name, late, tenants[0], l.w.weather.hog)
 		}
 	}
