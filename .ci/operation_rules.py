@@ -128,12 +128,15 @@ def faults(template):
                 encrypted |= {m["Ref"] for m in members}
         for name in of_type("AWS::" + kind):
             hold(name in encrypted, f"{name} can be used without TLS")
-    for name, queue in of_type("AWS::SQS::Queue").items():
+    sources = {}
+    for queue in of_type("AWS::SQS::Queue").values():
         target = queue.get("RedrivePolicy", {}).get("deadLetterTargetArn", {}).get("Fn::GetAtt", [None])[0]
         if target:
-            allowed = properties_of(target).get("RedriveAllowPolicy", {}).get("sourceQueueArns", [])
             own = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + queue["QueueName"]["Fn::Sub"]
-            hold(allowed == [{"Fn::Sub": own}], f"{target} takes the dead letters of any queue")
+            sources.setdefault(target, []).append({"Fn::Sub": own})
+    for target, queues in sources.items():
+        allowed = properties_of(target).get("RedriveAllowPolicy", {}).get("sourceQueueArns", [])
+        hold(allowed == queues, f"{target} takes the dead letters of any queue")
 
     # Everything that POSTs runs in the VPC, and nothing else does.
     for name, function in functions.items():

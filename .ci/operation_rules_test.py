@@ -81,7 +81,7 @@ BREAKS = {
     "no alarm watches Latency": remove("ApiSlowAlarm"),
     "no alarm watches Lateness": remove("DeliveriesLateAlarm"),
     "no alarm watches DeliveriesInNet": remove("DeliveriesForgottenAlarm"),
-    "no alarm watches Failed": unwatch("DeliveriesFailingAlarm", 5),
+    "no alarm watches Failed": unwatch("DeliveriesFailingAlarm", 6),
     "WriteThrottleEvents of WebhooksTable are not watched": unwatch("TablesThrottledAlarm", 2),
     "nobody sees the metric BreakersOpened": board("BreakersOpened", "WebhooksDisabled"),
     "no log line makes the metric Sent of the dashboard": board('"Delivered"', '"Sent"'),
