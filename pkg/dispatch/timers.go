@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/bytecache"
@@ -26,7 +27,9 @@ type timers struct {
 	store  Deliveries
 	now    func() time.Time
 	random io.Reader
-	known  *bytecache.Cache[int32, *appointment] // by tenant and id
+
+	mu    sync.Mutex                            // held while an appointment is looked up
+	known *bytecache.Cache[int32, *appointment] // by tenant and id
 }
 
 // appointment is what this process knows of a webhook's timer.
@@ -42,11 +45,7 @@ func newTimers(c Config) *timers {
 // ensure returns nil if the webhook has a timer that is not about to be removed.
 // Callers of the same webhook wait for the first one.
 func (t *timers) ensure(ctx context.Context, key webhook.Key) error {
-	have, ok := t.known.Get(string(key.Tenant), key.ID)
-	if !ok {
-		have = &appointment{turn: make(chan struct{}, 1)}
-		t.known.Put(string(key.Tenant), key.ID, have, appointmentBytes)
-	}
+	have := t.of(key)
 	if !take(ctx, have.turn) {
 		return ctx.Err()
 	}
@@ -69,6 +68,18 @@ func (t *timers) ensure(ctx context.Context, key webhook.Key) error {
 		have.at = now
 		return nil
 	})
+}
+
+// of returns what is known of a webhook's timer.
+func (t *timers) of(key webhook.Key) *appointment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	have, ok := t.known.Get(string(key.Tenant), key.ID)
+	if !ok {
+		have = &appointment{turn: make(chan struct{}, 1)}
+		t.known.Put(string(key.Tenant), key.ID, have, appointmentBytes)
+	}
+	return have
 }
 
 // park parks an attempt, since its webhook's breaker is open.
