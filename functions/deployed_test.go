@@ -322,15 +322,17 @@ func (d *deployment) swept(bucket, key *string) {
 func (d *deployment) withoutQueue(do func()) {
 	d.t.Helper()
 	list, err := d.functions.ListEventSourceMappings(d.t.Context(), &lambda.ListEventSourceMappingsInput{FunctionName: aws.String(os.Getenv("RETRY_FUNCTION"))})
-	if err != nil || len(list.EventSourceMappings) != 1 {
-		d.t.Fatalf("mappings of RetryFunction: %v", err)
+	if err != nil || len(list.EventSourceMappings) != 2 { // of the queue lane and of the slow lane
+		d.t.Fatalf("%d mappings of RetryFunction: %v", len(list.EventSourceMappings), err)
 	}
 	enable := func(enabled bool) {
-		_, err := d.functions.UpdateEventSourceMapping(context.WithoutCancel(d.t.Context()), &lambda.UpdateEventSourceMappingInput{
-			UUID: list.EventSourceMappings[0].UUID, Enabled: &enabled,
-		})
-		if err != nil {
-			d.t.Fatal(err)
+		for _, mapping := range list.EventSourceMappings {
+			_, err := d.functions.UpdateEventSourceMapping(context.WithoutCancel(d.t.Context()), &lambda.UpdateEventSourceMappingInput{
+				UUID: mapping.UUID, Enabled: &enabled,
+			})
+			if err != nil {
+				d.t.Fatal(err)
+			}
 		}
 	}
 	enable(false)
