@@ -2,13 +2,10 @@ package dispatch_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/delivery"
-	"github.com/posthaste-dev/posthaste/pkg/failure"
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
@@ -257,108 +254,6 @@ func TestDrain_TwoAtOnceSendNothingTwice(t *testing.T) {
 	})
 }
 
-// Ten events that the target refuses whenever they come do not keep the breaker open:
-// whatever else is parked is the better probe.
-func TestDrain_PoisonedEventsDoNotKeepTheBreakerOpen(t *testing.T) {
-	t.Parallel()
-	for seed := range 8 {
-		inReservoir(t, 40, func(r *reservoir) {
-			poisoned := map[webhook.EventID]bool{}
-			for i := range 10 { // the oldest: they have opened the breaker
-				poisoned[eventID(i)], r.counts[eventID(i)] = true, 1+(i+seed)%3
-			}
-			accept := accepting()
-			r.answers(func(p webhook.Post) webhook.Result {
-				if poisoned[p.Event.ID] {
-					return refusing(p)
-				}
-				return accept(p)
-			})
-			r.breaks(time.Second)
-			r.sweep()
-			r.sleep(62 * time.Second)
-			if n := r.waiting(delivery.StatusDelivered); n != 30 {
-				t.Errorf("%d of 30 good events were delivered within a minute of the probe, with %d POSTs", n, len(r.posted))
-			}
-		})
-	}
-}
-
-// A probe takes a row that was attempted least, and of those the oldest.
-func TestDrain_TheProbe(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name    string
-		prepare func(r *reservoir)
-		message delivery.Message
-		probed  int // the event; -1: none
-		open    bool
-		step    time.Duration
-		held    time.Duration // how long the message was postponed
-	}{
-		{name: "the fewest attempts", prepare: func(r *reservoir) { r.counts[eventID(0)], r.counts[eventID(1)] = 2, 1 }, probed: 2},
-		{name: "the oldest", probed: 0},
-		{name: "a failure", prepare: func(r *reservoir) { r.answers(refusing) }, probed: 0, open: true, step: time.Hour},
-		{name: "too early", prepare: func(r *reservoir) { r.breaks(20 * time.Second) }, probed: -1, open: true, step: time.Hour, held: 20 * time.Second},
-		{name: "much too early", prepare: func(r *reservoir) { r.breaks(20 * time.Minute) }, probed: -1, open: true, step: time.Hour},
-		{name: "another one is under way", prepare: func(r *reservoir) {
-			r.health.Breaker = r.health.Breaker.Probe("another", time.Now(), time.Hour, 0.5)
-		}, probed: -1, open: true, step: time.Hour},
-		{name: "the breaker has closed", prepare: func(r *reservoir) { r.health.Breaker = webhook.Breaker{} }, probed: -1},
-		{name: "the webhook is stopped", prepare: func(r *reservoir) { r.hook.State = webhook.StateStopped }, probed: -1, open: true, step: time.Hour},
-		{name: "rows that are leased meanwhile", prepare: func(r *reservoir) {
-			r.stale(0, 1)
-		}, probed: 2},
-		{name: "all of them are leased meanwhile", prepare: func(r *reservoir) { r.stale(0, 1, 2) }, probed: -1, open: true, step: time.Hour},
-		{name: "an event that is gone", prepare: func(r *reservoir) { r.gone[eventID(0)] = true }, probed: 1},
-		{name: "nothing is parked", prepare: func(r *reservoir) { r.parked = [delivery.ParkedPartitions]partition{} }, probed: -1, open: true, step: time.Hour},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			inReservoir(t, 3, func(r *reservoir) {
-				r.answers(accepting())
-				r.breaks(0)
-				if tt.prepare != nil {
-					tt.prepare(r)
-				}
-				failed := r.Queue(r.ctx, []delivery.Received{{ID: "1", Receipt: "probe", Receives: 1, Message: delivery.ProbeMessage(r.timer.Key)}})
-				held := r.held["probe"].Round(time.Second)
-				probed := -1
-				for i := range 3 {
-					if r.posts[eventID(i)] > 0 {
-						probed = i
-					}
-				}
-				b := r.health.Breaker
-				if probed != tt.probed || len(r.posted) > 1 || b.Open() != tt.open || b.Step != tt.step || held != tt.held || (held > 0) != (len(failed) > 0) {
-					t.Errorf("got event %d of %d POSTs, breaker %+v, postponed %v, not done %v", probed, len(r.posted), b, held, failed)
-				}
-				if tt.name != "another one is under way" && b.ProbeBy != "" {
-					t.Errorf("the step is not given back: %+v", b)
-				}
-			})
-		})
-	}
-}
-
-// stale has other consumers lease rows after they were listed.
-func (r *reservoir) stale(events ...int) {
-	r.before = func(method string) error {
-		if method != "Lease" {
-			return nil
-		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		for _, i := range events {
-			if row := r.row(eventID(i)); row.LeaseBy == "" {
-				row.Parked, row.Attempt, row.LeaseBy, row.LeaseUntil, row.SweepAt = false, 1, "another", time.Now().Add(time.Minute), time.Now().Add(time.Hour)
-				r.rows[eventID(i)] = row
-			}
-		}
-		return nil
-	}
-}
-
 // The process that closes the breaker pulls the timer and sends the first drains, so that the
 // backlog does not wait for the sweep.
 func TestDrain_TheProcessThatClosesTheBreakerSendsTheFirst(t *testing.T) {
@@ -379,105 +274,5 @@ func TestDrain_TheProcessThatClosesTheBreakerSendsTheFirst(t *testing.T) {
 		}
 		r.once(rows)
 		t.Logf("the last POST came %v after the first", r.posted[len(r.posted)-1].Sub(began))
-	})
-}
-
-// A delivery that fails in a drain goes on as its policy says.
-func TestDrain_AFailureIsRetriedByItsPolicy(t *testing.T) {
-	t.Parallel()
-	inReservoir(t, 1, func(r *reservoir) {
-		r.answers(refusing)
-		began := time.Now()
-		r.drained(0, 16)
-		row := r.status(eventID(0))
-		if wait := row.NextAt.Sub(began); row.Status != delivery.StatusPending || row.Attempt != 1 || row.Parked || wait < 4*time.Second || wait > 7*time.Second {
-			t.Errorf("got %+v, due in %v; want the second attempt in 5 s", row, wait)
-		}
-		r.answers(accepting())
-		r.sleep(10 * time.Second)
-		if row := r.status(eventID(0)); row.Status != delivery.StatusDelivered || row.Attempt != 2 {
-			t.Errorf("got %+v, want it delivered", row)
-		}
-	})
-}
-
-// Faults leave the rows parked, and a panic ends one attempt only.
-func TestDrain_Faults(t *testing.T) {
-	t.Parallel()
-	for _, method := range []string{"Webhooks.Get", "CurrentHealth", "Timer", "Parked", "Events.Get", "Lease", "Finish", "SetTimer"} {
-		t.Run(method, func(t *testing.T) {
-			t.Parallel()
-			inReservoir(t, 50, func(r *reservoir) {
-				r.answers(accepting())
-				fails := true
-				r.before = func(called string) error {
-					if fails && called == method {
-						return fmt.Errorf("fault: %w", webhook.ErrUnavailable)
-					}
-					return nil
-				}
-				r.drained(0, 16)
-				fails = false
-				r.sweep()
-				r.sleep(4 * time.Minute)
-				if left := r.waiting(delivery.StatusPending); left > 0 {
-					t.Errorf("%d rows are left", left)
-				}
-				if method != "Finish" { // a success that cannot be written is enqueued, never sent twice
-					r.once(50)
-				}
-			})
-		})
-	}
-	inReservoir(t, 50, func(r *reservoir) {
-		accept := accepting()
-		r.answers(func(p webhook.Post) webhook.Result {
-			if p.Event.ID == eventID(5) && p.Retry == 0 {
-				panic("a fault of ours")
-			}
-			return accept(p)
-		})
-		r.drained(0, 16)
-		if n := r.waiting(delivery.StatusDelivered); n != 49 || r.health.TotalErrors != 1 {
-			t.Errorf("%d of 49 delivered, %d errors; want the panic counted as a failed attempt", n, r.health.TotalErrors)
-		}
-		r.before = func(method string) error {
-			if method == "Events.Get" {
-				panic(errors.New("another"))
-			}
-			return nil
-		}
-		row := r.status(eventID(5))
-		row.Parked, row.NextAt = true, time.Now()
-		r.rows[eventID(5)] = row
-		r.parked[eventID(5).Partition(delivery.ParkedPartitions)].low = 0
-		r.drained(0, 16)
-		if !r.status(eventID(5)).Parked {
-			t.Error("the row is not parked")
-		}
-	})
-}
-
-// A slice stops at requests for a pause, and the next drains are narrower.
-func TestDrain_AThrottlingTargetNarrowsTheWidth(t *testing.T) {
-	t.Parallel()
-	inReservoir(t, 1000, func(r *reservoir) {
-		n := 0
-		r.answers(func(webhook.Post) webhook.Result {
-			r.mu.Lock()
-			n++
-			odd := n%3 == 0
-			r.mu.Unlock()
-			time.Sleep(50 * time.Millisecond)
-			if odd {
-				return webhook.Result{StatusCode: 429, Error: failure.Status, RetryAfter: time.Minute}
-			}
-			return webhook.Result{StatusCode: 200}
-		})
-		r.timer.Width = 64
-		r.drained(0, 256)
-		if r.timer.Width != 32 || len(r.posted) > 100 {
-			t.Errorf("width %d after %d POSTs, want 32 after a few", r.timer.Width, len(r.posted))
-		}
 	})
 }

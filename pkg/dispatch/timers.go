@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/posthaste-dev/posthaste/pkg/bytecache"
@@ -26,7 +27,9 @@ type timers struct {
 	store  Deliveries
 	now    func() time.Time
 	random io.Reader
-	known  *bytecache.Cache[int32, *appointment] // by tenant and id
+
+	mu    sync.Mutex                            // held while an appointment is looked up
+	known *bytecache.Cache[int32, *appointment] // by tenant and id
 }
 
 // appointment is what this process knows of a webhook's timer.
@@ -42,11 +45,7 @@ func newTimers(c Config) *timers {
 // ensure returns nil if the webhook has a timer that is not about to be removed.
 // Callers of the same webhook wait for the first one.
 func (t *timers) ensure(ctx context.Context, key webhook.Key) error {
-	have, ok := t.known.Get(string(key.Tenant), key.ID)
-	if !ok {
-		have = &appointment{turn: make(chan struct{}, 1)}
-		t.known.Put(string(key.Tenant), key.ID, have, appointmentBytes)
-	}
+	have := t.of(key)
 	if !take(ctx, have.turn) {
 		return ctx.Err()
 	}
@@ -71,6 +70,18 @@ func (t *timers) ensure(ctx context.Context, key webhook.Key) error {
 	})
 }
 
+// of returns what is known of a webhook's timer.
+func (t *timers) of(key webhook.Key) *appointment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	have, ok := t.known.Get(string(key.Tenant), key.ID)
+	if !ok {
+		have = &appointment{turn: make(chan struct{}, 1)}
+		t.known.Put(string(key.Tenant), key.ID, have, appointmentBytes)
+	}
+	return have
+}
+
 // park parks an attempt, since its webhook's breaker is open.
 func (e *Engine) park(ctx context.Context, m delivery.Message, event webhook.Event) (delivery.Row, error) {
 	key := webhook.Key{Tenant: m.Tenant, ID: m.Webhook}
@@ -79,7 +90,7 @@ func (e *Engine) park(ctx context.Context, m delivery.Message, event webhook.Eve
 	}
 	now := e.Now()
 	row, err := e.Deliveries.Park(ctx, delivery.Park{
-		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, Net: delivery.Net(now, e.fraction()), Seed: e.seed(event, m, now),
+		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Now: now, Net: delivery.Net(now, netShare(m.Event)), Seed: e.seed(event, m, now),
 	})
 	if err == nil {
 		// If the process froze before the write, the timer may have been removed
@@ -87,4 +98,12 @@ func (e *Engine) park(ctx context.Context, m delivery.Message, event webhook.Eve
 		err = e.timers.ensure(ctx, key)
 	}
 	return row, err
+}
+
+// netShare returns where an event's row is in the time over which nets are spread, from
+// 0 to 1. It is not random, since deliveries that wait for the same timer go on at once:
+// a simulated run must be repeatable.
+func netShare(id webhook.EventID) float64 {
+	const shares = 4096
+	return float64(id.Partition(shares)) / shares
 }

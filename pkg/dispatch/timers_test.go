@@ -29,17 +29,23 @@ func (s *site) calls(method string) *int {
 	return &n
 }
 
+// later moves the next probe away.
+func (s *site) later(d time.Duration) {
+	s.t.Helper()
+	_, err := s.db.Webhooks().UpdateHealth(s.t.Context(), tenant, s.hook.ID, func(h webhook.Health) webhook.Health {
+		h.Breaker.ProbeAt = s.clock.Now().Add(d)
+		return h
+	})
+	s.must(err)
+}
+
 // A webhook has a timer before its first row is parked. A batch makes sure once, and
 // those of the next minute do not.
 func TestPark_EnsuresTheTimerFirst(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.fail(10)
-	_, err := s.db.Webhooks().UpdateHealth(t.Context(), tenant, s.hook.ID, func(h webhook.Health) webhook.Health {
-		h.Breaker.ProbeAt = s.clock.Now().Add(time.Hour)
-		return h
-	})
-	s.must(err)
+	s.later(time.Hour)
 	reads, writes := s.calls("Timer"), s.calls("SetTimer")
 	s.before["Park"] = func() {
 		if s.timer().Version == 0 {
@@ -131,6 +137,7 @@ func TestPark_EnsuresTheTimerAgainAfterAFreeze(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.fail(10)
+	s.later(10 * time.Hour)
 	writes := s.calls("SetTimer")
 	s.before["Park"] = func() { s.clock.Advance(10 * time.Minute) }
 	s.event = s.put("contact.deleted")
