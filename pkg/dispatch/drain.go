@@ -133,8 +133,8 @@ func (d *drain) fresh(ctx context.Context) bool {
 
 // parked yields the parked rows of the message's partition and then of the others,
 // oldest first in each. It leaves a partition where another drain is at work, and comes
-// back to it at the end, unless the last round led to no attempt. Drains go through the partitions in different orders, so that
-// two of them do not meet in each.
+// back to it at the end, unless the last round led to no attempt. Drains go through the
+// partitions in different orders, so that two of them do not meet in each.
 func (d *drain) parked(ctx context.Context) iter.Seq[delivery.ParkedRow] {
 	stride := 1 + 2*int(d.fraction()*delivery.ParkedPartitions/2)
 	return func(yield func(delivery.ParkedRow) bool) {
@@ -256,7 +256,8 @@ func (d *drain) bringBack(ctx context.Context, m delivery.Message, w webhook.Web
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bringBackTime)
 	defer cancel()
-	d.sendAll(ctx, []delivery.Outgoing{{Message: m, Delay: w.Options.AttemptTimeout() + delivery.LeaseMargin + delivery.LeaseSpare}})
+	limit, _ := m.Lane().Limit(w.Options.AttemptTimeout())
+	d.sendAll(ctx, []delivery.Outgoing{{Message: m, Delay: limit + delivery.LeaseMargin + delivery.LeaseSpare}})
 }
 
 // recovered logs a panic: one row must not end the others. The row is taken over when

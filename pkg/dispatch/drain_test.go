@@ -66,7 +66,7 @@ func TestDrain_ARecoveredTargetGetsWhatWaited(t *testing.T) {
 		if first < 90*time.Second || first > 92*time.Second {
 			t.Errorf("the first POST was %v after the start, want it when the probe is due, after 90 s", first)
 		}
-		last := r.posted[len(r.posted)-1].Sub(r.posted[0])
+		last := r.posted[r.sent()-1].Sub(r.posted[0])
 		if last > 100*time.Second {
 			t.Errorf("%d rows took %v from the first POST to the last, want 100 s: 16 at once, then 32", rows, last)
 		}
@@ -119,8 +119,8 @@ func TestDrain_EndsTheRowsOfAStoppedWebhook(t *testing.T) {
 				t.Fatalf("row %d is %+v, want it cancelled", i, row)
 			}
 		}
-		if len(r.posted) > 0 || r.calls()["End"] != rows || r.calls()["Lease"] > 0 {
-			t.Errorf("%d POSTs, calls %v", len(r.posted), r.calls())
+		if r.sent() > 0 || r.calls()["End"] != rows || r.calls()["Lease"] > 0 {
+			t.Errorf("%d POSTs, calls %v", r.sent(), r.calls())
 		}
 	})
 }
@@ -141,8 +141,8 @@ func TestDrain_CreatesNoRow(t *testing.T) {
 				return nil
 			}
 			r.drained(0, 16)
-			if row := r.status(eventID(0)); row.Exists() || len(r.posted) > 0 {
-				t.Errorf("%s: got row %+v and %d POSTs of a row that is gone", state, row, len(r.posted))
+			if row := r.status(eventID(0)); row.Exists() || r.sent() > 0 {
+				t.Errorf("%s: got row %+v and %d POSTs of a row that is gone", state, row, r.sent())
 			}
 		})
 	}
@@ -207,7 +207,7 @@ func TestDrain_OneThatDiesLosesNothing(t *testing.T) {
 		dying, cancel := context.WithCancel(r.ctx)
 		r.life.Go(func() { r.sleep(time.Second); cancel() })
 		r.Queue(dying, []delivery.Received{{ID: "1", Receipt: "1", Receives: 1, Message: delivery.DrainMessage(r.timer.Key, 0, 16)}})
-		sent := len(r.posted)
+		sent := r.sent()
 		if sent < 100 || sent > 300 || r.waiting(delivery.StatusPending) < rows-sent {
 			t.Fatalf("%d POSTs in a second, %d rows left", sent, r.waiting(delivery.StatusPending))
 		}
@@ -273,6 +273,6 @@ func TestDrain_TheProcessThatClosesTheBreakerSendsTheFirst(t *testing.T) {
 			t.Errorf("without a sweep, %d of %d rows are left after 30 s", left, rows)
 		}
 		r.once(rows)
-		t.Logf("the last POST came %v after the first", r.posted[len(r.posted)-1].Sub(began))
+		t.Logf("the last POST came %v after the first", r.posted[r.sent()-1].Sub(began))
 	})
 }

@@ -88,6 +88,13 @@ func fillReservoir(t *testing.T, rows int, test func(r *reservoir)) {
 	r.life.Wait()
 }
 
+// sent returns how many POSTs were made.
+func (r *reservoir) sent() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.posted)
+}
+
 // calls returns how often each method was called.
 func (r *reservoir) calls() map[string]int {
 	r.mu.Lock()
