@@ -263,15 +263,15 @@ func newBacklog(t testing.TB) *backlog {
 		},
 		others: o, t: t, hooks: &slowHooks{store.Webhooks(), p, o.ask}, queue: &slowQueue{},
 	}
-	b.Sweeper = b.sweeper()
+	b.Sweeper = b.sweeper(&b.log)
 	return b
 }
 
-// sweeper returns another Sweeper over the same parts.
-func (b *backlog) sweeper() *sweep.Sweeper {
+// sweeper returns another Sweeper over the same parts, with a log of its own.
+func (b *backlog) sweeper(log *bytes.Buffer) *sweep.Sweeper {
 	return sweep.New(sweep.Config{
 		Deliveries: b.slowRows, Webhooks: b.hooks, Messages: b.queue, DeadLetters: b.others, Failures: b.others, Jobs: b.others,
-		Logger: slog.New(slog.NewTextHandler(&b.log, nil)), Now: time.Now, RowLife: 33 * 24 * time.Hour,
+		Logger: slog.New(slog.NewTextHandler(log, nil)), Now: time.Now, RowLife: 33 * 24 * time.Hour,
 	})
 }
 

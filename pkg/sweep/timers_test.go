@@ -1,6 +1,7 @@
 package sweep_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -263,7 +264,7 @@ func TestTimers_TwoSweepsAtOnce(t *testing.T) {
 		const timers = 300
 		b.allDown(timers, 0)
 		var both sync.WaitGroup
-		for _, s := range []*sweep.Sweeper{b.Sweeper, b.sweeper()} {
+		for _, s := range []*sweep.Sweeper{b.Sweeper, b.sweeper(new(bytes.Buffer))} {
 			both.Go(func() {
 				if err := s.Run(t.Context()); err != nil {
 					t.Error(err)
