@@ -238,6 +238,9 @@ func readKind(consistent *bool) kind {
 func (d *database) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
 	d.authorize(ctx, in.TableName, in.Key)
 	place, about := d.place(in.TableName, in.Key)
+	if strings.HasPrefix(place, "COUNTS ") && d.idle(ctx) { // a sweep reads those of each source
+		return d.DB.GetItem(ctx, in)
+	}
 	return call(ctx, d, readKind(in.ConsistentRead), about, "get "+place, false, func() (*dynamodb.GetItemOutput, error) {
 		out, err := d.DB.GetItem(ctx, in)
 		if err == nil {
@@ -283,6 +286,9 @@ func (d *database) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func
 	if in.IndexName == nil {
 		d.authorize(ctx, in.TableName, map[string]types.AttributeValue{"pk": in.ExpressionAttributeValues[":pk"]})
 	}
+	if out := d.idleQuery(ctx, in); out != nil {
+		return out, nil
+	}
 	var values []string
 	for name, v := range in.ExpressionAttributeValues {
 		values = append(values, name+"="+str(v))
@@ -298,6 +304,30 @@ func (d *database) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func
 		d.w.damage.listed(ctx, in.TableName, out)
 		return out, err
 	}, nil)
+}
+
+// idleQuery returns the response to a query of the sweep that finds nothing once the
+// weather is calm, and nil otherwise. That is no step of the run: it can go wrong no more,
+// and each of a week's sweeps makes some forty of them.
+func (d *database) idleQuery(ctx context.Context, in *dynamodb.QueryInput) *dynamodb.QueryOutput {
+	if !d.idle(ctx) {
+		return nil
+	}
+	if out, err := d.DB.Query(ctx, in); err == nil && len(out.Items) == 0 {
+		return out
+	}
+	return nil
+}
+
+// idle reports whether the sweep makes a call that nothing can go wrong with any more.
+func (d *database) idle(ctx context.Context) bool {
+	p := processOf(ctx)
+	if p == nil || !strings.HasPrefix(p.name, "sweep") || ctx.Err() != nil {
+		return false
+	}
+	d.w.mu.Lock()
+	defer d.w.mu.Unlock()
+	return d.w.calm && !p.dead && !p.frozen
 }
 
 func (d *database) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {

@@ -156,7 +156,9 @@ func newWorld(seed uint64, keep bool) *world {
 	w.quitter = newQuitter(w)
 	w.explanations = newExplanations(w)
 	w.at(w.began.Add(w.weather.lasts), func() {
+		w.mu.Lock()
 		w.calm = true
+		w.mu.Unlock()
 		w.tracef("weather", "clears up")
 	})
 	if w.weather.lossy {

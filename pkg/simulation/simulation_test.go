@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
+	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +19,13 @@ var (
 	show     = flag.Bool("show", false, "print the trace of every run")
 	failures = flag.Int("failures", 1, "stop after this many failed seeds")
 )
+
+// TestMain collects garbage less often: a run allocates much and keeps little.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
 
 // TestSimulation runs every seed and checks the promises.
 func TestSimulation(t *testing.T) {

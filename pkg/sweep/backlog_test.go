@@ -315,3 +315,37 @@ func TestRun_VisitsTheTimersOfManyOpenBreakersInAMinute(t *testing.T) {
 		}
 	}
 }
+
+// One read of each shard finds fresh rows and old ones, unless the shard has more than a
+// page.
+func TestRun_ReadsAShardOnce(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name              string
+		old, fresh, pages int
+	}{
+		{"nothing is due", 0, 0, delivery.DueShards},
+		{"old and fresh rows", 400, 400, delivery.DueShards},
+		{"a page of old rows in each shard", 3000, 10, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBacklog(t)
+				began := time.Now()
+				b.add("Old", 1, tt.old, began)
+				time.Sleep(time.Hour)
+				b.add("Live", 1, tt.fresh, time.Now().Add(-time.Second))
+				if err := b.minutes(1); err != nil {
+					t.Fatal(err)
+				}
+				if b.claims["Old/1"] != tt.old || b.claims["Live/1"] != tt.fresh {
+					t.Errorf("claimed %v, want all", b.claims)
+				}
+				if tt.pages > 0 && b.pages != tt.pages {
+					t.Errorf("read %d pages, want %d", b.pages, tt.pages)
+				}
+			})
+		})
+	}
+}

@@ -63,6 +63,7 @@ func (s *Sweeper) sendDue(ctx context.Context, m *minute) error {
 	r.gates.init(s)
 	bySweep := func(d delivery.DueRow) time.Time { return d.SweepAt }
 	r.old = newWalk(pageSize, bySweep, r.readOld)
+	r.old.await()
 	r.rest = newWalk(pageSize, bySweep, r.readRest)
 	go r.fresh.arrange()
 	errs := make([]error, rowWorkers)
@@ -115,29 +116,63 @@ func (r *dueRows) sendPages(ctx context.Context, pages *walk[delivery.DueRow]) {
 	}
 }
 
-// collect reads the fresh rows of a shard.
+// collect reads the fresh rows of a shard. The first page is read from the beginning: it
+// usually holds all that is due, and the rows in it that are not fresh are offered to the
+// workers that send the oldest.
 func (r *dueRows) collect(ctx context.Context, shard int) error {
 	reading, cancel := context.WithTimeout(ctx, collectTime)
 	defer cancel()
-	last, more := r.beforeFresh(), true
+	begun, more := false, true
+	defer func() {
+		if !begun {
+			r.old.offer(shard, nil, true)
+		}
+	}()
+	var last delivery.DueRow
+	next := func() (page []delivery.DueRow, err error) {
+		page, err = r.Deliveries.Due(reading, shard, r.horizon, last, pageSize)
+		if err = r.skips.readable(reading, err); err == nil {
+			r.measure(page)
+			if more = len(page) == pageSize; more {
+				last = page[pageSize-1]
+			}
+		}
+		return page, err
+	}
 	err := r.fresh.collect(func() ([]delivery.DueRow, error) {
+		if !begun {
+			page, err := next()
+			if err != nil {
+				return nil, err
+			}
+			begun = true
+			old, fresh := r.split(page)
+			if len(old) < pageSize {
+				r.old.offer(shard, old, false)
+				return fresh, nil
+			}
+			r.old.offer(shard, old, true)
+			last = r.beforeFresh()
+		}
 		if !more {
 			return nil, nil
 		}
-		page, err := r.Deliveries.Due(reading, shard, r.horizon, last, pageSize)
-		if err = r.skips.readable(reading, err); err != nil {
-			return nil, err
-		}
-		r.measure(page)
-		if more = len(page) == pageSize; more {
-			last = page[pageSize-1]
-		}
-		return page, nil
+		return next()
 	})
 	if reading.Err() != nil && ctx.Err() == nil {
 		return nil // there is more than can be read
 	}
 	return err
+}
+
+// split divides a page, which is in order of time, into rows that are not fresh any more
+// and fresh ones.
+func (r *dueRows) split(page []delivery.DueRow) (old, fresh []delivery.DueRow) {
+	from, since := 0, r.beforeFresh().SweepAt
+	for from < len(page) && !page[from].SweepAt.After(since) {
+		from++
+	}
+	return page[:from:from], page[from:]
 }
 
 // beforeFresh is the place in a shard behind which rows are fresh.

@@ -41,6 +41,7 @@ type slowRows struct {
 	first   map[string]time.Time // write
 	last    map[string]time.Time // write
 	writes  int
+	pages   int // of due rows
 	moves   map[delivery.Key]int
 	bad     map[delivery.Key]bool // cannot be claimed
 	damaged map[delivery.Key]bool // cannot be decoded
@@ -52,6 +53,9 @@ func (s *slowRows) Due(ctx context.Context, shard int, before time.Time, after d
 	if err := s.wait(ctx); err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	s.pages++
+	s.mu.Unlock()
 	var due []delivery.DueRow
 	var broken webhook.UnreadableError
 	for len(due) < limit {

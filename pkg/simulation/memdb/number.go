@@ -18,7 +18,7 @@ const maxDigits = 38
 
 // parseDecimal parses a number and refuses those that DynamoDB cannot store.
 func parseDecimal(s string) (decimal, error) {
-	bad := invalid("The parameter cannot be converted to a numeric value: %s", s)
+	bad := func() error { return invalid("The parameter cannot be converted to a numeric value: %s", s) }
 	var d decimal
 	rest := s
 	if rest != "" && (rest[0] == '-' || rest[0] == '+') {
@@ -29,14 +29,14 @@ func parseDecimal(s string) (decimal, error) {
 	if scientific {
 		e, err := strconv.Atoi(exponent)
 		if err != nil || e > 1000 || e < -1000 {
-			return decimal{}, bad
+			return decimal{}, bad()
 		}
 		d.exp = e
 	}
 	whole, fraction, _ := strings.Cut(mantissa, ".")
 	all := whole + fraction
 	if all == "" || strings.Trim(all, "0123456789") != "" {
-		return decimal{}, bad
+		return decimal{}, bad()
 	}
 	d.exp += len(whole)
 	trimmed := strings.TrimLeft(all, "0")
