@@ -183,21 +183,23 @@ func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool)
 		return done
 	}
 	asked := c.Now()
-	probe, pass, done := c.gate(ctx, r)
-	defer func() { c.giveBack(ctx, key, probe) }()
-	if !pass {
+	pass, done := c.gate(ctx, r)
+	if pass == nil {
 		return done
 	}
+	defer func() { c.giveBack(ctx, key, pass.probe) }()
 	leave, ok := c.enter(ctx, key, m.Replay != "")
 	if !ok {
 		return c.postpone(ctx, r, timeRetry)
 	}
 	defer leave()
-	if probe == nil && webhook.Elapsed(asked, c.Now()) >= healthLife {
+	if pass.probe == nil && webhook.Elapsed(asked, c.Now()) >= healthLife {
 		// Attempts that it waited for may have opened the breaker.
-		if probe, pass, done = c.gate(ctx, r); !pass {
+		again, done := c.gate(ctx, r)
+		if again == nil {
 			return done
 		}
+		pass = again
 	}
 	w, read, err := c.subject(ctx, m)
 	if err != nil {
@@ -223,7 +225,9 @@ func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool)
 		return c.postpone(ctx, r, secretRetries.Wait(c.Random, 1))
 	}
 	unsigned := err != nil
-	return c.conclude(ctx, r, c.leased(ctx, m, leasedAttempt{webhook: w, read: read, event: event, document: doc, unsigned: unsigned, probe: probe}))
+	return c.conclude(ctx, r, c.leased(ctx, m, leasedAttempt{
+		webhook: w, read: read, event: event, document: doc, unsigned: unsigned, probe: pass.probe, takeover: pass.takeover,
+	}))
 }
 
 // enter waits for a slot of the webhook within the batch and then for one of the

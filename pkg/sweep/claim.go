@@ -57,7 +57,9 @@ func (r *dueRows) take(ctx context.Context, d delivery.DueRow, g *gate) (out del
 		if gone, err := g.isGone(ctx, r.Sweeper, keyOf(d.Key)); gone || err != nil {
 			return out, false, r.endOrphan(ctx, d, err)
 		}
-		r.caught(ctx, d)
+		if !g.open { // otherwise the outage has lasted that long
+			r.caught(ctx, d)
+		}
 	}
 	if g.open && !d.NextAt.After(r.horizon) {
 		if d.NextAt.After(r.Now()) {
