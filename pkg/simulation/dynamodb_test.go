@@ -76,7 +76,8 @@ func throttled() error {
 func call[O any](ctx context.Context, d *database, k kind, about, label string, again bool, do func() (O, error), committed func()) (out O, err error) {
 	effect := func(v verdict) error {
 		if v == stale {
-			d.lag.Store(1 + int64(d.w.luck(label, time.Since(d.w.began).String())(0)*40))
+			behind := 1 + int64(d.w.luck(label, time.Since(d.w.began).String())(0)*40)
+			d.lag.Store(min(behind, int64(d.w.lag.stale())))
 			defer d.lag.Store(0)
 		}
 		out, err = do()
