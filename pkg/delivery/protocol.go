@@ -272,17 +272,18 @@ type End struct {
 	Round  int
 	Status Status // StatusCancelled, StatusExpired or StatusFailed
 	Reason string
-	// Parked says that the caller saw the row parked: one that is gone is not created.
-	Parked bool
-	Now    time.Time
-	Seed   Seed
+	// Seen says that the caller saw the row: one that is gone was erased, and is not
+	// created again.
+	Seen bool
+	Now  time.Time
+	Seed Seed
 }
 
 // Apply succeeds if there is no row and none was seen, or if the row is pending in
 // this round without a live lease.
 func (e End) Apply(row Row) (Row, bool) {
 	switch {
-	case !row.Exists() && e.Parked:
+	case !row.Exists() && e.Seen:
 		return row, false
 	case !row.Exists():
 		row = e.Seed.row(e.Key, e.Now)
