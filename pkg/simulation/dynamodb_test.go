@@ -308,7 +308,7 @@ func (d *database) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func
 }
 
 // idleQuery returns the response to a query of the sweep that finds nothing once the
-// weather is calm, and nil otherwise. That is no step of the run: it can go wrong no more,
+// weather is calm, and nil otherwise. That is not a step of the run: it cannot go wrong any more,
 // and each of a week's sweeps makes some forty of them.
 func (d *database) idleQuery(ctx context.Context, in *dynamodb.QueryInput) *dynamodb.QueryOutput {
 	if !d.idle(ctx) {
