@@ -22,7 +22,7 @@ type client struct {
 // The cookies of a session, and the form's member with the second one's value.
 const (
 	sessionCookie = "posthaste_session"
-	tokenCookie   = "XSRF-TOKEN"
+	tokenCookie   = "XSRF-TOKEN" //nolint:gosec // a name
 	tokenField    = "token"
 )
 

@@ -98,7 +98,7 @@ func (v *visit) showEvent() (g.Node, error) {
 	var rows []g.Node
 	for _, r := range e.Deliveries {
 		webhook := strconv.Itoa(int(r.WebhookID))
-		status := g.Node(badge("", "not for it"))
+		status := badge("", "not for it")
 		name := link(path("webhooks", webhook), r.Name)
 		if r.Status != nil {
 			status = attempted{Status: *r.Status}.badge()
@@ -111,7 +111,7 @@ func (v *visit) showEvent() (g.Node, error) {
 		rows = append(rows, h.Tr(h.Td(name), h.Td(status), h.Td(g.Text(words(r.Code))), h.Td(g.Text(outcome)),
 			h.Td(link(path("events", id)+"?webhook="+webhook, "Why"))))
 	}
-	why := g.Node(g.Text(""))
+	why := g.Text("")
 	if webhook := v.r.URL.Query().Get("webhook"); webhook != "" {
 		var said explanation
 		if err := v.api.get("Events/"+url.PathEscape(id)+"/Explain", url.Values{"webhook": {webhook}}, &said); err != nil {

@@ -83,7 +83,7 @@ func (v *visit) beginReplay() (g.Node, error) {
 	if err := v.r.ParseForm(); err != nil {
 		return nil, &problem{status: http.StatusBadRequest, text: "The form cannot be read."}
 	}
-	asked := map[string]any{"DryRun": v.r.PostFormValue("do") != "send", "Only": v.r.PostForm["only"]}
+	asked := map[string]any{"DryRun": v.r.PostFormValue("do") != "send", "Only": v.r.Form["only"]}
 	for _, name := range []string{"from", "to"} {
 		value := v.r.PostFormValue(name)
 		if at, err := time.Parse("2006-01-02T15:04", value); err == nil {
@@ -137,7 +137,7 @@ func (v *visit) showReplay() (g.Node, error) {
 		total += c.Count
 		counts = append(counts, fact(strings.ToLower(c.Reason+c.Status+words(c.Code)), g.Text(strconv.Itoa(c.Count))))
 	}
-	left := g.Node(g.Text(""))
+	left := g.Text("")
 	if running && r.RemainingSeconds != nil {
 		left = h.P(g.Textf("About %s are left.", (time.Duration(*r.RemainingSeconds) * time.Second).String()))
 	}

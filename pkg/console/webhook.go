@@ -87,7 +87,7 @@ func (v *visit) trouble(w hook, f figures) g.Node {
 		said = append(said, notice("error", "The webhook was disabled ("+w.State+"). Correct what its last error says, start it, and replay what it missed."))
 	}
 	if f.Waiting > 0 {
-		since := g.Node(g.Text(""))
+		since := g.Text("")
 		if f.OldestWaiting != nil {
 			since = g.Group{g.Text(", the oldest since "), when(*f.OldestWaiting)}
 		}
