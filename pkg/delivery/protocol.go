@@ -111,12 +111,16 @@ type Lease struct {
 	// Parked says that the caller saw the row parked. It saves a store a call. If the
 	// row is gone by now, it has expired or was erased, and is not created again.
 	Parked bool
+	// Takeover says that the caller may only take over the lease of a holder that died:
+	// the webhook's breaker is open.
+	Takeover bool
 }
 
 // Apply grants the lease if
 //   - there is no row, none was seen, and the attempt is the first of round 1 (a
-//     first attempt that took the queue), or
-//   - the row is pending in this round, unleased, and the attempt is the next, or
+//     first attempt that took the queue), but not for a takeover, or
+//   - the row is pending in this round, unleased, and the attempt is the next, but not
+//     for a takeover, or
 //   - the row is pending in this round at this attempt and its lease expired
 //     before now: its holder died or froze, and may still wake up; Finish will
 //     then refuse its token.
@@ -128,14 +132,14 @@ type Lease struct {
 func (l Lease) Apply(row Row) (Row, bool) {
 	switch {
 	case !row.Exists():
-		if l.Round != 1 || l.Attempt != 1 || l.Parked {
+		if l.Round != 1 || l.Attempt != 1 || l.Parked || l.Takeover {
 			return row, false
 		}
 		row = l.Seed.row(l.Key, l.Now)
 		row.Status, row.Round, row.NextAt, row.SweepAt = StatusPending, 1, l.Now, l.SweepAt
 	case row.Status != StatusPending || row.Round != l.Round:
 		return row, false
-	case row.Attempt == l.Attempt-1 && row.LeaseBy == "":
+	case row.Attempt == l.Attempt-1 && row.LeaseBy == "" && !l.Takeover:
 	case row.Attempt == l.Attempt && row.LeaseBy != "" && row.LeaseUntil.Before(l.Now):
 	default:
 		return row, false
@@ -268,17 +272,18 @@ type End struct {
 	Round  int
 	Status Status // StatusCancelled, StatusExpired or StatusFailed
 	Reason string
-	// Parked says that the caller saw the row parked: one that is gone is not created.
-	Parked bool
-	Now    time.Time
-	Seed   Seed
+	// Seen says that the caller saw the row: one that is gone was erased, and is not
+	// created again.
+	Seen bool
+	Now  time.Time
+	Seed Seed
 }
 
 // Apply succeeds if there is no row and none was seen, or if the row is pending in
 // this round without a live lease.
 func (e End) Apply(row Row) (Row, bool) {
 	switch {
-	case !row.Exists() && e.Parked:
+	case !row.Exists() && e.Seen:
 		return row, false
 	case !row.Exists():
 		row = e.Seed.row(e.Key, e.Now)

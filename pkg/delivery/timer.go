@@ -3,6 +3,8 @@ package delivery
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"hash/fnv"
 	"time"
 
@@ -93,6 +95,26 @@ type Timers interface {
 type DueTimer struct {
 	Key   webhook.Key
 	DueAt time.Time
+}
+
+// EnsureTimer makes sure, for a consumer about to park rows, that a webhook has a timer
+// that is not about to be removed. It returns ErrRefused if the timer changes meanwhile:
+// then the caller tries again.
+func EnsureTimer(ctx context.Context, timers interface {
+	Timer(ctx context.Context, key webhook.Key) (Timer, error)
+	SetTimer(ctx context.Context, t Timer) (Timer, error)
+}, key webhook.Key, now time.Time,
+) error {
+	t, err := timers.Timer(ctx, key)
+	if err != nil && !errors.Is(err, webhook.ErrNotFound) {
+		return fmt.Errorf("timer of webhook %d: %w", key.ID, err)
+	}
+	if t, write := t.Ensured(key, now); write {
+		if _, err := timers.SetTimer(ctx, t); err != nil {
+			return fmt.Errorf("timer of webhook %d: %w", key.ID, err)
+		}
+	}
+	return nil
 }
 
 // TimerShard returns the partition of a webhook's timer in the index, from 0 to

@@ -236,7 +236,7 @@ func (d *drain) request(row delivery.ParkedRow) delivery.Message {
 func (d *drain) endRow(ctx context.Context, row delivery.ParkedRow, status delivery.Status, reason string) {
 	now := d.Now()
 	_, err := d.Deliveries.End(ctx, delivery.End{
-		Key: row.Key, Round: row.Round, Status: status, Reason: reason, Parked: true, Now: now, Seed: delivery.Seed{ExpiresAt: now.Add(d.RowLife)},
+		Key: row.Key, Round: row.Round, Status: status, Reason: reason, Seen: true, Now: now, Seed: delivery.Seed{ExpiresAt: now.Add(d.RowLife)},
 	})
 	if err != nil && !errors.Is(err, delivery.ErrRefused) {
 		d.warn(ctx, "cannot end delivery", "event_id", string(row.Event), "error", err)

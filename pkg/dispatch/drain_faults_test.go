@@ -146,3 +146,27 @@ func TestDrain_AThrottlingTargetNarrowsTheWidth(t *testing.T) {
 		}
 	})
 }
+
+// An attempt that another consumer has begun when the breaker opens is only taken over
+// if that consumer dies. If its lane cuts it short meanwhile, it waits like any other.
+func TestGate_AnAttemptReturnedMeanwhileIsNotMade(t *testing.T) {
+	t.Parallel()
+	inReservoir(t, 1, func(r *reservoir) {
+		r.answers(accepting())
+		r.breaks(time.Hour)
+		row := r.status(eventID(0))
+		row.Parked, row.Attempt, row.LeaseBy, row.LeaseUntil = false, 1, "another", time.Now().Add(15*time.Second)
+		r.rows[eventID(0)] = row
+		r.before = func(method string) error {
+			if method == "Lease" {
+				row.Attempt, row.LeaseBy, row.LeaseUntil = 0, "", time.Time{}
+				r.rows[eventID(0)] = row
+			}
+			return nil
+		}
+		r.Queue(r.ctx, []delivery.Received{{ID: "1", Receipt: "1", Receives: 1, Message: delivery.AttemptMessage(row.Key, 1, 1, "")}})
+		if row := r.status(eventID(0)); r.sent() > 0 || row.LeaseBy != "" || r.calls()["Lease"] != 1 {
+			t.Errorf("%d POSTs, calls %v, row %+v; want none behind the open breaker", r.sent(), r.calls(), row)
+		}
+	})
+}

@@ -10,71 +10,80 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
+// passage is how an attempt passes the gate.
+type passage struct {
+	probe *probe // nil unless it is the breaker's probe
+	// takeover means that the breaker is open, and that the attempt may only be taken
+	// over from a consumer that died.
+	takeover bool
+}
+
 // gate lets an attempt pass unless its webhook's breaker is open. Then one attempt
-// per step passes as the probe, which is returned, and all others are parked. A
-// message that does not pass is done, or comes back later.
+// per step passes as the probe, and all others are parked. A message that does not pass
+// is done, or comes back later; pass is nil then.
 //
 // [delivery.Message.Gate] decides. A manual attempt, and one whose breaker was
 // closed a moment ago, pass before the webhook is read.
-func (c *consumer) gate(ctx context.Context, r delivery.Received) (taken *probe, pass, done bool) {
+func (c *consumer) gate(ctx context.Context, r delivery.Received) (pass *passage, done bool) {
 	m := r.Message
 	if m.Manual() {
-		return nil, true, false
+		return &passage{}, false
 	}
 	known := c.healths.readOne(ctx, webhook.Key{Tenant: m.Tenant, ID: m.Webhook})
 	if !known.health.Breaker.Open() {
-		return nil, true, false
+		return &passage{}, false
 	}
 	w, _, err := c.subject(ctx, m)
 	if err != nil {
-		return nil, false, c.failed(ctx, r, "cannot read webhook", err)
+		return nil, c.failed(ctx, r, "cannot read webhook", err)
 	}
 	health := known.health.Under(w.Activation)
 	switch m.Gate(w, health, c.Now()) {
 	case delivery.GatePass:
-		return nil, true, false
+		return &passage{}, false
 	case delivery.GateProbe:
-		if health, taken, err = c.probe(ctx, w); err != nil {
-			return nil, false, c.failed(ctx, r, "cannot take probe", err)
+		health, taken, err := c.probe(ctx, w)
+		if err != nil {
+			return nil, c.failed(ctx, r, "cannot take probe", err)
 		}
 		if taken != nil || !health.Breaker.Open() {
-			return taken, true, false
+			return &passage{probe: taken}, false
 		}
 	case delivery.GatePark:
 	}
 	event, err := c.Events.Get(ctx, m.Tenant, m.Event)
 	if gone(err) {
-		return nil, true, false // the delivery ends as expired
+		return &passage{}, false // the delivery ends as expired
 	}
 	if err != nil {
-		return nil, false, c.eventUnread(ctx, r, err)
+		return nil, c.eventUnread(ctx, r, err)
 	}
 	row, err := c.park(ctx, m, event)
 	if errors.Is(err, delivery.ErrRefused) {
 		return c.notParked(ctx, r, row)
 	}
 	if err != nil {
-		return nil, false, c.failed(ctx, r, "cannot park delivery", err)
+		return nil, c.failed(ctx, r, "cannot park delivery", err)
 	}
-	return nil, false, true
+	return nil, true
 }
 
 // soonest is how soon a message may come back at the earliest.
 const soonest = time.Second
 
 // notParked decides about a message whose attempt the row did not let wait.
-func (c *consumer) notParked(ctx context.Context, r delivery.Received, row delivery.Row) (taken *probe, pass, done bool) {
+func (c *consumer) notParked(ctx context.Context, r delivery.Received, row delivery.Row) (pass *passage, done bool) {
 	switch {
 	case row.Parked: // by another copy of the message, or by the sweep
-		return nil, false, c.conclude(ctx, r, c.refusal(r.Message, row))
+		return nil, c.conclude(ctx, r, c.refusal(r.Message, row))
 	case row.Awaits(r.Message): // its time had not come, though it may have by now
-		return nil, false, c.postpone(ctx, r, max(row.NextAt.Sub(c.Now()), soonest))
+		return nil, c.postpone(ctx, r, max(row.NextAt.Sub(c.Now()), soonest))
 	}
 	// The lease decides what follows, and is usually refused too: the attempt is over,
 	// or another consumer is making it. If that one died, the attempt is taken over
 	// although the breaker is open. There are at most as many of these as a process
 	// has slots.
-	return nil, true, false
+	return &passage{takeover: true}, false
 }
 
 // probe tries to make the attempt the probe of the webhook's breaker. taken is nil

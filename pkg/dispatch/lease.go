@@ -21,6 +21,8 @@ type leasedAttempt struct {
 	probe    *probe // nil unless the attempt is the breaker's probe
 	// parked means that a drain found the row among the parked ones.
 	parked bool
+	// takeover means that the attempt may only be taken over from a consumer that died.
+	takeover bool
 }
 
 // leased takes the lease, makes the POST and records the outcome.
@@ -36,7 +38,7 @@ func (c *consumer) leased(ctx context.Context, m delivery.Message, a leasedAttem
 		return fate{after: timeRetry}
 	}
 	row, err := c.Deliveries.Lease(ctx, delivery.Lease{
-		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: token, Parked: a.parked,
+		Key: m.Key(), Round: m.Round, Attempt: m.Attempt, Token: token, Parked: a.parked, Takeover: a.takeover,
 		Now: began, Until: began.Add(limit + delivery.LeaseMargin), SweepAt: began.Add(limit + delivery.LeaseMargin + sweepMargin),
 		Seed: c.seed(a.event, m, began),
 	})

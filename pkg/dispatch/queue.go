@@ -60,87 +60,6 @@ func turns(received []delivery.Received) (turns [][]int) {
 	return turns
 }
 
-// consumer is one call of Queue.
-type consumer struct {
-	*Engine
-	waiting    *slots // bounds the attempts of one webhook within the batch
-	reports    *reports
-	invocation delivery.Invocation
-
-	mu        sync.Mutex
-	unhandled map[webhook.Key]int // attempt messages of the batch that are not handled yet
-	// noting holds, by webhook, the timer that writes its health.
-	noting map[webhook.Key]*time.Timer
-	writes sync.WaitGroup // running timers
-}
-
-// statisticsLag is how long the counters of a success wait to be written together
-// with others of the same webhook. It is bounded because another attempt may hang.
-const statisticsLag = time.Second
-
-func newConsumer(ctx context.Context, e *Engine, received []delivery.Received) *consumer {
-	c := &consumer{
-		Engine: e, invocation: delivery.Invocation{Began: e.Now()}, waiting: newSlots(nil, maxQueuePerWebhook), reports: newReports(&e.Config, e.healths, e.notices, e.lists.suppressed),
-		unhandled: map[webhook.Key]int{}, noting: map[webhook.Key]*time.Timer{},
-	}
-	c.invocation.Deadline, _ = ctx.Deadline()
-	var keys []webhook.Key
-	for _, r := range received {
-		if r.Message.Kind != delivery.MessageAttempt {
-			continue
-		}
-		key := webhook.Key{Tenant: r.Message.Tenant, ID: r.Message.Webhook}
-		if c.unhandled[key] == 0 {
-			keys = append(keys, key)
-		}
-		c.unhandled[key]++
-	}
-	c.healths.read(ctx, keys) // one read; each message then finds it cached
-	return c
-}
-
-// handled counts a message as handled. After a webhook's last one it writes the
-// webhook's health and statistics, which thus do not wait for other webhooks.
-func (c *consumer) handled(ctx context.Context, key webhook.Key) {
-	c.mu.Lock()
-	c.unhandled[key]--
-	last := c.unhandled[key] == 0
-	c.mu.Unlock()
-	if last {
-		c.reports.finish(ctx, key)
-	}
-}
-
-// noteSoon has the health of a webhook written within statisticsLag.
-func (c *consumer) noteSoon(ctx context.Context, key webhook.Key) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.noting[key] != nil {
-		return
-	}
-	c.writes.Add(1)
-	c.noting[key] = time.AfterFunc(statisticsLag, func() {
-		defer c.writes.Done()
-		c.mu.Lock()
-		delete(c.noting, key)
-		c.mu.Unlock()
-		c.reports.flushOne(ctx, key)
-	})
-}
-
-// stopNoting returns when no timer runs any more. What the timers did not write is
-// written at the end of the batch.
-func (c *consumer) stopNoting() {
-	c.mu.Lock()
-	for _, timer := range c.noting {
-		if timer.Stop() {
-			c.writes.Done()
-		}
-	}
-	c.mu.Unlock()
-	c.writes.Wait()
-}
-
 func (c *consumer) handle(ctx context.Context, r delivery.Received) (done bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -183,21 +102,23 @@ func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool)
 		return done
 	}
 	asked := c.Now()
-	probe, pass, done := c.gate(ctx, r)
-	defer func() { c.giveBack(ctx, key, probe) }()
-	if !pass {
+	pass, done := c.gate(ctx, r)
+	if pass == nil {
 		return done
 	}
+	defer func() { c.giveBack(ctx, key, pass.probe) }()
 	leave, ok := c.enter(ctx, key, m.Replay != "")
 	if !ok {
 		return c.postpone(ctx, r, timeRetry)
 	}
 	defer leave()
-	if probe == nil && webhook.Elapsed(asked, c.Now()) >= healthLife {
+	if pass.probe == nil && webhook.Elapsed(asked, c.Now()) >= healthLife {
 		// Attempts that it waited for may have opened the breaker.
-		if probe, pass, done = c.gate(ctx, r); !pass {
+		again, done := c.gate(ctx, r)
+		if again == nil {
 			return done
 		}
+		pass = again
 	}
 	w, read, err := c.subject(ctx, m)
 	if err != nil {
@@ -223,7 +144,9 @@ func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool)
 		return c.postpone(ctx, r, secretRetries.Wait(c.Random, 1))
 	}
 	unsigned := err != nil
-	return c.conclude(ctx, r, c.leased(ctx, m, leasedAttempt{webhook: w, read: read, event: event, document: doc, unsigned: unsigned, probe: probe}))
+	return c.conclude(ctx, r, c.leased(ctx, m, leasedAttempt{
+		webhook: w, read: read, event: event, document: doc, unsigned: unsigned, probe: pass.probe, takeover: pass.takeover,
+	}))
 }
 
 // enter waits for a slot of the webhook within the batch and then for one of the

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -56,17 +55,11 @@ func (t *timers) ensure(ctx context.Context, key webhook.Key) error {
 	overtaken := func(err error) bool { return errors.Is(err, delivery.ErrRefused) }
 	return ensuring.Retry(ctx, t.random, overtaken, func() error {
 		now := t.now()
-		timer, err := t.store.Timer(ctx, key)
-		if err != nil && !gone(err) {
-			return fmt.Errorf("timer of webhook %d: %w", key.ID, err)
+		err := delivery.EnsureTimer(ctx, t.store, key, now)
+		if err == nil {
+			have.at = now
 		}
-		if timer, write := timer.Ensured(key, now); write {
-			if _, err := t.store.SetTimer(ctx, timer); err != nil {
-				return fmt.Errorf("timer of webhook %d: %w", key.ID, err)
-			}
-		}
-		have.at = now
-		return nil
+		return err
 	})
 }
 

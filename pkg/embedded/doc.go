@@ -39,10 +39,15 @@
 //	statistics  tenant 0 webhook id, hour                   counts of the hour, JSON
 //	due         shard, sweep time, key of the delivery      -
 //	queue       number                                      message, JSON
-//	ready       time when visible, number                   fairness group
+//	parked      tenant 0 webhook id, partition, event id    -
+//	timers      tenant 0 webhook id                         timer, JSON
+//	duetimers   shard, time when due, tenant 0 webhook id   -
+//	ready       lane, group 0, time when visible, number    -
 //	dead        number                                      letter, JSON
 //	secrets     secret name                                 versions, sealed, and labels, JSON
 //	secretkey   "check"                                     "check", sealed
+//	sources     name                                        source, JSON
+//	counts      name of a source                            its counts, JSON
 //	jobs        job id                                      running job, JSON
 //	ended       job id                                      ended job, JSON
 //	expiry      time, bucket, key of the item               -

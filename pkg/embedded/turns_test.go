@@ -1,6 +1,9 @@
 package embedded
 
 import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -8,13 +11,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
+
+	"github.com/posthaste-dev/posthaste/pkg/delivery"
 )
 
-// A group with a long line does not keep the others from their turn, wherever it is in
-// the index, and turns go on where they ended.
-func TestTakeTurns(t *testing.T) {
-	t.Parallel()
-	now := time.UnixMilli(1_000_000).UTC()
+// readyBuckets returns a transaction with an empty queue.
+func readyBuckets(t *testing.T) *bbolt.Tx {
+	t.Helper()
 	db, err := bbolt.Open(t.TempDir()+"/b", 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -30,6 +33,15 @@ func TestTakeTurns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return tx
+}
+
+// A group with a long line does not keep the others from their turn, wherever it is in
+// the index, and turns go on where they ended.
+func TestTakeTurns(t *testing.T) {
+	t.Parallel()
+	now := time.UnixMilli(1_000_000).UTC()
+	tx := readyBuckets(t)
 	n := uint64(0)
 	put := func(group string, slow bool, count int, delay time.Duration) {
 		for range count {
@@ -76,9 +88,10 @@ func TestTakeTurns(t *testing.T) {
 	}
 }
 
-// However many messages wait, a receive reads a few keys of each group.
+// However many messages wait, a receive searches once for each group.
 func TestLines_OneSearchAGroup(t *testing.T) {
 	t.Parallel()
+	tx := readyBuckets(t)
 	keys := []string{}
 	for _, group := range []string{"a", "a-b", "a_", "A", "0"} {
 		keys = append(keys, string(lineOf(false, group).key(time.UnixMilli(1), 7)))
@@ -86,6 +99,16 @@ func TestLines_OneSearchAGroup(t *testing.T) {
 		if !ok || l.group() != group || m.number != 7 || m.visible.UnixMilli() != 1 {
 			t.Errorf("group %s: got %s, %+v, %v", group, l.group(), m, ok)
 		}
+		for n := range uint64(4_000) {
+			if err := bucket(tx, "ready").Put(lineOf(false, group).key(time.UnixMilli(1), n), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	searches := 0
+	lines(tx, false, "a", func(line, waitingMessage) bool { searches++; return true })
+	if searches != 5 {
+		t.Errorf("%d searches for 5 groups with 20,000 messages", searches)
 	}
 	slices.Sort(keys)
 	for i, k := range keys[1:] {
@@ -93,5 +116,44 @@ func TestLines_OneSearchAGroup(t *testing.T) {
 		if next := string(after(l)); next <= keys[i] || next > k {
 			t.Errorf("behind %q comes %q, want it at or before %q", keys[i], next, fmt.Sprint(k))
 		}
+	}
+}
+
+// Messages of a file that was written before there were lanes are received.
+func TestOpen_FindsTheMessagesOfAnOlderFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db, err := Open(dir, Options{Now: time.Now, Random: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := delivery.Key{Tenant: "Default", Webhook: 1, Event: "01900000-0000-7000-8000-000000000001"}
+	if _, err := db.Queue().Send(t.Context(), []delivery.Outgoing{{Message: delivery.AttemptMessage(key, 1, 1, "")}}); err != nil {
+		t.Fatal(err)
+	}
+	err = db.update(t.Context(), func(tx *bbolt.Tx) error {
+		if err := save(bucket(tx, "queue"), []byte{0, 0, 0, 0, 0, 0, 0, 9}, "damaged"); err != nil {
+			return err
+		}
+		if err := tx.DeleteBucket([]byte("ready")); err != nil {
+			return err
+		}
+		ready, err := tx.CreateBucket([]byte("ready"))
+		if err != nil {
+			return err
+		}
+		old := append(binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli())), 0, 0, 0, 0, 0, 0, 0, 1)
+		return ready.Put(old, []byte("Default"))
+	})
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = Open(dir, Options{Now: time.Now, Random: rand.Reader}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	got, err := db.Queue().Receive(t.Context(), 10)
+	if err != nil || len(got) != 1 || got[0].Message.Key() != key {
+		t.Errorf("got %+v, %v; want the message", got, err)
 	}
 }

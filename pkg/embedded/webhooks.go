@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"sort"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -291,87 +290,4 @@ func (s Webhooks) Subscribed(ctx context.Context, tenant webhook.Tenant, subscri
 		}
 		return nil
 	})
-}
-
-// Health implements webhook.Webhooks.
-func (s Webhooks) Health(ctx context.Context, tenant webhook.Tenant, ids []int32) (map[int32]webhook.Health, error) {
-	healths := make(map[int32]webhook.Health, len(ids))
-	var broken webhook.UnreadableError
-	err := s.db.view(ctx, func(tx *bbolt.Tx) error {
-		for _, id := range ids {
-			var h webhook.Health
-			found, err := load(bucket(tx, "health"), webhookKey(tenant, id), &h)
-			switch {
-			case err != nil:
-				broken.Add(shown("health", webhookKey(tenant, id)), err)
-			case found:
-				healths[id] = h
-			}
-		}
-		return broken.Err()
-	})
-	return healths, err
-}
-
-// CurrentHealth implements webhook.Webhooks.
-func (s Webhooks) CurrentHealth(ctx context.Context, key webhook.Key) (h webhook.Health, err error) {
-	healths, err := s.Health(ctx, key.Tenant, []int32{key.ID})
-	return healths[key.ID], err
-}
-
-// UpdateHealth implements webhook.Webhooks. It does not store the health of a
-// deleted webhook.
-func (s Webhooks) UpdateHealth(ctx context.Context, tenant webhook.Tenant, id int32, change func(webhook.Health) webhook.Health) (webhook.Health, error) {
-	return commit(ctx, s.db.updateSoon, func(tx *bbolt.Tx) (webhook.Health, error) {
-		if bucket(tx, "webhooks").Get(webhookKey(tenant, id)) == nil {
-			return webhook.Health{}, fmt.Errorf("webhook %d: %w", id, webhook.ErrNotFound)
-		}
-		var current webhook.Health
-		if _, err := load(bucket(tx, "health"), webhookKey(tenant, id), &current); err != nil {
-			return webhook.Health{}, err
-		}
-		h := change(current)
-		h.Version = current.Version + 1
-		return h, save(bucket(tx, "health"), webhookKey(tenant, id), h)
-	})
-}
-
-// PutIntent implements webhook.Webhooks.
-func (s Webhooks) PutIntent(ctx context.Context, intent webhook.Intent) error {
-	return s.db.update(ctx, func(tx *bbolt.Tx) error {
-		return save(bucket(tx, "intents"), []byte(intent.Secret), intent)
-	})
-}
-
-// RemoveIntent implements webhook.Webhooks.
-func (s Webhooks) RemoveIntent(ctx context.Context, intent webhook.Intent) error {
-	return s.db.update(ctx, func(tx *bbolt.Tx) error {
-		var existing webhook.Intent
-		b := bucket(tx, "intents")
-		if found, err := load(b, []byte(intent.Secret), &existing); err != nil || !found || existing.At.UnixMilli() != intent.At.UnixMilli() {
-			return err
-		}
-		return b.Delete([]byte(intent.Secret))
-	})
-}
-
-// Intents implements webhook.Webhooks.
-func (s Webhooks) Intents(ctx context.Context, before time.Time, limit int) (found []webhook.Intent, err error) {
-	var broken webhook.UnreadableError
-	err = s.db.view(ctx, func(tx *bbolt.Tx) error {
-		c := bucket(tx, "intents").Cursor()
-		for k, stored := c.First(); k != nil; k, stored = c.Next() {
-			var intent webhook.Intent
-			if err := json.Unmarshal(stored, &intent); err != nil {
-				broken.Add(shown("intents", k), err)
-				continue
-			}
-			if intent.At.Before(before) {
-				found = append(found, intent)
-			}
-		}
-		return broken.Err()
-	})
-	sort.SliceStable(found, func(i, j int) bool { return found[i].At.Before(found[j].At) })
-	return found[:min(limit, len(found))], err
 }

@@ -76,7 +76,8 @@ func throttled() error {
 func call[O any](ctx context.Context, d *database, k kind, about, label string, again bool, do func() (O, error), committed func()) (out O, err error) {
 	effect := func(v verdict) error {
 		if v == stale {
-			d.lag.Store(1 + int64(d.w.luck(label, time.Since(d.w.began).String())(0)*40))
+			behind := 1 + int64(d.w.luck(label, time.Since(d.w.began).String())(0)*40)
+			d.lag.Store(min(behind, int64(d.w.lag.stale())))
 			defer d.lag.Store(0)
 		}
 		out, err = do()
@@ -307,7 +308,7 @@ func (d *database) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func
 }
 
 // idleQuery returns the response to a query of the sweep that finds nothing once the
-// weather is calm, and nil otherwise. That is no step of the run: it can go wrong no more,
+// weather is calm, and nil otherwise. That is not a step of the run: it cannot go wrong any more,
 // and each of a week's sweeps makes some forty of them.
 func (d *database) idleQuery(ctx context.Context, in *dynamodb.QueryInput) *dynamodb.QueryOutput {
 	if !d.idle(ctx) {

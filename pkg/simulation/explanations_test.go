@@ -123,8 +123,8 @@ func (x *explanations) witnessed(h *happening, hook hook, now time.Time) explain
 		until = now
 	}
 	row := l.rows[delivery.Key{Tenant: hook.tenant(), Webhook: hook.id(), Event: h.event.ID}]
-	if !row.Exists() && now.Sub(accepted) < explain.Patience {
-		until = now // it is not known that nothing is to come
+	if !row.Exists() { // an explanation does not know when the event was dispatched
+		until = later(until, earlier(now, accepted.Add(explain.Patience)))
 	}
 	// An explanation goes by the stamps of changes, which are earlier than the changes.
 	stamped := accepted.Add(-explain.Committing)

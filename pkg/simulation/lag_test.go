@@ -2,6 +2,7 @@ package simulation_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -49,7 +50,12 @@ func (l *lag) set(by time.Duration) {
 func (l *lag) committed(number int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n := len(l.commits); l.history > 100 && (n == 0 || l.commits[n-1].number < number) {
+	n := len(l.commits)
+	if n > 2*l.history {
+		l.commits = slices.Delete(l.commits, 0, n-l.history)
+		n = l.history
+	}
+	if n == 0 || l.commits[n-1].number < number {
 		l.commits = append(l.commits, commit{time.Now(), number})
 	}
 }
@@ -58,12 +64,27 @@ func (l *lag) committed(number int) {
 func (l *lag) now() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.by == 0 || len(l.commits) == 0 {
+	return l.since(l.by)
+}
+
+// longestStale is how old the data of an eventually consistent read may be.
+const longestStale = 2 * time.Minute
+
+// stale returns by how many commits an eventually consistent read may be behind.
+func (l *lag) stale() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.since(longestStale)
+}
+
+// since returns how many commits there were in the last while.
+func (l *lag) since(while time.Duration) int {
+	if while == 0 || len(l.commits) == 0 {
 		return 0
 	}
 	shown, newest := 0, l.commits[len(l.commits)-1].number
 	for _, c := range l.commits {
-		if c.at.After(time.Now().Add(-l.by)) {
+		if c.at.After(time.Now().Add(-while)) {
 			break
 		}
 		shown = c.number

@@ -19,13 +19,14 @@ import (
 // unreadable. Other rows must not notice, and nothing is lost.
 type damage struct {
 	w    *world
-	rows map[delivery.Key]bool // unreadable now
+	rows map[delivery.Key]bool      // unreadable now
+	last map[delivery.Key]time.Time // when a row began or ceased to be
 }
 
 // newDamage damages rows in one run in eight. Like newIngestion, it draws nothing from
 // the world's random numbers.
 func newDamage(w *world) *damage {
-	d := &damage{w: w, rows: map[delivery.Key]bool{}}
+	d := &damage{w: w, rows: map[delivery.Key]bool{}, last: map[delivery.Key]time.Time{}}
 	rnd := rand.New(rand.NewPCG(w.seed, 0x64616d616765))
 	if w.weather.faults == 0 || rnd.IntN(8) > 0 {
 		return d
@@ -49,7 +50,7 @@ func (d *damage) strike(rnd *rand.Rand, lasts time.Duration) {
 
 func (d *damage) set(key delivery.Key, unreadable bool) {
 	d.w.mu.Lock()
-	d.rows[key] = unreadable
+	d.rows[key], d.last[key] = unreadable, time.Now()
 	d.w.mu.Unlock()
 	text := "can be read again"
 	if unreadable {
@@ -63,6 +64,13 @@ func (d *damage) unreadable(key delivery.Key) bool {
 	d.w.mu.Lock()
 	defer d.w.mu.Unlock()
 	return d.rows[key]
+}
+
+// readableSince reports whether a row could be read at all times since then.
+func (d *damage) readableSince(key delivery.Key, then time.Time) bool {
+	d.w.mu.Lock()
+	defer d.w.mu.Unlock()
+	return !d.rows[key] && d.last[key].Before(then)
 }
 
 // spoils makes an item that a process reads unreadable, if its row is.

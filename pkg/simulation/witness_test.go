@@ -591,6 +591,11 @@ func (l *witness) healthWritten(ctx context.Context, id hook) {
 func (l *witness) isDown(id hook) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.breakerOpen(id)
+}
+
+// breakerOpen is isDown with mu held.
+func (l *witness) breakerOpen(id hook) bool {
 	history := l.healths[id]
 	return len(history) > 0 && history[len(history)-1].Breaker.Open()
 }

@@ -54,10 +54,16 @@ var errNotSent = fmt.Errorf("message not sent: %w", webhook.ErrUnavailable)
 // returns its message.
 func (r *dueRows) take(ctx context.Context, d delivery.DueRow, g *gate) (out delivery.Outgoing, send bool, err error) {
 	if d.Parked {
-		if gone, err := g.isGone(ctx, r.Sweeper, keyOf(d.Key)); gone || err != nil {
-			return out, false, r.endOrphan(ctx, d, err)
+		gone, err := g.isGone(ctx, r.Sweeper, keyOf(d.Key))
+		if err != nil {
+			return out, false, err
 		}
-		r.caught(ctx, d)
+		if gone {
+			return out, false, r.endOrphan(ctx, d)
+		}
+		if !g.open { // otherwise the outage has lasted that long
+			r.caught(ctx, d)
+		}
 	}
 	if g.open && !d.NextAt.After(r.horizon) {
 		if d.NextAt.After(r.Now()) {
@@ -72,21 +78,27 @@ func (r *dueRows) take(ctx context.Context, d delivery.DueRow, g *gate) (out del
 }
 
 // endOrphan ends a parked row of a deleted webhook. Its timer was removed with the webhook,
-// so nothing else looks at it, and that it surfaced is not a fault. err is why the webhook
-// could not be read.
-func (r *dueRows) endOrphan(ctx context.Context, d delivery.DueRow, err error) error {
+// so nothing else looks at it, and that it surfaced is not a fault.
+func (r *dueRows) endOrphan(ctx context.Context, d delivery.DueRow) error {
+	now := r.Now()
+	row, err := r.Deliveries.Claim(ctx, delivery.Claim{Key: d.Key, Seen: d.SweepAt, Now: now, Next: now.Add(resendStep)})
+	if errors.Is(err, delivery.ErrRefused) {
+		return nil // it is in use after all
+	}
 	if err != nil {
 		return err
 	}
-	row, err := r.Deliveries.Claim(ctx, delivery.Claim{Key: d.Key, Seen: d.SweepAt, Now: r.Now(), Next: r.Now().Add(resendStep)})
-	if err == nil {
-		now := r.Now()
-		_, err = r.Deliveries.End(ctx, delivery.End{
-			Key: d.Key, Round: row.Round, Status: delivery.StatusCancelled, Reason: "the webhook is deleted", Now: now, Seed: delivery.Seed{ExpiresAt: now.Add(r.RowLife)},
-		})
-	}
+	return r.endRow(ctx, row, delivery.StatusCancelled, "the webhook is deleted")
+}
+
+// endRow ends a claimed row without an attempt, unless it is in use or gone by now.
+func (s *Sweeper) endRow(ctx context.Context, row delivery.Row, status delivery.Status, reason string) error {
+	now := s.Now()
+	_, err := s.Deliveries.End(ctx, delivery.End{
+		Key: row.Key, Round: row.Round, Status: status, Reason: reason, Seen: true, Now: now, Seed: delivery.Seed{ExpiresAt: now.Add(s.RowLife)},
+	})
 	if errors.Is(err, delivery.ErrRefused) {
-		return nil // it is in use after all
+		return nil
 	}
 	return err
 }
@@ -152,15 +164,7 @@ func (s *Sweeper) stuck(ctx context.Context, row delivery.Row) (over bool, err e
 	if _, err = s.Events.Get(ctx, row.Tenant, row.Event); !errors.Is(err, webhook.ErrNotFound) {
 		return false, err
 	}
-	now := s.Now()
-	_, err = s.Deliveries.End(ctx, delivery.End{
-		Key: row.Key, Round: row.Round, Status: delivery.StatusExpired, Reason: "the event is no longer kept",
-		Now: now, Seed: delivery.Seed{ExpiresAt: now.Add(s.RowLife)},
-	})
-	if errors.Is(err, delivery.ErrRefused) {
-		err = nil // the row is in use after all
-	}
-	return true, err
+	return true, s.endRow(ctx, row, delivery.StatusExpired, "the event is no longer kept")
 }
 
 // message returns the message for the attempt that a row waits for: the next

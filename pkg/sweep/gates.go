@@ -125,23 +125,15 @@ func (g *gate) ensure(ctx context.Context, s *Sweeper, key webhook.Key) error {
 	}
 	for range ensureTries {
 		now := s.Now()
-		t, err := s.Deliveries.Timer(ctx, key)
-		if err != nil && !errors.Is(err, webhook.ErrNotFound) {
-			return fmt.Errorf("timer: %w", err)
+		err := delivery.EnsureTimer(ctx, s.Deliveries, key, now)
+		if err == nil {
+			g.ensured = now
 		}
-		if t, write := t.Ensured(key, now); write {
-			_, err = s.Deliveries.SetTimer(ctx, t)
-			if errors.Is(err, delivery.ErrRefused) {
-				continue
-			}
-			if err != nil {
-				return fmt.Errorf("timer: %w", err)
-			}
+		if !errors.Is(err, delivery.ErrRefused) {
+			return err
 		}
-		g.ensured = now
-		return nil
 	}
-	return fmt.Errorf("timer: %w", webhook.ErrUnavailable)
+	return fmt.Errorf("timer of webhook %d keeps changing: %w", key.ID, webhook.ErrUnavailable)
 }
 
 // jitter returns a number in [0, 1) that changes each time a row is due.

@@ -1,6 +1,7 @@
 package sweep_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -102,8 +103,8 @@ func TestRun_ParksTheRowsOfADeadTarget(t *testing.T) {
 	}
 }
 
-// What surfaces through the net was forgotten. It is counted, and goes the way of any
-// other row.
+// What surfaces through the net while the breaker is closed was forgotten. It is counted,
+// and sent. During an outage of two days rows surface too, and are parked again.
 func TestRun_TheNetCatchesAParkedRow(t *testing.T) {
 	t.Parallel()
 	for _, open := range []bool{true, false} {
@@ -133,8 +134,12 @@ func TestRun_TheNetCatchesAParkedRow(t *testing.T) {
 		if row := s.row(key(1, 1)); row.Parked != open || row.SweepAt.Before(s.clock.Now()) {
 			t.Errorf("breaker open %v: parked %v, due in %v", open, row.Parked, row.SweepAt.Sub(s.clock.Now()))
 		}
-		if log := s.log.String(); !strings.Contains(log, " net=20 ") || strings.Count(log, "delivery in the net") != 10 {
-			t.Errorf("breaker open %v: the log does not count the rows, or names more than ten:\n%s", open, log)
+		net, lines := " net=20 ", 10
+		if open {
+			net, lines = " net=0 ", 0
+		}
+		if log := s.log.String(); !strings.Contains(log, net) || strings.Count(log, "delivery in the net") != lines {
+			t.Errorf("breaker open %v: want%sand %d lines of rows in the log:\n%s", open, net, lines, log)
 		}
 	}
 }
@@ -247,5 +252,51 @@ func TestRun_EndsParkedRowsOfADeletedWebhook(t *testing.T) {
 	}
 	if log := s.log.String(); !strings.Contains(log, " net=0 ") {
 		t.Errorf("the net counts them:\n%s", log)
+	}
+}
+
+// A row that is erased while it is being ended is not created again: its tenant may be
+// deleted.
+func TestRun_EndsNoErasedRow(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(t *testing.T, s *site){
+		"a parked row of a deleted webhook": func(t *testing.T, s *site) {
+			s.create("")
+			now := s.clock.Now()
+			_, err := s.db.Deliveries().Park(t.Context(), delivery.Park{
+				Key: key(1, 1), Round: 1, Attempt: 1, Now: now, Net: delivery.Net(now, 0.5), Seed: delivery.Seed{ExpiresAt: now.Add(100 * time.Hour)},
+			})
+			s.must(err)
+			w, err := s.db.Webhooks().Get(t.Context(), tenant, 1)
+			s.must(err)
+			s.must(s.db.Webhooks().Delete(t.Context(), tenant, 1, w.Revision, webhook.Change{}))
+			s.clock.Advance(44 * time.Hour)
+		},
+		"a row that is stuck and whose event is gone": func(_ *testing.T, s *site) {
+			now := s.clock.Now()
+			_, err := s.db.Deliveries().RecordFirst(t.Context(), delivery.RecordFirst{
+				Key: key(1, 1), Now: now, Seed: delivery.Seed{ExpiresAt: now.Add(200 * time.Hour)},
+				Outcome: delivery.Outcome{Attempt: delivery.Attempt{Number: 1, At: now}, Status: delivery.StatusPending, NextAt: now, SweepAt: now},
+			})
+			s.must(err)
+			for range 30 {
+				s.sweep()
+				s.clock.Advance(6 * time.Hour)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, ended := newSite(t), false
+			s.before = func() {
+				ended = true
+				s.clock.Advance(200 * time.Hour) // the row expires
+			}
+			prepare(t, s)
+			s.sweep()
+			if _, err := s.db.Deliveries().Get(t.Context(), key(1, 1)); !ended || !errors.Is(err, webhook.ErrNotFound) {
+				t.Errorf("the row was ended: %v; then got %v, want ErrNotFound", ended, err)
+			}
+		})
 	}
 }

@@ -36,6 +36,8 @@ type site struct {
 	notices webhooktest.Notices
 	// faults are errors to inject, by method.
 	faults map[string]error
+	// before runs before the End of a row.
+	before func()
 }
 
 func newSite(t *testing.T) *site {
@@ -157,6 +159,13 @@ func (f faultyRows) Claim(ctx context.Context, c delivery.Claim) (delivery.Row, 
 		return delivery.Row{}, err
 	}
 	return f.Deliveries.Claim(ctx, c)
+}
+
+func (f faultyRows) End(ctx context.Context, e delivery.End) (delivery.Row, error) {
+	if f.s.before != nil {
+		f.s.before()
+	}
+	return f.Deliveries.End(ctx, e)
 }
 
 func (f faultyRows) MakeDue(ctx context.Context, m delivery.MakeDue) (delivery.Row, error) {

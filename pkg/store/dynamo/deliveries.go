@@ -37,7 +37,7 @@ func (s *Deliveries) RecordFirst(ctx context.Context, r delivery.RecordFirst) (d
 
 // Lease grants the right to make an attempt.
 func (s *Deliveries) Lease(ctx context.Context, l delivery.Lease) (delivery.Row, error) {
-	if l.Round == 1 && l.Attempt == 1 && !l.Parked {
+	if l.Round == 1 && l.Attempt == 1 && !l.Parked && !l.Takeover {
 		return s.write(ctx, "lease", l.Key, nil, l.Apply)
 	}
 	change, c := leaseUpdate(l, s.now())

@@ -12,17 +12,20 @@ import (
 // row knows its event.
 func leaseUpdate(l delivery.Lease, now time.Time) (change string, c condition) {
 	change = "SET attempt = :attempt, lease_by = :token, lease_until = :until, updated = :asked, ver = ver + :one"
+	grants := "attempt = :attempt AND attribute_exists(lease_by) AND lease_until < :asked"
 	c = condition{
-		text: "#status = :pending AND round = :round AND expires_ms > :now AND (" +
-			"attempt = :before AND attribute_not_exists(lease_by) OR " +
-			"attempt = :attempt AND attribute_exists(lease_by) AND lease_until < :asked)",
 		names: []string{attrStatus},
 		values: item{
 			":pending": text(string(delivery.StatusPending)), ":round": number(l.Round), ":now": millis(now),
-			":attempt": number(l.Attempt), ":before": number(l.Attempt - 1), ":asked": millis(l.Now),
+			":attempt": number(l.Attempt), ":asked": millis(l.Now),
 			":token": text(l.Token), ":until": millis(l.Until), ":one": number(1),
 		},
 	}
+	if !l.Takeover {
+		grants = "attempt = :before AND attribute_not_exists(lease_by) OR " + grants
+		c.values[":before"] = number(l.Attempt - 1)
+	}
+	c.text = "#status = :pending AND round = :round AND expires_ms > :now AND (" + grants + ")"
 	if !l.Seed.ExpiresAt.IsZero() {
 		change += ", expires_at = :expires, expires_ms = :expires_ms"
 		c.text = "expires_ms <= :expires_ms AND " + c.text

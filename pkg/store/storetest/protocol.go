@@ -106,7 +106,7 @@ func drawTransition(rt *rapid.T, key delivery.Key, at, expires time.Time, row de
 	near := func(n, low int, name string) int { return max(low, n+rapid.IntRange(-1, 1).Draw(rt, name)) }
 	x := drawn{
 		kind: rapid.SampledFrom([]string{
-			"Lease", "Lease", "Lease, seen parked", "Lease, seen parked", "Finish", "Finish", "RecordFirst", "MarkDelivered", "StartRound", "End", "MakeDue", "Claim", "Park", "Park", "Defer", "Yield",
+			"Lease", "Lease", "Lease, takeover", "Lease, seen parked", "Lease, seen parked", "Finish", "Finish", "RecordFirst", "MarkDelivered", "StartRound", "End", "MakeDue", "Claim", "Park", "Park", "Defer", "Yield",
 		}).Draw(rt, "kind"),
 		key: key, at: at, expires: expires, later: at.Add(time.Duration(rapid.IntRange(1, 9000).Draw(rt, "later")) * time.Millisecond),
 		round: near(max(row.Round, 1), 1, "round"), attempt: near(row.Attempt, 1, "attempt"),
@@ -143,8 +143,8 @@ func (d drawn) transition() transition {
 	}
 	name := fmt.Sprintf("%s %d/%d by %q", d.kind, d.round, d.attempt, d.token)
 	switch d.kind {
-	case "Lease", "Lease, seen parked":
-		x := delivery.Lease{Key: d.key, Round: d.round, Attempt: d.attempt, Token: d.token, Now: d.at, Until: d.later, SweepAt: d.later.Add(time.Minute), Seed: seed, Parked: d.kind != "Lease"}
+	case "Lease", "Lease, takeover", "Lease, seen parked":
+		x := delivery.Lease{Key: d.key, Round: d.round, Attempt: d.attempt, Token: d.token, Now: d.at, Until: d.later, SweepAt: d.later.Add(time.Minute), Seed: seed, Parked: d.kind == "Lease, seen parked", Takeover: d.kind == "Lease, takeover"}
 		if x.Token == "" {
 			x.Token = "t"
 		}
