@@ -25,7 +25,6 @@ const (
 const (
 	fastMaxLatency = 500 * time.Millisecond
 	fastPenalty    = 10 * time.Minute
-	fastShare      = 32
 	redeliveryAge  = 2 * time.Second
 )
 
@@ -70,11 +69,9 @@ type LaneQuestion struct {
 	// activation.
 	Known  bool
 	Health webhook.Health
-	// InBatch is how many attempts of the batch have already gone to this webhook
-	// by the fast lane, Probes how many as a probe of its breaker.
-	InBatch, Probes int
-	// Alone says that no other webhook matches anything in the batch.
-	Alone bool
+	// Probes is how many attempts of the batch have already gone to this webhook as a
+	// probe of its breaker.
+	Probes int
 	// Age is the age of the record at the start of the invocation.
 	Age time.Duration
 	// TimeShort says that the invocation has no time left for another attempt.
@@ -92,10 +89,6 @@ type LaneQuestion struct {
 // sending a message is quicker than writing a row. What takes the queue takes the slow
 // lane if the webhook's target is slow.
 func (q LaneQuestion) Choose() Lane {
-	share := fastShare
-	if q.Alone {
-		share = q.InBatch + 1
-	}
 	switch {
 	case q.TimeShort:
 		return QueueLane(q.Health)
@@ -104,7 +97,7 @@ func (q LaneQuestion) Choose() Lane {
 			return QueueLane(q.Health)
 		}
 		return LaneParked
-	case q.Age >= redeliveryAge, q.InBatch >= share:
+	case q.Age >= redeliveryAge:
 		return QueueLane(q.Health)
 	case !q.Known, !q.Health.LastOK.After(q.Health.FastTimeout), q.Health.Latency >= fastMaxLatency:
 		return QueueLane(q.Health)

@@ -164,11 +164,13 @@ func TestStream_ShareOfAWebhook(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
 		known, alone bool
+		takes        time.Duration // a response
 		posts        int
 	}{
-		{"without health, nothing", false, true, 0},
-		{"with health and no other webhook, everything", true, true, 40},
-		{"with health and another webhook, 32", true, false, 32},
+		{"without health, nothing", false, true, 0, 0},
+		{"with health and no other webhook, everything", true, true, 200 * time.Millisecond, 40},
+		{"with health and another webhook, everything that starts within a second", true, false, 0, 40},
+		{"with health and another webhook, 32 of a target that takes longer", true, false, 200 * time.Millisecond, 32},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -178,6 +180,10 @@ func TestStream_ShareOfAWebhook(t *testing.T) {
 			}
 			if !tt.alone {
 				s.create(webhook.Webhook{ID: 2, Events: []string{"sale.sold"}})
+			}
+			s.answer = func(webhook.Post) webhook.Result {
+				s.clock.Advance(tt.takes)
+				return webhook.Result{StatusCode: 200}
 			}
 			batch := s.records(40)
 			s.clock.Advance(time.Millisecond)

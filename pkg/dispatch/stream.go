@@ -23,7 +23,7 @@ import (
 func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed string) {
 	b := &batch{
 		Engine: e, records: records, invocation: delivery.Invocation{Began: e.Now()}, view: newView(e.lists, e.Now, e.Random),
-		reports: newReports(&e.Config, e.healths, e.notices, e.lists.suppressed), lost: make([]bool, len(records)), silent: map[webhook.Key]bool{}, slow: map[webhook.Key]bool{}, refusing: map[webhook.Key]chan struct{}{},
+		reports: newReports(&e.Config, e.healths, e.notices, e.lists.suppressed), lost: make([]bool, len(records)), silent: map[webhook.Key]bool{}, slow: map[webhook.Key]bool{}, started: map[webhook.Key]int{}, refusing: map[webhook.Key]chan struct{}{},
 	}
 	b.invocation.Deadline, _ = ctx.Deadline()
 	b.run(ctx, b.plan(ctx))
@@ -38,6 +38,7 @@ type batch struct {
 	*Engine
 	records    []webhook.Record
 	invocation delivery.Invocation
+	alone      bool // only one webhook matches anything
 	view       *view
 	reports    *reports
 
@@ -47,6 +48,7 @@ type batch struct {
 	// Webhooks that get no further attempt from the batch: silent ones responded
 	// with 410 and get nothing, slow ones were cut short and use the queue.
 	silent, slow map[webhook.Key]bool
+	started      map[webhook.Key]int           // how many attempts
 	slowWebhooks map[webhook.Tenant]int        // how many slow webhooks a tenant has
 	refusing     map[webhook.Key]chan struct{} // each held while the webhook is being disabled
 }
@@ -143,6 +145,17 @@ func (b *batch) sincePlanned(key webhook.Key) (silent, slow bool) {
 	return b.silent[key], b.slow[key] || b.slowWebhooks[key.Tenant] >= slowTenant
 }
 
+// start reports whether another attempt of a webhook may start, and counts it.
+func (b *batch) start(key webhook.Key) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.invocation.Shares(b.started[key], b.alone, b.Now()) {
+		return false
+	}
+	b.started[key]++
+	return true
+}
+
 // attempt makes a first attempt in the fast lane, or enqueues it if there is no time
 // left when it gets a slot.
 func (b *batch) attempt(ctx context.Context, d firstAttempt) {
@@ -161,7 +174,7 @@ func (b *batch) attempt(ctx context.Context, d firstAttempt) {
 	if silent {
 		return // disabled in the meantime; the event is kept
 	}
-	if slow || b.timeShort() {
+	if slow || b.timeShort() || !b.start(d.webhookKey()) {
 		b.queue(d)
 		return
 	}
