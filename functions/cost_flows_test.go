@@ -1,6 +1,7 @@
 package functions_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -32,6 +33,7 @@ type flow struct {
 	bytes         int // of an event's data
 	failing       int // each how many-th delivery fails at first; 0: none
 	lane          string
+	memory        float64 // of the functions, in MB; 0: as in the template
 }
 
 // deliveries returns the bill of a million deliveries, each with its part of the event's
@@ -39,6 +41,9 @@ type flow struct {
 func (f flow) deliveries(t *testing.T, p *prices) (b bill) {
 	t.Helper()
 	inSite(t, p, func(s *costSite) {
+		for function := range s.memory {
+			s.memory[function] = cmp.Or(f.memory, s.memory[function])
+		}
 		for id := range f.webhooks {
 			s.hook(int32(id+1), "order.placed", f.lane != "queue")
 		}

@@ -74,6 +74,12 @@ func TestCostTables(t *testing.T) {
 			f.bytes -= 64 // with its name, of 256 KiB at most
 			return fmt.Sprintf("%d KB", n>>10)
 		})},
+		{"../docs/cost.md", "memory", flowTable(price, "MB of memory", []int{128, 256, 512, 1024}, func(n int, f *flow) string {
+			if f.memory = float64(n); f.memory == memories(t)["DeliverFunction"] {
+				f.memory = 0 // it is priced already
+			}
+			return fmt.Sprint(n)
+		})},
 		{"../docs/cost.md", "prices", pricesTable(p)},
 		{"../docs/cost.md", "assumptions", assumptionsTable(p)},
 		{"../README.md", "", summaryTable(t, p, idle.prod.sum(), signal.without(lineEvent, lineEventStored).sum()+delivered[1].sum())},
