@@ -118,12 +118,13 @@ func wayIn(t *testing.T, p *prices, way string, n int) (b bill) {
 		s.hook(1, "order.placed", true)
 		s.sources()
 		take := map[string]func(n, times int){
-			"signal":  func(int, int) { s.signal(1, eventBytes) },
-			"keyed":   s.keyed,
-			"events":  s.submit,
-			"relay":   s.relay,
-			"bus":     s.bus,
-			"changes": s.changes,
+			"signal":     func(int, int) { s.signal(1, eventBytes) },
+			"keyed":      s.keyed,
+			"events":     s.submit,
+			"identified": s.identified,
+			"relay":      s.relay,
+			"bus":        s.bus,
+			"changes":    s.changes,
 		}[way]
 		take(n, 0) // credentials, sources and tenants are cached
 		s.charged()
@@ -144,6 +145,15 @@ func (s *costSite) keyed(_, times int) {
 func (s *costSite) submit(n, _ int) {
 	event := `{"Event":"order.placed","PrimaryKey":7,"FieldValues":` + values(eventBytes) + `}`
 	s.call("/api/v1/Events", "["+strings.Repeat(event+",", n-1)+event+"]", nil, 202)
+}
+
+// identified sends events with ids by one call.
+func (s *costSite) identified(n, times int) {
+	events := make([]string, n)
+	for i := range events {
+		events[i] = fmt.Sprintf(`{"Event":"order.placed","PrimaryKey":7,"Source":"shop","Id":"%d-%d","FieldValues":%s}`, times, i, values(eventBytes))
+	}
+	s.call("/api/v1/Events", "["+strings.Join(events, ",")+"]", nil, 202)
 }
 
 // sources creates a source of each kind.

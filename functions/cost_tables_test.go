@@ -219,6 +219,7 @@ func waysTable(t *testing.T, p *prices, event float64) string {
 		{"`POST /api/v1/Webhook/{event}/{key}`", "signal", 1},
 		{"the same, with an `Idempotency-Key`", "keyed", 1},
 		{"`POST /api/v1/Events`", "events", 100},
+		{"the same, each event with an `Id`", "identified", 100},
 		{"a relay", "relay", 1},
 		{"an EventBridge bus", "bus", 10},
 		{"changes of a table", "changes", 100},
