@@ -48,7 +48,7 @@ func TestCostTables(t *testing.T) {
 		{"../docs/cost.md", "idle", idle.table()},
 		{"../docs/cost.md", "delivery", deliveryTable(delivered)},
 		{"../docs/cost.md", "ways", waysTable(t, p, event)},
-		{"../docs/cost.md", "webhooks", flowTable(price, "webhooks that each event matches", []int{1, 2, 10, 50}, func(n int, f *flow) string {
+		{"../docs/cost.md", "webhooks", flowTable(price, "webhooks that each event matches", []int{1, 2, 5, 10}, func(n int, f *flow) string {
 			f.webhooks = n
 			return fmt.Sprint(n)
 		})},
