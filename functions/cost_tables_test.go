@@ -265,7 +265,7 @@ func summaryTable(t *testing.T, p *prices, fixed, event float64) string {
 	text := header("webhooks", "1 million events", "sealed", "10 million events", "sealed")
 	for _, n := range []float64{10, 100, 1000} {
 		text += fmt.Sprintf("| %s | %.0f | %.0f | %.0f | %.0f |\n", thousands(n),
-			fixed+each*n+event*1e6/1e6, fixed+event, fixed+each*n+10*event, fixed+10*event)
+			fixed+each*n+event, fixed+event, fixed+each*n+10*event, fixed+10*event)
 	}
 	return text
 }
