@@ -24,15 +24,18 @@ func (b *batch) plan(ctx context.Context) []firstAttempt {
 	b.alone = len(keys) == 1
 	health := b.healths.read(ctx, keys)
 	var immediate []firstAttempt
+	fast := 0
 	for _, d := range all {
 		counts, reading := plans[d.webhookKey()], health[d.webhookKey()]
 		h := reading.health.Under(d.webhook.Activation)
 		lane := delivery.LaneQuestion{
-			Known: reading.known, Health: h, Probes: counts.probes,
+			Known: reading.known, Health: h, InBatch: counts.fast, Probes: counts.probes, Fast: fast, Alone: b.alone,
 			Age: webhook.Elapsed(b.records[d.record].Accepted, b.invocation.Began), TimeShort: b.timeShort(), Now: b.invocation.Began,
 		}.Choose()
 		switch lane {
 		case delivery.LaneFast:
+			counts.fast++
+			fast++
 			attempted[d.record] = true
 			immediate = append(immediate, d)
 		case delivery.LaneParked:
@@ -54,9 +57,9 @@ func (b *batch) plan(ctx context.Context) []firstAttempt {
 	return immediate
 }
 
-// planned counts a webhook's deliveries in the batch that go to the queue while its
-// breaker is open.
-type planned struct{ probes int }
+// planned counts a webhook's deliveries in the batch that take the fast lane, and
+// those that go to the queue while its breaker is open.
+type planned struct{ fast, probes int }
 
 // match returns the deliveries of every record. Events that cannot be matched now
 // are enqueued whole, and those that match more than maxMatches webhooks in ranges.
