@@ -81,6 +81,14 @@ CRASHES ?= 20
 test-crash: need-go ## kill -9 the local run under load, CRASHES times, and look for lost events
 	@go test ./functions/local -run '^TestCrash' -count=1 -v -crashes $(CRASHES)
 
+.PHONY: test-browser
+test-browser: need-go ## the console in headless Chromium (installs Debian's package chromium if there is none)
+	@.ci/test-browser
+
+.PHONY: screens
+screens: need-go ## pictures of every page of the console, in .build/screens
+	@.ci/test-browser -run TestScreens -screens "$(CURDIR)/.build/screens"
+
 .PHONY: test-clients
 test-clients: need-go ## official clients and verifiers against the local run, and AWS's event-ruler (fetches about 150 MB once)
 	@.ci/test-clients

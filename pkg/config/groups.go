@@ -55,6 +55,7 @@ type Serving struct {
 	RefuseUnknownTypes bool
 	WebhooksPerTenant  int // at most
 	StrictAccept       bool
+	Console            bool // serve the web console
 	OIDC               OIDC
 	// EgressAddresses are the public addresses, or networks, that POSTs come from.
 	// Empty: any of the cloud's.
@@ -137,6 +138,7 @@ func (r *reader) serving() Serving {
 		SecretVisible:      r.oneOf("SECRET_ON_READ", "masked", "visible") == "visible",
 		RefuseUnknownTypes: r.oneOf("UNKNOWN_TYPE", "accept", "refuse") == "refuse",
 		StrictAccept:       r.boolean("STRICT_ACCEPT"),
+		Console:            r.boolean("CONSOLE"),
 		EgressAddresses:    r.addresses("EGRESS_ADDRESSES"),
 		WebhooksPerTenant:  r.number("WEBHOOKS_PER_TENANT", 100_000),
 		// Issuers are compared literally, so the trailing slash stays.

@@ -49,6 +49,7 @@ var settings = []Setting{
 	{Name: "WEBHOOKS_PER_TENANT", Local: "1000", Deployed: "1000", Parameter: "WebhooksPerTenant", Meaning: "webhooks a tenant may have; one more is refused with 409"},
 	{Name: "UNKNOWN_TYPE", Local: "accept", Deployed: "accept", Parameter: "UnknownType", Meaning: "`accept` or `refuse` webhooks of a Type that is not built in"},
 	{Name: "STRICT_ACCEPT", Local: "false", Deployed: "false", Parameter: "StrictAccept", Meaning: "respond with 406 to an Accept that cannot be served; `false`: respond with JSON"},
+	{Name: "CONSOLE", Local: "true", Deployed: "true", Parameter: "Console", Meaning: "serve the web console at `/console`"},
 	{Name: "USER_AGENT", Local: userAgent, Deployed: userAgent, Parameter: "UserAgent", Meaning: "User-Agent of deliveries"},
 	{Name: "HTTP2", Local: "false", Deployed: "false", Parameter: "Http2", Meaning: "offer HTTP/2 to targets"},
 	{Name: "OIDC_ISSUER", Parameter: "OidcIssuer", Meaning: "issuer URL of accepted bearer tokens; empty: none are accepted"},

@@ -31,6 +31,7 @@ func (a *api) audit(ctx context.Context, c *call, what auditedChange) {
 		slog.String("source_name", what.sourceName), slog.String("event_id", string(what.event)), slog.String("credential_id", what.credential), slog.String("changed", strings.Join(what.changed, ",")),
 		slog.String("user", c.who.Associate.UserName),
 		slog.String("app", c.who.App), slog.String("source", c.source()), slog.String("request_id", c.requestID),
+		slog.String("via", via(ctx)),
 	} {
 		if attr.Value.String() != "" {
 			line = append(line, attr)

@@ -116,7 +116,7 @@ func (a *api) admit(c *call, scope webhook.Scope) error {
 	if scope == open {
 		return nil
 	}
-	who, err := a.Auth.Authenticate(c.Request, c.tenantSegment)
+	who, err := a.authenticate(c)
 	if c.who = who; err != nil {
 		if scope == webhook.ScopeAdmin && errors.Is(err, webhook.ErrNoTenant) { // its addresses name none
 			return forbidden(scope)
@@ -168,6 +168,7 @@ func (a *api) log(ctx context.Context, c *call, milliseconds int64) {
 		slog.String("tenant", string(c.who.Tenant)), slog.String("user", c.who.Associate.UserName),
 		slog.String("app", c.who.App), slog.String("event", wire.Shorten(c.event)), slog.String("event_id", string(c.eventID)),
 		slog.String("path", path), slog.String("error_type", c.errorType), slog.String("request_id", c.requestID), slog.String("ignored", c.loggedIgnored()),
+		slog.String("via", via(ctx)),
 	} {
 		if attr.Value.String() != "" {
 			line = append(line, attr)

@@ -10,7 +10,7 @@ import (
 // errCrossSite is a browser's call from a page of another site.
 var errCrossSite = errors.New("call from another site's page")
 
-// crossSiteCheck returns the check that every route makes before anything else. A
+// CrossSiteCheck returns the check that every route makes before anything else. A
 // browser adds a remembered Basic credential to any request that any page makes
 // it send, and only the browser knows which page that is. It reports the page in
 // Sec-Fetch-Site, an older browser in Origin. Other clients send neither header
@@ -18,7 +18,7 @@ var errCrossSite = errors.New("call from another site's page")
 //
 // A page at PublicURL may call under any address, because a proxy in front may
 // use another Host for the service.
-func crossSiteCheck(publicURL string) *http.CrossOriginProtection {
+func CrossSiteCheck(publicURL string) *http.CrossOriginProtection {
 	check := http.NewCrossOriginProtection()
 	if origin := originOf(publicURL); origin != "" {
 		_ = check.AddTrustedOrigin(origin) // cannot fail: scheme and host, no path

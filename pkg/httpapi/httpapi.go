@@ -125,7 +125,7 @@ type api struct {
 // cfg.Mounts. It is safe for concurrent use, starts no goroutine and keeps no
 // state between calls.
 func New(cfg Config) http.Handler {
-	a := &api{Config: cfg, crossSite: crossSiteCheck(cfg.PublicURL)}
+	a := &api{Config: cfg, crossSite: CrossSiteCheck(cfg.PublicURL)}
 	a.Registry = a.registryOf(cfg)
 	a.router = newRouter(a.routes())
 	return a

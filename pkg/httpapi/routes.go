@@ -89,6 +89,7 @@ func (a *api) routes() []route {
 		{post, "/api/v1/Webhook/{event}/{primaryKey}", events, a.signalEvent, nil},
 		{post, "/api/v1/Events", events, a.submitEvents, nil},
 		{get, "/api/v1/Events", webhooks, a.listEvents, nil},
+		{get, "/api/v1/EventNames", webhooks, a.listEventNames, nil},
 		{get, "/api/v1/Events/{eventId}", webhooks, a.getEvent, nil},
 		{get, "/api/v1/Events/{eventId}/Explain", webhooks, a.explainEvent, nil},
 		{post, "/api/v1/Explain", webhooks, a.explainHypothetical, nil},

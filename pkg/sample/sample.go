@@ -9,6 +9,8 @@ package sample
 import (
 	_ "embed" // the catalog
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -39,6 +41,9 @@ func Known(name string) (*webhook.Content, bool) {
 	content.Entity = &entity
 	return &content, true
 }
+
+// Names returns the names of SuperOffice's events, in order.
+func Names() []string { return slices.Sorted(maps.Keys(catalog())) }
 
 // Like returns an event with the names that a caller sees of another one, and empty
 // values of the same types. Values that the caller does not see are null.

@@ -8,7 +8,7 @@
 //	tenant, webhook_id, event, event_id, lane, attempt, outcome, status,
 //	duration_ms, host, round, error, request_id, user, app, action, count,
 //	source, credential_id, matches, next_attempt, path, error_type, changed,
-//	ignored, reason, age_ms (since the event was stored), late_ms (since it was due),
+//	ignored, via (console), reason, age_ms (since the event was stored), late_ms (since it was due),
 //	net, timers, visited, waiting (what one sweep met)
 //
 // Any other key, and any group, is dropped from the line: secrets usually reach a

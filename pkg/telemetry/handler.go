@@ -10,7 +10,7 @@ import (
 var keys = []string{
 	"tenant", "webhook_id", "event", "event_id", "lane", "attempt", "outcome", "status",
 	"duration_ms", "host", "round", "error", "request_id", "user", "app",
-	"action", "count", "source", "credential_id", "matches", "next_attempt", "path", "error_type", "changed", "ignored", "reason", "kind",
+	"action", "count", "source", "credential_id", "matches", "next_attempt", "path", "error_type", "changed", "ignored", "via", "reason", "kind",
 	"age_ms", "late_ms", "net", "timers", "visited", "waiting",
 }
 

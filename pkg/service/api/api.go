@@ -9,6 +9,7 @@ import (
 
 	"github.com/posthaste-dev/posthaste/pkg/auth"
 	"github.com/posthaste-dev/posthaste/pkg/config"
+	"github.com/posthaste-dev/posthaste/pkg/console"
 	"github.com/posthaste-dev/posthaste/pkg/custody"
 	"github.com/posthaste-dev/posthaste/pkg/httpapi"
 	"github.com/posthaste-dev/posthaste/pkg/ingest"
@@ -54,7 +55,15 @@ func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler 
 	if c.Custody != nil {
 		keeper = &custody.Administration{Jobs: c.Jobs, TenantExists: administration.Exists, Now: c.Now, Random: c.Random}
 	}
-	return httpapi.New(httpapi.Config{
+	on := mounts(c, cfg)
+	var handler http.Handler
+	if cfg.Console {
+		on[console.Path] = console.New(console.Config{
+			API:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }),
+			Begin: httpapi.ForPage, CrossSite: httpapi.CrossSiteCheck(cfg.PublicURL), Now: c.Now, Random: c.Random,
+		})
+	}
+	handler = httpapi.New(httpapi.Config{
 		Registry: registry, Statistics: &statistics.Reader{Registry: registry, Statistics: c.Statistics, Backlog: c.Deliveries}, Publisher: service.NewPublisher(c), Auth: authenticator, Sessions: authenticator,
 		Administration: administration, Sources: service.NewSources(c),
 		Jobs: &job.Control{Jobs: c.Jobs, Now: c.Now, Random: c.Random}, Custody: keeper,
@@ -65,8 +74,9 @@ func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler 
 		Stored: httpapi.Stored{Events: c.Events, Deliveries: c.Deliveries}, Rebuild: sender.Rebuild, Health: c.Webhooks.Health,
 		PublicURL: cfg.PublicURL, EgressAddresses: cfg.EgressAddresses, AllowOwnHost: cfg.AllowOwnHost, SecretVisible: cfg.SecretVisible, StrictAccept: cfg.StrictAccept,
 		DefaultPolicy: c.Delivering.Policy, Version: cfg.Version, Logger: c.Logger, Now: c.Now,
-		RequestID: cfg.RequestID, UnauthorizedHint: cfg.UnauthorizedHint, Mounts: mounts(c, cfg),
+		RequestID: cfg.RequestID, UnauthorizedHint: cfg.UnauthorizedHint, Mounts: on,
 	})
+	return handler
 }
 
 // mounts returns the handlers next to the API: those of the settings, and the
