@@ -56,6 +56,10 @@ bench: need-go ## the figures of docs/performance.md, in about six minutes; neve
 bench-start: need-go ## each Lambda binary's size and start time, next to a hello-world function's
 	@go test ./functions -run '^$$' -bench '^BenchmarkStart$$' -benchtime 1x | grep -v '^\(goos\|goarch\|pkg\|cpu\|Benchmark\|PASS\|ok\)'
 
+.PHONY: cost
+cost: need-go ## the tables of docs/cost.md, from counted calls and docs/prices.json or PRICES=<file>; WRITE=1 writes them into the pages
+	@go test ./functions -run '^TestCostTables$$' -count=1 -v -cost $(if $(PRICES),-prices '$(abspath $(PRICES))') $(if $(WRITE),-update-cost) | grep -v '^\(===\|---\|PASS\|ok\)'
+
 SEEDS ?= 2000
 FROM  ?= 1
 

@@ -25,8 +25,10 @@ const (
 const (
 	fastMaxLatency = 500 * time.Millisecond
 	fastPenalty    = 10 * time.Minute
-	fastShare      = 32
 	redeliveryAge  = 2 * time.Second
+	// fastBatch is how many attempts of a batch may take the fast lane before a webhook
+	// that has had its share gets no more. All of them wait for slots at once, in memory.
+	fastBatch = 1024
 )
 
 // FastBudget is how long an attempt in the fast lane may take.
@@ -70,9 +72,10 @@ type LaneQuestion struct {
 	// activation.
 	Known  bool
 	Health webhook.Health
-	// InBatch is how many attempts of the batch have already gone to this webhook
-	// by the fast lane, Probes how many as a probe of its breaker.
-	InBatch, Probes int
+	// InBatch is how many attempts of the batch have already gone to this webhook by the
+	// fast lane, Probes how many as a probe of its breaker. Fast is how many have gone
+	// to any webhook by the fast lane.
+	InBatch, Probes, Fast int
 	// Alone says that no other webhook matches anything in the batch.
 	Alone bool
 	// Age is the age of the record at the start of the invocation.
@@ -87,15 +90,12 @@ type LaneQuestion struct {
 // short, which must be ten minutes ago. So a webhook that is new or hangs earns it
 // through the queue and does not delay a batch of others meanwhile. A record that
 // is two seconds old or more may be a redelivery: the queue's lease keeps it from
-// being sent twice. While the webhook's breaker is open, one delivery takes the
+// being sent twice. In a large batch a webhook takes the queue after its share. While the webhook's breaker is open, one delivery takes the
 // queue when a probe is due, and the others are parked. When time is short,
 // sending a message is quicker than writing a row. What takes the queue takes the slow
 // lane if the webhook's target is slow.
 func (q LaneQuestion) Choose() Lane {
-	share := fastShare
-	if q.Alone {
-		share = q.InBatch + 1
-	}
+	over := !q.Alone && q.InBatch >= fastShare && q.Fast >= fastBatch
 	switch {
 	case q.TimeShort:
 		return QueueLane(q.Health)
@@ -104,7 +104,7 @@ func (q LaneQuestion) Choose() Lane {
 			return QueueLane(q.Health)
 		}
 		return LaneParked
-	case q.Age >= redeliveryAge, q.InBatch >= share:
+	case q.Age >= redeliveryAge, over:
 		return QueueLane(q.Health)
 	case !q.Known, !q.Health.LastOK.After(q.Health.FastTimeout), q.Health.Latency >= fastMaxLatency:
 		return QueueLane(q.Health)

@@ -28,11 +28,11 @@ func TestLaneQuestion_Choose(t *testing.T) {
 		{"a slow target takes the queue", with(func(q *delivery.LaneQuestion) { q.Health.Latency = 500 * time.Millisecond }), delivery.LaneQueue},
 		{"the queue within ten minutes of a fast timeout", with(func(q *delivery.LaneQuestion) { q.Health.FastTimeout = now.Add(-9 * time.Minute) }), delivery.LaneQueue},
 		{"the fast lane ten minutes after a fast timeout", with(func(q *delivery.LaneQuestion) { q.Health.FastTimeout = now.Add(-10 * time.Minute) }), delivery.LaneFast},
-		{"the fast lane for 32 attempts of a batch", with(func(q *delivery.LaneQuestion) { q.InBatch = 31 }), delivery.LaneFast},
-		{"the queue for further attempts of a batch", with(func(q *delivery.LaneQuestion) { q.InBatch = 32 }), delivery.LaneQueue},
-		{"the fast lane for the whole batch of a single webhook", with(func(q *delivery.LaneQuestion) { q.InBatch, q.Alone = 99, true }), delivery.LaneFast},
+		{"the fast lane for any number of attempts in a small batch", with(func(q *delivery.LaneQuestion) { q.InBatch, q.Fast = 99, 1023 }), delivery.LaneFast},
+		{"the fast lane for 32 attempts of a large batch", with(func(q *delivery.LaneQuestion) { q.InBatch, q.Fast = 31, 9999 }), delivery.LaneFast},
+		{"the queue for further attempts of a large batch", with(func(q *delivery.LaneQuestion) { q.InBatch, q.Fast = 32, 1024 }), delivery.LaneQueue},
+		{"the fast lane for the whole batch of a single webhook", with(func(q *delivery.LaneQuestion) { q.InBatch, q.Fast, q.Alone = 9999, 9999, true }), delivery.LaneFast},
 		{"the queue without health", delivery.LaneQuestion{Now: now}, delivery.LaneQueue},
-		{"the queue without health for a single webhook", delivery.LaneQuestion{Alone: true, Now: now}, delivery.LaneQueue},
 		{"the queue without a success", with(func(q *delivery.LaneQuestion) { q.Health.LastOK = time.Time{} }), delivery.LaneQueue},
 		{"the queue without a success since a fast timeout", with(func(q *delivery.LaneQuestion) {
 			q.Health.FastTimeout, q.Health.LastOK = now.Add(-time.Hour), now.Add(-time.Hour)

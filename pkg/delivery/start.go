@@ -15,6 +15,10 @@ const (
 	viewLife = 3 * time.Second
 	// startWindow is the part of an invocation in which first attempts may start.
 	startWindow = 15 * time.Second
+	// Of each batch, fastShare first attempts of a webhook may start, and more of them
+	// within fastSpell.
+	fastShare = 32
+	fastSpell = time.Second
 	// handOffReserve is the end of an invocation, reserved for recording outcomes
 	// and sending messages.
 	handOffReserve = 20 * time.Second
@@ -41,6 +45,16 @@ type Invocation struct {
 // the time is needed to record outcomes and send messages.
 func (i Invocation) TimeShort(now time.Time) bool {
 	return webhook.Elapsed(i.Began, now) > startWindow || !i.Deadline.IsZero() && i.Deadline.Sub(now) < handOffReserve
+}
+
+// Shares reports whether another first attempt of a webhook may start by the fast lane,
+// of which started have started. A webhook that is alone has the whole batch. Another one
+// must not hold back what else is in the batch for long: targets respond within half a
+// second on average, and what they do not respond to is cut short after FastBudget, so
+// two rounds of all slots of the webhook, or one after the spell, end within three
+// seconds.
+func (i Invocation) Shares(started int, alone bool, now time.Time) bool {
+	return alone || started < fastShare || webhook.Elapsed(i.Began, now) < fastSpell
 }
 
 // Holds reports whether the lease of an attempt that takes up to timeout ends

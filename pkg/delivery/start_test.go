@@ -64,6 +64,22 @@ func TestInvocation(t *testing.T) {
 			}
 		})
 	}
+	for _, tt := range []struct {
+		started int
+		alone   bool
+		at      time.Duration
+		want    bool
+	}{
+		{31, false, 10 * time.Second, true},
+		{32, false, time.Second, false},
+		{32, false, 999 * time.Millisecond, true},
+		{9999, false, 0, true},
+		{9999, true, 10 * time.Second, true},
+	} {
+		if got := endless.Shares(tt.started, tt.alone, began.Add(tt.at)); got != tt.want {
+			t.Errorf("Shares after %d starts and %v, alone: %v: got %v", tt.started, tt.at, tt.alone, got)
+		}
+	}
 	if got := bounded.WaitUntil(); !got.Equal(began.Add(40 * time.Second)) {
 		t.Errorf("WaitUntil: got %v", got)
 	}

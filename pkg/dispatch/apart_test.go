@@ -477,6 +477,10 @@ func TestApart_AShareOfABatchIsOneTenantsWebhooks(t *testing.T) {
 			records = append(records, h.event(anna, n))
 		}
 		records = append(records, h.event(bert, 7), h.event(cleo, 7))
+		h.answer = func(webhook.Post) webhook.Result {
+			time.Sleep(600 * time.Millisecond) // of the bubble: two rounds of 16 start within a second
+			return webhook.Result{StatusCode: 200}
+		}
 		h.Stream(h.t.Context(), records)
 		counts := map[string]int{}
 		for _, post := range h.posted() {

@@ -159,51 +159,6 @@ func TestStream_HealthIsWrittenBeforeTheSlowBatchEnds(t *testing.T) {
 	s.Stream(t.Context(), s.records(1))
 }
 
-func TestStream_ShareOfAWebhook(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name         string
-		known, alone bool
-		posts        int
-	}{
-		{"without health, nothing", false, true, 0},
-		{"with health and no other webhook, everything", true, true, 40},
-		{"with health and another webhook, 32", true, false, 32},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t)
-			if tt.known {
-				s.earn()
-			}
-			if !tt.alone {
-				s.create(webhook.Webhook{ID: 2, Events: []string{"sale.sold"}})
-			}
-			batch := s.records(40)
-			s.clock.Advance(time.Millisecond)
-			if !tt.alone {
-				batch = append(batch, webhook.Record{Event: s.put("sale.sold"), Accepted: s.clock.Now(), Sequence: "41"})
-			}
-			s.Stream(t.Context(), batch)
-			posts := 0
-			for _, p := range s.posts {
-				if p.Webhook.ID == s.hook.ID {
-					posts++
-				}
-			}
-			left := 0
-			for _, m := range s.messages() {
-				if m.Webhook == s.hook.ID {
-					left++
-				}
-			}
-			if posts != tt.posts || posts+left != 40 {
-				t.Errorf("got %d POSTs and %d messages, want %d POSTs of 40", posts, left, tt.posts)
-			}
-		})
-	}
-}
-
 func TestStream_A410SilencesTheWebhookAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

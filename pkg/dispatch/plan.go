@@ -21,18 +21,21 @@ func (b *batch) plan(ctx context.Context) []firstAttempt {
 			keys = append(keys, d.webhookKey())
 		}
 	}
+	b.alone = len(keys) == 1
 	health := b.healths.read(ctx, keys)
 	var immediate []firstAttempt
+	fast := 0
 	for _, d := range all {
 		counts, reading := plans[d.webhookKey()], health[d.webhookKey()]
 		h := reading.health.Under(d.webhook.Activation)
 		lane := delivery.LaneQuestion{
-			Known: reading.known, Health: h, InBatch: counts.fast, Probes: counts.probes, Alone: len(keys) == 1,
+			Known: reading.known, Health: h, InBatch: counts.fast, Probes: counts.probes, Fast: fast, Alone: b.alone,
 			Age: webhook.Elapsed(b.records[d.record].Accepted, b.invocation.Began), TimeShort: b.timeShort(), Now: b.invocation.Began,
 		}.Choose()
 		switch lane {
 		case delivery.LaneFast:
 			counts.fast++
+			fast++
 			attempted[d.record] = true
 			immediate = append(immediate, d)
 		case delivery.LaneParked:

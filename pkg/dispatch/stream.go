@@ -23,7 +23,7 @@ import (
 func (e *Engine) Stream(ctx context.Context, records []webhook.Record) (failed string) {
 	b := &batch{
 		Engine: e, records: records, invocation: delivery.Invocation{Began: e.Now()}, view: newView(e.lists, e.Now, e.Random),
-		reports: newReports(&e.Config, e.healths, e.notices, e.lists.suppressed), lost: make([]bool, len(records)), silent: map[webhook.Key]bool{}, slow: map[webhook.Key]bool{}, refusing: map[webhook.Key]chan struct{}{},
+		reports: newReports(&e.Config, e.healths, e.notices, e.lists.suppressed), lost: make([]bool, len(records)), silent: map[webhook.Key]bool{}, slow: map[webhook.Key]bool{}, started: map[webhook.Key]int{}, refusing: map[webhook.Key]chan struct{}{},
 	}
 	b.invocation.Deadline, _ = ctx.Deadline()
 	b.run(ctx, b.plan(ctx))
@@ -38,6 +38,7 @@ type batch struct {
 	*Engine
 	records    []webhook.Record
 	invocation delivery.Invocation
+	alone      bool // only one webhook matches anything
 	view       *view
 	reports    *reports
 
@@ -47,6 +48,7 @@ type batch struct {
 	// Webhooks that get no further attempt from the batch: silent ones responded
 	// with 410 and get nothing, slow ones were cut short and use the queue.
 	silent, slow map[webhook.Key]bool
+	started      map[webhook.Key]int           // how many attempts
 	slowWebhooks map[webhook.Tenant]int        // how many slow webhooks a tenant has
 	refusing     map[webhook.Key]chan struct{} // each held while the webhook is being disabled
 }
@@ -143,6 +145,17 @@ func (b *batch) sincePlanned(key webhook.Key) (silent, slow bool) {
 	return b.silent[key], b.slow[key] || b.slowWebhooks[key.Tenant] >= slowTenant
 }
 
+// start reports whether another attempt of a webhook may start, and counts it.
+func (b *batch) start(key webhook.Key) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.invocation.Shares(b.started[key], b.alone, b.Now()) {
+		return false
+	}
+	b.started[key]++
+	return true
+}
+
 // attempt makes a first attempt in the fast lane, or enqueues it if there is no time
 // left when it gets a slot.
 func (b *batch) attempt(ctx context.Context, d firstAttempt) {
@@ -161,7 +174,7 @@ func (b *batch) attempt(ctx context.Context, d firstAttempt) {
 	if silent {
 		return // disabled in the meantime; the event is kept
 	}
-	if slow || b.timeShort() {
+	if slow || b.timeShort() || !b.start(d.webhookKey()) {
 		b.queue(d)
 		return
 	}
@@ -307,56 +320,6 @@ func (b *batch) bury(ctx context.Context, i int) {
 		return
 	}
 	b.notices.Add(notice.Notice{Kind: notice.DeadLetter, Error: notice.Unreadable, Count: 1})
-}
-
-// handOff sends all messages.
-func (b *batch) handOff(ctx context.Context) {
-	if len(b.out) == 0 {
-		return
-	}
-	out := make([]delivery.Outgoing, len(b.out))
-	for i, o := range b.out {
-		out[i] = o.Outgoing
-	}
-	for i := range b.sendAll(ctx, out) {
-		if !b.out[i].hasRow {
-			b.lost[b.out[i].record] = true
-		}
-	}
-}
-
-// checkpoint returns the Sequence of the lowest record that was not handed off, or
-// "". It waits until the youngest record from there on is so old that it will go
-// through the queue when the feed sends it again: records that were attempted here
-// must not be attempted twice.
-func (b *batch) checkpoint(ctx context.Context) string {
-	for i, lost := range b.lost {
-		if !lost {
-			continue
-		}
-		youngest := b.records[i].Accepted
-		for _, r := range b.records[i:] {
-			if r.Accepted.After(youngest) {
-				youngest = r.Accepted
-			}
-		}
-		b.wait(ctx, youngestToFail-webhook.Elapsed(youngest, b.Now()))
-		return b.records[i].Sequence
-	}
-	return ""
-}
-
-// wait returns after d, or when the context ends.
-func (b *batch) wait(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 func (b *batch) timeShort() bool { return b.invocation.TimeShort(b.Now()) }

@@ -38,6 +38,10 @@ type Config struct {
 	// History is how many commits old states are kept. Zero means 1,000.
 	History int
 
+	// Consumed is told what each operation takes, also if its condition fails. It is
+	// called under the DB's lock, so it must not call the DB.
+	Consumed func(Use)
+
 	// PageBytes is the size after which a Query's page ends. Zero means 1 MiB.
 	PageBytes int
 	// BatchKeys is how many keys a BatchGetItem reads; the others are returned

@@ -92,6 +92,8 @@ func (db *DB) query(in *dynamodb.QueryInput) (*dynamodb.QueryOutput, error) {
 			break
 		}
 	}
+	use := Use{Operation: "Query", Table: from.Name, Index: aws.ToString(in.IndexName), Partition: partition, Read: readUnits(size, in.ConsistentRead)}
+	db.used(use)
 	if in.Select == types.SelectCount {
 		out.Items = nil
 	}

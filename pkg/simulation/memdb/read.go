@@ -32,6 +32,7 @@ func (db *DB) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...func(
 			return nil, err
 		}
 		item := t.base.get(k.partition, k.sort, "", db.readAt(t, in.ConsistentRead))
+		db.used(Use{Operation: op.Name, Table: t.Name, Partition: k.partition, Read: readUnits(itemBytes(item), in.ConsistentRead)})
 		return &dynamodb.GetItemOutput{Item: give(pick(item, paths, b))}, nil
 	})
 }
@@ -146,7 +147,9 @@ func (db *DB) batch(name string, in types.KeysAndAttributes, answered int) ([]It
 		if i >= answered {
 			continue
 		}
-		if item := t.base.get(k.partition, k.sort, "", db.readAt(t, in.ConsistentRead)); item != nil {
+		item := t.base.get(k.partition, k.sort, "", db.readAt(t, in.ConsistentRead))
+		db.used(Use{Operation: "BatchGetItem", Table: t.Name, Partition: k.partition, Read: readUnits(itemBytes(item), in.ConsistentRead)})
+		if item != nil {
 			items = append(items, give(pick(item, paths, b)))
 		}
 	}

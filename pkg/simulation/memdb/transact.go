@@ -66,6 +66,7 @@ func (db *DB) transact(in *dynamodb.TransactWriteItemsInput) error {
 	for i := range actions {
 		old, item, met, err := actions[i].try(db.commit)
 		results[i] = result{old, item}
+		db.usedByWrite("TransactWriteItems", 2, &actions[i], old, item)
 		codes[i] = "None"
 		switch {
 		case err != nil:

@@ -21,7 +21,7 @@ func (db *DB) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...func(
 		if put == nil {
 			put = Item{}
 		}
-		old, _, _, err := db.write(request{
+		old, _, _, err := db.write("PutItem", request{
 			table: in.TableName, put: put, condition: in.ConditionExpression, names: in.ExpressionAttributeNames,
 			values: in.ExpressionAttributeValues, onFailure: in.ReturnValuesOnConditionCheckFailure,
 		})
@@ -42,7 +42,7 @@ func (db *DB) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, _ ..
 		if err := returnsOnly(in.ReturnValues, types.ReturnValueAllOld); err != nil {
 			return nil, err
 		}
-		old, _, _, err := db.write(request{
+		old, _, _, err := db.write("DeleteItem", request{
 			table: in.TableName, key: in.Key, remove: true, condition: in.ConditionExpression, names: in.ExpressionAttributeNames,
 			values: in.ExpressionAttributeValues, onFailure: in.ReturnValuesOnConditionCheckFailure,
 		})
@@ -60,7 +60,7 @@ func (db *DB) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ..
 		if in.Expected != nil || in.AttributeUpdates != nil || in.ConditionalOperator != "" {
 			return nil, unmodelled("AttributeUpdates and Expected")
 		}
-		old, item, a, err := db.write(request{
+		old, item, a, err := db.write("UpdateItem", request{
 			table: in.TableName, key: in.Key, update: in.UpdateExpression, condition: in.ConditionExpression,
 			names: in.ExpressionAttributeNames, values: in.ExpressionAttributeValues, onFailure: in.ReturnValuesOnConditionCheckFailure,
 		})
@@ -97,7 +97,7 @@ func (a *action) updated(item Item) Item {
 }
 
 // write performs a single write.
-func (db *DB) write(r request) (old, item Item, a action, err error) {
+func (db *DB) write(operation string, r request) (old, item Item, a action, err error) {
 	if a, err = db.prepare(r); err != nil {
 		return nil, nil, a, err
 	}
@@ -105,6 +105,7 @@ func (db *DB) write(r request) (old, item Item, a action, err error) {
 	if err != nil {
 		return nil, nil, a, err
 	}
+	db.usedByWrite(operation, 1, &a, old, item)
 	if !met {
 		return nil, nil, a, &types.ConditionalCheckFailedException{
 			Message: aws.String("The conditional request failed"),
