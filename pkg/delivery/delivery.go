@@ -29,11 +29,11 @@ func (s Status) terminal() bool { return s != StatusPending && s != "" }
 
 // Attempt is one attempt as the row stores it.
 type Attempt struct {
-	// Round is the round that the attempt was made in, and Lane LaneFast or
-	// LaneQueue. Zero and empty for attempts stored by an older version.
+	// Round is the round that the attempt was made in, and Lane LaneFast, LaneQueue or
+	// LaneSlow. Zero and empty for attempts stored by an older version.
 	Round      int
 	Lane       Lane
-	Number     int // 1, 2, … within its round; 0 for a fast-lane timeout
+	Number     int // 1, 2, … within its round; 0 for one that its lane cut short
 	At         time.Time
 	Duration   time.Duration
 	StatusCode int // 0 without a response

@@ -29,7 +29,7 @@ var advice = map[cause]string{
 	{TLS, WrongName}:     "The target's certificate is for another host name: use the name that it is for, or a certificate for this one.",
 	{TLS, NotTLS}:        "The target does not speak TLS at this port: check the port and the scheme of TargetUrl.",
 	{Timeout, ""}:        "The target did not respond in time: check that it can be reached, and respond with 2xx first and work afterwards.",
-	{Fast, ""}:           "The response took too long for the fast lane: the delivery continues through the queue with the webhook's full timeout.",
+	{Fast, ""}:           "The response took more than 1.5 s: the delivery continues through the queue, where it has 5 s.",
 	{Queue, ""}:          "The response took more than 5 s: the delivery continues in the slow lane with the webhook's full timeout, and later ones start there until responses take less than 2 s on average.",
 	{Blocked, ""}:        "The target's host, address or port is not allowed: use https, a public address, and port 443 or 1024-65535.",
 	{Redirect, ""}:       "The target responded with a redirect, and redirects are not followed: set TargetUrl to the final address.",
