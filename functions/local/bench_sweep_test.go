@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// benchSweep adds the figures of the sweep. They are measured in virtual time, which
+// benchVirtual adds the figures of a package that are measured in virtual time, which
 // only tests have.
-func benchSweep(b *testing.B, t *table) {
-	out, err := exec.CommandContext(b.Context(), "go", "test", "../../pkg/sweep", "-count=1", "-run", "^TestFigures$", "-figures").CombinedOutput()
+func benchVirtual(b *testing.B, t *table, pkg string) {
+	out, err := exec.CommandContext(b.Context(), "go", "test", "../../pkg/"+pkg, "-count=1", "-v", "-run", "^TestFigures$", "-figures").CombinedOutput() //nolint:gosec // a package of ours
 	if err != nil {
-		b.Fatalf("figures of the sweep: %v\n%s", err, out)
+		b.Fatalf("figures of %s: %v\n%s", pkg, err, out)
 	}
 	for line := range strings.Lines(string(out)) {
 		fields := strings.Split(strings.TrimSpace(line), "\t")

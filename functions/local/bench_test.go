@@ -17,7 +17,7 @@ import (
 	"github.com/posthaste-dev/posthaste/functions/internal/memory"
 )
 
-var figures = flag.String("figures", "engine,sweep,seal,stream,filter,ingest,local,paced,relay,neighbours,hostile,recovery,replay,bodies,log,events", "what BenchmarkFigures measures")
+var figures = flag.String("figures", "engine,sweep,drains,seal,stream,filter,ingest,local,paced,relay,neighbours,hostile,recovery,replay,bodies,log,events", "what BenchmarkFigures measures")
 
 // BenchmarkFigures measures the figures of docs/performance.md and prints them as
 // one table. It runs once, for minutes, and judges nothing: it fails only if it
@@ -34,7 +34,11 @@ func BenchmarkFigures(b *testing.B) {
 		}
 		if strings.Contains(*figures, "sweep") {
 			t.section("Sweep: one minute of SweepFunction, calls of the store take 5 ms and ten messages 15 ms of virtual time; CPU without the SDK's")
-			benchSweep(b, t)
+			benchVirtual(b, t, "sweep")
+		}
+		if strings.Contains(*figures, "drains") {
+			t.section("Drains: a target that was away is back; calls of the store take 5 ms of virtual time; CPU without the store's and HTTP")
+			benchVirtual(b, t, "dispatch")
 		}
 		if strings.Contains(*figures, "seal") {
 			t.section("Seal: the secret document of a webhook, 100 bytes, sealed in its item, and what it is for")
