@@ -90,10 +90,10 @@ type LaneQuestion struct {
 // short, which must be ten minutes ago. So a webhook that is new or hangs earns it
 // through the queue and does not delay a batch of others meanwhile. A record that
 // is two seconds old or more may be a redelivery: the queue's lease keeps it from
-// being sent twice. In a large batch a webhook takes the queue after its share. While the webhook's breaker is open, one delivery takes the
-// queue when a probe is due, and the others are parked. When time is short,
-// sending a message is quicker than writing a row. What takes the queue takes the slow
-// lane if the webhook's target is slow.
+// being sent twice. In a large batch a webhook takes the queue after its share. While
+// the webhook's breaker is open, one delivery takes the queue when a probe is due, and
+// the others are parked. When time is short, sending a message is quicker than writing a
+// row. What takes the queue takes the slow lane if the webhook's target is slow.
 func (q LaneQuestion) Choose() Lane {
 	over := !q.Alone && q.InBatch >= fastShare && q.Fast >= fastBatch
 	switch {

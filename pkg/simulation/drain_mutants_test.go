@@ -6,6 +6,7 @@ const (
 	sighting = "pkg/dispatch/drain_sight.go"
 	drained  = "pkg/dispatch/drain_probe.go"
 	released = "pkg/dispatch/release.go"
+	timing   = "pkg/delivery/timer.go"
 )
 
 // drainMutants break what keeps and attempts parked rows.
@@ -15,8 +16,8 @@ var drainMutants = []mutant{
 		"\tif err := e.timers.ensure(ctx, key); err != nil {\n\t\treturn delivery.Row{}, err\n\t}\n", "",
 	},
 	{
-		"park: behind a timer that is about to be removed", parking,
-		"timer, write := timer.Ensured(key, now); write {", "timer, write := timer.Ensured(key, now); write && timer.Version == 0 {",
+		"park: behind a timer that is about to be removed", timing,
+		"t, write := t.Ensured(key, now); write {", "t, write := t.Ensured(key, now); write && t.Version == 0 {",
 	},
 	{
 		"drain: attempts for a webhook that is not active", sighting,
@@ -43,7 +44,7 @@ var drainMutants = []mutant{
 		"\tif taken == nil {\n\t\treturn true\n\t}\n", "\tif taken == nil {\n\t\ttaken = &probe{}\n\t}\n",
 	},
 	{
-		"drain: nobody pulls the timer of a disabled webhook", released,
+		"drain: the timer of a disabled webhook is not pulled", released,
 		"\tif err := r.config.Deliveries.PullTimer(ctx, key, r.config.Now()); err != nil {\n", "\tif err := ctx.Err(); err != nil {\n",
 	},
 }

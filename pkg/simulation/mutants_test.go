@@ -19,6 +19,7 @@ const (
 	registryOnce   = "pkg/webhook/registry_once.go"
 	engine         = "pkg/dispatch/engine.go"
 	stream         = "pkg/dispatch/stream.go"
+	handoff        = "pkg/dispatch/handoff.go"
 	planning       = "pkg/dispatch/plan.go"
 	expander       = "pkg/dispatch/expand.go"
 	gating         = "pkg/dispatch/gate.go"
@@ -35,6 +36,7 @@ const (
 	stages         = "pkg/sweep/stages.go"
 	dueRows        = "pkg/sweep/claim.go"
 	walk           = "pkg/sweep/walk.go"
+	collecting     = "pkg/sweep/rows.go"
 	intents        = "pkg/sweep/intents.go"
 	letters        = "pkg/sweep/deadletters.go"
 	storeWebhooks  = "pkg/store/dynamo/webhooks.go"
@@ -75,7 +77,7 @@ var mutants = []mutant{
 		"\treturn b.checkpoint(ctx)\n", "\t_ = b.checkpoint(ctx)\n\treturn \"\"\n",
 	},
 	{
-		"stream: report a failed batch without waiting for its youngest record", stream,
+		"stream: report a failed batch without waiting for its youngest record", handoff,
 		"\t\tb.wait(ctx, youngestToFail-webhook.Elapsed(youngest, b.Now()))\n", "\t\t_ = youngest\n",
 	},
 	{
@@ -210,7 +212,7 @@ var mutants = []mutant{
 	},
 	{
 		"lease: ignore the attempt", protocol,
-		"case row.Attempt == l.Attempt-1 && row.LeaseBy == \"\":", "case row.LeaseBy == \"\":",
+		"case row.Attempt == l.Attempt-1 && row.LeaseBy == \"\" && !l.Takeover:", "case row.LeaseBy == \"\" && !l.Takeover:",
 	},
 	{
 		"lease: taken over before it ends", protocol,
@@ -410,8 +412,8 @@ var mutants = []mutant{
 		"\tif err := s.DeadLetters.Remove(ctx, letter.Receipt); err != nil {\n\t\treturn err\n\t}\n\treturn s.sendAgain(ctx, letter.Message)\n",
 	},
 	{
-		"sweep: skip a shard", walk,
-		"range w.places {", "range w.places[:len(w.places)-1] {",
+		"sweep: skip a shard", collecting,
+		"r.Deliveries.Due(reading, shard, r.horizon, last, pageSize)", "r.Deliveries.Due(reading, shard%(delivery.DueShards-1), r.horizon, last, pageSize)",
 	},
 
 	// Which events a webhook asks for.
@@ -547,7 +549,7 @@ var mutants = []mutant{
 		"max(delay, min(r.RetryAfter, MaxRetryAfter))", "max(min(delay, r.RetryAfter), r.RetryAfter, min(delay, time.Second))",
 	},
 	{
-		"stream: the checkpoint is the highest lost record", stream,
+		"stream: the checkpoint is the highest lost record", handoff,
 		"\tfor i, lost := range b.lost {\n\t\tif !lost {", "\tfor k := range b.lost {\n\t\ti := len(b.lost) - 1 - k\n\t\tif !b.lost[i] {",
 	},
 
@@ -694,7 +696,7 @@ var mutants = []mutant{
 	},
 	{
 		"sweep: reads one page of a shard", walk,
-		"len(page) < w.page;", "len(page) <= w.page;",
+		"len(page) < w.page\n", "len(page) <= w.page\n",
 	},
 
 	// The separation of tenants.

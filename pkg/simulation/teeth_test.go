@@ -32,7 +32,7 @@ func allMutants() []mutant {
 		doomMutants,
 		alienMutants,
 		damageMutants,
-		drainMutants,
+		drainMutants, laneMutants,
 		templateMutants,
 	)
 }
