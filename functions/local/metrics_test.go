@@ -103,6 +103,7 @@ func TestMetrics_AreMadeOfWhatIsLogged(t *testing.T) {
 	service.batches.Bus(t.Context(), []source.Message{{ID: "1", Body: `{"id":"7","source":"shop","detail-type":"order.placed","detail":{}}`}})
 	gone := webhooktest.NewReceiver(t, webhooktest.Answer{Status: 410})
 	s.call("PATCH", fmt.Sprintf("/api/v1/Webhook/%d", id), `{"State":"Stopped"}`)
+	stopped := id
 	id = s.create(gone.URL)
 	s.row(delivery.Key{Tenant: "Default", Webhook: id, Event: s.signal()}, func(d delivery.Row) bool { return d.Status == delivery.StatusFailed })
 	s.health(id, func(h webhook.Health) bool { return h.TotalErrors == 1 })
@@ -122,7 +123,7 @@ func TestMetrics_AreMadeOfWhatIsLogged(t *testing.T) {
 	// Nothing took two deliveries from where they were parked.
 	for _, event := range []webhook.EventID{"01234567-89ab-7fff-bfff-fffffffffff1", "01234567-89ab-7fff-bfff-fffffffffff2"} {
 		_, err := db.Deliveries().Park(t.Context(), delivery.Park{
-			Key: delivery.Key{Tenant: "Default", Webhook: id, Event: event}, Round: 1, Attempt: 1, Now: time.Now(), Net: time.Now(),
+			Key: delivery.Key{Tenant: "Default", Webhook: stopped, Event: event}, Round: 1, Attempt: 1, Now: time.Now(), Net: time.Now(),
 		})
 		if err != nil {
 			t.Fatal(err)

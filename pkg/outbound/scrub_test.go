@@ -218,7 +218,7 @@ func TestSend_ExcerptHoldsNoBeginningOfASecretAfterAStall(t *testing.T) {
 	w := hook(r.url)
 	w.Headers = []webhook.Header{{Name: "X-Api-Key", Secret: true}}
 	doc := webhook.SecretDocument{Headers: map[string]webhook.Secret{"X-Api-Key": webhook.NewSecret("TOPSECRETVALUE")}}
-	got := sender(t, nil).Send(t.Context(), webhook.Post{Webhook: w, Event: event, Secrets: doc, Timeout: 500 * time.Millisecond}).Response
+	got := sender(t, nil).Send(t.Context(), webhook.Post{Webhook: w, Event: event, Secrets: doc, Timeout: 2 * time.Second}).Response
 	close(r.over)
 	if !strings.HasSuffix(got, "bad key ") {
 		t.Errorf("%q", got)
