@@ -77,6 +77,10 @@ simulate-teeth: need-go ## break the product deliberately, one rule at a time, a
 
 CRASHES ?= 20
 
+.PHONY: test-growth
+test-growth: need-go ## that the work for a body grows with its size, not with its square, in every format
+	@go test ./pkg/httpapi -run '^TestWork_' -count=1 -growth
+
 .PHONY: test-crash
 test-crash: need-go ## kill -9 the local run under load, CRASHES times, and look for lost events
 	@go test ./functions/local -run '^TestCrash' -count=1 -v -crashes $(CRASHES)

@@ -78,7 +78,7 @@ var mutants = []mutant{
 	},
 	{
 		"stream: report a failed batch without waiting for its youngest record", handoff,
-		"\t\tb.wait(ctx, youngestToFail-webhook.Elapsed(youngest, b.Now()))\n", "\t\t_ = youngest\n",
+		"\t\tb.wait(ctx, youngestToFail-webhook.Elapsed(youngest, b.Now()))\n", "\t\tb.wait(ctx, -webhook.Elapsed(youngest, b.Now()))\n",
 	},
 	{
 		"stream: attempt a record that may be a redelivery", lanes,
