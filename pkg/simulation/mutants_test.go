@@ -35,7 +35,6 @@ const (
 	copied         = "pkg/dispatch/copies.go"
 	stages         = "pkg/sweep/stages.go"
 	dueRows        = "pkg/sweep/claim.go"
-	walk           = "pkg/sweep/walk.go"
 	collecting     = "pkg/sweep/rows.go"
 	intents        = "pkg/sweep/intents.go"
 	letters        = "pkg/sweep/deadletters.go"
@@ -695,8 +694,8 @@ var mutants = []mutant{
 		"if delay *= 2; delay >= maxResendStep {", "if delay >= maxResendStep {",
 	},
 	{
-		"sweep: reads one page of a shard", walk,
-		"len(page) < w.page\n", "len(page) <= w.page\n",
+		"sweep: reads one page of a shard", collecting,
+		"if more = len(page) == pageSize; more {", "if more = len(page) > pageSize; more {",
 	},
 
 	// The separation of tenants.
