@@ -2,7 +2,6 @@ package simulation_test
 
 const (
 	leasing  = "pkg/dispatch/lease.go"
-	yielding = "pkg/dispatch/yield.go"
 	waits    = "pkg/delivery/protocol_wait.go"
 	health   = "pkg/webhook/health.go"
 )
@@ -16,10 +15,6 @@ var laneMutants = []mutant{
 	{
 		"lanes: a webhook that was cut short is not slow", health,
 		"h.Slow, h.Latency = true, max(", "h.Slow, h.Latency = false, max(",
-	},
-	{
-		"lanes: a slow webhook's messages stay in the queue lane", yielding,
-		"m.Slow, m.Fast, m.Hops = true, nil, m.Hops+1", "m.Fast, m.Hops = nil, m.Hops+1",
 	},
 	{
 		"yield: counts as an attempt of the policy", waits,
