@@ -1,9 +1,9 @@
 package simulation_test
 
 const (
-	leasing  = "pkg/dispatch/lease.go"
-	waits    = "pkg/delivery/protocol_wait.go"
-	health   = "pkg/webhook/health.go"
+	leasing = "pkg/dispatch/lease.go"
+	waits   = "pkg/delivery/protocol_wait.go"
+	health  = "pkg/webhook/health.go"
 )
 
 // laneMutants break what keeps slow targets in a lane of their own.
