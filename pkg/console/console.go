@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ type Config struct {
 	Begin func(ctx context.Context) context.Context
 	// CrossSite refuses calls from other sites' pages, as the API does.
 	CrossSite *http.CrossOriginProtection
+	Logger    *slog.Logger
 	Now       func() time.Time
 	Random    io.Reader // draws secrets of webhooks
 }

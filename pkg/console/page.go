@@ -51,8 +51,10 @@ func (v *visit) fail(err error) {
 		http.Redirect(v.w, v.r, Path+"/sign-in"+next, http.StatusSeeOther)
 		return
 	}
-	p := &problem{status: http.StatusInternalServerError, text: "The page could not be made: " + err.Error()}
-	errors.As(err, &p)
+	p := &problem{status: http.StatusInternalServerError, text: "The page could not be made."}
+	if !errors.As(err, &p) {
+		v.Logger.ErrorContext(v.r.Context(), "cannot make page", "path", v.r.Pattern, "error", err)
+	}
 	title, advice := "Something went wrong", "Try again in a minute. If it stays, look at the log of ApiFunction."
 	switch p.status {
 	case http.StatusNotFound:

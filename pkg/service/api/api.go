@@ -60,7 +60,7 @@ func New(c service.Contracts, sender *outbound.Sender, cfg Config) http.Handler 
 	if cfg.Console {
 		on[console.Path] = console.New(console.Config{
 			API:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }),
-			Begin: httpapi.ForPage, CrossSite: httpapi.CrossSiteCheck(cfg.PublicURL), Now: c.Now, Random: c.Random,
+			Begin: httpapi.ForPage, CrossSite: httpapi.CrossSiteCheck(cfg.PublicURL), Logger: c.Logger, Now: c.Now, Random: c.Random,
 		})
 	}
 	handler = httpapi.New(httpapi.Config{
