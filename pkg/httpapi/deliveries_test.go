@@ -292,7 +292,7 @@ func TestDelivery_ShowsTheLastFailuresResponse(t *testing.T) {
 	}
 	d := read(logOf1 + "/" + strings.ToUpper(ids[0]))
 	if len(d.Attempts) != 3 || d.Attempts[0].Number != 0 || d.Attempts[0].Error != "fast_timeout" || d.Attempts[0].Lane != "fast" || d.Attempts[2].Lane != "queue" ||
-		!strings.HasPrefix(d.Attempts[0].Advice, "The response took too long for the fast lane") || !strings.HasPrefix(d.Attempts[2].Advice, "The target responded with a status") {
+		!strings.HasPrefix(d.Attempts[0].Advice, "The response took more than 1.5 s") || !strings.HasPrefix(d.Attempts[2].Advice, "The target responded with a status") {
 		t.Fatalf("got %+v", d)
 	}
 	last := d.Attempts[2]
