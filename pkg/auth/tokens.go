@@ -137,7 +137,7 @@ func scopesClaim(raw json.RawMessage) ([]webhook.Scope, bool) {
 		names = strings.Fields(one)
 	}
 	scopes := []webhook.Scope{}
-	for _, known := range []webhook.Scope{webhook.ScopeWebhooks, webhook.ScopeEvents} {
+	for _, known := range []webhook.Scope{webhook.ScopeWebhooks, webhook.ScopeRead, webhook.ScopeEvents} {
 		for _, name := range names {
 			if name == string(known) {
 				scopes = append(scopes, known)

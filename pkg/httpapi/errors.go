@@ -196,5 +196,8 @@ func forbidden(scope webhook.Scope) error {
 	if scope == webhook.ScopeAdmin {
 		return explain(webhook.ErrForbidden, "Restricted: only the administrator's credential may do this")
 	}
+	if scope == webhook.ScopeRead {
+		scope = webhook.ScopeWebhooks // which most callers need next
+	}
 	return explain(webhook.ErrForbidden, "Online restricted: the credential lacks the scope %s", scope)
 }

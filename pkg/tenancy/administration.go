@@ -86,11 +86,11 @@ func (n NewCredential) validate(now time.Time) error {
 		f.Add("AssociateId", "is negative")
 	}
 	if len(n.Scopes) == 0 {
-		f.Add("Scopes", "is empty: name webhooks, events or both")
+		f.Add("Scopes", "is empty: name webhooks, webhooks:read or events")
 	}
 	for _, s := range n.Scopes {
-		if s != webhook.ScopeWebhooks && s != webhook.ScopeEvents {
-			f.AddText("Scopes", "Scopes: %.*q must be webhooks or events", maxCredentialText, string(s))
+		if s != webhook.ScopeWebhooks && s != webhook.ScopeRead && s != webhook.ScopeEvents {
+			f.AddText("Scopes", "Scopes: %.*q must be webhooks, webhooks:read or events", maxCredentialText, string(s))
 		}
 	}
 	n.checkTenants(&f)

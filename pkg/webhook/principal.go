@@ -1,5 +1,7 @@
 package webhook
 
+import "slices"
+
 // Tenant names one customer of the service, as the wire's ContextIdentifier does:
 // "Cust12345", or "Default". Form: [A-Za-z0-9_-]{1,64}, case-sensitive.
 type Tenant string
@@ -22,8 +24,10 @@ type Scope string
 // The scopes.
 const (
 	ScopeWebhooks Scope = "webhooks" // everything under /Webhook except signalling
-	ScopeEvents   Scope = "events"   // signalling events
-	ScopeAdmin    Scope = "admin"    // /admin/v1
+	// ScopeRead is every GET of ScopeWebhooks, which includes it.
+	ScopeRead   Scope = "webhooks:read"
+	ScopeEvents Scope = "events" // signalling events
+	ScopeAdmin  Scope = "admin"  // /admin/v1
 )
 
 // Principal is the caller of an operation: the result of checking a credential.
@@ -37,14 +41,11 @@ type Principal struct {
 	Scopes []Scope
 }
 
-// May reports whether the principal holds the scope.
+// May reports whether the principal holds the scope, or one that includes it.
 func (p Principal) May(s Scope) bool {
-	for _, have := range p.Scopes {
-		if have == s {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Scopes, func(have Scope) bool {
+		return have == s || s == ScopeRead && have == ScopeWebhooks
+	})
 }
 
 // Sees reports whether the webhook is visible to the principal: same tenant, and
