@@ -93,11 +93,11 @@ func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	v := &visit{console: c, w: w, r: r, api: newClient(c, r)}
 	if _, pattern := c.mux.Handler(r); pattern == "" {
-		v.fail(&problem{status: http.StatusNotFound, text: "There is no such page."})
+		v.fail(r.Context(), &problem{status: http.StatusNotFound, text: "There is no such page."})
 		return
 	}
 	if c.CrossSite.Check(r) != nil {
-		v.fail(&problem{status: http.StatusForbidden, text: "The form was sent by a page of another site. Open the page here and send it again."})
+		v.fail(r.Context(), &problem{status: http.StatusForbidden, text: "The form was sent by a page of another site. Open the page here and send it again."})
 		return
 	}
 	c.mux.ServeHTTP(w, r)
@@ -132,7 +132,7 @@ func (c *console) open(show func(*visit) (g.Node, error)) http.Handler {
 		v := &visit{console: c, w: w, r: r, api: newClient(c, r)}
 		node, err := show(v)
 		if err != nil {
-			v.fail(err)
+			v.fail(r.Context(), err)
 			return
 		}
 		if node != nil {

@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -42,7 +43,7 @@ func send(w http.ResponseWriter, r *http.Request, status int, content []byte) {
 
 // fail shows why there is no page, and what to do. Without a session it leads to the page
 // to sign in.
-func (v *visit) fail(err error) {
+func (v *visit) fail(ctx context.Context, err error) {
 	if errors.Is(err, errSignIn) || isStatus(err, http.StatusUnauthorized) {
 		next := ""
 		if v.r.Method == http.MethodGet {
@@ -53,7 +54,7 @@ func (v *visit) fail(err error) {
 	}
 	p := &problem{status: http.StatusInternalServerError, text: "The page could not be made."}
 	if !errors.As(err, &p) {
-		v.Logger.ErrorContext(v.r.Context(), "cannot make page", "path", v.r.Pattern, "error", err)
+		v.Logger.ErrorContext(ctx, "cannot make page", "path", v.r.Pattern, "error", err)
 	}
 	title, advice := "Something went wrong", "Try again in a minute. If it stays, look at the log of ApiFunction."
 	switch p.status {

@@ -156,7 +156,7 @@ func TestScopes_EveryRoute(t *testing.T) {
 		path := strings.NewReplacer("{id}", "1", "{tenant}", "Default", "{event}", "contact.changed", "{primaryKey}", "7",
 			"{eventId}", "x", "{job}", "x").Replace(route.Pattern)
 		for scope, header := range credentials {
-			if scope == route.Scope {
+			if scope == route.Scope || scope == webhook.ScopeWebhooks && route.Scope == webhook.ScopeRead {
 				continue
 			}
 			answer := s.call(route.Method, path, "", header)
