@@ -106,7 +106,11 @@ func (a *api) routes() []route {
 	}
 	for _, r := range table {
 		if operation, ofAgent := strings.CutPrefix(r.pattern, agentPath); ofAgent {
-			table = append(table, route{get, r.pattern, r.scope, describe(operation), nil})
+			scope := r.scope
+			if scope == webhooks {
+				scope = read
+			}
+			table = append(table, route{get, r.pattern, scope, describe(operation), nil})
 		}
 	}
 	return table
