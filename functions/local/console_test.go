@@ -91,7 +91,7 @@ func TestConsole_Pages(t *testing.T) {
 		"/console/webhooks/1?status=odd": "status must be one of", "/console/webhooks/new": "New webhook", "/console/webhooks/new?copy=1": "Copy of n", "/console/webhooks/1/edit": "Edit n",
 		"/console/webhooks/1/stop": "are cancelled", "/console/webhooks/1/delete": "Delete n?", "/console/webhooks/1/secret": "New secret for n?", "/console/webhooks/1/history": "not been changed",
 		"/console/webhooks/1/replay": "Count them", "/console/events": "contact.changed", "/console/events?primaryKey=x": "primaryKey must be", "/console/events/" + event: "Data", "/console/events/" + event + "?webhook=1": "matches contact.changed",
-		"/console/send": "Who would get it?",
+		"/console/send": "Who would get it?", "/console/webhooks/1/test": "A sample of an event", "/console/webhooks/1/options": "Policy",
 	} {
 		status, page := b.page(path)
 		if status != http.StatusOK || !strings.Contains(page, want) || len(page) > 300<<10 {
@@ -117,7 +117,9 @@ func TestConsole_Pages(t *testing.T) {
 func TestConsole_Forms(t *testing.T) {
 	t.Parallel()
 	s := start(t, t.TempDir(), nil)
-	s.create("https://example.com/in")
+	target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(target.Close)
+	s.create(target.URL)
 	b := s.reader()
 	stop := func() url.Values { return url.Values{"state": {"Stopped"}} }
 	for name, try := range map[string]func() int{
@@ -148,6 +150,14 @@ func TestConsole_Forms(t *testing.T) {
 	}
 	if _, _, body := s.call(http.MethodGet, "/api/v1/Webhook/1", ""); !strings.Contains(string(body), `"State":"Active"`) {
 		t.Errorf("the webhook changed: %s", body)
+	}
+	for options, want := range map[string]string{`{"Policy":"odd"}`: "Policy must be", "{": "must be a JSON object", `{"TimeoutSeconds":20}`: "The changes are saved"} {
+		if _, page := b.send("/console/webhooks/1/options", url.Values{"options": {options}}); !strings.Contains(page, want) {
+			t.Errorf("options %s: want %q in\n%s", options, want, page)
+		}
+	}
+	if _, page := b.send("/console/webhooks/1/test", url.Values{"event": {"contact.changed"}}); !strings.Contains(page, "What was sent") || !strings.Contains(page, "X-Hook-Test: true") {
+		t.Errorf("a sample:\n%s", page)
 	}
 	if status, page := b.send("/console/webhooks/1/state", stop()); status != http.StatusOK || !strings.Contains(page, "is stopped") {
 		t.Errorf("stop: %d %s", status, page)

@@ -60,10 +60,9 @@ func (v *visit) actions(w hook) g.Node {
 		state = v.form(w.path("state"), h.Class("inline"), h.Input(h.Type("hidden"), h.Name("state"), h.Value("Active")), h.Button(g.Text("Start")))
 	}
 	return h.Div(h.Class("row"),
-		v.form(w.path("test"), h.Class("inline"), h.Button(g.Text("Send a test"))),
-		button(w.path("replay"), "Replay"), button(w.path("edit"), "Edit"), state,
+		button(w.path("test"), "Test"), button(w.path("replay"), "Replay"), button(w.path("edit"), "Edit"), state,
 		h.Details(h.Summary(g.Text("More")), h.Div(h.Class("row"),
-			button("/webhooks/new?copy="+w.id(), "Copy as stopped"), button(w.path("secret"), "New secret"), button(w.path("history"), "History"),
+			button(w.path("options"), "Options"), button("/webhooks/new?copy="+w.id(), "Copy as stopped"), button(w.path("secret"), "New secret"), button(w.path("history"), "History"),
 			h.A(h.Class("button danger"), h.Href(Path+w.path("delete")), g.Text("Delete")))),
 	)
 }
@@ -110,28 +109,6 @@ func (v *visit) trouble(w hook, f figures) g.Node {
 			h.P(g.Text(words)), g.If(rest != "", h.Details(h.Summary(g.Text("What the target responded")), h.Pre(g.Text(rest))))))
 	}
 	return g.Group(said)
-}
-
-// testWebhook sends a test event, and shows what came back.
-func (v *visit) testWebhook() (g.Node, error) {
-	w, err := v.read()
-	if err != nil {
-		return nil, err
-	}
-	var result struct {
-		Success bool
-		Message string
-	}
-	if err := v.api.send(http.MethodPost, "Webhook/Test", map[string]any{"WebhookId": w.WebhookID}, &result); err != nil {
-		return nil, err
-	}
-	class, words := "good", "The target accepted the test."
-	if !result.Success {
-		class, words = "error", "The target did not accept the test."
-	}
-	return v.frame("Test of "+w.title(), "Webhooks",
-		crumbs(link("/webhooks", "Webhooks"), link(w.path(), w.title()), h.Span(g.Text("Test"))),
-		h.H1(g.Text("Test")), notice(class, words), h.Pre(g.Text(result.Message)), link(w.path(), "Back to the webhook")), nil
 }
 
 // askStop explains what stopping does.

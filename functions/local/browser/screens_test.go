@@ -36,7 +36,7 @@ func everyPage(t *testing.T) (*story, map[string]string) {
 	s.seesLater("/console"+delivery, "HTTP 500")
 	return s, map[string]string{
 		"webhooks": "/webhooks", "webhook": "/webhooks/1", "delivery": delivery, "new": "/webhooks/new", "events": "/events", "event": "/events/" + event.EventIds[0],
-		"send": "/send", "replay": "/webhooks/1/replay", "stop": "/webhooks/1/stop", "secret": "/webhooks/1/secret", "history": "/webhooks/1/history", "missing": "/webhooks/99",
+		"send": "/send", "replay": "/webhooks/1/replay", "stop": "/webhooks/1/stop", "secret": "/webhooks/1/secret", "history": "/webhooks/1/history", "test": "/webhooks/1/test", "options": "/webhooks/1/options", "missing": "/webhooks/99",
 	}
 }
 
