@@ -42,6 +42,15 @@ func (c *client) get(path string, query url.Values, into any) error {
 	return c.send(http.MethodGet, path, nil, into)
 }
 
+// search is get for a query that the reader has written. wrong is what the API finds
+// wrong with it.
+func (c *client) search(path string, query url.Values, into any) (wrong string, err error) {
+	if err = c.get(path, query, into); isStatus(err, http.StatusBadRequest) {
+		return err.Error(), nil
+	}
+	return "", err
+}
+
 // send makes a call. body is sent as JSON unless it is nil, and the response is decoded
 // into into unless that is nil.
 func (c *client) send(method, path string, body, into any) error {

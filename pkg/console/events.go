@@ -2,7 +2,6 @@ package console
 
 import (
 	"encoding/json"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -52,11 +51,7 @@ func (v *visit) listEvents() (g.Node, error) {
 		Events []happened
 		Cursor *string
 	}
-	err := v.api.get("Events", query, &read)
-	wrong := ""
-	if isStatus(err, http.StatusBadRequest) {
-		wrong, err = err.Error(), nil
-	}
+	wrong, err := v.api.search("Events", query, &read)
 	if err != nil {
 		return nil, err
 	}

@@ -222,11 +222,7 @@ func (v *visit) deliveries(w hook) (g.Node, error) {
 		Deliveries []attempted
 		Cursor     *string
 	}
-	err := v.api.get("Webhook/"+w.id()+"/Deliveries", query, &read)
-	wrong := ""
-	if isStatus(err, http.StatusBadRequest) {
-		wrong, err = err.Error(), nil
-	}
+	wrong, err := v.api.search("Webhook/"+w.id()+"/Deliveries", query, &read)
 	if err != nil {
 		return nil, err
 	}
