@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -64,7 +63,7 @@ func TestTakeTurns(t *testing.T) {
 	last, took := "", []string{}
 	for range 4 {
 		var taken []waitingMessage
-		taken, last = takeTurns(tx, now, false, 3, last, func(g string) bool { return g == "full" })
+		taken, last = takeTurns(readyCursor(tx), now, false, 3, last, func(g string) bool { return g == "full" })
 		for _, m := range taken {
 			l, _, _ := readReady(m.key)
 			took = append(took, l.group())
@@ -76,22 +75,77 @@ func TestTakeTurns(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b", "b#replay", "c", "a", "b", "b", "b", "b", "b", "b", "b"}, took); diff != "" {
 		t.Errorf("turns (-want +got):\n%s", diff)
 	}
-	slow, _ := takeTurns(tx, now, true, 10, "c", func(string) bool { return false })
+	slow, _ := takeTurns(readyCursor(tx), now, true, 10, "c", func(string) bool { return false })
 	if len(slow) != 5 {
 		t.Errorf("the slow lane has %d messages, want 5", len(slow))
 	}
-	if none, _ := takeTurns(tx, now, true, 10, "", func(string) bool { return true }); len(none) > 0 {
+	if none, _ := takeTurns(readyCursor(tx), now, true, 10, "", func(string) bool { return true }); len(none) > 0 {
 		t.Errorf("full groups get %d messages", len(none))
 	}
-	if at := nextVisible(tx, false); !at.Equal(now) {
+	if at := nextVisible(readyCursor(tx), false); !at.Equal(now) {
 		t.Errorf("the next message is visible at %v, want %v", at, now)
 	}
 }
 
-// However many messages wait, a receive searches once for each group.
-func TestLines_OneSearchAGroup(t *testing.T) {
+// steps counts the moves of a cursor.
+type steps struct {
+	cursor
+	taken int
+}
+
+func (s *steps) Seek(from []byte) (k, v []byte) { s.taken++; return s.cursor.Seek(from) }
+
+func (s *steps) Next() (k, v []byte) { s.taken++; return s.cursor.Next() }
+
+// However many messages of a group wait, a receive searches once for each group and
+// passes over no message that it does not return.
+func TestTakeTurns_StepsDoNotGrowWithTheMessages(t *testing.T) {
 	t.Parallel()
-	tx := readyBuckets(t)
+	const limit = 10
+	now := time.UnixMilli(1_000_000).UTC()
+	none := func(string) bool { return false }
+	for _, waiting := range []int{2 * limit, 20_000} {
+		tx := readyBuckets(t)
+		put := func(group string, n int) {
+			if err := bucket(tx, "ready").Put(lineOf(false, group).key(now, uint64(n)), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range waiting {
+			put("b", n)
+		}
+		put("a", 0)
+		put("c", 0)
+		for name, tt := range map[string]struct {
+			search func(ready cursor)
+			want   int
+		}{
+			"lines": {func(ready cursor) {
+				lines(ready, false, "b", func(line, waitingMessage) bool { return true })
+			}, 3 + 2},
+			"takeTurns": {func(ready cursor) {
+				if taken, _ := takeTurns(ready, now, false, limit, "", none); len(taken) != limit {
+					t.Errorf("took %d of %d messages, want %d", len(taken), waiting, limit)
+				}
+			}, 3 + 2 + 2*limit},
+			"takeTurns, every group full": {func(ready cursor) {
+				takeTurns(ready, now, false, limit, "", func(string) bool { return true })
+			}, 3 + 2},
+			"takeTurns, no message visible": {func(ready cursor) {
+				takeTurns(ready, now.Add(-time.Second), false, limit, "", none)
+			}, 3 + 2},
+			"nextVisible": {func(ready cursor) { nextVisible(ready, false) }, 3 + 2},
+		} {
+			counted := &steps{cursor: readyCursor(tx)}
+			if tt.search(counted); counted.taken != tt.want {
+				t.Errorf("%s: %d steps with %d messages of one group, want %d", name, counted.taken, waiting, tt.want)
+			}
+		}
+	}
+}
+
+func TestLine_After(t *testing.T) {
+	t.Parallel()
 	keys := []string{}
 	for _, group := range []string{"a", "a-b", "a_", "A", "0"} {
 		keys = append(keys, string(lineOf(false, group).key(time.UnixMilli(1), 7)))
@@ -99,22 +153,12 @@ func TestLines_OneSearchAGroup(t *testing.T) {
 		if !ok || l.group() != group || m.number != 7 || m.visible.UnixMilli() != 1 {
 			t.Errorf("group %s: got %s, %+v, %v", group, l.group(), m, ok)
 		}
-		for n := range uint64(4_000) {
-			if err := bucket(tx, "ready").Put(lineOf(false, group).key(time.UnixMilli(1), n), nil); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	searches := 0
-	lines(tx, false, "a", func(line, waitingMessage) bool { searches++; return true })
-	if searches != 5 {
-		t.Errorf("%d searches for 5 groups with 20,000 messages", searches)
 	}
 	slices.Sort(keys)
 	for i, k := range keys[1:] {
 		l, _, _ := readReady([]byte(keys[i]))
 		if next := string(after(l)); next <= keys[i] || next > k {
-			t.Errorf("behind %q comes %q, want it at or before %q", keys[i], next, fmt.Sprint(k))
+			t.Errorf("behind %q comes %q, want it at or before %q", keys[i], next, k)
 		}
 	}
 }
