@@ -2,8 +2,8 @@ package embedded
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -163,7 +163,8 @@ func TestLine_After(t *testing.T) {
 	}
 }
 
-// Messages of a file that was written before there were lanes are received.
+// Messages of a file that was written before there were lanes, with a group for each
+// webhook, are received, and count for their tenant.
 func TestOpen_FindsTheMessagesOfAnOlderFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -171,14 +172,9 @@ func TestOpen_FindsTheMessagesOfAnOlderFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := delivery.Key{Tenant: "Default", Webhook: 1, Event: "01900000-0000-7000-8000-000000000001"}
-	if _, err := db.Queue().Send(t.Context(), []delivery.Outgoing{{Message: delivery.AttemptMessage(key, 1, 1, "")}}); err != nil {
-		t.Fatal(err)
-	}
+	const damaged = `"damaged"`
+	want := map[delivery.Key]bool{}
 	err = db.update(t.Context(), func(tx *bbolt.Tx) error {
-		if err := save(bucket(tx, "queue"), []byte{0, 0, 0, 0, 0, 0, 0, 9}, "damaged"); err != nil {
-			return err
-		}
 		if err := tx.DeleteBucket([]byte("ready")); err != nil {
 			return err
 		}
@@ -186,8 +182,20 @@ func TestOpen_FindsTheMessagesOfAnOlderFile(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		old := append(binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli())), 0, 0, 0, 0, 0, 0, 0, 1)
-		return ready.Put(old, []byte("Default"))
+		visible := milliseconds(time.Now().Add(-time.Minute))
+		put := func(n uint64, group string, stored []byte) error {
+			return errors.Join(bucket(tx, "queue").Put(key(n), stored), ready.Put(key(visible, n), []byte(group)))
+		}
+		for n := range uint64(4) {
+			k := delivery.Key{Tenant: "Default", Webhook: int32(n + 1), Event: "01900000-0000-7000-8000-000000000001"}
+			want[k] = true
+			m, group := delivery.AttemptMessage(k, 1, 1, ""), fmt.Sprintf("Default-%d", k.Webhook)
+			stored, err := encode(storedMessage{Body: delivery.EncodeMessage(m), Group: group, Visible: visible})
+			if err = errors.Join(err, put(n+1, group, stored)); err != nil {
+				return err
+			}
+		}
+		return put(9, "Default-9", []byte(damaged))
 	})
 	if err = errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
@@ -196,8 +204,25 @@ func TestOpen_FindsTheMessagesOfAnOlderFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	got, err := db.Queue().Receive(t.Context(), 10)
-	if err != nil || len(got) != 1 || got[0].Message.Key() != key {
-		t.Errorf("got %+v, %v; want the message", got, err)
+	turn, full := "", func(group string) bool { return group == "Default" }
+	if got, err := db.Queue().receive(t.Context(), false, 10, &turn, full); err != nil || len(got) != 0 {
+		t.Errorf("a tenant with its share in flight receives %d messages, %v", len(got), err)
+	}
+	received, err := db.Queue().Receive(t.Context(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, receipts := map[delivery.Key]bool{}, []string{}
+	for _, r := range received {
+		got[r.Message.Key()], receipts = true, append(receipts, r.Receipt)
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(received) != len(want) {
+		t.Errorf("%d messages are received (-want +got):\n%s", len(received), diff)
+	}
+	if err := db.Queue().Ack(t.Context(), receipts); err != nil {
+		t.Fatal(err)
+	}
+	if ready, queue, dead := db.Count(t, "ready"), db.Count(t, "queue"), db.Count(t, "dead"); ready != 0 || queue != 0 || dead != 1 {
+		t.Errorf("afterwards %d are indexed, %d are in the queue and %d are dead letters, want 0, 0 and the damaged one", ready, queue, dead)
 	}
 }
