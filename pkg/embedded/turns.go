@@ -97,7 +97,7 @@ func lines(ready cursor, slow bool, last string, each func(l line, first waiting
 	}
 }
 
-// after returns the lowest key behind those of a line.
+// after returns the lowest key after those of a line.
 func after(l line) []byte {
 	next := bytes.Clone(l)
 	next[len(next)-1] = 1

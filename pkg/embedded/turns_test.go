@@ -158,7 +158,7 @@ func TestLine_After(t *testing.T) {
 	for i, k := range keys[1:] {
 		l, _, _ := readReady([]byte(keys[i]))
 		if next := string(after(l)); next <= keys[i] || next > k {
-			t.Errorf("behind %q comes %q, want it at or before %q", keys[i], next, k)
+			t.Errorf("after %q: the search goes on at %q, want it at or before %q", keys[i], next, k)
 		}
 	}
 }
