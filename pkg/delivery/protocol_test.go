@@ -38,6 +38,7 @@ func TestProtocol_Conditions(t *testing.T) {
 	}
 	retry := delivery.StartRound{Key: key, Seen: delivery.StatusPending, Now: now, Due: now, SweepAt: now.Add(time.Minute)}
 	end := delivery.End{Key: key, Round: 1, Status: delivery.StatusCancelled, Now: now}
+	endSeen := delivery.End{Key: key, Round: 1, Status: delivery.StatusCancelled, Seen: true, Now: now}
 	due := delivery.MakeDue{Key: key, Round: 1, Attempt: 2, Now: now, SweepAt: now}
 	claim := delivery.Claim{Key: key, Seen: now.Add(time.Minute), Next: now.Add(time.Hour), Now: now}
 	park := func(round, attempt int) delivery.Park {
@@ -94,6 +95,8 @@ func TestProtocol_Conditions(t *testing.T) {
 		{"StartRound: once per job", round(delivery.StatusDelivered), ofJob(ended(2, delivery.StatusDelivered)), false},
 		{"StartRound: by hand after a job", delivery.StartRound{Key: key, Seen: delivery.StatusDelivered, Now: now}, ofJob(ended(2, delivery.StatusDelivered)), true},
 		{"End: no row", end, absent, true},
+		{"End: not if the row that was seen has gone since", endSeen, absent, false},
+		{"End: a row that was seen", endSeen, pending(1, 2), true},
 		{"End: a pending row", end, pending(1, 2), true},
 		{"End: an expired lease", end, leased(1, 2, over), true},
 		{"End: not under a live lease", end, leased(1, 2, live), false},

@@ -11,10 +11,10 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Timer is a webhook's appointment with the sweep. A webhook has one from before its
-// first row is parked until none is left. When it is due, the sweep sends the drains
-// that take parked rows, or the one that probes an open breaker; so what waits costs
-// one item per webhook, not one per row.
+// Timer is when the sweep next looks at a webhook's parked rows. A webhook has one from
+// before its first row is parked until none is left. When it is due, the sweep sends the
+// drains that take parked rows, or the one that probes an open breaker; so parked rows
+// cost one item per webhook, not one per row.
 type Timer struct {
 	Key   webhook.Key
 	DueAt time.Time
@@ -37,7 +37,7 @@ const (
 	// TimerKnown is how long a consumer that made sure of a timer may park rows without
 	// making sure again.
 	TimerKnown = time.Minute
-	// timerClaim is how long a visit has the timer to itself.
+	// timerClaim is how long no other visit claims a timer that one has claimed.
 	timerClaim = time.Minute
 	// timerAgain is the time between visits while rows are drained: a little less than
 	// the minute between two sweeps, which may begin a few seconds early.
@@ -59,8 +59,8 @@ func (t Timer) Ensured(key webhook.Key, now time.Time) (Timer, bool) {
 	return t, false
 }
 
-// Claimed returns the timer as a visit that begins at now writes it first: another
-// sweep leaves it alone for a minute, and finds it again if the visit dies.
+// Claimed returns the timer as a visit that begins at now writes it first: no other
+// sweep visits it for a minute. Then it is due again, in case the visit has died.
 func (t Timer) Claimed(now time.Time) Timer {
 	t.DueAt = now.Add(timerClaim)
 	return t

@@ -23,7 +23,7 @@ const (
 )
 
 // ProbeSoon reports whether a visit at now sends the probe of an open breaker, unless
-// nothing waits.
+// no rows are parked.
 func ProbeSoon(b webhook.Breaker, now time.Time) bool {
 	return !b.Probing(now) && !b.ProbeAt.After(now.Add(ProbeAhead))
 }
@@ -40,7 +40,8 @@ func (t Timer) Waits(b webhook.Breaker, now time.Time) Timer {
 }
 
 // Probes returns the probe of an open breaker that is due, and the timer after the visit
-// at now that sends it: a minute after the probe begins there is more to see.
+// at now that sends it. The timer is due again a minute after the probe begins, when its
+// outcome is usually known.
 func (t Timer) Probes(b webhook.Breaker, now time.Time) (Timer, []Outgoing) {
 	at := now
 	if b.ProbeAt.After(now) {
@@ -79,7 +80,7 @@ func (t Timer) Empty(now time.Time) Timer {
 	return t
 }
 
-// EmptyOpen is Empty while the breaker is open. There is nothing to probe it with. Rows
+// EmptyOpen is Empty while the breaker is open. No row is left to probe it with. Rows
 // that the index does not show yet are found by the looks of the next five minutes; from
 // then on the timer waits for a row, or for its longest interval.
 func (t Timer) EmptyOpen(now time.Time) Timer {

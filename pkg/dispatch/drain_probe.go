@@ -42,7 +42,7 @@ func (d *drain) probeParked(ctx context.Context, r delivery.Received) (done bool
 	if taken == nil {
 		return true
 	}
-	defer d.giveBack(ctx, d.key, taken)
+	defer d.returnStep(ctx, d.key, taken)
 	for _, row := range candidates {
 		event, ok := d.event(ctx, row)
 		if !ok {

@@ -48,7 +48,7 @@ func (r *reservoir) once(rows int) {
 	}
 }
 
-// A target that was away answers in 50 ms and accepts 2,000 POSTs a second: the first
+// A target that was down responds in 50 ms and accepts 2,000 POSTs a second: the first
 // POST comes when the probe is due, and what waited is sent within minutes, twice as
 // many at once in each.
 func TestDrain_ARecoveredTargetGetsWhatWaited(t *testing.T) {

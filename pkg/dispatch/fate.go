@@ -11,15 +11,15 @@ import (
 // fate is what is left to do about an attempt that a consumer was asked for. The zero
 // fate is that of a fault: the attempt is tried again, later each time.
 type fate struct {
-	// done says that nothing is: the row has the outcome, or another consumer is
+	// done means that no work is left: the row has the outcome, or another consumer is
 	// responsible for it.
 	done bool
-	// leased says that the row was leased for the attempt: a row that was parked is
+	// leased means that the row was leased for the attempt: a row that was parked is
 	// parked no longer.
 	leased bool
 	// after is how long to wait before the attempt is tried again. 0 after a fault.
 	after time.Duration
-	// interrupted says that the consumer's call ended during the attempt.
+	// interrupted means that the consumer's call ended during the attempt.
 	interrupted bool
 	// result is that of the POST; nil if none was made, or it does not count.
 	result *webhook.Result

@@ -87,7 +87,7 @@ func (c *consumer) notParked(ctx context.Context, r delivery.Received, row deliv
 }
 
 // probe tries to make the attempt the probe of the webhook's breaker. taken is nil
-// if another attempt is. A probe that is not made must be given back.
+// if another attempt is. The step of a probe that is not made must be returned.
 func (c *consumer) probe(ctx context.Context, w webhook.Webhook) (h webhook.Health, taken *probe, err error) {
 	token, err := c.token()
 	if err != nil {

@@ -34,7 +34,7 @@ type site struct {
 
 	mu    sync.Mutex
 	posts []webhook.Post
-	// answer returns the result of a POST. Nil: a success.
+	// answer returns the result of a POST. nil: a success.
 	answer func(webhook.Post) webhook.Result
 	// faults holds the errors that calls return, by method.
 	faults map[string]error

@@ -29,24 +29,24 @@ func (p *probe) done() {
 	}
 }
 
-// giveBackTime bounds the write that gives a probe back, which is made even if the
+// returnTime bounds the write that returns a probe's step, which is made even if the
 // call's context has ended.
-const giveBackTime = time.Second
+const returnTime = time.Second
 
-// giveBack returns the step of a probe whose attempt was not made: its delivery
+// returnStep returns the step of a probe whose attempt was not made: its delivery
 // had ended or another consumer held it, the attempt had to wait, or the call
 // ended. A process that dies before that uses up the step.
-func (c *consumer) giveBack(ctx context.Context, key webhook.Key, p *probe) {
+func (c *consumer) returnStep(ctx context.Context, key webhook.Key, p *probe) {
 	if p == nil || p.made {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTime)
 	defer cancel()
 	_, err := c.healths.update(ctx, key, func(h webhook.Health) webhook.Health {
 		h.Breaker = h.Breaker.GiveBack(p.name, p.before)
 		return h
 	})
 	if err != nil {
-		c.Logger.WarnContext(ctx, "cannot give back probe", "tenant", string(key.Tenant), "webhook_id", key.ID, "error", err)
+		c.Logger.WarnContext(ctx, "cannot return step of breaker", "tenant", string(key.Tenant), "webhook_id", key.ID, "error", err)
 	}
 }

@@ -106,7 +106,7 @@ func (c *consumer) attempt(ctx context.Context, r delivery.Received) (done bool)
 	if pass == nil {
 		return done
 	}
-	defer func() { c.giveBack(ctx, key, pass.probe) }()
+	defer func() { c.returnStep(ctx, key, pass.probe) }()
 	leave, ok := c.enter(ctx, key, m.Replay != "")
 	if !ok {
 		return c.postpone(ctx, r, timeRetry)

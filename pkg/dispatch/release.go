@@ -20,7 +20,7 @@ func (r *reports) release(ctx context.Context, key webhook.Key, slow bool) {
 	c := r.config
 	r.pull(ctx, key)
 	if _, err := c.Deliveries.Timer(ctx, key); gone(err) {
-		return // nothing is parked
+		return // no row is parked
 	}
 	out := make([]delivery.Outgoing, firstDrains)
 	for i := range out {

@@ -305,7 +305,7 @@ func (r *reservoir) Send(ctx context.Context, p webhook.Post) webhook.Result {
 	return result
 }
 
-// accepting is a target that answers in 50 ms and accepts 2,000 POSTs a second.
+// accepting is a target that responds in 50 ms and accepts 2,000 POSTs a second.
 func accepting() func(webhook.Post) webhook.Result {
 	var mu sync.Mutex
 	var free time.Time

@@ -22,17 +22,17 @@ type madeAttempt struct {
 
 // settled says whether an attempt's outcome was written, and what is to be sent.
 type settled struct {
-	// message is nil if nothing is left to send. With a nil err, a row has the
+	// message is nil if no message is left to send. With a nil err, a row has the
 	// outcome, and the sweep finds the row if the message is lost.
 	message *delivery.Outgoing
-	// err says why no row has the outcome: ErrRefused if another consumer has taken
+	// err is why no row has the outcome: ErrRefused if another consumer has taken
 	// over the delivery.
 	err error
 	// row is the row that refused the outcome of a leased attempt.
 	row delivery.Row
-	// disable is true if the target responded with 410.
+	// disable is set if the target responded with 410.
 	disable bool
-	// failed is true if the row says that the delivery has failed.
+	// failed is set if the row says that the delivery has failed.
 	failed bool
 }
 

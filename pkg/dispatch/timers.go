@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// maxTimerBytes bounds the memory of a process's appointments.
+	// maxTimerBytes bounds the memory of what a process knows of timers.
 	maxTimerBytes = 1 << 20
-	// appointmentBytes estimates the memory of one.
-	appointmentBytes = 160
+	// knownTimerBytes estimates the memory of one.
+	knownTimerBytes = 160
 )
 
 // timers makes sure that a webhook has a timer before a delivery of it is parked: a
@@ -27,18 +27,18 @@ type timers struct {
 	now    func() time.Time
 	random io.Reader
 
-	mu    sync.Mutex                            // held while an appointment is looked up
-	known *bytecache.Cache[int32, *appointment] // by tenant and id
+	mu    sync.Mutex                           // held while a timer is looked up
+	known *bytecache.Cache[int32, *knownTimer] // by tenant and id
 }
 
-// appointment is what this process knows of a webhook's timer.
-type appointment struct {
+// knownTimer is what this process knows of a webhook's timer.
+type knownTimer struct {
 	turn chan struct{} // held while the timer is read, and while at is used
 	at   time.Time     // just before the timer was read; zero: never
 }
 
 func newTimers(c Config) *timers {
-	return &timers{store: c.Deliveries, now: c.Now, random: c.Random, known: bytecache.New[int32, *appointment](maxTimerBytes)}
+	return &timers{store: c.Deliveries, now: c.Now, random: c.Random, known: bytecache.New[int32, *knownTimer](maxTimerBytes)}
 }
 
 // ensure returns nil if the webhook has a timer that is not about to be removed.
@@ -64,13 +64,13 @@ func (t *timers) ensure(ctx context.Context, key webhook.Key) error {
 }
 
 // of returns what is known of a webhook's timer.
-func (t *timers) of(key webhook.Key) *appointment {
+func (t *timers) of(key webhook.Key) *knownTimer {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	have, ok := t.known.Get(string(key.Tenant), key.ID)
 	if !ok {
-		have = &appointment{turn: make(chan struct{}, 1)}
-		t.known.Put(string(key.Tenant), key.ID, have, appointmentBytes)
+		have = &knownTimer{turn: make(chan struct{}, 1)}
+		t.known.Put(string(key.Tenant), key.ID, have, knownTimerBytes)
 	}
 	return have
 }

@@ -9,9 +9,9 @@ import (
 )
 
 // yield moves an attempt that the queue lane cut short to the slow lane: the lease is
-// returned, and the same attempt is requested there. Health says at once that the
-// target is slow, so that other attempts begin there. A probe gives its step back, and
-// the attempt may take it again.
+// returned, and the same attempt is requested there. Health records at once that
+// the target is slow, so that other attempts begin there. The step of a probe is
+// returned, and the attempt may take it again.
 //
 // Row first, message second: if the message is lost, the sweep finds the row.
 func (c *consumer) yield(ctx context.Context, a madeAttempt) fate {

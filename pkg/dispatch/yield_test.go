@@ -9,7 +9,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// slowly answers as a target that takes d to respond with 200.
+// slowly responds as a target that takes d to respond with 200.
 func slowly(d time.Duration) func(webhook.Post) webhook.Result {
 	return func(p webhook.Post) webhook.Result {
 		if d > p.Timeout {
@@ -109,7 +109,7 @@ func TestQueue_ACutThatIsNotWritten(t *testing.T) {
 	}
 }
 
-// A probe that is cut short gives its step back, so that the slow lane can probe.
+// The step of a probe that is cut short is returned, so that the slow lane can probe.
 func TestQueue_ACutProbeGivesItsStepBack(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -22,6 +22,9 @@ const linger = 300 * time.Microsecond
 // at a few hundred events a second this halves the number of commits.
 const patience = 5 * time.Millisecond
 
+// maxGroup bounds the changes of one transaction.
+const maxGroup = 1024
+
 // write is a change waiting to be committed.
 type write struct {
 	change func(*bbolt.Tx) error

@@ -125,9 +125,6 @@ var errClosed = fmt.Errorf("data file is closed: %w", webhook.ErrUnavailable)
 // Changed returns a channel that the next change of the queue closes.
 func (db *DB) Changed() <-chan struct{} { return db.queued.raised() }
 
-// maxGroup bounds the changes of one transaction.
-const maxGroup = 1024
-
 // signal wakes all its waiters.
 type signal struct {
 	mu sync.Mutex

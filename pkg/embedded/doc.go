@@ -10,7 +10,7 @@
 // decides before it writes. A change that fails otherwise is rolled back, and the
 // others run again.
 //
-// [Pump] plays AWS's event source mappings: it passes the feed and the queue to
+// [Pump] does the work of AWS's event source mappings: it passes the feed and the queue to
 // their handlers and calls a handler every minute.
 //
 // The package is for one process on one machine: opening the file from a second

@@ -18,7 +18,7 @@ import (
 // a copy of the data file alone reveals no secret.
 const keyFile = "secrets.key"
 
-// sealedKind separates the texts in the file from others.
+// sealedKind distinguishes the sealed values in the file from others.
 const sealedKind = "local"
 
 // keyCheck is the key, and in clear the value, of the item that only the right key opens.

@@ -12,7 +12,7 @@ import (
 	"github.com/posthaste-dev/posthaste/pkg/webhook"
 )
 
-// Pump plays AWS's event source mappings over a DB: it passes the change feed
+// Pump does the work of AWS's event source mappings for a DB: it passes the change feed
 // and the queue to their handlers and calls a handler every minute. Members are
 // required, except handlers: a source without a handler waits.
 type Pump struct {

@@ -77,7 +77,7 @@ func (q Queue) Receive(ctx context.Context, limit int) (received []delivery.Rece
 func (q Queue) receive(ctx context.Context, slow bool, limit int, turn *string, full func(group string) bool) ([]delivery.Received, error) {
 	some := false
 	err := q.db.view(ctx, func(tx *bbolt.Tx) error {
-		first, _ := takeTurns(tx, q.db.Now(), slow, 1, *turn, full)
+		first, _ := takeTurns(readyCursor(tx), q.db.Now(), slow, 1, *turn, full)
 		some = len(first) > 0
 		return nil
 	})
@@ -86,7 +86,7 @@ func (q Queue) receive(ctx context.Context, slow bool, limit int, turn *string, 
 	}
 	return commit(ctx, q.db.update, func(tx *bbolt.Tx) (received []delivery.Received, err error) {
 		now := q.db.Now()
-		taken, last := takeTurns(tx, now, slow, limit, *turn, full)
+		taken, last := takeTurns(readyCursor(tx), now, slow, limit, *turn, full)
 		*turn = last
 		for _, w := range taken {
 			var was storedMessage
@@ -176,7 +176,7 @@ func (q Queue) Postpone(ctx context.Context, r delivery.Received, delay time.Dur
 // there is none.
 func (q Queue) nextVisible(ctx context.Context, slow bool) (at time.Time, err error) {
 	err = q.db.view(ctx, func(tx *bbolt.Tx) error {
-		at = nextVisible(tx, slow)
+		at = nextVisible(readyCursor(tx), slow)
 		return nil
 	})
 	return at, err

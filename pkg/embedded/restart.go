@@ -29,8 +29,10 @@ func (db *DB) release() error {
 	})
 }
 
-// reindexMessages makes the ready index again if it is one of a version before lanes,
-// whose keys begin with a time: Receive finds no message by them.
+// reindexMessages rebuilds the ready index from the queue if it is one of a version
+// before lanes, whose keys begin with a time: Receive finds no message by them. Such a
+// version had a group for each webhook. The messages get the groups of this one, by which
+// messages in flight are counted.
 func reindexMessages(tx *bbolt.Tx, now time.Time) error {
 	first, _ := bucket(tx, "ready").Cursor().First()
 	if _, _, ok := readReady(first); ok || first == nil {
@@ -43,11 +45,26 @@ func reindexMessages(tx *bbolt.Tx, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("create index of messages: %w", err)
 	}
-	return bucket(tx, "queue").ForEach(func(k, stored []byte) error {
-		item := storedMessage{Visible: now} // Receive discards one that cannot be decoded
-		_ = json.Unmarshal(stored, &item)
+	regrouped := map[uint64]storedMessage{} // written after the loop, which reads their bucket
+	err = bucket(tx, "queue").ForEach(func(k, stored []byte) error {
+		var item storedMessage
+		if err := json.Unmarshal(stored, &item); err != nil {
+			item = storedMessage{Visible: now} // Receive discards it
+		} else if m, err := delivery.DecodeMessage(item.Body); err == nil && item.Group != m.Group() {
+			item.Group = m.Group()
+			regrouped[number(k)] = item
+		}
 		return ready.Put(item.line().key(item.Visible, number(k)), nil)
 	})
+	if err != nil {
+		return fmt.Errorf("index messages: %w", err)
+	}
+	for n, item := range regrouped {
+		if err := save(bucket(tx, "queue"), key(n), item); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func releaseMessages(tx *bbolt.Tx, now time.Time) error {

@@ -63,11 +63,19 @@ func readReady(k []byte) (l line, m waitingMessage, ok bool) {
 	}, true
 }
 
+// cursor is what a search of the index needs of a [bbolt.Cursor]. Each call is one step.
+type cursor interface {
+	Seek(from []byte) (k, v []byte)
+	Next() (k, v []byte)
+}
+
+func readyCursor(tx *bbolt.Tx) cursor { return bucket(tx, "ready").Cursor() }
+
 // lines calls each with the first message of every line of a lane, beginning with the
-// line after last and ending with last, until each returns false. The cost is that of
-// one search per line.
-func lines(tx *bbolt.Tx, slow bool, last string, each func(l line, first waitingMessage) bool) {
-	ready, lane := bucket(tx, "ready").Cursor(), []byte{laneByte(slow)}
+// line after last and ending with last, until each returns false. It takes one step per
+// line and two more.
+func lines(ready cursor, slow bool, last string, each func(l line, first waitingMessage) bool) {
+	lane := []byte{laneByte(slow)}
 	from := after(lineOf(slow, last))
 	walk := func(from, before []byte) bool {
 		for k, _ := ready.Seek(from); bytes.HasPrefix(k, lane) && (before == nil || bytes.Compare(k, before) < 0); {
@@ -89,7 +97,7 @@ func lines(tx *bbolt.Tx, slow bool, last string, each func(l line, first waiting
 	}
 }
 
-// after returns the lowest key behind those of a line.
+// after returns the lowest key after those of a line.
 func after(l line) []byte {
 	next := bytes.Clone(l)
 	next[len(next)-1] = 1
@@ -98,17 +106,17 @@ func after(l line) []byte {
 
 // takeTurns returns up to limit messages of a lane that are visible at now, one of each
 // group in turn, and the last group that had a turn. It leaves out the groups that full
-// reports, and begins with the group after last.
-func takeTurns(tx *bbolt.Tx, now time.Time, slow bool, limit int, last string, full func(group string) bool) (taken []waitingMessage, turn string) {
+// reports, and begins with the group after last. It takes two steps per message, besides
+// those of lines.
+func takeTurns(ready cursor, now time.Time, slow bool, limit int, last string, full func(group string) bool) (taken []waitingMessage, turn string) {
 	turn = last
 	var heads []waitingMessage // of the groups in turn
-	lines(tx, slow, last, func(l line, first waitingMessage) bool {
+	lines(ready, slow, last, func(l line, first waitingMessage) bool {
 		if !first.visible.After(now) && !full(l.group()) {
 			heads, turn = append(heads, first), l.group()
 		}
 		return len(heads) < limit
 	})
-	ready := bucket(tx, "ready").Cursor()
 	for len(heads) > 0 && len(taken) < limit {
 		var rest []waitingMessage
 		for _, head := range heads[:min(len(heads), limit-len(taken))] {
@@ -128,8 +136,8 @@ func takeTurns(tx *bbolt.Tx, now time.Time, slow bool, limit int, last string, f
 
 // nextVisible returns when the first message of a lane becomes visible; zero if there is
 // none.
-func nextVisible(tx *bbolt.Tx, slow bool) (at time.Time) {
-	lines(tx, slow, "", func(_ line, first waitingMessage) bool {
+func nextVisible(ready cursor, slow bool) (at time.Time) {
+	lines(ready, slow, "", func(_ line, first waitingMessage) bool {
 		if at.IsZero() || first.visible.Before(at) {
 			at = first.visible
 		}

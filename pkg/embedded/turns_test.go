@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -64,7 +63,7 @@ func TestTakeTurns(t *testing.T) {
 	last, took := "", []string{}
 	for range 4 {
 		var taken []waitingMessage
-		taken, last = takeTurns(tx, now, false, 3, last, func(g string) bool { return g == "full" })
+		taken, last = takeTurns(readyCursor(tx), now, false, 3, last, func(g string) bool { return g == "full" })
 		for _, m := range taken {
 			l, _, _ := readReady(m.key)
 			took = append(took, l.group())
@@ -76,22 +75,77 @@ func TestTakeTurns(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b", "b#replay", "c", "a", "b", "b", "b", "b", "b", "b", "b"}, took); diff != "" {
 		t.Errorf("turns (-want +got):\n%s", diff)
 	}
-	slow, _ := takeTurns(tx, now, true, 10, "c", func(string) bool { return false })
+	slow, _ := takeTurns(readyCursor(tx), now, true, 10, "c", func(string) bool { return false })
 	if len(slow) != 5 {
 		t.Errorf("the slow lane has %d messages, want 5", len(slow))
 	}
-	if none, _ := takeTurns(tx, now, true, 10, "", func(string) bool { return true }); len(none) > 0 {
+	if none, _ := takeTurns(readyCursor(tx), now, true, 10, "", func(string) bool { return true }); len(none) > 0 {
 		t.Errorf("full groups get %d messages", len(none))
 	}
-	if at := nextVisible(tx, false); !at.Equal(now) {
+	if at := nextVisible(readyCursor(tx), false); !at.Equal(now) {
 		t.Errorf("the next message is visible at %v, want %v", at, now)
 	}
 }
 
-// However many messages wait, a receive searches once for each group.
-func TestLines_OneSearchAGroup(t *testing.T) {
+// steps counts the moves of a cursor.
+type steps struct {
+	cursor
+	taken int
+}
+
+func (s *steps) Seek(from []byte) (k, v []byte) { s.taken++; return s.cursor.Seek(from) }
+
+func (s *steps) Next() (k, v []byte) { s.taken++; return s.cursor.Next() }
+
+// However many messages of a group wait, a receive searches once for each group and
+// passes over no message that it does not return.
+func TestTakeTurns_StepsDoNotGrowWithTheMessages(t *testing.T) {
 	t.Parallel()
-	tx := readyBuckets(t)
+	const limit = 10
+	now := time.UnixMilli(1_000_000).UTC()
+	none := func(string) bool { return false }
+	for _, waiting := range []int{2 * limit, 20_000} {
+		tx := readyBuckets(t)
+		put := func(group string, n int) {
+			if err := bucket(tx, "ready").Put(lineOf(false, group).key(now, uint64(n)), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range waiting {
+			put("b", n)
+		}
+		put("a", 0)
+		put("c", 0)
+		for name, tt := range map[string]struct {
+			search func(ready cursor)
+			want   int
+		}{
+			"lines": {func(ready cursor) {
+				lines(ready, false, "b", func(line, waitingMessage) bool { return true })
+			}, 3 + 2},
+			"takeTurns": {func(ready cursor) {
+				if taken, _ := takeTurns(ready, now, false, limit, "", none); len(taken) != limit {
+					t.Errorf("took %d of %d messages, want %d", len(taken), waiting, limit)
+				}
+			}, 3 + 2 + 2*limit},
+			"takeTurns, every group full": {func(ready cursor) {
+				takeTurns(ready, now, false, limit, "", func(string) bool { return true })
+			}, 3 + 2},
+			"takeTurns, no message visible": {func(ready cursor) {
+				takeTurns(ready, now.Add(-time.Second), false, limit, "", none)
+			}, 3 + 2},
+			"nextVisible": {func(ready cursor) { nextVisible(ready, false) }, 3 + 2},
+		} {
+			counted := &steps{cursor: readyCursor(tx)}
+			if tt.search(counted); counted.taken != tt.want {
+				t.Errorf("%s: %d steps with %d messages of one group, want %d", name, counted.taken, waiting, tt.want)
+			}
+		}
+	}
+}
+
+func TestLine_After(t *testing.T) {
+	t.Parallel()
 	keys := []string{}
 	for _, group := range []string{"a", "a-b", "a_", "A", "0"} {
 		keys = append(keys, string(lineOf(false, group).key(time.UnixMilli(1), 7)))
@@ -99,27 +153,18 @@ func TestLines_OneSearchAGroup(t *testing.T) {
 		if !ok || l.group() != group || m.number != 7 || m.visible.UnixMilli() != 1 {
 			t.Errorf("group %s: got %s, %+v, %v", group, l.group(), m, ok)
 		}
-		for n := range uint64(4_000) {
-			if err := bucket(tx, "ready").Put(lineOf(false, group).key(time.UnixMilli(1), n), nil); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	searches := 0
-	lines(tx, false, "a", func(line, waitingMessage) bool { searches++; return true })
-	if searches != 5 {
-		t.Errorf("%d searches for 5 groups with 20,000 messages", searches)
 	}
 	slices.Sort(keys)
 	for i, k := range keys[1:] {
 		l, _, _ := readReady([]byte(keys[i]))
 		if next := string(after(l)); next <= keys[i] || next > k {
-			t.Errorf("behind %q comes %q, want it at or before %q", keys[i], next, fmt.Sprint(k))
+			t.Errorf("after %q: the search goes on at %q, want it at or before %q", keys[i], next, k)
 		}
 	}
 }
 
-// Messages of a file that was written before there were lanes are received.
+// Messages of a file that was written before there were lanes, with a group for each
+// webhook, are received, and count for their tenant.
 func TestOpen_FindsTheMessagesOfAnOlderFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -127,14 +172,9 @@ func TestOpen_FindsTheMessagesOfAnOlderFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := delivery.Key{Tenant: "Default", Webhook: 1, Event: "01900000-0000-7000-8000-000000000001"}
-	if _, err := db.Queue().Send(t.Context(), []delivery.Outgoing{{Message: delivery.AttemptMessage(key, 1, 1, "")}}); err != nil {
-		t.Fatal(err)
-	}
+	const damaged = `"damaged"`
+	want := map[delivery.Key]bool{}
 	err = db.update(t.Context(), func(tx *bbolt.Tx) error {
-		if err := save(bucket(tx, "queue"), []byte{0, 0, 0, 0, 0, 0, 0, 9}, "damaged"); err != nil {
-			return err
-		}
 		if err := tx.DeleteBucket([]byte("ready")); err != nil {
 			return err
 		}
@@ -142,8 +182,20 @@ func TestOpen_FindsTheMessagesOfAnOlderFile(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		old := append(binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli())), 0, 0, 0, 0, 0, 0, 0, 1)
-		return ready.Put(old, []byte("Default"))
+		visible := milliseconds(time.Now().Add(-time.Minute))
+		put := func(n uint64, group string, stored []byte) error {
+			return errors.Join(bucket(tx, "queue").Put(key(n), stored), ready.Put(key(visible, n), []byte(group)))
+		}
+		for n := range uint64(4) {
+			k := delivery.Key{Tenant: "Default", Webhook: int32(n + 1), Event: "01900000-0000-7000-8000-000000000001"}
+			want[k] = true
+			m, group := delivery.AttemptMessage(k, 1, 1, ""), fmt.Sprintf("Default-%d", k.Webhook)
+			stored, err := encode(storedMessage{Body: delivery.EncodeMessage(m), Group: group, Visible: visible})
+			if err = errors.Join(err, put(n+1, group, stored)); err != nil {
+				return err
+			}
+		}
+		return put(9, "Default-9", []byte(damaged))
 	})
 	if err = errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
@@ -152,8 +204,25 @@ func TestOpen_FindsTheMessagesOfAnOlderFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	got, err := db.Queue().Receive(t.Context(), 10)
-	if err != nil || len(got) != 1 || got[0].Message.Key() != key {
-		t.Errorf("got %+v, %v; want the message", got, err)
+	turn, full := "", func(group string) bool { return group == "Default" }
+	if got, err := db.Queue().receive(t.Context(), false, 10, &turn, full); err != nil || len(got) != 0 {
+		t.Errorf("a tenant with its share in flight receives %d messages, %v", len(got), err)
+	}
+	received, err := db.Queue().Receive(t.Context(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, receipts := map[delivery.Key]bool{}, []string{}
+	for _, r := range received {
+		got[r.Message.Key()], receipts = true, append(receipts, r.Receipt)
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(received) != len(want) {
+		t.Errorf("%d messages are received (-want +got):\n%s", len(received), diff)
+	}
+	if err := db.Queue().Ack(t.Context(), receipts); err != nil {
+		t.Fatal(err)
+	}
+	if ready, queue, dead := db.Count(t, "ready"), db.Count(t, "queue"), db.Count(t, "dead"); ready != 0 || queue != 0 || dead != 1 {
+		t.Errorf("afterwards %d are indexed, %d are in the queue and %d are dead letters, want 0, 0 and the damaged one", ready, queue, dead)
 	}
 }

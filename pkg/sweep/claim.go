@@ -78,7 +78,7 @@ func (r *dueRows) take(ctx context.Context, d delivery.DueRow, g *gate) (out del
 }
 
 // endOrphan ends a parked row of a deleted webhook. Its timer was removed with the webhook,
-// so nothing else looks at it, and that it surfaced is not a fault.
+// so no drain takes it, and that it surfaced is not a fault.
 func (r *dueRows) endOrphan(ctx context.Context, d delivery.DueRow) error {
 	now := r.Now()
 	row, err := r.Deliveries.Claim(ctx, delivery.Claim{Key: d.Key, Seen: d.SweepAt, Now: now, Next: now.Add(resendStep)})

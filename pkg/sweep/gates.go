@@ -55,7 +55,7 @@ func (g *gates) init(s *Sweeper) { g.sweeper, g.known = s, map[webhook.Key]*gate
 func keyOf(d delivery.Key) webhook.Key { return webhook.Key{Tenant: d.Tenant, ID: d.Webhook} }
 
 // of returns the gates of the rows' webhooks. Breakers of an older activation, and of
-// webhooks that are not Active, hold nothing back. Neither does one that cannot be read,
+// webhooks that are not Active, hold no rows back. Neither does one that cannot be read,
 // which is reported to skip: if it is open, the message's consumer parks.
 func (g *gates) of(ctx context.Context, rows []delivery.DueRow, skip func(ctx context.Context, item string, err error)) map[webhook.Key]*gate {
 	found := make(map[webhook.Key]*gate, len(rows))
@@ -98,7 +98,8 @@ func (g *gates) holds(ctx context.Context, key webhook.Key, h webhook.Health) bo
 	return err == nil && w.State == webhook.StateActive && h.Under(w.Activation).Breaker.Open()
 }
 
-// learn keeps a gate, unless another worker was faster.
+// learn keeps a gate, unless another worker has kept one already, and returns the one
+// that is kept.
 func (g *gates) learn(key webhook.Key, is *gate) *gate {
 	g.mu.Lock()
 	defer g.mu.Unlock()

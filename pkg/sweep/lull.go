@@ -10,7 +10,7 @@ import (
 // five minutes, so that a Run that begins a little early still lists in the fifth.
 const lullTime = 5*time.Minute - 30*time.Second
 
-// lull says how long a failure bucket need not be listed. The zero value says that
+// lull holds how long a failure bucket need not be listed. The zero value means that
 // it must be.
 type lull struct{ until atomic.Pointer[time.Time] }
 

@@ -10,7 +10,7 @@ import (
 // netLines is how many rows in the net a Run logs.
 const netLines = 10
 
-// minute is what one Run says in its log line.
+// minute is what one Run reports in its log line.
 type minute struct {
 	sent    atomic.Int64 // messages of due rows
 	late    atomic.Int64 // milliseconds since the earliest row was due

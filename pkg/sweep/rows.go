@@ -36,7 +36,7 @@ const (
 // Half of the workers collect the fresh rows, those due from two minutes ago to a minute
 // ahead, and send the first ones of each webhook in turns; so a webhook's due row does
 // not wait for another's backlog. The other half sends the oldest rows, in order of time.
-// Workers that have nothing left help the others, and in the end all send the fresh rows
+// Workers that have no rows left help the others, and in the end all send the fresh rows
 // that had no turn.
 //
 // The bounds of all that are fixed when the Run begins, and each row is met once: the end
@@ -165,7 +165,7 @@ func (r *dueRows) collect(ctx context.Context, shard int) error {
 	return err
 }
 
-// split divides a page, which is in order of time, into rows that are not fresh any more
+// split divides a page, which is in order of time, into rows that are no longer fresh
 // and fresh ones.
 func (r *dueRows) split(page []delivery.DueRow) (old, fresh []delivery.DueRow) {
 	from, since := 0, r.beforeFresh().SweepAt
@@ -175,12 +175,12 @@ func (r *dueRows) split(page []delivery.DueRow) (old, fresh []delivery.DueRow) {
 	return page[:from:from], page[from:]
 }
 
-// beforeFresh is the place in a shard behind which rows are fresh.
+// beforeFresh is the place in a shard after which rows are fresh.
 func (r *dueRows) beforeFresh() delivery.DueRow {
 	return delivery.DueRow{SweepAt: r.began.Add(-freshFor)}
 }
 
-// readOld reads a page of the rows that are not fresh any more.
+// readOld reads a page of the rows that are no longer fresh.
 func (r *dueRows) readOld(ctx context.Context, shard int, last delivery.DueRow) ([]delivery.DueRow, error) {
 	page, err := r.Deliveries.Due(ctx, shard, r.beforeFresh().SweepAt, last, pageSize)
 	if err = r.skips.readable(ctx, err); err == nil {

@@ -89,7 +89,7 @@ type Config struct {
 	// Failures is nil where there is no failure destination, as in the local
 	// run.
 	Failures Failures
-	// Notices is nil where operational notices go nowhere.
+	// Notices is nil where no operational notices are sent.
 	Notices notice.Notices
 	// Changes is nil where no table is a source.
 	Changes *Changes

@@ -15,8 +15,8 @@ const (
 	// timerWorkers is how many calls of the stage are under way at a time.
 	timerWorkers = 32
 	timerPage    = 25 // few, so that the workers share the timers of a shard
-	// visitTime is how long a visit may go on after the stage's time is over: until
-	// its claim ends, the timer is nobody else's.
+	// visitTime is how long a visit may go on after the stage's time is over. It is
+	// shorter than the claim, during which no other sweep visits the timer.
 	visitTime = 5 * time.Second
 )
 
@@ -84,9 +84,8 @@ func (v *timers) first(key webhook.Key) bool {
 	return !met
 }
 
-// visit claims a timer, and only then reads what it decides by: what changes that
-// pulls the timer afterwards. A visit that dies, or fails, is repeated when its claim
-// ends.
+// visit claims a timer, and only then reads what it decides by: whatever changes that
+// later pulls the timer. A visit that dies, or fails, is repeated when its claim ends.
 func (v *timers) visit(ctx context.Context, key webhook.Key) error {
 	t, err := v.Deliveries.Timer(ctx, key)
 	if errors.Is(err, webhook.ErrNotFound) {
@@ -137,7 +136,7 @@ func inLane(out []delivery.Outgoing, slow bool) []delivery.Outgoing {
 	return out
 }
 
-// wait has a row attempted, if the probe of the breaker is due.
+// wait sends the probe of an open breaker if it is due and rows are parked.
 func (v *timers) wait(ctx context.Context, t delivery.Timer, b webhook.Breaker, slow bool) error {
 	now := v.Now()
 	if !delivery.ProbeSoon(b, now) {
@@ -157,8 +156,8 @@ func (v *timers) wait(ctx context.Context, t delivery.Timer, b webhook.Breaker, 
 	return v.set(ctx, next)
 }
 
-// drain has the parked rows attempted, or ended if the webhook is not Active. Without
-// rows the timer is removed in the end.
+// drain sends drains, which attempt the parked rows, or end them if the webhook is not
+// Active. If no rows are parked at two looks, it removes the timer.
 func (v *timers) drain(ctx context.Context, t delivery.Timer, slow bool) error {
 	now := v.Now()
 	waiting, err := v.count(ctx, t.Key)

@@ -143,7 +143,7 @@ func (w *walk[T]) wake(shard int) {
 	w.freed.Broadcast()
 }
 
-// passed moves a shard's place behind a page.
+// passed moves a shard's place past a page.
 func (w *walk[T]) passed(p *place[T], page []T) {
 	if len(page) > 0 {
 		p.last = page[len(page)-1]

@@ -74,6 +74,22 @@ func testErasure(t *testing.T, h Harness) {
 			}
 		}
 	})
+	t.Run("End does not create an erased row that its caller saw", func(t *testing.T) {
+		t.Parallel()
+		tenant, at := newTenant(t), now()
+		key := newKey(t, tenant, 1)
+		_, err := h.Deliveries.RecordFirst(t.Context(), pendingFirst(key, at))
+		must(t, err)
+		_, err = h.Erasure.EraseDeliveries(t.Context(), tenant, 1, 10)
+		must(t, err)
+		_, err = h.Deliveries.End(t.Context(), delivery.End{Key: key, Round: 1, Status: delivery.StatusCancelled, Reason: "stopped", Seen: true, Now: at, Seed: newSeed()})
+		if !errors.Is(err, delivery.ErrRefused) {
+			t.Errorf("got %v, want ErrRefused", err)
+		}
+		if _, err := h.Deliveries.Get(t.Context(), key); !errors.Is(err, webhook.ErrNotFound) {
+			t.Errorf("then got %v, want ErrNotFound", err)
+		}
+	})
 	t.Run("EraseHistory removes the revisions of a webhook, deleted or not, and no others", func(t *testing.T) {
 		t.Parallel()
 		tenant := newTenant(t)

@@ -106,7 +106,7 @@ func drawTransition(rt *rapid.T, key delivery.Key, at, expires time.Time, row de
 	near := func(n, low int, name string) int { return max(low, n+rapid.IntRange(-1, 1).Draw(rt, name)) }
 	x := drawn{
 		kind: rapid.SampledFrom([]string{
-			"Lease", "Lease", "Lease, takeover", "Lease, seen parked", "Lease, seen parked", "Finish", "Finish", "RecordFirst", "MarkDelivered", "StartRound", "End", "MakeDue", "Claim", "Park", "Park", "Defer", "Yield",
+			"Lease", "Lease", "Lease, takeover", "Lease, seen parked", "Lease, seen parked", "Finish", "Finish", "RecordFirst", "MarkDelivered", "StartRound", "End", "End, seen", "MakeDue", "Claim", "Park", "Park", "Defer", "Yield",
 		}).Draw(rt, "kind"),
 		key: key, at: at, expires: expires, later: at.Add(time.Duration(rapid.IntRange(1, 9000).Draw(rt, "later")) * time.Millisecond),
 		round: near(max(row.Round, 1), 1, "round"), attempt: near(row.Attempt, 1, "attempt"),
@@ -162,8 +162,8 @@ func (d drawn) transition() transition {
 	case "StartRound":
 		x := delivery.StartRound{Key: d.key, Seen: d.status, Now: d.at, Due: d.later, SweepAt: d.later.Add(time.Minute), Job: d.job, Seed: seed}
 		return transition{fmt.Sprintf("%s by job %q, seen %q", name, d.job, d.status), x.Apply, func(ctx context.Context, s delivery.Store) (delivery.Row, error) { return s.StartRound(ctx, x) }}
-	case "End":
-		x := delivery.End{Key: d.key, Round: d.round, Status: delivery.StatusCancelled, Reason: "stopped", Now: d.at, Seed: seed}
+	case "End", "End, seen":
+		x := delivery.End{Key: d.key, Round: d.round, Status: delivery.StatusCancelled, Reason: "stopped", Seen: d.kind == "End, seen", Now: d.at, Seed: seed}
 		return transition{name, x.Apply, func(ctx context.Context, s delivery.Store) (delivery.Row, error) { return s.End(ctx, x) }}
 	case "MakeDue":
 		x := delivery.MakeDue{Key: d.key, Round: d.round, Attempt: d.attempt, Now: d.at, SweepAt: d.later, Seed: seed}
