@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -298,5 +299,36 @@ func TestRun_EndsNoErasedRow(t *testing.T) {
 				t.Errorf("the row was ended: %v; then got %v, want ErrNotFound", ended, err)
 			}
 		})
+	}
+}
+
+// A timer that another process writes while a row is being parked is read again, and is
+// not one that is about to be removed once the row is parked.
+func TestRun_EnsuresATimerThatChanges(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.create("")
+	s.breaker(webhook.Breaker{Failures: 10, Step: time.Hour, ProbeAt: s.clock.Now().Add(time.Hour)})
+	s.due(key(1, 1), 0)
+	var writes atomic.Int32
+	s.beforeTimer = func() {
+		if writes.Add(1) > 2 {
+			return
+		}
+		other, err := s.db.Deliveries().Timer(t.Context(), first)
+		if err != nil && !errors.Is(err, webhook.ErrNotFound) {
+			t.Error(err)
+		}
+		// Not due, so that only the row's worker writes it.
+		other.Key, other.EmptySince, other.DueAt = first, s.clock.Now(), s.clock.Now().Add(time.Hour)
+		if _, err := s.db.Deliveries().SetTimer(t.Context(), other); err != nil {
+			t.Error(err)
+		}
+	}
+	s.sweep()
+	timer, err := s.db.Deliveries().Timer(t.Context(), first)
+	s.must(err)
+	if !s.row(key(1, 1)).Parked || !timer.EmptySince.IsZero() || writes.Load() < 3 {
+		t.Errorf("after %d writes got row %+v and timer %+v", writes.Load(), s.row(key(1, 1)), timer)
 	}
 }

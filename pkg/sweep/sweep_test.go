@@ -38,6 +38,8 @@ type site struct {
 	faults map[string]error
 	// before runs before the End of a row.
 	before func()
+	// beforeTimer runs before each write of a timer.
+	beforeTimer func()
 }
 
 func newSite(t *testing.T) *site {
@@ -166,6 +168,13 @@ func (f faultyRows) End(ctx context.Context, e delivery.End) (delivery.Row, erro
 		f.s.before()
 	}
 	return f.Deliveries.End(ctx, e)
+}
+
+func (f faultyRows) SetTimer(ctx context.Context, t delivery.Timer) (delivery.Timer, error) {
+	if f.s.beforeTimer != nil {
+		f.s.beforeTimer()
+	}
+	return f.Deliveries.SetTimer(ctx, t)
 }
 
 func (f faultyRows) MakeDue(ctx context.Context, m delivery.MakeDue) (delivery.Row, error) {
